@@ -1,0 +1,53 @@
+"""Token usage in exclusive buckets: no token is counted in two of them.
+
+Providers disagree on whether their input count includes cached tokens; each adapter (one a source,
+in `harness.models`) turns what it was told into these buckets once. `None` means unknown, and a sum
+with an unknown part is unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+
+class CountedBy(StrEnum):
+    """Who counted the tokens."""
+
+    PROVIDER = "provider"  # reported by the service that was called
+    TOKENIZER = "tokenizer"  # counted with the model's own tokenizer
+    ESTIMATE = "estimate"  # counted with another model's tokenizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one call, in exclusive buckets.
+
+    Attributes:
+        input_tokens: uncached input tokens.
+        cached_tokens: input tokens read from the provider's prompt cache.
+        cache_write_tokens: input tokens written to that cache.
+        output_tokens: visible output tokens.
+        reasoning_tokens: hidden reasoning tokens, billed as output.
+        embedding_tokens: tokens sent to an embedding model by the same query.
+        counted_by: who counted.
+    """
+
+    input_tokens: int | None
+    cached_tokens: int | None = 0
+    cache_write_tokens: int | None = 0
+    output_tokens: int | None
+    reasoning_tokens: int | None = 0
+    embedding_tokens: int | None = 0
+    counted_by: CountedBy
+
+    def __post_init__(self) -> None:
+        """Refuse negative counts.
+
+        Raises:
+            ValueError: if a bucket is negative.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and value < 0:
+                raise ValueError(f"{field.name} must be at least 0, got {value}")

@@ -1,0 +1,99 @@
+"""The two protocols behind which every model stands: chat (with label scoring) and embedding.
+
+A chat request carries the answers it may choose from. A local model scores every one of them
+exactly and returns the distribution; a served model is held to them by structured output and
+returns text only. Arms cannot tell the difference, and never apply a chat template themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.cost.usage import Usage
+from harness.records import Failure, Message, ModelIdentity
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One question to a chat model.
+
+    Attributes:
+        item_id: which item it is about; comes back with the reply.
+        choices: the allowed answers, in the order in which their log-probabilities are returned.
+    """
+
+    item_id: str
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatReply:
+    """A chat model's answer.
+
+    Attributes:
+        text: the raw answer; for a model that scores, the most likely choice.
+        choice_logprobs: one log-probability a choice, normalised over the choices, or None.
+        queue_s: waiting for a slot and between attempts; model_s: the answered call alone, or the
+            item's share of a batch by processed tokens.
+    """
+
+    item_id: str
+    text: str
+    choice_logprobs: tuple[float, ...] | None
+    usage: Usage
+    queue_s: float
+    model_s: float
+    attempts: int = 1
+
+
+class ChatModel(Protocol):
+    """A model that answers chat requests."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        ...
+
+    def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
+        """Answer all requests for throughput (batched or concurrent), each exactly once, in any order.
+
+        Same requests in the same order give the same replies on a local model.
+        """
+        ...
+
+    def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
+        """Answer one request alone, as a user's query would be; for latency."""
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the messages as sent, chat template included."""
+        ...
+
+    def close(self) -> None:
+        """Free memory and connections; the model cannot be used afterwards."""
+        ...
+
+
+class EmbeddingModel(Protocol):
+    """A model that turns texts into unit vectors."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts into an (n, d) float32 array of L2-normalised rows."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens the model reads of this text (its length limit applied)."""
+        ...
