@@ -1,0 +1,232 @@
+"""The experiment plan: everything that decides a bake-off, fixed and hashed before any arm sees data.
+
+Pure: text in, plan out; reading and storing files is the store's work. Unknown keys are refused and
+all faults of a plan are reported at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import UsageError
+from harness.prompts.classification import PROMPT_VERSION, PromptLimits
+from harness.records import ArmId, Option
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+_NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
+_OWN_NAME = {Option.FLOOR: "majority", Option.CLASSICAL: "linear", Option.ROUTE: "auto"}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArmPlan(_Part):
+    """One arm: an option, and the model where the option needs one."""
+
+    option: Option
+    model: str = ""
+    api_base: str = ""
+
+    @model_validator(mode="after")
+    def _model_where_needed(self) -> ArmPlan:
+        if self.option in _NEEDS_MODEL and not self.model:
+            raise ValueError(f"the arm '{self.option.value}' needs a model, such as smollm2-135m")
+        return self
+
+    @property
+    def id(self) -> ArmId:
+        """The arm's name, `option@model`."""
+        return ArmId(option=self.option, model=self.model or _OWN_NAME[self.option])
+
+
+class DataPlan(_Part):
+    """Which rows: an evalset by name, or a user's own file."""
+
+    evalset: str = ""
+    file: str = ""
+    text: tuple[str, ...] = ()
+    label: str = ""
+    group: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    limit_train: Count | None = None
+    limit_dev: Count | None = None
+    limit_test: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataPlan:
+        if bool(self.evalset) == bool(self.file):
+            raise ValueError("name either an evalset or a file, not both or neither")
+        if self.file and not (self.text and self.label):
+            raise ValueError("a file needs the names of its text column(s) and of its label column")
+        return self
+
+
+class PromptPlan(_Part):
+    """How much text a rendering carries, in characters."""
+
+    version: Literal["classification-1"] = PROMPT_VERSION  # type: ignore[assignment]
+    item_chars: Annotated[int, Field(ge=100)] = 2000
+    example_chars: Annotated[int, Field(ge=40)] = 400
+
+    @property
+    def limits(self) -> PromptLimits:
+        """The limits as the prompts room takes them."""
+        return PromptLimits(item_chars=self.item_chars, example_chars=self.example_chars)
+
+
+class RetrievePlan(_Part):
+    """The retrieval of similar training rows.
+
+    `k` lists the candidates; the best on dev is used. `max_tokens` bounds the whole prompt, and the
+    farthest examples are left out first. `dev_items` is how many dev rows each candidate is tried on.
+    """
+
+    k: tuple[Count, ...] = (2, 4, 8)
+    max_tokens: Annotated[int, Field(ge=64)] = 1500
+    dev_items: Count = 100
+    embedding: str = "minilm-l6"
+
+
+class TunePlan(_Part):
+    """The training run; values left out come from the recipe's documented defaults."""
+
+    method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
+    epochs: Annotated[float, Field(gt=0, le=50)] | None = None
+    rank: Count | None = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    batch_size: Count | None = None
+    max_tokens: Annotated[int, Field(ge=16)] | None = None
+    seeds: tuple[int, ...] = ()
+
+
+class LatencyPlan(_Part):
+    """The separate warm pass that latency comes from."""
+
+    items: Annotated[int, Field(ge=0)] = 200
+    concurrency: Literal[1] = 1
+
+
+class DecisionPlan(_Part):
+    """What counts as better, fixed before the run.
+
+    `margin` is the non-inferiority margin on the metric; a difference inside it does not matter.
+    """
+
+    metric: Literal["accuracy"] = "accuracy"
+    margin: Share = 0.02
+    alpha: Share = 0.05
+    power: Share = 0.8
+    bootstrap_draws: Annotated[int, Field(ge=200)] = 10_000
+    route_precision: Share = 0.9
+    quality_floor: Share | None = None
+    max_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    max_usd_per_1k: Annotated[Decimal, Field(gt=0)] | None = None
+    max_failure_rate: Annotated[float, Field(ge=0, lt=1)] = 0.02
+
+
+class CostPlan(_Part):
+    """Prices and volume. A machine hour left out takes the shipped, illustrative figure."""
+
+    price_date: date
+    machine_hour_usd: Annotated[Decimal, Field(gt=0)] | None = None
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.3
+    queries_per_month: Count = 10_000
+    wrong_answer_usd: Annotated[Decimal, Field(ge=0)] | None = None
+    prices_file: str = ""
+    frontier: tuple[str, ...] = ("openai/gpt-6-luna", "anthropic/claude-sonnet-5-5", "openai/gpt-6-astra")
+
+
+class ExperimentPlan(_Part):
+    """A whole bake-off."""
+
+    title: str = ""
+    seed: int
+    data: DataPlan
+    arms: Annotated[tuple[ArmPlan, ...], Field(min_length=1)]
+    prompt: PromptPlan = PromptPlan()
+    retrieve: RetrievePlan = RetrievePlan()
+    tune: TunePlan = TunePlan()
+    latency: LatencyPlan = LatencyPlan()
+    decision: DecisionPlan = DecisionPlan()
+    cost: CostPlan
+
+    @model_validator(mode="after")
+    def _distinct_arms(self) -> ExperimentPlan:
+        names = [str(arm.id) for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"arms named twice: {', '.join(twice)}")
+        return self
+
+    @property
+    def training_seeds(self) -> tuple[int, ...]:
+        """The seeds a tuned arm is trained with; the plan's seed when none are named."""
+        return self.tune.seeds or (self.seed,)
+
+    @property
+    def digest(self) -> str:
+        """Sha256 (hex) over the plan's canonical JSON, defaults included."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def parse_plan(text: str, source: str) -> ExperimentPlan:
+    """Read a plan from YAML text.
+
+    Args:
+        source: the file's name, for messages.
+
+    Raises:
+        UsageError: with every fault of the plan, each on its own line.
+    """
+    import yaml
+
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{source} is not valid YAML.", got=str(error).replace("\n", " ")) from error
+    if not isinstance(raw, dict):
+        raise UsageError(f"{source} holds no plan.", got=type(raw).__name__, allowed="a YAML mapping")
+    return build_plan(raw, source)
+
+
+def build_plan(raw: dict[str, object], source: str) -> ExperimentPlan:
+    """Check a plan given as a mapping.
+
+    Raises:
+        UsageError: with every fault of the plan.
+    """
+    try:
+        return ExperimentPlan.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
+        raise UsageError(
+            f"{source} is not a usable plan: {len(faults)} fault(s).\n" + "\n".join(f"  - {f}" for f in faults),
+            run="harness init --example tickets   # writes a commented plan to start from",
+        ) from error
+
+
+def dump_plan(plan: ExperimentPlan) -> str:
+    """The plan as YAML with every default spelled out; parses back to an equal plan."""
+    import yaml
+
+    return yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _fault(detail: dict[str, object]) -> str:
+    place = ".".join(str(part) for part in detail["loc"]) or "plan"  # type: ignore[attr-defined]
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: unknown key"
+    if detail["type"] in {"missing", "value_error"}:
+        return f"{place}: {message}"
+    return f"{place}: {message}; got {detail.get('input')!r}"

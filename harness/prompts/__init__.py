@@ -1,0 +1,1 @@
+"""One rendering per option, as messages. Pure: text in, messages out; no chat template here."""

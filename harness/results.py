@@ -1,0 +1,303 @@
+"""What a run concludes: the records behind every table, page and PDF. Written as `results.json`.
+
+Reports compute nothing: each number they print is a field of one of these records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
+
+RESULTS_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """A money figure with its interval and what it rests on; unknown stays None."""
+
+    usd: Decimal | None
+    low_usd: Decimal | None = None
+    high_usd: Decimal | None = None
+    basis: PriceBasis
+    source: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceResult:
+    """Accuracy over the test items with one value of one slice column."""
+
+    column: str
+    value: str
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelResult:
+    """Per-label quality over the test items."""
+
+    label: str
+    support: int
+    predicted: int
+    correct: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How good an arm's answers are.
+
+    Attributes:
+        accuracy: correct over all items; failures and invalid answers count as not correct.
+        accuracy_answered: correct over the items that got an answer.
+        macro_f1: unweighted mean of the labels' F1 over all items.
+        invalid_rate, failure_rate: over all items.
+        dev_accuracy: the same accuracy on dev, on which choices were made.
+        accuracy_without_overlap: accuracy over test items whose text does not stand in train.
+        ece, coverage: calibration after temperature scaling on dev; None without a distribution.
+        temperature: the one fitted on dev.
+    """
+
+    accuracy: Estimate
+    accuracy_answered: Estimate
+    macro_f1: Estimate
+    invalid_rate: Estimate
+    failure_rate: Estimate
+    dev_accuracy: Estimate
+    accuracy_without_overlap: Estimate
+    ece: Estimate | None
+    coverage: Estimate | None
+    temperature: float | None
+    slices: tuple[SliceResult, ...] = ()
+    labels: tuple[LabelResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Per-item seconds from the warm pass.
+
+    Attributes:
+        conditions: concurrency, batch size, warm or not, where the model ran.
+        throughput_qps: queries a second of the batched quality pass; None where not batched.
+    """
+
+    p50_ms: Estimate
+    p95_ms: Estimate
+    p99_ms: Estimate
+    conditions: str
+    throughput_qps: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What 1,000 queries cost, line by line."""
+
+    lines: tuple[CostLine, ...]
+    usd_per_1k: Money
+    usd_per_1k_correct: Money
+    mean_tokens: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmResult:
+    """Everything measured about one arm."""
+
+    arm: ArmId
+    identity: ModelIdentity | None
+    fitted: Fitted
+    quality: Quality
+    latency: Latency
+    cost: Cost
+    seeds: tuple[SeedResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedResult:
+    """Test accuracy of one training seed of a tuned arm."""
+
+    seed: int
+    accuracy: Estimate
+
+
+class Relation(StrEnum):
+    """How arm `a` stands to arm `b` on the primary metric."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"  # the whole interval lies inside the margin
+    NOT_WORSE = "not worse"  # the interval lies above minus the margin
+    NOT_BETTER = "not better"  # the interval lies below the margin
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two arms on the same items.
+
+    Attributes:
+        difference: accuracy of a minus accuracy of b, with a paired bootstrap interval.
+        only_a, only_b: items only one of them got right.
+        p_value: exact McNemar; p_holm: Holm-adjusted over the run's comparisons.
+        same_model: True when only the option differs; else the effect is one of the pair.
+        detectable: the smallest difference this many items would show at the plan's power.
+        more_items: evaluation items to add to settle it at the observed rates; None if it is
+            settled or never would be (`more_items_reason` says which).
+    """
+
+    a: ArmId
+    b: ArmId
+    difference: Estimate
+    only_a: int
+    only_b: int
+    p_value: float
+    p_holm: float
+    relation: Relation
+    same_model: bool
+    detectable: float | None
+    more_items: int | None
+    more_items_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePoint:
+    """One threshold of a route: share kept by the first arm, accuracy and cost of the whole."""
+
+    threshold: float
+    kept: float
+    accuracy: float
+    usd_per_1k: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteDesign:
+    """A route composed from two journaled arms.
+
+    Attributes:
+        threshold: keep the first arm's answer at or above this confidence; None when dev gives no
+            guarantee, and then `reason` says what is missing.
+    """
+
+    first: ArmId
+    then: ArmId
+    precision: float
+    threshold: float | None
+    kept: Estimate | None
+    curve: tuple[RoutePoint, ...] = ()
+    reason: str = ""
+
+
+class Answer(StrEnum):
+    """The answer to the question in the title."""
+
+    RETRIEVE = "retrieve"
+    TUNE = "tune"
+    TIED = "tied"
+    NOT_ENOUGH_EVIDENCE = "not enough evidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Veto:
+    """Why an arm may not be shipped whatever its accuracy."""
+
+    arm: ArmId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontierGap:
+    """What an unmeasured frontier model would have to reach, at list prices.
+
+    Attributes:
+        usd_per_1k: list price of the counted tokens (another model's tokenizer: an estimate).
+        accuracy_to_win: accuracy at which it would be called better than the arm to ship, margin
+            included; None if that lies above 1.
+        accuracy_same_cost_per_correct: accuracy at which a correct answer costs the same; None if
+            it lies above 1 ('never cheaper').
+        settle_usd: list price of running it over the test set once.
+    """
+
+    model: str
+    usd_per_1k: Money
+    accuracy_to_win: float | None
+    accuracy_same_cost_per_correct: float | None
+    settle_usd: Decimal | None
+    settle_command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A figure from the literature; never one of ours."""
+
+    statement: str
+    low: float
+    high: float
+    source: str
+    checked: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the run says: the pair's answer, then what to ship.
+
+    Attributes:
+        answer: on retrieve against tune, with `answer_because`.
+        ship: the arm to ship, None when nothing passes.
+        sure: how sure, in words that follow from the comparisons.
+        hangs_on: what would change the verdict.
+    """
+
+    answer: Answer
+    answer_because: str
+    pair: tuple[ArmId, ArmId] | None
+    cheaper: ArmId | None
+    ship: ArmId | None
+    ship_because: str
+    sure: str
+    hangs_on: tuple[str, ...]
+    vetoes: tuple[Veto, ...]
+    frontier_measured: bool
+    frontier: tuple[FrontierGap, ...]
+    published: tuple[Published, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSummary:
+    """The rows the run stands on."""
+
+    name: str
+    title: str
+    licence: str
+    provenance: str
+    labels: int
+    train: int
+    dev: int
+    test: int
+    clusters: int | None
+    digests: dict[str, str]
+    findings: tuple[Finding, ...]
+    annotator_agreement: Estimate | None
+    annotator_kappa: Estimate | None
+    majority_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResults:
+    """The whole of what a run concludes."""
+
+    schema: Literal[1] = 1
+    run_id: str
+    plan_digest: str
+    seed: int
+    looks: int
+    data: DataSummary
+    arms: tuple[ArmResult, ...]
+    comparisons: tuple[Comparison, ...]
+    route: RouteDesign | None
+    verdict: Verdict
+    notes: tuple[str, ...] = ()
