@@ -210,7 +210,8 @@ def build_plan(raw: dict[str, object], source: str) -> ExperimentPlan:
     except ValidationError as error:
         faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
         raise UsageError(
-            f"{source} is not a usable plan: {len(faults)} fault(s).\n" + "\n".join(f"  - {f}" for f in faults),
+            f"{source} is not a usable plan: {len(faults)} fault(s).\n"
+            + "\n".join(f"  - {f}" for f in faults),
             run="harness init --example tickets   # writes a commented plan to start from",
         ) from error
 

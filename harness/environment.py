@@ -1,0 +1,126 @@
+"""What the run ran on: commit, packages, hardware and clock. The one room that asks the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = (
+    "tune-or-retrieve",
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "datasets",
+    "scikit-learn",
+    "bm25s",
+    "litellm",
+    "genai-prices",
+    "numpy",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where and with what a run was made.
+
+    Attributes:
+        commit: of the source tree, with '+dirty' if it had changes; '' outside a checkout.
+        cpu_flags: the number formats the processor has units for, such as 'avx512_bf16'.
+        load: 1-minute load average when it was taken.
+    """
+
+    taken_at: datetime
+    commit: str
+    python: str
+    packages: dict[str, str]
+    system: str
+    cpu: str
+    cores: int
+    memory_gib: float | None
+    cpu_flags: tuple[str, ...]
+    gpu: str
+    load: float | None
+
+
+def describe_environment(now: datetime) -> Environment:
+    """Take stock of this machine; anything that cannot be read is left empty."""
+    cpu, flags = _cpu()
+    return Environment(
+        taken_at=now,
+        commit=_commit(),
+        python=platform.python_version(),
+        packages=_packages(),
+        system=f"{platform.system()} {platform.machine()}",
+        cpu=cpu,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_gib=_memory_gib(),
+        cpu_flags=flags,
+        gpu=_gpu(),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    )
+
+
+def utc_now() -> datetime:
+    """The clock, for composition roots; everything below takes the time as an argument."""
+    return datetime.now(UTC)
+
+
+def _packages() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str:
+    here = Path(__file__).resolve().parent.parent
+    try:
+        head = _git(here, "rev-parse", "HEAD")
+        return head + ("+dirty" if _git(here, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
+    )
+    return done.stdout.strip()
+
+
+def _cpu() -> tuple[str, tuple[str, ...]]:
+    wanted = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "bf16", "asimd")
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return platform.processor(), ()
+    pairs = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in pairs.items()}
+    flags = set((fields.get("flags") or fields.get("Features") or "").split())
+    return fields.get("model name", platform.machine()), tuple(f for f in wanted if f in flags)
+
+
+def _memory_gib() -> float | None:
+    try:
+        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    return round(pages * size / 2**30, 1)
+
+
+def _gpu() -> str:
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip().replace("\n", "; ")

@@ -1,0 +1,176 @@
+"""The journal of a run: every outcome, once, in SQLite, as soon as it exists.
+
+Keys are digests of what decides an outcome (arm configuration, item, pass), so that a resumed run
+finds what is done whatever the order. A failure stays eligible: it is kept until a retry replaces it.
+Invariant: after a kill at any moment the journal holds whole rows only, and no key twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from harness.errors import StoreError
+from harness.records import ArmId, Failure, Fitted, Item, Outcome
+from harness.serial import decode_fitted, decode_outcome, encode
+
+Pass = Literal["dev", "test", "latency"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outcomes (
+    key TEXT PRIMARY KEY, arm TEXT NOT NULL, seed INTEGER NOT NULL, pass TEXT NOT NULL,
+    item_id TEXT NOT NULL, failed INTEGER NOT NULL, payload TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS outcomes_by_arm ON outcomes (arm, seed, pass);
+CREATE TABLE IF NOT EXISTS fitted (
+    arm TEXT NOT NULL, seed INTEGER NOT NULL, config TEXT NOT NULL, payload TEXT NOT NULL,
+    PRIMARY KEY (arm, seed)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One arm, training seed and pass: the outcomes that belong together.
+
+    Attributes:
+        config: digest of everything about the arm that decides its answers.
+    """
+
+    arm: ArmId
+    seed: int
+    split: Pass
+    config: str
+
+    def key(self, item: Item) -> str:
+        """The journal key of one item in this lane."""
+        parts = [str(self.arm), str(self.seed), self.split, self.config, item.id, item.text]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class Journal:
+    """The open journal; use it as a context manager."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or create the journal.
+
+        Raises:
+            StoreError: if the file cannot be opened, written, or is no journal.
+        """
+        self._path = path
+        try:
+            if read_only:
+                self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+            else:
+                self._db = sqlite3.connect(path, timeout=5)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")  # a paid answer must survive a power cut
+                self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise _store_error(path, error) from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def put(self, lane: Lane, outcomes: Iterable[tuple[Item, Outcome]]) -> None:
+        """Store outcomes in one transaction; a failure never replaces an answer.
+
+        Raises:
+            StoreError: if the disk is full or the folder is read-only; nothing stored is lost.
+        """
+        rows = [
+            (
+                lane.key(item),
+                str(lane.arm),
+                lane.seed,
+                lane.split,
+                item.id,
+                isinstance(outcome, Failure),
+                encode(outcome),
+            )
+            for item, outcome in outcomes
+        ]
+        sql = (
+            "INSERT INTO outcomes VALUES (?,?,?,?,?,?,?) ON CONFLICT (key) DO UPDATE SET "
+            "failed=excluded.failed, payload=excluded.payload WHERE outcomes.failed"
+        )
+        try:
+            with self._db:
+                self._db.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
+    def done(self, lane: Lane, items: Iterable[Item], *, retry_failures: bool) -> set[str]:
+        """Ids of the items that need no call any more."""
+        have = {
+            key: bool(failed)
+            for key, failed in self._db.execute(
+                "SELECT key, failed FROM outcomes WHERE arm=? AND seed=? AND pass=?", _lane_key(lane)
+            )
+        }
+        done = set()
+        for item in items:
+            failed = have.get(lane.key(item))
+            if failed is False or (failed and not retry_failures):
+                done.add(item.id)
+        return done
+
+    def outcomes(self, lane: Lane, items: Iterable[Item]) -> dict[str, Outcome]:
+        """The stored outcomes of these items by id; items without one are absent."""
+        rows = dict(
+            self._db.execute(
+                "SELECT key, payload FROM outcomes WHERE arm=? AND seed=? AND pass=?", _lane_key(lane)
+            )
+        )
+        keyed = ((item.id, rows.get(lane.key(item))) for item in items)
+        return {item_id: decode_outcome(payload) for item_id, payload in keyed if payload is not None}
+
+    def put_fitted(self, arm: ArmId, seed: int, config: str, fitted: Fitted) -> None:
+        """Store what an arm settled on; replaces an earlier record of the same arm and seed."""
+        try:
+            with self._db:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO fitted VALUES (?,?,?,?)", (str(arm), seed, config, encode(fitted))
+                )
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
+    def fitted(self, arm: ArmId, seed: int, config: str) -> Fitted | None:
+        """What the arm settled on under this configuration, None if nothing yet."""
+        row = self._db.execute(
+            "SELECT payload FROM fitted WHERE arm=? AND seed=? AND config=?", (str(arm), seed, config)
+        ).fetchone()
+        return None if row is None else decode_fitted(row[0])
+
+    def counts(self) -> Iterator[tuple[str, str, int, int]]:
+        """(arm, pass, outcomes, failures) for every lane, in a stable order."""
+        yield from self._db.execute(
+            "SELECT arm, pass, COUNT(*), SUM(failed) FROM outcomes GROUP BY arm, pass ORDER BY arm, pass"
+        )
+
+
+def _lane_key(lane: Lane) -> tuple[str, int, str]:
+    return (str(lane.arm), lane.seed, lane.split)
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    return StoreError(
+        f"The journal {path} cannot be used: {error}.",
+        allowed="a writable folder with free space",
+        run="free space or fix the folder's rights, then: harness resume",
+    )

@@ -1,0 +1,244 @@
+"""Run folders: made before data is seen, filled as the run goes, closed by a manifest.
+
+    runs/<run id>/
+        plan.yaml         the locked plan, defaults spelled out
+        lock.json         plan digest and when it was locked; written before any data is read
+        items.jsonl       the rows as the arms saw them, with their split
+        journal.sqlite    every outcome
+        artefacts/        tuned models
+        results.json      what the run concludes (`harness.results.RunResults`)
+        manifest.json     environment and digests of the files above; written last, atomically
+
+A folder without a manifest is an incomplete run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness.environment import Environment
+from harness.errors import IncompleteRun, StoreError, UsageError
+from harness.journal import Journal
+from harness.plan import ExperimentPlan, dump_plan, parse_plan
+from harness.records import Evalset, Item
+from harness.results import RunResults
+from harness.serial import decode, decode_item, decode_results, encode
+
+_LOOKS = "test_looks.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """When a plan was locked, under which digest."""
+
+    run_id: str
+    plan_digest: str
+    locked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The last file of a complete run."""
+
+    run_id: str
+    plan_digest: str
+    finished_at: datetime
+    wall_s: float
+    environment: Environment
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """One run on disk."""
+
+    root: Path
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.root.name
+
+    @property
+    def artefacts(self) -> Path:
+        """Where tuned models lie."""
+        return self.root / "artefacts"
+
+    def journal(self, *, read_only: bool = False) -> Journal:
+        """Open the journal."""
+        return Journal(self.root / "journal.sqlite", read_only=read_only)
+
+    def plan(self) -> ExperimentPlan:
+        """The locked plan.
+
+        Raises:
+            StoreError: if it was changed since it was locked.
+        """
+        plan = parse_plan(self._read("plan.yaml"), str(self.root / "plan.yaml"))
+        lock = decode(Lock, self._read("lock.json"))
+        if plan.digest != lock.plan_digest:
+            raise StoreError(
+                f"The plan of run {self.run_id} was changed after it was locked.",
+                got=plan.digest[:12],
+                allowed=lock.plan_digest[:12],
+                run=f"harness run {self.root / 'plan.yaml'}   # a changed plan is a new run",
+            )
+        return plan
+
+    def write_items(self, evalset: Evalset) -> None:
+        """Store the rows as the arms see them."""
+        splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
+        lines = [f'{{"split":"{name}","item":{encode(item)}}}' for name, items in splits for item in items]
+        write_atomically(self.root / "items.jsonl", "\n".join(lines) + "\n")
+
+    def items(self) -> dict[str, tuple[Item, ...]]:
+        """The stored rows by split."""
+        found: dict[str, list[Item]] = {"train": [], "dev": [], "test": []}
+        for line in self._read("items.jsonl").splitlines():
+            row = json.loads(line)
+            found[row["split"]].append(decode_item(json.dumps(row["item"])))
+        return {split: tuple(items) for split, items in found.items()}
+
+    def write_results(self, results: RunResults) -> None:
+        """Store what the run concludes."""
+        write_atomically(self.root / "results.json", encode(results, indent=1) + "\n")
+
+    def results(self) -> RunResults:
+        """What the run concluded.
+
+        Raises:
+            IncompleteRun: if it has not come to its conclusion yet.
+        """
+        if not (self.root / "results.json").exists():
+            raise IncompleteRun(
+                f"Run {self.run_id} is incomplete: it has no results yet.",
+                run=f"harness resume {self.run_id}",
+            )
+        return decode_results(self._read("results.json"))
+
+    def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
+        """Close the run. Nothing is written after this."""
+        files = ("plan.yaml", "lock.json", "items.jsonl", "results.json")
+        manifest = Manifest(
+            run_id=self.run_id,
+            plan_digest=self.plan().digest,
+            finished_at=finished_at,
+            wall_s=wall_s,
+            environment=environment,
+            files={name: _sha256(self.root / name) for name in files},
+        )
+        write_atomically(self.root / "manifest.json", encode(manifest, indent=1) + "\n")
+
+    def manifest(self) -> Manifest | None:
+        """The manifest, None for an incomplete run."""
+        path = self.root / "manifest.json"
+        return decode(Manifest, path.read_text()) if path.exists() else None
+
+    def reopen(self) -> None:
+        """Remove the manifest of a run that is about to go on."""
+        (self.root / "manifest.json").unlink(missing_ok=True)
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.root / name).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise StoreError(f"Run {self.run_id} has no {name}.", got=str(self.root)) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{name} of run {self.run_id} cannot be read: {error}.") from error
+
+
+def create_run(runs: Path, plan: ExperimentPlan, now: datetime) -> RunFolder:
+    """Make a run folder and lock the plan in it, before any data is read.
+
+    Raises:
+        StoreError: if the folder cannot be written.
+    """
+    run_id = f"{now:%Y%m%d-%H%M%S}-{plan.digest[:6]}"
+    folder = RunFolder(root=runs / run_id)
+    try:
+        folder.root.mkdir(parents=True, exist_ok=False)
+        folder.artefacts.mkdir()
+    except FileExistsError as error:
+        raise StoreError(f"Run {run_id} exists already.", run=f"harness resume {run_id}") from error
+    except OSError as error:
+        raise StoreError(
+            f"No run folder can be made in {runs}: {error.strerror}.",
+            allowed="a writable folder",
+            run="set TOR_RUNS_DIR or --runs to another folder",
+        ) from error
+    write_atomically(folder.root / "plan.yaml", dump_plan(plan))
+    lock = Lock(run_id=run_id, plan_digest=plan.digest, locked_at=now)
+    write_atomically(folder.root / "lock.json", encode(lock) + "\n")
+    return folder
+
+
+def find_run(runs: Path, name: str) -> RunFolder:
+    """The run of this name; `latest` is the newest, and a unique beginning is enough.
+
+    Raises:
+        UsageError: if there is none or several.
+    """
+    names = [folder.run_id for folder in list_runs(runs)]
+    found = names[-1:] if name == "latest" else [n for n in names if n.startswith(name)]
+    if len(found) == 1:
+        return RunFolder(root=runs / found[0])
+    raise UsageError(
+        f"{'No run' if not found else 'More than one run'} is called '{name}' in {runs}.",
+        got=", ".join(found) or None,
+        allowed=", ".join(names[-5:]) or "no run yet",
+        run="harness runs",
+    )
+
+
+def list_runs(runs: Path) -> list[RunFolder]:
+    """All run folders, oldest first."""
+    if not runs.is_dir():
+        return []
+    return [RunFolder(root=path) for path in sorted(runs.iterdir()) if (path / "lock.json").exists()]
+
+
+def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
+    """Note that this plan looks at this test split, and count the distinct plans that have."""
+    path = runs / _LOOKS
+    seen: set[str] = set()
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["test"] == test_digest:
+                seen.add(row["plan"])
+    if plan_digest not in seen:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"test": test_digest, "plan": plan_digest}) + "\n")
+        seen.add(plan_digest)
+    return len(seen)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        StoreError: if the disk is full or the folder is read-only.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.",
+            allowed="a writable folder with free space",
+            run="harness resume   # once that is mended; nothing already computed is lost",
+        ) from error
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
