@@ -220,7 +220,8 @@ def dump_plan(plan: ExperimentPlan) -> str:
     """The plan as YAML with every default spelled out; parses back to an equal plan."""
     import yaml
 
-    return yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    text: str = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    return text
 
 
 def _fault(detail: dict[str, object]) -> str:

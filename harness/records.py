@@ -120,6 +120,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A training example: what the model is shown, and the answer it is to give."""
+
+    item_id: str
+    prompt: tuple[Message, ...]
+    completion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
     """A training row shown as an example, with its fused retrieval score and rank (1 = nearest)."""
 

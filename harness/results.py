@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from advisor.stats.paired import Relation
 from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
 
 RESULTS_SCHEMA = 1
@@ -125,17 +126,6 @@ class SeedResult:
     accuracy: Estimate
 
 
-class Relation(StrEnum):
-    """How arm `a` stands to arm `b` on the primary metric."""
-
-    BETTER = "better"
-    WORSE = "worse"
-    EQUIVALENT = "equivalent"  # the whole interval lies inside the margin
-    NOT_WORSE = "not worse"  # the interval lies above minus the margin
-    NOT_BETTER = "not better"  # the interval lies below the margin
-    UNDECIDED = "undecided"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two arms on the same items.
@@ -143,7 +133,8 @@ class Comparison:
     Attributes:
         difference: accuracy of a minus accuracy of b, with a paired bootstrap interval.
         only_a, only_b: items only one of them got right.
-        p_value: exact McNemar; p_holm: Holm-adjusted over the run's comparisons.
+        p_value: exact McNemar, or a sign-flip test over clusters (`p_method` says which); p_holm:
+            Holm-adjusted over the run's comparisons.
         same_model: True when only the option differs; else the effect is one of the pair.
         detectable: the smallest difference this many items would show at the plan's power.
         more_items: evaluation items to add to settle it at the observed rates; None if it is
@@ -155,8 +146,9 @@ class Comparison:
     difference: Estimate
     only_a: int
     only_b: int
-    p_value: float
-    p_holm: float
+    p_value: float | None
+    p_method: str
+    p_holm: float | None
     relation: Relation
     same_model: bool
     detectable: float | None

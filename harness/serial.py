@@ -6,7 +6,8 @@ Decimals travel as strings, enums as their values; unknown or missing fields are
 from __future__ import annotations
 
 import functools
-from typing import Any, TypeVar
+from collections.abc import Hashable
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,13 +19,13 @@ Record = TypeVar("Record")
 
 
 @functools.cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
 def encode(record: object, *, indent: int | None = None) -> str:
     """A record as JSON text; the same record always gives the same text."""
-    return _adapter(type(record)).dump_json(record, indent=indent).decode()
+    return _adapter(cast(Hashable, type(record))).dump_json(record, indent=indent).decode()
 
 
 def decode(kind: type[Record], text: str | bytes) -> Record:
@@ -34,7 +35,7 @@ def decode(kind: type[Record], text: str | bytes) -> Record:
         StoreError: if the text is not such a record.
     """
     try:
-        record: Record = _adapter(kind).validate_json(text)
+        record: Record = _adapter(cast(Hashable, kind)).validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])

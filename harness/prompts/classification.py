@@ -56,10 +56,7 @@ def clip(text: str, limit: int) -> str:
 
 def prompt_messages(text: str, labels: Sequence[Label], limits: PromptLimits) -> tuple[Message, ...]:
     """Zero-shot: the label guide, then the ticket."""
-    guide = "\n".join(
-        f"- {answer_text(label.name)}: {label.definition}" if label.definition else f"- {answer_text(label.name)}"
-        for label in labels
-    )
+    guide = "\n".join(f"- {_guide_line(label)}" for label in labels)
     system = (
         "Classify the message into exactly one of the labels below. "
         "Answer with the label's name only.\n\nLabels:\n" + guide
@@ -117,6 +114,11 @@ def render(
             raise ValueError(f"{option.value} sends no messages")
         case _:
             assert_never(option)
+
+
+def _guide_line(label: Label) -> str:
+    name = answer_text(label.name)
+    return f"{name}: {label.definition}" if label.definition else name
 
 
 def _shown(examples: Sequence[Example], limits: PromptLimits) -> tuple[Message, ...]:

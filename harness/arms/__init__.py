@@ -1,0 +1,1 @@
+"""One module an option. Arms answer; they never score."""

@@ -1,0 +1,82 @@
+"""What the arms that call a language model share: requests out, outcomes back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.arms.base import Explained
+from harness.models.base import ChatModel, ChatReply, ChatRequest
+from harness.prompts.classification import PROMPT_VERSION, PromptLimits, answer_text
+from harness.records import ArmId, Failure, Item, Label, Outcome, Prediction, Timing
+
+
+def choices_of(labels: Sequence[Label]) -> tuple[str, ...]:
+    """The answers a model may give, in the labels' order."""
+    return tuple(answer_text(label.name) for label in labels)
+
+
+def answers_of(labels: Sequence[Label]) -> dict[str, str]:
+    """Answer text -> label name."""
+    return {answer_text(label.name): label.name for label in labels}
+
+
+def model_config(
+    arm: ArmId, model: ChatModel, labels: Sequence[Label], limits: PromptLimits
+) -> dict[str, object]:
+    """The part of an arm's configuration that every language-model arm has."""
+    identity = model.identity
+    return {
+        "arm": str(arm),
+        "model": [identity.id, identity.revision, identity.precision],
+        "prompt": PROMPT_VERSION,
+        "limits": dataclasses.asdict(limits),
+        "labels": [[label.name, label.definition] for label in labels],
+    }
+
+
+def ask_all(
+    model: ChatModel,
+    items: Sequence[Item],
+    shown: Mapping[str, Explained],
+    choices: tuple[str, ...],
+    retrieval_s: float = 0.0,
+) -> Iterator[Outcome]:
+    """Ask about every item.
+
+    Args:
+        shown: item id -> the messages to send.
+        retrieval_s: seconds of retrieval for each item.
+    """
+    batched = model.identity.location == "local"
+    requests = [
+        ChatRequest(item_id=item.id, messages=shown[item.id].messages, choices=choices) for item in items
+    ]
+    for reply in model.answer(requests):
+        yield _outcome(reply, shown[reply.item_id], retrieval_s, batched=batched)
+
+
+def ask_one(
+    model: ChatModel, item: Item, shown: Explained, choices: tuple[str, ...], retrieval_s: float = 0.0
+) -> Outcome:
+    """Ask about one item alone."""
+    reply = model.answer_one(ChatRequest(item_id=item.id, messages=shown.messages, choices=choices))
+    return _outcome(reply, shown, retrieval_s, batched=False)
+
+
+def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *, batched: bool) -> Outcome:
+    match reply:
+        case Failure():
+            return reply
+        case ChatReply():
+            return Prediction(
+                item_id=reply.item_id,
+                text=reply.text,
+                label_logprobs=reply.choice_logprobs,
+                usage=reply.usage,
+                timing=Timing(
+                    queue_s=reply.queue_s, retrieval_s=retrieval_s, model_s=reply.model_s, batched=batched
+                ),
+                neighbours=shown.neighbours,
+                attempts=reply.attempts,
+            )

@@ -1,0 +1,124 @@
+"""What every arm is: settled on train and dev, then answering items.
+
+Contract, tested for every arm in `tests/contracts/`:
+- `fit` comes first and is the only method that sees reference labels; it never sees the test split.
+- `predict` and `predict_one` give each item exactly one outcome and read its text only.
+- `config` names everything that decides the answers; equal configs and data give equal answers on
+  local models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.records import (
+    ArmId,
+    Failure,
+    Fitted,
+    Item,
+    Label,
+    Message,
+    ModelIdentity,
+    Neighbour,
+    Outcome,
+    Prediction,
+    Timing,
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What an arm is settled on.
+
+    Attributes:
+        say: takes one line of progress.
+    """
+
+    labels: tuple[Label, ...]
+    train: tuple[Item, ...]
+    dev: tuple[Item, ...]
+    say: Say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What exactly went to the model for one item."""
+
+    messages: tuple[Message, ...]
+    neighbours: tuple[Neighbour, ...] = ()
+
+
+class Arm(Protocol):
+    """One option on one model."""
+
+    @property
+    def id(self) -> ArmId:
+        """The arm's name."""
+        ...
+
+    @property
+    def identity(self) -> ModelIdentity | None:
+        """The language model behind it, None where there is none."""
+        ...
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """Everything that decides the arm's answers, known before `fit`, as plain JSON values."""
+        ...
+
+    def fit(self, material: Material, stored: Fitted | None) -> Fitted:
+        """Settle everything on train and dev; `stored` is an earlier result of the same to reuse."""
+        ...
+
+    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """Answer items for throughput, in any order."""
+        ...
+
+    def predict_one(self, item: Item) -> Outcome:
+        """Answer one item alone, as a user's query would be."""
+        ...
+
+    def explain(self, item: Item) -> Explained:
+        """The messages and neighbours of one item."""
+        ...
+
+    def close(self) -> None:
+        """Free what the arm holds."""
+        ...
+
+
+def config_digest(config: Mapping[str, object]) -> str:
+    """Sha256 (hex) of a configuration."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def items_digest(items: Sequence[Item]) -> str:
+    """Sha256 (hex) of rows in order: ids, texts and labels."""
+    rows = [[item.id, item.text, item.label] for item in items]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def accuracy_on(outcomes: Sequence[Outcome], items: Sequence[Item], answers: Mapping[str, str]) -> float:
+    """Share of items answered with their label; used to choose on dev, never on test.
+
+    Args:
+        answers: answer text -> label name.
+    """
+    given = {o.item_id: answers.get(o.text, "") for o in outcomes if isinstance(o, Prediction)}
+    return sum(given.get(item.id) == item.label for item in items) / len(items)
+
+
+def shared_time(items: Sequence[Item], seconds: float) -> Timing:
+    """The timing of each item of one batched pass."""
+    return Timing(model_s=seconds / max(1, len(items)), batched=True)
+
+
+def is_answer(outcome: Outcome) -> bool:
+    """True for a prediction, False for a failure."""
+    return not isinstance(outcome, Failure)

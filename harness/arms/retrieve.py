@@ -1,0 +1,128 @@
+"""RAG for labels: the most similar training tickets with their labels, then the ticket.
+
+`k` is chosen on dev. The nearest example comes last, next to the ticket. A prompt over the token
+budget loses its farthest examples first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.arms.asking import answers_of, ask_all, ask_one, choices_of, model_config
+from harness.arms.base import Explained, Material, accuracy_on, items_digest
+from harness.models.base import ChatModel
+from harness.prompts.classification import Example, PromptLimits, retrieve_messages
+from harness.records import ArmId, Fitted, Item, Label, ModelIdentity, Neighbour, Outcome
+from harness.retrieval.index import TrainingIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrieveSettings:
+    """The candidates for k (ascending), the token budget of a prompt, and dev rows a candidate is tried on."""
+
+    k: tuple[int, ...]
+    max_tokens: int
+    dev_items: int
+
+
+class RetrieveArm:
+    """kNN few-shot prompting over an index of the training rows."""
+
+    def __init__(
+        self,
+        arm: ArmId,
+        model: ChatModel,
+        index: TrainingIndex,
+        labels: Sequence[Label],
+        limits: PromptLimits,
+        settings: RetrieveSettings,
+    ) -> None:
+        self.id = arm
+        self._model = model
+        self._index = index
+        self._labels = tuple(labels)
+        self._limits = limits
+        self._settings = settings
+        self._choices = choices_of(labels)
+        self._train: dict[str, Item] = {}
+        self._k = settings.k[0]
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The model that reads the examples."""
+        return self._model.identity
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """Model, prompt, index and candidates for k."""
+        base = model_config(self.id, self._model, self._labels, self._limits)
+        settings = self._settings
+        return base | {
+            "index": self._index.digest,
+            "k": list(settings.k),
+            "max_tokens": settings.max_tokens,
+            "dev_items": settings.dev_items,
+        }
+
+    def fit(self, material: Material, stored: Fitted | None) -> Fitted:
+        """Choose k on dev: the best accuracy, the smaller k among equals."""
+        self._train = {item.id: item for item in material.train}
+        if stored is not None:
+            self._k = int(stored.choices["k"])
+            return stored
+        start = time.perf_counter()
+        tried = material.dev[: self._settings.dev_items]
+        trials = [(k, self._try(k, tried, material)) for k in sorted(self._settings.k)]
+        self._k = max(trials, key=lambda trial: (trial[1], -trial[0]))[0] if tried else min(self._settings.k)
+        return Fitted(
+            choices={
+                "k": self._k,
+                "retrieval": self._index.describe(),
+                "train_digest": items_digest(material.train)[:16],
+            },
+            trials=tuple((f"k={k}", accuracy) for k, accuracy in trials),
+            seconds=time.perf_counter() - start,
+            notes=(f"k was chosen on {len(tried)} dev items.",),
+        )
+
+    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """Retrieve for all items at once, then answer them."""
+        start = time.perf_counter()
+        found = self._index.search([item.text for item in items], self._k)
+        shown = {i.id: self._shown(i, near) for i, near in zip(items, found, strict=True)}
+        seconds = (time.perf_counter() - start) / max(1, len(items))
+        yield from ask_all(self._model, items, shown, self._choices, retrieval_s=seconds)
+
+    def predict_one(self, item: Item) -> Outcome:
+        """Retrieve for one item and answer it."""
+        start = time.perf_counter()
+        shown = self.explain(item)
+        return ask_one(self._model, item, shown, self._choices, retrieval_s=time.perf_counter() - start)
+
+    def explain(self, item: Item) -> Explained:
+        """The messages of one item and the training rows in them."""
+        return self._shown(item, self._index.search([item.text], self._k)[0])
+
+    def close(self) -> None:
+        """The model and the index are shared and closed by whoever opened them."""
+
+    def _try(self, k: int, dev: Sequence[Item], material: Material) -> float:
+        if not dev:
+            return 0.0
+        material.say(f"trying k={k} on {len(dev)} dev items")
+        self._k = k
+        return accuracy_on(list(self.predict(dev)), dev, answers_of(self._labels))
+
+    def _shown(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
+        kept = list(nearest_first)
+        messages = retrieve_messages(item.text, self._examples(kept), self._labels, self._limits)
+        while kept and self._model.count_tokens(messages) > self._settings.max_tokens:
+            kept.pop()
+            messages = retrieve_messages(item.text, self._examples(kept), self._labels, self._limits)
+        return Explained(messages=messages, neighbours=tuple(kept))
+
+    def _examples(self, nearest_first: Sequence[Neighbour]) -> list[Example]:
+        rows = [self._train[neighbour.item_id] for neighbour in reversed(nearest_first)]
+        return [Example(text=row.text, label=row.label) for row in rows]

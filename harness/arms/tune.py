@@ -1,0 +1,171 @@
+"""A small model tuned on the training rows, alone (`tune`) or with retrieved rows (`tune+retrieve`).
+
+The model sees the ticket and not the label guide: the labels are what it learns. Training itself is
+behind `Tuner`, so that this room knows neither torch nor a trainer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from harness.arms.asking import ask_all, ask_one, choices_of
+from harness.arms.base import Explained, Material, Say
+from harness.models.base import ChatModel
+from harness.prompts.classification import (
+    PROMPT_VERSION,
+    Example,
+    PromptLimits,
+    answer_text,
+    tune_messages,
+    tune_retrieve_messages,
+)
+from harness.records import (
+    ArmId,
+    Artefact,
+    Conversation,
+    Fitted,
+    Item,
+    Label,
+    ModelIdentity,
+    Neighbour,
+    Option,
+    Outcome,
+)
+from harness.retrieval.index import TrainingIndex
+
+
+class Tuner(Protocol):
+    """Trains a model and opens what it trained."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The base model."""
+        ...
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """Everything that decides the training run, seed included."""
+        ...
+
+    def tune(self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say) -> Artefact:
+        """Train, or go on with a stopped training; returns the artefact that is scored and shipped."""
+        ...
+
+    def open(self, artefact: Artefact) -> ChatModel:
+        """Open the artefact for answering."""
+        ...
+
+
+class Examples:
+    """Where `tune+retrieve` finds the rows it shows: the `k` nearest, never the row itself."""
+
+    def __init__(self, index: TrainingIndex, k: int) -> None:
+        self.index = index
+        self.k = k
+
+
+class TuneArm:
+    """LoRA-tuned small model."""
+
+    def __init__(
+        self,
+        arm: ArmId,
+        tuner: Tuner,
+        labels: Sequence[Label],
+        limits: PromptLimits,
+        examples: Examples | None = None,
+    ) -> None:
+        if (arm.option is Option.TUNE_RETRIEVE) != (examples is not None):
+            raise ValueError("tune+retrieve needs examples, and only it")
+        self.id = arm
+        self._tuner = tuner
+        self._labels = tuple(labels)
+        self._limits = limits
+        self._examples = examples
+        self._choices = choices_of(labels)
+        self._train: dict[str, Item] = {}
+        self._model: ChatModel | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The tuned model once it is opened, its base before."""
+        return self._model.identity if self._model else self._tuner.identity
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """Base model, training configuration, prompt and labels."""
+        return {
+            "arm": str(self.id),
+            "tuner": dict(self._tuner.config),
+            "prompt": PROMPT_VERSION,
+            "limits": [self._limits.item_chars, self._limits.example_chars],
+            "labels": [label.name for label in self._labels],
+            "examples": [self._examples.index.digest, self._examples.k] if self._examples else None,
+        }
+
+    def fit(self, material: Material, stored: Fitted | None) -> Fitted:
+        """Train on train; dev is only watched. A stored artefact is opened instead of trained again."""
+        self._train = {item.id: item for item in material.train}
+        start = time.perf_counter()
+        if stored is not None and stored.artefact is not None:
+            self._model = self._tuner.open(stored.artefact)
+            return stored
+        train = self._conversations(material.train, training=True)
+        dev = self._conversations(material.dev, training=False)
+        artefact = self._tuner.tune(train, dev, material.say)
+        self._model = self._tuner.open(artefact)
+        return Fitted(
+            choices={"method": artefact.recipe.method, "epochs": artefact.recipe.epochs},
+            seconds=time.perf_counter() - start,
+            artefact=artefact,
+        )
+
+    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """Answer items for throughput."""
+        start = time.perf_counter()
+        shown = dict(zip((item.id for item in items), self._shown(items, training=False), strict=True))
+        seconds = (time.perf_counter() - start) / max(1, len(items)) if self._examples else 0.0
+        yield from ask_all(self._opened(), items, shown, self._choices, retrieval_s=seconds)
+
+    def predict_one(self, item: Item) -> Outcome:
+        """Answer one item alone."""
+        start = time.perf_counter()
+        shown = self.explain(item)
+        seconds = time.perf_counter() - start if self._examples else 0.0
+        return ask_one(self._opened(), item, shown, self._choices, retrieval_s=seconds)
+
+    def explain(self, item: Item) -> Explained:
+        """The messages of one item, and the training rows in them."""
+        return self._shown([item], training=False)[0]
+
+    def close(self) -> None:
+        """Free the tuned model."""
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def _opened(self) -> ChatModel:
+        assert self._model is not None, "fit comes first"
+        return self._model
+
+    def _conversations(self, items: Sequence[Item], *, training: bool) -> list[Conversation]:
+        shown = self._shown(items, training=training)
+        return [
+            Conversation(item_id=item.id, prompt=one.messages, completion=answer_text(item.label))
+            for item, one in zip(items, shown, strict=True)
+        ]
+
+    def _shown(self, items: Sequence[Item], *, training: bool) -> list[Explained]:
+        if self._examples is None:
+            return [Explained(messages=tune_messages(item.text, self._limits)) for item in items]
+        own = tuple(item.id for item in items) if training else None
+        found = self._examples.index.search([i.text for i in items], self._examples.k, exclude=own)
+        return [self._with_examples(item, near) for item, near in zip(items, found, strict=True)]
+
+    def _with_examples(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
+        rows = [self._train[neighbour.item_id] for neighbour in reversed(nearest_first)]
+        examples = [Example(text=row.text, label=row.label) for row in rows]
+        messages = tune_retrieve_messages(item.text, examples, self._limits)
+        return Explained(messages=messages, neighbours=tuple(nearest_first))

@@ -1,0 +1,142 @@
+"""A route: the first arm answers when confident, the second otherwise. Composed from the journal.
+
+No model is called: both arms' answers are already there. The threshold comes from dev, with a
+guarantee (Wilson lower bound of the kept answers' precision), or there is none and the reason is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.stats.calibration import Selective, selective_threshold
+from advisor.stats.intervals import wilson
+from harness.measure.quality import confidence, estimate
+from harness.measure.scored import Scored
+from harness.records import ArmId, Fitted, Item, Outcome, Prediction, Timing
+from harness.results import RouteDesign, RoutePoint
+
+_CURVE_POINTS = 21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteArm:
+    """One side of a route: the arm, its scored splits, its temperature and its $ per 1,000 queries."""
+
+    arm: ArmId
+    dev: Scored
+    test: Scored
+    temperature: float | None
+    usd_per_1k: Decimal | None
+
+
+def design_route(first: RouteArm, then: RouteArm, precision: float) -> RouteDesign:
+    """Choose the threshold on dev and trace the cost/accuracy curve on test."""
+    conf_dev, conf_test = confidence(first.dev, first.temperature), confidence(first.test, first.temperature)
+    chosen = _choose(conf_dev, first.dev, precision)
+    kept = None
+    if chosen.threshold is not None:
+        keep = np.nan_to_num(conf_test, nan=-1.0) >= chosen.threshold
+        interval = wilson(int(keep.sum()), keep.size)
+        kept = estimate("share kept", float(keep.mean()), interval, keep.size, "Wilson")
+    return RouteDesign(
+        first=first.arm,
+        then=then.arm,
+        precision=precision,
+        threshold=chosen.threshold,
+        kept=kept,
+        curve=_curve(first, then, conf_test),
+        reason=chosen.reason,
+    )
+
+
+def compose(
+    design: RouteDesign,
+    first: dict[str, Outcome],
+    then: dict[str, Outcome],
+    confidences: dict[str, float],
+    items: tuple[Item, ...],
+) -> dict[str, Outcome]:
+    """The route's outcomes. An item handed on has spent the first arm's time as well.
+
+    Raises:
+        ValueError: if the design has no threshold.
+    """
+    if design.threshold is None:
+        raise ValueError("a route without a threshold cannot be composed")
+    composed: dict[str, Outcome] = {}
+    for item in items:
+        own = first[item.id]
+        if confidences.get(item.id, -1.0) >= design.threshold and isinstance(own, Prediction):
+            composed[item.id] = own
+        else:
+            composed[item.id] = _handed_on(own, then[item.id])
+    return composed
+
+
+def route_fitted(design: RouteDesign) -> Fitted:
+    """The record of what the route settled on."""
+    return Fitted(
+        choices={
+            "first": str(design.first),
+            "then": str(design.then),
+            "threshold": "none" if design.threshold is None else round(design.threshold, 4),
+            "precision": design.precision,
+        },
+        seconds=0.0,
+        notes=(design.reason,) if design.reason else (),
+    )
+
+
+def _choose(conf: NDArray[np.float64], dev: Scored, precision: float) -> Selective:
+    rows = ~np.isnan(conf)
+    if not rows.any():
+        return Selective(threshold=None, coverage=0.0, reason="the first arm gives no confidence")
+    return selective_threshold(conf[rows], dev.correct[rows], precision)
+
+
+def _handed_on(own: Outcome, other: Outcome) -> Outcome:
+    if not isinstance(own, Prediction) or not isinstance(other, Prediction):
+        return other
+    timing = Timing(
+        queue_s=own.timing.queue_s + other.timing.queue_s,
+        retrieval_s=own.timing.retrieval_s + other.timing.retrieval_s,
+        model_s=own.timing.model_s + other.timing.model_s,
+        batched=own.timing.batched or other.timing.batched,
+    )
+    return Prediction(
+        item_id=other.item_id,
+        text=other.text,
+        usage=other.usage,
+        timing=timing,
+        neighbours=other.neighbours,
+        attempts=other.attempts,
+    )
+
+
+def _curve(first: RouteArm, then: RouteArm, conf: NDArray[np.float64]) -> tuple[RoutePoint, ...]:
+    known = np.nan_to_num(conf, nan=-1.0)
+    levels = np.unique(np.quantile(known, np.linspace(0, 1, _CURVE_POINTS)))
+    points = []
+    for threshold in [*levels.tolist(), 1.01]:
+        keep = known >= threshold
+        right = np.where(keep, first.test.correct, then.test.correct)
+        points.append(
+            RoutePoint(
+                threshold=float(threshold),
+                kept=float(keep.mean()),
+                accuracy=float(right.mean()),
+                usd_per_1k=_blend(first.usd_per_1k, then.usd_per_1k, float(keep.mean())),
+            )
+        )
+    return tuple(points)
+
+
+def _blend(first: Decimal | None, then: Decimal | None, kept: float) -> Decimal | None:
+    """Every query pays the first arm, those handed on pay the second as well."""
+    if first is None or then is None:
+        return None
+    return first + then * Decimal(str(round(1 - kept, 6)))
