@@ -1,0 +1,149 @@
+"""How many evaluation items a question needs: power of the paired comparison of two arms.
+
+Two arms on the same items differ only where exactly one of them is right; that share is the
+discordance. The formula is Connor's (1987, Biometrics 43) for McNemar's test:
+n = (z_a * sqrt(d) + z_b * sqrt(d - delta^2))^2 / delta^2. These are evaluation items; training examples
+are another matter (a learning curve). The result is an approximation, good to a few percent above some
+ten discordant items; below that exact tests need somewhat more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from advisor.stats.special import normal_cdf, normal_quantile, two_sided_z
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What is asked of a comparison.
+
+    Attributes:
+        power: probability of finding a difference that is there.
+        level: of the two-sided interval.
+        design_effect: variance inflation by clustering, 1 + (mean cluster size - 1) * ICC.
+    """
+
+    power: float = 0.80
+    level: float = 0.95
+    design_effect: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible designs.
+
+        Raises:
+            ValueError: if power or level is not in (0, 1) or the design effect is below 1.
+        """
+        if not 0 < self.power < 1 or not 0 < self.level < 1 or self.design_effect < 1:
+            raise ValueError(f"need 0 < power < 1, 0 < level < 1 and design effect >= 1, got {self}")
+
+
+_DEFAULT = Design()
+
+
+def _check(difference: float, discordance: float) -> None:
+    if not 0 <= discordance <= 1:
+        raise ValueError(f"discordance must lie within [0, 1], got {discordance}")
+    if abs(difference) > discordance + 1e-12:
+        raise ValueError(f"a difference of {difference} cannot come from a discordance of {discordance}")
+
+
+def items_needed(difference: float, discordance: float, design: Design = _DEFAULT) -> int | None:
+    """Evaluation items to find `difference` at `discordance`; None when no number would (difference 0).
+
+    Both are shares: two points at 10 % discordance are (0.02, 0.10) and need 1,960 items.
+
+    Raises:
+        ValueError: if the difference is larger than the discordance allows.
+    """
+    _check(difference, discordance)
+    if difference == 0:
+        return None
+    spread = max(0.0, discordance - difference**2)
+    root = two_sided_z(design.level) * math.sqrt(discordance)
+    root += normal_quantile(design.power) * math.sqrt(spread)
+    return math.ceil(design.design_effect * (root / difference) ** 2 - 1e-9)
+
+
+def power_at(n: int, difference: float, discordance: float, design: Design = _DEFAULT) -> float:
+    """Probability of finding `difference` with `n` items (the inverse of `items_needed`).
+
+    Raises:
+        ValueError: if the difference is larger than the discordance allows, or `n` is negative.
+    """
+    _check(difference, discordance)
+    if n < 0:
+        raise ValueError(f"n must be at least 0, got {n}")
+    z = two_sided_z(design.level)
+    effective = n / design.design_effect
+    reach = abs(difference) * math.sqrt(effective) - z * math.sqrt(discordance)
+    spread = discordance - difference**2
+    if spread <= 1e-15:
+        return float(reach >= 0)
+    return normal_cdf(reach / math.sqrt(spread))
+
+
+def minimum_detectable_difference(n: int, discordance: float, design: Design = _DEFAULT) -> float | None:
+    """Smallest difference that `n` items find with the power asked for; None when even all cannot.
+
+    Raises:
+        ValueError: if `discordance` is no share.
+    """
+    _check(0.0, discordance)
+    if n <= 0 or discordance == 0 or power_at(n, discordance, discordance, design) < design.power:
+        return None
+    low, high = 0.0, discordance
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (
+            (low, middle) if power_at(n, middle, discordance, design) >= design.power else (middle, high)
+        )
+    return high
+
+
+def more_items_to_settle(
+    n: int, difference: float, discordance: float, design: Design = _DEFAULT
+) -> int | None:
+    """How many more evaluation items would settle an observed difference, were it the true one.
+
+    0 when `n` are enough, None when no number would: with no difference there is nothing to find
+    (ask `items_for_margin` then).
+
+    Raises:
+        ValueError: if the difference is larger than the discordance allows.
+    """
+    needed = items_needed(difference, discordance, design)
+    return None if needed is None else max(0, needed - n)
+
+
+def items_for_margin(
+    difference: float, discordance: float, margin: float, design: Design = _DEFAULT
+) -> int | None:
+    """Items to show that an arm is worse by less than `margin` (non-inferiority).
+
+    `difference` is the arm's true difference to its rival, negative when worse. None when it lies
+    at or below -margin: then no number of items shows what is not so. With difference 0 and
+    `design.power` meant for both sides, use (1 + power) / 2 for equivalence.
+
+    Raises:
+        ValueError: if the difference is larger than the discordance allows.
+    """
+    _check(difference, discordance)
+    room = margin + difference
+    if room <= 0:
+        return None
+    z = two_sided_z(design.level) + normal_quantile(design.power)
+    spread = max(0.0, discordance - difference**2)
+    return max(1, math.ceil(design.design_effect * spread * (z / room) ** 2 - 1e-9))
+
+
+def design_effect(units: int, n: int, icc: float) -> float:
+    """Variance inflation of `n` items in `units` clusters of about equal size (Kish 1965).
+
+    Raises:
+        ValueError: if there is no unit.
+    """
+    if units <= 0 or n <= 0:
+        raise ValueError(f"need at least one item and one cluster, got {n} in {units}")
+    return max(1.0, 1 + (n / units - 1) * icc)

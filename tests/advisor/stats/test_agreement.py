@@ -1,0 +1,49 @@
+"""Kappa against scikit-learn, by hand, and its interval against a bootstrap."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from advisor.stats.agreement import agreement
+from advisor.stats.intervals import Unknown
+
+
+def _pair(n, seed):
+    rng = np.random.default_rng(seed)
+    first = rng.choice(list("abc"), n, p=[0.5, 0.3, 0.2])
+    second = np.where(rng.random(n) < 0.75, first, rng.choice(list("abc"), n))
+    return first.tolist(), second.tolist()
+
+
+def test_kappa_agrees_with_scikit_learn():
+    for seed in range(5):
+        first, second = _pair(120, seed)
+        assert agreement(first, second).kappa == pytest.approx(cohen_kappa_score(first, second))
+
+
+def test_kappa_by_hand():
+    # 2x2 of 20 yes/yes, 5, 10, 15: observed .7, chance .5 -> kappa .4 (the textbook example)
+    first = ["y"] * 25 + ["n"] * 25
+    second = ["y"] * 20 + ["n"] * 5 + ["y"] * 10 + ["n"] * 15
+    got = agreement(first, second)
+    assert got.raw == pytest.approx(0.7) and got.kappa == pytest.approx(0.4)
+    assert got.raw_interval.contains(0.7) and got.kappa_interval.contains(0.4)
+
+
+def test_kappa_interval_agrees_with_a_bootstrap():
+    first, second = map(np.array, _pair(400, 9))
+    rng = np.random.default_rng(0)
+    picks = [rng.integers(0, 400, 400) for _ in range(800)]
+    draws = [cohen_kappa_score(first[p], second[p]) for p in picks]
+    got = agreement(first.tolist(), second.tolist())
+    low, high = np.quantile(draws, [0.025, 0.975])
+    assert (got.kappa_interval.low, got.kappa_interval.high) == pytest.approx((low, high), abs=0.012)
+
+
+def test_agreement_where_nothing_can_be_said():
+    assert agreement([], []).raw is None
+    same = agreement(["a"] * 5, ["a"] * 5)
+    assert same.raw == 1 and same.kappa is None and isinstance(same.kappa_interval, Unknown)
+    assert isinstance(agreement(["a", "b"], ["a", "b"]).kappa_interval, Unknown)
+    with pytest.raises(ValueError, match="pairs"):
+        agreement(["a"], [])

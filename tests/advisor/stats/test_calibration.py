@@ -1,0 +1,140 @@
+"""Calibration by hand, against scipy and scikit-learn, and by simulation of the threshold's promise."""
+
+import numpy as np
+import pytest
+from scipy import optimize, special
+from sklearn.metrics import brier_score_loss
+
+from advisor.stats import calibration as cal
+
+
+def _overconfident(n, seed, sharpness=2.0):
+    """Log-probabilities that are `sharpness` times too sharp for the labels drawn from them."""
+    rng = np.random.default_rng(seed)
+    true = special.log_softmax(rng.normal(0, 1.5, (n, 5)), axis=1)
+    truth = np.array([rng.choice(5, p=np.exp(row)) for row in true])
+    return special.log_softmax(true * sharpness, axis=1), truth
+
+
+def test_temperature_recovers_the_sharpness_and_agrees_with_scipy():
+    logprobs, truth = _overconfident(4000, 1)
+    got = cal.fit_temperature(logprobs, truth)
+    theirs = optimize.minimize_scalar(
+        lambda t: -special.log_softmax(logprobs / t, axis=1)[np.arange(4000), truth].mean(),
+        bounds=(0.1, 10),
+        method="bounded",
+        options={"xatol": 1e-9},
+    ).x
+    assert got == pytest.approx(theirs, rel=1e-4)
+    assert got == pytest.approx(2.0, abs=0.15)
+    calibrated = cal.scale(logprobs, got)
+    assert np.exp(calibrated).sum(axis=1) == pytest.approx(np.ones(4000))
+    before, after = (_ece(x, truth) for x in (logprobs, calibrated))
+    assert after < 0.03 < before
+
+
+def _ece(logprobs, truth):
+    return cal.expected_calibration_error(np.exp(logprobs.max(axis=1)), logprobs.argmax(axis=1) == truth)
+
+
+def test_temperature_edges():
+    assert cal.fit_temperature(np.zeros((0, 3)), np.array([], dtype=int)) is None
+    with pytest.raises(ValueError, match="reference codes"):
+        cal.fit_temperature(np.zeros((1, 3)), np.array([3]))
+    with pytest.raises(ValueError, match="temperature"):
+        cal.scale(np.zeros((1, 3)), 0.0)
+
+
+def test_ece_by_hand_in_both_schemes():
+    confidence = np.array([0.1, 0.3, 0.7, 0.9])
+    correct = np.array([False, True, True, True])
+    # two equal-width bins: |.2-.5|/2 + |.8-1|/2; equal mass gives the same groups
+    assert cal.expected_calibration_error(confidence, correct, bins=2) == pytest.approx(0.25)
+    assert cal.expected_calibration_error(confidence, correct, 2, "equal-mass") == pytest.approx(0.25)
+    assert cal.expected_calibration_error(np.array([]), np.array([], dtype=bool)) is None
+    rows = cal.reliability(np.array([0.0, 1.0]), np.array([False, True]), bins=4)
+    assert [(row.low, row.high, row.n) for row in rows] == [(0, 0.25, 1), (0.75, 1, 1)]
+
+
+def test_brier_agrees_with_scikit_learn():
+    logprobs, truth = _overconfident(300, 2)
+    theirs = brier_score_loss(truth, np.exp(logprobs), labels=range(5), scale_by_half=False)
+    assert cal.brier(logprobs, truth) == pytest.approx(theirs)
+    assert cal.brier(np.zeros((0, 2)), np.array([], dtype=int)) is None
+
+
+def test_aurc_by_hand_and_independent_of_the_order_of_ties():
+    correct = np.array([True, False, True, False])
+    # risks 0, 1/2, 1/3, 1/2 -> mean 1/3
+    assert cal.area_under_risk_coverage(np.array([0.9, 0.8, 0.7, 0.6]), correct) == pytest.approx(1 / 3)
+    # all tied: the expected risk is 1/2 at every coverage
+    for order in ([0, 1, 2, 3], [1, 3, 0, 2]):
+        assert cal.area_under_risk_coverage(np.full(4, 0.5), correct[order]) == pytest.approx(0.5)
+    assert cal.area_under_risk_coverage(np.array([]), np.array([], dtype=bool)) is None
+
+
+def test_coverage_at_precision_by_hand():
+    confidence = np.array([0.9, 0.8, 0.8, 0.4])
+    correct = np.array([True, True, False, True])
+    assert cal.coverage_at_precision(confidence, correct, 1.0) == 0.25
+    assert cal.coverage_at_precision(confidence, correct, 0.75) == 1.0
+    assert cal.coverage_at_precision(confidence, ~correct, 1.0) == 0.0  # the sure one is wrong
+
+
+def test_threshold_by_hand_and_when_there_is_none():
+    confidence = np.linspace(0.5, 1, 200)
+    everything = cal.selective_threshold(confidence, np.ones(200, dtype=bool), 0.95)
+    assert everything.threshold == 0.5 and everything.coverage == 1
+    few = cal.selective_threshold(confidence[:50], np.ones(50, dtype=bool), 0.95)
+    assert few.threshold is None and few.needed == 73 and "73" in few.reason
+    wrong = cal.selective_threshold(confidence, np.arange(200) % 2 == 0, 0.95)
+    assert wrong.threshold is None and wrong.needed is None
+    assert cal.selective_threshold(np.array([]), np.array([], dtype=bool), 0.95).needed == 73
+
+
+def test_the_items_said_to_be_needed_are_enough():
+    # 40 items in the top slice, 39 right (97.5 % observed): repeat the same data until it passes
+    confidence = np.r_[np.full(40, 0.9), np.full(40, 0.4)]
+    correct = np.r_[np.arange(40) > 0, np.zeros(40, dtype=bool)]
+    first = cal.selective_threshold(confidence, correct, 0.95)
+    assert first.threshold is None and first.needed is not None
+    times = -(-first.needed // 80)
+    again = cal.selective_threshold(np.tile(confidence, times), np.tile(correct, times), 0.95)
+    assert again.threshold == 0.9
+    short = cal.selective_threshold(np.tile(confidence, times - 1), np.tile(correct, times - 1), 0.95)
+    assert short.threshold is None
+
+
+def _draw(rng, n):
+    confidence = rng.beta(6, 1.2, n)
+    return confidence, rng.random(n) < np.clip(confidence + 0.05, 0, 1)
+
+
+def test_wilson_threshold_keeps_its_promise_and_the_observed_one_does_not():
+    rng = np.random.default_rng(3)
+    big_conf, big_hit = _draw(rng, 400_000)
+    kept = naive_kept = found = 0
+    runs = 300
+    for _ in range(runs):
+        confidence, correct = _draw(rng, 1500)
+        chosen = cal.selective_threshold(confidence, correct, 0.93)
+        if chosen.threshold is not None:
+            found += 1
+            kept += big_hit[big_conf >= chosen.threshold].mean() >= 0.93
+        thresholds, items, hits = cal._by_threshold(confidence, correct.astype(float))
+        lowest = thresholds[np.flatnonzero(hits / items >= 0.93).max()]
+        naive_kept += big_hit[big_conf >= lowest].mean() >= 0.93
+    assert found > 0.95 * runs
+    assert kept / found >= 0.93
+    assert naive_kept / runs < 0.65
+
+
+def test_cross_fitting_judges_on_unseen_folds_and_is_reproducible():
+    confidence, correct = _draw(np.random.default_rng(4), 2000)
+    one, two = (cal.cross_fitted(confidence, correct, 0.9, np.random.default_rng(5)) for _ in range(2))
+    assert one == two
+    assert one.n == 2000 and 0 < one.answered < 2000
+    assert one.interval.high > 0.9 and one.folds_without == 0
+    assert one.final == cal.selective_threshold(confidence, correct, 0.9)
+    none = cal.cross_fitted(confidence[:30], correct[:30], 0.95, np.random.default_rng(5))
+    assert none.precision is None and none.folds_without == 5
