@@ -1,0 +1,78 @@
+"""The allowed answers as a prefix tree of tokens, flattened for one pass of tree attention. Pure.
+
+Node 0 is the end of the prompt and is not stored; every further node is one token that some answer
+passes through. The end-of-turn token of an answer is never computed on, so it is no node: its
+probability is read at the answer's last node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceTree:
+    """A prefix tree over tokenised answers.
+
+    Attributes:
+        tokens: token of each node, parents before children; length t.
+        parents: index of each node's parent in `tokens`, -1 for the end of the prompt.
+        depths: 0 for the first token after the prompt.
+        edges: every (node, next token) whose log-probability is needed, each once; node -1 is the end
+            of the prompt.
+        paths: for each answer, the edges whose log-probabilities add up to its own.
+        lengths: tokens of each answer, end-of-turn included.
+    """
+
+    tokens: tuple[int, ...]
+    parents: tuple[int, ...]
+    depths: tuple[int, ...]
+    edges: tuple[tuple[int, int], ...]
+    paths: tuple[tuple[int, ...], ...]
+    lengths: tuple[int, ...]
+
+    def ancestors(self, node: int) -> tuple[int, ...]:
+        """The node itself and all nodes above it, from the node upwards."""
+        chain = []
+        while node >= 0:
+            chain.append(node)
+            node = self.parents[node]
+        return tuple(chain)
+
+
+def choice_tree(answers: Sequence[Sequence[int]]) -> ChoiceTree:
+    """Build the tree of tokenised answers, each ending with its end-of-turn token.
+
+    Raises:
+        ValueError: if there is no answer, one has no token, or two are the same.
+    """
+    if not answers or any(len(answer) == 0 for answer in answers):
+        raise ValueError("there must be at least one choice, and each must have a token")
+    nodes: dict[tuple[int, ...], int] = {}
+    edges: dict[tuple[int, int], int] = {}
+    tokens, parents, depths, paths = [], [], [], []
+    for answer in answers:
+        node, path = -1, []
+        for depth, token in enumerate(answer):
+            path.append(edges.setdefault((node, token), len(edges)))
+            if depth == len(answer) - 1:
+                break
+            key = tuple(answer[: depth + 1])
+            if key not in nodes:
+                nodes[key] = len(tokens)
+                tokens.append(token)
+                parents.append(node)
+                depths.append(depth)
+            node = nodes[key]
+        paths.append(tuple(path))
+    if len(set(paths)) != len(paths):
+        raise ValueError("two choices are the same to the model's tokenizer")
+    return ChoiceTree(
+        tokens=tuple(tokens),
+        parents=tuple(parents),
+        depths=tuple(depths),
+        edges=tuple(edges),
+        paths=tuple(paths),
+        lengths=tuple(len(answer) for answer in answers),
+    )
