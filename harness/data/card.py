@@ -1,0 +1,160 @@
+"""The card of an evalset: what the rows are, where they come from, how they are read and split.
+
+Pure: TOML text in, a frozen `Card` out; reading files is `harness.data.load`'s work. Unknown keys are
+refused and all faults of a card are reported at once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import DataError
+from harness.records import Label
+
+Name = Annotated[str, Field(min_length=1)]
+FileName = Annotated[str, Field(pattern=r"^[\w][\w.-]*\.(csv|tsv|jsonl|ndjson|json)$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Columns(_Part):
+    """Which column holds what.
+
+    Attributes:
+        id: '' numbers the rows of a split from 0: `test-00017`.
+        text: joined in this order with a blank line between; empty ones are left out, so a ticket's
+            subject stands first.
+        cluster: rows with the same value stay in one split and are resampled together.
+        slices: columns under which results are also reported.
+    """
+
+    id: str = ""
+    text: Annotated[tuple[Name, ...], Field(min_length=1)]
+    label: Name
+    cluster: str = ""
+    slices: tuple[Name, ...] = ()
+
+
+class Files(_Part):
+    """The splits as files beside the card, or in the folder of this evalset under `TOR_DATA_DIR`."""
+
+    train: FileName
+    dev: FileName | None = None
+    test: FileName
+    second_labels: FileName | None = None
+
+
+class Hub(_Part):
+    """Where `datasets.load_dataset` finds the rows.
+
+    Attributes:
+        train, dev, test: the hub's names of the splits; dev '' when it has none.
+        label: the label column there, where its name differs from the card's.
+    """
+
+    id: Name
+    config: str = ""
+    revision: str = ""
+    train: Name = "train"
+    dev: str = ""
+    test: Name = "test"
+    label: str = ""
+
+
+class DevSplit(_Part):
+    """How dev is carved out of train where the evalset has none.
+
+    Stratified by label; rows of one cluster and near-duplicates stay together.
+    """
+
+    dev_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    seed: int
+
+
+class Card(_Part):
+    """A whole card. `[labels]` maps each label to its definition and fixes the label order.
+
+    Attributes:
+        version: rows may only change together with it.
+        source: where the rows were published.
+        files: splits beside the card; folder: splits under `TOR_DATA_DIR/<name>`.
+        sha256: of files, by file name; a file that was never hashed is absent.
+        out_of_scope: the label of queries no other label fits; other: the catch-all label.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: Name
+    task: Literal["classification"] = "classification"
+    languages: tuple[Name, ...] = ()
+    licence: Name
+    provenance: Name
+    description: str = ""
+    version: str = "1"
+    source: str = ""
+    citation: str = ""
+    columns: Columns
+    files: Files | None = None
+    folder: Files | None = None
+    hub: Hub | None = None
+    sha256: dict[str, Sha256] = {}
+    split: DevSplit | None = None
+    labels: dict[str, str] = {}
+    out_of_scope: str = ""
+    other: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        if self.files is None and self.folder is None and self.hub is None:
+            raise ValueError("name where the rows are: [files], [folder] or [hub]")
+        if self.files is not None and self.files.dev is None and self.split is None:
+            raise ValueError("without a dev file, [split] must say how dev is carved out of train")
+        unknown = [n for n in (self.out_of_scope, self.other) if n and self.labels and n not in self.labels]
+        if unknown:
+            raise ValueError(f"not in [labels]: {', '.join(unknown)}")
+        return self
+
+    @property
+    def label_guide(self) -> tuple[Label, ...]:
+        """The labels with their definitions, in the card's order; empty without `[labels]`."""
+        return tuple(Label(name=name, definition=text) for name, text in self.labels.items())
+
+
+def parse_card(text: str, source: str) -> Card:
+    """Read a card.
+
+    Args:
+        source: the file's name, for messages.
+
+    Raises:
+        DataError: with every fault of the card, each on its own line.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{source} is not valid TOML.", got=str(error)) from error
+    try:
+        return Card.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise DataError(
+            f"{source} is not a usable card: {len(faults)} fault(s).\n{listed}",
+            allowed="the keys of docs/evalsets.md",
+        ) from error
+
+
+def _fault(detail: dict[str, object]) -> str:
+    location = detail["loc"]
+    place = ".".join(str(part) for part in location) if isinstance(location, tuple) else ""
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: unknown key"
+    if detail["type"] in {"missing", "value_error"}:
+        return f"{place or 'card'}: {message}"
+    return f"{place}: {message}; got {detail.get('input')!r}"

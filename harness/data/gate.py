@@ -1,0 +1,245 @@
+"""The gate: what is wrong, thin or odd about an evalset, as findings. Pure.
+
+It changes nothing: overlapping test rows are kept and reported, and `exact_overlap_ids` of
+`harness.data.leakage` names them so that accuracy can be given without them as well.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.data.leakage import overlaps, shared_ngram_ids
+from harness.data.minhash import normalise
+from harness.data.pii import PATTERNS
+from harness.errors import DataError
+from harness.records import Evalset, Finding, Item
+
+Severity = Literal["error", "warning", "note"]
+SHOWN_IDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateLimits:
+    """From where on the gate speaks up.
+
+    Attributes:
+        support_train, support_test: rows of a label under which it is called thin.
+        imbalance: ratio of the largest to the smallest label in train.
+        long_chars: characters from which a row counts as very long.
+        ngram_share: share of rows with an 8-gram of another row.
+    """
+
+    support_train: int = 5
+    support_test: int = 5
+    imbalance: float = 20.0
+    long_chars: int = 8_000
+    ngram_share: float = 0.02
+
+
+DEFAULT_LIMITS = GateLimits()
+
+
+def check(evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS) -> tuple[Finding, ...]:
+    """All findings on an evalset, errors first."""
+    found = [
+        *_structure(evalset),
+        *_labels(evalset, limits),
+        *_overlap(evalset),
+        *_texts(evalset, limits),
+        *_conflicts(evalset),
+        *_personal_data(evalset),
+        *_provenance(evalset),
+    ]
+    order = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+
+
+def require_usable(name: str, findings: Sequence[Finding]) -> None:
+    """Raise if a finding is an error.
+
+    Raises:
+        DataError: naming every error.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        lines = "\n".join(f"  - {error.message}{_places(error)}" for error in errors)
+        raise DataError(f"{name} cannot be used: {len(errors)} problem(s).\n{lines}")
+
+
+def _places(finding: Finding) -> str:
+    if not finding.item_ids:
+        return ""
+    return f" ({', '.join(finding.item_ids[:5])}{', ...' if len(finding.item_ids) > 5 else ''})"
+
+
+def _finding(code: str, severity: Severity, message: str, items: Iterable[str] = ()) -> Finding:
+    return Finding(code=code, severity=severity, message=message, item_ids=tuple(items)[:SHOWN_IDS])
+
+
+def _splits(evalset: Evalset) -> dict[str, tuple[Item, ...]]:
+    return {"train": evalset.train, "dev": evalset.dev, "test": evalset.test}
+
+
+def _rows(evalset: Evalset) -> tuple[Item, ...]:
+    return evalset.train + evalset.dev + evalset.test
+
+
+def _structure(evalset: Evalset) -> Iterable[Finding]:
+    for split, rows in _splits(evalset).items():
+        if not rows:
+            yield _finding("empty-split", "error", f"The {split} split has no rows.")
+    counts = Counter(item.id for item in _rows(evalset))
+    twice = [own for own, count in counts.items() if count > 1]
+    if twice:
+        yield _finding("duplicate-id", "error", f"{len(twice)} id(s) stand more than once.", twice)
+    known = set(evalset.label_names)
+    unknown = [item for item in _rows(evalset) if item.label not in known]
+    if unknown:
+        names = ", ".join(ascii(name) for name in sorted({item.label for item in unknown})[:5])
+        message = f"{len(unknown)} row(s) carry a label that is not in the label set: {names}."
+        yield _finding("unknown-label", "error", message, (item.id for item in unknown))
+    homes: dict[str, set[str]] = defaultdict(set)
+    for split, rows in _splits(evalset).items():
+        for item in rows:
+            if item.cluster is not None:
+                homes[item.cluster].add(split)
+    torn = {cluster for cluster, where in homes.items() if len(where) > 1}
+    if torn:
+        message = f"{len(torn)} cluster(s) have rows in more than one split: {_some(sorted(torn))}."
+        rows_of = (item.id for item in _rows(evalset) if item.cluster in torn)
+        yield _finding("cluster-across-splits", "warning", message, rows_of)
+    yield from _second_labels(evalset)
+
+
+def _second_labels(evalset: Evalset) -> Iterable[Finding]:
+    known = set(evalset.label_names)
+    stray = sorted(set(evalset.second_labels) - {item.id for item in evalset.test})
+    if stray:
+        yield _finding("second-label", "error", f"{len(stray)} second label(s) name no test row.", stray)
+    alien = sorted(item for item, label in evalset.second_labels.items() if label not in known)
+    if alien:
+        yield _finding(
+            "second-label", "error", f"{len(alien)} second label(s) are not in the label set.", alien
+        )
+
+
+def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
+    train = Counter(item.label for item in evalset.train)
+    test = Counter(item.label for item in evalset.test)
+    if len(train.keys() | test.keys()) < 2:
+        yield _finding("one-class", "error", "All rows carry one label; there is nothing to classify.")
+        return
+    unseen = sorted(set(test) - set(train))
+    if unseen:
+        message = f"{len(unseen)} label(s) stand in test but not in train: {_some(unseen)}."
+        rows = (item.id for item in evalset.test if item.label in set(unseen))
+        yield _finding("label-only-in-test", "error", message, rows)
+    untested = sorted(set(evalset.label_names) - set(test))
+    if untested:
+        message = (
+            f"{len(untested)} label(s) have no test row, so nothing is measured on them: {_some(untested)}."
+        )
+        yield _finding("label-not-in-test", "warning", message)
+    yield from _support(train, test, limits)
+    yield from _spellings(evalset.label_names)
+
+
+def _support(train: Counter[str], test: Counter[str], limits: GateLimits) -> Iterable[Finding]:
+    for name, counts, least in (("train", train, limits.support_train), ("test", test, limits.support_test)):
+        thin = sorted(label for label, count in counts.items() if count < least)
+        if thin:
+            message = f"{len(thin)} label(s) have fewer than {least} {name} rows: {_some(thin)}."
+            yield _finding(f"thin-support-{name}", "warning", message)
+    if train and max(train.values()) / min(train.values()) > limits.imbalance:
+        (most, many), (least_label, few) = train.most_common(1)[0], train.most_common()[-1]
+        message = f"Labels are uneven in train: {many} rows of {most!a}, {few} of {least_label!a}."
+        yield _finding("imbalance", "note", message)
+
+
+def _spellings(labels: Sequence[str]) -> Iterable[Finding]:
+    forms: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        forms[normalise(label).replace("_", " ").replace("-", " ")].append(label)
+    for variants in forms.values():
+        if len(variants) > 1:
+            message = f"Labels that differ only in case, blanks or hyphens: {_some(variants)}."
+            yield _finding("label-spelling", "warning", message)
+
+
+def _overlap(evalset: Evalset) -> Iterable[Finding]:
+    for name, rows in (("test", evalset.test), ("dev", evalset.dev)):
+        seen = {"train": evalset.train} | ({"dev": evalset.dev} if name == "test" else {})
+        for against, others in seen.items():
+            yield from _overlap_of(name, rows, against, others)
+
+
+def _overlap_of(name: str, rows: Sequence[Item], against: str, others: Sequence[Item]) -> Iterable[Finding]:
+    found = overlaps(others, rows)
+    exact = [overlap.test_id for overlap in found if overlap.kind == "exact"]
+    near = [overlap.test_id for overlap in found if overlap.kind == "near"]
+    share = f"of {len(rows)} {name} rows"
+    if exact:
+        message = f"{len(exact)} {share} stand in {against} word for word; they are kept."
+        yield _finding(f"{against}-{name}-overlap", "warning", message, exact)
+    if near:
+        message = f"{len(near)} {share} are near-duplicates of rows in {against}; they are kept."
+        yield _finding(f"{against}-{name}-near-duplicates", "note", message, near)
+
+
+def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
+    rows = _rows(evalset)
+    empty = [item.id for item in rows if not item.text.strip()]
+    if empty:
+        yield _finding("empty-text", "warning", f"{len(empty)} row(s) have no text.", empty)
+    long = [item.id for item in rows if len(item.text) > limits.long_chars]
+    if long:
+        message = f"{len(long)} row(s) are longer than {limits.long_chars:,} characters and will be cut."
+        yield _finding("long-text", "note", message, long)
+    shared = shared_ngram_ids(rows)
+    if rows and len(shared) / len(rows) > limits.ngram_share:
+        message = f"{len(shared)} of {len(rows)} rows share a run of 8 words with another row."
+        yield _finding("shared-8-grams", "note", message, sorted(shared))
+
+
+def _conflicts(evalset: Evalset) -> Iterable[Finding]:
+    """Equal texts under different labels: the only label noise that shows without a model."""
+    by_text: dict[str, list[Item]] = defaultdict(list)
+    for item in _rows(evalset):
+        by_text[normalise(item.text)].append(item)
+    clashing = [rows for text, rows in by_text.items() if text and len({row.label for row in rows}) > 1]
+    if clashing:
+        message = f"{len(clashing)} text(s) stand under different labels."
+        yield _finding(
+            "conflicting-labels", "warning", message, (row.id for rows in clashing for row in rows)
+        )
+    again = [rows for text, rows in by_text.items() if text and len(rows) > 1]
+    if again:
+        repeated = sum(len(rows) - 1 for rows in again)
+        message = f"{repeated} row(s) repeat the text of another row."
+        yield _finding("repeated-text", "note", message, (rows[1].id for rows in again))
+
+
+def _personal_data(evalset: Evalset) -> Iterable[Finding]:
+    counts, rows = {}, []
+    for kind, found_in in PATTERNS.items():
+        hits = [item.id for item in _rows(evalset) if found_in(item.text)]
+        counts[kind] = len(hits)
+        rows.extend(hits)
+    if rows:
+        listed = ", ".join(f"{kind} in {count} rows" for kind, count in counts.items() if count)
+        message = f"Personal data by pattern: {listed}. Names are not detected."
+        invented = "machine-written" in evalset.provenance.casefold()
+        yield _finding("personal-data", "note" if invented else "warning", message, dict.fromkeys(rows))
+
+
+def _provenance(evalset: Evalset) -> Iterable[Finding]:
+    if "machine-written" in evalset.provenance.casefold():
+        message = f"The rows are {evalset.provenance}; figures need not carry over to your own data."
+        yield _finding("machine-written", "note", message)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(ascii(name) for name in names[:6]) + (", ..." if len(names) > 6 else "")

@@ -1,0 +1,267 @@
+"""Loading an evalset by name, or a user's own file, into the `Evalset` record; checked and split.
+
+Impure: reads the disk, the hub (see `harness.data.source`) and the digest lock. What comes back has
+passed the gate: findings that are errors are raised, all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.data.card import Card, parse_card
+from harness.data.digest import rows_digest
+from harness.data.gate import check, require_usable
+from harness.data.leakage import cluster_rows
+from harness.data.lock import LOCK_FILE, check_lock
+from harness.data.problems import Problems
+from harness.data.rows import RowGroups, RowReader, read_rows
+from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
+from harness.data.split import split_items
+from harness.data.table import Table, read_table
+from harness.errors import DataError
+from harness.records import Evalset, Finding, Item, Label
+
+__all__ = ["FileOptions", "builtin_evalsets", "load_card", "load_evalset", "load_file", "rows_digest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """How a user's own file is read and split.
+
+    Attributes:
+        text: columns joined in this order with a blank line between; subject first.
+        groups: columns (customer, thread) whose equal values keep rows in one split.
+        slices: columns under which results are also reported.
+        id: the id column; a missing column named 'id' means rows are numbered; None always numbers.
+        fractions: of train, dev and test, summing to 1; as the project's own evalsets are split.
+        labels: label -> definition; when given, the closed label set in this order.
+    """
+
+    text: tuple[str, ...]
+    label: str
+    groups: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    id: str | None = "id"
+    encoding: str = "utf-8"
+    seed: int
+    fractions: tuple[float, float, float] = (0.5, 0.1, 0.4)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def builtin_evalsets() -> dict[str, Path]:
+    """The evalsets of the repository, or of `evalsets/` under the working folder, by name."""
+    roots = (Path(__file__).resolve().parents[2] / "evalsets", Path.cwd() / "evalsets")
+    found: dict[str, Path] = {}
+    for root in roots:
+        for card in sorted(root.glob(f"*/{CARD_FILE}")):
+            found.setdefault(card.parent.name, card.parent)
+    return found
+
+
+def load_card(name_or_dir: str | Path) -> tuple[Card, Path]:
+    """The card of an evalset and the folder it lies in.
+
+    Args:
+        name_or_dir: a name of `builtin_evalsets`, or a folder with a `card.toml`.
+
+    Raises:
+        DataError: there is no such evalset, or its card has faults.
+    """
+    folder = Path(name_or_dir)
+    if not (folder / CARD_FILE).is_file():
+        known = builtin_evalsets()
+        if str(name_or_dir) not in known:
+            raise DataError(
+                f"There is no evalset '{name_or_dir}'.",
+                got=f"neither a known name nor a folder with a {CARD_FILE}",
+                allowed=", ".join(sorted(known)) or f"a folder with a {CARD_FILE}",
+            )
+        folder = known[str(name_or_dir)]
+    path = folder / CARD_FILE
+    try:
+        text = read_bytes(path, "The card").decode()
+    except UnicodeDecodeError as error:
+        raise DataError("The card is not valid UTF-8.", got=path) from error
+    return parse_card(text, str(path)), folder
+
+
+def load_evalset(
+    name_or_dir: str | Path, *, environ: Mapping[str, str], cache: Path | None, offline: bool = False
+) -> Evalset:
+    """Load, check and, where it has no dev split, split an evalset.
+
+    Args:
+        environ: `TOR_DATA_DIR` is read from it.
+        cache: keeps hub rows and the digest lock; None keeps neither, so nothing is compared.
+        offline: never ask the hub.
+
+    Raises:
+        DataError: no such evalset, rows not found, or any fault of card, files or rows, all at once.
+        StoreError: the cache cannot be used.
+    """
+    card, folder = load_card(name_or_dir)
+    place = Place(folder=folder, environ=environ, cache=cache, offline=offline)
+    files = read_splits(card, place)
+    problems = Problems()
+    parts, findings = _read_parts(card, files, problems)
+    second = _second_labels(files, problems)
+    problems.check(f"The evalset '{card.name}'")
+    splits = _arrange(card, parts)
+    evalset = Evalset(
+        name=card.name,
+        title=card.title,
+        licence=card.licence,
+        provenance=card.provenance,
+        labels=card.label_guide or _labels_of([item for rows in splits.values() for item in rows]),
+        train=splits["train"],
+        dev=splits["dev"],
+        test=splits["test"],
+        digests={name: rows_digest(rows) for name, rows in splits.items()},
+        findings=tuple(findings),
+        second_labels=second,
+    )
+    evalset = _gated(evalset)
+    if cache is not None:
+        check_lock(cache / LOCK_FILE, f"{card.name}@{card.version}", evalset.digests)
+    return evalset
+
+
+def load_file(path: str | Path, options: FileOptions) -> Evalset:
+    """Load a user's own CSV, JSONL or JSON file and split it.
+
+    The split is stratified by label and keeps together near-duplicates and rows with an equal value
+    in a group column. A label with one row only trains; with two it trains and is tested.
+
+    Raises:
+        DataError: naming every fault of the file at once.
+    """
+    path = Path(path)
+    problems = Problems()
+    raw = RawFile(name=path.name, content=read_bytes(path, "The data file"))
+    wanted = (*options.text, options.label, *options.groups, *options.slices)
+    table = read_table(raw.content, raw.name, options.encoding, wanted, problems)
+    own_id = options.id or ""
+    if own_id == "id" and "id" not in table.columns:
+        own_id = ""
+    reader = RowReader(
+        id=own_id,
+        text=options.text,
+        label=options.label,
+        groups=options.groups,
+        slices=options.slices,
+        prefix="row",
+    )
+    rows = read_rows(table, reader, problems) if table.columns else []
+    if not rows and not problems:
+        problems.add("no rows below the header")
+    problems.check(f"The data file {path.name}")
+    return _gated(_split_file(path.stem, cluster_rows(rows), options, _table_findings(raw.name, table)))
+
+
+def _split_file(
+    name: str, items: Sequence[Item], options: FileOptions, findings: Sequence[Finding]
+) -> Evalset:
+    fractions = dict(zip(("train", "dev", "test"), options.fractions, strict=True))
+    splits = split_items(items, fractions, options.seed)
+    guide = tuple(Label(name=label, definition=text) for label, text in options.labels.items())
+    return Evalset(
+        name=name,
+        title=f"The file {name}",
+        licence="not stated",
+        provenance="the user's own file",
+        labels=guide or _labels_of(items),
+        train=splits["train"],
+        dev=splits["dev"],
+        test=splits["test"],
+        digests={split: rows_digest(rows) for split, rows in splits.items()},
+        findings=(*findings, *_rare_labels(items)),
+    )
+
+
+def _gated(evalset: Evalset) -> Evalset:
+    findings = check(evalset)
+    require_usable(f"The evalset '{evalset.name}'", findings)
+    return replace(evalset, findings=(*evalset.findings, *findings))
+
+
+def _read_parts(
+    card: Card, files: Mapping[str, RawFile], problems: Problems
+) -> tuple[dict[str, list[RowGroups]], list[Finding]]:
+    columns = card.columns
+    parts: dict[str, list[RowGroups]] = {}
+    findings: list[Finding] = []
+    for split in ("train", "dev", "test"):
+        if split not in files:
+            continue
+        raw, own = files[split], Problems()
+        reader = RowReader(
+            id=columns.id,
+            text=columns.text,
+            label=columns.label,
+            groups=(columns.cluster,) if columns.cluster else (),
+            slices=columns.slices,
+            prefix=split,
+        )
+        table = read_table(raw.content, raw.name, "utf-8", reader.columns, own)
+        parts[split] = read_rows(table, reader, own) if table.columns else []
+        findings.extend(_table_findings(raw.name, table))
+        problems.merge(raw.name, own)
+    return parts, findings
+
+
+def _arrange(card: Card, parts: Mapping[str, list[RowGroups]]) -> dict[str, tuple[Item, ...]]:
+    """The splits as items. Test rows keep the clusters of the card; nothing else grouped them."""
+    train = tuple(cluster_rows(parts["train"]))
+    test = tuple(cluster_rows(parts["test"]) if card.columns.cluster else (r.item for r in parts["test"]))
+    if "dev" in parts:
+        return {"train": train, "dev": tuple(cluster_rows(parts["dev"])), "test": test}
+    if card.split is None:
+        raise DataError(
+            f"The evalset '{card.name}' has no dev split here, and its card does not say how to carve one.",
+            allowed="[split] with dev_fraction and seed in the card",
+        )
+    fraction = card.split.dev_fraction
+    return split_items(train, {"train": 1 - fraction, "dev": fraction}, card.split.seed) | {"test": test}
+
+
+def _second_labels(files: Mapping[str, RawFile], problems: Problems) -> dict[str, str]:
+    if "second_labels" not in files:
+        return {}
+    raw, own = files["second_labels"], Problems()
+    reader = RowReader(id="id", text=("label",), label="label", prefix="")
+    table = read_table(raw.content, raw.name, "utf-8", reader.columns, own)
+    rows = read_rows(table, reader, own)
+    problems.merge(raw.name, own)
+    return {row.item.id: row.item.label for row in rows}
+
+
+def _labels_of(items: Sequence[Item]) -> tuple[Label, ...]:
+    return tuple(Label(name=name) for name in sorted({item.label for item in items}))
+
+
+def _table_findings(name: str, table: Table) -> list[Finding]:
+    found = []
+    if table.nuls:
+        message = f"{table.nuls} NUL character(s) in {name} were dropped."
+        found.append(Finding(code="nul-characters", severity="warning", message=message))
+    if table.surrogates:
+        message = f"{table.surrogates} half surrogate(s) in {name} were replaced by U+FFFD."
+        found.append(Finding(code="half-surrogates", severity="warning", message=message))
+    return found
+
+
+def _rare_labels(items: Sequence[Item]) -> list[Finding]:
+    counts: dict[str, list[str]] = {}
+    for item in items:
+        counts.setdefault(item.label, []).append(item.id)
+    rare = sorted(label for label, rows in counts.items() if len(rows) < 3)
+    if not rare:
+        return []
+    message = (
+        f"{len(rare)} label(s) have fewer than 3 rows: {', '.join(ascii(label) for label in rare[:6])}"
+        f"{', ...' if len(rare) > 6 else ''}. A label with one row only trains, with two it has no dev row."
+    )
+    rows = tuple(item for label in rare for item in counts[label])[:20]
+    return [Finding(code="rare-label", severity="warning", message=message, item_ids=rows)]

@@ -1,0 +1,67 @@
+"""The digest lock: what a row set hashed to at first load, compared at every later one.
+
+The lock is one JSON file in the user's cache, `{evalset@version: {split: sha256}}`. Rows may change
+only together with the card's version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.errors import DataError, StoreError
+
+LOCK_FILE = "evalset-digests.json"
+
+
+def check_lock(path: Path, key: str, digests: Mapping[str, str]) -> bool:
+    """Compare digests with the stored ones; store them when there are none.
+
+    Returns:
+        True if they were compared, False if this was the first load.
+
+    Raises:
+        DataError: a split hashes to something else than at first load.
+        StoreError: the lock cannot be read or written.
+    """
+    stored = _read(path)
+    known = stored.get(key)
+    if known is None:
+        _write(path, stored | {key: dict(digests)})
+        return False
+    changed = [split for split in sorted(digests) if known.get(split) != digests[split]]
+    if changed:
+        raise DataError(
+            f"The rows of {key} have changed since they were first loaded: {', '.join(changed)}.",
+            got=", ".join(f"{split} {digests[split][:16]}" for split in changed),
+            allowed=", ".join(f"{split} {known.get(split, 'none')[:16]}" for split in changed),
+            run=f"restore the rows, or remove the entry '{key}' from {path} to accept them",
+        )
+    return True
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StoreError("The digest lock cannot be read.", got=f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise StoreError("The digest lock is damaged.", got=path, run=f"remove {path}") from error
+    if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):
+        raise StoreError("The digest lock is damaged.", got=path, run=f"remove {path}")
+    return content
+
+
+def _write(path: Path, content: Mapping[str, Mapping[str, str]]) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise StoreError("The digest lock cannot be written.", got=f"{path}: {error.strerror}") from error

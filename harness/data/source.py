@@ -1,0 +1,179 @@
+"""Where an evalset's bytes come from: files beside the card, `TOR_DATA_DIR`, an earlier fetch, the hub.
+
+Impure: reads the disk and, where allowed, the hub. What the hub gave is kept in the cache as plain
+JSONL, so that later loads need neither the hub nor its package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.data.card import Card, Files, Hub
+from harness.data.digest import bytes_digest
+from harness.data.problems import Problems
+from harness.errors import DataError, StoreError
+
+DATA_DIR = "TOR_DATA_DIR"
+CARD_FILE = "card.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFile:
+    """A file as it lies on disk."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to look.
+
+    Attributes:
+        folder: the folder of the card.
+        environ: `TOR_DATA_DIR` is read from it.
+        cache: where hub rows are kept; None keeps nothing.
+        offline: never ask the hub.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    cache: Path | None
+    offline: bool
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """Read a file.
+
+    Raises:
+        DataError: it is missing, a folder or not readable.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{what} does not exist.", got=path) from error
+    except IsADirectoryError as error:
+        raise DataError(f"{what} is a folder, not a file.", got=path) from error
+    except OSError as error:
+        raise DataError(f"{what} cannot be read.", got=f"{path}: {error.strerror}") from error
+
+
+def read_splits(card: Card, place: Place) -> dict[str, RawFile]:
+    """The files of an evalset by split ('train', 'dev' where there is one, 'test', 'second_labels').
+
+    Raises:
+        DataError: the rows are nowhere to be found, or a file is not the one the card knows.
+        StoreError: the cache cannot be written.
+    """
+    if card.files is not None:
+        return _from_folder(card, card.files, place.folder)
+    data_dir = place.environ.get(DATA_DIR, "").strip()
+    if card.folder is not None and data_dir and (Path(data_dir) / card.name).is_dir():
+        return _from_folder(card, card.folder, Path(data_dir) / card.name)
+    if card.hub is not None:
+        kept = place.cache / "evalsets" / f"{card.name}-{card.version}" if place.cache else None
+        if kept is not None and (kept / "complete").is_file():
+            return {path.stem: _raw(path) for path in sorted(kept.glob("*.jsonl"))}
+        if not place.offline:
+            return _from_hub(card, card.hub, kept, data_dir)
+    raise _nowhere(card, data_dir, "offline was asked for" if place.offline else "the card names no hub id")
+
+
+def _raw(path: Path) -> RawFile:
+    return RawFile(name=path.name, content=read_bytes(path, f"The data file {path.name}"))
+
+
+def _from_folder(card: Card, files: Files, folder: Path) -> dict[str, RawFile]:
+    problems = Problems()
+    found: dict[str, RawFile] = {}
+    for split, name in files.model_dump(exclude_none=True).items():
+        path = folder / name
+        if not path.is_file():
+            # A second annotation often comes later than the rows; its absence is no fault.
+            if split != "second_labels":
+                problems.add(f"the file of the {split} split is missing", str(path))
+            continue
+        found[split] = _raw(path)
+        expected, got = card.sha256.get(name), bytes_digest(found[split].content)
+        if expected is not None and got != expected:
+            problems.add(f"wrong digest of {name}", f"sha256 {got[:16]}..., the card says {expected[:16]}...")
+    problems.check(
+        f"The evalset '{card.name}'", run=f"get the files again from {card.source}" if card.source else None
+    )
+    return found
+
+
+def _from_hub(card: Card, hub: Hub, kept: Path | None, data_dir: str) -> dict[str, RawFile]:
+    try:
+        import datasets
+    except ImportError as error:
+        raise _nowhere(card, data_dir, "the package 'datasets' is not installed") from error
+    named = {"train": hub.train, "dev": hub.dev, "test": hub.test}
+    try:
+        loaded = {
+            split: datasets.load_dataset(
+                hub.id, hub.config or None, split=name, revision=hub.revision or None
+            )
+            for split, name in named.items()
+            if name
+        }
+    # The hub's clients raise some twenty unrelated types, by cause and version; each means: no rows.
+    except Exception as error:
+        reason = f"the hub gave no rows ({type(error).__name__})"
+        raise _nowhere(card, data_dir, reason) from error
+    found = {
+        split: RawFile(name=f"{split}.jsonl", content=_jsonl(rows, card, hub))
+        for split, rows in loaded.items()
+    }
+    if kept is not None:
+        _keep(found, kept)
+    return found
+
+
+def _jsonl(rows: Any, card: Card, hub: Hub) -> bytes:
+    """Hub rows as JSONL with the card's column names; class numbers become their names."""
+    columns = card.columns
+    theirs = {columns.label: hub.label or columns.label}
+    ours = [n for n in (columns.id, *columns.text, columns.label, columns.cluster, *columns.slices) if n]
+    features = rows.features
+    lines = []
+    for row in rows:
+        record = {}
+        for name in ours:
+            key = theirs.get(name, name)
+            value = row[key]
+            to_name = getattr(features[key], "int2str", None)
+            record[name] = to_name(value) if to_name is not None and isinstance(value, int) else value
+        lines.append(json.dumps(record))
+    return "\n".join(lines).encode()
+
+
+def _keep(found: Mapping[str, RawFile], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in found.values():
+            (folder / file.name).write_bytes(file.content)
+        (folder / "complete").write_text("written last\n", encoding="ascii")
+    except OSError as error:
+        raise StoreError("The fetched rows cannot be kept.", got=f"{folder}: {error.strerror}") from error
+
+
+def _nowhere(card: Card, data_dir: str, reason: str) -> DataError:
+    set_to = f"{DATA_DIR} is {data_dir!r}" if data_dir else f"{DATA_DIR} is not set"
+    ways = []
+    if card.folder is not None:
+        names = [n for n in (card.folder.train, card.folder.dev, card.folder.test) if n]
+        ways.append(f"set {DATA_DIR} to a folder with {card.name}/{{{','.join(names)}}}")
+    if card.hub is not None:
+        ways.append(f"pip install 'tune-or-retrieve[hub]' and network access, for the hub id {card.hub.id}")
+    ways.append(f"a folder of your own with {CARD_FILE} and the split files, named instead of '{card.name}'")
+    listed = "".join(f"\n           {number}. {way}" for number, way in enumerate(ways, start=1))
+    return DataError(
+        f"The rows of '{card.name}' are not on this machine.",
+        got=f"{set_to}; {reason}",
+        allowed=f"any of {len(ways)} ways{listed}",
+    )
