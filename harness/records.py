@@ -7,13 +7,17 @@ A stage takes records and returns records; nothing else crosses. Units stand in 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from advisor.cost.ledger import LedgerLine
+from advisor.cost.ledger import PriceBasis as PriceBasis
 from advisor.cost.usage import Usage
 
 Split = Literal["train", "dev", "test"]
+
+CostLine = LedgerLine
+"""One line of a ledger; the cost room defines it."""
 
 
 class Option(StrEnum):
@@ -237,42 +241,14 @@ class Estimate:
     reason: str = ""
 
 
-class PriceBasis(StrEnum):
-    """What a money figure rests on; printed beside it."""
-
-    MEASURED = "measured"  # counted tokens or seconds at a price the user set
-    LIST_PRICE = "list price"  # counted tokens at a dated public price
-    ILLUSTRATIVE = "illustrative"  # a price shipped as an example
-    ESTIMATE = "estimate"  # tokens counted with another model's tokenizer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostLine:
-    """One line of a ledger.
-
-    Attributes:
-        name: what is paid for, such as 'input tokens'.
-        quantity, unit: how much of it, per 1,000 queries ('tokens', 'hours').
-        unit_price_usd: None when the price is unknown; the amount is then unknown too.
-        basis, source: what the price rests on and where it comes from, with its date.
-    """
-
-    name: str
-    quantity: Decimal | None
-    unit: str
-    unit_price_usd: Decimal | None
-    amount_usd: Decimal | None
-    basis: PriceBasis
-    source: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Everything that decides a training run. `harness.training.recipe` chooses it.
 
     Attributes:
         method: told as it is: 'lora-bf16', 'lora-fp32' or 'qlora-4bit'.
-        max_tokens: longer training rows are cut in the middle of the ticket.
+        tuned_layers: how many of the uppermost layers carry adapters; None for all of them.
+        max_tokens: longer training rows lose tokens from the middle of the prompt.
         seed: never null.
     """
 
@@ -287,6 +263,7 @@ class Recipe:
     batch_size: int
     max_tokens: int
     seed: int
+    tuned_layers: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +276,8 @@ class Artefact:
         base_model, base_digest: what it was tuned from.
         data_digest: sha256 of the training rows.
         digest: sha256 over the files of the folder.
-        train_tokens, train_s: tokens seen and wall seconds.
+        train_tokens, train_s: tokens seen over all epochs and wall seconds.
+        steps: optimiser steps made.
         curve: (step, loss) pairs as logged.
     """
 
@@ -313,6 +291,7 @@ class Artefact:
     train_rows: int
     train_tokens: int
     train_s: float
+    steps: int
     curve: tuple[tuple[int, float], ...] = ()
 
 

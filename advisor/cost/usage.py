@@ -7,6 +7,7 @@ with an unknown part is unknown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -51,3 +52,23 @@ class Usage:
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 0:
                 raise ValueError(f"{field.name} must be at least 0, got {value}")
+
+
+BUCKETS = tuple(field.name for field in fields(Usage) if field.name != "counted_by")
+"""The names of the token buckets of `Usage`."""
+
+
+def add(usages: Iterable[Usage]) -> Usage:
+    """Sum usages bucket by bucket, every attempt included; a sum with an unknown part is unknown.
+
+    `counted_by` is the weakest of the parts. The sum of nothing is a known zero. Do not price a sum of
+    calls at long-context tiers: tiers look at single calls (`ledger.query_cost` takes them one by one).
+    """
+    parts = tuple(usages)
+    sums: dict[str, int | None] = {}
+    for name in BUCKETS:
+        counts = [getattr(part, name) for part in parts]
+        sums[name] = None if None in counts else sum(counts)
+    order = tuple(CountedBy)
+    weakest = max((part.counted_by for part in parts), key=order.index, default=CountedBy.PROVIDER)
+    return Usage(**sums, counted_by=weakest)
