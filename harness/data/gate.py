@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.stats.power import items_needed, minimum_detectable_difference
 from harness.data.leakage import overlaps, shared_ngram_ids
 from harness.data.minhash import normalise
 from harness.data.pii import PATTERNS
@@ -30,6 +31,9 @@ class GateLimits:
         imbalance: ratio of the largest to the smallest label in train.
         long_chars: characters from which a row counts as very long.
         ngram_share: share of rows with an 8-gram of another row.
+        discordance: share of rows on which exactly one of two arms is assumed to be right.
+        difference: the difference in accuracy for which the rows needed are stated.
+        coarse: a smallest detectable difference above this is a warning.
     """
 
     support_train: int = 5
@@ -37,6 +41,9 @@ class GateLimits:
     imbalance: float = 20.0
     long_chars: int = 8_000
     ngram_share: float = 0.02
+    discordance: float = 0.15
+    difference: float = 0.02
+    coarse: float = 0.06
 
 
 DEFAULT_LIMITS = GateLimits()
@@ -51,6 +58,7 @@ def check(evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS) -> tuple[Findin
         *_texts(evalset, limits),
         *_conflicts(evalset),
         *_personal_data(evalset),
+        *_power(evalset, limits),
         *_provenance(evalset),
     ]
     order = {"error": 0, "warning": 1, "note": 2}
@@ -170,23 +178,17 @@ def _spellings(labels: Sequence[str]) -> Iterable[Finding]:
 
 
 def _overlap(evalset: Evalset) -> Iterable[Finding]:
-    for name, rows in (("test", evalset.test), ("dev", evalset.dev)):
-        seen = {"train": evalset.train} | ({"dev": evalset.dev} if name == "test" else {})
-        for against, others in seen.items():
-            yield from _overlap_of(name, rows, against, others)
-
-
-def _overlap_of(name: str, rows: Sequence[Item], against: str, others: Sequence[Item]) -> Iterable[Finding]:
-    found = overlaps(others, rows)
-    exact = [overlap.test_id for overlap in found if overlap.kind == "exact"]
-    near = [overlap.test_id for overlap in found if overlap.kind == "near"]
-    share = f"of {len(rows)} {name} rows"
-    if exact:
-        message = f"{len(exact)} {share} stand in {against} word for word; they are kept."
-        yield _finding(f"{against}-{name}-overlap", "warning", message, exact)
-    if near:
-        message = f"{len(near)} {share} are near-duplicates of rows in {against}; they are kept."
-        yield _finding(f"{against}-{name}-near-duplicates", "note", message, near)
+    parts = _splits(evalset)
+    for (against, name), found in overlaps(parts).items():
+        exact = [overlap.row_id for overlap in found if overlap.kind == "exact"]
+        near = [overlap.row_id for overlap in found if overlap.kind == "near"]
+        share = f"of {len(parts[name])} {name} rows"
+        if exact:
+            message = f"{len(exact)} {share} stand in {against} word for word; they are kept."
+            yield _finding(f"{against}-{name}-overlap", "warning", message, exact)
+        if near:
+            message = f"{len(near)} {share} are near-duplicates of rows in {against}; they are kept."
+            yield _finding(f"{against}-{name}-near-duplicates", "note", message, near)
 
 
 def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
@@ -233,6 +235,21 @@ def _personal_data(evalset: Evalset) -> Iterable[Finding]:
         message = f"Personal data by pattern: {listed}. Names are not detected."
         invented = "machine-written" in evalset.provenance.casefold()
         yield _finding("personal-data", "note" if invented else "warning", message, dict.fromkeys(rows))
+
+
+def _power(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
+    n, discordance = len(evalset.test), limits.discordance
+    if not n:
+        return
+    found = minimum_detectable_difference(n, discordance)
+    needed = items_needed(limits.difference, discordance)
+    reach = "no difference at all" if found is None else f"differences of {100 * found:.1f} points or more"
+    message = (
+        f"{n} test rows show {reach} between two arms (80 % power, if they disagree on "
+        f"{100 * discordance:.0f} % of rows); {100 * limits.difference:g} points take {needed:,} rows."
+    )
+    severity: Severity = "warning" if found is None or found > limits.coarse else "note"
+    yield _finding("power", severity, message)
 
 
 def _provenance(evalset: Evalset) -> Iterable[Finding]:

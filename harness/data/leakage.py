@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,43 +19,70 @@ the pairs just above it are rewordings of one or two words with the same meaning
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """A test row and the training row most like it.
+    """A row and the row of an earlier split (train before dev before test) that is most like it.
 
     Attributes:
         kind: 'exact' when equal after case-folding and normalising blanks.
     """
 
-    test_id: str
-    train_id: str
+    row_id: str
+    earlier_id: str
     kind: Literal["exact", "near"]
     jaccard: float
 
 
 def overlaps(
-    train: Sequence[Item], test: Sequence[Item], threshold: float = NEAR_DUPLICATE
-) -> tuple[Overlap, ...]:
-    """The test rows that stand in train, exactly or nearly, each with its nearest training row."""
-    rows = [*train, *test]
-    best: dict[int, tuple[bool, float, int]] = {}
-    for pair in similar_pairs([item.text for item in rows], threshold):
-        if pair.first < len(train) <= pair.second:
-            exact = normalise(rows[pair.first].text) == normalise(rows[pair.second].text)
-            key = (exact, pair.jaccard, -pair.first)
-            best[pair.second] = max(key, best.get(pair.second, key))
-    return tuple(
-        Overlap(
-            test_id=rows[test_row].id,
-            train_id=rows[-first].id,
-            kind="exact" if exact else "near",
-            jaccard=similarity,
-        )
-        for test_row, (exact, similarity, first) in sorted(best.items())
-    )
+    splits: Mapping[str, Sequence[Item]], threshold: float = NEAR_DUPLICATE
+) -> dict[tuple[str, str], tuple[Overlap, ...]]:
+    """The rows of later splits that stand in earlier ones, exactly or nearly.
+
+    Args:
+        splits: in the order train, dev, test; any two names will do.
+
+    Returns:
+        (earlier split, later split) -> its overlapping rows, each with the nearest earlier row.
+    """
+    names = tuple(splits)
+    rows = [(split, item) for split in names for item in splits[split]]
+    texts, near = _near_texts([item for _, item in rows], threshold)
+    first_in: dict[tuple[str, str], str] = {}
+    for split, item in rows:
+        first_in.setdefault((split, normalise(item.text)), item.id)
+    found: dict[tuple[str, str], list[Overlap]] = defaultdict(list)
+    for split, item in rows:
+        text = normalise(item.text)
+        for earlier in names[: names.index(split)] if text else ():
+            same = first_in.get((earlier, text))
+            if same is not None:
+                found[earlier, split].append(
+                    Overlap(row_id=item.id, earlier_id=same, kind="exact", jaccard=1.0)
+                )
+                continue
+            others = ((first_in.get((earlier, texts[at])), similarity) for at, similarity in near[text])
+            alike = [(similarity, own) for own, similarity in others if own is not None]
+            if alike:
+                similarity, own = max(alike, key=lambda pair: pair[0])
+                found[earlier, split].append(
+                    Overlap(row_id=item.id, earlier_id=own, kind="near", jaccard=similarity)
+                )
+    return {pair: tuple(listed) for pair, listed in found.items()}
+
+
+def _near_texts(
+    items: Sequence[Item], threshold: float
+) -> tuple[list[str], dict[str, list[tuple[int, float]]]]:
+    """The distinct texts, and for each the others near it as (position, similarity)."""
+    texts = list(dict.fromkeys(normalise(item.text) for item in items))
+    near: dict[str, list[tuple[int, float]]] = {text: [] for text in texts}
+    for pair in similar_pairs(texts, threshold):
+        near[texts[pair.first]].append((pair.second, pair.jaccard))
+        near[texts[pair.second]].append((pair.first, pair.jaccard))
+    return texts, near
 
 
 def exact_overlap_ids(train: Sequence[Item], test: Sequence[Item]) -> frozenset[str]:
     """Ids of the test rows whose text stands in train, case-folded and with normalised blanks."""
-    seen = {normalise(item.text) for item in train}
+    seen = {normalise(item.text) for item in train} - {""}
     return frozenset(item.id for item in test if normalise(item.text) in seen)
 
 
@@ -65,8 +92,14 @@ def cluster_rows(rows: Sequence[RowGroups], threshold: float = NEAR_DUPLICATE) -
     A cluster is named after its group value where it has exactly one, otherwise after its first row
     (`cluster-<id>`). A row tied to no other keeps the cluster it came with.
     """
-    texts = [row.item.text for row in rows]
-    pairs = [(pair.first, pair.second) for pair in similar_pairs(texts, threshold)]
+    texts, near = _near_texts([row.item for row in rows], threshold)
+    first_with: dict[str, int] = {}
+    pairs: list[tuple[int, int]] = []
+    for position, row in enumerate(rows):
+        text = normalise(row.item.text)
+        if text:
+            pairs.append((first_with.setdefault(text, position), position))
+    pairs += [(first_with[a], first_with[texts[b]]) for a in near for b, _ in near[a]]
     by_value: dict[tuple[int, str], int] = {}
     for position, row in enumerate(rows):
         for column, value in enumerate(row.groups):

@@ -19,8 +19,10 @@ Hashes = NDArray[np.uint64]
 
 SHINGLE_CHARS = 5
 BANDS, ROWS_PER_BAND = 32, 4
-MAX_BUCKET = 400
-"""In a larger bucket each text is only compared with the next `MAX_BUCKET` ones of it."""
+MAX_BUCKET = 32
+"""In a larger bucket each text only meets the `MAX_BUCKET` before and after it in a seeded shuffle. This
+bounds the work where thousands of texts come from one template; some of their pairs are then left out,
+though the texts still hang together."""
 
 _SEED = 20_241_123
 _BLOCK_SHINGLES = 16_384
@@ -63,9 +65,10 @@ def jaccard(a: Hashes, b: Hashes) -> float:
 
 
 def similar_pairs(texts: Sequence[str], threshold: float) -> list[SimilarPair]:
-    """All pairs of texts with a Jaccard similarity of at least the threshold, in order of position.
+    """Pairs of texts with a Jaccard similarity of at least the threshold, in order of position.
 
-    Texts without characters are in no pair. Texts equal after `normalise` always are.
+    Texts without characters are in no pair. Meant for distinct texts: equal ones are better folded
+    first, as `harness.data.leakage` does.
 
     Raises:
         ValueError: the threshold is not within (0, 1].
@@ -142,24 +145,25 @@ def _blocks(sets: Sequence[Hashes]) -> Iterator[tuple[int, int]]:
 def _candidates(signatures: Hashes) -> NDArray[np.int64]:
     """Distinct pairs that agree in a whole band, as sorted rows (first, second)."""
     size = len(signatures)
-    keys: list[NDArray[np.int64]] = []
+    shuffled = np.random.default_rng(_SEED).permutation(size)
+    codes = np.empty(0, dtype=np.int64)
     for band in range(BANDS):
         key = np.zeros(size, dtype=np.uint64)
         for column in range(band * ROWS_PER_BAND, (band + 1) * ROWS_PER_BAND):
             key = _mix(key ^ signatures[:, column])
-        keys.append(_pairs_of_equal(key))
-    codes = np.unique(np.concatenate(keys))
+        codes = np.union1d(codes, _pairs_of_equal(key, shuffled))
     return np.stack([codes // size, codes % size], axis=1)
 
 
-def _pairs_of_equal(key: Hashes) -> NDArray[np.int64]:
-    """Pairs of positions with equal keys, each coded as first * n + second."""
-    order = np.argsort(key, kind="stable")
+def _pairs_of_equal(key: Hashes, shuffled: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of positions with equal keys, each coded as smaller * n + larger."""
+    order = shuffled[np.argsort(key[shuffled], kind="stable")]
     ordered = key[order]
-    found = []
+    found = [np.empty(0, dtype=np.int64)]
     for step in range(1, min(MAX_BUCKET, len(key) - 1) + 1):
         equal = np.flatnonzero(ordered[step:] == ordered[:-step])
         if equal.size == 0:
             break
-        found.append(order[equal] * len(key) + order[equal + step])
-    return np.concatenate(found).astype(np.int64) if found else np.empty(0, dtype=np.int64)
+        first, second = order[equal], order[equal + step]
+        found.append(np.minimum(first, second) * len(key) + np.maximum(first, second))
+    return np.concatenate(found)

@@ -13,6 +13,7 @@ _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]){11,30}\b")
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _PHONE = re.compile(r"(?<![\w.,/-])(?:\+|00|\(?0)\d?[\d ()/.-]{6,20}\d(?!\w)")
+_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})(?!\d)")
 
 
 def has_email(text: str) -> bool:
@@ -31,8 +32,8 @@ def has_card(text: str) -> bool:
 
 
 def has_phone(text: str) -> bool:
-    """A number of 8 to 15 digits written like a phone number, with a leading +, 00 or 0."""
-    return any(8 <= len(re.sub(r"\D", "", m.group())) <= 17 for m in _PHONE.finditer(text))
+    """A number of 8 to 17 digits written like a phone number: a leading +, 00 or 0, and no date."""
+    return any(_phone_like(match.group()) for match in _PHONE.finditer(text))
 
 
 PATTERNS: Mapping[str, Callable[[str], bool]] = {
@@ -60,3 +61,8 @@ def _iban_in(found: str) -> bool:
     """Words after an IBAN may have been matched with it; so shorter readings are tried as well."""
     parts = found.split(" ")
     return any(iban_valid("".join(parts[:count])) for count in range(1, len(parts) + 1))
+
+
+def _phone_like(found: str) -> bool:
+    digits = re.sub(r"\D", "", found)
+    return 8 <= len(digits) <= 17 and len(set(digits)) > 1 and not _DATE.match(found)

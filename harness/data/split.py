@@ -163,8 +163,8 @@ def _minimum_presence(quota: dict[str, int], count: int, names: tuple[str, ...])
 def _in_order(labels: Sequence[str], groups: Sequence[str | None], seed: int) -> list[_Group]:
     """Groups, the hardest to place first: most labels, then most rows, then a seeded shuffle."""
     members: dict[str, list[int]] = defaultdict(list)
-    for row, group in enumerate(groups):
-        members[f"row {row}" if group is None else f"group {group}"].append(row)
+    for row in range(len(groups)):
+        members[_group_key(row, groups)].append(row)
     found = [
         _Group(rows=tuple(rows), labels=tuple(sorted(Counter(labels[row] for row in rows).items())))
         for rows in members.values()
@@ -188,15 +188,18 @@ def _give_learner_every_label(
     assigned: list[str], labels: Sequence[str], groups: Sequence[str | None], learner: str
 ) -> None:
     """Move the smallest group of a label into the learner where large groups left it without one."""
-    for label in sorted(set(labels)):
-        rows = [row for row, own in enumerate(labels) if own == label]
-        if any(assigned[row] == learner for row in rows):
-            continue
-        whole = [_rows_with(row, groups) for row in rows]
-        for row in min(whole, key=lambda members: (len(members), members)):
-            assigned[row] = learner
+    members: dict[str, list[int]] = defaultdict(list)
+    by_label: dict[str, list[int]] = defaultdict(list)
+    for row, label in enumerate(labels):
+        members[_group_key(row, groups)].append(row)
+        by_label[label].append(row)
+    for _, rows in sorted(by_label.items()):
+        if not any(assigned[row] == learner for row in rows):
+            whole = [members[_group_key(row, groups)] for row in rows]
+            for row in min(whole, key=lambda group: (len(group), group)):
+                assigned[row] = learner
 
 
-def _rows_with(row: int, groups: Sequence[str | None]) -> list[int]:
+def _group_key(row: int, groups: Sequence[str | None]) -> str:
     group = groups[row]
-    return [row] if group is None else [other for other, own in enumerate(groups) if own == group]
+    return f"row {row}" if group is None else f"group {group}"
