@@ -1,0 +1,266 @@
+"""A local causal language model that scores every allowed answer exactly, in this process.
+
+`answer` sorts requests by length and scores them in batches; `answer_one` scores one, as a user's query
+would be. Both reuse the keys and values of the prompt prefix that was used last (a label guide, say).
+The answer is the most probable choice, ties to the first; nothing is sampled, so no seed is needed.
+
+Same requests in the same order on a fresh model give bit-identical replies. Other batch-mates or
+another kept prefix change log-probabilities by rounding only: at most 1e-3 in fp32 and 0.6 in bf16.
+Prompts longer than the context are failures, never cut. Limit: the adapter is merged into the weights
+on loading, in fp32 before any rounding; the merged model is what is scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from advisor.cost.usage import CountedBy, Usage
+from harness.errors import MissingExtra, ModelUnavailable
+from harness.models import embedded
+from harness.models.base import ChatReply, ChatRequest
+from harness.models.batching import batches, common_prefix
+from harness.models.choice_tree import ChoiceTree, choice_tree
+from harness.models.precision import choose_precision
+from harness.models.rendering import Renderer
+from harness.models.settings import ModelSettings
+from harness.records import Failure, FailureKind, Message, ModelIdentity
+
+_BATCH_TOKENS = 1536  # tokens of one pass, padding and tree included; more is no faster on a CPU
+_MIN_PREFIX = 8  # a shorter common prefix is not worth a pass of its own
+_PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
+_PROBE_ANSWERS = ("refund request", "refund", "other")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A request with its prompt's tokens."""
+
+    request: ChatRequest
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """The tokenised choices of a request."""
+
+    ids: tuple[tuple[int, ...], ...]
+    tree: ChoiceTree
+
+
+class TransformersChat:
+    """A chat model behind `harness.models.base.ChatModel`, from a folder that transformers can load."""
+
+    def __init__(self, model_id: str, folder: Path, settings: ModelSettings) -> None:
+        """Load the model.
+
+        Raises:
+            MissingExtra: torch, transformers or peft is missing.
+            ModelUnavailable: the folder holds no causal language model that transformers can load.
+        """
+        precision = choose_precision(settings.device, settings.precision)
+        self._model, tokenizer = _load(folder, settings, precision)
+        from harness.models.tree_scoring import PlainScorer, Prefix, tree_scorer
+
+        self.renderer = Renderer(tokenizer)
+        limit = getattr(self._model.config, "max_position_embeddings", None) or 1 << 30
+        self._max_context = min(limit, settings.max_context or limit)
+        probe = self.renderer.prompt_ids(_PROBE)
+        self._tree = tree_scorer(self._model, probe, [self.renderer.completion_ids(a) for a in _PROBE_ANSWERS])
+        self._plain = PlainScorer(self._model)
+        self._prefix: Prefix | None = None
+        self._last: tuple[int, ...] = ()
+        self._answers: dict[tuple[str, ...], _Answers] = {}
+        self._identity = ModelIdentity(
+            id=model_id,
+            revision=_revision(folder, settings.adapter),
+            precision=precision,
+            location="local",
+            parameters=sum(weight.numel() for weight in self._model.parameters()),
+        )
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._identity
+
+    @property
+    def uses_tree(self) -> bool:
+        """Whether answers are scored as one tree; False means one ordinary pass each (slow)."""
+        return self._tree is not None
+
+    def render_prompt(self, messages: Sequence[Message]) -> str:
+        """The text the model continues; training takes the same (see `Renderer`)."""
+        return self.renderer.render_prompt(messages)
+
+    def completion_ids(self, text: str) -> tuple[int, ...]:
+        """The tokens of an answer after a prompt, end of turn included (see `Renderer`)."""
+        return self.renderer.completion_ids(text)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the messages as sent, chat template included."""
+        return len(self.renderer.prompt_ids(messages))
+
+    def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
+        """Score all requests in batches, longest first; failures come first of all."""
+        groups: dict[tuple[str, ...], list[_Job]] = {}
+        for request in requests:
+            job = self._job(request)
+            if isinstance(job, Failure):
+                yield job
+            else:
+                groups.setdefault(request.choices, []).append(job)
+        for jobs in groups.values():
+            yield from self._answer_jobs(jobs)
+
+    def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
+        """Score one request alone; `model_s` covers the pass, and the prefix where it is new."""
+        job = self._job(request)
+        if isinstance(job, Failure):
+            return job
+        return next(iter(self._answer_jobs([job])))
+
+    def close(self) -> None:
+        """Free the weights and the kept prefix."""
+        self._prefix, self._tree = None, None
+        del self._model, self._plain
+
+    def _job(self, request: ChatRequest) -> _Job | Failure:
+        ids = tuple(self.renderer.prompt_ids(request.messages))
+        total = len(ids) + max(len(answer) for answer in self._tokenised(request.choices).ids)
+        if total <= self._max_context:
+            return _Job(request=request, ids=ids)
+        return Failure(
+            item_id=request.item_id,
+            kind=FailureKind.TOO_LONG,
+            message=f"prompt and answer take {total} tokens, the model reads {self._max_context}",
+            attempts=0,
+        )
+
+    def _tokenised(self, choices: tuple[str, ...]) -> _Answers:
+        if choices not in self._answers:
+            ids = tuple(self.renderer.completion_ids(choice) for choice in choices)
+            self._answers[choices] = _Answers(ids=ids, tree=choice_tree(ids))
+        return self._answers[choices]
+
+    def _answer_jobs(self, jobs: list[_Job]) -> Iterator[ChatReply]:
+        """Jobs with the same choices."""
+        answers = self._tokenised(jobs[0].request.choices)
+        if self._tree is None:
+            for job in jobs:
+                start = time.perf_counter()
+                scores = self._plain.score(job.ids, answers.ids).tolist()
+                yield _reply(job, answers, scores, cached=0, model_s=time.perf_counter() - start)
+            return
+        start = time.perf_counter()
+        prefix, fresh = self._shared_prefix([job.ids for job in jobs])
+        prefix_s = time.perf_counter() - start
+        skip = len(prefix.ids) if prefix else 0
+        from harness.models.tree_scoring import padded
+
+        nodes = len(answers.tree.tokens)
+        for group in batches([padded(len(job.ids) - skip) + nodes for job in jobs], _BATCH_TOKENS):
+            members = [jobs[index] for index in group]
+            start = time.perf_counter()
+            rows = self._tree.score([job.ids[skip:] for job in members], answers.tree, prefix).tolist()
+            spent = time.perf_counter() - start
+            total = sum(len(job.ids) - skip + nodes for job in members)
+            for job, scores in zip(members, rows, strict=True):
+                share = spent * (len(job.ids) - skip + nodes) / total
+                yield _reply(job, answers, scores, cached=0 if fresh else skip, model_s=share + prefix_s)
+                fresh, prefix_s = False, 0.0  # the first one paid for the prefix
+
+    def _shared_prefix(self, prompts: list[tuple[int, ...]]) -> tuple[Any, bool]:
+        """The prefix all prompts share and whether it was computed just now.
+
+        A single prompt shares with the one before it, as with a provider's prompt cache.
+        """
+        assert self._tree is not None
+        kept = common_prefix([self._prefix.ids + (-1,), *prompts]) if self._prefix else 0
+        sharing = prompts if len(prompts) > 1 else [*prompts, self._last]
+        length = common_prefix(sharing) if self._last or len(prompts) > 1 else 0
+        self._last = prompts[-1]
+        if max(kept, length) < _MIN_PREFIX:
+            return None, False
+        if self._prefix is not None and kept >= length:
+            return self._prefix.cut(kept), False
+        self._prefix = self._tree.read_prefix(prompts[0][:length])
+        return self._prefix, True
+
+
+def _reply(job: _Job, answers: _Answers, scores: list[float], *, cached: int, model_s: float) -> ChatReply:
+    top = max(scores)
+    total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
+    best = scores.index(top)
+    return ChatReply(
+        item_id=job.request.item_id,
+        text=job.request.choices[best],
+        choice_logprobs=tuple(score - total for score in scores),
+        usage=Usage(
+            input_tokens=len(job.ids) - cached,
+            cached_tokens=cached,
+            output_tokens=len(answers.ids[best]),
+            counted_by=CountedBy.TOKENIZER,
+        ),
+        queue_s=0.0,
+        model_s=model_s,
+    )
+
+
+def _load(folder: Path, settings: ModelSettings, precision: str) -> tuple[Any, Any]:
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise MissingExtra.of(error.name or "transformers", "local") from error
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    first = torch.float32 if settings.adapter is not None else dtype
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=first, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelUnavailable(
+            "The folder holds no causal language model that transformers can load.",
+            got=f"{folder}: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}",
+            allowed="a folder with config.json, safetensors weights and a tokenizer",
+        ) from error
+    if settings.adapter is not None:
+        model = _merged(model, settings.adapter)
+    return model.to(device=settings.device, dtype=dtype).eval(), tokenizer
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise MissingExtra.of("peft", "train") from error
+    try:
+        return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload(safe_merge=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelUnavailable(
+            "The adapter does not load onto this model.", got=f"{adapter}: {str(error)[:200]}"
+        ) from error
+
+
+def _revision(folder: Path, adapter: Path | None) -> str:
+    """The sha256 of the weights; over those of base and adapter where there is an adapter."""
+    known = embedded.digest(folder)
+    if known and adapter is None:
+        return known
+    digests = [known] if known else _weights(folder)
+    if adapter is not None:
+        digests = [*digests, *_weights(adapter)]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
+
+
+def _weights(folder: Path) -> list[str]:
+    return [embedded.file_sha256(path) for path in sorted(folder.glob("*.safetensors"))]

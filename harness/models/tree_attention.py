@@ -1,0 +1,133 @@
+"""Attention for one pass over prompt suffixes and a tree of answers, behind a shared prompt prefix.
+
+A row of the batch is `[suffix, padding, tree]`. Suffix tokens are causal; a tree token sees the whole
+suffix of its row and its own ancestors; everything sees the prefix, whose keys and values are held once
+for the whole batch and never copied. The parts are computed apart and merged by their log-sum-exp
+(the split-softmax identity of FlashAttention, Dao et al. 2022, section 3.1), so that prefix and suffix
+need no mask and the mask of the tree stays small.
+
+It is registered with transformers as an attention of its own; `harness.models.tree_scoring` checks on
+loading that a model's forward pass agrees with its ordinary one. Sliding windows, soft caps and
+attention sinks are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+NAME = "tune_or_retrieve_tree"
+Parts = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(slots=True, kw_only=True)
+class TreePass:
+    """What one forward pass tells every layer's attention.
+
+    Attributes:
+        suffix: padded length s of the suffix; what follows in a row are its t tree tokens.
+        tree_mask: (b, 1, groups * t, s + t), 0 where a tree token may look and -inf elsewhere; None
+            when t is 0.
+        prefix: keys and values by layer, each (1, kv_heads, p, d); None without a prefix.
+        record: filled with this pass's keys and values by layer when not None.
+    """
+
+    suffix: int
+    tree_mask: torch.Tensor | None = None
+    prefix: list[Parts] | None = None
+    record: list[Parts] | None = None
+
+
+def register() -> None:
+    """Make the attention known to transformers under `NAME`; again is harmless."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, tree_attention)
+
+
+def tree_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """The attention function as transformers calls it; its `TreePass` comes as the keyword `tree`.
+
+    Shapes: query (b, heads, s + t, d), key and value (b, kv_heads, s + t, d); returns (b, s + t, heads, d).
+
+    Raises:
+        NotImplementedError: if the layer needs a sliding window, a soft cap or sinks.
+    """
+    tree: TreePass = kwargs["tree"]
+    for name in ("sliding_window", "softcap", "s_aux", "position_bias"):
+        if kwargs.get(name) is not None:
+            raise NotImplementedError(f"tree attention without {name}")
+    if tree.record is not None:
+        tree.record.append((key, value))
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    own, own_lse = _own(query, key, value, tree, scale)
+    if tree.prefix is not None:
+        past, past_lse = _prefix(query, *tree.prefix[module.layer_idx], scale)
+        weight = torch.sigmoid(past_lse - own_lse).unsqueeze(-1).to(own.dtype)
+        own = torch.lerp(own, past, weight)
+    return own.transpose(1, 2), None
+
+
+def _own(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, tree: TreePass, scale: float) -> Parts:
+    """Attention inside the rows: causal over the suffix, masked for the tree."""
+    heads, s, t = q.shape[1], tree.suffix, q.shape[2] - tree.suffix
+    groups = heads // k.shape[1]
+    ks, vs = (x[:, :, :s].repeat_interleave(groups, dim=1) for x in (k, v))
+    out, lse = attend(q[:, :, :s], ks, vs, scale, causal=True)
+    if t == 0:
+        return out, lse
+    folded = q[:, :, s:].reshape(q.shape[0], k.shape[1], groups * t, q.shape[3])
+    tree_out, tree_lse = attend(folded, k, v, scale, mask=tree.tree_mask)
+    shape = (q.shape[0], heads, t)
+    return (
+        torch.cat([out, tree_out.reshape(*shape, -1)], dim=2),
+        torch.cat([lse, tree_lse.reshape(shape)], dim=2),
+    )
+
+
+def _prefix(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Parts:
+    """Attention of all rows to the shared prefix: the batch is folded into the query length."""
+    b, heads, n, d = q.shape
+    kv = k.shape[1]
+    folded = q.reshape(b, kv, -1, d).transpose(0, 1).reshape(1, kv, -1, d)
+    out, lse = attend(folded, k, v, scale)
+    out = out.reshape(kv, b, heads // kv, n, -1).transpose(0, 1).reshape(b, heads, n, -1)
+    return out, lse.reshape(kv, b, heads // kv, n).transpose(0, 1).reshape(b, heads, n)
+
+
+def attend(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    *,
+    causal: bool = False,
+    mask: torch.Tensor | None = None,
+) -> Parts:
+    """Softmax attention and the log-sum-exp of its scores, (b, h, n, d) and fp32 (b, h, n).
+
+    On a CPU the fused kernel of torch is used, which returns both; elsewhere plain matrix products.
+    """
+    if q.device.type == "cpu":
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            q, k, v, 0.0, causal, attn_mask=mask, scale=scale
+        )
+        return out, lse
+    scores = (q @ k.transpose(-1, -2)).float() * scale
+    if mask is not None:
+        scores = scores + mask
+    if causal:
+        n, m = scores.shape[-2:]
+        scores = scores.masked_fill(torch.ones(n, m, dtype=torch.bool, device=q.device).triu(1), -torch.inf)
+    lse = scores.logsumexp(-1)
+    return torch.exp(scores - lse.unsqueeze(-1)).to(v.dtype) @ v, lse
