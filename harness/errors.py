@@ -6,6 +6,7 @@
     |   +-- DataError       the evalset or the user's file is not usable  exit 1
     |   +-- MissingExtra    an optional package is not installed          exit 1
     |   +-- ModelUnavailable  weights, endpoint or key not there          exit 1
+    |   +-- TrainingError    a training run diverged or cannot start         exit 1
     |   +-- StoreError      run folder missing, read-only, full, corrupt  exit 1
     +-- IncompleteRun       a run stopped before its manifest             exit 3
     +-- OverBudget          the next call would pass `--budget-usd`       exit 4
@@ -79,6 +80,10 @@ class MissingExtra(UserError):
 
 class ModelUnavailable(UserError):
     """Weights, an endpoint or an access key are not there."""
+
+
+class TrainingError(UserError):
+    """A training run that diverged or cannot start; `run` says what to try."""
 
 
 class StoreError(UserError):

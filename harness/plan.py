@@ -105,6 +105,7 @@ class TunePlan(_Part):
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     batch_size: Count | None = None
     max_tokens: Annotated[int, Field(ge=16)] | None = None
+    layers: Count | None = None
     seeds: tuple[int, ...] = ()
 
 

@@ -20,7 +20,7 @@ from harness.retrieval.index import TrainingIndex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveSettings:
-    """The candidates for k (ascending), the token budget of a prompt, and dev rows a candidate is tried on."""
+    """The candidates for k, the token budget of a prompt, and how many dev rows each k is tried on."""
 
     k: tuple[int, ...]
     max_tokens: int

@@ -63,7 +63,9 @@ def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], labels: Sequen
     if missing:
         raise ValueError(f"{len(missing)} items have no outcome, the first is {missing[0]}")
     code = {label: number for number, label in enumerate(labels)}
-    answers, rows, predictions = [], [], []
+    answers: list[int] = []
+    rows: list[list[float]] = []
+    predictions: list[Prediction | None] = []
     for item in items:
         outcome = outcomes[item.id]
         match outcome:

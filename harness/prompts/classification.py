@@ -15,6 +15,7 @@ from harness.records import Item, Label, Message, Option
 
 PROMPT_VERSION = "classification-1"
 _CUT = "\n[...]\n"
+_TUNED_TASK = "Classify the message."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +78,18 @@ def retrieve_messages(
 
 
 def tune_messages(text: str, limits: PromptLimits) -> tuple[Message, ...]:
-    """What a tuned model sees: the ticket alone; the labels are in its weights."""
-    return (_user(text, limits),)
+    """What a tuned model sees: the ticket alone; the labels are in its weights.
+
+    The short system turn keeps templates from inserting a longer one of their own.
+    """
+    return (_system(_TUNED_TASK), _user(text, limits))
 
 
 def tune_retrieve_messages(
     text: str, examples: Sequence[Example], limits: PromptLimits
 ) -> tuple[Message, ...]:
     """What a model tuned with retrieved tickets sees: those tickets, then the ticket."""
-    return (*_shown(examples, limits), _user(text, limits))
+    return (_system(_TUNED_TASK), *_shown(examples, limits), _user(text, limits))
 
 
 def render(

@@ -1,0 +1,263 @@
+"""From plan, estimates and costs to a verdict. Pure, and fixed before the run by the plan.
+
+Two questions, answered apart:
+
+1. Retrieve or tune? The best `retrieve` arm on dev against the best tuned arm on dev, on the same test
+   items. Better: the paired interval excludes 0 and the Holm-adjusted test agrees. Tied: the interval lies
+   inside the margin, or the
+   cheaper of the two is not worse by more than the margin. Anything else is not enough evidence.
+2. What to ship? Among all arms without a veto, those not worse than the dev leader by more than the
+   margin; of these the one with the cheapest correct answer. Where a price is unknown, the dev leader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advisor.stats.paired import Relation
+from harness.plan import DecisionPlan
+from harness.records import ArmId, Option
+from harness.results import (
+    Answer,
+    ArmResult,
+    Comparison,
+    FrontierGap,
+    Published,
+    Verdict,
+    Veto,
+)
+from harness.wording import money, percent, points
+
+_RAG = {Option.RETRIEVE}
+_TUNED = {Option.TUNE, Option.TUNE_RETRIEVE}
+_SIMPLEST = (
+    Option.FLOOR,
+    Option.CLASSICAL,
+    Option.PROMPT,
+    Option.RETRIEVE,
+    Option.TUNE,
+    Option.TUNE_RETRIEVE,
+    Option.ROUTE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a verdict is made of.
+
+    Attributes:
+        comparisons: at least the pair, and every arm against the dev leader.
+        noise_ceiling: findings about the reference labels that bound what can be claimed.
+    """
+
+    plan: DecisionPlan
+    arms: tuple[ArmResult, ...]
+    comparisons: tuple[Comparison, ...]
+    frontier: tuple[FrontierGap, ...]
+    published: tuple[Published, ...]
+    frontier_measured: bool
+    cautions: tuple[str, ...]
+
+
+def rag_and_tuned(arms: Sequence[ArmResult]) -> tuple[ArmId, ArmId] | None:
+    """The best RAG arm and the best tuned arm on dev; None if the run lacks one of them."""
+    best_rag, best_tuned = _dev_best(arms, _RAG), _dev_best(arms, _TUNED)
+    return (best_rag.arm, best_tuned.arm) if best_rag and best_tuned else None
+
+
+def dev_leader(arms: Sequence[ArmResult]) -> ArmResult:
+    """The arm with the best dev accuracy, the simplest option among equals; routes are not fitted on dev."""
+    leader = _dev_best(arms, set(Option) - {Option.ROUTE})
+    return leader or arms[0]
+
+
+def vetoes(plan: DecisionPlan, arms: Sequence[ArmResult]) -> tuple[Veto, ...]:
+    """Every reason of the plan for which an arm may not be shipped."""
+    found: list[Veto] = []
+    for arm in arms:
+        found.extend(Veto(arm=arm.arm, reason=reason) for reason in _veto_reasons(plan, arm))
+    return tuple(found)
+
+
+def decide(case: Case) -> Verdict:
+    """The verdict of a run."""
+    by_id = {arm.arm: arm for arm in case.arms}
+    pair = rag_and_tuned(case.arms)
+    answer, because, cheaper = _answer_pair(case, pair, by_id)
+    barred = vetoes(case.plan, case.arms)
+    ship, ship_because = _ship(case, {veto.arm for veto in barred})
+    return Verdict(
+        answer=answer,
+        answer_because=because,
+        pair=pair,
+        cheaper=cheaper,
+        ship=ship,
+        ship_because=ship_because,
+        sure=_sure(case, ship),
+        hangs_on=_hangs_on(case, pair, by_id),
+        vetoes=barred,
+        frontier_measured=case.frontier_measured,
+        frontier=case.frontier,
+        published=case.published,
+    )
+
+
+def _answer_pair(
+    case: Case, pair: tuple[ArmId, ArmId] | None, by_id: Mapping[ArmId, ArmResult]
+) -> tuple[Answer, str, ArmId | None]:
+    if pair is None:
+        return Answer.NOT_ENOUGH_EVIDENCE, "The run has no retrieve arm or no tuned arm to compare.", None
+    rag, tuned = pair
+    found = _between(case.comparisons, tuned, rag)
+    if found is None:
+        return Answer.NOT_ENOUGH_EVIDENCE, f"{tuned} and {rag} were not compared.", None
+    cheaper = _cheaper(by_id[rag], by_id[tuned])
+    seen = _difference(found, tuned, rag)
+    significant = found.p_holm is not None and found.p_holm < case.plan.alpha
+    if significant and found.relation in {Relation.BETTER, Relation.WORSE}:
+        better = tuned if (found.relation is Relation.BETTER) == (found.a == tuned) else rag
+        proof = f"{seen}; the interval excludes 0 and {found.p_method} gives p = {found.p_holm:.2g} (Holm)."
+        return Answer.TUNE if better == tuned else Answer.RETRIEVE, proof, cheaper
+    if found.relation is Relation.EQUIVALENT or (
+        cheaper is not None and _not_worse(found, cheaper, case.plan.margin)
+    ):
+        return Answer.TIED, _tied(case, seen, cheaper), cheaper
+    return Answer.NOT_ENOUGH_EVIDENCE, f"{seen}. {_what_would_settle(found)}", cheaper
+
+
+def _tied(case: Case, seen: str, cheaper: ArmId | None) -> str:
+    margin = f"{100 * case.plan.margin:g} points"
+    if cheaper is None:
+        return f"{seen}: within the margin of {margin}. Which is cheaper is not known."
+    return f"{seen}: {cheaper} is cheaper and not worse by the margin of {margin}."
+
+
+def _difference(found: Comparison, a: ArmId, b: ArmId) -> str:
+    d = found.difference
+    if d.value is None:
+        return f"{a} against {b}: {d.reason}"
+    where = "" if d.low is None or d.high is None else f" ({points(d.low)} to {points(d.high)})"
+    kind = "the method, on the same model" if found.same_model else "the pair of option and model"
+    return f"{a} minus {b}: {points(d.value)}{where} on {d.n} items, an effect of {kind}"
+
+
+def _what_would_settle(found: Comparison) -> str:
+    if found.more_items:
+        return f"About {found.more_items:,} more evaluation items would settle it at the rates seen."
+    return f"No number of further items can be named: {found.more_items_reason}."
+
+
+def _not_worse(found: Comparison, arm: ArmId, margin: float) -> bool:
+    """Whether `arm` of a comparison is worse by less than the margin, by its interval."""
+    low, high = found.difference.low, found.difference.high
+    if low is None or high is None:
+        return False
+    return low > -margin if arm == found.a else -high > -margin
+
+
+def _ship(case: Case, barred: set[ArmId]) -> tuple[ArmId | None, str]:
+    allowed = [arm for arm in case.arms if arm.arm not in barred and arm.arm.option is not Option.FLOOR]
+    if not allowed:
+        return None, "Every arm is vetoed; see the reasons."
+    leader = dev_leader(allowed)
+    near = [arm for arm in allowed if arm is leader or _near(case, arm.arm, leader.arm)]
+    unpriced = [arm.arm for arm in near if arm.cost.usd_per_1k_correct.usd is None]
+    if unpriced:
+        names = ", ".join(map(str, unpriced))
+        return leader.arm, f"It led on dev; the price of {names} is unknown, so cost could not decide."
+    best = min(near, key=lambda arm: (_price(arm), _SIMPLEST.index(arm.arm.option)))
+    if best is leader and len(near) == 1:
+        return best.arm, "It led on dev, and every other arm is worse, or not shown to be within the margin."
+    others = ", ".join(str(arm.arm) for arm in near if arm is not best)
+    margin = f"{100 * case.plan.margin:g} points"
+    price = money(best.cost.usd_per_1k_correct.usd)
+    return (
+        best.arm,
+        f"Cheapest per correct answer ({price} per 1,000) of the arms within {margin}: also {others}.",
+    )
+
+
+def _near(case: Case, arm: ArmId, leader: ArmId) -> bool:
+    found = _between(case.comparisons, arm, leader)
+    return found is not None and _not_worse(found, arm, case.plan.margin)
+
+
+def _sure(case: Case, ship: ArmId | None) -> str:
+    if ship is None:
+        return "No arm can be recommended."
+    rivals = [c for c in case.comparisons if ship in (c.a, c.b)]
+    open_to = [
+        c.b if c.a == ship else c.a
+        for c in rivals
+        if c.relation in {Relation.UNDECIDED, Relation.NON_INFERIOR} and c.a.option is not Option.FLOOR
+    ]
+    if open_to:
+        names = ", ".join(sorted(map(str, open_to)))
+        return f"Fairly sure: the difference to {names} is not settled on these items."
+    return "Sure on these items: every comparison with it is settled at the plan's level."
+
+
+def _hangs_on(
+    case: Case, pair: tuple[ArmId, ArmId] | None, by_id: Mapping[ArmId, ArmResult]
+) -> tuple[str, ...]:
+    notes = list(case.cautions)
+    if pair is not None:
+        tuned = by_id[pair[1]]
+        count = max(1, len(tuned.seeds))
+        if count == 1:
+            notes.append(f"{pair[1]} is one artefact from one training seed; another seed may differ.")
+        else:
+            values = [s.accuracy.value for s in tuned.seeds if s.accuracy.value is not None]
+            spread = f"{percent(min(values))} to {percent(max(values))}" if values else "not measured"
+            notes.append(f"{pair[1]} was trained with {count} seeds: test accuracy {spread}.")
+    if not case.frontier_measured:
+        notes.append("No frontier model was run: retrieval was measured on the models named here only.")
+    return tuple(notes)
+
+
+def _veto_reasons(plan: DecisionPlan, arm: ArmResult) -> list[str]:
+    reasons = []
+    accuracy, p95 = arm.quality.accuracy, arm.latency.p95_ms.value
+    failures, price = arm.quality.failure_rate.value, arm.cost.usd_per_1k.usd
+    if plan.quality_floor is not None and (accuracy.value or 0.0) < plan.quality_floor:
+        reasons.append(
+            f"accuracy {percent(accuracy.value)} is under the floor of {percent(plan.quality_floor)}"
+        )
+    if plan.max_p95_ms is not None:
+        if p95 is None:
+            reasons.append(f"p95 was not measured; the limit is {plan.max_p95_ms:g} ms")
+        elif p95 > plan.max_p95_ms:
+            reasons.append(f"p95 {p95:,.0f} ms is over the limit of {plan.max_p95_ms:g} ms")
+    if plan.max_usd_per_1k is not None and (price is None or price > plan.max_usd_per_1k):
+        reasons.append(f"{money(price)} per 1,000 queries is over the limit of {money(plan.max_usd_per_1k)}")
+    if failures is not None and failures > plan.max_failure_rate:
+        reasons.append(f"{percent(failures)} of calls failed; at most {percent(plan.max_failure_rate)} may")
+    return reasons
+
+
+def _dev_best(arms: Sequence[ArmResult], options: set[Option]) -> ArmResult | None:
+    among = [arm for arm in arms if arm.arm.option in options]
+    if not among:
+        return None
+    return max(
+        among, key=lambda arm: (arm.quality.dev_accuracy.value or 0.0, -_SIMPLEST.index(arm.arm.option))
+    )
+
+
+def _between(comparisons: Sequence[Comparison], a: ArmId, b: ArmId) -> Comparison | None:
+    return next((c for c in comparisons if {c.a, c.b} == {a, b}), None)
+
+
+def _cheaper(a: ArmResult, b: ArmResult) -> ArmId | None:
+    price_a, price_b = a.cost.usd_per_1k.usd, b.cost.usd_per_1k.usd
+    if price_a is None or price_b is None or price_a == price_b:
+        return None
+    return a.arm if price_a < price_b else b.arm
+
+
+def _price(arm: ArmResult) -> Decimal:
+    usd = arm.cost.usd_per_1k_correct.usd
+    assert usd is not None
+    return usd
