@@ -1,0 +1,140 @@
+"""What others published: figures to print as "published, not measured here", with their source.
+
+Facts that calibrate the advice and stand beside a measurement; never a measurement of this project. Where
+a source gave one figure, low and high are its own stated bounds, else None.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from enum import StrEnum
+from importlib import resources
+from typing import Any
+
+NOT_MEASURED_HERE = "published, not measured here"
+
+
+class Tag(StrEnum):
+    """How a figure came to be known."""
+
+    PRIMARY = "P"  # the text or table itself was seen
+    REPOSITORY = "R"  # a measurement in a public repository, not peer-reviewed
+    SECOND_HAND = "S"  # quoted by someone else
+    VENDOR = "V"  # said by who sells it
+    COMPUTED = "C"  # computed from published inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One published figure.
+
+    Attributes:
+        key: unique.
+        study: who measured.
+        task: evalset or task, such as 'banking77'.
+        option: as `harness` calls it ('prompt', 'retrieve', 'tune', 'tune+retrieve', 'classical',
+            'route'), 'encoder' for a fine-tuned encoder, 'base' for an untouched model, '' for none.
+        model: what was used, '' when it does not matter.
+        metric: with its unit, as shares for accuracies ('accuracy', 'usd_per_1k', 'vram_gb').
+        low, high: bounds the source states.
+        n: test rows or tasks behind it, None when not stated.
+        source: citation or address.
+        checked: when it was looked at.
+        note: what a reader must know to use it.
+    """
+
+    key: str
+    study: str
+    task: str
+    option: str
+    model: str
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    source: str
+    tag: Tag
+    checked: date
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRange:
+    """The span of published figures for an option on a task.
+
+    Attributes:
+        low, high: lowest and highest figure, stated bounds left aside.
+        figures: those it spans, lowest first.
+        label: printed beside it.
+    """
+
+    task: str
+    option: str
+    metric: str
+    low: float
+    high: float
+    figures: tuple[Evidence, ...]
+    label: str = NOT_MEASURED_HERE
+
+
+def parse_evidence(text: str) -> tuple[Evidence, ...]:
+    """Read evidence from TOML: `checked` for all, and a list of `[[figure]]`.
+
+    Raises:
+        ValueError: on an unknown key, a missing one, a doubled figure or bounds out of order.
+    """
+    content = tomllib.loads(text)
+    found = tuple(_figure(row, content["checked"]) for row in content["figure"])
+    keys = [figure.key for figure in found]
+    doubled = sorted({key for key in keys if keys.count(key) > 1})
+    if doubled:
+        raise ValueError(f"doubled evidence keys: {', '.join(doubled)}")
+    return found
+
+
+def _figure(row: dict[str, Any], checked: date) -> Evidence:
+    unknown = set(row) - {field.name for field in fields(Evidence)}
+    if unknown:
+        raise ValueError(f"unknown keys in evidence {row.get('key')}: {sorted(unknown)}")
+    try:
+        figure = Evidence(**{"checked": checked, **row, "tag": Tag(row["tag"])})
+    except (KeyError, TypeError) as fault:
+        raise ValueError(f"evidence {row.get('key')} is incomplete: {fault}") from None
+    low = figure.value if figure.low is None else figure.low
+    high = figure.value if figure.high is None else figure.high
+    if not low <= figure.value <= high:
+        raise ValueError(f"evidence {figure.key}: need low <= value <= high")
+    return figure
+
+
+def load_evidence() -> tuple[Evidence, ...]:
+    """The packaged figures of `evidence.toml`."""
+    return parse_evidence(resources.files("advisor").joinpath("evidence.toml").read_text(encoding="utf-8"))
+
+
+def published_range(
+    task: str, option: str, *, metric: str = "accuracy", evidence: Sequence[Evidence] | None = None
+) -> PublishedRange | None:
+    """Lowest and highest published figure for an option on a task; None when there is none.
+
+    Args:
+        evidence: the figures to look in, by default the packaged ones (read from the package).
+    """
+    known = load_evidence() if evidence is None else evidence
+    hits = sorted(
+        (e for e in known if (e.task, e.option, e.metric) == (task, option, metric)), key=lambda e: e.value
+    )
+    if not hits:
+        return None
+    return PublishedRange(
+        task=task,
+        option=option,
+        metric=metric,
+        low=hits[0].value,
+        high=hits[-1].value,
+        figures=tuple(hits),
+    )
