@@ -51,9 +51,13 @@ def choice_tree(answers: Sequence[Sequence[int]]) -> ChoiceTree:
         raise ValueError("there must be at least one choice, and each must have a token")
     nodes: dict[tuple[int, ...], int] = {}
     edges: dict[tuple[int, int], int] = {}
-    tokens, parents, depths, paths = [], [], [], []
+    tokens: list[int] = []
+    parents: list[int] = []
+    depths: list[int] = []
+    paths: list[tuple[int, ...]] = []
     for answer in answers:
-        node, path = -1, []
+        node = -1
+        path: list[int] = []
         for depth, token in enumerate(answer):
             path.append(edges.setdefault((node, token), len(edges)))
             if depth == len(answer) - 1:

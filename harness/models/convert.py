@@ -56,7 +56,9 @@ def _tokenizer(reader: Any) -> Any:
 
     kind = f"{value('tokenizer.ggml.model')}/{value('tokenizer.ggml.pre')}"
     if kind != "gpt2/smollm":
-        raise ModelUnavailable("The tokenizer in the GGUF file is not known here.", got=kind, allowed="gpt2/smollm")
+        raise ModelUnavailable(
+            "The tokenizer in the GGUF file is not known here.", got=kind, allowed="gpt2/smollm"
+        )
     tokens: list[str] = value("tokenizer.ggml.tokens")
     merges = [tuple(merge.split(" ")) for merge in value("tokenizer.ggml.merges")]
     backend = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
@@ -64,7 +66,9 @@ def _tokenizer(reader: Any) -> Any:
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     backend.decoder = decoders.ByteLevel()
-    control = [token for token, type_ in zip(tokens, value("tokenizer.ggml.token_type"), strict=True) if type_ == 3]
+    control = [
+        token for token, type_ in zip(tokens, value("tokenizer.ggml.token_type"), strict=True) if type_ == 3
+    ]
     backend.add_special_tokens(control)
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,

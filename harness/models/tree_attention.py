@@ -72,7 +72,8 @@ def tree_attention(
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     own, own_lse = _own(query, key, value, tree, scale)
     if tree.prefix is not None:
-        past, past_lse = _prefix(query, *tree.prefix[module.layer_idx], scale)
+        past_key, past_value = tree.prefix[module.layer_idx]
+        past, past_lse = _prefix(query, past_key, past_value, scale)
         weight = torch.sigmoid(past_lse - own_lse).unsqueeze(-1).to(own.dtype)
         own = torch.lerp(own, past, weight)
     return own.transpose(1, 2), None

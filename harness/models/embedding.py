@@ -1,0 +1,90 @@
+"""A local embedding model: texts to unit vectors, in fp32 on this machine.
+
+Folders that carry a sentence-transformers configuration are loaded by sentence-transformers, with their
+own pooling and length limit; any other encoder gets mean pooling over its tokens. Both sort texts by
+length into batches, so the same texts give the same vectors; another batch-mate changes them by
+rounding only (1e-6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import MissingExtra, ModelUnavailable
+from harness.models import embedded
+from harness.models.base import Vectors
+from harness.models.settings import ModelSettings
+from harness.records import ModelIdentity
+
+_BATCH = 32
+
+
+class TransformersEmbedding:
+    """An embedding model behind `harness.models.base.EmbeddingModel`, from a local folder."""
+
+    def __init__(self, model_id: str, folder: Path, settings: ModelSettings) -> None:
+        """Load the model.
+
+        Raises:
+            MissingExtra: sentence-transformers is missing.
+            ModelUnavailable: the folder holds no encoder that can be loaded.
+        """
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise MissingExtra.of(error.name or "sentence-transformers", "local") from error
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
+        try:
+            # Without modules.json sentence-transformers itself falls back to mean pooling.
+            self._model: Any = SentenceTransformer(
+                str(folder),
+                device=settings.device,
+                local_files_only=True,
+                model_kwargs={"dtype": torch.float32},
+            )
+        except (OSError, ValueError, KeyError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ModelUnavailable(
+                "The folder holds no embedding model that can be loaded.", got=f"{folder}: {first}"
+            ) from error
+        revision = embedded.digest(folder)
+        weights = folder / "model.safetensors"
+        if not revision and weights.is_file():
+            revision = embedded.file_sha256(weights)
+        self._identity = ModelIdentity(
+            id=model_id,
+            revision=revision,
+            precision="fp32",
+            location="local",
+            parameters=sum(weight.numel() for weight in self._model.parameters()),
+        )
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._identity
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts into an (n, d) float32 array of L2-normalised rows."""
+        if not texts:
+            return np.zeros((0, self._model.get_embedding_dimension()), dtype=np.float32)
+        vectors = self._model.encode(
+            list(texts),
+            batch_size=_BATCH,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+            normalize_embeddings=True,
+        )
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens the model reads of this text, special tokens included, its length limit applied."""
+        count = len(self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+        limit: int | None = self._model.max_seq_length
+        return count if limit is None else min(count, limit)

@@ -1,0 +1,56 @@
+"""Opens a model by its name: the one place that decides between this process and a provider."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from harness.errors import ModelUnavailable
+from harness.models.base import ChatModel, EmbeddingModel
+from harness.models.resolve import Embedded, Folder, Hub, Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
+
+
+def open_chat(model: str, settings: ModelSettings) -> ChatModel:
+    """Open a chat model; `harness.models.resolve` says what the string may be.
+
+    Raises:
+        ModelUnavailable: it is not there, cannot be loaded, or is a provider's while offline.
+        MissingExtra: the packages for it are not installed.
+    """
+    source = resolve(model)
+    match source:
+        case Provider(model=name):
+            if settings.offline and settings.api_base is None:
+                raise ModelUnavailable(f"{name} is a provider's model, and --offline is set.", got=name)
+            from harness.models.litellm_client import open_litellm_chat
+
+            return open_litellm_chat(name, settings)
+        case Embedded() | Folder() | Hub():
+            from harness.models.transformers_chat import TransformersChat
+
+            return TransformersChat(model, local_folder(source, settings), settings)
+        case _:
+            assert_never(source)
+
+
+def open_embedding(model: str, settings: ModelSettings) -> EmbeddingModel:
+    """Open an embedding model; local ones only.
+
+    Raises:
+        ModelUnavailable: it is not there, cannot be loaded, or is a provider's.
+        MissingExtra: the packages for it are not installed.
+    """
+    source = resolve(model)
+    match source:
+        case Provider(model=name):
+            raise ModelUnavailable(
+                "Embedding models run on this machine only.",
+                got=name,
+                allowed="minilm-l6, a folder or a hub id",
+            )
+        case Embedded() | Folder() | Hub():
+            from harness.models.embedding import TransformersEmbedding
+
+            return TransformersEmbedding(model, local_folder(source, settings), settings)
+        case _:
+            assert_never(source)
