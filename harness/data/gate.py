@@ -73,7 +73,7 @@ def require_usable(name: str, findings: Sequence[Finding]) -> None:
     """
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
-        lines = "\n".join(f"  - {error.message}{_places(error)}" for error in errors)
+        lines = "\n".join(f"  - {error.message.removesuffix('.')}{_places(error)}." for error in errors)
         raise DataError(f"{name} cannot be used: {len(errors)} problem(s).\n{lines}")
 
 

@@ -19,7 +19,7 @@ Hashes = NDArray[np.uint64]
 
 SHINGLE_CHARS = 5
 BANDS, ROWS_PER_BAND = 32, 4
-MAX_BUCKET = 32
+MAX_BUCKET = 16
 """In a larger bucket each text only meets the `MAX_BUCKET` before and after it in a seeded shuffle. This
 bounds the work where thousands of texts come from one template; some of their pairs are then left out,
 though the texts still hang together."""

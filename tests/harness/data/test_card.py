@@ -1,0 +1,96 @@
+"""Cards: the shipped ones parse, and every fault of a bad one is named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.data.card import parse_card
+from harness.data.load import builtin_evalsets, load_card
+from harness.errors import DataError
+
+GOOD = """
+name = "sample"
+title = "Sample"
+licence = "CC0-1.0"
+provenance = "written for this test"
+[columns]
+text = ["subject", "body"]
+label = "queue"
+[files]
+train = "train.csv"
+dev = "dev.csv"
+test = "test.csv"
+[labels]
+pay = "Payments."
+other = "The rest."
+"""
+
+
+def test_all_shipped_cards_parse() -> None:
+    found = builtin_evalsets()
+    assert {"banking77", "clinc150", "support-tickets"} <= set(found)
+    for name, folder in found.items():
+        card, at = load_card(name)
+        assert card.name == name
+        assert at == folder
+        assert card.licence and card.provenance
+
+
+def test_labels_keep_their_order() -> None:
+    guide = parse_card(GOOD, "card.toml").label_guide
+    assert [(label.name, label.definition) for label in guide] == [
+        ("pay", "Payments."),
+        ("other", "The rest."),
+    ]
+
+
+def test_all_faults_at_once() -> None:
+    bad = GOOD.replace('licence = "CC0-1.0"', 'license = "CC0-1.0"').replace('label = "queue"', "")
+    bad = bad.replace('train = "train.csv"', 'train = "../train.csv"')
+    with pytest.raises(DataError) as caught:
+        parse_card(bad, "card.toml")
+    message = str(caught.value)
+    assert "4 fault(s)" in message
+    for part in (
+        "license: unknown key",
+        "licence: Field required",
+        "columns.label: Field required",
+        "files.train",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (('dev = "dev.csv"', ""), "[split] must say"),
+        (('[files]\ntrain = "train.csv"\ndev = "dev.csv"\ntest = "test.csv"', ""), "where the rows are"),
+        (('title = "Sample"', 'title = "Sample"\nout_of_scope = "oos"'), "not in [labels]: oos"),
+        (("[labels]", '[sha256]\n"train.csv" = "12ab"\n[labels]'), "sha256.train.csv"),
+    ],
+)
+def test_single_faults(change: tuple[str, str], part: str) -> None:
+    with pytest.raises(DataError) as caught:
+        parse_card(GOOD.replace(*change), "card.toml")
+    assert part in str(caught.value)
+
+
+def test_no_toml() -> None:
+    with pytest.raises(DataError, match="not valid TOML"):
+        parse_card("name = ", "card.toml")
+
+
+def test_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load_card("bankin77")
+    assert "banking77, clinc150" in str(caught.value)
+    with pytest.raises(DataError):
+        load_card(tmp_path)
+
+
+def test_card_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "card.toml").write_bytes(b'name = "caf\xe9"')
+    with pytest.raises(DataError, match="not valid UTF-8"):
+        load_card(tmp_path)
