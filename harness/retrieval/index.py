@@ -197,7 +197,7 @@ class TrainingIndex:
             dense = None if embedding is None else DenseIndex(np.load(vectors, allow_pickle=False))
             if len(lexical) != len(items) or (dense is not None and len(dense) != len(items)):
                 raise ValueError("row counts differ")
-        except (OSError, ValueError, KeyError, AttributeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
             raise StoreError(f"The stored index cannot be read: {error}", got=folder) from error
         return cls(items, lexical, dense, embedding)
 

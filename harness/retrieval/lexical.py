@@ -103,8 +103,8 @@ class LexicalIndex:
         bm25 = _new_bm25()
         arrays = {part: np.load(folder / name, allow_pickle=False) for part, name in _FILES.items()}
         bm25.scores = {**arrays, "num_docs": int(stored["size"])}
-        bm25.vocab_dict = dict(vocabulary)
-        bm25.unique_token_ids_set = set(vocabulary.values())
+        # Lucene's variant scores a word that does not occur as 0, so there is no such array.
+        bm25.nonoccurrence_array = None
         return cls(bm25, vocabulary, int(stored["size"]))
 
 
