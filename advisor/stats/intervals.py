@@ -1,8 +1,8 @@
 """Intervals of one estimate: proportion, mean, quantile, and any weighted statistic by bootstrap.
 
 A figure without enough data behind it gets an `Unknown` with the reason, never a zero-width interval.
-Known limits: the percentile bootstrap of macro-F1 is pulled down when labels are rare; fewer than
-about 20 clusters widen an interval a lot, as they should.
+Known limits: with hardly any mistake (five in a hundred) a bootstrap interval of macro-F1 covers about
+91 % instead of 95 %; fewer than about 20 clusters widen an interval a lot, as they should.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from advisor.stats.special import (
     binomial_pmf,
     check_level,
     normal_cdf,
+    normal_quantile,
     t_quantile,
     two_sided_z,
 )
@@ -194,17 +195,25 @@ def resample_weights(rng: np.random.Generator, units: int, draws: int) -> Floats
     return np.bincount(picks.ravel(), minlength=draws * units).reshape(draws, units).astype(np.float64)
 
 
-def percentile_interval(draws: Floats, units: int, level: float = 0.95) -> Interval:
-    """The expanded percentile interval of bootstrap draws over `units` resampled units.
+def percentile_interval(
+    draws: Floats, units: int, level: float = 0.95, estimate: float | None = None
+) -> Interval:
+    """The expanded, bias-corrected percentile interval of bootstrap draws over `units` resampled units.
 
     The plain percentile interval is too short for few units, as it divides by n and uses the normal
     instead of t; the percentiles are moved outwards by that factor (Hesterberg 2015, arXiv
-    1411.5279, section 4). Draws that are not a number are left out.
+    1411.5279, section 4). Given the `estimate` on the sample itself, they are also moved against the
+    median bias of the draws (Efron 1981, the BC method): a resample lacks some items of rare labels, so
+    the draws of macro-F1 lie below it. Draws that are not a number are left out.
     """
     z = math.sqrt(units / (units - 1)) * t_quantile(0.5 + level / 2, units - 1)
-    tail = normal_cdf(-z)
     finite = draws[np.isfinite(draws)]
-    low, high = np.quantile(finite, [tail, 1 - tail])
+    bias = 0.0
+    if estimate is not None:
+        below = float((finite < estimate).mean() + (finite == estimate).mean() / 2)
+        edge = 0.5 / finite.size
+        bias = normal_quantile(min(max(below, edge), 1 - edge))
+    low, high = np.quantile(finite, [normal_cdf(2 * bias - z), normal_cdf(2 * bias + z)])
     return Interval(low=float(low), high=float(high), level=level)
 
 
@@ -241,7 +250,8 @@ def bootstrap_interval(
         return Unknown(reason="the statistic is not defined on any resample")
     if float(finite.max()) == float(finite.min()):
         return Unknown(reason="no variation between items, so resampling cannot tell the uncertainty")
-    return percentile_interval(values, len(units), how.level)
+    estimate = float(statistic(table.sum(axis=0, keepdims=True))[0])
+    return percentile_interval(values, len(units), how.level, estimate)
 
 
 def proportion_interval(

@@ -158,6 +158,27 @@ def test_wilson_and_cluster_bootstrap_cover_95_percent_and_ignoring_clusters_doe
     assert hit["naive"] / runs < 0.80
 
 
+def test_macro_f1_interval_covers_with_rare_labels_where_the_plain_percentile_does_not():
+    # 29 labels, about ten items each, 80 % answered right and the rest at random
+    rng = np.random.default_rng(5)
+    shares = rng.dirichlet(np.full(29, 3.0))
+
+    def answers(n):
+        truth = rng.choice(29, n, p=shares)
+        return truth, np.where(rng.random(n) < 0.8, truth, rng.integers(0, 29, n))
+
+    true = f1_score(*answers(1_000_000), average="macro")
+    runs, hit, plain = 400, 0, 0
+    for _ in range(runs):
+        table = iv.class_counts(*answers(300), 29)
+        how = iv.Bootstrap(draws=600)
+        hit += iv.bootstrap_interval(table, iv.macro_f1_of_sums, rng, settings=how).contains(true)
+        draws = iv.bootstrap_draws(table, iv.macro_f1_of_sums, rng, 600)
+        plain += iv.percentile_interval(draws, 300).contains(true)
+    assert 0.93 <= hit / runs <= 0.98  # a little on the careful side
+    assert plain / runs < 0.90
+
+
 def test_cluster_codes_keep_items_without_a_cluster_apart():
     assert iv.cluster_codes(["a", None, "a", None, 1], 5).tolist() == [0, 1, 0, 2, 3]
     with pytest.raises(ValueError, match="clusters"):
