@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Literal
 
 from harness.errors import StoreError
-from harness.records import ArmId, Failure, Fitted, Item, Outcome
-from harness.serial import decode_fitted, decode_outcome, encode
+from harness.records import ArmId, Failure, Item, Outcome, Settled
+from harness.serial import decode, decode_outcome, encode
 
 Pass = Literal["dev", "test", "latency"]
 
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS outcomes (
     item_id TEXT NOT NULL, failed INTEGER NOT NULL, payload TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS outcomes_by_arm ON outcomes (arm, seed, pass);
-CREATE TABLE IF NOT EXISTS fitted (
+CREATE TABLE IF NOT EXISTS settled (
     arm TEXT NOT NULL, seed INTEGER NOT NULL, config TEXT NOT NULL, payload TEXT NOT NULL,
     PRIMARY KEY (arm, seed)
 ) WITHOUT ROWID;
@@ -140,22 +140,26 @@ class Journal:
         keyed = ((item.id, rows.get(lane.key(item))) for item in items)
         return {item_id: decode_outcome(payload) for item_id, payload in keyed if payload is not None}
 
-    def put_fitted(self, arm: ArmId, seed: int, config: str, fitted: Fitted) -> None:
+    def settle(self, settled: Settled) -> None:
         """Store what an arm settled on; replaces an earlier record of the same arm and seed."""
+        row = (str(settled.arm), settled.seed, settled.config, encode(settled))
         try:
             with self._db:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO fitted VALUES (?,?,?,?)", (str(arm), seed, config, encode(fitted))
-                )
+                self._db.execute("INSERT OR REPLACE INTO settled VALUES (?,?,?,?)", row)
         except sqlite3.Error as error:
             raise _store_error(self._path, error) from error
 
-    def fitted(self, arm: ArmId, seed: int, config: str) -> Fitted | None:
-        """What the arm settled on under this configuration, None if nothing yet."""
+    def settled(self) -> tuple[Settled, ...]:
+        """Every arm that settled, in the order of its name and seed."""
+        rows = self._db.execute("SELECT payload FROM settled ORDER BY arm, seed")
+        return tuple(decode(Settled, payload) for (payload,) in rows)
+
+    def settled_as(self, arm: ArmId, seed: int, config: str) -> Settled | None:
+        """What the arm settled on under exactly this configuration, None if nothing yet."""
         row = self._db.execute(
-            "SELECT payload FROM fitted WHERE arm=? AND seed=? AND config=?", (str(arm), seed, config)
+            "SELECT payload FROM settled WHERE arm=? AND seed=? AND config=?", (str(arm), seed, config)
         ).fetchone()
-        return None if row is None else decode_fitted(row[0])
+        return None if row is None else decode(Settled, row[0])
 
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
         """(arm, pass, outcomes, failures) for every lane, in a stable order."""

@@ -331,3 +331,19 @@ class Fitted:
     seconds: float
     artefact: Artefact | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An arm as it answers: what it settled on, on which model, under which configuration.
+
+    Attributes:
+        seed: the training seed; the plan's seed for arms that are not trained.
+        config: digest of everything that decides its answers.
+    """
+
+    arm: ArmId
+    seed: int
+    config: str
+    identity: ModelIdentity | None
+    fitted: Fitted

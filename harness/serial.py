@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import StoreError
-from harness.records import Fitted, Item, Outcome
+from harness.records import Item, Outcome
 from harness.results import RunResults
 
 Record = TypeVar("Record")
@@ -50,11 +50,6 @@ def decode_outcome(text: str) -> Outcome:
     """Read a Prediction or a Failure."""
     outcome: Outcome = decode(Outcome, text)  # type: ignore[arg-type]
     return outcome
-
-
-def decode_fitted(text: str) -> Fitted:
-    """Read a Fitted record."""
-    return decode(Fitted, text)
 
 
 def decode_item(text: str) -> Item:

@@ -4,6 +4,7 @@
         plan.yaml         the locked plan, defaults spelled out
         lock.json         plan digest and when it was locked; written before any data is read
         items.jsonl       the rows as the arms saw them, with their split
+        data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
         artefacts/        tuned models
         results.json      what the run concludes (`harness.results.RunResults`)
@@ -25,7 +26,7 @@ from harness.environment import Environment
 from harness.errors import IncompleteRun, StoreError, UsageError
 from harness.journal import Journal
 from harness.plan import ExperimentPlan, dump_plan, parse_plan
-from harness.records import Evalset, Item
+from harness.records import Evalset, Finding, Item, Label
 from harness.results import RunResults
 from harness.serial import decode, decode_item, decode_results, encode
 
@@ -51,6 +52,25 @@ class Manifest:
     wall_s: float
     environment: Environment
     files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """What is known about the rows beside the rows themselves.
+
+    Attributes:
+        overlap: ids of test items whose text stands in train.
+    """
+
+    name: str
+    title: str
+    licence: str
+    provenance: str
+    labels: tuple[Label, ...]
+    digests: dict[str, str]
+    findings: tuple[Finding, ...]
+    second_labels: dict[str, str]
+    overlap: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +124,14 @@ class RunFolder:
             found[row["split"]].append(decode_item(json.dumps(row["item"])))
         return {split: tuple(items) for split, items in found.items()}
 
+    def write_data_facts(self, facts: DataFacts) -> None:
+        """Store what is known about the rows."""
+        write_atomically(self.root / "data.json", encode(facts, indent=1) + "\n")
+
+    def data_facts(self) -> DataFacts:
+        """What is known about the rows."""
+        return decode(DataFacts, self._read("data.json"))
+
     def write_results(self, results: RunResults) -> None:
         """Store what the run concludes."""
         write_atomically(self.root / "results.json", encode(results, indent=1) + "\n")
@@ -123,7 +151,7 @@ class RunFolder:
 
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
-        files = ("plan.yaml", "lock.json", "items.jsonl", "results.json")
+        files = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
         manifest = Manifest(
             run_id=self.run_id,
             plan_digest=self.plan().digest,

@@ -160,8 +160,8 @@ class TuneArm:
     def _shown(self, items: Sequence[Item], *, training: bool) -> list[Explained]:
         if self._examples is None:
             return [Explained(messages=tune_messages(item.text, self._limits)) for item in items]
-        own = tuple(item.id for item in items) if training else None
-        found = self._examples.index.search([i.text for i in items], self._examples.k, exclude=own)
+        index, k = self._examples.index, self._examples.k
+        found = index.search_without_self(items, k) if training else index.search([i.text for i in items], k)
         return [self._with_examples(item, near) for item, near in zip(items, found, strict=True)]
 
     def _with_examples(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:

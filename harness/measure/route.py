@@ -6,6 +6,7 @@ guarantee (Wilson lower bound of the kept answers' precision), or there is none 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -55,9 +56,9 @@ def design_route(first: RouteArm, then: RouteArm, precision: float) -> RouteDesi
 
 def compose(
     design: RouteDesign,
-    first: dict[str, Outcome],
-    then: dict[str, Outcome],
-    confidences: dict[str, float],
+    first: Mapping[str, Outcome],
+    then: Mapping[str, Outcome],
+    confidences: Mapping[str, float],
     items: tuple[Item, ...],
 ) -> dict[str, Outcome]:
     """The route's outcomes. An item handed on has spent the first arm's time as well.

@@ -1,0 +1,145 @@
+"""The bake-off: lock the plan, load the rows, run every arm, conclude, close the run.
+
+A run that stopped anywhere goes on from its journal: `run_bakeoff` on the same folder gives the same
+state as never stopping. The manifest is written last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.arms.base import Arm, Material, config_digest, items_digest
+from harness.environment import describe_environment
+from harness.journal import Journal, Lane, Pass
+from harness.pipelines.conclude import conclude
+from harness.pipelines.context import Context
+from harness.pipelines.evalset import facts_of, load_rows
+from harness.pipelines.workshop import Workshop, lanes_of
+from harness.plan import ArmPlan, ExperimentPlan
+from harness.records import Evalset, Item, Settled
+from harness.results import RunResults
+from harness.store import RunFolder, count_looks, create_run
+
+CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
+_WARM_UP = 3
+
+
+def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, RunResults]:
+    """Lock the plan in a new run folder and run it."""
+    folder = create_run(context.runs, plan, context.clock())
+    return folder, run_bakeoff(folder, context)
+
+
+def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
+    """Run, or go on with, the plan locked in `folder`.
+
+    Raises:
+        UserError: of any kind; whatever was computed before stays in the journal.
+    """
+    started = time.perf_counter()
+    plan = folder.plan()
+    folder.reopen()
+    context.progress.stage("loading the rows", None)
+    evalset = load_rows(plan, context)
+    folder.write_items(evalset)
+    folder.write_data_facts(facts_of(evalset))
+    looks = count_looks(context.runs, evalset.digests["test"], plan.digest)
+    workshop = Workshop(plan, evalset, folder, context)
+    try:
+        with folder.journal() as journal:
+            kitchen = _Kitchen(
+                plan=plan, evalset=evalset, workshop=workshop, journal=journal, context=context
+            )
+            for arm_plan, seed in lanes_of(plan):
+                _run_arm(kitchen, arm_plan, seed)
+    finally:
+        workshop.close()
+    context.progress.stage("drawing conclusions", None)
+    results = conclude(folder, looks, context)
+    folder.write_results(results)
+    folder.write_manifest(
+        finished_at=context.clock(),
+        wall_s=time.perf_counter() - started,
+        environment=describe_environment(context.clock()),
+    )
+    context.progress.close()
+    return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kitchen:
+    """What every arm of a run is given."""
+
+    plan: ExperimentPlan
+    evalset: Evalset
+    workshop: Workshop
+    journal: Journal
+    context: Context
+
+
+def _run_arm(kitchen: _Kitchen, arm_plan: ArmPlan, seed: int) -> None:
+    plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
+    context.progress.stage(f"{arm_plan.id}: opening", None)
+    arm = kitchen.workshop.build(arm_plan, seed)
+    try:
+        context.progress.stage(f"{arm_plan.id}: settling on train and dev", None)
+        config = config_digest(
+            {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
+        )
+        _settle(arm, journal, seed, config, evalset, context)
+        primary = seed == plan.training_seeds[0] or not arm_plan.option.value.startswith("tune")
+        _answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
+        _answer(arm, journal, _lane(arm, seed, "test", config), evalset.test, context)
+        if primary:
+            warm = evalset.test[: plan.latency.items]
+            _time_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+    finally:
+        arm.close()
+
+
+def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:
+    return Lane(arm=arm.id, seed=seed, split=split, config=config)
+
+
+def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset, context: Context) -> None:
+    stored = journal.settled_as(arm.id, seed, config)
+    material = Material(
+        labels=evalset.labels, train=evalset.train, dev=evalset.dev, say=context.progress.note
+    )
+    fitted = arm.fit(material, stored.fitted if stored else None)
+    if stored is None:
+        journal.settle(Settled(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
+
+
+def _answer(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
+    """Answer what is not answered yet: local models chunk by chunk, served ones item by item."""
+    context.progress.stage(f"{lane.arm}: answering {lane.split}", len(items))
+    done = journal.done(lane, items, retry_failures=context.retry_failures)
+    by_id = {item.id: item for item in items}
+    served = arm.identity is not None and arm.identity.location != "local"
+    if served:
+        context.progress.advance(len(done))
+        for outcome in arm.predict([item for item in items if item.id not in done]):
+            journal.put(lane, [(by_id[outcome.item_id], outcome)])
+            context.progress.advance(1)
+        return
+    for first in range(0, len(items), CHUNK):
+        chunk = items[first : first + CHUNK]
+        if any(item.id not in done for item in chunk):
+            journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in arm.predict(chunk)])
+        context.progress.advance(len(chunk))
+
+
+def _time_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
+    """The warm pass: one item at a time, after a few that do not count."""
+    context.progress.stage(f"{lane.arm}: timing one query at a time", len(items))
+    done = journal.done(lane, items, retry_failures=context.retry_failures)
+    waiting = [item for item in items if item.id not in done]
+    context.progress.advance(len(items) - len(waiting))
+    for item in waiting[:_WARM_UP]:
+        arm.predict_one(item)
+    for item in waiting:
+        journal.put(lane, [(item, arm.predict_one(item))])
+        context.progress.advance(1)

@@ -1,0 +1,351 @@
+"""From the journal to conclusions. Calls no model, so an old run can be scored or priced again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advisor.cost.ledger import scaled
+from advisor.cost.price_book import PriceBook
+from advisor.stats.agreement import agreement
+from advisor.stats.intervals import Interval
+from advisor.stats.power import Design
+from harness.decide import Case, decide, dev_leader, rag_and_tuned
+from harness.errors import IncompleteRun
+from harness.journal import Journal, Lane
+from harness.measure.compare import compare_arms
+from harness.measure.cost import MachineRate, cost_lines, ledger_cost, measure_cost
+from harness.measure.latency import measure_latency
+from harness.measure.quality import Measuring, confidence, estimate, measure_quality, share
+from harness.measure.route import RouteArm, compose, design_route, route_fitted
+from harness.measure.scored import Scored, score
+from harness.pipelines.context import Context
+from harness.pipelines.frontier import frontier_gaps, published_for
+from harness.pipelines.prices import machine_rate, open_book, prices_for
+from harness.plan import ExperimentPlan
+from harness.records import ArmId, CostLine, Estimate, Item, Option, Outcome, Settled
+from harness.results import ArmResult, Comparison, Cost, DataSummary, RouteDesign, RunResults, SeedResult
+from harness.store import DataFacts, RunFolder
+
+_FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.CLASSICAL)
+_THEN_OPTIONS = (Option.RETRIEVE, Option.PROMPT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """One lane's outcomes, scored, on all three passes."""
+
+    settled: Settled
+    dev_outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome]
+    warm: Mapping[str, Outcome]
+    dev: Scored
+    test: Scored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """What every step of the conclusion reads."""
+
+    plan: ExperimentPlan
+    facts: DataFacts
+    items: Mapping[str, tuple[Item, ...]]
+    how: Measuring
+    book: PriceBook
+    machine: MachineRate
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.facts.labels)
+
+
+def conclude(folder: RunFolder, looks: int, context: Context) -> RunResults:
+    """Measure every arm of the run, compare them and decide.
+
+    Raises:
+        IncompleteRun: if an arm has items without an outcome.
+    """
+    plan = folder.plan()
+    desk = _Desk(
+        plan=plan,
+        facts=folder.data_facts(),
+        items=folder.items(),
+        how=Measuring(
+            draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
+        ),
+        book=open_book(plan, context),
+        machine=machine_rate(plan),
+    )
+    with folder.journal(read_only=True) as journal:
+        lanes = _read_lanes(journal, desk, folder.run_id)
+    primary = _primary(lanes, plan)
+    arms = [_arm_result(answers, lanes, desk) for answers in primary]
+    scored = {answers.settled.arm: answers.test for answers in primary}
+    design = None
+    if any(arm.option is Option.ROUTE for arm in plan.arms):
+        design, route = _route(primary, arms, desk)
+        if route is not None:
+            arms.append(route[0])
+            scored[route[0].arm] = route[1]
+    return _verdict(desk, tuple(arms), scored, design, looks, folder.run_id)
+
+
+def _verdict(
+    desk: _Desk,
+    arms: tuple[ArmResult, ...],
+    scored: Mapping[ArmId, Scored],
+    design: RouteDesign | None,
+    looks: int,
+    run_id: str,
+) -> RunResults:
+    plan = desk.plan
+    comparisons = _comparisons(arms, scored, desk)
+    case = Case(
+        plan=plan.decision,
+        arms=arms,
+        comparisons=comparisons,
+        frontier=(),
+        published=(),
+        frontier_measured=any(arm.identity and arm.identity.location == "remote" for arm in arms),
+        cautions=_cautions(desk),
+    )
+    verdict = decide(case)
+    ship = next((arm for arm in arms if arm.arm == verdict.ship), None)
+    if not case.frontier_measured:
+        gaps = frontier_gaps(plan, arms, ship, desk.book, len(desk.items["test"]))
+        verdict = dataclasses.replace(verdict, frontier=gaps, published=published_for(desk.facts.name))
+    return RunResults(
+        run_id=run_id,
+        plan_digest=plan.digest,
+        seed=plan.seed,
+        looks=looks,
+        data=_data_summary(desk),
+        arms=arms,
+        comparisons=comparisons,
+        route=design,
+        verdict=verdict,
+        notes=(() if design is None or not design.reason else (f"No route: {design.reason}.",)),
+    )
+
+
+def _read_lanes(journal: Journal, desk: _Desk, run_id: str) -> list[_Answers]:
+    found = []
+    for settled in journal.settled():
+        lanes = {
+            split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
+            for split in ("dev", "test", "latency")
+        }
+        dev = journal.outcomes(lanes["dev"], desk.items["dev"])
+        test = journal.outcomes(lanes["test"], desk.items["test"])
+        missing = len(desk.items["dev"]) + len(desk.items["test"]) - len(dev) - len(test)
+        if missing:
+            raise IncompleteRun(
+                f"Run {run_id} is incomplete: {settled.arm} has {missing} items without an outcome.",
+                run=f"harness resume {run_id}",
+            )
+        found.append(
+            _Answers(
+                settled=settled,
+                dev_outcomes=dev,
+                outcomes=test,
+                warm=journal.outcomes(lanes["latency"], desk.items["test"]),
+                dev=score(desk.items["dev"], dev, desk.labels),
+                test=score(desk.items["test"], test, desk.labels),
+            )
+        )
+    return found
+
+
+def _primary(lanes: Sequence[_Answers], plan: ExperimentPlan) -> list[_Answers]:
+    """One lane an arm, in the plan's order: the first training seed of tuned arms."""
+    order = [arm.id for arm in plan.arms]
+    first = {plan.seed, plan.training_seeds[0]}
+    chosen = {a.settled.arm: a for a in lanes if a.settled.seed in first or a.settled.arm not in order}
+    for answers in lanes:
+        if answers.settled.seed == plan.training_seeds[0]:
+            chosen[answers.settled.arm] = answers
+    return [chosen[arm] for arm in order if arm in chosen]
+
+
+def _arm_result(answers: _Answers, lanes: Sequence[_Answers], desk: _Desk) -> ArmResult:
+    settled = answers.settled
+    overlap = frozenset(desk.facts.overlap)
+    quality = measure_quality(answers.dev, answers.test, desk.labels, overlap, desk.how)
+    outcomes = list(answers.outcomes.values())
+    prices = prices_for(settled.identity, desk.book, desk.machine)
+    everything = answers.test.answered | True
+    siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.fitted.artefact else []
+    return ArmResult(
+        arm=settled.arm,
+        identity=settled.identity,
+        fitted=settled.fitted,
+        quality=quality,
+        latency=measure_latency(answers.warm, answers.test, settled.identity),
+        cost=measure_cost(answers.test, outcomes, settled.identity, quality.accuracy, prices),
+        seeds=tuple(
+            SeedResult(
+                seed=a.settled.seed,
+                accuracy=share("accuracy", a.test, a.test.correct, everything, desk.how),
+            )
+            for a in siblings
+        ),
+    )
+
+
+def _comparisons(
+    arms: Sequence[ArmResult], scored: Mapping[ArmId, Scored], desk: _Desk
+) -> tuple[Comparison, ...]:
+    """The pair first, then every arm against the best RAG arm and against the dev leader."""
+    pairs: list[tuple[ArmId, ArmId]] = []
+    pair = rag_and_tuned(arms)
+    if pair is not None:
+        pairs.append((pair[1], pair[0]))
+    anchors = [dev_leader(arms).arm, *([pair[0]] if pair else [])]
+    for anchor in anchors:
+        for arm in arms:
+            fresh = arm.arm != anchor and not any({arm.arm, anchor} == set(p) for p in pairs)
+            if fresh and arm.arm.option is not Option.FLOOR:
+                pairs.append((arm.arm, anchor))
+    decision = desk.plan.decision
+    design = Design(power=decision.power, level=1 - decision.alpha)
+    return compare_arms(pairs, scored, decision.margin, design, desk.how)
+
+
+def _route(
+    primary: Sequence[_Answers], arms: Sequence[ArmResult], desk: _Desk
+) -> tuple[RouteDesign | None, tuple[ArmResult, Scored] | None]:
+    """Route from the dev leader among cheap arms to the best prompted arm; served ones come first."""
+    by_arm = {arm.arm: arm for arm in arms}
+    first = _best(primary, _FIRST_OPTIONS, by_arm, prefer_served=False)
+    then = _best(primary, _THEN_OPTIONS, by_arm, prefer_served=True)
+    if first is None or then is None:
+        return None, None
+    one, two = _side(first, by_arm), _side(then, by_arm)
+    design = design_route(one, two, desk.plan.decision.route_precision)
+    if design.threshold is None:
+        return design, None
+    return design, _route_result(design, first, then, one, desk)
+
+
+def _route_result(
+    design: RouteDesign, first: _Answers, then: _Answers, side: RouteArm, desk: _Desk
+) -> tuple[ArmResult, Scored]:
+    arm = next(a.id for a in desk.plan.arms if a.option is Option.ROUTE)
+    dev_items, test_items = desk.items["dev"], desk.items["test"]
+    sure = _confidences(first.dev, side) | _confidences(first.test, side)
+    dev = score(
+        dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), desk.labels
+    )
+    test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), desk.labels)
+    timed = tuple(item for item in test_items if item.id in first.warm and item.id in then.warm)
+    warm = compose(design, first.warm, then.warm, sure, timed)
+    quality = measure_quality(dev, test, desk.labels, frozenset(desk.facts.overlap), desk.how)
+    result = ArmResult(
+        arm=arm,
+        identity=None,
+        fitted=route_fitted(design),
+        quality=quality,
+        latency=measure_latency(warm, test, then.settled.identity),
+        cost=_route_cost(design, (first, then), sure, quality.accuracy, desk),
+    )
+    return result, test
+
+
+def _route_cost(
+    design: RouteDesign,
+    sides: tuple[_Answers, _Answers],
+    sure: Mapping[str, float],
+    accuracy: Estimate,
+    desk: _Desk,
+) -> Cost:
+    """Every query pays the first arm; those handed on pay the second as well."""
+    first, then = sides
+    handed = [item.id for item in first.test.items if sure[item.id] < (design.threshold or 0.0)]
+    lines = _lines(first, list(first.outcomes.values()), desk)
+    if handed:
+        share_on = Decimal(len(handed)) / len(first.test.items)
+        lines += scaled(_lines(then, [then.outcomes[i] for i in handed], desk), share_on)
+    return ledger_cost(lines, accuracy, {})
+
+
+def _lines(answers: _Answers, outcomes: list[Outcome], desk: _Desk) -> tuple[CostLine, ...]:
+    identity = answers.settled.identity
+    return cost_lines(outcomes, identity, prices_for(identity, desk.book, desk.machine))
+
+
+def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:
+    """Confidence by item; -1 where there is none, so that the item is handed on."""
+    found = confidence(scored, side.temperature)
+    return {
+        item.id: -1.0 if c != c else float(c) for item, c in zip(scored.items, found.tolist(), strict=True)
+    }
+
+
+def _best(
+    primary: Sequence[_Answers],
+    options: tuple[Option, ...],
+    by_arm: Mapping[ArmId, ArmResult],
+    *,
+    prefer_served: bool,
+) -> _Answers | None:
+    among = [a for a in primary if a.settled.arm.option in options]
+
+    def rank(answers: _Answers) -> tuple[bool, float]:
+        identity = answers.settled.identity
+        served = prefer_served and identity is not None and identity.location != "local"
+        return served, by_arm[answers.settled.arm].quality.dev_accuracy.value or 0.0
+
+    return max(among, key=rank) if among else None
+
+
+def _side(answers: _Answers, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
+    result = by_arm[answers.settled.arm]
+    return RouteArm(
+        arm=answers.settled.arm,
+        dev=answers.dev,
+        test=answers.test,
+        temperature=result.quality.temperature,
+        usd_per_1k=result.cost.usd_per_1k.usd,
+    )
+
+
+def _cautions(desk: _Desk) -> tuple[str, ...]:
+    notes = [finding.message for finding in desk.facts.findings if finding.severity == "warning"]
+    if desk.machine.basis.value == "illustrative":
+        notes.append("The machine price is illustrative: set cost.machine_hour_usd in the plan to your own.")
+    return tuple(notes)
+
+
+def _data_summary(desk: _Desk) -> DataSummary:
+    facts, test = desk.facts, desk.items["test"]
+    second = facts.second_labels
+    both = [(item.label, second[item.id]) for item in test if item.id in second]
+    found = agreement([a for a, _ in both], [b for _, b in both]) if both else None
+    train = [item.label for item in desk.items["train"]]
+    clusters = {item.cluster for item in test if item.cluster is not None}
+    return DataSummary(
+        name=facts.name,
+        title=facts.title,
+        licence=facts.licence,
+        provenance=facts.provenance,
+        labels=len(facts.labels),
+        train=len(train),
+        dev=len(desk.items["dev"]),
+        test=len(test),
+        clusters=len(clusters) or None,
+        digests=facts.digests,
+        findings=facts.findings,
+        annotator_agreement=None
+        if found is None
+        else estimate("agreement of two annotators", found.raw, found.raw_interval, found.n, "Wilson"),
+        annotator_kappa=None if found is None else _kappa(found.kappa, found.kappa_interval, found.n),
+        majority_share=max(train.count(label) for label in set(train)) / len(train),
+    )
+
+
+def _kappa(value: float | None, interval: object, n: int) -> Estimate:
+    low = interval.low if isinstance(interval, Interval) else None
+    high = interval.high if isinstance(interval, Interval) else None
+    return Estimate(metric="Cohen's kappa", value=value, low=low, high=high, n=n, method="asymptotic")

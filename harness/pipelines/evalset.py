@@ -1,0 +1,51 @@
+"""The rows of a plan: loaded, limited and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.data.gate import require_usable
+from harness.data.leakage import exact_overlap_ids
+from harness.data.load import FileOptions, load_evalset, load_file
+from harness.data.split import limit_evalset
+from harness.pipelines.context import Context
+from harness.plan import ExperimentPlan
+from harness.records import Evalset
+from harness.store import DataFacts
+
+
+def load_rows(plan: ExperimentPlan, context: Context) -> Evalset:
+    """Load the rows a plan names.
+
+    Raises:
+        DataError: if they cannot be used; every fault at once.
+    """
+    data = plan.data
+    if data.evalset:
+        evalset = load_evalset(
+            data.evalset, environ=context.environ, cache=context.cache, offline=context.offline
+        )
+    else:
+        options = FileOptions(
+            text=data.text, label=data.label, groups=data.group, encoding=data.encoding, seed=plan.seed
+        )
+        evalset = load_file(Path(data.file), options)
+    require_usable(evalset.name, evalset.findings)
+    return limit_evalset(
+        evalset, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
+    )
+
+
+def facts_of(evalset: Evalset) -> DataFacts:
+    """What a run keeps about its rows."""
+    return DataFacts(
+        name=evalset.name,
+        title=evalset.title,
+        licence=evalset.licence,
+        provenance=evalset.provenance,
+        labels=evalset.labels,
+        digests=evalset.digests,
+        findings=evalset.findings,
+        second_labels=evalset.second_labels,
+        overlap=tuple(sorted(exact_overlap_ids(evalset.train, evalset.test))),
+    )

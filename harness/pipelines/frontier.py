@@ -1,0 +1,112 @@
+"""What a frontier model that was not run would have to reach, at list prices on counted tokens.
+
+Tokens are those counted for the best local retrieve arm with that model's tokenizer: an estimate, and
+marked so. Hidden reasoning tokens are not in it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from advisor.cost.errors import UnknownPrice
+from advisor.cost.ledger import PriceBasis, per_thousand, query_cost, total_usd
+from advisor.cost.price_book import PriceBook
+from advisor.cost.usage import CountedBy, Usage
+from advisor.evidence import published_range
+from harness.plan import ExperimentPlan
+from harness.records import Option
+from harness.results import ArmResult, FrontierGap, Money, Published
+
+_TASKS = {"banking77": "Banking77", "clinc150": "CLINC150"}
+_NEAREST = "banking77"
+
+
+def frontier_gaps(
+    plan: ExperimentPlan, arms: tuple[ArmResult, ...], ship: ArmResult | None, book: PriceBook, items: int
+) -> tuple[FrontierGap, ...]:
+    """One gap for each frontier model of the plan; none without a counted retrieve arm."""
+    counted = _counted_usage(arms)
+    if counted is None or ship is None:
+        return ()
+    return tuple(_gap(model, plan, ship, book, counted, items) for model in plan.cost.frontier)
+
+
+def published_for(name: str) -> tuple[Published, ...]:
+    """The published accuracy range of retrieval on this evalset, or on the nearest public one."""
+    task = name if name in _TASKS else _NEAREST
+    found = published_range(task, Option.RETRIEVE.value)
+    if found is None:
+        return ()
+    other = "" if task == name else f", the nearest public task to {name}"
+    sources = "; ".join(dict.fromkeys(f"{figure.study} ({figure.source})" for figure in found.figures))
+    return (
+        Published(
+            statement=f"hosted models given similar labelled examples, on {_TASKS[task]}{other}",
+            low=found.low,
+            high=found.high,
+            source=sources,
+            checked=f"{max(figure.checked for figure in found.figures):%Y-%m-%d}",
+        ),
+    )
+
+
+def _counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
+    """Mean tokens of a retrieve query, as a service without a warm prompt cache would see them."""
+    for arm in arms:
+        tokens = arm.cost.mean_tokens
+        if arm.arm.option is Option.RETRIEVE and tokens.get("input_tokens") is not None:
+            whole = (tokens["input_tokens"] or 0.0) + (tokens.get("cached_tokens") or 0.0)
+            output = tokens.get("output_tokens")
+            return Usage(
+                input_tokens=round(whole),
+                output_tokens=None if output is None else max(1, round(output)),
+                counted_by=CountedBy.ESTIMATE,
+            )
+    return None
+
+
+def _gap(
+    model: str, plan: ExperimentPlan, ship: ArmResult, book: PriceBook, counted: Usage, items: int
+) -> FrontierGap:
+    rows = f"--evalset {plan.data.evalset}" if plan.data.evalset else f"--data {plan.data.file}"
+    command = f"harness bakeoff {rows} --model {model}"
+    try:
+        price = book.price(model)
+    except UnknownPrice as error:
+        unknown = Money(
+            usd=None, basis=PriceBasis.ESTIMATE, source=str(error).splitlines()[0], reason="no price"
+        )
+        return FrontierGap(
+            model=model,
+            usd_per_1k=unknown,
+            accuracy_to_win=_to_win(ship, plan.decision.margin),
+            accuracy_same_cost_per_correct=None,
+            settle_usd=None,
+            settle_command=command,
+        )
+    lines = per_thousand(query_cost(counted, price), 1)
+    per_1k = total_usd(lines)
+    source = lines[0].source + "; tokens counted with the local model's tokenizer"
+    return FrontierGap(
+        model=model,
+        usd_per_1k=Money(usd=per_1k, basis=PriceBasis.ESTIMATE, source=source),
+        accuracy_to_win=_to_win(ship, plan.decision.margin),
+        accuracy_same_cost_per_correct=_same_cost(per_1k, ship),
+        settle_usd=None if per_1k is None else per_1k * items / 1000,
+        settle_command=command,
+    )
+
+
+def _to_win(ship: ArmResult, margin: float) -> float | None:
+    """Accuracy at which it would be better than the shipped arm by more than the margin."""
+    value = ship.quality.accuracy.value
+    return None if value is None or value + margin > 1 else value + margin
+
+
+def _same_cost(per_1k: Decimal | None, ship: ArmResult) -> float | None:
+    """Accuracy at which 1,000 correct answers cost the same; None where that lies above 1 or is unknown."""
+    own = ship.cost.usd_per_1k_correct.usd
+    if per_1k is None or not own:
+        return None
+    needed = float(per_1k / own)
+    return needed if needed <= 1 else None

@@ -1,0 +1,62 @@
+"""Prices for a run: the dated price book for served models, a machine hour for what runs here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+
+from advisor.cost.errors import CostError, UnknownPrice
+from advisor.cost.machines import find_machine, load_machines
+from advisor.cost.price import Price
+from advisor.cost.price_book import PriceBook
+from advisor.cost.price_sources import load_price_book
+from harness.errors import UsageError
+from harness.measure.cost import MachineRate
+from harness.pipelines.context import Context
+from harness.plan import ExperimentPlan
+from harness.records import ModelIdentity, PriceBasis
+
+LOCAL_MACHINE = "cpu-2"
+
+
+def open_book(plan: ExperimentPlan, context: Context) -> PriceBook:
+    """The price book at the plan's price date.
+
+    Raises:
+        UsageError: if an override or the price file is wrong.
+    """
+    as_of = datetime.combine(plan.cost.price_date, time(), tzinfo=UTC)
+    file = Path(plan.cost.prices_file) if plan.cost.prices_file else None
+    try:
+        return load_price_book(as_of, price_file=file, overrides=context.price_overrides)
+    except CostError as error:
+        raise UsageError(str(error)) from error
+
+
+def machine_rate(plan: ExperimentPlan) -> MachineRate:
+    """The hourly rate of the machine: the user's own, else the shipped illustrative one."""
+    own = plan.cost.machine_hour_usd
+    machine = find_machine(LOCAL_MACHINE, load_machines(), own)
+    assert machine.usd_per_hour is not None
+    source = "machine_hour_usd of the plan"
+    if own is None:
+        source = f"{machine.provider}, {machine.source} (illustrative)"
+    return MachineRate(
+        usd_per_hour=Decimal(machine.usd_per_hour),
+        utilisation=plan.cost.utilisation,
+        basis=PriceBasis.ILLUSTRATIVE if own is None else PriceBasis.MEASURED,
+        source=source,
+    )
+
+
+def prices_for(
+    identity: ModelIdentity | None, book: PriceBook, machine: MachineRate
+) -> MachineRate | Price | None:
+    """What an arm on this model is priced with; None when its price is not known."""
+    if identity is None or identity.location != "remote":
+        return machine
+    try:
+        return book.price(identity.id)
+    except UnknownPrice:
+        return None
