@@ -99,6 +99,13 @@ def test_batch_price_that_is_not_stated_is_unknown_and_not_the_standard_price(bo
     assert book.price(name).usd_per_mtok.known
 
 
+def test_what_the_second_source_says_of_an_unknown_batch_price_is_visible_but_not_used(book):
+    batch = book.price("google/gemini-3.5-flash", context="batch")
+    assert batch.usd_per_mtok.input is None and batch.status is PriceStatus.SINGLE_SOURCE
+    theirs = batch.crosscheck.usd_per_mtok
+    assert (theirs.input, theirs.output) == (D("0.75"), D("4.5"))
+
+
 def test_announced_prices_are_shown_and_can_be_asked_for(book):
     now = book.price("gemini/gemini-4-argon")
     assert now.usd_per_mtok.input == 2

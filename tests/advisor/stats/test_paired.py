@@ -181,6 +181,19 @@ def test_with_clusters_interval_and_test_hold_and_the_naive_ones_fail():
     assert naive_rejected / runs > 0.10
 
 
+def test_with_clusters_and_hardly_a_disagreement_the_interval_still_covers():
+    rng, runs, hit = np.random.default_rng(9), 400, 0
+    names = [i // 5 for i in range(200)]
+    for _ in range(runs):
+        lean = rng.random((40, 1)) < 0.5  # which arm wins a discordant item is decided by the cluster
+        discordant = rng.random((40, 5)) < 0.03
+        first = (~discordant | lean).ravel()
+        second = (~discordant | ~lean).ravel()
+        got = paired.compare(first, second, rng, clusters=names, settings=Bootstrap(draws=400))
+        hit += got.interval.contains(0.0)
+    assert hit / runs >= 0.94
+
+
 def test_mean_difference_of_scores_agrees_with_the_t_interval():
     rng = np.random.default_rng(8)
     a, b = rng.normal(1.0, 1, 800), rng.normal(0.8, 1, 800)
