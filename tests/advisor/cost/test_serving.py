@@ -84,6 +84,12 @@ def test_without_queries_nothing_is_paid_only_where_machines_go_off():
     assert serving.serve(nothing, fleet()).usd_per_month == 730
 
 
+def test_a_month_of_machines_as_a_ledger_line():
+    got = serving.serve(Load(queries_per_month=1000), fleet(min_replicas=2))
+    entry = serving.month_line(got, fleet(), PriceBasis.ILLUSTRATIVE, "test")
+    assert (entry.quantity, entry.amount_usd) == (1460, got.usd_per_month)
+
+
 def test_an_unknown_price_leaves_money_unknown_and_machines_known():
     got = serving.serve(Load(queries_per_month=1000), fleet(usd_per_hour=None))
     assert got.usd_per_month is None and got.usd_per_1k is None and got.machines == 1
