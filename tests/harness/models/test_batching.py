@@ -26,9 +26,7 @@ SEQUENCES = st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=6).map(tup
 @given(SEQUENCES)
 def test_common_prefix_is_the_longest_that_leaves_everyone_a_token(sequences):
     longest = max(
-        n
-        for n in range(min(map(len, sequences)))
-        if len({sequence[:n] for sequence in sequences}) == 1
+        n for n in range(min(map(len, sequences))) if len({sequence[:n] for sequence in sequences}) == 1
     )
     assert common_prefix(sequences) == longest
 

@@ -26,7 +26,9 @@ def test_each_path_spells_its_answer(answers):
 def test_nodes_are_the_distinct_beginnings(answers):
     tree = choice_tree(answers)
     beginnings = {answer[:cut] for answer in answers for cut in range(1, len(answer))}
-    spelled = {tuple(tree.tokens[n] for n in reversed(tree.ancestors(node))) for node in range(len(tree.tokens))}
+    spelled = {
+        tuple(tree.tokens[n] for n in reversed(tree.ancestors(node))) for node in range(len(tree.tokens))
+    }
     assert spelled == beginnings
     assert len(tree.tokens) == len(beginnings)
     assert len(set(tree.edges)) == len(tree.edges)

