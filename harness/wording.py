@@ -1,20 +1,40 @@
-"""Numbers as words, the same in every sentence, table and page. Pure formatting, no arithmetic."""
+"""Numbers as words, the same in every sentence, table and page. Pure formatting.
+
+A known figure never reads as another one: tiny amounts are no 0, nearly all is no 100 %, and the unknown
+is called unknown. Text that came from outside goes through `one_line` or `lines_of` before it is shown.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from decimal import Decimal
 
+from harness.records import Estimate
+
 UNKNOWN = "unknown"
+MISSING = "-"
+
+_ESCAPES = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system commands, such as links and titles
+    r"|[\x1b\x9b]\[?[0-?]*[ -/]*[@-~]?"  # control sequences: colours, cursor moves
+)
+_TINY_USD = Decimal("0.0001")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage: 0.9305 -> '93.0 %'."""
-    return UNKNOWN if share is None else f"{100 * share:.{digits}f} %"
+    """A share as a percentage: 0.9305 -> '93.0 %'; neither a few nor nearly all are rounded away."""
+    if share is None:
+        return UNKNOWN
+    return f"{_percentage(share, digits)} %"
 
 
 def points(difference: float | None) -> str:
-    """A difference of shares in percentage points, signed unless it is a plain amount of 0."""
-    return UNKNOWN if difference is None else f"{100 * difference:+.1f} points"
+    """A difference of shares in signed percentage points: -0.034 -> '-3.4 points'."""
+    if difference is None:
+        return UNKNOWN
+    shown = f"{100 * difference:+.1f}"
+    return f"{'0.0' if float(shown) == 0 else shown} points"
 
 
 def money(usd: Decimal | float | None) -> str:
@@ -30,10 +50,17 @@ def money(usd: Decimal | float | None) -> str:
     return f"${amount:,.{min(digits, 9)}f}"
 
 
+def short_money(usd: Decimal | None) -> str:
+    """`money` for a table cell: under a hundredth of a cent only the bound is shown."""
+    if usd is not None and 0 < usd < _TINY_USD:
+        return f"<${_TINY_USD}"
+    return money(usd)
+
+
 def milliseconds(value: float | None) -> str:
     """A duration in ms: two significant digits under 10, whole above."""
     if value is None:
-        return "-"
+        return MISSING
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
@@ -44,3 +71,69 @@ def seconds(value: float | None) -> str:
     if value < 90:
         return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
     return f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """A plain figure such as macro-F1 or kappa: 0.789."""
+    return MISSING if value is None else f"{value:.{digits}f}"
+
+
+def level(estimate: Estimate) -> str:
+    """The name of the interval: '95 % interval'."""
+    return f"{100 * estimate.level:g} % interval"
+
+
+def share_sentence(estimate: Estimate | None) -> str:
+    """A share with all it rests on: '81.2 % (95 % interval 77.0 to 84.8, n=560)'."""
+    if estimate is None:
+        return MISSING
+    if estimate.value is None:
+        return f"{MISSING} ({estimate.reason or 'not measured'}, n={estimate.n:,})"
+    inside = f"n={estimate.n:,}"
+    if estimate.low is not None and estimate.high is not None:
+        bounds = f"{_percentage(estimate.low, 1)} to {_percentage(estimate.high, 1)}"
+        inside = f"{level(estimate)} {bounds}, {inside}"
+    elif estimate.reason:
+        inside = f"no interval: {estimate.reason}, {inside}"
+    return f"{percent(estimate.value)} ({inside})"
+
+
+def bounds(estimate: Estimate) -> str:
+    """The interval of a share in percent, for a cell: '77.0-84.8'; '' without one."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{_percentage(estimate.low, 1)}-{_percentage(estimate.high, 1)}"
+
+
+def tally(estimate: Estimate) -> str:
+    """The count behind a rate over n items: rate 0.0125 of 560 -> '7'."""
+    return MISSING if estimate.value is None else f"{round(estimate.value * estimate.n):,}"
+
+
+def one_line(text: str) -> str:
+    """Text from outside made harmless for one line: no escapes, control or direction characters."""
+    return " ".join("".join(_shown(c) for c in _ESCAPES.sub("", text)).split())
+
+
+def lines_of(text: str) -> list[str]:
+    """Text from outside made harmless, its line breaks kept."""
+    whole = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
+    return ["".join(_shown(c) for c in line).rstrip() for line in whole.split("\n")]
+
+
+def _percentage(share: float, digits: int) -> str:
+    smallest = 10.0**-digits
+    shown = f"{100 * share:.{digits}f}"
+    if share > 0 and float(shown) == 0:
+        return f"<{smallest:.{digits}f}"
+    if share < 1 and float(shown) >= 100:
+        return f">{100 - smallest:.{digits}f}"
+    return shown
+
+
+def _shown(character: str) -> str:
+    """A character as it may be printed: Cc, Cf (direction marks), Cs and separators become blanks."""
+    category = unicodedata.category(character)
+    if category in {"Cc", "Zl", "Zp"}:
+        return " "
+    return "" if category in {"Cf", "Cs", "Co", "Cn"} else character

@@ -1,0 +1,1 @@
+"""What people read: the same view of the same records as text, Markdown and files. Computes nothing."""

@@ -1,0 +1,261 @@
+"""What a report says, in which order. Pure: records in, view out; every format shows this view.
+
+The order is that of a reader's questions: what was compared, how the arms did, what follows from it and
+how sure that is, what was not measured, what the data are worth, and what to run next.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_never
+
+from harness.records import PriceBasis
+from harness.report.details import Closing, detail_sections, lines, short
+from harness.report.tables import (
+    arm_named,
+    arms_table,
+    frontier_table,
+    slices_table,
+)
+from harness.report.view import Block, Bullets, Command, Fact, Section, Sentence, Tone, View
+from harness.results import Answer, DataSummary, Published, RunResults, Verdict
+from harness.wording import decimal, money, one_line, percent, seconds, share_sentence
+
+SHORT_DIGEST = 12
+NOT_MEASURED = "not measured"
+
+
+def report_view(results: RunResults, closing: Closing | None = None) -> View:
+    """The whole report of a run.
+
+    Args:
+        closing: the run's manifest; None for an incomplete run, and then the report says so.
+    """
+    sections = (
+        _header(results, closing),
+        Section(
+            key="arms",
+            title="What was measured",
+            blocks=(arms_table(results.arms, results.verdict),),
+        ),
+        _verdict(results),
+        _frontier(results.verdict),
+        _slices(results),
+        _data(results.data),
+        _next_steps(results),
+        *detail_sections(results, closing),
+    )
+    return View(
+        title="RAG or fine-tuning? Bake-off report",
+        sections=tuple(section for section in sections if section.blocks),
+    )
+
+
+def answer_words(verdict: Verdict) -> str:
+    """The answer to the title's question, in one sentence."""
+    rag, tuned = (one_line(str(arm)) for arm in verdict.pair) if verdict.pair else ("RAG", "fine-tuning")
+    match verdict.answer:
+        case Answer.RETRIEVE:
+            return f"RAG. {rag} beats {tuned}."
+        case Answer.TUNE:
+            return f"Fine-tuning. {tuned} beats {rag}."
+        case Answer.TIED:
+            cheaper = (
+                "" if verdict.cheaper is None else f" The cheaper one is {one_line(str(verdict.cheaper))}."
+            )
+            return f"A tie between {rag} and {tuned}.{cheaper}"
+        case Answer.NOT_ENOUGH_EVIDENCE:
+            return f"Not enough evidence to choose between {rag} and {tuned}."
+        case _:
+            assert_never(verdict.answer)
+
+
+def _header(results: RunResults, closing: Closing | None) -> Section:
+    data = results.data
+    arms = ", ".join(one_line(str(arm.arm)) for arm in results.arms)
+    digest = data.digests.get("test", "")
+    clusters = "" if data.clusters is None else f", {data.clusters:,} groups of related items in test"
+    blocks: list[Block] = [
+        Fact(label="run", text=f"{one_line(results.run_id)}, seed {results.seed}"),
+        Fact(label="compared", text=f"{len(results.arms)} arms: {arms}"),
+        Fact(label="on", text=f"{one_line(data.title)} ({one_line(data.name)}), {one_line(data.licence)}"),
+        Fact(label="data are", text=one_line(data.provenance)),
+        Fact(
+            label="items",
+            text=f"train {data.train:,}, dev {data.dev:,}, test {data.test:,}; "
+            f"{data.labels:,} labels{clusters}",
+        ),
+        Fact(
+            label="digests",
+            text=f"plan {short(results.plan_digest)}, test rows {short(digest) or 'unknown'}",
+        ),
+        Fact(label="looks", text=_looks(results.looks), tone="plain" if results.looks <= 1 else "warn"),
+    ]
+    if closing is None:
+        blocks.append(
+            Fact(label="state", text="incomplete: this run has no manifest; figures may change", tone="warn")
+        )
+    else:
+        blocks.append(
+            Fact(
+                label="finished",
+                text=f"{closing.finished_at:%Y-%m-%d %H:%M} UTC after {seconds(closing.wall_s)}",
+            )
+        )
+    return Section(key="header", title="The run", blocks=tuple(blocks))
+
+
+def _verdict(results: RunResults) -> Section:
+    verdict = results.verdict
+    blocks: list[Block] = [
+        Fact(label="RAG or tuning", text=answer_words(verdict), tone=_answer_tone(verdict.answer)),
+        Fact(label="because", text=one_line(verdict.answer_because)),
+        Fact(
+            label="what to ship",
+            text=_ship_words(results),
+            tone="warn" if verdict.ship is None else "good",
+        ),
+        Fact(label="because", text=one_line(verdict.ship_because)),
+        Fact(label="how sure", text=one_line(verdict.sure)),
+        Bullets(label="what it hangs on", items=lines([*verdict.hangs_on, *results.notes])),
+        Bullets(
+            label="vetoes",
+            items=lines(f"{veto.arm}: {veto.reason}" for veto in verdict.vetoes) or ("none",),
+            tone="warn" if verdict.vetoes else "plain",
+        ),
+        Sentence(
+            text="RAG here: the model is shown the most similar labelled training items with each query. "
+            "Fine-tuning: the model's weights were adapted to the training items beforehand.",
+            tone="faint",
+        ),
+    ]
+    return Section(key="verdict", title="Verdict", blocks=tuple(blocks))
+
+
+def _ship_words(results: RunResults) -> str:
+    arm = arm_named(results, results.verdict.ship)
+    if arm is None:
+        return "Nothing yet."
+    return f"{one_line(str(arm.arm))}: accuracy {share_sentence(arm.quality.accuracy)}"
+
+
+def _frontier(verdict: Verdict) -> Section:
+    title = "Large hosted (frontier) models"
+    if verdict.frontier_measured:
+        text = "Measured in this run: see the arms named provider/model above."
+        return Section(key="frontier", title=title, blocks=(Sentence(text=text),))
+    blocks: list[Block] = [
+        Fact(
+            label="frontier RAG",
+            text=f"{NOT_MEASURED}. None was run; the figures below are what it would have to reach.",
+            tone="warn",
+        )
+    ]
+    if verdict.frontier:
+        blocks.append(frontier_table(verdict))
+    blocks += [Sentence(text=_published(figure)) for figure in verdict.published]
+    blocks += [
+        Command(
+            command=one_line(gap.settle_command),
+            purpose=f"settles it for {one_line(gap.model)}, one pass over the test items: "
+            f"{_settle_price(gap.settle_usd)}",
+        )
+        for gap in verdict.frontier
+        if gap.settle_command
+    ]
+    return Section(key="frontier", title=title, blocks=tuple(blocks))
+
+
+def _settle_price(usd: Decimal | None) -> str:
+    return "at a price that is unknown" if usd is None else f"about {money(usd)} at list prices (estimate)"
+
+
+def _published(figure: Published) -> str:
+    return one_line(
+        f"Published, not measured here: {figure.statement} "
+        f"[{percent(figure.low)} to {percent(figure.high)}; {figure.source}; checked {figure.checked}]"
+    )
+
+
+def _slices(results: RunResults) -> Section:
+    """Accuracy by slice, of the arm to ship and of the pair."""
+    pair = results.verdict.pair or ()
+    wanted = dict.fromkeys([results.verdict.ship, *pair])
+    arms = [arm for arm in (arm_named(results, name) for name in wanted) if arm is not None]
+    table = slices_table(arms) if arms else None
+    blocks: tuple[Block, ...] = ()
+    if table is not None:
+        lead = Sentence(
+            text="Accuracy in % (95 % interval) by slice of the test items; small slices say little."
+        )
+        blocks = (lead, table)
+    return Section(key="slices", title="Slices", blocks=blocks)
+
+
+def _data(data: DataSummary) -> Section:
+    blocks: list[Block] = [
+        Fact(
+            label="always guess",
+            text=f"the most frequent label is right for {percent(data.majority_share)} of test",
+        )
+    ]
+    if data.annotator_agreement is not None:
+        blocks.append(Fact(label="annotators", text=_agreement(data)))
+    warnings = [f.message for f in data.findings if f.severity != "note"]
+    blocks.append(
+        Bullets(
+            label="warnings",
+            items=lines(warnings) or ("none",),
+            tone="warn" if warnings else "plain",
+        )
+    )
+    notes = [f.message for f in data.findings if f.severity == "note"]
+    if notes:
+        blocks.append(Bullets(label="notes", items=lines(notes)))
+    return Section(key="data", title="What the data are worth", blocks=tuple(blocks))
+
+
+def _agreement(data: DataSummary) -> str:
+    assert data.annotator_agreement is not None
+    kappa = data.annotator_kappa
+    said = f"two annotators gave the same label to {share_sentence(data.annotator_agreement)}"
+    if kappa is not None:
+        where = "" if kappa.low is None else f" ({decimal(kappa.low, 2)} to {decimal(kappa.high, 2)})"
+        said += f"; beyond chance (Cohen's kappa) {decimal(kappa.value, 2)}{where}"
+    if "machine" in data.provenance:
+        said += ". Both annotators are machines: this is no human ceiling."
+    return said
+
+
+def _next_steps(results: RunResults) -> Section:
+    run = one_line(results.run_id)
+    blocks: list[Block] = [
+        Command(
+            command=f"harness explain {run} ITEM", purpose="one item in every arm: messages, answer, price"
+        ),
+        Command(command=f"harness report {run} --format md,csv,json", purpose="the same as files"),
+        Command(command="harness runs", purpose="all runs; `harness compare A B` sets two side by side"),
+    ]
+    if any(arm.cost.usd_per_1k.basis is PriceBasis.ILLUSTRATIVE for arm in results.arms):
+        blocks.insert(
+            0,
+            Sentence(
+                text="Machine prices are illustrative: set cost.machine_hour_usd and cost.utilisation in "
+                "the plan to what you pay, and the costs are yours.",
+                tone="warn",
+            ),
+        )
+    return Section(key="next", title="Next steps", blocks=tuple(blocks))
+
+
+def _looks(looks: int) -> str:
+    if looks <= 1:
+        return "this is the first locked plan to look at these test rows"
+    return (
+        f"{looks} locked plans have looked at these test rows; each look makes a lucky result a little "
+        "more likely"
+    )
+
+
+def _answer_tone(answer: Answer) -> Tone:
+    return "warn" if answer is Answer.NOT_ENOUGH_EVIDENCE else "good"

@@ -1,0 +1,334 @@
+"""The tables of a report: arms, slices, comparisons, labels, cost lines. Pure formatting of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.records import ArmId, Estimate, PriceBasis
+from harness.report.view import Cell, Column, Row, Table
+from harness.results import ArmResult, Comparison, LabelResult, Money, RunResults, Verdict
+from harness.wording import (
+    MISSING,
+    UNKNOWN,
+    bounds,
+    decimal,
+    milliseconds,
+    money,
+    one_line,
+    percent,
+    points,
+    short_money,
+    tally,
+)
+
+_BASIS_MARK = {
+    PriceBasis.MEASURED: "",
+    PriceBasis.LIST_PRICE: "+",
+    PriceBasis.ILLUSTRATIVE: "*",
+    PriceBasis.ESTIMATE: "~",
+}
+_BASIS_WORDS = {
+    PriceBasis.MEASURED: "measured use at prices you set",
+    PriceBasis.LIST_PRICE: "+ counted tokens at public list prices",
+    PriceBasis.ILLUSTRATIVE: "* measured time at an illustrative machine price, shipped as an example; "
+    "no offer by anyone",
+    PriceBasis.ESTIMATE: "~ estimate: tokens counted with another model's tokenizer",
+}
+
+
+def arms_table(arms: Sequence[ArmResult], verdict: Verdict) -> Table:
+    """One row an arm, in the plan's order."""
+    return Table(
+        columns=(
+            Column(head=("arm", "option@model"), right=False),
+            Column(head=("accuracy %", "(95 % interval)")),
+            Column(head=("macro", "F1")),
+            Column(head=("p50 / p95", "ms")),
+            Column(head=("$ per 1k", "queries")),
+            Column(head=("$ per 1k", "correct")),
+            Column(head=("in-", "valid")),
+            Column(head=("failed", "")),
+        ),
+        rows=tuple(_arm_row(arm, verdict) for arm in arms),
+        notes=(*_legend(arms, verdict), *_gaps(arms), *_price_notes(arms)),
+    )
+
+
+def slices_table(arms: Sequence[ArmResult]) -> Table | None:
+    """Accuracy of a few arms by slice; None without slices."""
+    first = next((arm for arm in arms if arm.quality.slices), None)
+    if first is None:
+        return None
+    rows = []
+    for found in first.quality.slices:
+        name = one_line(f"{found.column} = {found.value}")
+        cells = [_slice_cell(arm, found.column, found.value) for arm in arms]
+        rows.append(Row(cells=(Cell(text=name), Cell(text=f"{found.accuracy.n:,}"), *cells)))
+    heads = [Column(head=_two_lines(arm.arm)) for arm in arms]
+    return Table(
+        columns=(Column(head=("slice", ""), right=False), Column(head=("n", "")), *heads), rows=tuple(rows)
+    )
+
+
+def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
+    """Every comparison of the run, with its test."""
+    rows = [
+        Row(
+            cells=(
+                Cell(text=f"{one_line(str(found.a))} - {one_line(str(found.b))}"),
+                difference_cell(found.difference),
+                Cell(text=f"{found.only_a:,} / {found.only_b:,}", n=found.difference.n),
+                Cell(text=p_value(found.p_holm)),
+                Cell(text=found.relation.value),
+                Cell(text=MISSING if found.detectable is None else f"{100 * found.detectable:.1f}"),
+            )
+        )
+        for found in comparisons
+    ]
+    return Table(
+        columns=(
+            Column(head=("first minus second", ""), right=False),
+            Column(head=("points", "(95 % interval)")),
+            Column(head=("only first /", "only second")),
+            Column(head=("p", "(Holm)")),
+            Column(head=("first", "is")),
+            Column(head=("detectable", "points")),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "only first / only second: items that only one of the two answered rightly",
+            "p: chance of a difference this large if there were none, adjusted for the number of comparisons",
+            "detectable: smallest difference this many items would show",
+        ),
+    )
+
+
+def labels_table(labels: Sequence[LabelResult]) -> Table:
+    """Quality by label of one arm."""
+    rows = [
+        Row(
+            cells=(
+                Cell(text=one_line(found.label)),
+                Cell(text=f"{found.support:,}"),
+                Cell(text=f"{found.predicted:,}"),
+                Cell(text=f"{found.correct:,}"),
+                Cell(text=_known(found.precision), n=found.predicted),
+                Cell(text=_known(found.recall), n=found.support),
+                Cell(text=decimal(found.f1)),
+            )
+        )
+        for found in labels
+    ]
+    heads = ("items", "answered", "correct", "precision", "recall", "F1")
+    return Table(
+        columns=(Column(head=("label",), right=False), *(Column(head=(head,)) for head in heads)),
+        rows=tuple(rows),
+        notes=(
+            "precision: share of the answers with this label that are right",
+            "recall: share of the items with this label that were found",
+        ),
+    )
+
+
+def cost_table(arms: Sequence[ArmResult]) -> Table:
+    """Every cost line of every arm, per 1,000 queries."""
+    rows = [
+        Row(
+            cells=(
+                Cell(text=one_line(str(arm.arm))),
+                Cell(text=one_line(line.name)),
+                Cell(text=UNKNOWN if line.quantity is None else f"{line.quantity:,.4g} {line.unit}"),
+                Cell(text=money(line.unit_price_usd)),
+                Cell(text=money(line.amount_usd)),
+                Cell(text=line.basis.value, source=one_line(line.source)),
+            )
+        )
+        for arm in arms
+        for line in arm.cost.lines
+    ]
+    return Table(
+        columns=(
+            Column(head=("arm",), right=False),
+            Column(head=("paid for",), right=False),
+            Column(head=("per 1,000 queries",)),
+            Column(head=("unit price",)),
+            Column(head=("amount",)),
+            Column(head=("basis",), right=False),
+        ),
+        rows=tuple(rows),
+        notes=_sources(line.source for arm in arms for line in arm.cost.lines),
+    )
+
+
+def frontier_table(verdict: Verdict) -> Table:
+    """What frontier models that were not run would have to reach."""
+    rows = [
+        Row(
+            cells=(
+                Cell(text=one_line(gap.model)),
+                priced(gap.usd_per_1k),
+                Cell(text=_to_reach(gap.accuracy_to_win, verdict.ship, "cannot: above 100 %")),
+                Cell(text=_same_cost(gap.accuracy_same_cost_per_correct, gap.usd_per_1k, verdict.ship)),
+                Cell(text=money(gap.settle_usd)),
+            )
+        )
+        for gap in verdict.frontier
+    ]
+    return Table(
+        columns=(
+            Column(head=("model", "(not run)"), right=False),
+            Column(head=("$ per 1k", "queries")),
+            Column(head=("accuracy to", "be better")),
+            Column(head=("accuracy for same", "$ per correct")),
+            Column(head=("$ to", "settle it")),
+        ),
+        rows=tuple(rows),
+        notes=basis_notes([gap.usd_per_1k.basis for gap in verdict.frontier]),
+    )
+
+
+def arm_named(results: RunResults, wanted: ArmId | None) -> ArmResult | None:
+    """The result of an arm, None if there is none."""
+    return next((arm for arm in results.arms if arm.arm == wanted), None)
+
+
+def accuracy_cell(estimate: Estimate) -> Cell:
+    """Accuracy in percent with its bounds; the unit stands in the head."""
+    text = MISSING if estimate.value is None else percent(estimate.value).removesuffix(" %")
+    return Cell(text=text, interval=bounds(estimate), n=estimate.n, source=estimate.method)
+
+
+def difference_cell(estimate: Estimate) -> Cell:
+    """A difference in points with its bounds; the unit stands in the head."""
+    if estimate.value is None:
+        return Cell(text=MISSING, n=estimate.n)
+    inside = ""
+    if estimate.low is not None and estimate.high is not None:
+        inside = f"{_bare(estimate.low)} to {_bare(estimate.high)}"
+    return Cell(text=_bare(estimate.value), interval=inside, n=estimate.n, source=estimate.method)
+
+
+def priced(price: Money) -> Cell:
+    """A price with the mark of what it rests on; unknown stays the word."""
+    mark = "" if price.usd is None else _BASIS_MARK[price.basis]
+    return Cell(text=f"{short_money(price.usd)}{mark}", source=one_line(price.source))
+
+
+def basis_notes(bases: Iterable[PriceBasis]) -> tuple[str, ...]:
+    """What the marks at prices mean, those in use only."""
+    used = set(bases)
+    return tuple(f"prices: {_BASIS_WORDS[basis]}" for basis in PriceBasis if basis in used)
+
+
+def p_value(p: float | None) -> str:
+    """A p-value, small ones by their bound."""
+    if p is None:
+        return MISSING
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _arm_row(arm: ArmResult, verdict: Verdict) -> Row:
+    ships = arm.arm == verdict.ship
+    barred = arm.arm in {veto.arm for veto in verdict.vetoes}
+    quality, latency = arm.quality, arm.latency
+    f1 = quality.macro_f1
+    return Row(
+        cells=(
+            Cell(text=one_line(str(arm.arm))),
+            accuracy_cell(quality.accuracy),
+            Cell(
+                text=decimal(f1.value),
+                n=f1.n,
+                source=f"{f1.method}, {decimal(f1.low)} to {decimal(f1.high)}",
+            ),
+            Cell(
+                text=f"{milliseconds(latency.p50_ms.value)} / {milliseconds(latency.p95_ms.value)}",
+                n=latency.p50_ms.n,
+                source=latency.conditions,
+            ),
+            priced(arm.cost.usd_per_1k),
+            priced(arm.cost.usd_per_1k_correct),
+            Cell(text=tally(quality.invalid_rate), n=quality.invalid_rate.n),
+            Cell(text=tally(quality.failure_rate), n=quality.failure_rate.n),
+        ),
+        mark=">" if ships else "x" if barred else "",
+        tone="good" if ships else "faint" if barred else "plain",
+    )
+
+
+def _legend(arms: Sequence[ArmResult], verdict: Verdict) -> tuple[str, ...]:
+    marks = []
+    if verdict.ship is not None:
+        marks.append("> the arm to ship")
+    if verdict.vetoes:
+        marks.append("x may not be shipped (see vetoes)")
+    counts = sorted({arm.quality.accuracy.n for arm in arms})
+    items = " or ".join(f"{n:,}" for n in counts)
+    timed = sorted({arm.latency.p50_ms.n for arm in arms})
+    queries = " or ".join(f"{n:,}" for n in timed)
+    lead = (", ".join(marks),) if marks else ()
+    return (
+        *lead,
+        f"accuracy: share of all n={items} test items answered with the right label; "
+        "an invalid or failed answer counts as wrong",
+        "macro-F1: quality averaged over the labels, so that rare labels count as much as common ones",
+        f"p50 / p95: half / 95 % of queries are answered within this time (n={queries} queries, "
+        f"{'; '.join(dict.fromkeys(one_line(arm.latency.conditions) for arm in arms))})",
+        f"invalid: answers that name no label; failed: calls without an answer; both counted among n={items}",
+    )
+
+
+def _gaps(arms: Sequence[ArmResult]) -> tuple[str, ...]:
+    """Why a dash stands in the table, once a reason."""
+    reasons: dict[str, list[str]] = {}
+    for arm in arms:
+        name = one_line(str(arm.arm))
+        for figure in (arm.quality.accuracy, arm.quality.macro_f1, arm.latency.p50_ms, arm.latency.p95_ms):
+            if figure.value is None:
+                said = one_line(f"{figure.metric}: {figure.reason or 'not measured'}")
+                reasons.setdefault(said, []).append(name)
+        for what, price in (("", arm.cost.usd_per_1k), (" correct answers", arm.cost.usd_per_1k_correct)):
+            if price.usd is None:
+                why = price.reason or "a price is unknown"
+                said = one_line(f"$ per 1,000{what or ' queries'}: {UNKNOWN}, {why} [{price.source}]")
+                reasons.setdefault(said, []).append(name)
+    return tuple(f"{MISSING} {', '.join(names)}: {said}" for said, names in reasons.items())
+
+
+def _price_notes(arms: Sequence[ArmResult]) -> tuple[str, ...]:
+    return basis_notes(arm.cost.usd_per_1k.basis for arm in arms if arm.cost.usd_per_1k.usd is not None)
+
+
+def _sources(sources: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"source: {one_line(source)}" for source in dict.fromkeys(sources))
+
+
+def _slice_cell(arm: ArmResult, column: str, value: str) -> Cell:
+    for found in arm.quality.slices:
+        if (found.column, found.value) == (column, value):
+            return accuracy_cell(found.accuracy)
+    return Cell(text=MISSING)
+
+
+def _two_lines(arm: ArmId) -> tuple[str, str]:
+    return (one_line(arm.option.value), one_line(f"@{arm.model}"))
+
+
+def _known(share: float | None) -> str:
+    return MISSING if share is None else percent(share)
+
+
+def _bare(difference: float) -> str:
+    return points(difference).removesuffix(" points")
+
+
+def _to_reach(accuracy: float | None, ship: ArmId | None, beyond: str) -> str:
+    if accuracy is not None:
+        return percent(accuracy)
+    return MISSING if ship is None else beyond
+
+
+def _same_cost(accuracy: float | None, price: Money, ship: ArmId | None) -> str:
+    if accuracy is None and price.usd is None:
+        return UNKNOWN
+    return _to_reach(accuracy, ship, "never cheaper")

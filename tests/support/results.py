@@ -1,0 +1,258 @@
+"""Hand-made run results for tests of what reads them: small, complete, every figure chosen by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from advisor.stats.paired import Relation
+from harness.records import (
+    ArmId,
+    CostLine,
+    Estimate,
+    Finding,
+    Fitted,
+    ModelIdentity,
+    Option,
+    PriceBasis,
+)
+from harness.results import (
+    Answer,
+    ArmResult,
+    Comparison,
+    Cost,
+    DataSummary,
+    FrontierGap,
+    LabelResult,
+    Latency,
+    Money,
+    Published,
+    Quality,
+    RouteDesign,
+    RoutePoint,
+    RunResults,
+    SeedResult,
+    SliceResult,
+    Verdict,
+    Veto,
+)
+
+N = 560
+MACHINE = "illustrative: 2 vCPU at $0.10 an hour"
+
+FLOOR = ArmId(option=Option.FLOOR, model="majority")
+CLASSICAL = ArmId(option=Option.CLASSICAL, model="linear")
+PROMPT = ArmId(option=Option.PROMPT, model="smollm2-135m")
+RETRIEVE = ArmId(option=Option.RETRIEVE, model="smollm2-135m")
+TUNE = ArmId(option=Option.TUNE, model="smollm2-135m")
+BOTH = ArmId(option=Option.TUNE_RETRIEVE, model="smollm2-135m")
+
+
+def share(metric: str, value: float | None, low: float | None = None, high: float | None = None) -> Estimate:
+    """A share over all test items."""
+    return Estimate(
+        metric=metric,
+        value=value,
+        low=low,
+        high=high,
+        n=N,
+        method="cluster bootstrap" if value is not None else "none",
+        reason="" if value is not None else "no distribution",
+    )
+
+
+def timed(metric: str, value: float | None) -> Estimate:
+    """A latency over 200 warm queries."""
+    if value is None:
+        return Estimate(metric=metric, value=None, n=0, method="none", reason="no warm pass was run")
+    return Estimate(metric=metric, value=value, low=value * 0.9, high=value * 1.2, n=200, method="order")
+
+
+def dollars(usd: str | None, basis: PriceBasis = PriceBasis.ILLUSTRATIVE, source: str = MACHINE) -> Money:
+    """A price, or an unknown one."""
+    known = None if usd is None else Decimal(usd)
+    return Money(usd=known, basis=basis, source=source, reason="" if usd else "a price is unknown")
+
+
+def arm_result(arm: ArmId, accuracy: tuple[float, float, float], **changes: object) -> ArmResult:
+    """An arm with this accuracy and interval; `changes` replace its parts."""
+    value, low, high = accuracy
+    quality = Quality(
+        accuracy=share("accuracy", value, low, high),
+        accuracy_answered=share("accuracy of answered", value, low, high),
+        macro_f1=share("macro-F1", 0.789, 0.75, 0.82),
+        invalid_rate=share("invalid rate", 7 / N, 0.006, 0.026),
+        failure_rate=share("failure rate", 0.0, 0.0, 0.007),
+        dev_accuracy=replace(share("dev accuracy", value, low, high), n=120),
+        accuracy_without_overlap=share("accuracy without overlap", value, low, high),
+        ece=None,
+        coverage=None,
+        temperature=None,
+        slices=(
+            SliceResult(column="language", value="de", accuracy=replace(share("a", 0.7, 0.6, 0.79), n=80)),
+            SliceResult(column="language", value="en", accuracy=replace(share("a", 0.83, 0.79, 0.86), n=480)),
+        ),
+        labels=(
+            LabelResult(
+                label="refund_request",
+                support=40,
+                predicted=44,
+                correct=33,
+                precision=0.75,
+                recall=0.825,
+                f1=0.7857,
+            ),
+        ),
+    )
+    result = ArmResult(
+        arm=arm,
+        identity=ModelIdentity(id=arm.model, revision="ab" * 32, precision="fp32", location="local"),
+        fitted=Fitted(choices={"k": 4}, seconds=12.5),
+        quality=quality,
+        latency=Latency(
+            p50_ms=timed("p50_ms", 41.0),
+            p95_ms=timed("p95_ms", 1234.0),
+            p99_ms=timed("p99_ms", 1500.0),
+            conditions="one query at a time, warm, in this process",
+            throughput_qps=share("queries per second", None),
+        ),
+        cost=Cost(
+            lines=(machine_line(),),
+            usd_per_1k=dollars("0.0123"),
+            usd_per_1k_correct=dollars("0.0152"),
+        ),
+    )
+    return replace(result, **changes)  # type: ignore[arg-type]
+
+
+def machine_line(source: str = MACHINE) -> CostLine:
+    """Machine time, illustratively priced."""
+    return CostLine(
+        name="machine time at 30% utilisation",
+        quantity=Decimal("0.123"),
+        unit="hours",
+        unit_price_usd=Decimal("0.10"),
+        amount_usd=Decimal("0.0123"),
+        basis=PriceBasis.ILLUSTRATIVE,
+        source=source,
+    )
+
+
+def comparison(a: ArmId = TUNE, b: ArmId = RETRIEVE) -> Comparison:
+    """Second arm behind the first by 30.5 points."""
+    return Comparison(
+        a=a,
+        b=b,
+        difference=share("accuracy difference", 0.305, 0.262, 0.349),
+        only_a=190,
+        only_b=19,
+        p_value=0.00009,
+        p_method="sign-flip test over clusters",
+        p_holm=0.0004,
+        relation=Relation.BETTER,
+        same_model=a.model == b.model,
+        detectable=0.043,
+        more_items=None,
+        more_items_reason="settled",
+    )
+
+
+def verdict(**changes: object) -> Verdict:
+    """Fine-tuning beats RAG, the classical arm ships, the frontier was not measured."""
+    base = Verdict(
+        answer=Answer.TUNE,
+        answer_because="tune@smollm2-135m minus retrieve@smollm2-135m: +30.5 points on 560 items.",
+        pair=(RETRIEVE, TUNE),
+        cheaper=TUNE,
+        ship=CLASSICAL,
+        ship_because="Cheapest per correct answer of the arms within 2 points.",
+        sure="Fairly sure: the difference to tune@smollm2-135m is not settled on these items.",
+        hangs_on=("tune@smollm2-135m is one artefact from one training seed; another seed may differ.",),
+        vetoes=(Veto(arm=PROMPT, reason="accuracy 12.0 % is under the floor of 50.0 %"),),
+        frontier_measured=False,
+        frontier=(gap(),),
+        published=(
+            Published(
+                statement="k-NN few-shot with GPT-class models on Banking77",
+                low=0.83,
+                high=0.941,
+                source="Example et al. 2025",
+                checked="2026-11-20",
+            ),
+        ),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def gap(**changes: object) -> FrontierGap:
+    """A frontier model that was not run."""
+    base = FrontierGap(
+        model="openai/gpt-6-luna",
+        usd_per_1k=dollars("0.842", PriceBasis.ESTIMATE, "genai-prices 0.2: openai/gpt-6-luna on 2026-11-20"),
+        accuracy_to_win=0.854,
+        accuracy_same_cost_per_correct=None,
+        settle_usd=Decimal("0.4715"),
+        settle_command="OPENAI_API_KEY=... harness bakeoff --evalset support-tickets --model openai/gpt-6-luna",
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def data_summary(**changes: object) -> DataSummary:
+    """Machine-written tickets with one warning."""
+    base = DataSummary(
+        name="support-tickets",
+        title="Support tickets of a fictitious European SaaS company",
+        licence="CC-BY-4.0",
+        provenance="machine-written, not customer data",
+        labels=24,
+        train=600,
+        dev=120,
+        test=N,
+        clusters=310,
+        digests={"train": "11" * 32, "dev": "22" * 32, "test": "3a" * 32},
+        findings=(
+            Finding(
+                code="rare-label", severity="warning", message="3 labels have fewer than 10 training rows."
+            ),
+            Finding(code="pii", severity="note", message="12 rows hold something like an e-mail address."),
+        ),
+        annotator_agreement=replace(share("agreement", 0.875, 0.804, 0.923), n=120),
+        annotator_kappa=replace(share("kappa", 0.868, 0.8, 0.93), n=120),
+        majority_share=0.0821,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def run_results(**changes: object) -> RunResults:
+    """A whole run: six arms, fine-tuning beats RAG, the classical arm ships."""
+    base = RunResults(
+        run_id="20261123-201500-c0ffee",
+        plan_digest="c0ffee" + "00" * 29,
+        seed=7,
+        looks=3,
+        data=data_summary(),
+        arms=(
+            arm_result(FLOOR, (0.0821, 0.061, 0.108), identity=None),
+            arm_result(CLASSICAL, (0.8125, 0.77, 0.848), identity=None),
+            arm_result(PROMPT, (0.12, 0.094, 0.149)),
+            arm_result(RETRIEVE, (0.4911, 0.45, 0.532)),
+            arm_result(TUNE, (0.7964, 0.754, 0.832), seeds=(_seed(7), _seed(8))),
+            arm_result(BOTH, (0.7982, 0.756, 0.834)),
+        ),
+        comparisons=(comparison(), comparison(CLASSICAL, TUNE)),
+        route=RouteDesign(
+            first=TUNE,
+            then=RETRIEVE,
+            precision=0.9,
+            threshold=None,
+            kept=None,
+            curve=(RoutePoint(threshold=0.5, kept=0.8, accuracy=0.8, usd_per_1k=None),),
+            reason="No threshold keeps 90 % precision on 120 dev items.",
+        ),
+        verdict=verdict(),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def _seed(seed: int) -> SeedResult:
+    return SeedResult(seed=seed, accuracy=share("accuracy", 0.79 + seed / 1000, 0.75, 0.83))
