@@ -93,6 +93,10 @@ class RunFolder:
         """Open the journal."""
         return Journal(self.root / "journal.sqlite", read_only=read_only)
 
+    def lock(self) -> Lock:
+        """When the plan was locked, under which digest."""
+        return decode(Lock, self._read("lock.json"))
+
     def plan(self) -> ExperimentPlan:
         """The locked plan.
 
@@ -100,7 +104,7 @@ class RunFolder:
             StoreError: if it was changed since it was locked.
         """
         plan = parse_plan(self._read("plan.yaml"), str(self.root / "plan.yaml"))
-        lock = decode(Lock, self._read("lock.json"))
+        lock = self.lock()
         if plan.digest != lock.plan_digest:
             raise StoreError(
                 f"The plan of run {self.run_id} was changed after it was locked.",

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from advisor.cost.ledger import LedgerLine, PriceBasis, line, per_thousand, query_cost, total_usd
 from advisor.cost.price import Price
-from advisor.cost.usage import Usage
+from advisor.cost.usage import CountedBy, Usage
 from harness.measure.scored import Scored
 from harness.records import Estimate, Failure, ModelIdentity, Outcome, Prediction
 from harness.results import Cost, Money
@@ -110,12 +110,15 @@ def _unknown_line(model: str) -> LedgerLine:
 
 
 def _usages(outcomes: Sequence[Outcome]) -> list[Usage]:
+    """One usage a call. A prediction without one spent an unknown amount, a failure maybe nothing."""
     found = []
     for outcome in outcomes:
         match outcome:
             case Prediction(usage=Usage() as usage) | Failure(usage=Usage() as usage):
                 found.append(usage)
-            case _:
+            case Prediction():
+                found.append(Usage(input_tokens=None, output_tokens=None, counted_by=CountedBy.PROVIDER))
+            case Failure():
                 continue
     return found
 

@@ -1,0 +1,71 @@
+"""Commands, their order in `--help`, and what an error looks like."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from harness.cli import bakeoff, models, runs
+from harness.errors import HarnessError, UserError
+
+app = typer.Typer(
+    name="harness",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Measure retrieving against fine-tuning on your own tickets, and say what to ship.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("init")(bakeoff.init)
+app.command("bakeoff")(bakeoff.bakeoff)
+app.command("run")(bakeoff.run)
+app.command("resume")(bakeoff.resume)
+app.command("runs")(runs.runs)
+app.command("report")(runs.report)
+app.command("score")(runs.score)
+app.command("compare")(runs.compare)
+app.command("explain")(runs.explain)
+app.command("doctor")(models.doctor)
+app.add_typer(models.app, name="models")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from harness import __version__
+
+        typer.echo(f"harness {__version__}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line; errors a user can fix are printed without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    _read_dotenv()
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"harness: {error}", err=True)
+        sys.exit(error.exit_code)
+    except HarnessError as error:
+        typer.echo(f"harness: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("harness: stopped; nothing computed is lost. Go on with: harness resume", err=True)
+        sys.exit(3)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _read_dotenv() -> None:
+    """Read `.env` of the working folder or above; variables already set win."""
+    from dotenv import find_dotenv, load_dotenv
+
+    path = find_dotenv(usecwd=True)
+    if path:
+        load_dotenv(path, override=False)

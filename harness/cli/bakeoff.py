@@ -1,0 +1,279 @@
+"""`harness init`, `bakeoff`, `run` and `resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import (
+    DEFAULT_RUNS,
+    Budget,
+    Concurrency,
+    Json,
+    Offline,
+    Price,
+    Retries,
+    Runs,
+    Threads,
+    Timeout,
+    make_context,
+    split_names,
+)
+from harness.cli.progress import open_progress
+from harness.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from harness.pipelines.context import Context
+    from harness.plan import ExperimentPlan
+
+
+def init(
+    example: Annotated[str, typer.Option("--example", help="Which example to start from.")] = "tickets",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The plan to write.")] = Path("plan.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented plan to start from."""
+    from harness.examples import EXAMPLES, example_plan
+
+    if example not in EXAMPLES:
+        raise UsageError("There is no such example.", got=example, allowed=", ".join(EXAMPLES))
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists already.", run=f"harness init --force -o {output}")
+    try:
+        output.write_text(example_plan(example), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{output} cannot be written: {error.strerror}.") from error
+    typer.echo(f"Wrote {output}. Next: harness run {output}")
+
+
+def bakeoff(
+    evalset: Annotated[str, typer.Option("--evalset", help="An evalset by name or folder.")] = "",
+    data: Annotated[str, typer.Option("--data", help="Your own tickets: a CSV or JSONL file.")] = "",
+    text: Annotated[list[str] | None, typer.Option("--text", help="Its text column(s): subject,body")] = None,
+    label: Annotated[str, typer.Option("--label", help="Its label column.")] = "",
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="Columns (customer, thread) whose rows stay together.")
+    ] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="Of the file.")] = "utf-8",
+    arms: Annotated[
+        list[str] | None,
+        typer.Option("--arms", help="floor,classical,prompt,retrieve,tune,tune+retrieve,route"),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", envvar="TOR_MODEL", help="Model(s) of prompt and retrieve, such as openai/gpt-6-luna."
+        ),
+    ] = None,
+    tune_model: Annotated[
+        str, typer.Option("--tune-model", envvar="TOR_TUNE_MODEL", help="The model to tune.")
+    ] = "smollm2-135m",
+    api_base: Annotated[
+        str,
+        typer.Option("--api-base", envvar="TOR_API_BASE", help="An OpenAI-compatible endpoint for --model."),
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", envvar="TOR_LIMIT", min=1, help="Use this many test items.")
+    ] = None,
+    limit_train: Annotated[
+        int | None, typer.Option("--limit-train", min=1, help="Use this many training rows.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes", envvar="TOR_MINUTES", min=1, help="Size the plan to take about this long here."
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", envvar="TOR_SEED", help="Of splits, training and intervals.")
+    ] = 17,
+    seeds: Annotated[
+        list[str] | None, typer.Option("--train-seeds", help="Train once with each: 17,18,19")
+    ] = None,
+    margin: Annotated[
+        float, typer.Option("--margin", envvar="TOR_MARGIN", help="Non-inferiority margin.")
+    ] = 0.02,
+    machine_hour_usd: Annotated[
+        str | None,
+        typer.Option("--machine-hour-usd", envvar="TOR_MACHINE_HOUR_USD", help="What this machine costs."),
+    ] = None,
+    price_date: Annotated[str, typer.Option("--price-at", help="Prices of this day. [default: today]")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print arms, rows, tokens and dollars; run nothing.")
+    ] = False,
+    plan_out: Annotated[
+        Path | None, typer.Option("--plan-out", help="Also write the plan to this file.")
+    ] = None,
+    as_json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+    concurrency: Concurrency = 8,
+    budget_usd: Budget = None,
+    timeout: Timeout = 60.0,
+    max_retries: Retries = 4,
+    price: Price = None,
+) -> None:
+    """Run every option on one evalset and give the verdict."""
+    from harness.pipelines.planning import PlanRequest, draft_plan
+
+    progress = open_progress(quiet=as_json)
+    context = make_context(
+        runs,
+        progress,
+        offline=offline,
+        threads=threads,
+        budget_usd=budget_usd,
+        price=price,
+        concurrency=concurrency,
+        timeout_s=timeout,
+        max_retries=max_retries,
+    )
+    request = PlanRequest(
+        evalset=evalset,
+        file=data,
+        text=split_names(text),
+        label=label,
+        group=split_names(group),
+        encoding=encoding,
+        options=split_names(arms),
+        models=split_names(model),
+        tune_model=tune_model,
+        api_base=api_base,
+        limit_test=limit,
+        limit_train=limit_train,
+        minutes=minutes,
+        seed=seed,
+        train_seeds=split_names(seeds),
+        margin=margin,
+        machine_hour_usd=machine_hour_usd,
+        price_date=price_date,
+    )
+    plan, remarks = draft_plan(request, context)
+    for remark in remarks:
+        typer.echo(remark, err=True)
+    if plan_out is not None:
+        _write_plan(plan, plan_out)
+    _go(plan, context, dry_run=dry_run, as_json=as_json)
+
+
+def run(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="The plan to run.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print arms, rows, tokens and dollars; run nothing.")
+    ] = False,
+    as_json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+    concurrency: Concurrency = 8,
+    budget_usd: Budget = None,
+    timeout: Timeout = 60.0,
+    max_retries: Retries = 4,
+    price: Price = None,
+) -> None:
+    """Lock a plan and run it."""
+    from harness.plan import parse_plan
+
+    try:
+        text = plan_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The plan {plan_file} cannot be read: {error}.", run="harness init --example tickets"
+        ) from error
+    plan = parse_plan(text, str(plan_file))
+    context = make_context(
+        runs,
+        open_progress(quiet=as_json),
+        offline=offline,
+        threads=threads,
+        budget_usd=budget_usd,
+        price=price,
+        concurrency=concurrency,
+        timeout_s=timeout,
+        max_retries=max_retries,
+    )
+    _go(plan, context, dry_run=dry_run, as_json=as_json)
+
+
+def resume(
+    name: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="A run id, its beginning, or latest.")
+    ] = "latest",
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Call again where a call failed.")
+    ] = False,
+    as_json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+    concurrency: Concurrency = 8,
+    budget_usd: Budget = None,
+    timeout: Timeout = 60.0,
+    max_retries: Retries = 4,
+    price: Price = None,
+) -> None:
+    """Go on with a run that stopped, from what it has."""
+    from harness.pipelines.bakeoff import run_bakeoff
+    from harness.store import find_run
+
+    context = make_context(
+        runs,
+        open_progress(quiet=as_json),
+        offline=offline,
+        threads=threads,
+        budget_usd=budget_usd,
+        price=price,
+        concurrency=concurrency,
+        timeout_s=timeout,
+        max_retries=max_retries,
+        retry_failures=retry_errors,
+    )
+    folder = find_run(runs, name)
+    results = _closing(context, lambda: run_bakeoff(folder, context))
+    _show(folder, results, as_json=as_json)
+
+
+def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool) -> None:
+    from harness.pipelines.bakeoff import run_bakeoff
+    from harness.pipelines.preflight import check_budget, preflight, preflight_text
+    from harness.store import create_run
+
+    if dry_run or context.budget_usd is not None:
+        forecast = preflight(plan, context)
+        if dry_run:
+            context.progress.close()
+            typer.echo(preflight_text(forecast))
+            return
+        check_budget(forecast, context.budget_usd)
+    folder = create_run(context.runs, plan, context.clock())
+    results = _closing(context, lambda: run_bakeoff(folder, context))
+    _show(folder, results, as_json=as_json)
+
+
+def _closing(context: Context, work):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    try:
+        return work()
+    finally:
+        context.progress.close()
+
+
+def _show(folder, results, *, as_json: bool) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    if as_json:
+        typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
+        return
+    from harness.report.text import print_report
+
+    print_report(results, folder.manifest())
+    typer.echo(f"\nRun folder: {folder.root}")
+
+
+def _write_plan(plan: ExperimentPlan, path: Path) -> None:
+    from harness.plan import dump_plan
+
+    try:
+        path.write_text(dump_plan(plan), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,113 @@
+"""`harness runs`, `report`, `score`, `compare` and `explain`: everything that calls no model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_RUNS, Json, Price, Runs, make_context, split_names
+from harness.cli.progress import open_progress
+
+RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="A run id, its beginning, or latest.")]
+
+
+def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
+    """List the runs, oldest first."""
+    from harness.pipelines.history import list_history
+    from harness.report.runs import print_runs, runs_json
+
+    rows = list_history(runs)
+    if as_json:
+        typer.echo(runs_json(rows))
+    else:
+        print_runs(rows)
+
+
+def report(
+    name: RunName = "latest",
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", "-f", help="text,json,csv,md,parquet")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the files. [default: the run folder's report/]"),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="All sections, in text.")] = False,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Show a run again, or write it in other formats; nothing is run again."""
+    from harness.pipelines.reporting import export_run
+    from harness.report.text import print_report
+    from harness.store import find_run
+
+    folder = find_run(runs, name)
+    wanted = split_names(formats) or ("text",)
+    if "text" in wanted:
+        print_report(folder.results(), folder.manifest(), full=full)
+    files = [one for one in wanted if one != "text"]
+    if files:
+        for path in export_run(folder, files, output or folder.root / "report"):
+            typer.echo(str(path))
+
+
+def score(
+    name: RunName = "latest",
+    runs: Runs = DEFAULT_RUNS,
+    price_date: Annotated[
+        str, typer.Option("--price-at", help="Price the stored tokens at this day instead.")
+    ] = "",
+    price: Price = None,
+    as_json: Json = False,
+) -> None:
+    """Measure and decide again from the journal; no model is called."""
+    from harness.pipelines.reporting import rescore
+    from harness.report.text import print_report
+    from harness.serial import encode
+    from harness.store import find_run
+
+    context = make_context(runs, open_progress(quiet=True), price=price)
+    folder = find_run(runs, name)
+    results = rescore(folder, context, price_date)
+    if as_json:
+        typer.echo(encode(results, indent=1))
+    else:
+        print_report(results, folder.manifest())
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A run.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
+    runs: Runs = DEFAULT_RUNS,
+    as_json: Json = False,
+) -> None:
+    """Compare two runs arm by arm, paired where they share their test items."""
+    from harness.pipelines.reporting import compare_runs
+    from harness.report.compare import comparison_json, print_comparison
+    from harness.store import find_run
+
+    found = compare_runs(find_run(runs, a), find_run(runs, b))
+    if as_json:
+        typer.echo(comparison_json(found))
+    else:
+        print_comparison(found)
+
+
+def explain(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run id, its beginning, or latest.")],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="An item id.")],
+    runs: Runs = DEFAULT_RUNS,
+    as_json: Json = False,
+) -> None:
+    """Show one item in every arm: messages, neighbours, raw answer, usage and prices."""
+    from harness.pipelines.reporting import explain_item
+    from harness.report.explain import explained_json, print_explained
+    from harness.store import find_run
+
+    context = make_context(runs, open_progress(quiet=True))
+    found = explain_item(find_run(runs, name), item, context)
+    if as_json:
+        typer.echo(explained_json(found))
+    else:
+        print_explained(found)

@@ -1,0 +1,63 @@
+"""What `harness runs` lists: every run folder, complete or not, damaged ones included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.results import RunResults
+from harness.store import RunFolder, list_runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """One run of the list.
+
+    Attributes:
+        locked_at: when its plan was locked, None for a damaged folder.
+        state: 'complete', 'incomplete' or 'damaged'.
+        results: None unless it came to a conclusion.
+        wall_s: None unless complete.
+    """
+
+    run_id: str
+    locked_at: datetime | None
+    state: str
+    evalset: str
+    arms: tuple[str, ...]
+    results: RunResults | None
+    wall_s: float | None
+    fault: str = ""
+
+
+def list_history(runs: Path) -> list[Past]:
+    """Every run folder under `runs`, oldest first."""
+    return [_past(folder) for folder in list_runs(runs)]
+
+
+def _past(folder: RunFolder) -> Past:
+    try:
+        plan, manifest = folder.plan(), folder.manifest()
+        results = folder.results() if (folder.root / "results.json").exists() else None
+        return Past(
+            run_id=folder.run_id,
+            locked_at=folder.lock().locked_at,
+            state="complete" if manifest else "incomplete",
+            evalset=plan.data.evalset or Path(plan.data.file).name,
+            arms=tuple(str(arm.id) for arm in plan.arms),
+            results=results,
+            wall_s=manifest.wall_s if manifest else None,
+        )
+    except UserError as error:
+        return Past(
+            run_id=folder.run_id,
+            locked_at=None,
+            state="damaged",
+            evalset="",
+            arms=(),
+            results=None,
+            wall_s=None,
+            fault=error.what,
+        )

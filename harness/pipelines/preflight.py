@@ -1,0 +1,153 @@
+"""What a run will take before it is started: arms x rows x tokens x dollars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advisor.cost.errors import UnknownPrice
+from advisor.cost.ledger import query_cost, scaled, total_usd
+from advisor.cost.price_book import PriceBook
+from advisor.cost.usage import CountedBy, Usage
+from harness.errors import OverBudget
+from harness.models.resolve import Provider, resolve
+from harness.pipelines.context import Context
+from harness.pipelines.evalset import load_rows
+from harness.pipelines.prices import open_book
+from harness.plan import ArmPlan, ExperimentPlan
+from harness.prompts.classification import (
+    Example,
+    answer_text,
+    prompt_messages,
+    retrieve_messages,
+    tune_messages,
+)
+from harness.records import Evalset, Message, Option
+from harness.wording import money
+
+_CHARS_PER_TOKEN = 3.5  # cautious for English and the western European languages
+_SAMPLE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """One arm before the run.
+
+    Attributes:
+        calls: answers it will give, all passes together.
+        input_tokens, output_tokens: over all calls, estimated from characters.
+        usd: list price of them; 0 for what runs here, None when no price is known.
+    """
+
+    arm: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: Decimal | None
+    served: bool
+
+
+def preflight(plan: ExperimentPlan, context: Context) -> tuple[Forecast, ...]:
+    """Forecast every arm of a plan."""
+    evalset = load_rows(plan, context)
+    book = open_book(plan, context)
+    return tuple(_forecast(arm, plan, evalset, book) for arm in plan.arms)
+
+
+def check_budget(forecast: tuple[Forecast, ...], budget_usd: Decimal | None) -> None:
+    """Refuse a run that is forecast to cost more than the budget, or whose price is unknown.
+
+    Raises:
+        OverBudget: before anything was called.
+    """
+    if budget_usd is None:
+        return
+    unknown = [entry.arm for entry in forecast if entry.usd is None]
+    if unknown:
+        raise OverBudget(
+            "A budget is set, and no price is known for some arms.",
+            got=", ".join(unknown),
+            run="state it with --price provider/model=INPUT/OUTPUT",
+        )
+    total = sum((entry.usd for entry in forecast if entry.usd is not None), Decimal(0))
+    if total > budget_usd:
+        raise OverBudget(
+            "The run is forecast to cost more than the budget.",
+            got=money(total),
+            allowed=money(budget_usd),
+            run="raise --budget-usd, or use fewer items with --limit",
+        )
+
+
+def preflight_text(forecast: tuple[Forecast, ...]) -> str:
+    """The forecast as a plain table."""
+    head = f"{'arm':36} {'calls':>7} {'tokens in':>12} {'tokens out':>11} {'list price':>11}"
+    lines = [head, "-" * len(head)]
+    for entry in forecast:
+        price = money(entry.usd) if entry.served else "runs here"
+        lines.append(
+            f"{entry.arm:36} {entry.calls:7,} {entry.input_tokens:12,} {entry.output_tokens:11,} {price:>11}"
+        )
+    lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
+    return "\n".join(lines)
+
+
+def _forecast(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset, book: PriceBook) -> Forecast:
+    calls = _calls(arm, plan, evalset)
+    chars = _mean_prompt_chars(arm, plan, evalset)
+    output = max((len(answer_text(label.name)) for label in evalset.labels), default=0)
+    per_call = Usage(
+        input_tokens=round(chars / _CHARS_PER_TOKEN),
+        output_tokens=round(output / _CHARS_PER_TOKEN) + 8 if chars else 0,
+        counted_by=CountedBy.ESTIMATE,
+    )
+    served = bool(arm.model) and isinstance(resolve(arm.model), Provider)
+    return Forecast(
+        arm=str(arm.id),
+        calls=calls,
+        input_tokens=(per_call.input_tokens or 0) * calls,
+        output_tokens=(per_call.output_tokens or 0) * calls,
+        usd=_usd(arm.model, per_call, calls, book) if served and not arm.api_base else Decimal(0),
+        served=served,
+    )
+
+
+def _usd(model: str, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:
+    try:
+        lines = query_cost(per_call, book.price(model))
+    except UnknownPrice:
+        return None
+    return total_usd(scaled(lines, Decimal(calls)))
+
+
+def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
+    if arm.option is Option.ROUTE:
+        return 0
+    warm = min(plan.latency.items, len(evalset.test))
+    calls = len(evalset.dev) + len(evalset.test) + warm
+    if arm.option is Option.RETRIEVE:
+        calls += len(plan.retrieve.k) * min(plan.retrieve.dev_items, len(evalset.dev))
+    return calls
+
+
+def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> float:
+    sample = evalset.test[:_SAMPLE]
+    if not sample:
+        return 0.0
+    limits, labels = plan.prompt.limits, evalset.labels
+    rows = evalset.train[: max(plan.retrieve.k)]
+    shown = [Example(text=row.text, label=row.label) for row in rows]
+    match arm.option:
+        case Option.PROMPT:
+            found = [prompt_messages(item.text, labels, limits) for item in sample]
+        case Option.RETRIEVE:
+            found = [retrieve_messages(item.text, shown, labels, limits) for item in sample]
+        case Option.TUNE | Option.TUNE_RETRIEVE:
+            found = [tune_messages(item.text, limits) for item in sample]
+        case Option.FLOOR | Option.CLASSICAL | Option.ROUTE:
+            return 0.0
+    return sum(_chars(messages) for messages in found) / len(found)
+
+
+def _chars(messages: tuple[Message, ...]) -> int:
+    return sum(len(message.content) + 16 for message in messages)
