@@ -13,8 +13,8 @@ from harness.data.rows import RowGroups
 from harness.records import Item
 
 NEAR_DUPLICATE = 0.8
-"""Jaccard similarity of character 5-grams from which two texts count as near-duplicates: on Banking77
-the pairs just above it are rewordings of one or two words with the same meaning."""
+"""Jaccard similarity of character 5-grams from which two texts count as near-duplicates: of the
+115 such pairs in Banking77's train, 113 carry the same label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

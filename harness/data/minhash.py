@@ -3,7 +3,7 @@
 Pure and deterministic. A text is the set of its character 5-grams, case-folded and with blanks
 normalised (sets of 64-bit hashes). Candidates share one of 32 bands of 4 MinHash rows; a pair of true
 similarity s is found with probability 1 - (1 - s^4)^32 (Leskovec, Rajaraman, Ullman, "Mining of
-Massive Datasets", 3rd ed., section 3.4): 0.99993 at 0.7 and above. Every candidate is then compared
+Massive Datasets", 3rd ed., section 3.4): 0.99985 at 0.7, more above. Every candidate is then compared
 exactly, so there are no false pairs.
 """
 
@@ -116,7 +116,7 @@ def _mix(values: Hashes) -> Hashes:
 
 
 def _signatures(sets: Sequence[Hashes]) -> Hashes:
-    """MinHash signatures, (texts, bands * rows); blocks bound the memory at about 32 MB."""
+    """MinHash signatures, (texts, bands * rows); blocks of texts bound the scratch memory."""
     permutations = BANDS * ROWS_PER_BAND
     salts = np.random.default_rng(_SEED).integers(1, 2**63, size=(2, permutations), dtype=np.uint64)
     odd = salts[0] | np.uint64(1)
