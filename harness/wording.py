@@ -57,6 +57,14 @@ def short_money(usd: Decimal | None) -> str:
     return money(usd)
 
 
+def quantity(amount: Decimal | None, unit: str) -> str:
+    """An amount of something with three significant digits: '0.123 hours', '350,120 tokens'."""
+    if amount is None:
+        return UNKNOWN
+    digits = 0 if amount == 0 or abs(amount) >= 100 else max(0, 2 - amount.adjusted())
+    return f"{amount:,.{min(digits, 9)}f} {unit}"
+
+
 def milliseconds(value: float | None) -> str:
     """A duration in ms: two significant digits under 10, whole above."""
     if value is None:

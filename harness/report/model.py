@@ -9,7 +9,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import assert_never
 
-from harness.records import PriceBasis
 from harness.report.details import Closing, detail_sections, lines, short
 from harness.report.tables import (
     arm_named,
@@ -41,7 +40,7 @@ def report_view(results: RunResults, closing: Closing | None = None) -> View:
         _verdict(results),
         _frontier(results.verdict),
         _slices(results),
-        _data(results.data),
+        _data(results.data, results.verdict),
         _next_steps(results),
         *detail_sections(results, closing),
     )
@@ -192,7 +191,7 @@ def _slices(results: RunResults) -> Section:
     return Section(key="slices", title="Slices", blocks=blocks)
 
 
-def _data(data: DataSummary) -> Section:
+def _data(data: DataSummary, verdict: Verdict) -> Section:
     blocks: list[Block] = [
         Fact(
             label="always guess",
@@ -201,7 +200,10 @@ def _data(data: DataSummary) -> Section:
     ]
     if data.annotator_agreement is not None:
         blocks.append(Fact(label="annotators", text=_agreement(data)))
-    warnings = [f.message for f in data.findings if f.severity != "note"]
+    found = [f.message for f in data.findings if f.severity != "note"]
+    warnings = [message for message in found if message not in verdict.hangs_on]
+    if len(warnings) < len(found):
+        warnings.append("further warnings stand above, under what the verdict hangs on")
     blocks.append(
         Bullets(
             label="warnings",
@@ -236,15 +238,6 @@ def _next_steps(results: RunResults) -> Section:
         Command(command=f"harness report {run} --format md,csv,json", purpose="the same as files"),
         Command(command="harness runs", purpose="all runs; `harness compare A B` sets two side by side"),
     ]
-    if any(arm.cost.usd_per_1k.basis is PriceBasis.ILLUSTRATIVE for arm in results.arms):
-        blocks.insert(
-            0,
-            Sentence(
-                text="Machine prices are illustrative: set cost.machine_hour_usd and cost.utilisation in "
-                "the plan to what you pay, and the costs are yours.",
-                tone="warn",
-            ),
-        )
     return Section(key="next", title="Next steps", blocks=tuple(blocks))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.records import ArmId, Estimate, PriceBasis
+from harness.records import ArmId, CostLine, Estimate, PriceBasis
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult, Comparison, LabelResult, Money, RunResults, Verdict
 from harness.wording import (
@@ -17,6 +17,7 @@ from harness.wording import (
     one_line,
     percent,
     points,
+    quantity,
     short_money,
     tally,
 )
@@ -30,8 +31,8 @@ _BASIS_MARK = {
 _BASIS_WORDS = {
     PriceBasis.MEASURED: "measured use at prices you set",
     PriceBasis.LIST_PRICE: "+ counted tokens at public list prices",
-    PriceBasis.ILLUSTRATIVE: "* measured time at an illustrative machine price, shipped as an example; "
-    "no offer by anyone",
+    PriceBasis.ILLUSTRATIVE: "* measured time at an illustrative machine price, an example and no "
+    "offer; set cost.machine_hour_usd in the plan to your own",
     PriceBasis.ESTIMATE: "~ estimate: tokens counted with another model's tokenizer",
 }
 
@@ -136,11 +137,7 @@ def cost_table(arms: Sequence[ArmResult]) -> Table:
         Row(
             cells=(
                 Cell(text=one_line(str(arm.arm))),
-                Cell(text=one_line(line.name)),
-                Cell(text=UNKNOWN if line.quantity is None else f"{line.quantity:,.4g} {line.unit}"),
-                Cell(text=money(line.unit_price_usd)),
-                Cell(text=money(line.amount_usd)),
-                Cell(text=line.basis.value, source=one_line(line.source)),
+                *line_cells(line),
             )
         )
         for arm in arms
@@ -149,14 +146,32 @@ def cost_table(arms: Sequence[ArmResult]) -> Table:
     return Table(
         columns=(
             Column(head=("arm",), right=False),
-            Column(head=("paid for",), right=False),
-            Column(head=("per 1,000 queries",)),
-            Column(head=("unit price",)),
-            Column(head=("amount",)),
-            Column(head=("basis",), right=False),
+            *line_columns("per 1,000 queries"),
         ),
         rows=tuple(rows),
-        notes=_sources(line.source for arm in arms for line in arm.cost.lines),
+        notes=source_notes(line.source for arm in arms for line in arm.cost.lines),
+    )
+
+
+def line_cells(line: CostLine) -> tuple[Cell, ...]:
+    """One line of a ledger, under `line_columns`."""
+    return (
+        Cell(text=one_line(line.name)),
+        Cell(text=quantity(line.quantity, one_line(line.unit))),
+        Cell(text=money(line.unit_price_usd)),
+        Cell(text=money(line.amount_usd)),
+        Cell(text=line.basis.value, source=one_line(line.source)),
+    )
+
+
+def line_columns(of: str) -> tuple[Column, ...]:
+    """The columns of a ledger whose quantities are those `of` something."""
+    return (
+        Column(head=("paid for",), right=False),
+        Column(head=(of,)),
+        Column(head=("unit price",)),
+        Column(head=("amount",)),
+        Column(head=("basis",), right=False),
     )
 
 
@@ -299,7 +314,8 @@ def _price_notes(arms: Sequence[ArmResult]) -> tuple[str, ...]:
     return basis_notes(arm.cost.usd_per_1k.basis for arm in arms if arm.cost.usd_per_1k.usd is not None)
 
 
-def _sources(sources: Iterable[str]) -> tuple[str, ...]:
+def source_notes(sources: Iterable[str]) -> tuple[str, ...]:
+    """Where prices come from, each once."""
     return tuple(f"source: {one_line(source)}" for source in dict.fromkeys(sources))
 
 

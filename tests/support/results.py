@@ -192,7 +192,7 @@ def gap(**changes: object) -> FrontierGap:
         accuracy_to_win=0.854,
         accuracy_same_cost_per_correct=None,
         settle_usd=Decimal("0.4715"),
-        settle_command="OPENAI_API_KEY=... harness bakeoff --evalset support-tickets --model openai/gpt-6-luna",
+        settle_command="harness bakeoff --evalset support-tickets --model openai/gpt-6-luna",
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

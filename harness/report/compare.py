@@ -1,0 +1,124 @@
+"""Two runs side by side, as a view. The differences come from `harness.measure.runs`; nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.answers import ArmAcrossRuns
+from harness.report.details import lines, short
+from harness.report.model import answer_words
+from harness.report.tables import accuracy_cell, arm_named, difference_cell, p_value, priced
+from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table, View
+from harness.results import RunResults
+from harness.wording import MISSING, milliseconds, one_line
+
+
+def compare_view(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> View:
+    """Runs A and B: what differs between them, then the arms both have.
+
+    Args:
+        across: the arms in common, A minus B.
+    """
+    return View(
+        title="Two runs side by side",
+        sections=(
+            Section(key="runs", title="The runs", blocks=_runs(a, b)),
+            Section(key="arms", title="Arms in common", blocks=_arms(a, b, across)),
+            Section(key="verdicts", title="Their verdicts", blocks=(*_verdict("A", a), *_verdict("B", b))),
+        ),
+    )
+
+
+def _runs(a: RunResults, b: RunResults) -> tuple[Block, ...]:
+    same_plan = "the same plan" if a.plan_digest == b.plan_digest else "different plans"
+    same_rows = _test(a) == _test(b)
+    return (
+        Fact(label="A", text=_one_run(a)),
+        Fact(label="B", text=_one_run(b)),
+        Fact(label="plans", text=f"{same_plan} ({short(a.plan_digest)}, {short(b.plan_digest)})"),
+        Fact(
+            label="test rows",
+            text="the same, so that arms are compared item by item"
+            if same_rows
+            else "different, so that arms cannot be compared item by item; intervals are wider",
+            tone="plain" if same_rows else "warn",
+        ),
+    )
+
+
+def _one_run(run: RunResults) -> str:
+    digest = short(run.data.digests.get("test", "")) or "unknown"
+    name = one_line(run.data.name)
+    return f"{one_line(run.run_id)}, {name}, {run.data.test:,} test items ({digest}), seed {run.seed}"
+
+
+def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tuple[Block, ...]:
+    blocks: list[Block] = []
+    if across:
+        blocks.append(_table(a, b, across))
+    else:
+        blocks.append(Sentence(text="The runs have no arm in common.", tone="warn"))
+    for name, one, other in (("A", a, b), ("B", b, a)):
+        own = [str(arm.arm) for arm in one.arms if arm_named(other, arm.arm) is None]
+        if own:
+            blocks.append(Bullets(label=f"only in {name}", items=lines(own)))
+    return tuple(blocks)
+
+
+def _table(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> Table:
+    methods = dict.fromkeys(one_line(found.difference.method) for found in across)
+    return Table(
+        columns=(
+            Column(head=("arm", ""), right=False),
+            Column(head=("A", "accuracy %")),
+            Column(head=("B", "accuracy %")),
+            Column(head=("A minus B", "points")),
+            Column(head=("only A /", "only B")),
+            Column(head=("p", "(Holm)")),
+            Column(head=("A is", "")),
+            Column(head=("p95 ms", "A / B")),
+            Column(head=("$ per 1k", "A / B")),
+        ),
+        rows=tuple(_row(a, b, found) for found in across),
+        notes=(
+            "only A / only B: items that only one of the two runs answered rightly",
+            "p: chance of a difference this large if there were none, adjusted for the number of arms",
+            *(f"interval and test: {method}" for method in methods),
+        ),
+    )
+
+
+def _row(a: RunResults, b: RunResults, found: ArmAcrossRuns) -> Row:
+    split = MISSING if found.only_first is None else f"{found.only_first:,} / {found.only_second:,}"
+    return Row(
+        cells=(
+            Cell(text=one_line(str(found.arm))),
+            accuracy_cell(found.first),
+            accuracy_cell(found.second),
+            difference_cell(found.difference),
+            Cell(text=split, n=found.difference.n),
+            Cell(text=p_value(found.p_holm)),
+            Cell(text=MISSING if found.relation is None else found.relation.value),
+            Cell(text=f"{_p95(a, found)} / {_p95(b, found)}"),
+            Cell(text=f"{_price(a, found)} / {_price(b, found)}"),
+        )
+    )
+
+
+def _p95(run: RunResults, found: ArmAcrossRuns) -> str:
+    arm = arm_named(run, found.arm)
+    return MISSING if arm is None else milliseconds(arm.latency.p95_ms.value)
+
+
+def _price(run: RunResults, found: ArmAcrossRuns) -> str:
+    arm = arm_named(run, found.arm)
+    return MISSING if arm is None else priced(arm.cost.usd_per_1k).text
+
+
+def _verdict(name: str, run: RunResults) -> tuple[Block, ...]:
+    ship = "nothing" if run.verdict.ship is None else one_line(str(run.verdict.ship))
+    return (Fact(label=name, text=f"{answer_words(run.verdict)} To ship: {ship}."),)
+
+
+def _test(run: RunResults) -> str | None:
+    return run.data.digests.get("test")
