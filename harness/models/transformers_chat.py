@@ -31,7 +31,10 @@ from harness.models.rendering import Renderer
 from harness.models.settings import ModelSettings
 from harness.records import Failure, FailureKind, Message, ModelIdentity
 
-_BATCH_TOKENS = 1536  # tokens of one pass, padding and tree included; more is no faster on a CPU
+# Tokens of one pass, padding and tree included. On one CPU core 300, 700, 1,536 and 3,000 took 0.60, 0.61,
+# 0.71 and 0.82 s an item (180 own tokens, fp32, SmolLM2-135M): small passes stay in the processor's cache.
+_CPU_TOKENS = 768
+_GPU_TOKENS = 16_384
 _MIN_PREFIX = 8  # a shorter common prefix is not worth a pass of its own
 _PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
 _PROBE_ANSWERS = ("refund request", "refund", "other")
@@ -77,6 +80,7 @@ class TransformersChat:
         self._plain = PlainScorer(self._model)
         self._prefix: Prefix | None = None
         self._last: tuple[int, ...] = ()
+        self._budget = _CPU_TOKENS if settings.device == "cpu" else _GPU_TOKENS
         self._answers: dict[tuple[str, ...], _Answers] = {}
         self._identity = ModelIdentity(
             id=model_id,
@@ -166,7 +170,7 @@ class TransformersChat:
         from harness.models.tree_scoring import padded
 
         nodes = len(answers.tree.tokens)
-        for group in batches([padded(len(job.ids) - skip) + nodes for job in jobs], _BATCH_TOKENS):
+        for group in batches([padded(len(job.ids) - skip) + nodes for job in jobs], self._budget):
             members = [jobs[index] for index in group]
             start = time.perf_counter()
             rows = self._tree.score([job.ids[skip:] for job in members], answers.tree, prefix).tolist()
