@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
 
 from harness.answers import ArmAcrossRuns
 from harness.report.details import lines, short
 from harness.report.model import answer_words
-from harness.report.tables import accuracy_cell, arm_named, difference_cell, p_value, priced
+from harness.report.tables import accuracy_cell, arm_named, basis_notes, difference_cell, p_value, priced
+from harness.report.text import print_view
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table, View
 from harness.results import RunResults
+from harness.serial import encode
 from harness.wording import MISSING, milliseconds, one_line
 
 
-def compare_view(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> View:
-    """Runs A and B: what differs between them, then the arms both have.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRuns:
+    """Runs A and B, and the arms in common, A minus B."""
 
-    Args:
-        across: the arms in common, A minus B.
-    """
+    a: RunResults
+    b: RunResults
+    across: tuple[ArmAcrossRuns, ...]
+
+
+def print_comparison(found: ComparedRuns, stream: TextIO | None = None) -> None:
+    """The comparison on a terminal or a pipe."""
+    print_view(compare_view(found), stream or sys.stdout)
+
+
+def comparison_json(found: ComparedRuns) -> str:
+    """The comparison as JSON, both runs' results included."""
+    return encode(found, indent=1)
+
+
+def compare_view(found: ComparedRuns) -> View:
+    """What differs between the runs, then the arms both have, then both verdicts."""
+    a, b = found.a, found.b
     return View(
         title="Two runs side by side",
         sections=(
             Section(key="runs", title="The runs", blocks=_runs(a, b)),
-            Section(key="arms", title="Arms in common", blocks=_arms(a, b, across)),
+            Section(key="arms", title="Arms in common", blocks=_arms(a, b, found.across)),
             Section(key="verdicts", title="Their verdicts", blocks=(*_verdict("A", a), *_verdict("B", b))),
         ),
     )
@@ -55,7 +76,7 @@ def _one_run(run: RunResults) -> str:
 def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tuple[Block, ...]:
     blocks: list[Block] = []
     if across:
-        blocks.append(_table(a, b, across))
+        blocks += [_table(across), _speed_and_price(a, b, across)]
     else:
         blocks.append(Sentence(text="The runs have no arm in common.", tone="warn"))
     for name, one, other in (("A", a, b), ("B", b, a)):
@@ -65,7 +86,7 @@ def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tupl
     return tuple(blocks)
 
 
-def _table(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> Table:
+def _table(across: Sequence[ArmAcrossRuns]) -> Table:
     methods = dict.fromkeys(one_line(found.difference.method) for found in across)
     return Table(
         columns=(
@@ -76,10 +97,8 @@ def _table(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> Tab
             Column(head=("only A /", "only B")),
             Column(head=("p", "(Holm)")),
             Column(head=("A is", "")),
-            Column(head=("p95 ms", "A / B")),
-            Column(head=("$ per 1k", "A / B")),
         ),
-        rows=tuple(_row(a, b, found) for found in across),
+        rows=tuple(_row(found) for found in across),
         notes=(
             "only A / only B: items that only one of the two runs answered rightly",
             "p: chance of a difference this large if there were none, adjusted for the number of arms",
@@ -88,7 +107,7 @@ def _table(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> Tab
     )
 
 
-def _row(a: RunResults, b: RunResults, found: ArmAcrossRuns) -> Row:
+def _row(found: ArmAcrossRuns) -> Row:
     split = MISSING if found.only_first is None else f"{found.only_first:,} / {found.only_second:,}"
     return Row(
         cells=(
@@ -99,9 +118,37 @@ def _row(a: RunResults, b: RunResults, found: ArmAcrossRuns) -> Row:
             Cell(text=split, n=found.difference.n),
             Cell(text=p_value(found.p_holm)),
             Cell(text=MISSING if found.relation is None else found.relation.value),
-            Cell(text=f"{_p95(a, found)} / {_p95(b, found)}"),
-            Cell(text=f"{_price(a, found)} / {_price(b, found)}"),
         )
+    )
+
+
+def _speed_and_price(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> Table:
+    rows = [
+        Row(
+            cells=(
+                Cell(text=one_line(str(found.arm))),
+                Cell(text=_p95(a, found)),
+                Cell(text=_p95(b, found)),
+                Cell(text=_price(a, found)),
+                Cell(text=_price(b, found)),
+            )
+        )
+        for found in across
+    ]
+    shared = [arm_named(run, found.arm) for run in (a, b) for found in across]
+    return Table(
+        columns=(
+            Column(head=("arm", ""), right=False),
+            Column(head=("A", "p95 ms")),
+            Column(head=("B", "p95 ms")),
+            Column(head=("A", "$ per 1k queries")),
+            Column(head=("B", "$ per 1k queries")),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "p95: 95 % of queries are answered within this time; runs on different machines do not compare",
+            *basis_notes(arm.cost.usd_per_1k.basis for arm in shared if arm is not None),
+        ),
     )
 
 

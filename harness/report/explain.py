@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import TextIO
 
 from advisor.cost.usage import Usage
 from harness.answers import ItemAnswer
 from harness.records import ArmId, CostLine, Item, Message, Timing
 from harness.report.tables import basis_notes, line_cells, line_columns, source_notes
-from harness.report.view import Block, Cell, Column, Fact, Row, Section, Sentence, Table, Verbatim, View
+from harness.report.text import print_view
+from harness.report.view import Block, Fact, Row, Section, Sentence, Table, Verbatim, View
+from harness.serial import encode
 from harness.wording import UNKNOWN, decimal, lines_of, milliseconds, one_line
 
 _NEIGHBOUR_CHARS = 160
@@ -60,6 +64,16 @@ class ExplainedItem:
     arms: tuple[ExplainedArm, ...]
 
 
+def print_explained(explained: ExplainedItem, stream: TextIO | None = None) -> None:
+    """The item on a terminal or a pipe."""
+    print_view(explain_view(explained), stream or sys.stdout)
+
+
+def explained_json(explained: ExplainedItem) -> str:
+    """The item as JSON."""
+    return encode(explained, indent=1)
+
+
 def explain_view(explained: ExplainedItem) -> View:
     """The item, then every arm in the plan's order."""
     item = explained.item
@@ -87,7 +101,7 @@ def explain_view(explained: ExplainedItem) -> View:
 def _arm(arm: ExplainedArm) -> Iterator[Block]:
     yield from _answer(arm)
     if arm.neighbours:
-        yield _neighbours(arm.neighbours)
+        yield from _neighbours(arm.neighbours)
     for number, message in enumerate(arm.messages, start=1):
         label = f"message {number} of {len(arm.messages)}, {message.role}"
         yield Verbatim(label=label, lines=tuple(lines_of(message.content)))
@@ -119,30 +133,12 @@ def _answer(arm: ExplainedArm) -> Iterator[Block]:
         yield Fact(label="confidence", text=given)
 
 
-def _neighbours(neighbours: tuple[ShownNeighbour, ...]) -> Table:
-    rows = [
-        Row(
-            cells=(
-                Cell(text=str(found.rank)),
-                Cell(text=f"{found.score:.4f}"),
-                Cell(text=one_line(found.item_id)),
-                Cell(text=one_line(found.label)),
-                Cell(text=_short(found.text)),
-            )
-        )
-        for found in neighbours
-    ]
-    return Table(
-        columns=(
-            Column(head=("similar item, rank",), right=False),
-            Column(head=("score",)),
-            Column(head=("id",), right=False),
-            Column(head=("label",), right=False),
-            Column(head=("text",), right=False),
-        ),
-        rows=tuple(rows),
-        notes=("rank 1 is the nearest; its text stands last in the prompt",),
-    )
+def _neighbours(neighbours: tuple[ShownNeighbour, ...]) -> Iterator[Block]:
+    yield Sentence(text="Similar training items shown as examples, the nearest last in the prompt:")
+    for found in sorted(neighbours, key=lambda one: one.rank):
+        where = f"rank {found.rank}, score {found.score:.4f}"
+        label = f"{where}, {one_line(found.item_id)}, labelled {one_line(found.label)}"
+        yield Verbatim(label=label, lines=(_short(found.text),))
 
 
 def _short(text: str) -> str:

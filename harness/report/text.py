@@ -15,7 +15,6 @@ from typing import TextIO, assert_never
 from harness.report.view import (
     Block,
     Bullets,
-    Cell,
     Column,
     Command,
     Fact,
@@ -108,7 +107,7 @@ def _block(block: Block, width: int) -> Iterator[Line]:
         case Verbatim(label=label, lines=lines):
             yield Line(text=f"{label}:")
             for line in lines:
-                yield from (Line(text=f"{_QUOTE}{part}") for part in _cut(line, width - len(_QUOTE)))
+                yield from (Line(text=f"{_QUOTE}{part}".rstrip()) for part in _cut(line, width - len(_QUOTE)))
         case _:
             assert_never(block)
 
@@ -132,7 +131,7 @@ def _command(command: str, purpose: str, width: int) -> Iterator[Line]:
 
 
 def _table(table: Table, width: int) -> Iterator[Line]:
-    texts = [[_cell(cell) for cell in row.cells] for row in table.rows]
+    texts = [[_clipped(cell.whole, width - 4) for cell in row.cells] for row in table.rows]
     sizes = [
         max(*map(_width, column.head), 0, *(_width(row[number]) for row in texts))
         for number, column in enumerate(table.columns)
@@ -202,8 +201,11 @@ def _joined(cells: Sequence[str], columns: Sequence[Column], sizes: Sequence[int
     return (" " * _GAP).join(padded).rstrip()
 
 
-def _cell(cell: Cell) -> str:
-    return cell.whole
+def _clipped(text: str, room: int) -> str:
+    """A cell that would break the table is cut, visibly."""
+    while _width(text) > room:
+        text = f"{text[: max(0, min(len(text), room) - 4)]}..."
+    return text
 
 
 def _wrap(text: str, width: int, first: str = "", rest: str | None = None) -> Iterable[str]:
