@@ -44,10 +44,9 @@ def money(usd: Decimal | float | None) -> str:
     amount = Decimal(usd)
     if amount == 0:
         return "$0"
-    if abs(amount) >= 100:
-        return f"${amount:,.0f}"
-    digits = max(2, 2 - amount.adjusted())
-    return f"${amount:,.{min(digits, 9)}f}"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    digits = 0 if size >= 100 else min(max(2, 2 - size.adjusted()), 9)
+    return f"{sign}${size:,.{digits}f}"
 
 
 def short_money(usd: Decimal | None) -> str:

@@ -6,6 +6,7 @@ as a formula gets a leading apostrophe there. An unknown figure is an empty cell
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -188,7 +189,7 @@ def _csv_bytes(rows: Sequence[Values]) -> bytes:
     if not rows:
         return b""
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; a bare CR in a cell is quoted only so
     writer.writerow(rows[0])
     writer.writerows([_csv_value(value) for value in row.values()] for row in rows)
     return _utf8(out.getvalue())
@@ -258,7 +259,8 @@ def _write(folder: Path, name: str, content: bytes) -> Path:
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first fault is the one to tell
+            temporary.unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be written: {error.strerror}.",
             allowed="a writable folder with free space",

@@ -1,0 +1,207 @@
+"""Two runs side by side, one item in every arm, and the list of runs."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from advisor.cost.usage import CountedBy, Usage
+from advisor.stats.paired import Relation
+from harness.answers import ArmAcrossRuns, ItemAnswer
+from harness.records import Item, Message, Timing
+from harness.report.compare import ComparedRuns, compare_view, comparison_json, print_comparison
+from harness.report.explain import (
+    ExplainedArm,
+    ExplainedItem,
+    ShownNeighbour,
+    explain_view,
+    explained_json,
+    print_explained,
+)
+from harness.report.runs import print_runs, runs_json, runs_view
+from harness.report.text import render_text
+from harness.report.view import View
+from harness.results import RunResults
+from tests.support.results import (
+    CLASSICAL,
+    FLOOR,
+    RETRIEVE,
+    comparison,
+    data_summary,
+    machine_line,
+    run_results,
+    share,
+)
+
+
+def flat(view: View, width: int = 100) -> str:
+    return " ".join(render_text(view, width).split())
+
+
+def across(**changes: object) -> ArmAcrossRuns:
+    base = ArmAcrossRuns(
+        arm=RETRIEVE,
+        first=share("accuracy", 0.4911, 0.45, 0.532),
+        second=share("accuracy", 0.46, 0.42, 0.5),
+        difference=replace(comparison().difference, value=0.031, low=-0.01, high=0.072),
+        paired=True,
+        only_first=30,
+        only_second=13,
+        p_value=0.013,
+        p_holm=0.026,
+        relation=Relation.NON_INFERIOR,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def two_runs(*found: ArmAcrossRuns, b: RunResults | None = None) -> ComparedRuns:
+    other = b or run_results(run_id="other-run", arms=run_results().arms[1:4])
+    return ComparedRuns(a=run_results(), b=other, across=found)
+
+
+def test_runs_on_the_same_rows_are_compared_item_by_item() -> None:
+    shown = flat(compare_view(two_runs(across())))
+    assert "the same, so that arms are compared item by item" in shown
+    assert "49.1 (45.0-53.2) 46.0 (42.0-50.0) +3.1 (-1.0 to +7.2) 30 / 13 0.026 non-inferior" in shown
+    assert "only in A: - floor@majority" in shown and "only in B" not in shown
+    assert "$0.0123*" in shown and "illustrative" in shown
+
+
+def test_runs_on_other_rows_say_so() -> None:
+    b = run_results(data=data_summary(digests={"test": "99" * 32}))
+    shown = flat(compare_view(two_runs(across(paired=False, only_first=None, relation=None), b=b)))
+    assert "different, so that arms cannot be compared item by item" in shown
+
+
+def test_runs_without_a_common_arm_say_so() -> None:
+    assert "no arm in common" in flat(compare_view(two_runs()))
+
+
+def test_a_comparison_prints_and_is_json() -> None:
+    out = io.StringIO()
+    print_comparison(two_runs(across()), out)
+    assert "retrieve@smollm2-135m" in out.getvalue()
+    assert json.loads(comparison_json(two_runs(across())))["across"][0]["only_first"] == 30
+
+
+ITEM = Item(
+    id="t-17",
+    text="Hi,\n\x1b[31mcharged\x1b[0m twice [bold]",
+    label="refund_request",
+    cluster="acme",
+    slices=(("language", "en"),),
+)
+
+
+def item_answer(**changes: object) -> ItemAnswer:
+    base = ItemAnswer(
+        arm=RETRIEVE,
+        item_id=ITEM.id,
+        text=ITEM.text,
+        label=ITEM.label,
+        raw="refund request",
+        answer="refund_request",
+        correct=True,
+        confidence=0.81,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def explained(**changes: object) -> ExplainedItem:
+    base = ExplainedArm(
+        arm=RETRIEVE,
+        messages=(
+            Message(role="system", content="Classify.\nLabels: a; b"),
+            Message(role="user", content=ITEM.text),
+        ),
+        neighbours=(
+            ShownNeighbour(rank=2, item_id="t-4", text="far", label="b", score=0.01),
+            ShownNeighbour(rank=1, item_id="t-3", text="charged twice", label="refund_request", score=0.0323),
+        ),
+        answer=item_answer(),
+        usage=Usage(input_tokens=1320, output_tokens=None, counted_by=CountedBy.TOKENIZER),
+        timing=Timing(retrieval_s=0.004, model_s=0.31),
+        attempts=1,
+        lines=(machine_line(),),
+    )
+    arm = replace(base, **changes)  # type: ignore[arg-type]
+    return ExplainedItem(run_id="run", split="test", item=ITEM, arms=(arm,))
+
+
+def test_an_item_shows_messages_neighbours_answer_usage_time_and_price() -> None:
+    shown = render_text(explain_view(explained()))
+    assert "    | Classify.\n    | Labels: a; b\n" in shown
+    assert "    | charged twice [bold]\n" in shown and "\x1b" not in shown
+    assert shown.index("rank 1, score 0.0323, t-3, labelled refund_request") < shown.index("rank 2")
+    words = " ".join(shown.split())
+    assert "answer: refund_request (right)" in words and "confidence: 0.810" in words
+    assert "input 1,320, output unknown; counted by tokenizer" in words
+    assert "waiting 0 ms, retrieval 4 ms, model 310 ms, 1 attempt(s)" in words
+    assert "0.123 hours $0.100 $0.0123 illustrative" in words
+
+
+def test_wrong_invalid_failed_and_missing_answers_are_told_apart() -> None:
+    wrong = item_answer(answer="b", correct=False, confidence=None)
+    invalid = item_answer(answer=None, correct=False)
+    failed = item_answer(answer=None, correct=None, raw="", failure="timeout")
+    assert "b (wrong, the label is refund_request)" in flat(explain_view(explained(answer=wrong)))
+    assert "gives no probabilities" in flat(explain_view(explained(answer=wrong)))
+    assert "invalid: no label could be read" in flat(explain_view(explained(answer=invalid)))
+    shown = flat(explain_view(explained(answer=failed, failure_message="no answer in 60 s")))
+    assert "none: timeout. no answer in 60 s" in shown
+    assert "none yet" in flat(explain_view(explained(answer=None)))
+
+
+def test_a_huge_line_is_broken_to_the_width() -> None:
+    huge = Message(role="user", content="x" * 100_000)
+    shown = render_text(explain_view(explained(messages=(huge,))), 80)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("x") >= 100_000
+
+
+def test_an_explained_item_prints_and_is_json() -> None:
+    out = io.StringIO()
+    print_explained(explained(), out)
+    assert "t-17 (test)" in out.getvalue()
+    assert json.loads(explained_json(explained()))["arms"][0]["usage"]["output_tokens"] is None
+
+
+@dataclass(frozen=True)
+class Past:
+    run_id: str
+    state: str = "complete"
+    locked_at: datetime | None = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
+    evalset: str = "support-tickets"
+    arms: tuple[str, ...] = (str(FLOOR), str(CLASSICAL))
+    results: RunResults | None = None
+    wall_s: float | None = None
+    fault: str = ""
+
+
+PASTS = (
+    Past("20261123-201500-c0ffee", results=run_results(), wall_s=431.0),
+    Past("20261123-211500-beef00", state="incomplete"),
+    Past("bad", state="damaged", locked_at=None, evalset="", arms=(), fault="The plan was changed."),
+)
+
+
+def test_runs_are_listed_and_what_is_not_complete_looks_it() -> None:
+    shown = flat(runs_view(PASTS))
+    assert "20261123-201500-c0ffee complete support-tickets 2 560 7 min 11 s tune classical@linear" in shown
+    assert "20261123-211500-beef00 incomplete support-tickets 2 - - - -" in shown
+    assert "bad is damaged: The plan was changed." in shown
+    assert "harness resume 20261123-211500-beef00" in shown
+
+
+def test_no_run_says_what_to_run() -> None:
+    out = io.StringIO()
+    print_runs((), out)
+    assert "There is no run yet." in out.getvalue() and "harness bakeoff" in out.getvalue()
+
+
+def test_runs_as_json() -> None:
+    found = json.loads(runs_json(PASTS))
+    assert found[0]["ship"] == "classical@linear" and found[0]["locked_at"] == "2026-11-23T20:15:00+00:00"
+    assert found[1]["test_items"] is None and found[2]["fault"] == "The plan was changed."

@@ -1,0 +1,298 @@
+"""The terminal report: figures with their denominators, plain words, and a layout that holds.
+
+Expected figures are those set by hand in `tests.support.results`.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+
+from harness.records import ArmId, Finding, Option, PriceBasis
+from harness.report.model import report_view
+from harness.report.text import print_view, render_text
+from harness.results import Answer, RunResults
+from tests.support.results import (
+    CLASSICAL,
+    PROMPT,
+    RETRIEVE,
+    TUNE,
+    arm_result,
+    data_summary,
+    dollars,
+    gap,
+    run_results,
+    timed,
+    verdict,
+)
+
+
+def text(results: RunResults | None = None, width: int = 100, *, full: bool = False) -> str:
+    return render_text(report_view(results or run_results()), width, full=full)
+
+
+def flat(shown: str) -> str:
+    """Without line breaks, to look for sentences."""
+    return " ".join(shown.split())
+
+
+def row(shown: str, arm: ArmId) -> str:
+    return next(line for line in shown.splitlines() if str(arm) in line and "%" not in line and "." in line)
+
+
+def test_every_arm_has_a_row_with_its_figures() -> None:
+    shown = text()
+    assert row(shown, CLASSICAL).split() == [
+        ">",
+        "classical@linear",
+        "81.2",
+        "(77.0-84.8)",
+        "0.789",
+        "41",
+        "/",
+        "1,234",
+        "$0.0123*",
+        "$0.0152*",
+        "7",
+        "0",
+    ]
+    for arm in run_results().arms:
+        assert str(arm.arm) in shown
+
+
+def test_figures_stand_with_their_denominators() -> None:
+    shown = flat(text())
+    assert "accuracy 81.2 % (95 % interval 77.0 to 84.8, n=560)" in shown
+    assert "all n=560 test items" in shown
+    assert "n=200 queries" in shown
+    assert "87.5 % (95 % interval 80.4 to 92.3, n=120)" in shown
+
+
+def test_answer_what_to_ship_how_sure_and_on_what() -> None:
+    shown = flat(text())
+    assert "RAG or tuning: Fine-tuning. tune@smollm2-135m beats retrieve@smollm2-135m." in shown
+    assert "what to ship: classical@linear" in shown
+    assert "how sure: Fairly sure" in shown
+    assert "one artefact from one training seed" in shown
+    assert "prompt@smollm2-135m: accuracy 12.0 % is under the floor of 50.0 %" in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer.RETRIEVE, "RAG. retrieve@smollm2-135m beats tune@smollm2-135m."),
+        (
+            Answer.TIED,
+            "A tie between retrieve@smollm2-135m and tune@smollm2-135m. "
+            "The cheaper one is tune@smollm2-135m.",
+        ),
+        (
+            Answer.NOT_ENOUGH_EVIDENCE,
+            "Not enough evidence to choose between retrieve@smollm2-135m and tune@smollm2-135m.",
+        ),
+    ],
+)
+def test_each_answer_is_said_in_words(answer: Answer, words: str) -> None:
+    assert words in flat(text(run_results(verdict=verdict(answer=answer))))
+
+
+def test_nothing_to_ship_is_said() -> None:
+    none = verdict(ship=None, ship_because="Every arm is vetoed; see the reasons.", pair=None)
+    shown = flat(text(run_results(verdict=none)))
+    assert "what to ship: Nothing yet." in shown
+    assert "Every arm is vetoed" in shown
+
+
+def test_the_frontier_reads_not_measured_and_says_how_to_settle_it() -> None:
+    shown = flat(text())
+    assert "frontier RAG: not measured" in shown
+    assert "$0.842~" in shown and "~ estimate: tokens counted with another model's tokenizer" in shown
+    assert "85.4 %" in shown and "never cheaper" in shown
+    assert "Published, not measured here" in shown and "83.0 % to 94.1 %" in shown
+    assert "Example et al. 2025" in shown
+    assert "harness bakeoff --evalset support-tickets --model openai/gpt-6-luna" in shown
+    assert "$0.472 at list prices (estimate)" in shown.replace(" # ", " ")
+
+
+def test_an_unreachable_or_unpriced_frontier_is_no_number() -> None:
+    unpriced = gap(
+        usd_per_1k=dollars(None, PriceBasis.LIST_PRICE, "no price"),
+        accuracy_to_win=None,
+        accuracy_same_cost_per_correct=None,
+        settle_usd=None,
+    )
+    shown = text(run_results(verdict=verdict(frontier=(unpriced,))))
+    line = next(line for line in shown.splitlines() if line.startswith("openai/gpt-6-luna"))
+    assert line.split() == [
+        "openai/gpt-6-luna",
+        "unknown",
+        "cannot:",
+        "above",
+        "100",
+        "%",
+        "unknown",
+        "unknown",
+    ]
+    assert "a price that is unknown" in flat(shown)
+
+
+def test_a_measured_frontier_is_not_called_unmeasured() -> None:
+    shown = text(run_results(verdict=verdict(frontier_measured=True)))
+    assert "not measured" not in shown.replace("Published, not measured here", "")
+
+
+def test_illustrative_prices_are_marked_in_the_cell_and_below() -> None:
+    shown = flat(text())
+    assert "$0.0123*" in shown
+    assert "* measured time at an illustrative machine price, an example and no offer" in shown
+
+
+def test_a_measured_price_carries_no_mark() -> None:
+    own = arm_result(TUNE, (0.8, 0.7, 0.9))
+    cost = replace(
+        own.cost,
+        usd_per_1k=dollars("1.5", PriceBasis.MEASURED),
+        usd_per_1k_correct=dollars("1.875", PriceBasis.MEASURED),
+    )
+    shown = text(run_results(arms=(replace(own, cost=cost),)))
+    assert "$1.50 " in shown and "$1.50*" not in shown
+    assert "illustrative" not in shown.split("Verdict")[0]
+
+
+def test_an_unknown_price_is_unknown_and_never_zero() -> None:
+    own = arm_result(RETRIEVE, (0.5, 0.4, 0.6))
+    unknown = dollars(None, PriceBasis.LIST_PRICE, "no price is known for x/y")
+    cost = replace(own.cost, usd_per_1k=unknown, usd_per_1k_correct=unknown)
+    shown = text(run_results(arms=(replace(own, cost=cost),)))
+    assert row(shown, RETRIEVE).split()[-4:] == ["unknown", "unknown", "7", "0"]
+    assert "$0" not in shown.split("Verdict")[0]
+    assert "no price is known for x/y" in flat(shown)
+
+
+def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
+    own = arm_result(CLASSICAL, (0.8, 0.7, 0.9))
+    slow = replace(own.latency, p50_ms=timed("p50_ms", None), p95_ms=timed("p95_ms", None))
+    shown = text(run_results(arms=(replace(own, latency=slow),)))
+    assert "- / -" in row(shown, CLASSICAL)
+    assert "classical@linear: p95_ms: no warm pass was run" in flat(shown)
+
+
+def test_looks_at_the_test_rows_are_counted() -> None:
+    assert "3 locked plans have looked at these test rows" in flat(text())
+    assert "first locked plan" in flat(text(run_results(looks=1)))
+
+
+def test_machine_annotators_are_no_human_ceiling() -> None:
+    assert "Both annotators are machines: this is no human ceiling." in flat(text())
+    human = data_summary(provenance="customer tickets, licensed")
+    assert "no human ceiling" not in flat(text(run_results(data=human)))
+
+
+def test_warnings_and_slices_are_shown() -> None:
+    shown = flat(text())
+    assert "3 labels have fewer than 10 training rows." in shown
+    assert "language = de 80 70.0 (60.0-79.0)" in shown
+
+
+def test_a_run_without_a_manifest_looks_incomplete() -> None:
+    assert "incomplete: this run has no manifest" in flat(text())
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("full", [False, True])
+def test_no_line_is_longer_than_the_terminal(width: int, full: bool) -> None:
+    lines = text(width=width, full=full).splitlines()
+    too_long = [line for line in lines if len(line) > width and not line.startswith("  harness ")]
+    assert too_long == []
+
+
+def test_at_100_columns_an_arm_is_one_line_and_at_80_no_figure_is_lost() -> None:
+    wide, narrow = text(width=100), text(width=80)
+    assert "81.2 (77.0-84.8)" in row(wide, CLASSICAL)
+    for figure in ("81.2 (77.0-84.8)", "41 / 1,234", "$0.0123*", "$0.0152*"):
+        assert wide.count(figure) == narrow.count(figure)
+
+
+def test_a_very_long_model_name_breaks_nothing() -> None:
+    long = ArmId(option=Option.RETRIEVE, model="organisation/" + "very-long-name-" * 12)
+    shown = text(run_results(arms=(arm_result(long, (0.5, 0.4, 0.6)),)), width=80)
+    head = shown.split("Verdict")[0]
+    assert all(len(line) <= 80 for line in head.splitlines())
+    assert "50.0 (40.0-60.0)" in head
+
+
+def test_ours_is_ascii_and_the_same_every_time() -> None:
+    assert text(full=True).isascii()
+    assert text(full=True) == text(full=True)
+
+
+HOSTILE = "\x1b[2J\x1b]8;;http://evil\x07click\x1b]8;;\x07 [bold red]boo[/] \u202egnp.exe\r\nnext\x00\x9b31m"
+
+
+def test_hostile_text_cannot_steer_the_terminal() -> None:
+    hostile = run_results(
+        data=data_summary(title=HOSTILE, findings=(Finding(code="x", severity="warning", message=HOSTILE),)),
+        verdict=verdict(hangs_on=(HOSTILE, "second"), ship=PROMPT),
+        notes=(HOSTILE,),
+    )
+    shown = text(hostile)
+    assert not set(shown) & {"\x1b", "\x9b", "\x07", "\x00", "\r", "\u202e"}
+    assert "[bold red]boo[/]" in shown
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_the_words_are_the_same_and_markup_stays_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    view = report_view(run_results(notes=("[bold red]boo[/] :smile:",)))
+    terminal, pipe = Terminal(), io.StringIO()
+    print_view(view, terminal, width=100)
+    print_view(view, pipe, width=100)
+    coloured = terminal.getvalue()
+    assert "\x1b[1m" in coloured
+    plain = "".join(part.split("m", 1)[-1] if n else part for n, part in enumerate(coloured.split("\x1b[")))
+    assert plain == pipe.getvalue()
+    assert "[bold red]boo[/] :smile:" in plain
+
+
+def test_a_stream_without_the_letters_gets_escapes() -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_view(report_view(run_results(data=data_summary(title="Z\u00fcrich"))), out)
+    out.flush()
+    assert b"Z\\xfcrich" in out.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_manifest_closes_the_header() -> None:
+    from datetime import UTC, datetime
+
+    machine = SimpleNamespace(commit="abc", python="3.11.9", cpu="CPU", cores=2, memory_gib=None, gpu="")
+    closing = SimpleNamespace(
+        finished_at=datetime(2026, 11, 23, 20, 30, tzinfo=UTC), wall_s=431.0, environment=machine
+    )
+    shown = flat(render_text(report_view(run_results(), closing), full=True))
+    assert "2026-11-23 20:30 UTC after 7 min 11 s" in shown
+    assert "incomplete" not in shown
+    assert "CPU, 2 cores" in shown and "Python 3.11.9" in shown
+
+
+def test_details_come_only_when_asked_for() -> None:
+    assert "All comparisons" not in text()
+    shown = text(full=True)
+    assert "+30.5 (+26.2 to +34.9)" in shown and "190 / 19" in shown and "<0.001" in shown
+    assert "0.123 hours" in shown
+    assert "No threshold keeps 90 % precision" in shown
+
+
+def test_tiny_prices_do_not_read_as_nothing() -> None:
+    own = arm_result(CLASSICAL, (0.8, 0.7, 0.9))
+    cheap = replace(dollars("0.1"), usd=Decimal("0.0000004"))
+    shown = text(run_results(arms=(replace(own, cost=replace(own.cost, usd_per_1k=cheap)),)))
+    assert "<$0.0001*" in shown
