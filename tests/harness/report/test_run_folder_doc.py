@@ -1,0 +1,31 @@
+"""The page on the run folder names every field that a run folder holds, and none that it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from harness import results
+from harness.records import Estimate, Finding, ModelIdentity
+from harness.report.export import FORMATS
+
+PAGE = (Path(__file__).parents[3] / "docs" / "run-folder.md").read_text(encoding="utf-8")
+NAMED = set(re.findall(r"`([a-z_0-9.]+)`", PAGE))
+RECORDS = [
+    found
+    for found in vars(results).values()
+    if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__module__ == "harness.results"
+]
+
+
+def test_every_field_of_results_json_is_explained() -> None:
+    assert len(RECORDS) >= 15
+    fields = {
+        f.name for record in [*RECORDS, Estimate, Finding, ModelIdentity] for f in dataclasses.fields(record)
+    }
+    assert fields - NAMED - {"seed"} == set()
+
+
+def test_every_format_is_listed() -> None:
+    assert set(FORMATS) <= NAMED
