@@ -13,6 +13,7 @@ from typing import assert_never
 from harness.report.view import (
     Block,
     Bullets,
+    Column,
     Command,
     Fact,
     Section,
@@ -23,8 +24,9 @@ from harness.report.view import (
 )
 
 _BREAK = "<!-- -->"
-_MARKUP = re.compile(r"([\\`*_{}\[\]()|~!#+=-])")
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
+_MARKUP = re.compile(r"([\\`*_\[\]|~])")
+_AT_START = re.compile(r"^(?:(\d+)([.)])|([-+=#]))")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def render_markdown(view: View) -> str:
@@ -37,13 +39,13 @@ def render_markdown(view: View) -> str:
 
 def escape(text: str) -> str:
     """Text that renders as itself wherever it stands, also in a table cell."""
-    marked = _MARKUP.sub(r"\\\1", " ".join(text.split()).translate(_ENTITIES).replace("&#36;", "\0"))
-    marked = re.sub(r"(\d)\.(?=\s)", r"\1\\.", marked)  # '1. ' would start a list
-    marked = re.sub(r"(?i)\b(https?|ftp)(:)(?=//)", rf"\1\2{_BREAK}", marked)
-    marked = re.sub(r"(?i)\b(www)\.", rf"\1{_BREAK}.", marked)
+    marked = _MARKUP.sub(r"\\\1", " ".join(text.split()).translate(_ENTITIES))
+    marked = _AT_START.sub(lambda hit: f"{hit[1] or ''}\\{hit[2] or hit[3]}", marked)
+    marked = re.sub(r"(?i)(https?|ftp)(:)(?=//)", rf"\1\2{_BREAK}", marked)
+    marked = re.sub(r"(?i)(www)\.", rf"\1{_BREAK}.", marked)
     marked = re.sub(r"(?<!\w)@|@(?=[\w\\+-]*\.)", f"@{_BREAK}", marked)
-    marked = re.sub(r"\\#(?=\d)", rf"\\#{_BREAK}", marked)
-    return marked.replace("\0", "&#36;")
+    marked = re.sub(r"#(?=\d)", f"#{_BREAK}", marked)
+    return marked.replace("$", "&#36;")
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -77,7 +79,7 @@ def _block(block: Block) -> str:
 
 
 def _table(table: Table) -> str:
-    heads = [escape(" ".join(part for part in column.head if part)) for column in table.columns]
+    heads = [escape(_head(column)) for column in table.columns]
     sides = ["---:" if column.right else ":---" for column in table.columns]
     lines = [_row(heads), _row(sides)]
     for row in table.rows:
@@ -86,6 +88,11 @@ def _table(table: Table) -> str:
         lines.append(_row([lead + cells[0], *cells[1:]]))
     notes = "\n".join(f"- {escape(note)}" for note in table.notes)
     return "\n".join(lines) + (f"\n\n{notes}" if notes else "")
+
+
+def _head(column: Column) -> str:
+    """The head on one line, hyphenation undone."""
+    return " ".join(part for part in column.head if part).replace("- ", "")
 
 
 def _row(cells: Sequence[str]) -> str:
