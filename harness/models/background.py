@@ -99,6 +99,7 @@ class BackgroundLoop:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
             await self._loop.shutdown_asyncgens()
+            await self._loop.shutdown_default_executor()
 
         asyncio.run_coroutine_threadsafe(cancel_rest(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)

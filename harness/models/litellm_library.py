@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ def load_litellm() -> Any:
     for name in ("input_callback", "success_callback", "failure_callback", "service_callback"):
         setattr(litellm, name, [])
     litellm.disable_hf_tokenizer_download = True  # count_tokens must not go to a hub
+    # What Python says when a call is cancelled while litellm prepares it in a worker thread.
+    warnings.filterwarnings("ignore", message=r"coroutine '.*completion' was never awaited")
     for logger in _LOGGERS:
         logging.getLogger(logger).disabled = True
     for logger in ("httpx", "openai"):  # at INFO these log addresses, which carry the key for some providers
