@@ -116,12 +116,13 @@ def _verdict(results: RunResults) -> Section:
         ),
         Fact(label="because", text=one_line(verdict.ship_because)),
         Fact(label="how sure", text=one_line(verdict.sure)),
-        Bullets(label="what it hangs on", items=lines([*verdict.hangs_on, *results.notes])),
+        Bullets(label="what it hangs on", items=lines(verdict.hangs_on) or ("nothing named",)),
         Bullets(
             label="vetoes",
             items=lines(f"{veto.arm}: {veto.reason}" for veto in verdict.vetoes) or ("none",),
             tone="warn" if verdict.vetoes else "plain",
         ),
+        *([Bullets(label="notes", items=lines(results.notes))] if results.notes else []),
         Sentence(
             text="RAG here: the model is shown the most similar labelled training items with each query. "
             "Fine-tuning: the model's weights were adapted to the training items beforehand.",
