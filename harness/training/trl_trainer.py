@@ -1,8 +1,12 @@
 """LoRA by TRL and PEFT: the trainer that runs everywhere, on a CPU too.
 
-Rows are rendered and tokenised by the very code that scores them later, and the loss is on the answer
-alone. A stopped training goes on from its last checkpoint. Pinned to TRL 1.14: 1.15 patches a fused
-head that only GPUs can run, so it cannot train on a CPU.
+What is ours in it: rows are rendered and tokenised by the code that scores them later; the loss is
+computed on the answer's tokens alone (`answer_loss`); frozen lower layers are computed once a row
+(`trunk`); adapters cost one product a layer (`fused`). Batches, optimiser, schedule and checkpoints are
+TRL's. A stopped training goes on from its last checkpoint.
+
+Pinned to TRL 1.14: 1.15 patches a fused head that only GPUs can run, so it cannot train on a CPU.
+Limit: one device.
 """
 
 from __future__ import annotations
@@ -11,19 +15,26 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtra, TrainingError
+from harness.errors import TrainingError
 from harness.models.rendering import Renderer
 from harness.records import Conversation, Recipe
-from harness.training.trunk import can_freeze, frozen_trunk
+from harness.training.answer_loss import answer_loss, has_plain_head
+from harness.training.fused import fused_adapters
+from harness.training.loading import load_base, tools
+from harness.training.progress import reporter
+from harness.training.quiet import quiet
+from harness.training.rows import TokenRow, tokenise_all
+from harness.training.trunk import Trunk
 
 Say = Callable[[str], None]
 
 _CHECKPOINTS = 8  # a kill costs at most an eighth of the training
+_DEV_ROWS = 32  # watched for loss after each epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +42,11 @@ class Trained:
     """What a training run gave.
 
     Attributes:
+        tokens: tokens of the rows after cutting, times epochs; padding does not count.
+        seconds: wall seconds of training, the trunk's pass included, since the last start.
         curve: (step, training loss).
-        dev_loss: loss on the dev rows at the end, None without dev rows.
+        dev_losses: (epoch, loss) on up to 32 dev rows; only watched.
+        trunk_seconds: of `seconds`, what the frozen layers took.
     """
 
     adapter: Path
@@ -40,7 +54,8 @@ class Trained:
     tokens: int
     seconds: float
     curve: tuple[tuple[int, float], ...]
-    dev_loss: float | None
+    dev_losses: tuple[tuple[float, float], ...]
+    trunk_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +64,10 @@ class Job:
 
     Attributes:
         base: folder of the base model.
-        work: scratch folder for checkpoints; emptied when the adapter is written.
+        work: scratch folder for checkpoints; the caller removes it once the adapter is recorded.
         out: folder the adapter is written to, atomically.
         threads: CPU threads; None leaves torch's own choice.
+        device: 'cpu' or 'cuda'.
     """
 
     base: Path
@@ -61,6 +77,7 @@ class Job:
     train: Sequence[Conversation]
     dev: Sequence[Conversation]
     threads: int | None = None
+    device: str = "cpu"
 
 
 def train(job: Job, say: Say) -> Trained:
@@ -68,110 +85,142 @@ def train(job: Job, say: Say) -> Trained:
 
     Raises:
         MissingExtra: without torch, transformers, TRL, PEFT or datasets.
-        TrainingError: if the loss stops being a number.
+        TrainingError: if the loss stops being a number, or the hardware cannot run the recipe.
     """
-    torch, tools = _import()
-    if job.threads:
-        torch.set_num_threads(job.threads)
-    torch.manual_seed(job.recipe.seed)
-    tokenizer, model = _load(job, torch, tools)
-    rows = [tokenise(conversation, Renderer(tokenizer), job.recipe.max_tokens) for conversation in job.train]
-    trainer = tools.SFTTrainer(
-        model=model,
-        args=_arguments(job, len(rows), tools),
-        train_dataset=tools.Dataset.from_list(rows),
-        processing_class=tokenizer,
-        peft_config=_lora(job.recipe, model, tools),
-        callbacks=[_reporter(say, tools.TrainerCallback)],
-    )
-    decoder = trainer.model.get_base_model().model
-    depth = len(decoder.layers) - (job.recipe.tuned_layers or len(decoder.layers))
-    keep = frozen_trunk(decoder, depth) if depth and can_freeze(decoder) else nullcontext()
-    start = time.perf_counter()
-    with keep:
-        trainer.train(resume_from_checkpoint=_last_checkpoint(job.work))
-    seconds = time.perf_counter() - start
-    curve = tuple((int(r["step"]), float(r["loss"])) for r in trainer.state.log_history if "loss" in r)
-    _save(trainer.model, job)
-    return Trained(
-        adapter=job.out,
-        steps=int(trainer.state.global_step),
-        tokens=round(sum(len(row["input_ids"]) for row in rows) * job.recipe.epochs),
-        seconds=seconds,
-        curve=curve,
-        dev_loss=None,
-    )
+    with quiet():
+        session = Session(job, say)
+        last = last_checkpoint(job.work)
+        if last is not None:
+            say(f"going on from step {last.name.split('-')[1]}")
+        session.run(resume=last)
+        _save(session.trainer.model, job)
+    return session.trained()
 
 
-def tokenise(conversation: Conversation, renderer: Renderer, max_tokens: int) -> dict[str, list[int]]:
-    """One row as `input_ids` and `labels`; -100 hides the prompt from the loss.
+class Session:
+    """A loaded model with its trainer, ready to run; `speed` times a few steps of one."""
 
-    A row over `max_tokens` loses tokens from the middle of its prompt, never from its answer.
-    """
-    prompt = renderer.prompt_ids(conversation.prompt)
-    answer = list(renderer.completion_ids(conversation.completion))
-    room = max(8, max_tokens - len(answer))
-    if len(prompt) > room:
-        head = room * 2 // 3
-        prompt = prompt[:head] + prompt[len(prompt) - (room - head) :]
-    return {"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer}
+    def __init__(self, job: Job, say: Say, max_steps: int = -1) -> None:
+        kit = tools()
+        if job.threads:
+            kit.torch.set_num_threads(job.threads)
+        kit.torch.manual_seed(job.recipe.seed)
+        tokenizer, model = load_base(job.base, job.recipe, job.device)
+        renderer = Renderer(tokenizer)
+        self.job, self.say, self.torch = job, say, kit.torch
+        self.rows = tokenise_all(job.train, renderer, job.recipe.max_tokens)
+        self.dev = tokenise_all(job.dev[:_DEV_ROWS], renderer, job.recipe.max_tokens)
+        self.trunk: Trunk | None = None
+        self.trunk_seconds = self.seconds = 0.0
+        self.dev_losses: list[tuple[float, float]] = []
+        self.trainer = self._trainer(kit, tokenizer, model, max_steps)
+        self.model = self.trainer.model.get_base_model()
 
+    def run(self, resume: Path | None = None) -> None:
+        """Train."""
+        start = time.perf_counter()
+        with ExitStack() as stack:
+            stack.enter_context(fused_adapters(self.trainer.model))
+            self._freeze(stack)
+            self.trunk_seconds = time.perf_counter() - start
+            self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        self.seconds = time.perf_counter() - start
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tools:
-    AutoModelForCausalLM: Any
-    AutoTokenizer: Any
-    BitsAndBytesConfig: Any
-    Dataset: Any
-    LoraConfig: Any
-    SFTConfig: Any
-    SFTTrainer: Any
-    TrainerCallback: Any
-
-
-def _import() -> tuple[Any, _Tools]:
-    try:
-        import torch
-        from datasets import Dataset
-        from peft import LoraConfig
-        from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
-        from trl import SFTConfig, SFTTrainer
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "trl", "train") from error
-    tools = _Tools(
-        AutoModelForCausalLM=AutoModelForCausalLM,
-        AutoTokenizer=AutoTokenizer,
-        BitsAndBytesConfig=BitsAndBytesConfig,
-        Dataset=Dataset,
-        LoraConfig=LoraConfig,
-        SFTConfig=SFTConfig,
-        SFTTrainer=SFTTrainer,
-        TrainerCallback=TrainerCallback,
-    )
-    return torch, tools
-
-
-def _load(job: Job, torch: Any, tools: _Tools) -> tuple[Any, Any]:
-    tokenizer = tools.AutoTokenizer.from_pretrained(job.base)
-    quantised = job.recipe.method == "qlora-4bit"
-    config = None
-    if quantised:
-        config = tools.BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True
+    def trained(self) -> Trained:
+        """What the run gave."""
+        logged = self.trainer.state.log_history
+        return Trained(
+            adapter=self.job.out,
+            steps=int(self.trainer.state.global_step),
+            tokens=round(sum(len(row.ids) for row in self.rows) * self.job.recipe.epochs),
+            seconds=self.seconds,
+            curve=tuple((int(row["step"]), float(row["loss"])) for row in logged if "loss" in row),
+            dev_losses=tuple(self.dev_losses),
+            trunk_seconds=self.trunk_seconds,
         )
-    model = tools.AutoModelForCausalLM.from_pretrained(
-        job.base,
-        dtype=torch.float32 if job.recipe.method == "lora-fp32" else torch.bfloat16,
-        quantization_config=config,
-    )
-    model.config.use_cache = False
-    return tokenizer, model
+
+    def _trainer(self, kit: Any, tokenizer: Any, model: Any, max_steps: int) -> Any:
+        session = self
+        plain_head = has_plain_head(model)
+
+        class AnswerTrainer(kit.SFTTrainer):  # type: ignore[misc]
+            """TRL's trainer with the loss on the answers alone."""
+
+            def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+                if not plain_head:
+                    return super().compute_loss(model, inputs, *args, **kwargs)
+                return answer_loss(session.model, inputs, session.trunk)
+
+        rows = [{"input_ids": list(row.ids), "labels": row.labels} for row in self.rows]
+        self.model = model
+        trainer = AnswerTrainer(
+            model=model,
+            args=_arguments(self.job, len(rows), max_steps, kit),
+            train_dataset=kit.Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=_lora(self.job.recipe, model, kit),
+            callbacks=[reporter(kit.TrainerCallback, self.say, self._dev_loss)],
+        )
+        trainer.remove_callback(kit.PrinterCallback)
+        return trainer
+
+    def _freeze(self, stack: ExitStack) -> None:
+        recipe, decoder = self.job.recipe, getattr(self.model, "model", None)
+        if recipe.tuned_layers is None or decoder is None or not has_plain_head(self.model):
+            return
+        trunk = Trunk(decoder, len(decoder.layers) - recipe.tuned_layers)
+        ids = [row.ids for row in (*self.rows, *self.dev)]
+        if not trunk.fits(ids[0], ids):
+            return
+        self.say(f"reading {len(self.rows)} rows through the {trunk.depth} layers that stay as they are")
+        trunk.keep(ids)
+        stack.enter_context(trunk.skipped())
+        self.trunk = trunk
+
+    def _dev_loss(self, epoch: float) -> float | None:
+        """Loss on the watched dev rows; None where there are none."""
+        if not self.dev or not has_plain_head(self.model):
+            return None
+        ordered = sorted(self.dev, key=lambda row: -len(row.ids))
+        total = answers = 0.0
+        with self.torch.no_grad():
+            for start in range(0, len(ordered), 8):
+                part = ordered[start : start + 8]
+                count = sum(row.answer for row in part)
+                total += float(answer_loss(self.model, self._batch(part), self.trunk)) * count
+                answers += count
+        self.dev_losses.append((round(epoch, 2), total / answers))
+        return total / answers
+
+    def _batch(self, rows: Sequence[TokenRow]) -> dict[str, Any]:
+        length = max(len(row.ids) for row in rows)
+        device = self.model.lm_head.weight.device
+
+        def padded(values: list[list[int]], fill: int) -> Any:
+            return self.torch.tensor([v + [fill] * (length - len(v)) for v in values], device=device)
+
+        return {
+            "input_ids": padded([list(row.ids) for row in rows], 0),
+            "labels": padded([row.labels for row in rows], -100),
+            "attention_mask": padded([[1] * len(row.ids) for row in rows], 0),
+        }
 
 
-def _lora(recipe: Recipe, model: Any, tools: _Tools) -> Any:
+def total_steps(rows: int, recipe: Recipe) -> int:
+    """Optimiser steps of a recipe: whole batches an epoch, a last part-epoch rounded up."""
+    return max(1, math.ceil(math.ceil(rows / recipe.batch_size) * recipe.epochs))
+
+
+def last_checkpoint(work: Path) -> Path | None:
+    """The newest complete checkpoint; its state file is the last one written."""
+    found = [path.parent for path in work.glob("checkpoint-*/trainer_state.json") if path.stat().st_size]
+    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def _lora(recipe: Recipe, model: Any, kit: Any) -> Any:
     count = model.config.num_hidden_layers
     layers = None if recipe.tuned_layers is None else list(range(count - recipe.tuned_layers, count))
-    return tools.LoraConfig(
+    return kit.LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
@@ -181,69 +230,49 @@ def _lora(recipe: Recipe, model: Any, tools: _Tools) -> Any:
     )
 
 
-def _arguments(job: Job, rows: int, tools: _Tools) -> Any:
+def _arguments(job: Job, rows: int, max_steps: int, kit: Any) -> Any:
     recipe = job.recipe
-    steps = max(1, math.ceil(rows / recipe.batch_size * recipe.epochs))
-    return tools.SFTConfig(
+    steps = total_steps(rows, recipe)
+    return kit.SFTConfig(
         output_dir=str(job.work),
         num_train_epochs=recipe.epochs,
+        max_steps=max_steps,
         per_device_train_batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=math.ceil(steps * recipe.warmup_ratio),
-        max_length=recipe.max_tokens,
+        max_length=None,  # the rows are cut already
+        loss_type="nll",
         train_sampling_strategy="group_by_length",
         pad_to_multiple_of=16,  # every new length costs a kernel build
         gradient_checkpointing=False,
-        bf16=False,
+        bf16=False,  # no autocast: the model is loaded in the precision it computes in
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_steps=max(1, steps // 20),
-        save_strategy="steps",
+        save_strategy="steps" if max_steps < 0 else "no",
         save_steps=max(1, steps // _CHECKPOINTS),
         save_total_limit=1,
         report_to="none",
         disable_tqdm=True,
-        use_cpu=True,
+        use_cpu=job.device == "cpu",
         dataloader_pin_memory=False,
     )
-
-
-def _reporter(say: Say, base: Any) -> Any:
-    class Reporter(base):  # type: ignore[misc]
-        """Tells the progress and stops a training whose loss is no number."""
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.start = time.perf_counter()
-            self.first = state.global_step
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            loss = (logs or {}).get("loss")
-            if loss is None:
-                return
-            if not math.isfinite(float(loss)):
-                raise TrainingError(
-                    f"The training loss became {loss} at step {state.global_step}.",
-                    run="lower tune.learning_rate in the plan (a tenth is a good try), then harness run PLAN",
-                )
-            done = state.global_step - self.first
-            left = (time.perf_counter() - self.start) / max(1, done) * (state.max_steps - state.global_step)
-            say(f"step {state.global_step}/{state.max_steps}, loss {float(loss):.3f}, {left:.0f} s left")
-
-    return Reporter()
-
-
-def _last_checkpoint(work: Path) -> str | None:
-    found = sorted(
-        work.glob("checkpoint-*/trainer_state.json"), key=lambda p: int(p.parent.name.split("-")[1])
-    )
-    return str(found[-1].parent) if found else None
 
 
 def _save(model: Any, job: Job) -> None:
     temporary = job.out.with_name(f".{job.out.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, safe_serialization=True)
-    shutil.rmtree(job.out, ignore_errors=True)
-    temporary.rename(job.out)
-    shutil.rmtree(job.work, ignore_errors=True)
+    try:
+        for config in model.peft_config.values():
+            config.base_model_name_or_path = job.base.name  # no path of this machine in what is shipped
+        model.save_pretrained(temporary, safe_serialization=True)
+        (temporary / "README.md").unlink(missing_ok=True)  # an empty model card
+        shutil.rmtree(job.out, ignore_errors=True)
+        temporary.rename(job.out)
+    except OSError as error:
+        raise TrainingError(
+            f"The trained adapter cannot be written: {error.strerror}.",
+            got=str(job.out),
+            run="harness resume   # once there is room; the training goes on from its last checkpoint",
+        ) from error

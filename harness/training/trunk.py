@@ -1,115 +1,133 @@
-"""Compute the frozen lower layers of a model once a row and keep what they give.
+"""Compute the frozen lower layers of a model once a row, before training, and keep what they give.
 
 While adapters sit on the upper layers only, the lower ones see the same rows in every epoch and give
-the same hidden states. Inside `frozen_trunk` they run once a row; later epochs read the result from
-memory. The math is unchanged (rows are right-padded and attention is causal, so a row's states depend
-neither on padding nor on its batch).
+the same hidden states. They are computed once, in a fixed order (by length, then as given), so that a
+training gone on after a kill works with bit-identical states. The mathematics is unchanged: rows are
+right-padded and attention is causal, so a row's states depend neither on padding nor on its batch
+(beyond rounding).
 
-Applies to decoder-only models whose layers lie in `model.layers` and are called in order, as in the
-Llama family; `can_freeze` says whether a model qualifies.
+Applies to decoders whose layers lie in `layers`, are called in order and take and give hidden states,
+as in the Llama family; `Trunk.fits` tries it on one row rather than guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 MAX_BYTES = 3 * 2**30
+_BATCH_TOKENS = 2048
+_TOLERANCE = 1e-3
 
 
-def can_freeze(decoder: Any) -> bool:
-    """Whether this decoder's layers can be frozen and kept (a plain list of layers, no dropout)."""
-    dropout = float(getattr(decoder.config, "attention_dropout", 0.0) or 0.0)
-    return hasattr(decoder, "layers") and len(decoder.layers) > 1 and dropout == 0.0
+class Trunk:
+    """The `depth` lowest layers of a decoder, and what they gave for each row."""
+
+    def __init__(self, decoder: Any, depth: int) -> None:
+        """
+        Args:
+            decoder: the bare decoder, whose forward takes `input_ids` or `inputs_embeds`.
+            depth: how many layers are frozen; 0 keeps nothing.
+        """
+        self.decoder = decoder
+        self.depth = depth
+        self._kept: dict[tuple[int, ...], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def fits(self, row: Sequence[int], rows: Sequence[Sequence[int]], max_bytes: int = MAX_BYTES) -> bool:
+        """Whether skipping the trunk gives what the whole decoder gives, and all rows fit in memory."""
+        import torch
+
+        width = self.decoder.config.hidden_size
+        size = sum(len(one) for one in rows) * width * self.decoder.embed_tokens.weight.element_size()
+        if self.depth <= 0 or size > max_bytes:
+            return False
+        dropout = float(getattr(self.decoder.config, "attention_dropout", 0.0) or 0.0)
+        if dropout or not hasattr(self.decoder, "layers") or len(self.decoder.layers) <= self.depth:
+            return False
+        with torch.no_grad():
+            whole = _whole(self.decoder, torch.tensor([list(row)], device=self._device()))
+            self.keep([row])
+            with self.skipped():
+                upper = self.upper(self.states([row], len(row)))
+        return bool((whole - upper).abs().max() <= _TOLERANCE * whole.abs().max())
+
+    def keep(self, rows: Sequence[Sequence[int]]) -> None:
+        """Compute and keep the states of rows of token ids."""
+        wanted = {tuple(row) for row in rows} - self._kept.keys()
+        ordered = sorted(wanted, key=lambda row: (-len(row), row))
+        while ordered:
+            count = max(1, _BATCH_TOKENS // len(ordered[0]))
+            part, ordered = ordered[:count], ordered[count:]
+            states = self._compute(part)
+            for row, state in zip(part, states, strict=True):
+                self._kept[row] = state[: len(row)].clone()
+
+    def states(self, rows: Sequence[Sequence[int]], length: int) -> Any:
+        """Kept states, (rows, length, width), zero where a row is shorter."""
+        import torch
+
+        first = self._kept[tuple(rows[0])]
+        result = torch.zeros(len(rows), length, first.shape[-1], dtype=first.dtype, device=first.device)
+        for place, row in enumerate(rows):
+            result[place, : len(row)] = self._kept[tuple(row)]
+        return result
+
+    def upper(self, states: Any) -> Any:
+        """The decoder's last hidden state from kept states; only inside `skipped`."""
+        return self.decoder(inputs_embeds=states, use_cache=False).last_hidden_state
+
+    @contextmanager
+    def skipped(self) -> Iterator[None]:
+        """Within the block the decoder's lower layers hand on what they are given."""
+        lower = [self.decoder.layers[i] for i in range(self.depth)]
+        for layer in lower:
+            layer.forward = _pass_on
+        try:
+            yield
+        finally:
+            for layer in lower:
+                del layer.forward  # uncovers the class's own
+
+    def _compute(self, rows: Sequence[Sequence[int]]) -> Any:
+        """States after the trunk, (rows, tokens, width); the layers above it are not run."""
+        import torch
+
+        length = -(-max(len(row) for row in rows) // 16) * 16
+        ids = torch.tensor([[*row, *([0] * (length - len(row)))] for row in rows], device=self._device())
+        above = self.decoder.layers[self.depth]
+        hook = above.register_forward_pre_hook(_stop, with_kwargs=True)
+        try:
+            with torch.no_grad():
+                _whole(self.decoder, ids)
+        except _Reached as reached:
+            return reached.states
+        finally:
+            hook.remove()
+        raise AssertionError("the decoder did not call its layers")
+
+    def _device(self) -> Any:
+        return self.decoder.embed_tokens.weight.device
 
 
-@contextmanager
-def frozen_trunk(decoder: Any, depth: int, max_bytes: int = MAX_BYTES) -> Iterator[None]:
-    """Within the block, run the `depth` lowest layers of `decoder` once a row.
+class _Reached(Exception):
+    """Carries the states out of a forward pass that need not go on."""
 
-    Args:
-        decoder: the bare decoder, whose forward takes `input_ids` and `attention_mask`.
-        max_bytes: memory for kept states; rows beyond it are computed each time.
-    """
-    if depth <= 0:
-        yield
-        return
-    trunk = _Trunk([decoder.layers[i] for i in range(depth)], max_bytes)
-    hook = decoder.register_forward_pre_hook(trunk.see, with_kwargs=True)
-    originals = [layer.forward for layer in trunk.layers]
-    trunk.layers[0].forward = trunk.forward
-    for layer in trunk.layers[1:]:
-        layer.forward = _pass_on
-    trunk.originals = originals
-    try:
-        yield
-    finally:
-        hook.remove()
-        for layer in trunk.layers:
-            del layer.forward  # uncovers the class's own
+    def __init__(self, states: Any) -> None:
+        super().__init__()
+        self.states = states
+
+
+def _stop(module: Any, args: Any, kwargs: Any) -> None:
+    raise _Reached(args[0] if args else kwargs["hidden_states"])
+
+
+def _whole(decoder: Any, ids: Any) -> Any:
+    return decoder(input_ids=ids, use_cache=False).last_hidden_state
 
 
 def _pass_on(hidden_states: Any, *args: Any, **kwargs: Any) -> Any:
     return hidden_states
-
-
-class _Trunk:
-    """The lower layers and what they gave for each row seen."""
-
-    def __init__(self, layers: list[Any], max_bytes: int) -> None:
-        self.layers = layers
-        self.originals: list[Any] = []
-        self._room = max_bytes
-        self._kept: dict[bytes, Any] = {}
-        self._rows: list[bytes] = []
-        self._lengths: list[int] = []
-
-    def see(self, module: Any, args: Any, kwargs: Any) -> None:
-        """Note which rows the next pass is about."""
-        ids, mask = kwargs.get("input_ids", args[0] if args else None), kwargs.get("attention_mask")
-        self._lengths = [ids.shape[1]] * ids.shape[0] if mask is None else mask.sum(dim=1).tolist()
-        self._rows = [
-            row[:length].cpu().numpy().tobytes() for row, length in zip(ids, self._lengths, strict=True)
-        ]
-
-    def forward(self, hidden_states: Any, *args: Any, **kwargs: Any) -> Any:
-        """Hidden states after the last trunk layer, (rows, tokens, width)."""
-        import torch
-
-        result = torch.zeros_like(hidden_states)
-        missing = [i for i, row in enumerate(self._rows) if row not in self._kept]
-        if missing:
-            with torch.no_grad():
-                fresh = self._compute(hidden_states, missing, args, kwargs)
-            for place, i in enumerate(missing):
-                result[i] = fresh[place]
-                self._keep(self._rows[i], fresh[place, : self._lengths[i]])
-        for i in set(range(len(self._rows))) - set(missing):
-            result[i, : self._lengths[i]] = self._kept[self._rows[i]]
-        return result.detach()
-
-    def _compute(self, hidden: Any, rows: list[int], args: Any, kwargs: Any) -> Any:
-        size = hidden.shape[0]
-        picked = {name: _pick(value, rows, size) for name, value in kwargs.items()}
-        part = hidden[rows]
-        for original in self.originals:
-            part = original(part, *[_pick(value, rows, size) for value in args], **picked)
-        return part
-
-    def _keep(self, row: bytes, states: Any) -> None:
-        size = states.numel() * states.element_size()
-        if size <= self._room:
-            self._kept[row] = states.clone()
-            self._room -= size
-
-
-def _pick(value: Any, rows: list[int], size: int) -> Any:
-    """The given rows of a tensor argument; arguments shared by all rows stay whole."""
-    import torch
-
-    if isinstance(value, tuple):
-        return tuple(_pick(part, rows, size) for part in value)
-    if isinstance(value, torch.Tensor) and value.dim() > 1 and value.shape[0] == size and size > 1:
-        return value[rows]
-    return value

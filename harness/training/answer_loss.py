@@ -1,0 +1,46 @@
+"""The loss of a batch on the answers' tokens alone, without logits where there is no loss.
+
+A vocabulary of 49,152 makes logits at every position the largest part of a small model's step; an
+answer is three to six of a hundred tokens. No attention mask is passed: rows are right-padded and
+attention is causal, so padding cannot reach a real token, and the unmasked path is the faster one.
+
+Models that change their logits after the head (soft caps, scales) are left to TRL's own loss; see
+`has_plain_head`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.training.trunk import Trunk
+
+_LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
+
+
+def has_plain_head(model: Any) -> bool:
+    """Whether logits are the head's product and nothing else."""
+    changed = [getattr(model.config, name, None) for name in _LOGIT_CHANGES]
+    plain = all(value in (None, 0, 1, 1.0) for value in changed)
+    return plain and getattr(model, "model", None) is not None and hasattr(model, "lm_head")
+
+
+def answer_loss(model: Any, inputs: dict[str, Any], trunk: Trunk | None) -> Any:
+    """Mean cross-entropy (nats per answer token), computed in fp32.
+
+    Args:
+        model: the causal language model under the adapters, with `model` and `lm_head`.
+        inputs: `input_ids`, `labels` and `attention_mask` of right-padded rows.
+        trunk: where the lower layers' states are kept; None runs all layers.
+    """
+    import torch
+
+    ids, labels = inputs["input_ids"], inputs["labels"]
+    if trunk is None:
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    else:
+        lengths = inputs["attention_mask"].sum(dim=1).tolist()
+        rows = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
+        hidden = trunk.upper(trunk.states(rows, ids.shape[1]))
+    wanted = labels[:, 1:] != -100
+    logits = model.lm_head(hidden[:, :-1][wanted]).float()
+    return torch.nn.functional.cross_entropy(logits, labels[:, 1:][wanted])

@@ -1,0 +1,196 @@
+"""The tuner of this machine: trains with TRL and PEFT, and opens the artefact that ships.
+
+`tune` returns a finished artefact again instead of training twice, and goes on with a training that was
+stopped. `open` checks the artefact's digest first, so that what is scored is what was trained.
+
+    <run>/artefacts/<name>/        the adapter: safetensors and its configuration
+    <run>/artefacts/<name>.json    its `Artefact` record
+    <run>/artefacts/.<name>.work/  checkpoints, while training
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StoreError, TrainingError
+from harness.models.base import ChatModel
+from harness.models.settings import ModelSettings
+from harness.records import Artefact, Conversation, ModelIdentity, Recipe
+from harness.serial import encode
+from harness.training.artefact import (
+    conversations_digest,
+    folder_digest,
+    read_record,
+    write_record,
+)
+
+TRAINER_VERSION = "answers-only-1"  # raised when a change makes the same recipe train something else
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunerSettings:
+    """What is tuned, how, and where to.
+
+    Attributes:
+        base: folder of the base model.
+        model: the base model's name, as the user writes it.
+        base_digest: sha256 of the base model's weights.
+        artefacts: the run's folder of tuned models; `Artefact.path` is relative to its parent.
+        name: the artefact's folder in it; one for each arm and seed.
+        opening: how the base is opened for answering, precision, device and threads included; training
+            takes device and threads from it too.
+    """
+
+    base: Path
+    model: str
+    base_digest: str
+    artefacts: Path
+    name: str
+    recipe: Recipe
+    opening: ModelSettings
+
+
+class LocalTuner:
+    """Trains and opens adapters on this machine; the `Tuner` of the tuned arms."""
+
+    def __init__(self, settings: TunerSettings) -> None:
+        self.settings = settings
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The base model."""
+        return ModelIdentity(
+            id=self.settings.model,
+            revision=self.settings.base_digest,
+            precision={"lora-fp32": "fp32", "lora-bf16": "bf16", "qlora-4bit": "nf4"}[
+                self.settings.recipe.method
+            ],
+            location="local",
+        )
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """Everything that decides the training run, seed included, as plain JSON values."""
+        recipe = dataclasses.asdict(self.settings.recipe)
+        return {
+            "trainer": TRAINER_VERSION,
+            "base": self.settings.model,
+            "base_digest": self.settings.base_digest,
+            "recipe": {**recipe, "target_modules": list(recipe["target_modules"])},
+            "precision": self.settings.opening.precision,
+        }
+
+    def tune(self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say) -> Artefact:
+        """Train, or go on with a stopped training, or return what was trained before.
+
+        Dev rows are only watched: nothing is chosen on them here.
+
+        Raises:
+            MissingExtra, ModelUnavailable, TrainingError, StoreError: see `trl_trainer.train`.
+        """
+        if not train:
+            raise TrainingError("There are no training rows.", got="0 rows")
+        data = conversations_digest(train)
+        finished = self._finished(data)
+        if finished is not None:
+            say(f"{self.settings.name} is trained already")
+            return finished
+        from harness.training.trl_trainer import Job
+        from harness.training.trl_trainer import train as run
+
+        job = Job(
+            base=self.settings.base,
+            work=self._prepared(data),
+            out=self._folder,
+            recipe=self.settings.recipe,
+            train=train,
+            dev=dev,
+            threads=self.settings.opening.threads,
+            device=self.settings.opening.device,
+        )
+        trained = run(job, say)
+        artefact = Artefact(
+            path=f"{self.settings.artefacts.name}/{self.settings.name}",
+            kind="adapter",
+            base_model=self.settings.model,
+            base_digest=self.settings.base_digest,
+            data_digest=data,
+            digest=folder_digest(self._folder),
+            recipe=self.settings.recipe,
+            train_rows=len(train),
+            train_tokens=trained.tokens,
+            train_s=trained.seconds,
+            steps=trained.steps,
+            curve=trained.curve,
+        )
+        write_record(artefact, self._record)
+        shutil.rmtree(self._work, ignore_errors=True)
+        return artefact
+
+    def open(self, artefact: Artefact) -> ChatModel:
+        """Open the artefact for answering, its adapter merged into the base.
+
+        Raises:
+            StoreError: if the folder is missing or is not what was trained.
+            ModelUnavailable, MissingExtra: if the model cannot be loaded.
+        """
+        folder = self.settings.artefacts.parent / artefact.path
+        found = folder_digest(folder)
+        if found != artefact.digest:
+            raise StoreError(
+                "The tuned model was changed after it was trained.",
+                got=found[:12],
+                allowed=artefact.digest[:12],
+                run="harness run PLAN   # trains it anew in a new run",
+            )
+        from harness.models.transformers_chat import TransformersChat
+
+        opening = dataclasses.replace(self.settings.opening, adapter=folder)
+        return TransformersChat(self.settings.model, self.settings.base, opening)
+
+    @property
+    def _folder(self) -> Path:
+        return self.settings.artefacts / self.settings.name
+
+    @property
+    def _record(self) -> Path:
+        return self.settings.artefacts / f"{self.settings.name}.json"
+
+    @property
+    def _work(self) -> Path:
+        return self.settings.artefacts / f".{self.settings.name}.work"
+
+    def _finished(self, data: str) -> Artefact | None:
+        """The stored artefact, if it is of this recipe, base and data and its folder is whole."""
+        stored = read_record(self._record)
+        if stored is None or not self._folder.is_dir():
+            return None
+        asked = (self.settings.recipe, self.settings.base_digest, data)
+        if (stored.recipe, stored.base_digest, stored.data_digest) != asked:
+            return None
+        return stored if folder_digest(self._folder) == stored.digest else None
+
+    def _prepared(self, data: str) -> Path:
+        """The work folder, emptied unless its checkpoints are of this very training."""
+        parts = (TRAINER_VERSION, self.settings.base_digest, data, encode(self.settings.recipe))
+        training = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        mark = self._work / "training.txt"
+        try:
+            if not mark.is_file() or mark.read_text(encoding="ascii") != training:
+                shutil.rmtree(self._work, ignore_errors=True)
+                self._work.mkdir(parents=True)
+                mark.write_text(training, encoding="ascii")
+        except OSError as error:
+            raise StoreError(
+                f"The folder for checkpoints cannot be made: {error.strerror}.",
+                got=str(self._work),
+                allowed="a writable folder with free space",
+            ) from error
+        return self._work
