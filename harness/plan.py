@@ -110,8 +110,14 @@ class TunePlan(_Part):
 
 
 class LatencyPlan(_Part):
-    """The separate warm pass that latency comes from."""
+    """Which pass latency comes from: always warm, uncached, one query at a time.
 
+    `shared`: a local model answers the test items one by one, and that pass is the timed one (on a CPU
+    batches are no faster). `separate`: local models answer in batches, then `items` once more alone.
+    Served models and arms without a language model always get the separate pass.
+    """
+
+    mode: Literal["shared", "separate"] = "shared"
     items: Annotated[int, Field(ge=0)] = 200
     concurrency: Literal[1] = 1
 

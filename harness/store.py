@@ -123,7 +123,7 @@ class RunFolder:
     def items(self) -> dict[str, tuple[Item, ...]]:
         """The stored rows by split."""
         found: dict[str, list[Item]] = {"train": [], "dev": [], "test": []}
-        for line in self._read("items.jsonl").splitlines():
+        for line in self._read("items.jsonl").rstrip("\n").split("\n"):  # texts may hold other line ends
             row = json.loads(line)
             found[row["split"]].append(decode_item(json.dumps(row["item"])))
         return {split: tuple(items) for split, items in found.items()}

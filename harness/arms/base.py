@@ -88,6 +88,10 @@ class Arm(Protocol):
         """The messages and neighbours of one item."""
         ...
 
+    def refresh(self) -> None:
+        """Forget what earlier queries left in memory, so that the next answers do not depend on them."""
+        ...
+
     def close(self) -> None:
         """Free what the arm holds."""
         ...

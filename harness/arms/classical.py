@@ -26,7 +26,7 @@ Logits = NDArray[np.float64]
 class Candidate:
     """One classifier to try: the features it reads and the inverse regularisation C of its head."""
 
-    features: str  # 'tfidf' or 'embedding'
+    features: str  # 'tfidf', 'embedding', or 'both' side by side
     head: str  # 'logistic' or 'svm'
     c: float
 
@@ -37,6 +37,7 @@ class Candidate:
 
 
 TFIDF = tuple(Candidate(features="tfidf", head="svm", c=c) for c in (0.3, 1.0))
+BOTH = tuple(Candidate(features="both", head="svm", c=c) for c in (0.3, 1.0))
 EMBEDDING = tuple(Candidate(features="embedding", head="logistic", c=c) for c in (3.0, 10.0, 30.0))
 
 
@@ -115,17 +116,21 @@ class ClassicalArm:
         """No messages are sent."""
         return Explained(messages=())
 
+    def refresh(self) -> None:
+        """Nothing is kept."""
+
     def close(self) -> None:
         """Forget the classifier."""
         self._scores = None
 
     def _candidates(self) -> tuple[Candidate, ...]:
-        return TFIDF + (EMBEDDING if self._embedder else ())
+        return TFIDF + (EMBEDDING + BOTH if self._embedder else ())
 
     def _featurisers(self, texts: Sequence[str]) -> dict[str, Callable[[Sequence[str]], Any]]:
         found: dict[str, Callable[[Sequence[str]], Any]] = {"tfidf": _tfidf(texts)}
         if self._embedder:
             found["embedding"] = self._embedder.embed
+            found["both"] = _side_by_side(found["tfidf"], self._embedder.embed)
         return found
 
     def _accuracy(self, scores: Callable[[Sequence[str]], Logits], dev: Sequence[Item]) -> float:
@@ -170,6 +175,18 @@ def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:
     )
     union.fit(texts)
     transform: Callable[[Sequence[str]], Any] = union.transform
+    return transform
+
+
+def _side_by_side(
+    sparse: Callable[[Sequence[str]], Any], dense: Callable[[Sequence[str]], Any]
+) -> Callable[[Sequence[str]], Any]:
+    """Both feature sets in one sparse matrix; each has unit rows per block already."""
+    from scipy.sparse import csr_matrix, hstack
+
+    def transform(texts: Sequence[str]) -> Any:
+        return hstack([sparse(texts), csr_matrix(dense(texts))]).tocsr()
+
     return transform
 
 

@@ -63,6 +63,9 @@ class FloorArm:
         """No messages are sent."""
         return Explained(messages=())
 
+    def refresh(self) -> None:
+        """Nothing is kept."""
+
     def close(self) -> None:
         """Nothing to free."""
 

@@ -48,5 +48,9 @@ class PromptArm:
         """The messages of one item."""
         return Explained(messages=prompt_messages(item.text, self._labels, self._limits))
 
+    def refresh(self) -> None:
+        """Forget the kept prompt prefix."""
+        self._model.forget()
+
     def close(self) -> None:
         """The model is shared and closed by whoever opened it."""

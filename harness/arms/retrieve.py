@@ -105,6 +105,10 @@ class RetrieveArm:
         """The messages of one item and the training rows in them."""
         return self._shown(item, self._index.search([item.text], self._k)[0])
 
+    def refresh(self) -> None:
+        """Forget the kept prompt prefix."""
+        self._model.forget()
+
     def close(self) -> None:
         """The model and the index are shared and closed by whoever opened them."""
 

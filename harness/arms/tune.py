@@ -140,6 +140,10 @@ class TuneArm:
         """The messages of one item, and the training rows in them."""
         return self._shown([item], training=False)[0]
 
+    def refresh(self) -> None:
+        """Forget the kept prompt prefix."""
+        self._opened().forget()
+
     def close(self) -> None:
         """Free the tuned model."""
         if self._model is not None:

@@ -27,6 +27,7 @@ from harness.errors import StoreError, UsageError
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
     from harness.plan import ExperimentPlan
+    from harness.store import RunFolder
 
 
 def init(
@@ -216,7 +217,6 @@ def resume(
     price: Price = None,
 ) -> None:
     """Go on with a run that stopped, from what it has."""
-    from harness.pipelines.bakeoff import run_bakeoff
     from harness.store import find_run
 
     context = make_context(
@@ -232,12 +232,10 @@ def resume(
         retry_failures=retry_errors,
     )
     folder = find_run(runs, name)
-    results = _closing(context, lambda: run_bakeoff(folder, context))
-    _show(folder, results, as_json=as_json)
+    _finish(folder, context, as_json=as_json)
 
 
 def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool) -> None:
-    from harness.pipelines.bakeoff import run_bakeoff
     from harness.pipelines.preflight import check_budget, preflight, preflight_text
     from harness.store import create_run
 
@@ -249,24 +247,21 @@ def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool)
             return
         check_budget(forecast, context.budget_usd)
     folder = create_run(context.runs, plan, context.clock())
-    results = _closing(context, lambda: run_bakeoff(folder, context))
-    _show(folder, results, as_json=as_json)
+    _finish(folder, context, as_json=as_json)
 
 
-def _closing(context: Context, work):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
+    from harness.cli.show import show_results
+    from harness.pipelines.bakeoff import run_bakeoff
+
     try:
-        return work()
+        results = run_bakeoff(folder, context)
     finally:
         context.progress.close()
-
-
-def _show(folder, results, *, as_json: bool) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     if as_json:
         typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
         return
-    from harness.report.text import print_report
-
-    print_report(results, folder.manifest())
+    show_results(folder, results)
     typer.echo(f"\nRun folder: {folder.root}")
 
 

@@ -38,17 +38,18 @@ def report(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show a run again, or write it in other formats; nothing is run again."""
+    from harness.cli.show import show_results
     from harness.pipelines.reporting import export_run
-    from harness.report.text import print_report
     from harness.store import find_run
 
     folder = find_run(runs, name)
     wanted = split_names(formats) or ("text",)
     if "text" in wanted:
-        print_report(folder.results(), folder.manifest(), full=full)
+        show_results(folder, folder.results(), full=full)
     files = [one for one in wanted if one != "text"]
     if files:
-        for path in export_run(folder, files, output or folder.root / "report"):
+        context = make_context(runs, open_progress(quiet=True))
+        for path in export_run(folder, files, output or folder.root / "report", context):
             typer.echo(str(path))
 
 
@@ -62,8 +63,8 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Measure and decide again from the journal; no model is called."""
+    from harness.cli.show import show_results
     from harness.pipelines.reporting import rescore
-    from harness.report.text import print_report
     from harness.serial import encode
     from harness.store import find_run
 
@@ -73,7 +74,7 @@ def score(
     if as_json:
         typer.echo(encode(results, indent=1))
     else:
-        print_report(results, folder.manifest())
+        show_results(folder, results)
 
 
 def compare(
@@ -83,11 +84,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs arm by arm, paired where they share their test items."""
-    from harness.pipelines.reporting import compare_runs
+    from harness.pipelines.reporting import compare_two
     from harness.report.compare import comparison_json, print_comparison
     from harness.store import find_run
 
-    found = compare_runs(find_run(runs, a), find_run(runs, b))
+    context = make_context(runs, open_progress(quiet=True))
+    found = compare_two(find_run(runs, a), find_run(runs, b), context)
     if as_json:
         typer.echo(comparison_json(found))
     else:

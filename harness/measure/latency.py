@@ -12,10 +12,15 @@ from harness.results import Latency
 
 
 def measure_latency(warm: Mapping[str, Outcome], test: Scored, identity: ModelIdentity | None) -> Latency:
-    """Percentiles of retrieval and model seconds, waiting and earlier attempts left out."""
+    """Percentiles of retrieval and model seconds, waiting and earlier attempts left out.
+
+    Args:
+        warm: outcomes of the separate timing pass; empty where the test pass itself was timed.
+    """
+    timed = list(warm.values()) or [p for p in test.predictions if p is not None]
     seconds = [
         outcome.timing.retrieval_s + outcome.timing.model_s
-        for outcome in warm.values()
+        for outcome in timed
         if isinstance(outcome, Prediction) and not outcome.timing.batched
     ]
     return Latency(

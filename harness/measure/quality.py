@@ -54,7 +54,7 @@ def measure_quality(
     """
     everything = np.ones(len(test.items), dtype=bool)
     apart = np.array([item.id not in overlap for item in test.items], dtype=bool)
-    temperature = _temperature(dev)
+    temperature = fit_dev_temperature(dev)
     return Quality(
         accuracy=share("accuracy", test, test.correct, everything, how),
         accuracy_answered=share("accuracy of answered", test, test.correct, test.answered, how),
@@ -105,7 +105,8 @@ def confidence(scored: Scored, temperature: float | None) -> NDArray[np.float64]
     return found
 
 
-def _temperature(dev: Scored) -> float | None:
+def fit_dev_temperature(dev: Scored) -> float | None:
+    """The softmax temperature that fits dev best; None without distributions."""
     rows = dev.scored
     return calibration.fit_temperature(dev.logprobs[rows], dev.truth[rows]) if rows.any() else None
 

@@ -77,6 +77,12 @@ class ChatModel(Protocol):
         """Tokens of the messages as sent, chat template included."""
         ...
 
+    def forget(self) -> None:
+        """Drop whatever earlier requests left in memory (a kept prompt prefix), so that the next replies
+        do not depend on them. Nothing to do for a served model.
+        """
+        ...
+
     def close(self) -> None:
         """Free memory and connections; the model cannot be used afterwards."""
         ...

@@ -171,6 +171,9 @@ class LitellmChat:
         sent = [{"role": message.role, "content": message.content} for message in messages]
         return int(self._litellm.token_counter(model=self._route.model, messages=sent))
 
+    def forget(self) -> None:
+        """Nothing of earlier requests is kept here."""
+
     def close(self) -> None:
         """Cancel what runs, close connections and end the thread."""
         self._closed = True

@@ -181,20 +181,29 @@ class TransformersChat:
                 yield _reply(job, answers, scores, cached=0 if fresh else skip, model_s=share + prefix_s)
                 fresh, prefix_s = False, 0.0  # the first one paid for the prefix
 
+    def forget(self) -> None:
+        """Drop the kept prefix, so that what follows does not depend on what came before."""
+        self._prefix, self._last = None, ()
+
     def _shared_prefix(self, prompts: list[tuple[int, ...]]) -> tuple[Any, bool]:
         """The prefix all prompts share and whether it was computed just now.
 
-        A single prompt shares with the one before it, as with a provider's prompt cache.
+        A single prompt uses the kept prefix as far as it goes, as with a provider's prompt cache; one is
+        only made anew, from what it shares with the prompt before it, where the kept one is of no use.
         """
         assert self._tree is not None
-        kept = common_prefix([(*self._prefix.ids, -1), *prompts]) if self._prefix else 0
-        sharing = prompts if len(prompts) > 1 else [*prompts, self._last]
-        length = common_prefix(sharing) if self._last or len(prompts) > 1 else 0
-        self._last = prompts[-1]
-        if max(kept, length) < _MIN_PREFIX:
+        last, self._last = self._last, prompts[-1]
+        if len(prompts) == 1:
+            kept = common_prefix([self._prefix.ids + (-1,), *prompts]) if self._prefix else 0
+            if self._prefix is not None and kept >= _MIN_PREFIX:
+                return self._prefix.cut(kept), False
+            length = common_prefix([*prompts, last]) if last else 0
+        else:
+            length = common_prefix(prompts)
+            if self._prefix is not None and self._prefix.ids == prompts[0][:length]:
+                return self._prefix, False
+        if length < _MIN_PREFIX:
             return None, False
-        if self._prefix is not None and kept >= length:
-            return self._prefix.cut(kept), False
         self._prefix = self._tree.read_prefix(prompts[0][:length])
         return self._prefix, True
 

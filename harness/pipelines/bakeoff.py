@@ -89,12 +89,16 @@ def _run_arm(kitchen: _Kitchen, arm_plan: ArmPlan, seed: int) -> None:
             {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
         )
         _settle(arm, journal, seed, config, evalset, context)
-        primary = seed == plan.training_seeds[0] or not arm_plan.option.value.startswith("tune")
         _answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
-        _answer(arm, journal, _lane(arm, seed, "test", config), evalset.test, context)
-        if primary:
+        test = _lane(arm, seed, "test", config)
+        local = arm.identity is not None and arm.identity.location == "local"
+        if local and plan.latency.mode == "shared":
+            _answer_alone(arm, journal, test, evalset.test, context)
+            return
+        _answer(arm, journal, test, evalset.test, context)
+        if seed == plan.seed or seed == plan.training_seeds[0]:
             warm = evalset.test[: plan.latency.items]
-            _time_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+            _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
     finally:
         arm.close()
 
@@ -128,18 +132,21 @@ def _answer(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], conte
     for first in range(0, len(items), CHUNK):
         chunk = items[first : first + CHUNK]
         if any(item.id not in done for item in chunk):
+            arm.refresh()
             journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in arm.predict(chunk)])
         context.progress.advance(len(chunk))
 
 
-def _time_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
-    """The warm pass: one item at a time, after a few that do not count."""
-    context.progress.stage(f"{lane.arm}: timing one query at a time", len(items))
+def _answer_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
+    """One item at a time, warm: after a few that do not count, the same few on every start."""
+    context.progress.stage(f"{lane.arm}: one query at a time, {lane.split}", len(items))
     done = journal.done(lane, items, retry_failures=context.retry_failures)
     waiting = [item for item in items if item.id not in done]
     context.progress.advance(len(items) - len(waiting))
-    for item in waiting[:_WARM_UP]:
-        arm.predict_one(item)
+    if waiting:
+        arm.refresh()
+        for item in items[:_WARM_UP]:
+            arm.predict_one(item)
     for item in waiting:
         journal.put(lane, [(item, arm.predict_one(item))])
         context.progress.advance(1)

@@ -4,87 +4,50 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.cost.ledger import scaled
-from advisor.cost.price_book import PriceBook
 from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
 from harness.decide import Case, decide, dev_leader, rag_and_tuned
-from harness.errors import IncompleteRun
-from harness.journal import Journal, Lane
 from harness.measure.compare import compare_arms
-from harness.measure.cost import MachineRate, cost_lines, ledger_cost, measure_cost
+from harness.measure.cost import cost_lines, ledger_cost, measure_cost
 from harness.measure.latency import measure_latency
-from harness.measure.quality import Measuring, confidence, estimate, measure_quality, share
+from harness.measure.quality import confidence, estimate, measure_quality, share
 from harness.measure.route import RouteArm, compose, design_route, route_fitted
 from harness.measure.scored import Scored, score
 from harness.pipelines.context import Context
 from harness.pipelines.frontier import frontier_gaps, published_for
-from harness.pipelines.prices import machine_rate, open_book, prices_for
+from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
+from harness.pipelines.prices import prices_for
 from harness.plan import ExperimentPlan
-from harness.records import ArmId, CostLine, Estimate, Item, Option, Outcome, Settled
+from harness.records import ArmId, CostLine, Estimate, Option, Outcome
 from harness.results import ArmResult, Comparison, Cost, DataSummary, RouteDesign, RunResults, SeedResult
-from harness.store import DataFacts, RunFolder
+from harness.store import RunFolder
 
 _FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.CLASSICAL)
 _THEN_OPTIONS = (Option.RETRIEVE, Option.PROMPT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answers:
-    """One lane's outcomes, scored, on all three passes."""
-
-    settled: Settled
-    dev_outcomes: Mapping[str, Outcome]
-    outcomes: Mapping[str, Outcome]
-    warm: Mapping[str, Outcome]
-    dev: Scored
-    test: Scored
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk:
-    """What every step of the conclusion reads."""
-
-    plan: ExperimentPlan
-    facts: DataFacts
-    items: Mapping[str, tuple[Item, ...]]
-    how: Measuring
-    book: PriceBook
-    machine: MachineRate
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(label.name for label in self.facts.labels)
-
-
-def conclude(folder: RunFolder, looks: int, context: Context) -> RunResults:
+def conclude(
+    folder: RunFolder, looks: int, context: Context, plan: ExperimentPlan | None = None
+) -> RunResults:
     """Measure every arm of the run, compare them and decide.
+
+    Args:
+        plan: the run's own when None; another one prices it at another day.
 
     Raises:
         IncompleteRun: if an arm has items without an outcome.
     """
-    plan = folder.plan()
-    desk = _Desk(
-        plan=plan,
-        facts=folder.data_facts(),
-        items=folder.items(),
-        how=Measuring(
-            draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
-        ),
-        book=open_book(plan, context),
-        machine=machine_rate(plan),
-    )
-    with folder.journal(read_only=True) as journal:
-        lanes = _read_lanes(journal, desk, folder.run_id)
-    primary = _primary(lanes, plan)
+    desk = open_desk(folder, context, plan or folder.plan())
+    lanes = read_lanes(folder, desk)
+    primary = primary_lanes(lanes, desk.plan)
     arms = [_arm_result(answers, lanes, desk) for answers in primary]
     scored = {answers.settled.arm: answers.test for answers in primary}
     design = None
-    if any(arm.option is Option.ROUTE for arm in plan.arms):
+    if any(arm.option is Option.ROUTE for arm in desk.plan.arms):
         design, route = _route(primary, arms, desk)
         if route is not None:
             arms.append(route[0])
@@ -93,7 +56,7 @@ def conclude(folder: RunFolder, looks: int, context: Context) -> RunResults:
 
 
 def _verdict(
-    desk: _Desk,
+    desk: Desk,
     arms: tuple[ArmResult, ...],
     scored: Mapping[ArmId, Scored],
     design: RouteDesign | None,
@@ -130,46 +93,7 @@ def _verdict(
     )
 
 
-def _read_lanes(journal: Journal, desk: _Desk, run_id: str) -> list[_Answers]:
-    found = []
-    for settled in journal.settled():
-        lanes = {
-            split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
-            for split in ("dev", "test", "latency")
-        }
-        dev = journal.outcomes(lanes["dev"], desk.items["dev"])
-        test = journal.outcomes(lanes["test"], desk.items["test"])
-        missing = len(desk.items["dev"]) + len(desk.items["test"]) - len(dev) - len(test)
-        if missing:
-            raise IncompleteRun(
-                f"Run {run_id} is incomplete: {settled.arm} has {missing} items without an outcome.",
-                run=f"harness resume {run_id}",
-            )
-        found.append(
-            _Answers(
-                settled=settled,
-                dev_outcomes=dev,
-                outcomes=test,
-                warm=journal.outcomes(lanes["latency"], desk.items["test"]),
-                dev=score(desk.items["dev"], dev, desk.labels),
-                test=score(desk.items["test"], test, desk.labels),
-            )
-        )
-    return found
-
-
-def _primary(lanes: Sequence[_Answers], plan: ExperimentPlan) -> list[_Answers]:
-    """One lane an arm, in the plan's order: the first training seed of tuned arms."""
-    order = [arm.id for arm in plan.arms]
-    first = {plan.seed, plan.training_seeds[0]}
-    chosen = {a.settled.arm: a for a in lanes if a.settled.seed in first or a.settled.arm not in order}
-    for answers in lanes:
-        if answers.settled.seed == plan.training_seeds[0]:
-            chosen[answers.settled.arm] = answers
-    return [chosen[arm] for arm in order if arm in chosen]
-
-
-def _arm_result(answers: _Answers, lanes: Sequence[_Answers], desk: _Desk) -> ArmResult:
+def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmResult:
     settled = answers.settled
     overlap = frozenset(desk.facts.overlap)
     quality = measure_quality(answers.dev, answers.test, desk.labels, overlap, desk.how)
@@ -195,7 +119,7 @@ def _arm_result(answers: _Answers, lanes: Sequence[_Answers], desk: _Desk) -> Ar
 
 
 def _comparisons(
-    arms: Sequence[ArmResult], scored: Mapping[ArmId, Scored], desk: _Desk
+    arms: Sequence[ArmResult], scored: Mapping[ArmId, Scored], desk: Desk
 ) -> tuple[Comparison, ...]:
     """The pair first, then every arm against the best RAG arm and against the dev leader."""
     pairs: list[tuple[ArmId, ArmId]] = []
@@ -214,7 +138,7 @@ def _comparisons(
 
 
 def _route(
-    primary: Sequence[_Answers], arms: Sequence[ArmResult], desk: _Desk
+    primary: Sequence[Answers], arms: Sequence[ArmResult], desk: Desk
 ) -> tuple[RouteDesign | None, tuple[ArmResult, Scored] | None]:
     """Route from the dev leader among cheap arms to the best prompted arm; served ones come first."""
     by_arm = {arm.arm: arm for arm in arms}
@@ -230,7 +154,7 @@ def _route(
 
 
 def _route_result(
-    design: RouteDesign, first: _Answers, then: _Answers, side: RouteArm, desk: _Desk
+    design: RouteDesign, first: Answers, then: Answers, side: RouteArm, desk: Desk
 ) -> tuple[ArmResult, Scored]:
     arm = next(a.id for a in desk.plan.arms if a.option is Option.ROUTE)
     dev_items, test_items = desk.items["dev"], desk.items["test"]
@@ -239,8 +163,9 @@ def _route_result(
         dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), desk.labels
     )
     test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), desk.labels)
-    timed = tuple(item for item in test_items if item.id in first.warm and item.id in then.warm)
-    warm = compose(design, first.warm, then.warm, sure, timed)
+    warm_first, warm_then = first.warm or first.outcomes, then.warm or then.outcomes
+    timed = tuple(item for item in test_items if item.id in warm_first and item.id in warm_then)
+    warm = compose(design, warm_first, warm_then, sure, timed)
     quality = measure_quality(dev, test, desk.labels, frozenset(desk.facts.overlap), desk.how)
     result = ArmResult(
         arm=arm,
@@ -255,10 +180,10 @@ def _route_result(
 
 def _route_cost(
     design: RouteDesign,
-    sides: tuple[_Answers, _Answers],
+    sides: tuple[Answers, Answers],
     sure: Mapping[str, float],
     accuracy: Estimate,
-    desk: _Desk,
+    desk: Desk,
 ) -> Cost:
     """Every query pays the first arm; those handed on pay the second as well."""
     first, then = sides
@@ -270,7 +195,7 @@ def _route_cost(
     return ledger_cost(lines, accuracy, {})
 
 
-def _lines(answers: _Answers, outcomes: list[Outcome], desk: _Desk) -> tuple[CostLine, ...]:
+def _lines(answers: Answers, outcomes: list[Outcome], desk: Desk) -> tuple[CostLine, ...]:
     identity = answers.settled.identity
     return cost_lines(outcomes, identity, prices_for(identity, desk.book, desk.machine))
 
@@ -284,15 +209,15 @@ def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:
 
 
 def _best(
-    primary: Sequence[_Answers],
+    primary: Sequence[Answers],
     options: tuple[Option, ...],
     by_arm: Mapping[ArmId, ArmResult],
     *,
     prefer_served: bool,
-) -> _Answers | None:
+) -> Answers | None:
     among = [a for a in primary if a.settled.arm.option in options]
 
-    def rank(answers: _Answers) -> tuple[bool, float]:
+    def rank(answers: Answers) -> tuple[bool, float]:
         identity = answers.settled.identity
         served = prefer_served and identity is not None and identity.location != "local"
         return served, by_arm[answers.settled.arm].quality.dev_accuracy.value or 0.0
@@ -300,7 +225,7 @@ def _best(
     return max(among, key=rank) if among else None
 
 
-def _side(answers: _Answers, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
+def _side(answers: Answers, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
     result = by_arm[answers.settled.arm]
     return RouteArm(
         arm=answers.settled.arm,
@@ -311,14 +236,14 @@ def _side(answers: _Answers, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
     )
 
 
-def _cautions(desk: _Desk) -> tuple[str, ...]:
+def _cautions(desk: Desk) -> tuple[str, ...]:
     notes = [finding.message for finding in desk.facts.findings if finding.severity == "warning"]
     if desk.machine.basis.value == "illustrative":
         notes.append("The machine price is illustrative: set cost.machine_hour_usd in the plan to your own.")
     return tuple(notes)
 
 
-def _data_summary(desk: _Desk) -> DataSummary:
+def _data_summary(desk: Desk) -> DataSummary:
     facts, test = desk.facts, desk.items["test"]
     second = facts.second_labels
     both = [(item.label, second[item.id]) for item in test if item.id in second]

@@ -2,14 +2,77 @@
 
 from __future__ import annotations
 
-from harness.arms.tune import Tuner
-from harness.pipelines.context import Context
+import json
+from pathlib import Path
+
+from harness.errors import ModelUnavailable, UsageError
+from harness.models import embedded
+from harness.models.precision import choose_precision
+from harness.models.resolve import Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
 from harness.plan import ArmPlan, ExperimentPlan
+from harness.records import Recipe
 from harness.store import RunFolder
+from harness.training.recipe import Hardware, choose_recipe
+from harness.training.tuner import LocalTuner, TunerSettings
 
 
 def build_tuner(
-    plan: ExperimentPlan, arm: ArmPlan, seed: int, rows: int, folder: RunFolder, context: Context
-) -> Tuner:
-    """The tuner for one training seed of an arm."""
-    raise NotImplementedError
+    plan: ExperimentPlan, arm: ArmPlan, seed: int, rows: int, folder: RunFolder, opening: ModelSettings
+) -> LocalTuner:
+    """The tuner for one training seed of an arm.
+
+    Args:
+        rows: number of training rows.
+        opening: how local models are opened.
+
+    Raises:
+        UsageError: if the model is served and cannot be tuned here.
+        ModelUnavailable: if its weights are not there.
+    """
+    source = resolve(arm.model)
+    if isinstance(source, Provider):
+        raise UsageError(
+            "A model behind an API cannot be tuned here.",
+            got=arm.model,
+            allowed="smollm2-135m, a folder with open weights, or a hub id",
+        )
+    base = local_folder(source, opening)
+    name = f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-")
+    settings = TunerSettings(
+        base=base,
+        model=arm.model,
+        base_digest=_weights_digest(base),
+        artefacts=folder.artefacts,
+        name=name,
+        recipe=recipe_for(plan, base, rows, seed, opening),
+        opening=opening,
+    )
+    return LocalTuner(settings)
+
+
+def recipe_for(plan: ExperimentPlan, base: Path, rows: int, seed: int, opening: ModelSettings) -> Recipe:
+    """The recipe for this base model on this machine."""
+    hardware = Hardware(
+        device="cpu" if opening.device == "cpu" else "cuda",
+        precision=choose_precision(opening.device, opening.precision),
+        layers=_layers(base),
+    )
+    return choose_recipe(plan.tune, rows, hardware, seed)
+
+
+def _weights_digest(base: Path) -> str:
+    known = embedded.digest(base)
+    if known:
+        return known
+    return "+".join(embedded.file_sha256(path) for path in sorted(base.glob("*.safetensors")))
+
+
+def _layers(base: Path) -> int:
+    try:
+        config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+        return int(config["num_hidden_layers"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailable(
+            f"{base} has no config.json that states its number of layers.", got=str(error)
+        ) from error

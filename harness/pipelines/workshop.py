@@ -17,6 +17,7 @@ from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
 from harness.models.settings import ModelSettings
 from harness.pipelines.context import Context
+from harness.pipelines.purse import Purse
 from harness.pipelines.tuners import build_tuner
 from harness.plan import ArmPlan, ExperimentPlan
 from harness.records import Evalset, Option
@@ -35,6 +36,7 @@ class Workshop:
         self._chats: dict[tuple[str, str], ChatModel] = {}
         self._embedder: EmbeddingModel | None = None
         self._index: TrainingIndex | None = None
+        self._purse = Purse(plan, context)
 
     def build(self, arm: ArmPlan, seed: int) -> Arm:
         """The arm of a plan, for one training seed.
@@ -84,11 +86,14 @@ class Workshop:
             for stale in list(self._chats.values()):
                 stale.close()  # one model in memory at a time
             self._chats.clear()
-            self._chats[key] = open_chat(arm.model, model_settings(self._context, self._plan, arm))
+            chat = open_chat(arm.model, model_settings(self._context, self._plan, arm))
+            self._purse.guard(chat)
+            self._chats[key] = chat
         return self._chats[key]
 
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:
-        return build_tuner(self._plan, arm, seed, len(self._evalset.train), self._folder, self._context)
+        opening = model_settings(self._context, self._plan, arm)
+        return build_tuner(self._plan, arm, seed, len(self._evalset.train), self._folder, opening)
 
     def _embedding(self) -> EmbeddingModel | None:
         """The embedding model; None, with a note, where the plan's is not at hand."""

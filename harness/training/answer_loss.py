@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.training.last_layer import LastLayer
 from harness.training.trunk import Trunk
 
 _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
@@ -24,23 +25,26 @@ def has_plain_head(model: Any) -> bool:
     return plain and getattr(model, "model", None) is not None and hasattr(model, "lm_head")
 
 
-def answer_loss(model: Any, inputs: dict[str, Any], trunk: Trunk | None) -> Any:
+def answer_loss(model: Any, inputs: Any, trunk: Trunk | None = None, last: LastLayer | None = None) -> Any:
     """Mean cross-entropy (nats per answer token), computed in fp32.
 
     Args:
         model: the causal language model under the adapters, with `model` and `lm_head`.
         inputs: `input_ids`, `labels` and `attention_mask` of right-padded rows.
-        trunk: where the lower layers' states are kept; None runs all layers.
+        trunk: where the lower layers' states are kept, skipped; None runs all layers.
+        last: the last layer, shortened; None runs it at all positions.
     """
     import torch
 
     ids, labels = inputs["input_ids"], inputs["labels"]
+    wanted = torch.nn.functional.pad(labels[:, 1:] != -100, (0, 1))  # the token before each answer token
+    if last is not None:
+        last.wanted = wanted
     if trunk is None:
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
     else:
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         rows = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
         hidden = trunk.upper(trunk.states(rows, ids.shape[1]))
-    wanted = labels[:, 1:] != -100
-    logits = model.lm_head(hidden[:, :-1][wanted]).float()
-    return torch.nn.functional.cross_entropy(logits, labels[:, 1:][wanted])
+    read = hidden if last is not None else hidden[wanted]
+    return torch.nn.functional.cross_entropy(model.lm_head(read).float(), labels[:, 1:][wanted[:, :-1]])

@@ -1,8 +1,8 @@
 """LoRA by TRL and PEFT: the trainer that runs everywhere, on a CPU too.
 
 What is ours in it: rows are rendered and tokenised by the code that scores them later; the loss is
-computed on the answer's tokens alone (`answer_loss`); frozen lower layers are computed once a row
-(`trunk`); adapters cost one product a layer (`fused`). Batches, optimiser, schedule and checkpoints are
+computed on the answer's tokens alone (`answer_loss`, `last_layer`); frozen lower layers are computed once
+a row (`trunk`); adapters cost one product a layer (`fused`). Batches, optimiser, schedule and checkpoints are
 TRL's. A stopped training goes on from its last checkpoint.
 
 Pinned to TRL 1.14: 1.15 patches a fused head that only GPUs can run, so it cannot train on a CPU.
@@ -25,6 +25,7 @@ from harness.models.rendering import Renderer
 from harness.records import Conversation, Recipe
 from harness.training.answer_loss import answer_loss, has_plain_head
 from harness.training.fused import fused_adapters
+from harness.training.last_layer import LastLayer
 from harness.training.loading import load_base, tools
 from harness.training.progress import reporter
 from harness.training.quiet import quiet
@@ -106,11 +107,12 @@ class Session:
             kit.torch.set_num_threads(job.threads)
         kit.torch.manual_seed(job.recipe.seed)
         tokenizer, model = load_base(job.base, job.recipe, job.device)
-        renderer = Renderer(tokenizer)
+        self._renderer = Renderer(tokenizer)
         self.job, self.say, self.torch = job, say, kit.torch
-        self.rows = tokenise_all(job.train, renderer, job.recipe.max_tokens)
-        self.dev = tokenise_all(job.dev[:_DEV_ROWS], renderer, job.recipe.max_tokens)
+        self.rows = self.tokenise(job.train)
+        self.dev = self.tokenise(job.dev[:_DEV_ROWS])
         self.trunk: Trunk | None = None
+        self.last: LastLayer | None = None
         self.trunk_seconds = self.seconds = 0.0
         self.dev_losses: list[tuple[float, float]] = []
         self.trainer = self._trainer(kit, tokenizer, model, max_steps)
@@ -121,10 +123,20 @@ class Session:
         start = time.perf_counter()
         with ExitStack() as stack:
             stack.enter_context(fused_adapters(self.trainer.model))
-            self._freeze(stack)
+            if has_plain_head(self.model):
+                self._shorten(stack)
+                self._freeze(stack)
             self.trunk_seconds = time.perf_counter() - start
             self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds = time.perf_counter() - start
+
+    def tokenise(self, conversations: Sequence[Conversation]) -> list[TokenRow]:
+        """Rows as they are trained on."""
+        return tokenise_all(conversations, self._renderer, self.job.recipe.max_tokens)
+
+    def loss(self, inputs: Any) -> Any:
+        """The loss of a batch, see `answer_loss`."""
+        return answer_loss(self.model, inputs, self.trunk, self.last)
 
     def trained(self) -> Trained:
         """What the run gave."""
@@ -149,7 +161,7 @@ class Session:
             def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
                 if not plain_head:
                     return super().compute_loss(model, inputs, *args, **kwargs)
-                return answer_loss(session.model, inputs, session.trunk)
+                return session.loss(inputs)
 
         rows = [{"input_ids": list(row.ids), "labels": row.labels} for row in self.rows]
         self.model = model
@@ -164,11 +176,17 @@ class Session:
         trainer.remove_callback(kit.PrinterCallback)
         return trainer
 
+    def _shorten(self, stack: ExitStack) -> None:
+        last = LastLayer(self.model.model)
+        if last.fits(self.rows[0].ids):
+            stack.enter_context(last.shortened())
+            self.last = last
+
     def _freeze(self, stack: ExitStack) -> None:
-        recipe, decoder = self.job.recipe, getattr(self.model, "model", None)
-        if recipe.tuned_layers is None or decoder is None or not has_plain_head(self.model):
+        decoder, tuned = self.model.model, self.job.recipe.tuned_layers
+        if tuned is None:
             return
-        trunk = Trunk(decoder, len(decoder.layers) - recipe.tuned_layers)
+        trunk = Trunk(decoder, len(decoder.layers) - tuned)
         ids = [row.ids for row in (*self.rows, *self.dev)]
         if not trunk.fits(ids[0], ids):
             return
@@ -187,7 +205,7 @@ class Session:
             for start in range(0, len(ordered), 8):
                 part = ordered[start : start + 8]
                 count = sum(row.answer for row in part)
-                total += float(answer_loss(self.model, self._batch(part), self.trunk)) * count
+                total += float(self.loss(self._batch(part))) * count
                 answers += count
         self.dev_losses.append((round(epoch, 2), total / answers))
         return total / answers
@@ -208,7 +226,7 @@ class Session:
 
 def total_steps(rows: int, recipe: Recipe) -> int:
     """Optimiser steps of a recipe: whole batches an epoch, a last part-epoch rounded up."""
-    return max(1, math.ceil(math.ceil(rows / recipe.batch_size) * recipe.epochs))
+    return max(1, math.ceil(math.ceil(rows / recipe.batch_size) * recipe.epochs - 1e-6))
 
 
 def last_checkpoint(work: Path) -> Path | None:
@@ -235,8 +253,7 @@ def _arguments(job: Job, rows: int, max_steps: int, kit: Any) -> Any:
     steps = total_steps(rows, recipe)
     return kit.SFTConfig(
         output_dir=str(job.work),
-        num_train_epochs=recipe.epochs,
-        max_steps=max_steps,
+        max_steps=steps if max_steps < 0 else max_steps,
         per_device_train_batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="linear",

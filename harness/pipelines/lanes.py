@@ -1,0 +1,110 @@
+"""A run's journal as scored answers: what conclusions, exports and explanations are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.cost.price_book import PriceBook
+from harness.errors import IncompleteRun
+from harness.journal import Journal, Lane
+from harness.measure.cost import MachineRate
+from harness.measure.quality import Measuring
+from harness.measure.scored import Scored, score
+from harness.pipelines.context import Context
+from harness.pipelines.prices import machine_rate, open_book
+from harness.plan import ExperimentPlan
+from harness.records import Item, Outcome, Settled
+from harness.store import DataFacts, RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """One lane's outcomes, scored, on all three passes."""
+
+    settled: Settled
+    dev_outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome]
+    warm: Mapping[str, Outcome]
+    dev: Scored
+    test: Scored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every step of the conclusion reads."""
+
+    plan: ExperimentPlan
+    facts: DataFacts
+    items: Mapping[str, tuple[Item, ...]]
+    how: Measuring
+    book: PriceBook
+    machine: MachineRate
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order in which scores are stored."""
+        return tuple(label.name for label in self.facts.labels)
+
+
+def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Desk:
+    """Everything about a run that conclusions are drawn from, but for the answers."""
+    return Desk(
+        plan=plan,
+        facts=folder.data_facts(),
+        items=folder.items(),
+        how=Measuring(
+            draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
+        ),
+        book=open_book(plan, context),
+        machine=machine_rate(plan),
+    )
+
+
+def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
+    """Every lane of a run, complete and scored.
+
+    Raises:
+        IncompleteRun: if a lane has items without an outcome, or an arm of the plan has no lane.
+    """
+    with folder.journal(read_only=True) as journal:
+        return _lanes(journal, desk, folder.run_id)
+
+
+def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
+    found = []
+    for settled in journal.settled():
+        lanes = {
+            split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
+            for split in ("dev", "test", "latency")
+        }
+        dev = journal.outcomes(lanes["dev"], desk.items["dev"])
+        test = journal.outcomes(lanes["test"], desk.items["test"])
+        missing = len(desk.items["dev"]) + len(desk.items["test"]) - len(dev) - len(test)
+        if missing:
+            raise IncompleteRun(
+                f"Run {run_id} is incomplete: {settled.arm} has {missing} items without an outcome.",
+                run=f"harness resume {run_id}",
+            )
+        found.append(
+            Answers(
+                settled=settled,
+                dev_outcomes=dev,
+                outcomes=test,
+                warm=journal.outcomes(lanes["latency"], desk.items["test"]),
+                dev=score(desk.items["dev"], dev, desk.labels),
+                test=score(desk.items["test"], test, desk.labels),
+            )
+        )
+    return found
+
+
+def primary_lanes(lanes: Sequence[Answers], plan: ExperimentPlan) -> list[Answers]:
+    """One lane an arm, in the plan's order: the first training seed of tuned arms."""
+    order = [arm.id for arm in plan.arms]
+    first = {plan.seed, plan.training_seeds[0]}
+    chosen = {a.settled.arm: a for a in lanes if a.settled.seed in first or a.settled.arm not in order}
+    for answers in lanes:
+        if answers.settled.seed == plan.training_seeds[0]:
+            chosen[answers.settled.arm] = answers
+    return [chosen[arm] for arm in order if arm in chosen]

@@ -1,0 +1,148 @@
+"""Everything that reads a finished run again: export, new prices, one item, two runs. Calls no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+from harness.answers import ItemAnswer
+from harness.errors import UsageError
+from harness.measure.cost import cost_lines
+from harness.measure.quality import Measuring, fit_dev_temperature
+from harness.measure.runs import compare_runs as compare_scored
+from harness.measure.runs import item_answers
+from harness.pipelines.conclude import conclude
+from harness.pipelines.context import Context
+from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
+from harness.pipelines.prices import prices_for
+from harness.prompts.classification import Example, render
+from harness.records import Failure, Item, Message, Neighbour, Option, Prediction
+from harness.report.compare import ComparedRuns
+from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
+from harness.report.export import Reported, write_report
+from harness.results import RunResults
+from harness.store import RunFolder
+
+
+def export_run(folder: RunFolder, formats: Sequence[str], out_dir: Path, context: Context) -> list[Path]:
+    """Write a stored run in other formats.
+
+    Raises:
+        IncompleteRun, UsageError, StoreError: as `RunFolder.results` and `write_report`.
+    """
+    results = folder.results()
+    temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
+    answers: list[ItemAnswer] = []
+    labels = tuple(label.name for label in folder.data_facts().labels)
+    for found in _primary(folder, context):
+        arm = found.settled.arm
+        answers += item_answers(arm, found.test, found.outcomes, labels, temperatures.get(arm))
+    reported = Reported(results=results, answers=answers, closing=folder.manifest())
+    return write_report(reported, formats, out_dir)
+
+
+def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
+    """Measure and decide again, at another day's prices if one is given.
+
+    Raises:
+        UsageError: if the day is no date.
+    """
+    plan = folder.plan()
+    if price_date:
+        try:
+            day = date.fromisoformat(price_date)
+        except ValueError as error:
+            raise UsageError(
+                "--price-at is no date.", got=price_date, allowed="such as 2027-01-15"
+            ) from error
+        plan = plan.model_copy(update={"cost": plan.cost.model_copy(update={"price_date": day})})
+    return conclude(folder, folder.results().looks, context, plan=plan)
+
+
+def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:
+    """Two runs arm by arm, paired where they share their test items."""
+    plan = a.plan()
+    scored_a = {found.settled.arm: found.test for found in _primary(a, context)}
+    scored_b = {found.settled.arm: found.test for found in _primary(b, context)}
+    how = Measuring(
+        draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
+    )
+    across = compare_scored(scored_a, scored_b, plan.decision.margin, how)
+    return ComparedRuns(a=a.results(), b=b.results(), across=across)
+
+
+def explain_item(folder: RunFolder, item_id: str, context: Context) -> ExplainedItem:
+    """One item in every arm, rendered again from the stored rows.
+
+    Raises:
+        UsageError: if the run has no such dev or test item.
+    """
+    desk = open_desk(folder, context, folder.plan())
+    split, item = _find(desk.items, item_id)
+    lanes = primary_lanes(read_lanes(folder, desk), desk.plan)
+    arms = tuple(_explained(found, split, item, desk) for found in lanes)
+    return ExplainedItem(run_id=folder.run_id, split=split, item=item, arms=arms)
+
+
+def _primary(folder: RunFolder, context: Context) -> list[Answers]:
+    desk = open_desk(folder, context, folder.plan())
+    return primary_lanes(read_lanes(folder, desk), desk.plan)
+
+
+def _explained(found: Answers, split: str, item: Item, desk: Desk) -> ExplainedArm:
+    arm, identity = found.settled.arm, found.settled.identity
+    outcomes, scored = (found.outcomes, found.test) if split == "test" else (found.dev_outcomes, found.dev)
+    outcome = outcomes[item.id]
+    temperature = fit_dev_temperature(found.dev)
+    answers = item_answers(arm, scored, outcomes, desk.labels, temperature)
+    neighbours = outcome.neighbours if isinstance(outcome, Prediction) else ()
+    return ExplainedArm(
+        arm=arm,
+        messages=_messages(arm.option, item, neighbours, desk),
+        neighbours=_shown(neighbours, desk),
+        answer=next(answer for answer in answers if answer.item_id == item.id),
+        failure_message=outcome.message if isinstance(outcome, Failure) else "",
+        usage=outcome.usage,
+        timing=outcome.timing,
+        attempts=outcome.attempts,
+        lines=cost_lines([outcome], identity, prices_for(identity, desk.book, desk.machine)),
+        note="Price lines are for 1,000 queries like this one.",
+    )
+
+
+def _messages(option: Option, item: Item, neighbours: Sequence[Neighbour], desk: Desk) -> tuple[Message, ...]:
+    """The messages as they were sent: the wording is frozen, and the examples are in the journal."""
+    if option in {Option.FLOOR, Option.CLASSICAL, Option.ROUTE}:
+        return ()
+    train = {row.id: row for row in desk.items["train"]}
+    rows = [train[neighbour.item_id] for neighbour in reversed(neighbours)]
+    examples = [Example(text=row.text, label=row.label) for row in rows]
+    return render(option, item, labels=desk.facts.labels, examples=examples, limits=desk.plan.prompt.limits)
+
+
+def _shown(neighbours: Sequence[Neighbour], desk: Desk) -> tuple[ShownNeighbour, ...]:
+    train = {row.id: row for row in desk.items["train"]}
+    return tuple(
+        ShownNeighbour(
+            rank=near.rank,
+            item_id=near.item_id,
+            text=train[near.item_id].text,
+            label=train[near.item_id].label,
+            score=near.score,
+        )
+        for near in neighbours
+    )
+
+
+def _find(rows: Mapping[str, tuple[Item, ...]], item_id: str) -> tuple[str, Item]:
+    for split in ("test", "dev"):
+        for item in rows[split]:
+            if item.id == item_id:
+                return split, item
+    near = [item.id for item in rows["test"] if item.id.startswith(item_id[:2])][:5]
+    raise UsageError(
+        "The run has no such item on dev or test.",
+        got=item_id,
+        allowed=", ".join(near or [item.id for item in rows["test"][:5]]) + ", ...",
+    )
