@@ -10,6 +10,8 @@ Defaults and where they come from:
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -19,6 +21,33 @@ from harness.records import Recipe
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _LEAST_STEPS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """How fast a recipe trains on a machine (`harness.training.speed` measures it).
+
+    Attributes:
+        trunk_tokens_per_s: through the frozen layers, once a row; None where nothing is frozen or kept.
+        step_tokens_per_s: of training steps.
+    """
+
+    trunk_tokens_per_s: float | None
+    step_tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgeted:
+    """A recipe that fits a time budget.
+
+    Attributes:
+        seconds: what its training is expected to take.
+        cut: what was taken away for the budget, one sentence; '' when nothing was.
+    """
+
+    recipe: Recipe
+    seconds: float
+    cut: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +92,31 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int) -> R
         seed=seed,
         tuned_layers=plan.layers or _layers(hardware),
     )
+
+
+def budget_recipe(recipe: Recipe, rows: int, tokens: int, speed: Speed, seconds: float) -> Budgeted:
+    """Take away epochs, in whole optimiser steps, until training fits into `seconds`.
+
+    At least one step is left, so that a tiny budget gives a poor model and not none; `Budgeted.seconds`
+    then says how long it takes all the same.
+
+    Args:
+        rows, tokens: training rows, and their tokens after cutting (one epoch).
+    """
+    fixed = tokens / speed.trunk_tokens_per_s if speed.trunk_tokens_per_s else 0.0
+    per_epoch = -(-rows // recipe.batch_size)
+    step_s = tokens / speed.step_tokens_per_s / per_epoch
+    wanted = max(1, math.ceil(per_epoch * recipe.epochs - 1e-6))
+    steps = min(wanted, max(1, math.floor((seconds - fixed) / step_s)))
+    expected = fixed + steps * step_s
+    if steps == wanted:
+        return Budgeted(recipe=recipe, seconds=expected, cut="")
+    epochs = steps / per_epoch
+    cut = (
+        f"training shortened from {recipe.epochs:g} to {epochs:.2g} epochs ({steps} of {wanted} steps) "
+        f"to fit {seconds:.0f} s on this machine"
+    )
+    return Budgeted(recipe=dataclasses.replace(recipe, epochs=epochs), seconds=expected, cut=cut)
 
 
 def _method(plan: TunePlan, hardware: Hardware) -> Literal["lora-bf16", "lora-fp32", "qlora-4bit"]:

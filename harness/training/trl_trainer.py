@@ -124,8 +124,8 @@ class Session:
         with ExitStack() as stack:
             stack.enter_context(fused_adapters(self.trainer.model))
             if has_plain_head(self.model):
-                self._shorten(stack)
                 self._freeze(stack)
+                self._shorten(stack)
             self.trunk_seconds = time.perf_counter() - start
             self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         self.seconds = time.perf_counter() - start
