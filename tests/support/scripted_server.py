@@ -15,12 +15,16 @@ USAGE = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One scripted response. `delay_s` ends early when the server closes."""
+    """One scripted response. Delays end early when the server closes.
+
+    `drip_s` is the pause between the bytes of the body.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: object = None
     delay_s: float = 0.0
+    drip_s: float = 0.0
 
 
 def completion(
@@ -110,7 +114,9 @@ def scripted(script: Script) -> Iterator[ScriptedServer]:
                     self.send_header(name, value)
                 self.send_header("content-length", str(len(raw)))
                 self.end_headers()
-                self.wfile.write(raw)
+                for part in [raw[i : i + 1] for i in range(len(raw))] if reply.drip_s else [raw]:
+                    self.wfile.write(part)
+                    state.closing.wait(reply.drip_s)
             self.close_connection = state.closing.is_set()
 
     class Server(ThreadingHTTPServer):
