@@ -1,0 +1,388 @@
+"""Use cases from and to YAML: every fault is reported at once, unknown keys and contradictions are refused.
+
+Parsing text is pure; only `load_case` reads a file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from advisor.cost.money import CURRENCIES
+from advisor.errors import CaseError
+from advisor.use_case import (
+    Ask,
+    DatedRate,
+    DayShape,
+    GeneralModel,
+    Incumbent,
+    Licence,
+    Problem,
+    Residency,
+    Task,
+    UseCase,
+    asks,
+    must_self_host,
+)
+
+_ENUMS: dict[str, type[StrEnum]] = {
+    "task": Task,
+    "residency": Residency,
+    "general_model": GeneralModel,
+    "day_shape": DayShape,
+    "licence": Licence,
+}
+_BOOLS = {"out_of_scope_matters", "needs_facts", "citations_required", "pii", "offline"}
+_COUNTS = {
+    "knowledge_tokens",
+    "labels",
+    "labels_per_class",
+    "examples",
+    "prompting_items",
+    "input_tokens",
+    "output_tokens",
+}
+_MONEY = {"example_cost", "wrong_answer_cost", "machine_hour_cost", "day_rate"}
+_TEXTS = {"api_model", "hardware"}
+UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
+
+
+class _Fault(ValueError):
+    """One sentence about one field."""
+
+
+def load_case(path: Path) -> UseCase:
+    """Read a use case from a YAML file.
+
+    Raises:
+        CaseError: if the file cannot be read or is no usable use case, with every fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise CaseError(
+            "There is no such use case.", got=str(path), run="advisor interview   # writes one"
+        ) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise CaseError("The use case cannot be read.", got=f"{path}: {fault}") from None
+    return parse_case(text, path.name)
+
+
+def parse_case(text: str, source: str) -> UseCase:
+    """Read a use case from YAML text; `source` names it in messages.
+
+    Raises:
+        CaseError: with every fault.
+    """
+    import yaml
+
+    try:
+        raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError) as fault:
+        raise CaseError(f"{source} is not valid YAML.", got=" ".join(str(fault).split())) from None
+    if not isinstance(raw, dict):
+        raise CaseError(f"{source} holds no use case.", got=type(raw).__name__, allowed="a YAML mapping")
+    return build_case(raw, source)
+
+
+def build_case(raw: Mapping[str, object], source: str = "the use case") -> UseCase:
+    """Check a use case given as a mapping.
+
+    Raises:
+        CaseError: with every fault: unknown keys, values out of range, contradictions.
+    """
+    faults = _unknown_keys(raw, {f.name for f in dataclasses.fields(UseCase)})
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name not in {f.name for f in dataclasses.fields(UseCase)}:
+            continue
+        try:
+            values[name] = read_field(name, value)
+        except _Fault as fault:
+            faults.append(f"{name}: {fault}")
+    if not isinstance(values.get("name"), str) and not any(f.startswith("name:") for f in faults):
+        faults.append("name: is missing; any short name will do")
+    if not faults:
+        case = UseCase(**values)
+        faults = contradictions(case)
+        if not faults:
+            return case
+    lines = "\n".join(f"  - {fault}" for fault in faults)
+    raise CaseError(f"{source} is not a usable use case: {len(faults)} fault(s).\n{lines}")
+
+
+def read_field(name: str, value: object) -> Any:
+    """One answer as the field's type; the words for 'not known' give None.
+
+    Raises:
+        ValueError: one sentence saying what is wrong.
+    """
+    if name in ("name", "description", "currency"):
+        return _named_text(name, value)
+    if value is None or (isinstance(value, str) and value.strip().lower() in UNKNOWN_WORDS):
+        return None
+    if name in _ENUMS:
+        return _enum(_ENUMS[name], value)
+    if name == "problems":
+        return tuple(dict.fromkeys(_enum(Problem, part) for part in _list(value)))
+    if name == "languages":
+        return tuple(str(part).strip().lower() for part in _list(value) if str(part).strip())
+    if name in _BOOLS:
+        return _bool(value)
+    if name in _TEXTS:
+        return _text(value)
+    if name == "incumbent":
+        return _incumbent(value)
+    if name == "usd_rate":
+        return _rate(value)
+    return _in_range(name, value)
+
+
+def _in_range(name: str, value: object) -> Any:
+    number = _money(value) if name in _MONEY else _number(value)
+    ask: Ask = asks()[name]
+    amount = float(number)
+    if ask.low is not None and (amount < ask.low or (ask.above and amount == ask.low)):
+        raise _Fault(f"must be {'above' if ask.above else 'at least'} {ask.low:g}; got {value}")
+    if ask.high is not None and amount > ask.high:
+        hint = " (a share: 0.93, not 93)" if ask.unit == "share" else ""
+        raise _Fault(f"must be at most {ask.high:g}{hint}; got {value}")
+    if name in _COUNTS:
+        if amount != int(amount):
+            raise _Fault(f"must be a whole number; got {value}")
+        return int(amount)
+    return number
+
+
+def _named_text(name: str, value: object) -> str:
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    if name == "currency":
+        if text.upper() not in CURRENCIES:
+            raise _Fault(f"unknown currency; got {value!r}, allowed: {', '.join(CURRENCIES)}")
+        return text.upper()
+    if name == "name" and not text:
+        raise _Fault("is missing; any short name will do")
+    return text
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str | int):
+        raise _Fault(f"must be a word; got {value!r}")
+    return str(value).strip()
+
+
+def _enum(kind: type[StrEnum], value: object) -> Any:
+    text = str(value).strip().lower().replace("_", "-").replace(" ", "-")
+    allowed = [member.value for member in kind]
+    if text in allowed:
+        return kind(text)
+    close = difflib.get_close_matches(text, allowed, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise _Fault(f"got {value!r}, allowed: {', '.join(allowed)}{hint}")
+
+
+def _list(value: object) -> list[object]:
+    if isinstance(value, str):
+        return [part for part in value.replace(";", ",").split(",") if part.strip()]
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise _Fault(f"must be a list; got {value!r}")
+
+
+def _bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("yes", "y", "true"):
+        return True
+    if text in ("no", "n", "false"):
+        return False
+    raise _Fault(f"must be yes or no; got {value!r}")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise _Fault(f"must be a number; got {value!r}")
+    try:
+        number = float(str(value).strip().replace("_", ""))
+    except ValueError:
+        raise _Fault(f"must be a number; got {value!r}") from None
+    if not math.isfinite(number):
+        raise _Fault(f"must be a finite number; got {value!r}")
+    return number
+
+
+def _money(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise _Fault(f"must be an amount; got {value!r}")
+    try:
+        amount = Decimal(str(value).strip().replace("_", ""))
+    except InvalidOperation:
+        raise _Fault(f"must be an amount without a currency sign; got {value!r}") from None
+    if not amount.is_finite():
+        raise _Fault(f"must be an amount; got {value!r}")
+    return amount
+
+
+def _part(value: object, kind: type[Any], readers: Mapping[str, Callable[[object], Any]]) -> Any:
+    """A nested mapping read field by field, all of its faults at once."""
+    if not isinstance(value, dict):
+        raise _Fault(f"must be a mapping of {', '.join(readers)}; got {value!r}")
+    faults = _unknown_keys(value, set(readers))
+    values: dict[str, Any] = {}
+    for name, read in readers.items():
+        try:
+            if value.get(name) is not None:
+                values[name] = read(value[name])
+        except _Fault as fault:
+            faults.append(f"{name} {fault}")
+    required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
+    faults += [f"{name} is missing" for name in required if value.get(name) is None]
+    if faults:
+        raise _Fault("; ".join(faults))
+    return kind(**values)
+
+
+def _incumbent(value: object) -> Incumbent:
+    def kind(text: object) -> str:
+        if text not in ("people", "system"):
+            raise _Fault(f"got {text!r}, allowed: people, system")
+        return str(text)
+
+    return _part(
+        value,
+        Incumbent,
+        {"kind": kind, "cost_per_item": _amount, "accuracy": _share, "p95_ms": _above_zero},
+    )
+
+
+def _rate(value: object) -> DatedRate:
+    return _part(value, DatedRate, {"per_usd": _rate_amount, "as_of": _day, "source": _text})
+
+
+def _amount(value: object) -> Decimal:
+    amount = _money(value)
+    if amount < 0:
+        raise _Fault(f"must be at least 0; got {value}")
+    return amount
+
+
+def _rate_amount(value: object) -> Decimal:
+    amount = _money(value)
+    if amount <= 0:
+        raise _Fault(f"must be above 0; got {value}")
+    return amount
+
+
+def _share(value: object) -> float:
+    number = _number(value)
+    if not 0 <= number <= 1:
+        raise _Fault(f"must lie within 0 and 1 (a share: 0.93, not 93); got {value}")
+    return number
+
+
+def _above_zero(value: object) -> float:
+    number = _number(value)
+    if number <= 0:
+        raise _Fault(f"must be above 0; got {value}")
+    return number
+
+
+def _day(value: object) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise _Fault(f"must be a date, YYYY-MM-DD; got {value!r}") from None
+
+
+def _unknown_keys(raw: Mapping[Any, object], allowed: set[str]) -> list[str]:
+    faults = []
+    for key in raw:
+        if key not in allowed:
+            close = difflib.get_close_matches(str(key), sorted(allowed), n=1)
+            faults.append(f"{key}: unknown key" + (f"; did you mean {close[0]}?" if close else ""))
+    return faults
+
+
+def contradictions(case: UseCase) -> list[str]:
+    """Answers that cannot all be true, one sentence each."""
+    found = []
+    if must_self_host(case):
+        why = "offline: yes" if case.offline else "residency: self-host-only"
+        if case.general_model in (GeneralModel.FRONTIER, GeneralModel.SMALL_HOSTED):
+            found.append(
+                f"general_model: {case.general_model.value} is a hosted model, but {why} allows none"
+            )
+        elif case.api_model is not None:
+            found.append(f"api_model: {case.api_model} is a hosted model, but {why} allows none")
+    if case.offline and case.residency is Residency.REGION:
+        found.append("offline: yes and residency: region (a hosted model) exclude each other")
+    found += _label_contradictions(case)
+    if case.needs_facts is False:
+        if case.citations_required:
+            found.append("citations_required: yes needs facts to cite, but needs_facts is no")
+        if case.problems and Problem.MISSING_FACTS in case.problems:
+            found.append("problems names missing-facts, but needs_facts is no")
+    if case.knowledge_tokens == 0 and case.needs_facts:
+        found.append("knowledge_tokens: 0, but needs_facts is yes")
+    if case.prompting_items is not None and case.prompting_accuracy is None:
+        found.append("prompting_items is given without prompting_accuracy")
+    if case.currency != "USD" and case.usd_rate is None:
+        found.append(
+            f"currency: {case.currency} needs usd_rate (per_usd, as_of, source); there is no built-in rate"
+        )
+    if case.currency == "USD" and case.usd_rate is not None and case.usd_rate.per_usd != 1:
+        found.append("usd_rate: a dollar is worth one dollar; name the other currency in currency")
+    return found
+
+
+def _label_contradictions(case: UseCase) -> list[str]:
+    found = []
+    given = {"labels": case.labels, "labels_per_class": case.labels_per_class}
+    named = [name for name, value in given.items() if value is not None]
+    if case.task not in (None, Task.CLASSIFICATION) and named:
+        assert case.task is not None
+        found.append(
+            f"{' and '.join(named)}: only classification has a closed label set, not {case.task.value}"
+        )
+    elif case.labels_per_class is not None and case.examples is not None:
+        if case.labels_per_class > case.examples:
+            found.append(
+                f"labels_per_class: {case.labels_per_class} of a label cannot be more than all"
+                f" {case.examples} examples"
+            )
+        elif case.labels_per_class == 0 and case.labels and case.examples > 0:
+            found.append(f"labels_per_class: 0 of a typical label, but there are {case.examples} examples")
+    return found
+
+
+def dump_case(case: UseCase, *, all_fields: bool = False) -> str:
+    """The use case as YAML that reads back to an equal one; answers not known are left out."""
+    import yaml
+
+    raw = {f.name: _plain(getattr(case, f.name)) for f in dataclasses.fields(UseCase)}
+    kept = {k: v for k, v in raw.items() if all_fields or v not in (None, "")}
+    text: str = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: part for name, part in parts.items() if part is not None}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,125 @@
+"""What `advisor cost` shows: every option's ledger at likely values, its span, and the incumbent's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advisor.advice import MoneySpan, Veto
+from advisor.assumed import AssumedRange, Scenario, rates, resolve
+from advisor.break_even_view import BreakEvenRow, break_even_row
+from advisor.cost.ledger import LedgerLine
+from advisor.cost.money import format_money, from_usd
+from advisor.economics import Market, option_tco
+from advisor.predict import incumbent_usd_per_1k, running_per_1k
+from advisor.rubric import Option, load_rubric
+from advisor.text import ascii_safe
+from advisor.use_case import UseCase
+from advisor.vetoes import vetoes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSheet:
+    """One option over the horizon; ledgers at likely values, totals as spans, wrong answers left out."""
+
+    option: Option
+    model: str
+    vetoes: tuple[Veto, ...]
+    one_off: tuple[LedgerLine, ...]
+    monthly: tuple[LedgerLine, ...]
+    usd_one_off: MoneySpan
+    usd_per_month: MoneySpan
+    usd_horizon: MoneySpan
+    usd_per_1k: MoneySpan
+    usd_per_1k_running: MoneySpan
+    break_even: BreakEvenRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostSheet:
+    """All options of a case."""
+
+    case: UseCase
+    options: tuple[OptionSheet, ...]
+    incumbent_usd_per_1k: Decimal | None
+    assumed: tuple[AssumedRange, ...]
+
+
+def cost_sheet(case: UseCase, market: Market) -> CostSheet:
+    """Price every option.
+
+    Raises:
+        CostError: if a machine named has no known price.
+    """
+    inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
+    fallen = vetoes(case, load_rubric().veto)
+    sheets = []
+    for option in Option:
+        tco = {s: option_tco(case, option, inputs[s], market) for s in Scenario}
+        likely = tco[Scenario.LIKELY]
+        sheets.append(
+            OptionSheet(
+                option=option,
+                model=likely.option.model,
+                vetoes=fallen[option],
+                one_off=likely.one_off,
+                monthly=likely.monthly,
+                usd_one_off=_span([t.one_off_usd for t in tco.values()], likely.one_off_usd),
+                usd_per_month=_span([t.monthly_usd for t in tco.values()], likely.monthly_usd),
+                usd_horizon=_span([t.horizon_usd for t in tco.values()], likely.horizon_usd),
+                usd_per_1k=_span([t.usd_per_1k for t in tco.values()], likely.usd_per_1k),
+                usd_per_1k_running=_span([running_per_1k(t) for t in tco.values()], running_per_1k(likely)),
+                break_even=break_even_row(case, option, inputs[Scenario.LIKELY], market),
+            )
+        )
+    return CostSheet(
+        case=case,
+        options=tuple(sheets),
+        incumbent_usd_per_1k=incumbent_usd_per_1k(case),
+        assumed=inputs[Scenario.LIKELY].assumed,
+    )
+
+
+def _span(values: list[Decimal | None], likely: Decimal | None) -> MoneySpan:
+    known = [v for v in values if v is not None]
+    if len(known) < len(values):
+        return MoneySpan(low=None, likely=likely, high=None)
+    return MoneySpan(low=min(known), likely=likely, high=max(known))
+
+
+def cost_text(sheet: CostSheet) -> str:
+    """The sheet as text; lines at likely values, spans from cheap to dear."""
+    case = sheet.case
+
+    def show(usd: Decimal | None) -> str:
+        return format_money(from_usd(usd, case.currency, rates(case)), case.currency)
+
+    def span(value: MoneySpan) -> str:
+        return f"{show(value.likely)} ({show(value.low)} to {show(value.high)})"
+
+    lines = [f"{case.name}: what each option costs (likely, and cheap to dear)", ""]
+    if sheet.incumbent_usd_per_1k is not None:
+        lines += [f"today: {show(sheet.incumbent_usd_per_1k)} per 1,000", ""]
+    for option in sheet.options:
+        ruled = f"   RULED OUT: {option.vetoes[0].reason}" if option.vetoes else ""
+        lines.append(f"{option.option.value} on {option.model}{ruled}")
+        lines.append(f"  per 1,000, running  {span(option.usd_per_1k_running)}")
+        lines.append(f"  per 1,000, in all   {span(option.usd_per_1k)}")
+        lines.append(f"  once                {span(option.usd_one_off)}")
+        lines += [_line(entry, show) for entry in option.one_off]
+        lines.append(f"  a month             {span(option.usd_per_month)}")
+        lines += [_line(entry, show) for entry in option.monthly if entry.name != "wrong answers"]
+        lines.append(f"  over the horizon    {span(option.usd_horizon)}")
+        if option.break_even is not None:
+            lines.append(f"  break-even          {option.break_even.sentence}")
+        lines.append("")
+    for a in sheet.assumed:
+        lines.append(f"assumed {a.key}: {a.likely:,g} {a.unit} ({a.low:,g} to {a.high:,g}) [{a.source}]")
+    lines.append("Wrong answers are not counted here: no accuracy is known before it is measured.")
+    return ascii_safe("\n".join(lines) + "\n")
+
+
+def _line(entry: LedgerLine, show: object) -> str:
+    assert callable(show)
+    quantity = "unknown" if entry.quantity is None else f"{entry.quantity:,.4g}"
+    return f"    {entry.name:<22} {quantity:>12} {entry.unit:<9} {show(entry.amount_usd):>12}  {entry.basis.value}"

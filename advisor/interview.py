@@ -1,0 +1,167 @@
+"""`advisor interview`: a few questions in plain words; every answer is saved as soon as it is given.
+
+Enter skips a question (not known), `?` lists what is allowed, `q` or Ctrl-C stops; a later run goes on with the
+questions that have no answer. The questions stand in `use_case`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from advisor.case_file import _BOOLS as YES_NO
+from advisor.case_file import _ENUMS as CHOICES
+from advisor.case_file import build_case, dump_case, load_case, read_field
+from advisor.errors import CaseError
+from advisor.use_case import Ask, Problem, Task, UseCase, asks, facts_needed
+
+INTRO = "Enter skips a question, ? says what is allowed, q stops; answers are kept in {path}."
+
+
+def run_interview(path: Path, *, everything: bool, as_json: bool) -> None:
+    """Ask, save after every answer, and end with what to run next.
+
+    Raises:
+        CaseError: if the file is there and is no use case, or cannot be written.
+    """
+    raw = _resume(path)
+    typer.echo(INTRO.format(path=path), err=True)
+    stopped = False
+    try:
+        if not raw.get("name"):
+            raw["name"] = typer.prompt("A short name for it", default=path.stem, err=True)
+            _save(path, raw)
+        _ask_all(path, raw, everything=everything)
+    except (typer.Abort, KeyboardInterrupt, EOFError):
+        stopped = True
+    case = _save(path, raw)
+    if as_json:
+        typer.echo(json.dumps({"path": str(path), "answered": sorted(raw), "complete": not stopped}))
+        return
+    if stopped:
+        typer.echo(f"\nkept {len(raw)} answers in {path}; go on with: advisor interview {path}", err=True)
+    else:
+        typer.echo(f"wrote {path} ({case.name}); next: advisor assess {path}")
+
+
+def _resume(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    case = load_case(path)
+    import yaml
+
+    read: dict[str, Any] = yaml.safe_load(dump_case(case))
+    return read
+
+
+def _save(path: Path, raw: dict[str, Any]) -> UseCase:
+    case = build_case({"name": path.stem, **raw})
+    text = f"# Written by advisor interview; edit freely.\n# advisor assess {path.name}\n{dump_case(case)}"
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as fault:
+        raise CaseError(f"The answers cannot be written: {fault.strerror}.", got=str(path)) from None
+    return case
+
+
+def questions(raw: dict[str, Any], *, everything: bool) -> tuple[str, ...]:
+    """The fields still to be asked, in order; those that make no sense for the answers so far are left out."""
+    return tuple(
+        name
+        for name, ask in asks().items()
+        if name not in raw
+        and (everything or ask.short or _worth_asking(name, raw))
+        and not _senseless(name, raw)
+    )
+
+
+def _worth_asking(name: str, raw: dict[str, Any]) -> bool:
+    """Questions the short list adds for some cases."""
+    if name in ("labels", "label_changes_per_month"):
+        return raw.get("task") == Task.CLASSIFICATION.value
+    if name == "knowledge_tokens":
+        return raw.get("needs_facts") is True
+    return name in ("input_tokens", "output_tokens") and "queries_per_month" in raw
+
+
+def _senseless(name: str, raw: dict[str, Any]) -> bool:
+    case = build_case({"name": "so far", **raw})
+    task = raw.get("task")
+    if name in ("labels", "labels_per_class", "label_changes_per_month"):
+        return task is not None and task != Task.CLASSIFICATION.value
+    if name.startswith("knowledge_") or name in ("citations_required", "retrieval_recall"):
+        return facts_needed(case) is False
+    if name == "prompting_items":
+        return case.prompting_accuracy is None
+    if name in ("api_model", "general_model"):
+        return case.offline is True or raw.get("residency") == "self-host-only"
+    return False
+
+
+def _ask_all(path: Path, raw: dict[str, Any], *, everything: bool) -> None:
+    skipped: set[str] = set()
+    while True:
+        left = [name for name in questions(raw, everything=everything) if name not in skipped]
+        if not left:
+            return
+        name = left[0]
+        value = _ask_one(name, asks()[name], raw)
+        if value is None:
+            skipped.add(name)
+            continue
+        raw[name] = value
+        _save(path, raw)
+
+
+def allowed(name: str, ask: Ask) -> str:
+    """What may be answered, in words."""
+    if name in CHOICES:
+        return ", ".join(member.value for member in CHOICES[name])
+    if name == "problems":
+        return "any of " + ", ".join(member.value for member in Problem)
+    if name in YES_NO:
+        return "yes, no"
+    if name == "languages":
+        return "codes such as en, de"
+    if not ask.unit:
+        return "a word"
+    ends = f" from {ask.low:g}" if ask.low is not None else ""
+    ends += f" to {ask.high:g}" if ask.high is not None else ""
+    return f"{ask.unit}{ends}"
+
+
+def _ask_one(name: str, ask: Ask, raw: dict[str, Any]) -> Any:
+    """One answer as the file holds it; None when skipped."""
+    while True:
+        answer = str(
+            typer.prompt(f"{ask.question} [{allowed(name, ask)}]", default="", show_default=False, err=True)
+        ).strip()
+        if answer.lower() in ("q", "quit"):
+            raise typer.Abort
+        if answer == "?":
+            typer.echo(f"  allowed: {allowed(name, ask)}; Enter if you do not know", err=True)
+            continue
+        if not answer:
+            return None
+        try:
+            value = read_field(name, answer)
+            if value is None:
+                return None
+            case = build_case({"name": "so far", **raw, name: answer})
+        except ValueError as fault:
+            typer.echo(f"  {str(fault).splitlines()[-1].strip(' -')}", err=True)
+            continue
+        return _as_written(case, name)
+
+
+def _as_written(case: UseCase, name: str) -> Any:
+    import yaml
+
+    alone = dataclasses.replace(UseCase(name=case.name), **{name: getattr(case, name)})
+    return yaml.safe_load(dump_case(alone))[name]

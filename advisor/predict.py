@@ -1,0 +1,197 @@
+"""What is predicted of one option: accuracy, money, speed, and when it pays back against today."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from advisor.advice import MoneySpan, Payback, Prediction, Span
+from advisor.assumed import Inputs, Scenario, rates, resolve
+from advisor.bands import Bands, expected_accuracy
+from advisor.cost.ledger import PriceBasis, line, total_usd
+from advisor.cost.money import to_usd
+from advisor.cost.tco import OptionCosts, Tco, against, total_cost
+from advisor.economics import (
+    Market,
+    option_costs,
+    option_tco,
+    prompt_tokens,
+    runs_own_model,
+    serving_machine,
+    setting_of,
+)
+from advisor.rubric import Option
+from advisor.stats_light import wilson
+from advisor.use_case import UseCase
+
+CHECKED_ON_UNKNOWN = 50
+"""Items a stated accuracy is taken to rest on when nobody says."""
+
+
+def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Prediction:
+    """Everything predicted of an option.
+
+    Raises:
+        CostError: if a machine named has no known price.
+    """
+    low, high, source = accuracy_interval(case, option, bands)
+    accuracy = {Scenario.CHEAP: high, Scenario.LIKELY: _middle(low, high), Scenario.DEAR: low}
+    inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
+    tco = {s: option_tco(case, option, inputs[s], market, accuracy=accuracy[s]) for s in Scenario}
+    where = where_it_runs(case, option, inputs[Scenario.LIKELY], market)
+    return Prediction(
+        option=option,
+        model=tco[Scenario.LIKELY].option.model,
+        where=where,
+        accuracy_low=low,
+        accuracy_high=high,
+        accuracy_source=source,
+        usd_per_1k=_money({s: running_per_1k(t) for s, t in tco.items()}),
+        usd_per_1k_total=_money({s: t.usd_per_1k for s, t in tco.items()}),
+        usd_one_off=_money({s: t.one_off_usd for s, t in tco.items()}),
+        usd_per_month=_money({s: t.monthly_usd for s, t in tco.items()}),
+        p95_ms=expected_p95(case, option, inputs, (where, market), bands),
+        payback=_payback(case, tco, inputs),
+        wrong_answers_counted=case.wrong_answer_cost is not None and low is not None,
+    )
+
+
+def accuracy_interval(case: UseCase, option: Option, bands: Bands) -> tuple[float | None, float | None, str]:
+    """(low, high, what it rests on); a measured prompt replaces the published span."""
+    if option is Option.PROMPT and case.prompting_accuracy is not None:
+        n = case.prompting_items or CHECKED_ON_UNKNOWN
+        low, high = wilson(case.prompting_accuracy * n, n)
+        said = f"{n} items" if case.prompting_items else f"an unknown number of items, taken as {n}"
+        return low, high, f"measured by the user on {said} (Wilson, 95 %)"
+    found = expected_accuracy(case, option, bands)
+    return found.low, found.high, found.source
+
+
+def _middle(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None else (low + high) / 2
+
+
+def _money(values: dict[Scenario, Decimal | None]) -> MoneySpan:
+    known = [v for v in values.values() if v is not None]
+    if len(known) < len(values):
+        return MoneySpan(low=None, likely=values[Scenario.LIKELY], high=None)
+    return MoneySpan(low=min(known), likely=values[Scenario.LIKELY], high=max(known))
+
+
+def running_per_1k(tco: Tco) -> Decimal | None:
+    """Calls and machines for 1,000 queries: no people, no changes, nothing paid once."""
+    queries = tco.setting.queries_per_month
+    calls, machines = total_usd(tco.option.per_query), total_usd(tco.option.monthly)
+    if calls is None or machines is None or not queries:
+        return None
+    return calls * 1000 + machines / queries * 1000
+
+
+def usd_per_query(case: UseCase, option: Option, inputs: Inputs, market: Market) -> Decimal | None:
+    """What one evaluation call costs at most: an own machine is busy a minute at the very most."""
+    costs = option_costs(case, option, inputs, market)
+    calls = total_usd(costs.per_query)
+    if not runs_own_model(case, option):
+        return calls
+    hour = serving_machine(case, inputs, market.sheet).usd_per_hour
+    return None if hour is None or calls is None else calls + hour / 360  # ten seconds
+
+
+def where_it_runs(case: UseCase, option: Option, inputs: Inputs, market: Market) -> str:
+    """'hosted', 'own-gpu', 'own-cpu' or 'classical'."""
+    if option is Option.CLASSICAL:
+        return "classical"
+    if not runs_own_model(case, option):
+        return "hosted"
+    return "own-gpu" if serving_machine(case, inputs, market.sheet).kind == "gpu" else "own-cpu"
+
+
+def expected_p95(
+    case: UseCase,
+    option: Option,
+    inputs: dict[Scenario, Inputs],
+    place: tuple[str, Market],
+    bands: Bands,
+) -> Span:
+    """Low and high of the slowest twentieth, from base and tokens."""
+    where, market = place
+    row = bands.latency[where]
+    ends = []
+    for index, scenario in ((0, Scenario.CHEAP), (1, Scenario.DEAR)):
+        given = inputs[scenario]
+        shown, written = prompt_tokens(case, option, given, market.assumptions)
+        size = given.open_model_billions if where.startswith("own") else 1.0
+        ms = row.base_ms[index] + size * (shown * row.input_ms[index] + written * row.output_ms[index])
+        if option in (Option.RETRIEVE, Option.TUNE_RETRIEVE):
+            ms += bands.latency["search"].base_ms[index]
+        ends.append(ms)
+    if option is Option.ROUTE:
+        ends[0] = bands.latency["classical"].base_ms[0]
+    return Span(low=round(ends[0], 1), likely=None, high=round(ends[1], 1))
+
+
+def incumbent_usd_per_1k(case: UseCase) -> Decimal | None:
+    """What 1,000 items cost today; None when not known."""
+    if case.incumbent is None or case.incumbent.cost_per_item is None:
+        return None
+    return to_usd(case.incumbent.cost_per_item, case.currency, rates(case)) * 1000
+
+
+def _incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:
+    thousand = incumbent_usd_per_1k(case)
+    if thousand is None or case.incumbent is None:
+        return None
+    price = thousand / 1000
+    per_query = (line("today", Decimal(1), "items", price, PriceBasis.MEASURED, "as given"),)
+    setting = setting_of(inputs)
+    if counted and inputs.wrong_answer_cost is not None and case.incumbent.accuracy is not None:
+        from dataclasses import replace
+
+        setting = replace(setting, wrong_usd=inputs.wrong_answer_cost)
+    costs = OptionCosts(
+        method="incumbent", model=case.incumbent.kind, accuracy=case.incumbent.accuracy, per_query=per_query
+    )
+    return total_cost(costs, setting)
+
+
+def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inputs]) -> Payback:
+    """Months to earn the building back; wrong answers count only where both sides have an accuracy."""
+    if incumbent_usd_per_1k(case) is None:
+        unknown = Span(low=None, likely=None, high=None)
+        return Payback(
+            months=unknown, verdict="unknown", monthly_saving_usd=None, sentence="today's cost is not known"
+        )
+    found = {}
+    for scenario, total in tco.items():
+        both = total.option.accuracy is not None and case.incumbent is not None
+        counted = both and case.incumbent is not None and case.incumbent.accuracy is not None
+        today = _incumbent_tco(case, inputs[scenario], counted)
+        assert today is not None
+        if not counted:
+            from dataclasses import replace
+
+            total = total_cost(total.option, replace(total.setting, wrong_usd=Decimal(0)))
+        found[scenario] = against(total, today)
+    pays = {s: a.pays_back for s, a in found.items()}
+    verdict = "unknown" if None in pays.values() else "depends"
+    if set(pays.values()) == {True}:
+        verdict = "yes"
+    elif set(pays.values()) == {False}:
+        verdict = "no"
+    months = {s: None if a.payback_months is None else float(a.payback_months) for s, a in found.items()}
+    return Payback(
+        months=Span(low=months[Scenario.CHEAP], likely=months[Scenario.LIKELY], high=months[Scenario.DEAR]),
+        verdict=verdict,
+        monthly_saving_usd=found[Scenario.LIKELY].monthly_saving_usd,
+        sentence=_payback_sentence(months, found[Scenario.LIKELY].reason),
+    )
+
+
+def _payback_sentence(months: dict[Scenario, float | None], likely: str) -> str:
+    if all(value is None for value in months.values()):
+        return "never pays back"
+
+    def word(value: float | None) -> str:
+        return "never" if value is None else f"{value:.1f}"
+
+    ends = f"{word(months[Scenario.CHEAP])} to {word(months[Scenario.DEAR])} months"
+    return f"{likely} ({ends} from cheap to dear)"

@@ -1,0 +1,255 @@
+"""Advice as plain ASCII text, at most 100 columns. It computes nothing: every figure is a field of the advice."""
+
+from __future__ import annotations
+
+import textwrap
+from decimal import Decimal
+
+from advisor.advice import Advice, Answer, MoneySpan, OptionAdvice, Prediction, Span
+from advisor.assumed import rates
+from advisor.cost.money import format_money, from_usd
+
+WIDTH = 96
+
+
+def ascii_safe(text: str) -> str:
+    """The text with anything outside ASCII replaced, so that no terminal stumbles over it."""
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def advice_text(advice: Advice, *, verbose: bool = False) -> str:
+    """The whole advice, the answer first."""
+    parts = [
+        _head(advice),
+        _table(advice),
+        _reasons(advice, verbose=verbose),
+        _ruled_out(advice),
+        _settle(advice),
+        _changes(advice),
+        _open(advice),
+        _assumed(advice, verbose=verbose),
+        _foot(advice),
+    ]
+    return ascii_safe("\n\n".join(part for part in parts if part) + "\n")
+
+
+def _wrap(text: str, indent: str = "  ", first: str | None = None) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+_ANSWERS = {
+    Answer.RETRIEVE: "RETRIEVE",
+    Answer.TUNE: "TUNE",
+    Answer.TIED: "TIED",
+    Answer.MEASURE: "MEASURE FIRST",
+    Answer.NEITHER: "NEITHER",
+}
+
+
+def _head(advice: Advice) -> str:
+    lines = [f"{advice.case.name}", ""]
+    lines.append(f"RAG or fine-tuning?  {_ANSWERS[advice.pair.answer]}")
+    lines.append(_wrap(advice.pair.sentence))
+    if advice.cannot_say:
+        lines.append(_wrap(advice.cannot_say))
+    first = advice.first
+    if first is not None:
+        second = next((o for o in advice.options if o.place == 2), None)
+        lead = "" if second is None else f", {advice.confidence.gap} points ahead of {second.option.value}"
+        lines.append(f"First to try:        {first.option.value}{lead}")
+    share = advice.confidence.share
+    sure = (
+        f" (about {share:.0%} of published cases with such a gap)"
+        if advice.confidence.gap is not None
+        else ""
+    )
+    lines.append(f"Confidence:          {advice.confidence.words}{sure}")
+    lines.append(_wrap("A prediction, made before anything is measured: the plan built from it tests it."))
+    return "\n".join(lines)
+
+
+def _table(advice: Advice) -> str:
+    unit = advice.currency
+    rows = [
+        ("", "option", "score", "accuracy", f"{unit}/1k running", f"{unit}/1k in all", "p95", "pays back")
+    ]
+    for option in advice.options:
+        if option.prediction is not None:
+            rows.append(_row(advice, option, option.prediction))
+    if len(rows) == 1:
+        return ""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    right = {0, 2}
+    lines = []
+    for row in rows:
+        cells = [
+            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    today = advice.incumbent_usd_per_1k
+    if today is not None:
+        incumbent = advice.case.incumbent
+        known = (
+            "" if incumbent is None or incumbent.accuracy is None else f", accuracy {incumbent.accuracy:.2f}"
+        )
+        lines.append(f"today: {_money(advice, today)} per 1,000{known}")
+    return "\n".join(lines)
+
+
+def _row(advice: Advice, option: OptionAdvice, prediction: Prediction) -> tuple[str, ...]:
+    accuracy = "unknown"
+    if prediction.accuracy_low is not None and prediction.accuracy_high is not None:
+        accuracy = f"{prediction.accuracy_low:.2f}-{prediction.accuracy_high:.2f}"
+    return (
+        f"{option.place}.",
+        option.option.value,
+        f"{option.score:+.2f}",
+        accuracy,
+        money_span(advice, prediction.usd_per_1k),
+        money_span(advice, prediction.usd_per_1k_total),
+        _p95(prediction.p95_ms),
+        _months(prediction),
+    )
+
+
+def _p95(span: Span) -> str:
+    def one(ms: float | None) -> str:
+        if ms is None:
+            return "unknown"
+        return f"{ms / 1000:.1f}s" if ms >= 1000 else f"{ms:.0f}ms"
+
+    return f"{one(span.low)}-{one(span.high)}"
+
+
+def _months(prediction: Prediction) -> str:
+    span, verdict = prediction.payback.months, prediction.payback.verdict
+    if verdict == "unknown":
+        return "unknown"
+    ends = ["never" if value is None else f"{value:.1f}" for value in (span.low, span.high)]
+    if ends[0] == ends[1]:
+        return ends[0] if ends[0] == "never" else f"{ends[0]} months"
+    return f"{ends[0]} to {ends[1]}" + ("" if "never" in ends[1] else " months")
+
+
+def money_span(advice: Advice, span: MoneySpan) -> str:
+    """'2.10-4.19' in the case's currency, or 'unknown'."""
+    if span.low is None or span.high is None:
+        return "unknown"
+    return f"{_bare(advice, span.low)}-{_bare(advice, span.high)}"
+
+
+def _in_currency(advice: Advice, usd: Decimal) -> Decimal:
+    amount = from_usd(usd, advice.currency, rates(advice.case))
+    assert amount is not None
+    return amount
+
+
+def _bare(advice: Advice, usd: Decimal) -> str:
+    text = format_money(_in_currency(advice, usd), "USD", digits=2)
+    return text.replace("$", "")
+
+
+def _money(advice: Advice, usd: Decimal) -> str:
+    return format_money(_in_currency(advice, usd), advice.currency)
+
+
+def _reasons(advice: Advice, *, verbose: bool) -> str:
+    lines = ["Why"]
+    shown = advice.options if verbose else advice.options[:3]
+    for option in shown:
+        if option.place is None:
+            continue
+        lines.append(f"  {option.option.value} {option.score:+.2f}")
+        parts = option.contributions if verbose else option.contributions[:4]
+        for part in parts:
+            source = f" [{part.source}]" if verbose else ""
+            text = f"{part.points:+.2f}  {part.factor}: {part.reason}{source}"
+            lines.append(_wrap(text, indent=" " * 11, first="    "))
+        left = option.contributions[len(parts) :]
+        if left:
+            rest = sum((part.points for part in left), Decimal(0))
+            lines.append(f"    {rest:+.2f}  {len(left)} more (--verbose shows them with their sources)")
+        lines += [_wrap(f"note: {warning}", indent=" " * 10, first="    ") for warning in option.warnings]
+    return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def _ruled_out(advice: Advice) -> str:
+    lines = ["Ruled out"]
+    for option in advice.options:
+        for veto in option.vetoes:
+            lines.append(_wrap(f"{option.option.value}: {veto.reason}", indent="    ", first="  "))
+    return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def _settle(advice: Advice) -> str:
+    settle = advice.settle
+    if settle is None:
+        return ""
+    lines = ["To settle it", _wrap(settle.sentence + ".")]
+    cost = money_span(advice, settle.usd)
+    if settle.items_to_label is None:
+        need = f"If none is labelled yet, that costs {advice.currency} {cost}."
+    else:
+        need = f"{settle.items_to_label:,} of them are still to be labelled: {advice.currency} {cost} with the calls."
+    lines.append(_wrap(need))
+    return "\n".join(lines)
+
+
+def _changes(advice: Advice) -> str:
+    if not advice.flips:
+        return "What would change the answer\n  no single input of volume, change rate, examples or price within wide limits"
+    lines = ["What would change the answer"]
+    for flip in advice.flips:
+        now = "" if flip.field == "api_price" else f" (now {flip.now:g}{', assumed' if flip.assumed else ''})"
+        lines.append(_wrap(f"{flip.sentence}{now}", indent="    ", first="  "))
+    return "\n".join(lines)
+
+
+def _open(advice: Advice) -> str:
+    if not advice.open_questions:
+        return ""
+    lines = ["Answers not given that could change it"]
+    for question in advice.open_questions[:5]:
+        lines.append(_wrap(f"{question.question} ({question.field})", indent="    ", first="  "))
+        leads = "; ".join(
+            f"{word}: {'nothing left' if option is None else option.value}, {answer.value}"
+            for word, option, answer in question.leads_to
+        )
+        lines.append(_wrap(leads, indent="      "))
+    left = len(advice.open_questions) - 5
+    if left > 0:
+        lines.append(f"  and {left} more (--json lists them)")
+    return "\n".join(lines)
+
+
+def _assumed(advice: Advice, *, verbose: bool) -> str:
+    lines = []
+    if advice.assumptions:
+        lines.append("Assumed, as nobody said")
+        for a in advice.assumptions:
+            source = f" [{a.source}]" if verbose else ""
+            text = f"{a.field}: {a.likely:,g} {a.unit} ({a.low:,g} to {a.high:,g}){source}"
+            lines.append(_wrap(text, indent="    ", first="  "))
+    if advice.unknown:
+        lines.append(_wrap("Not scored, as not known: " + ", ".join(advice.unknown), indent="  ", first=""))
+    return "\n".join(lines)
+
+
+def _foot(advice: Advice) -> str:
+    lines = [_wrap(f"- {note}", indent="  ", first="") for note in advice.notes]
+    if advice.rate is not None and advice.currency != "USD":
+        rate = advice.rate
+        lines.append(f"- 1 USD = {rate.per_usd} {advice.currency} on {rate.as_of} ({rate.source})")
+    lines += [_wrap(f"- price {price}", indent="  ", first="") for price in advice.prices]
+    lines.append("- machine hours are illustrative list prices unless given")
+    lines.append(
+        f"- rubric {advice.rubric_version} ({advice.rubric_sha256[:12]}), case {advice.case_sha256[:12]}"
+    )
+    return "\n".join(lines)
