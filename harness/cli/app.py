@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 
 import typer
@@ -47,6 +49,7 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     _read_dotenv()
+    _hush_libraries()
     try:
         app()
     except UserError as error:
@@ -60,6 +63,14 @@ def run() -> None:
         sys.exit(3)
     except BrokenPipeError:
         sys.exit(1)
+
+
+def _hush_libraries() -> None:
+    """Keep model libraries from drawing their own bars and notices over ours; a user's setting wins."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _read_dotenv() -> None:
