@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -171,6 +172,11 @@ class RunFolder:
         path = self.root / "manifest.json"
         return decode(Manifest, path.read_text()) if path.exists() else None
 
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run whose rows could not be read: nothing was computed in it."""
+        if not (self.root / "items.jsonl").exists():
+            shutil.rmtree(self.root, ignore_errors=True)
+
     def reopen(self) -> None:
         """Remove the manifest of a run that is about to go on."""
         (self.root / "manifest.json").unlink(missing_ok=True)
@@ -179,7 +185,12 @@ class RunFolder:
         try:
             return (self.root / name).read_text(encoding="utf-8")
         except FileNotFoundError as error:
-            raise StoreError(f"Run {self.run_id} has no {name}.", got=str(self.root)) from error
+            if not (self.root / "manifest.json").exists():
+                raise IncompleteRun(
+                    f"Run {self.run_id} is incomplete: it has no {name} yet.",
+                    run=f"harness resume {self.run_id}",
+                ) from error
+            raise StoreError(f"Run {self.run_id} has lost its {name}.", got=str(self.root)) from error
         except (OSError, UnicodeDecodeError) as error:
             raise StoreError(f"{name} of run {self.run_id} cannot be read: {error}.") from error
 

@@ -22,7 +22,7 @@ from harness.cli.options import (
     split_names,
 )
 from harness.cli.progress import open_progress
-from harness.errors import StoreError, UsageError
+from harness.errors import DataError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
@@ -256,6 +256,9 @@ def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
 
     try:
         results = run_bakeoff(folder, context)
+    except DataError:
+        folder.discard_if_empty()
+        raise
     finally:
         context.progress.close()
     if as_json:
