@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from harness.errors import UsageError
 from harness.pipelines.context import Context
-from harness.pipelines.sizing import Sizes, measure_machine, size_plan
+from harness.pipelines.sizing import CANDIDATES, TRIED, size_plan, time_machine
 from harness.plan import ExperimentPlan, build_plan
 from harness.records import Option
 
 DEFAULT_OPTIONS = ("floor", "classical", "prompt", "retrieve", "tune", "route")
 EMBEDDED_CHAT = "smollm2-135m"
+_SHORT_EXAMPLE = 250  # characters of a ticket shown as an example, where time is short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +53,18 @@ def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, 
     plan = build_plan(_raw(request, context), "the command line")
     if request.minutes is None:
         return plan, ()
-    sizes = measure_machine(plan, context)
-    return _sized(plan, request, sizes)
-
-
-def _sized(
-    plan: ExperimentPlan, request: PlanRequest, sizes: Sizes
-) -> tuple[ExperimentPlan, tuple[str, ...]]:
-    assert request.minutes is not None
-    sized = size_plan(sizes, request.minutes * 60, sum(arm.option is Option.RETRIEVE for arm in plan.arms))
-    limit = request.limit_test or (sized.test_items if sized.test_items < sizes.test else None)
+    seconds = request.minutes * 60
     raw = plan.model_dump(mode="json")
-    raw["data"]["limit_test"] = limit
-    raw["tune"]["epochs"] = sized.epochs
-    raw["retrieve"]["k"] = list(sized.k)
-    raw["retrieve"]["dev_items"] = sized.tried_items
-    return build_plan(raw, "the sized plan"), sized.remarks
+    raw["retrieve"] |= {"k": list(CANDIDATES), "dev_items": TRIED}
+    raw["prompt"] |= {"example_chars": _SHORT_EXAMPLE}
+    plan = build_plan(raw, "the sized plan")
+    sized = size_plan(time_machine(plan, seconds, context), seconds)
+    raw["data"] |= {
+        "limit_test": request.limit_test or sized.test_items,
+        "limit_dev": sized.dev_items,
+    }
+    raw["tune"] |= {"epochs": sized.epochs}
+    return build_plan(raw, "the sized plan"), (sized.remark,)
 
 
 def _raw(request: PlanRequest, context: Context) -> dict[str, object]:

@@ -1,139 +1,173 @@
 """How much of a bake-off fits into a time on this machine.
 
-The machine is timed on the embedded model for a few seconds; everything else is arithmetic on token
-counts. The result is rough (a quarter either way) and is only used to choose limits, never reported
-as a measurement.
+A few queries of each kind and a few training steps are timed; the rest is arithmetic. The result is
+rough and only chooses limits before the plan is locked; it is never reported as a measurement.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
-from harness.models.base import ChatRequest
+from harness.models.base import ChatModel, ChatRequest
 from harness.models.open import open_chat
 from harness.models.precision import choose_precision
+from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
+from harness.pipelines.tuners import recipe_for
 from harness.plan import ExperimentPlan
-from harness.prompts.classification import answer_text, retrieve_messages, tune_messages
-from harness.records import Option
+from harness.prompts.classification import Example, answer_text, render, tune_messages
+from harness.records import Conversation, Evalset, Item, Message, Option
+from harness.training.recipe import Budgeted, budget_recipe
+from harness.training.speed import measure_speed
+from harness.training.trl_trainer import Job
 
-_PROBE_ITEMS = 12
-_LEAST_TEST = 200
+LEAST_TEST = 200
+MOST_DEV = 100
+CANDIDATES = (2, 4)
+TRIED = 40
+_TIMED, _WARM_UP = 5, 2
 _SHARE_TRAINING = 0.3
-_TRAIN_COST = 2.0  # seconds of training a token against seconds of reading one, upper third tuned
-_OVERHEAD_S = 60.0  # loading, embedding, classical arms, bootstrap
+_OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """What sizing needs to know.
+class Timed:
+    """What this machine takes.
 
     Attributes:
-        tokens_per_s: of the local model, reading.
-        item_tokens: mean tokens of a ticket in its shortest prompt; example_tokens: of one example.
-        slow_format: the number format, where the processor has no fast units for bf16; else ''.
+        query_s: seconds a query by option, for options that run a local model.
+        training: the training that fits its share of the time; None when nothing is tuned.
+        precision: the number format local models compute in.
     """
 
-    tokens_per_s: float
-    item_tokens: float
-    example_tokens: float
+    query_s: dict[Option, float]
+    training: Budgeted | None
+    precision: str
     train: int
     dev: int
     test: int
-    slow_format: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sized:
-    """The limits chosen, and why, in words."""
+    """The limits chosen, and a sentence on why."""
 
     test_items: int
-    epochs: float
-    k: tuple[int, ...]
-    tried_items: int
-    remarks: tuple[str, ...]
+    dev_items: int
+    epochs: float | None
+    remark: str
 
 
-def measure_machine(plan: ExperimentPlan, context: Context) -> Sizes:
-    """Time the local model of the plan on a few training rows."""
+def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Timed:
+    """Time the local models of a plan on a few training rows."""
     context.progress.stage("timing this machine", None)
     evalset = load_rows(plan, context)
-    local = next(
-        (arm.model for arm in plan.arms if arm.option in {Option.TUNE, Option.PROMPT, Option.RETRIEVE}),
-        "smollm2-135m",
-    )
-    settings = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
-    model = open_chat(local, settings)
-    try:
-        choices = tuple(answer_text(label.name) for label in evalset.labels)
-        rows = evalset.train[: _PROBE_ITEMS * 2]
-        requests = [
-            ChatRequest(item_id=i.id, messages=tune_messages(i.text, plan.prompt.limits), choices=choices)
-            for i in rows
-        ]
-        list(model.answer(requests[:_PROBE_ITEMS]))
-        start = time.perf_counter()
-        list(model.answer(requests[_PROBE_ITEMS:]))
-        seconds = (time.perf_counter() - start) / max(1, len(rows) - _PROBE_ITEMS)
-        tokens = [model.count_tokens(request.messages) for request in requests]
-        mean = sum(tokens) / len(tokens)
-        empty = model.count_tokens(retrieve_messages("", [], evalset.labels, plan.prompt.limits))
-        guide = empty - model.count_tokens(tune_messages("", plan.prompt.limits))
-    finally:
-        model.close()
-    work = mean + _tree_tokens(choices)
-    precision = choose_precision(settings.device, settings.precision)
-    return Sizes(
-        tokens_per_s=work / seconds,
-        item_tokens=work,
-        example_tokens=mean,
+    opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
+    query_s: dict[Option, float] = {}
+    training = None
+    for arm in plan.arms:
+        source = resolve(arm.model) if arm.model else None
+        if source is None or isinstance(source, Provider) or arm.option in query_s:
+            continue
+        model = open_chat(arm.model, opening)
+        try:
+            query_s[arm.option] = _query_seconds(model, arm.option, evalset, plan)
+        finally:
+            model.close()
+        if arm.option in {Option.TUNE, Option.TUNE_RETRIEVE} and training is None:
+            base = local_folder(source, opening)
+            share = seconds * _SHARE_TRAINING / len(plan.training_seeds)
+            training = _training(plan, base, evalset, share, opening)
+    return Timed(
+        query_s=query_s,
+        training=training,
+        precision=choose_precision(opening.device, opening.precision),
         train=len(evalset.train),
         dev=len(evalset.dev),
         test=len(evalset.test),
-        slow_format="" if precision == "bf16" or guide < 0 else precision,
     )
 
 
-def size_plan(sizes: Sizes, seconds: float, retrieve_arms: int) -> Sized:
-    """Choose epochs, test items and candidates for k so that a bake-off takes about `seconds`."""
-    training_s = seconds * _SHARE_TRAINING
-    per_epoch_s = sizes.train * sizes.item_tokens * _TRAIN_COST / sizes.tokens_per_s
-    epochs = max(1.0, min(6.0, training_s // max(per_epoch_s, 1e-9)))
-    k = (2, 4) if sizes.tokens_per_s < 3000 else (2, 4, 8)
-    tried = 40 if sizes.tokens_per_s < 3000 else 100
-    shown = sizes.item_tokens + max(k) * sizes.example_tokens
-    per_item = 2 * sizes.item_tokens + retrieve_arms * shown  # prompt and tune, then retrieve
-    fixed = (sizes.dev + _LEAST_TEST) * per_item + tried * sum(
-        sizes.item_tokens + c * sizes.example_tokens for c in k
-    )
-    left_s = seconds - _OVERHEAD_S - epochs * per_epoch_s - fixed / sizes.tokens_per_s
-    items = int(left_s * sizes.tokens_per_s / per_item)
-    test = min(sizes.test, max(_LEAST_TEST, items))
+def size_plan(timed: Timed, seconds: float) -> Sized:
+    """Choose test items, dev items and epochs so that the bake-off takes about `seconds`."""
+    dev = min(timed.dev, MOST_DEV)
+    per_item = sum(timed.query_s.values())
+    training_s = timed.training.seconds if timed.training else 0.0
+    tried_s = len(CANDIDATES) * TRIED * timed.query_s.get(Option.RETRIEVE, 0.0)
+    fixed = _OVERHEAD_S + training_s + tried_s + dev * per_item
+    fitting = int((seconds - fixed) / per_item) if per_item > 0 else timed.test
+    test = min(timed.test, max(LEAST_TEST, fitting))
+    expected = fixed + test * per_item
     return Sized(
         test_items=test,
-        epochs=epochs,
-        k=k,
-        tried_items=tried,
-        remarks=_remarks(sizes, seconds, test, epochs),
+        dev_items=dev,
+        epochs=timed.training.recipe.epochs if timed.training else None,
+        remark=_remark(timed, test, expected),
     )
 
 
-def _remarks(sizes: Sizes, seconds: float, test: int, epochs: float) -> tuple[str, ...]:
-    slow = (
-        f"this processor has no fast bf16 units ({sizes.slow_format} is used), so training is kept short: "
-        if sizes.slow_format
-        else ""
+def _remark(timed: Timed, test: int, expected_s: float) -> str:
+    parts = [f"Timed this machine: about {expected_s / 60:.0f} min"]
+    if timed.precision != "bf16":
+        parts.append(f"no fast bf16 units, so {timed.precision} and a small training budget")
+    parts.append(
+        f"all {timed.test} test items" if test >= timed.test else f"{test} of {timed.test} test items"
     )
-    rows = f"all {sizes.test}" if test >= sizes.test else f"{test} of {sizes.test}"
-    return (
-        f"Sized to about {seconds / 60:.0f} min here ({sizes.tokens_per_s:,.0f} tokens/s read): "
-        f"{slow}{epochs:g} training epoch(s), {rows} test items.",
-    )
+    if timed.training is not None:
+        parts.append(timed.training.cut or f"{timed.training.recipe.epochs:g} training epochs")
+    return "; ".join(parts) + "."
 
 
-def _tree_tokens(choices: tuple[str, ...]) -> int:
-    """Tokens of the answers scored beside each ticket, about two a label after sharing beginnings."""
-    return 2 * len(choices)
+def _query_seconds(model: ChatModel, option: Option, evalset: Evalset, plan: ExperimentPlan) -> float:
+    choices = tuple(answer_text(label.name) for label in evalset.labels)
+    shown = [Example(text=row.text, label=row.label) for row in evalset.train[: max(CANDIDATES)]]
+    by_length = sorted(evalset.train, key=lambda item: len(item.text))
+    middle = by_length[len(by_length) // 2 :][: _TIMED + _WARM_UP]  # about the median, so a typical query
+
+    def ask(item: Item) -> None:
+        messages = _messages(option, item, evalset, shown, plan)
+        model.answer_one(ChatRequest(item_id=item.id, messages=messages, choices=choices))
+
+    for item in middle[:_WARM_UP]:
+        ask(item)
+    start = time.perf_counter()
+    for item in middle[_WARM_UP:]:
+        ask(item)
+    return (time.perf_counter() - start) / max(1, len(middle) - _WARM_UP) * 1.25  # long tickets take longer
+
+
+def _messages(
+    option: Option, item: Item, evalset: Evalset, shown: list[Example], plan: ExperimentPlan
+) -> tuple[Message, ...]:
+    return render(option, item, labels=evalset.labels, examples=shown, limits=plan.prompt.limits)
+
+
+def _training(
+    plan: ExperimentPlan, base: Path, evalset: Evalset, seconds: float, opening: ModelSettings
+) -> Budgeted:
+    recipe = recipe_for(plan, base, len(evalset.train), plan.training_seeds[0], opening)
+    conversations = [
+        Conversation(
+            item_id=item.id,
+            prompt=tune_messages(item.text, plan.prompt.limits),
+            completion=answer_text(item.label),
+        )
+        for item in evalset.train
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        job = Job(
+            base=base,
+            work=Path(scratch) / "work",
+            out=Path(scratch) / "out",
+            recipe=recipe,
+            train=conversations,
+            dev=(),
+            threads=opening.threads,
+        )
+        measured = measure_speed(job)
+    return budget_recipe(recipe, len(conversations), measured.tokens, measured.speed, seconds)
