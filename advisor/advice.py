@@ -142,7 +142,7 @@ class PairAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confidence:
-    """How far the first place can be trusted; `share` is of published cases, in-sample."""
+    """How far the first place can be trusted: `share` is the chance given that it holds."""
 
     words: str
     share: float

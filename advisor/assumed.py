@@ -228,13 +228,12 @@ def resolve(case: UseCase, assumptions: Assumptions, scenario: Scenario) -> Inpu
         return None if value is None else to_usd(value, case.currency, rates(case))
 
     task = "unknown" if case.task is None else case.task.value
-    plain = {field: number(field, field) for field in _PLAIN}
-    tokens = {f"{way}_tokens": number(f"{way}_tokens:{task}", f"{way}_tokens") for way in ("input", "output")}
+    plain: dict[str, Any] = {field: number(field, field) for field in _PLAIN}
+    plain |= {field: money(field) for field in _MONEY}
+    plain |= {f"{way}_tokens": number(f"{way}_tokens:{task}", f"{way}_tokens") for way in ("input", "output")}
     return Inputs(
         scenario=scenario,
         **plain,
-        **{field: money(field) for field in _MONEY},  # type: ignore[arg-type]  # by name
-        **tokens,
         wrong_answer_cost=optional(case.wrong_answer_cost),
         machine_hour_cost=optional(case.machine_hour_cost),
         assumed=tuple(used),

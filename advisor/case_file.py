@@ -231,7 +231,7 @@ def _money(value: object) -> Decimal:
     return amount
 
 
-def _part(value: object, kind: type[Any], readers: Mapping[str, Callable[[object], Any]]) -> Any:
+def _part(value: object, kind: type[Any], readers: Mapping[str, Callable[[object], Any]]) -> dict[str, Any]:
     """A nested mapping read field by field, all of its faults at once."""
     if not isinstance(value, dict):
         raise _Fault(f"must be a mapping of {', '.join(readers)}; got {value!r}")
@@ -247,7 +247,7 @@ def _part(value: object, kind: type[Any], readers: Mapping[str, Callable[[object
     faults += [f"{name} is missing" for name in required if value.get(name) is None]
     if faults:
         raise _Fault("; ".join(faults))
-    return kind(**values)
+    return values
 
 
 def _incumbent(value: object) -> Incumbent:
@@ -256,15 +256,12 @@ def _incumbent(value: object) -> Incumbent:
             raise _Fault(f"got {text!r}, allowed: people, system")
         return str(text)
 
-    return _part(
-        value,
-        Incumbent,
-        {"kind": kind, "cost_per_item": _amount, "accuracy": _share, "p95_ms": _above_zero},
-    )
+    readers = {"kind": kind, "cost_per_item": _amount, "accuracy": _share, "p95_ms": _above_zero}
+    return Incumbent(**_part(value, Incumbent, readers))
 
 
 def _rate(value: object) -> DatedRate:
-    return _part(value, DatedRate, {"per_usd": _rate_amount, "as_of": _day, "source": _text})
+    return DatedRate(**_part(value, DatedRate, {"per_usd": _rate_amount, "as_of": _day, "source": _text}))
 
 
 def _amount(value: object) -> Decimal:

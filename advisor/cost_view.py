@@ -122,4 +122,5 @@ def cost_text(sheet: CostSheet) -> str:
 def _line(entry: LedgerLine, show: object) -> str:
     assert callable(show)
     quantity = "unknown" if entry.quantity is None else f"{entry.quantity:,.4g}"
-    return f"    {entry.name:<22} {quantity:>12} {entry.unit:<9} {show(entry.amount_usd):>12}  {entry.basis.value}"
+    amount = f"{show(entry.amount_usd):>12}"
+    return f"    {entry.name:<22} {quantity:>12} {entry.unit:<9} {amount}  {entry.basis.value}"

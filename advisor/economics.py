@@ -228,7 +228,9 @@ def _indexing(tokens: float, market: Market) -> tuple[LedgerLine, ...]:
     return (line("indexing", Decimal(round(tokens)), "tokens", unit, PriceBasis.ESTIMATE, source),)
 
 
-def _index_month(inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
+def _index_month(case: UseCase, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
+    if facts_needed(case) is False:
+        return ()  # examples for labels fit into the serving process
     price = Decimal(str(market.assumptions.part("index_usd_per_month", inputs.scenario)))
     return (line("index hosting", Decimal(1), "months", price, PriceBasis.ESTIMATE, "assumption"),)
 
@@ -256,19 +258,24 @@ def option_costs(case: UseCase, option: Option, inputs: Inputs, market: Market) 
         case Option.CLASSICAL:
             per_query = _classical_query(inputs, market)
         case Option.ROUTE:
+            if _routes_from_tuned(case):
+                tuned = _prompt(case, Option.TUNE, inputs, assumptions)
+                monthly = _own_month(case, tuned, inputs, market)
+            else:
+                per_query = _classical_query(inputs, market)
             handed_on = Decimal(str(round(1 - assumptions.part("route_own_share", inputs.scenario), 6)))
             hosted = _hosted_query(prompt, api, inputs, market.sheet)
-            per_query = (*_classical_query(inputs, market), *scaled(hosted, handed_on))
+            per_query = (*per_query, *scaled(hosted, handed_on))
         case _ if own:
             monthly = _own_month(case, prompt, inputs, market)
         case _:
             per_query = _hosted_query(prompt, api, inputs, market.sheet)
     if option in _RETRIEVES:
-        monthly = (*monthly, *_index_month(inputs, market))
+        monthly = (*monthly, *_index_month(case, inputs, market))
         once = (*once, *_indexing(_indexed_tokens(case, inputs), market))
     if option in _TRAINS:
         once = (*once, *_bought(bought, inputs))
-    if option in _TUNES:
+    if option in _TUNES or (option is Option.ROUTE and _routes_from_tuned(case)):
         once = (*once, *_training(rows, prompt, inputs, market))
     return OptionCosts(
         method=option.value,
@@ -282,6 +289,11 @@ def option_costs(case: UseCase, option: Option, inputs: Inputs, market: Market) 
         build_days=days(assumptions.build_days, option.value, inputs.scenario),
         run_hours_per_month=days(assumptions.run_hours, option.value, inputs.scenario),
     )
+
+
+def _routes_from_tuned(case: UseCase) -> bool:
+    """Whether a route's own part is a tuned model: only labels can be routed from a classical one."""
+    return case.task not in (None, Task.CLASSIFICATION)
 
 
 def runs_own_model(case: UseCase, option: Option) -> bool:

@@ -156,7 +156,7 @@ def broad(case: UseCase, factor: Factor) -> Strength:
         case Task.REASONING:
             return 1.0
         case Task.CODE:
-            return 0.1 if own else 0.7
+            return 0.1 if own else 0.4  # published results on code go both ways
         case _:
             return 0.0
 
@@ -179,6 +179,11 @@ def label_examples(case: UseCase, factor: Factor) -> Strength:
     return None if each is None else ramp(each, _at(factor), log=True)
 
 
+def thin_labels(case: UseCase, factor: Factor) -> Strength:
+    """How few examples a typical label has."""
+    return label_examples(case, factor)
+
+
 def many_examples(case: UseCase, factor: Factor) -> Strength:
     """How many examples there are, for tasks without a label set."""
     if case.task is Task.CLASSIFICATION:
@@ -196,11 +201,13 @@ def many_labels(case: UseCase, factor: Factor) -> Strength:
 
 
 def label_churn(case: UseCase, factor: Factor) -> Strength:
-    """How often labels change."""
+    """Which share of the labels changes in a month."""
     if case.task is not Task.CLASSIFICATION:
         return None if case.task is None else 0.0
     changes = case.label_changes_per_month
-    return None if changes is None else ramp(changes, _at(factor), log=True)
+    if changes is None or (changes and case.labels is None):
+        return None
+    return ramp(changes / case.labels, _at(factor), log=True) if changes and case.labels else 0.0
 
 
 def label_noise(case: UseCase, factor: Factor) -> Strength:
@@ -285,10 +292,10 @@ def effort(case: UseCase, factor: Factor) -> Strength:
 _FUNCTIONS: dict[str, Callable[[UseCase, Factor], Strength]] = {
     function.__name__: function
     for function in (
-        facts, facts_change, citations, knowledge_fits, weak_retrieval, small_with_facts, large_with_facts,
-        style, skill, format_only, narrow, broad, shift, few_examples, label_examples, many_examples,
-        many_labels, label_churn, label_noise, own_model, frontier, prompting_enough, prompting_short, fast,
-        private, effort,
+        facts, facts_change, citations, knowledge_fits, weak_retrieval, small_with_facts,
+        large_with_facts, style, skill, format_only, narrow, broad, shift, few_examples,
+        label_examples, thin_labels, many_examples, many_labels, label_churn, label_noise,
+        own_model, frontier, prompting_enough, prompting_short, fast, private, effort,
     )
 }  # fmt: skip
 PER_OPTION = "running_cost"

@@ -27,8 +27,18 @@ from advisor.use_case import (
 )
 
 Outcome = tuple[Option | None, Answer]
-GRID = 14
-BISECTIONS = 14
+GRID = 10
+BISECTIONS = 9
+_CHANGES_NO_COST = {
+    "out_of_scope_matters",
+    "knowledge_changes_per_month",
+    "retrieval_recall",
+    "label_changes_per_month",
+    "label_noise",
+    "prompting_accuracy",
+    "pii",
+}
+"""Fields that leave costs without changes as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +59,12 @@ class Judge:
             return {}
         return {option: float(cost) for option, cost in found.items() if cost is not None}
 
-    def scores(self, case: UseCase, price_factor: float = 1.0) -> Scores:
-        """All options of a case, scored."""
-        return score(case, self.rubric, self.costs(case, price_factor))
+    def scores(
+        self, case: UseCase, price_factor: float = 1.0, *, costs: dict[Option, float] | None = None
+    ) -> Scores:
+        """All options of a case, scored; `costs` saves pricing it again where they are the same."""
+        found = self.costs(case, price_factor) if costs is None else costs
+        return score(case, self.rubric, found)
 
     def outcome(self, scores: Scores) -> Outcome:
         """First place and the answer to the pair."""
@@ -107,11 +120,16 @@ def find_flips(case: UseCase, judge: Judge, now: Outcome) -> tuple[Flip, ...]:
 
 
 def _evaluator(case: UseCase, judge: Judge, field: str) -> Callable[[float], Outcome]:
+    same = judge.costs(case)
+
     def at(value: float) -> Outcome:
         if field == "api_price":
             return judge.outcome(judge.scores(case, value))
-        changed = _with_examples(case, value) if field == "examples" else replace(case, **{field: value})
-        return judge.outcome(judge.scores(changed))
+        if field == "examples":
+            return judge.outcome(judge.scores(_with_examples(case, value)))
+        answer: dict[str, Any] = {field: value}
+        changed = replace(case, **answer)
+        return judge.outcome(judge.scores(changed, costs=same if field in _CHANGES_NO_COST else None))
 
     return at
 
@@ -139,7 +157,7 @@ def _nearest(
 def _flip(what: tuple[str, str], now: float, flip: tuple[float, Outcome], above: bool, assumed: bool) -> Flip:
     field, unit = what
     at, (option, answer) = flip
-    shown = _round(at)
+    side, shown = "above" if above else "below", _round(at)
     leads = "nothing is left" if option is None else f"{option.value} comes first"
     return Flip(
         field=field,
@@ -149,7 +167,7 @@ def _flip(what: tuple[str, str], now: float, flip: tuple[float, Outcome], above:
         assumed=assumed,
         to_option=option or Option.PROMPT,
         to_answer=answer,
-        sentence=f"{'above' if above else 'below'} about {shown} {unit}: {leads}, RAG or fine-tuning: {answer.value}",
+        sentence=f"{side} about {shown} {unit}: {leads}, RAG or fine-tuning: {answer.value}",
     )
 
 
@@ -190,7 +208,7 @@ def find_open_questions(case: UseCase, judge: Judge, now: Scores) -> tuple[OpenQ
     from advisor.case_file import contradictions
 
     found = []
-    base = judge.outcome(now)
+    base, same = judge.outcome(now), judge.costs(case)
     questions = asks()
     for field, tries in _TRIES.items():
         if getattr(case, field) is not None:
@@ -200,7 +218,7 @@ def find_open_questions(case: UseCase, judge: Judge, now: Scores) -> tuple[OpenQ
             changed = replace(case, **{field: value})
             if contradictions(changed):
                 continue
-            scores = judge.scores(changed)
+            scores = judge.scores(changed, costs=same if field in _CHANGES_NO_COST else None)
             leads.append((_word(value), *judge.outcome(scores)))
             gaps.append(scores.totals[Option.RETRIEVE] - scores.totals[Option.TUNE])
         if any((option, answer) != base for _, option, answer in leads):

@@ -1,7 +1,7 @@
 """`advisor interview`: a few questions in plain words; every answer is saved as soon as it is given.
 
-Enter skips a question (not known), `?` lists what is allowed, `q` or Ctrl-C stops; a later run goes on with the
-questions that have no answer. The questions stand in `use_case`.
+Enter skips a question (not known), `?` lists what is allowed, `q` or Ctrl-C stops; a later run goes on with
+the questions that have no answer. The questions stand in `use_case`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _save(path: Path, raw: dict[str, Any]) -> UseCase:
 
 
 def questions(raw: dict[str, Any], *, everything: bool) -> tuple[str, ...]:
-    """The fields still to be asked, in order; those that make no sense for the answers so far are left out."""
+    """The fields still to be asked, in order, without those that make no sense for the answers so far."""
     return tuple(
         name
         for name, ask in asks().items()

@@ -62,11 +62,12 @@ class Factor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceBand:
-    """From this score gap on, what is said, and the share of published cases that bore it out."""
+    """From this score gap on: the words, the chance given, and what published cases showed, in-sample."""
 
     gap: float
     words: str
     share: float
+    seen: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Advice as plain ASCII text, at most 100 columns. It computes nothing: every figure is a field of the advice."""
+"""Advice as plain ASCII text. It computes nothing: every figure is a field of the advice."""
 
 from __future__ import annotations
 
@@ -64,20 +64,16 @@ def _head(advice: Advice) -> str:
         second = next((o for o in advice.options if o.place == 2), None)
         lead = "" if second is None else f", {advice.confidence.gap} points ahead of {second.option.value}"
         lines.append(f"First to try:        {first.option.value}{lead}")
-    share = advice.confidence.share
-    sure = (
-        f" (about {share:.0%} of published cases with such a gap)"
-        if advice.confidence.gap is not None
-        else ""
-    )
-    lines.append(f"Confidence:          {advice.confidence.words}{sure}")
+    sure = advice.confidence
+    lines.append(f"Confidence:          {sure.words} (about {sure.share:.0%})")
+    lines.append(_wrap(f"{sure.basis}."))
     lines.append(_wrap("A prediction, made before anything is measured: the plan built from it tests it."))
     return "\n".join(lines)
 
 
 def _table(advice: Advice) -> str:
     unit = advice.currency
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("", "option", "score", "accuracy", f"{unit}/1k running", f"{unit}/1k in all", "p95", "pays back")
     ]
     for option in advice.options:
@@ -197,14 +193,16 @@ def _settle(advice: Advice) -> str:
     if settle.items_to_label is None:
         need = f"If none is labelled yet, that costs {advice.currency} {cost}."
     else:
-        need = f"{settle.items_to_label:,} of them are still to be labelled: {advice.currency} {cost} with the calls."
+        need = f"{settle.items_to_label:,} of them are still to be labelled:"
+        need += f" {advice.currency} {cost} with the calls."
     lines.append(_wrap(need))
     return "\n".join(lines)
 
 
 def _changes(advice: Advice) -> str:
     if not advice.flips:
-        return "What would change the answer\n  no single input of volume, change rate, examples or price within wide limits"
+        nothing = "no single one of volume, change rate, examples and price, within wide limits"
+        return f"What would change the answer\n  {nothing}"
     lines = ["What would change the answer"]
     for flip in advice.flips:
         now = "" if flip.field == "api_price" else f" (now {flip.now:g}{', assumed' if flip.assumed else ''})"

@@ -1,0 +1,111 @@
+"""What the commands do, as text: read the case and the prices, advise, render. No command line in here.
+
+The impure edge: files, the clock and prices are read here, the rest is pure.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from advisor.advice import Advice, plain
+from advisor.assumed import load_assumptions, rates
+from advisor.bands import load_bands
+from advisor.case_file import load_case, parse_case
+from advisor.cost.money import decimal, from_usd
+from advisor.economics import Market
+from advisor.errors import CaseError
+from advisor.prices import PriceOptions, open_book, price_sheet
+from advisor.recommend import Basis, recommend
+from advisor.rubric import load_rubric
+from advisor.use_case import UseCase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandPrices:
+    """What the command line says about prices.
+
+    Attributes:
+        price_at: prices of that day, YYYY-MM-DD; today when None.
+        file: the user's prices.yaml.
+        overrides: texts such as 'openai/gpt-6-luna=0.10/0.50'.
+        machine_hour: dollars an hour of the serving machine.
+    """
+
+    price_at: str | None = None
+    file: Path | None = None
+    overrides: tuple[str, ...] = ()
+    machine_hour: str | None = None
+
+
+def advise(path: Path, prices: CommandPrices) -> Advice:
+    """Read a use case ('-' is stdin) and advise on it.
+
+    Raises:
+        CaseError: if the use case or the date cannot be used.
+        CostError: if a price is not known.
+    """
+    case = read_case(path, prices)
+    return recommend(case, Basis(rubric=load_rubric(), market=open_market(case, prices), bands=load_bands()))
+
+
+def read_case(path: Path, prices: CommandPrices) -> UseCase:
+    """The use case, with the machine hour of the command line.
+
+    Raises:
+        CaseError: if it cannot be used.
+        CostError: if the machine hour is no amount.
+    """
+    case = parse_case(sys.stdin.read(), "stdin") if str(path) == "-" else load_case(path)
+    if prices.machine_hour is None:
+        return case
+    hour = from_usd(decimal(prices.machine_hour, "price of a machine hour"), case.currency, rates(case))
+    return replace(case, machine_hour_cost=hour)
+
+
+def open_market(case: UseCase, prices: CommandPrices) -> Market:
+    """Prices and assumptions for a case.
+
+    Raises:
+        CaseError: if the date is none.
+        CostError: if a price is not known.
+    """
+    assumptions = load_assumptions()
+    options = PriceOptions(as_of=_moment(prices.price_at), overrides=prices.overrides, price_file=prices.file)
+    return Market(sheet=price_sheet(case, assumptions, open_book(options, case)), assumptions=assumptions)
+
+
+def _moment(price_at: str | None) -> datetime:
+    if price_at is None:
+        return datetime.now(UTC)
+    try:
+        return datetime.combine(date.fromisoformat(price_at), time(), tzinfo=UTC)
+    except ValueError:
+        raise CaseError("--price-at is no date.", got=price_at, allowed="YYYY-MM-DD") from None
+
+
+def assess_text(path: Path, prices: CommandPrices, *, as_json: bool, verbose: bool) -> str:
+    """The output of `advisor assess`."""
+    advice = advise(path, prices)
+    if as_json:
+        return as_json_text(advice)
+    from advisor.text import advice_text
+
+    return advice_text(advice, verbose=verbose)
+
+
+def cost_text_of(path: Path, prices: CommandPrices, *, as_json: bool) -> str:
+    """The output of `advisor cost`."""
+    from advisor.cost_view import cost_sheet, cost_text
+
+    case = read_case(path, prices)
+    sheet = cost_sheet(case, open_market(case, prices))
+    return as_json_text(sheet) if as_json else cost_text(sheet)
+
+
+def as_json_text(value: object) -> str:
+    """A record as ASCII-only JSON."""
+    return json.dumps(plain(value), indent=2, ensure_ascii=True) + "\n"

@@ -1,0 +1,118 @@
+"""How far the advice agrees with published studies: each study's own options, ranked by the rubric.
+
+Decided, tied and abstained are counted apart. The baseline always names the option that won most often among
+the cases it is judged on, where the study ran it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.advice import Answer
+from advisor.case_file import build_case
+from advisor.rubric import Option, Rubric, load_rubric
+from advisor.scoring import Scores, between, score
+from advisor.stats_light import wilson
+
+CASES = Path(__file__).with_name("published_cases.toml")
+
+
+@dataclass(frozen=True)
+class Judged:
+    id: str
+    study: str
+    found: str
+    options: tuple[Option, ...]
+    winners: frozenset[Option]
+    said: Option | Answer
+    first: Option
+    gap: float | None
+    note: str
+
+    @property
+    def outcome(self) -> str:
+        if self.said is Answer.MEASURE:
+            return "abstained"
+        if self.said is Answer.TIED:
+            return "tied right" if len(self.winners) > 1 else "tied wrong"
+        return (
+            "right"
+            if self.said in self.winners and len(self.winners) == 1
+            else ("decided a tie" if self.said in self.winners else "wrong")
+        )
+
+
+def read_cases(*, verified: bool = True) -> list[dict]:
+    rows = tomllib.loads(CASES.read_text(encoding="utf-8"))["case"]
+    return [row for row in rows if not (verified and row.get("unverified", False))]
+
+
+def rank(scores: Scores, options: tuple[Option, ...]) -> list[Option]:
+    return [o for o in scores.ranked if o in options]
+
+
+def judge(row: dict, rubric: Rubric) -> Judged:
+    case = build_case({"name": row["id"], **row["use_case"]}, row["id"])
+    scores = score(case, rubric, {})
+    options = tuple(Option(o) for o in row["options"])
+    order = rank(scores, options)
+    said: Option | Answer = order[0]
+    gap = None
+    if len(order) > 1:
+        said = between(scores, rubric, order[0], order[1])
+        gap = float(scores.totals[order[0]] - scores.totals[order[1]])
+    return Judged(
+        id=row["id"], study=row["study"], found=row["found"], options=options,
+        winners=frozenset(Option(o) for o in row["winners"]), said=said, first=order[0], gap=gap,
+        note=row["note"],
+    )  # fmt: skip
+
+
+def judge_all(rubric: Rubric | None = None) -> list[Judged]:
+    rubric = rubric or load_rubric()
+    return [judge(row, rubric) for row in read_cases()]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    n: int
+    decided: int
+    right: int
+    tied: int
+    tied_right: int
+    abstained: int
+    low: float
+    high: float
+    baseline_right: int
+    baseline: str
+
+
+def agreement(judged: list[Judged]) -> Agreement:
+    decided = [j for j in judged if isinstance(j.said, Option)]
+    right = sum(j.said in j.winners for j in decided)
+    tied = [j for j in judged if j.said is Answer.TIED]
+    wins = Counter(o for j in judged for o in j.winners)
+    common = max(wins, key=lambda o: (wins[o], o.value))
+    low, high = wilson(right, len(decided)) if decided else (0.0, 1.0)
+    return Agreement(
+        n=len(judged), decided=len(decided), right=right, tied=len(tied),
+        tied_right=sum(len(j.winners) > 1 for j in tied),
+        abstained=sum(j.said is Answer.MEASURE for j in judged), low=low, high=high,
+        baseline_right=sum(common in j.winners for j in decided), baseline=common.value,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    found = judge_all()
+    for j in found:
+        gap = "-" if j.gap is None else f"{j.gap:.2f}"
+        print(
+            f"{j.id:20} {j.found:9} said {j.said.value:14} first {j.first.value:14} gap {gap:>5} "
+            f"winners {','.join(sorted(w.value for w in j.winners)):24} {j.outcome}"
+        )
+    for name in ("evidence", "later"):
+        print(name, agreement([j for j in found if j.found == name]))
+    print("all", agreement(found))
