@@ -16,11 +16,6 @@ def choices_of(labels: Sequence[Label]) -> tuple[str, ...]:
     return tuple(answer_text(label.name) for label in labels)
 
 
-def answers_of(labels: Sequence[Label]) -> dict[str, str]:
-    """Answer text -> label name."""
-    return {answer_text(label.name): label.name for label in labels}
-
-
 def model_config(
     arm: ArmId, model: ChatModel, labels: Sequence[Label], limits: PromptLimits
 ) -> dict[str, object]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.prompts.labels import read_label
 from harness.records import (
     ArmId,
     Failure,
@@ -108,13 +109,9 @@ def items_digest(items: Sequence[Item]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def accuracy_on(outcomes: Sequence[Outcome], items: Sequence[Item], answers: Mapping[str, str]) -> float:
-    """Share of items answered with their label; used to choose on dev, never on test.
-
-    Args:
-        answers: answer text -> label name.
-    """
-    given = {o.item_id: answers.get(o.text, "") for o in outcomes if isinstance(o, Prediction)}
+def accuracy_on(outcomes: Sequence[Outcome], items: Sequence[Item], labels: Sequence[str]) -> float:
+    """Share of items answered with their label, read as they are scored; to choose on dev, never on test."""
+    given = {o.item_id: read_label(o.text, labels) for o in outcomes if isinstance(o, Prediction)}
     return sum(given.get(item.id) == item.label for item in items) / len(items)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.asking import answers_of, ask_all, ask_one, choices_of, model_config
+from harness.arms.asking import ask_all, ask_one, choices_of, model_config
 from harness.arms.base import Explained, Material, accuracy_on, items_digest
 from harness.models.base import ChatModel
 from harness.prompts.classification import Example, PromptLimits, retrieve_messages
@@ -117,7 +117,7 @@ class RetrieveArm:
             return 0.0
         material.say(f"trying k={k} on {len(dev)} dev items")
         self._k = k
-        return accuracy_on(list(self.predict(dev)), dev, answers_of(self._labels))
+        return accuracy_on(list(self.predict(dev)), dev, [label.name for label in self._labels])
 
     def _shown(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
         kept = list(nearest_first)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.intervals import Floats, Ints
-from harness.measure.labels import read_label
+from harness.prompts.labels import read_label
 from harness.records import Failure, Item, Outcome, Prediction
 
 

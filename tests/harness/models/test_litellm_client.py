@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from advisor.cost.usage import Usage
 from harness.errors import ModelUnavailable, OverBudget
-from harness.measure.labels import read_label
+from harness.prompts.labels import read_label
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.budget import SpendGuard, per_token
 from harness.models.litellm_asking import Outside

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.labels import read_label
+from harness.prompts.labels import read_label
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.litellm_asking import Outside
 from harness.models.litellm_client import LitellmChat, open_litellm_chat

@@ -1,0 +1,98 @@
+"""Read a label out of a raw answer, tolerantly but without guessing. The counterpart of the renderings.
+
+An answer counts as a label if it is that label's name or the words the model was given for it; else if,
+apart from case, quotes, punctuation, underscores and a JSON or "Label:" wrapping, it is one label's name
+and no other's; else if the names of exactly one label stand in it as whole words.
+Everything else is invalid; it is reported as such and counts as not correct.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.prompts.classification import answer_text
+
+_WORDS = re.compile(r"[^\W_]+", re.UNICODE)
+_LEAD = re.compile(r"^(label|category|answer|intent)\s*[:=]\s*", re.IGNORECASE)
+_FENCE = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL | re.IGNORECASE)
+_LONGEST_ANSWER = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Label by spelling: as written, and by bare words where no two labels share them."""
+
+    written: dict[str, str]
+    plain: dict[str, str]
+    by_length: tuple[str, ...]
+
+
+def read_label(answer: str, labels: Sequence[str]) -> str | None:
+    """The label an answer names, None if it names none or several."""
+    names = _names(tuple(labels))
+    whole = answer.strip()
+    text = _unwrapped(whole)
+    for written in (whole, text, text.strip("\"'` ")):
+        if written in names.written:
+            return names.written[written]
+    if len(text) > _LONGEST_ANSWER:
+        return None
+    for candidate in (whole, text):
+        if _plain(candidate) in names.plain:
+            return names.plain[_plain(candidate)]
+    return _only_one_inside(_plain(text), names)
+
+
+@functools.lru_cache(maxsize=8)
+def _names(labels: tuple[str, ...]) -> _Names:
+    written = _unshared((spelling, label) for label in labels for spelling in (label, answer_text(label)))
+    plain = _unshared((_plain(label), label) for label in labels)
+    return _Names(written, plain, tuple(sorted(plain, key=len, reverse=True)))
+
+
+def _unshared(spellings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Spelling -> label, without blank spellings and those of two labels."""
+    found: dict[str, set[str]] = {}
+    for spelling, label in spellings:
+        found.setdefault(spelling, set()).add(label)
+    return {spelling: min(owners) for spelling, owners in found.items() if spelling and len(owners) == 1}
+
+
+def _plain(text: str) -> str:
+    return " ".join(_WORDS.findall(text.casefold()))
+
+
+def _unwrapped(text: str) -> str:
+    fenced = _FENCE.match(text)
+    text = fenced.group(1) if fenced else text.strip("`").strip()
+    if text.startswith(("{", '"')):
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            return text
+        if isinstance(parsed, dict) and (len(parsed) == 1 or "label" in parsed):
+            parsed = parsed.get("label", next(iter(parsed.values())))
+        match parsed:
+            case str():
+                return parsed.strip()
+            case bool() | int() | float():
+                return json.dumps(parsed)
+            case None:
+                return ""
+            case _:
+                return text
+    return _LEAD.sub("", text).strip()
+
+
+def _only_one_inside(text: str, names: _Names) -> str | None:
+    """The one label named in a sentence; a name inside a longer name's words does not count."""
+    rest, found = f" {text} ", []
+    for name in names.by_length:
+        if f" {name} " in rest:
+            found.append(name)
+            rest = rest.replace(f" {name} ", " | ")
+    return names.plain[found[0]] if len(found) == 1 else None
