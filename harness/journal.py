@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from harness.errors import StoreError
 from harness.records import ArmId, Failure, Item, Outcome, Settled
@@ -66,7 +66,7 @@ class Journal:
         self._path = path
         try:
             if read_only:
-                self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+                self._db = _read_only(path)
             else:
                 self._db = sqlite3.connect(path, timeout=5)
                 self._db.execute("PRAGMA journal_mode=WAL")
@@ -117,12 +117,10 @@ class Journal:
 
     def done(self, lane: Lane, items: Iterable[Item], *, retry_failures: bool) -> set[str]:
         """Ids of the items that need no call any more."""
-        have = {
-            key: bool(failed)
-            for key, failed in self._db.execute(
-                "SELECT key, failed FROM outcomes WHERE arm=? AND seed=? AND pass=?", _lane_key(lane)
-            )
-        }
+        rows = self._rows(
+            "SELECT key, failed FROM outcomes WHERE arm=? AND seed=? AND pass=?", _lane_key(lane)
+        )
+        have = {key: bool(failed) for key, failed in rows}
         done = set()
         for item in items:
             failed = have.get(lane.key(item))
@@ -132,11 +130,8 @@ class Journal:
 
     def outcomes(self, lane: Lane, items: Iterable[Item]) -> dict[str, Outcome]:
         """The stored outcomes of these items by id; items without one are absent."""
-        rows = dict(
-            self._db.execute(
-                "SELECT key, payload FROM outcomes WHERE arm=? AND seed=? AND pass=?", _lane_key(lane)
-            )
-        )
+        sql = "SELECT key, payload FROM outcomes WHERE arm=? AND seed=? AND pass=?"
+        rows = dict(self._rows(sql, _lane_key(lane)))
         keyed = ((item.id, rows.get(lane.key(item))) for item in items)
         return {item_id: decode_outcome(payload) for item_id, payload in keyed if payload is not None}
 
@@ -151,21 +146,41 @@ class Journal:
 
     def settled(self) -> tuple[Settled, ...]:
         """Every arm that settled, in the order of its name and seed."""
-        rows = self._db.execute("SELECT payload FROM settled ORDER BY arm, seed")
+        rows = self._rows("SELECT payload FROM settled ORDER BY arm, seed")
         return tuple(decode(Settled, payload) for (payload,) in rows)
 
     def settled_as(self, arm: ArmId, seed: int, config: str) -> Settled | None:
         """What the arm settled on under exactly this configuration, None if nothing yet."""
-        row = self._db.execute(
-            "SELECT payload FROM settled WHERE arm=? AND seed=? AND config=?", (str(arm), seed, config)
-        ).fetchone()
-        return None if row is None else decode(Settled, row[0])
+        sql = "SELECT payload FROM settled WHERE arm=? AND seed=? AND config=?"
+        rows = self._rows(sql, (str(arm), seed, config))
+        return decode(Settled, rows[0][0]) if rows else None
 
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
         """(arm, pass, outcomes, failures) for every lane, in a stable order."""
-        yield from self._db.execute(
+        yield from self._rows(
             "SELECT arm, pass, COUNT(*), SUM(failed) FROM outcomes GROUP BY arm, pass ORDER BY arm, pass"
         )
+
+    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """All rows of a query; a damaged file is an error a user can read."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """Open for reading; in a read-only folder SQLite has to be told that nobody writes there."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(address, uri=True, timeout=5)
+    try:
+        db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+    except sqlite3.OperationalError:
+        db.close()
+        if not path.exists() or path.with_name(path.name + "-wal").exists():
+            raise
+        db = sqlite3.connect(f"{address}&immutable=1", uri=True, timeout=5)
+    return db
 
 
 def _lane_key(lane: Lane) -> tuple[str, int, str]:

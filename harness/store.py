@@ -125,8 +125,12 @@ class RunFolder:
         """The stored rows by split."""
         found: dict[str, list[Item]] = {"train": [], "dev": [], "test": []}
         for line in self._read("items.jsonl").rstrip("\n").split("\n"):  # texts may hold other line ends
-            row = json.loads(line)
-            found[row["split"]].append(decode_item(json.dumps(row["item"])))
+            try:
+                row = json.loads(line)
+                split, item = found[row["split"]], row["item"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(f"items.jsonl of run {self.run_id} is damaged.", got=line[:60]) from error
+            split.append(decode_item(json.dumps(item)))
         return {split: tuple(items) for split, items in found.items()}
 
     def write_data_facts(self, facts: DataFacts) -> None:
@@ -169,8 +173,8 @@ class RunFolder:
 
     def manifest(self) -> Manifest | None:
         """The manifest, None for an incomplete run."""
-        path = self.root / "manifest.json"
-        return decode(Manifest, path.read_text()) if path.exists() else None
+        there = (self.root / "manifest.json").exists()
+        return decode(Manifest, self._read("manifest.json")) if there else None
 
     def discard_if_empty(self) -> None:
         """Remove the folder of a run whose rows could not be read: nothing was computed in it."""
@@ -179,7 +183,14 @@ class RunFolder:
 
     def reopen(self) -> None:
         """Remove the manifest of a run that is about to go on."""
-        (self.root / "manifest.json").unlink(missing_ok=True)
+        try:
+            (self.root / "manifest.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"Run {self.run_id} cannot go on: {error.strerror}.",
+                got=str(self.root),
+                allowed="a writable folder",
+            ) from error
 
     def _read(self, name: str) -> str:
         try:
@@ -242,23 +253,39 @@ def list_runs(runs: Path) -> list[RunFolder]:
     """All run folders, oldest first."""
     if not runs.is_dir():
         return []
-    return [RunFolder(root=path) for path in sorted(runs.iterdir()) if (path / "lock.json").exists()]
+    try:
+        return [RunFolder(root=path) for path in sorted(runs.iterdir()) if (path / "lock.json").exists()]
+    except OSError as error:
+        raise StoreError(f"The runs in {runs} cannot be listed: {error.strerror}.") from error
 
 
 def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
-    """Note that this plan looks at this test split, and count the distinct plans that have."""
+    """Note that this plan looks at this test split, and count the distinct plans that have.
+
+    Raises:
+        StoreError: if the list of looks is damaged or cannot be written: a look that is not counted
+            would make the report claim fewer than there were.
+    """
     path = runs / _LOOKS
-    seen: set[str] = set()
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row["test"] == test_digest:
-                seen.add(row["plan"])
-    if plan_digest not in seen:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"test": test_digest, "plan": plan_digest}) + "\n")
-        seen.add(plan_digest)
-    return len(seen)
+    line = json.dumps({"test": test_digest, "plan": plan_digest}) + "\n"
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        rows = [json.loads(row) for row in text.splitlines()]
+        seen = {row["plan"] for row in rows if row["test"] == test_digest}
+        if plan_digest not in seen:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line if not text or text.endswith("\n") else "\n" + line)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.", allowed="a writable folder"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} is damaged, so the looks at this test split cannot be counted.",
+            allowed="one JSON object a line",
+            run=f"mend or remove {path}",
+        ) from error
+    return len(seen | {plan_digest})
 
 
 def write_atomically(path: Path, text: str) -> None:
