@@ -20,6 +20,7 @@ from harness.records import ArmId, Option
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
 
 _NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
 _OWN_NAME = {Option.FLOOR: "majority", Option.CLASSICAL: "linear", Option.ROUTE: "auto"}
@@ -90,7 +91,7 @@ class RetrievePlan(_Part):
     farthest examples are left out first. `dev_items` is how many dev rows each candidate is tried on.
     """
 
-    k: tuple[Count, ...] = (2, 4, 8)
+    k: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 4, 8)
     max_tokens: Annotated[int, Field(ge=64)] = 1500
     dev_items: Count = 100
     embedding: str = "minilm-l6"
@@ -106,7 +107,13 @@ class TunePlan(_Part):
     batch_size: Count | None = None
     max_tokens: Annotated[int, Field(ge=16)] | None = None
     layers: Count | None = None
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Seed, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> TunePlan:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a training seed is named twice")
+        return self
 
 
 class LatencyPlan(_Part):
@@ -156,7 +163,7 @@ class ExperimentPlan(_Part):
     """A whole bake-off."""
 
     title: str = ""
-    seed: int
+    seed: Seed
     data: DataPlan
     arms: Annotated[tuple[ArmPlan, ...], Field(min_length=1)]
     prompt: PromptPlan = PromptPlan()
@@ -172,6 +179,8 @@ class ExperimentPlan(_Part):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"arms named twice: {', '.join(twice)}")
+        if all(arm.option is Option.ROUTE for arm in self.arms):
+            raise ValueError("a route is made of other arms; name at least one that answers by itself")
         return self
 
     @property
