@@ -67,6 +67,12 @@ def rag_and_tuned(arms: Sequence[ArmResult]) -> tuple[ArmId, ArmId] | None:
     return (best_rag.arm, best_tuned.arm) if best_rag and best_tuned else None
 
 
+def contenders(plan: DecisionPlan, arms: Sequence[ArmResult]) -> tuple[ArmResult, ...]:
+    """The arms that may be shipped: none that is vetoed, and never the floor."""
+    barred = {veto.arm for veto in vetoes(plan, arms)}
+    return tuple(arm for arm in arms if arm.arm not in barred and arm.arm.option is not Option.FLOOR)
+
+
 def dev_leader(arms: Sequence[ArmResult]) -> ArmResult:
     """The arm with the best dev accuracy, the simplest option among equals; routes are not fitted on dev."""
     leader = _dev_best(arms, set(Option) - {Option.ROUTE})
@@ -87,7 +93,7 @@ def decide(case: Case) -> Verdict:
     pair = rag_and_tuned(case.arms)
     answer, because, cheaper = _answer_pair(case, pair, by_id)
     barred = vetoes(case.plan, case.arms)
-    ship, ship_because = _ship(case, {veto.arm for veto in barred})
+    ship, ship_because = _ship(case)
     return Verdict(
         answer=answer,
         answer_because=because,
@@ -113,7 +119,7 @@ def _answer_pair(
     found = _between(case.comparisons, tuned, rag)
     if found is None:
         return Answer.NOT_ENOUGH_EVIDENCE, f"{tuned} and {rag} were not compared.", None
-    cheaper = _cheaper(by_id[rag], by_id[tuned])
+    cheaper, same_price = _cheaper(by_id[rag], by_id[tuned])
     seen = _difference(found, tuned, rag)
     significant = found.p_holm is not None and found.p_holm < case.plan.alpha
     if significant and found.relation in {Relation.BETTER, Relation.WORSE}:
@@ -123,14 +129,15 @@ def _answer_pair(
     if found.relation is Relation.EQUIVALENT or (
         cheaper is not None and _not_worse(found, cheaper, case.plan.margin)
     ):
-        return Answer.TIED, _tied(case, seen, cheaper), cheaper
+        return Answer.TIED, _tied(case, seen, cheaper, same_price), cheaper
     return Answer.NOT_ENOUGH_EVIDENCE, f"{seen}. {_what_would_settle(found)}", cheaper
 
 
-def _tied(case: Case, seen: str, cheaper: ArmId | None) -> str:
+def _tied(case: Case, seen: str, cheaper: ArmId | None, same_price: bool) -> str:
     margin = f"{100 * case.plan.margin:g} points"
     if cheaper is None:
-        return f"{seen}: within the margin of {margin}. Which is cheaper is not known."
+        price = "They cost the same" if same_price else "Which is cheaper is not known"
+        return f"{seen}: within the margin of {margin}. {price}."
     return f"{seen}: {cheaper} is cheaper and not worse by the margin of {margin}."
 
 
@@ -157,8 +164,10 @@ def _not_worse(found: Comparison, arm: ArmId, margin: float) -> bool:
     return low > -margin if arm == found.a else -high > -margin
 
 
-def _ship(case: Case, barred: set[ArmId]) -> tuple[ArmId | None, str]:
-    allowed = [arm for arm in case.arms if arm.arm not in barred and arm.arm.option is not Option.FLOOR]
+def _ship(case: Case) -> tuple[ArmId | None, str]:
+    allowed = contenders(case.plan, case.arms)
+    if all(arm.arm.option is Option.FLOOR for arm in case.arms):
+        return None, "Only the floor was run; it is what an arm has to beat, not one to ship."
     if not allowed:
         return None, "Every arm is vetoed; see the reasons."
     leader = dev_leader(allowed)
@@ -188,6 +197,8 @@ def _sure(case: Case, ship: ArmId | None) -> str:
     if ship is None:
         return "No arm can be recommended."
     rivals = [c for c in case.comparisons if ship in (c.a, c.b)]
+    if not rivals:
+        return "Not known: no other arm was compared with it."
     open_to = [
         c.b if c.a == ship else c.a
         for c in rivals
@@ -230,8 +241,12 @@ def _veto_reasons(plan: DecisionPlan, arm: ArmResult) -> list[str]:
             reasons.append(f"p95 was not measured; the limit is {plan.max_p95_ms:g} ms")
         elif p95 > plan.max_p95_ms:
             reasons.append(f"p95 {p95:,.0f} ms is over the limit of {plan.max_p95_ms:g} ms")
-    if plan.max_usd_per_1k is not None and (price is None or price > plan.max_usd_per_1k):
-        reasons.append(f"{money(price)} per 1,000 queries is over the limit of {money(plan.max_usd_per_1k)}")
+    if plan.max_usd_per_1k is not None:
+        limit = money(plan.max_usd_per_1k)
+        if price is None:
+            reasons.append(f"its price per 1,000 queries is unknown; the limit is {limit}")
+        elif price > plan.max_usd_per_1k:
+            reasons.append(f"{money(price)} per 1,000 queries is over the limit of {limit}")
     if failures is not None and failures > plan.max_failure_rate:
         reasons.append(f"{percent(failures)} of calls failed; at most {percent(plan.max_failure_rate)} may")
     return reasons
@@ -250,11 +265,14 @@ def _between(comparisons: Sequence[Comparison], a: ArmId, b: ArmId) -> Compariso
     return next((c for c in comparisons if {c.a, c.b} == {a, b}), None)
 
 
-def _cheaper(a: ArmResult, b: ArmResult) -> ArmId | None:
+def _cheaper(a: ArmResult, b: ArmResult) -> tuple[ArmId | None, bool]:
+    """The cheaper arm, None if that is not known or none is; and whether both are known to cost the same."""
     price_a, price_b = a.cost.usd_per_1k.usd, b.cost.usd_per_1k.usd
-    if price_a is None or price_b is None or price_a == price_b:
-        return None
-    return a.arm if price_a < price_b else b.arm
+    if price_a is None or price_b is None:
+        return None, False
+    if price_a == price_b:
+        return None, True
+    return (a.arm if price_a < price_b else b.arm), False
 
 
 def _price(arm: ArmResult) -> Decimal:

@@ -10,7 +10,7 @@ from advisor.cost.ledger import scaled
 from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
-from harness.decide import Case, decide, dev_leader, rag_and_tuned
+from harness.decide import Case, contenders, decide, dev_leader, rag_and_tuned
 from harness.measure.compare import compare_arms
 from harness.measure.cost import cost_lines, ledger_cost, measure_cost
 from harness.measure.latency import measure_latency
@@ -89,8 +89,15 @@ def _verdict(
         comparisons=comparisons,
         route=design,
         verdict=verdict,
-        notes=(() if design is None or not design.reason else (f"No route: {design.reason}.",)),
+        notes=_route_notes(desk.plan, design),
     )
+
+
+def _route_notes(plan: ExperimentPlan, design: RouteDesign | None) -> tuple[str, ...]:
+    if design is None:
+        wanted = any(arm.option is Option.ROUTE for arm in plan.arms)
+        return ("No route: it needs a classical or tuned arm and a prompted one.",) if wanted else ()
+    return (f"No route: {design.reason}.",) if design.reason else ()
 
 
 def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmResult:
@@ -121,13 +128,13 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
 def _comparisons(
     arms: Sequence[ArmResult], scored: Mapping[ArmId, Scored], desk: Desk
 ) -> tuple[Comparison, ...]:
-    """The pair first, then every arm against the best RAG arm and against the dev leader."""
+    """The pair first, then every arm against the dev leader of those that may ship and the best RAG arm."""
     pairs: list[tuple[ArmId, ArmId]] = []
     pair = rag_and_tuned(arms)
     if pair is not None:
         pairs.append((pair[1], pair[0]))
-    anchors = [dev_leader(arms).arm, *([pair[0]] if pair else [])]
-    for anchor in anchors:
+    leader = dev_leader(contenders(desk.plan.decision, arms) or arms)
+    for anchor in [leader.arm, *([pair[0]] if pair else [])]:
         for arm in arms:
             fresh = arm.arm != anchor and not any({arm.arm, anchor} == set(p) for p in pairs)
             if fresh and arm.arm.option is not Option.FLOOR:
