@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,18 +47,16 @@ class FloorArm:
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """The same answer for every item."""
         start = time.perf_counter()
+        answers = [self._prediction(item, Timing(model_s=0.0)) for item in items]
         share = shared_time(items, time.perf_counter() - start)
-        for item in items:
-            yield self._prediction(item, share)
+        for answer in answers:
+            yield dataclasses.replace(answer, timing=share)
 
     def predict_one(self, item: Item) -> Outcome:
         """The same answer, timed."""
         start = time.perf_counter()
         prediction = self._prediction(item, Timing(model_s=0.0))
-        timing = Timing(model_s=time.perf_counter() - start)
-        return Prediction(
-            item_id=item.id, text=prediction.text, label_logprobs=prediction.label_logprobs, timing=timing
-        )
+        return dataclasses.replace(prediction, timing=Timing(model_s=time.perf_counter() - start))
 
     def explain(self, item: Item) -> Explained:
         """No messages are sent."""

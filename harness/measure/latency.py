@@ -15,9 +15,12 @@ def measure_latency(warm: Mapping[str, Outcome], test: Scored, identity: ModelId
     """Percentiles of retrieval and model seconds, waiting and earlier attempts left out.
 
     Args:
-        warm: outcomes of the separate timing pass; empty where the test pass itself was timed.
+        warm: outcomes of the separate timing pass; empty where the test pass itself was timed, which
+            is so for local models only: served ones answer the test concurrently.
     """
-    timed = list(warm.values()) or [p for p in test.predictions if p is not None]
+    timed = list(warm.values())
+    if not timed and identity is not None and identity.location == "local":
+        timed = [p for p in test.predictions if p is not None]
     seconds = [
         outcome.timing.retrieval_s + outcome.timing.model_s
         for outcome in timed

@@ -6,6 +6,7 @@ guarantee (Wilson lower bound of the kept answers' precision), or there is none 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from advisor.stats.calibration import Selective, selective_threshold
 from advisor.stats.intervals import wilson
 from harness.measure.quality import confidence, estimate
 from harness.measure.scored import Scored
-from harness.records import ArmId, Fitted, Item, Outcome, Prediction, Timing
+from harness.records import ArmId, Failure, Fitted, Item, Outcome, Prediction, Timing
 from harness.results import RouteDesign, RoutePoint
 
 _CURVE_POINTS = 21
@@ -100,21 +101,23 @@ def _choose(conf: NDArray[np.float64], dev: Scored, precision: float) -> Selecti
 
 
 def _handed_on(own: Outcome, other: Outcome) -> Outcome:
-    if not isinstance(own, Prediction) or not isinstance(other, Prediction):
+    """The second arm's outcome; the time that the first arm spent before is in it, where it is known."""
+    timing = _together(own.timing, other.timing)
+    match other:
+        case Prediction():
+            return dataclasses.replace(other, timing=timing or other.timing, label_logprobs=None)
+        case Failure():
+            return dataclasses.replace(other, timing=timing)
+
+
+def _together(own: Timing | None, other: Timing | None) -> Timing | None:
+    if own is None or other is None:
         return other
-    timing = Timing(
-        queue_s=own.timing.queue_s + other.timing.queue_s,
-        retrieval_s=own.timing.retrieval_s + other.timing.retrieval_s,
-        model_s=own.timing.model_s + other.timing.model_s,
-        batched=own.timing.batched or other.timing.batched,
-    )
-    return Prediction(
-        item_id=other.item_id,
-        text=other.text,
-        usage=other.usage,
-        timing=timing,
-        neighbours=other.neighbours,
-        attempts=other.attempts,
+    return Timing(
+        queue_s=own.queue_s + other.queue_s,
+        retrieval_s=own.retrieval_s + other.retrieval_s,
+        model_s=own.model_s + other.model_s,
+        batched=own.batched or other.batched,
     )
 
 
