@@ -22,7 +22,7 @@ from harness.cli.options import (
     split_names,
 )
 from harness.cli.progress import open_progress
-from harness.errors import DataError, StoreError, UsageError
+from harness.errors import DataError, IncompleteRun, StoreError, UsageError
 
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
@@ -259,6 +259,11 @@ def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
     except DataError:
         folder.discard_if_empty()
         raise
+    except KeyboardInterrupt as error:
+        raise IncompleteRun(
+            f"Run {folder.run_id} was stopped; nothing computed is lost.",
+            run=f"harness resume {folder.run_id}",
+        ) from error
     finally:
         context.progress.close()
     if as_json:

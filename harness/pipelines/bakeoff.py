@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.arms.base import Arm, Material, config_digest, items_digest
 from harness.environment import describe_environment
+from harness.errors import DataError
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context
@@ -40,9 +41,10 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     """
     started = time.perf_counter()
     plan = folder.plan()
-    folder.reopen()
     context.progress.stage("loading the rows", None)
     evalset = load_rows(plan, context)
+    _same_rows(folder, evalset)
+    folder.reopen()
     folder.write_items(evalset)
     folder.write_data_facts(facts_of(evalset))
     looks = count_looks(context.runs, evalset.digests["test"], plan.digest)
@@ -66,6 +68,20 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     )
     context.progress.close()
     return results
+
+
+def _same_rows(folder: RunFolder, evalset: Evalset) -> None:
+    """A run that goes on must find the rows it began with."""
+    if not (folder.root / "data.json").exists():
+        return
+    before = folder.data_facts().digests
+    changed = [split for split, digest in evalset.digests.items() if before.get(split) != digest]
+    if changed:
+        raise DataError(
+            f"The rows of run {folder.run_id} changed since it began: {', '.join(changed)}.",
+            allowed="the same rows",
+            run=f"harness run {folder.root / 'plan.yaml'}   # changed rows are a new run",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ marked so. Hidden reasoning tokens are not in it.
 
 from __future__ import annotations
 
+import shlex
 from decimal import Decimal
 
 from advisor.cost.errors import UnknownPrice
@@ -13,7 +14,7 @@ from advisor.cost.ledger import PriceBasis, per_thousand, query_cost, total_usd
 from advisor.cost.price_book import PriceBook
 from advisor.cost.usage import CountedBy, Usage
 from advisor.evidence import published_range
-from harness.plan import ExperimentPlan
+from harness.plan import DataPlan, ExperimentPlan
 from harness.records import Option
 from harness.results import ArmResult, FrontierGap, Money, Published
 
@@ -68,8 +69,7 @@ def _counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
 def _gap(
     model: str, plan: ExperimentPlan, ship: ArmResult, book: PriceBook, counted: Usage, items: int
 ) -> FrontierGap:
-    rows = f"--evalset {plan.data.evalset}" if plan.data.evalset else f"--data {plan.data.file}"
-    command = f"harness bakeoff {rows} --model {model}"
+    command = shlex.join(["harness", "bakeoff", *_rows(plan.data), "--model", model])
     try:
         price = book.price(model)
     except UnknownPrice as error:
@@ -95,6 +95,17 @@ def _gap(
         settle_usd=None if per_1k is None else per_1k * items / 1000,
         settle_command=command,
     )
+
+
+def _rows(data: DataPlan) -> list[str]:
+    """The flags that name the same rows."""
+    if data.evalset:
+        words = ["--evalset", data.evalset]
+    else:
+        words = ["--data", data.file, "--text", ",".join(data.text), "--label", data.label]
+        words += ["--group", ",".join(data.group)] if data.group else []
+    words += [] if data.limit_test is None else ["--limit", str(data.limit_test)]
+    return words + ([] if data.limit_train is None else ["--limit-train", str(data.limit_train)])
 
 
 def _to_win(ship: ArmResult, margin: float) -> float | None:

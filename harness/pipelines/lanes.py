@@ -14,7 +14,7 @@ from harness.measure.scored import Scored, score
 from harness.pipelines.context import Context
 from harness.pipelines.prices import machine_rate, open_book
 from harness.plan import ExperimentPlan
-from harness.records import Item, Outcome, Settled
+from harness.records import ArmId, Item, Option, Outcome, Settled
 from harness.store import DataFacts, RunFolder
 
 
@@ -96,7 +96,17 @@ def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
                 test=score(desk.items["test"], test, desk.labels),
             )
         )
+    without = [str(arm.id) for arm in desk.plan.arms if not _answered(arm.id, found)]
+    if without:
+        raise IncompleteRun(
+            f"Run {run_id} is incomplete: {', '.join(without)} has no answers yet.",
+            run=f"harness resume {run_id}",
+        )
     return found
+
+
+def _answered(arm: ArmId, found: Sequence[Answers]) -> bool:
+    return arm.option is Option.ROUTE or any(answers.settled.arm == arm for answers in found)
 
 
 def primary_lanes(lanes: Sequence[Answers], plan: ExperimentPlan) -> list[Answers]:

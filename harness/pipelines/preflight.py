@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from advisor.cost.ledger import query_cost, scaled, total_usd
 from advisor.cost.price_book import PriceBook
 from advisor.cost.usage import CountedBy, Usage
 from harness.errors import OverBudget
+from harness.models.litellm_library import endpoint, is_loopback
 from harness.models.resolve import Provider, resolve
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
@@ -51,7 +53,7 @@ def preflight(plan: ExperimentPlan, context: Context) -> tuple[Forecast, ...]:
     """Forecast every arm of a plan."""
     evalset = load_rows(plan, context)
     book = open_book(plan, context)
-    return tuple(_forecast(arm, plan, evalset, book) for arm in plan.arms)
+    return tuple(_forecast(arm, plan, evalset, book, context.environ) for arm in plan.arms)
 
 
 def check_budget(forecast: tuple[Forecast, ...], budget_usd: Decimal | None) -> None:
@@ -92,7 +94,9 @@ def preflight_text(forecast: tuple[Forecast, ...]) -> str:
     return "\n".join(lines)
 
 
-def _forecast(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset, book: PriceBook) -> Forecast:
+def _forecast(
+    arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset, book: PriceBook, environ: Mapping[str, str]
+) -> Forecast:
     calls = _calls(arm, plan, evalset)
     chars = _mean_prompt_chars(arm, plan, evalset)
     output = max((len(answer_text(label.name)) for label in evalset.labels), default=0)
@@ -107,9 +111,14 @@ def _forecast(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset, book: PriceB
         calls=calls,
         input_tokens=(per_call.input_tokens or 0) * calls,
         output_tokens=(per_call.output_tokens or 0) * calls,
-        usd=_usd(arm.model, per_call, calls, book) if served and not arm.api_base else Decimal(0),
+        usd=_usd(arm.model, per_call, calls, book) if served and not _here(arm, environ) else Decimal(0),
         served=served,
     )
+
+
+def _here(arm: ArmPlan, environ: Mapping[str, str]) -> bool:
+    """Whether a served model answers on this machine; another address is paid for like its provider's own."""
+    return is_loopback(endpoint(arm.model.partition("/")[0], arm.api_base, environ))
 
 
 def _usd(model: str, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:
