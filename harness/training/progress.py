@@ -9,6 +9,8 @@ from typing import Any
 
 from harness.errors import TrainingError
 
+_DIVERGED = 3.0
+
 
 def reporter(base: Any, say: Callable[[str], None], dev_loss: Callable[[float], float | None]) -> Any:
     """A trainer callback.
@@ -27,7 +29,8 @@ def reporter(base: Any, say: Callable[[str], None], dev_loss: Callable[[float], 
             loss = (logs or {}).get("loss")
             if loss is None:
                 return
-            check(float(loss), state.global_step)
+            self.began = getattr(self, "began", float(loss))
+            check(float(loss), self.began, state.global_step)
             done = state.global_step - self.first
             left = (time.perf_counter() - self.start) / max(1, done) * (state.max_steps - state.global_step)
             say(f"step {state.global_step}/{state.max_steps}, loss {float(loss):.3f}, {left:.0f} s left")
@@ -40,14 +43,18 @@ def reporter(base: Any, say: Callable[[str], None], dev_loss: Callable[[float], 
     return Reporter()
 
 
-def check(loss: float, step: int) -> None:
+def check(loss: float, began: float, step: int) -> None:
     """Stop a training that has diverged.
 
+    Args:
+        began: the first loss that was logged.
+
     Raises:
-        TrainingError: if the loss is not a finite number.
+        TrainingError: if the loss is not a finite number, or three times what it was at the start.
     """
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"The training loss became {loss} at step {step}.",
-            run="lower tune.learning_rate in the plan (a tenth is a good try), then harness run PLAN",
-        )
+    if math.isfinite(loss) and loss <= _DIVERGED * max(began, 1.0):
+        return
+    raise TrainingError(
+        f"The training diverged: its loss became {loss:.3g} at step {step}, from {began:.3g} at the start.",
+        run="lower tune.learning_rate in the plan (a tenth is a good try), then harness run PLAN",
+    )

@@ -121,6 +121,7 @@ class Session:
     def run(self, resume: Path | None = None) -> None:
         """Train."""
         start = time.perf_counter()
+        self.trainer.model.train()  # 4-bit weights seen in evaluation mode are repacked and cannot train
         with ExitStack() as stack:
             stack.enter_context(fused_adapters(self.trainer.model))
             if has_plain_head(self.model):
@@ -267,6 +268,7 @@ def _arguments(job: Job, rows: int, max_steps: int, kit: Any) -> Any:
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_steps=max(1, steps // 20),
+        logging_nan_inf_filter=False,  # it would hide a divergence
         save_strategy="steps" if max_steps < 0 else "no",
         save_steps=max(1, steps // _CHECKPOINTS),
         save_total_limit=1,
