@@ -1,0 +1,1 @@
+"""What to try for a use case, and what it should cost; pure but for its command line and file loaders."""

@@ -186,9 +186,7 @@ def _confidence(scores: Scores, rubric: Rubric) -> Confidence:
     if len(scores.ranked) > 1:
         gap = scores.totals[scores.ranked[0]] - scores.totals[scores.ranked[1]]
     band = band_of(gap, rubric)
-    basis = (
-        "share of published cases with such a gap in which first place held (in-sample, weights set by hand)"
-    )
+    basis = f"{band.seen} published cases with such a gap, in-sample, and set lower: weights are set by hand"
     if gap is None:
         basis = "the only option that is not ruled out"
     return Confidence(words=band.words, share=band.share, gap=gap, basis=basis)

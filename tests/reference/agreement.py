@@ -78,31 +78,55 @@ def judge_all(rubric: Rubric | None = None) -> list[Judged]:
 
 @dataclass(frozen=True)
 class Agreement:
+    """Counts over cases. `decided` are those a winner was named for; `clear` those of them with one winner."""
+
     n: int
     decided: int
+    named_a_winner: int
+    clear: int
     right: int
+    low: float
+    high: float
+    baseline: str
+    baseline_right: int
+    decided_a_tie: int
     tied: int
     tied_right: int
     abstained: int
-    low: float
-    high: float
-    baseline_right: int
-    baseline: str
 
 
 def agreement(judged: list[Judged]) -> Agreement:
     decided = [j for j in judged if isinstance(j.said, Option)]
-    right = sum(j.said in j.winners for j in decided)
-    tied = [j for j in judged if j.said is Answer.TIED]
-    wins = Counter(o for j in judged for o in j.winners)
+    clear = [j for j in decided if len(j.winners) == 1]
+    right = sum(j.said in j.winners for j in clear)
+    wins = Counter(o for j in clear for o in j.winners)
     common = max(wins, key=lambda o: (wins[o], o.value))
-    low, high = wilson(right, len(decided)) if decided else (0.0, 1.0)
+    low, high = wilson(right, len(clear))
+    tied = [j for j in judged if j.said is Answer.TIED]
     return Agreement(
-        n=len(judged), decided=len(decided), right=right, tied=len(tied),
+        n=len(judged),
+        decided=len(decided),
+        named_a_winner=sum(j.said in j.winners for j in decided),
+        clear=len(clear),
+        right=right,
+        low=low,
+        high=high,
+        baseline=common.value,
+        baseline_right=wins[common],
+        decided_a_tie=len(decided) - len(clear),
+        tied=len(tied),
         tied_right=sum(len(j.winners) > 1 for j in tied),
-        abstained=sum(j.said is Answer.MEASURE for j in judged), low=low, high=high,
-        baseline_right=sum(common in j.winners for j in decided), baseline=common.value,
-    )  # fmt: skip
+        abstained=sum(j.said is Answer.MEASURE for j in judged),
+    )
+
+
+def by_gap(judged: list[Judged], edges: list[float]) -> list[tuple[int, int]]:
+    """(first place held, cases) for cases with one winner, by score gap."""
+    found = []
+    for low, high in zip(edges, [*edges[1:], float("inf")], strict=True):
+        here = [j for j in judged if j.gap is not None and low <= j.gap < high and len(j.winners) == 1]
+        found.append((sum(j.first in j.winners for j in here), len(here)))
+    return found
 
 
 if __name__ == "__main__":
