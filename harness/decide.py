@@ -30,6 +30,7 @@ from harness.results import (
 )
 from harness.wording import money, percent, points
 
+_ENOUGH_EPOCHS = 2.5  # three passes gave 3 points more than one on Banking77 (docs/lab-log.md)
 _RAG = {Option.RETRIEVE}
 _TUNED = {Option.TUNE, Option.TUNE_RETRIEVE}
 _SIMPLEST = (
@@ -170,6 +171,8 @@ def _ship(case: Case) -> tuple[ArmId | None, str]:
         return None, "Only the floor was run; it is what an arm has to beat, not one to ship."
     if not allowed:
         return None, "Every arm is vetoed; see the reasons."
+    if len(allowed) == 1:
+        return allowed[0].arm, "It is the only arm that may be shipped."
     leader = dev_leader(allowed)
     near = [arm for arm in allowed if arm is leader or _near(case, arm.arm, leader.arm)]
     unpriced = [arm.arm for arm in near if arm.cost.usd_per_1k_correct.usd is None]
@@ -198,6 +201,8 @@ def _sure(case: Case, ship: ArmId | None) -> str:
         return "No arm can be recommended."
     rivals = [c for c in case.comparisons if ship in (c.a, c.b)]
     if not rivals:
+        return "Nothing to compare it with: the run has no other arm that was compared."
+    if not rivals:
         return "Not known: no other arm was compared with it."
     open_to = [
         c.b if c.a == ship else c.a
@@ -223,9 +228,21 @@ def _hangs_on(
             values = [s.accuracy.value for s in tuned.seeds if s.accuracy.value is not None]
             spread = f"{percent(min(values))} to {percent(max(values))}" if values else "not measured"
             notes.append(f"{pair[1]} was trained with {count} seeds: test accuracy {spread}.")
+        notes.extend(_short_training(tuned))
     if not case.frontier_measured:
         notes.append("No frontier model was run: retrieval was measured on the models named here only.")
     return tuple(notes)
+
+
+def _short_training(arm: ArmResult) -> list[str]:
+    """A tuned model that saw each row only a few times says little against tuning."""
+    artefact = arm.fitted.artefact
+    if artefact is None or artefact.recipe.epochs >= _ENOUGH_EPOCHS:
+        return []
+    return [
+        f"{arm.arm} was trained for {artefact.recipe.epochs:.2g} epochs only ({artefact.steps} steps): "
+        "a longer training may raise it, so this run speaks of this artefact and not of tuning."
+    ]
 
 
 def _veto_reasons(plan: DecisionPlan, arm: ArmResult) -> list[str]:
