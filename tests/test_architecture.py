@@ -1,0 +1,234 @@
+"""The shape of the code as tests: who imports whom, which rooms are pure, what an import loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = (
+    "torch",
+    "litellm",
+    "transformers",
+    "streamlit",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "bm25s",
+    "genai_prices",
+)
+
+COMMANDS = {"cli.py", "cli_app.py", "commands.py", "interview.py", "base_models_cli.py"}
+"""The advisor's command line: the files that speak with a user."""
+
+LOADERS = {
+    "assumed.py",
+    "bands.py",
+    "base_models.py",
+    "case_file.py",
+    "cost/machines.py",
+    "cost/price_file.py",
+    "cost/price_sources.py",
+    "evidence.py",
+    "prices.py",
+    "rubric.py",
+}
+"""The advisor's loaders: they read the tables it carries and the user's files, and nothing else."""
+
+OUTSIDE = set(
+    "asyncio ftplib getpass glob http httpx importlib io logging multiprocessing os pathlib platform random "
+    "requests secrets shutil socket sqlite3 ssl subprocess tempfile threading time urllib urllib3 uuid".split()
+)
+"""Modules through which clock, environment, disk, network or global random numbers come in."""
+
+CLOCKS = {"now", "utcnow", "today"}
+SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}
+
+
+def _sources(*roots: str) -> list[Path]:
+    found: list[Path] = []
+    for root in roots:
+        path = ROOT / root
+        found += [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
+    return found
+
+
+def _advisor(name: Path) -> str:
+    return name.relative_to(ROOT / "advisor").as_posix()
+
+
+def pure_files() -> list[Path]:
+    """The files that promise to read nothing from outside."""
+    advisor = [p for p in _sources("advisor") if _advisor(p) not in COMMANDS | LOADERS]
+    return advisor + _sources("harness/prompts", "harness/measure", "harness/plan.py", "harness/decide.py")
+
+
+def impurities(source: str) -> Iterator[str]:
+    """What in a module's source reaches outside, as 'line: what'."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    if alias.name.split(".")[0] in OUTSIDE:
+                        yield f"{node.lineno}: import {alias.name}"
+            case ast.ImportFrom(module=str(module), level=0) if module.split(".")[0] in OUTSIDE:
+                yield f"{node.lineno}: from {module}"
+            case ast.Call(
+                func=ast.Name(id="open" | "print" | "input" | "eval" | "exec" | "__import__" as name)
+            ):
+                yield f"{node.lineno}: {name}()"
+            case ast.Call(func=ast.Attribute(attr=name)) if name in CLOCKS:
+                yield f"{node.lineno}: .{name}()"
+            case ast.Call(func=ast.Attribute(attr="default_rng"), args=[], keywords=[]):
+                yield f"{node.lineno}: default_rng() without a seed"
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="np"), attr="random"), attr=name):
+                if name not in SEEDED:
+                    yield f"{node.lineno}: np.random.{name}"
+            case ast.Global():
+                yield f"{node.lineno}: global {', '.join(node.names)}"
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(_sources("advisor")) >= 40
+    assert len(_sources("harness")) >= 100
+    assert len(pure_files()) >= 40
+    there = {_advisor(path) for path in _sources("advisor")}
+    assert there >= COMMANDS | LOADERS, "a name of these lists is gone from the advisor"
+
+
+@pytest.mark.parametrize("path", pure_files(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_pure_rooms_read_nothing_from_outside(path: Path) -> None:
+    assert list(impurities(path.read_text(encoding="utf-8"))) == []
+
+
+def test_the_advisors_loaders_read_files_only() -> None:
+    allowed = ("pathlib", "importlib", "io")
+    for name in sorted(LOADERS):
+        found = impurities((ROOT / "advisor" / name).read_text(encoding="utf-8"))
+        bad = [entry for entry in found if not any(f" {module}" in entry for module in allowed)]
+        assert bad == [], f"advisor/{name}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os",
+        "from pathlib import Path",
+        "import urllib.request",
+        "def f():\n    from time import sleep",
+        "datetime.now()",
+        "date.today()",
+        "open('x')",
+        "np.random.rand(3)",
+        "np.random.default_rng()",
+        "def f():\n    global x",
+    ],
+)
+def test_the_look_itself_sees_what_is_impure(line: str) -> None:
+    assert list(impurities(line))
+
+
+@pytest.mark.parametrize("line", ["np.random.default_rng(seed)", "from datetime import date", "rng.random()"])
+def test_the_look_itself_lets_pure_code_pass(line: str) -> None:
+    assert not list(impurities(line))
+
+
+def test_the_import_contracts_are_kept() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c(['--no-cache'])"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ", 0 broken" in done.stdout
+
+
+def _imports_outside_functions(tree: ast.Module) -> Iterator[str]:
+    stack: list[ast.AST] = list(tree.body)
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                continue
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=orelse):
+                stack += orelse
+                continue
+            case ast.Import(names=names):
+                yield from (alias.name.split(".")[0] for alias in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.split(".")[0]
+        stack += list(ast.iter_child_nodes(node))
+
+
+TENSORS = sorted((ROOT / "harness/models").glob("tree_*.py"))
+"""Modules of nothing but tensor code; whoever needs them imports them inside a function."""
+
+
+def test_tensor_modules_are_imported_late() -> None:
+    assert TENSORS
+    names = {path.stem for path in TENSORS}
+    for path in _sources("advisor", "harness"):
+        if path in TENSORS:
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            match node:
+                case ast.ImportFrom(module=str(module)):
+                    assert module.split(".")[-1] not in names, path
+
+
+def test_heavy_packages_are_imported_inside_functions() -> None:
+    late = {*HEAVY, *"trl peft datasets bitsandbytes sentence_transformers xllamacpp pyarrow".split()}
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in _sources("advisor", "harness")
+        if path not in TENSORS
+        for name in _imports_outside_functions(ast.parse(path.read_text(encoding="utf-8")))
+        if name in late
+    }
+    assert found == set()
+
+
+COMMAND_HELP = """
+import sys
+sys.argv = [{name!r}, '--help']
+from {package}.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+loaded = [name for name in {heavy!r} if name in sys.modules]
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "word"), [("harness", "bakeoff"), ("advisor", "assess")], ids=["harness", "advisor"]
+)
+def test_help_loads_nothing_heavy(package: str, word: str) -> None:
+    code = COMMAND_HELP.format(name=package, package=package, heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert word in done.stdout
+
+
+def test_importing_the_packages_loads_nothing_heavy() -> None:
+    code = f"import sys, advisor, harness; assert not [n for n in {HEAVY!r} if n in sys.modules]"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in _sources("advisor", "harness", "dashboards", "tests")}
+    assert [f.relative_to(ROOT).as_posix() for f in sorted(folders) if not (f / "__init__.py").exists()] == []
