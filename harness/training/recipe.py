@@ -2,10 +2,12 @@
 
 Defaults and where they come from:
 - adapters on every linear projection, rank 16, alpha twice the rank: LoRA without Regret (Thinking
-  Machines, 2025-09): all layers' MLP and attention; rank hardly matters on small data.
-- learning rate 1e-3, linear decay: about ten times full tuning's (same source).
-- on a CPU, adapters on the upper third of the layers only: the lower ones are then computed once a
-  row and kept, which makes an epoch several times cheaper (`harness.training.trunk`).
+  Machines, 2025-09): MLP and attention both; rank hardly matters on small data.
+- learning rate 1e-3 with linear decay: about ten times full tuning's (same source). 2e-3 below 4,000
+  rows, where few steps have to do: measured, see docs/lab-log.md, "Tuning on a CPU".
+- batches of 8 below 4,000 rows and 32 from there on: small data needs steps more than smooth gradients.
+- on a CPU adapters on the upper quarter of the layers only, the lower ones then being computed once a
+  row and kept (`harness.training.trunk`), and rows cut to 128 tokens.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from harness.records import Recipe
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _LEAST_STEPS = 120
+_FEW_ROWS = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,8 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int) -> R
             got=plan.layers,
             allowed=f"1 to {hardware.layers}",
         )
-    batch = plan.batch_size or (16 if rows < 4000 else 32)
+    few = rows < _FEW_ROWS
+    batch = plan.batch_size or (8 if few else 32)
     rank = plan.rank or 16
     return Recipe(
         method=_method(plan, hardware),
@@ -84,11 +88,11 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int) -> R
         alpha=2 * rank,
         dropout=0.0,
         target_modules=TARGET_MODULES,
-        learning_rate=plan.learning_rate or 1e-3,
+        learning_rate=plan.learning_rate or (2e-3 if few else 1e-3),
         warmup_ratio=0.05,
         epochs=plan.epochs or _epochs(rows, batch),
         batch_size=batch,
-        max_tokens=plan.max_tokens or 192,
+        max_tokens=plan.max_tokens or (128 if hardware.device == "cpu" else 256),
         seed=seed,
         tuned_layers=plan.layers or _layers(hardware),
     )
@@ -140,6 +144,6 @@ def _layers(hardware: Hardware) -> int | None:
         case "cuda":
             return None
         case "cpu":
-            return max(1, round(hardware.layers / 3))
+            return max(1, round(hardware.layers / 4))
         case _:
             assert_never(hardware.device)

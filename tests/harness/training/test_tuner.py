@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,11 +163,20 @@ def test_checkpoints_of_another_recipe_are_not_taken_up(tuner):
     assert not any(line.startswith("going on") for line in lines)
 
 
-def test_a_diverging_training_stops_with_advice(tuner):
-    """A scale beyond fp32's largest number makes the first loss no number."""
-    with pytest.raises(TrainingError, match="diverged: its loss became") as caught:
-        tuner(alpha=10**39).tune(conversations(), (), _quietly())
+def test_a_diverging_training_stops_with_advice(tuner, tiny, tmp_path):
+    """Weights that are no numbers stand for any cause of such a loss: it reaches the log, and it stops."""
+    from safetensors.torch import load_file, save_file
+
+    broken = Path(shutil.copytree(tiny, tmp_path / "broken"))
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"][:] = math.nan
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    on_broken = tuner()
+    on_broken.settings = dataclasses.replace(on_broken.settings, base=broken)
+    with pytest.raises(TrainingError, match="diverged: its loss became nan at step 1") as caught:
+        on_broken.tune(conversations(), (), _quietly())
     assert "learning_rate" in str(caught.value)
+    assert not (on_broken.settings.artefacts / "tune").exists()
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 31.0])
