@@ -186,12 +186,16 @@ def _classical_query(inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
     return (line("machine time", Decimal(1), "queries", price, machine.basis, machine.source),)
 
 
+def rows_wanted(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
+    """Rows below which more are bought before training."""
+    if case.task is Task.CLASSIFICATION:
+        return inputs.labels * assumptions.part("rows_wanted_per_label", inputs.scenario)
+    return assumptions.part("rows_wanted", inputs.scenario)
+
+
 def _rows(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> tuple[float, float]:
     """(rows to train on, rows to buy)."""
-    if case.task is Task.CLASSIFICATION:
-        wanted = inputs.labels * assumptions.part("rows_wanted_per_label", inputs.scenario)
-    else:
-        wanted = assumptions.part("rows_wanted", inputs.scenario)
+    wanted = rows_wanted(case, inputs, assumptions)
     return max(wanted, inputs.examples), max(0.0, wanted - inputs.examples)
 
 

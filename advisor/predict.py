@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from advisor.advice import MoneySpan, Payback, Prediction, Span
@@ -11,17 +13,19 @@ from advisor.cost.ledger import PriceBasis, line, total_usd
 from advisor.cost.money import to_usd
 from advisor.cost.tco import OptionCosts, Tco, against, total_cost
 from advisor.economics import (
+    WHOLE_PROMPT_TOKENS,
     Market,
     option_costs,
     option_tco,
     prompt_tokens,
+    rows_wanted,
     runs_own_model,
     serving_machine,
     setting_of,
 )
 from advisor.rubric import Option
 from advisor.stats_light import wilson
-from advisor.use_case import UseCase
+from advisor.use_case import UseCase, facts_needed
 
 CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""
@@ -38,6 +42,16 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Pred
     inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
     tco = {s: option_tco(case, option, inputs[s], market, accuracy=accuracy[s]) for s in Scenario}
     where = where_it_runs(case, option, inputs[Scenario.LIKELY], market)
+    priced = {
+        s: [
+            tco[s],
+            *(
+                option_tco(other, option, resolve(other, market.assumptions, s), market, accuracy=accuracy[s])
+                for other in variants(case, market)
+            ),
+        ]
+        for s in Scenario
+    }
     return Prediction(
         option=option,
         model=tco[Scenario.LIKELY].option.model,
@@ -45,10 +59,10 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Pred
         accuracy_low=low,
         accuracy_high=high,
         accuracy_source=source,
-        usd_per_1k=_money({s: running_per_1k(t) for s, t in tco.items()}),
-        usd_per_1k_total=_money({s: t.usd_per_1k for s, t in tco.items()}),
-        usd_one_off=_money({s: t.one_off_usd for s, t in tco.items()}),
-        usd_per_month=_money({s: t.monthly_usd for s, t in tco.items()}),
+        usd_per_1k=_money(priced, running_per_1k),
+        usd_per_1k_total=_money(priced, lambda t: t.usd_per_1k),
+        usd_one_off=_money(priced, lambda t: t.one_off_usd),
+        usd_per_month=_money(priced, lambda t: t.monthly_usd),
         p95_ms=expected_p95(case, option, inputs, (where, market), bands),
         payback=_payback(case, tco, inputs),
         wrong_answers_counted=case.wrong_answer_cost is not None and low is not None,
@@ -70,11 +84,33 @@ def _middle(low: float | None, high: float | None) -> float | None:
     return None if low is None or high is None else (low + high) / 2
 
 
-def _money(values: dict[Scenario, Decimal | None]) -> MoneySpan:
-    known = [v for v in values.values() if v is not None]
+def variants(case: UseCase, market: Market) -> tuple[UseCase, ...]:
+    """Cases with other values of unknown answers that make an option neither steadily cheaper nor dearer.
+
+    More examples save labelling and cost training; knowledge beyond what a prompt holds makes the prompt
+    cheaper. So the ends of a range are not the ends of the cost, and the turning points are priced too.
+    """
+    found = [case]
+    if case.examples is None:
+        inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
+        turns = {round(rows_wanted(case, i, market.assumptions)) for i in inputs.values()}
+        assumed = market.assumptions.ranges["examples"]
+        found = [replace(c, examples=n) for c in found for n in {*turns, int(assumed.low), int(assumed.high)}]
+    if case.knowledge_tokens is None and facts_needed(case):
+        assumed = market.assumptions.ranges["knowledge_tokens"]
+        sizes = (int(assumed.low), WHOLE_PROMPT_TOKENS, WHOLE_PROMPT_TOKENS + 1, int(assumed.high))
+        found = [replace(c, knowledge_tokens=size) for c in found for size in sizes]
+    return tuple(found) if found != [case] else ()
+
+
+def _money(priced: dict[Scenario, list[Tco]], of: Callable[[Tco], Decimal | None]) -> MoneySpan:
+    """The span over scenarios and variants; the likely value is that of the case as it is."""
+    values = [of(tco) for totals in priced.values() for tco in totals]
+    likely = of(priced[Scenario.LIKELY][0])
+    known = [value for value in values if value is not None]
     if len(known) < len(values):
-        return MoneySpan(low=None, likely=values[Scenario.LIKELY], high=None)
-    return MoneySpan(low=min(known), likely=values[Scenario.LIKELY], high=max(known))
+        return MoneySpan(low=None, likely=likely, high=None)
+    return MoneySpan(low=min(known), likely=likely, high=max(known))
 
 
 def running_per_1k(tco: Tco) -> Decimal | None:
@@ -144,8 +180,6 @@ def _incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:
     per_query = (line("today", Decimal(1), "items", price, PriceBasis.MEASURED, "as given"),)
     setting = setting_of(inputs)
     if counted and inputs.wrong_answer_cost is not None and case.incumbent.accuracy is not None:
-        from dataclasses import replace
-
         setting = replace(setting, wrong_usd=inputs.wrong_answer_cost)
     costs = OptionCosts(
         method="incumbent", model=case.incumbent.kind, accuracy=case.incumbent.accuracy, per_query=per_query
@@ -167,8 +201,6 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
         today = _incumbent_tco(case, inputs[scenario], counted)
         assert today is not None
         if not counted:
-            from dataclasses import replace
-
             total = total_cost(total.option, replace(total.setting, wrong_usd=Decimal(0)))
         found[scenario] = against(total, today)
     pays = {s: a.pays_back for s, a in found.items()}

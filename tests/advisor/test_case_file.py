@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
-from tests.advisor.helpers import EXAMPLES, USE_CASES
 
 from advisor.case_file import build_case, dump_case, load_case, parse_case
 from advisor.errors import CaseError
 from advisor.use_case import Problem, Residency, Task
+from tests.advisor.helpers import EXAMPLES, USE_CASES
 
 
 def test_a_name_is_enough():

@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.advisor.helpers import USE_CASES, basis
 
 from advisor.advice import Answer
 from advisor.case_file import build_case
@@ -16,6 +15,7 @@ from advisor.rubric import Option, Thresholds, load_rubric, parse_rubric, points
 from advisor.scoring import between, contributions, pair_answer, score
 from advisor.use_case import Task, UseCase
 from advisor.vetoes import vetoes
+from tests.advisor.helpers import USE_CASES, basis
 
 RUBRIC = load_rubric()
 JUDGE = Judge(rubric=RUBRIC, market=basis().market)
@@ -127,7 +127,10 @@ def test_a_tighter_latency_never_helps_a_prompt_against_a_classical_model(case, 
         ({"task": "writing"}, {"classical"}),
         ({"offline": True}, {"route"}),
         ({"residency": "self-host-only"}, {"route"}),
-        ({"task": "classification", "examples": 0}, {"classical", "tune", "tune+retrieve", "route", "retrieve"}),
+        (
+            {"task": "classification", "examples": 0},
+            {"classical", "tune", "tune+retrieve", "route", "retrieve"},
+        ),
         ({"needs_facts": True, "examples": 0}, {"classical", "tune", "tune+retrieve", "route"}),
         ({"p95_ms": 90}, {"prompt", "retrieve", "route"}),
         ({"p95_ms": 90, "offline": True}, {"route"}),
@@ -178,7 +181,7 @@ def test_a_veto_decides_the_pair():
 def test_a_small_gap_is_a_tie_only_when_most_is_known():
     case = case_of(task="classification")
     scores = score(case, RUBRIC, {})
-    equal = replace(scores, totals={o: Decimal(0) for o in Option}, vetoes={o: () for o in Option})
+    equal = replace(scores, totals={o: Decimal(0) for o in Option}, vetoes=dict.fromkeys(Option, ()))
     known, unknown = replace(equal, unknown_share=0.1), replace(equal, unknown_share=0.6)
     assert between(known, RUBRIC, Option.RETRIEVE, Option.TUNE) is Answer.TIED
     assert between(unknown, RUBRIC, Option.RETRIEVE, Option.TUNE) is Answer.MEASURE
@@ -199,7 +202,10 @@ def test_a_rubric_that_is_wrong():
         'knowledge_tokens=1\np95_hosted_ms=1\nshort_output_tokens=1\nsource="x"\n'
         '[[confidence]]\ngap=0.0\nwords="x"\nshare=0.5\nseen="x"\n'
     )
-    factor = '[[factor]]\nname="a"\nfunction="facts"\nweight=1\ntoward={tune=%s}\nreason="r"\nsource="%s"\nopened="o"\n'
+    factor = (
+        '[[factor]]\nname="a"\nfunction="facts"\nweight=1\ntoward={tune=%s}\nreason="r"\n'
+        'source="%s"\nopened="o"\n'
+    )
     assert len(parse_rubric(text + factor % ("1.0", "s")).factors) == 1
     for bad in (factor % ("2.0", "s"), factor % ("1.0", ""), factor % ("1.0", "s") * 2, "[[factor]]\n"):
         with pytest.raises(ValueError, match=r"."):

@@ -78,7 +78,7 @@ def judge_all(rubric: Rubric | None = None) -> list[Judged]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Counts over cases. `decided` are those a winner was named for; `clear` those of them with one winner."""
+    """Counts; `decided`: a winner was named; `clear`: of these, the study has one winner."""
 
     n: int
     decided: int
