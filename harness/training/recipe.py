@@ -67,8 +67,11 @@ class Hardware:
     layers: int
 
 
-def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int) -> Recipe:
+def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int, shown: int = 0) -> Recipe:
     """The recipe for `rows` training rows; what the plan states always wins.
+
+    Args:
+        shown: how many examples each prompt carries (`tune+retrieve`); they need room.
 
     Raises:
         UsageError: if the plan asks for more layers than the model has.
@@ -92,7 +95,7 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int) -> R
         warmup_ratio=0.05,
         epochs=plan.epochs or _epochs(rows, batch),
         batch_size=batch,
-        max_tokens=plan.max_tokens or (128 if hardware.device == "cpu" else 256),
+        max_tokens=plan.max_tokens or (shown + 1) * (128 if hardware.device == "cpu" else 256),
         seed=seed,
         tuned_layers=plan.layers or _layers(hardware),
     )

@@ -36,6 +36,12 @@ def test_a_gpu_tunes_all_layers_and_a_cpu_the_upper_ones():
     assert on_cpu is not None and 1 <= on_cpu < 30
 
 
+def test_examples_in_the_prompt_get_room():
+    alone = choose_recipe(TunePlan(), 700, CPU, 1).max_tokens
+    assert choose_recipe(TunePlan(), 700, CPU, 1, shown=4).max_tokens == 5 * alone
+    assert choose_recipe(TunePlan(max_tokens=99), 700, CPU, 1, shown=4).max_tokens == 99
+
+
 def test_more_layers_than_there_are_is_refused():
     with pytest.raises(UsageError, match="more layers"):
         choose_recipe(TunePlan(layers=31), 700, CPU, 1)
