@@ -40,10 +40,35 @@ LOADERS = {
 }
 """The advisor's loaders: they read the tables it carries and the user's files, and nothing else."""
 
-OUTSIDE = set(
-    "asyncio ftplib getpass glob http httpx importlib io logging multiprocessing os pathlib platform random "
-    "requests secrets shutil socket sqlite3 ssl subprocess tempfile threading time urllib urllib3 uuid".split()
-)
+OUTSIDE = {
+    "asyncio",
+    "ftplib",
+    "getpass",
+    "glob",
+    "http",
+    "httpx",
+    "importlib",
+    "io",
+    "logging",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "platform",
+    "random",
+    "requests",
+    "secrets",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+    "urllib3",
+    "uuid",
+}
 """Modules through which clock, environment, disk, network or global random numbers come in."""
 
 CLOCKS = {"now", "utcnow", "today"}
@@ -185,7 +210,10 @@ def test_tensor_modules_are_imported_late() -> None:
 
 
 def test_heavy_packages_are_imported_inside_functions() -> None:
-    late = {*HEAVY, *"trl peft datasets bitsandbytes sentence_transformers xllamacpp pyarrow".split()}
+    late = {
+        *HEAVY,
+        *["trl", "peft", "datasets", "bitsandbytes", "sentence_transformers", "xllamacpp", "pyarrow"],
+    }
     found = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in _sources("advisor", "harness")

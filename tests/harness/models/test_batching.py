@@ -1,3 +1,5 @@
+"""Batches hold every item once and stay inside their budget."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

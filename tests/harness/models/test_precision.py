@@ -1,3 +1,5 @@
+"""The number format of local models follows the processor."""
+
 from harness.models.precision import choose_precision, cpu_flags
 
 AMX = "processor\t: 0\nflags\t\t: fpu avx512_bf16 amx_bf16 amx_tile amx_int8\n"

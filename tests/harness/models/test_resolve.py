@@ -1,3 +1,5 @@
+"""Model names mean what the rules say, wrong ones say what is allowed."""
+
 import pytest
 
 from harness.errors import ModelUnavailable

@@ -1,3 +1,5 @@
+"""Folders come from the environment that is passed in."""
+
 from pathlib import Path
 
 from harness.models.settings import cache_dir, wheel_dir

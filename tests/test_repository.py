@@ -1,0 +1,155 @@
+"""The repository as a whole: budgets of size, documents that match the folders, files that parse."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from advisor.case_file import parse_case
+from harness.data.card import parse_card
+from harness.plan import parse_plan
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST_LINES = 400
+MOST_LINES_OF_A_FUNCTION = 60
+CODE = sorted(path for room in ("advisor", "harness", "dashboards") for path in (ROOT / room).rglob("*.py"))
+
+
+def tracked() -> list[Path]:
+    """The files of the repository; all text files where there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=30, text=True
+        )
+        return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+    except (OSError, subprocess.CalledProcessError):
+        hidden = re.compile(r"/(\.[^/]+|__pycache__|runs|[^/]+\.egg-info)/")
+        return [p for p in ROOT.rglob("*") if p.is_file() and not hidden.search(f"/{p.relative_to(ROOT)}")]
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """(name, text) of every tracked text file."""
+    for path in tracked():
+        try:
+            yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(CODE) >= 150
+    assert len(tracked()) >= 200
+
+
+def test_files_are_short() -> None:
+    long = {p.relative_to(ROOT).as_posix(): len(p.read_text(encoding="utf-8").splitlines()) for p in CODE}
+    assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
+
+
+def test_functions_are_short() -> None:
+    """Counted from the first statement after the docstring: a flag of a command is a parameter, not work."""
+    long = {}
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[1 if ast.get_docstring(node) and len(node.body) > 1 else 0]
+                lines = (node.end_lineno or 0) - first.lineno + 1
+                if lines > MOST_LINES_OF_A_FUNCTION:
+                    long[f"{path.relative_to(ROOT)}:{node.name}"] = lines
+    assert long == {}
+
+
+def test_modules_are_documented() -> None:
+    """Benchmarks and tests too, where the linter does not ask for it."""
+    files = [*CODE, *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests").rglob("test_*.py")]
+    missing = [p for p in files if not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))]
+    assert [p.relative_to(ROOT).as_posix() for p in missing] == []
+
+
+def test_the_readme_shows_the_folders_there_are() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- tree -->\s*```[a-z]*\n(.*?)```\s*<!-- /tree -->", readme, re.DOTALL)
+    assert found, "README.md has no <!-- tree --> block"
+    shown = {line.split("/")[0].strip() for line in found.group(1).splitlines() if "/" in line.split("  ")[0]}
+    real = {path.relative_to(ROOT).parts[0] for path in tracked() if len(path.relative_to(ROOT).parts) > 1}
+    assert shown == {name for name in real if not name.startswith(".")}
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for name, text in texts():
+        if name.endswith(".md"):
+            for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+                if "://" not in target and not ((ROOT / name).parent / target).exists():
+                    broken.append(f"{name}: {target}")
+    assert broken == []
+
+
+CARDS = sorted((ROOT / "evalsets").glob("*/card.toml"))
+PLANS = sorted((ROOT / "harness/plans").glob("*.y*ml"))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.y*ml"))
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda p: p.parent.name)
+def test_cards_parse(path: Path) -> None:
+    assert parse_card(path.read_text(encoding="utf-8"), path.name).name == path.parent.name
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: p.name)
+def test_plans_parse(path: Path) -> None:
+    assert parse_plan(path.read_text(encoding="utf-8"), path.name).arms
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
+def test_examples_parse(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    if "arms" in yaml.safe_load(text):
+        assert parse_plan(text, path.name).arms
+    else:
+        assert parse_case(text, path.name).name
+
+
+def test_there_are_cards_plans_and_examples() -> None:
+    assert len(CARDS) >= 3 and len(PLANS) >= 1 and len(EXAMPLES) >= 1
+
+
+def test_data_files_are_installed_with_the_packages() -> None:
+    """Every file of a package that is not Python is named in pyproject's package data."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    data = settings["tool"]["setuptools"]["package-data"]
+    forgotten = []
+    for path in tracked():
+        package, *rest = path.relative_to(ROOT).parts
+        if package in {"advisor", "harness", "dashboards"} and path.suffix != ".py":
+            endings = {Path(pattern).suffix for pattern in data.get(package, [])}
+            if path.suffix not in endings:
+                forgotten.append("/".join([package, *rest]))
+    assert forgotten == []
+
+
+MACHINE_PATH = re.compile(r"(?<![\w./:-])/(?:work|root|Users|home/[a-z]+|mnt|private)/[\w.-]+")
+SECRET = re.compile(
+    r"\b(?:sk-(?:proj|ant)-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{30,}|hf_[A-Za-z]{30,})"
+)
+
+
+def test_no_file_names_a_folder_of_somebodys_machine() -> None:
+    found = [f"{name}: {match}" for name, text in texts() for match in MACHINE_PATH.findall(text)]
+    assert [entry for entry in found if not entry.startswith("tests/test_repository.py")] == []
+
+
+def test_no_file_holds_a_key() -> None:
+    assert [name for name, text in texts() if SECRET.search(text)] == []
+
+
+def test_nothing_is_left_open_in_words() -> None:
+    """An unfinished place is an error a user gets told, not a mark in the source."""
+    marks = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    assert [name for name, text in texts() if name.endswith((".py", ".md")) and marks.search(text)] == []
