@@ -155,8 +155,10 @@ def broad(case: UseCase, factor: Factor) -> Strength:
             return None
         case Task.REASONING:
             return 1.0
-        case Task.CODE:
-            return 0.1 if own else 0.4  # published results on code go both ways
+        case Task.CODE if own:
+            return 0.1
+        case Task.CODE:  # general code; a thousand examples of one kind make it a narrow target
+            return 0.4 * (1 - ramp(case.examples or 0, _at(factor), log=True))
         case _:
             return 0.0
 

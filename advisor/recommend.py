@@ -74,7 +74,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         incumbent_usd_per_1k=incumbent_usd_per_1k(case),
         currency=case.currency,
         rate=case.usd_rate,
-        prices=_price_lines(basis.market),
+        prices=() if must_self_host(case) else _price_lines(basis.market),
         rubric_version=basis.rubric.version,
         rubric_sha256=basis.rubric.sha256,
     )

@@ -265,7 +265,8 @@ def test_an_unknown_machine_is_an_error_and_its_price_solves_it():
 
 def test_currency_is_converted_at_the_dated_rate():
     case = build_case({"name": "x", "task": "extraction", "currency": "EUR", "day_rate": 460,
-                       "usd_rate": {"per_usd": "0.92", "as_of": "2026-11-20", "source": "a bank"}})  # fmt: skip
+                       "usd_rate": {"per_usd": "0.92", "as_of": "2026-11-20", "source": "a bank"}}
+                      )  # fmt: skip
     assert resolve(case, basis().market.assumptions, Scenario.LIKELY).day_rate == Decimal(500)
     text = advice_text(advise(case))
     assert "EUR/1k" in text and "1 USD = 0.92 EUR on 2026-11-20 (a bank)" in text
