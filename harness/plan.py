@@ -159,6 +159,33 @@ class CostPlan(_Part):
     frontier: tuple[str, ...] = ("openai/gpt-6-luna", "anthropic/claude-sonnet-5-5", "openai/gpt-6-astra")
 
 
+class Predicted(_Part):
+    """What the advice expects of one option, before anything is measured; None where it cannot say."""
+
+    option: Option
+    model: str
+    accuracy_low: Annotated[float, Field(ge=0, le=1)] | None = None
+    accuracy_high: Annotated[float, Field(ge=0, le=1)] | None = None
+    usd_per_1k_low: Decimal | None = None
+    usd_per_1k_high: Decimal | None = None
+    p95_ms_low: float | None = None
+    p95_ms_high: float | None = None
+
+
+class AdvicePlan(_Part):
+    """The advice that the plan tests, locked with it: a prediction made before any arm runs.
+
+    `ranking` holds the options from first to last, vetoed ones left out.
+    """
+
+    case: str
+    case_sha256: str
+    rubric: str
+    answer: str
+    ranking: tuple[Option, ...]
+    predictions: tuple[Predicted, ...]
+
+
 class ExperimentPlan(_Part):
     """A whole bake-off."""
 
@@ -172,6 +199,7 @@ class ExperimentPlan(_Part):
     latency: LatencyPlan = LatencyPlan()
     decision: DecisionPlan = DecisionPlan()
     cost: CostPlan
+    advice: AdvicePlan | None = None
 
     @model_validator(mode="after")
     def _distinct_arms(self) -> ExperimentPlan:

@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("init")(bakeoff.init)
 app.command("bakeoff")(bakeoff.bakeoff)
+app.command("plan")(bakeoff.plan)
 app.command("run")(bakeoff.run)
 app.command("resume")(bakeoff.resume)
 app.command("runs")(runs.runs)

@@ -160,6 +160,54 @@ def bakeoff(
     _go(plan, context, dry_run=dry_run, as_json=as_json)
 
 
+def plan(
+    case: Annotated[Path, typer.Argument(metavar="CASE.yaml", help="The use case; see `advisor assess`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The plan to write.")] = Path("plan.yaml"),
+    evalset: Annotated[str, typer.Option("--evalset", help="An evalset by name or folder.")] = "",
+    data: Annotated[str, typer.Option("--data", help="Your own tickets: a CSV or JSONL file.")] = "",
+    text: Annotated[list[str] | None, typer.Option("--text", help="Its text column(s).")] = None,
+    label: Annotated[str, typer.Option("--label", help="Its label column.")] = "",
+    model: Annotated[
+        str, typer.Option("--model", envvar="TOR_MODEL", help="Model of prompt and retrieve.")
+    ] = "smollm2-135m",
+    tune_model: Annotated[
+        str, typer.Option("--tune-model", envvar="TOR_TUNE_MODEL", help="The model to tune.")
+    ] = "smollm2-135m",
+    api_base: Annotated[str, typer.Option("--api-base", envvar="TOR_API_BASE")] = "",
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Use this many test items.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", envvar="TOR_SEED")] = 17,
+    price_at: Annotated[str | None, typer.Option("--price-at", help="Prices of this day.")] = None,
+    price: Price = None,
+) -> None:
+    """Advise on a use case and write the plan that tests the advice; the prediction is locked with it."""
+    from harness.pipelines.advising import CaseRequest, plan_case
+
+    context = make_context(DEFAULT_RUNS, open_progress(quiet=True), price=price)
+    rows = {
+        "evalset": evalset,
+        "file": data,
+        "text": list(split_names(text)),
+        "label": label,
+        "limit_test": limit,
+    }
+    request = CaseRequest(
+        case=case,
+        rows=rows,
+        model=model,
+        tune_model=tune_model,
+        api_base=api_base,
+        seed=seed,
+        price_at=price_at,
+    )
+    made = plan_case(request, context)
+    _write_plan(made, output)
+    assert made.advice is not None
+    typer.echo(f"The advice: {made.advice.answer}; first to try: {made.advice.ranking[0].value}.")
+    typer.echo(f"Wrote {output}. Next: harness run {output}")
+
+
 def run(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="The plan to run.")],
     dry_run: Annotated[

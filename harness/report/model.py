@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import assert_never
 
+from harness.report.advice import advice_section
 from harness.report.details import Closing, detail_sections, lines, short
 from harness.report.tables import (
     arm_named,
@@ -38,6 +39,7 @@ def report_view(results: RunResults, closing: Closing | None = None) -> View:
             blocks=(arms_table(results.arms, results.verdict),),
         ),
         _verdict(results),
+        advice_section(results.advice),
         _frontier(results.verdict),
         _slices(results),
         _data(results.data, results.verdict),

@@ -1,0 +1,117 @@
+"""From advice to the experiment that tests it. The prediction is locked with the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.advice import Advice, OptionAdvice
+from advisor.commands import CommandPrices, advise
+from advisor.cost.errors import CostError
+from advisor.errors import CaseError
+from harness.errors import UsageError
+from harness.pipelines.context import Context
+from harness.plan import ExperimentPlan, build_plan
+from harness.records import Option
+
+_ALWAYS = (Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.ROUTE)
+_NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRequest:
+    """What the plan of a case is made with.
+
+    Attributes:
+        rows: the `data` part of the plan.
+        model: of prompt and retrieve; tune_model: of the tuned arms.
+    """
+
+    case: Path
+    rows: Mapping[str, object]
+    model: str
+    tune_model: str
+    api_base: str
+    seed: int
+    price_at: str | None
+
+
+def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
+    """Advise on a use case and write the plan that tests the advice.
+
+    Raises:
+        UsageError: if the use case or a price cannot be used.
+    """
+    prices = CommandPrices(price_at=request.price_at, overrides=context.price_overrides)
+    try:
+        advice = advise(request.case, prices)
+    except (CaseError, CostError) as error:
+        raise UsageError(str(error)) from error
+    case = advice.case
+    decision: dict[str, object] = {}
+    if case.quality_floor is not None and 0 < case.quality_floor < 1:
+        decision["quality_floor"] = case.quality_floor
+    if case.p95_ms is not None:
+        decision["max_p95_ms"] = case.p95_ms
+    raw: dict[str, object] = {
+        "title": case.name,
+        "seed": request.seed,
+        "data": dict(request.rows),
+        "arms": _arms(request),
+        "decision": decision,
+        "cost": {
+            "price_date": request.price_at or f"{context.clock():%Y-%m-%d}",
+            "queries_per_month": max(1, round(case.queries_per_month or 10_000)),
+        },
+        "advice": _advice(advice),
+    }
+    return build_plan(raw, f"the plan of {request.case}")
+
+
+def _arms(request: CaseRequest) -> list[dict[str, str]]:
+    """All options run, the vetoed ones too: a veto is about shipping, and a run may object to it."""
+    arms = []
+    for option in _ALWAYS:
+        arm = {"option": option.value}
+        if option in {Option.PROMPT, Option.RETRIEVE}:
+            arm |= {"model": request.model}
+            if request.api_base:
+                arm |= {"api_base": request.api_base}
+        elif option in _NEEDS_MODEL:
+            arm |= {"model": request.tune_model}
+        arms.append(arm)
+    return arms
+
+
+def _advice(advice: Advice) -> dict[str, object]:
+    ranked = [option for option in advice.options if option.place is not None]
+    return {
+        "case": advice.case.name,
+        "case_sha256": advice.case_sha256,
+        "rubric": f"{advice.rubric_version} ({advice.rubric_sha256[:12]})",
+        "answer": advice.pair.answer.value,
+        "ranking": [option.option.value for option in sorted(ranked, key=lambda o: o.place or 0)],
+        "predictions": _predictions(advice.options),
+    }
+
+
+def _predictions(options: Sequence[OptionAdvice]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for option in options:
+        expected = option.prediction
+        if expected is None:
+            continue
+        found.append(
+            {
+                "option": option.option.value,
+                "model": expected.model,
+                "accuracy_low": expected.accuracy_low,
+                "accuracy_high": expected.accuracy_high,
+                "usd_per_1k_low": expected.usd_per_1k.low,
+                "usd_per_1k_high": expected.usd_per_1k.high,
+                "p95_ms_low": expected.p95_ms.low,
+                "p95_ms_high": expected.p95_ms.high,
+            }
+        )
+    return found
