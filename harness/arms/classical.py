@@ -100,6 +100,8 @@ class ClassicalArm:
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """One pass over all items."""
+        if not items:
+            return
         start = time.perf_counter()
         logprobs = self._logprobs([item.text for item in items])
         timing = shared_time(items, time.perf_counter() - start)
@@ -173,7 +175,10 @@ def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode"),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2),
     )
-    union.fit(texts)
+    try:
+        union.fit(texts)
+    except ValueError as error:  # no word or letter group is left to count
+        raise DataError("The training texts give a classifier nothing to count.", got=str(error)) from error
     transform: Callable[[Sequence[str]], Any] = union.transform
     return transform
 

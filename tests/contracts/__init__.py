@@ -1,0 +1,1 @@
+"""What every option has to keep, whatever it is made of."""
