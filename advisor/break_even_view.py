@@ -1,16 +1,21 @@
-"""From which volume an option on machines of one's own is the cheaper one than prompting the hosted model."""
+"""From which volume an option on machines of one's own is the cheaper one than prompting the hosted model.
+
+The likely answer is exact arithmetic; the interval comes from seeded draws between the cheap and the dear
+scenario, which move independently, so it is rather too narrow.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from advisor.assumed import Inputs
+from advisor.assumed import Inputs, Scenario
 from advisor.cost.break_even import FixedCost, break_even
 from advisor.cost.ledger import total_usd
 from advisor.cost.machines import HOURS_PER_MONTH
 from advisor.cost.serving import monthly_capacity
-from advisor.cost.tco import total_cost
+from advisor.cost.tco import Tco, total_cost
 from advisor.economics import (
     Market,
     load_of,
@@ -23,59 +28,121 @@ from advisor.economics import (
 from advisor.rubric import Option
 from advisor.use_case import UseCase, must_self_host
 
+SEED = 20261123
+LEVEL = 0.9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEvenRow:
-    """The volume, with its outcome in the cost room's words ('at', 'never', ...)."""
+    """The volume, with its outcome in the cost room's words ('at', 'never', ...).
+
+    Attributes:
+        low, high: of the volume at `level`, None where that share of the draws never breaks even.
+        share_never: of the draws.
+    """
 
     rival: Option
     outcome: str
     queries_per_month: int | None
+    low: float | None
+    high: float | None
+    level: float
+    share_never: float | None
     sentence: str
 
 
-def break_even_row(case: UseCase, option: Option, inputs: Inputs, market: Market) -> BreakEvenRow | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    fixed: Decimal | None
+    machine: Decimal | None
+    capacity: float
+    rival_query: Decimal | None
+
+
+def break_even_row(
+    case: UseCase, option: Option, inputs: Mapping[Scenario, Inputs], market: Market
+) -> BreakEvenRow | None:
     """Break-even of an own-model option against the hosted prompt; None where there is no such pair.
 
-    The fixed part holds machines-independent months (index, changes, people) and the one-off costs beyond
-    the rival's, spread over the horizon.
+    The fixed part holds what does not grow with queries (index, changes, people) and the one-off costs
+    beyond the rival's, spread over the horizon.
     """
     if not runs_own_model(case, option) or must_self_host(case) or runs_own_model(case, Option.PROMPT):
         return None
-    own = option_costs(case, option, inputs, market)
-    rival = option_costs(case, Option.PROMPT, inputs, market)
-    fleet = own_fleet(case, prompt_tokens(case, option, inputs, market.assumptions), inputs, market)
-    machine = None if fleet.usd_per_hour is None else fleet.usd_per_hour * HOURS_PER_MONTH
-    setting = setting_of(inputs)
-    fixed = _fixed(total_cost(own, setting), total_cost(rival, setting), setting.horizon_months)
+    sides = {scenario: _side(case, option, given, market) for scenario, given in inputs.items()}
+    likely = sides[Scenario.LIKELY]
     found = break_even(
         FixedCost(
-            usd_per_month=fixed,
-            machine_usd_per_month=machine,
-            queries_per_machine=Decimal(str(monthly_capacity(load_of(case, inputs), fleet))),
+            usd_per_month=likely.fixed,
+            machine_usd_per_month=likely.machine,
+            queries_per_machine=Decimal(str(likely.capacity)),
         ),
-        total_usd(rival.per_query),
+        likely.rival_query,
     )
+    low, high, never = _simulated(sides)
     return BreakEvenRow(
         rival=Option.PROMPT,
         outcome=found.outcome.value,
         queries_per_month=found.queries_per_month,
+        low=low,
+        high=high,
+        level=LEVEL,
+        share_never=never,
         sentence=f"against prompting the hosted model: {found.outcome.value} ({found.reason})",
     )
 
 
-def _fixed(own: object, rival: object, horizon: Decimal) -> Decimal | None:
-    """What the own option costs a month beyond the rival, machines and queries aside; at least 0."""
-    from advisor.cost.tco import Tco
+def _side(case: UseCase, option: Option, inputs: Inputs, market: Market) -> _Side:
+    own = option_costs(case, option, inputs, market)
+    rival = option_costs(case, Option.PROMPT, inputs, market)
+    fleet = own_fleet(case, prompt_tokens(case, option, inputs, market.assumptions), inputs, market)
+    setting = setting_of(inputs)
+    return _Side(
+        fixed=_fixed(total_cost(own, setting), total_cost(rival, setting), setting.horizon_months),
+        machine=None if fleet.usd_per_hour is None else fleet.usd_per_hour * HOURS_PER_MONTH,
+        capacity=monthly_capacity(load_of(case, inputs), fleet),
+        rival_query=total_usd(rival.per_query),
+    )
 
-    assert isinstance(own, Tco) and isinstance(rival, Tco)
+
+def _fixed(own: Tco, rival: Tco, horizon: Decimal) -> Decimal | None:
+    """What the own option costs a month beyond the rival, machines and queries aside; at least 0."""
     parts = []
     for tco, sign in ((own, 1), (rival, -1)):
         once = tco.one_off_usd
         month = total_usd(
-            line for line in tco.monthly if line.unit not in ("tokens", "queries") and line.name != "machines"
+            line
+            for line in tco.monthly
+            if line.name not in {q.name for q in tco.option.per_query} and line.name != "machines"
         )
         if once is None or month is None:
             return None
         parts.append(sign * (once / horizon + month))
     return max(Decimal(0), sum(parts, Decimal(0)))
+
+
+def _simulated(sides: Mapping[Scenario, _Side]) -> tuple[float | None, float | None, float | None]:
+    import numpy as np
+
+    from advisor.cost.sensitivity import BreakEvenRanges, Range, known, simulate_break_even
+
+    def spread(name: str) -> Range | None:
+        values = [getattr(side, name) for side in sides.values()]
+        if any(value is None for value in values):
+            return None
+        low, likely, high = sorted(float(value) for value in values)
+        return Range(low=low, likely=likely, high=high)
+
+    found = {name: spread(name) for name in ("fixed", "machine", "capacity", "rival_query")}
+    fixed, machine, capacity, query = found.values()
+    if fixed is None or machine is None or capacity is None or query is None:
+        return None, None, None
+    ranges = BreakEvenRanges(
+        usd_per_month=fixed,
+        machine_usd_per_month=machine,
+        queries_per_machine=capacity,
+        usd_per_query=known(0.0),
+        rival_usd_per_query=query,
+    )
+    result = simulate_break_even(ranges, np.random.default_rng(SEED), level=LEVEL)
+    return result.low, result.high, result.share_never

@@ -13,6 +13,7 @@ from advisor.cost.money import format_money, from_usd
 from advisor.economics import Market, option_tco
 from advisor.predict import incumbent_usd_per_1k, running_per_1k
 from advisor.rubric import Option, load_rubric
+from advisor.swing_view import CostSwing, cost_swings
 from advisor.text import ascii_safe
 from advisor.use_case import UseCase
 from advisor.vetoes import vetoes
@@ -33,6 +34,7 @@ class OptionSheet:
     usd_per_1k: MoneySpan
     usd_per_1k_running: MoneySpan
     break_even: BreakEvenRow | None
+    swings: tuple[CostSwing, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,8 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
                 usd_horizon=_span([t.horizon_usd for t in tco.values()], likely.horizon_usd),
                 usd_per_1k=_span([t.usd_per_1k for t in tco.values()], likely.usd_per_1k),
                 usd_per_1k_running=_span([running_per_1k(t) for t in tco.values()], running_per_1k(likely)),
-                break_even=break_even_row(case, option, inputs[Scenario.LIKELY], market),
+                break_even=break_even_row(case, option, inputs, market),
+                swings=cost_swings(case, option, inputs[Scenario.LIKELY], market),
             )
         )
     return CostSheet(
@@ -111,7 +114,16 @@ def cost_text(sheet: CostSheet) -> str:
         lines += [_line(entry, show) for entry in option.monthly if entry.name != "wrong answers"]
         lines.append(f"  over the horizon    {span(option.usd_horizon)}")
         if option.break_even is not None:
-            lines.append(f"  break-even          {option.break_even.sentence}")
+            lines += _break_even_lines(option.break_even)
+        for swing in option.swings[:3]:
+            said = ", assumed" if swing.assumed else ""
+            ends = " to ".join(
+                show(None if usd is None else Decimal(str(usd)))
+                for usd in (swing.usd_at_low, swing.usd_at_high)
+            )
+            lines.append(
+                f"  hangs on            {swing.field} {swing.low:,g} to {swing.high:,g}{said}: {ends}"
+            )
         lines.append("")
     for a in sheet.assumed:
         lines.append(f"assumed {a.key}: {a.likely:,g} {a.unit} ({a.low:,g} to {a.high:,g}) [{a.source}]")
@@ -119,8 +131,21 @@ def cost_text(sheet: CostSheet) -> str:
     return ascii_safe("\n".join(lines) + "\n")
 
 
+def _break_even_lines(row: BreakEvenRow) -> list[str]:
+    lines = [f"  break-even          {row.sentence}"]
+    if row.share_never is not None:
+        low, high = (None if end is None else f"{end:,.0f}" for end in (row.low, row.high))
+        span = f"{low} to {high or 'never'} queries a month" if low else "never"
+        lines.append(
+            f"                      {row.level:.0%} of draws: {span}; never in {row.share_never:.0%}"
+        )
+    return lines
+
+
 def _line(entry: LedgerLine, show: object) -> str:
     assert callable(show)
-    quantity = "unknown" if entry.quantity is None else f"{entry.quantity:,.4g}"
+    quantity = "unknown"
+    if entry.quantity is not None:
+        quantity = f"{entry.quantity:,.0f}" if entry.quantity >= 100 else f"{float(entry.quantity):.3g}"
     amount = f"{show(entry.amount_usd):>12}"
     return f"    {entry.name:<22} {quantity:>12} {entry.unit:<9} {amount}  {entry.basis.value}"

@@ -1,0 +1,78 @@
+"""One-at-a-time sensitivity: what an option's horizon cost does when one input alone moves.
+
+A known input moves by half and to double; one that is assumed moves over its range. All else stays at its
+likely value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from advisor.assumed import Inputs
+from advisor.economics import Market, option_tco
+from advisor.rubric import Option
+from advisor.use_case import UseCase
+
+_INPUTS = (
+    "queries_per_month",
+    "horizon_months",
+    "day_rate",
+    "example_cost",
+    "examples",
+    "labels",
+    "knowledge_tokens",
+    "knowledge_changes_per_month",
+    "label_changes_per_month",
+    "open_model_billions",
+    "input_tokens",
+    "output_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostSwing:
+    """Horizon cost with one input at `low` and at `high`; None where it is not known."""
+
+    field: str
+    assumed: bool
+    low: float
+    high: float
+    usd_at_low: float | None
+    usd_at_high: float | None
+
+
+def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[CostSwing, ...]:
+    """The swings that move the cost at all, largest first."""
+    from advisor.cost.sensitivity import Range, swings
+
+    assumed = {r.key.split(":")[0]: r for r in inputs.assumed}
+
+    def span(field: str) -> Range:
+        now = float(getattr(inputs, field))
+        if field in assumed:
+            return Range(low=assumed[field].low, likely=now, high=assumed[field].high)
+        return Range(low=now / 2, likely=now, high=now * 2)
+
+    def evaluate(values: Mapping[str, float]) -> float | None:
+        changed: dict[str, Any] = dict(values)
+        for name in ("day_rate", "example_cost"):
+            changed[name] = Decimal(str(values[name]))
+        total = option_tco(case, option, replace(inputs, **changed), market).horizon_usd
+        return None if total is None else float(total)
+
+    ranges = {field: span(field) for field in _INPUTS}
+    return tuple(
+        CostSwing(
+            field=swing.name,
+            assumed=swing.name in assumed,
+            low=ranges[swing.name].low,
+            high=ranges[swing.name].high,
+            usd_at_low=swing.at_low,
+            usd_at_high=swing.at_high,
+        )
+        for swing in swings(evaluate, ranges)
+        if swing.size > 0
+    )
