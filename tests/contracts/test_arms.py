@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
@@ -21,6 +21,9 @@ from harness.arms.floor import FloorArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm
+from harness.models.base import ChatModel, EmbeddingModel
+from harness.models.open import open_chat, open_embedding
+from harness.models.settings import ModelSettings
 from harness.prompts.classification import PromptLimits
 from harness.records import ArmId, Failure, FailureKind, Fitted, Item, Option, Outcome, Prediction
 from harness.retrieval.index import TrainingIndex
@@ -324,42 +327,42 @@ def test_a_prompt_over_its_budget_loses_its_farthest_examples() -> None:
         assert fits or not shown.neighbours
 
 
+@pytest.fixture(scope="module")
+def embedded(smollm2: Path, minilm: Path, model_cache: Path) -> Iterator[tuple[ChatModel, EmbeddingModel]]:
+    """Both embedded models, opened once."""
+    settings = ModelSettings(cache=model_cache, offline=True, threads=1, precision="fp32")
+    chat = open_chat("smollm2-135m", settings)
+    yield chat, open_embedding("minilm-l6", settings)
+    chat.close()
+
+
 @pytest.mark.models
 @pytest.mark.parametrize("option", [Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE], ids=lambda o: o.value)
-def test_the_embedded_models_keep_it_too(
-    option: Option, smollm2: Path, minilm: Path, model_cache: Path
-) -> None:
-    from harness.models.open import open_chat, open_embedding
-    from harness.models.settings import ModelSettings
-
-    settings = ModelSettings(cache=model_cache, offline=True, threads=1, precision="fp32")
+def test_the_embedded_models_keep_it_too(option: Option, embedded: tuple[ChatModel, EmbeddingModel]) -> None:
+    chat, embedder = embedded
     few = ROWS.test[:8]
     name = ArmId(option=option, model="smollm2-135m")
-    embedder, chat = open_embedding("minilm-l6", settings), open_chat("smollm2-135m", settings)
-    try:
-        index = TrainingIndex.build(ROWS.train, embedder)
-        arm: Arm
-        match option:
-            case Option.CLASSICAL:
-                arm = ClassicalArm(name, embedder, seed=17)
-            case Option.PROMPT:
-                arm = PromptArm(name, chat, LABELS, LIMITS)
-            case _:
-                quick = RetrieveSettings(k=(2,), max_tokens=400, dev_items=2)
-                arm = RetrieveArm(name, chat, index, LABELS, LIMITS, quick)
-        arm.fit(material(), None)
-        arm.refresh()
-        first = list(arm.predict(few))
-        arm.refresh()
-        again = list(arm.predict(poisoned(few)))
-        assert sorted(o.item_id for o in first) == sorted(item.id for item in few)
-        assert answers(first) == answers(again)
-        arm.refresh()
-        together = {outcome.item_id: outcome for outcome in first}
-        for one, other in ((arm.predict_one(item), together[item.id]) for item in few):
-            assert isinstance(one, Prediction) and isinstance(other, Prediction)
-            assert one.text == other.text and not one.timing.batched and other.timing.batched
-            assert one.label_logprobs == pytest.approx(other.label_logprobs, abs=2e-3)
-            assert one.timing.model_s > 0
-    finally:
-        chat.close()
+    arm: Arm
+    match option:
+        case Option.CLASSICAL:
+            arm = ClassicalArm(name, embedder, seed=17)
+        case Option.PROMPT:
+            arm = PromptArm(name, chat, LABELS, LIMITS)
+        case _:
+            quick = RetrieveSettings(k=(2,), max_tokens=400, dev_items=2)
+            index = TrainingIndex.build(ROWS.train, embedder)
+            arm = RetrieveArm(name, chat, index, LABELS, LIMITS, quick)
+    arm.fit(material(), None)
+    arm.refresh()
+    first = list(arm.predict(few))
+    arm.refresh()
+    again = list(arm.predict(poisoned(few)))
+    assert sorted(o.item_id for o in first) == sorted(item.id for item in few)
+    assert answers(first) == answers(again)
+    arm.refresh()
+    together = {outcome.item_id: outcome for outcome in first}
+    for one, other in ((arm.predict_one(item), together[item.id]) for item in few):
+        assert isinstance(one, Prediction) and isinstance(other, Prediction)
+        assert one.text == other.text and not one.timing.batched and other.timing.batched
+        assert one.label_logprobs == pytest.approx(other.label_logprobs, abs=2e-3)
+        assert one.timing.model_s > 0
