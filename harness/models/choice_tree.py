@@ -12,6 +12,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """All answers with one first token.
+
+    Attributes:
+        edge: index in the tree's `edges` of the first token.
+        nodes: the nodes below that edge, parents before children; empty where the token is an answer.
+        answers: indices of the answers.
+    """
+
+    edge: int
+    nodes: tuple[int, ...]
+    answers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceTree:
     """A prefix tree over tokenised answers.
 
@@ -23,6 +38,7 @@ class ChoiceTree:
             of the prompt.
         paths: for each answer, the edges whose log-probabilities add up to its own.
         lengths: tokens of each answer, end-of-turn included.
+        branches: one for each first token, in the order of their first answers.
     """
 
     tokens: tuple[int, ...]
@@ -31,6 +47,7 @@ class ChoiceTree:
     edges: tuple[tuple[int, int], ...]
     paths: tuple[tuple[int, ...], ...]
     lengths: tuple[int, ...]
+    branches: tuple[Branch, ...]
 
     def ancestors(self, node: int) -> tuple[int, ...]:
         """The node itself and all nodes above it, from the node upwards."""
@@ -79,4 +96,17 @@ def choice_tree(answers: Sequence[Sequence[int]]) -> ChoiceTree:
         edges=tuple(edges),
         paths=tuple(paths),
         lengths=tuple(len(answer) for answer in answers),
+        branches=_branches(paths, tuple(edges)),
+    )
+
+
+def _branches(paths: Sequence[tuple[int, ...]], edges: Sequence[tuple[int, int]]) -> tuple[Branch, ...]:
+    answers: dict[int, list[int]] = {}
+    nodes: dict[int, set[int]] = {}
+    for answer, path in enumerate(paths):
+        answers.setdefault(path[0], []).append(answer)
+        nodes.setdefault(path[0], set()).update(edges[step][0] for step in path[1:])
+    return tuple(
+        Branch(edge=edge, nodes=tuple(sorted(nodes[edge])), answers=tuple(members))
+        for edge, members in answers.items()
     )

@@ -1,11 +1,18 @@
-"""A local causal language model that scores every allowed answer exactly, in this process.
+"""A local causal language model that scores the allowed answers in this process.
+
+A model with an adapter, being trained on its answers, reads the prompt first and computes the answers that
+can matter (`TreeScorer.score_needed`): the best answer is the exact one, and no probability is off by more
+than 1e-3. Other models compute every answer, as do small sets of choices: an untuned model begins many
+answers and ends few, so that first tokens rule nothing out and one pass over prompt and tree is faster.
 
 `answer` sorts requests by length and scores them in batches; `answer_one` scores one, as a user's query
 would be. Both reuse the keys and values of the prompt prefix that was used last (a label guide, say).
 The answer is the most probable choice, ties to the first; nothing is sampled, so no seed is needed.
 
 Same requests in the same order on a fresh model give bit-identical replies. Other batch-mates or
-another kept prefix change log-probabilities by rounding only: at most 1e-3 in fp32, about 0.5 in bf16.
+another kept prefix change log-probabilities by rounding only (at most 1e-3 in fp32, up to 2 in bf16: the
+worst on 12 prompts); of answers that were left out, their share of the bound. A batch and a prompt alone
+may leave out different answers. What was asked since `forget` and the first prompts does not matter.
 Prompts longer than the context are failures, never cut. Limit: the adapter is merged into the weights
 on loading, in fp32 before any rounding; the merged model is what is scored.
 """
@@ -18,7 +25,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.cost.usage import CountedBy, Usage
 from harness.errors import MissingExtra, ModelUnavailable
@@ -31,10 +38,17 @@ from harness.models.rendering import Renderer
 from harness.models.settings import ModelSettings
 from harness.records import Failure, FailureKind, Message, ModelIdentity
 
+if TYPE_CHECKING:
+    from harness.models.tree_scoring import Prefix
+
 # Tokens of one pass, padding and tree included. On one CPU core 300, 700, 1,536 and 3,000 took 0.60, 0.61,
 # 0.71 and 0.82 s an item (180 own tokens, fp32, SmolLM2-135M): small passes stay in the processor's cache.
 _CPU_TOKENS = 768
 _GPU_TOKENS = 16_384
+# Trees of so few nodes are computed with the prompt, for a batch and for one prompt alone: a second pass
+# costs as much as about 30 tokens (SmolLM2-135M, fp32, one core: all weights are read once more), which a
+# batch shares, and a tuned model looks below a third of the nodes.
+_SMALL_TREE, _SMALL_TREE_ALONE = 24, 96
 _MIN_PREFIX = 8  # a shorter common prefix is not worth a pass of its own
 _PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
 _PROBE_ANSWERS = ("refund request", "refund", "other")
@@ -68,7 +82,7 @@ class TransformersChat:
         """
         precision = choose_precision(settings.device, settings.precision)
         self._model, tokenizer = _load(folder, settings, precision)
-        from harness.models.tree_scoring import PlainScorer, Prefix, tree_scorer
+        from harness.models.tree_scoring import PlainScorer, tree_scorer
 
         self.renderer = Renderer(tokenizer)
         limit = getattr(self._model.config, "max_position_embeddings", None) or 1 << 30
@@ -78,6 +92,7 @@ class TransformersChat:
             self._model, probe, [self.renderer.completion_ids(a) for a in _PROBE_ANSWERS]
         )
         self._plain = PlainScorer(self._model)
+        self._tuned = settings.adapter is not None
         self._prefix: Prefix | None = None
         self._last: tuple[int, ...] = ()
         self._budget = _CPU_TOKENS if settings.device == "cpu" else _GPU_TOKENS
@@ -129,7 +144,7 @@ class TransformersChat:
         job = self._job(request)
         if isinstance(job, Failure):
             return job
-        return next(iter(self._answer_jobs([job])))
+        return next(iter(self._answer_jobs([job], alone=True)))
 
     def close(self) -> None:
         """Free the weights and the kept prefix."""
@@ -154,7 +169,7 @@ class TransformersChat:
             self._answers[choices] = _Answers(ids=ids, tree=choice_tree(ids))
         return self._answers[choices]
 
-    def _answer_jobs(self, jobs: list[_Job]) -> Iterator[ChatReply]:
+    def _answer_jobs(self, jobs: list[_Job], *, alone: bool = False) -> Iterator[ChatReply]:
         """Jobs with the same choices."""
         answers = self._tokenised(jobs[0].request.choices)
         if self._tree is None:
@@ -167,19 +182,31 @@ class TransformersChat:
         prefix, fresh = self._shared_prefix([job.ids for job in jobs])
         prefix_s = time.perf_counter() - start
         skip = len(prefix.ids) if prefix else 0
-        from harness.models.tree_scoring import padded
-
-        nodes = len(answers.tree.tokens)
-        for group in batches([padded(len(job.ids) - skip) + nodes for job in jobs], self._budget):
+        small = _SMALL_TREE_ALONE if alone else _SMALL_TREE
+        two_steps = self._tuned and len(answers.tree.tokens) > small
+        beside = 0 if two_steps else len(answers.tree.tokens)
+        lengths = [self._tree.padded(len(job.ids) - skip) + beside for job in jobs]
+        for group in batches(lengths, self._budget):
             members = [jobs[index] for index in group]
             start = time.perf_counter()
-            rows = self._tree.score([job.ids[skip:] for job in members], answers.tree, prefix).tolist()
+            suffixes = [job.ids[skip:] for job in members]
+            rows, nodes = self._scores(suffixes, answers.tree, prefix, two_steps)
             spent = time.perf_counter() - start
-            total = sum(len(job.ids) - skip + nodes for job in members)
-            for job, scores in zip(members, rows, strict=True):
-                share = spent * (len(job.ids) - skip + nodes) / total
+            read = [len(job.ids) - skip + own for job, own in zip(members, nodes, strict=True)]
+            for job, scores, tokens in zip(members, rows, read, strict=True):
+                share = spent * tokens / sum(read)
                 yield _reply(job, answers, scores, cached=0 if fresh else skip, model_s=share + prefix_s)
                 fresh, prefix_s = False, 0.0  # the first one paid for the prefix
+
+    def _scores(
+        self, suffixes: list[tuple[int, ...]], tree: ChoiceTree, prefix: Prefix | None, two_steps: bool
+    ) -> tuple[list[list[float]], list[int]]:
+        """Scores of the answers and the nodes computed, by prompt."""
+        assert self._tree is not None
+        if not two_steps:
+            return self._tree.score(suffixes, tree, prefix).tolist(), [len(tree.tokens)] * len(suffixes)
+        scored = self._tree.score_needed(suffixes, tree, prefix, budget=self._budget)
+        return scored.logprobs, scored.nodes
 
     def forget(self) -> None:
         """Drop the kept prefix, so that what follows does not depend on what came before."""
@@ -194,7 +221,7 @@ class TransformersChat:
         assert self._tree is not None
         last, self._last = self._last, prompts[-1]
         if len(prompts) == 1:
-            kept = common_prefix([self._prefix.ids + (-1,), *prompts]) if self._prefix else 0
+            kept = common_prefix([(*self._prefix.ids, -1), *prompts]) if self._prefix else 0
             if self._prefix is not None and kept >= _MIN_PREFIX:
                 return self._prefix.cut(kept), False
             length = common_prefix([*prompts, last]) if last else 0

@@ -2,9 +2,12 @@
 
 A row of the batch is `[suffix, padding, tree]`. Suffix tokens are causal; a tree token sees the whole
 suffix of its row and its own ancestors; everything sees the prefix, whose keys and values are held once
-for the whole batch and never copied. The parts are computed apart and merged by their log-sum-exp
-(the split-softmax identity of FlashAttention, Dao et al. 2022, section 3.1), so that prefix and suffix
-need no mask and the mask of the tree stays small.
+for the whole batch and never copied. In a later pass over nodes alone (`Below`) the nodes of all rows
+stand in one line without padding, and each sees the recorded suffix of its row.
+
+The parts are computed apart and merged by their log-sum-exp (the split-softmax identity of
+FlashAttention, Dao et al. 2022, section 3.1), so that prefix and suffix need no mask and the mask of the
+tree stays small.
 
 It is registered with transformers as an attention of its own; `harness.models.tree_scoring` checks on
 loading that a model's forward pass agrees with its ordinary one. Sliding windows, soft caps and
@@ -22,6 +25,23 @@ NAME = "tune_or_retrieve_tree"
 Parts = tuple[torch.Tensor, torch.Tensor]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Below:
+    """A pass over n tree nodes of r rows, in one line; row i has at most m of them.
+
+    Attributes:
+        layers: keys and values of the rows' suffixes by layer, each (r, kv_heads, s, d).
+        mask: (r, 1, groups * m, s + m), 0 where a node may look and -inf elsewhere.
+        spread: (r * m,) which node of the line stands at each place; 0 at places without one.
+        line: (n,) at which place each node of the line stands.
+    """
+
+    layers: list[Parts]
+    mask: torch.Tensor
+    spread: torch.Tensor
+    line: torch.Tensor
+
+
 @dataclass(slots=True, kw_only=True)
 class TreePass:
     """What one forward pass tells every layer's attention.
@@ -32,12 +52,14 @@ class TreePass:
             when t is 0.
         prefix: keys and values by layer, each (1, kv_heads, p, d); None without a prefix.
         record: filled with this pass's keys and values by layer when not None.
+        below: set for a pass over nodes alone; `suffix` is then 0.
     """
 
     suffix: int
     tree_mask: torch.Tensor | None = None
     prefix: list[Parts] | None = None
     record: list[Parts] | None = None
+    below: Below | None = None
 
 
 def register() -> None:
@@ -70,7 +92,10 @@ def tree_attention(
     if tree.record is not None:
         tree.record.append((key, value))
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    own, own_lse = _own(query, key, value, tree, scale)
+    if tree.below is not None:
+        own, own_lse = _below(query, key, value, tree.below, module.layer_idx, scale)
+    else:
+        own, own_lse = _own(query, key, value, tree, scale)
     if tree.prefix is not None:
         past_key, past_value = tree.prefix[module.layer_idx]
         past, past_lse = _prefix(query, past_key, past_value, scale)
@@ -94,6 +119,24 @@ def _own(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, tree: TreePass, scal
         torch.cat([out, tree_out.reshape(*shape, -1)], dim=2),
         torch.cat([lse, tree_lse.reshape(shape)], dim=2),
     )
+
+
+def _below(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, below: Below, layer: int, scale: float
+) -> Parts:
+    """Attention of nodes to their row's suffix and to their ancestors."""
+    past_k, past_v = below.layers[layer]
+    rows, kv, d = past_k.shape[0], k.shape[1], q.shape[3]
+    places = len(below.spread) // rows
+
+    def spread(x: torch.Tensor) -> torch.Tensor:
+        return x[0].index_select(1, below.spread).reshape(-1, rows, places, d).transpose(0, 1)
+
+    keys, values = torch.cat([past_k, spread(k)], dim=2), torch.cat([past_v, spread(v)], dim=2)
+    out, lse = attend(spread(q).reshape(rows, kv, -1, d), keys, values, scale, mask=below.mask)
+    out = out.reshape(rows, -1, places, d).transpose(0, 1).reshape(-1, rows * places, d)
+    lse = lse.reshape(rows, -1, places).transpose(0, 1).reshape(-1, rows * places)
+    return out.index_select(1, below.line).unsqueeze(0), lse.index_select(1, below.line).unsqueeze(0)
 
 
 def _prefix(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Parts:

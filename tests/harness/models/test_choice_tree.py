@@ -36,6 +36,19 @@ def test_nodes_are_the_distinct_beginnings(answers):
     assert all(depth == len(tree.ancestors(node)) - 1 for node, depth in enumerate(tree.depths))
 
 
+@given(ANSWERS)
+def test_branches_part_answers_and_nodes_by_first_token(answers):
+    tree = choice_tree(answers)
+    for branch in tree.branches:
+        node, token = tree.edges[branch.edge]
+        assert node == -1
+        assert set(branch.answers) == {i for i, answer in enumerate(answers) if answer[0] == token}
+        assert list(branch.nodes) == sorted(branch.nodes)
+        assert all(tree.tokens[tree.ancestors(n)[-1]] == token for n in branch.nodes)
+    assert sorted(n for b in tree.branches for n in b.nodes) == list(range(len(tree.tokens)))
+    assert sorted(i for b in tree.branches for i in b.answers) == list(range(len(answers)))
+
+
 def test_an_answer_that_begins_another_keeps_its_own_end():
     tree = choice_tree([(1, END), (1, 2, END)])
     assert tree.tokens == (1, 2)

@@ -178,3 +178,57 @@ def by_full_passes_peft(chat, one):
         scores.append(sum(steps[i - 1, ids[i]].item() for i in range(start, len(ids))))
     total = math.log(sum(math.exp(score) for score in scores))
     return [score - total for score in scores]
+
+
+# 40 answers with shared first tokens, more nodes than `answer_one` computes in one pass.
+MANY = tuple(
+    f"{topic} {matter}"
+    for topic in ("card", "cash", "transfer", "top up", "refund", "login", "invoice", "password")
+    for matter in ("request", "not working at all", "lost", "pending since days", "question about fees")
+)
+
+
+@pytest.fixture
+def tuned(smollm2, model_cache):
+    """A model treated as a tuned one, its logits eight times as far apart: sure of its answers."""
+    settings = ModelSettings(cache=model_cache, precision="fp32", threads=1)
+    chat = TransformersChat("smollm2-135m", smollm2, settings)
+    chat._model.model.norm.weight.data.mul_(8.0)
+    chat._tuned = True
+    yield chat
+    chat.close()
+
+
+def many(texts):
+    return [request(text, choices=MANY, item=str(index)) for index, text in enumerate(texts)]
+
+
+def test_needed_answers_equal_the_whole_tree_in_batches_and_alone(tuned):
+    batch = many(TEXTS)
+    replies = answers(tuned, batch)
+    for one in batch:
+        tree = tuned._tokenised(MANY).tree
+        whole = tuned._tree.score([tuned.renderer.prompt_ids(one.messages)], tree, None)[0].softmax(-1)
+        for reply in (replies[one.item_id], tuned.answer_one(one)):
+            got = [math.exp(value) for value in reply.choice_logprobs]
+            assert reply.text == MANY[int(whole.argmax())]
+            assert got == pytest.approx(whole.tolist(), abs=2e-3)  # EPS, and rounding of logits times 8
+            assert sum(got) == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("choices", [MANY, CHOICES])
+def test_a_resumed_run_gives_the_same_bits(tuned, choices):
+    """After `forget` and the same first items, what was asked in between does not matter."""
+    texts = [*TEXTS, "Where is my card?", "My transfer of Monday never came."]
+    asked = [request(text, choices=choices, item=str(index)) for index, text in enumerate(texts)]
+    tuned.forget()
+    whole = [tuned.answer_one(one) for one in asked]
+    for skipped in (4, 5):
+        tuned.forget()
+        resumed = [tuned.answer_one(one) for one in [*asked[:3], *asked[skipped:]]][3:]
+        for one, other in zip(resumed, whole[skipped:], strict=True):
+            assert (one.text, one.choice_logprobs, one.usage) == (
+                other.text,
+                other.choice_logprobs,
+                other.usage,
+            )

@@ -6,6 +6,7 @@ import transformers
 
 from harness.models.choice_tree import choice_tree
 from harness.models.tree_scoring import PlainScorer, TreeScorer, tree_scorer
+from harness.models.tree_search import EPS
 
 SMALL = {
     "vocab_size": 64,
@@ -61,6 +62,85 @@ def test_a_cut_prefix_is_the_shorter_prefix():
     scorer = tree_scorer(model, PROMPT, ANSWERS)
     got = scorer.score([PROMPT[4:]], choice_tree(ANSWERS), scorer.read_prefix(PROMPT[:9]).cut(4))[0]
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
+
+
+MANY = sorted(
+    {(5, 2), (5, 6, 2), (5, 6, 7, 2), (8,), (8, 9, 2)}  # beginnings of others, and one of one token
+    | {(10 + i, 3 + i % 4, 2) for i in range(25)}
+    | {(11, 40 + i, 50 - i, 2) for i in range(12)}  # one first token
+)
+
+
+def peaked(scale):
+    """Logits scaled: at 20 one first token has nearly all, at 0.01 all answers are about alike."""
+    model = small("Llama")
+    model.lm_head.weight.data.mul_(scale)
+    return model
+
+
+def likeliest(prompt, length=3):
+    """What the model writes by itself after a prompt; the same at every scale."""
+    model, ids = small("Llama"), list(prompt)
+    with torch.inference_mode():
+        for _ in range(length):
+            ids.append(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax().item())
+    return tuple(ids[len(prompt) :])
+
+
+def with_likeliest(prompts):
+    """Many answers, the likeliest continuation of each prompt among them, as for a tuned model."""
+    return sorted({*MANY, *(likeliest(prompt) for prompt in prompts)})
+
+
+PROMPTS = [PROMPT, PROMPT[:12], [*PROMPT[:10], 40], [*PROMPT, *PROMPT], [*PROMPT[:9], 33, 1]]
+TUNED = with_likeliest(PROMPTS)
+
+
+def rows(scored):
+    return torch.tensor(scored.logprobs)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [ANSWERS, MANY, TUNED, [(5, 6, 7, 2)], [(5,)]],
+    ids=["few", "many", "tuned", "one", "token"],
+)
+@pytest.mark.parametrize("scale", [0.01, 1.0, 4.0, 20.0])
+@pytest.mark.parametrize("shared", [0, 9])
+def test_needed_answers_are_within_the_bound_of_full_passes(answers, scale, shared):
+    model = peaked(scale)
+    prompts = PROMPTS
+    exact = torch.stack([by_full_passes(model, prompt, answers) for prompt in prompts])
+    scorer = tree_scorer(model, PROMPT, answers)
+    prefix = scorer.read_prefix(PROMPT[:shared]) if shared else None
+    tree, suffixes = choice_tree(answers), [prompt[shared:] for prompt in prompts]
+    batch = scorer.score_needed(suffixes, tree, prefix, budget=100)
+    alone = [scorer.score_needed([suffix], tree, prefix) for suffix in suffixes]
+    wanted, rounding = exact.double().softmax(-1), 2e-4 * max(1.0, scale)
+    for got in (rows(batch), torch.cat([rows(one) for one in alone])):
+        assert got.argmax(-1).tolist() == exact.argmax(-1).tolist()
+        assert (got.double().softmax(-1) - wanted).abs().max() <= EPS + rounding
+    assert batch.nodes == [one.nodes[0] for one in alone], "batch-mates do not decide what is computed"
+    torch.testing.assert_close(rows(batch), torch.cat([rows(one) for one in alone]), atol=rounding, rtol=0)
+    everything = scorer.score_needed(suffixes, tree, prefix, eps=0.0)
+    torch.testing.assert_close(rows(everything), exact, atol=rounding, rtol=0)
+    assert everything.nodes == [len(tree.tokens)] * len(prompts)
+
+
+def test_a_sure_model_computes_few_nodes_and_an_unsure_one_all():
+    tree = choice_tree(TUNED)
+    few, every = (
+        tree_scorer(peaked(scale), PROMPT, TUNED).score_needed(PROMPTS, tree, None).nodes
+        for scale in (20.0, 0.01)
+    )
+    assert max(few) < len(tree.tokens) / 2
+    assert every == [len(tree.tokens)] * len(PROMPTS)
+
+
+def test_needed_answers_are_the_same_bits_when_asked_again():
+    scorer, tree = tree_scorer(peaked(4.0), PROMPT, MANY), choice_tree(MANY)
+    first, again = (scorer.score_needed([PROMPT, PROMPT[:7]], tree, None) for _ in range(2))
+    assert first == again
 
 
 def test_answers_of_one_token_need_no_tree():
