@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from advisor.advice import Advice, OptionAdvice
-from advisor.commands import CommandPrices, advise
+from advisor.advice import Advice, Prediction
+from advisor.bands import load_bands
+from advisor.commands import CommandPrices, advise, open_market
 from advisor.cost.errors import CostError
 from advisor.errors import CaseError
+from advisor.predict import predict
+from advisor.rubric import Option as AdvisedOption
+from advisor.use_case import GeneralModel
 from harness.errors import UsageError
+from harness.models.resolve import Provider, resolve
 from harness.pipelines.context import Context
 from harness.plan import ExperimentPlan, build_plan
 from harness.records import Option
 
 _ALWAYS = (Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.ROUTE)
+_BILLIONS = {"smollm2-135m": 0.135}
 _NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
 
 
@@ -46,6 +52,7 @@ def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
     prices = CommandPrices(price_at=request.price_at, overrides=context.price_overrides)
     try:
         advice = advise(request.case, prices)
+        expected = _expected(advice, request, prices)
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
     case = advice.case
@@ -64,7 +71,7 @@ def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
             "price_date": request.price_at or f"{context.clock():%Y-%m-%d}",
             "queries_per_month": max(1, round(case.queries_per_month or 10_000)),
         },
-        "advice": _advice(advice),
+        "advice": _advice(advice, expected),
     }
     return build_plan(raw, f"the plan of {request.case}")
 
@@ -84,7 +91,17 @@ def _arms(request: CaseRequest) -> list[dict[str, str]]:
     return arms
 
 
-def _advice(advice: Advice) -> dict[str, object]:
+def _expected(advice: Advice, request: CaseRequest, prices: CommandPrices) -> list[tuple[Option, Prediction]]:
+    """A prediction for every option, on the models that will run rather than on those the case names."""
+    case, own = advice.case, advice.case
+    if not isinstance(resolve(request.model), Provider):
+        billions = _BILLIONS.get(request.model, case.open_model_billions)
+        own = replace(case, general_model=GeneralModel.OWN, api_model=None, open_model_billions=billions)
+    market, bands = open_market(own, prices), load_bands()
+    return [(Option(option.value), predict(own, option, market, bands)) for option in AdvisedOption]
+
+
+def _advice(advice: Advice, expected: Sequence[tuple[Option, Prediction]]) -> dict[str, object]:
     ranked = [option for option in advice.options if option.place is not None]
     return {
         "case": advice.case.name,
@@ -92,26 +109,22 @@ def _advice(advice: Advice) -> dict[str, object]:
         "rubric": f"{advice.rubric_version} ({advice.rubric_sha256[:12]})",
         "answer": advice.pair.answer.value,
         "ranking": [option.option.value for option in sorted(ranked, key=lambda o: o.place or 0)],
-        "predictions": _predictions(advice.options),
+        "predictions": [_predicted(option, found) for option, found in expected],
     }
 
 
-def _predictions(options: Sequence[OptionAdvice]) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
-    for option in options:
-        expected = option.prediction
-        if expected is None:
-            continue
-        found.append(
-            {
-                "option": option.option.value,
-                "model": expected.model,
-                "accuracy_low": expected.accuracy_low,
-                "accuracy_high": expected.accuracy_high,
-                "usd_per_1k_low": expected.usd_per_1k.low,
-                "usd_per_1k_high": expected.usd_per_1k.high,
-                "p95_ms_low": expected.p95_ms.low,
-                "p95_ms_high": expected.p95_ms.high,
-            }
-        )
-    return found
+def _predicted(option: Option, expected: Prediction) -> dict[str, object]:
+    """The ranges of one option. Advice prices an own model by the dedicated machine, a run by its busy
+    seconds: those are two different figures, so the price of an own model is left out.
+    """
+    own = expected.where.startswith("own")
+    return {
+        "option": option.value,
+        "model": expected.model,
+        "accuracy_low": expected.accuracy_low,
+        "accuracy_high": expected.accuracy_high,
+        "usd_per_1k_low": None if own else expected.usd_per_1k.low,
+        "usd_per_1k_high": None if own else expected.usd_per_1k.high,
+        "p95_ms_low": expected.p95_ms.low,
+        "p95_ms_high": expected.p95_ms.high,
+    }
