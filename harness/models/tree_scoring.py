@@ -101,7 +101,7 @@ class TreeScorer:
         self._hidden(tokens, positions, TreePass(suffix=len(ids), record=record))
         return Prefix(ids=tuple(ids), layers=record)
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def score(
         self, suffixes: Sequence[Sequence[int]], tree: ChoiceTree, prefix: Prefix | None
     ) -> torch.Tensor:
@@ -128,7 +128,7 @@ class TreeScorer:
         self._write(values, tables, flat, _pairs(b, nodes))
         return tables.sums(values)
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def score_needed(
         self,
         suffixes: Sequence[Sequence[int]],
