@@ -67,7 +67,12 @@ def run() -> None:
 
 
 def _hush_libraries() -> None:
-    """Keep model libraries from drawing their own bars and notices over ours; a user's setting wins."""
+    """Keep model libraries from drawing over our bars, and their waiting threads from spinning.
+
+    Two threads that spin while a third job runs took ten times as long (docs/lab-log.md). A user's own
+    setting wins.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
