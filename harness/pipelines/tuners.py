@@ -11,7 +11,7 @@ from harness.models.precision import choose_precision
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.plan import ArmPlan, ExperimentPlan
-from harness.records import Recipe
+from harness.records import Option, Recipe
 from harness.store import RunFolder
 from harness.training.recipe import Hardware, choose_recipe
 from harness.training.tuner import LocalTuner, TunerSettings
@@ -38,6 +38,7 @@ def build_tuner(
             allowed="smollm2-135m, a folder with open weights, or a hub id",
         )
     base = local_folder(source, opening)
+    shown = max(plan.retrieve.k) if arm.option is Option.TUNE_RETRIEVE else 0
     name = f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-")
     settings = TunerSettings(
         base=base,
@@ -45,20 +46,22 @@ def build_tuner(
         base_digest=_weights_digest(base),
         artefacts=folder.artefacts,
         name=name,
-        recipe=recipe_for(plan, base, rows, seed, opening),
+        recipe=recipe_for(plan, base, rows, seed, opening, shown=shown),
         opening=opening,
     )
     return LocalTuner(settings)
 
 
-def recipe_for(plan: ExperimentPlan, base: Path, rows: int, seed: int, opening: ModelSettings) -> Recipe:
-    """The recipe for this base model on this machine."""
+def recipe_for(
+    plan: ExperimentPlan, base: Path, rows: int, seed: int, opening: ModelSettings, *, shown: int = 0
+) -> Recipe:
+    """The recipe for this base model on this machine; `shown` examples stand in each training prompt."""
     hardware = Hardware(
         device="cpu" if opening.device == "cpu" else "cuda",
         precision=choose_precision(opening.device, opening.precision),
         layers=_layers(base),
     )
-    return choose_recipe(plan.tune, rows, hardware, seed)
+    return choose_recipe(plan.tune, rows, hardware, seed, shown)
 
 
 def _weights_digest(base: Path) -> str:
