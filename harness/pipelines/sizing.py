@@ -27,11 +27,11 @@ from harness.training.speed import measure_speed
 from harness.training.trl_trainer import Job
 
 LEAST_TEST = 200
-MOST_DEV = 100
+MOST_DEV = 80
 CANDIDATES = (2, 4)
-TRIED = 40
-_TIMED, _WARM_UP = 5, 2
-_SHARE_TRAINING = 0.3
+TRIED = 30
+_TIMED, _WARM_UP = 3, 2
+_SHARE_TRAINING = 0.27
 _OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
 
 
@@ -70,19 +70,17 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
     opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
     query_s: dict[Option, float] = {}
     training = None
-    for arm in plan.arms:
-        source = resolve(arm.model) if arm.model else None
-        if source is None or isinstance(source, Provider) or arm.option in query_s:
-            continue
-        model = open_chat(arm.model, opening)
+    for model_name, options in _local_models(plan).items():
+        source = resolve(model_name)
+        assert not isinstance(source, Provider)
+        model = open_chat(model_name, opening)
         try:
-            query_s[arm.option] = _query_seconds(model, arm.option, evalset, plan)
+            query_s |= {option: _query_seconds(model, option, evalset, plan) for option in options}
         finally:
             model.close()
-        if arm.option in {Option.TUNE, Option.TUNE_RETRIEVE} and training is None:
-            base = local_folder(source, opening)
+        if training is None and options & {Option.TUNE, Option.TUNE_RETRIEVE}:
             share = seconds * _SHARE_TRAINING / len(plan.training_seeds)
-            training = _training(plan, base, evalset, share, opening)
+            training = _training(plan, local_folder(source, opening), evalset, share, opening)
     return Timed(
         query_s=query_s,
         training=training,
@@ -91,6 +89,15 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
         dev=len(evalset.dev),
         test=len(evalset.test),
     )
+
+
+def _local_models(plan: ExperimentPlan) -> dict[str, set[Option]]:
+    """The models that run here, and what for."""
+    found: dict[str, set[Option]] = {}
+    for arm in plan.arms:
+        if arm.model and not isinstance(resolve(arm.model), Provider):
+            found.setdefault(arm.model, set()).add(arm.option)
+    return found
 
 
 def size_plan(timed: Timed, seconds: float) -> Sized:
