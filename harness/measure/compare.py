@@ -83,4 +83,11 @@ def _more_items(paired: PairedComparison, margin: float, design: Design) -> tupl
     if not paired.difference or paired.counts.discordance == 0:
         return None, "no difference seen, so no number of items can be named"
     more = more_items_to_settle(paired.counts.n, paired.difference, paired.counts.discordance, design)
-    return more, "" if more is not None else "no number of items would settle it at these rates"
+    if more is None:
+        return None, "no number of items would settle it at these rates"
+    if more == 0:
+        return (
+            None,
+            "at these rates the items are enough, and the interval is wider than independent items make it",
+        )
+    return more, ""

@@ -56,9 +56,12 @@ def cost_lines(
         case MachineRate():
             return (_machine_line(outcomes, prices),)
         case Price():
-            return per_thousand(query_cost(_usages(outcomes), prices), max(1, len(outcomes)))
+            usages = _usages(outcomes)
+            if not usages:
+                return (_unknown_line("no call reported tokens"),)
+            return per_thousand(query_cost(usages, prices), len(outcomes))
         case None:
-            return (_unknown_line(identity.id if identity else "this arm"),)
+            return (_unknown_line(f"no price is known for {identity.id if identity else 'this arm'}"),)
 
 
 def ledger_cost(
@@ -105,8 +108,8 @@ def _machine_line(outcomes: Sequence[Outcome], rate: MachineRate) -> LedgerLine:
     return line(name, hours, "hours", rate.usd_per_hour, rate.basis, rate.source)
 
 
-def _unknown_line(model: str) -> LedgerLine:
-    return line("tokens", None, "tokens", None, PriceBasis.LIST_PRICE, f"no price is known for {model}")
+def _unknown_line(why: str) -> LedgerLine:
+    return line("tokens", None, "tokens", None, PriceBasis.LIST_PRICE, why)
 
 
 def _usages(outcomes: Sequence[Outcome]) -> list[Usage]:
@@ -127,7 +130,12 @@ def _money(usd: Decimal | None, lines: Sequence[LedgerLine]) -> Money:
     order = (PriceBasis.ILLUSTRATIVE, PriceBasis.ESTIMATE, PriceBasis.LIST_PRICE, PriceBasis.MEASURED)
     basis = min((entry.basis for entry in lines), key=order.index)  # the weakest line decides
     sources = "; ".join(dict.fromkeys(entry.source for entry in lines))
-    return Money(usd=usd, basis=basis, source=sources, reason="" if usd is not None else "a price is unknown")
+    return Money(
+        usd=usd,
+        basis=basis,
+        source=sources,
+        reason="" if usd is not None else "a price or an amount is unknown",
+    )
 
 
 def _mean_tokens(test: Scored) -> dict[str, float | None]:

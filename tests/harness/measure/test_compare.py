@@ -1,0 +1,73 @@
+"""Arms against each other: differences by hand, Holm over the family, and what would settle it."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.stats.paired import Relation, mcnemar_exact
+from advisor.stats.power import Design, items_needed, minimum_detectable_difference
+from harness.measure.compare import compare_arms
+from harness.records import ArmId, Option
+from tests.harness.measure.helpers import HOW, scored
+
+ONE = ArmId(option=Option.TUNE, model="m")
+TWO = ArmId(option=Option.RETRIEVE, model="m")
+THREE = ArmId(option=Option.CLASSICAL, model="linear")
+TRUTH = "a" * 200
+DESIGN = Design()
+
+
+def arms(**said: str):
+    names = {"one": ONE, "two": TWO, "three": THREE}
+    return {names[key]: scored(TRUTH, text) for key, text in said.items()}
+
+
+def test_differences_counts_and_holm() -> None:
+    given = arms(one="a" * 200, two="a" * 160 + "b" * 40, three="a" * 195 + "b" * 5)
+    first, second = compare_arms([(ONE, TWO), (ONE, THREE)], given, 0.02, DESIGN, HOW)
+    assert (first.only_a, first.only_b, first.difference.value) == (40, 0, pytest.approx(0.2))
+    assert (
+        first.relation is Relation.BETTER
+        and first.more_items is None
+        and first.more_items_reason == "settled"
+    )
+    assert first.p_value == pytest.approx(mcnemar_exact(40, 0)) and "McNemar" in first.p_method
+    # two tests: the smaller p is doubled, the larger stays (and is no smaller than the first)
+    assert first.p_holm == pytest.approx(2 * mcnemar_exact(40, 0))
+    assert second.p_holm == pytest.approx(mcnemar_exact(5, 0))
+    assert first.same_model and not second.same_model
+
+
+def test_a_comparison_turned_round_is_the_same_with_its_sign_changed() -> None:
+    given = arms(one="a" * 180 + "b" * 20, two="a" * 160 + "b" * 40)
+    (there,) = compare_arms([(ONE, TWO)], given, 0.02, DESIGN, HOW)
+    (back,) = compare_arms([(TWO, ONE)], given, 0.02, DESIGN, HOW)
+    assert there.difference.value == pytest.approx(-(back.difference.value or 0))
+    assert there.p_value == back.p_value and (there.only_a, there.only_b) == (back.only_b, back.only_a)
+
+
+def test_an_undecided_difference_says_how_many_items_would_settle_it() -> None:
+    given = arms(one="a" * 190 + "b" * 10, two="b" * 6 + "a" * 180 + "b" * 14)
+    (found,) = compare_arms([(ONE, TWO)], given, 0.02, DESIGN, HOW)
+    # one is right on 0-189, two on 6-185: 6 + 4 only one, none only two: 10 of 200
+    assert (found.only_a, found.only_b) == (10, 0)
+    given = arms(one="a" * 194 + "b" * 6, two="b" * 4 + "a" * 192 + "b" * 4)
+    (found,) = compare_arms([(ONE, TWO)], given, 0.005, DESIGN, HOW)
+    # one right on 0-193, two on 4-195: 4 only one, 2 only two, difference 1 point at 3 % discordance
+    assert (found.only_a, found.only_b) == (4, 2) and found.difference.value == pytest.approx(0.01)
+    needed = items_needed(0.01, 0.03, DESIGN)
+    assert needed is not None and found.more_items == needed - 200
+    assert found.detectable == pytest.approx(minimum_detectable_difference(200, 0.03, DESIGN))
+
+
+def test_equal_answers_are_not_called_equal_for_want_of_items() -> None:
+    given = {ONE: scored("a" * 10, "a" * 10), TWO: scored("a" * 10, "a" * 10)}
+    (few,) = compare_arms([(ONE, TWO)], given, 0.02, DESIGN, HOW)
+    assert few.relation is Relation.UNDECIDED and few.p_value == 1.0 and few.more_items is None
+    assert "no difference seen" in few.more_items_reason
+
+
+def test_other_items_cannot_be_compared() -> None:
+    given = {ONE: scored("aa", "aa"), TWO: scored("aa", "aa", "u")}
+    with pytest.raises(ValueError, match="same items"):
+        compare_arms([(ONE, TWO)], given, 0.02, DESIGN, HOW)
