@@ -67,12 +67,14 @@ def run() -> None:
 
 
 def _hush_libraries() -> None:
-    """Keep model libraries from drawing over our bars, and their waiting threads from spinning.
+    """Keep model libraries from drawing over our bars, and their waiting threads from spinning long.
 
-    Two threads that spin while a third job runs took ten times as long (docs/lab-log.md). A user's own
-    setting wins.
+    Threads that spin while they wait lose most of their time beside another job, and threads that sleep
+    at once lose it to waking up; a short spin is best on both counts (docs/lab-log.md). A user's own
+    settings win.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.models.base import ChatModel, ChatRequest
@@ -30,6 +30,7 @@ LEAST_TEST = 200
 MOST_DEV = 80
 CANDIDATES = (2, 4)
 TRIED = 30
+LEAST_EPOCHS = 2.0
 _TIMED, _WARM_UP = 3, 2
 _SHARE_TRAINING = 0.27
 _OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
@@ -177,4 +178,10 @@ def _training(
             threads=opening.threads,
         )
         measured = measure_speed(job)
-    return budget_recipe(recipe, len(conversations), measured.tokens, measured.speed, seconds)
+    fitting = budget_recipe(recipe, len(conversations), measured.tokens, measured.speed, seconds)
+    if fitting.recipe.epochs >= LEAST_EPOCHS or fitting.recipe.epochs >= recipe.epochs:
+        return fitting
+    least = replace(recipe, epochs=min(LEAST_EPOCHS, recipe.epochs))
+    taking = budget_recipe(least, len(conversations), measured.tokens, measured.speed, float("inf"))
+    cut = f"training shortened from {recipe.epochs:g} to {least.epochs:g} epochs, fewer would teach nothing"
+    return replace(taking, cut=cut)
