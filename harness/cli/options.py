@@ -102,7 +102,7 @@ def _money(text: str | None) -> Decimal | None:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise UsageError("--budget-usd is no amount.", got=text, allowed="a number, such as 2.50") from error
-    if not amount > 0:
+    if not amount.is_finite() or amount <= 0:
         raise UsageError("--budget-usd must be above 0.", got=text)
     return amount
 
