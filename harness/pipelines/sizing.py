@@ -34,6 +34,7 @@ LEAST_EPOCHS = 2.0
 _TIMED, _WARM_UP = 3, 2
 _SHARE_TRAINING = 0.27
 _OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
+_NO_LIMIT_S = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +183,6 @@ def _training(
     if fitting.recipe.epochs >= LEAST_EPOCHS or fitting.recipe.epochs >= recipe.epochs:
         return fitting
     least = replace(recipe, epochs=min(LEAST_EPOCHS, recipe.epochs))
-    taking = budget_recipe(least, len(conversations), measured.tokens, measured.speed, float("inf"))
+    taking = budget_recipe(least, len(conversations), measured.tokens, measured.speed, _NO_LIMIT_S)
     cut = f"training shortened from {recipe.epochs:g} to {least.epochs:g} epochs, fewer would teach nothing"
     return replace(taking, cut=cut)
