@@ -43,7 +43,7 @@ def write_tickets(path: Path, each: int = 40) -> Path:
         table.writerow(["subject", "body", "queue", "customer"])
         for number in range(each):
             for queue, words in _WORDS.items():
-                body = [*rng.sample(words, 3), *rng.sample(_COMMON, 9)]
+                body = [*rng.sample(words, 3), *rng.sample(_COMMON, 8)]
                 rng.shuffle(body)
                 table.writerow([f"{rng.choice(words)} {number}", " ".join(body), queue, f"c{number // 2}"])
     return path

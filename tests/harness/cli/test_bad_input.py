@@ -69,11 +69,18 @@ def test_a_wrong_flag_is_refused(
 
 
 @pytest.mark.parametrize(
-    "price", ["openai/gpt-6-luna=free", "openai/gpt-6-luna", "=1/2", "openai/gpt-6-luna=-1/2"]
+    ("price", "word"),
+    [
+        ("openai/gpt-6-luna=free", "INPUT/OUTPUT"),
+        ("openai/gpt-6-luna", "openai/gpt-6-luna"),
+        ("=1/2", "model name"),
+        ("openai/gpt-6-luna=-1/2", "got:     -1"),
+    ],
 )
-def test_a_wrong_price_is_refused_before_anything_runs(harness: Command, tickets: Path, price: str) -> None:
-    said = harness(*flags(tickets, "--arms", "floor", "--price", price, "--dry-run"))
-    refused(said, 2, price.split("=")[0] or price)
+def test_a_wrong_price_is_refused_before_anything_runs(
+    harness: Command, tickets: Path, price: str, word: str
+) -> None:
+    refused(harness(*flags(tickets, "--arms", "floor", "--price", price, "--dry-run")), 2, word)
 
 
 def test_an_unknown_evalset_names_those_there_are(harness: Command) -> None:

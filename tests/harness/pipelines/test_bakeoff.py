@@ -1,0 +1,256 @@
+"""A whole bake-off on scripted models: the same state after any stop, and nothing asked twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import DataError, IncompleteRun
+from harness.pipelines import workshop
+from harness.pipelines.bakeoff import run_bakeoff, start_bakeoff
+from harness.pipelines.context import Context, Quiet
+from harness.pipelines.reporting import compare_two, explain_item, export_run, rescore
+from harness.plan import ExperimentPlan, build_plan
+from harness.records import FailureKind, Option
+from harness.results import Answer, RunResults
+from harness.serial import encode
+from harness.store import RunFolder, create_run, find_run
+from tests.support.desk import write_tickets
+from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Shop:
+    """The scripted models of one test, in the place of those on disk."""
+
+    def __init__(self, location: str = "local") -> None:
+        self.chat = ScriptedChat(name="m", location=location)
+        self.tuner = ScriptedTuner()
+
+    def open_chat(self, *_: object) -> ScriptedChat:
+        self.chat.closed = 0
+        return self.chat
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Shop]]:
+    def put_in(location: str = "local") -> Shop:
+        made = Shop(location)
+        monkeypatch.setattr(workshop, "open_chat", made.open_chat)
+        monkeypatch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
+        monkeypatch.setattr(workshop, "build_tuner", lambda *_: made.tuner)
+        return made
+
+    yield put_in
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    return write_tickets(tmp_path / "tickets.csv", each=30)
+
+
+def plan(tickets: Path, **changes: Any) -> ExperimentPlan:
+    raw: dict[str, Any] = {
+        "seed": 17,
+        "data": {"file": str(tickets), "text": ["subject", "body"], "label": "queue", "group": ["customer"]},
+        "arms": [
+            {"option": "floor"},
+            {"option": "classical"},
+            {"option": "prompt", "model": "m"},
+            {"option": "retrieve", "model": "m"},
+            {"option": "tune", "model": "m"},
+            {"option": "tune+retrieve", "model": "m"},
+            {"option": "route"},
+        ],
+        "retrieve": {"k": [1, 2], "dev_items": 5},
+        "decision": {"bootstrap_draws": 200},
+        "cost": {"price_date": "2026-11-23"},
+    }
+    return build_plan(raw | changes, "test")
+
+
+def context(folder: Path, **changes: Any) -> Context:
+    clock = iter(NOW + timedelta(seconds=n) for n in range(1000))
+    base = Context(
+        runs=folder / "runs", cache=folder / "cache", environ={}, clock=lambda: next(clock), progress=Quiet()
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def without_clock(results: RunResults) -> Any:
+    """Everything a run concludes but names, seconds and what hangs on seconds."""
+    raw = json.loads(encode(results))
+    found = {"answer": raw["verdict"]["pair"], "comparisons": raw["comparisons"], "data": raw["data"]}
+    found["quality"] = [(arm["arm"], arm["quality"], arm["cost"]["mean_tokens"]) for arm in raw["arms"]]
+    found["choices"] = [arm["fitted"]["choices"] for arm in raw["arms"]]
+    return found
+
+
+def answers(folder: RunFolder) -> dict[tuple[str, str, str], str]:
+    with folder.journal(read_only=True) as journal:
+        rows = journal._rows("SELECT arm, pass, item_id, payload FROM outcomes")
+    return {(arm, part, item): json.loads(text).get("text", "failed") for arm, part, item, text in rows}
+
+
+def test_a_bake_off_comes_to_its_conclusion(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    folder, results = start_bakeoff(plan(tickets), context(tmp_path))
+    assert folder.manifest() is not None and folder.results() == results and results.looks == 1
+    options = [arm.arm.option for arm in results.arms]
+    assert options[:6] == [Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE, Option.TUNE,
+                           Option.TUNE_RETRIEVE]  # fmt: skip
+    assert (Option.ROUTE in options) is (results.route is not None and results.route.threshold is not None)
+    assert Option.ROUTE in options or any(note.startswith("No route") for note in results.notes)
+    assert results.verdict.answer in Answer and results.verdict.ship is not None
+    assert results.data.test == results.arms[0].quality.accuracy.n
+
+
+def test_two_runs_of_one_plan_conclude_the_same(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    one, first = start_bakeoff(plan(tickets), context(tmp_path / "a"))
+    shop()
+    two, second = start_bakeoff(plan(tickets), context(tmp_path / "b"))
+    assert answers(one) == answers(two)
+    assert without_clock(first) == without_clock(second)
+
+
+@pytest.mark.parametrize("stop_after", [1, 7, 40, 61])
+@pytest.mark.parametrize("location", ["local", "remote"])
+def test_a_stopped_run_goes_on_to_the_same_state(
+    shop, tickets: Path, tmp_path: Path, stop_after: int, location: str
+) -> None:
+    shop(location)
+    whole, results = start_bakeoff(plan(tickets), context(tmp_path / "whole"))
+    made = shop(location)
+    answer = made.chat._answer
+
+    def until(request: Any) -> Any:
+        if len(made.chat.asked) >= stop_after:
+            raise KeyboardInterrupt
+        return answer(request)
+
+    made.chat._answer = until  # type: ignore[method-assign]
+    stopped = create_run(tmp_path / "stopped" / "runs", plan(tickets), NOW)
+    with pytest.raises(KeyboardInterrupt):
+        run_bakeoff(stopped, context(tmp_path / "stopped"))
+    assert stopped.manifest() is None
+    with pytest.raises(IncompleteRun):
+        stopped.results()
+    made.chat._answer = answer  # type: ignore[method-assign]
+    resumed = run_bakeoff(stopped, context(tmp_path / "stopped"))
+    assert answers(stopped) == answers(whole)
+    assert without_clock(resumed) == without_clock(results)
+    assert resumed.looks == 1, "the same plan again is no new look"
+
+
+def test_a_finished_run_asks_nothing_again(shop, tickets: Path, tmp_path: Path) -> None:
+    made = shop("remote")
+    folder, results = start_bakeoff(plan(tickets), context(tmp_path))
+    asked = len(made.chat.asked)
+    assert without_clock(run_bakeoff(folder, context(tmp_path))) == without_clock(results)
+    assert len(made.chat.asked) == asked and len(made.tuner.seen) == 2, "trained once an arm"
+
+
+def test_failures_stay_until_they_are_to_be_tried_again(shop, tickets: Path, tmp_path: Path) -> None:
+    made = shop("remote")
+    only = plan(tickets, arms=[{"option": "prompt", "model": "m"}], latency={"items": 0})
+    folder = create_run(tmp_path / "runs", only, NOW)
+    probe = run_bakeoff(folder, context(tmp_path))
+    item = folder.items()["test"][0].id
+    second = create_run(tmp_path / "runs", only, NOW + timedelta(days=1))
+    made.chat.fails = {item: [FailureKind.SERVER]}
+    failed = run_bakeoff(second, context(tmp_path)).arms[0].quality
+    assert failed.failure_rate.value == pytest.approx(1 / failed.failure_rate.n)
+    asked = len(made.chat.asked)
+    assert run_bakeoff(second, context(tmp_path)).arms[0].quality == failed
+    assert len(made.chat.asked) == asked, "not asked again unless told to"
+    healed = run_bakeoff(second, context(tmp_path, retry_failures=True)).arms[0].quality
+    assert len(made.chat.asked) == asked + 1 and healed == probe.arms[0].quality
+
+
+def test_rows_that_changed_are_noticed(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    folder, _ = start_bakeoff(plan(tickets), context(tmp_path))
+    tickets.write_text(tickets.read_text().replace("parcel", "package"))
+    with pytest.raises(DataError, match="changed since it began"):
+        run_bakeoff(folder, context(tmp_path))
+    assert folder.manifest() is not None, "and the finished run stays as it was"
+
+
+def test_looks_count_locked_plans(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    small = [{"option": "floor"}, {"option": "classical"}]
+    assert start_bakeoff(plan(tickets, arms=small), context(tmp_path))[1].looks == 1
+    other = plan(tickets, arms=small, decision={"bootstrap_draws": 300})
+    assert start_bakeoff(other, context(tmp_path))[1].looks == 2
+
+
+def test_everything_that_reads_a_run_calls_no_model(
+    shop, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop()
+    folder, results = start_bakeoff(plan(tickets), context(tmp_path))
+
+    def never(*_: object) -> None:
+        raise AssertionError("a model was opened")
+
+    for name in ("open_chat", "open_embedding", "build_tuner"):
+        monkeypatch.setattr(workshop, name, never)
+    before = {path.name: path.read_bytes() for path in folder.root.iterdir() if path.is_file()}
+    again = rescore(folder, context(tmp_path), "")
+    assert encode(again) == encode(results), "scored again from the journal it is the same to the byte"
+    item = folder.items()["test"][0]
+    explained = explain_item(folder, item.id, context(tmp_path))
+    assert [arm.arm for arm in explained.arms] == [
+        a.arm for a in results.arms if a.arm.option is not Option.ROUTE
+    ]
+    assert all(
+        entry.relation is None or entry.paired
+        for entry in compare_two(folder, folder, context(tmp_path)).across
+    )
+    files = export_run(folder, ["json", "csv", "md"], tmp_path / "out", context(tmp_path))
+    assert all(path.stat().st_size > 0 for path in files)
+    assert before == {
+        p.name: p.read_bytes() for p in folder.root.iterdir() if p.is_file() and p.name in before
+    }
+
+
+def test_an_arm_without_answers_makes_the_run_incomplete(shop, tickets: Path, tmp_path: Path) -> None:
+    made = shop()
+    made.tuner.tune = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+    folder = create_run(tmp_path / "runs", plan(tickets), NOW)
+    with pytest.raises(KeyboardInterrupt):
+        run_bakeoff(folder, context(tmp_path))
+    with pytest.raises(IncompleteRun, match="tune@m"):
+        explain_item(folder, folder.items()["test"][0].id, context(tmp_path))
+
+
+def test_a_route_without_sides_says_so(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    arms = [{"option": "classical"}, {"option": "route"}]
+    results = start_bakeoff(plan(tickets, arms=arms), context(tmp_path))[1]
+    assert results.route is None and results.notes[0].startswith("No route: it needs")
+
+
+def test_served_arms_have_a_warm_pass_and_no_batches(shop, tickets: Path, tmp_path: Path) -> None:
+    shop("remote")
+    arms = [{"option": "prompt", "model": "m"}]
+    results = start_bakeoff(plan(tickets, arms=arms, latency={"items": 5}), context(tmp_path))[1]
+    assert results.arms[0].latency.p50_ms.n == 5
+    none = start_bakeoff(plan(tickets, arms=arms, latency={"items": 0}), context(tmp_path))[1]
+    assert none.arms[0].latency.p50_ms.value is None, "concurrent calls are no latency"
+
+
+def test_the_latest_run_is_found(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    folder, _ = start_bakeoff(plan(tickets, arms=[{"option": "floor"}]), context(tmp_path))
+    assert find_run(tmp_path / "runs", "latest") == folder
+    assert os.access(folder.root / "results.json", os.R_OK)
