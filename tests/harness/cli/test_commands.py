@@ -1,0 +1,124 @@
+"""The commands in a row on a user's own table, offline, with the arms that need no language model."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.pipelines import bakeoff as pipeline
+from harness.serial import decode_results
+from tests.support.desk import Command, command, flags, write_tickets
+
+ARMS = ("--arms", "floor,classical")
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    for name in list(os.environ):
+        if name.startswith("TOR_"):
+            monkeypatch.delenv(name)
+    return command(monkeypatch, capfd, tmp_path)
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    return write_tickets(tmp_path / "tickets.csv")
+
+
+def test_from_the_table_to_the_verdict_and_back(harness: Command, tickets: Path, tmp_path: Path) -> None:
+    baked = harness(*flags(tickets, *ARMS, "--plan-out", "plan.yaml"))
+    assert baked.code == 0 and "classical@linear" in baked.out and "Run folder:" in baked.out
+    (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
+    listed = harness("runs")
+    assert folder.name[:15] in listed.out and listed.err == ""
+    shown = harness("report")
+    assert shown.code == 0 and shown.out in baked.out, "a run folder always shows the same"
+    full = harness("report", "latest", "--full")
+    assert len(full.out) > len(shown.out)
+    written = harness("report", "--format", "json,csv,md", "-o", "out")
+    assert {Path(line).suffix for line in written.out.split()} >= {".json", ".csv", ".md"}
+    scored = harness("score", "--json")
+    assert decode_results(scored.out) == decode_results((folder / "results.json").read_text())
+    item = json.loads((folder / "items.jsonl").read_text().splitlines()[-1])["item"]["id"]
+    assert "classical@linear" in harness("explain", "latest", item).out
+    refused = harness("explain", "latest", "no-such-item")
+    assert refused.code == 2 and "no-such-item" in refused.err
+    again = harness("run", "plan.yaml", "--offline")
+    assert again.code == 0
+    compared = harness("compare", folder.name, "latest", "--json")
+    assert compared.code == 0 and json.loads(compared.out)
+    assert harness("resume", folder.name, "--offline").code == 0
+    other_day = harness("score", "--price-at", "yesterday")
+    assert other_day.code == 2 and "got:     yesterday" in other_day.err
+
+
+def test_json_is_all_there_is_on_stdout(harness: Command, tickets: Path) -> None:
+    said = harness(*flags(tickets, *ARMS, "--json"))
+    assert said.code == 0 and decode_results(said.out).verdict is not None
+
+
+def test_a_flag_can_be_an_environment_variable(
+    harness: Command, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOR_RUNS_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TOR_SEED", "23")
+    said = harness(*flags(tickets, "--arms", "floor", "--json"))
+    assert decode_results(said.out).seed == 23 and (tmp_path / "elsewhere").is_dir()
+
+
+def test_an_env_file_is_read_and_does_not_overrule(
+    harness: Command, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("TOR_SEED=29\nTOR_MARGIN=0.05\n")
+    monkeypatch.setenv("TOR_SEED", "31")
+    monkeypatch.setenv("TOR_MARGIN", "")  # so that it is put back after the test
+    monkeypatch.delenv("TOR_MARGIN")
+    said = harness(*flags(tickets, "--arms", "floor", "--json", "--plan-out", "plan.yaml"))
+    monkeypatch.delenv("TOR_MARGIN")
+    assert decode_results(said.out).seed == 31
+    assert "margin: 0.05" in (tmp_path / "plan.yaml").read_text()
+
+
+def test_stopping_with_the_keyboard_names_the_way_on(
+    harness: Command, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    real = pipeline._answer
+    monkeypatch.setattr(pipeline, "_answer", stop)
+    said = harness(*flags(tickets, *ARMS))
+    (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
+    assert said.code == 3 and f"harness resume {folder.name}" in said.err
+    assert "incomplete" in harness("runs").out
+    unfinished = harness("report")
+    assert unfinished.code == 3 and "incomplete" in unfinished.err
+    monkeypatch.setattr(pipeline, "_answer", real)
+    assert harness("resume", "--offline").code == 0
+    assert harness("report").code == 0
+
+
+def test_a_damaged_run_is_told_apart(harness: Command, tickets: Path, tmp_path: Path) -> None:
+    harness(*flags(tickets, *ARMS))
+    (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
+    results = folder / "results.json"
+    results.write_text(results.read_text()[:500])
+    said = harness("report")
+    assert said.code == 1 and "damaged" in said.err
+    assert "damaged" in harness("runs").out
+    plan = folder / "plan.yaml"
+    plan.write_text(plan.read_text().replace("margin: 0.02", "margin: 0.2"))
+    changed = harness("resume", "--offline")
+    assert changed.code == 1 and "changed after it was locked" in changed.err
+
+
+def test_doctor_looks_and_never_shows_a_key(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    said = harness("doctor")
+    assert said.code == 0 and "OPENAI_API_KEY" in said.out and "very-secret" not in said.out + said.err
+    checks = json.loads(harness("doctor", "--json").out)
+    missing = {check["what"]: check for check in checks if not check["ok"]}
+    assert missing["model smollm2-135m"]["run"] == "harness models pull smollm2-135m"
