@@ -261,11 +261,19 @@ def build_plan(raw: dict[str, object], source: str) -> ExperimentPlan:
 
 
 def dump_plan(plan: ExperimentPlan) -> str:
-    """The plan as YAML with every default spelled out; parses back to an equal plan."""
+    """The plan as YAML with every default spelled out; parses back to an equal plan.
+
+    Letters of any script stay as they are, unless a character is in it that YAML reads as a line end
+    (U+0085, for one): then all beyond ASCII are escaped.
+    """
     import yaml
 
-    text: str = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
-    return text
+    raw = plan.model_dump(mode="json")
+    readable: str = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=100)
+    if yaml.safe_load(readable) == raw:
+        return readable
+    escaped: str = yaml.safe_dump(raw, sort_keys=False, allow_unicode=False, width=100)
+    return escaped
 
 
 def _fault(detail: dict[str, object]) -> str:

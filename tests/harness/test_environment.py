@@ -16,6 +16,18 @@ from harness.serial import decode, encode
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
+def files(text: str | None) -> type[Path]:
+    """A `Path` whose files all hold this text, or cannot be read."""
+
+    class Files(type(Path())):  # type: ignore[misc]
+        def read_text(self, *_: Any, **__: Any) -> str:
+            if text is None:
+                raise FileNotFoundError
+            return text
+
+    return Files
+
+
 def test_it_comes_back_the_same() -> None:
     found = describe_environment(NOW)
     assert found.taken_at == NOW and found.cores >= 1 and "numpy" in found.packages
@@ -31,7 +43,7 @@ def test_a_machine_without_tools_is_described_all_the_same(monkeypatch: pytest.M
         raise FileNotFoundError
 
     monkeypatch.setattr(subprocess, "run", nothing)
-    monkeypatch.setattr(Path, "read_text", nothing)
+    monkeypatch.setattr(environment, "Path", files(None))
     monkeypatch.setattr(environment.os, "sysconf", nothing)
     found = describe_environment(NOW)
     assert (found.commit, found.gpu, found.cpu_flags, found.memory_gib) == ("", "", (), None)
@@ -47,7 +59,7 @@ def test_changes_in_the_tree_are_marked(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_number_formats_of_the_processor_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "processor\t: 0\nmodel name\t: A Chip\nflags\t\t: fpu avx2 avx512f amx_bf16\n\n"
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    monkeypatch.setattr(environment, "Path", files(text))
     found = describe_environment(NOW)
     assert found.cpu == "A Chip" and found.cpu_flags == ("amx_bf16", "avx512f", "avx2")
 

@@ -27,7 +27,7 @@ from harness.records import (
     Settled,
     Timing,
 )
-from tests.support.people import as_nobody
+from tests.support.people import as_nobody, let_in
 
 ARM = ArmId(option=Option.PROMPT, model="scripted")
 LANE = Lane(arm=ARM, seed=17, split="test", config="c1")
@@ -200,8 +200,7 @@ def test_a_read_only_folder_can_still_be_read(tmp_path: Path) -> None:
     folder.mkdir()
     with Journal(folder / "j.sqlite") as journal:
         put(journal, (ITEMS[0], said(ITEMS[0])))
-    for part in (tmp_path, *tmp_path.parents[:2]):
-        part.chmod(0o755)
+    let_in(tmp_path)
     (folder / "j.sqlite").chmod(0o444)
     folder.chmod(0o555)
 

@@ -21,7 +21,7 @@ from harness.store import (
     list_runs,
     write_atomically,
 )
-from tests.support.people import as_nobody
+from tests.support.people import as_nobody, let_in
 from tests.support.results import run_results
 from tests.support.tickets import evalset
 
@@ -223,8 +223,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     closed.mkdir(mode=0o555)
     folder = create_run(tmp_path, plan(), NOW)
     complete(folder)
-    for part in (tmp_path, *tmp_path.parents[:2]):
-        part.chmod(0o755)
+    let_in(tmp_path)
 
     def write() -> None:
         with pytest.raises(StoreError, match="TOR_RUNS_DIR"):

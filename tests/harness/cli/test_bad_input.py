@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.desk import Command, Said, command, flags, write_tickets
-from tests.support.people import as_nobody
+from tests.support.people import as_nobody, let_in
 
 
 @pytest.fixture
@@ -183,8 +183,7 @@ def test_a_folder_of_runs_that_cannot_be_written(harness: Command, tickets: Path
     refused(said, 1, "No run folder can be made", "TOR_RUNS_DIR")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
-    for part in (tmp_path, *tmp_path.parents[:2]):
-        part.chmod(0o755)
+    let_in(tmp_path)
 
     def bake() -> None:
         refused(

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 
 from advisor.cost.usage import Usage
 from harness.errors import ModelUnavailable, OverBudget
-from harness.prompts.labels import read_label
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.budget import SpendGuard, per_token
 from harness.models.litellm_asking import Outside
 from harness.models.litellm_calls import REASONING_ROOM, Form, most_input_tokens
 from harness.models.litellm_client import LitellmChat, open_litellm_chat
 from harness.models.settings import ModelSettings
+from harness.prompts.labels import read_label
 from harness.records import Failure, FailureKind, Message
 from tests.support.scripted_server import Reply, Script, ScriptedServer, completion, error, in_turn, scripted
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.prompts.labels import read_label
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.litellm_asking import Outside
 from harness.models.litellm_client import LitellmChat, open_litellm_chat
 from harness.models.settings import ModelSettings
+from harness.prompts.labels import read_label
 from harness.records import Message
 from tests.support.llama_server import llama_server
 
