@@ -81,10 +81,12 @@ def dev_leader(arms: Sequence[ArmResult]) -> ArmResult:
 
 
 def vetoes(plan: DecisionPlan, arms: Sequence[ArmResult]) -> tuple[Veto, ...]:
-    """Every reason of the plan for which an arm may not be shipped."""
+    """Every reason for which an arm may not be shipped: the plan's, and being no better than guessing."""
+    floor = next((arm for arm in arms if arm.arm.option is Option.FLOOR), None)
     found: list[Veto] = []
     for arm in arms:
-        found.extend(Veto(arm=arm.arm, reason=reason) for reason in _veto_reasons(plan, arm))
+        reasons = [*_veto_reasons(plan, arm), *_no_better_than(floor, arm)]
+        found.extend(Veto(arm=arm.arm, reason=reason) for reason in reasons)
     return tuple(found)
 
 
@@ -127,11 +129,11 @@ def _answer_pair(
         better = tuned if (found.relation is Relation.BETTER) == (found.a == tuned) else rag
         proof = f"{seen}; the interval excludes 0 and {found.p_method} gives p = {found.p_holm:.2g} (Holm)."
         return Answer.TUNE if better == tuned else Answer.RETRIEVE, proof, cheaper
-    if found.relation is Relation.EQUIVALENT or (
+    if _inside(found, case.plan.margin) or (
         cheaper is not None and _not_worse(found, cheaper, case.plan.margin)
     ):
         return Answer.TIED, _tied(case, seen, cheaper, same_price), cheaper
-    return Answer.NOT_ENOUGH_EVIDENCE, f"{seen}. {_what_would_settle(found)}", cheaper
+    return Answer.NOT_ENOUGH_EVIDENCE, f"{seen}. {_what_would_settle(found, case.plan.alpha)}", cheaper
 
 
 def _tied(case: Case, seen: str, cheaper: ArmId | None, same_price: bool) -> str:
@@ -151,10 +153,21 @@ def _difference(found: Comparison, a: ArmId, b: ArmId) -> str:
     return f"{a} minus {b}: {points(d.value)}{where} on {d.n} items, an effect of {kind}"
 
 
-def _what_would_settle(found: Comparison) -> str:
+def _what_would_settle(found: Comparison, alpha: float) -> str:
+    if found.relation in {Relation.BETTER, Relation.WORSE} and found.p_holm is not None:
+        return (
+            "The interval of this pair alone excludes 0; adjusted for all comparisons of the run it is not "
+            f"settled (p = {found.p_holm:.2g}, Holm; below {alpha:g} is asked for)."
+        )
     if found.more_items:
         return f"About {found.more_items:,} more evaluation items would settle it at the rates seen."
     return f"No number of further items can be named: {found.more_items_reason}."
+
+
+def _inside(found: Comparison, margin: float) -> bool:
+    """Whether the whole interval lies within the margin, whatever side of 0 it is on."""
+    low, high = found.difference.low, found.difference.high
+    return low is not None and high is not None and -margin < low and high < margin
 
 
 def _not_worse(found: Comparison, arm: ArmId, margin: float) -> bool:
@@ -202,17 +215,19 @@ def _sure(case: Case, ship: ArmId | None) -> str:
     rivals = [c for c in case.comparisons if ship in (c.a, c.b)]
     if not rivals:
         return "Nothing to compare it with: the run has no other arm that was compared."
-    if not rivals:
-        return "Not known: no other arm was compared with it."
-    open_to = [
-        c.b if c.a == ship else c.a
-        for c in rivals
-        if c.relation in {Relation.UNDECIDED, Relation.NON_INFERIOR} and c.a.option is not Option.FLOOR
-    ]
+    open_to = [c.b if c.a == ship else c.a for c in rivals if not _settled(c, case.plan)]
     if open_to:
         names = ", ".join(sorted(map(str, open_to)))
         return f"Fairly sure: the difference to {names} is not settled on these items."
     return "Sure on these items: every comparison with it is settled at the plan's level."
+
+
+def _settled(found: Comparison, plan: DecisionPlan) -> bool:
+    """Better or worse in the adjusted test too, or the same within the margin."""
+    if _inside(found, plan.margin):
+        return True
+    apart = found.relation in {Relation.BETTER, Relation.WORSE}
+    return apart and found.p_holm is not None and found.p_holm < plan.alpha
 
 
 def _hangs_on(
@@ -243,6 +258,15 @@ def _short_training(arm: ArmResult) -> list[str]:
         f"{arm.arm} was trained for {artefact.recipe.epochs:.2g} epochs only ({artefact.steps} steps): "
         "a longer training may raise it, so this run speaks of this artefact and not of tuning."
     ]
+
+
+def _no_better_than(floor: ArmResult | None, arm: ArmResult) -> list[str]:
+    if floor is None or arm is floor:
+        return []
+    guess, accuracy = floor.quality.accuracy.value, arm.quality.accuracy.value
+    if guess is None or accuracy is None or accuracy > guess:
+        return []
+    return [f"accuracy {percent(accuracy)} is no better than always guessing ({percent(guess)})"]
 
 
 def _veto_reasons(plan: DecisionPlan, arm: ArmResult) -> list[str]:

@@ -211,7 +211,7 @@ class FrontierGap:
             included; None if that lies above 1.
         accuracy_same_cost_per_correct: accuracy at which a correct answer costs the same; None if
             it lies above 1 ('never cheaper').
-        settle_usd: list price of running it over the test set once.
+        settle_usd: list price of all calls of `settle_command`, each taken to be as long as a retrieve query.
     """
 
     model: str
@@ -286,7 +286,7 @@ class AdviceCheck:
 
     Attributes:
         answer: what the advice said on retrieve against tune, and `measured_answer` the run.
-        first: the option it placed first, and `measured_first` the option that led on accuracy.
+        first: the option it placed first, and `measured_first` the option of the arm to ship.
         wrong: sentences on where the advice was wrong.
     """
 

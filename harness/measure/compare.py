@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from advisor.stats.intervals import Interval
 from advisor.stats.paired import PairedComparison, compare, holm
 from advisor.stats.power import Design, minimum_detectable_difference, more_items_to_settle
+from advisor.stats.special import two_sided_z
 from harness.measure.quality import Measuring, estimate
 from harness.measure.scored import Scored
 from harness.records import ArmId
@@ -55,6 +56,7 @@ def _comparison(
     method, _, p_method = paired.method.partition("; ")
     more, why = _more_items(paired, margin, design)
     discordance = counts.discordance
+    design = _clustered(design, paired)
     return Comparison(
         a=pair[0],
         b=pair[1],
@@ -70,6 +72,16 @@ def _comparison(
         more_items=more,
         more_items_reason=why,
     )
+
+
+def _clustered(design: Design, paired: PairedComparison) -> Design:
+    """The design with the variance inflation that clusters show: bootstrap over independent variance."""
+    counts, interval = paired.counts, paired.interval
+    spread = counts.discordance - (paired.difference or 0.0) ** 2
+    if paired.units == counts.n or not isinstance(interval, Interval) or spread <= 0:
+        return design
+    seen = (interval.width / 2 / two_sided_z(interval.level)) ** 2
+    return dataclasses.replace(design, design_effect=max(1.0, seen * counts.n / spread))
 
 
 def _more_items(paired: PairedComparison, margin: float, design: Design) -> tuple[int | None, str]:

@@ -29,18 +29,18 @@ def confront(advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict) ->
         for figure in _figures(predicted, arm)
     )
     tested = [figure for figure in figures if figure.same_model and figure.inside is not None]
-    best = max(arms, key=lambda arm: arm.quality.accuracy.value or 0.0).arm.option
+    ships = verdict.ship.option.value if verdict.ship else "none"
     first = advice.ranking[0].value if advice.ranking else "none"
     return AdviceCheck(
         case=advice.case,
         answer=advice.answer,
         measured_answer=verdict.answer.value,
         first=first,
-        measured_first=best.value,
+        measured_first=ships,
         figures=figures,
         inside=sum(bool(figure.inside) for figure in tested),
         tested=len(tested),
-        wrong=_wrong(advice, verdict, first, best, tested),
+        wrong=_wrong(advice, verdict, first, ships, tested),
     )
 
 
@@ -84,14 +84,14 @@ def _same_model(predicted: Predicted, arm: ArmResult) -> bool:
 
 
 def _wrong(
-    advice: AdvicePlan, verdict: Verdict, first: str, best: Option, tested: Sequence[Confronted]
+    advice: AdvicePlan, verdict: Verdict, first: str, ships: str, tested: Sequence[Confronted]
 ) -> tuple[str, ...]:
     found = []
     decided = {"retrieve", "tune", "tied"}
     if advice.answer in decided and verdict.answer.value in decided and advice.answer != verdict.answer.value:
         found.append(f"It said {advice.answer}; measured: {verdict.answer.value}.")
-    if first != best.value:
-        found.append(f"It placed {first} first; {best.value} was the most accurate.")
+    if "none" not in {first, ships} and first != ships:
+        found.append(f"It placed {first} first; {ships} is what this run would ship.")
     for figure in tested:
         if not figure.inside:
             found.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -12,13 +13,14 @@ from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
 from harness.decide import Case, contenders, decide, dev_leader, rag_and_tuned
 from harness.measure.compare import compare_arms
+from harness.measure.confront import confront
 from harness.measure.cost import cost_lines, ledger_cost, measure_cost
 from harness.measure.latency import measure_latency
 from harness.measure.quality import confidence, estimate, measure_quality, share
 from harness.measure.route import RouteArm, compose, design_route, route_fitted
 from harness.measure.scored import Scored, score
 from harness.pipelines.context import Context
-from harness.pipelines.frontier import frontier_gaps, published_for
+from harness.pipelines.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
 from harness.pipelines.prices import prices_for
 from harness.plan import ExperimentPlan
@@ -77,7 +79,7 @@ def _verdict(
     verdict = decide(case)
     ship = next((arm for arm in arms if arm.arm == verdict.ship), None)
     if not case.frontier_measured:
-        gaps = frontier_gaps(plan, arms, ship, desk.book, len(desk.items["test"]))
+        gaps = frontier_gaps(plan, arms, ship, desk.book, calls_to_settle(desk.items))
         verdict = dataclasses.replace(verdict, frontier=gaps, published=published_for(desk.facts.name))
     return RunResults(
         run_id=run_id,
@@ -90,6 +92,7 @@ def _verdict(
         route=design,
         verdict=verdict,
         notes=_route_notes(desk.plan, design),
+        advice=None if plan.advice is None else confront(plan.advice, arms, verdict),
     )
 
 
@@ -104,7 +107,7 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
     settled = answers.settled
     overlap = frozenset(desk.facts.overlap)
     quality = measure_quality(answers.dev, answers.test, desk.labels, overlap, desk.how)
-    outcomes = list(answers.outcomes.values())
+    outcomes = _charged(answers, list(answers.outcomes.values()))
     prices = prices_for(settled.identity, desk.book, desk.machine)
     everything = answers.test.answered | True
     siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.fitted.artefact else []
@@ -202,9 +205,21 @@ def _route_cost(
     return ledger_cost(lines, accuracy, {})
 
 
+def _charged(answers: Answers, outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes whose seconds or tokens are paid for.
+
+    Concurrent calls to a server on this machine each hold the time of the others, so their seconds would
+    be paid several times: its queries are charged as the warm pass timed them, one by one.
+    """
+    identity = answers.settled.identity
+    if identity is not None and identity.location == "loopback":
+        return list(answers.warm.values())
+    return outcomes
+
+
 def _lines(answers: Answers, outcomes: list[Outcome], desk: Desk) -> tuple[CostLine, ...]:
     identity = answers.settled.identity
-    return cost_lines(outcomes, identity, prices_for(identity, desk.book, desk.machine))
+    return cost_lines(_charged(answers, outcomes), identity, prices_for(identity, desk.book, desk.machine))
 
 
 def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:
@@ -255,7 +270,8 @@ def _data_summary(desk: Desk) -> DataSummary:
     second = facts.second_labels
     both = [(item.label, second[item.id]) for item in test if item.id in second]
     found = agreement([a for a, _ in both], [b for _, b in both]) if both else None
-    train = [item.label for item in desk.items["train"]]
+    train = Counter(item.label for item in desk.items["train"])
+    most = max(desk.labels, key=lambda label: train[label])  # the first among equals, as the floor does
     clusters = {item.cluster for item in test if item.cluster is not None}
     return DataSummary(
         name=facts.name,
@@ -263,7 +279,7 @@ def _data_summary(desk: Desk) -> DataSummary:
         licence=facts.licence,
         provenance=facts.provenance,
         labels=len(facts.labels),
-        train=len(train),
+        train=train.total(),
         dev=len(desk.items["dev"]),
         test=len(test),
         clusters=len(clusters) or None,
@@ -273,7 +289,7 @@ def _data_summary(desk: Desk) -> DataSummary:
         if found is None
         else estimate("agreement of two annotators", found.raw, found.raw_interval, found.n, "Wilson"),
         annotator_kappa=None if found is None else _kappa(found.kappa, found.kappa_interval, found.n),
-        majority_share=max(train.count(label) for label in set(train)) / len(train),
+        majority_share=sum(item.label == most for item in test) / len(test),
     )
 
 

@@ -7,6 +7,7 @@ marked so. Hidden reasoning tokens are not in it.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from advisor.cost.errors import UnknownPrice
@@ -14,31 +15,42 @@ from advisor.cost.ledger import PriceBasis, per_thousand, query_cost, total_usd
 from advisor.cost.price_book import PriceBook
 from advisor.cost.usage import CountedBy, Usage
 from advisor.evidence import published_range
-from harness.plan import DataPlan, ExperimentPlan
-from harness.records import Option
+from harness.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
+from harness.records import Item, Option
 from harness.results import ArmResult, FrontierGap, Money, Published
 
 _TASKS = {"banking77": "Banking77", "clinc150": "CLINC150"}
-_NEAREST = "banking77"
+_BEST_KNOWN = "banking77"
 
 
 def frontier_gaps(
-    plan: ExperimentPlan, arms: tuple[ArmResult, ...], ship: ArmResult | None, book: PriceBook, items: int
+    plan: ExperimentPlan, arms: tuple[ArmResult, ...], ship: ArmResult | None, book: PriceBook, calls: int
 ) -> tuple[FrontierGap, ...]:
-    """One gap for each frontier model of the plan; none without a counted retrieve arm."""
+    """One gap for each frontier model of the plan; none without a counted retrieve arm.
+
+    Args:
+        calls: what a run of the model takes, see `calls_to_settle`.
+    """
     counted = _counted_usage(arms)
     if counted is None or ship is None:
         return ()
-    return tuple(_gap(model, plan, ship, book, counted, items) for model in plan.cost.frontier)
+    return tuple(_gap(model, plan, ship, book, counted, calls) for model in plan.cost.frontier)
+
+
+def calls_to_settle(items: Mapping[str, Sequence[Item]]) -> int:
+    """Calls of `prompt` and `retrieve` on one more model, with the defaults of the command line."""
+    retrieve, test, dev = RetrievePlan(), len(items["test"]), len(items["dev"])
+    answered = dev + test + min(LatencyPlan().items, test)
+    return 2 * answered + len(retrieve.k) * min(retrieve.dev_items, dev)
 
 
 def published_for(name: str) -> tuple[Published, ...]:
-    """The published accuracy range of retrieval on this evalset, or on the nearest public one."""
-    task = name if name in _TASKS else _NEAREST
+    """The published accuracy range of retrieval on this evalset; on Banking77 where none is known."""
+    task = name if name in _TASKS else _BEST_KNOWN
     found = published_range(task, Option.RETRIEVE.value)
     if found is None:
         return ()
-    other = "" if task == name else f", the nearest public task to {name}"
+    other = "" if task == name else f", which is another task: no figure is known for {name}"
     sources = "; ".join(dict.fromkeys(f"{figure.study} ({figure.source})" for figure in found.figures))
     return (
         Published(
@@ -67,9 +79,9 @@ def _counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
 
 
 def _gap(
-    model: str, plan: ExperimentPlan, ship: ArmResult, book: PriceBook, counted: Usage, items: int
+    model: str, plan: ExperimentPlan, ship: ArmResult, book: PriceBook, counted: Usage, calls: int
 ) -> FrontierGap:
-    command = shlex.join(["harness", "bakeoff", *_rows(plan.data), "--model", model])
+    command = shlex.join(["harness", "bakeoff", *_rows(plan), "--model", model])
     try:
         price = book.price(model)
     except UnknownPrice as error:
@@ -92,18 +104,23 @@ def _gap(
         usd_per_1k=Money(usd=per_1k, basis=PriceBasis.ESTIMATE, source=source),
         accuracy_to_win=_to_win(ship, plan.decision.margin),
         accuracy_same_cost_per_correct=_same_cost(per_1k, ship),
-        settle_usd=None if per_1k is None else per_1k * items / 1000,
+        settle_usd=None if per_1k is None else per_1k * calls / 1000,
         settle_command=command,
     )
 
 
-def _rows(data: DataPlan) -> list[str]:
-    """The flags that name the same rows."""
+def _rows(plan: ExperimentPlan) -> list[str]:
+    """The flags that name the same rows, split alike, and the same margin."""
+    data = plan.data
     if data.evalset:
         words = ["--evalset", data.evalset]
     else:
         words = ["--data", data.file, "--text", ",".join(data.text), "--label", data.label]
         words += ["--group", ",".join(data.group)] if data.group else []
+        words += [] if data.encoding == "utf-8" else ["--encoding", data.encoding]
+    words += ["--seed", str(plan.seed)]
+    margin = plan.decision.margin
+    words += [] if margin == DecisionPlan().margin else ["--margin", f"{margin:g}"]
     words += [] if data.limit_test is None else ["--limit", str(data.limit_test)]
     return words + ([] if data.limit_train is None else ["--limit-train", str(data.limit_train)])
 

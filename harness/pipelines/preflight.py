@@ -27,7 +27,8 @@ from harness.prompts.classification import (
 from harness.records import Evalset, Message, Option
 from harness.wording import money
 
-_CHARS_PER_TOKEN = 3.5  # cautious for English and the western European languages
+_CHARS_PER_TOKEN = 3.5  # cautious for English; a character outside ASCII is taken for a token of its own
+_WARM_UP = 3  # queries before the latency pass that do not count, but are paid
 _SAMPLE = 50
 
 
@@ -133,7 +134,7 @@ def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
     if arm.option is Option.ROUTE:
         return 0
     warm = min(plan.latency.items, len(evalset.test))
-    calls = len(evalset.dev) + len(evalset.test) + warm
+    calls = len(evalset.dev) + len(evalset.test) + warm + min(_WARM_UP, warm)
     if arm.option is Option.RETRIEVE:
         calls += len(plan.retrieve.k) * min(plan.retrieve.dev_items, len(evalset.dev))
     return calls
@@ -159,4 +160,10 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
 
 
 def _chars(messages: tuple[Message, ...]) -> int:
-    return sum(len(message.content) + 16 for message in messages)
+    return sum(_weight(message.content) + 16 for message in messages)
+
+
+def _weight(text: str) -> int:
+    """Characters, those outside ASCII as many as make a token."""
+    foreign = sum(not character.isascii() for character in text)
+    return len(text) + round(foreign * (_CHARS_PER_TOKEN - 1))

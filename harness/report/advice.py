@@ -14,7 +14,7 @@ def advice_section(check: AdviceCheck | None) -> Section:
         blocks = (
             Fact(label="use case", text=one_line(check.case)),
             Fact(label="advice said", text=f"{check.answer}; {check.first} first"),
-            Fact(label="measured", text=f"{check.measured_answer}; {check.measured_first} most accurate"),
+            Fact(label="measured", text=f"{check.measured_answer}; {check.measured_first} to ship"),
             Fact(
                 label="held", text=f"{check.inside} of {check.tested} predicted ranges that could be tested"
             ),

@@ -159,8 +159,7 @@ def _frontier(verdict: Verdict) -> Section:
     blocks += [
         Command(
             command=one_line(gap.settle_command),
-            purpose=f"settles it for {one_line(gap.model)}, one pass over the test items: "
-            f"{_settle_price(gap.settle_usd)}",
+            purpose=f"settles it for {one_line(gap.model)}, all its calls: {_settle_price(gap.settle_usd)}",
         )
         for gap in verdict.frontier
         if gap.settle_command

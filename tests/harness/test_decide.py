@@ -180,10 +180,16 @@ def test_an_unknown_price_cannot_win_nor_lose() -> None:
 
 
 def test_the_floor_never_ships() -> None:
-    verdict = judged([measured(FLOOR, 0.9, "0"), measured(PROMPT, 0.2)])
+    verdict = judged([measured(FLOOR, 0.1, "0"), measured(PROMPT, 0.2)])
     assert verdict.ship == PROMPT
     alone = judged([measured(FLOOR, 0.9, "0")])
     assert alone.ship is None and "Only the floor" in alone.ship_because
+
+
+def test_an_arm_no_better_than_guessing_never_ships() -> None:
+    verdict = judged([measured(FLOOR, 0.2, "0"), measured(PROMPT, 0.2)])
+    assert verdict.ship is None
+    assert "accuracy 20.0 % is no better than always guessing (20.0 %)" in verdict.vetoes[0].reason
 
 
 def test_a_single_arm_is_not_called_sure() -> None:
