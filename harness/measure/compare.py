@@ -54,9 +54,9 @@ def _comparison(
 ) -> Comparison:
     counts = paired.counts
     method, _, p_method = paired.method.partition("; ")
+    design = _clustered(design, paired)
     more, why = _more_items(paired, margin, design)
     discordance = counts.discordance
-    design = _clustered(design, paired)
     return Comparison(
         a=pair[0],
         b=pair[1],

@@ -204,6 +204,21 @@ def test_how_sure_follows_from_the_comparisons() -> None:
     assert "tune@smollm2-135m is not settled" in judged(arms, compared(TUNE, CLASSICAL, -0.15, 0.05)).sure
 
 
+def test_an_interval_that_the_adjusted_test_does_not_confirm_is_not_settled() -> None:
+    found = compared(TUNE, RETRIEVE, 0.001, 0.15, p_holm=0.2)
+    unpriced = [replace(arm, cost=replace(arm.cost, usd_per_1k=dollars(None))) for arm in pair()]
+    verdict = judged(unpriced, replace(found, more_items_reason="settled"))
+    assert verdict.answer is Answer.NOT_ENOUGH_EVIDENCE
+    assert "adjusted for all comparisons" in verdict.answer_because and "p = 0.2" in verdict.answer_because
+    assert "named: settled" not in verdict.answer_because
+    assert verdict.sure.startswith("Fairly sure"), "and how sure is judged by the same test"
+
+
+def test_a_difference_inside_the_margin_is_a_tie_also_where_its_interval_just_excludes_0() -> None:
+    unpriced = [replace(arm, cost=replace(arm.cost, usd_per_1k=dollars(None))) for arm in pair()]
+    assert judged(unpriced, compared(TUNE, RETRIEVE, 0.001, 0.015, p_holm=0.2)).answer is Answer.TIED
+
+
 @pytest.mark.parametrize(
     ("limits", "arm", "reason"),
     [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from advisor.stats.paired import Relation, mcnemar_exact
 from advisor.stats.power import Design, items_needed, minimum_detectable_difference
 from harness.measure.compare import compare_arms
+from harness.measure.scored import Scored
 from harness.records import ArmId, Option
 from tests.harness.measure.helpers import HOW, scored
 
@@ -71,3 +74,25 @@ def test_other_items_cannot_be_compared() -> None:
     given = {ONE: scored("aa", "aa"), TWO: scored("aa", "aa", "u")}
     with pytest.raises(ValueError, match="same items"):
         compare_arms([(ONE, TWO)], given, 0.02, DESIGN, HOW)
+
+
+def test_items_in_clusters_need_more_items() -> None:
+    # the same answers once as items of their own, once with each answer given four times over
+    rows = {n: [False] * 50 for n in (1, 2)}
+    rows[1][:30], rows[2][:20], rows[2][30:36] = [True] * 30, [True] * 20, [True] * 6
+
+    def given(times: int) -> dict[ArmId, Scored]:
+        found = {}
+        for arm, right in ((ONE, rows[1]), (TWO, rows[2])):
+            made = scored("a" * 50 * times, "".join(("a" if hit else "b") * times for hit in right))
+            tied = tuple(replace(item, cluster=str(n // times)) for n, item in enumerate(made.items))
+            found[arm] = replace(made, items=tied) if times > 1 else made
+        return found
+
+    (single,) = compare_arms([(ONE, TWO)], given(1), 0.02, DESIGN, HOW)
+    (copied,) = compare_arms([(ONE, TWO)], given(4), 0.02, DESIGN, HOW)
+    assert single.detectable is not None and copied.detectable is not None
+    # four copies say what one says: the same differences can be found, give or take the bootstrap
+    assert copied.detectable == pytest.approx(single.detectable, rel=0.15)
+    assert single.more_items is not None and copied.more_items is not None
+    assert copied.more_items == pytest.approx(4 * single.more_items, rel=0.4)
