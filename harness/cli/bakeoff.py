@@ -204,7 +204,8 @@ def plan(
     made = plan_case(request, context)
     _write_plan(made, output)
     assert made.advice is not None
-    typer.echo(f"The advice: {made.advice.answer}; first to try: {made.advice.ranking[0].value}.")
+    first = made.advice.ranking[0].value if made.advice.ranking else "none, every option is vetoed"
+    typer.echo(f"The advice: {made.advice.answer}; first to try: {first}.")
     typer.echo(f"Wrote {output}. Next: harness run {output}")
 
 

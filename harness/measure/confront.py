@@ -89,7 +89,7 @@ def _wrong(
     found = []
     decided = {"retrieve", "tune", "tied"}
     if advice.answer in decided and verdict.answer.value in decided and advice.answer != verdict.answer.value:
-        found.append(f"It said {advice.answer}; measured: {verdict.answer.value}.")
+        found.append(f"It said {advice.answer}; measured on the models of this run: {verdict.answer.value}.")
     if "none" not in {first, ships} and first != ships:
         found.append(f"It placed {first} first; {ships} is what this run would ship.")
     for figure in tested:

@@ -59,7 +59,7 @@ class Closing(Protocol):
 
     @property
     def wall_s(self) -> float:
-        """How long it took."""
+        """Seconds since it was last started; a run that was stopped and resumed took longer in all."""
         ...
 
     @property

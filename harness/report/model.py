@@ -100,7 +100,8 @@ def _header(results: RunResults, closing: Closing | None) -> Section:
         blocks.append(
             Fact(
                 label="finished",
-                text=f"{closing.finished_at:%Y-%m-%d %H:%M} UTC after {seconds(closing.wall_s)}",
+                text=f"{closing.finished_at:%Y-%m-%d %H:%M} UTC, "
+                f"{seconds(closing.wall_s)} after its last start",
             )
         )
     return Section(key="header", title="The run", blocks=tuple(blocks))

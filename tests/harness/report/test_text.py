@@ -278,7 +278,7 @@ def test_the_manifest_closes_the_header() -> None:
         finished_at=datetime(2026, 11, 23, 20, 30, tzinfo=UTC), wall_s=431.0, environment=machine
     )
     shown = flat(render_text(report_view(run_results(), closing), full=True))
-    assert "2026-11-23 20:30 UTC after 7 min 11 s" in shown
+    assert "2026-11-23 20:30 UTC, 7 min 11 s after its last start" in shown
     assert "incomplete" not in shown
     assert "CPU, 2 cores" in shown and "Python 3.11.9" in shown
 
