@@ -1,0 +1,39 @@
+"""Sizing is arithmetic on timings; the expected counts are worked out by hand."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.pipelines.sizing import LEAST_TEST, MOST_DEV, Timed, size_plan
+from harness.records import Option
+
+
+def timed(query_s: float, test: int = 1000, dev: int = 50) -> Timed:
+    return Timed(
+        query_s={Option.PROMPT: query_s}, training=None, precision="fp32", train=500, dev=dev, test=test
+    )
+
+
+def test_what_is_left_after_overhead_and_dev_goes_to_test_items() -> None:
+    # 600 s - 60 s overhead - 50 dev items x 1 s = 490 items of 1 s
+    sized = size_plan(timed(1.0), 600)
+    assert (sized.test_items, sized.dev_items, sized.epochs) == (490, 50, None)
+    assert "490 of 1000 test items" in sized.remark and "no fast bf16 units" in sized.remark
+
+
+def test_trying_k_is_paid_for_by_retrieve() -> None:
+    # two candidates on 30 items of 1 s each: 60 items fewer than above
+    with_retrieve = Timed(
+        query_s={Option.RETRIEVE: 1.0}, training=None, precision="bf16", train=500, dev=50, test=1000
+    )
+    sized = size_plan(with_retrieve, 600)
+    assert sized.test_items == 430
+    assert "bf16" not in sized.remark
+
+
+@given(st.floats(0.001, 20), st.integers(1, 5000), st.integers(1, 500), st.floats(60, 7200))
+def test_limits_never_pass_what_there_is(query_s: float, test: int, dev: int, seconds: float) -> None:
+    sized = size_plan(timed(query_s, test, dev), seconds)
+    assert min(LEAST_TEST, test) <= sized.test_items <= test
+    assert sized.dev_items == min(dev, MOST_DEV)
