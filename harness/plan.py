@@ -219,8 +219,7 @@ class ExperimentPlan(_Part):
     @property
     def digest(self) -> str:
         """Sha256 (hex) over the plan's canonical JSON, defaults included."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return _canonical_digest(self.model_dump(mode="json"))
 
 
 def parse_plan(text: str, source: str) -> ExperimentPlan:
@@ -241,6 +240,21 @@ def parse_plan(text: str, source: str) -> ExperimentPlan:
     if not isinstance(raw, dict):
         raise UsageError(f"{source} holds no plan.", got=type(raw).__name__, allowed="a YAML mapping")
     return build_plan(raw, source)
+
+
+def written_digest(text: str) -> str:
+    """The digest of a plan as `dump_plan` wrote it, keys that this version added since left out.
+
+    So a run stays readable when a later version knows more keys than its locked plan names.
+    """
+    import yaml
+
+    return _canonical_digest(yaml.safe_load(text))
+
+
+def _canonical_digest(raw: object) -> str:
+    canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def build_plan(raw: dict[str, object], source: str) -> ExperimentPlan:

@@ -26,7 +26,7 @@ from pathlib import Path
 from harness.environment import Environment
 from harness.errors import IncompleteRun, StoreError, UsageError
 from harness.journal import Journal
-from harness.plan import ExperimentPlan, dump_plan, parse_plan
+from harness.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
 from harness.records import Evalset, Finding, Item, Label
 from harness.results import RunResults
 from harness.serial import decode, decode_item, decode_results, encode
@@ -104,9 +104,10 @@ class RunFolder:
         Raises:
             StoreError: if it was changed since it was locked.
         """
-        plan = parse_plan(self._read("plan.yaml"), str(self.root / "plan.yaml"))
+        text = self._read("plan.yaml")
+        plan = parse_plan(text, str(self.root / "plan.yaml"))
         lock = self.lock()
-        if plan.digest != lock.plan_digest:
+        if lock.plan_digest not in {plan.digest, written_digest(text)}:
             raise StoreError(
                 f"The plan of run {self.run_id} was changed after it was locked.",
                 got=plan.digest[:12],
@@ -163,7 +164,7 @@ class RunFolder:
         files = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
         manifest = Manifest(
             run_id=self.run_id,
-            plan_digest=self.plan().digest,
+            plan_digest=self.lock().plan_digest,
             finished_at=finished_at,
             wall_s=wall_s,
             environment=environment,

@@ -47,7 +47,7 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     folder.reopen()
     folder.write_items(evalset)
     folder.write_data_facts(facts_of(evalset))
-    looks = count_looks(context.runs, evalset.digests["test"], plan.digest)
+    looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
     workshop = Workshop(plan, evalset, folder, context)
     try:
         with folder.journal() as journal:

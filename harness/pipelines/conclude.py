@@ -26,7 +26,7 @@ from harness.pipelines.prices import prices_for
 from harness.plan import ExperimentPlan
 from harness.records import ArmId, CostLine, Estimate, Option, Outcome
 from harness.results import ArmResult, Comparison, Cost, DataSummary, RouteDesign, RunResults, SeedResult
-from harness.store import RunFolder
+from harness.store import Lock, RunFolder
 
 _FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.CLASSICAL)
 _THEN_OPTIONS = (Option.RETRIEVE, Option.PROMPT)
@@ -54,7 +54,7 @@ def conclude(
         if route is not None:
             arms.append(route[0])
             scored[route[0].arm] = route[1]
-    return _verdict(desk, tuple(arms), scored, design, looks, folder.run_id)
+    return _verdict(desk, tuple(arms), scored, design, looks, folder.lock())
 
 
 def _verdict(
@@ -63,7 +63,7 @@ def _verdict(
     scored: Mapping[ArmId, Scored],
     design: RouteDesign | None,
     looks: int,
-    run_id: str,
+    lock: Lock,
 ) -> RunResults:
     plan = desk.plan
     comparisons = _comparisons(arms, scored, desk)
@@ -82,8 +82,8 @@ def _verdict(
         gaps = frontier_gaps(plan, arms, ship, desk.book, calls_to_settle(desk.items))
         verdict = dataclasses.replace(verdict, frontier=gaps, published=published_for(desk.facts.name))
     return RunResults(
-        run_id=run_id,
-        plan_digest=plan.digest,
+        run_id=lock.run_id,
+        plan_digest=lock.plan_digest,  # also where it is priced at another day: no other plan was run
         seed=plan.seed,
         looks=looks,
         data=_data_summary(desk),

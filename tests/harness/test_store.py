@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.environment import describe_environment
 from harness.errors import IncompleteRun, StoreError, UsageError
@@ -237,6 +239,21 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
         assert folder.results() == run_results()
 
     as_nobody(write)
+
+
+def test_a_plan_locked_before_a_key_was_known_stays_that_plan(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, plan(), NOW)
+    raw = yaml.safe_load((folder.root / "plan.yaml").read_text())
+    del raw["advice"]  # as a version wrote it that did not know the key
+    (folder.root / "plan.yaml").write_text(yaml.safe_dump(raw))
+    canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"))
+    lock = json.loads((folder.root / "lock.json").read_text())
+    lock["plan_digest"] = hashlib.sha256(canonical.encode()).hexdigest()
+    (folder.root / "lock.json").write_text(json.dumps(lock))
+    assert folder.plan() == plan()
+    (folder.root / "plan.yaml").write_text(yaml.safe_dump(raw | {"seed": 18}))
+    with pytest.raises(StoreError, match="changed after it was locked"):
+        folder.plan()
 
 
 def test_the_same_second_and_plan_is_the_same_run(tmp_path: Path) -> None:
