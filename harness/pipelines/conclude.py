@@ -107,7 +107,7 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
     settled = answers.settled
     overlap = frozenset(desk.facts.overlap)
     quality = measure_quality(answers.dev, answers.test, desk.labels, overlap, desk.how)
-    outcomes = _charged(answers, list(answers.outcomes.values()))
+    outcomes = _charged(answers, list(answers.outcomes.values()), desk)
     prices = prices_for(settled.identity, desk.book, desk.machine)
     everything = answers.test.answered | True
     siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.fitted.artefact else []
@@ -205,21 +205,25 @@ def _route_cost(
     return ledger_cost(lines, accuracy, {})
 
 
-def _charged(answers: Answers, outcomes: list[Outcome]) -> list[Outcome]:
+def _charged(answers: Answers, outcomes: list[Outcome], desk: Desk) -> list[Outcome]:
     """The outcomes whose seconds or tokens are paid for.
 
     Concurrent calls to a server on this machine each hold the time of the others, so their seconds would
-    be paid several times: its queries are charged as the warm pass timed them, one by one.
+    be paid several times: its queries are charged as the warm pass timed them, one by one. So are arms
+    without a language model where local models answer one by one, or they would look cheaper by batching.
     """
     identity = answers.settled.identity
-    if identity is not None and identity.location == "loopback":
-        return list(answers.warm.values())
-    return outcomes
+    if identity is not None:
+        return list(answers.warm.values()) if identity.location == "loopback" else outcomes
+    alone = desk.plan.latency.mode == "shared" and answers.warm
+    return list(answers.warm.values()) if alone else outcomes
 
 
 def _lines(answers: Answers, outcomes: list[Outcome], desk: Desk) -> tuple[CostLine, ...]:
     identity = answers.settled.identity
-    return cost_lines(_charged(answers, outcomes), identity, prices_for(identity, desk.book, desk.machine))
+    return cost_lines(
+        _charged(answers, outcomes, desk), identity, prices_for(identity, desk.book, desk.machine)
+    )
 
 
 def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:
