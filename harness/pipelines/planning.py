@@ -17,7 +17,7 @@ from harness.records import Option
 
 DEFAULT_OPTIONS = ("floor", "classical", "prompt", "retrieve", "tune", "route")
 EMBEDDED_CHAT = "smollm2-135m"
-_SHORT_EXAMPLE = 250  # characters of a ticket shown as an example, where time is short
+_SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time is short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

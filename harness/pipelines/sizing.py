@@ -27,10 +27,10 @@ from harness.training.speed import measure_speed
 from harness.training.trl_trainer import Job
 
 LEAST_TEST = 200
-MOST_DEV = 80
+MOST_DEV = 60
 CANDIDATES = (2, 4)
-TRIED = 30
-LEAST_EPOCHS = 2.0
+TRIED = 20
+LEAST_EPOCHS = 1.5
 _TIMED, _WARM_UP = 3, 2
 _SHARE_TRAINING = 0.27
 _OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
