@@ -11,7 +11,7 @@ MODELS := $(VENV)/.models
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: models ## Run the ticket bake-off on the embedded model and print the verdict (about 10 minutes)
+demo: models ## Run the ticket bake-off on the embedded model and print the verdict (about 11 minutes)
 	$(BIN)/harness bakeoff --evalset support-tickets --minutes 8
 
 test: models ## Run all tests
