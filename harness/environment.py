@@ -71,6 +71,29 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class MemoryWatch:
+    """The most memory this process held since the watch began, where the system tells (Linux)."""
+
+    def __init__(self) -> None:
+        """Begin: forget the peak so far. Where that is not allowed nothing will be reported."""
+        try:
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets VmHWM, see proc(5)
+            self._watching = True
+        except OSError:
+            self._watching = False
+
+    def peak_mib(self) -> float | None:
+        """Peak resident memory in MiB since the beginning; None where it is not known."""
+        if not self._watching:
+            return None
+        try:
+            status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return None
+        found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(found[0]) / 1024 if found else None
+
+
 def _packages() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:

@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS settled (
     arm TEXT NOT NULL, seed INTEGER NOT NULL, config TEXT NOT NULL, payload TEXT NOT NULL,
     PRIMARY KEY (arm, seed)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memory (
+    arm TEXT NOT NULL, seed INTEGER NOT NULL, peak_mib REAL NOT NULL, PRIMARY KEY (arm, seed)
+) WITHOUT ROWID;
 """
 
 
@@ -154,6 +157,24 @@ class Journal:
         sql = "SELECT payload FROM settled WHERE arm=? AND seed=? AND config=?"
         rows = self._rows(sql, (str(arm), seed, config))
         return decode(Settled, rows[0][0]) if rows else None
+
+    def note_memory(self, arm: ArmId, seed: int, peak_mib: float) -> None:
+        """Keep the most memory the process held while this arm ran; a resumed arm keeps the larger figure."""
+        sql = (
+            "INSERT INTO memory VALUES (?,?,?) ON CONFLICT (arm, seed) DO UPDATE SET "
+            "peak_mib=max(peak_mib, excluded.peak_mib)"
+        )
+        try:
+            with self._db:
+                self._db.execute(sql, (str(arm), seed, peak_mib))
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
+    def memory(self) -> dict[tuple[str, int], float]:
+        """Peak MiB by arm and training seed; empty for journals that were written without."""
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name='memory'"):
+            return {}
+        return {(arm, seed): peak for arm, seed, peak in self._rows("SELECT * FROM memory")}
 
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
         """(arm, pass, outcomes, failures) for every lane, in a stable order."""

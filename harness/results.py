@@ -107,7 +107,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmResult:
-    """Everything measured about one arm."""
+    """Everything measured about one arm.
+
+    Attributes:
+        peak_memory_mib: the most the process held from opening the arm to its last answer, data and
+            libraries included; None where the system does not tell.
+    """
 
     arm: ArmId
     identity: ModelIdentity | None
@@ -116,6 +121,7 @@ class ArmResult:
     latency: Latency
     cost: Cost
     seeds: tuple[SeedResult, ...] = ()
+    peak_memory_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

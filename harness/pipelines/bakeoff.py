@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.arms.base import Arm, Material, config_digest, items_digest
-from harness.environment import describe_environment
+from harness.environment import MemoryWatch, describe_environment
 from harness.errors import DataError
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.conclude import conclude
@@ -96,27 +96,35 @@ class _Kitchen:
 
 
 def _run_arm(kitchen: _Kitchen, arm_plan: ArmPlan, seed: int) -> None:
-    plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
+    context, watch = kitchen.context, MemoryWatch()
     context.progress.stage(f"{arm_plan.id}: opening", None)
     arm = kitchen.workshop.build(arm_plan, seed)
     try:
-        context.progress.stage(f"{arm_plan.id}: settling on train and dev", None)
-        config = config_digest(
-            {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
-        )
-        _settle(arm, journal, seed, config, evalset, context)
-        _answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
-        test = _lane(arm, seed, "test", config)
-        local = arm.identity is not None and arm.identity.location == "local"
-        if local and plan.latency.mode == "shared":
-            _answer_alone(arm, journal, test, evalset.test, context)
-            return
-        _answer(arm, journal, test, evalset.test, context)
-        if seed == plan.seed or seed == plan.training_seeds[0]:
-            warm = evalset.test[: plan.latency.items]
-            _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+        _fit_and_answer(kitchen, arm, seed)
+        peak = watch.peak_mib()
+        if peak is not None:
+            kitchen.journal.note_memory(arm.id, seed, peak)
     finally:
         arm.close()
+
+
+def _fit_and_answer(kitchen: _Kitchen, arm: Arm, seed: int) -> None:
+    plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
+    context.progress.stage(f"{arm.id}: settling on train and dev", None)
+    config = config_digest(
+        {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
+    )
+    _settle(arm, journal, seed, config, evalset, context)
+    _answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
+    test = _lane(arm, seed, "test", config)
+    local = arm.identity is not None and arm.identity.location == "local"
+    if local and plan.latency.mode == "shared":
+        _answer_alone(arm, journal, test, evalset.test, context)
+        return
+    _answer(arm, journal, test, evalset.test, context)
+    if seed == plan.seed or seed == plan.training_seeds[0]:
+        warm = evalset.test[: plan.latency.items]
+        _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
 
 
 def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:

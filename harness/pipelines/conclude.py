@@ -125,6 +125,7 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
             )
             for a in siblings
         ),
+        peak_memory_mib=answers.peak_memory_mib,
     )
 
 

@@ -28,6 +28,7 @@ class Answers:
     warm: Mapping[str, Outcome]
     dev: Scored
     test: Scored
+    peak_memory_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
 
 def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
     found = []
+    memory = journal.memory()
     for settled in journal.settled():
         lanes = {
             split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
@@ -94,6 +96,7 @@ def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
                 warm=journal.outcomes(lanes["latency"], desk.items["test"]),
                 dev=score(desk.items["dev"], dev, desk.labels),
                 test=score(desk.items["test"], test, desk.labels),
+                peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
             )
         )
     without = [str(arm.id) for arm in desk.plan.arms if not _answered(arm.id, found)]

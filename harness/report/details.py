@@ -104,6 +104,8 @@ def _settled(arm: ArmResult) -> Block:
         facts.append(f"calibration error (ECE) {_plain_estimate(arm.quality.ece)}")
     if arm.quality.coverage is not None:
         facts.append(f"{arm.quality.coverage.metric}: {share_sentence(arm.quality.coverage)}")
+    if arm.peak_memory_mib is not None:
+        facts.append(f"peak memory {arm.peak_memory_mib:,.0f} MiB, the whole process")
     if arm.identity is not None:
         who = arm.identity
         facts.append(f"model {who.id} {who.precision} {short(who.revision)} ({who.location})")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import environment
-from harness.environment import Environment, describe_environment, utc_now
+from harness.environment import Environment, MemoryWatch, describe_environment, utc_now
 from harness.serial import decode, encode
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -71,3 +71,17 @@ def test_hanging_tools_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", slow)
     found = describe_environment(NOW)
     assert found.gpu == "" and found.commit == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells")
+def test_the_memory_watch_sees_what_was_held_since_it_began() -> None:
+    before = bytearray(200 * 2**20)
+    before[::4096] = b"x" * len(before[::4096])
+    del before
+    watch = MemoryWatch()
+    low = watch.peak_mib()
+    held = bytearray(100 * 2**20)
+    held[::4096] = b"x" * len(held[::4096])
+    high = watch.peak_mib()
+    assert low is not None and high is not None
+    assert 90 < high - low < 150  # what was held before the watch is forgotten

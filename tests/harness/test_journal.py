@@ -257,3 +257,21 @@ def test_what_an_arm_settled_on_is_found_under_its_configuration_only(tmp_path: 
         again = Settled(arm=ARM, seed=17, config="c2", identity=None, fitted=one.fitted)
         journal.settle(again)
         assert journal.settled() == (again,)
+
+
+def test_the_larger_memory_of_an_arm_is_kept(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for peak in (812.5, 300.0):  # a resumed arm may need less than it did
+            journal.note_memory(ARM, 17, peak)
+        assert journal.memory() == {(str(ARM), 17): 812.5}
+
+
+def test_a_journal_without_memory_is_read(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite"):
+        pass
+    db = sqlite3.connect(tmp_path / "j.sqlite")
+    db.execute("DROP TABLE memory")
+    db.commit()
+    db.close()
+    with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
+        assert journal.memory() == {}
