@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Literal
 
 from advisor.stats.paired import Relation
+from harness.diagnosis import ArmDiagnosis
+from harness.outlook import Outlook
 from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
 
 RESULTS_SCHEMA = 1
@@ -343,3 +345,5 @@ class RunResults:
     verdict: Verdict
     notes: tuple[str, ...] = ()
     advice: AdviceCheck | None = None
+    outlook: Outlook | None = None
+    diagnosis: tuple[ArmDiagnosis, ...] = ()
