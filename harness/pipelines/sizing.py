@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,12 +27,14 @@ from harness.training.recipe import Budgeted, budget_recipe
 from harness.training.speed import measure_speed
 from harness.training.trl_trainer import Job
 
-LEAST_TEST = 200
+ENOUGH_TEST = 200
+LEAST_TEST = 100
 MOST_DEV = 60
+FEW_DEV = 40
 CANDIDATES = (2, 4)
 TRIED = 20
-LEAST_EPOCHS = 1.5
-_TIMED, _WARM_UP = 3, 2
+LEAST_EPOCHS = 1.0
+_TIMED, _WARM_UP = 4, 2
 _SHARE_TRAINING = 0.27
 _OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
 _NO_LIMIT_S = 1e9
@@ -103,21 +106,37 @@ def _local_models(plan: ExperimentPlan) -> dict[str, set[Option]]:
 
 
 def size_plan(timed: Timed, seconds: float) -> Sized:
-    """Choose test items, dev items and epochs so that the bake-off takes about `seconds`."""
+    """Choose test items, dev items and epochs so that the bake-off takes about `seconds`.
+
+    A machine too slow for `ENOUGH_TEST` items gets fewer dev items, and then fewer test items, down to
+    `LEAST_TEST`.
+    """
     dev = min(timed.dev, MOST_DEV)
-    per_item = sum(timed.query_s.values())
-    training_s = timed.training.seconds if timed.training else 0.0
-    tried_s = len(CANDIDATES) * TRIED * timed.query_s.get(Option.RETRIEVE, 0.0)
-    fixed = _OVERHEAD_S + training_s + tried_s + dev * per_item
-    fitting = int((seconds - fixed) / per_item) if per_item > 0 else timed.test
-    test = min(timed.test, max(LEAST_TEST, fitting))
-    expected = fixed + test * per_item
+    test = _fitting(timed, dev, seconds)
+    if test < min(timed.test, ENOUGH_TEST):
+        dev = min(timed.dev, FEW_DEV)
+        test = _fitting(timed, dev, seconds)
+    test = min(timed.test, max(LEAST_TEST, test))
+    expected = _fixed_s(timed, dev) + test * sum(timed.query_s.values())
     return Sized(
         test_items=test,
         dev_items=dev,
         epochs=timed.training.recipe.epochs if timed.training else None,
         remark=_remark(timed, test, expected),
     )
+
+
+def _fixed_s(timed: Timed, dev: int) -> float:
+    """Seconds that do not depend on the number of test items."""
+    training_s = timed.training.seconds if timed.training else 0.0
+    tried_s = len(CANDIDATES) * TRIED * timed.query_s.get(Option.RETRIEVE, 0.0)
+    return _OVERHEAD_S + training_s + tried_s + dev * sum(timed.query_s.values())
+
+
+def _fitting(timed: Timed, dev: int, seconds: float) -> int:
+    """Test items that fit beside the rest; all of them where answering takes no time."""
+    per_item = sum(timed.query_s.values())
+    return int((seconds - _fixed_s(timed, dev)) / per_item) if per_item > 0 else timed.test
 
 
 def _remark(timed: Timed, test: int, expected_s: float) -> str:
@@ -127,6 +146,8 @@ def _remark(timed: Timed, test: int, expected_s: float) -> str:
     parts.append(
         f"all {timed.test} test items" if test >= timed.test else f"{test} of {timed.test} test items"
     )
+    if test < min(timed.test, ENOUGH_TEST):
+        parts.append("so few show large differences only")
     if timed.training is not None:
         parts.append(timed.training.cut or f"{timed.training.recipe.epochs:g} training epochs")
     return "; ".join(parts) + "."
@@ -134,20 +155,26 @@ def _remark(timed: Timed, test: int, expected_s: float) -> str:
 
 def _query_seconds(model: ChatModel, option: Option, evalset: Evalset, plan: ExperimentPlan) -> float:
     choices = tuple(answer_text(label.name) for label in evalset.labels)
-    shown = [Example(text=row.text, label=row.label) for row in evalset.train[: max(CANDIDATES)]]
-    by_length = sorted(evalset.train, key=lambda item: len(item.text))
-    middle = by_length[len(by_length) // 2 :][: _TIMED + _WARM_UP]  # about the median, so a typical query
+    shown = [Example(text=row.text, label=row.label) for row in _evenly(evalset.train, max(CANDIDATES))]
 
     def ask(item: Item) -> None:
         messages = _messages(option, item, evalset, shown, plan)
         model.answer_one(ChatRequest(item_id=item.id, messages=messages, choices=choices))
 
-    for item in middle[:_WARM_UP]:
+    for item in _evenly(evalset.train, _WARM_UP):
         ask(item)
+    drawn = _evenly(evalset.train, _TIMED)
     start = time.perf_counter()
-    for item in middle[_WARM_UP:]:
+    for item in drawn:
         ask(item)
-    return (time.perf_counter() - start) / max(1, len(middle) - _WARM_UP) * 1.25  # long tickets take longer
+    return (time.perf_counter() - start) / len(drawn)
+
+
+def _evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """Rows drawn evenly by length, so that their mean is about that of all."""
+    ordered = sorted(items, key=lambda item: len(item.text))
+    count = min(count, len(ordered))
+    return [ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)]
 
 
 def _messages(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.pipelines.sizing import LEAST_TEST, MOST_DEV, Timed, size_plan
+from harness.pipelines.sizing import FEW_DEV, LEAST_TEST, MOST_DEV, Timed, size_plan
 from harness.records import Option
 
 
@@ -36,4 +36,15 @@ def test_trying_k_is_paid_for_by_retrieve() -> None:
 def test_limits_never_pass_what_there_is(query_s: float, test: int, dev: int, seconds: float) -> None:
     sized = size_plan(timed(query_s, test, dev), seconds)
     assert min(LEAST_TEST, test) <= sized.test_items <= test
-    assert sized.dev_items == min(dev, MOST_DEV)
+    assert sized.dev_items in {min(dev, MOST_DEV), min(dev, FEW_DEV)}
+
+
+def test_a_slow_machine_gives_up_dev_items_first_and_says_what_few_test_items_show() -> None:
+    # 480 s - 60 s overhead - 60 dev items x 2 s leave 150 test items; with 40 dev items they are 170
+    sized = size_plan(timed(2.0, dev=100), 480)
+    assert (sized.test_items, sized.dev_items) == (170, FEW_DEV)
+    assert "so few show large differences only" in sized.remark
+    # at 5 s an item nothing would be left for test: the least is kept and the time said as it is
+    slow = size_plan(timed(5.0, dev=100), 480)
+    assert slow.test_items == LEAST_TEST
+    assert "about 13 min" in slow.remark  # 60 + 40 x 5 + 100 x 5 = 760 s
