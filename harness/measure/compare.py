@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from advisor.stats.intervals import Interval
+from advisor.stats.intervals import Bootstrap, Interval
 from advisor.stats.paired import PairedComparison, compare, holm
 from advisor.stats.power import Design, minimum_detectable_difference, more_items_to_settle
 from advisor.stats.special import two_sided_z
@@ -22,8 +22,12 @@ def compare_arms(
     design: Design,
     how: Measuring,
 ) -> tuple[Comparison, ...]:
-    """Compare each pair, first minus second, and adjust the p-values over all of them (Holm)."""
-    found = [(pair, _paired(pair, scored, margin, how)) for pair in pairs]
+    """Compare each pair, first minus second, and adjust the p-values over all of them (Holm).
+
+    The intervals of the differences are at the design's level, one minus the plan's alpha.
+    """
+    settings = dataclasses.replace(how.bootstrap, level=design.level)
+    found = [(pair, _paired(pair, scored, margin, how, settings)) for pair in pairs]
     raw = [paired.p_value for _, paired in found if paired.p_value is not None]
     adjusted = iter(holm(raw))
     comparisons = []
@@ -34,7 +38,11 @@ def compare_arms(
 
 
 def _paired(
-    pair: tuple[ArmId, ArmId], scored: Mapping[ArmId, Scored], margin: float, how: Measuring
+    pair: tuple[ArmId, ArmId],
+    scored: Mapping[ArmId, Scored],
+    margin: float,
+    how: Measuring,
+    settings: Bootstrap,
 ) -> PairedComparison:
     first, second = scored[pair[0]], scored[pair[1]]
     if [i.id for i in first.items] != [i.id for i in second.items]:
@@ -45,7 +53,7 @@ def _paired(
         how.rng(),
         clusters=first.clusters,
         margin=margin,
-        settings=how.bootstrap,
+        settings=settings,
     )
 
 

@@ -12,6 +12,7 @@ from harness.wording import (
     UNKNOWN,
     bounds,
     decimal,
+    level,
     milliseconds,
     money,
     one_line,
@@ -89,7 +90,7 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     return Table(
         columns=(
             Column(head=("first minus second", ""), right=False),
-            Column(head=("points", "(95 % interval)")),
+            Column(head=("points", f"({level(comparisons[0].difference)})" if comparisons else "")),
             Column(head=("only first /", "only second")),
             Column(head=("p", "(Holm)")),
             Column(head=("first", "is")),

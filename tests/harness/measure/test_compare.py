@@ -96,3 +96,12 @@ def test_items_in_clusters_need_more_items() -> None:
     assert copied.detectable == pytest.approx(single.detectable, rel=0.15)
     assert single.more_items is not None and copied.more_items is not None
     assert copied.more_items == pytest.approx(4 * single.more_items, rel=0.4)
+
+
+def test_the_interval_of_a_difference_is_at_the_level_the_plan_decides_at() -> None:
+    given = arms(one="a" * 190 + "b" * 10, two="b" * 15 + "a" * 175 + "b" * 10)
+    (usual,) = compare_arms([(ONE, TWO)], given, 0.02, Design(level=0.95), HOW)
+    (strict,) = compare_arms([(ONE, TWO)], given, 0.02, Design(level=0.99), HOW)
+    assert (usual.difference.level, strict.difference.level) == (0.95, 0.99)
+    assert strict.difference.low is not None and usual.difference.low is not None
+    assert strict.difference.low < usual.difference.low
