@@ -36,6 +36,7 @@ from harness.results import (
     Verdict,
     Veto,
 )
+from tests.support import money as hand_money
 
 N = 560
 MACHINE = "illustrative: 2 vCPU at $0.10 an hour"
@@ -224,7 +225,7 @@ def data_summary(**changes: object) -> DataSummary:
 
 
 def run_results(**changes: object) -> RunResults:
-    """A whole run: six arms, fine-tuning beats RAG, the classical arm ships."""
+    """A whole run: six arms, fine-tuning beats RAG, the classical arm ships; with money and diagnosis."""
     base = RunResults(
         run_id="20261123-201500-c0ffee",
         plan_digest="c0ffee" + "00" * 29,
@@ -250,6 +251,8 @@ def run_results(**changes: object) -> RunResults:
             reason="No threshold keeps 90 % precision on 120 dev items.",
         ),
         verdict=verdict(),
+        outlook=hand_money.outlook(),
+        diagnosis=hand_money.diagnosis(),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

@@ -1,0 +1,427 @@
+"""A hand-made outlook and diagnosis for `tests.support.results`: an incumbent, a 'never', an unknown.
+
+10,000 queries a month over 12 months; today people do it for $0.80 an item at 93 %, and a wrong answer costs
+$2. Every sum below was made by hand from the parts beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from harness.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
+from harness.outlook import (
+    Amount,
+    ArmGrounds,
+    ArmOutlook,
+    Assumed,
+    BreakEvenCurve,
+    Business,
+    Grounds,
+    HostedOutlook,
+    HostedPrice,
+    Incumbent,
+    Limit,
+    MachineHour,
+    MonthPart,
+    Outlook,
+    PeopleTime,
+    Serving,
+    Spread,
+    VolumePoint,
+)
+from harness.records import ArmId, CostLine, Option, PriceBasis
+
+CLASSICAL = ArmId(option=Option.CLASSICAL, model="linear")
+RETRIEVE = ArmId(option=Option.RETRIEVE, model="smollm2-135m")
+TUNE = ArmId(option=Option.TUNE, model="smollm2-135m")
+BOTH = ArmId(option=Option.TUNE_RETRIEVE, model="smollm2-135m")
+LUNA = "openai/gpt-6-luna"
+LUNA_SOURCE = "genai-prices 0.2: openai/gpt-6-luna on 2026-11-20"
+MACHINE = "illustrative: 2 vCPU at $0.10 an hour"
+UNKNOWN_PEOPLE = "no hours are stated for tune+retrieve (business.people)"
+
+
+def amount(
+    usd: str | None,
+    low: str | None = None,
+    high: str | None = None,
+    basis: PriceBasis = PriceBasis.ILLUSTRATIVE,
+    reason: str = "",
+) -> Amount:
+    """Money with its range, or an unknown one with its reason."""
+    known = [None if text is None else Decimal(text) for text in (usd, low, high)]
+    return Amount(usd=known[0], low_usd=known[1], high_usd=known[2], basis=basis, reason=reason)
+
+
+def cost_line(name: str, quantity: str, unit: str, price: str, basis: PriceBasis, source: str) -> CostLine:
+    """A ledger line; its amount is quantity times price."""
+    return CostLine(
+        name=name,
+        quantity=Decimal(quantity),
+        unit=unit,
+        unit_price_usd=Decimal(price),
+        amount_usd=Decimal(quantity) * Decimal(price),
+        basis=basis,
+        source=source,
+    )
+
+
+def running(days: str) -> CostLine:
+    """An engineer's days a month at $600."""
+    return cost_line("running", days, "days", "600", PriceBasis.ESTIMATE, "engineering day rate")
+
+
+def wrong(answers: str) -> CostLine:
+    """Wrong answers a month at $2."""
+    return cost_line("wrong answers", answers, "answers", "2", PriceBasis.ESTIMATE, "as stated")
+
+
+def building(days: str) -> CostLine:
+    """An engineer's days once at $600."""
+    return cost_line("building", days, "days", "600", PriceBasis.ESTIMATE, "engineering day rate")
+
+
+def whole_machine() -> CostLine:
+    """One machine for a month: 730 hours at $0.10."""
+    return cost_line("machines", "730", "hours", "0.10", PriceBasis.ILLUSTRATIVE, MACHINE)
+
+
+def new_rows() -> CostLine:
+    """0.2 label changes a month, 20 rows each, at $0.50."""
+    return cost_line("rows for changed labels", "4", "items", "0.50", PriceBasis.ESTIMATE, "assumption")
+
+
+def curve(rival: str, outcome: str, volume: int | None, reason: str) -> BreakEvenCurve:
+    """A curve of three volumes."""
+    points = (
+        VolumePoint(queries_per_month=100, usd=Decimal("389.52"), rival_usd=Decimal("94")),
+        VolumePoint(queries_per_month=1_000, usd=Decimal("727.01"), rival_usd=Decimal("940")),
+        VolumePoint(queries_per_month=10_000, usd=Decimal("4102.12"), rival_usd=Decimal("9400")),
+    )
+    span = (None, None) if volume is None else (0.5 * volume, 2.0 * volume)
+    shown = points if rival == "incumbent" and outcome != "unknown" else ()
+    return BreakEvenCurve(
+        rival=rival,
+        outcome=outcome,
+        queries_per_month=volume,
+        low=span[0],
+        high=span[1],
+        reason=reason,
+        points=shown,
+    )
+
+
+def business(**changes: object) -> Business:
+    """What was stated, and one range that stands in."""
+    changes_a_month = Assumed(
+        field="label_changes_per_month",
+        range=Spread(low=Decimal(0), likely=Decimal("0.2"), high=Decimal(2)),
+        unit="labels a month",
+        source="assumption",
+    )
+    rows = Assumed(
+        field="rows_per_label_change",
+        range=Spread(low=Decimal(10), likely=Decimal(20), high=Decimal(40)),
+        unit="rows",
+        source="assumption",
+    )
+    hours = {
+        Option.CLASSICAL: (("2", "4", "8"), ("0.5", "2", "6")),
+        Option.RETRIEVE: (("3", "8", "20"), ("1", "4", "12")),
+        Option.TUNE: (("5", "12", "30"), ("2", "6", "16")),
+    }
+    base = Business(
+        queries_per_month=10_000,
+        horizon_months=12.0,
+        day_rate_usd=Decimal(600),
+        wrong_answer_usd=Decimal(2),
+        example_usd=Decimal("0.5"),
+        knowledge_changes_per_month=0.0,
+        label_changes_per_month=0.2,
+        machine_hour_usd=None,
+        utilisation=0.3,
+        currency="EUR",
+        rate=Decimal("0.92"),
+        rate_source="example rate, 2026-11-20",
+        assumed=("label_changes_per_month",),
+        ranges=(changes_a_month, rows),
+        people=tuple(
+            PeopleTime(
+                option=option, build_days=_spread(days), run_hours_per_month=_spread(run), source="assumption"
+            )
+            for option, (days, run) in hours.items()
+        ),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def _spread(three: tuple[str, str, str]) -> Spread:
+    return Spread(low=Decimal(three[0]), likely=Decimal(three[1]), high=Decimal(three[2]))
+
+
+def classical() -> ArmOutlook:
+    """Month 0.123 + 2 + 150 + 3,750 = 3,902.123; saves 9,400 - 3,902.123; pays back 2,400 in 0.44 months."""
+    query = cost_line(
+        "machine time at 30% utilisation", "1.23", "hours", "0.10", PriceBasis.ILLUSTRATIVE, MACHINE
+    )
+    return ArmOutlook(
+        arm=CLASSICAL,
+        month=(
+            MonthPart(group="calls and machines", amount=amount("0.123", "0.123", "0.123"), lines=(query,)),
+            MonthPart(group="changes", amount=amount("2", "0", "40"), lines=(new_rows(),)),
+            MonthPart(group="people", amount=amount("150", "37.5", "450"), lines=(running("0.25"),)),
+            MonthPart(group="wrong answers", amount=amount("3750", "3040", "4600"), lines=(wrong("1875"),)),
+        ),
+        month_usd=amount("3902.123", "3077.623", "5090.123"),
+        once_usd=amount("2400", "1200", "4800"),
+        horizon_usd=amount("49225.476", "38131.476", "65881.476"),
+        usd_per_1k=amount("410.2123", "317.7623", "549.0123"),
+        usd_per_1k_correct=amount("504.88", "374.72", "713"),
+        saving_usd_per_month=amount("5497.877", "4309.877", "6322.377"),
+        payback_months=0.4365,
+        payback="It pays back in 0.4 months, within the horizon.",
+        break_even=(
+            curve("incumbent", "at", 585, "from 585 queries a month on, with 1 machine"),
+            curve(LUNA, "always", 0, "nothing is paid up front"),
+        ),
+        once=(building("4"),),
+        saving_usd_horizon=amount("63574.524", "46918.524", "74668.524"),
+        serving=Serving(
+            charged="busy seconds",
+            busy_usd=Decimal("0.123"),
+            whole_usd=Decimal(73),
+            machines=1,
+            utilisation=0.0005,
+            sentence="Charged by the seconds it keeps a shared machine busy: it needs no machine of its own.",
+        ),
+    )
+
+
+def tune() -> ArmOutlook:
+    """Month 73 + 2 + 450 + 4,072 = 4,597."""
+    return ArmOutlook(
+        arm=TUNE,
+        month=(
+            MonthPart(group="calls and machines", amount=amount("73", "73", "73"), lines=(whole_machine(),)),
+            MonthPart(group="changes", amount=amount("2", "0", "40"), lines=(new_rows(),)),
+            MonthPart(group="people", amount=amount("450", "150", "1200"), lines=(running("0.75"),)),
+            MonthPart(group="wrong answers", amount=amount("4072", "3360", "4920"), lines=(wrong("2036"),)),
+        ),
+        month_usd=amount("4597", "3583", "6233"),
+        once_usd=amount("7200", "3000", "18000"),
+        horizon_usd=amount("62364", "45996", "92796"),
+        usd_per_1k=amount("519.7", "383.3", "773.3"),
+        usd_per_1k_correct=amount("652.56", "460.7", "1025.6"),
+        saving_usd_per_month=amount("4803", "3167", "5817"),
+        payback_months=1.4991,
+        payback="It pays back in 1.5 months, within the horizon.",
+        break_even=(
+            curve("incumbent", "at", 1750, "from 1,750 queries a month on, with 1 machine"),
+            curve(LUNA, "never", None, "a query costs no less than at the rival"),
+        ),
+        once=(building("12"),),
+        saving_usd_horizon=amount("50436", "20004", "66804"),
+        serving=Serving(
+            charged="whole machines",
+            busy_usd=Decimal("0.92"),
+            whole_usd=Decimal(73),
+            machines=1,
+            utilisation=0.0038,
+            sentence="Charged by whole machines: a language model holds its machine day and night.",
+        ),
+    )
+
+
+def retrieve() -> ArmOutlook:
+    """Month 73 + 2 + 300 + 10,178 = 10,553: more than today, so it never pays back."""
+    return ArmOutlook(
+        arm=RETRIEVE,
+        month=(
+            MonthPart(group="calls and machines", amount=amount("70", "70", "70"), lines=(whole_machine(),)),
+            MonthPart(group="retrieval", amount=amount("3", "3", "3")),
+            MonthPart(group="changes", amount=amount("2", "0", "40"), lines=(new_rows(),)),
+            MonthPart(group="people", amount=amount("300", "75", "900"), lines=(running("0.5"),)),
+            MonthPart(group="wrong answers", amount=amount("10178", "9360", "11000"), lines=(wrong("5089"),)),
+        ),
+        month_usd=amount("10553", "9508", "12013"),
+        once_usd=amount("4800", "1800", "12000"),
+        horizon_usd=amount("131436", "115896", "156156"),
+        usd_per_1k=amount("1095.3", "965.8", "1301.3"),
+        usd_per_1k_correct=amount("2230.3", "1815.41", "2891.78"),
+        saving_usd_per_month=amount("-1153", "-2613", "-108"),
+        payback_months=None,
+        payback="It never pays back: it costs no less by the month.",
+        break_even=(curve("incumbent", "never", None, "a query costs no less than at the rival"),),
+        once=(building("8"),),
+        saving_usd_horizon=amount("-18636", "-43356", "-3096"),
+    )
+
+
+def both() -> ArmOutlook:
+    """Nobody stated what running it takes: the sum is unknown, never 0."""
+    unknown = amount(None, reason=UNKNOWN_PEOPLE)
+    return ArmOutlook(
+        arm=BOTH,
+        month=(
+            MonthPart(group="calls and machines", amount=amount("73", "73", "73"), lines=(whole_machine(),)),
+            MonthPart(group="people", amount=unknown),
+            MonthPart(group="wrong answers", amount=amount("4036", "3320", "4880"), lines=(wrong("2018"),)),
+        ),
+        month_usd=unknown,
+        once_usd=unknown,
+        horizon_usd=unknown,
+        usd_per_1k=unknown,
+        usd_per_1k_correct=unknown,
+        saving_usd_per_month=unknown,
+        payback_months=None,
+        payback=f"Not known: {UNKNOWN_PEOPLE}.",
+        break_even=(curve("incumbent", "unknown", None, "a cost is not known"),),
+        saving_usd_horizon=unknown,
+    )
+
+
+def limits() -> tuple[Limit, ...]:
+    """A day, a rate and a volume."""
+    return (
+        Limit(
+            what="price change",
+            on=date(2026, 12, 1),
+            sentence=f"{LUNA} then costs $1.684 per 1,000 instead of $0.842; the answer stays.",
+            source=LUNA_SOURCE,
+        ),
+        Limit(
+            what="model retirement",
+            on=date(2027, 3, 31),
+            sentence=f"{LUNA} is switched off by its provider.",
+            source="litellm 1.106.0, deprecation_date",
+        ),
+        Limit(
+            what="change rate",
+            on=None,
+            sentence="Up to 100 label changes a month no other acceptable arm becomes cheaper.",
+            source="reckoned from this run",
+        ),
+        Limit(
+            what="volume",
+            on=None,
+            sentence="Below 40 queries a month prompt@smollm2-135m is the cheaper one.",
+            source="reckoned from this run",
+            at=40.0,
+        ),
+    )
+
+
+def grounds() -> Grounds:
+    """What the figures rest on beside the arms."""
+    return Grounds(
+        machine=MachineHour(usd=Decimal("0.10"), basis=PriceBasis.ILLUSTRATIVE, source=MACHINE),
+        utilisation=0.3,
+        arms=(
+            ArmGrounds(arm=CLASSICAL, busy_s_per_query=0.00013284, search_s_per_query=0.0, refit_s=12.5),
+            ArmGrounds(arm=RETRIEVE, busy_s_per_query=0.00013284, search_s_per_query=0.000005, refit_s=0.01),
+            ArmGrounds(arm=TUNE, busy_s_per_query=0.00013284, search_s_per_query=0.0, refit_s=900.0),
+            ArmGrounds(arm=BOTH, busy_s_per_query=0.00013284, search_s_per_query=0.000005, refit_s=900.0),
+        ),
+        hosted=(
+            HostedPrice(
+                model=LUNA,
+                arm=None,
+                usd_per_1k=amount("0.842", basis=PriceBasis.ESTIMATE),
+                source=LUNA_SOURCE,
+                next_on=date(2026, 12, 1),
+                next_usd_per_1k=Decimal("1.684"),
+                retires_on=date(2027, 3, 31),
+                retires_source="litellm 1.106.0, deprecation_date",
+            ),
+        ),
+        acceptable=(CLASSICAL, TUNE, BOTH),
+    )
+
+
+def outlook(**changes: object) -> Outlook:
+    """The whole: four arms that may be shipped, one hosted model, limits and the next step."""
+    base = Outlook(
+        business=business(),
+        incumbent=Incumbent(
+            kind="people",
+            usd_per_item=Decimal("0.80"),
+            accuracy=0.93,
+            p95_ms=None,
+            month_usd=amount("9400", "9400", "9400", PriceBasis.MEASURED),
+            horizon_usd=amount("112800", "112800", "112800", PriceBasis.MEASURED),
+            usd_per_1k_correct=amount("1010.75", "1010.75", "1010.75", PriceBasis.MEASURED),
+        ),
+        arms=(classical(), retrieve(), tune(), both()),
+        hosted=(
+            HostedOutlook(
+                model=LUNA,
+                month_usd=amount("8.42", basis=PriceBasis.ESTIMATE),
+                usd_per_1k=amount("0.842", basis=PriceBasis.ESTIMATE),
+                source=LUNA_SOURCE,
+            ),
+        ),
+        valid_until=date(2026, 12, 1),
+        limits=limits(),
+        next_step="Pilot classical@linear for a month beside what is done today.",
+        next_step_usd=amount("6302.123", "4277.623", "9890.123"),
+        decider="budget holder",
+        biggest_risk="The data are machine-written: accuracy on your own traffic may be another.",
+        unknown=(f"tune+retrieve@smollm2-135m has no total: {UNKNOWN_PEOPLE}.",),
+        grounds=grounds(),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def diagnosis() -> tuple[ArmDiagnosis, ...]:
+    """What lies behind the classical arm and the retrieve arm; the latter was not timed and not scored."""
+    return (
+        ArmDiagnosis(
+            arm=CLASSICAL,
+            confusions=(
+                Confusion(label="refund_request", answered="invoice_question", count=7),
+                Confusion(label="login_problem", answered="password_reset", count=4),
+            ),
+            confused=105,
+            reliability=tuple(_bin(number) for number in range(10)),
+            coverage=(
+                CoveragePoint(threshold=0.11, kept=1.0, precision=0.8125, n=560),
+                CoveragePoint(threshold=0.52, kept=0.75, precision=0.9, n=420),
+                CoveragePoint(threshold=0.97, kept=0.25, precision=0.9857, n=140),
+            ),
+            latency=(
+                LatencyPoint(share=0.0, ms=1.1),
+                LatencyPoint(share=0.5, ms=1.6),
+                LatencyPoint(share=0.95, ms=2.9),
+                LatencyPoint(share=1.0, ms=7.4),
+            ),
+            latency_n=200,
+        ),
+        ArmDiagnosis(
+            arm=RETRIEVE,
+            confusions=(Confusion(label="login_problem", answered="refund_request", count=31),),
+            confused=285,
+            reliability=(),
+            coverage=(),
+            latency=(),
+            latency_n=0,
+        ),
+    )
+
+
+def _bin(number: int) -> ReliabilityBin:
+    """Empty below 0.5; above, 112 answers a bin that are right a little less often than they are sure."""
+    low, high = number / 10, (number + 1) / 10
+    if number < 5:
+        return ReliabilityBin(low=low, high=high, n=0, mean_confidence=None, accuracy=None)
+    middle = low + 0.05
+    return ReliabilityBin(
+        low=low,
+        high=high,
+        n=112,
+        mean_confidence=middle,
+        accuracy=middle - 0.03,
+        accuracy_low=middle - 0.12,
+        accuracy_high=middle + 0.05,
+    )
