@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from harness.business import BusinessPlan
 from harness.errors import UsageError
 from harness.prompts.classification import PROMPT_VERSION, PromptLimits
 from harness.records import ArmId, Option
@@ -200,6 +201,7 @@ class ExperimentPlan(_Part):
     decision: DecisionPlan = DecisionPlan()
     cost: CostPlan
     advice: AdvicePlan | None = None
+    business: BusinessPlan | None = None
 
     @model_validator(mode="after")
     def _distinct_arms(self) -> ExperimentPlan:
@@ -219,7 +221,10 @@ class ExperimentPlan(_Part):
     @property
     def digest(self) -> str:
         """Sha256 (hex) over the plan's canonical JSON, defaults included."""
-        return _canonical_digest(self.model_dump(mode="json"))
+        raw = self.model_dump(mode="json")
+        if raw["business"] is None:  # younger than the first locked plans, whose digest stays
+            del raw["business"]
+        return _canonical_digest(raw)
 
 
 def parse_plan(text: str, source: str) -> ExperimentPlan:
