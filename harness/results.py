@@ -181,6 +181,8 @@ class RouteDesign:
     Attributes:
         threshold: keep the first arm's answer at or above this confidence; None when dev gives no
             guarantee, and then `reason` says what is missing.
+        dev_precision: precision of the kept dev answers when each fold's threshold comes from the other
+            folds, which shows what a threshold fitted on so few rows is worth; None without a threshold.
     """
 
     first: ArmId
@@ -190,6 +192,7 @@ class RouteDesign:
     kept: Estimate | None
     curve: tuple[RoutePoint, ...] = ()
     reason: str = ""
+    dev_precision: Estimate | None = None
 
 
 class Answer(StrEnum):

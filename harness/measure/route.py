@@ -14,11 +14,11 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.stats.calibration import Selective, selective_threshold
+from advisor.stats.calibration import Selective, cross_fitted, selective_threshold
 from advisor.stats.intervals import wilson
 from harness.measure.quality import confidence, estimate
 from harness.measure.scored import Scored
-from harness.records import ArmId, Failure, Fitted, Item, Outcome, Prediction, Timing
+from harness.records import ArmId, Estimate, Failure, Fitted, Item, Outcome, Prediction, Timing
 from harness.results import RouteDesign, RoutePoint
 
 _CURVE_POINTS = 21
@@ -35,7 +35,7 @@ class RouteArm:
     usd_per_1k: Decimal | None
 
 
-def design_route(first: RouteArm, then: RouteArm, precision: float) -> RouteDesign:
+def design_route(first: RouteArm, then: RouteArm, precision: float, rng: np.random.Generator) -> RouteDesign:
     """Choose the threshold on dev and trace the cost/accuracy curve on test."""
     conf_dev, conf_test = confidence(first.dev, first.temperature), confidence(first.test, first.temperature)
     chosen = _choose(conf_dev, first.dev, precision)
@@ -52,6 +52,9 @@ def design_route(first: RouteArm, then: RouteArm, precision: float) -> RouteDesi
         kept=kept,
         curve=_curve(first, then, conf_test),
         reason=chosen.reason,
+        dev_precision=None
+        if chosen.threshold is None
+        else _cross_fitted(conf_dev, first.dev, precision, rng),
     )
 
 
@@ -98,6 +101,15 @@ def _choose(conf: NDArray[np.float64], dev: Scored, precision: float) -> Selecti
     if not rows.any():
         return Selective(threshold=None, coverage=0.0, reason="the first arm gives no confidence")
     return selective_threshold(conf[rows], dev.correct[rows], precision)
+
+
+def _cross_fitted(
+    conf: NDArray[np.float64], dev: Scored, precision: float, rng: np.random.Generator
+) -> Estimate:
+    rows = ~np.isnan(conf)
+    found = cross_fitted(conf[rows], dev.correct[rows], precision, rng)
+    method = f"5 folds of dev, {found.folds_without} without a threshold, Wilson"
+    return estimate("precision of kept dev answers", found.precision, found.interval, found.answered, method)
 
 
 def _handed_on(own: Outcome, other: Outcome) -> Outcome:

@@ -158,7 +158,7 @@ def _route(
     if first is None or then is None:
         return None, None
     one, two = _side(first, by_arm), _side(then, by_arm)
-    design = design_route(one, two, desk.plan.decision.route_precision)
+    design = design_route(one, two, desk.plan.decision.route_precision, desk.how.rng())
     if design.threshold is None:
         return design, None
     return design, _route_result(design, first, then, one, desk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from harness.measure.quality import fit_dev_temperature
@@ -43,14 +44,17 @@ TWO = arm(THEN, ROWS, "a" * 60 + "b" * 20, None, "2.00")
 
 
 def test_the_threshold_keeps_what_is_sure_enough() -> None:
-    design = design_route(ONE, TWO, 0.9)
+    design = design_route(ONE, TWO, 0.9, np.random.default_rng(5))
     # 60 of 60 right: Wilson's lower bound is 60 / (60 + z^2) = 0.9398, above 0.9; 60 of 80 is far below
     assert design.threshold == pytest.approx(0.95) and design.kept is not None
     assert design.kept.value == pytest.approx(0.75) and design.kept.n == 80 and not design.reason
+    # the surest answers are all right, in whatever folds: what is kept of dev is right as well
+    assert design.dev_precision is not None
+    assert design.dev_precision.value == 1.0 and design.dev_precision.n <= 60
 
 
 def test_without_a_guarantee_there_is_no_threshold_and_a_reason() -> None:
-    design = design_route(ONE, TWO, 0.95)
+    design = design_route(ONE, TWO, 0.95, np.random.default_rng(5))
     assert design.threshold is None and design.kept is None and design.reason
     assert route_fitted(design).notes == (design.reason,)
     with pytest.raises(ValueError, match="threshold"):
@@ -58,18 +62,18 @@ def test_without_a_guarantee_there_is_no_threshold_and_a_reason() -> None:
 
 
 def test_an_arm_without_confidence_cannot_come_first() -> None:
-    assert "no confidence" in design_route(TWO, ONE, 0.9).reason
+    assert "no confidence" in design_route(TWO, ONE, 0.9, np.random.default_rng(5)).reason
 
 
 def test_the_curve_runs_from_all_of_the_first_to_all_of_the_second() -> None:
-    curve = design_route(ONE, TWO, 0.9).curve
+    curve = design_route(ONE, TWO, 0.9, np.random.default_rng(5)).curve
     least, most = curve[0], curve[-1]
     assert (least.kept, least.accuracy) == (1.0, 0.75) and (most.kept, most.accuracy) == (0.0, 1.0)
     # everybody pays the first arm, those handed on the second as well
     assert least.usd_per_1k == Decimal("0.10") and most.usd_per_1k == Decimal("2.10")
     middle = {(point.kept, point.accuracy, point.usd_per_1k) for point in curve if 0 < point.kept < 1}
     assert middle == {(0.75, 1.0, Decimal("0.10") + Decimal("0.50"))}
-    unknown = design_route(ONE, arm(THEN, ROWS, "a" * 80, None, None), 0.9).curve
+    unknown = design_route(ONE, arm(THEN, ROWS, "a" * 80, None, None), 0.9, np.random.default_rng(5)).curve
     assert all(point.usd_per_1k is None for point in unknown)
 
 
