@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from decimal import Decimal
 
+from harness.outlook import Amount
 from harness.records import Estimate
 
 UNKNOWN = "unknown"
@@ -20,6 +22,22 @@ _ESCAPES = re.compile(
     r"|[\x1b\x9b]\[?[0-?]*[ -/]*[@-~]?"  # control sequences: colours, cursor moves
 )
 _TINY_USD = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Currency:
+    """What money is shown in.
+
+    Attributes:
+        per_usd: what one US dollar buys, from `source`.
+    """
+
+    code: str = "USD"
+    per_usd: Decimal = Decimal(1)
+    source: str = ""
+
+
+USD = Currency()
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -37,23 +55,36 @@ def points(difference: float | None) -> str:
     return f"{'0.0' if float(shown) == 0 else shown} points"
 
 
-def money(usd: Decimal | float | None) -> str:
-    """A price in dollars with three significant digits; tiny prices never read as 0."""
+def money(usd: Decimal | float | None, currency: Currency = USD) -> str:
+    """A price with three significant digits, '$0.0123' or 'EUR 1,234'; tiny prices never read as 0."""
     if usd is None:
         return UNKNOWN
-    amount = Decimal(usd)
+    unit = _unit(currency)
+    amount = Decimal(usd) * currency.per_usd
     if amount == 0:
-        return "$0"
+        return f"{unit}0"
     sign, size = "-" if amount < 0 else "", abs(amount)
     digits = 0 if size >= 100 else min(max(2, 2 - size.adjusted()), 9)
-    return f"{sign}${size:,.{digits}f}"
+    return f"{sign}{unit}{size:,.{digits}f}"
 
 
-def short_money(usd: Decimal | None) -> str:
+def _unit(currency: Currency) -> str:
+    return "$" if currency.code == "USD" else f"{currency.code} "
+
+
+def money_range(amount: Amount | None, currency: Currency = USD) -> str:
+    """The range of an amount, '$3,078 to $5,090'; '' without one that says more than the figure."""
+    if amount is None or amount.low_usd is None or amount.high_usd is None:
+        return ""
+    low, high = money(amount.low_usd, currency), money(amount.high_usd, currency)
+    return "" if low == high else f"{low} to {high}"
+
+
+def short_money(usd: Decimal | None, currency: Currency = USD) -> str:
     """`money` for a table cell: under a hundredth of a cent only the bound is shown."""
-    if usd is not None and 0 < usd < _TINY_USD:
-        return f"<${_TINY_USD}"
-    return money(usd)
+    if usd is not None and 0 < usd * currency.per_usd < _TINY_USD:
+        return f"<{_unit(currency)}{_TINY_USD}"
+    return money(usd, currency)
 
 
 def quantity(amount: Decimal | None, unit: str) -> str:

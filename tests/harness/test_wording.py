@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import wording
-from harness.records import Estimate
+from harness.outlook import Amount
+from harness.records import Estimate, PriceBasis
 
 ACCURACY = Estimate(metric="accuracy", value=0.812, low=0.77, high=0.848, n=560, method="Wilson")
 
@@ -108,3 +109,35 @@ def test_foreign_lines_are_printable(text: str) -> None:
 def test_escapes_go_and_letters_stay() -> None:
     assert wording.one_line("\x1b[31mr\u00e9d\x1b[0m \x1b]0;title\x07 x") == "r\u00e9d x"
     assert wording.lines_of("a\r\n\tb\rc") == ["a", "    b", "c"]
+
+
+EUR = wording.Currency(code="EUR", per_usd=Decimal("0.92"), source="example")
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [
+        ("100", "EUR 92.00"),
+        ("5000", "EUR 4,600"),
+        ("-5000", "-EUR 4,600"),
+        ("0", "EUR 0"),
+        (None, "unknown"),
+    ],
+)
+def test_money_in_another_currency_is_converted_and_named(usd: str | None, shown: str) -> None:
+    assert wording.money(None if usd is None else Decimal(usd), EUR) == shown
+
+
+def test_the_bound_of_tiny_prices_is_one_of_the_currency_shown() -> None:
+    assert wording.short_money(Decimal("0.00001"), EUR) == "<EUR 0.0001"
+    assert wording.short_money(Decimal("0.0002"), EUR) == "EUR 0.000184"
+
+
+def test_a_range_that_says_no_more_than_the_figure_is_left_out() -> None:
+    def one(low: str | None, high: str | None) -> str:
+        bounds = [None if text is None else Decimal(text) for text in (low, high)]
+        amount = Amount(usd=Decimal("3900"), low_usd=bounds[0], high_usd=bounds[1], basis=PriceBasis.ESTIMATE)
+        return wording.money_range(amount)
+
+    assert one("3077.6", "5090.1") == "$3,078 to $5,090"
+    assert one("3900.1", "3900.3") == one(None, "1") == wording.money_range(None) == ""
