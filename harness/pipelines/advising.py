@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.advice import Advice, Prediction
+from advisor.assumed import load_assumptions
 from advisor.bands import load_bands
 from advisor.commands import CommandPrices, advise, open_market
 from advisor.cost.errors import CostError
@@ -16,6 +17,7 @@ from advisor.rubric import Option as AdvisedOption
 from advisor.use_case import GeneralModel
 from harness.errors import UsageError
 from harness.models.resolve import Provider, resolve
+from harness.pipelines.business import business_part, wrong_answer_usd
 from harness.pipelines.context import Context
 from harness.plan import ExperimentPlan, build_plan
 from harness.records import Option
@@ -70,8 +72,10 @@ def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
         "cost": {
             "price_date": request.price_at or f"{context.clock():%Y-%m-%d}",
             "queries_per_month": max(1, round(case.queries_per_month or 10_000)),
+            "wrong_answer_usd": wrong_answer_usd(case),
         },
         "advice": _advice(advice, expected),
+        "business": business_part(case, load_assumptions()),
     }
     return build_plan(raw, f"the plan of {request.case}")
 

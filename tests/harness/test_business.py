@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from harness.errors import UsageError
 from harness.plan import ExperimentPlan, build_plan, dump_plan, parse_plan
 from harness.records import Option
 
+ROOT = Path(__file__).resolve().parents[2]
 BASE: dict[str, Any] = {
     "seed": 17,
     "data": {"evalset": "support-tickets"},
@@ -81,3 +84,13 @@ def test_faults_are_told_with_their_place(change: dict[str, Any], said: str) -> 
     with pytest.raises(UsageError) as caught:
         plan({**BUSINESS, **change})
     assert said in str(caught.value)
+
+
+def test_the_commented_part_of_the_example_plan_is_a_usable_one() -> None:
+    text = (ROOT / "harness/plans/tickets.yaml").read_text(encoding="utf-8")
+    start = text.index("# business:")
+    live = text[:start] + re.sub(r"^# ?", "", text[start:], flags=re.MULTILINE)
+    business = parse_plan(live, "tickets.yaml").business
+    assert parse_plan(text, "tickets.yaml").business is None
+    assert business is not None and business.incumbent is not None
+    assert business.people[Option.TUNE].build_days[1] == Decimal(12)
