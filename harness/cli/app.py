@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from harness.cli import bakeoff, models, runs
+from harness.cli import bakeoff, models, runs, view
 from harness.errors import HarnessError, UserError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("report")(runs.report)
 app.command("score")(runs.score)
 app.command("compare")(runs.compare)
 app.command("explain")(runs.explain)
+app.command("view")(view.view)
 app.command("doctor")(models.doctor)
 app.add_typer(models.app, name="models")
 

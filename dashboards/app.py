@@ -1,0 +1,43 @@
+"""The pages: who is where in the navigation, and the run that all of them show.
+
+`harness view` starts this with `streamlit run`; it is no module to import.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import state
+
+HERE = Path(__file__).parent
+
+st.set_page_config(
+    page_title="Tune or Retrieve",
+    page_icon=str(HERE / "static" / "mark.svg"),
+    layout="wide",
+    menu_items={"Get help": None, "Report a bug": None, "About": "Tune or Retrieve"},
+)
+st.html(HERE / "style.css")
+
+
+def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
+    path = HERE / "app_pages" / f"{name}.py"
+    return st.Page(
+        path, title=title, icon=f":material/{icon}:", url_path="" if default else name, default=default
+    )
+
+
+shown = st.navigation(
+    {
+        "This run": [
+            _page("verdict", "What won?", "trophy", default=True),
+            _page("quality", "Quality", "target"),
+        ],
+        "All runs": [_page("runs", "Runs", "history")],
+    }
+)
+with st.sidebar:
+    state.show_picker()
+shown.run()

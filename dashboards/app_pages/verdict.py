@@ -1,0 +1,99 @@
+"""What won? The verdict, what to ship, every arm in one table, and the advice against the measurement."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import markup, pieces, views
+from dashboards.theme import colour_of
+from harness.pipelines.pages import RunPage
+from harness.report.model import answer_words, report_view
+from harness.report.tables import arm_named, priced
+from harness.results import Answer, RunResults
+from harness.wording import level, milliseconds, one_line, percent
+
+
+def answers(results: RunResults) -> None:
+    """The answer to the title's question, and what to ship."""
+    verdict = results.verdict
+    open_question = verdict.answer is Answer.NOT_ENOUGH_EVIDENCE
+    looks = markup.tag("inconclusive", "warn") if open_question else markup.tag("measured", "measured")
+    st.html(
+        markup.answer_card(
+            "RAG or fine-tuning?",
+            answer_words(verdict),
+            [verdict.answer_because],
+            "warn" if open_question else "good",
+            looks,
+        )
+    )
+    ship = "Nothing yet." if verdict.ship is None else str(verdict.ship)
+    st.html(
+        markup.answer_card(
+            "What to ship",
+            ship,
+            [verdict.ship_because, verdict.sure],
+            "warn" if verdict.ship is None else "good",
+        )
+    )
+
+
+def figures(results: RunResults) -> None:
+    """The figures of the arm to ship, each with what it rests on."""
+    arm = arm_named(results, results.verdict.ship)
+    if arm is None:
+        return
+    accuracy, p95 = arm.quality.accuracy, arm.latency.p95_ms
+    each, right = arm.cost.usd_per_1k, arm.cost.usd_per_1k_correct
+    st.html(
+        markup.figures(
+            [
+                ("accuracy", percent(accuracy.value), f"{level(accuracy)}, n={accuracy.n:,} test items"),
+                ("95 % of queries within", f"{milliseconds(p95.value)} ms", f"n={p95.n:,} timed queries"),
+                ("per 1,000 queries", priced(each).text, each.basis.value),
+                ("per 1,000 correct answers", priced(right).text, right.basis.value),
+            ]
+        )
+    )
+
+
+def reservations(results: RunResults) -> None:
+    """What the verdict hangs on, and what it leaves out."""
+    verdict = results.verdict
+    st.subheader("What it hangs on", anchor=False)
+    st.html(markup.bullets(verdict.hangs_on or ("nothing named",)))
+    if verdict.vetoes:
+        st.subheader("May not be shipped", anchor=False)
+        st.html(markup.bullets(f"{veto.arm}: {veto.reason}" for veto in verdict.vetoes))
+    if results.notes:
+        st.subheader("Notes", anchor=False)
+        st.html(markup.bullets(results.notes))
+
+
+def show(page: RunPage, results: RunResults) -> None:
+    """The whole page."""
+    answers(results)
+    figures(results)
+    sections = pieces.by_key(report_view(results, page.manifest).sections)
+    colours = [colour_of(arm.arm) for arm in results.arms]
+    st.subheader("What was measured", anchor=False)
+    st.html(markup.legend([(str(arm.arm), colour_of(arm.arm)) for arm in results.arms]))
+    pieces.chart(
+        views.price_chart(results),
+        "Accuracy against dollars per 1,000 queries: "
+        + "; ".join(f"{arm.arm} {percent(arm.quality.accuracy.value)}" for arm in results.arms),
+    )
+    pieces.section(sections["arms"], title=False, colours=colours)
+    reservations(results)
+    if "advice" in sections:
+        pieces.section(sections["advice"])
+    if "frontier" in sections:
+        pieces.section(sections["frontier"])
+    pieces.section(sections["data"])
+    with st.expander(f"The run {one_line(results.run_id)}"):
+        pieces.section(sections["header"], title=False)
+
+
+found = pieces.run_results("What won?", "The verdict of this run, and everything it rests on.")
+if found is not None:
+    show(*found)

@@ -1,0 +1,171 @@
+"""The report's blocks as HTML for a page. Pure; every text is escaped here, and nothing else makes HTML.
+
+Classes are those of `style.css`. On a narrow page each row of a table becomes a card, so that no figure
+is cut off; the head of a column then stands before its cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import assert_never
+
+from harness.report.view import Block, Bullets, Cell, Column, Command, Fact, Row, Sentence, Table, Verbatim
+from harness.wording import one_line
+
+_ROW_MARKS = {">": "ship", "x": "vetoed"}
+
+
+def plain(text: str) -> str:
+    """Text, escaped."""
+    return f"<span>{escape(one_line(text))}</span>"
+
+
+def tag(text: str, kind: str) -> str:
+    """A small label."""
+    return f'<span class="tor-tag tor-{escape(kind)}">{escape(one_line(text))}</span>'
+
+
+def dot(colour: str) -> str:
+    """A spot in an arm's colour."""
+    return f'<span class="tor-dot" style="background:{escape(colour)}"></span>'
+
+
+def table(shown: Table, *, colours: Sequence[str] = (), caption: str = "") -> str:
+    """A table with its notes.
+
+    Args:
+        colours: by row, a spot before its name; '' for none.
+        caption: read by screen readers and shown above.
+    """
+    heads = [" ".join(part for part in column.head if part) for column in shown.columns]
+    top = "".join(_head(column) for column in shown.columns)
+    rows = []
+    for number, row in enumerate(shown.rows):
+        colour = colours[number] if number < len(colours) else ""
+        rows.append(_row(row, shown.columns, heads, colour))
+    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    body = f"<thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="tor"><table class="tor-table">{said}{body}</table>{notes(shown.notes)}</div>'
+
+
+def notes(texts: Iterable[str]) -> str:
+    """What a reader needs to read a figure, small, below it."""
+    found = "".join(f"<li>{escape(one_line(text))}</li>" for text in texts)
+    return f'<ul class="tor-notes">{found}</ul>' if found else ""
+
+
+def facts(shown: Sequence[Fact]) -> str:
+    """Names and what is said under them."""
+    rows = "".join(
+        f'<dt>{escape(fact.label)}</dt><dd class="tor-{fact.tone}">{escape(one_line(fact.text))}</dd>'
+        for fact in shown
+    )
+    return f'<div class="tor"><dl class="tor-facts">{rows}</dl></div>'
+
+
+def answer_card(question: str, answer: str, because: Sequence[str], tone: str, tags: str = "") -> str:
+    """The answer to a question, large.
+
+    Args:
+        tone: 'good', 'warn', 'plain' or 'faint'.
+        tags: markup made by `tag`.
+    """
+    reasons = "".join(f"<p>{escape(one_line(text))}</p>" for text in because if text)
+    return (
+        f'<div class="tor"><section class="tor-answer tor-{escape(tone)}">'
+        f'<div class="tor-question">{escape(one_line(question))}{tags}</div>'
+        f'<div class="tor-said">{escape(one_line(answer))}</div>{reasons}</section></div>'
+    )
+
+
+def figures(shown: Sequence[tuple[str, str, str]]) -> str:
+    """A row of large figures: (name, figure, what it rests on)."""
+    cards = "".join(
+        f'<div class="tor-figure"><div class="tor-name">{escape(one_line(name))}</div>'
+        f'<div class="tor-value">{escape(one_line(value))}</div>'
+        f'<div class="tor-basis">{escape(one_line(basis))}</div></div>'
+        for name, value, basis in shown
+    )
+    return f'<div class="tor"><div class="tor-figures">{cards}</div></div>'
+
+
+def bars(shown: Sequence[tuple[str, int, int | None, int]]) -> str:
+    """How far things are: (name, done, of how many, failed of those)."""
+    rows = []
+    for name, done, total, failed in shown:
+        share = min(100.0, 100 * done / total) if total else 0.0
+        of = f"{done:,} of {total:,}" if total is not None else f"{done:,}, rows not read yet"
+        words = f"{of}{f', {failed:,} failed' if failed else ''}"
+        rows.append(
+            f'<div class="tor-bar"><div><span>{escape(one_line(name))}</span><span>{words}</span></div>'
+            f'<div class="tor-track"><div style="width:{share:.1f}%"></div></div></div>'
+        )
+    return f'<div class="tor">{"".join(rows)}</div>'
+
+
+def legend(shown: Sequence[tuple[str, str]]) -> str:
+    """Names with their colours, for charts that cannot name their lines."""
+    found = "".join(f"<span>{dot(colour)}{escape(one_line(name))}</span>" for name, colour in shown)
+    return f'<div class="tor"><div class="tor-legend">{found}</div></div>'
+
+
+def bullets(items: Iterable[str], tone: str = "plain") -> str:
+    """A list."""
+    found = "".join(f"<li>{escape(one_line(item))}</li>" for item in items)
+    return f'<div class="tor"><ul class="tor-list tor-{escape(tone)}">{found}</ul></div>'
+
+
+def block(shown: Block) -> str:
+    """Any block of a report."""
+    match shown:
+        case Table():
+            return table(shown)
+        case Fact():
+            return facts([shown])
+        case Sentence():
+            return f'<div class="tor"><p class="tor-{shown.tone}">{escape(one_line(shown.text))}</p></div>'
+        case Bullets():
+            head = f'<div class="tor tor-name">{escape(one_line(shown.label))}</div>' if shown.label else ""
+            return head + bullets(shown.items, shown.tone)
+        case Command():
+            return (
+                f'<div class="tor"><div class="tor-command"><code>{escape(shown.command)}</code>'
+                f"<span>{escape(one_line(shown.purpose))}</span></div></div>"
+            )
+        case Verbatim():
+            text = escape("\n".join(shown.lines))
+            return (
+                f'<div class="tor"><div class="tor-name">{escape(shown.label)}</div><pre>{text}</pre></div>'
+            )
+        case _:
+            assert_never(shown)
+
+
+def _head(column: Column) -> str:
+    first, *rest = column.head
+    under = "".join(f"<small>{escape(part)}</small>" for part in rest if part)
+    side = "tor-right" if column.right else "tor-left"
+    return f'<th scope="col" class="{side}">{escape(first)}{under}</th>'
+
+
+def _row(row: Row, columns: Sequence[Column], heads: Sequence[str], colour: str) -> str:
+    cells = []
+    for number, (cell, column) in enumerate(zip(row.cells, columns, strict=True)):
+        lead = number == 0
+        side = "tor-right" if column.right else "tor-left"
+        inside = _cell(cell)
+        if lead:
+            spot = dot(colour) if colour else ""
+            mark = _ROW_MARKS.get(row.mark, "")
+            inside = f"{spot}<span>{inside}{tag(mark, mark) if mark else ''}</span>"
+            cells.append(f'<th scope="row" class="{side}">{inside}</th>')
+        else:
+            head = escape(heads[number], quote=True)
+            cells.append(f'<td class="{side}" data-head="{head}"><span>{inside}</span></td>')
+    return f'<tr class="tor-{row.tone}">{"".join(cells)}</tr>'
+
+
+def _cell(cell: Cell) -> str:
+    under = f"<small>{escape(cell.interval)}</small>" if cell.interval else ""
+    return f"{escape(cell.text)}{under}"

@@ -1,0 +1,137 @@
+"""What the pages are put together from: heading, charts, blocks, and the states in which a run has no answer.
+
+Text from runs reaches the browser through `markup`, which escapes it, or through `st.text` and `st.code`,
+which take it as it is; never through Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+
+from dashboards import markup, state
+from dashboards.spec import Spec
+from harness.errors import UserError
+from harness.pipelines.pages import RunPage, progress_of
+from harness.report.view import Bullets, Command, Fact, Section, Table
+from harness.results import RunResults
+from harness.wording import one_line
+
+_STATES = {
+    "complete": ("complete", "complete"),
+    "unfinished": ("not closed", "warn"),
+    "no results": ("incomplete", "warn"),
+    "damaged": ("damaged", "vetoed"),
+}
+
+
+def heading(question: str, lead: str) -> None:
+    """A page's question and what it shows."""
+    st.title(question, anchor=False)
+    st.html(f'<div class="tor"><p class="tor-lead">{lead}</p></div>')
+
+
+def run_results(question: str, lead: str) -> tuple[RunPage, RunResults] | None:
+    """Heading and state of the chosen run; None, and said why, where it has no results to show."""
+    heading(question, lead)
+    page = state.chosen()
+    if page is None:
+        no_runs()
+        return None
+    _state_line(page)
+    if page.state == "damaged":
+        damaged(page)
+        return None
+    if page.results is None:
+        incomplete(page)
+        return None
+    if page.state == "unfinished":
+        st.warning(
+            "This run has no manifest: it was stopped or is still going on. Figures may change.",
+            icon=":material/hourglass_top:",
+        )
+        command(f"harness resume {page.run_id}", "closes it")
+    return page, page.results
+
+
+def _state_line(page: RunPage) -> None:
+    words, kind = _STATES[page.state]
+    name = page.facts.title if page.facts else (page.plan.data.evalset if page.plan else "")
+    parts = [markup.tag(words, kind)]
+    st.html(
+        f'<div class="tor tor-runline">{markup.plain(page.run_id)} {markup.plain(name)}{"".join(parts)}</div>'
+    )
+
+
+def no_runs() -> None:
+    """There is no run folder yet."""
+    st.info("There is no run yet, so there is nothing to show here.", icon=":material/inbox:")
+    command(
+        "harness bakeoff --evalset support-tickets --minutes 8", "makes the first run in about ten minutes"
+    )
+    st.page_link("app_pages/runs.py", label="or start one on your own table", icon=":material/upload_file:")
+
+
+def damaged(page: RunPage) -> None:
+    """A folder that cannot be read."""
+    st.error("This run cannot be shown.", icon=":material/broken_image:")
+    st.text(page.fault)
+    if page.remedy:
+        command(page.remedy, "is the way on")
+    st.caption("Other runs are not affected; pick one in the sidebar.")
+
+
+def incomplete(page: RunPage) -> None:
+    """A run that has not come to its conclusion: how far it is, and no figure."""
+    st.warning(
+        "This run is incomplete: it has no conclusion yet, and no figure is shown for it.",
+        icon=":material/hourglass_top:",
+    )
+    progress(page)
+    command(f"harness resume {page.run_id}", "goes on where it stopped; nothing computed is lost")
+
+
+def progress(page: RunPage) -> None:
+    """Outcomes by arm and pass, from the journal."""
+    try:
+        lanes = progress_of(state.folder_of(page.run_id))
+    except UserError as error:
+        st.text(str(error))
+        return
+    st.html(
+        markup.bars([(f"{lane.arm}, {lane.split}", lane.done, lane.total, lane.failed) for lane in lanes])
+    )
+
+
+def command(line: str, purpose: str) -> None:
+    """Something to run."""
+    st.html(markup.block(Command(command=one_line(line), purpose=purpose)))
+
+
+def chart(spec: Spec, alt: str) -> None:
+    """A chart over the whole width, described for those who cannot see it."""
+    st.vega_lite_chart(spec=spec, width="stretch", alt=one_line(alt))
+
+
+def section(shown: Section, *, title: bool = True, colours: Sequence[str] = ()) -> None:
+    """A section of the report as it stands there."""
+    if title:
+        st.subheader(one_line(shown.title), anchor=False)
+    facts: list[Fact] = []
+    for block in [*shown.blocks, None]:
+        if isinstance(block, Fact):
+            facts.append(block)
+            continue
+        if facts:
+            st.html(markup.facts(facts))
+            facts = []
+        if isinstance(block, Table):
+            st.html(markup.table(block, colours=colours))
+        elif isinstance(block, Bullets) or block is not None:
+            st.html(markup.block(block))
+
+
+def by_key(sections: Iterable[Section]) -> dict[str, Section]:
+    """Sections of a report by their short names."""
+    return {section.key: section for section in sections}

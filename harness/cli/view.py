@@ -1,0 +1,93 @@
+"""`harness view`: the pages in a browser, served on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_RUNS, Runs
+from harness.errors import MissingExtra, UsageError
+
+MAX_UPLOAD_MB = 50
+PAGES = Path(__file__).resolve().parents[2] / "dashboards"
+"""The pages stand beside this package; they are started, not imported: nothing below them knows them."""
+
+
+def view(
+    name: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="The run to open: an id, its beginning, or latest.")
+    ] = "latest",
+    port: Annotated[int, typer.Option("--port", envvar="TOR_PORT", min=1, max=65535)] = 8501,
+    address: Annotated[
+        str, typer.Option("--address", envvar="TOR_ADDRESS", help="Where to listen.")
+    ] = "127.0.0.1",
+    allow_remote: Annotated[
+        bool,
+        typer.Option("--allow-remote", help="Let other machines in; there is no password."),
+    ] = False,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Show use cases and runs in a browser. Nothing leaves this machine."""
+    from harness.store import find_run, list_runs
+
+    _check_address(address, allow_remote=allow_remote)
+    for package in ("streamlit", "altair"):
+        if find_spec(package) is None:
+            raise MissingExtra.of(package, "pages")
+    run_id = "" if name == "latest" and not list_runs(runs) else find_run(runs, name).run_id
+    environ = dict(os.environ) | {"TOR_RUNS_DIR": str(runs), "TOR_VIEW_RUN": run_id}
+    environ["PYTHONPATH"] = os.pathsep.join([str(PAGES.parent), *_entries("PYTHONPATH")])
+    typer.echo(f"Open http://{_shown(address)}:{port}   (stop with Ctrl-C)")
+    done = subprocess.run(view_command(port, address), env=environ, check=False)
+    raise typer.Exit(done.returncode if done.returncode > 0 else 0)
+
+
+def view_command(port: int, address: str) -> list[str]:
+    """The command that serves the pages: no telemetry, no e-mail prompt, bounded uploads, own fonts."""
+    settings = {
+        "server.headless": "true",
+        "server.address": address,
+        "server.port": str(port),
+        "server.maxUploadSize": str(MAX_UPLOAD_MB),
+        "server.enableStaticServing": "true",
+        "server.fileWatcherType": "none",
+        "server.runOnSave": "false",
+        "server.showEmailPrompt": "false",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "theme.base": str(PAGES / "theme.toml"),
+    }
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    return [sys.executable, "-m", "streamlit", "run", str(PAGES / "app.py"), *flags]
+
+
+def _entries(name: str) -> list[str]:
+    return [entry for entry in os.environ.get(name, "").split(os.pathsep) if entry]
+
+
+def _check_address(address: str, *, allow_remote: bool) -> None:
+    if allow_remote or address == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise UsageError(
+            "The pages have no password, so they are not served to other machines.",
+            got=address,
+            allowed="127.0.0.1, ::1 or localhost",
+            run=f"harness view --address {address} --allow-remote   # on a network you trust",
+        )
+
+
+def _shown(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,66 @@
+"""A small real run folder for the pages: a bake-off on scripted models, made once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.pipelines import workshop
+from harness.pipelines.bakeoff import start_bakeoff
+from harness.pipelines.context import Context, Quiet
+from harness.plan import ExperimentPlan, build_plan
+from harness.store import RunFolder
+from tests.support.desk import write_tickets
+from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ARMS = ("floor", "classical", "prompt", "retrieve", "tune", "tune+retrieve", "route")
+
+
+@contextmanager
+def scripted_models() -> Iterator[None]:
+    """The scripted models in the place of those on disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workshop, "open_chat", lambda *_: ScriptedChat(name="m"))
+        patch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
+        patch.setattr(workshop, "build_tuner", lambda *_: ScriptedTuner())
+        yield
+
+
+def scripted_plan(tickets: Path, **changes: Any) -> ExperimentPlan:
+    """Every option on scripted models."""
+    arms = [{"option": one, "model": "m"} if one not in {"floor", "classical", "route"} else {"option": one}
+            for one in ARMS]  # fmt: skip
+    raw: dict[str, Any] = {
+        "seed": 17,
+        "data": {"file": str(tickets), "text": ["subject", "body"], "label": "queue", "group": ["customer"]},
+        "arms": arms,
+        "retrieve": {"k": [1, 2], "dev_items": 5},
+        "decision": {"bootstrap_draws": 200},
+        "cost": {"price_date": "2026-11-23"},
+    }
+    return build_plan(raw | changes, "test")
+
+
+def scripted_context(folder: Path, at: datetime = NOW, **changes: Any) -> Context:
+    """A context whose clock moves a second a look."""
+    clock = iter(at + timedelta(seconds=n) for n in range(1000))
+    base = Context(
+        runs=folder / "runs", cache=folder / "cache", environ={}, clock=lambda: next(clock), progress=Quiet()
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def make_run(folder: Path, at: datetime = NOW, **changes: Any) -> RunFolder:
+    """A finished bake-off of every option under `folder`/runs."""
+    tickets = folder / "tickets.csv"
+    if not tickets.exists():
+        write_tickets(tickets, each=30)
+    with scripted_models():
+        return start_bakeoff(scripted_plan(tickets, **changes), scripted_context(folder, at))[0]
