@@ -7,6 +7,7 @@
         data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
         artefacts/        tuned models
+        curves/           learning curves, where any were asked for (`harness.pipelines.curves`)
         results.json      what the run concludes (`harness.results.RunResults`)
         manifest.json     environment and digests of the files above; written last, atomically
 
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from harness.curve_records import LearningCurves
 from harness.environment import Environment
 from harness.errors import IncompleteRun, StoreError, UsageError
 from harness.journal import Journal
@@ -31,6 +33,7 @@ from harness.records import Evalset, Finding, Item, Label
 from harness.results import RunResults
 from harness.serial import decode, decode_item, decode_results, encode
 
+CURVES = "learning_curves.json"
 _LOOKS = "test_looks.jsonl"
 
 
@@ -89,6 +92,11 @@ class RunFolder:
     def artefacts(self) -> Path:
         """Where tuned models lie."""
         return self.root / "artefacts"
+
+    @property
+    def curves(self) -> Path:
+        """Where the learning curves of this run lie."""
+        return self.root / "curves"
 
     def journal(self, *, read_only: bool = False) -> Journal:
         """Open the journal."""
@@ -287,6 +295,25 @@ def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
             run=f"mend or remove {path}",
         ) from error
     return len(seen | {plan_digest})
+
+
+def read_curves(home: Path) -> LearningCurves | None:
+    """The learning curves stored in a folder of curves; None where there are none yet.
+
+    Raises:
+        StoreError: if they are damaged.
+    """
+    try:
+        return decode(LearningCurves, (home / CURVES).read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{home / CURVES} cannot be read: {error.strerror}.") from error
+
+
+def write_curves(home: Path, curves: LearningCurves) -> None:
+    """Store learning curves."""
+    write_atomically(home / CURVES, encode(curves, indent=1) + "\n")
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,6 +1,5 @@
-"""An embedding model that keeps its last batches, so that two arms do not embed train twice.
-
-Single texts always go to the model: the latency pass must not be served from memory.
+"""Embedding models that keep vectors: the last batches, so that two arms do not embed train twice, or all
+of a set of rows, for arms that are settled on many parts of it.
 """
 
 from __future__ import annotations
@@ -8,12 +7,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import numpy as np
+
 from harness.models.base import EmbeddingModel, Vectors
 from harness.records import ModelIdentity
 
 
 class RememberingEmbedder:
-    """Wraps an embedding model; keeps the vectors of the last `size` batches of two texts or more."""
+    """Wraps an embedding model; keeps the vectors of the last `size` batches of two texts or more.
+
+    Single texts always go to the model: the latency pass must not be served from memory.
+    """
 
     def __init__(self, inner: EmbeddingModel, size: int = 4) -> None:
         self._inner = inner
@@ -36,6 +40,37 @@ class RememberingEmbedder:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
+
+    def count_tokens(self, text: str) -> int:
+        """The wrapped model's count."""
+        return self._inner.count_tokens(text)
+
+
+class KnownTexts:
+    """Wraps an embedding model; embeds all of a set of texts at the first call and serves them from then on.
+
+    Nothing timed may come from it. A text's vector is the same whatever it is asked with.
+    """
+
+    def __init__(self, inner: EmbeddingModel, texts: Sequence[str]) -> None:
+        self._inner = inner
+        self._rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        self._vectors: Vectors | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The wrapped model's."""
+        return self._inner.identity
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The wrapped model's vectors; texts outside the set go to the model."""
+        rows = [self._rows.get(text) for text in texts]
+        known = [row for row in rows if row is not None]
+        if len(known) < len(rows):
+            return self._inner.embed(texts)
+        if self._vectors is None:
+            self._vectors = self._inner.embed(list(self._rows))
+        return np.asarray(self._vectors[known])
 
     def count_tokens(self, text: str) -> int:
         """The wrapped model's count."""

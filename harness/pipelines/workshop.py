@@ -26,15 +26,26 @@ from harness.store import RunFolder
 
 
 class Workshop:
-    """Opens what arms need, at first use."""
+    """Opens what arms need, at first use.
 
-    def __init__(self, plan: ExperimentPlan, evalset: Evalset, folder: RunFolder, context: Context) -> None:
+    Args:
+        embedder: an embedding model that is open already; None opens the plan's.
+    """
+
+    def __init__(
+        self,
+        plan: ExperimentPlan,
+        evalset: Evalset,
+        folder: RunFolder,
+        context: Context,
+        embedder: EmbeddingModel | None = None,
+    ) -> None:
         self._plan = plan
         self._evalset = evalset
         self._folder = folder
         self._context = context
         self._chats: dict[tuple[str, str], ChatModel] = {}
-        self._embedder: EmbeddingModel | None = None
+        self._embedder = embedder
         self._index: TrainingIndex | None = None
         self._purse = Purse(plan, context)
 
@@ -96,20 +107,27 @@ class Workshop:
         return build_tuner(self._plan, arm, seed, len(self._evalset.train), self._folder, opening)
 
     def _embedding(self) -> EmbeddingModel | None:
-        """The embedding model; None, with a note, where the plan's is not at hand."""
-        if self._embedder is None and self._plan.retrieve.embedding:
-            settings = ModelSettings(cache=self._context.cache, offline=self._context.offline)
-            try:
-                opened = open_embedding(self._plan.retrieve.embedding, settings)
-            except ModelUnavailable as error:
-                self._context.progress.note(f"no embedding model, lexical search only: {error.what}")
-                return None
-            self._embedder = RememberingEmbedder(opened)
+        if self._embedder is None:
+            opened = open_embedder(self._plan, self._context)
+            self._embedder = None if opened is None else RememberingEmbedder(opened)
         return self._embedder
 
     def _retrieve_settings(self) -> RetrieveSettings:
         plan = self._plan.retrieve
         return RetrieveSettings(k=plan.k, max_tokens=plan.max_tokens, dev_items=plan.dev_items)
+
+
+def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | None:
+    """The plan's embedding model; None, with a note, where there is none or it is not at hand."""
+    if not plan.retrieve.embedding:
+        return None
+    try:
+        return open_embedding(
+            plan.retrieve.embedding, ModelSettings(cache=context.cache, offline=context.offline)
+        )
+    except ModelUnavailable as error:
+        context.progress.note(f"no embedding model, lexical search only: {error.what}")
+        return None
 
 
 def model_settings(context: Context, plan: ExperimentPlan, arm: ArmPlan) -> ModelSettings:
