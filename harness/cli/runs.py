@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.dress import Company, CurrencyName, Logo, make_dress
 from harness.cli.options import DEFAULT_RUNS, Json, Price, Runs, make_context, split_names
 from harness.cli.progress import open_progress
 
@@ -28,18 +29,22 @@ def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
 def report(
     name: RunName = "latest",
     formats: Annotated[
-        list[str] | None, typer.Option("--format", "-f", help="text,json,csv,md,parquet")
+        list[str] | None, typer.Option("--format", "-f", help="text,pdf,html,json,csv,md,parquet")
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder for the files. [default: the run folder's report/]"),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All sections, in text.")] = False,
+    company: Company = "",
+    logo: Logo = None,
+    currency: CurrencyName = "",
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show a run again, or write it in other formats; nothing is run again."""
     from harness.cli.show import show_results
     from harness.pipelines.reporting import export_run
+    from harness.report.executive import stated_rate
     from harness.store import find_run
 
     folder = find_run(runs, name)
@@ -48,8 +53,9 @@ def report(
         show_results(folder, folder.results(), full=full)
     files = [one for one in wanted if one != "text"]
     if files:
+        dress = make_dress(company, logo, currency, stated_rate(folder.results()))
         context = make_context(runs, open_progress(quiet=True))
-        for path in export_run(folder, files, output or folder.root / "report", context):
+        for path in export_run(folder, files, output or folder.root / "report", context, dress):
             typer.echo(str(path))
 
 

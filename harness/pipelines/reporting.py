@@ -19,13 +19,16 @@ from harness.pipelines.prices import prices_for
 from harness.prompts.classification import Example, render
 from harness.records import Failure, Item, Message, Neighbour, Option, Prediction
 from harness.report.compare import ComparedRuns
+from harness.report.dress import PLAIN, Dress
 from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
 from harness.report.export import Reported, write_report
 from harness.results import RunResults
 from harness.store import RunFolder
 
 
-def export_run(folder: RunFolder, formats: Sequence[str], out_dir: Path, context: Context) -> list[Path]:
+def export_run(
+    folder: RunFolder, formats: Sequence[str], out_dir: Path, context: Context, dress: Dress = PLAIN
+) -> list[Path]:
     """Write a stored run in other formats.
 
     Raises:
@@ -38,7 +41,7 @@ def export_run(folder: RunFolder, formats: Sequence[str], out_dir: Path, context
     for found in _primary(folder, context):
         arm = found.settled.arm
         answers += item_answers(arm, found.test, found.outcomes, labels, temperatures.get(arm))
-    reported = Reported(results=results, answers=answers, closing=folder.manifest())
+    reported = Reported(results=results, answers=answers, closing=folder.manifest(), dress=dress)
     return write_report(reported, formats, out_dir)
 
 

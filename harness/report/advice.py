@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Table
 from harness.results import AdviceCheck, Confronted
-from harness.wording import MISSING, milliseconds, money, one_line, percent
+from harness.wording import MISSING, USD, Currency, milliseconds, money, one_line, percent
 
 
 def advice_section(check: AdviceCheck | None) -> Section:
@@ -47,22 +47,23 @@ def _row(figure: Confronted) -> Row:
     held = MISSING if figure.inside is None else ("yes" if figure.inside else "no")
     if not figure.same_model:
         held = f"not tested (was for {one_line(figure.predicted_model)})"
-    predicted = f"{_worded(figure.metric, figure.low)} to {_worded(figure.metric, figure.high)}"
+    predicted = f"{worded(figure.metric, figure.low)} to {worded(figure.metric, figure.high)}"
     texts = (
         one_line(str(figure.arm)),
         figure.metric,
         predicted,
-        _worded(figure.metric, figure.measured),
+        worded(figure.metric, figure.measured),
         held,
     )
     return Row(cells=tuple(Cell(text=text) for text in texts))
 
 
-def _worded(metric: str, value: float | None) -> str:
+def worded(metric: str, value: float | None, currency: Currency = USD) -> str:
+    """A predicted or measured figure, by what it is of."""
     match metric:
         case "accuracy":
             return percent(value)
         case "p95_ms":
             return f"{milliseconds(value)} ms"
         case _:
-            return money(value)
+            return money(value, currency)

@@ -1,4 +1,4 @@
-"""A run's results as files: JSON, CSV, Parquet and Markdown. The same run always gives the same bytes.
+"""A run's results as files: JSON, CSV, Parquet, Markdown, PDF, HTML. The same run gives the same bytes.
 
 JSON and Parquet hold texts as they are. CSV is opened in spreadsheets, so that a text which would be read
 as a formula gets a leading apostrophe there. An unknown figure is an empty cell, never 0.
@@ -19,6 +19,8 @@ from harness.answers import ItemAnswer
 from harness.errors import MissingExtra, StoreError, UsageError
 from harness.records import Estimate
 from harness.report.details import Closing
+from harness.report.dress import PLAIN, Dress
+from harness.report.executive import run_paper
 from harness.report.markdown import render_markdown
 from harness.report.model import report_view
 from harness.results import ArmResult, Money, RunResults
@@ -38,11 +40,13 @@ class Reported:
     Attributes:
         answers: every arm's answer to every test item (`harness.measure.runs.item_answers`).
         closing: the run's manifest; None while it is incomplete.
+        dress: company, logo and currency of the pages for readers.
     """
 
     results: RunResults
     answers: Sequence[ItemAnswer]
     closing: Closing | None = None
+    dress: Dress = PLAIN
 
 
 def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> list[Path]:
@@ -56,7 +60,7 @@ def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> l
 
     Raises:
         UsageError: for an unknown format; nothing is written then.
-        MissingExtra: for Parquet without pyarrow.
+        MissingExtra: for Parquet without pyarrow, for PDF without typst.
         StoreError: if `out_dir` cannot be written.
     """
     wanted = list(dict.fromkeys(name.strip().lower() for name in formats))
@@ -124,11 +128,19 @@ def _parquet(reported: Reported) -> dict[str, bytes]:
     }
 
 
+def _pdf(reported: Reported) -> dict[str, bytes]:
+    from harness.report.pdf.render import render_pdf
+
+    dress = reported.dress
+    return {"report.pdf": render_pdf(run_paper(reported.results, reported.closing, dress), dress)}
+
+
 FORMATS: Mapping[str, Callable[[Reported], dict[str, bytes]]] = {
     "json": _json,
     "csv": _csv,
     "md": _markdown,
     "parquet": _parquet,
+    "pdf": _pdf,
 }
 """Format name -> file name -> content."""
 

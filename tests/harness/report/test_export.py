@@ -129,7 +129,7 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: py
         write_report(reported(), ["parquet"], tmp_path)
 
 
-@pytest.mark.parametrize("formats", [["pdf"], ["csv", "xlsx"], []])
+@pytest.mark.parametrize("formats", [["docx"], ["csv", "xlsx"], []])
 def test_an_unknown_format_lists_the_known_and_writes_nothing(formats: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="json, csv, md, parquet"):
         write_report(reported(), formats, tmp_path / "out")

@@ -1,0 +1,48 @@
+"""The flags that dress a report for readers: company, logo, currency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.report.dress import Dress, Rate
+
+Company = Annotated[
+    str, typer.Option("--company", envvar="TOR_COMPANY", help="Name on the pages of PDF and HTML.")
+]
+Logo = Annotated[
+    Path | None,
+    typer.Option("--logo", envvar="TOR_LOGO", help="PNG, JPEG or SVG for the first page of PDF and HTML."),
+]
+CurrencyName = Annotated[
+    str,
+    typer.Option(
+        "--currency", envvar="TOR_CURRENCY", help="USD, EUR at the use case's rate, or EUR=0.92, on pages."
+    ),
+]
+
+
+def make_dress(company: str, logo: Path | None, currency: str, stated: Rate | None) -> Dress:
+    """What the flags say.
+
+    Raises:
+        UsageError: for a logo or a currency that cannot be used.
+    """
+    from harness.errors import UsageError
+    from harness.report.dress import Dress, chosen_currency, image_kind
+
+    data = b""
+    if logo is not None:
+        try:
+            data = logo.read_bytes()
+        except OSError as error:
+            raise UsageError(f"The logo cannot be read: {error.strerror}.", got=str(logo)) from error
+    return Dress(
+        company=company,
+        logo=data,
+        logo_kind=image_kind(data) if logo is not None else "",
+        currency=chosen_currency(currency, stated),
+    )

@@ -1,0 +1,288 @@
+"""The charts of a report as SVG documents. Pure: worded figures and their numbers in, drawings out.
+
+Numbers place marks; what is read beside a mark was worded before it came here. Where a number is unknown
+nothing is drawn and the word stands in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.report.svg import (
+    BAND,
+    FAINT,
+    GROUPS,
+    INK,
+    LINE,
+    MUTED,
+    WIDTH,
+    Scale,
+    cut,
+    document,
+    dot,
+    line,
+    path,
+    rect,
+    steps,
+    text,
+    tip,
+)
+
+_LEFT, _RIGHT = 196.0, 548.0
+_ROW = 34.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A row of an interval chart.
+
+    Attributes:
+        note: a second, smaller line under the label.
+        low, value, high: None where there is none.
+        words: the figure as it is read.
+        hollow: drawn as a ring, for what was not measured.
+    """
+
+    label: str
+    note: str
+    low: float | None
+    value: float | None
+    high: float | None
+    words: str
+    colour: str
+    hollow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A piece of a stacked bar."""
+
+    name: str
+    value: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A row of a bar chart.
+
+    Attributes:
+        slices: from left to right; empty where the figure is unknown.
+        low, high: ends of the whisker; None without.
+        colour: '' for the colours of the slices.
+    """
+
+    label: str
+    note: str
+    slices: tuple[Slice, ...]
+    words: str
+    low: float | None = None
+    high: float | None = None
+    colour: str = ""
+    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A line of a curve chart: (x, y, words) by point."""
+
+    name: str
+    points: tuple[tuple[float, float, str], ...]
+    colour: str
+    dash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """An upright line at a value of x, with its words on top."""
+
+    at: float
+    words: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """What an axis shows.
+
+    Attributes:
+        low, high: its ends, None for those of the data.
+        label: words a tick.
+        title: '' for none.
+    """
+
+    title: str = ""
+    low: float | None = None
+    high: float | None = None
+    label: Callable[[float], str] = "{:,g}".format
+
+
+PERCENT = Axis(low=0.0, high=1.0, label="{:.0%}".format)
+
+
+def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) -> str:
+    """Values with their intervals, one row each, over a common scale."""
+    ends = [v for row in rows for v in (row.low, row.value, row.high) if v is not None]
+    ticks = steps(_or(axis.low, min(ends, default=0.0)), _or(axis.high, max(ends, default=1.0)))
+    scale = Scale(low=ticks[0], high=ticks[-1], start=_LEFT, end=_RIGHT)
+    bottom = _ROW * len(rows) + 8
+    drawn = _grid(scale, ticks, axis, bottom)
+    for number, row in enumerate(rows):
+        middle = 8 + _ROW * (number + 0.5)
+        if number % 2 == 0:
+            drawn.insert(0, rect((0, middle - _ROW / 2), WIDTH, _ROW, BAND, corner=3))
+        drawn += _labels(row.label, row.note, middle)
+        drawn.append(
+            tip(f"{row.label}: {row.words}", _whisker(row, scale, middle), arm=row.note or row.label)
+        )
+        drawn.append(text((WIDTH - 8, middle + 4), row.words, size=11, bold=True, to="end"))
+    return document(bottom + 30, drawn, name=name)
+
+
+def bar_chart(name: str, rows: Sequence[Bar], axis: Axis, order: Sequence[str] = ()) -> str:
+    """Stacked bars with their totals, one row each; the slices' colours are explained on top.
+
+    Args:
+        order: names of slices in the order of their colours.
+    """
+    used = {piece.name for row in rows if not row.colour for piece in row.slices}
+    names = [piece for piece in dict.fromkeys((*order, *sorted(used))) if piece in used]
+    colours = dict(zip(names, GROUPS, strict=False))
+    longest = max((max(_sum(row), row.high or 0.0) for row in rows), default=0.0)
+    ticks = steps(0.0, longest or 1.0, 4)
+    scale = Scale(low=0.0, high=ticks[-1], start=_LEFT, end=_RIGHT)
+    top = 26.0 if names else 4.0
+    bottom = top + _ROW * len(rows) + 4
+    drawn = _legend([(piece, colours[piece]) for piece in names]) if names else []
+    drawn += _grid(scale, ticks, axis, bottom, top)
+    for number, row in enumerate(rows):
+        middle = top + _ROW * (number + 0.5)
+        drawn += _labels(row.label, row.note, middle, bold=row.bold)
+        drawn += _stack(row, scale, middle, colours)
+        drawn.append(text((WIDTH - 8, middle + 4), row.words, size=11, bold=True, to="end"))
+    return document(bottom + 30, drawn, name=name)
+
+
+def curve_chart(
+    name: str, curves: Sequence[Curve], across: Axis, up: Axis, marks: Sequence[Mark] = ()
+) -> str:
+    """Lines over a common plane, with upright marks."""
+    every = [point for curve in curves for point in curve.points]
+    wide = steps(
+        _or(across.low, min((x for x, _, _ in every), default=0.0)),
+        _or(across.high, max([*(x for x, _, _ in every), *(m.at for m in marks)], default=1.0)),
+    )
+    tall = steps(_or(up.low, 0.0), _or(up.high, max((y for _, y, _ in every), default=1.0)), 4)
+    top, bottom = 54.0, 270.0
+    x = Scale(low=wide[0], high=wide[-1], start=74.0, end=WIDTH - 24.0)
+    y = Scale(low=tall[0], high=tall[-1], start=bottom, end=top)
+    drawn = _legend([(curve.name, curve.colour) for curve in curves])
+    drawn += _plane(x, y, (wide, across), (tall, up))
+    for mark in marks:
+        place = x(mark.at)
+        drawn.append(line((place, top - 8), (place, bottom), mark.colour, wide=1.2, dash="4 3"))
+        side = "end" if place > WIDTH * 0.7 else ""
+        drawn.append(
+            text((place + (-5 if side else 5), top - 1), mark.words, size=10, colour=mark.colour, to=side)
+        )
+    for curve in curves:
+        drawn.append(_curve(curve, x, y))
+    return document(bottom + 44, drawn, name=name)
+
+
+def _curve(curve: Curve, x: Scale, y: Scale) -> str:
+    places = [(x(at), y(value)) for at, value, _ in curve.points]
+    if not places:
+        return ""
+    drawn = path(places, curve.colour, wide=2.2, dash=curve.dash)
+    few = curve.points[:: max(1, len(curve.points) // 40)]
+    drawn += "".join(
+        tip(f"{curve.name}: {words}", dot((x(at), y(value)), 2.6, curve.colour)) for at, value, words in few
+    )
+    return tip(curve.name, drawn, arm=curve.name)
+
+
+def _plane(
+    x: Scale, y: Scale, across: tuple[Sequence[float], Axis], up: tuple[Sequence[float], Axis]
+) -> list[str]:
+    drawn = []
+    for tick in up[0]:
+        drawn.append(line((x.start, y(tick)), (x.end, y(tick)), LINE))
+        drawn.append(text((x.start - 8, y(tick) + 3.5), up[1].label(tick), size=10, colour=MUTED, to="end"))
+    for tick in across[0]:
+        drawn.append(text((x(tick), y.start + 16), across[1].label(tick), size=10, colour=MUTED, to="middle"))
+    drawn.append(line((x.start, y.start), (x.end, y.start), FAINT))
+    middle = (x.start + x.end) / 2
+    drawn.append(text((middle, y.start + 34), across[1].title, size=10, colour=MUTED, to="middle"))
+    if up[1].title:
+        drawn.append(text((8, y.end - 10), up[1].title, size=10, colour=MUTED))
+    return drawn
+
+
+def _grid(scale: Scale, ticks: Sequence[float], axis: Axis, bottom: float, top: float = 8.0) -> list[str]:
+    drawn = []
+    for tick in ticks:
+        at = scale(tick)
+        drawn.append(line((at, top), (at, bottom), LINE))
+        drawn.append(text((at, bottom + 14), axis.label(tick), size=10, colour=MUTED, to="middle"))
+    if axis.title:
+        drawn.append(
+            text(((_LEFT + _RIGHT) / 2, bottom + 27), axis.title, size=10, colour=MUTED, to="middle")
+        )
+    return drawn
+
+
+def _labels(label: str, note: str, middle: float, *, bold: bool = False) -> list[str]:
+    if not note:
+        return [text((8, middle + 4), cut(label, 32), size=11, bold=bold)]
+    return [
+        text((8, middle - 2), cut(label, 32), size=11, bold=bold),
+        text((8, middle + 10.5), cut(note, 40), size=9, colour=MUTED),
+    ]
+
+
+def _whisker(row: Interval, scale: Scale, middle: float) -> str:
+    drawn = ""
+    if row.low is not None and row.high is not None:
+        left, right = scale(row.low), scale(row.high)
+        if row.hollow:
+            drawn += rect((left, middle - 4), max(2.0, right - left), 8, row.colour, corner=4)
+        else:
+            drawn += line((left, middle), (right, middle), row.colour, wide=2)
+            drawn += line((left, middle - 5), (left, middle + 5), row.colour, wide=1.6)
+            drawn += line((right, middle - 5), (right, middle + 5), row.colour, wide=1.6)
+    if row.value is not None:
+        drawn += dot((scale(row.value), middle), 5, row.colour, hollow=row.hollow)
+    return drawn
+
+
+def _stack(row: Bar, scale: Scale, middle: float, colours: dict[str, str]) -> Iterable[str]:
+    at = 0.0
+    for piece in row.slices:
+        left, right = scale(at), scale(at + piece.value)
+        at += piece.value
+        box = rect((left, middle - 9), right - left, 18, row.colour or colours.get(piece.name, GROUPS[-1]))
+        yield tip(f"{row.label}, {piece.name}: {piece.words}", box, arm=row.note or row.label)
+    if row.low is not None and row.high is not None and row.slices:
+        yield line((scale(row.low), middle), (scale(row.high), middle), INK, wide=1.2)
+        yield from (
+            line((scale(v), middle - 4), (scale(v), middle + 4), INK, wide=1.2) for v in (row.low, row.high)
+        )
+
+
+def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
+    drawn, at = [], 8.0
+    for name, colour in entries:
+        shown = cut(name, 44)
+        drawn += [rect((at, 3), 10, 10, colour, corner=2), text((at + 15, 12), shown, size=10, colour=MUTED)]
+        at += 15 + 5.6 * len(shown) + 18
+    return drawn
+
+
+def _sum(row: Bar) -> float:
+    return sum(piece.value for piece in row.slices)
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value

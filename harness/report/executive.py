@@ -1,0 +1,334 @@
+"""The report for those who decide, as content: what stands on each page, every figure worded. Pure.
+
+Page 1 stands alone: the decision, the money against today, how sure it is, the risk and the next step.
+The parts behind it are made in `executive_parts` and `executive_limits`; nothing here is computed, and
+every figure cites what it rests on.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from harness.outlook import Amount, ArmOutlook, Outlook
+from harness.report.charts import Bar, Slice, bar_chart
+from harness.report.details import Closing
+from harness.report.dossier import Dossier, amount_words, money_axis
+from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
+from harness.report.executive_limits import change_part, method_part, risk_part, sources_part
+from harness.report.executive_money import GROUPS_OF_A_MONTH, money_part
+from harness.report.executive_parts import advice_part, compared_part
+from harness.report.paper import (
+    Block,
+    Card,
+    Cards,
+    Chart,
+    Panel,
+    Panels,
+    Paper,
+    Span,
+    Text,
+    day_words,
+    outside,
+    said,
+)
+from harness.report.plain import arm_ids, capital, decision, in_plain_words, plain_name
+from harness.report.svg import TODAY
+from harness.report.tables import arm_named
+from harness.results import Answer, ArmResult, RunResults
+from harness.wording import USD, Currency, bounds, level, money, money_range, one_line, percent
+
+TITLE = "RAG or fine-tuning? Decision report"
+
+
+def run_paper(results: RunResults, closing: Closing | None, dress: Dress = PLAIN) -> Paper:
+    """The report of a run.
+
+    Args:
+        closing: the run's manifest; None for an incomplete run, and then every page says so.
+    """
+    dossier = Dossier(results=results, closing=closing, currency=dress.currency or reader_currency(results))
+    summary = _summary(dossier)
+    standfirst = _standfirst(dossier)
+    parts = (
+        compared_part(dossier),
+        advice_part(dossier),
+        money_part(dossier),
+        change_part(dossier),
+        risk_part(dossier),
+        method_part(dossier),
+        sources_part(dossier),
+    )
+    return Paper(
+        state="measured" if closing is not None else "incomplete",
+        title=TITLE,
+        company=outside(dress.company, 60),
+        question="RAG or fine-tuning?",
+        subject=outside(results.data.title),
+        headline=decision(results),
+        standfirst=standfirst,
+        notices=_notices(results, closing),
+        summary=summary,
+        parts=tuple(part for part in parts if part.blocks),
+        references=dossier.cites.sources,
+        running=f"run {one_line(results.run_id)}",
+        day=_begun(results.run_id) if closing is None else closing.finished_at,
+    )
+
+
+def _begun(run_id: str) -> datetime:
+    """When a run began, by its id; a document must have a time, and this one never changes."""
+    try:
+        return datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def stated_rate(results: RunResults) -> Rate | None:
+    """The currency the use case asks for with its rate; None where it gives none."""
+    business = None if results.outlook is None else results.outlook.business
+    if business is None or business.rate is None:
+        return None
+    return Rate(code=business.currency, per_usd=business.rate, source=business.rate_source)
+
+
+def reader_currency(results: RunResults) -> Currency:
+    """The currency the use case asks for, dollars where it gives no rate."""
+    stated = stated_rate(results)
+    return USD if stated is None else (chosen_currency(stated.code, stated) or USD)
+
+
+def _notices(results: RunResults, closing: Closing | None) -> tuple[str, ...]:
+    found = []
+    if closing is None:
+        found.append("Incomplete run: it has no manifest yet, so figures may change.")
+    if results.verdict.ship is None:
+        found.append("No arm may be shipped as things stand.")
+    if results.verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
+        found.append("Not enough evidence: RAG and fine-tuning cannot be told apart on these items.")
+    if results.outlook is None:
+        found.append("No monthly figures: the plan says nothing of volume and of what is done today.")
+    return tuple(found)
+
+
+def _standfirst(dossier: Dossier) -> Text:
+    results = dossier.results
+    ship = arm_named(results, results.verdict.ship)
+    if ship is None:
+        return said(in_plain_words(results.verdict.ship_because, results))
+    accuracy = ship.quality.accuracy
+    name = capital(plain_name(ship.arm, arm_ids(results)))
+    return said(
+        f"{name} answered ",
+        Span(text=percent(accuracy.value), strong=True, refs=dossier.accuracy(ship)),
+        f" of {accuracy.n:,} test items correctly. It had seen none of them before.",
+    )
+
+
+def _summary(dossier: Dossier) -> tuple[Block, ...]:
+    results = dossier.results
+    ship = arm_named(results, results.verdict.ship)
+    outlook = results.outlook
+    cards = [*_money_cards(dossier, ship), _accuracy_card(dossier, ship), _sure_card(results)]
+    blocks: list[Block] = [Cards(cards=tuple(cards))]
+    if outlook is not None:
+        blocks.append(month_chart(dossier, outlook))
+    blocks.append(_panels(dossier))
+    return tuple(blocks)
+
+
+def _money_cards(dossier: Dossier, ship: ArmResult | None) -> list[Card]:
+    outlook = dossier.results.outlook
+    found = None if ship is None else dossier.outlook_of(ship.arm)
+    if outlook is None or found is None:
+        return [_price_card(dossier, ship), _no_money_card(outlook)]
+    queries = f"{outlook.business.queries_per_month:,} queries a month, all costs in"
+    cost = Card(
+        label="Cost a month",
+        value=amount_words(dossier, found.month_usd),
+        note=said(money_range(found.month_usd, dossier.currency) or found.month_usd.reason, f"; {queries}"),
+    )
+    return [cost, _saving_card(dossier, outlook, found)]
+
+
+def _saving_card(dossier: Dossier, outlook: Outlook, found: ArmOutlook) -> Card:
+    saving, currency = found.saving_usd_per_month, dossier.currency
+    today = outlook.incumbent
+    if today is None or saving.usd is None:
+        why = saving.reason or "the use case does not say what is done today"
+        return Card(label="Against today", value=Span(text="unknown"), note=said(one_line(why)), mood="warn")
+    words = f"{money(abs(saving.usd), currency)} {'less' if saving.usd >= 0 else 'more'}"
+    return Card(
+        label="Against today",
+        value=Span(text=words, refs=dossier.money()),
+        note=said(
+            f"today {money(today.month_usd.usd, currency)} a month ({one_line(today.kind)})",
+            Span(text="", mark="as stated", refs=dossier.today()),
+        ),
+        mood="good" if saving.usd > 0 else "warn",
+    )
+
+
+def _price_card(dossier: Dossier, ship: ArmResult | None) -> Card:
+    if ship is None:
+        return Card(label="Cost per 1,000 queries", value=Span(text="-"), note=said("nothing to ship"))
+    price = ship.cost.usd_per_1k
+    return Card(
+        label="Cost per 1,000 queries",
+        value=dossier.price(price),
+        note=said(one_line(price.reason) or "calls and machines only"),
+    )
+
+
+def _no_money_card(outlook: Outlook | None) -> Card:
+    note = "the plan does not say what is done today"
+    if outlook is not None:
+        note = "nothing that may be shipped has a monthly figure"
+    return Card(label="Against today", value=Span(text="unknown"), note=said(note), mood="warn")
+
+
+def _accuracy_card(dossier: Dossier, ship: ArmResult | None) -> Card:
+    if ship is None:
+        return Card(label="Right answers", value=Span(text="-"), note=said("nothing to ship"), mood="warn")
+    accuracy = ship.quality.accuracy
+    inside = bounds(accuracy).replace("-", " to ")
+    note = f"{level(accuracy)} {inside}, n={accuracy.n:,}" if inside else f"n={accuracy.n:,}"
+    return Card(
+        label="Right answers",
+        value=Span(text=percent(accuracy.value), refs=dossier.accuracy(ship)),
+        note=said(note),
+    )
+
+
+def _sure_card(results: RunResults) -> Card:
+    words, _, rest = results.verdict.sure.partition(":")
+    note = in_plain_words(rest, results) if rest else ""
+    short = one_line(words)
+    sure = short.casefold().startswith("sure")
+    return Card(
+        label="How sure",
+        value=Span(text=short.removesuffix(" on these items")),
+        note=said(note),
+        mood="good" if sure else "warn",
+    )
+
+
+def _panels(dossier: Dossier) -> Panels:
+    return Panels(panels=(_answer(dossier), _next_step(dossier), _risk(dossier.results), _holds(dossier)))
+
+
+def _answer(dossier: Dossier) -> Panel:
+    """RAG or fine-tuning, with what both mean and how they did."""
+    results = dossier.results
+    lines = [
+        said(
+            "RAG shows the model similar past items before it answers. "
+            "Fine-tuning adapts a model to past items beforehand."
+        )
+    ]
+    found = [arm_named(results, arm) for arm in results.verdict.pair or ()]
+    pair = [arm for arm in found if arm is not None]
+    if len(pair) == 2:
+        names = [plain_name(arm.arm, arm_ids(results)) for arm in pair]
+        shares = [percent(arm.quality.accuracy.value) for arm in pair]
+        lines.append(
+            said(
+                f"Right answers: {names[0]} ",
+                Span(text=shares[0], strong=True),
+                f", {names[1]} ",
+                Span(text=shares[1], strong=True, refs=dossier.accuracy(*pair)),
+                ".",
+            )
+        )
+    return Panel(title="RAG or fine-tuning?", lines=tuple(lines))
+
+
+def _risk(results: RunResults) -> Panel:
+    outlook = results.outlook
+    risk = outlook.biggest_risk if outlook is not None else ""
+    worst = risk or next(iter(results.verdict.hangs_on), "None named.")
+    return Panel(title="The main risk", lines=(said(in_plain_words(worst, results)),), mood="warn")
+
+
+def _next_step(dossier: Dossier) -> Panel:
+    outlook = dossier.results.outlook
+    if outlook is None or not outlook.next_step:
+        text = "Describe today's cost and the volume in the plan, so that the next report can speak of money."
+        return Panel(title="Next step", lines=(said(text),))
+    lines = [said(in_plain_words(outlook.next_step, dossier.results))]
+    amount = outlook.next_step_usd
+    if amount is not None:
+        lines.append(said("Cost: ", amount_words(dossier, amount, strong=True), _range(dossier, amount)))
+    if outlook.decider:
+        lines.append(said("Who decides: ", Span(text=one_line(outlook.decider), strong=True)))
+    return Panel(title="Next step", lines=tuple(lines), mood="good")
+
+
+def _holds(dossier: Dossier) -> Panel:
+    outlook = dossier.results.outlook
+    title = "Until when this holds"
+    if outlook is None or outlook.valid_until is None:
+        return Panel(title=title, lines=(said("No day is known on which something would change it."),))
+    lines = [said(Span(text=day_words(outlook.valid_until), strong=True, refs=dossier.validity()))]
+    lines += [
+        said(in_plain_words(limit.sentence, dossier.results))
+        for limit in outlook.limits
+        if limit.on == outlook.valid_until
+    ][:1]
+    return Panel(title=title, lines=tuple(lines))
+
+
+def _range(dossier: Dossier, amount: Amount) -> str:
+    words = money_range(amount, dossier.currency)
+    return f" ({words})" if words else ""
+
+
+def month_chart(dossier: Dossier, outlook: Outlook) -> Chart:
+    """What each arm costs a month, beside what today costs."""
+    currency = dossier.currency
+    rows = []
+    if outlook.incumbent is not None and outlook.incumbent.month_usd.usd is not None:
+        words = money(outlook.incumbent.month_usd.usd, currency)
+        piece = Slice(name="today", value=dossier.shown(outlook.incumbent.month_usd.usd) or 0.0, words=words)
+        rows.append(
+            Bar(
+                label="Today",
+                note=one_line(outlook.incumbent.kind),
+                slices=(piece,),
+                words=words,
+                colour=TODAY,
+            )
+        )
+    for found in outlook.arms:
+        rows.append(_month_bar(dossier, found))
+    said_all = "; ".join(f"{row.label}: {row.words}" for row in rows)
+    return Chart(
+        key="month",
+        svg=bar_chart("month", rows, money_axis(currency), ("today", *GROUPS_OF_A_MONTH)),
+        alt=f"Bar chart of the cost of a month. {said_all}.",
+        caption=said(
+            "Cost of a month by what it is paid for; the thin line is the range of what is assumed.",
+            Span(text="", refs=dossier.money()),
+        ),
+    )
+
+
+def _month_bar(dossier: Dossier, found: ArmOutlook) -> Bar:
+    amount, results = found.month_usd, dossier.results
+    slices = tuple(
+        Slice(
+            name=part.group,
+            value=dossier.shown(part.amount.usd) or 0.0,
+            words=money(part.amount.usd, dossier.currency),
+        )
+        for part in found.month
+        if amount.usd is not None
+    )
+    return Bar(
+        label=capital(plain_name(found.arm, arm_ids(results))),
+        note=one_line(str(found.arm)),
+        slices=slices,
+        words=money(amount.usd, dossier.currency),
+        low=dossier.shown(amount.low_usd),
+        high=dossier.shown(amount.high_usd),
+        bold=found.arm == results.verdict.ship,
+    )

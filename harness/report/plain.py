@@ -1,0 +1,106 @@
+"""Arms and answers in words for readers who never saw one. Pure.
+
+Stored sentences name arms as `option@model`; `in_plain_words` puts everyday names in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from harness.records import ArmId, Option
+from harness.report.tables import arm_named
+from harness.results import Answer, RunResults, Verdict
+from harness.wording import one_line
+
+_NAMES = {
+    Option.FLOOR: "always the most frequent label",
+    Option.CLASSICAL: "the classical classifier",
+    Option.PROMPT: "the prompted model",
+    Option.RETRIEVE: "RAG",
+    Option.TUNE: "the fine-tuned model",
+    Option.TUNE_RETRIEVE: "fine-tuning with RAG",
+    Option.ROUTE: "the two-step route",
+}
+
+WHAT_IT_IS = {
+    Option.FLOOR: "no model; the mark that everything else has to beat",
+    Option.CLASSICAL: "learns from your labelled examples which words go with which label; no language model",
+    Option.PROMPT: "a language model that is given the list of labels and what they mean, and nothing else",
+    Option.RETRIEVE: "a language model that is shown the most similar past items, with their labels, "
+    "before it answers",
+    Option.TUNE: "a small language model whose weights were adapted to your examples beforehand",
+    Option.TUNE_RETRIEVE: "a fine-tuned model that is also shown similar past items",
+    Option.ROUTE: "the cheaper model answers when it is sure; a stronger one takes the rest",
+}
+"""One line on each option, for the table of what was compared."""
+
+
+def plain_name(arm: ArmId, among: Sequence[ArmId] = ()) -> str:
+    """An arm in everyday words; its model is named where several arms share the option."""
+    name = _NAMES[arm.option]
+    twins = [other for other in among if other.option is arm.option and other != arm]
+    return f"{name} ({one_line(arm.model)})" if twins else name
+
+
+def option_name(option: str) -> str:
+    """An option in everyday words, by its stored name; an unknown one as it is."""
+    found = next((known for known in Option if known.value == option), None)
+    return one_line(option) if found is None else _NAMES[found]
+
+
+def capital(text: str) -> str:
+    """The text with a large first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def in_plain_words(sentence: str, results: RunResults) -> str:
+    """A stored sentence with everyday names for the run's arms."""
+    shown = one_line(sentence)
+    among = arm_ids(results)
+    for arm in sorted(among, key=lambda a: -len(str(a))):
+        name = plain_name(arm, among)
+        shown = shown.replace(one_line(str(arm)), name)
+        shown = capital(shown) if shown.startswith(name) else shown
+    return shown
+
+
+def arm_ids(results: RunResults) -> tuple[ArmId, ...]:
+    """The run's arms, in its order."""
+    return tuple(arm.arm for arm in results.arms)
+
+
+def decision(results: RunResults) -> str:
+    """What to do and the answer to the title's question, in one sentence."""
+    verdict = results.verdict
+    ship = arm_named(results, verdict.ship)
+    if ship is None:
+        return f"Use none of them yet: {_answer(verdict)}."
+    name = plain_name(ship.arm, arm_ids(results))
+    if verdict.pair is not None and ship.arm in verdict.pair and verdict.answer is not Answer.TIED:
+        return f"Use {name}: {_answer(verdict)}."
+    return f"Use {name}; {_answer(verdict)}."
+
+
+def _answer(verdict: Verdict) -> str:
+    match verdict.answer:
+        case Answer.RETRIEVE:
+            return "RAG beats fine-tuning"
+        case Answer.TUNE:
+            return "fine-tuning beats RAG"
+        case Answer.TIED:
+            return "RAG and fine-tuning are tied" + _cheaper(verdict)
+        case Answer.NOT_ENOUGH_EVIDENCE:
+            return "the evidence does not yet choose between RAG and fine-tuning"
+        case _:
+            assert_never(verdict.answer)
+
+
+def _cheaper(verdict: Verdict) -> str:
+    if verdict.cheaper is None:
+        return ""
+    return (
+        "; RAG is the cheaper one"
+        if verdict.cheaper.option is Option.RETRIEVE
+        else "; fine-tuning is the cheaper one"
+    )

@@ -1,0 +1,173 @@
+"""The pieces charts are drawn from: escaped SVG, scales and ticks. Pure; the same input gives the same text.
+
+Colours stand twice, as attributes for readers without style sheets (the PDF) and as classes that a page's
+style sheet may repaint, in the dark for instance. `data-` attributes carry what a page's script shows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.wording import one_line
+
+FONT = "Inter, system-ui, sans-serif"
+WIDTH = 680
+
+INK, MUTED, FAINT, LINE, BAND = "#17212e", "#5a6675", "#8b96a5", "#d5dbe3", "#eef2f6"
+SHIP, WARN, BAD, TODAY = "#0b7a68", "#b45309", "#b3261e", "#3c4858"
+OTHER = "#7d90a8"
+PAPER = "#ffffff"
+GROUPS = ("#1f3a5f", "#4e86b8", "#3aa093", "#d9a441", "#b5532a")
+"""Slices of a bar, told apart by the colour-blind too."""
+
+_CLASS = {
+    INK: "ink",
+    MUTED: "muted",
+    FAINT: "faint",
+    LINE: "line",
+    BAND: "band",
+    SHIP: "ship",
+    WARN: "warn",
+    BAD: "bad",
+    TODAY: "today",
+    OTHER: "other",
+    PAPER: "paper",
+    **{colour: f"group{place}" for place, colour in enumerate(GROUPS)},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """From values to places.
+
+    Attributes:
+        low, high: the ends in values; start, end: in places.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Where a value lies, kept between the ends."""
+        width = self.high - self.low
+        at = 0.0 if width <= 0 else (value - self.low) / width
+        return self.start + (self.end - self.start) * min(1.0, max(0.0, at))
+
+
+def steps(low: float, high: float, about: int = 5) -> list[float]:
+    """Round values from `low` to the first one that is not under `high`."""
+    width = high - low
+    if width <= 0 or not math.isfinite(width):
+        return [low, low + 1]
+    raw = width / max(1, about)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * (1 - 1e-9))
+    first = math.floor(low / step + 1e-9)
+    last = math.ceil(high / step - 1e-9)
+    return [round(n * step, 12) for n in range(first, last + 1)]
+
+
+def escape(text: str) -> str:
+    """Text that is only text in SVG and HTML, in attributes too."""
+    plain = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return plain.replace('"', "&quot;").replace("'", "&#39;")
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters."""
+    shown = one_line(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1].rstrip()}…"
+
+
+def number(value: float) -> str:
+    """A place, to the hundredth."""
+    shown = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown
+
+
+def text(
+    at: tuple[float, float],
+    words: str,
+    *,
+    size: float = 11,
+    colour: str = INK,
+    bold: bool = False,
+    to: str = "",
+) -> str:
+    """A line of text; `to` is 'end' or 'middle' for where `at` is."""
+    anchor = f' text-anchor="{to}"' if to else ""
+    weight = ' font-weight="600"' if bold else ""
+    return (
+        f'<text x="{number(at[0])}" y="{number(at[1])}" font-size="{number(size)}"{weight}{anchor} '
+        f"{paint(colour)}>{escape(words)}</text>"
+    )
+
+
+def rect(at: tuple[float, float], wide: float, high: float, colour: str, *, corner: float = 0) -> str:
+    """A box from its upper left corner on."""
+    rounded = f' rx="{number(corner)}"' if corner else ""
+    return (
+        f'<rect x="{number(at[0])}" y="{number(at[1])}" width="{number(max(0.0, wide))}" '
+        f'height="{number(high)}"{rounded} {paint(colour)}/>'
+    )
+
+
+def line(
+    start: tuple[float, float], end: tuple[float, float], colour: str, *, wide: float = 1, dash: str = ""
+) -> str:
+    """A straight line."""
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<line x1="{number(start[0])}" y1="{number(start[1])}" x2="{number(end[0])}" y2="{number(end[1])}" '
+        f'{stroke(colour)} stroke-width="{number(wide)}"{dashed}/>'
+    )
+
+
+def dot(at: tuple[float, float], radius: float, colour: str, *, hollow: bool = False) -> str:
+    """A point, filled or as a ring."""
+    inside = f'fill="{PAPER}" stroke="{colour}" class="{_names(("f", PAPER), ("s", colour))}"'
+    inside = inside if hollow else paint(colour)
+    edge = ' stroke-width="2"' if hollow else ""
+    return f'<circle cx="{number(at[0])}" cy="{number(at[1])}" r="{number(radius)}" {inside}{edge}/>'
+
+
+def path(points: list[tuple[float, float]], colour: str, *, wide: float = 2, dash: str = "") -> str:
+    """A line through points."""
+    places = " L".join(f"{number(x)} {number(y)}" for x, y in points)
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<path d="M{places}" fill="none" {stroke(colour)} stroke-width="{number(wide)}" '
+        f'stroke-linejoin="round" stroke-linecap="round"{dashed}/>'
+    )
+
+
+def paint(colour: str) -> str:
+    """Attributes that fill in a colour."""
+    return f'fill="{colour}" class="{_names(("f", colour))}"'
+
+
+def stroke(colour: str) -> str:
+    """Attributes that draw in a colour."""
+    return f'stroke="{colour}" class="{_names(("s", colour))}"'
+
+
+def _names(*uses: tuple[str, str]) -> str:
+    return " ".join(f"{use}-{_CLASS.get(colour, 'own')}" for use, colour in uses)
+
+
+def tip(words: str, inside: str, *, arm: str = "") -> str:
+    """Shapes with words that a page shows when pointed at; `arm` names what is switched together."""
+    group = f' data-arm="{escape(arm)}"' if arm else ""
+    return f'<g data-tip="{escape(words)}"{group}>{inside}</g>'
+
+
+def document(height: float, inside: list[str], *, name: str) -> str:
+    """A whole drawing."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {number(height)}" '
+        f'width="{WIDTH}" height="{number(height)}" font-family="{FONT}" data-chart="{escape(name)}">'
+        f"{''.join(inside)}</svg>"
+    )
