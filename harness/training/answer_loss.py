@@ -10,9 +10,11 @@ Models that change their logits after the head (soft caps, scales) are left to T
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.training.last_layer import LastLayer
+from harness.training.shared_prefix import forward, line_of
 from harness.training.trunk import Trunk
 
 _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
@@ -25,7 +27,13 @@ def has_plain_head(model: Any) -> bool:
     return plain and getattr(model, "model", None) is not None and hasattr(model, "lm_head")
 
 
-def answer_loss(model: Any, inputs: Any, trunk: Trunk | None = None, last: LastLayer | None = None) -> Any:
+def answer_loss(
+    model: Any,
+    inputs: Any,
+    trunk: Trunk | None = None,
+    last: LastLayer | None = None,
+    prefix: Sequence[int] = (),
+) -> Any:
     """Mean cross-entropy (nats per answer token), computed in fp32.
 
     Args:
@@ -33,18 +41,28 @@ def answer_loss(model: Any, inputs: Any, trunk: Trunk | None = None, last: LastL
         inputs: `input_ids`, `labels` and `attention_mask` of right-padded rows.
         trunk: where the lower layers' states are kept, skipped; None runs all layers.
         last: the last layer, shortened; None runs it at all positions.
+        prefix: what all rows begin with, to be computed once; a trunk has to know the same.
     """
     import torch
 
-    ids, labels = inputs["input_ids"], inputs["labels"]
+    labels = inputs["labels"]
     wanted = torch.nn.functional.pad(labels[:, 1:] != -100, (0, 1))  # the token before each answer token
+    targets = labels[:, 1:][wanted[:, :-1]]
+    if prefix:
+        wanted = line_of(len(prefix), wanted)
     if last is not None:
         last.wanted = wanted
-    if trunk is None:
-        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-    else:
+    hidden = _hidden(model, inputs, trunk, len(prefix))
+    read = hidden if last is not None else hidden[wanted]
+    return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
+
+
+def _hidden(model: Any, inputs: Any, trunk: Trunk | None, prefix: int) -> Any:
+    ids = inputs["input_ids"]
+    if trunk is not None:
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         rows = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
-        hidden = trunk.upper(trunk.states(rows, ids.shape[1]))
-    read = hidden if last is not None else hidden[wanted]
-    return torch.nn.functional.cross_entropy(model.lm_head(read).float(), labels[:, 1:][wanted[:, :-1]])
+        return trunk.upper(trunk.states(rows, ids.shape[1]))
+    if prefix:
+        return forward(model.model, ids[0, :prefix], ids[:, prefix:])
+    return model.model(input_ids=ids, use_cache=False).last_hidden_state

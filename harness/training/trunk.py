@@ -4,7 +4,7 @@ While adapters sit on the upper layers only, the lower ones see the same rows in
 the same hidden states. They are computed once, in a fixed order (by length, then as given), so that a
 training gone on after a kill works with bit-identical states. The mathematics is unchanged: rows are
 right-padded and attention is causal, so a row's states depend neither on padding nor on its batch
-(beyond rounding).
+(beyond rounding). What all rows begin with is computed and kept once (`shared_prefix`).
 
 Applies to decoders whose layers lie in `layers`, are called in order and take and give hidden states,
 as in the Llama family; `Trunk.fits` tries it on one row rather than guess.
@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from harness.training import shared_prefix
+
 MAX_BYTES = 3 * 2**30
 _BATCH_TOKENS = 2048
 _TOLERANCE = 1e-3
@@ -24,15 +26,18 @@ _TOLERANCE = 1e-3
 class Trunk:
     """The `depth` lowest layers of a decoder, and what they gave for each row."""
 
-    def __init__(self, decoder: Any, depth: int) -> None:
+    def __init__(self, decoder: Any, depth: int, prefix: Sequence[int] = ()) -> None:
         """
         Args:
             decoder: the bare decoder, whose forward takes `input_ids` or `inputs_embeds`.
             depth: how many layers are frozen; 0 keeps nothing.
+            prefix: what all rows begin with, if it is to be computed once.
         """
         self.decoder = decoder
         self.depth = depth
+        self.prefix = tuple(prefix)
         self._kept: dict[tuple[int, ...], Any] = {}
+        self._prefix_states: Any = None
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -57,27 +62,33 @@ class Trunk:
 
     def keep(self, rows: Sequence[Sequence[int]]) -> None:
         """Compute and keep the states of rows of token ids."""
-        wanted = {tuple(row) for row in rows} - self._kept.keys()
+        wanted, p = {tuple(row) for row in rows} - self._kept.keys(), len(self.prefix)
         ordered = sorted(wanted, key=lambda row: (-len(row), row))
         while ordered:
-            count = max(1, _BATCH_TOKENS // len(ordered[0]))
+            count = max(1, _BATCH_TOKENS // (len(ordered[0]) - p))
             part, ordered = ordered[:count], ordered[count:]
             states = self._compute(part)
             for row, state in zip(part, states, strict=True):
-                self._kept[row] = state[: len(row)].clone()
+                self._kept[row] = state[: len(row) - p].clone()
 
     def states(self, rows: Sequence[Sequence[int]], length: int) -> Any:
-        """Kept states, (rows, length, width), zero where a row is shorter."""
+        """Kept states behind the prefix, (rows, length - p, width), zero where a row is shorter."""
         import torch
 
-        first = self._kept[tuple(rows[0])]
-        result = torch.zeros(len(rows), length, first.shape[-1], dtype=first.dtype, device=first.device)
+        first, p = self._kept[tuple(rows[0])], len(self.prefix)
+        size = (len(rows), length - p, first.shape[-1])
+        result = torch.zeros(size, dtype=first.dtype, device=first.device)
         for place, row in enumerate(rows):
-            result[place, : len(row)] = self._kept[tuple(row)]
+            result[place, : len(row) - p] = self._kept[tuple(row)]
         return result
 
     def upper(self, states: Any) -> Any:
-        """The decoder's last hidden state from kept states; only inside `skipped`."""
+        """The decoder's last hidden state from kept states; only inside `skipped`.
+
+        With a prefix it is one line, (1, p + rows * length, width), see `shared_prefix.forward`.
+        """
+        if self.prefix:
+            return shared_prefix.forward(self.decoder, self._prefix_states, states)
         return self.decoder(inputs_embeds=states, use_cache=False).last_hidden_state
 
     @contextmanager
@@ -96,15 +107,22 @@ class Trunk:
         """States after the trunk, (rows, tokens, width); the layers above it are not run."""
         import torch
 
+        p = len(self.prefix)
         length = -(-max(len(row) for row in rows) // 16) * 16
         ids = torch.tensor([[*row, *([0] * (length - len(row)))] for row in rows], device=self._device())
         above = self.decoder.layers[self.depth]
         hook = above.register_forward_pre_hook(_stop, with_kwargs=True)
         try:
             with torch.no_grad():
-                _whole(self.decoder, ids)
+                if p:
+                    shared_prefix.forward(self.decoder, ids[0, :p], ids[:, p:])
+                else:
+                    _whole(self.decoder, ids)
         except _Reached as reached:
-            return reached.states
+            if not p:
+                return reached.states
+            self._prefix_states = reached.states[0, :p].clone()
+            return reached.states[0, p:].unflatten(0, (len(rows), length - p))
         finally:
             hook.remove()
         raise AssertionError("the decoder did not call its layers")
