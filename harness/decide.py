@@ -90,6 +90,22 @@ def vetoes(plan: DecisionPlan, arms: Sequence[ArmResult]) -> tuple[Veto, ...]:
     return tuple(found)
 
 
+def acceptable(
+    plan: DecisionPlan, arms: Sequence[ArmResult], comparisons: Sequence[Comparison]
+) -> tuple[ArmResult, ...]:
+    """The arms that may be shipped and are not worse than the dev leader of these by more than the margin."""
+    allowed = contenders(plan, arms)
+    if not allowed:
+        return ()
+    leader = dev_leader(allowed)
+
+    def near(arm: ArmResult) -> bool:
+        found = _between(comparisons, arm.arm, leader.arm)
+        return found is not None and _not_worse(found, arm.arm, plan.margin)
+
+    return tuple(arm for arm in allowed if arm is leader or near(arm))
+
+
 def decide(case: Case) -> Verdict:
     """The verdict of a run."""
     by_id = {arm.arm: arm for arm in case.arms}
@@ -186,8 +202,7 @@ def _ship(case: Case) -> tuple[ArmId | None, str]:
         return None, "Every arm is vetoed; see the reasons."
     if len(allowed) == 1:
         return allowed[0].arm, "It is the only arm that may be shipped."
-    leader = dev_leader(allowed)
-    near = [arm for arm in allowed if arm is leader or _near(case, arm.arm, leader.arm)]
+    leader, near = dev_leader(allowed), acceptable(case.plan, case.arms, case.comparisons)
     unpriced = [arm.arm for arm in near if arm.cost.usd_per_1k_correct.usd is None]
     if unpriced:
         names = ", ".join(map(str, unpriced))
@@ -202,11 +217,6 @@ def _ship(case: Case) -> tuple[ArmId | None, str]:
         best.arm,
         f"Cheapest per correct answer ({price} per 1,000) of the arms within {margin}: also {others}.",
     )
-
-
-def _near(case: Case, arm: ArmId, leader: ArmId) -> bool:
-    found = _between(case.comparisons, arm, leader)
-    return found is not None and _not_worse(found, arm, case.plan.margin)
 
 
 def _sure(case: Case, ship: ArmId | None) -> str:

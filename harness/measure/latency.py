@@ -18,14 +18,7 @@ def measure_latency(warm: Mapping[str, Outcome], test: Scored, identity: ModelId
         warm: outcomes of the separate timing pass; empty where the test pass itself was timed, which
             is so for local models only: served ones answer the test concurrently.
     """
-    timed = list(warm.values())
-    if not timed and identity is not None and identity.location == "local":
-        timed = [p for p in test.predictions if p is not None]
-    seconds = [
-        outcome.timing.retrieval_s + outcome.timing.model_s
-        for outcome in timed
-        if isinstance(outcome, Prediction) and not outcome.timing.batched
-    ]
+    seconds = timed_seconds(warm, test, identity)
     return Latency(
         p50_ms=_percentile(seconds, 0.50),
         p95_ms=_percentile(seconds, 0.95),
@@ -33,6 +26,18 @@ def measure_latency(warm: Mapping[str, Outcome], test: Scored, identity: ModelId
         conditions=_conditions(identity),
         throughput_qps=_throughput(test),
     )
+
+
+def timed_seconds(warm: Mapping[str, Outcome], test: Scored, identity: ModelIdentity | None) -> list[float]:
+    """Seconds of the timed queries, one by one: of the separate pass, else of a local model's test pass."""
+    timed = list(warm.values())
+    if not timed and identity is not None and identity.location == "local":
+        timed = [p for p in test.predictions if p is not None]
+    return [
+        outcome.timing.retrieval_s + outcome.timing.model_s
+        for outcome in timed
+        if isinstance(outcome, Prediction) and not outcome.timing.batched
+    ]
 
 
 def _percentile(seconds: Sequence[float], q: float) -> Estimate:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.cost.ledger import scaled
 from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
-from harness.decide import Case, contenders, decide, dev_leader, rag_and_tuned
+from harness.decide import Case, acceptable, contenders, decide, dev_leader, rag_and_tuned
 from harness.measure.compare import compare_arms
 from harness.measure.confront import confront
 from harness.measure.cost import cost_lines, ledger_cost, measure_cost
-from harness.measure.latency import measure_latency
+from harness.measure.diagnosis import diagnose
+from harness.measure.latency import measure_latency, timed_seconds
 from harness.measure.quality import confidence, estimate, measure_quality, share
 from harness.measure.route import RouteArm, compose, design_route, route_fitted
 from harness.measure.scored import Scored, score
 from harness.pipelines.context import Context
 from harness.pipelines.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
+from harness.pipelines.money import outlook_of
 from harness.pipelines.prices import prices_for
 from harness.plan import ExperimentPlan
 from harness.records import ArmId, CostLine, Estimate, Option, Outcome
@@ -30,6 +33,15 @@ from harness.store import Lock, RunFolder
 
 _FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.CLASSICAL)
 _THEN_OPTIONS = (Option.RETRIEVE, Option.PROMPT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Route:
+    """A composed route, measured like any arm."""
+
+    result: ArmResult
+    test: Scored
+    timed_s: list[float]
 
 
 def conclude(
@@ -48,13 +60,31 @@ def conclude(
     primary = primary_lanes(lanes, desk.plan)
     arms = [_arm_result(answers, lanes, desk) for answers in primary]
     scored = {answers.settled.arm: answers.test for answers in primary}
+    timed = {a.settled.arm: timed_seconds(a.warm, a.test, a.settled.identity) for a in primary}
     design = None
     if any(arm.option is Option.ROUTE for arm in desk.plan.arms):
         design, route = _route(primary, arms, desk)
         if route is not None:
-            arms.append(route[0])
-            scored[route[0].arm] = route[1]
-    return _verdict(desk, tuple(arms), scored, design, looks, folder.lock())
+            arms.append(route.result)
+            scored[route.result.arm] = route.test
+            timed[route.result.arm] = route.timed_s
+    results = _verdict(desk, tuple(arms), scored, design, looks, folder.lock())
+    near = acceptable(desk.plan.decision, results.arms, results.comparisons)
+    charged = {a.settled.arm: _charged(a, list(a.outcomes.values()), desk) for a in primary}
+    return dataclasses.replace(
+        results,
+        outlook=outlook_of(results, desk, primary, charged, [arm.arm for arm in near]),
+        diagnosis=tuple(
+            diagnose(
+                arm.arm,
+                scored[arm.arm],
+                [1000 * s for s in timed[arm.arm]],
+                desk.labels,
+                arm.quality.temperature,
+            )
+            for arm in arms
+        ),
+    )
 
 
 def _verdict(
@@ -150,7 +180,7 @@ def _comparisons(
 
 def _route(
     primary: Sequence[Answers], arms: Sequence[ArmResult], desk: Desk
-) -> tuple[RouteDesign | None, tuple[ArmResult, Scored] | None]:
+) -> tuple[RouteDesign | None, _Route | None]:
     """Route from the dev leader among cheap arms to the best prompted arm; served ones come first."""
     by_arm = {arm.arm: arm for arm in arms}
     first = _best(primary, _FIRST_OPTIONS, by_arm, prefer_served=False)
@@ -164,9 +194,7 @@ def _route(
     return design, _route_result(design, first, then, one, desk)
 
 
-def _route_result(
-    design: RouteDesign, first: Answers, then: Answers, side: RouteArm, desk: Desk
-) -> tuple[ArmResult, Scored]:
+def _route_result(design: RouteDesign, first: Answers, then: Answers, side: RouteArm, desk: Desk) -> _Route:
     arm = next(a.id for a in desk.plan.arms if a.option is Option.ROUTE)
     dev_items, test_items = desk.items["dev"], desk.items["test"]
     sure = _confidences(first.dev, side) | _confidences(first.test, side)
@@ -186,7 +214,7 @@ def _route_result(
         latency=measure_latency(warm, test, then.settled.identity),
         cost=_route_cost(design, (first, then), sure, quality.accuracy, desk),
     )
-    return result, test
+    return _Route(result=result, test=test, timed_s=timed_seconds(warm, test, then.settled.identity))
 
 
 def _route_cost(

@@ -31,7 +31,7 @@ def frontier_gaps(
     Args:
         calls: what a run of the model takes, see `calls_to_settle`.
     """
-    counted = _counted_usage(arms)
+    counted = counted_usage(arms)
     if counted is None or ship is None:
         return ()
     return tuple(_gap(model, plan, ship, book, counted, calls) for model in plan.cost.frontier)
@@ -63,7 +63,7 @@ def published_for(name: str) -> tuple[Published, ...]:
     )
 
 
-def _counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
+def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
     """Mean tokens of a retrieve query, as a service without a warm prompt cache would see them."""
     for arm in arms:
         tokens = arm.cost.mean_tokens

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from harness.report.advice import advice_section
 from harness.report.details import Closing, detail_sections, lines, short
+from harness.report.money import money_section
 from harness.report.tables import (
     arm_named,
     arms_table,
@@ -40,6 +41,7 @@ def report_view(results: RunResults, closing: Closing | None = None) -> View:
         ),
         _verdict(results),
         advice_section(results.advice),
+        money_section(results.outlook, results.verdict.ship),
         _frontier(results.verdict),
         _slices(results),
         _data(results.data, results.verdict),

@@ -1,0 +1,149 @@
+"""The money of a run in the terminal report: a month by arm, against today, and until when. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from harness.outlook import Amount, ArmOutlook, Business, Incumbent, Outlook
+from harness.records import ArmId
+from harness.report.details import lines
+from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table
+from harness.wording import MISSING, UNKNOWN, USD, Currency, money, money_range, one_line
+
+_COLUMNS = (
+    Column(head=("arm",), right=False),
+    Column(head=("calls and", "machines")),
+    Column(head=("a month in all", "(range)")),
+    Column(head=("saved a month", "against today")),
+    Column(head=("to build", "once")),
+    Column(head=("paid back", "in months")),
+)
+
+
+def money_section(outlook: Outlook | None, ship: ArmId | None) -> Section:
+    """What each arm costs a month against what is done today; empty for a run without an outlook."""
+    title = "Money"
+    if outlook is None:
+        return Section(key="money", title=title, blocks=())
+    business, shown = outlook.business, _currency(outlook.business)
+    blocks: list[Block] = [
+        Fact(label="reckoned for", text=_setting(business)),
+        Table(columns=_COLUMNS, rows=_rows(outlook, ship, shown), notes=_notes(business, ship)),
+        *_break_even(outlook, ship),
+        Fact(label="valid until", text=_valid_until(outlook)),
+    ]
+    if outlook.limits:
+        blocks.append(Bullets(label="what ends it", items=lines(limit.sentence for limit in outlook.limits)))
+    if outlook.next_step:
+        blocks.append(Fact(label="next step", text=_next_step(outlook, shown)))
+    if outlook.biggest_risk:
+        blocks.append(Fact(label="biggest risk", text=one_line(outlook.biggest_risk)))
+    if outlook.unknown:
+        blocks.append(Bullets(label="not known", items=lines(outlook.unknown), tone="warn"))
+    return Section(key="money", title=title, blocks=tuple(blocks))
+
+
+def _currency(business: Business) -> Currency:
+    if business.currency == "USD" or business.rate is None:
+        return USD
+    return Currency(code=business.currency, per_usd=business.rate, source=business.rate_source)
+
+
+def _setting(business: Business) -> str:
+    volume = f"{business.queries_per_month:,} queries a month over {business.horizon_months:g} months"
+    if business.rate is None:
+        return volume
+    return one_line(f"{volume}; 1 USD is {business.rate} {business.currency} ({business.rate_source})")
+
+
+def _rows(outlook: Outlook, ship: ArmId | None, shown: Currency) -> tuple[Row, ...]:
+    today = [] if outlook.incumbent is None else [_today(outlook.incumbent, shown)]
+    return (*today, *(_row(arm, shown, arm.arm == ship) for arm in outlook.arms))
+
+
+def _today(today: Incumbent, shown: Currency) -> Row:
+    name = Cell(text=f"today ({one_line(today.kind)})")
+    nothing = Cell(text=MISSING)
+    return Row(cells=(name, nothing, _cell(today.month_usd, shown), *3 * [nothing]), tone="faint")
+
+
+def _row(arm: ArmOutlook, shown: Currency, ships: bool) -> Row:
+    months = UNKNOWN if arm.saving_usd_per_month.usd is None else "never"
+    if arm.payback_months is not None:
+        months = f"{arm.payback_months:,.1f}"
+    cells = (
+        Cell(text=one_line(str(arm.arm))),
+        Cell(text=money(_calls(arm), shown)),
+        _cell(arm.month_usd, shown),
+        Cell(text=money(arm.saving_usd_per_month.usd, shown)),
+        Cell(text=money(arm.once_usd.usd, shown)),
+        Cell(text=months),
+    )
+    return Row(cells=cells, mark="*" if ships else "", tone="good" if ships else "plain")
+
+
+def _calls(arm: ArmOutlook) -> Decimal | None:
+    return next((part.amount.usd for part in arm.month if part.group == "calls and machines"), None)
+
+
+def _cell(amount: Amount, shown: Currency) -> Cell:
+    return Cell(text=money(amount.usd, shown), interval=money_range(amount, shown))
+
+
+def _notes(business: Business, ship: ArmId | None) -> tuple[str, ...]:
+    wrong = (
+        "A month holds calls, machines, people, changes and wrong answers"
+        if business.wrong_answer_usd is not None
+        else "A month holds calls, machines, people and changes; a wrong answer has no price"
+    )
+    notes = [f"{wrong}. The range is that of the accuracy and of what is assumed."]
+    if business.assumed:
+        names = (name.removesuffix("_usd").replace("_", " ") for name in business.assumed)
+        notes.append(f"Assumed, not stated: {', '.join(names)}.")
+    if ship is not None:
+        notes.append("* the arm to ship")
+    return tuple(notes)
+
+
+def _break_even(outlook: Outlook, ship: ArmId | None) -> list[Block]:
+    """Of the arm to ship, against today and against hosted models."""
+    found = next((arm for arm in outlook.arms if arm.arm == ship), None)
+    if found is None:
+        return []
+    items = [f"against {_rival(curve.rival)}: {curve.reason}" for curve in found.break_even]
+    blocks: list[Block] = [Fact(label="pays back", text=one_line(found.payback))]
+    if items:
+        blocks.append(Bullets(label=f"break-even of {one_line(str(ship))}", items=lines(items)))
+    if found.serving is not None:
+        blocks.append(Sentence(text=_serving(found, _currency(outlook.business)), tone="faint"))
+    return blocks
+
+
+def _rival(name: str) -> str:
+    return "today" if name == "incumbent" else name
+
+
+def _serving(arm: ArmOutlook, shown: Currency) -> str:
+    assert arm.serving is not None
+    busy, whole = (money(usd, shown) for usd in (arm.serving.busy_usd, arm.serving.whole_usd))
+    name = one_line(str(arm.arm))
+    return (
+        f"Machines of {name}: {busy} a month by busy seconds, {whole} by whole ones. {arm.serving.sentence}"
+    )
+
+
+def _valid_until(outlook: Outlook) -> str:
+    if outlook.valid_until is None:
+        return "no day is known on which anything changes"
+    return f"{outlook.valid_until:%Y-%m-%d}: something known changes on that day"
+
+
+def _next_step(outlook: Outlook, shown: Currency) -> str:
+    price, decider = "", f" Decides: {outlook.decider}." if outlook.decider else ""
+    if outlook.next_step_usd is not None:
+        amount: Decimal | None = outlook.next_step_usd.usd
+        spread = money_range(outlook.next_step_usd, shown)
+        price = f" Costs {money(amount, shown)}{f' ({spread})' if spread else ''}."
+        if amount is None:
+            price = f" Its price is not known: {outlook.next_step_usd.reason}."
+    return one_line(f"{outlook.next_step}{price}{decider}")
