@@ -19,6 +19,7 @@ from harness.report.svg import (
     WIDTH,
     Scale,
     cut,
+    decades,
     document,
     dot,
     line,
@@ -42,6 +43,7 @@ class Interval:
         low, value, high: None where there is none.
         words: the figure as it is read.
         hollow: drawn as a ring, for what was not measured.
+        key: the arm, by which a page shows and hides it.
     """
 
     label: str
@@ -52,6 +54,7 @@ class Interval:
     words: str
     colour: str
     hollow: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class Bar:
         slices: from left to right; empty where the figure is unknown.
         low, high: ends of the whisker; None without.
         colour: '' for the colours of the slices.
+        key: the arm, by which a page shows and hides it.
     """
 
     label: str
@@ -81,16 +85,26 @@ class Bar:
     high: float | None = None
     colour: str = ""
     bold: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """A line of a curve chart: (x, y, words) by point."""
+    """A line of a curve chart: (x, y, words) by point.
+
+    Attributes:
+        spreads: (x, low, high) of upright whiskers.
+        key: the arm, by which a page shows and hides it.
+        dots: whether its points are marked.
+    """
 
     name: str
     points: tuple[tuple[float, float, str], ...]
     colour: str
     dash: str = ""
+    spreads: tuple[tuple[float, float, float], ...] = ()
+    key: str = ""
+    dots: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +124,21 @@ class Axis:
         low, high: its ends, None for those of the data.
         label: words a tick.
         title: '' for none.
+        log: equal steps are equal factors; needs values above 0.
     """
 
     title: str = ""
     low: float | None = None
     high: float | None = None
     label: Callable[[float], str] = "{:,g}".format
+    log: bool = False
+
+    def ticks(self, values: Iterable[float], about: int = 5) -> list[float]:
+        """Round values around these and the axis's own ends."""
+        known = [value for value in values if value > 0 or not self.log]
+        low = min(known, default=0.1 if self.log else 0.0) if self.low is None else self.low
+        high = max(known, default=1.0) if self.high is None else self.high
+        return decades(low, high) if self.log else steps(low, high, about)
 
 
 PERCENT = Axis(low=0.0, high=1.0, label="{:.0%}".format)
@@ -123,9 +146,8 @@ PERCENT = Axis(low=0.0, high=1.0, label="{:.0%}".format)
 
 def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) -> str:
     """Values with their intervals, one row each, over a common scale."""
-    ends = [v for row in rows for v in (row.low, row.value, row.high) if v is not None]
-    ticks = steps(_or(axis.low, min(ends, default=0.0)), _or(axis.high, max(ends, default=1.0)))
-    scale = Scale(low=ticks[0], high=ticks[-1], start=_LEFT, end=_RIGHT)
+    ticks = axis.ticks(v for row in rows for v in (row.low, row.value, row.high) if v is not None)
+    scale = Scale(low=ticks[0], high=ticks[-1], start=_LEFT, end=_RIGHT, log=axis.log)
     bottom = _ROW * len(rows) + 8
     drawn = _grid(scale, ticks, axis, bottom)
     for number, row in enumerate(rows):
@@ -133,9 +155,7 @@ def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) ->
         if number % 2 == 0:
             drawn.insert(0, rect((0, middle - _ROW / 2), WIDTH, _ROW, BAND, corner=3))
         drawn += _labels(row.label, row.note, middle)
-        drawn.append(
-            tip(f"{row.label}: {row.words}", _whisker(row, scale, middle), arm=row.note or row.label)
-        )
+        drawn.append(tip(f"{row.label}: {row.words}", _whisker(row, scale, middle), arm=row.key))
         drawn.append(text((WIDTH - 8, middle + 4), row.words, size=11, bold=True, to="end"))
     return document(bottom + 30, drawn, name=name)
 
@@ -169,14 +189,11 @@ def curve_chart(
 ) -> str:
     """Lines over a common plane, with upright marks."""
     every = [point for curve in curves for point in curve.points]
-    wide = steps(
-        _or(across.low, min((x for x, _, _ in every), default=0.0)),
-        _or(across.high, max([*(x for x, _, _ in every), *(m.at for m in marks)], default=1.0)),
-    )
-    tall = steps(_or(up.low, 0.0), _or(up.high, max((y for _, y, _ in every), default=1.0)), 4)
+    wide = across.ticks([*(x for x, _, _ in every), *(mark.at for mark in marks)])
+    tall = up.ticks([y for _, y, _ in every], 4)
     top, bottom = 54.0, 270.0
-    x = Scale(low=wide[0], high=wide[-1], start=74.0, end=WIDTH - 24.0)
-    y = Scale(low=tall[0], high=tall[-1], start=bottom, end=top)
+    x = Scale(low=wide[0], high=wide[-1], start=74.0, end=WIDTH - 24.0, log=across.log)
+    y = Scale(low=tall[0], high=tall[-1], start=bottom, end=top, log=up.log)
     drawn = _legend([(curve.name, curve.colour) for curve in curves])
     drawn += _plane(x, y, (wide, across), (tall, up))
     for mark in marks:
@@ -196,11 +213,15 @@ def _curve(curve: Curve, x: Scale, y: Scale) -> str:
     if not places:
         return ""
     drawn = path(places, curve.colour, wide=2.2, dash=curve.dash)
-    few = curve.points[:: max(1, len(curve.points) // 40)]
     drawn += "".join(
-        tip(f"{curve.name}: {words}", dot((x(at), y(value)), 2.6, curve.colour)) for at, value, words in few
+        line((x(at), y(low)), (x(at), y(high)), curve.colour, wide=1.4) for at, low, high in curve.spreads
     )
-    return tip(curve.name, drawn, arm=curve.name)
+    if curve.dots:
+        drawn += "".join(
+            tip(f"{curve.name}: {words}", dot((x(at), y(value)), 2.6, curve.colour), point=number)
+            for number, (at, value, words) in enumerate(curve.points)
+        )
+    return tip(curve.name, drawn, arm=curve.key)
 
 
 def _plane(
@@ -263,7 +284,7 @@ def _stack(row: Bar, scale: Scale, middle: float, colours: dict[str, str]) -> It
         left, right = scale(at), scale(at + piece.value)
         at += piece.value
         box = rect((left, middle - 9), right - left, 18, row.colour or colours.get(piece.name, GROUPS[-1]))
-        yield tip(f"{row.label}, {piece.name}: {piece.words}", box, arm=row.note or row.label)
+        yield tip(f"{row.label}, {piece.name}: {piece.words}", box, arm=row.key)
     if row.low is not None and row.high is not None and row.slices:
         yield line((scale(row.low), middle), (scale(row.high), middle), INK, wide=1.2)
         yield from (
@@ -282,7 +303,3 @@ def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
 
 def _sum(row: Bar) -> float:
     return sum(piece.value for piece in row.slices)
-
-
-def _or(value: float | None, other: float) -> float:
-    return other if value is None else value

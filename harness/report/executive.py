@@ -46,7 +46,17 @@ def run_paper(results: RunResults, closing: Closing | None, dress: Dress = PLAIN
     Args:
         closing: the run's manifest; None for an incomplete run, and then every page says so.
     """
-    dossier = Dossier(results=results, closing=closing, currency=dress.currency or reader_currency(results))
+    return paper_of(run_dossier(results, closing, dress), dress)
+
+
+def run_dossier(results: RunResults, closing: Closing | None, dress: Dress = PLAIN) -> Dossier:
+    """The records of a run, in the currency its readers are shown."""
+    return Dossier(results=results, closing=closing, currency=dress.currency or reader_currency(results))
+
+
+def paper_of(dossier: Dossier, dress: Dress = PLAIN) -> Paper:
+    """The report, and in the dossier what it cites."""
+    results, closing = dossier.results, dossier.closing
     summary = _summary(dossier)
     standfirst = _standfirst(dossier)
     parts = (
@@ -331,4 +341,5 @@ def _month_bar(dossier: Dossier, found: ArmOutlook) -> Bar:
         low=dossier.shown(amount.low_usd),
         high=dossier.shown(amount.high_usd),
         bold=found.arm == results.verdict.ship,
+        key=one_line(str(found.arm)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.outlook import ArmOutlook, BreakEvenCurve, CostGroup, Outlook
 from harness.report.charts import Axis, Curve, Mark, curve_chart
 from harness.report.dossier import MARKS, Dossier, money_axis
-from harness.report.paper import Block, Chart, Grid, Paragraph, Part, Points, Span, Text, said
+from harness.report.paper import Block, Chart, Grid, Paragraph, Part, Points, Slider, Span, Text, said
 from harness.report.plain import arm_ids, capital, in_plain_words, plain_name
 from harness.report.svg import MUTED, SHIP, TODAY
 from harness.report.view import Cell, Column, Row, Table
@@ -29,9 +29,9 @@ def money_part(dossier: Dossier) -> Part:
         text = "The plan says nothing of volume and of what is done today: no monthly figure can be given."
         return Part(key="money", title=title, blocks=(Paragraph(text=said(text), mood="warn"),))
     blocks: list[Block] = [_month_grid(dossier, outlook)]
-    drawn = _break_even_chart(dossier, outlook)
-    if drawn is not None:
-        blocks.append(drawn)
+    picked = _picked(dossier, outlook)
+    if picked is not None:
+        blocks += [_break_even_chart(dossier, outlook, *picked), _slider(dossier, outlook, *picked)]
     blocks.append(Points(items=tuple(_break_even_lines(dossier, outlook))))
     if outlook.hosted:
         blocks.append(_hosted_grid(dossier, outlook))
@@ -101,16 +101,37 @@ def _month_row(dossier: Dossier, found: ArmOutlook) -> Row:
             Cell(text=months),
         ),
         tone="good" if ships else "plain",
+        key=one_line(str(found.arm)),
     )
 
 
-def _break_even_chart(dossier: Dossier, outlook: Outlook) -> Chart | None:
+def _picked(dossier: Dossier, outlook: Outlook) -> tuple[ArmOutlook, BreakEvenCurve] | None:
+    """The curve to draw: of the arm to use where it has one."""
     ship = dossier.results.verdict.ship
     ordered = sorted(outlook.arms, key=lambda found: found.arm != ship)
-    picked = next(((found, curve) for found in ordered for curve in found.break_even if curve.points), None)
-    if picked is None:
-        return None
-    found, curve = picked
+    return next(((found, curve) for found in ordered for curve in found.break_even if curve.points), None)
+
+
+def _slider(dossier: Dossier, outlook: Outlook, found: ArmOutlook, curve: BreakEvenCurve) -> Slider:
+    volume = outlook.business.queries_per_month
+    under = [place for place, point in enumerate(curve.points) if point.queries_per_month <= volume]
+    return Slider(
+        of="break-even",
+        label="Volume, over the points this run has stored",
+        heads=("queries a month", plain_name(found.arm, arm_ids(dossier.results)), _rival(curve)),
+        rows=tuple(
+            (
+                f"{point.queries_per_month:,}",
+                money(point.usd, dossier.currency),
+                money(point.rival_usd, dossier.currency),
+            )
+            for point in curve.points
+        ),
+        start=max(under, default=0),
+    )
+
+
+def _break_even_chart(dossier: Dossier, outlook: Outlook, found: ArmOutlook, curve: BreakEvenCurve) -> Chart:
     name = capital(plain_name(found.arm, arm_ids(dossier.results)))
     rival = _rival(curve)
     lines = (

@@ -103,6 +103,7 @@ def _arm_row(dossier: Dossier, arm: ArmResult) -> Row:
             month,
         ),
         tone="good" if ships else "faint" if barred else "plain",
+        key=one_line(str(arm.arm)),
     )
 
 
@@ -152,6 +153,7 @@ def _accuracy_row(arm: ArmResult, verdict: Verdict, among: Sequence[ArmId]) -> I
         high=accuracy.high,
         words=percent(accuracy.value),
         colour=SHIP if arm.arm == verdict.ship else BAD if barred else OTHER,
+        key=one_line(str(arm.arm)),
     )
 
 

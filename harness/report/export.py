@@ -20,11 +20,12 @@ from harness.errors import MissingExtra, StoreError, UsageError
 from harness.records import Estimate
 from harness.report.details import Closing
 from harness.report.dress import PLAIN, Dress
-from harness.report.executive import run_paper
+from harness.report.executive import paper_of, run_dossier, run_paper
 from harness.report.markdown import render_markdown
 from harness.report.model import report_view
 from harness.results import ArmResult, Money, RunResults
 from harness.serial import encode
+from harness.wording import one_line
 
 Value = str | int | float | bool | Decimal | None
 Values = Mapping[str, Value]
@@ -135,12 +136,26 @@ def _pdf(reported: Reported) -> dict[str, bytes]:
     return {"report.pdf": render_pdf(run_paper(reported.results, reported.closing, dress), dress)}
 
 
+def _html(reported: Reported) -> dict[str, bytes]:
+    from harness.report.diagnosis_parts import diagnosis_parts
+    from harness.report.html.page import render_html
+
+    results, closing, dress = reported.results, reported.closing, reported.dress
+    dossier = run_dossier(results, closing, dress)
+    details = diagnosis_parts(dossier, reported.answers)
+    sections = report_view(results, closing).sections
+    arms = [one_line(str(arm.arm)) for arm in results.arms]
+    page = render_html(paper_of(dossier, dress), details, sections, arms, dress)
+    return {"report.html": _utf8(page)}
+
+
 FORMATS: Mapping[str, Callable[[Reported], dict[str, bytes]]] = {
     "json": _json,
     "csv": _csv,
     "md": _markdown,
     "parquet": _parquet,
     "pdf": _pdf,
+    "html": _html,
 }
 """Format name -> file name -> content."""
 

@@ -18,6 +18,9 @@ from harness.wording import one_line
 MOST_CHARACTERS = 90
 """Of a name; a running text may have more."""
 
+FENCES = "\u2068\u2069"
+"""Around text that runs from right to left: first strong isolate, pop directional isolate."""
+
 Mood = Literal["plain", "good", "warn", "bad", "faint"]
 State = Literal["measured", "prediction", "incomplete"]
 
@@ -131,11 +134,27 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slider:
+    """Stored points to move along where a format can; others leave it out.
+
+    Attributes:
+        of: the chart whose points these are.
+        rows: worded, one a point, under `heads`; `start` is the one shown first.
+    """
+
+    of: str
+    label: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class References:
     """Here stands the list of references."""
 
 
-Block = Paragraph | Cards | Panels | Chart | Grid | Points | Terms | References
+Block = Paragraph | Cards | Panels | Chart | Grid | Points | Terms | Slider | References
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +238,7 @@ def outside(text: str, most: int = MOST_CHARACTERS) -> str:
     if len(shown) > most:
         shown = f"{shown[: most - 1].rstrip()}\u2026"
     turned = any(unicodedata.bidirectional(c) in {"R", "AL", "AN"} for c in shown)
-    return f"\u2068{shown}\u2069" if turned else shown
+    return f"{FENCES[0]}{shown}{FENCES[1]}" if turned else shown
 
 
 def day_words(day: date) -> str:

@@ -43,17 +43,21 @@ class Scale:
 
     Attributes:
         low, high: the ends in values; start, end: in places.
+        log: equal steps are equal factors.
     """
 
     low: float
     high: float
     start: float
     end: float
+    log: bool = False
 
     def __call__(self, value: float) -> float:
         """Where a value lies, kept between the ends."""
-        width = self.high - self.low
-        at = 0.0 if width <= 0 else (value - self.low) / width
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = (math.log10(max(v, 1e-12)) for v in (low, high, value))
+        at = 0.0 if high <= low else (value - low) / (high - low)
         return self.start + (self.end - self.start) * min(1.0, max(0.0, at))
 
 
@@ -68,6 +72,13 @@ def steps(low: float, high: float, about: int = 5) -> list[float]:
     first = math.floor(low / step + 1e-9)
     last = math.ceil(high / step - 1e-9)
     return [round(n * step, 12) for n in range(first, last + 1)]
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten around two values above 0."""
+    first = math.floor(math.log10(max(low, 1e-9)) + 1e-9)
+    last = math.ceil(math.log10(max(high, low, 1e-9)) - 1e-9)
+    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
 
 
 def escape(text: str) -> str:
@@ -158,10 +169,16 @@ def _names(*uses: tuple[str, str]) -> str:
     return " ".join(f"{use}-{_CLASS.get(colour, 'own')}" for use, colour in uses)
 
 
-def tip(words: str, inside: str, *, arm: str = "") -> str:
-    """Shapes with words that a page shows when pointed at; `arm` names what is switched together."""
+def tip(words: str, inside: str, *, arm: str = "", point: int | None = None) -> str:
+    """Shapes with words that a page shows when pointed at.
+
+    Args:
+        arm: what is switched together.
+        point: the place of the point in its line.
+    """
     group = f' data-arm="{escape(arm)}"' if arm else ""
-    return f'<g data-tip="{escape(words)}"{group}>{inside}</g>'
+    place = "" if point is None else f' data-point="{point}"'
+    return f'<g data-tip="{escape(cut(words, 240))}"{group}{place}>{inside}</g>'
 
 
 def document(height: float, inside: list[str], *, name: str) -> str:

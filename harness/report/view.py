@@ -45,11 +45,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row; `mark` is one character before it, explained in the table's notes."""
+    """A row; `mark` is one character before it, explained in the table's notes; `key` names its arm."""
 
     cells: tuple[Cell, ...]
     mark: str = ""
     tone: Tone = "plain"
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,209 @@
+"""The HTML page: nothing runs or loads but its own script, text stays text, figures agree."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from harness.answers import ItemAnswer
+from harness.report.dress import Dress
+from harness.report.executive import run_paper
+from harness.report.export import Reported, write_report
+from harness.report.model import report_view
+from harness.report.paper import Cards, Grid, Paper
+from harness.report.tables import arms_table
+from harness.report.text import render_text
+from harness.results import RunResults
+from harness.wording import USD
+from tests.support.closing import closing
+from tests.support.pdf_text import text_of
+from tests.support.results import CLASSICAL, data_summary, run_results
+
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload=alert(1) & <!-- "
+    "<svg onload=alert(1)> \u202e {{7*7}} javascript:alert(1)"
+)
+VOID = {"meta", "br", "img", "input", "link", "hr"}
+
+
+def wrong(text: str = "charged twice", number: int = 0) -> ItemAnswer:
+    return ItemAnswer(
+        arm=CLASSICAL,
+        item_id=f"t-{number}",
+        text=text,
+        label="refund_request",
+        raw="invoice question",
+        answer="invoice_question",
+        correct=False,
+        confidence=0.61,
+    )
+
+
+def made(
+    tmp_path: Path, results: RunResults | None = None, *answers: ItemAnswer, dress: Dress | None = None
+) -> str:
+    reported = Reported(
+        results=results or run_results(), answers=answers, closing=closing(), dress=dress or Dress()
+    )
+    (path,) = write_report(reported, ["html"], tmp_path)
+    return path.read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """Collects text and tags, and insists that what is opened is closed."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(source)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self._open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join("".join(self.words).split())
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
+    assert made(tmp_path / "a") == made(tmp_path / "b")
+
+
+def test_the_policy_lets_nothing_run_but_the_pages_own_script_and_style(tmp_path: Path) -> None:
+    page = made(tmp_path)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy and "default-src 'none'" in policy[1] and "unsafe" not in policy[1]
+    for tag in ("script", "style"):
+        (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy[1]
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+    page = Page(made(tmp_path))
+    for tag, attributes in page.tags:
+        assert tag not in {"link", "iframe", "object", "embed", "base", "form"}
+        assert "style" not in attributes and not any(name.startswith("on") for name in attributes)
+        assert "src" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+
+
+def test_every_reference_leads_to_its_source(tmp_path: Path) -> None:
+    page = Page(made(tmp_path))
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    wanted = {(attributes["href"] or "")[1:] for _, attributes in page.tags if "href" in attributes}
+    assert len(wanted) >= 8 and wanted <= ids
+
+
+def test_hostile_text_changes_nothing_but_itself(tmp_path: Path) -> None:
+    wild = run_results(data=data_summary(title=HOSTILE, provenance=HOSTILE, licence=HOSTILE, name=HOSTILE))
+    own = Page(made(tmp_path / "a", run_results(), wrong()))
+    found = Page(
+        made(tmp_path / "b", wild, replace(wrong(HOSTILE), label=HOSTILE), dress=Dress(company=HOSTILE))
+    )
+    assert {tag for tag, _ in found.tags} == {tag for tag, _ in own.tags}
+    assert sum(tag == "script" for tag, _ in found.tags) == 1
+    assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
+    assert squeezed("<img src=x onerror=alert(1)>") in found.text
+
+
+def test_a_text_of_a_hundred_thousand_characters_is_cut(tmp_path: Path) -> None:
+    short = made(tmp_path / "a", None, wrong())
+    assert len(made(tmp_path / "b", None, wrong("long " * 20_000))) < len(short) + 1_000
+
+
+def test_wrong_answers_are_shown_up_to_a_limit_and_counted(tmp_path: Path) -> None:
+    page = Page(made(tmp_path, None, *(wrong(number=n) for n in range(35))))
+    assert squeezed("the first 20 of 35 wrong answers") in page.text
+    assert sum("invoice_question" in word for word in page.words) == 20 + 1  # and one confusion
+
+
+def test_what_lies_behind_the_arms_is_there(tmp_path: Path) -> None:
+    page = Page(made(tmp_path))
+    charts = {attributes.get("data-chart") for tag, attributes in page.tags if tag == "svg"}
+    assert charts == {"month", "accuracy", "break-even", "reliability", "coverage", "times"}
+    assert squeezed("the most frequent of 105 confusions") in page.text
+    assert all(attributes.get("aria-label") for tag, attributes in page.tags if tag == "svg")
+
+
+def test_every_section_of_the_terminal_is_there(tmp_path: Path) -> None:
+    page = Page(made(tmp_path))
+    folded = {attributes.get("id") for tag, attributes in page.tags if tag == "details"}
+    assert {f"view-{section.key}" for section in report_view(run_results(), closing()).sections} <= folded
+
+
+def test_without_a_script_nothing_is_missing(tmp_path: Path) -> None:
+    """The slider only picks rows of a table that stands in the page; what needs a script is hidden."""
+    page = made(tmp_path)
+    assert "queries a month" in page and "EUR 3,774" in page  # 4102.12 dollars at 0.92
+    hidden = [tag for tag, attributes in Page(page).tags if "hidden" in attributes]
+    assert hidden == ["button"]
+
+
+def figures(paper: Paper) -> list[str]:
+    """Every worded figure of a paper: cards and table cells."""
+    found: list[str] = []
+    for block in (*paper.summary, *(block for part in paper.parts for block in part.blocks)):
+        match block:
+            case Cards(cards=cards):
+                found += [card.value.text for card in cards]
+            case Grid(table=table):
+                for row in table.rows:
+                    found += [part for cell in row.cells for part in (cell.text, cell.interval) if part]
+            case _:
+                continue
+    return found
+
+
+def test_pdf_and_html_show_the_same_figures(tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    from harness.report.pdf.render import render_pdf
+
+    paper = run_paper(run_results(), closing())
+    pdf, page = squeezed(text_of(render_pdf(paper))), Page(made(tmp_path)).text
+    wanted = figures(paper)
+    assert len(wanted) > 100
+    assert [figure for figure in wanted if squeezed(figure) not in page] == []
+    assert [figure for figure in wanted if squeezed(figure) not in pdf] == []
+
+
+def test_terminal_pdf_and_html_show_the_same_figures(tmp_path: Path) -> None:
+    """The arms' table, whose cells all three show, in the terminal's currency."""
+    pytest.importorskip("typst")
+    from harness.report.pdf.render import render_pdf
+
+    results = run_results()
+    dress = Dress(currency=USD)
+    terminal = squeezed(render_text(report_view(results, closing()), 120, full=True))
+    pdf = squeezed(text_of(render_pdf(run_paper(results, closing(), dress))))
+    page = Page(made(tmp_path, dress=dress)).text
+    for row in arms_table(results.arms, results.verdict).rows:
+        name, accuracy, _, times, price, per_correct, *_ = row.cells
+        for figure in (name.text, accuracy.text, accuracy.interval, times.text, price.text, per_correct.text):
+            for where in (terminal, pdf, page):
+                assert squeezed(figure) in where, figure
