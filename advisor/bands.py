@@ -45,11 +45,21 @@ class LatencyRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Informed:
+    """An evalset whose results informed predictions of `metrics`: there they are no test of the advice."""
+
+    evalset: str
+    metrics: frozenset[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bands:
     """The packaged bands."""
 
     accuracy: tuple[Band, ...]
     latency: Mapping[str, LatencyRow]
+    informed: tuple[Informed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +101,11 @@ def parse_bands(text: str) -> Bands:
         )
         for row in raw["latency"]
     }
-    return Bands(accuracy=accuracy, latency=latency)
+    informed = tuple(
+        Informed(evalset=row["evalset"], metrics=frozenset(row["metrics"]), reason=row["reason"])
+        for row in raw.get("informed", [])
+    )
+    return Bands(accuracy=accuracy, latency=latency, informed=informed)
 
 
 def load_bands() -> Bands:

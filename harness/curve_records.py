@@ -43,6 +43,7 @@ class CurveMean:
     """The mean over the seeds at one size.
 
     Attributes:
+        seeds: different subsets of rows behind it; all rows are one and the same subset.
         accuracy: the mean, with an interval over items and seeds.
     """
 

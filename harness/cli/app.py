@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from harness.cli import bakeoff, models, runs, view
+from harness.cli import bakeoff, confront, curve, models, runs, tune, view
 from harness.errors import HarnessError, UserError
 
 app = typer.Typer(
@@ -30,6 +30,9 @@ app.command("score")(runs.score)
 app.command("compare")(runs.compare)
 app.command("explain")(runs.explain)
 app.command("view")(view.view)
+app.command("curve")(curve.curve)
+app.command("confront")(confront.confront)
+app.command("tune")(tune.tune)
 app.command("doctor")(models.doctor)
 app.add_typer(models.app, name="models")
 

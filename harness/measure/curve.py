@@ -40,6 +40,7 @@ FORM = "accuracy = a - b * n^-c"
 _LEVEL = 0.95
 _LINE = 24
 _LEAST_SPAN = 4  # largest size over smallest: less tells no curve from a line
+_AT_BOUND = 0.9995
 _CENT = Decimal("0.01")
 
 
@@ -57,9 +58,11 @@ class Grid:
 
     Attributes:
         clusters: one key an item, None for items that stand alone; None without clusters.
+        draws: how many different subsets of rows stand behind each size.
     """
 
     sizes: tuple[int, ...]
+    draws: tuple[int, ...]
     correct: NDArray[np.bool_]
     clusters: tuple[str | None, ...] | None
 
@@ -108,8 +111,10 @@ def learning_curve(
             law=law, drawn=fit_power_laws(grid.sizes, drawn), sizes=grid.sizes, items=items, draws=draws
         )
     shown = tuple(
-        CurveMean(size=size, seeds=seeds, accuracy=_mean(value, drawn, column, items, seeds))
-        for column, (size, value) in enumerate(zip(grid.sizes, means.tolist(), strict=True))
+        CurveMean(size=size, seeds=behind, accuracy=_mean(value, drawn, column, items, behind))
+        for column, (size, behind, value) in enumerate(
+            zip(grid.sizes, grid.draws, means.tolist(), strict=True)
+        )
     )
     target = None if subject.target is None else _outlook(subject, subject.target, fitted, reason)
     return LearningCurve(
@@ -164,7 +169,7 @@ def _misfit(law: PowerLaws, sizes: Sequence[int], means: Floats) -> float:
 
 
 def _mean(value: float, drawn: Floats | None, column: int, items: int, seeds: int) -> Estimate:
-    method = f"mean of {seeds} seed(s); bootstrap over items{' and seeds' if seeds > 1 else ''}"
+    method = f"mean of {seeds} draw(s) of the rows; bootstrap over items{' and seeds' if seeds > 1 else ''}"
     values = None if drawn is None else drawn[:, column]
     return _estimate("accuracy", value, values, items, method)
 
@@ -213,6 +218,7 @@ def _at(fitted: _Fitted, size: float) -> Estimate:
 def _line(fitted: _Fitted) -> tuple[LinePoint, ...]:
     first, last = fitted.sizes[0], fitted.sizes[-1]
     drawn = np.geomspace(first, READ_UP_TO * last, _LINE).round().astype(int).tolist()
+    drawn += [2 * last, READ_UP_TO * last]
     return tuple(
         LinePoint(size=size, accuracy=_at(fitted, size), extrapolated=size > last)
         for size in sorted({*drawn, *fitted.sizes})
@@ -235,7 +241,7 @@ def _outlook(subject: Subject, target: float, fitted: _Fitted | None, reason: st
         return _unsaid(target, Reach.REACHED, sentence, "reached already", fitted)
     if limit.high is not None and limit.high < target:
         sentence = (
-            f"Labels will not get it to {percent(target)}: the curve levels off at {_with_interval(limit)}. "
+            f"Labels will not get it to {percent(target)}: {_limit_words(limit)}. "
             "Another option, model or recipe may."
         )
         return _unsaid(target, Reach.NEVER, sentence, "the limit lies below the target", fitted)
@@ -254,8 +260,7 @@ def _too_far(target: float, fitted: _Fitted, limit: Estimate) -> str:
     last = fitted.sizes[-1]
     return (
         f"Cannot say whether more training examples reach {percent(target)}: not within {READ_UP_TO} times "
-        f"the {last:,} it was measured with, and the curve is not read past that. Its limit lies at "
-        f"{_with_interval(limit)}."
+        f"the {last:,} it was measured with, and the curve is not read past that; {_limit_words(limit)}."
     )
 
 
@@ -324,7 +329,7 @@ def _sentences(
     first, last = means[0], means[-1]
     found = [
         f"{subject.arm}: {percent(first.accuracy.value)} with {first.size:,} training examples, "
-        f"{percent(last.accuracy.value)} with {last.size:,} (mean of {last.seeds} seed(s) on "
+        f"{percent(last.accuracy.value)} with {last.size:,} (mean of {last.seeds} draw(s) of the rows, on "
         f"{last.accuracy.n:,} {subject.split} items)."
     ]
     if fitted is None:
@@ -332,10 +337,18 @@ def _sentences(
     else:
         twice = 2 * last.size
         found.append(
-            f"Twice the examples ({twice:,}) would give about {_with_interval(_at(fitted, twice))}; the "
-            f"curve's limit lies at {_with_interval(_fit_limit(fitted))}."
+            f"Twice the examples ({twice:,}) would give about {_with_interval(_at(fitted, twice))}; "
+            f"{_limit_words(_fit_limit(fitted))}."
         )
     return (*found, target.sentence) if target is not None else tuple(found)
+
+
+def _limit_words(limit: Estimate) -> str:
+    """The limit in words; a limit of 1 is the bound of the fit, so only its interval says something."""
+    if (limit.value or 0.0) > _AT_BOUND:
+        above = "" if limit.low is None else f", anywhere above {percent(limit.low)}"
+        return f"where the curve levels off cannot be told{above}"
+    return f"the curve levels off at {_with_interval(limit)}"
 
 
 def _with_interval(estimate: Estimate) -> str:

@@ -49,7 +49,7 @@ def curve(
         target=target,
         price=price,
     )
-    grid = Grid(sizes=sizes, correct=correct, clusters=clusters)
+    grid = Grid(sizes=sizes, correct=correct, clusters=clusters, draws=(len(correct),) * len(sizes))
     return learning_curve(subject, grid, (), np.random.default_rng(1), draws)
 
 
@@ -141,6 +141,13 @@ def test_all_right_everywhere_has_no_interval_and_claims_nothing() -> None:
     assert perfect.target is not None and perfect.target.reach is Reach.REACHED
     wrong = curve(exact([0.0] * 5, items=30), target=0.5)
     assert wrong.target is not None and wrong.target.reach is Reach.CANNOT_SAY, "no interval, so no 'never'"
+
+
+def test_a_limit_on_the_bound_is_not_named() -> None:
+    """Accuracies that rise by the same step with every doubling have no limit below 1."""
+    rising = curve(exact([0.3, 0.4, 0.5, 0.6, 0.7]))
+    assert rising.fit is not None and rising.fit.limit.value == 1.0
+    assert "cannot be told" in rising.sentences[1] and "100.0 %" not in rising.sentences[1]
 
 
 def test_clusters_widen_the_interval() -> None:

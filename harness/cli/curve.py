@@ -1,0 +1,161 @@
+"""`harness curve`: would more labelled examples help, how many, at what price."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context, split_names
+from harness.cli.progress import open_progress
+from harness.errors import IncompleteRun, UsageError
+
+if TYPE_CHECKING:
+    from harness.curve_records import LearningCurves
+    from harness.measure.curve import ExamplePrice
+    from harness.pipelines.context import Context
+    from harness.pipelines.curves import CurveRequest
+
+
+def curve(
+    what: Annotated[
+        str, typer.Argument(metavar="[RUN|PLAN.yaml]", help="A run id, its beginning, latest, or a plan.")
+    ] = "latest",
+    arms: Annotated[
+        list[str] | None,
+        typer.Option("--arms", help="classical,retrieve,tune,tune+retrieve  [default: classical]"),
+    ] = None,
+    sizes: Annotated[
+        str, typer.Option("--sizes", help="Training examples of each point: auto or 100,200,400,800")
+    ] = "auto",
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Draws of the rows, for arms that are not trained.")
+    ] = 3,
+    tune_seeds: Annotated[
+        int, typer.Option("--tune-seeds", min=1, help="Draws of the rows and training seeds of tuned arms.")
+    ] = 1,
+    target: Annotated[
+        float | None,
+        typer.Option("--target", help="Accuracy to reach, 0.93. [default: the quality floor]"),
+    ] = None,
+    case: Annotated[
+        Path | None, typer.Option("--case", help="The use case: its price of one more example.")
+    ] = None,
+    example_usd: Annotated[
+        str | None, typer.Option("--example-usd", help="What one more labelled example costs.")
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", help="dev, or test: a look at the test rows, and counted.")
+    ] = "dev",
+    as_json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+) -> None:
+    """Settle arms on parts of the training rows, and say what more labelled examples would bring."""
+    from harness.pipelines.curves import CurveRequest
+    from harness.report.curve import curves_json, print_curves
+
+    floor, price = _case(case)
+    request = CurveRequest(
+        options=split_names(arms) or ("classical",),
+        sizes=_sizes(sizes),
+        seeds=seeds,
+        tune_seeds=tune_seeds,
+        target=floor if target is None else _target(target),
+        price=_price(example_usd) or price,
+        split=_split(split),
+    )
+    context = make_context(runs, open_progress(quiet=as_json), offline=offline, threads=threads)
+    try:
+        made = _curves(what, request, context, runs)
+    except KeyboardInterrupt as error:
+        raise IncompleteRun(
+            "The curve was stopped; no finished point is lost.", run="the same command goes on with it"
+        ) from error
+    finally:
+        context.progress.close()
+    if as_json:
+        typer.echo(curves_json(made))
+    else:
+        print_curves(made)
+
+
+def _curves(what: str, request: CurveRequest, context: Context, runs: Path) -> LearningCurves:
+    from harness.pipelines.curves import curves_of_plan, curves_of_run
+    from harness.plan import parse_plan
+    from harness.store import find_run
+
+    path = Path(what)
+    if path.suffix.lower() not in {".yaml", ".yml"}:
+        return curves_of_run(find_run(runs, what), request, context)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The plan {path} cannot be read: {error}.", run="harness init --example tickets"
+        ) from error
+    return curves_of_plan(parse_plan(text, str(path)), request, context)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    if text.strip() == "auto":
+        return ()
+    try:
+        return tuple(int(part) for part in split_names([text]))
+    except ValueError as error:
+        raise UsageError("--sizes are no whole numbers.", got=text, allowed="auto or 100,200,400") from error
+
+
+def _target(share: float) -> float:
+    if not 0 < share < 1:
+        raise UsageError(
+            "--target is no share.", got=f"{share:g}", allowed="above 0 and below 1: 0.93 for 93 %"
+        )
+    return share
+
+
+def _split(text: str) -> Literal["dev", "test"]:
+    match text:
+        case "dev":
+            return "dev"
+        case "test":
+            return "test"
+        case _:
+            raise UsageError("There is no such split to score on.", got=text, allowed="dev, test")
+
+
+def _case(path: Path | None) -> tuple[float | None, ExamplePrice | None]:
+    """Quality floor and price of one more example of a use case."""
+    if path is None:
+        return None, None
+    from advisor.assumed import rates
+    from advisor.case_file import load_case
+    from advisor.cost.errors import CostError
+    from advisor.cost.money import to_usd
+    from advisor.errors import CaseError
+    from harness.measure.curve import ExamplePrice
+
+    try:
+        case = load_case(path)
+        usd = None if case.example_cost is None else to_usd(case.example_cost, case.currency, rates(case))
+    except (CaseError, CostError) as error:
+        raise UsageError(str(error)) from error
+    price = None if usd is None else ExamplePrice(usd=usd, source=f"example_cost of {case.name}")
+    return case.quality_floor, price
+
+
+def _price(text: str | None) -> ExamplePrice | None:
+    if text is None:
+        return None
+    from harness.measure.curve import ExamplePrice
+
+    try:
+        usd = Decimal(text)
+    except InvalidOperation as error:
+        raise UsageError("--example-usd is no amount.", got=text, allowed="a number, such as 0.40") from error
+    if not usd.is_finite() or usd < 0:
+        raise UsageError("--example-usd must be at least 0.", got=text)
+    return ExamplePrice(usd=usd, source="--example-usd")

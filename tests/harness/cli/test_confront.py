@@ -1,0 +1,50 @@
+"""`harness confront` over real run folders: with advice, without, and the same plan twice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.serial import decode
+from harness.track_record import TrackRecord
+from tests.support.desk import Command, command, write_tickets
+
+CASE = """
+name: tickets of mine
+task: classification
+labels: 3
+examples: 90
+labels_per_class: 30
+needs_facts: false
+"""
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    for name in list(os.environ):
+        if name.startswith("TOR_"):
+            monkeypatch.delenv(name)
+    return command(monkeypatch, capfd, tmp_path)
+
+
+def test_over_real_run_folders(harness: Command, tmp_path: Path) -> None:
+    nothing = harness("confront")
+    assert nothing.code == 0 and "No complete run tests an advice yet" in nothing.out
+    tickets = write_tickets(tmp_path / "tickets.csv", each=60)
+    (tmp_path / "case.yaml").write_text(CASE)
+    data = ("--data", str(tickets), "--text", "subject,body", "--label", "queue")
+    assert harness("plan", "case.yaml", *data, "-o", "plan.yaml").code == 0
+    plan = (tmp_path / "plan.yaml").read_text()
+    arms, advice = plan.index("arms:"), plan.index("prompt:")
+    only = plan[:arms] + "arms:\n- {option: floor}\n- {option: classical}\n" + plan[advice:]
+    (tmp_path / "plan.yaml").write_text(only)
+    assert harness("run", "plan.yaml", "--offline").code == 0
+    assert harness("bakeoff", *data, "--arms", "floor", "--offline").code == 0, "a run without advice"
+    shown = harness("confront")
+    assert shown.code == 0 and "tickets of mine" in shown.out and shown.out.isascii()
+    record = decode(TrackRecord, harness("confront", "--json").out)
+    (run,) = record.runs
+    assert run.counted and run.evalset == "tickets" and record.held[0].share.n == 1
+    assert record.informed_because == ()
