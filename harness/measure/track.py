@@ -41,8 +41,10 @@ class Seen:
 def track_record(seen: Sequence[Seen], informed: Sequence[Informed]) -> TrackRecord:
     """Count over runs, oldest first; the same plan on the same rows counts once."""
     first: dict[tuple[object, ...], str] = {}
-    runs, fresh, known = [], [], []
+    runs: list[CheckedRun] = []
     counted: list[Seen] = []
+    fresh: list[Confronted] = []
+    known: list[Confronted] = []
     for run in seen:
         key = (run.plan_digest, *sorted(run.digests.items()))
         twin = first.setdefault(key, run.run_id)
