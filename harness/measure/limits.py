@@ -47,9 +47,10 @@ def _days(price: HostedPrice, scene: Scene) -> list[Limit]:
             f"{_effect(price, scene)}."
         )
         found.append(Limit(what="price change", on=price.next_on, sentence=sentence, source=price.source))
-    if price.retires_on is not None:
+    if price.retires_on is not None or price.retires_source:
         what = "has to be replaced" if price.arm is not None else "is no choice any more"
-        sentence = f"{price.model} is switched off by its provider; it {what}."
+        when = "" if price.retires_on is not None else " on a day that is not known"
+        sentence = f"{price.model} is switched off by its provider{when}; it then {what}."
         found.append(
             Limit(
                 what="model retirement", on=price.retires_on, sentence=sentence, source=price.retires_source
