@@ -58,6 +58,10 @@ def bakeoff(
         list[str] | None, typer.Option("--group", help="Columns (customer, thread) whose rows stay together.")
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="Of the file.")] = "utf-8",
+    case: Annotated[
+        Path | None,
+        typer.Option("--case", help="A use case: its advice is locked with the plan, its limits hold."),
+    ] = None,
     arms: Annotated[
         list[str] | None,
         typer.Option("--arms", help="floor,classical,prompt,retrieve,tune,tune+retrieve,route"),
@@ -94,8 +98,9 @@ def bakeoff(
         list[str] | None, typer.Option("--train-seeds", help="Train once with each: 17,18,19")
     ] = None,
     margin: Annotated[
-        float, typer.Option("--margin", envvar="TOR_MARGIN", help="Non-inferiority margin.")
-    ] = 0.02,
+        float | None,
+        typer.Option("--margin", envvar="TOR_MARGIN", help="Non-inferiority margin. [default: 0.02]"),
+    ] = None,
     machine_hour_usd: Annotated[
         str | None,
         typer.Option("--machine-hour-usd", envvar="TOR_MACHINE_HOUR_USD", help="What this machine costs."),
@@ -133,6 +138,7 @@ def bakeoff(
         max_retries=max_retries,
     )
     request = PlanRequest(
+        case=case,
         evalset=evalset,
         file=data,
         text=split_names(text),
@@ -183,6 +189,7 @@ def plan(
 ) -> None:
     """Advise on a use case and write the plan that tests the advice; the prediction is locked with it."""
     from harness.pipelines.advising import CaseRequest, plan_case
+    from harness.pipelines.planning import advice_remark
 
     context = make_context(DEFAULT_RUNS, open_progress(quiet=True), price=price)
     rows = {
@@ -203,9 +210,7 @@ def plan(
     )
     made = plan_case(request, context)
     _write_plan(made, output)
-    assert made.advice is not None
-    first = made.advice.ranking[0].value if made.advice.ranking else "none, every option is vetoed"
-    typer.echo(f"The advice: {made.advice.answer}; first to try: {first}.")
+    typer.echo(advice_remark(made))
     typer.echo(f"Wrote {output}. Next: harness run {output}")
 
 

@@ -1,4 +1,4 @@
-"""From a command line to a plan, before any arm sees data.
+"""From a command line, and a use case where one is named, to a plan, before any arm sees data.
 
 With a time budget the plan is sized to this machine: it is timed once, then the number of training
 epochs and of test items is fixed in the plan. After that nothing depends on the clock, so that the
@@ -7,9 +7,13 @@ plan gives the same answers again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from harness.errors import UsageError
+from harness.pipelines.advising import CaseRequest, plan_case
 from harness.pipelines.context import Context
 from harness.pipelines.sizing import CANDIDATES, TRIED, size_plan, time_machine
 from harness.plan import ExperimentPlan, build_plan
@@ -22,8 +26,13 @@ _SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """What a user asked for on the command line; empty means the default."""
+    """What a user asked for on the command line; empty means the default.
 
+    Attributes:
+        case: a use case; its advice is locked with the plan, and its limits and money hold.
+    """
+
+    case: Path | None = None
     evalset: str = ""
     file: str = ""
     text: tuple[str, ...] = ()
@@ -39,20 +48,26 @@ class PlanRequest:
     minutes: float | None = None
     seed: int = 17
     train_seeds: tuple[str, ...] = field(default=())
-    margin: float = 0.02
+    margin: float | None = None
     machine_hour_usd: str | None = None
     price_date: str = ""
 
 
 def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, tuple[str, ...]]:
-    """The plan of a request, and remarks about how it was sized.
+    """The plan of a request, and remarks about the advice in it and how it was sized.
 
     Raises:
-        UsageError: if the request names something that does not exist.
+        UsageError: if the request names something that does not exist, or its use case cannot be used.
     """
-    plan = build_plan(_raw(request, context), "the command line")
+    raw = _raw(request, context)
+    said: tuple[str, ...] = ()
+    if request.case is not None:
+        advised = plan_case(_case(request, request.case, raw), context)
+        raw = _advised(raw, advised)
+        said = (advice_remark(advised),)
+    plan = build_plan(raw, "the command line")
     if request.minutes is None:
-        return plan, ()
+        return plan, said
     seconds = request.minutes * 60
     raw = plan.model_dump(mode="json")
     raw["retrieve"] |= {"k": list(CANDIDATES), "dev_items": TRIED}
@@ -64,10 +79,48 @@ def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, 
         "limit_dev": sized.dev_items,
     }
     raw["tune"] |= {"epochs": sized.epochs}
-    return build_plan(raw, "the sized plan"), (sized.remark,)
+    return build_plan(raw, "the sized plan"), (*said, sized.remark)
 
 
-def _raw(request: PlanRequest, context: Context) -> dict[str, object]:
+def advice_remark(plan: ExperimentPlan) -> str:
+    """The locked advice in one line.
+
+    Raises:
+        ValueError: if the plan holds none.
+    """
+    if plan.advice is None:
+        raise ValueError("the plan holds no advice")
+    first = plan.advice.ranking[0].value if plan.advice.ranking else "none, every option is vetoed"
+    return f"The advice: {plan.advice.answer}; first to try: {first}."
+
+
+def _case(request: PlanRequest, case: Path, raw: Mapping[str, Any]) -> CaseRequest:
+    return CaseRequest(
+        case=case,
+        rows=raw["data"],
+        model=request.models[0] if request.models else EMBEDDED_CHAT,
+        tune_model=request.tune_model,
+        api_base=request.api_base,
+        seed=request.seed,
+        price_at=request.price_date or None,
+    )
+
+
+def _advised(raw: Mapping[str, Any], advised: ExperimentPlan) -> dict[str, Any]:
+    """The plan of the use case with what the command line says laid over it."""
+    base = advised.model_dump(mode="json")
+    given = {name: value for name, value in raw["cost"].items() if value is not None}
+    return {
+        **base,
+        "data": raw["data"],
+        "arms": raw["arms"],
+        "tune": raw["tune"],
+        "decision": base["decision"] | raw["decision"],
+        "cost": base["cost"] | given,
+    }
+
+
+def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
     date = request.price_date or f"{context.clock():%Y-%m-%d}"
     return {
         "title": "",
@@ -84,7 +137,7 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, object]:
         },
         "arms": _arms(request),
         "tune": {"seeds": [_whole(seed) for seed in request.train_seeds]},
-        "decision": {"margin": request.margin},
+        "decision": {} if request.margin is None else {"margin": request.margin},
         "cost": {"price_date": date, "machine_hour_usd": request.machine_hour_usd},
     }
 

@@ -48,3 +48,15 @@ def test_over_real_run_folders(harness: Command, tmp_path: Path) -> None:
     (run,) = record.runs
     assert run.counted and run.evalset == "tickets" and record.held[0].share.n == 1
     assert record.informed_because == ()
+
+
+def test_a_bake_off_of_a_case_is_counted(harness: Command, tmp_path: Path) -> None:
+    tickets = write_tickets(tmp_path / "tickets.csv", each=60)
+    (tmp_path / "case.yaml").write_text(CASE)
+    baked = harness(
+        "bakeoff", "--case", "case.yaml", "--data", str(tickets), "--text", "subject,body",
+        "--label", "queue", "--arms", "floor,classical", "--offline",
+    )  # fmt: skip
+    assert baked.code == 0 and "The advice: " in baked.err
+    (run,) = decode(TrackRecord, harness("confront", "--json").out).runs
+    assert run.case == "tickets of mine" and run.tested == 3, "accuracy, p95 and price"
