@@ -57,7 +57,7 @@ class CurveRequest:
         sizes: training examples of each point; empty chooses them.
         seeds: how many draws of the rows for arms that are not trained; tune_seeds: for those that are.
         target: the accuracy to reach; None takes the plan's quality floor.
-        price: of one more example, None when not known.
+        price: of one more example; None takes what the plan's use case states, if it does.
         split: 'test' is a look at the test rows.
     """
 
@@ -231,10 +231,15 @@ def _curve(bench: _Bench, arm: ArmPlan, sizes: Sequence[int], looks: int | None)
         looks=looks,
         train=len(evalset.train),
         target=request.target if request.target is not None else plan.decision.quality_floor,
-        price=request.price,
+        price=request.price or _stated(plan),
         notes=_notes(arm, bench, len(parts), len(seeds)),
     )
     return learning_curve(subject, grid, points, np.random.default_rng(plan.seed))
+
+
+def _stated(plan: ExperimentPlan) -> ExamplePrice | None:
+    usd = None if plan.business is None else plan.business.example_usd
+    return None if usd is None else ExamplePrice(usd=usd, source="the plan's use case")
 
 
 def _chooses(arm: ArmPlan, plan: ExperimentPlan) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from harness.curve_records import LearningCurves, Reach
 from harness.errors import DataError, UsageError
 from harness.journal import Journal
 from harness.models.remembering import KnownTexts
-from harness.pipelines import workshop
+from harness.pipelines import curves, workshop
 from harness.pipelines.bakeoff import start_bakeoff
 from harness.pipelines.curves import CurveRequest, curves_of_plan, curves_of_run
 from harness.results import RunResults
@@ -177,6 +178,15 @@ def test_at_all_rows_the_curve_meets_the_bake_off(shop, tickets: Path, tmp_path:
     (found,) = curves_of_run(folder, request, context(tmp_path)).curves
     measured = next(arm for arm in results.arms if str(arm.arm) == "classical@linear")
     assert found.points[-1].accuracy.value == measured.quality.accuracy.value
+
+
+def test_the_price_of_an_example_is_the_plans_unless_one_is_given(
+    shop, tickets: Path, tmp_path: Path
+) -> None:
+    priced = asked(tickets, business={"example_usd": "0.40"})
+    assert curves._stated(asked(tickets)) is None
+    stated = curves._stated(priced)
+    assert stated is not None and stated.usd == Decimal("0.40") and "use case" in stated.source
 
 
 @pytest.mark.parametrize(
