@@ -246,12 +246,14 @@ class ArmGrounds:
         busy_s_per_query: how long a query keeps a machine of one's own busy, searching included.
         search_s_per_query: embedding the query and searching.
         refit_s: fitting it again after a change; 0 where nothing is fitted.
+        batched_qps: queries a second of a batched pass; None where it answered one by one.
     """
 
     arm: ArmId
     busy_s_per_query: float | None = None
     search_s_per_query: float | None = None
     refit_s: float | None = None
+    batched_qps: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

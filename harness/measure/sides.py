@@ -132,7 +132,7 @@ def side_of_arm(
     """
     known, option = given.arm(arm.arm), arm.arm.option
     busy, search = known.busy_s_per_query, known.search_s_per_query
-    fleet = Fleet(queries_per_s=1 / busy, usd_per_hour=given.hour_usd(end)) if whole and busy else None
+    fleet = _fleet(known, given, end) if whole else None
     costs = OptionCosts(
         method=option.value,
         model=arm.arm.model,
@@ -152,10 +152,16 @@ def side_of_arm(
 
 def served_by_whole(arm: ArmResult, given: Given, volume: int) -> Serving | None:
     """What machines of its own would take for an arm at a volume; None without a measured rate."""
-    busy = given.arm(arm.arm).busy_s_per_query
-    if not busy:
+    fleet = _fleet(given.arm(arm.arm), given, "likely")
+    return None if fleet is None else serve(given.load(volume), fleet)
+
+
+def _fleet(known: ArmGrounds, given: Given, end: End) -> Fleet | None:
+    """Machines as fast as was measured: one query at a time, or in batches where that was faster."""
+    if not known.busy_s_per_query:
         return None
-    return serve(given.load(volume), Fleet(queries_per_s=1 / busy, usd_per_hour=given.hour_usd("likely")))
+    rate = max(1 / known.busy_s_per_query, known.batched_qps or 0.0)
+    return Fleet(queries_per_s=rate, usd_per_hour=given.hour_usd(end))
 
 
 def side_of_incumbent(today: Incumbent, given: Given, end: End) -> Side:

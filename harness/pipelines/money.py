@@ -141,6 +141,7 @@ def _arm_grounds(arm: ArmResult, results: RunResults, charged: Charged, desk: De
         busy_s_per_query=busy,
         search_s_per_query=search,
         refit_s=_refit_s(arm, search, results, len(desk.items["train"])),
+        batched_qps=arm.latency.throughput_qps.value,
     )
 
 

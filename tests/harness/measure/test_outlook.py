@@ -139,6 +139,17 @@ def test_whole_machines_climb_a_staircase() -> None:
         assert groups(found)["calls and machines"] == D(365) * machines
 
 
+def test_a_machine_that_was_measured_in_batches_carries_more() -> None:
+    batched = tuple(
+        replace(known, batched_qps=1.0) if known.arm == TUNE else known for known in grounds().arms
+    )
+    many = business(queries_per_month=1_800_000)
+    # 0.7 a second for 730 h are 1,839,600 queries; one at a time it takes eight machines
+    fast = arm(made(business=many, grounds=grounds(arms=batched)), TUNE).serving
+    slow = arm(made(business=many), TUNE).serving
+    assert fast is not None and slow is not None and (fast.machines, slow.machines) == (1, 8)
+
+
 def test_break_even_against_today_and_against_hosted_models() -> None:
     found = made()
     classical = rival(arm(found, CLASSICAL), "incumbent")
