@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from advisor.cost.break_even import FixedCost, Outcome, break_even
@@ -97,6 +97,26 @@ def _at(volume: Decimal, machines: int) -> Crossing:
 
 def _up_to(volume: Decimal, machines: int) -> Crossing:
     return Crossing(outcome=UP_TO, volume=math.floor(volume), machines=machines)
+
+
+def running_curve(
+    rival: str, own: Mapping[End, Shape], others: Mapping[End, Shape], volume: int
+) -> BreakEvenCurve:
+    """As `curve`; where building, people or changes are not known, of calls and machines alone, and says so.
+
+    That is fair only between two ways that both have to be built and run.
+    """
+    whole = curve(rival, own, others, volume)
+    if whole.outcome != Outcome.UNKNOWN.value:
+        return whole
+    alone = curve(rival, _running(own), _running(others), volume)
+    if alone.outcome == Outcome.UNKNOWN.value:
+        return whole
+    return replace(alone, reason=f"calls and machines alone: {alone.reason}")
+
+
+def _running(shapes: Mapping[End, Shape]) -> dict[End, Shape]:
+    return {end: replace(shape, fixed_usd=Decimal(0)) for end, shape in shapes.items()}
 
 
 def curve(rival: str, own: Mapping[End, Shape], others: Mapping[End, Shape], volume: int) -> BreakEvenCurve:

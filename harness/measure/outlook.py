@@ -15,7 +15,7 @@ from decimal import Decimal
 from advisor.cost.ledger import total_usd
 from advisor.cost.tco import Tco, against
 from harness.measure.arm_lines import CHANGE_LINES, PEOPLE_LINE, SEARCH_LINES, WRONG_LINE
-from harness.measure.crossing import curve
+from harness.measure.crossing import curve, running_curve
 from harness.measure.given import ENDS, End, Given
 from harness.measure.limits import limits
 from harness.measure.next_step import biggest_risk, next_step
@@ -182,12 +182,13 @@ def _break_even(arm: ArmResult, sides: Ends, scene: Scene) -> tuple[BreakEvenCur
         curves.append(curve("incumbent", own, rival, scene.volume))
     bare = shapes_of(sides, counted=False)  # nobody knows how accurate a model is that was not run
     for price in scene.not_run:
-        curves.append(curve(price.model, bare, shapes_of(scene.hosted(price), counted=False), scene.volume))
+        rival = shapes_of(scene.hosted(price), counted=False)
+        curves.append(running_curve(price.model, bare, rival, scene.volume))
     full = shapes_of(sides, counted=scene.priced)
     for other in scene.may_ship:
         if other.arm != arm.arm and other.identity is not None and other.identity.location == "remote":
             rival = shapes_of(scene.sides(other, accuracy_end="likely"), counted=scene.priced)
-            curves.append(curve(str(other.arm), full, rival, scene.volume))
+            curves.append(running_curve(str(other.arm), full, rival, scene.volume))
     return tuple(curves)
 
 

@@ -269,6 +269,11 @@ def test_without_a_business_part_the_machine_is_still_told() -> None:
     assert classical.month_usd.usd is None and classical.month_usd.reason
     assert "not stated" in classical.payback and classical.saving_usd_per_month.reason
     assert found.incumbent is None and len(found.unknown) == 1 and "harness plan" in found.unknown[0]
+    # what is known is compared: a machine of 365 a month against $0.02 a query, and nothing against it
+    tune, first = (rival(arm(found, name), HOSTED) for name in (TUNE, CLASSICAL))
+    assert (tune.outcome, tune.queries_per_month) == ("at", 18_250)
+    assert tune.reason.startswith("calls and machines alone: from 18,250") and len(tune.points) >= 25
+    assert first.outcome == "always"
 
 
 def test_an_arm_that_is_vetoed_has_no_outlook() -> None:
