@@ -94,6 +94,35 @@ class MemoryWatch:
         return int(found[0]) / 1024 if found else None
 
 
+def free_gib(device: str) -> float | None:
+    """Memory that is free now: of the GPU, or of this machine within its container; None where not known."""
+    if device != "cpu":
+        command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+            return max(float(line) for line in done.stdout.splitlines() if line.strip()) / 1024
+        except (OSError, subprocess.SubprocessError, ValueError):
+            return None
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable:")]
+    limits = [*found[:1], *_container_gib()]
+    return min(limits) if limits else None
+
+
+def _container_gib() -> list[float]:
+    """What a cgroup (version 2) leaves this process, where it sets a limit."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = int((folder / "memory.max").read_text(encoding="ascii"))
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no cgroup, or 'max'
+        return []
+    return [max(0.0, (limit - used) / 2**30)]
+
+
 def _packages() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:

@@ -24,6 +24,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
 
 _NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
+_LATER_KEYS = (("tune", "patience"),)  # added after plans were locked; unset they are not in the digest
 _OWN_NAME = {Option.FLOOR: "majority", Option.CLASSICAL: "linear", Option.ROUTE: "auto"}
 
 
@@ -99,7 +100,10 @@ class RetrievePlan(_Part):
 
 
 class TunePlan(_Part):
-    """The training run; values left out come from the recipe's documented defaults."""
+    """The training run; values left out come from the recipe's documented defaults.
+
+    `patience` stops early: once so many epochs in a row have not lowered the loss on dev.
+    """
 
     method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
     epochs: Annotated[float, Field(gt=0, le=50)] | None = None
@@ -108,6 +112,7 @@ class TunePlan(_Part):
     batch_size: Count | None = None
     max_tokens: Annotated[int, Field(ge=16)] | None = None
     layers: Count | None = None
+    patience: Count | None = None
     seeds: tuple[Seed, ...] = ()
 
     @model_validator(mode="after")
@@ -224,6 +229,9 @@ class ExperimentPlan(_Part):
         raw = self.model_dump(mode="json")
         if raw["business"] is None:  # younger than the first locked plans, whose digest stays
             del raw["business"]
+        for part, key in _LATER_KEYS:
+            if raw[part][key] is None:
+                del raw[part][key]
         return _canonical_digest(raw)
 
 

@@ -250,6 +250,8 @@ class Recipe:
         tuned_layers: how many of the uppermost layers carry adapters; None for all of them.
         max_tokens: longer training rows lose tokens from the middle of the prompt.
         seed: never null.
+        patience: stop once so many epochs in a row have not lowered the loss on dev, and keep the best
+            epoch's weights; None trains all epochs and keeps the last weights.
     """
 
     method: Literal["lora-bf16", "lora-fp32", "qlora-4bit"]
@@ -264,6 +266,24 @@ class Recipe:
     max_tokens: int
     seed: int
     tuned_layers: int | None = None
+    patience: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochNote:
+    """What was seen at the end of an epoch.
+
+    Attributes:
+        step: optimiser steps made by then.
+        dev_loss: nats per answer token on the watched dev rows; None where nothing was watched.
+        dev_correct, dev_items: of the dev items that were answered; None and 0 where none were.
+    """
+
+    epoch: float
+    step: int
+    dev_loss: float | None
+    dev_correct: int | None = None
+    dev_items: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +299,8 @@ class Artefact:
         train_tokens, train_s: tokens seen over all epochs and wall seconds.
         steps: optimiser steps made.
         curve: (step, loss) pairs as logged.
+        epochs: what was seen at the end of each epoch.
+        kept_step: the step whose weights these are, where it is not the last one.
     """
 
     path: str
@@ -293,6 +315,8 @@ class Artefact:
     train_s: float
     steps: int
     curve: tuple[tuple[int, float], ...] = ()
+    epochs: tuple[EpochNote, ...] = ()
+    kept_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,12 +110,7 @@ def _run_arm(kitchen: _Kitchen, arm_plan: ArmPlan, seed: int) -> None:
 
 def _fit_and_answer(kitchen: _Kitchen, arm: Arm, seed: int) -> None:
     plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
-    context.progress.stage(f"{arm.id}: settling on train and dev", None)
-    config = config_digest(
-        {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
-    )
-    _settle(arm, journal, seed, config, evalset, context)
-    _answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
+    config = settle_on_dev(arm, seed, evalset, journal, context)
     test = _lane(arm, seed, "test", config)
     local = arm.identity is not None and arm.identity.location == "local"
     if local and plan.latency.mode == "shared":
@@ -125,6 +120,17 @@ def _fit_and_answer(kitchen: _Kitchen, arm: Arm, seed: int) -> None:
     if seed == plan.seed or seed == plan.training_seeds[0]:
         warm = evalset.test[: plan.latency.items]
         _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+
+
+def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, context: Context) -> str:
+    """Settle an arm on train and dev and let it answer dev; test is not read. Returns its lanes' config."""
+    context.progress.stage(f"{arm.id}: settling on train and dev", None)
+    config = config_digest(
+        {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
+    )
+    _settle(arm, journal, seed, config, evalset, context)
+    _answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
+    return config
 
 
 def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:

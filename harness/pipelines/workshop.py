@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from harness.arms.base import Arm
@@ -48,6 +48,7 @@ class Workshop:
         self._embedder = embedder
         self._index: TrainingIndex | None = None
         self._purse = Purse(plan, context)
+        self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
 
     def build(self, arm: ArmPlan, seed: int) -> Arm:
         """The arm of a plan, for one training seed.
@@ -104,7 +105,9 @@ class Workshop:
 
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:
         opening = model_settings(self._context, self._plan, arm)
-        return build_tuner(self._plan, arm, seed, len(self._evalset.train), self._folder, opening)
+        tuner = build_tuner(self._plan, arm, seed, len(self._evalset.train), self._folder, opening)
+        self.prepare(tuner)
+        return tuner
 
     def _embedding(self) -> EmbeddingModel | None:
         if self._embedder is None:

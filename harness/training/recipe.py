@@ -98,6 +98,7 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int, show
         max_tokens=plan.max_tokens or (shown + 1) * (128 if hardware.device == "cpu" else 256),
         seed=seed,
         tuned_layers=plan.layers or _layers(hardware),
+        patience=plan.patience,
     )
 
 

@@ -2,8 +2,9 @@
 
 What is ours in it: rows are rendered and tokenised by the code that scores them later; the loss is
 computed on the answer's tokens alone (`answer_loss`, `last_layer`); frozen lower layers are computed once
-a row (`trunk`); adapters cost one product a layer (`fused`). Batches, optimiser, schedule and checkpoints are
-TRL's. A stopped training goes on from its last checkpoint.
+a row (`trunk`), what all rows begin with once a batch (`shared_prefix`); adapters cost one product a
+layer (`fused`). Batches, optimiser, schedule and checkpoints are TRL's. A stopped training goes on from
+its last checkpoint.
 
 Pinned to TRL 1.14: 1.15 patches a fused head that only GPUs can run, so it cannot train on a CPU.
 Limit: one device.
@@ -12,30 +13,34 @@ Limit: one device.
 from __future__ import annotations
 
 import math
-import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import TrainingError
 from harness.models.rendering import Renderer
-from harness.records import Conversation, Recipe
+from harness.records import Conversation, EpochNote, Recipe
 from harness.training.answer_loss import answer_loss, has_plain_head
+from harness.training.checkpoints import last_checkpoint, publish, step_of, write_adapter
 from harness.training.fused import fused_adapters
 from harness.training.last_layer import LastLayer
 from harness.training.loading import load_base, tools
-from harness.training.progress import reporter
+from harness.training.progress import StopNow, check, reporter
 from harness.training.quiet import quiet
+from harness.training.row_order import RowOrder
 from harness.training.rows import TokenRow, tokenise_all
+from harness.training.shared_prefix import common_prefix, fits
+from harness.training.stopping import Epochs
 from harness.training.trunk import Trunk
+from harness.training.watching import Answered, Watch, answer_rows, drawn, sample_lines
 
 Say = Callable[[str], None]
 
 _CHECKPOINTS = 8  # a kill costs at most an eighth of the training
 _DEV_ROWS = 32  # watched for loss after each epoch
+_DEV_ROWS_TO_STOP = 200  # the same where training stops by it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,8 @@ class Trained:
         tokens: tokens of the rows after cutting, times epochs; padding does not count.
         seconds: wall seconds of training, the trunk's pass included, since the last start.
         curve: (step, training loss).
-        dev_losses: (epoch, loss) on up to 32 dev rows; only watched.
+        epochs: what was seen at the end of each epoch, on up to 32 dev rows (200 with `Recipe.patience`).
+        kept_step: the step whose weights were kept; None for the last one.
         trunk_seconds: of `seconds`, what the frozen layers took.
     """
 
@@ -55,7 +61,8 @@ class Trained:
     tokens: int
     seconds: float
     curve: tuple[tuple[int, float], ...]
-    dev_losses: tuple[tuple[float, float], ...]
+    epochs: tuple[EpochNote, ...]
+    kept_step: int | None
     trunk_seconds: float
 
 
@@ -69,6 +76,7 @@ class Job:
         out: folder the adapter is written to, atomically.
         threads: CPU threads; None leaves torch's own choice.
         device: 'cpu' or 'cuda'.
+        watch: dev items to answer after each epoch; None answers none.
     """
 
     base: Path
@@ -79,6 +87,7 @@ class Job:
     dev: Sequence[Conversation]
     threads: int | None = None
     device: str = "cpu"
+    watch: Watch | None = None
 
 
 def train(job: Job, say: Say) -> Trained:
@@ -92,9 +101,10 @@ def train(job: Job, say: Say) -> Trained:
         session = Session(job, say)
         last = last_checkpoint(job.work)
         if last is not None:
-            say(f"going on from step {last.name.split('-')[1]}")
+            say(f"going on from step {step_of(last)}")
         session.run(resume=last)
-        _save(session.trainer.model, job)
+        best = session.epochs.best
+        publish(session.trainer.model, job.out, job.base.name, best[1] if best else None)
     return session.trained()
 
 
@@ -110,25 +120,40 @@ class Session:
         self._renderer = Renderer(tokenizer)
         self.job, self.say, self.torch = job, say, kit.torch
         self.rows = self.tokenise(job.train)
-        self.dev = self.tokenise(job.dev[:_DEV_ROWS])
+        self.dev = self.tokenise(job.dev[: _DEV_ROWS_TO_STOP if job.recipe.patience else _DEV_ROWS])
+        self.prefix: tuple[int, ...] = ()
         self.trunk: Trunk | None = None
         self.last: LastLayer | None = None
         self.trunk_seconds = self.seconds = 0.0
-        self.dev_losses: list[tuple[float, float]] = []
+        self.epochs = Epochs(job.work, job.recipe.patience)
+        self.steps_per_epoch = math.ceil(len(self.rows) / job.recipe.batch_size)
+        self._order = RowOrder(job.work, self.steps_per_epoch)
+        self._short = ExitStack()
         self.trainer = self._trainer(kit, tokenizer, model, max_steps)
         self.model = self.trainer.model.get_base_model()
 
     def run(self, resume: Path | None = None) -> None:
-        """Train."""
+        """Train, unless the checkpoint is that of the last step."""
         start = time.perf_counter()
+        if resume is not None:
+            self.epochs.go_on_from(step_of(resume))
+            self._order.go_on_from(step_of(resume), lambda: self.trainer._load_rng_state(str(resume)))
+        if resume is not None and (self.epochs.stopped or step_of(resume) >= self.trainer.args.max_steps):
+            self._take_up(resume)
+            return
         self.trainer.model.train()  # 4-bit weights seen in evaluation mode are repacked and cannot train
         with ExitStack() as stack:
             stack.enter_context(fused_adapters(self.trainer.model))
+            stack.enter_context(self._short)
             if has_plain_head(self.model):
-                self._freeze(stack)
-                self._shorten(stack)
+                self._share()
+                self._freeze()
+                self._shorten()
             self.trunk_seconds = time.perf_counter() - start
-            self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+            try:
+                self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+            except StopNow:
+                self.say("it had stopped early")
         self.seconds = time.perf_counter() - start
 
     def tokenise(self, conversations: Sequence[Conversation]) -> list[TokenRow]:
@@ -137,18 +162,20 @@ class Session:
 
     def loss(self, inputs: Any) -> Any:
         """The loss of a batch, see `answer_loss`."""
-        return answer_loss(self.model, inputs, self.trunk, self.last)
+        return answer_loss(self.model, inputs, self.trunk, self.last, self.prefix)
 
     def trained(self) -> Trained:
         """What the run gave."""
-        logged = self.trainer.state.log_history
+        logged, steps = self.trainer.state.log_history, int(self.trainer.state.global_step)
+        kept = self.epochs.best[0] if self.epochs.best else None
         return Trained(
             adapter=self.job.out,
-            steps=int(self.trainer.state.global_step),
-            tokens=round(sum(len(row.ids) for row in self.rows) * self.job.recipe.epochs),
+            steps=steps,
+            tokens=round(sum(len(row.ids) for row in self.rows) * self._epochs_done(steps)),
             seconds=self.seconds,
             curve=tuple((int(row["step"]), float(row["loss"])) for row in logged if "loss" in row),
-            dev_losses=tuple(self.dev_losses),
+            epochs=tuple(self.epochs.notes),
+            kept_step=None if kept in (None, steps) else kept,
             trunk_seconds=self.trunk_seconds,
         )
 
@@ -172,31 +199,115 @@ class Session:
             train_dataset=kit.Dataset.from_list(rows),
             processing_class=tokenizer,
             peft_config=_lora(self.job.recipe, model, kit),
-            callbacks=[reporter(kit.TrainerCallback, self.say, self._dev_loss)],
+            callbacks=[reporter(kit.TrainerCallback, self.say, self)],
         )
         trainer.remove_callback(kit.PrinterCallback)
         return trainer
 
-    def _shorten(self, stack: ExitStack) -> None:
+    def _epochs_done(self, steps: int) -> float:
+        stopped = steps < self.trainer.args.max_steps
+        return steps / self.steps_per_epoch if stopped else self.job.recipe.epochs
+
+    def _take_up(self, checkpoint: Path) -> None:
+        """Take weights and log of a training that had come to its end before it was killed."""
+        from transformers import TrainerState
+
+        self.trainer._load_from_checkpoint(str(checkpoint))
+        self.trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+
+    def _shorten(self) -> None:
         last = LastLayer(self.model.model)
         if last.fits(self.rows[0].ids):
-            stack.enter_context(last.shortened())
+            self._short.enter_context(last.shortened())
             self.last = last
 
-    def _freeze(self, stack: ExitStack) -> None:
+    def _share(self) -> None:
+        rows = (*self.rows, *self.dev)
+        ids = [row.ids for row in rows]
+        prefix = common_prefix(ids, [row.answer for row in rows])
+        if prefix and fits(self.model.model, prefix, ids):
+            self.prefix = prefix
+
+    def _freeze(self) -> None:
         decoder, tuned = self.model.model, self.job.recipe.tuned_layers
         if tuned is None:
             return
-        trunk = Trunk(decoder, len(decoder.layers) - tuned)
+        trunk = Trunk(decoder, len(decoder.layers) - tuned, self.prefix)
         ids = [row.ids for row in (*self.rows, *self.dev)]
         if not trunk.fits(ids[0], ids):
             return
         self.say(f"reading {len(self.rows)} rows through the {trunk.depth} layers that stay as they are")
         trunk.keep(ids)
-        stack.enter_context(trunk.skipped())
+        self._short.enter_context(trunk.skipped())
         self.trunk = trunk
 
-    def _dev_loss(self, epoch: float) -> float | None:
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Within the block the model computes all its layers at all positions, as it will when it answers."""
+        self._short.close()
+        try:
+            yield
+        finally:
+            if self.trunk is not None:
+                self._short.enter_context(self.trunk.skipped())
+            if self.last is not None:
+                self._short.enter_context(self.last.shortened())
+
+    @property
+    def saves(self) -> bool:
+        """Whether every look needs a checkpoint of its own."""
+        return self.job.recipe.patience is not None
+
+    def epoch_begins(self, step: int) -> None:
+        """Called before an epoch's rows are drawn."""
+        self._order.epoch_begins(step)
+
+    def seen(self, step: int) -> bool:
+        """Whether this step was looked at before."""
+        return self.epochs.has(step)
+
+    def look(self, epoch: float, step: int) -> bool:
+        """Note the loss on dev and, where somebody watches, answers to dev items; True to stop early.
+
+        Raises:
+            TrainingError: if the loss on dev is no number.
+        """
+        loss = self._dev_loss()
+        if loss is not None and not math.isfinite(loss):
+            check(loss, loss, step)
+        seen = [] if loss is None else [f"loss on dev rows {loss:.3f}"]
+        answered = self._answered()
+        correct = sum(one.correct for one in answered)
+        if answered:
+            seen.append(f"{correct} of {len(answered)} dev items right ({correct / len(answered):.0%})")
+        watch = self.job.watch
+        tell = watch.tell if watch else self.say
+        if seen:
+            tell(f"after epoch {epoch:.1f}: {', '.join(seen)}")
+        for line in sample_lines(answered, watch.samples if watch else 0):
+            tell(line)
+        note = EpochNote(
+            epoch=round(epoch, 2),
+            step=step,
+            dev_loss=loss,
+            dev_correct=correct if answered else None,
+            dev_items=len(answered),
+        )
+        stop = self.epochs.add(
+            note, lambda folder: write_adapter(self.trainer.model, folder, self.job.base.name)
+        )
+        if stop:
+            tell(f"the loss on dev has not fallen for {self.job.recipe.patience} epoch(s): stopping early")
+        return stop
+
+    def _answered(self) -> list[Answered]:
+        watch = self.job.watch
+        if watch is None or not watch.items or not self.job.dev:
+            return []
+        with self._whole():
+            return answer_rows(self.model, self._renderer, drawn(self.job.dev, watch.items), watch.choices)
+
+    def _dev_loss(self) -> float | None:
         """Loss on the watched dev rows; None where there are none."""
         if not self.dev or not has_plain_head(self.model):
             return None
@@ -208,7 +319,6 @@ class Session:
                 count = sum(row.answer for row in part)
                 total += float(self.loss(self._batch(part))) * count
                 answers += count
-        self.dev_losses.append((round(epoch, 2), total / answers))
         return total / answers
 
     def _batch(self, rows: Sequence[TokenRow]) -> dict[str, Any]:
@@ -228,12 +338,6 @@ class Session:
 def total_steps(rows: int, recipe: Recipe) -> int:
     """Optimiser steps of a recipe: whole batches an epoch, a last part-epoch rounded up."""
     return max(1, math.ceil(math.ceil(rows / recipe.batch_size) * recipe.epochs - 1e-6))
-
-
-def last_checkpoint(work: Path) -> Path | None:
-    """The newest complete checkpoint; its state file is the last one written."""
-    found = [path.parent for path in work.glob("checkpoint-*/trainer_state.json") if path.stat().st_size]
-    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def _lora(recipe: Recipe, model: Any, kit: Any) -> Any:
@@ -277,21 +381,3 @@ def _arguments(job: Job, rows: int, max_steps: int, kit: Any) -> Any:
         use_cpu=job.device == "cpu",
         dataloader_pin_memory=False,
     )
-
-
-def _save(model: Any, job: Job) -> None:
-    temporary = job.out.with_name(f".{job.out.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        for config in model.peft_config.values():
-            config.base_model_name_or_path = job.base.name  # no path of this machine in what is shipped
-        model.save_pretrained(temporary, safe_serialization=True)
-        (temporary / "README.md").unlink(missing_ok=True)  # an empty model card
-        shutil.rmtree(job.out, ignore_errors=True)
-        temporary.rename(job.out)
-    except OSError as error:
-        raise TrainingError(
-            f"The trained adapter cannot be written: {error.strerror}.",
-            got=str(job.out),
-            run="harness resume   # once there is room; the training goes on from its last checkpoint",
-        ) from error

@@ -28,8 +28,9 @@ from harness.training.artefact import (
     read_record,
     write_record,
 )
+from harness.training.watching import Watch
 
-TRAINER_VERSION = "answers-only-1"  # raised when a change makes the same recipe train something else
+TRAINER_VERSION = "answers-only-2"  # raised when a change makes the same recipe train something else
 
 Say = Callable[[str], None]
 
@@ -46,6 +47,7 @@ class TunerSettings:
         name: the artefact's folder in it; one for each arm and seed.
         opening: how the base is opened for answering, precision, device and threads included; training
             takes device and threads from it too.
+        watch: dev items to answer after each epoch; decides nothing.
     """
 
     base: Path
@@ -55,6 +57,7 @@ class TunerSettings:
     name: str
     recipe: Recipe
     opening: ModelSettings
+    watch: Watch | None = None
 
 
 class LocalTuner:
@@ -79,6 +82,8 @@ class LocalTuner:
     def config(self) -> Mapping[str, object]:
         """Everything that decides the training run, seed included, as plain JSON values."""
         recipe = dataclasses.asdict(self.settings.recipe)
+        if recipe["patience"] is None:
+            del recipe["patience"]  # so that answers journaled before there was one are still found
         return {
             "trainer": TRAINER_VERSION,
             "base": self.settings.model,
@@ -90,7 +95,7 @@ class LocalTuner:
     def tune(self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say) -> Artefact:
         """Train, or go on with a stopped training, or return what was trained before.
 
-        Dev rows are only watched: nothing is chosen on them here.
+        Dev rows are only watched, unless the recipe has `patience`: then they say when to stop.
 
         Raises:
             MissingExtra, ModelUnavailable, TrainingError, StoreError: see `trl_trainer.train`.
@@ -114,6 +119,7 @@ class LocalTuner:
             dev=dev,
             threads=self.settings.opening.threads,
             device=self.settings.opening.device,
+            watch=self.settings.watch,
         )
         trained = run(job, say)
         artefact = Artefact(
@@ -129,6 +135,8 @@ class LocalTuner:
             train_s=trained.seconds,
             steps=trained.steps,
             curve=trained.curve,
+            epochs=trained.epochs,
+            kept_step=trained.kept_step,
         )
         write_record(artefact, self._record)
         shutil.rmtree(self._work, ignore_errors=True)

@@ -67,13 +67,21 @@ def test_each_short_way_gives_the_plain_loss_and_gradients(session):
             stack.enter_context(fused_adapters(session.trainer.model)) == 7 * session.job.recipe.tuned_layers
         )
         _close(_run(session, lambda: session.loss(batch)), reference)
-        session._freeze(stack)
+        stack.enter_context(session._short)
+        session._share()
+        assert len(session.prefix) >= 8  # the chat template stands in front of every row
+        _close(_run(session, lambda: session.loss(batch)), reference)
+        session._freeze()
         assert (session.trunk is None) == (session.job.recipe.tuned_layers == 4)
         _close(_run(session, lambda: session.loss(batch)), reference)
-        session._shorten(stack)
+        session._shorten()
         assert session.last is not None
         _close(_run(session, lambda: session.loss(batch)), reference)
+        with session._whole():
+            _close(_plain(session, batch), reference)
+        _close(_run(session, lambda: session.loss(batch)), reference)
         session.trunk = session.last = None
+        session.prefix = ()
     _close(_plain(session, batch), reference)  # and nothing stays changed afterwards
 
 

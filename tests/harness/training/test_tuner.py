@@ -101,13 +101,16 @@ def test_a_tiny_set_is_learnt_by_heart(tuner):
     assert artefact.curve[-1][1] < 0.6 * artefact.curve[0][1]
 
 
-def test_a_stopped_training_goes_on_to_the_same_end(tuner):
+@pytest.mark.parametrize("step", [14, 17])
+def test_a_stopped_training_goes_on_to_the_same_end(tuner, step):
+    """Six steps an epoch, a checkpoint every two: from an epoch's end, and from within the third."""
+
     class Stopped(Exception):
         pass
 
     def stop(line):
         lines.append(line)
-        if line.startswith("step 14/"):
+        if line.startswith(f"step {step}/"):
             raise Stopped
 
     lines = []

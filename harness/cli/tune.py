@@ -1,0 +1,116 @@
+"""`harness tune`: train the plan's tuned arm alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
+from harness.cli.progress import open_progress
+from harness.errors import DataError, IncompleteRun, UsageError
+
+if TYPE_CHECKING:
+    from harness.pipelines.context import Context
+    from harness.pipelines.tuning import TuneWish
+    from harness.plan import ExperimentPlan
+    from harness.store import RunFolder
+
+
+def tune(
+    plan_file: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN.yaml]", help="The plan whose tuned arm is trained.")
+    ] = None,
+    arm: Annotated[
+        str, typer.Option("--arm", help="One of its arms: tune@smollm2-135m. [default: all]")
+    ] = "",
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=1, help="Stop after so many epochs without a lower loss on dev."),
+    ] = None,
+    watch: Annotated[
+        int, typer.Option("--watch", min=0, help="Dev rows answered after each epoch; 0 for none.")
+    ] = 40,
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Answers shown after each epoch.")] = 3,
+    resume: Annotated[
+        str, typer.Option("--resume", metavar="RUN", help="Go on with a training that stopped; or latest.")
+    ] = "",
+    export_job: Annotated[
+        Path | None,
+        typer.Option("--export-job", metavar="DIR", help="Write a notebook and script for a rented GPU."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show recipe and memory; train nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train even if memory looks too small.")] = False,
+    as_json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+) -> None:
+    """Train a plan's tuned arm on train and dev; test is not read."""
+    from harness.pipelines.tuning import TuneWish, forecast, lock_tuning
+    from harness.store import RunFolder, find_run
+
+    if (plan_file is None) == (not resume):
+        raise UsageError("Name a plan, or a run to go on with.", run="harness tune PLAN.yaml")
+    context = make_context(runs, open_progress(quiet=as_json), offline=offline, threads=threads)
+    wish = TuneWish(
+        arm=arm, watch=watch, samples=samples, force=force, tell=lambda line: typer.echo(line, err=True)
+    )
+    if plan_file is None:
+        _finish(find_run(runs, resume), context, wish, as_json=as_json)
+        return
+    plan = read_plan(plan_file, patience)
+    if export_job is not None:
+        from harness.pipelines.jobs import export_job as write_job
+
+        for path in write_job(plan, arm, export_job, context):
+            typer.echo(str(path))
+    elif dry_run:
+        for line in forecast(plan, RunFolder(root=runs / "none"), context, wish):
+            typer.echo(line)
+    else:
+        _finish(lock_tuning(plan, context, wish), context, wish, as_json=as_json)
+
+
+def _finish(folder: RunFolder, context: Context, wish: TuneWish, *, as_json: bool) -> None:
+    from harness.pipelines.tuning import tune_in
+    from harness.report.tuned import tuned_lines
+    from harness.serial import encode
+
+    try:
+        lanes = tune_in(folder, context, wish)
+    except DataError:
+        folder.discard_if_empty()
+        raise
+    except KeyboardInterrupt as error:
+        raise IncompleteRun(
+            f"The training in run {folder.run_id} was stopped; it goes on from its last checkpoint.",
+            run=f"harness tune --resume {folder.run_id}",
+        ) from error
+    finally:
+        context.progress.close()
+    typer.echo(encode(lanes, indent=1) if as_json else "\n".join(tuned_lines(folder.run_id, lanes)))
+
+
+def read_plan(path: Path, patience: int | None = None) -> ExperimentPlan:
+    """The plan in a file, with `tune.patience` set where it is given.
+
+    Raises:
+        UsageError: if it cannot be read or is no plan.
+    """
+    from harness.plan import build_plan, parse_plan
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The plan {path} cannot be read: {error}.", run="harness init --example tickets"
+        ) from error
+    plan = parse_plan(text, str(path))
+    if patience is None:
+        return plan
+    raw = plan.model_dump(mode="json")
+    return build_plan({**raw, "tune": {**raw["tune"], "patience": patience}}, str(path))
