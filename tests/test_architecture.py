@@ -90,7 +90,8 @@ def _advisor(name: Path) -> str:
 def pure_files() -> list[Path]:
     """The files that promise to read nothing from outside."""
     advisor = [p for p in _sources("advisor") if _advisor(p) not in COMMANDS | LOADERS]
-    return advisor + _sources("harness/prompts", "harness/measure", "harness/plan.py", "harness/decide.py")
+    records = ("harness/business.py", "harness/outlook.py", "harness/diagnosis.py", "harness/plan.py")
+    return advisor + _sources("harness/prompts", "harness/measure", "harness/decide.py", *records)
 
 
 def impurities(source: str) -> Iterator[str]:

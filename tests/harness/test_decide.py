@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from advisor.stats.intervals import Interval
 from advisor.stats.paired import Relation, relation
-from harness.decide import Case, contenders, decide, dev_leader, rag_and_tuned, vetoes
+from harness.decide import Case, acceptable, contenders, decide, dev_leader, rag_and_tuned, vetoes
 from harness.plan import DecisionPlan
 from harness.records import ArmId, Estimate
 from harness.results import Answer, ArmResult, Comparison, Money, SeedResult, Verdict
@@ -304,6 +304,8 @@ def test_what_holds_for_every_verdict(case: Case) -> None:
     barred = {veto.arm for veto in verdict.vetoes}
     assert verdict.ship not in barred and verdict.ship != FLOOR
     assert (verdict.ship is None) == (not contenders(case.plan, case.arms))
+    near = {arm.arm for arm in acceptable(case.plan, case.arms, case.comparisons)}
+    assert near.isdisjoint(barred) and (verdict.ship in near or not near)
     assert decide(case) == verdict, "and it is the same every time"
     if verdict.answer in {Answer.RETRIEVE, Answer.TUNE}:
         (found,) = (c for c in case.comparisons if {c.a, c.b} == {RETRIEVE, TUNE})
