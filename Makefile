@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODELS := $(VENV)/.models
 
-.PHONY: help demo test check setup models bench clean
+.PHONY: help demo view test check setup models bench bench-models bench-gpu screenshots clean
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: models ## Run the ticket bake-off on the embedded model and print the verdict (about 11 minutes)
-	$(BIN)/harness bakeoff --evalset support-tickets --minutes 8
+demo: models ## Advise, run the ticket bake-off on the embedded model, give the verdict, PDF and HTML
+	$(BIN)/harness bakeoff --case examples/ticket-routing.yaml --evalset support-tickets --minutes 8
+	$(BIN)/harness report latest --format pdf,html
+
+view: setup ## Show the runs in a browser
+	$(BIN)/harness view
 
 test: models ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -39,8 +43,13 @@ $(MODELS): $(READY)
 	$(BIN)/harness models pull
 	touch $(MODELS)
 
-bench: models ## Run the benchmarks that need no GPU and no data set
+bench: models ## Time what a user waits for: start-up and pages
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/pages.py
+
+bench-models: models ## Time training and answering on a CPU beside the usual ways (minutes to hours)
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/inference.py
 
 clean: ## Remove the environment and caches of tools; runs are kept
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
