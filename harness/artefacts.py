@@ -140,7 +140,9 @@ class Event:
     Attributes:
         number: its place in the history, from 1.
         what: a version was added, put on a stage, taken back from one, or checked after an export.
+        version: the one that was added, promoted, checked, or stands on the stage after a rollback.
         previous: the version that stood on the stage before.
+        added: the version itself, where one was added.
     """
 
     number: int
@@ -150,4 +152,5 @@ class Event:
     at: datetime
     stage: str = ""
     previous: int | None = None
+    added: AdapterVersion | None = None
     parity: Parity | None = None

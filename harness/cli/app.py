@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from harness.cli import bakeoff, confront, curve, models, runs, tune, view
+from harness.cli import adapters, bakeoff, confront, curve, models, runs, tune, view
 from harness.errors import HarnessError, UserError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.command("confront")(confront.confront)
 app.command("tune")(tune.tune)
 app.command("doctor")(models.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(adapters.app, name="adapters")
 
 
 @app.callback(invoke_without_command=True)

@@ -35,6 +35,7 @@ from harness.models.batching import batches, common_prefix
 from harness.models.choice_tree import ChoiceTree, choice_tree
 from harness.models.precision import choose_precision
 from harness.models.rendering import Renderer
+from harness.models.safe_weights import require_safetensors
 from harness.models.settings import ModelSettings
 from harness.records import Failure, FailureKind, Message, ModelIdentity
 
@@ -266,7 +267,9 @@ def _load(folder: Path, settings: ModelSettings, precision: str) -> tuple[Any, A
     first = torch.float32 if settings.adapter is not None else dtype
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=first, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=first, local_files_only=True, use_safetensors=True
+        )
     except (OSError, ValueError, KeyError) as error:
         raise ModelUnavailable(
             "The folder holds no causal language model that transformers can load.",
@@ -283,6 +286,7 @@ def _merged(model: Any, adapter: Path) -> Any:
         from peft import PeftModel
     except ImportError as error:
         raise MissingExtra.of("peft", "train") from error
+    require_safetensors(adapter)
     try:
         return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload(
             safe_merge=True

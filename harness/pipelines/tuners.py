@@ -43,7 +43,7 @@ def build_tuner(
     settings = TunerSettings(
         base=base,
         model=arm.model,
-        base_digest=_weights_digest(base),
+        base_digest=weights_digest(base),
         artefacts=folder.artefacts,
         name=name,
         recipe=recipe_for(plan, base, rows, seed, opening, shown=shown),
@@ -64,7 +64,8 @@ def recipe_for(
     return choose_recipe(plan.tune, rows, hardware, seed, shown)
 
 
-def _weights_digest(base: Path) -> str:
+def weights_digest(base: Path) -> str:
+    """The sha256 of a base model's weights."""
     known = embedded.digest(base)
     if known:
         return known

@@ -40,7 +40,7 @@ def tickets(tmp_path: Path) -> Path:
 def plan(tickets: Path, base: Path, **tune: Any) -> ExperimentPlan:
     raw: dict[str, Any] = {
         "seed": 17,
-        "data": {"file": str(tickets), "text": ["subject", "body"], "label": "queue", "group": ["customer"]},
+        "data": {"file": str(tickets), "text": ["subject", "body"], "label": "queue"},
         "arms": [{"option": "floor"}, {"option": "tune", "model": str(base)}],
         "tune": {"epochs": 2.0, "batch_size": 8, "learning_rate": 0.01, "layers": 1} | tune,
         "decision": {"bootstrap_draws": 200},

@@ -1,0 +1,1 @@
+"""Where adapters are kept as versions: a folder or any address fsspec can open."""
