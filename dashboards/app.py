@@ -31,9 +31,13 @@ def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page
 
 shown = st.navigation(
     {
+        "Before": [_page("advise", "Retrieve or tune?", "balance")],
         "This run": [
             _page("verdict", "What won?", "trophy", default=True),
             _page("quality", "Quality", "target"),
+            _page("latency", "Latency", "speed"),
+            _page("route", "Route", "alt_route"),
+            _page("export", "Export", "download"),
         ],
         "All runs": [_page("runs", "Runs", "history")],
     }

@@ -21,6 +21,12 @@ def plain(text: str) -> str:
     return f"<span>{escape(one_line(text))}</span>"
 
 
+def runline(run_id: str, tags: Sequence[tuple[str, str]], aside: str) -> str:
+    """A run in one line: its name, tags as (text, kind), and what else there is to say."""
+    found = "".join(tag(text, kind) for text, kind in tags)
+    return f'<div class="tor tor-runline">{plain(run_id)} {plain(aside)}{found}</div>'
+
+
 def tag(text: str, kind: str) -> str:
     """A small label."""
     return f'<span class="tor-tag tor-{escape(kind)}">{escape(one_line(text))}</span>'
@@ -46,11 +52,15 @@ def table(shown: Table, *, colours: Sequence[str] = (), caption: str = "") -> st
         rows.append(_row(row, shown.columns, heads, colour))
     said = f"<caption>{escape(caption)}</caption>" if caption else ""
     body = f"<thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="tor"><table class="tor-table">{said}{body}</table>{notes(shown.notes)}</div>'
+    return f'<div class="tor"><table class="tor-table">{said}{body}</table>{_notes(shown.notes)}</div>'
 
 
 def notes(texts: Iterable[str]) -> str:
     """What a reader needs to read a figure, small, below it."""
+    return f'<div class="tor">{_notes(texts)}</div>'
+
+
+def _notes(texts: Iterable[str]) -> str:
     found = "".join(f"<li>{escape(one_line(text))}</li>" for text in texts)
     return f'<ul class="tor-notes">{found}</ul>' if found else ""
 
@@ -108,6 +118,50 @@ def legend(shown: Sequence[tuple[str, str]]) -> str:
     """Names with their colours, for charts that cannot name their lines."""
     found = "".join(f"<span>{dot(colour)}{escape(one_line(name))}</span>" for name, colour in shown)
     return f'<div class="tor"><div class="tor-legend">{found}</div></div>'
+
+
+def lead(text: str) -> str:
+    """A sentence before what it is about."""
+    return f'<div class="tor"><p class="tor-lead">{escape(one_line(text))}</p></div>'
+
+
+def item(head: str, label: str, tags: str, text: str) -> str:
+    """An item: its name, its right label, its text as it is.
+
+    Args:
+        tags: markup made by `tag`.
+    """
+    return (
+        f'<div class="tor"><div class="tor-itemhead"><b>{escape(one_line(head))}</b>'
+        f"<span>right label: <b>{escape(one_line(label))}</b></span>{tags}</div>"
+        f'<div class="tor-text">{escape(text)}</div></div>'
+    )
+
+
+def answers(rows: Sequence[tuple[str, str, str, str, str, str, str]]) -> str:
+    """Every arm's answer: (arm, colour, right/wrong/failed, answer, raw text, confidence, time)."""
+    found = []
+    for arm, colour, mark, given, raw, sure, took in rows:
+        under = f"<small>raw answer: {escape(raw)}</small>" if raw else ""
+        aside = ", ".join(part for part in (f"confidence {sure}" if sure else "", took) if part)
+        found.append(
+            f'<li class="tor-{escape(mark)}"><span>{dot(colour)}{escape(one_line(arm))}</span>'
+            f"<span>{tag(mark, mark)}<b>{escape(one_line(given))}</b>{under}</span>"
+            f"<small>{escape(aside)}</small></li>"
+        )
+    return f'<div class="tor"><ul class="tor-answers">{"".join(found)}</ul></div>'
+
+
+def retrieved(rows: Sequence[tuple[int, str, str, str]], label: str) -> str:
+    """Training items an arm was shown: (rank, id, label, text); those with the item's label are marked."""
+    found = []
+    for rank, item_id, theirs, text in rows:
+        kind = "same" if theirs == label else "plain"
+        found.append(
+            f'<li><div class="tor-itemhead"><b>{rank}. {escape(one_line(item_id))}</b>'
+            f'{tag(theirs, kind)}</div><div class="tor-text">{escape(text)}</div></li>'
+        )
+    return f'<div class="tor"><ol class="tor-near">{"".join(found)}</ol></div>'
 
 
 def bullets(items: Iterable[str], tone: str = "plain") -> str:

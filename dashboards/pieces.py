@@ -29,7 +29,7 @@ _STATES = {
 def heading(question: str, lead: str) -> None:
     """A page's question and what it shows."""
     st.title(question, anchor=False)
-    st.html(f'<div class="tor"><p class="tor-lead">{lead}</p></div>')
+    st.html(markup.lead(lead))
 
 
 def run_results(question: str, lead: str) -> tuple[RunPage, RunResults] | None:
@@ -56,12 +56,8 @@ def run_results(question: str, lead: str) -> tuple[RunPage, RunResults] | None:
 
 
 def _state_line(page: RunPage) -> None:
-    words, kind = _STATES[page.state]
     name = page.facts.title if page.facts else (page.plan.data.evalset if page.plan else "")
-    parts = [markup.tag(words, kind)]
-    st.html(
-        f'<div class="tor tor-runline">{markup.plain(page.run_id)} {markup.plain(name)}{"".join(parts)}</div>'
-    )
+    st.html(markup.runline(page.run_id, [_STATES[page.state]], name))
 
 
 def no_runs() -> None:

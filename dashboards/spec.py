@@ -71,13 +71,19 @@ class Interval:
 
 
 def intervals(
-    rows: Sequence[Interval], axis: Axis, *, rule: float | None = None, margin: float = 0.0
+    rows: Sequence[Interval],
+    axis: Axis,
+    *,
+    rule: float | None = None,
+    margin: float = 0.0,
+    stems: bool = False,
 ) -> Spec:
     """Points with their intervals, one row each, in the order given.
 
     Args:
         rule: a vertical line, such as no difference.
         margin: a band of this half-width around the line.
+        stems: draw a line from 0 to each point, for figures without an interval.
     """
     values = [_interval_row(number, row) for number, row in enumerate(rows)]
     y: Spec = {"field": "row", "type": "ordinal", "axis": None, "scale": {"paddingOuter": 0.1}}
@@ -89,6 +95,10 @@ def intervals(
         layers.append(_band(rule - margin, rule + margin))
     if rule is not None:
         layers.append(_rule(rule))
+    if stems:
+        stem = {"type": "rule", "strokeWidth": 2.5, "yOffset": 5, "opacity": 0.45}
+        ends = {"x": x, "x2": {"datum": 0}, "y": y, "color": colour}
+        layers.append({"mark": stem, "encoding": ends, "transform": [{"filter": "datum.value != null"}]})
     if any(row.expected for row in rows):
         band = {"type": "bar", "height": 12, "opacity": 0.22, "cornerRadius": 3, "yOffset": 5}
         ends = {"x": x | {"field": "from"}, "x2": {"field": "to"}, "y": y, "color": colour}
@@ -112,6 +122,7 @@ def intervals(
                 "x": x,
                 "y": y,
                 "color": colour,
+                "stroke": colour,
                 "fillOpacity": {"condition": {"test": "datum.hollow", "value": 0}, "value": 1},
                 "tooltip": tip,
             },

@@ -69,6 +69,9 @@ def show_picker() -> None:
     names = run_names()
     if not names:
         return
+    wanted = st.session_state.pop("wanted-run", None)
+    if wanted in names:
+        st.session_state[KEY] = wanted
     if st.session_state.get(KEY) not in names:
         st.session_state[KEY] = _asked_for(names)
     st.selectbox("Run", names, key=KEY, help="Named by when the plan was locked (UTC) and its digest.")

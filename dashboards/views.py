@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards.spec import DOLLARS, PERCENT, POINTS, Axis, Interval, Spec, intervals
-from dashboards.theme import NEUTRAL, colour_of
-from harness.records import ArmId, Estimate, PriceBasis
-from harness.results import ArmResult, Comparison, RunResults
+from dashboards.spec import DOLLARS, PERCENT, POINTS, Axis, Interval, Line, Spec, intervals, lines
+from dashboards.theme import OPTION_COLOURS, colour_of
+from harness.records import ArmId, Estimate, Option, PriceBasis
+from harness.results import ArmResult, Comparison, RouteDesign, RoutePoint, RunResults
 from harness.wording import MISSING, bounds, money, one_line, percent, points
 
 
@@ -75,11 +75,6 @@ def _share_row(arm: ArmId, estimate: Estimate, name: str = "") -> Interval:
     )
 
 
-def baseline_colour() -> str:
-    """Of what is no arm."""
-    return NEUTRAL
-
-
 def arms_behind(results: RunResults) -> tuple[ArmResult, ...]:
     """The arm to ship and the pair: those a reader wants the details of first."""
     wanted = dict.fromkeys([results.verdict.ship, *(results.verdict.pair or ())])
@@ -125,3 +120,58 @@ def price_chart(results: RunResults) -> Spec:
             },
         ],
     }
+
+
+def route_chart(design: RouteDesign, results: RunResults) -> Spec:
+    """Accuracy of the whole against the share of items that the first arm keeps."""
+    points = [
+        (point.kept, point.accuracy, _route_words(point))
+        for point in sorted(design.curve, key=lambda point: point.kept)
+    ]
+    name = f"{design.first}, then {design.then}"
+    whole = Line(name=one_line(name), colour=OPTION_COLOURS[Option.ROUTE], points=points)
+    shown = [whole]
+    for arm in (design.first, design.then):
+        found = next((one for one in results.arms if one.arm == arm), None)
+        if found is not None and found.quality.accuracy.value is not None:
+            value = found.quality.accuracy.value
+            words = f"{percent(value)} alone"
+            flat = [(0.0, value, words), (1.0, value, words)]
+            shown.append(Line(name=one_line(str(arm)), colour=colour_of(arm), points=flat, dash=(5, 4)))
+    x = Axis(
+        title=f"share of test items that {one_line(str(design.first))} keeps", labels=PERCENT, domain=(0, 1)
+    )
+    y = Axis(title="accuracy of the whole on test items", labels=PERCENT)
+    return lines(shown, x, y)
+
+
+def pareto_chart(design: RouteDesign, results: RunResults) -> Spec:
+    """Accuracy against the price of 1,000 queries: the route's curve and every arm with a known price."""
+    points = [
+        (float(point.usd_per_1k), point.accuracy, _route_words(point))
+        for point in sorted(design.curve, key=lambda point: point.kept)
+        if point.usd_per_1k is not None and point.usd_per_1k > 0
+    ]
+    whole = Line(name="route", colour=OPTION_COLOURS[Option.ROUTE], points=points)
+    x = Axis(title="$ per 1,000 queries (logarithmic)", labels=DOLLARS, log=True)
+    y = Axis(title="accuracy on test items", labels=PERCENT)
+    spec = lines([whole], x, y)
+    spec["layer"] += price_chart(results)["layer"][-1:]
+    spec["layer"][-1] |= {"data": price_chart(results)["data"]}
+    spec["layer"][-1]["encoding"] |= {"x": x.encoded("usd"), "y": y.encoded("accuracy")}
+    return spec
+
+
+def route_notes(design: RouteDesign) -> list[str]:
+    """How to read the curve."""
+    notes = ["violet: the route; dashed: each side alone"]
+    if design.threshold is not None:
+        notes.append(f"the threshold {design.threshold:.3f} was chosen on dev, not on this curve")
+    return notes
+
+
+def _route_words(point: RoutePoint) -> str:
+    price = "price unknown" if point.usd_per_1k is None else f"{money(point.usd_per_1k)} per 1,000"
+    return (
+        f"{percent(point.accuracy)} right, {percent(point.kept)} kept from {point.threshold:.3f} on, {price}"
+    )

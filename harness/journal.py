@@ -138,6 +138,23 @@ class Journal:
         keyed = ((item.id, rows.get(lane.key(item))) for item in items)
         return {item_id: decode_outcome(payload) for item_id, payload in keyed if payload is not None}
 
+    def outcomes_of(self, lane: Lane, items: Iterable[Item]) -> dict[str, Outcome]:
+        """`outcomes` for a few items of a large lane: looked up one by one."""
+        found = {}
+        for item in items:
+            for (payload,) in self._rows("SELECT payload FROM outcomes WHERE key=?", (lane.key(item),)):
+                found[item.id] = decode_outcome(payload)
+        return found
+
+    def answers(self, lane: Lane) -> Iterator[tuple[str, bool, str | None]]:
+        """(key, failed, raw answer) of a whole lane, one at a time and without the rest of the payload."""
+        sql = "SELECT key, failed, json_extract(payload, '$.text') FROM outcomes WHERE arm=? AND seed=? AND pass=?"
+        try:
+            for key, failed, text in self._db.execute(sql, _lane_key(lane)):
+                yield key, bool(failed), text
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
     def settle(self, settled: Settled) -> None:
         """Store what an arm settled on; replaces an earlier record of the same arm and seed."""
         row = (str(settled.arm), settled.seed, settled.config, encode(settled))

@@ -4,40 +4,149 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import markup, pieces, views
+from dashboards import behind, markup, pieces, views
+from dashboards.browser import browse
+from dashboards.theme import colour_of
+from harness.diagnosis import ArmDiagnosis
 from harness.pipelines.pages import RunPage
+from harness.records import ArmId
 from harness.report.model import report_view
 from harness.report.tables import labels_table
-from harness.results import RunResults
-from harness.wording import one_line
+from harness.results import ArmResult, RunResults
+from harness.wording import one_line, share_sentence
+
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Training", "Answers")
 
 
-def show(page: RunPage, results: RunResults) -> None:
-    """The whole page."""
-    sections = pieces.by_key(report_view(results, page.manifest).sections)
+def accuracy(page: RunPage, results: RunResults) -> None:
+    """Intervals, then paired differences."""
     st.subheader("Accuracy of every arm", anchor=False)
     pieces.chart(
         views.accuracy_chart(results.arms),
         "; ".join(f"{arm.arm}: {views.in_words(arm.quality.accuracy)}" for arm in results.arms),
     )
+    if not results.comparisons or page.plan is None:
+        return
     st.subheader("Differences on the same items", anchor=False)
-    if results.comparisons and page.plan is not None:
-        margin = page.plan.decision.margin
-        pieces.chart(views.difference_chart(results.comparisons, margin), "paired differences of accuracy")
+    margin = page.plan.decision.margin
+    chart = views.difference_chart(results.comparisons, margin)
+    pieces.chart(chart, "Paired differences of accuracy; the table below holds the figures.")
+    st.html(markup.notes([f"grey band: the margin of {100 * margin:g} points, inside which nothing is lost"]))
+    sections = pieces.by_key(report_view(results, page.manifest).sections)
+    with st.expander("Every comparison with its test"):
         pieces.section(sections["comparisons"], title=False)
-    behind = views.arms_behind(results)
-    columns = list(dict.fromkeys(found.column for arm in behind for found in arm.quality.slices))
-    if columns:
-        st.subheader("By slice", anchor=False)
-        column = st.selectbox("Slice column", columns, format_func=one_line)
-        pieces.chart(views.slice_chart(behind, column), f"accuracy by {column}")
-    labelled = [arm for arm in results.arms if arm.quality.labels]
-    if labelled:
-        st.subheader("By label", anchor=False)
-        names = [str(arm.arm) for arm in labelled]
-        first = names.index(str(behind[0].arm)) if behind and str(behind[0].arm) in names else 0
-        arm = labelled[names.index(st.selectbox("Arm", names, index=first, format_func=one_line))]
+
+
+def slices(results: RunResults) -> None:
+    """Accuracy of the arm to ship and of the pair, by one column."""
+    shown = views.arms_behind(results) or results.arms
+    columns = list(dict.fromkeys(found.column for arm in shown for found in arm.quality.slices))
+    if not columns:
+        st.info("The rows have no slice columns. Name them on the evalset's card as `slices`.")
+        return
+    column = st.selectbox("Column", columns, format_func=one_line, key="slice")
+    st.html(markup.legend(behind.legend_of([arm.arm for arm in shown])))
+    pieces.chart(views.slice_chart(shown, column), f"accuracy by {column}")
+    st.html(markup.notes(["small slices say little: look at the intervals"]))
+
+
+def labels(results: RunResults) -> None:
+    """The labels of one arm: the worst, what is answered instead, then all."""
+    arm = _pick([arm for arm in results.arms if arm.quality.labels], results)
+    if arm is None:
+        st.info("Nothing is stored by label for this run.")
+        return
+    found = _diagnosis(results, arm.arm)
+    st.subheader("The worst labels", anchor=False)
+    pieces.chart(behind.label_chart(arm.quality.labels, arm.arm), "F1 of the worst labels")
+    if found is not None and found.confusions:
+        st.subheader("What is answered instead", anchor=False)
+        st.html(markup.table(behind.confusion_table(found, arm.quality.labels)))
+        st.caption("The part 'Answers' lists the items behind each row.")
+    with st.expander(f"All {len(arm.quality.labels)} labels"):
         st.html(markup.table(labels_table(arm.quality.labels)))
+
+
+def calibration(results: RunResults) -> None:
+    """Whether an arm's confidence can be trusted."""
+    found = [one for one in results.diagnosis if one.reliability]
+    if not found:
+        st.info("No arm of this run gave probabilities that were kept.")
+        return
+    names = {str(one.arm): one for one in found}
+    picked = st.multiselect("Arms", list(names), default=list(names), format_func=one_line, key="calibrated")
+    shown = [names[name] for name in picked]
+    st.html(markup.legend(behind.legend_of([one.arm for one in shown])))
+    left, right = st.columns(2)
+    with left:
+        st.subheader("As right as it is sure?", anchor=False)
+        pieces.chart(behind.reliability_chart(shown), "accuracy against confidence in ten bins")
+    with right:
+        st.subheader("What answering less would bring", anchor=False)
+        pieces.chart(behind.coverage_chart(shown), "precision against the share of items answered")
+    lines = [
+        f"{arm.arm}: calibration error (ECE) {arm.quality.ece.value:.3f}, n={arm.quality.ece.n:,}; "
+        f"{arm.quality.coverage.metric if arm.quality.coverage else 'coverage'}: "
+        f"{share_sentence(arm.quality.coverage)}"
+        for arm in results.arms
+        if arm.quality.ece is not None and arm.quality.ece.value is not None
+    ]
+    st.html(markup.notes(["confidences are scaled by a temperature fitted on dev", *lines]))
+
+
+def training(results: RunResults) -> None:
+    """Loss by step, and the seeds."""
+    trained = [(arm.arm, arm.fitted.artefact) for arm in results.arms if arm.fitted.artefact is not None]
+    if not trained:
+        st.info("No arm of this run was trained.")
+        return
+    st.html(markup.legend(behind.legend_of([arm for arm, _ in trained])))
+    st.subheader("Training loss", anchor=False)
+    pieces.chart(behind.training_chart(trained), "training loss by optimiser step")
+    st.html(
+        markup.notes(
+            f"{arm}: {made.recipe.method}, {made.train_rows:,} rows, {made.train_tokens:,} tokens, "
+            f"{made.steps:,} steps in {made.train_s:,.0f} s"
+            for arm, made in trained
+        )
+    )
+    if any(len(arm.seeds) > 1 for arm in results.arms):
+        st.subheader("Training seeds", anchor=False)
+        pieces.chart(behind.seeds_chart(results.arms), "accuracy of every training seed")
+
+
+def _pick(arms: list[ArmResult], results: RunResults) -> ArmResult | None:
+    if not arms:
+        return None
+    names = [str(arm.arm) for arm in arms]
+    ship = str(results.verdict.ship)
+    index = names.index(ship) if ship in names else 0
+    name = st.selectbox("Arm", names, index=index, format_func=one_line, key="labelled")
+    arm = arms[names.index(name)]
+    st.html(markup.legend([(str(arm.arm), colour_of(arm.arm))]))
+    return arm
+
+
+def _diagnosis(results: RunResults, arm: ArmId) -> ArmDiagnosis | None:
+    return next((one for one in results.diagnosis if one.arm == arm), None)
+
+
+def show(page: RunPage, results: RunResults) -> None:
+    """One part at a time."""
+    part = st.segmented_control("Part", PARTS, default=PARTS[0], key="part", label_visibility="collapsed")
+    match part:
+        case "Slices":
+            slices(results)
+        case "Labels":
+            labels(results)
+        case "Calibration":
+            calibration(results)
+        case "Training":
+            training(results)
+        case "Answers":
+            browse(page, results)
+        case _:
+            accuracy(page, results)
 
 
 found = pieces.run_results(

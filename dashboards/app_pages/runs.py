@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import pieces, state
+from dashboards import launch, pieces, state
 from harness.errors import UserError
-from harness.pipelines.history import list_history
+from harness.pipelines.history import Past, list_history
 from harness.pipelines.pages import stamp_of
 from harness.pipelines.reporting import compare_two
 from harness.report.compare import ComparedRuns, compare_view
 from harness.report.runs import runs_view
 
+MOST = 25  # runs of the list, the newest first
 
-def history() -> None:
-    """Every run folder, newest first."""
-    rows = list(reversed(list_history(state.runs_dir())))
-    for section in runs_view(rows).sections:
-        pieces.section(section, title=False)
+
+@st.cache_resource(max_entries=8, show_spinner=False)  # type: ignore[untyped-decorator]
+def listed(stamps: tuple[str, ...]) -> list[Past]:
+    """The list of runs, newest first."""
+    return list(reversed(list_history(state.runs_dir())))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing ...")  # type: ignore[untyped-decorator]
@@ -26,11 +27,27 @@ def compared(a: str, b: str, stamps: str) -> ComparedRuns:
     return compare_two(state.folder_of(a), state.folder_of(b), state.context())
 
 
+def history(running: bool) -> None:
+    """Every run folder, newest first; unfinished ones can go on."""
+    names = state.run_names()
+    stamps = (str(state.runs_dir()), *(f"{name} {stamp_of(state.folder_of(name))}" for name in names))
+    rows: list[Past] = listed(stamps)
+    for section in runs_view(rows[:MOST]).sections:
+        pieces.section(section, title=False)
+    if len(rows) > MOST:
+        st.caption(f"{len(rows) - MOST:,} older runs are left out here; `harness runs` lists all.")
+    for row in [row for row in rows if row.state == "incomplete"][:3]:
+        with st.container(border=True):
+            st.text(f"{row.run_id} is incomplete")
+            pieces.progress(state.open_run(row.run_id))
+            if not running:
+                launch.resume_button(row.run_id, "list")
+
+
 def compare(names: list[str]) -> None:
     """Two runs side by side."""
-    st.subheader("Compare two runs", anchor=False)
     if len(names) < 2:
-        st.caption("There is only one run with results; a second one can be compared with it.")
+        st.info("Two runs with results can be compared; there is one at most.")
         return
     left, right = st.columns(2)
     a = left.selectbox("A", names, index=1, key="a")
@@ -49,11 +66,18 @@ def compare(names: list[str]) -> None:
         pieces.section(section)
 
 
-pieces.heading(
-    "Which runs are there?", "Every run folder, complete or not, and what two of them say together."
-)
-if not state.run_names():
+PARTS = ("All runs", "Compare two", "Start one")
+pieces.heading("Which runs are there?", "Every run folder, complete or not; two side by side; and a new one.")
+running = launch.show_job()
+if launch.CASE in st.session_state and not st.session_state.get("sent-here"):
+    st.session_state["sent-here"] = True
+    st.session_state["runs-part"] = PARTS[2]
+part = st.segmented_control("Part", PARTS, default=PARTS[0], key="runs-part", label_visibility="collapsed")
+if part == PARTS[2]:
+    launch.form(running)
+elif not state.run_names():
     pieces.no_runs()
-else:
-    history()
+elif part == PARTS[1]:
     compare([name for name in state.run_names() if state.open_run(name).results is not None])
+else:
+    history(running)

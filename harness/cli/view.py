@@ -45,8 +45,7 @@ def view(
     environ = dict(os.environ) | {"TOR_RUNS_DIR": str(runs), "TOR_VIEW_RUN": run_id}
     environ["PYTHONPATH"] = os.pathsep.join([str(PAGES.parent), *_entries("PYTHONPATH")])
     typer.echo(f"Open http://{_shown(address)}:{port}   (stop with Ctrl-C)")
-    done = subprocess.run(view_command(port, address), env=environ, check=False)
-    raise typer.Exit(done.returncode if done.returncode > 0 else 0)
+    _become(view_command(port, address), environ)
 
 
 def view_command(port: int, address: str) -> list[str]:
@@ -62,11 +61,21 @@ def view_command(port: int, address: str) -> list[str]:
         "server.showEmailPrompt": "false",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
+        "runner.magicEnabled": "false",
         "client.showErrorDetails": "none",
         "theme.base": str(PAGES / "theme.toml"),
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     return [sys.executable, "-m", "streamlit", "run", str(PAGES / "app.py"), *flags]
+
+
+def _become(words: list[str], environ: dict[str, str]) -> None:
+    """Hand this process over, so that whoever stops it stops the pages; where that cannot be, wait."""
+    if os.name == "posix":
+        sys.stdout.flush()
+        os.execve(words[0], words, environ)
+    done = subprocess.run(words, env=environ, check=False)
+    raise typer.Exit(max(0, done.returncode))
 
 
 def _entries(name: str) -> list[str]:

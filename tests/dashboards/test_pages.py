@@ -11,7 +11,7 @@ from harness.store import find_run
 from harness.wording import percent
 from tests.dashboards.conftest import Open, words
 
-OF_A_RUN = ("verdict", "quality")
+OF_A_RUN = ("verdict", "quality", "latency", "route", "export")
 PAGES = (*OF_A_RUN, "runs")
 FILES = ("results.json", "manifest.json", "plan.yaml", "lock.json", "data.json")
 
@@ -46,7 +46,6 @@ def test_a_run_without_its_manifest_says_so(open_page: Open, runs: Path, page: s
     assert "no manifest" in open_page(runs, page).warning[0].value
 
 
-@pytest.mark.parametrize("page", OF_A_RUN)
 @pytest.mark.parametrize(
     ("name", "how"),
     [
@@ -55,7 +54,7 @@ def test_a_run_without_its_manifest_says_so(open_page: Open, runs: Path, page: s
         ("plan.yaml", "gone"),
     ],
 )
-def test_a_damaged_run_is_told_apart(open_page: Open, runs: Path, page: str, name: str, how: str) -> None:
+def test_a_damaged_run_is_told_apart(open_page: Open, runs: Path, name: str, how: str) -> None:
     path = find_run(runs, "latest").root / name
     match how:
         case "cut":
@@ -64,11 +63,18 @@ def test_a_damaged_run_is_told_apart(open_page: Open, runs: Path, page: str, nam
             path.write_bytes(bytes(range(256)) * 20)
         case "gone":
             path.unlink()
-    app = open_page(runs, page)
+    app = open_page(runs)
     assert app.error[0].value == "This run cannot be shown."
     assert "Other runs are not affected" in words(app)
     app.selectbox(key="run").select_index(1).run()
     assert not app.error and not app.exception, "the other run is still there"
+
+
+@pytest.mark.parametrize("page", OF_A_RUN)
+def test_a_damaged_run_breaks_no_page(open_page: Open, runs: Path, page: str) -> None:
+    path = find_run(runs, "latest").root / "results.json"
+    path.write_bytes(path.read_bytes()[:500])
+    assert open_page(runs, page).error[0].value == "This run cannot be shown."
 
 
 def test_the_verdict_is_that_of_the_record(open_page: Open, two_runs: Path) -> None:
@@ -88,6 +94,7 @@ def test_the_run_of_the_command_line_is_opened(open_page: Open, two_runs: Path) 
 
 def test_two_runs_are_compared(open_page: Open, two_runs: Path) -> None:
     app = open_page(two_runs, "runs")
+    app.segmented_control(key="runs-part").set_value("Compare two").run()
     said = words(app)
     assert "Arms in common" in said and "the same, so that arms are compared item by item" in said
     app.selectbox(key="b").select_index(1).run()

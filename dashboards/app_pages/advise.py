@@ -1,0 +1,326 @@
+"""Should we retrieve or tune? The use case as a form, and the advice that moves with it."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import streamlit as st
+
+from advisor.advice import Advice
+from advisor.bands import load_bands
+from advisor.case_file import dump_case, load_case, parse_case
+from advisor.commands import CommandPrices, open_market
+from advisor.cost.errors import CostError
+from advisor.cost.money import CURRENCIES
+from advisor.errors import CaseError
+from advisor.recommend import Basis, recommend
+from advisor.rubric import load_rubric
+from advisor.use_case import UseCase
+from dashboards import advice_views, markup, pieces, questions, state
+from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
+from harness.data.load import builtin_evalsets
+from harness.pipelines.advising import CaseRequest, plan_case
+from harness.pipelines.planning import EMBEDDED_CHAT
+from harness.plan import dump_plan
+from harness.wording import one_line
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+BLANK = "a blank form"
+OPEN_GROUPS = ("The task", "What it has to know")
+KEPT = "case-kept"
+SHOWN = 3  # open questions shown before 'more'
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)  # type: ignore[untyped-decorator]
+def advice_on(case_text: str, day: date) -> Advice:
+    """The advice on a use case given as YAML."""
+    case = parse_case(case_text, "the form")
+    basis = Basis(rubric=load_rubric(), market=open_market(case, CommandPrices()), bands=load_bands())
+    return recommend(case, basis)
+
+
+def fill(case: UseCase) -> None:
+    """Put a use case into the form."""
+    for name, value in answers_of(case).items():
+        st.session_state[name] = value
+        st.session_state[f"given.{name}"] = value
+
+
+def _start() -> None:
+    chosen = st.session_state["start"]
+    fill(UseCase(name="My use case") if chosen == BLANK else load_case(EXAMPLES / f"{chosen}.yaml"))
+
+
+def _upload() -> None:
+    file = st.session_state.get("case-file")
+    if file is None:
+        return
+    try:
+        fill(parse_case(file.getvalue().decode("utf-8-sig"), "the uploaded file"))
+        st.session_state["case-fault"] = ""
+    except (CaseError, UnicodeDecodeError) as fault:
+        st.session_state["case-fault"] = str(fault)
+
+
+def begin() -> None:
+    """Where the form starts: blank, an example, or a file."""
+    names = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+    if KEPT in st.session_state and key("name") not in st.session_state:
+        st.session_state.update(st.session_state[KEPT])  # Streamlit forgets the form of a page that was left
+    if key("name") not in st.session_state:
+        first = "ticket-routing" if "ticket-routing" in names else BLANK
+        st.session_state["start"] = first
+        _start()
+    st.selectbox(
+        "Start from",
+        [BLANK, *names],
+        key="start",
+        on_change=_start,
+        format_func=lambda name: name.replace("-", " "),
+    )
+    with st.expander("or from a CASE.yaml"):
+        st.file_uploader(
+            "CASE.yaml",
+            type=["yaml", "yml"],
+            key="case-file",
+            on_change=_upload,
+            label_visibility="collapsed",
+        )
+        if st.session_state.get("case-fault"):
+            st.error("This is no usable use case; the form stays as it was.")
+            st.text(st.session_state["case-fault"])
+
+
+def ask(field: str) -> None:
+    """One question."""
+    name = key(field)
+    found: Question = questions.question(field, st.session_state.get(f"given.{name}"))
+    match found.way:
+        case "choice" | "yes or no":
+            _choice(found, name)
+        case "steps":
+            st.select_slider(
+                found.text, found.options, key=name, format_func=lambda value: in_words(field, value)
+            )
+        case "choices":
+            st.multiselect(
+                found.text, found.options, key=name, format_func=lambda value: in_words(field, value)
+            )
+        case "money":
+            unit = st.session_state.get(key("currency")) or "USD"
+            st.number_input(
+                f"{found.text} ({unit})", min_value=0.0, key=name, placeholder="not known", format="%.15g"
+            )
+        case _:
+            st.text_input(found.text, key=name, placeholder="not known")
+
+
+def _choice(found: Question, name: str) -> None:
+    st.selectbox(found.text, found.options, key=name, format_func=lambda value: in_words(found.field, value))
+
+
+def form() -> None:
+    """All questions, the first of each group in sight."""
+    begin()
+    st.text_input("Name", key=key("name"), max_chars=120)
+    for title, fields in GROUPS.items():
+        with st.expander(title, expanded=title in OPEN_GROUPS):
+            for field in fields:
+                ask(field)
+    with st.expander("What does the work today"):
+        today()
+    with st.expander("Currency"):
+        currency()
+
+
+def today() -> None:
+    """The incumbent."""
+    kind, cost, accuracy, p95 = (key(f"incumbent.{part}") for part in TODAY)
+    st.selectbox("Who or what?", (None, "people", "system"), key=kind, format_func=lambda v: v or "not said")
+    unit = st.session_state.get(key("currency")) or "USD"
+    st.number_input(
+        f"Cost of one item ({unit})", min_value=0.0, key=cost, placeholder="not known", format="%.15g"
+    )
+    st.number_input(
+        "Share of right answers (0 to 1)", min_value=0.0, max_value=1.0, key=accuracy, placeholder="not known"
+    )
+    st.number_input("95 % done within (ms)", min_value=0.0, key=p95, placeholder="not known")
+
+
+def currency() -> None:
+    """The currency; any other than the dollar needs a dated rate."""
+    st.selectbox("Currency", CURRENCIES, key=key("currency"))
+    if st.session_state.get(key("currency")) not in (None, "USD"):
+        st.number_input("One US dollar buys", min_value=0.0, key=key("usd_rate.per_usd"), format="%.15g")
+        st.date_input("on", key=key("usd_rate.as_of"))
+        st.text_input("according to", key=key("usd_rate.source"))
+
+
+def recommendation(advice: Advice) -> None:
+    """The answer to the title's question."""
+    pair = advice.pair
+    predicted = markup.tag("predicted, not measured", "predicted")
+    open_call = pair.answer.value in {"tied", "measure", "neither"}
+    st.html(
+        markup.answer_card(
+            "RAG or fine-tuning?",
+            advice_views.ANSWERS[pair.answer],
+            [pair.sentence, advice.cannot_say],
+            "warn" if open_call or advice.cannot_say else "plain",
+            predicted,
+        )
+    )
+
+
+def confidence(advice: Advice) -> None:
+    """The option to try first, and how sure that is."""
+    first, sure = advice.first, advice.confidence
+    if first is not None:
+        second = next((one for one in advice.options if one.place == 2), None)
+        ahead = (
+            "" if second is None or sure.gap is None else f"{sure.gap} points ahead of {second.option.value}"
+        )
+        st.html(
+            markup.figures(
+                [
+                    ("first to try", first.option.value, ahead),
+                    ("confidence", sure.words, f"holds in about {sure.share:.0%} of cases: {sure.basis}"),
+                ]
+            )
+        )
+
+
+def reasons(advice: Advice) -> None:
+    """Scores, what they consist of, and what is ruled out."""
+    st.subheader("Why", anchor=False)
+    pieces.chart(advice_views.score_chart(advice), "score of every option that is not ruled out")
+    for one in advice.options:
+        if one.place is not None:
+            with st.expander(f"{one.place}. {one.option.value}: {one.score:+.2f} points"):
+                st.html(markup.table(advice_views.reason_table(one.contributions)))
+                if one.warnings:
+                    st.html(markup.bullets(one.warnings, "warn"))
+    vetoes = [f"{one.option.value}: {veto.reason}" for one in advice.options for veto in one.vetoes]
+    if vetoes:
+        st.subheader("Ruled out", anchor=False)
+        st.html(markup.bullets(vetoes))
+
+
+def what_would_change(advice: Advice) -> None:
+    """Flip points, open answers, and what a measurement takes."""
+    st.subheader("What would change the answer", anchor=False)
+    flips = [
+        f"{one.sentence} (now {one.now:,g}{', assumed' if one.assumed else ''})"
+        if one.field != "api_price"
+        else one.sentence
+        for one in advice.flips
+    ]
+    nothing = "no single one of volume, change rate, examples and price, within wide limits"
+    st.html(markup.bullets(flips or [nothing]))
+    settle = advice_views.settle_lines(advice)
+    if settle:
+        st.subheader("To settle it", anchor=False)
+        st.html(markup.bullets(settle))
+    unanswered = advice_views.question_lines(advice)
+    if unanswered:
+        st.subheader("Answers not given that could change it", anchor=False)
+        st.html(markup.bullets(unanswered[:SHOWN]))
+        if len(unanswered) > SHOWN:
+            with st.expander(f"{len(unanswered) - SHOWN} more"):
+                st.html(markup.bullets(unanswered[SHOWN:]))
+
+
+def expectations(advice: Advice) -> None:
+    """Predicted accuracy, money and time."""
+    st.subheader("What to expect", anchor=False)
+    if any(one.prediction and one.prediction.accuracy_low is not None for one in advice.options):
+        pieces.chart(advice_views.range_chart(advice), "predicted range of accuracy of every option")
+    table = advice_views.prediction_table(advice)
+    if table.rows:
+        st.html(markup.table(table))
+    if advice.assumptions:
+        with st.expander(f"{len(advice.assumptions)} figures are assumed"):
+            st.html(markup.table(advice_views.assumption_table(advice)))
+    foot = [*advice.notes, *(f"price {line}" for line in advice.prices)]
+    foot.append(f"rubric {advice.rubric_version} ({advice.rubric_sha256[:12]})")
+    foot += [f"not scored, as not known: {', '.join(advice.unknown)}"] if advice.unknown else []
+    st.html(markup.notes(foot))
+
+
+def plan_text(case_text: str, evalset: str) -> str:
+    """The plan that tests the advice on an evalset, as YAML."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "CASE.yaml"
+        path.write_text(case_text, encoding="utf-8")
+        request = CaseRequest(
+            case=path,
+            rows={"evalset": evalset},
+            model=EMBEDDED_CHAT,
+            tune_model=EMBEDDED_CHAT,
+            api_base="",
+            seed=17,
+            price_at=None,
+        )
+        return dump_plan(plan_case(request, state.context()))
+
+
+def take_away(case_text: str) -> None:
+    """The use case and the plan as files, and the way to a measurement."""
+    st.subheader("Put it to the test", anchor=False)
+    evalsets = sorted(builtin_evalsets())
+    one, two, three = st.columns(3)
+    with one:
+        st.download_button(
+            "CASE.yaml", case_text, "CASE.yaml", "application/yaml", icon=":material/download:",
+            on_click="ignore", width="stretch",
+        )  # fmt: skip
+        st.caption("This form, for `advisor assess`.")
+    with two:
+        if st.button("Test it on my own table", type="primary", icon=":material/science:", width="stretch"):
+            st.session_state["case-to-test"] = case_text
+            st.session_state.pop("sent-here", None)
+            st.switch_page("app_pages/runs.py")
+        st.caption("Takes the prediction along and locks it before any row is read.")
+    with three:
+        if evalsets:
+            evalset = st.selectbox("Evalset", evalsets, key="plan-evalset", format_func=one_line)
+            st.download_button(
+                "PLAN.yaml", lambda: plan_text(case_text, evalset), "PLAN.yaml", "application/yaml",
+                icon=":material/download:", on_click="ignore", width="stretch",
+            )  # fmt: skip
+
+
+def show() -> None:
+    """The answer on top, the form beside what lies behind it; on a phone in this order."""
+    top = st.container(key="answer")
+    left, right = st.columns([1, 2.1], gap="large")
+    with left:
+        form()
+    answers = {name: value for name, value in st.session_state.items() if str(name).startswith("case.")}
+    st.session_state[KEPT] = answers | {"start": st.session_state["start"]}
+    try:
+        case = case_from(answers)
+        case_text = dump_case(case)
+        advice = advice_on(case_text, date.today())
+    except (CaseError, CostError) as fault:
+        with top:
+            st.warning("There is no advice on this: some answers do not fit.", icon=":material/rule:")
+            st.text(str(fault))
+        return
+    with top:
+        recommendation(advice)
+    with right:
+        confidence(advice)
+        reasons(advice)
+        what_would_change(advice)
+        expectations(advice)
+        take_away(case_text)
+
+
+pieces.heading(
+    "Should we retrieve or tune?",
+    "Move an answer and see where the recommendation turns. It is a prediction; a bake-off tests it.",
+)
+show()

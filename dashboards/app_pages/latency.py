@@ -1,0 +1,44 @@
+"""Latency: how fast are the answers, and under which conditions was that measured?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import behind, markup, pieces
+from dashboards.theme import colour_of
+from harness.pipelines.pages import RunPage
+from harness.report.details import detail_sections
+from harness.results import RunResults
+from harness.wording import milliseconds
+
+
+def show(page: RunPage, results: RunResults) -> None:
+    """The distribution, p95 against the limit, the table, the machine."""
+    timed = [one for one in results.diagnosis if one.latency]
+    if timed:
+        st.subheader("How long a query takes", anchor=False)
+        st.html(markup.legend(behind.legend_of([one.arm for one in timed])))
+        pieces.chart(behind.latency_chart(timed), "share of queries answered within so many milliseconds")
+    known = [arm for arm in results.arms if arm.latency.p95_ms.value is not None]
+    limit = page.plan.decision.max_p95_ms if page.plan is not None else None
+    if known:
+        st.subheader("95 % of queries are answered within", anchor=False)
+        said = "; ".join(f"{arm.arm} {milliseconds(arm.latency.p95_ms.value)} ms" for arm in known)
+        pieces.chart(behind.percentile_chart(known, limit), f"p95 of every arm: {said}")
+        if limit is not None:
+            st.html(markup.notes([f"dashed line: the plan allows {milliseconds(limit)} ms"]))
+    st.subheader("Percentiles and conditions", anchor=False)
+    colours = [colour_of(arm.arm) for arm in results.arms]
+    st.html(markup.table(behind.latency_table(results.arms), colours=colours))
+    machine = pieces.by_key(detail_sections(results, page.manifest)).get("machine")
+    if machine is not None:
+        st.subheader("The machine", anchor=False)
+        pieces.section(machine, title=False)
+
+
+found = pieces.run_results(
+    "How fast are the answers?",
+    "Warm, uncached queries, one at a time. Waiting for a slot and earlier attempts are left out.",
+)
+if found is not None:
+    show(*found)

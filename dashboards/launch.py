@@ -1,0 +1,300 @@
+"""Starting a bake-off from a page: which rows, which arms, how long; then how it goes.
+
+The plan is made here and locked by the command that is started, as on the command line; where it has to be
+sized to a time, `harness bakeoff --minutes` makes it. Nothing is run inside the pages themselves.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from advisor.case_file import parse_case
+from dashboards import jobs, markup, pieces, state
+from dashboards.jobs import JobState
+from harness.data.load import builtin_evalsets
+from harness.data.problems import Problems
+from harness.data.table import read_table
+from harness.errors import UserError
+from harness.pipelines.advising import CaseRequest, plan_case
+from harness.pipelines.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft_plan
+from harness.plan import ExperimentPlan, build_plan, dump_plan
+from harness.records import Option
+from harness.wording import one_line, seconds
+
+POLL_S = 2.0
+FAST = ("floor", "classical")
+CASE = "case-to-test"
+OWN = "my own table"
+ENDINGS = ("csv", "tsv", "jsonl", "json")
+ENDED = {
+    0: ("finished", "complete"),
+    1: ("stopped on an error", "vetoed"),
+    2: ("refused", "vetoed"),
+    3: ("stopped; goes on with resume", "warn"),
+    4: ("stopped: over budget", "warn"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What was chosen in the form.
+
+    Attributes:
+        rows: the `data` part of the plan, but for the file's place.
+        case_text: the use case whose advice is tested, '' for none.
+    """
+
+    rows: Mapping[str, object]
+    options: tuple[str, ...]
+    model: str
+    minutes: int | None
+    budget_usd: float | None
+    offline: bool
+    case_text: str
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the table ...")  # type: ignore[untyped-decorator]
+def _columns(file_id: str, _content: bytes, name: str, encoding: str) -> tuple[tuple[str, ...], int, str]:
+    """(columns, rows, what is wrong) of an uploaded table."""
+    problems = Problems()
+    try:
+        table = read_table(_content, name, encoding, (), problems)
+    except UserError as error:
+        return (), 0, str(error)
+    return table.columns, len(table.rows), "\n".join(problems.lines()[:5])
+
+
+def show_job() -> bool:
+    """The newest job, if it is of any interest; True while one is running."""
+    found = jobs.latest(state.runs_dir())
+    if found is None:
+        return False
+    if found.running:
+        _running()
+        return True
+    _ended(found)
+    return False
+
+
+@st.fragment(run_every=POLL_S)  # type: ignore[untyped-decorator]
+def _running() -> None:
+    """Progress of the running job, looked up again every other second."""
+    found = jobs.latest(state.runs_dir())
+    if found is None or not found.running:
+        st.rerun()
+        return
+    with st.container(border=True):
+        began = datetime.fromisoformat(found.job.started_at)
+        took = seconds((datetime.now(UTC) - began).total_seconds())
+        st.html(markup.runline(found.run_id or "getting ready", [("running", "priced")], f"since {took}"))
+        if found.run_id:
+            pieces.progress(state.open_run(found.run_id))
+        st.code("\n".join(found.said[-4:]) or "starting ...", language=None)
+        soft, hard = st.columns(2)
+        soft.button(
+            "Stop", on_click=jobs.stop, args=(found.job,), icon=":material/stop_circle:", width="stretch",
+            help="As Ctrl-C does. Every answer so far is kept, and the run can go on later.",
+        )  # fmt: skip
+        hard.button(
+            "End at once", on_click=jobs.stop, args=(found.job,), kwargs={"hard": True}, width="stretch",
+            icon=":material/dangerous:", help="If it does not stop by itself. The journal stays whole.",
+        )  # fmt: skip
+
+
+def _ended(found: JobState) -> None:
+    words, kind = ENDED.get(found.code if found.code is not None else 3, ("stopped", "warn"))
+    page = state.open_run(found.run_id) if found.run_id else None
+    if page is not None and page.state == "complete":
+        words, kind = ENDED[0]
+    with st.container(border=True):
+        st.html(markup.runline(found.run_id or "no run was made", [(words, kind)], "last bake-off from here"))
+        if kind != "complete":
+            st.code("\n".join(found.said) or "it said nothing", language=None)
+        if page is None:
+            return
+        if page.results is not None:
+            if st.button("See the verdict", type="primary", icon=":material/trophy:", key="see"):
+                st.session_state["wanted-run"] = found.run_id
+                st.switch_page("app_pages/verdict.py")
+        else:
+            resume_button(found.run_id, "last")
+
+
+def resume_button(run_id: str, where: str) -> None:
+    """Go on with a run that stopped."""
+    if st.button("Go on with it", icon=":material/resume:", key=f"resume-{where}-{run_id}"):
+        now = datetime.now(UTC)
+        folder = jobs.new_folder(state.runs_dir(), now)
+        jobs.start(folder, ["resume", run_id, "--runs", str(state.runs_dir())], now, run_id)
+        st.rerun()
+
+
+def form(running: bool) -> None:
+    """Choose and start."""
+    case_text = st.session_state.get(CASE, "")
+    if case_text:
+        name = one_line(parse_case(case_text, "the form").name)
+        left, right = st.columns([3, 1])
+        with left:
+            st.html(markup.lead(f"The advice on '{name}' is locked with the plan and tested by this run."))
+        right.button("Without it", on_click=lambda: st.session_state.pop(CASE), width="stretch")
+    source = st.selectbox("Rows", [OWN, *sorted(builtin_evalsets())], key="rows", format_func=one_line)
+    upload = None
+    rows: dict[str, object] | None = {"evalset": source}
+    if source == OWN:
+        upload = st.file_uploader(
+            "A table with a text column and a label column", type=list(ENDINGS), key="table",
+            help="CSV (comma, semicolon or tab), or JSON lines. It stays on this machine.",
+        )  # fmt: skip
+        rows = None if upload is None else _own_rows(upload.getvalue(), upload.name, upload.file_id)
+    wanted = _settings(rows or {}, case_text)
+    missing = [] if rows else ["rows"]
+    missing += [] if wanted.options else ["at least one arm"]
+    if running:
+        st.caption("One at a time: a second run would slow the first one down and spoil its latencies.")
+    if missing:
+        st.caption(f"Still to choose: {', '.join(missing)}.")
+    ready = not running and not missing
+    if st.button("Start", type="primary", disabled=not ready, icon=":material/play_arrow:", key="start-run"):
+        begin(wanted, upload.getvalue() if upload else b"", upload.name if upload else "")
+
+
+def _own_rows(content: bytes, name: str, file_id: str) -> dict[str, object] | None:
+    encodings = ("utf-8", "cp1252", "utf-16", "latin-1")
+    encoding = st.selectbox("Encoding", encodings, key="encoding")
+    columns, count, wrong = _columns(file_id, content, name, encoding)
+    if wrong:
+        st.error("The table cannot be used as it is.", icon=":material/table:")
+        st.text(wrong)
+    if not columns:
+        return None
+    st.caption(f"{count:,} rows, {len(columns)} columns")
+    one, two, three = st.columns(3)
+    text = one.multiselect("Text columns", columns, key="text-columns", format_func=one_line)
+    label = two.selectbox("Label column", columns, index=None, key="label-column", format_func=one_line)
+    group = three.multiselect(
+        "Rows that belong together", columns, key="group-columns", format_func=one_line,
+        help="Customer or thread: such rows are never split between training and test.",
+    )  # fmt: skip
+    if not text or label is None:
+        return None
+    return {"text": text, "label": label, "group": group, "encoding": encoding}
+
+
+def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
+    known = [option.value for option in Option]
+    options = st.multiselect("Arms", known, default=list(DEFAULT_OPTIONS), key="arms")
+    one, two = st.columns(2)
+    model = one.text_input(
+        "Model of prompt and retrieve", EMBEDDED_CHAT, key="model", help="Or a hosted one: provider/model."
+    )
+    limits: list[int | None] = [None, 3, 8, 20, 60]
+    minutes = two.selectbox(
+        "About how long may it take?", limits, key="minutes", disabled=bool(case_text),
+        format_func=lambda value: "as long as it takes" if value is None else f"about {value} minutes",
+    )  # fmt: skip
+    with st.expander("More"):
+        items = st.number_input(
+            "Test items, at most", min_value=1, value=None, key="limit", placeholder="all"
+        )
+        budget = st.number_input(
+            "Stop before paid calls could cost more than $", min_value=0.01, value=None, key="budget",
+            placeholder="no limit",
+        )  # fmt: skip
+        offline = st.checkbox("Never use the network", key="offline")
+    return Wanted(
+        rows=dict(rows) | {"limit_test": items},
+        options=tuple(options),
+        model=model.strip() or EMBEDDED_CHAT,
+        minutes=None if case_text else minutes,
+        budget_usd=budget,
+        offline=offline,
+        case_text=case_text,
+    )
+
+
+def begin(wanted: Wanted, content: bytes, name: str) -> None:
+    """Store the table, make the plan, start the command; a fault is shown and nothing is started."""
+    now = datetime.now(UTC)
+    try:
+        folder = jobs.new_folder(state.runs_dir(), now)
+        rows = dict(wanted.rows)
+        if content:
+            ending = name.rsplit(".", 1)[-1].lower()
+            path = folder / f"rows.{ending if ending in ENDINGS else 'csv'}"
+            path.write_bytes(content)
+            rows["file"] = str(path.resolve())
+        words = _command(wanted, rows, folder)
+        jobs.start(folder, words, now)
+    except (UserError, OSError) as error:
+        st.error("The bake-off was not started.", icon=":material/error:")
+        st.text(str(error))
+        return
+    st.session_state.pop(CASE, None)
+    st.rerun()
+
+
+def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[str]:
+    common = ["--runs", str(state.runs_dir())]
+    common += ["--offline"] if wanted.offline else []
+    common += [] if wanted.budget_usd is None else ["--budget-usd", f"{wanted.budget_usd:g}"]
+    path = folder / jobs.PLAN
+    if wanted.minutes is not None:
+        return ["bakeoff", *_flags(wanted, rows), "--plan-out", str(path), *common]
+    path.write_text(dump_plan(_plan(wanted, rows)), encoding="utf-8")
+    return ["run", str(path), *common]
+
+
+def _flags(wanted: Wanted, rows: Mapping[str, object]) -> list[str]:
+    flags = ["--arms", ",".join(wanted.options), "--model", wanted.model, "--minutes", str(wanted.minutes)]
+    names = {"evalset": "--evalset", "file": "--data", "label": "--label", "encoding": "--encoding",
+             "limit_test": "--limit"}  # fmt: skip
+    for name, flag in names.items():
+        flags += [flag, str(rows[name])] if rows.get(name) else []
+    for name in ("text", "group"):
+        for column in _listed(rows.get(name)):
+            flags += [f"--{name}", column]
+    return flags
+
+
+def _plan(wanted: Wanted, rows: Mapping[str, object]) -> ExperimentPlan:
+    if not wanted.case_text:
+        request = PlanRequest(
+            evalset=str(rows.get("evalset", "")),
+            file=str(rows.get("file", "")),
+            text=tuple(_listed(rows.get("text"))),
+            label=str(rows.get("label", "")),
+            group=tuple(_listed(rows.get("group"))),
+            encoding=str(rows.get("encoding", "utf-8")),
+            options=wanted.options,
+            models=(wanted.model,),
+            limit_test=rows.get("limit_test"),  # type: ignore[arg-type]
+        )
+        return draft_plan(request, state.context())[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "CASE.yaml"
+        path.write_text(wanted.case_text, encoding="utf-8")
+        request_of_case = CaseRequest(
+            case=path, rows=rows, model=wanted.model, tune_model=EMBEDDED_CHAT, api_base="", seed=17,
+            price_at=None,
+        )  # fmt: skip
+        plan = plan_case(request_of_case, state.context())
+    raw = plan.model_dump(mode="json")
+    raw["arms"] = [arm for arm in raw["arms"] if arm["option"] in wanted.options]
+    return build_plan(raw, "the plan of the form")
+
+
+def _listed(value: object) -> Sequence[str]:
+    return [str(part) for part in value] if isinstance(value, list | tuple) else []
+
+
+def command_line(job: JobState) -> str:
+    """What was started, as one would type it."""
+    return shlex.join(["harness", *job.job.words])

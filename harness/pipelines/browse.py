@@ -1,0 +1,194 @@
+"""Items and answers of a stored run, a few at a time, straight from its files. Calls no model.
+
+A run may hold a hundred thousand answers, so none of this reads them all: the index keeps where each item
+stands in `items.jsonl`, the marks keep one small number an item, and the texts of a page are read when it
+is shown.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from advisor.cost.usage import Usage
+from harness.answers import ItemAnswer
+from harness.errors import StoreError
+from harness.journal import Lane
+from harness.measure.runs import item_answers
+from harness.measure.scored import score
+from harness.prompts.labels import read_label
+from harness.records import ArmId, Failure, Item, Option, Outcome, Prediction, Settled, Timing
+from harness.results import RunResults
+from harness.serial import decode_item
+from harness.store import RunFolder
+
+INVALID, FAILED, NOTHING = -1, -2, -3
+"""Marks below the label codes: no label could be read, no answer came, no outcome is stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemIndex:
+    """Where the items of a run stand.
+
+    Attributes:
+        labels: the label set; `truth` holds codes into it, by test item.
+        places, train: where an item begins in `items.jsonl`, in bytes: by test item, and by id for train.
+        slices: (column, value) pairs by test item.
+    """
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: array[int]
+    places: array[int]
+    slices: tuple[tuple[tuple[str, str], ...], ...]
+    train: Mapping[str, int] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A training item that an arm was shown with a query; its text is empty where the row is gone."""
+
+    item_id: str
+    text: str
+    label: str
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowsedAnswer:
+    """What one arm made of an item."""
+
+    answer: ItemAnswer
+    failure_message: str
+    shown: tuple[Shown, ...]
+    timing: Timing | None
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowsedItem:
+    """An item with every arm's answer; arms without an outcome for it are left out."""
+
+    item: Item
+    answers: tuple[BrowsedAnswer, ...]
+
+
+def read_index(folder: RunFolder) -> ItemIndex:
+    """Where every item stands.
+
+    Raises:
+        StoreError: if the rows are damaged.
+    """
+    labels = tuple(label.name for label in folder.data_facts().labels)
+    code = {label: number for number, label in enumerate(labels)}
+    ids: list[str] = []
+    truth, places = array("i"), array("q")
+    slices: list[tuple[tuple[str, str], ...]] = []
+    known: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
+    train: dict[str, int] = {}
+    at = 0
+    try:
+        with (folder.root / "items.jsonl").open("rb") as file:
+            for line in file:
+                row = json.loads(line)
+                item = row["item"]
+                if row["split"] == "test":
+                    ids.append(item["id"])
+                    truth.append(code[item["label"]])
+                    places.append(at)
+                    pairs = tuple((column, value) for column, value in item["slices"])
+                    slices.append(known.setdefault(pairs, pairs))
+                elif row["split"] == "train":
+                    train[item["id"]] = at
+                at += len(line)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"items.jsonl of run {folder.run_id} is damaged.", got=str(error)[:80]) from error
+    return ItemIndex(
+        labels=labels, ids=tuple(ids), truth=truth, places=places, slices=tuple(slices), train=train
+    )
+
+
+def primary_settled(folder: RunFolder, results: RunResults) -> dict[ArmId, Settled]:
+    """What each arm settled on, the first training seed of tuned arms; a route answers nothing itself."""
+    plan = folder.plan()
+    seeds = (plan.training_seeds[0], plan.seed)
+    with folder.journal(read_only=True) as journal:
+        stored = {(settled.arm, settled.seed): settled for settled in journal.settled()}
+    found = {}
+    for arm in results.arms:
+        if arm.arm.option is not Option.ROUTE:
+            mine = [stored[arm.arm, seed] for seed in seeds if (arm.arm, seed) in stored]
+            if mine:
+                found[arm.arm] = mine[0]
+    return found
+
+
+def read_marks(folder: RunFolder, settled: Settled, index: ItemIndex) -> array[int]:
+    """One number a test item: the code of the label that was answered, or one of the marks below 0."""
+    lane = _lane(settled)
+    code = {label: number for number, label in enumerate(index.labels)}
+    found: dict[str, int] = {}
+    with folder.journal(read_only=True) as journal:
+        for key, failed, text in journal.answers(lane):
+            label = None if failed else read_label(text or "", index.labels)
+            found[key] = FAILED if failed else INVALID if label is None else code[label]
+    marks = array("i")
+    for item in _items(folder, index.places):
+        marks.append(found.get(lane.key(item), NOTHING))
+    return marks
+
+
+def read_page(
+    folder: RunFolder, results: RunResults, index: ItemIndex, numbers: Sequence[int]
+) -> tuple[BrowsedItem, ...]:
+    """These test items, by their number in the index, with every arm's answer to them."""
+    items = _items(folder, [index.places[number] for number in numbers])
+    answers: dict[str, list[BrowsedAnswer]] = {item.id: [] for item in items}
+    temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
+    settled = primary_settled(folder, results)
+    with folder.journal(read_only=True) as journal:
+        stored = {arm: journal.outcomes_of(_lane(found), items) for arm, found in settled.items()}
+    for arm, outcomes in stored.items():
+        here = [item for item in items if item.id in outcomes]
+        scored = score(here, outcomes, index.labels)
+        for answer in item_answers(arm, scored, outcomes, index.labels, temperatures[arm]):
+            answers[answer.item_id].append(_browsed(answer, outcomes[answer.item_id], folder, index))
+    return tuple(BrowsedItem(item=item, answers=tuple(answers[item.id])) for item in items)
+
+
+def _browsed(answer: ItemAnswer, outcome: Outcome, folder: RunFolder, index: ItemIndex) -> BrowsedAnswer:
+    neighbours = outcome.neighbours if isinstance(outcome, Prediction) else ()
+    places = [index.train[near.item_id] for near in neighbours if near.item_id in index.train]
+    rows = {item.id: item for item in _items(folder, places)}
+    shown = []
+    for near in sorted(neighbours, key=lambda one: one.rank):
+        row = rows.get(near.item_id)
+        text, label = ("", "") if row is None else (row.text, row.label)
+        shown.append(Shown(item_id=near.item_id, text=text, label=label, rank=near.rank, score=near.score))
+    return BrowsedAnswer(
+        answer=answer,
+        failure_message=outcome.message if isinstance(outcome, Failure) else "",
+        shown=tuple(shown),
+        timing=outcome.timing,
+        usage=outcome.usage,
+    )
+
+
+def _items(folder: RunFolder, places: Sequence[int]) -> list[Item]:
+    """The items that begin at these bytes."""
+    found = []
+    try:
+        with (folder.root / "items.jsonl").open("rb") as file:
+            for place in places:
+                file.seek(place)
+                found.append(decode_item(json.dumps(json.loads(file.readline())["item"])))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
+    return found
+
+
+def _lane(settled: Settled) -> Lane:
+    return Lane(arm=settled.arm, seed=settled.seed, split="test", config=settled.config)
