@@ -27,28 +27,36 @@ def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
 
 
 def report(
-    name: RunName = "latest",
+    name: Annotated[
+        str, typer.Argument(metavar="[RUN|CASE.yaml]", help="A run, or a use case that is not measured yet.")
+    ] = "latest",
     formats: Annotated[
         list[str] | None, typer.Option("--format", "-f", help="text,pdf,html,json,csv,md,parquet")
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for the files. [default: the run folder's report/]"),
+        typer.Option(
+            "-o", "--output", help="Folder for the files. [default: the run folder's report/, or here]"
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All sections, in text.")] = False,
     company: Company = "",
     logo: Logo = None,
     currency: CurrencyName = "",
+    price_date: Annotated[str, typer.Option("--price-at", help="Prices of this day, for a use case.")] = "",
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Show a run again, or write it in other formats; nothing is run again."""
+    """Show a run again, or write it in other formats; nothing is run again. A use case: its prediction."""
     from harness.cli.show import show_results
     from harness.pipelines.reporting import export_run
     from harness.report.executive import stated_rate
     from harness.store import find_run
 
-    folder = find_run(runs, name)
     wanted = split_names(formats) or ("text",)
+    if name.endswith((".yaml", ".yml")):
+        _report_case(Path(name), wanted, output, (company, logo, currency), price_date)
+        return
+    folder = find_run(runs, name)
     if "text" in wanted:
         show_results(folder, folder.results(), full=full)
     files = [one for one in wanted if one != "text"]
@@ -56,6 +64,30 @@ def report(
         dress = make_dress(company, logo, currency, stated_rate(folder.results()))
         context = make_context(runs, open_progress(quiet=True))
         for path in export_run(folder, files, output or folder.root / "report", context, dress):
+            typer.echo(str(path))
+
+
+def _report_case(
+    case: Path,
+    wanted: tuple[str, ...],
+    output: Path | None,
+    dressed: tuple[str, Path | None, str],
+    price_date: str,
+) -> None:
+    from harness.pipelines.case_report import CaseReport, advised, export_case
+    from harness.report.executive_case import stated_rate
+
+    context = make_context(DEFAULT_RUNS, open_progress(quiet=True))
+    found = advised(CaseReport(case=case, price_at=price_date), context)
+    if "text" in wanted:
+        from advisor.text import advice_text
+
+        typer.echo(advice_text(found.advice), nl=False)
+    files = [one for one in wanted if one != "text"]
+    if files:
+        company, logo, currency = dressed
+        dress = make_dress(company, logo, currency, stated_rate(found.advice))
+        for path in export_case(found, files, output or Path(), dress):
             typer.echo(str(path))
 
 

@@ -74,7 +74,7 @@ def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> l
             run=f"harness report {reported.results.run_id} --format md,csv",
         )
     made = [file for name in wanted for file in FORMATS[name](reported).items()]
-    return [_write(out_dir, name, content) for name, content in made]
+    return [write_whole(out_dir, name, content) for name, content in made]
 
 
 def arm_rows(results: RunResults) -> list[dict[str, Value]]:
@@ -278,7 +278,12 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", errors="backslashreplace")
 
 
-def _write(folder: Path, name: str, content: bytes) -> Path:
+def write_whole(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file whole or not at all.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
     path = folder / name
     temporary = folder / f".{name}.{os.getpid()}.tmp"
     try:

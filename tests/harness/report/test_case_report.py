@@ -1,0 +1,136 @@
+"""The report on a use case: a prediction on every page, the advice's own figures, in every format."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from advisor.advice import Advice, MoneySpan, ToSettle
+from advisor.commands import CommandPrices, advise
+from advisor.rubric import Option
+from harness.cli.app import app
+from harness.errors import UsageError
+from harness.report.dress import Dress
+from harness.report.executive_case import case_paper, stated_rate
+from harness.report.export_case import Advised, write_case_report
+from harness.report.html.page import render_html
+from harness.report.paper import charts_of
+from harness.wording import Currency
+from tests.support.pdf_text import page_count, text_of
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+DAY = datetime(2026, 11, 20, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script> #panic() *x* \u202e\u05e9 "
+
+
+@pytest.fixture(scope="module")
+def advice() -> Advice:
+    return advise(ROOT / "examples" / "ticket-routing.yaml", CommandPrices(price_at="2026-11-20"))
+
+
+def advised(advice: Advice) -> Advised:
+    return Advised(advice=advice, name="ticket-routing", day=DAY, command="harness plan ticket-routing.yaml")
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_the_pdf_says_prediction_on_every_page(advice: Advice, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    (path,) = write_case_report(advised(advice), ["pdf"], tmp_path)
+    pdf = path.read_bytes()
+    assert text_of(pdf).count("PREDICTION") == page_count(pdf) >= 3
+    assert path.name == "ticket-routing-prediction.pdf"
+
+
+def test_its_figures_are_those_of_the_advice(advice: Advice) -> None:
+    """From `advisor assess`: accuracy 0.82 to 0.96, 0.9 to 14.0 months, about 60 %, $100 per 1,000 today."""
+    page = squeezed(render_html(case_paper(advice, DAY, "run"), (), (), ()))
+    for figure in ("82.0 % to 96.0 %", "0.9 to 14.0 months", "about 60 %", "$100 per 1,000", "+4.62"):
+        assert squeezed(figure) in page, figure
+
+
+def test_every_reason_of_the_first_three_leads_to_its_source(advice: Advice) -> None:
+    paper = case_paper(advice, DAY, "run")
+    for option in advice.options[:3]:
+        for part in option.contributions:
+            assert any(part.source in source for source in paper.references)
+
+
+def test_flips_and_open_questions_are_said(advice: Advice) -> None:
+    page = squeezed(render_html(case_paper(advice, DAY, "run"), (), (), ()))
+    assert advice.flips and advice.open_questions
+    for sentence in (*(f.sentence for f in advice.flips), *(q.question for q in advice.open_questions)):
+        assert squeezed(sentence)[1:] in page
+
+
+def test_what_a_measurement_takes_is_said(advice: Advice) -> None:
+    settle = ToSettle(
+        options=(Option.CLASSICAL, Option.TUNE),
+        items=410,
+        difference=0.03,
+        discordance=0.1,
+        items_to_label=150,
+        usd=MoneySpan(low=Decimal(60), likely=Decimal(75), high=Decimal(90)),
+        sentence="410 items show a difference of 3 points in 8 of 10 cases",
+    )
+    page = squeezed(render_html(case_paper(replace(advice, settle=settle), DAY, "harness plan"), (), (), ()))
+    assert squeezed("410 items would tell the two closest options apart") in page
+    assert squeezed("150 are still to be labelled. Labels and calls: $60.00 to $90.00.") in page
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_every_example_has_a_page_with_charts_said_in_words(path: Path) -> None:
+    paper = case_paper(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run")
+    assert paper.state == "prediction" and paper.headline
+    assert all(chart.alt for chart in charts_of(paper))
+    assert "PREDICTION" in render_html(paper, (), (), ())
+
+
+def test_the_same_case_and_day_give_the_same_bytes(advice: Advice, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    one, two = (
+        write_case_report(advised(advice), ["pdf", "html", "json"], tmp_path / name) for name in ("a", "b")
+    )
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    assert json.loads(one[2].read_text())["pair"]["answer"] == advice.pair.answer.value
+
+
+def test_a_hostile_name_changes_nothing_but_itself(advice: Advice, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    wild = replace(advice, case=replace(advice.case, name=HOSTILE * 2_000))
+    pdf, html = write_case_report(advised(wild), ["pdf", "html"], tmp_path)
+    assert page_count(pdf.read_bytes()) <= 6
+    assert html.read_text(encoding="utf-8").count("<script>") == 1
+
+
+def test_another_currency_is_the_advices_own_or_the_users(advice: Advice) -> None:
+    assert stated_rate(advice) is None
+    brand = advise(ROOT / "examples" / "brand-voice.yaml", CommandPrices(price_at="2026-11-20"))
+    rate = stated_rate(brand)
+    assert rate is not None and rate.code == "EUR"
+    dress = Dress(currency=Currency(code="CHF", per_usd=Decimal(2), source="given"))
+    page = render_html(case_paper(advice, DAY, "run", dress), (), (), ())
+    assert "CHF 200 per 1,000" in page and "1 US dollar = 2 CHF (given)" in page
+
+
+def test_an_unknown_format_lists_the_known(advice: Advice, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="text, json, pdf, html"):
+        write_case_report(advised(advice), ["csv"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_takes_a_case(tmp_path: Path) -> None:
+    case = str(EXAMPLES[0])
+    done = CliRunner().invoke(app, ["report", case, "-f", "html", "-o", str(tmp_path), "--company", "Acme"])
+    assert done.exit_code == 0, done.output
+    (path,) = tmp_path.iterdir()
+    assert "Acme" in path.read_text(encoding="utf-8")
