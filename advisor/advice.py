@@ -219,6 +219,7 @@ class Advice:
     Attributes:
         options: ranked ones first, vetoed ones last.
         cannot_say: set when every option is vetoed or nothing is known.
+        incumbent_usd_per_1k_total: today's price with wrong answers, as totals of options count them.
         rubric_version, rubric_sha256, prices: what it rests on.
     """
 
@@ -235,6 +236,7 @@ class Advice:
     notes: tuple[str, ...]
     cannot_say: str
     incumbent_usd_per_1k: Decimal | None
+    incumbent_usd_per_1k_total: Decimal | None
     currency: str
     rate: DatedRate | None
     prices: tuple[str, ...]

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from advisor.cost.money import ExchangeRate, to_usd
-from advisor.use_case import UseCase
+from advisor.use_case import Task, UseCase, facts_needed
 
 
 class Scenario(StrEnum):
@@ -88,7 +88,7 @@ def days(table: Mapping[str, tuple[float, float, float]], option: str, scenario:
 
 def load_assumptions() -> Assumptions:
     """The packaged file."""
-    return parse_assumptions(resources.files("advisor").joinpath("assumed.toml").read_text(encoding="utf-8"))
+    return parse_assumptions(Path(__file__).with_name("assumed.toml").read_text(encoding="utf-8"))
 
 
 def parse_assumptions(text: str) -> Assumptions:
@@ -200,6 +200,19 @@ def rates(case: UseCase) -> tuple[ExchangeRate, ...]:
         return ()
     given = case.usd_rate
     return (ExchangeRate(currency="EUR", per_usd=given.per_usd, as_of=given.as_of, source=given.source),)
+
+
+_OF_FACTS = ("knowledge_tokens", "knowledge_changed_share", "knowledge_changes_per_month")
+_OF_LABELS = ("labels", "label_changes_per_month")
+
+
+def assumed_in(case: UseCase, inputs: Inputs) -> dict[str, AssumedRange]:
+    """By field, the ranges that stood in for an answer and that something hangs on in this case."""
+    used = {entry.key.split(":")[0]: entry for entry in inputs.assumed}
+    idle: tuple[str, ...] = _OF_FACTS if facts_needed(case) is False else ()
+    if case.task not in (None, Task.CLASSIFICATION):
+        idle += _OF_LABELS
+    return {name: entry for name, entry in used.items() if name not in idle}
 
 
 def resolve(case: UseCase, assumptions: Assumptions, scenario: Scenario) -> Inputs:

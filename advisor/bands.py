@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 from advisor.rubric import Option
 from advisor.use_case import (
@@ -110,7 +110,7 @@ def parse_bands(text: str) -> Bands:
 
 def load_bands() -> Bands:
     """The packaged bands."""
-    return parse_bands(resources.files("advisor").joinpath("bands.toml").read_text(encoding="utf-8"))
+    return parse_bands(Path(__file__).with_name("bands.toml").read_text(encoding="utf-8"))
 
 
 def size_class(billions: float | None) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from importlib import resources
+from pathlib import Path
 from typing import Any, TypeVar
 
 from advisor.errors import CaseError
@@ -225,9 +225,7 @@ def parse_catalogue(text: str) -> Catalogue:
 
 def load_catalogue() -> Catalogue:
     """The packaged catalogue."""
-    return parse_catalogue(
-        resources.files("advisor").joinpath("base_models.toml").read_text(encoding="utf-8")
-    )
+    return parse_catalogue(Path(__file__).with_name("base_models.toml").read_text(encoding="utf-8"))
 
 
 def _model(row: dict[str, Any], licences: Mapping[str, Licence]) -> BaseModel:

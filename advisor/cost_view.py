@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.advice import MoneySpan, Veto
-from advisor.assumed import AssumedRange, Scenario, rates, resolve
+from advisor.assumed import AssumedRange, Scenario, assumed_in, rates, resolve
 from advisor.break_even_view import BreakEvenRow, break_even_row
 from advisor.cost.ledger import LedgerLine
 from advisor.cost.money import format_money, from_usd
+from advisor.cost.tco import Against, against
 from advisor.economics import Market, option_tco
-from advisor.predict import incumbent_usd_per_1k, running_per_1k
+from advisor.predict import incumbent_tco, incumbent_usd_per_1k, running_per_1k, stand_ins
 from advisor.rubric import Option, load_rubric
 from advisor.swing_view import CostSwing, cost_swings
 from advisor.text import ascii_safe
@@ -33,6 +35,7 @@ class OptionSheet:
     usd_horizon: MoneySpan
     usd_per_1k: MoneySpan
     usd_per_1k_running: MoneySpan
+    against_today: Against | None
     break_even: BreakEvenRow | None
     swings: tuple[CostSwing, ...]
 
@@ -45,6 +48,7 @@ class CostSheet:
     options: tuple[OptionSheet, ...]
     incumbent_usd_per_1k: Decimal | None
     assumed: tuple[AssumedRange, ...]
+    notes: tuple[str, ...]
 
 
 def cost_sheet(case: UseCase, market: Market) -> CostSheet:
@@ -55,6 +59,7 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
     """
     inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
     fallen = vetoes(case, load_rubric().veto)
+    today = incumbent_tco(case, inputs[Scenario.LIKELY], counted=False)
     sheets = []
     for option in Option:
         tco = {s: option_tco(case, option, inputs[s], market) for s in Scenario}
@@ -71,6 +76,7 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
                 usd_horizon=_span([t.horizon_usd for t in tco.values()], likely.horizon_usd),
                 usd_per_1k=_span([t.usd_per_1k for t in tco.values()], likely.usd_per_1k),
                 usd_per_1k_running=_span([running_per_1k(t) for t in tco.values()], running_per_1k(likely)),
+                against_today=None if today is None else against(likely, today),
                 break_even=break_even_row(case, option, inputs, market),
                 swings=cost_swings(case, option, inputs[Scenario.LIKELY], market),
             )
@@ -79,7 +85,8 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
         case=case,
         options=tuple(sheets),
         incumbent_usd_per_1k=incumbent_usd_per_1k(case),
-        assumed=inputs[Scenario.LIKELY].assumed,
+        assumed=tuple(assumed_in(case, inputs[Scenario.LIKELY]).values()),
+        notes=stand_ins(case, market),
     )
 
 
@@ -113,6 +120,8 @@ def cost_text(sheet: CostSheet) -> str:
         lines.append(f"  a month             {span(option.usd_per_month)}")
         lines += [_line(entry, show) for entry in option.monthly if entry.name != "wrong answers"]
         lines.append(f"  over the horizon    {span(option.usd_horizon)}")
+        if option.against_today is not None:
+            lines.append(f"  against today       {_saving(option.against_today, show)}")
         if option.break_even is not None:
             lines += _break_even_lines(option.break_even)
         for swing in option.swings[:3]:
@@ -127,8 +136,16 @@ def cost_text(sheet: CostSheet) -> str:
         lines.append("")
     for a in sheet.assumed:
         lines.append(f"assumed {a.key}: {a.likely:,g} {a.unit} ({a.low:,g} to {a.high:,g}) [{a.source}]")
+    lines += [f"note: {note}" for note in sheet.notes]
     lines.append("Wrong answers are not counted here: no accuracy is known before it is measured.")
     return ascii_safe("\n".join(lines) + "\n")
+
+
+def _saving(found: Against, show: Callable[[Decimal | None], str]) -> str:
+    saving = found.monthly_saving_usd
+    more = saving is not None and saving < 0
+    amount = show(None if saving is None else abs(saving))
+    return f"{amount} a month {'more' if more else 'saved'}; {found.reason}"
 
 
 def _break_even_lines(row: BreakEvenRow) -> list[str]:
@@ -142,8 +159,7 @@ def _break_even_lines(row: BreakEvenRow) -> list[str]:
     return lines
 
 
-def _line(entry: LedgerLine, show: object) -> str:
-    assert callable(show)
+def _line(entry: LedgerLine, show: Callable[[Decimal | None], str]) -> str:
     quantity = "unknown"
     if entry.quantity is not None:
         quantity = f"{entry.quantity:,.0f}" if entry.quantity >= 100 else f"{float(entry.quantity):.3g}"

@@ -150,7 +150,7 @@ def own_fleet(case: UseCase, prompt_tokens: tuple[float, float], inputs: Inputs,
     """
     machine = serving_machine(case, inputs, market.sheet)
     speeds = market.assumptions.speeds
-    speed = speeds.get(machine.name) or speeds["L4" if machine.kind == "gpu" else "cpu-4"]
+    speed = speeds.get(machine.name) or speeds[stand_in(machine)]
     factor = {Scenario.CHEAP: market.assumptions.faster, Scenario.LIKELY: 1.0}.get(
         inputs.scenario, market.assumptions.slower
     )
@@ -165,6 +165,11 @@ def own_fleet(case: UseCase, prompt_tokens: tuple[float, float], inputs: Inputs,
         scaling=Scaling.TO_ZERO if to_zero else Scaling.FIXED,
         min_replicas=0 if to_zero else 1,
     )
+
+
+def stand_in(machine: Machine) -> str:
+    """The machine whose speed is taken where that of `machine` is not known."""
+    return "L4" if machine.kind == "gpu" else "cpu-4"
 
 
 def _own_month(case: UseCase, prompt: _Prompt, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
@@ -219,9 +224,8 @@ def _training(rows: float, prompt: _Prompt, inputs: Inputs, market: Market) -> t
 def _bought(rows: float, inputs: Inputs) -> tuple[LedgerLine, ...]:
     if rows <= 0:
         return ()
-    return label_lines(
-        Labels(items=round(rows), usd_per_item=inputs.example_cost), "price of one more example"
-    )
+    bought = Labels(items=round(rows), usd_per_item=inputs.example_cost)
+    return label_lines(bought, "price of one more example", PriceBasis.ESTIMATE)
 
 
 def _indexing(tokens: float, market: Market) -> tuple[LedgerLine, ...]:

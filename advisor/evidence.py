@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 NOT_MEASURED_HERE = "published, not measured here"
@@ -25,6 +25,7 @@ class Tag(StrEnum):
     SECOND_HAND = "S"  # quoted by someone else
     VENDOR = "V"  # said by who sells it
     COMPUTED = "C"  # computed from published inputs
+    UNVERIFIED = "U"  # noted once, and not found again at any address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def _figure(row: dict[str, Any], checked: date) -> Evidence:
 
 def load_evidence() -> tuple[Evidence, ...]:
     """The packaged figures of `evidence.toml`."""
-    return parse_evidence(resources.files("advisor").joinpath("evidence.toml").read_text(encoding="utf-8"))
+    return parse_evidence(Path(__file__).with_name("evidence.toml").read_text(encoding="utf-8"))
 
 
 def published_range(

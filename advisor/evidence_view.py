@@ -24,7 +24,7 @@ def figures(task: str | None, option: str | None) -> tuple[Evidence, ...]:
     return tuple(e for e in known if task in (None, e.task) and option in (None, e.option))
 
 
-_TAGS = "P text or table seen, R public repository, S second-hand, V vendor, C computed"
+_TAGS = "P text or table seen, R public repository, S second-hand, V vendor, C computed, U unverified"
 
 
 def figures_text(found: tuple[Evidence, ...]) -> str:

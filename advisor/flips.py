@@ -143,14 +143,19 @@ def _nearest(
     previous = start
     for step in range(1, GRID + 1):
         value = start * (end / start) ** (step / GRID)
-        if at(value) == now:
+        beyond = at(value)
+        if beyond == now:
             previous = value
             continue
         near, far = previous, value
         for _ in range(BISECTIONS):
             middle = math.sqrt(near * far)
-            near, far = (middle, far) if at(middle) == now else (near, middle)
-        return far, at(far)
+            found = at(middle)
+            if found == now:
+                near = middle
+            else:
+                far, beyond = middle, found
+        return far, beyond
     return None
 
 

@@ -22,6 +22,7 @@ from advisor.economics import (
     runs_own_model,
     serving_machine,
     setting_of,
+    stand_in,
 )
 from advisor.rubric import Option
 from advisor.stats_light import wilson
@@ -172,7 +173,29 @@ def incumbent_usd_per_1k(case: UseCase) -> Decimal | None:
     return to_usd(case.incumbent.cost_per_item, case.currency, rates(case)) * 1000
 
 
-def _incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:
+def incumbent_total_per_1k(case: UseCase) -> Decimal | None:
+    """What 1,000 items cost today with the wrong answers among them; None where a part is not known."""
+    today, given = incumbent_usd_per_1k(case), case.incumbent
+    if today is None or given is None or given.accuracy is None or case.wrong_answer_cost is None:
+        return None
+    wrong = to_usd(case.wrong_answer_cost, case.currency, rates(case))
+    return today + 1000 * (1 - Decimal(str(given.accuracy))) * wrong
+
+
+def stand_ins(case: UseCase, market: Market) -> tuple[str, ...]:
+    """Notes on figures that stand in for those of the machine named.
+
+    Raises:
+        CostError: if the machine has no known price.
+    """
+    machine = serving_machine(case, resolve(case, market.assumptions, Scenario.LIKELY), market.sheet)
+    if machine.name in market.assumptions.speeds:
+        return ()
+    return (f"no speed is known for {machine.name}; that of {stand_in(machine)} stands in",)
+
+
+def incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:
+    """Today's way over the horizon, its wrong answers `counted` where their price is known."""
     thousand = incumbent_usd_per_1k(case)
     if thousand is None or case.incumbent is None:
         return None
@@ -198,7 +221,7 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
     for scenario, total in tco.items():
         both = total.option.accuracy is not None and case.incumbent is not None
         counted = both and case.incumbent is not None and case.incumbent.accuracy is not None
-        today = _incumbent_tco(case, inputs[scenario], counted)
+        today = incumbent_tco(case, inputs[scenario], counted)
         assert today is not None
         if not counted:
             total = total_cost(total.option, replace(total.setting, wrong_usd=Decimal(0)))

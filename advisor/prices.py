@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ def price_sheet(case: UseCase, assumptions: Assumptions, book: PriceBook) -> Pri
 
 def load_snapshot(public: GenaiPrices) -> Snapshot | None:
     """The packaged snapshot, if it was taken from the data set that is installed."""
-    raw = json.loads(resources.files("advisor").joinpath("price_snapshot.json").read_text(encoding="utf-8"))
+    raw = json.loads(Path(__file__).with_name("price_snapshot.json").read_text(encoding="utf-8"))
     if (raw["version"], raw["sha256"]) != (public.version, public.sha256):
         return None
     return Snapshot(schedules={name: _read(row, public) for name, row in raw["models"].items()})

@@ -22,11 +22,11 @@ from advisor.advice import (
     ToSettle,
     plain,
 )
-from advisor.assumed import AssumedRange, Assumptions, Scenario, resolve
+from advisor.assumed import Assumptions, Scenario, assumed_in, resolve
 from advisor.bands import Bands
 from advisor.economics import Market
 from advisor.flips import Judge, find_flips, find_open_questions
-from advisor.predict import incumbent_usd_per_1k, predict
+from advisor.predict import incumbent_total_per_1k, incumbent_usd_per_1k, predict, stand_ins
 from advisor.rubric import Option, Rubric
 from advisor.scoring import Scores, band_of, between, combines, contributions, pair_answer
 from advisor.use_case import Task, UseCase, facts_needed, must_self_host
@@ -69,9 +69,10 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         open_questions=find_open_questions(case, judge, scores) if look_around else (),
         assumptions=_assumptions(case, basis.market.assumptions),
         unknown=scores.unknown,
-        notes=_notes(case),
+        notes=(*_notes(case), *stand_ins(case, basis.market)),
         cannot_say=_cannot_say(scores),
         incumbent_usd_per_1k=incumbent_usd_per_1k(case),
+        incumbent_usd_per_1k_total=incumbent_total_per_1k(case),
         currency=case.currency,
         rate=case.usd_rate,
         prices=() if must_self_host(case) else _price_lines(basis.market),
@@ -237,15 +238,7 @@ def _settling_cost(
 
 
 def _assumptions(case: UseCase, assumptions: Assumptions) -> tuple[Assumption, ...]:
-    used: dict[str, AssumedRange] = {
-        r.key.split(":")[0]: r for r in resolve(case, assumptions, Scenario.LIKELY).assumed
-    }
-    if facts_needed(case) is False:
-        for name in ("knowledge_tokens", "knowledge_changed_share", "knowledge_changes_per_month"):
-            used.pop(name, None)
-    if case.task not in (None, Task.CLASSIFICATION):
-        for name in ("labels", "label_changes_per_month"):
-            used.pop(name, None)
+    used = assumed_in(case, resolve(case, assumptions, Scenario.LIKELY))
     return tuple(
         Assumption(field=name, low=r.low, likely=r.likely, high=r.high, unit=r.unit, source=r.source)
         for name, r in used.items()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 
@@ -115,6 +115,7 @@ class Rubric:
     veto: VetoRules
 
 
+_NOTHING, _HUNDREDTH = Decimal(0), Decimal("0.01")
 _FACTOR_KEYS = {"name", "function", "weight", "toward", "at", "reason", "source", "opened"}
 
 
@@ -166,10 +167,12 @@ def _factor(row: Mapping[str, Any]) -> Factor:
 
 def load_rubric() -> Rubric:
     """The packaged rubric."""
-    return parse_rubric(resources.files("advisor").joinpath("rubric.toml").read_text(encoding="utf-8"))
+    return parse_rubric(Path(__file__).with_name("rubric.toml").read_text(encoding="utf-8"))
 
 
 def points(factor: Factor, option: Option, strength: float) -> Decimal:
     """What a factor of that strength adds to an option's score, in hundredths of a point."""
-    value = Decimal(repr(factor.weight * strength * factor.toward.get(option, 0.0)))
-    return value.quantize(Decimal("0.01")) + Decimal(0)
+    toward = factor.toward.get(option, 0.0)
+    if not toward or not strength:
+        return _NOTHING
+    return Decimal(repr(factor.weight * strength * toward)).quantize(_HUNDREDTH) + _NOTHING  # no negative 0

@@ -95,7 +95,9 @@ def _table(advice: Advice) -> str:
         known = (
             "" if incumbent is None or incumbent.accuracy is None else f", accuracy {incumbent.accuracy:.2f}"
         )
-        lines.append(f"today: {_money(advice, today)} per 1,000{known}")
+        total = advice.incumbent_usd_per_1k_total
+        in_all = "" if total is None else f", {_money(advice, total)} in all with its wrong answers"
+        lines.append(f"today: {_money(advice, today)} per 1,000{known}{in_all}")
     return "\n".join(lines)
 
 

@@ -183,7 +183,7 @@ class UseCase:
     open_model_billions: float | None = _ask(
         "How large is the open model you would tune?", "billion parameters", 0, above=True
     )
-    hardware: str | None = _ask("Which machine would serve it (none, cpu-4, L4, 3090, A100-80, H100)?")
+    hardware: str | None = _ask("Which machine would serve it (none, cpu-4, T4, L4, A100-80, H100)?")
     machine_hour_cost: Decimal | None = _ask("What does an hour of that machine cost?", "money", 0)
     licence: Licence | None = _ask("Which licences of an open model will do?")
     languages: tuple[str, ...] | None = _ask("Which languages (en, de, ...)?")

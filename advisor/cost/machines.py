@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from advisor.cost.errors import CostError
@@ -43,7 +43,7 @@ class Machine:
 
 def load_machines() -> tuple[Machine, ...]:
     """The packaged example prices of `gpu_prices.toml`, every one illustrative."""
-    text = resources.files("advisor.cost").joinpath("gpu_prices.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("gpu_prices.toml").read_text(encoding="utf-8")
     return tuple(
         Machine(
             name=row["name"],

@@ -68,7 +68,13 @@ def provider_training_lines(
     return (line("training tokens", tokens, "tokens", price, PriceBasis.LIST_PRICE, source),)
 
 
-def label_lines(labels: Labels, source: str) -> tuple[LedgerLine, ...]:
-    """What labelling costs; nothing of anything costs 0, an unknown price of some is unknown."""
+def label_lines(
+    labels: Labels, source: str, basis: PriceBasis = PriceBasis.MEASURED
+) -> tuple[LedgerLine, ...]:
+    """What labelling costs; nothing of anything costs 0, an unknown price of some is unknown.
+
+    Args:
+        basis: `MEASURED` for items that were counted, `ESTIMATE` for a number that is assumed.
+    """
     items = None if labels.items is None else Decimal(labels.items)
-    return (line("labelling", items, "items", labels.usd_per_item, PriceBasis.MEASURED, source),)
+    return (line("labelling", items, "items", labels.usd_per_item, basis, source),)

@@ -134,7 +134,8 @@ def test_packaged_machine_prices_are_illustrative_dated_and_few():
 
 def test_the_users_own_hourly_price_wins_and_an_unknown_machine_is_an_error():
     rows = machines.load_machines()
-    assert machines.find_machine("l4", rows).usd_per_hour == D("0.80")
+    assert machines.find_machine("l4", rows).usd_per_hour == D("0.8048")
+    assert machines.find_machine("T4", rows).usd_per_hour == D("0.526")
     own = machines.find_machine("L4", rows, D("0.55"))
     assert (own.usd_per_hour, own.basis, own.vram_gb) == (D("0.55"), PriceBasis.MEASURED, 24)
     with pytest.raises(CostError, match="H100"):

@@ -1,0 +1,135 @@
+"""What a sceptic looked for: contradictions, edges, figures named for what they are, today counted alike."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from advisor.case_file import build_case
+from advisor.cost.ledger import PriceBasis
+from advisor.cost_view import cost_sheet, cost_text
+from advisor.errors import CaseError
+from advisor.predict import incumbent_total_per_1k
+from advisor.recommend import recommend
+from advisor.text import advice_text
+from tests.advisor.helpers import basis
+
+MODEL = "openai/gpt-6-luna"
+TICKETS = {
+    "name": "x",
+    "task": "classification",
+    "labels": 30,
+    "examples": 400,
+    "labels_per_class": 13,
+    "label_changes_per_month": 0.1,
+    "example_cost": 0.40,
+    "queries_per_month": 10_000,
+    "input_tokens": 90,
+    "output_tokens": 6,
+    "needs_facts": False,
+    "general_model": "small-hosted",
+    "api_model": MODEL,
+    "open_model_billions": 0.135,
+    "hardware": "cpu-4",
+    "horizon_months": 12,
+    "day_rate": 600,
+}
+TODAY = {"incumbent": {"cost_per_item": 0.10, "accuracy": 0.85}}
+
+
+def sheet(**changes: object) -> object:
+    case = build_case(TICKETS | changes)
+    return cost_sheet(case, basis(MODEL).market)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"labels": 0}, "at least 2"),
+        ({"labels": 1}, "at least 2"),
+        ({"horizon_months": 0}, "above 0"),
+        ({"horizon_months": -1}, "above 0"),
+        ({"queries_per_month": 0}, "above 0"),
+        ({"queries_per_month": -5}, "above 0"),
+        ({"queries_per_month": float("nan")}, "finite"),
+        ({"currency": "XXX"}, "unknown currency"),
+        ({"currency": "EUR"}, "no built-in rate"),
+        ({"citations_required": True}, "needs_facts"),
+        ({"offline": True}, "hosted"),
+        ({"residency": "self-host-only"}, "hosted"),
+        ({"examples": 10, "labels_per_class": 25}, "more than all"),
+        ({"open_model_billions": 0}, "above 0"),
+        ({"incumbent": {"cost_per_item": 1, "accuracy": 93}}, "0.93, not 93"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(CaseError, match=said):
+        build_case(TICKETS | changes)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(CaseError) as caught:
+        build_case(TICKETS | {"labels": 0, "horizon_months": 0, "currency": "XXX", "volume": 3})
+    assert all(word in str(caught.value) for word in ("labels", "horizon_months", "currency", "volume"))
+
+
+def test_a_number_of_labels_that_is_assumed_is_no_measurement() -> None:
+    """600 rows wanted, 400 there: 200 bought at $0.40, and 2 a month for a tenth of a label."""
+    classical = next(o for o in sheet().options if o.option.value == "classical")
+    (once,) = [line for line in classical.one_off if line.name == "labelling"]
+    (month,) = [line for line in classical.monthly if line.name == "labelling"]
+    assert (once.amount_usd, month.amount_usd) == (Decimal("80.00"), Decimal("0.80"))
+    assert {once.basis, month.basis} == {PriceBasis.ESTIMATE}
+
+
+def test_only_ranges_that_something_hangs_on_are_called_assumed() -> None:
+    assert [a.key for a in sheet().assumed] == []
+    bare = {key: value for key, value in TICKETS.items() if key not in {"day_rate", "needs_facts"}}
+    found = cost_sheet(build_case(bare), basis(MODEL).market).assumed
+    assert {"day_rate", "knowledge_tokens"} <= {a.key for a in found}
+    other = {"name": "x", "task": "writing", "needs_facts": False, "api_model": MODEL}
+    found = cost_sheet(build_case(other), basis(MODEL).market).assumed
+    assert {a.key for a in found}.isdisjoint({"labels", "label_changes_per_month", "knowledge_tokens"})
+
+
+def test_today_is_set_beside_the_options_wrong_answers_and_all() -> None:
+    """$0.10 an item, and 15 of 100 wrong at $0.50: $100 and $75 per 1,000."""
+    case = build_case(TICKETS | TODAY | {"wrong_answer_cost": 0.50})
+    assert incumbent_total_per_1k(case) == Decimal(175)
+    text = advice_text(recommend(case, basis(MODEL)), verbose=False)
+    assert "today: $100.00 per 1,000, accuracy 0.85, $175.00 in all with its wrong answers" in text
+    for unknown in ({}, TODAY, {"incumbent": {"cost_per_item": 1}, "wrong_answer_cost": 1}):
+        assert incumbent_total_per_1k(build_case(TICKETS | unknown)) is None
+
+
+def test_the_cost_sheet_says_what_is_saved_against_today() -> None:
+    """Prompt: $1,000 today less $150.62 a month is $849.38; $2,040 once is earned back in 2.4 months."""
+    found = sheet(**TODAY)
+    prompt = next(o for o in found.options if o.option.value == "prompt").against_today
+    assert prompt is not None and prompt.monthly_saving_usd == Decimal("849.38")
+    assert prompt.payback_months == Decimal(2040) / Decimal("849.38")
+    assert "$849.38 a month saved; it pays back in 2.4 months" in cost_text(found)
+    dear = cost_text(sheet(incumbent={"cost_per_item": 0.001}))
+    assert "a month more; it never pays back" in dear
+    assert sheet().options[0].against_today is None
+
+
+def test_a_machine_without_a_known_speed_is_said_to_borrow_one() -> None:
+    borrowed = sheet(hardware="H9000", machine_hour_cost=2)
+    assert borrowed.notes == ("no speed is known for H9000; that of L4 stands in",)
+    assert "that of L4 stands in" in cost_text(borrowed)
+    assert sheet(hardware="T4").notes == ()
+
+
+def test_a_slower_machine_serves_less() -> None:
+    t4, l4 = (
+        next(
+            o
+            for o in sheet(hardware=name, queries_per_month=1e8, open_model_billions=8).options
+            if o.option.value == "tune"
+        )
+        for name in ("T4", "L4")
+    )
+    hours = [next(line.quantity for line in o.monthly if line.name == "machines") for o in (t4, l4)]
+    assert hours[0] > hours[1]
