@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from harness.cli import adapters, bakeoff, confront, curve, models, runs, tune, view
+from harness.cli import adapters, artefacts, bakeoff, confront, curve, models, runs, serve, tune, view
 from harness.errors import HarnessError, UserError
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app.command("view")(view.view)
 app.command("curve")(curve.curve)
 app.command("confront")(confront.confront)
 app.command("tune")(tune.tune)
+app.command("export")(artefacts.export)
+app.command("serve")(serve.serve)
 app.command("doctor")(models.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")

@@ -74,15 +74,20 @@ class _Answers:
 class TransformersChat:
     """A chat model behind `harness.models.base.ChatModel`, from a folder that transformers can load."""
 
-    def __init__(self, model_id: str, folder: Path, settings: ModelSettings) -> None:
+    def __init__(
+        self, model_id: str, folder: Path, settings: ModelSettings, tuned: tuple[Any, Any] | None = None
+    ) -> None:
         """Load the model.
+
+        Args:
+            tuned: a tuned model with its tokenizer that is loaded already (`harness.models.adapter_set`).
 
         Raises:
             MissingExtra: torch, transformers or peft is missing.
             ModelUnavailable: the folder holds no causal language model that transformers can load.
         """
         precision = choose_precision(settings.device, settings.precision)
-        self._model, tokenizer = _load(folder, settings, precision)
+        self._model, tokenizer = tuned or load_causal(folder, settings, precision)
         from harness.models.tree_scoring import PlainScorer, tree_scorer
 
         self.renderer = Renderer(tokenizer)
@@ -93,7 +98,7 @@ class TransformersChat:
             self._model, probe, [self.renderer.completion_ids(a) for a in _PROBE_ANSWERS]
         )
         self._plain = PlainScorer(self._model)
-        self._tuned = settings.adapter is not None
+        self._tuned = settings.adapter is not None or tuned is not None
         self._prefix: Prefix | None = None
         self._last: tuple[int, ...] = ()
         self._budget = _CPU_TOKENS if settings.device == "cpu" else _GPU_TOKENS
@@ -255,7 +260,13 @@ def _reply(job: _Job, answers: _Answers, scores: list[float], *, cached: int, mo
     )
 
 
-def _load(folder: Path, settings: ModelSettings, precision: str) -> tuple[Any, Any]:
+def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[Any, Any]:
+    """Model and tokenizer of a folder, an adapter merged in where the settings name one.
+
+    Raises:
+        MissingExtra: torch, transformers or peft is missing.
+        ModelUnavailable: the folder holds no causal language model that transformers can load.
+    """
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer

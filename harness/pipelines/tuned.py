@@ -67,7 +67,7 @@ def tuned_in_run(folder: RunFolder, arm: str, seed: int | None, context: Context
         raise StoreError("The tuned model was changed after it was trained.", got=str(adapter))
     return Tuned(
         adapter=adapter,
-        base=_base(artefact, context),
+        base=base_of(artefact, context),
         artefact=artefact,
         origin=_origin(folder, settled),
         task=task_of(folder, settled.arm),
@@ -95,7 +95,7 @@ def tuned_in_registry(registry: Registry, reference: str, context: Context) -> T
         )
     return Tuned(
         adapter=place,
-        base=_base(version.artefact, context),
+        base=base_of(version.artefact, context),
         artefact=version.artefact,
         origin=version.origin,
         task=version.task,
@@ -142,7 +142,13 @@ def _settled(folder: RunFolder, arm: str, seed: int | None) -> Settled:
     raise UsageError(f"{names[0]} was not trained with this seed.", got=wanted, allowed=seeds)
 
 
-def _base(artefact: Artefact, context: Context) -> Path:
+def base_of(artefact: Artefact, context: Context) -> Path:
+    """The folder of the base model an adapter was trained on, once its weights are the same.
+
+    Raises:
+        ModelUnavailable: if it is not at hand.
+        StoreError: if it is another.
+    """
     source = resolve(artefact.base_model)
     if isinstance(source, Provider):
         raise ModelUnavailable("A base model behind an API cannot be opened here.", got=artefact.base_model)

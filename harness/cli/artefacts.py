@@ -1,0 +1,68 @@
+"""`harness export` and `harness import`: tuned models and predictions out of a run, and into one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.adapters import ArmName, RegistryAt, SeedNumber
+from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
+from harness.cli.progress import open_progress
+from harness.errors import UsageError
+
+
+def export(
+    target: Annotated[
+        str,
+        typer.Argument(metavar="RUN|ADAPTER", help="A run, or an adapter of the registry: NAME[@VERSION]."),
+    ] = "latest",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write.")] = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="adapter, merged or gguf.")] = "merged",
+    precision: Annotated[
+        str, typer.Option("--precision", help="merged: bf16, fp32; gguf: q8_0, f16, f32, q4_k_m, ...")
+    ] = "",
+    arm: ArmName = "",
+    seed: SeedNumber = None,
+    name: Annotated[str, typer.Option("--name", help="Under which it is served.")] = "",
+    check: Annotated[
+        int, typer.Option("--check", min=0, help="Dev items to compare it on, as served; 0 for none.")
+    ] = 50,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder.")] = False,
+    registry: RegistryAt = "",
+    as_json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+) -> None:
+    """Write a tuned model as a folder that others serve, and check that it still answers the same."""
+    from harness.pipelines.exporting import ExportWish, export_tuned
+    from harness.pipelines.parity import check_export
+    from harness.pipelines.serving import ServeWish, find_tuned
+    from harness.report.adapters import parity_line
+    from harness.serial import encode
+    from harness.store import find_run
+
+    if output is None:
+        raise UsageError("Where to?", run=f"harness export {target} -o DIR")
+    if form not in ("adapter", "merged", "gguf"):
+        raise UsageError("There is no such format.", got=form, allowed="adapter, merged, gguf")
+    progress = open_progress(quiet=as_json)
+    context = make_context(runs, progress, offline=offline, threads=threads)
+    wish = ServeWish(targets=(target,), arm=arm, seed=seed, registry=registry)
+    tuned = find_tuned(target, wish, context)
+    how = ExportWish(format=form, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
+    try:
+        found = export_tuned(tuned, how, context)
+        parity = None
+        if check:
+            run = tuned.run or find_run(runs, tuned.origin.run_id)
+            parity = check_export(output, run, check, context, registry)
+    finally:
+        progress.close()
+    if as_json:
+        typer.echo(encode(found, indent=1))
+        return
+    typer.echo(f"{output}: {found.format} {found.precision}, served as {found.served_as}")
+    typer.echo(f"parity {parity_line(parity)}" if parity else "parity not checked: --check 50")

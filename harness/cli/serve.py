@@ -1,0 +1,89 @@
+"""`harness serve`: tuned models behind an OpenAI-compatible API."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from typing import Annotated
+
+import typer
+
+from harness.cli.adapters import ArmName, RegistryAt, SeedNumber
+from harness.cli.options import DEFAULT_RUNS, Offline, Runs, Threads, make_context
+from harness.cli.progress import open_progress
+from harness.errors import UsageError
+
+
+def serve(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN|ADAPTER|FOLDER]...", help="Runs, adapters of the registry, or exported folders."
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="transformers, llamacpp or vllm.")] = "transformers",
+    host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")] = 8000,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Listen where other machines can reach it.")
+    ] = False,
+    api_key: Annotated[
+        str, typer.Option("--api-key", envvar="TOR_SERVE_API_KEY", help="Ask clients for this bearer token.")
+    ] = "",
+    as_sent: Annotated[
+        bool, typer.Option("--as-sent", help="Ask models as clients ask, not as they were trained.")
+    ] = False,
+    gguf: Annotated[str, typer.Option("--gguf", help="Precision of the file written for llamacpp.")] = "q8_0",
+    print_command: Annotated[
+        bool, typer.Option("--print", help="vllm: print the command instead of running it.")
+    ] = False,
+    arm: ArmName = "",
+    seed: SeedNumber = None,
+    registry: RegistryAt = "",
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+) -> None:
+    """Serve tuned models: /v1/models, /v1/chat/completions, /metrics."""
+    from harness.pipelines import serving
+    from harness.serving.server import Address, LabelServer, require_loopback
+
+    if engine not in serving.ENGINES:
+        raise UsageError("There is no such engine.", got=engine, allowed=", ".join(serving.ENGINES))
+    address = Address(host=host, port=port, allow_remote=allow_remote, api_key=api_key)
+    require_loopback(address)
+    progress = open_progress()
+    context = make_context(runs, progress, offline=offline, threads=threads)
+    wish = serving.ServeWish(
+        targets=tuple(targets or ("latest",)),
+        engine=engine,  # type: ignore[arg-type]
+        arm=arm,
+        seed=seed,
+        registry=registry,
+        as_sent=as_sent,
+        gguf=gguf,
+    )
+    if engine == "vllm":
+        words = serving.vllm_command(wish, context, port or 8000)
+        progress.close()
+        if print_command:
+            typer.echo(shlex.join(words))
+            return
+        serving.become_vllm(words)
+    service = serving.open_service(wish, context)
+    server = LabelServer(service, address)
+    progress.close()
+    typer.echo(f"Serving {', '.join(service.names)} at {server.url}", err=True)
+    typer.echo(f"  --model openai/{service.names[0]} --api-base {server.url}", err=True)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        server.serve_forever()
+    except (KeyboardInterrupt, SystemExit):
+        typer.echo("stopped", err=True)
+    finally:
+        server.server_close()
+        service.close()
+
+
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(0)

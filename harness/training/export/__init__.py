@@ -1,0 +1,1 @@
+"""Turn an adapter into what is served: merged weights, GGUF files, launch files."""
