@@ -16,7 +16,7 @@ from harness.report.dossier import Dossier, amount_words, money_axis
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
 from harness.report.executive_limits import change_part, method_part, risk_part, sources_part
 from harness.report.executive_money import GROUPS_OF_A_MONTH, money_part
-from harness.report.executive_parts import advice_part, compared_part
+from harness.report.executive_parts import accuracy_chart, advice_part, compared_part
 from harness.report.paper import (
     Block,
     Card,
@@ -142,6 +142,8 @@ def _summary(dossier: Dossier) -> tuple[Block, ...]:
     blocks: list[Block] = [Cards(cards=tuple(cards))]
     if outlook is not None:
         blocks.append(month_chart(dossier, outlook))
+    else:
+        blocks.append(accuracy_chart(dossier))
     blocks.append(_panels(dossier))
     return tuple(blocks)
 
@@ -267,7 +269,8 @@ def _next_step(dossier: Dossier) -> Panel:
     lines = [said(in_plain_words(outlook.next_step, dossier.results))]
     amount = outlook.next_step_usd
     if amount is not None:
-        lines.append(said("Cost: ", amount_words(dossier, amount, strong=True), _range(dossier, amount)))
+        more = _range(dossier, amount) if amount.usd is not None else f" ({one_line(amount.reason)})"
+        lines.append(said("Cost: ", amount_words(dossier, amount, strong=True), more))
     if outlook.decider:
         lines.append(said("Who decides: ", Span(text=one_line(outlook.decider), strong=True)))
     return Panel(title="Next step", lines=tuple(lines), mood="good")

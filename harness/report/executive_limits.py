@@ -51,9 +51,7 @@ def change_part(dossier: Dossier) -> Part:
             Span(text=day_words(valid), strong=True, refs=dossier.validity()),
             ". Look at it again then, or when one of these happens.",
         )
-    return Part(
-        key="change", title="What would change this decision", lead=lead, fresh=True, blocks=tuple(blocks)
-    )
+    return Part(key="change", title="What would change this decision", lead=lead, blocks=tuple(blocks))
 
 
 def _when(limit: Limit) -> str:
@@ -202,7 +200,6 @@ def method_part(dossier: Dossier) -> Part:
             "RAG, here: the model is shown similar past items before it answers. "
             "Fine-tuning: the model was adapted to past items beforehand."
         ),
-        fresh=True,
         blocks=(
             Points(items=tuple(said(step) for step in steps)),
             Terms(rows=terms, label="The ways that were compared"),

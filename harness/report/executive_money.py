@@ -20,6 +20,9 @@ GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = (
 )
 """What a month is paid for, in the order in which it is stacked."""
 
+REACH = 2.2
+"""Times the larger of the volume stated and of the break-even, up to which a curve is drawn."""
+
 
 def money_part(dossier: Dossier) -> Part:
     """The month by what it is paid for, the break-even and hosted models at list price."""
@@ -64,8 +67,8 @@ def _month_grid(dossier: Dossier, outlook: Outlook) -> Grid:
 
 
 def _two(group: str) -> tuple[str, str]:
-    first, _, rest = group.partition(" ")
-    return first, rest
+    first, _, last = group.rpartition(" ")
+    return (first, last) if first else (last, "")
 
 
 def _today_row(dossier: Dossier, outlook: Outlook) -> tuple[Row, ...]:
@@ -161,7 +164,8 @@ def _break_even_chart(dossier: Dossier, outlook: Outlook, found: ArmOutlook, cur
         alt=f"Lines of the monthly cost of {name} and of {rival} by queries a month. "
         f"{capital(curve.outcome)}: {one_line(curve.reason)}.",
         caption=said(
-            f"{name} against {rival}: {one_line(curve.reason)}.", Span(text="", refs=dossier.money())
+            f"{name} against {rival}: {one_line(curve.reason)}. Building is spread over the horizon.",
+            Span(text="", refs=dossier.money()),
         ),
     )
 
@@ -171,10 +175,17 @@ def _line(dossier: Dossier, curve: BreakEvenCurve, name: str, colour: str, *, ow
     for point in curve.points:
         usd = point.usd if own else point.rival_usd
         place = dossier.shown(usd)
-        if place is not None:
+        if place is not None and point.queries_per_month <= _drawn_up_to(dossier, curve):
             words = f"{point.queries_per_month:,} queries a month, {money(usd, dossier.currency)}"
             points.append((float(point.queries_per_month), place, words))
     return Curve(name=name, points=tuple(points), colour=colour, dash="" if own else "6 4")
+
+
+def _drawn_up_to(dossier: Dossier, curve: BreakEvenCurve) -> float:
+    """Stored points reach a hundred times the volume; a drawing ends where its reader's question does."""
+    outlook = dossier.results.outlook
+    volume = 0 if outlook is None else outlook.business.queries_per_month
+    return REACH * max(volume, curve.queries_per_month or 0)
 
 
 def _rival(curve: BreakEvenCurve) -> str:
@@ -182,15 +193,20 @@ def _rival(curve: BreakEvenCurve) -> str:
 
 
 def _break_even_lines(dossier: Dossier, outlook: Outlook) -> list[Text]:
+    """Payback and break-even: of the arm to use against every rival, of the others against today."""
     found = []
     for arm in outlook.arms:
+        ships = arm.arm == dossier.results.verdict.ship
         name = capital(plain_name(arm.arm, arm_ids(dossier.results)))
-        reasons = "; ".join(f"against {_rival(curve)} {_outcome(curve)}" for curve in arm.break_even)
+        curves = [curve for curve in arm.break_even if ships or curve.rival == "incumbent"]
+        reasons = "; ".join(f"against {_rival(curve)} {_outcome(curve)}" for curve in curves)
+        machines = arm.serving.sentence if arm.serving is not None and ships else ""
         found.append(
             said(
                 Span(text=f"{name}. ", strong=True),
                 in_plain_words(arm.payback, dossier.results),
                 f" Break-even: {reasons}." if reasons else "",
+                f" {one_line(machines)}" if machines else "",
             )
         )
     return found

@@ -36,12 +36,13 @@ def compared_part(dossier: Dossier) -> Part:
         f"{len(results.arms)} ways of doing it answered the same {data.test:,} test items. "
         "None had seen them before."
     )
+    drawn = () if results.outlook is None else (accuracy_chart(dossier),)  # else it stands on page 1
     return Part(
         key="compared",
         title="What was compared",
         lead=lead,
         fresh=True,
-        blocks=(_arms_grid(dossier), _accuracy_chart(dossier), *_differences(dossier)),
+        blocks=(_arms_grid(dossier), *drawn, *_differences(dossier)),
     )
 
 
@@ -126,7 +127,8 @@ def _marks_used(dossier: Dossier, arms: Sequence[ArmResult]) -> list[str]:
     return [words[mark] for mark in words if mark in shown]
 
 
-def _accuracy_chart(dossier: Dossier) -> Chart:
+def accuracy_chart(dossier: Dossier) -> Chart:
+    """Right answers of every arm with their intervals."""
     results = dossier.results
     rows = tuple(_accuracy_row(arm, results.verdict, arm_ids(results)) for arm in results.arms)
     listed = "; ".join(f"{row.label}: {row.words}" for row in rows)

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from harness.records import ArmId, Option
+from harness.report.paper import outside
 from harness.report.tables import arm_named
 from harness.results import Answer, RunResults, Verdict
 from harness.wording import one_line
+
+MOST_OF_A_SENTENCE = 420
 
 _NAMES = {
     Option.FLOOR: "always the most frequent label",
@@ -55,8 +58,8 @@ def capital(text: str) -> str:
 
 
 def in_plain_words(sentence: str, results: RunResults) -> str:
-    """A stored sentence with everyday names for the run's arms."""
-    shown = one_line(sentence)
+    """A stored sentence with everyday names for the run's arms, cut where it would fill a page."""
+    shown = outside(sentence, MOST_OF_A_SENTENCE)
     among = arm_ids(results)
     for arm in sorted(among, key=lambda a: -len(str(a))):
         name = plain_name(arm, among)

@@ -120,10 +120,11 @@ def _refs(refs: Sequence[int]) -> str:
 
 
 def _card(card: Card) -> str:
-    value = _span(Span(text=card.value.text, refs=card.value.refs, mark=card.value.mark))
+    value = _span(Span(text=card.value.text, refs=card.value.refs))
+    mark = f'<span class="mark">{escape(card.value.mark)}</span> ' if card.value.mark else ""
     return (
         f'<div class="card {card.mood}"><div class="label">{escape(card.label)}</div>'
-        f'<div class="value">{value}</div><div class="note">{spans(card.note)}</div></div>'
+        f'<div class="value">{value}</div><div class="note">{mark}{spans(card.note)}</div></div>'
     )
 
 
