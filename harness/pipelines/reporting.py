@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from harness.answers import ItemAnswer
-from harness.errors import UsageError
+from harness.errors import StoreError, UsageError
 from harness.measure.cost import cost_lines
 from harness.measure.quality import Measuring, fit_dev_temperature
 from harness.measure.runs import compare_runs as compare_scored
@@ -23,7 +24,7 @@ from harness.report.dress import PLAIN, Dress
 from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
 from harness.report.export import Reported, write_report
 from harness.results import RunResults
-from harness.store import RunFolder
+from harness.store import Manifest, RunFolder
 
 
 def export_run(
@@ -32,17 +33,33 @@ def export_run(
     """Write a stored run in other formats.
 
     Raises:
-        IncompleteRun, UsageError, StoreError: as `RunFolder.results` and `write_report`.
+        IncompleteRun, UsageError, StoreError: as `RunFolder.results` and `write_report`; also if the
+            results were changed after the run was closed.
     """
-    results = folder.results()
+    results, closing = folder.results(), folder.manifest()
+    if closing is not None:
+        _as_closed(folder, closing)
     temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
     answers: list[ItemAnswer] = []
     labels = tuple(label.name for label in folder.data_facts().labels)
     for found in _primary(folder, context):
         arm = found.settled.arm
         answers += item_answers(arm, found.test, found.outcomes, labels, temperatures.get(arm))
-    reported = Reported(results=results, answers=answers, closing=folder.manifest(), dress=dress)
+    reported = Reported(results=results, answers=answers, closing=closing, dress=dress)
     return write_report(reported, formats, out_dir)
+
+
+def _as_closed(folder: RunFolder, closing: Manifest) -> None:
+    """A report for others is made of the results that the run was closed with."""
+    found = hashlib.sha256((folder.root / "results.json").read_bytes()).hexdigest()
+    noted = closing.files.get("results.json", found)
+    if found != noted:
+        raise StoreError(
+            f"results.json of run {folder.run_id} was changed after the run was closed.",
+            got=found[:12],
+            allowed=noted[:12],
+            run=f"harness score {folder.run_id}   # measures again from the journal",
+        )
 
 
 def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
