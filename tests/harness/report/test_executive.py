@@ -1,0 +1,244 @@
+"""What the executive report says in each state a run can be in; expected words by hand from the fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from harness.errors import UsageError
+from harness.outlook import Outlook
+from harness.records import ArmId, Option
+from harness.report.dress import Dress, Rate, chosen_currency
+from harness.report.executive import reader_currency, run_paper
+from harness.report.paper import (
+    Cards,
+    Chart,
+    Citations,
+    Grid,
+    Panel,
+    Panels,
+    Paper,
+    Paragraph,
+    Points,
+    Terms,
+    Text,
+    day_words,
+    letter,
+    outside,
+)
+from harness.report.plain import decision, in_plain_words, plain_name
+from harness.results import Answer, RunResults
+from harness.wording import USD
+from tests.support.closing import closing
+from tests.support.money import outlook
+from tests.support.results import BOTH, CLASSICAL, RETRIEVE, TUNE, run_results, verdict
+
+
+def paper(results: RunResults | None = None, dress: Dress | None = None) -> Paper:
+    return run_paper(results or run_results(), closing(), dress or Dress())
+
+
+def cards(found: Paper) -> dict[str, tuple[str, str]]:
+    """Label -> value and note."""
+    (block,) = [block for block in found.summary if isinstance(block, Cards)]
+    return {card.label: (card.value.text, plain(card.note)) for card in block.cards}
+
+
+def panels(found: Paper) -> dict[str, Panel]:
+    (block,) = [block for block in found.summary if isinstance(block, Panels)]
+    return {panel.title: panel for panel in block.panels}
+
+
+def plain(text: Text) -> str:
+    return "".join(span.text for span in text)
+
+
+def texts(found: Paper) -> Iterator[Text]:
+    """Every running text, for a look at its references."""
+    yield found.standfirst
+    for block in (*found.summary, *(block for part in found.parts for block in part.blocks)):
+        match block:
+            case Paragraph(text=text) | Chart(caption=text):
+                yield text
+            case Cards(cards=several):
+                yield from ((card.value, *card.note) for card in several)
+            case Panels(panels=several):
+                yield from (line for panel in several for line in panel.lines)
+            case Points(items=items):
+                yield from items
+            case Terms(rows=rows):
+                yield from (text for _, text in rows)
+            case Grid(refs=refs):
+                yield from ((replace(found.standfirst[0], refs=cited),) for cited in refs)
+            case _:
+                continue
+    yield from (part.lead for part in found.parts)
+
+
+def test_page_1_gives_decision_money_confidence_risk_and_next_step() -> None:
+    """3,902.123 dollars a month against 9,400; 5,497.877 less; all in the case's euros at 0.92."""
+    found = paper()
+    assert found.headline == "Use the classical classifier; fine-tuning beats RAG."
+    assert cards(found)["Cost a month"][0] == "EUR 3,590"
+    assert cards(found)["Against today"] == ("EUR 5,058 less", "today EUR 8,648 a month (people)")
+    assert cards(found)["Right answers"] == ("81.2 %", "95 % interval 77.0 to 84.8, n=560")
+    assert cards(found)["How sure"][0] == "Fairly sure"
+    step = [plain(line) for line in panels(found)["Next step"].lines]
+    assert step[0] == "Pilot the classical classifier for a month beside what is done today."
+    assert step[1:] == ["Cost: EUR 5,798 (EUR 3,935 to EUR 9,099)", "Who decides: budget holder"]
+    assert "machine-written" in plain(panels(found)["The main risk"].lines[0])
+    assert plain(panels(found)["Until when this holds"].lines[0]) == "1 December 2026"
+
+
+def test_page_1_names_no_arm_in_the_harnesss_own_words() -> None:
+    found = paper()
+    said = [found.headline, plain(found.standfirst), *(note for _, note in cards(found).values())]
+    said += [plain(line) for panel in panels(found).values() for line in panel.lines]
+    assert not [text for text in said if "@" in text.replace("openai/", "")]
+
+
+def test_every_reference_has_a_source_and_every_source_is_cited() -> None:
+    found = paper()
+    cited = {number for text in texts(found) for span in text for number in span.refs}
+    assert cited == set(range(1, len(found.references) + 1))
+    assert len(set(found.references)) == len(found.references) >= 8
+
+
+def test_what_is_no_measurement_is_marked() -> None:
+    marks = {span.mark for text in texts(paper()) for span in text if span.mark}
+    assert marks >= {"illustrative", "as stated", "published elsewhere"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "ship", "cheaper", "words"),
+    [
+        (Answer.TUNE, TUNE, TUNE, "Use the fine-tuned model: fine-tuning beats RAG."),
+        (Answer.RETRIEVE, RETRIEVE, None, "Use RAG: RAG beats fine-tuning."),
+        (
+            Answer.TIED,
+            RETRIEVE,
+            RETRIEVE,
+            "Use RAG; RAG and fine-tuning are tied; RAG is the cheaper one.",
+        ),
+        (
+            Answer.NOT_ENOUGH_EVIDENCE,
+            CLASSICAL,
+            None,
+            "Use the classical classifier; the evidence does not yet choose between RAG and fine-tuning.",
+        ),
+        (Answer.TUNE, None, TUNE, "Use none of them yet: fine-tuning beats RAG."),
+    ],
+)
+def test_the_decision_is_one_sentence(
+    answer: Answer, ship: ArmId | None, cheaper: ArmId | None, words: str
+) -> None:
+    results = run_results(verdict=verdict(answer=answer, ship=ship, cheaper=cheaper))
+    assert decision(results) == words
+
+
+def test_two_arms_of_one_option_are_told_apart_by_their_model() -> None:
+    other = ArmId(option=Option.RETRIEVE, model="openai/gpt-6-luna")
+    assert plain_name(RETRIEVE, (RETRIEVE, TUNE)) == "RAG"
+    assert plain_name(other, (RETRIEVE, other)) == "RAG (openai/gpt-6-luna)"
+
+
+def test_the_longer_of_two_arm_names_is_replaced_first() -> None:
+    sentence = f"{BOTH} minus {TUNE}: +0.2 points."
+    assert (
+        in_plain_words(sentence, run_results())
+        == "Fine-tuning with RAG minus the fine-tuned model: +0.2 points."
+    )
+    assert in_plain_words("openai/gpt-6-luna is dear.", run_results()) == "openai/gpt-6-luna is dear."
+
+
+def test_not_enough_evidence_looks_it() -> None:
+    results = run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE))
+    assert any("Not enough evidence" in notice for notice in paper(results).notices)
+
+
+def test_an_incomplete_run_looks_it_and_is_dated_by_its_start() -> None:
+    found = run_paper(run_results(), None)
+    assert found.state == "incomplete" and any("Incomplete" in notice for notice in found.notices)
+    assert f"{found.day:%Y-%m-%d %H:%M}" == "2026-11-23 20:15"
+    assert run_paper(run_results(run_id="own-name"), None).day.year == 1970
+
+
+def test_a_run_without_money_looks_it_and_shows_accuracies_on_page_1() -> None:
+    found = paper(run_results(outlook=None))
+    assert any("No monthly figures" in notice for notice in found.notices)
+    assert cards(found)["Cost per 1,000 queries"][0] == "$0.0123"
+    assert cards(found)["Against today"][0] == "unknown"
+    assert [block.key for block in found.summary if isinstance(block, Chart)] == ["accuracy"]
+
+
+def test_nothing_to_ship_looks_it() -> None:
+    found = paper(
+        run_results(verdict=verdict(ship=None, ship_because="Every arm is vetoed; see the reasons."))
+    )
+    assert any("No arm may be shipped" in notice for notice in found.notices)
+    assert plain(found.standfirst) == "Every arm is vetoed; see the reasons."
+    assert cards(found)["Right answers"][0] == "-"
+
+
+def test_an_arm_over_a_limit_is_ruled_out_with_its_reason() -> None:
+    found = paper()
+    (grid,) = [b for p in found.parts if p.key == "compared" for b in p.blocks if isinstance(b, Grid)][:1]
+    ruled = [row.cells[0].text for row in grid.table.rows if row.tone == "faint"]
+    assert ruled == ["The prompted model: ruled out"]
+    assert any("under the floor of 50.0 %" in note for note in grid.table.notes)
+
+
+def test_an_unknown_next_step_price_says_why() -> None:
+    stated = outlook()
+    assert stated.next_step_usd is not None
+    unknown = replace(stated.next_step_usd, usd=None, low_usd=None, high_usd=None, reason="nobody said so")
+    found = paper(run_results(outlook=replace(stated, next_step_usd=unknown)))
+    assert "Cost: unknown (nobody said so)" in [plain(line) for line in panels(found)["Next step"].lines]
+
+
+def test_more_than_today_is_said_and_warned_of() -> None:
+    """RAG costs 1,153 dollars a month more than today."""
+    found = paper(run_results(verdict=verdict(ship=RETRIEVE)), Dress(currency=USD))
+    assert cards(found)["Against today"][0] == "$1,153 more"
+
+
+def test_without_an_incumbent_the_saving_is_unknown() -> None:
+    found = paper(run_results(outlook=replace(outlook(), incumbent=None)))
+    assert cards(found)["Against today"][0] == "unknown"
+
+
+def _dollars(money: Outlook) -> Outlook:
+    return replace(money, business=replace(money.business, currency="USD", rate=None))
+
+
+def test_the_currency_is_the_cases_unless_the_reader_asks() -> None:
+    assert reader_currency(run_results()).code == "EUR"
+    assert reader_currency(run_results(outlook=_dollars(outlook()))) == USD
+    assert cards(paper(dress=Dress(currency=USD)))["Cost a month"][0] == "$3,902"
+
+
+RATE = Rate(code="EUR", per_usd=Decimal("0.92"), source="example")
+
+
+def test_a_currency_needs_a_rate() -> None:
+    assert chosen_currency("", RATE) is None
+    assert chosen_currency("usd", None) == USD
+    found = chosen_currency("EUR", RATE)
+    assert found is not None and (found.per_usd, found.source) == (Decimal("0.92"), "example")
+    given = chosen_currency("chf = 0.88", None)
+    assert given is not None and (given.code, given.per_usd) == ("CHF", Decimal("0.88"))
+    for wrong in ("EUR", "EURO=1", "EUR=", "EUR=x", "EUR=0", "EUR=-1", "EUR=inf", "=1"):
+        with pytest.raises(UsageError):
+            chosen_currency(wrong, None)
+
+
+def test_small_words() -> None:
+    assert [letter(n) for n in (1, 26, 27, 52, 53)] == ["a", "z", "aa", "az", "ba"]
+    assert day_words(closing().finished_at.date()) == "23 November 2026"
+    assert outside("x" * 200) == "x" * 89 + "\u2026"
+    assert outside("\u05e9\u05dc\u05d5\u05dd") == "\u2068\u05e9\u05dc\u05d5\u05dd\u2069"
+    cites = Citations()
+    assert (cites.cite("a", "", "b", "a"), cites.cite("b"), cites.sources) == ((1, 2), (2,), ("a", "b"))
