@@ -36,6 +36,7 @@ shown = st.navigation(
             _page("verdict", "What won?", "trophy", default=True),
             _page("quality", "Quality", "target"),
             _page("latency", "Latency", "speed"),
+            _page("cost", "Cost", "payments"),
             _page("route", "Route", "alt_route"),
             _page("export", "Export", "download"),
         ],

@@ -6,8 +6,6 @@ sized to a time, `harness bakeoff --minutes` makes it. Nothing is run inside the
 
 from __future__ import annotations
 
-import shlex
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,9 +20,8 @@ from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
 from harness.data.table import read_table
 from harness.errors import UserError
-from harness.pipelines.advising import CaseRequest, plan_case
 from harness.pipelines.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft_plan
-from harness.plan import ExperimentPlan, build_plan, dump_plan
+from harness.plan import dump_plan
 from harness.records import Option
 from harness.wording import one_line, seconds
 
@@ -47,7 +44,7 @@ class Wanted:
     """What was chosen in the form.
 
     Attributes:
-        rows: the `data` part of the plan, but for the file's place.
+        rows: which rows, but for the place of an uploaded table.
         case_text: the use case whose advice is tested, '' for none.
     """
 
@@ -55,6 +52,7 @@ class Wanted:
     options: tuple[str, ...]
     model: str
     minutes: int | None
+    limit: int | None
     budget_usd: float | None
     offline: bool
     case_text: str
@@ -189,7 +187,7 @@ def _own_rows(content: bytes, name: str, file_id: str) -> dict[str, object] | No
 
 
 def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
-    known = [option.value for option in Option]
+    known = [option.value for option in Option if option is not Option.EXTERNAL]
     options = st.multiselect("Arms", known, default=list(DEFAULT_OPTIONS), key="arms")
     one, two = st.columns(2)
     model = one.text_input(
@@ -197,7 +195,7 @@ def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
     )
     limits: list[int | None] = [None, 3, 8, 20, 60]
     minutes = two.selectbox(
-        "About how long may it take?", limits, key="minutes", disabled=bool(case_text),
+        "About how long may it take?", limits, key="minutes",
         format_func=lambda value: "as long as it takes" if value is None else f"about {value} minutes",
     )  # fmt: skip
     with st.expander("More"):
@@ -210,10 +208,11 @@ def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
         )  # fmt: skip
         offline = st.checkbox("Never use the network", key="offline")
     return Wanted(
-        rows=dict(rows) | {"limit_test": items},
+        rows=dict(rows),
         options=tuple(options),
         model=model.strip() or EMBEDDED_CHAT,
-        minutes=None if case_text else minutes,
+        minutes=minutes,
+        limit=items,
         budget_usd=budget,
         offline=offline,
         case_text=case_text,
@@ -242,20 +241,37 @@ def begin(wanted: Wanted, content: bytes, name: str) -> None:
 
 
 def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[str]:
+    """What is run: a plan made here, or, where it is sized to a time, one that the command makes."""
+    case = folder / "CASE.yaml" if wanted.case_text else None
+    if case is not None:
+        case.write_text(wanted.case_text, encoding="utf-8")
     common = ["--runs", str(state.runs_dir())]
     common += ["--offline"] if wanted.offline else []
     common += [] if wanted.budget_usd is None else ["--budget-usd", f"{wanted.budget_usd:g}"]
     path = folder / jobs.PLAN
     if wanted.minutes is not None:
-        return ["bakeoff", *_flags(wanted, rows), "--plan-out", str(path), *common]
-    path.write_text(dump_plan(_plan(wanted, rows)), encoding="utf-8")
+        named = [] if case is None else ["--case", str(case)]
+        return ["bakeoff", *named, *_flags(wanted, rows), "--plan-out", str(path), *common]
+    request = PlanRequest(
+        case=case,
+        evalset=str(rows.get("evalset", "")),
+        file=str(rows.get("file", "")),
+        text=tuple(_listed(rows.get("text"))),
+        label=str(rows.get("label", "")),
+        group=tuple(_listed(rows.get("group"))),
+        encoding=str(rows.get("encoding", "utf-8")),
+        options=wanted.options,
+        models=(wanted.model,),
+        limit_test=wanted.limit,
+    )
+    path.write_text(dump_plan(draft_plan(request, state.context())[0]), encoding="utf-8")
     return ["run", str(path), *common]
 
 
 def _flags(wanted: Wanted, rows: Mapping[str, object]) -> list[str]:
     flags = ["--arms", ",".join(wanted.options), "--model", wanted.model, "--minutes", str(wanted.minutes)]
-    names = {"evalset": "--evalset", "file": "--data", "label": "--label", "encoding": "--encoding",
-             "limit_test": "--limit"}  # fmt: skip
+    flags += [] if wanted.limit is None else ["--limit", str(wanted.limit)]
+    names = {"evalset": "--evalset", "file": "--data", "label": "--label", "encoding": "--encoding"}
     for name, flag in names.items():
         flags += [flag, str(rows[name])] if rows.get(name) else []
     for name in ("text", "group"):
@@ -264,37 +280,5 @@ def _flags(wanted: Wanted, rows: Mapping[str, object]) -> list[str]:
     return flags
 
 
-def _plan(wanted: Wanted, rows: Mapping[str, object]) -> ExperimentPlan:
-    if not wanted.case_text:
-        request = PlanRequest(
-            evalset=str(rows.get("evalset", "")),
-            file=str(rows.get("file", "")),
-            text=tuple(_listed(rows.get("text"))),
-            label=str(rows.get("label", "")),
-            group=tuple(_listed(rows.get("group"))),
-            encoding=str(rows.get("encoding", "utf-8")),
-            options=wanted.options,
-            models=(wanted.model,),
-            limit_test=rows.get("limit_test"),  # type: ignore[arg-type]
-        )
-        return draft_plan(request, state.context())[0]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "CASE.yaml"
-        path.write_text(wanted.case_text, encoding="utf-8")
-        request_of_case = CaseRequest(
-            case=path, rows=rows, model=wanted.model, tune_model=EMBEDDED_CHAT, api_base="", seed=17,
-            price_at=None,
-        )  # fmt: skip
-        plan = plan_case(request_of_case, state.context())
-    raw = plan.model_dump(mode="json")
-    raw["arms"] = [arm for arm in raw["arms"] if arm["option"] in wanted.options]
-    return build_plan(raw, "the plan of the form")
-
-
 def _listed(value: object) -> Sequence[str]:
     return [str(part) for part in value] if isinstance(value, list | tuple) else []
-
-
-def command_line(job: JobState) -> str:
-    """What was started, as one would type it."""
-    return shlex.join(["harness", *job.job.words])

@@ -7,6 +7,7 @@ is cut off; the head of a column then stands before its cell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import assert_never
 
@@ -32,6 +33,26 @@ def tag(text: str, kind: str) -> str:
     return f'<span class="tor-tag tor-{escape(kind)}">{escape(one_line(text))}</span>'
 
 
+def tags(shown: Sequence[tuple[str, str]]) -> str:
+    """Small labels in a row, as (text, kind)."""
+    return f'<div class="tor tor-runline">{"".join(tag(text, kind) for text, kind in shown)}</div>'
+
+
+def settings(shown: Sequence[tuple[str, str, str]]) -> str:
+    """Names and figures, as (name, figure, mark); '' for no mark."""
+    rows = "".join(
+        f"<dt>{escape(one_line(name))}</dt>"
+        f"<dd>{escape(one_line(value))}{tag(mark, mark) if mark else ''}</dd>"
+        for name, value, mark in shown
+    )
+    return f'<div class="tor"><dl class="tor-facts">{rows}</dl></div>'
+
+
+def kind_of(basis: str) -> str:
+    """The look of a label that names what a price rests on."""
+    return {"measured": "measured", "list price": "priced"}.get(basis, "illustrative")
+
+
 def dot(colour: str) -> str:
     """A spot in an arm's colour."""
     return f'<span class="tor-dot" style="background:{escape(colour)}"></span>'
@@ -44,7 +65,7 @@ def table(shown: Table, *, colours: Sequence[str] = (), caption: str = "") -> st
         colours: by row, a spot before its name; '' for none.
         caption: read by screen readers and shown above.
     """
-    heads = [" ".join(part for part in column.head if part) for column in shown.columns]
+    heads = [_one_head(column) for column in shown.columns]
     top = "".join(_head(column) for column in shown.columns)
     rows = []
     for number, row in enumerate(shown.rows):
@@ -52,7 +73,8 @@ def table(shown: Table, *, colours: Sequence[str] = (), caption: str = "") -> st
         rows.append(_row(row, shown.columns, heads, colour))
     said = f"<caption>{escape(caption)}</caption>" if caption else ""
     body = f"<thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="tor"><table class="tor-table">{said}{body}</table>{_notes(shown.notes)}</div>'
+    under = _notes(_unmarked(shown.notes))
+    return f'<div class="tor"><table class="tor-table">{said}{body}</table>{under}</div>'
 
 
 def notes(texts: Iterable[str]) -> str:
@@ -89,13 +111,24 @@ def answer_card(question: str, answer: str, because: Sequence[str], tone: str, t
     )
 
 
-def figures(shown: Sequence[tuple[str, str, str]]) -> str:
-    """A row of large figures: (name, figure, what it rests on)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A large figure: its name, what it rests on, and a label where it was not measured."""
+
+    name: str
+    value: str
+    basis: str = ""
+    mark: str = ""
+
+
+def figures(shown: Sequence[Figure]) -> str:
+    """A row of large figures."""
     cards = "".join(
-        f'<div class="tor-figure"><div class="tor-name">{escape(one_line(name))}</div>'
-        f'<div class="tor-value">{escape(one_line(value))}</div>'
-        f'<div class="tor-basis">{escape(one_line(basis))}</div></div>'
-        for name, value, basis in shown
+        f'<div class="tor-figure"><div class="tor-name">{escape(one_line(one.name))}</div>'
+        f'<div class="tor-value">{escape(one_line(one.value))}</div>'
+        f'<div class="tor-basis">{tag(one.mark, kind_of(one.mark)) if one.mark else ""}'
+        f"{escape(one_line(one.basis))}</div></div>"
+        for one in shown
     )
     return f'<div class="tor"><div class="tor-figures">{cards}</div></div>'
 
@@ -194,6 +227,16 @@ def block(shown: Block) -> str:
             )
         case _:
             assert_never(shown)
+
+
+def _one_head(column: Column) -> str:
+    """A column's head in one line: 'in-' over 'valid' is 'invalid'."""
+    return " ".join(part for part in column.head if part).replace("- ", "")
+
+
+def _unmarked(texts: Iterable[str]) -> list[str]:
+    """Notes without those on marks before a name, which are labels here."""
+    return [text for text in texts if not text.startswith(("> ", "x "))]
 
 
 def _head(column: Column) -> str:

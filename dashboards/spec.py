@@ -7,17 +7,20 @@ turn them into percent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 Spec = dict[str, Any]
 
 ROW_PX = 46
+TITLE_CHARS = 38  # of a line of an axis title, so that it fits a phone
 PERCENT = "format(datum.value * 100, '.3~g') + ' %'"
 POINTS = "(datum.value > 0 ? '+' : '') + format(datum.value * 100, '.3~g')"
 DOLLARS = "'$' + format(datum.value, ',.3~r')"
-PLAIN = "format(datum.value, ',.4~g')"
+PLAIN = "format(datum.value, ',.4~r')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class Axis:
         domain: fixed ends; None lets the data decide.
         log: logarithmic.
         zero: whether 0 has to be on it.
+        ticks: where to label; empty lets the chart decide.
     """
 
     title: str
@@ -36,6 +40,12 @@ class Axis:
     domain: tuple[float, float] | None = None
     log: bool = False
     zero: bool = False
+    ticks: tuple[float, ...] = ()
+
+    def over(self, values: Iterable[float | None]) -> Axis:
+        """This axis with round ticks over these values, where it is logarithmic."""
+        known = [value for value in values if value is not None and value > 0]
+        return replace(self, ticks=log_ticks(min(known), max(known))) if self.log and known else self
 
     def encoded(self, field: str) -> Spec:
         """The channel of this axis for a field."""
@@ -44,10 +54,24 @@ class Axis:
             scale |= {"domain": list(self.domain), "nice": False, "clamp": True}
         if self.log:
             scale |= {"type": "log"}
-        axis: Spec = {"title": self.title, "labelExpr": self.labels, "tickCount": 6, "labelOverlap": True}
-        if self.log:
-            axis["tickCount"] = 4
+        axis: Spec = {
+            "title": textwrap.wrap(self.title, TITLE_CHARS),
+            "labelExpr": self.labels,
+            "tickCount": 6,
+            "labelOverlap": True,
+        }
+        if self.ticks:
+            axis["values"] = list(self.ticks)
         return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
+
+
+def log_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Round values for a logarithmic axis: 1, 2, 5 over a few powers of ten, fewer over many."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    decades = math.log10(high / low)
+    steps = (1, 2, 5) if decades <= 2 else (1, 3) if decades <= 4 else (1,)
+    found = (float(f"{step}e{power}") for power in range(first, last + 1) for step in steps)
+    return tuple(value for value in found if low * 0.7 <= value <= high * 1.4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +101,7 @@ def intervals(
     rule: float | None = None,
     margin: float = 0.0,
     stems: bool = False,
+    tall: bool = False,
 ) -> Spec:
     """Points with their intervals, one row each, in the order given.
 
@@ -84,10 +109,11 @@ def intervals(
         rule: a vertical line, such as no difference.
         margin: a band of this half-width around the line.
         stems: draw a line from 0 to each point, for figures without an interval.
+        tall: write the words under the name rather than beside it, for long names.
     """
     values = [_interval_row(number, row) for number, row in enumerate(rows)]
     y: Spec = {"field": "row", "type": "ordinal", "axis": None, "scale": {"paddingOuter": 0.1}}
-    x = axis.encoded("value")
+    x = axis.over(end for row in rows for end in (row.low, row.value, row.high)).encoded("value")
     colour: Spec = {"field": "colour", "type": "nominal", "scale": None}
     tip = [{"field": "name", "title": "arm"}, {"field": "words", "title": axis.title}]
     layers: list[Spec] = []
@@ -128,12 +154,12 @@ def intervals(
             },
             "transform": [{"filter": "datum.value != null"}],
         },
-        _row_text("name", y, side="left", weight=600),
-        _row_text("words", y, side="right", weight=400),
+        row_text("name", y, side="left", weight=600, up=18 if tall else 4),
+        row_text("words", y, side="left" if tall else "right", weight=400),
     ]
     return {
         "data": {"values": values},
-        "height": ROW_PX * len(rows) + 50,
+        "height": (ROW_PX + (18 if tall else 0)) * len(rows) + 50,
         "layer": layers,
         "resolve": {"scale": {"color": "independent"}},
     }
@@ -155,10 +181,11 @@ def _interval_row(number: int, row: Interval) -> Spec:
     }
 
 
-def _row_text(field: str, y: Spec, *, side: Literal["left", "right"], weight: int) -> Spec:
+def row_text(field: str, y: Spec, *, side: str, weight: int, up: int = 4) -> Spec:
+    """A field written above its row, at the left or at the right end."""
     at: Spec = {"value": 0} if side == "left" else {"value": "width"}
-    mark = {"type": "text", "align": side, "baseline": "bottom", "yOffset": -4, "fontSize": 12}
-    mark |= {"fontWeight": weight, "limit": 230 if side == "left" else 210}
+    mark = {"type": "text", "align": side, "baseline": "bottom", "yOffset": -up, "fontSize": 12}
+    mark |= {"fontWeight": weight, "limit": 330 if side == "left" else 210}
     return {"mark": mark, "encoding": {"x": at, "y": y, "text": {"field": field}}}
 
 
@@ -192,6 +219,7 @@ class Line:
 def lines(shown: Sequence[Line], x: Axis, y: Axis, *, height: int = 320, points: bool = False) -> Spec:
     """Lines over one another, each in its arm's colour."""
     layers: list[Spec] = []
+    x, y = (axis.over(p[i] for line in shown for p in line.points) for i, axis in enumerate((x, y)))
     for line in shown:
         values = [{"name": line.name, "x": px, "y": py, "words": words} for px, py, words in line.points]
         mark: Spec = {"type": "line", "color": line.colour, "strokeWidth": 2.2, "strokeDash": list(line.dash)}

@@ -22,7 +22,7 @@ OPTION_COLOURS = {
 }
 GROUNDS = {"light": "#ffffff", "dark": "#11161c"}
 NEUTRAL = "#7d8793"
-"""Baselines, margins and everything that is no arm; readable on both grounds."""
+"""Baselines, margins, answers from outside and everything that is no arm; readable on both grounds."""
 
 GOOD, WARN, BAD = "#00a57d", "#c27926", "#be260b"
 
@@ -40,7 +40,7 @@ _DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 
 def colour_of(arm: ArmId) -> str:
     """The colour of an arm: its option's."""
-    return OPTION_COLOURS[arm.option]
+    return OPTION_COLOURS.get(arm.option, NEUTRAL)
 
 
 def dash_of(arm: ArmId, arms: Iterable[ArmId]) -> list[int]:

@@ -48,7 +48,7 @@ def difference_chart(comparisons: Sequence[Comparison], margin: float) -> Spec:
         )
     n = " or ".join(f"{size:,}" for size in sorted({c.difference.n for c in comparisons}))
     title = f"difference of accuracy in percentage points, same n={n} items"
-    return intervals(rows, Axis(title=title, labels=POINTS), rule=0.0, margin=margin)
+    return intervals(rows, Axis(title=title, labels=POINTS), rule=0.0, margin=margin, tall=True)
 
 
 def slice_chart(arms: Sequence[ArmResult], column: str) -> Spec:
@@ -101,7 +101,8 @@ def price_chart(results: RunResults) -> Spec:
                 "hollow": price.basis is not PriceBasis.MEASURED,
             }
         )
-    x = Axis(title="$ per 1,000 queries (logarithmic)", labels=DOLLARS, log=True).encoded("usd")
+    prices = Axis(title="$ per 1,000 queries (logarithmic)", labels=DOLLARS, log=True)
+    x = prices.over(row["usd"] for row in rows).encoded("usd")
     y = Axis(title="accuracy, with interval", labels=PERCENT, domain=(0.0, 1.0)).encoded("accuracy")
     colour: Spec = {"field": "colour", "type": "nominal", "scale": None}
     tip = [{"field": "name", "title": "arm"}, {"field": "words", "title": "figures"}]

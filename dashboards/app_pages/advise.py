@@ -19,6 +19,7 @@ from advisor.recommend import Basis, recommend
 from advisor.rubric import load_rubric
 from advisor.use_case import UseCase
 from dashboards import advice_views, markup, pieces, questions, state
+from dashboards.markup import Figure
 from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
 from harness.data.load import builtin_evalsets
 from harness.pipelines.advising import CaseRequest, plan_case
@@ -185,8 +186,12 @@ def confidence(advice: Advice) -> None:
         st.html(
             markup.figures(
                 [
-                    ("first to try", first.option.value, ahead),
-                    ("confidence", sure.words, f"holds in about {sure.share:.0%} of cases: {sure.basis}"),
+                    Figure(name="first to try", value=first.option.value, basis=ahead),
+                    Figure(
+                        name="confidence",
+                        value=sure.words,
+                        basis=f"holds in about {sure.share:.0%} of cases: {sure.basis}",
+                    ),
                 ]
             )
         )

@@ -52,7 +52,7 @@ def offer(results: RunResults, name: str) -> None:
     title, icon, purpose = SAID.get(name, (name.upper(), "download", "The run in this format."))
     ending = ".zip" if name in {"csv", "parquet"} else f".{name}"
     make: Callable[[], bytes] = lambda: made(results.run_id, name)  # noqa: E731 - made on the click
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         st.markdown(f"**{title}**")
         st.caption(purpose)
         st.download_button(
@@ -70,10 +70,10 @@ def offer(results: RunResults, name: str) -> None:
 def show(results: RunResults) -> None:
     """Every format there is."""
     order = [*(name for name in SAID if name in FORMATS), *(name for name in FORMATS if name not in SAID)]
-    columns = st.columns(3)
-    for place, name in enumerate(order):
-        with columns[place % 3]:
-            offer(results, name)
+    for first in range(0, len(order), 3):
+        for column, name in zip(st.columns(3), order[first : first + 3], strict=False):
+            with column:
+                offer(results, name)
     pieces.command(f"harness report {results.run_id} --format {','.join(order)}", "writes the same files")
 
 

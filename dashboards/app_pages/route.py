@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import behind, markup, pieces, views
+from dashboards.markup import Figure
 from harness.pipelines.pages import RunPage
 from harness.records import Option
 from harness.report.details import detail_sections
@@ -54,7 +55,8 @@ def show(page: RunPage, results: RunResults) -> None:
         st.html(markup.notes(["no curve is stored for this run"]))
     rows = [(str(arm), *_figures(results, arm)) for arm in (design.first, design.then)]
     st.subheader("The two sides", anchor=False)
-    st.html(markup.figures([(name, accuracy, price) for name, accuracy, price in rows]))
+    figures = [Figure(name=name, value=accuracy, basis=price) for name, accuracy, price in rows]
+    st.html(markup.figures(figures))
     section = pieces.by_key(detail_sections(results, page.manifest)).get("route")
     if section is not None:
         pieces.section(section, title=False)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import markup, pieces, views
+from dashboards.markup import Figure
 from dashboards.theme import colour_of
 from harness.pipelines.pages import RunPage
 from harness.report.model import answer_words, report_view
-from harness.report.tables import arm_named, priced
+from harness.report.tables import arm_named
+from harness.report.view import Section
 from harness.results import Answer, RunResults
-from harness.wording import level, milliseconds, one_line, percent
+from harness.wording import bounds, level, milliseconds, money, one_line, percent
 
 
 def answers(results: RunResults) -> None:
@@ -48,10 +50,18 @@ def figures(results: RunResults) -> None:
     st.html(
         markup.figures(
             [
-                ("accuracy", percent(accuracy.value), f"{level(accuracy)}, n={accuracy.n:,} test items"),
-                ("95 % of queries within", f"{milliseconds(p95.value)} ms", f"n={p95.n:,} timed queries"),
-                ("per 1,000 queries", priced(each).text, each.basis.value),
-                ("per 1,000 correct answers", priced(right).text, right.basis.value),
+                Figure(
+                    name="accuracy",
+                    value=percent(accuracy.value),
+                    basis=f"{level(accuracy)} {bounds(accuracy)}, n={accuracy.n:,} test items",
+                ),
+                Figure(
+                    name="95 % of queries within",
+                    value=f"{milliseconds(p95.value)} ms",
+                    basis=f"n={p95.n:,} timed queries",
+                ),
+                Figure(name="1,000 queries", value=money(each.usd), mark=each.basis.value),
+                Figure(name="1,000 correct answers", value=money(right.usd), mark=right.basis.value),
             ]
         )
     )
@@ -68,6 +78,16 @@ def reservations(results: RunResults) -> None:
     if results.notes:
         st.subheader("Notes", anchor=False)
         st.html(markup.bullets(results.notes))
+
+
+def frontier(results: RunResults, section: Section) -> None:
+    """Hosted models; those that were not run are priced only, and figures of others are theirs."""
+    st.subheader(one_line(section.title), anchor=False)
+    if not results.verdict.frontier_measured:
+        marks = [("not measured", "priced"), ("priced only", "priced")]
+        marks += [("one range is published by others", "published")] if results.verdict.published else []
+        st.html(markup.tags(marks))
+    pieces.section(section, title=False)
 
 
 def show(page: RunPage, results: RunResults) -> None:
@@ -88,7 +108,7 @@ def show(page: RunPage, results: RunResults) -> None:
     if "advice" in sections:
         pieces.section(sections["advice"])
     if "frontier" in sections:
-        pieces.section(sections["frontier"])
+        frontier(results, sections["frontier"])
     pieces.section(sections["data"])
     with st.expander(f"The run {one_line(results.run_id)}"):
         pieces.section(sections["header"], title=False)

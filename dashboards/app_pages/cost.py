@@ -1,0 +1,269 @@
+"""Cost: what does a month cost, when does it pay, and what if the numbers were others?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import streamlit as st
+
+from dashboards import markup, money_views, pieces, state
+from dashboards.markup import Figure
+from dashboards.theme import COST_COLOURS, NEUTRAL, colour_of
+from harness.errors import UserError
+from harness.outlook import ArmOutlook, Outlook
+from harness.pipelines.pages import RunPage, stamp_of
+from harness.pipelines.reporting import rescore
+from harness.pipelines.whatif import Changes, what_if
+from harness.results import RunResults
+from harness.wording import money, money_range, one_line
+
+VOLUMES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
+RATES = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0, 10.0, 30.0)
+UTILISATIONS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+ALL = "over the horizon, all in all"
+HORIZONS = (1.0, 3.0, 6.0, 12.0, 24.0, 36.0)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Pricing again ...")  # type: ignore[untyped-decorator]
+def priced_on(run_id: str, stamp: str, day: str) -> RunResults:
+    """The run at the prices of another day; no model is called."""
+    return rescore(state.folder_of(run_id), state.context(), day)
+
+
+def _step(label: str, steps: tuple[float, ...], now: float | None, name: str, unit: str = "") -> float | None:
+    """A slider over steps; None is the plan's own figure."""
+    own = "unknown" if now is None else f"{now:,g}"
+
+    def words(value: float | None) -> str:
+        if value is None:
+            return f"plan: {own}{unit}"
+        return f"{100 * value:g} %" if name == "utilisation" else f"{value:,g}{unit}"
+
+    found: float | None = st.select_slider(label, (None, *steps), key=f"what-{name}", format_func=words)
+    return found
+
+
+def _price(label: str, now: Decimal | None, name: str) -> Decimal | None:
+    own = "unknown" if now is None else f"{now.normalize():f}"
+    given = st.number_input(
+        label, min_value=0.0, value=None, placeholder=f"plan: {own}", key=f"what-{name}", format="%.15g"
+    )
+    return None if given is None else Decimal(f"{given:.15g}")
+
+
+def _reset() -> None:
+    for name in list(st.session_state):
+        if str(name).startswith("what-"):
+            del st.session_state[name]
+
+
+def sliders(outlook: Outlook, top: Any, bottom: Sequence[Any]) -> Changes:
+    """Other numbers; what is left alone stays the plan's.
+
+    Args:
+        top, bottom: where they go: a container, and two columns under it.
+    """
+    now = outlook.business
+    one, two, three = top.columns(3)
+    with one:
+        volume = _step("Queries a month", VOLUMES, now.queries_per_month, "volume")
+        horizon = _step("Horizon", HORIZONS, now.horizon_months, "horizon", " months")
+    with two:
+        facts = _step("Changes of the facts a month", RATES, now.knowledge_changes_per_month, "facts")
+        labels = _step("Changes of the labels a month", RATES, now.label_changes_per_month, "labels")
+    with three:
+        hour = _price("Machine or GPU, $ an hour", now.machine_hour_usd, "machine")
+        used = _step("Utilisation", UTILISATIONS, now.utilisation, "utilisation")
+    with bottom[0]:
+        wrong = _price("A wrong answer, $", now.wrong_answer_usd, "wrong")
+    with bottom[1]:
+        day = _price("An engineer's day, $", now.day_rate_usd, "day")
+    return Changes(
+        queries_per_month=None if volume is None else int(volume),
+        horizon_months=horizon,
+        knowledge_changes_per_month=facts,
+        label_changes_per_month=labels,
+        machine_hour_usd=hour,
+        utilisation=used,
+        wrong_answer_usd=wrong,
+        day_rate_usd=day,
+    )
+
+
+def price_day(page: RunPage, results: RunResults) -> RunResults:
+    """The results at the prices of the day chosen."""
+    planned = page.plan.cost.price_date if page.plan is not None else None
+    day = st.date_input("Prices of", value=planned or "today", key="what-date", min_value=date(2020, 1, 1))
+    if planned is None or day is None or day == planned:
+        return results
+    try:
+        again: RunResults = priced_on(page.run_id, stamp_of(state.folder_of(page.run_id)), f"{day:%Y-%m-%d}")
+    except UserError as error:
+        st.warning("There are no prices of that day; those of the plan are shown.", icon=":material/event:")
+        st.text(str(error))
+        return results
+    return again
+
+
+def answer(results: RunResults, outlook: Outlook, asked: bool) -> None:
+    """A month of the arm to ship, against today."""
+    unit = money_views.currency_of(outlook.business)
+    arm = next((one for one in outlook.arms if one.arm == results.verdict.ship), None)
+    tags = markup.tag("what if" if asked else "as planned", "predicted" if asked else "plain")
+    if arm is None:
+        st.html(
+            markup.answer_card("A month", "Nothing ships, so there is no month to pay.", [], "warn", tags)
+        )
+        return
+    basis = arm.month_usd.basis.value
+    tags += markup.tag(basis, markup.kind_of(basis))
+    spread = money_range(arm.month_usd, unit)
+    said = [f"Between {spread}, by what is assumed." if spread else "", arm.payback, arm.month_usd.reason]
+    st.html(
+        markup.answer_card(
+            f"A month of {arm.arm}, everything counted", money(arm.month_usd.usd, unit), said, "plain", tags
+        )
+    )
+    saving, today = arm.saving_usd_per_month, outlook.incumbent
+    figures = [
+        Figure(name="1,000 queries", value=money(arm.usd_per_1k.usd, unit), basis=ALL),
+        Figure(name="1,000 correct answers", value=money(arm.usd_per_1k_correct.usd, unit), basis=ALL),
+        Figure(
+            name="to build, once",
+            value=money(arm.once_usd.usd, unit),
+            basis=money_range(arm.once_usd, unit) or "likely",
+        ),
+    ]
+    if today is not None:
+        what = f"against {money(today.month_usd.usd, unit)} today ({one_line(today.kind)}, as stated)"
+        said_of = saving.reason or what
+        figures.append(Figure(name="saved a month", value=money(saving.usd, unit), basis=said_of))
+    st.html(markup.figures(figures))
+
+
+def months(results: RunResults, outlook: Outlook) -> None:
+    """The stacked month of every arm, and the same in figures."""
+    st.subheader("What a month consists of", anchor=False)
+    legend = [*COST_COLOURS.items(), ("today", NEUTRAL)]
+    st.html(markup.legend(legend))
+    pieces.chart(
+        money_views.month_chart(outlook),
+        "; ".join(f"{arm.arm} {money(arm.month_usd.usd)} a month" for arm in outlook.arms),
+    )
+    st.html(markup.notes(["grey line: the range; pale bars: models at list price that were not run"]))
+    with st.expander("The same in figures"):
+        table = money_views.month_table(outlook, results.verdict.ship)
+        today = [] if outlook.incumbent is None else [NEUTRAL]
+        st.html(markup.table(table, colours=[*today, *(colour_of(arm.arm) for arm in outlook.arms)]))
+    if outlook.unknown:
+        st.html(markup.bullets(outlook.unknown, "warn"))
+
+
+def break_even(results: RunResults, outlook: Outlook) -> None:
+    """One arm against one rival, by volume."""
+    arms = [arm for arm in outlook.arms if arm.break_even]
+    if not arms:
+        return
+    st.subheader("From which volume on does it pay?", anchor=False)
+    left, right = st.columns(2)
+    names = [str(arm.arm) for arm in arms]
+    ship = str(results.verdict.ship)
+    index = names.index(ship) if ship in names else 0
+    name = left.selectbox("Arm", names, index=index, key="even-arm", format_func=one_line)
+    arm: ArmOutlook = arms[names.index(name)]
+    rivals = {money_views.rival_name(curve): curve for curve in arm.break_even}
+    curve = rivals[right.selectbox("against", list(rivals), key="even-rival")]
+    words = money_views.OUTCOMES.get(curve.outcome, curve.outcome)
+    if curve.queries_per_month is not None:
+        words = f"{words}: {curve.queries_per_month:,} queries a month"
+    st.html(
+        markup.answer_card(
+            f"Cheaper than {money_views.rival_name(curve)}?",
+            words[:1].upper() + words[1:],
+            [curve.reason],
+            "warn" if curve.outcome in {"never", "unknown"} else "plain",
+        )
+    )
+    if curve.points:
+        st.html(markup.legend([(str(arm.arm), colour_of(arm.arm)), (money_views.rival_name(curve), NEUTRAL)]))
+        pieces.chart(money_views.break_even_chart(arm, curve, outlook.business), curve.reason)
+
+
+def rest(results: RunResults, outlook: Outlook | None) -> None:
+    """Prices per thousand, hosted models, limits and the ledger."""
+    st.subheader("Per 1,000 queries and per 1,000 correct answers", anchor=False)
+    colours = [colour_of(arm.arm) for arm in results.arms]
+    st.html(markup.table(money_views.price_table(results.arms, outlook), colours=colours))
+    if outlook is not None and outlook.hosted:
+        st.subheader("Hosted models that were not run", anchor=False)
+        st.html(markup.tags([("priced only", "priced"), ("not measured", "priced")]))
+        st.html(markup.table(money_views.hosted_table(outlook.hosted, outlook.business)))
+    if outlook is not None and outlook.limits:
+        st.subheader("Until when this holds", anchor=False)
+        st.html(markup.bullets(f"{limit.sentence} [{limit.source}]" for limit in outlook.limits))
+    with st.expander("Line by line"):
+        arm = st.selectbox("Of", [str(one.arm) for one in results.arms], key="ledger", format_func=one_line)
+        found = next(one for one in results.arms if str(one.arm) == arm)
+        st.html(markup.table(money_views.ledger_table(found.cost.lines, "per 1,000 queries")))
+        whole = None if outlook is None else next((o for o in outlook.arms if str(o.arm) == arm), None)
+        if whole is not None:
+            for part in whole.month:
+                if part.lines:
+                    st.html(markup.tags([(f"a month: {part.group}", "plain")]))
+                    st.html(markup.table(money_views.ledger_table(part.lines, "a month")))
+            if whole.once:
+                st.html(markup.tags([("once", "plain")]))
+                st.html(markup.table(money_views.ledger_table(whole.once, "once")))
+
+
+def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, Outlook | None, bool]:
+    """The controls; what they lead to, and whether anything was changed."""
+    if results.outlook is None or results.outlook.grounds is None:
+        st.info("This run holds no monthly costs: it was concluded before they were reckoned.")
+        pieces.command(f"harness score {page.run_id}", "reckons them from the journal")
+        return results, results.outlook, False
+    with st.expander("What if the numbers were others?", expanded=True):
+        top = st.container()
+        *bottom, last = st.columns(3)
+        with last:
+            again = price_day(page, results)
+        outlook = again.outlook or results.outlook
+        changes = sliders(outlook, top, bottom)
+        st.button("Back to the plan's numbers", on_click=_reset, icon=":material/undo:")
+    asked = any(getattr(changes, field.name) is not None for field in fields(changes))
+    try:
+        return again, what_if(again, changes) if asked else outlook, asked or again is not results
+    except UserError as error:
+        st.warning("That cannot be reckoned; the plan's numbers are shown.", icon=":material/calculate:")
+        st.text(str(error))
+        return results, results.outlook, False
+
+
+def show(page: RunPage, results: RunResults) -> None:
+    """The whole page, the answer above the numbers that lead to it."""
+    top = st.container()
+    results, outlook, asked = what_if_box(page, results)
+    if outlook is None:
+        rest(results, None)
+        return
+    with top:
+        answer(results, outlook, asked)
+    months(results, outlook)
+    break_even(results, outlook)
+    rest(results, outlook)
+    with st.expander("What it was reckoned for"):
+        lines = money_views.setting_lines(outlook.business)
+        st.html(
+            markup.settings([(name, words, "assumed" if assumed else "") for name, words, assumed in lines])
+        )
+
+
+found = pieces.run_results(
+    "What does it cost?", "A month, the horizon, a right answer; against what is done today."
+)
+if found is not None:
+    show(*found)
