@@ -11,9 +11,11 @@ from advisor.cost.serving import Fleet, Load, serve, usd_per_1k
 MACHINES = load_machines()
 
 
-@pytest.mark.parametrize(("name", "published"), [("3090", 336), ("L4", 584), ("H100", 1964)])
-def test_always_on_month(name, published):
-    machine = find_machine(name, MACHINES)
+@pytest.mark.parametrize(
+    ("name", "hour", "published"), [("3090", 0.46, 336), ("L4", 0.80, 584), ("H100", 2.69, 1964)]
+)
+def test_always_on_month(name, hour, published):
+    machine = find_machine(name, MACHINES, D(str(hour)))
     got = serve(Load(queries_per_month=1), Fleet(queries_per_s=1, usd_per_hour=machine.usd_per_hour))
     assert round(got.usd_per_month) == published
 
