@@ -113,7 +113,9 @@ def _notices(results: RunResults, closing: Closing | None) -> tuple[str, ...]:
         found.append("Incomplete run: it has no manifest yet, so figures may change.")
     if results.verdict.ship is None:
         found.append("No arm may be shipped as things stand.")
-    if results.verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
+    if results.verdict.pair is None:
+        found.append("RAG and fine-tuning were not both run, so they are not compared.")
+    elif results.verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
         found.append("Not enough evidence: RAG and fine-tuning cannot be told apart on these items.")
     if results.outlook is None:
         found.append("No monthly figures: the plan says nothing of volume and of what is done today.")
@@ -338,7 +340,7 @@ def _month_bar(dossier: Dossier, found: ArmOutlook) -> Bar:
     )
     return Bar(
         label=capital(plain_name(found.arm, arm_ids(results))),
-        note=one_line(str(found.arm)),
+        note=one_line(str(found.arm)) + (", ruled out" if found.barred else ""),
         slices=slices,
         words=money(amount.usd, dossier.currency),
         low=dossier.shown(amount.low_usd),

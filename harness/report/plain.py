@@ -24,6 +24,7 @@ _NAMES = {
     Option.TUNE: "the fine-tuned model",
     Option.TUNE_RETRIEVE: "fine-tuning with RAG",
     Option.ROUTE: "the two-step route",
+    Option.EXTERNAL: "the system outside",
 }
 
 WHAT_IT_IS = {
@@ -35,6 +36,7 @@ WHAT_IT_IS = {
     Option.TUNE: "a small language model whose weights were adapted to your examples beforehand",
     Option.TUNE_RETRIEVE: "a fine-tuned model that is also shown similar past items",
     Option.ROUTE: "the cheaper model answers when it is sure; a stronger one takes the rest",
+    Option.EXTERNAL: "answers brought in from outside; their time and price were not measured here",
 }
 """One line on each option, for the table of what was compared."""
 
@@ -86,6 +88,8 @@ def decision(results: RunResults) -> str:
 
 
 def _answer(verdict: Verdict) -> str:
+    if verdict.pair is None:
+        return "RAG and fine-tuning were not both run"
     match verdict.answer:
         case Answer.RETRIEVE:
             return "RAG beats fine-tuning"

@@ -159,6 +159,12 @@ def test_not_enough_evidence_looks_it() -> None:
     assert any("Not enough evidence" in notice for notice in paper(results).notices)
 
 
+def test_a_run_without_one_of_the_pair_does_not_speak_of_evidence() -> None:
+    found = paper(run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE, pair=None, cheaper=None)))
+    assert found.headline == "Use the classical classifier; RAG and fine-tuning were not both run."
+    assert not any("Not enough evidence" in notice for notice in found.notices)
+
+
 def test_an_incomplete_run_looks_it_and_is_dated_by_its_start() -> None:
     found = run_paper(run_results(), None)
     assert found.state == "incomplete" and any("Incomplete" in notice for notice in found.notices)
