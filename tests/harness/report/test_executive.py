@@ -29,8 +29,8 @@ from harness.report.paper import (
     letter,
     outside,
 )
-from harness.report.plain import decision, in_plain_words, plain_name
-from harness.results import Answer, RunResults
+from harness.report.plain import WHAT_IT_IS, decision, in_plain_words, plain_name
+from harness.results import Answer, RunResults, Veto
 from harness.wording import USD
 from tests.support.closing import closing
 from tests.support.money import outlook
@@ -143,6 +143,19 @@ def test_two_arms_of_one_option_are_told_apart_by_their_model() -> None:
     other = ArmId(option=Option.RETRIEVE, model="openai/gpt-6-luna")
     assert plain_name(RETRIEVE, (RETRIEVE, TUNE)) == "RAG"
     assert plain_name(other, (RETRIEVE, other)) == "RAG (openai/gpt-6-luna)"
+
+
+@pytest.mark.parametrize("option", list(Option))
+def test_every_option_has_an_everyday_name_and_a_line_on_what_it_is(option: Option) -> None:
+    assert plain_name(ArmId(option=option, model="m")) != option.value or option is Option.FLOOR
+    assert WHAT_IT_IS[option]
+
+
+def test_an_arm_that_is_ruled_out_is_called_so_beside_its_month() -> None:
+    barred = verdict(vetoes=(Veto(arm=RETRIEVE, reason="too slow"),))
+    (chart,) = [b for b in paper(run_results(verdict=barred)).summary if isinstance(b, Chart)]
+    assert chart.svg.count("retrieve@smollm2-135m, ruled out") == 1
+    assert "tune@smollm2-135m, ruled out" not in chart.svg
 
 
 def test_the_longer_of_two_arm_names_is_replaced_first() -> None:
