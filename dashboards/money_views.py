@@ -143,7 +143,7 @@ def _arm_row(arm: ArmOutlook, groups: Sequence[str], unit: Currency, ship: ArmId
     if arm.payback_months is not None:
         months = f"{arm.payback_months:,.1f}"
     cells = (
-        Cell(text=one_line(str(arm.arm))),
+        Cell(text=one_line(str(arm.arm)), interval="ruled out" if arm.barred else ""),
         *(Cell(text=money(parts[g], unit) if g in parts else MISSING) for g in groups),  # type: ignore[index]
         _amount(arm.month_usd, unit),
         _amount(arm.once_usd, unit),

@@ -114,6 +114,7 @@ class ArmOutlook:
         once: the lines of `once_usd`.
         saving_usd_horizon: against the incumbent over the horizon, building included.
         serving: where it runs on machines of one's own.
+        barred: a veto stands against it, so it may not be shipped whatever it costs.
     """
 
     arm: ArmId
@@ -130,6 +131,7 @@ class ArmOutlook:
     once: tuple[CostLine, ...] = ()
     saving_usd_horizon: Amount | None = None
     serving: Serving | None = None
+    barred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,8 +308,8 @@ class Outlook:
     """The money of a run.
 
     Attributes:
-        arms: every arm that may be shipped, in the run's order; `hosted` the same for hosted models that
-            were not run, at list prices (never measured, no accuracy).
+        arms: every arm but the floor, in the run's order, those with a veto marked; `hosted` the same
+            for hosted models that were not run, at list prices (never measured, no accuracy).
         valid_until: the first day on which something known changes; None when nothing is known to.
         limits: what ends the verdict's validity, days first.
         decider: who decides the next step, in a word ('budget holder', ...), and `next_step`, its command

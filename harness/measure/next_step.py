@@ -1,7 +1,7 @@
 """What to do next, what that costs and who decides it; and the one risk to name. Rules, in a fixed order.
 
 The next step:
-1. Nothing may be shipped: mend the first veto.
+1. Nothing may be shipped: mend what stands against the most accurate arm.
 2. RAG against tuning is open and no third arm ships: label as many more evaluation items as would settle it.
 3. Else pilot the arm to ship for a month.
 
@@ -47,11 +47,7 @@ def next_step(scene: Scene, arms: Sequence[ArmOutlook]) -> Step:
     """What the verdict asks for."""
     verdict = scene.results.verdict
     if verdict.ship is None:
-        why = (
-            f"{verdict.vetoes[0].arm}: {verdict.vetoes[0].reason}" if verdict.vetoes else verdict.ship_because
-        )
-        text = f"Ship nothing yet. Mend what stands against it first ({why}), then run again."
-        return Step(text=text, usd=None, decider="product owner")
+        return Step(text=_mend(scene), usd=None, decider="product owner")
     settled = verdict.answer is not Answer.NOT_ENOUGH_EVIDENCE
     if not settled and verdict.pair is not None and verdict.ship in verdict.pair:
         pair = _pair(scene)
@@ -61,6 +57,20 @@ def next_step(scene: Scene, arms: Sequence[ArmOutlook]) -> Step:
     beside = " beside what is done today" if scene.today is not None else ""
     text = f"Pilot {verdict.ship} on real queries for a month{beside}, and check a sample of its answers."
     return Step(text=text, usd=None if ship is None else _pilot(ship), decider="budget holder")
+
+
+def _mend(scene: Scene) -> str:
+    """What stands against the most accurate of the arms with a veto."""
+    verdict = scene.results.verdict
+    barred = [arm for arm in scene.counted if arm.arm in scene.barred]
+    best = max(barred, key=lambda arm: arm.quality.accuracy.value or 0.0, default=None)
+    against = [veto.reason for veto in verdict.vetoes if best is not None and veto.arm == best.arm]
+    if best is None:
+        return f"Ship nothing yet: {verdict.ship_because} Mend that first, then run again."
+    return (
+        f"Ship nothing yet. {best.arm} comes nearest, and {' and '.join(against)}: mend that first, "
+        "with more labelled examples or another model, then run again."
+    )
 
 
 def _pair(scene: Scene) -> Comparison | None:

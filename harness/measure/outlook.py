@@ -56,7 +56,7 @@ def outlook(results: RunResults, business: Business, today: Incumbent | None, gr
         test_rows=results.data.test,
     )
     scene = Scene(results=results, given=given, today=today)
-    arms = tuple(_arm(arm, scene) for arm in scene.may_ship)
+    arms = tuple(_arm(arm, scene) for arm in scene.counted)
     ends = limits(scene)
     days = [limit.on for limit in ends if limit.on is not None]
     step = next_step(scene, arms)
@@ -103,6 +103,7 @@ def _arm(arm: ArmResult, scene: Scene) -> ArmOutlook:
         once=likely.one_off,
         saving_usd_horizon=horizon_saving,
         serving=_serving(arm, scene),
+        barred=arm.arm in scene.barred,
     )
 
 

@@ -59,10 +59,17 @@ class Scene:
     @cached_property
     def may_ship(self) -> tuple[ArmResult, ...]:
         """The arms without a veto, the floor left out."""
-        barred = {veto.arm for veto in self.results.verdict.vetoes}
-        return tuple(
-            arm for arm in self.results.arms if arm.arm not in barred and arm.arm.option is not Option.FLOOR
-        )
+        return tuple(arm for arm in self.counted if arm.arm not in self.barred)
+
+    @property
+    def barred(self) -> frozenset[ArmId]:
+        """The arms with a veto."""
+        return frozenset(veto.arm for veto in self.results.verdict.vetoes)
+
+    @property
+    def counted(self) -> tuple[ArmResult, ...]:
+        """The arms whose money is shown: all but the floor, those with a veto marked as barred."""
+        return tuple(arm for arm in self.results.arms if arm.arm.option is not Option.FLOOR)
 
     @cached_property
     def acceptable(self) -> tuple[ArmId, ...]:

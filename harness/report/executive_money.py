@@ -94,7 +94,10 @@ def _month_row(dossier: Dossier, found: ArmOutlook) -> Row:
         months = "unknown"
     return Row(
         cells=(
-            Cell(text=capital(plain_name(found.arm, arm_ids(dossier.results)))),
+            Cell(
+                text=capital(plain_name(found.arm, arm_ids(dossier.results))),
+                interval="ruled out" if found.barred else "",
+            ),
             *(
                 Cell(text=money(parts[group].usd, currency)) if group in parts else Cell(text="-")
                 for group in GROUPS_OF_A_MONTH
@@ -103,7 +106,7 @@ def _month_row(dossier: Dossier, found: ArmOutlook) -> Row:
             Cell(text=money(found.once_usd.usd, currency), interval=money_range(found.once_usd, currency)),
             Cell(text=months),
         ),
-        tone="good" if ships else "plain",
+        tone="good" if ships else "faint" if found.barred else "plain",
         key=one_line(str(found.arm)),
     )
 

@@ -28,7 +28,7 @@ def money_section(outlook: Outlook | None, ship: ArmId | None) -> Section:
     business, shown = outlook.business, _currency(outlook.business)
     blocks: list[Block] = [
         Fact(label="reckoned for", text=_setting(business)),
-        Table(columns=_COLUMNS, rows=_rows(outlook, ship, shown), notes=_notes(business, ship)),
+        Table(columns=_COLUMNS, rows=_rows(outlook, ship, shown), notes=_notes(outlook, ship)),
         *_break_even(outlook, ship),
         Fact(label="valid until", text=_valid_until(outlook)),
     ]
@@ -79,6 +79,8 @@ def _row(arm: ArmOutlook, shown: Currency, ships: bool) -> Row:
         Cell(text=money(arm.once_usd.usd, shown)),
         Cell(text=months),
     )
+    if arm.barred:
+        return Row(cells=cells, mark="x", tone="faint")
     return Row(cells=cells, mark="*" if ships else "", tone="good" if ships else "plain")
 
 
@@ -90,7 +92,8 @@ def _cell(amount: Amount, shown: Currency) -> Cell:
     return Cell(text=money(amount.usd, shown), interval=money_range(amount, shown))
 
 
-def _notes(business: Business, ship: ArmId | None) -> tuple[str, ...]:
+def _notes(outlook: Outlook, ship: ArmId | None) -> tuple[str, ...]:
+    business = outlook.business
     wrong = (
         "A month holds calls, machines, people, changes and wrong answers"
         if business.wrong_answer_usd is not None
@@ -102,6 +105,8 @@ def _notes(business: Business, ship: ArmId | None) -> tuple[str, ...]:
         notes.append(f"Assumed, not stated: {', '.join(names)}.")
     if ship is not None:
         notes.append("* the arm to ship")
+    if any(arm.barred for arm in outlook.arms):
+        notes.append("x may not be shipped (see vetoes): its costs are shown to compare")
     return tuple(notes)
 
 

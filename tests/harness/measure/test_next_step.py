@@ -65,10 +65,10 @@ def test_without_enough_evidence_items_are_labelled_at_their_price() -> None:
     assert made(endless).next_step.startswith("Pilot tune")
 
 
-def test_where_nothing_may_be_shipped_the_first_veto_is_mended() -> None:
+def test_where_nothing_may_be_shipped_the_veto_of_the_nearest_arm_is_mended() -> None:
     veto = Veto(arm=TUNE, reason="accuracy 12.0 % is under the floor of 50.0 %")
     found = made(results(verdict=decided(ship=None, vetoes=(veto,))))
-    assert "tune@m: accuracy 12.0 % is under the floor" in found.next_step
+    assert "tune@m comes nearest, and accuracy 12.0 % is under the floor of 50.0 %" in found.next_step
     assert found.next_step_usd is None and found.decider == "product owner"
     assert found.biggest_risk.startswith("Nothing may be shipped")
 

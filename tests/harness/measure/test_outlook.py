@@ -276,13 +276,14 @@ def test_without_a_business_part_the_machine_is_still_told() -> None:
     assert first.outcome == "always"
 
 
-def test_an_arm_that_is_vetoed_has_no_outlook() -> None:
-    run = results(verdict=verdict(ship=CLASSICAL, pair=None, frontier=()))  # vetoes prompt only
-    assert [one.arm for one in made(results=run).arms] == [CLASSICAL, TUNE, SERVED]
+def test_an_arm_with_a_veto_is_reckoned_and_marked() -> None:
+    run = results(verdict=verdict(ship=CLASSICAL, pair=None, frontier=()))
     barred = replace(run.verdict.vetoes[0], arm=TUNE)
     again = replace(run, verdict=replace(run.verdict, vetoes=(barred,)))
-    assert [one.arm for one in made(results=again).arms] == [CLASSICAL, SERVED]
-
+    found = made(results=again)
+    assert [one.arm for one in found.arms if one.barred] == [TUNE]
+    assert {CLASSICAL, TUNE, SERVED} <= {one.arm for one in found.arms}
+    assert all(one.arm.option is not Option.FLOOR for one in found.arms)
 
 def test_the_basis_is_the_weakest_that_is_paid() -> None:
     found = made(
