@@ -329,7 +329,6 @@ def month_chart(dossier: Dossier, outlook: Outlook) -> Chart:
 
 def _month_bar(dossier: Dossier, found: ArmOutlook) -> Bar:
     amount, results = found.month_usd, dossier.results
-    barred = found.arm in {veto.arm for veto in results.verdict.vetoes}
     slices = tuple(
         Slice(
             name=part.group,

@@ -30,7 +30,7 @@ from harness.report.paper import (
     outside,
 )
 from harness.report.plain import WHAT_IT_IS, decision, in_plain_words, plain_name
-from harness.results import Answer, RunResults, Veto
+from harness.results import Answer, RunResults
 from harness.wording import USD
 from tests.support.closing import closing
 from tests.support.money import outlook
@@ -152,8 +152,11 @@ def test_every_option_has_an_everyday_name_and_a_line_on_what_it_is(option: Opti
 
 
 def test_an_arm_that_is_ruled_out_is_called_so_beside_its_month() -> None:
-    barred = verdict(vetoes=(Veto(arm=RETRIEVE, reason="too slow"),))
-    (chart,) = [b for b in paper(run_results(verdict=barred)).summary if isinstance(b, Chart)]
+    money = outlook()
+    arms = tuple(replace(found, barred=found.arm == RETRIEVE) for found in money.arms)
+    (chart,) = [
+        b for b in paper(run_results(outlook=replace(money, arms=arms))).summary if isinstance(b, Chart)
+    ]
     assert chart.svg.count("retrieve@smollm2-135m, ruled out") == 1
     assert "tune@smollm2-135m, ruled out" not in chart.svg
 
