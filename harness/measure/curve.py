@@ -239,6 +239,12 @@ def _outlook(subject: Subject, target: float, fitted: _Fitted | None, reason: st
             f"{'' if sure else ', though these items do not show it for sure'}."
         )
         return _unsaid(target, Reach.REACHED, sentence, "reached already", fitted)
+    if not _rises(fitted):
+        sentence = (
+            f"Cannot say whether more training examples reach {percent(target)}: accuracy is not shown to "
+            "rise over these sizes, so there is no curve to read."
+        )
+        return _unsaid(target, Reach.CANNOT_SAY, sentence, "no rise shown", fitted)
     if limit.high is not None and limit.high < target:
         sentence = (
             f"Labels will not get it to {percent(target)}: {_limit_words(limit)}. "
@@ -249,6 +255,12 @@ def _outlook(subject: Subject, target: float, fitted: _Fitted | None, reason: st
     if needed > READ_UP_TO * fitted.sizes[-1]:
         return _unsaid(target, Reach.CANNOT_SAY, _too_far(target, fitted, limit), "not within reach", fitted)
     return _more(subject, target, fitted, needed)
+
+
+def _rises(fitted: _Fitted) -> bool:
+    """Whether accuracy is shown to rise: a flat stretch may be the end of a curve or its beginning."""
+    ends = fitted.drawn.at([fitted.sizes[0], fitted.sizes[-1]])
+    return float(np.quantile(ends[:, 1] - ends[:, 0], (1 - _LEVEL) / 2)) > 0
 
 
 def _fit_limit(fitted: _Fitted) -> Estimate:
@@ -328,9 +340,9 @@ def _sentences(
 ) -> tuple[str, ...]:
     first, last = means[0], means[-1]
     found = [
-        f"{subject.arm}: {percent(first.accuracy.value)} with {first.size:,} training examples, "
-        f"{percent(last.accuracy.value)} with {last.size:,} (mean of {last.seeds} draw(s) of the rows, on "
-        f"{last.accuracy.n:,} {subject.split} items)."
+        f"{subject.arm}, on {last.accuracy.n:,} {subject.split} items: {percent(first.accuracy.value)} with "
+        f"{first.size:,} training examples (mean of {first.seeds} draw(s) of the rows), "
+        f"{percent(last.accuracy.value)} with {last.size:,}."
     ]
     if fitted is None:
         found.append(f"No curve is fitted: {reason}.")

@@ -88,6 +88,14 @@ def test_a_limit_below_the_target_is_claimed_only_when_the_whole_interval_is() -
     assert unsure.target.more.value is None and "Cannot say" in unsure.target.sentence
 
 
+def test_a_flat_curve_says_nothing_about_more_labels() -> None:
+    """An arm that has learnt nothing yet looks like one that never will."""
+    flat = curve(exact([2 / 7] * 5, items=7), target=0.85)
+    assert flat.fit is not None and flat.fit.limit.high is not None and flat.fit.limit.high < 0.85
+    assert flat.target is not None and flat.target.reach is Reach.CANNOT_SAY
+    assert "not shown to rise" in flat.target.sentence
+
+
 def test_more_examples_are_counted_beyond_those_at_hand_and_priced() -> None:
     """By hand: 0.9 - 2 n^-0.5 reaches 0.85 at n = 40^2 = 1,600, which is 877 beyond the 723 at hand."""
     shares = [0.9 - 2 * size**-0.5 for size in SIZES]
