@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from harness.records import ArmId, Artefact, Estimate, Label, Option
+from harness.records import ArmId, Artefact, Estimate, Label, Option, Recipe
 
 Format = Literal["adapter", "merged", "gguf"]
 
@@ -49,6 +49,66 @@ class TunedLane:
     seconds: float
     needed_mib: float | None
     peak_mib: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """Something that was brought into a finished run; stored there in `imports.json`.
+
+    Attributes:
+        kind: predictions that were made elsewhere, or an adapter that was scored here.
+        file: its name, without folders; sha256: of the file, or over an adapter's files.
+        dev, test: rows of each split that it answers.
+    """
+
+    arm: ArmId
+    kind: Literal["predictions", "adapter"]
+    file: str
+    sha256: str
+    dev: int
+    test: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A training to be run elsewhere: `job.json` of an exported job, and of the adapter it writes.
+
+    Attributes:
+        hub_base: what the job loads, since its machine has no folder of ours.
+        base_model, base_digest: what the plan names, on which the adapter is scored afterwards.
+    """
+
+    schema: Literal[1] = 1
+    arm: ArmId
+    seed: int
+    plan_digest: str
+    evalset: str
+    hub_base: str
+    base_model: str
+    base_digest: str
+    data_digest: str
+    recipe: Recipe
+    train_rows: int
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What a training elsewhere says of itself: `training.json` beside its adapter.
+
+    Attributes:
+        curve: (step, loss) as logged.
+        packages: name -> version.
+        device: the GPU it ran on.
+    """
+
+    steps: int
+    seconds: float
+    tokens: int
+    curve: tuple[tuple[int, float], ...]
+    packages: dict[str, str]
+    device: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

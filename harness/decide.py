@@ -41,7 +41,9 @@ _SIMPLEST = (
     Option.TUNE,
     Option.TUNE_RETRIEVE,
     Option.ROUTE,
+    Option.EXTERNAL,
 )
+_NOT_OURS_TO_SHIP = {Option.FLOOR, Option.EXTERNAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +71,14 @@ def rag_and_tuned(arms: Sequence[ArmResult]) -> tuple[ArmId, ArmId] | None:
 
 
 def contenders(plan: DecisionPlan, arms: Sequence[ArmResult]) -> tuple[ArmResult, ...]:
-    """The arms that may be shipped: none that is vetoed, and never the floor."""
+    """The arms that may be shipped: none that is vetoed, never the floor, never one from outside."""
     barred = {veto.arm for veto in vetoes(plan, arms)}
-    return tuple(arm for arm in arms if arm.arm not in barred and arm.arm.option is not Option.FLOOR)
+    return tuple(arm for arm in arms if arm.arm not in barred and arm.arm.option not in _NOT_OURS_TO_SHIP)
 
 
 def dev_leader(arms: Sequence[ArmResult]) -> ArmResult:
     """The arm with the best dev accuracy, the simplest option among equals; routes are not fitted on dev."""
-    leader = _dev_best(arms, set(Option) - {Option.ROUTE})
+    leader = _dev_best(arms, set(Option) - {Option.ROUTE, Option.EXTERNAL})
     return leader or arms[0]
 
 

@@ -41,6 +41,8 @@ class ArmPlan(_Part):
 
     @model_validator(mode="after")
     def _model_where_needed(self) -> ArmPlan:
+        if self.option is Option.EXTERNAL:
+            raise ValueError("an external arm is brought into a run by `harness import`, not planned")
         if self.option in _NEEDS_MODEL and not self.model:
             raise ValueError(f"the arm '{self.option.value}' needs a model, such as smollm2-135m")
         return self

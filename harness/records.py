@@ -21,7 +21,11 @@ CostLine = LedgerLine
 
 
 class Option(StrEnum):
-    """What can be done about the use case; an arm is an option on a model."""
+    """What can be done about the use case; an arm is an option on a model.
+
+    `external` is what somebody else answered: predictions brought into a run (`harness import`), such as
+    those of the system in use today. It is never planned, run or shipped here.
+    """
 
     FLOOR = "floor"
     CLASSICAL = "classical"
@@ -30,6 +34,7 @@ class Option(StrEnum):
     TUNE = "tune"
     TUNE_RETRIEVE = "tune+retrieve"
     ROUTE = "route"
+    EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

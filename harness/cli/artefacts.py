@@ -66,3 +66,38 @@ def export(
         return
     typer.echo(f"{output}: {found.format} {found.precision}, served as {found.served_as}")
     typer.echo(f"parity {parity_line(parity)}" if parity else "parity not checked: --check 50")
+
+
+def import_(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run id, its beginning, or latest.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE|FOLDER", help="CSV or JSONL of item_id,label[,confidence]; or an adapter."
+        ),
+    ],
+    arm: Annotated[str, typer.Option("--arm", metavar="NAME", help="What the new arm is called.")],
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Test items without a prediction count as failures.")
+    ] = False,
+    as_json: Json = False,
+    runs: Runs = DEFAULT_RUNS,
+    offline: Offline = False,
+    threads: Threads = None,
+) -> None:
+    """Bring predictions made elsewhere, or an adapter, into a finished run and conclude it again."""
+    from harness.cli.show import show_results
+    from harness.pipelines.importing import ImportWish, import_into
+    from harness.store import find_run
+
+    progress = open_progress(quiet=as_json)
+    context = make_context(runs, progress, offline=offline, threads=threads)
+    folder = find_run(runs, run)
+    try:
+        results = import_into(folder, ImportWish(name=arm, path=path, allow_missing=allow_missing), context)
+    finally:
+        progress.close()
+    if as_json:
+        typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
+    else:
+        show_results(folder, results)

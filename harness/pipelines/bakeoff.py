@@ -43,7 +43,7 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     plan = folder.plan()
     context.progress.stage("loading the rows", None)
     evalset = load_rows(plan, context)
-    _same_rows(folder, evalset)
+    same_rows(folder, evalset)
     folder.reopen()
     folder.write_items(evalset)
     folder.write_data_facts(facts_of(evalset))
@@ -51,9 +51,7 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     workshop = Workshop(plan, evalset, folder, context)
     try:
         with folder.journal() as journal:
-            kitchen = _Kitchen(
-                plan=plan, evalset=evalset, workshop=workshop, journal=journal, context=context
-            )
+            kitchen = Kitchen(plan=plan, evalset=evalset, workshop=workshop, journal=journal, context=context)
             for arm_plan, seed in lanes_of(plan):
                 _run_arm(kitchen, arm_plan, seed)
     finally:
@@ -70,7 +68,7 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     return results
 
 
-def _same_rows(folder: RunFolder, evalset: Evalset) -> None:
+def same_rows(folder: RunFolder, evalset: Evalset) -> None:
     """A run that goes on must find the rows it began with."""
     if not (folder.root / "data.json").exists():
         return
@@ -85,7 +83,7 @@ def _same_rows(folder: RunFolder, evalset: Evalset) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kitchen:
+class Kitchen:
     """What every arm of a run is given."""
 
     plan: ExperimentPlan
@@ -95,12 +93,12 @@ class _Kitchen:
     context: Context
 
 
-def _run_arm(kitchen: _Kitchen, arm_plan: ArmPlan, seed: int) -> None:
+def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:
     context, watch = kitchen.context, MemoryWatch()
     context.progress.stage(f"{arm_plan.id}: opening", None)
     arm = kitchen.workshop.build(arm_plan, seed)
     try:
-        _fit_and_answer(kitchen, arm, seed)
+        fit_and_answer(kitchen, arm, seed)
         peak = watch.peak_mib()
         if peak is not None:
             kitchen.journal.note_memory(arm.id, seed, peak)
@@ -108,7 +106,8 @@ def _run_arm(kitchen: _Kitchen, arm_plan: ArmPlan, seed: int) -> None:
         arm.close()
 
 
-def _fit_and_answer(kitchen: _Kitchen, arm: Arm, seed: int) -> None:
+def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
+    """Settle an arm and let it answer dev and test, as far as it has not yet."""
     plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
     config = settle_on_dev(arm, seed, evalset, journal, context)
     test = _lane(arm, seed, "test", config)

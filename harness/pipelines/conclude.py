@@ -18,6 +18,7 @@ from harness.measure.confront import confront
 from harness.measure.cost import cost_lines, ledger_cost, measure_cost
 from harness.measure.diagnosis import diagnose
 from harness.measure.latency import measure_latency, timed_seconds
+from harness.measure.outside import cost_outside, latency_outside
 from harness.measure.quality import confidence, estimate, measure_quality, share
 from harness.measure.route import RouteArm, compose, design_route, route_fitted
 from harness.measure.scored import Scored, score
@@ -70,10 +71,11 @@ def conclude(
             timed[route.result.arm] = route.timed_s
     results = _verdict(desk, tuple(arms), scored, design, looks, folder.lock())
     near = acceptable(desk.plan.decision, results.arms, results.comparisons)
-    charged = {a.settled.arm: _charged(a, list(a.outcomes.values()), desk) for a in primary}
+    ours = [a for a in primary if a.settled.arm.option is not Option.EXTERNAL]
+    charged = {a.settled.arm: _charged(a, list(a.outcomes.values()), desk) for a in ours}
     return dataclasses.replace(
         results,
-        outlook=outlook_of(results, desk, primary, charged, [arm.arm for arm in near]),
+        outlook=outlook_of(_ours(results), desk, ours, charged, [arm.arm for arm in near]),
         diagnosis=tuple(
             diagnose(
                 arm.arm,
@@ -85,6 +87,12 @@ def conclude(
             for arm in arms
         ),
     )
+
+
+def _ours(results: RunResults) -> RunResults:
+    """The results without arms from outside, whose costs nobody here knows."""
+    arms = tuple(arm for arm in results.arms if arm.arm.option is not Option.EXTERNAL)
+    return dataclasses.replace(results, arms=arms)
 
 
 def _verdict(
@@ -140,14 +148,19 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
     outcomes = _charged(answers, list(answers.outcomes.values()), desk)
     prices = prices_for(settled.identity, desk.book, desk.machine)
     everything = answers.test.answered | True
+    outside = settled.arm.option is Option.EXTERNAL
     siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.fitted.artefact else []
     return ArmResult(
         arm=settled.arm,
         identity=settled.identity,
         fitted=settled.fitted,
         quality=quality,
-        latency=measure_latency(answers.warm, answers.test, settled.identity),
-        cost=measure_cost(answers.test, outcomes, settled.identity, quality.accuracy, prices),
+        latency=latency_outside()
+        if outside
+        else measure_latency(answers.warm, answers.test, settled.identity),
+        cost=cost_outside(quality.accuracy)
+        if outside
+        else measure_cost(answers.test, outcomes, settled.identity, quality.accuracy, prices),
         seeds=tuple(
             SeedResult(
                 seed=a.settled.seed,

@@ -75,6 +75,7 @@ def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
 def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
     found = []
     memory = journal.memory()
+    planned = {arm.id for arm in desk.plan.arms}
     for settled in journal.settled():
         lanes = {
             split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
@@ -82,7 +83,12 @@ def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
         }
         dev = journal.outcomes(lanes["dev"], desk.items["dev"])
         test = journal.outcomes(lanes["test"], desk.items["test"])
-        missing = len(desk.items["dev"]) + len(desk.items["test"]) - len(dev) - len(test)
+        dev_items = desk.items["dev"]
+        if settled.arm.option is Option.EXTERNAL:  # brought in with as many dev answers as there were
+            dev_items = tuple(item for item in dev_items if item.id in dev)
+        missing = len(dev_items) + len(desk.items["test"]) - len(dev) - len(test)
+        if missing and settled.arm not in planned:
+            continue  # an import that was stopped; it counts once it is repeated
         if missing:
             raise IncompleteRun(
                 f"Run {run_id} is incomplete: {settled.arm} has {missing} items without an outcome.",
@@ -94,7 +100,7 @@ def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
                 dev_outcomes=dev,
                 outcomes=test,
                 warm=journal.outcomes(lanes["latency"], desk.items["test"]),
-                dev=score(desk.items["dev"], dev, desk.labels),
+                dev=score(dev_items, dev, desk.labels),
                 test=score(desk.items["test"], test, desk.labels),
                 peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
             )
@@ -113,11 +119,11 @@ def _answered(arm: ArmId, found: Sequence[Answers]) -> bool:
 
 
 def primary_lanes(lanes: Sequence[Answers], plan: ExperimentPlan) -> list[Answers]:
-    """One lane an arm, in the plan's order: the first training seed of tuned arms."""
+    """One lane an arm, in the plan's order: the first training seed of tuned arms; imports come last."""
     order = [arm.id for arm in plan.arms]
     first = {plan.seed, plan.training_seeds[0]}
     chosen = {a.settled.arm: a for a in lanes if a.settled.seed in first or a.settled.arm not in order}
     for answers in lanes:
         if answers.settled.seed == plan.training_seeds[0]:
             chosen[answers.settled.arm] = answers
-    return [chosen[arm] for arm in order if arm in chosen]
+    return [chosen[arm] for arm in [*order, *sorted(chosen.keys() - set(order))] if arm in chosen]

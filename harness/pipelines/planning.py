@@ -144,7 +144,7 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
 
 def _arms(request: PlanRequest) -> list[dict[str, str]]:
     options = request.options or DEFAULT_OPTIONS
-    known = {option.value for option in Option}
+    known = {option.value for option in Option if option is not Option.EXTERNAL}
     unknown = [option for option in options if option not in known]
     if unknown:
         raise UsageError("There is no such arm.", got=", ".join(unknown), allowed=", ".join(sorted(known)))
@@ -156,7 +156,7 @@ def _arms(request: PlanRequest) -> list[dict[str, str]]:
                 arms += [_served(option, model, request.api_base) for model in prompted]
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 arms.append({"option": option, "model": request.tune_model})
-            case Option.FLOOR | Option.CLASSICAL | Option.ROUTE:
+            case Option.FLOOR | Option.CLASSICAL | Option.ROUTE | Option.EXTERNAL:
                 arms.append({"option": option})
     return arms
 

@@ -133,7 +133,7 @@ def _explained(found: Answers, split: str, item: Item, desk: Desk) -> ExplainedA
 
 def _messages(option: Option, item: Item, neighbours: Sequence[Neighbour], desk: Desk) -> tuple[Message, ...]:
     """The messages as they were sent: the wording is frozen, and the examples are in the journal."""
-    if option in {Option.FLOOR, Option.CLASSICAL, Option.ROUTE}:
+    if option in {Option.FLOOR, Option.CLASSICAL, Option.ROUTE, Option.EXTERNAL}:
         return ()
     train = {row.id: row for row in desk.items["train"]}
     rows = [train[neighbour.item_id] for neighbour in reversed(neighbours)]

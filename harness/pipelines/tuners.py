@@ -52,6 +52,28 @@ def build_tuner(
     return LocalTuner(settings)
 
 
+def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSettings) -> LocalTuner:
+    """The tuner that opens an adapter which was trained elsewhere.
+
+    Raises:
+        UsageError, ModelUnavailable: as `build_tuner`.
+    """
+    source = resolve(model)
+    if isinstance(source, Provider):
+        raise UsageError("A model behind an API cannot be tuned here.", got=model)
+    base = local_folder(source, opening)
+    settings = TunerSettings(
+        base=base,
+        model=model,
+        base_digest=weights_digest(base),
+        artefacts=adapter.parent,
+        name=adapter.name,
+        recipe=recipe,
+        opening=opening,
+    )
+    return LocalTuner(settings)
+
+
 def recipe_for(
     plan: ExperimentPlan, base: Path, rows: int, seed: int, opening: ModelSettings, *, shown: int = 0
 ) -> Recipe:

@@ -76,6 +76,8 @@ class Workshop:
                 return TuneArm(arm.id, self._tuner(arm, seed), labels, limits, examples)
             case Option.ROUTE:
                 raise UsageError("A route is composed from other arms and calls no model of its own.")
+            case Option.EXTERNAL:
+                raise UsageError("An external arm is brought in by `harness import`, not run.")
             case _:
                 assert_never(arm.option)
 
@@ -151,7 +153,7 @@ def lanes_of(plan: ExperimentPlan) -> Iterator[tuple[ArmPlan, int]]:
     """Every (arm, seed) that runs: tuned arms once a training seed, routes not at all."""
     for arm in plan.arms:
         match arm.option:
-            case Option.ROUTE:
+            case Option.ROUTE | Option.EXTERNAL:
                 continue
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 for seed in plan.training_seeds:

@@ -196,7 +196,9 @@ def test_colours_stand_out_on_both_grounds(ground: str) -> None:
 
 
 def test_every_option_has_a_colour_and_the_theme_file_repeats_them() -> None:
-    assert set(OPTION_COLOURS) == set(Option) - {Option.EXTERNAL}, "what was answered outside is drawn in grey"
+    assert set(OPTION_COLOURS) == set(Option) - {Option.EXTERNAL}, (
+        "what was answered outside is drawn in grey"
+    )
     theme = tomllib.loads((Path(views.__file__).parent / "theme.toml").read_text())["theme"]
     assert set(theme["chartCategoricalColors"]) == set(OPTION_COLOURS.values())
     assert {name: theme[name]["backgroundColor"] for name in ("light", "dark")} == GROUNDS

@@ -73,7 +73,7 @@ def test_what_is_left_open_is_a_range_with_its_source() -> None:
 
 
 def test_every_option_that_can_be_built_has_its_people() -> None:
-    assert set(part().people) == set(Option) - {Option.FLOOR}
+    assert set(part().people) == set(Option) - {Option.FLOOR, Option.EXTERNAL}
     assert part().people[Option.TUNE].build_days == (Decimal(5), Decimal(12), Decimal(30))
 
 
