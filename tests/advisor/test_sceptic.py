@@ -53,7 +53,7 @@ def sheet(**changes: object) -> object:
         ({"queries_per_month": 0}, "above 0"),
         ({"queries_per_month": -5}, "above 0"),
         ({"queries_per_month": float("nan")}, "finite"),
-        ({"currency": "XXX"}, "unknown currency"),
+        ({"currency": "QQQ"}, "unknown currency"),
         ({"currency": "EUR"}, "no built-in rate"),
         ({"citations_required": True}, "needs_facts"),
         ({"offline": True}, "hosted"),
@@ -70,7 +70,7 @@ def test_what_cannot_be_is_refused_with_the_reason(changes: dict[str, object], s
 
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(CaseError) as caught:
-        build_case(TICKETS | {"labels": 0, "horizon_months": 0, "currency": "XXX", "volume": 3})
+        build_case(TICKETS | {"labels": 0, "horizon_months": 0, "currency": "QQQ", "volume": 3})
     assert all(word in str(caught.value) for word in ("labels", "horizon_months", "currency", "volume"))
 
 

@@ -32,7 +32,7 @@ from tests.support.tickets import LABELS, evalset
 
 ROWS = evalset()
 LIMITS = PromptLimits()
-OPTIONS = [option for option in Option if option is not Option.ROUTE]
+OPTIONS = [option for option in Option if option not in {Option.ROUTE, Option.EXTERNAL}]
 ASKING = [option for option in OPTIONS if option not in {Option.FLOOR, Option.CLASSICAL}]
 SETTINGS = RetrieveSettings(k=(2, 4), max_tokens=400, dev_items=9)
 
@@ -69,6 +69,8 @@ class Bench:
                 return TuneArm(name, self.tuner, LABELS, LIMITS, Examples(self.index(), 2))
             case Option.ROUTE:
                 raise AssertionError("a route calls no model")
+            case Option.EXTERNAL:
+                raise AssertionError("an external arm is brought in, and never asked")
             case _:
                 assert_never(self.option)
 

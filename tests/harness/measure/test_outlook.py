@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from advisor.cost.ledger import total_usd
 from harness.measure.outlook import outlook
 from harness.outlook import ArmOutlook, Assumed, BreakEvenCurve, Business, Outlook
-from harness.records import ArmId, Estimate, PriceBasis
+from harness.records import ArmId, Estimate, Option, PriceBasis
 from harness.serial import encode
 from tests.support.business import (
     CLASSICAL,
