@@ -14,7 +14,7 @@ from typing import Literal
 from harness.artefacts import Export
 from harness.errors import MissingExtra, UsageError
 from harness.models.adapter_set import AdapterSet
-from harness.models.settings import ModelSettings
+from harness.models.settings import ModelSettings, Precision
 from harness.pipelines.adapters import open_registry
 from harness.pipelines.context import Context
 from harness.pipelines.exporting import RECORD, ExportWish, export_tuned, read_export
@@ -161,7 +161,7 @@ def _transformers(found: Sequence[Found], context: Context) -> dict[str, Served]
     by_base: dict[str, list[tuple[Found, Tuned]]] = {}
     for one in found:
         if one.export is not None and one.export.format == "merged":
-            precision = "bf16" if one.export.precision == "bf16" else "fp32"
+            precision: Precision = "bf16" if one.export.precision == "bf16" else "fp32"
             opening = dataclasses.replace(settings, precision=precision)
             models[one.name] = _served(TransformersChat(one.name, one.folder, opening), one)
         else:

@@ -18,6 +18,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 CONFIDENCE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -131,9 +132,7 @@ class Metrics:
         return lines
 
 
-def _counter(
-    name: str, words: str, counts: Mapping[tuple[object, ...], int], keys: tuple[str, ...]
-) -> list[str]:
+def _counter(name: str, words: str, counts: Mapping[Any, int], keys: tuple[str, ...]) -> list[str]:
     lines = _head(name, words, "counter")
     for key, count in sorted(counts.items(), key=lambda pair: [str(part) for part in pair[0]]):
         lines.append(f"{name}{_names(dict(zip(keys, key, strict=True)))} {count}")

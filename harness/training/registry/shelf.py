@@ -26,7 +26,7 @@ class Shelf:
             UsageError: if nothing can open the address.
         """
         try:
-            from fsspec.core import url_to_fs
+            from fsspec.core import url_to_fs  # type: ignore[import-untyped]
         except ImportError as error:
             raise MissingExtra.of("fsspec", "train") from error
         try:
