@@ -62,18 +62,23 @@ def reference_logprobs(folder, ids):
         return model(torch.tensor([ids])).logits[0, -1].log_softmax(-1).tolist()
 
 
-@pytest.mark.parametrize(("kind", "tolerance"), [("f32", 0.02), ("f16", 0.06), ("q8_0", 0.8)])
-def test_llama_cpp_reads_what_transformers_reads(tiny, tmp_path, kind, tolerance):
+@pytest.mark.parametrize(
+    ("kind", "mean", "most"), [("f32", 0.01, 0.1), ("f16", 0.03, 0.2), ("q8_0", 0.4, 2.0)]
+)
+def test_llama_cpp_reads_what_transformers_reads(tiny, tmp_path, kind, mean, most):
+    """The tiny model's weights are drawn fifteen times wider than usual, which widens rounding as well."""
     from transformers import AutoTokenizer
 
     file = tmp_path / f"tiny-{kind}.gguf"
     write_gguf(tiny, file, kind, TITLES)
     server, tokenizer = llama(file), AutoTokenizer.from_pretrained(tiny)
+    apart = []
     for text in TEXTS:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         expected = reference_logprobs(tiny, ids)
-        for token, logprob in top_logprobs(server, ids).items():
-            assert logprob == pytest.approx(expected[token], abs=tolerance)
+        apart += [abs(logprob - expected[token]) for token, logprob in top_logprobs(server, ids).items()]
+    assert len(apart) == 20 * len(TEXTS)
+    assert np.mean(apart) <= mean and max(apart) <= most
     assert not list(tmp_path.glob(".*"))
 
 
