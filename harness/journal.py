@@ -148,7 +148,10 @@ class Journal:
 
     def answers(self, lane: Lane) -> Iterator[tuple[str, bool, str | None]]:
         """(key, failed, raw answer) of a whole lane, one at a time and without the rest of the payload."""
-        sql = "SELECT key, failed, json_extract(payload, '$.text') FROM outcomes WHERE arm=? AND seed=? AND pass=?"
+        sql = (
+            "SELECT key, failed, json_extract(payload, '$.text') FROM outcomes "
+            "WHERE arm=? AND seed=? AND pass=?"
+        )
         try:
             for key, failed, text in self._db.execute(sql, _lane_key(lane)):
                 yield key, bool(failed), text

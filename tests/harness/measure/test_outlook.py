@@ -285,6 +285,7 @@ def test_an_arm_with_a_veto_is_reckoned_and_marked() -> None:
     assert {CLASSICAL, TUNE, SERVED} <= {one.arm for one in found.arms}
     assert all(one.arm.option is not Option.FLOOR for one in found.arms)
 
+
 def test_the_basis_is_the_weakest_that_is_paid() -> None:
     found = made(
         grounds=grounds(machine=replace(grounds().machine, basis=PriceBasis.ILLUSTRATIVE)),
