@@ -25,6 +25,7 @@ from harness.report.svg import (
     line,
     path,
     rect,
+    spot,
     steps,
     text,
     tip,
@@ -32,6 +33,8 @@ from harness.report.svg import (
 
 _LEFT, _RIGHT = 196.0, 548.0
 _ROW = 34.0
+MOST_DOTS = 30
+"""Beyond these a line's points are felt under the pointer, not seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,8 +220,9 @@ def _curve(curve: Curve, x: Scale, y: Scale) -> str:
         line((x(at), y(low)), (x(at), y(high)), curve.colour, wide=1.4) for at, low, high in curve.spreads
     )
     if curve.dots:
+        mark = dot if len(curve.points) <= MOST_DOTS else spot
         drawn += "".join(
-            tip(f"{curve.name}: {words}", dot((x(at), y(value)), 2.6, curve.colour), point=number)
+            tip(f"{curve.name}: {words}", mark((x(at), y(value)), 2.6, curve.colour), point=number)
             for number, (at, value, words) in enumerate(curve.points)
         )
     return tip(curve.name, drawn, arm=curve.key)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.answers import ItemAnswer
 from harness.diagnosis import ArmDiagnosis
-from harness.records import ArmId
+from harness.records import ArmId, Option
 from harness.report.charts import PERCENT, Axis, Curve, curve_chart
 from harness.report.dossier import Dossier
 from harness.report.paper import Block, Chart, Grid, Part, outside, said
@@ -23,7 +23,7 @@ _COLOURS = (*GROUPS, "#8a5aa8", "#6b7280")
 
 def diagnosis_parts(dossier: Dossier, answers: Sequence[ItemAnswer]) -> tuple[Part, ...]:
     """The parts that a page for engineers adds; those without anything to show have no blocks."""
-    found = dossier.results.diagnosis
+    found = [arm for arm in dossier.results.diagnosis if arm.arm.option is not Option.FLOOR]
     return (
         Part(key="confusions", title="Which labels are confused", blocks=_confusions(dossier, found)),
         Part(key="confidence", title="Is it as sure as it is right?", blocks=_confidence(dossier, found)),
@@ -89,7 +89,7 @@ def _confidence(dossier: Dossier, found: Sequence[ArmDiagnosis]) -> tuple[Block,
         across = Axis(
             title="share of items it answers, the surest first", low=0.0, high=1.0, label=PERCENT.label
         )
-        up = Axis(title="right of those", high=1.0, low=0.0, label=PERCENT.label)
+        up = Axis(title="right of those", high=1.0, label=PERCENT.label)
         curves = tuple(
             Curve(
                 name=_name(dossier, arm.arm),

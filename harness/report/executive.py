@@ -16,7 +16,7 @@ from harness.report.dossier import Dossier, amount_words, money_axis
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
 from harness.report.executive_limits import change_part, method_part, risk_part, sources_part
 from harness.report.executive_money import GROUPS_OF_A_MONTH, money_part
-from harness.report.executive_parts import accuracy_chart, advice_part, compared_part
+from harness.report.executive_parts import accuracy_chart, advice_part, compared_part, has_months
 from harness.report.paper import (
     Block,
     Card,
@@ -119,6 +119,8 @@ def _notices(results: RunResults, closing: Closing | None) -> tuple[str, ...]:
         found.append("Not enough evidence: RAG and fine-tuning cannot be told apart on these items.")
     if results.outlook is None:
         found.append("No monthly figures: the plan says nothing of volume and of what is done today.")
+    elif not has_months(results):
+        found.append("No monthly totals: the plan does not state all they are made of (see The money).")
     return tuple(found)
 
 
@@ -142,10 +144,8 @@ def _summary(dossier: Dossier) -> tuple[Block, ...]:
     outlook = results.outlook
     cards = [*_money_cards(dossier, ship), _accuracy_card(dossier, ship), _sure_card(results)]
     blocks: list[Block] = [Cards(cards=tuple(cards))]
-    if outlook is not None:
-        blocks.append(month_chart(dossier, outlook))
-    else:
-        blocks.append(accuracy_chart(dossier))
+    known = has_months(results)
+    blocks.append(month_chart(dossier, outlook) if outlook and known else accuracy_chart(dossier))
     blocks.append(_panels(dossier))
     return tuple(blocks)
 
@@ -153,7 +153,7 @@ def _summary(dossier: Dossier) -> tuple[Block, ...]:
 def _money_cards(dossier: Dossier, ship: ArmResult | None) -> list[Card]:
     outlook = dossier.results.outlook
     found = None if ship is None else dossier.outlook_of(ship.arm)
-    if outlook is None or found is None:
+    if outlook is None or found is None or found.month_usd.usd is None:
         return [_price_card(dossier, ship), _no_money_card(outlook)]
     queries = f"{outlook.business.queries_per_month:,} queries a month, all costs in"
     cost = Card(
@@ -168,8 +168,8 @@ def _saving_card(dossier: Dossier, outlook: Outlook, found: ArmOutlook) -> Card:
     saving, currency = found.saving_usd_per_month, dossier.currency
     today = outlook.incumbent
     if today is None or saving.usd is None:
-        why = saving.reason or "the use case does not say what is done today"
-        return Card(label="Against today", value=Span(text="unknown"), note=said(one_line(why)), mood="warn")
+        why = "what is done today is not stated" if today is None else "see The money for what is missing"
+        return Card(label="Against today", value=Span(text="unknown"), note=said(why), mood="warn")
     words = f"{money(abs(saving.usd), currency)} {'less' if saving.usd >= 0 else 'more'}"
     return Card(
         label="Against today",
@@ -196,7 +196,7 @@ def _price_card(dossier: Dossier, ship: ArmResult | None) -> Card:
 def _no_money_card(outlook: Outlook | None) -> Card:
     note = "the plan does not say what is done today"
     if outlook is not None:
-        note = "nothing that may be shipped has a monthly figure"
+        note = "a month's total is not known: see The money"
     return Card(label="Against today", value=Span(text="unknown"), note=said(note), mood="warn")
 
 
@@ -271,10 +271,10 @@ def _next_step(dossier: Dossier) -> Panel:
     lines = [said(in_plain_words(outlook.next_step, dossier.results))]
     amount = outlook.next_step_usd
     if amount is not None:
-        more = _range(dossier, amount) if amount.usd is not None else f" ({one_line(amount.reason)})"
+        more = _range(dossier, amount) if amount.usd is not None else " (what is missing: see The money)"
         lines.append(said("Cost: ", amount_words(dossier, amount, strong=True), more))
     if outlook.decider:
-        lines.append(said("Who decides: ", Span(text=one_line(outlook.decider), strong=True)))
+        lines.append(said("Who decides: ", Span(text=outside(outlook.decider, 60), strong=True)))
     return Panel(title="Next step", lines=tuple(lines), mood="good")
 
 

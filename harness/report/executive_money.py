@@ -35,13 +35,13 @@ def money_part(dossier: Dossier) -> Part:
     picked = _picked(dossier, outlook)
     if picked is not None:
         blocks += [_break_even_chart(dossier, outlook, *picked), _slider(dossier, outlook, *picked)]
-    blocks.append(Points(items=tuple(_break_even_lines(dossier, outlook))))
+    blocks.append(Points(items=(*_break_even_lines(dossier, outlook), *_no_price(outlook))))
     if outlook.hosted:
         blocks.append(_hosted_grid(dossier, outlook))
     business = outlook.business
     volume = f"{business.queries_per_month:,} queries a month over {business.horizon_months:g} months"
     lead = said(f"Reckoned for {volume}", Span(text=".", refs=dossier.money()))
-    return Part(key="money", title=title, lead=lead, fresh=True, blocks=tuple(blocks))
+    return Part(key="money", title=title, lead=lead, blocks=tuple(blocks))
 
 
 def _month_grid(dossier: Dossier, outlook: Outlook) -> Grid:
@@ -62,7 +62,7 @@ def _month_grid(dossier: Dossier, outlook: Outlook) -> Grid:
         table=table,
         caption="What a month consists of. A second line is the range of what is assumed.",
         refs=refs,
-        shares=(2.3, 1.2, 1.1, 1.1, 1.1, 1.25, 1.7, 1.75, 1.05),
+        shares=(1.9, 1.25, 1.2, 1.2, 1.2, 1.25, 1.5, 1.45, 0.95),
     )
 
 
@@ -213,6 +213,13 @@ def _break_even_lines(dossier: Dossier, outlook: Outlook) -> list[Text]:
             )
         )
     return found
+
+
+def _no_price(outlook: Outlook) -> list[Text]:
+    amount = outlook.next_step_usd
+    if amount is None or amount.usd is not None:
+        return []
+    return [said(Span(text="The next step", strong=True), f" has no price: {one_line(amount.reason)}.")]
 
 
 def _outcome(curve: BreakEvenCurve) -> str:

@@ -15,7 +15,7 @@ from harness.report.plain import arm_ids, capital, in_plain_words, option_name, 
 from harness.report.svg import BAD, OTHER, SHIP
 from harness.report.tables import accuracy_cell, difference_cell, p_value
 from harness.report.view import Cell, Column, Row, Table
-from harness.results import ArmResult, Confronted, Money, Verdict
+from harness.results import ArmResult, Confronted, Money, RunResults, Verdict
 from harness.wording import milliseconds, money, one_line, percent, short_money
 
 MOST_DIFFERENCES = 6
@@ -36,13 +36,20 @@ def compared_part(dossier: Dossier) -> Part:
         f"{len(results.arms)} ways of doing it answered the same {data.test:,} test items. "
         "None had seen them before."
     )
-    drawn = () if results.outlook is None else (accuracy_chart(dossier),)  # else it stands on page 1
+    drawn = (accuracy_chart(dossier),) if has_months(results) else ()  # else it stands on page 1
     return Part(
         key="compared",
         title="What was compared",
         lead=lead,
         fresh=True,
         blocks=(_arms_grid(dossier), *drawn, *_differences(dossier)),
+    )
+
+
+def has_months(results: RunResults) -> bool:
+    """Whether any arm's month is known."""
+    return results.outlook is not None and any(
+        found.month_usd.usd is not None for found in results.outlook.arms
     )
 
 

@@ -145,6 +145,14 @@ def dot(at: tuple[float, float], radius: float, colour: str, *, hollow: bool = F
     return f'<circle cx="{number(at[0])}" cy="{number(at[1])}" r="{number(radius)}" {inside}{edge}/>'
 
 
+def spot(at: tuple[float, float], radius: float, colour: str) -> str:
+    """An unseen point that can be pointed at; drawn in its colour where a page marks it."""
+    return (
+        f'<circle cx="{number(at[0])}" cy="{number(at[1])}" r="{number(2 * radius)}" '
+        f'{paint(colour)} fill-opacity="0"/>'
+    )
+
+
 def path(points: list[tuple[float, float]], colour: str, *, wide: float = 2, dash: str = "") -> str:
     """A line through points."""
     places = " L".join(f"{number(x)} {number(y)}" for x, y in points)

@@ -111,7 +111,8 @@ def words(text: str) -> str:
 def _with_ends(text: str) -> str:
     before = " " if text[:1].isspace() else ""
     after = " " if len(text) > 1 and text[-1:].isspace() else ""
-    return f"{before}{escape(text)}{after}"
+    shown = escape(text).replace("_", "_<wbr>")  # long names may break at their joints
+    return f"{before}{shown}{after}"
 
 
 def _refs(refs: Sequence[int]) -> str:

@@ -196,6 +196,17 @@ def test_a_run_without_money_looks_it_and_shows_accuracies_on_page_1() -> None:
     assert [block.key for block in found.summary if isinstance(block, Chart)] == ["accuracy"]
 
 
+def test_months_that_are_not_known_look_it() -> None:
+    money = outlook()
+    unknown = next(found.month_usd for found in money.arms if found.month_usd.usd is None)
+    arms = tuple(replace(found, month_usd=unknown, saving_usd_per_month=unknown) for found in money.arms)
+    found = paper(run_results(outlook=replace(money, arms=arms)), Dress(currency=USD))
+    assert any("No monthly totals" in notice for notice in found.notices)
+    assert cards(found)["Cost per 1,000 queries"][0] == "$0.0123"
+    assert cards(found)["Against today"] == ("unknown", "a month's total is not known: see The money")
+    assert [block.key for block in found.summary if isinstance(block, Chart)] == ["accuracy"]
+
+
 def test_nothing_to_ship_looks_it() -> None:
     found = paper(
         run_results(verdict=verdict(ship=None, ship_because="Every arm is vetoed; see the reasons."))
@@ -218,7 +229,9 @@ def test_an_unknown_next_step_price_says_why() -> None:
     assert stated.next_step_usd is not None
     unknown = replace(stated.next_step_usd, usd=None, low_usd=None, high_usd=None, reason="nobody said so")
     found = paper(run_results(outlook=replace(stated, next_step_usd=unknown)))
-    assert "Cost: unknown (nobody said so)" in [plain(line) for line in panels(found)["Next step"].lines]
+    step = [plain(line) for line in panels(found)["Next step"].lines]
+    assert "Cost: unknown (what is missing: see The money)" in step
+    assert "The next step has no price: nobody said so." in [plain(text) for text in texts(found)]
 
 
 def test_more_than_today_is_said_and_warned_of() -> None:

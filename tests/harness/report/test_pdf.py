@@ -23,6 +23,7 @@ from harness.report.pdf.render import render_pdf
 from harness.report.pdf.typeface import BOX, drawable, missing, shown
 from harness.results import RunResults
 from tests.support.closing import closing
+from tests.support.money import outlook
 from tests.support.pdf_text import alternatives, objects, page_count, text_of
 from tests.support.results import data_summary, run_results
 
@@ -121,6 +122,14 @@ def test_hostile_text_changes_nothing_but_itself(plain: bytes) -> None:
 def test_a_name_of_a_hundred_thousand_characters_is_cut() -> None:
     found = made(run_results(data=data_summary(title="long " * 20_000)), Dress(company="x" * 100_000))
     assert page_count(found) <= 6
+
+
+def test_page_1_stands_alone_however_long_its_sentences_are() -> None:
+    long = "every word of this sentence was written by somebody who likes long ones " * 40
+    money = replace(outlook(), biggest_risk=long, next_step=long, decider=long)
+    first, *_ = text_of(made(run_results(outlook=money))).split("page 1 /")
+    assert squeezed("Until when this holds") in squeezed(first)
+    assert squeezed("What was compared") not in squeezed(first)
 
 
 def test_characters_without_a_shape_are_boxes_and_counted() -> None:
