@@ -1,0 +1,100 @@
+"""`tune`, `export`, `serve` and `import` on the command line: what they print, and what a user gets wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.serial import decode_results
+from tests.support.desk import Command, command, write_tickets
+from tests.support.tuned_run import scripted_run
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    for name in list(os.environ):
+        if name.startswith("TOR_"):
+            monkeypatch.delenv(name)
+    return command(monkeypatch, capfd, tmp_path)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    write_tickets(tmp_path / "tickets.csv", each=12)
+    raw = {
+        "seed": 17,
+        "data": {"file": "tickets.csv", "text": ["subject", "body"], "label": "queue"},
+        "arms": [{"option": "tune", "model": "smollm2-135m"}],
+        "cost": {"price_date": "2026-11-23"},
+    }
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(raw))
+    return tmp_path / "plan.yaml"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["tune"], 2, "Name a plan, or a run"),
+        (["tune", "plan.yaml", "--resume", "latest"], 2, "Name a plan, or a run"),
+        (["tune", "nowhere.yaml"], 2, "cannot be read"),
+        (["tune", "plan.yaml", "--arm", "tune@other"], 2, "no such tuned arm"),
+        (["tune", "--resume", "nothing"], 2, "No run is called"),
+        (["export", "latest"], 2, "Where to?"),
+        (["export", "latest", "-o", "x", "--format", "onnx"], 2, "no such format"),
+        (["export", "latest", "-o", "x"], 2, "No run is called"),
+        (["serve", "--engine", "triton"], 2, "no such engine"),
+        (["serve", "--host", "0.0.0.0"], 2, "other machines"),
+        (["serve", "nobody"], 2, "No run is called"),
+        (["import", "latest", "p.csv", "--arm", "x"], 2, "No run is called"),
+    ],
+)
+def test_what_a_user_gets_wrong(harness: Command, plan: Path, words: list[str], code: int, said: str) -> None:
+    found = harness(*words)
+    assert found.code == code and said in found.err, found.err
+    assert found.out == ""
+
+
+def test_a_plan_without_a_tuned_arm(harness: Command, plan: Path) -> None:
+    raw = yaml.safe_load(plan.read_text())
+    plan.write_text(yaml.safe_dump({**raw, "arms": [{"option": "floor"}]}))
+    found = harness("tune", "plan.yaml")
+    assert found.code == 2 and "no tuned arm" in found.err
+    assert not (plan.parent / "runs").exists(), "nothing was locked"
+
+
+def test_a_job_is_written_without_a_model(harness: Command, plan: Path, tmp_path: Path) -> None:
+    said = harness("tune", "plan.yaml", "--patience", "2", "--export-job", "job")
+    assert said.code == 0 and str(Path("job/train.py")) in said.out
+    assert '"patience": 2' in (tmp_path / "job" / "job.json").read_text()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_predictions_come_in_by_the_command(
+    harness: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = scripted_run(tmp_path, monkeypatch)
+    items = run.items()["test"]
+    lines = ["item_id,label", *(f"{item.id},{item.label}" for item in items)]
+    (tmp_path / "p.csv").write_text("\n".join(lines))
+    said = harness("import", "latest", "p.csv", "--arm", "today")
+    assert said.code == 0 and "external@today" in said.out
+    found = decode_results(harness("import", "latest", "p.csv", "--arm", "today", "--json").out)
+    assert found.arms[-1].quality.accuracy.value == 1.0
+    assert "external@today" in harness("report").out
+    (tmp_path / "bad.csv").write_text("item_id,label\nnobody,billing\n")
+    refused = harness("import", "latest", "bad.csv", "--arm", "other")
+    assert refused.code == 1 and "the run has no item nobody" in refused.err
+
+
+def test_the_vllm_command_is_printed(
+    harness: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_run(tmp_path, monkeypatch)
+    said = harness("serve", "latest", "--engine", "vllm", "--print", "--port", "8123")
+    assert said.code == 0 and said.out.startswith("vllm serve ") and "--port 8123" in said.out
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = harness("serve", "latest", "--engine", "vllm")
+    assert missing.code == 1 and "vLLM is not installed here" in missing.err and "vllm serve" in missing.err
