@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODELS := $(VENV)/.models
 
-.PHONY: help demo view test check setup models bench bench-models bench-gpu screenshots clean
+.PHONY: help demo view test check setup models bench bench-models screenshots clean
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ models: $(MODELS) ## Fetch the embedded models into the cache
 $(MODELS): $(READY)
 	$(BIN)/harness models pull
 	touch $(MODELS)
+
+screenshots: setup ## Draw the pictures of the documentation from the newest run
+	$(BIN)/python docs/screenshots.py
 
 bench: models ## Time what a user waits for: start-up and pages
 	$(BIN)/python benchmarks/startup.py

@@ -61,12 +61,16 @@ class Scale:
         return self.start + (self.end - self.start) * min(1.0, max(0.0, at))
 
 
+_LEAST_STEP = 1e-300
+"""Below it a logarithm of a step is none."""
+
+
 def steps(low: float, high: float, about: int = 5) -> list[float]:
     """Round values from `low` to the first one that is not under `high`."""
     width = high - low
-    if width <= 0 or not math.isfinite(width):
-        return [low, low + 1]
     raw = width / max(1, about)
+    if raw < _LEAST_STEP or not math.isfinite(width):
+        return [low, low + 1]
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * (1 - 1e-9))
     first = math.floor(low / step + 1e-9)

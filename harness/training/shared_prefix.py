@@ -39,10 +39,13 @@ def common_prefix(rows: Sequence[Sequence[int]], answers: Sequence[int]) -> tupl
     if len(rows) < 2:
         return ()
     most = min(len(row) - answer - 1 for row, answer in zip(rows, answers, strict=True))
-    low, high = min(rows), max(rows)  # in lexical order the two ends share what all share
+    low, high = (
+        min(map(tuple, rows)),
+        max(map(tuple, rows)),
+    )  # in lexical order the two ends share what all share
     shared = next((i for i in range(min(len(low), len(high))) if low[i] != high[i]), len(low))
     length = min(most, shared)
-    return tuple(low[:length]) if length >= LEAST else ()
+    return low[:length] if length >= LEAST else ()
 
 
 def forward(decoder: Any, prefix: Any, rows: Any) -> Any:
