@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,18 @@ def open_progress(*, quiet: bool = False) -> Progress:
     if quiet:
         return Quiet()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
+
+
+def teller(progress: Progress) -> Callable[[str], None]:
+    """Writes whole lines to stderr that stay, above the bars where there are some."""
+
+    def tell(line: str) -> None:
+        if isinstance(progress, BarProgress):
+            progress.line(line)
+        else:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    return tell
 
 
 class LineProgress:
@@ -83,6 +96,10 @@ class BarProgress:
         """Move the bar."""
         if self._task is not None:
             self._bars.advance(self._task, steps)  # type: ignore[arg-type]
+
+    def line(self, line: str) -> None:
+        """Write a line above the bars."""
+        self._bars.console.print(line, markup=False, highlight=False)
 
     def note(self, line: str) -> None:
         """Write beside the bar."""

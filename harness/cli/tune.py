@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
-from harness.cli.progress import open_progress
+from harness.cli.progress import open_progress, teller
 from harness.errors import DataError, IncompleteRun, UsageError
 
 if TYPE_CHECKING:
@@ -55,10 +55,9 @@ def tune(
 
     if (plan_file is None) == (not resume):
         raise UsageError("Name a plan, or a run to go on with.", run="harness tune PLAN.yaml")
-    context = make_context(runs, open_progress(quiet=as_json), offline=offline, threads=threads)
-    wish = TuneWish(
-        arm=arm, watch=watch, samples=samples, force=force, tell=lambda line: typer.echo(line, err=True)
-    )
+    progress = open_progress(quiet=as_json)
+    context = make_context(runs, progress, offline=offline, threads=threads)
+    wish = TuneWish(arm=arm, watch=watch, samples=samples, force=force, tell=teller(progress))
     if plan_file is None:
         _finish(find_run(runs, resume), context, wish, as_json=as_json)
         return

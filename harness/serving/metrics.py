@@ -3,7 +3,7 @@
     tor_requests_total{model,status}     requests
     tor_answers_total{model,label}       labels given; against tor_train_share it shows a changed mix
     tor_train_share{model,label}         share of each label in training
-    tor_confidence{model}                histogram of the answer's probability
+    tor_confidence{model}                histogram of the answer's probability, not scaled by a temperature
     tor_answer_seconds{model}            histogram of the model's own time
     tor_wait_seconds{model}              histogram of the time before it
     tor_input_tokens_total{model}        tokens read, cached ones included

@@ -226,3 +226,42 @@ def test_a_full_folder_is_not_overwritten(room: Path, run: RunFolder, tmp_path: 
     assert (tmp_path / "adapter" / "mine.txt").read_text() == "precious"
     export_tuned(tuned, wish(tmp_path, "adapter", force=True), context(room))
     assert not (tmp_path / "adapter" / "mine.txt").exists()
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_it_is_told_to_stop(room: Path, run: RunFolder) -> None:
+    """`harness serve` as a process: address on stderr, answers, metrics, SIGTERM, exit 0."""
+    import os
+    import re
+    import signal
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "serve", run.run_id]
+    command += ["--port", "0", "--runs", str(room / "runs"), "--offline", "--threads", "1"]
+    environ = {**os.environ, "TOR_SERVE_API_KEY": "secret"}
+    served = subprocess.Popen(
+        command, cwd=Path(__file__).parents[3], env=environ, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert served.stderr is not None
+        url = ""
+        for line in served.stderr:
+            found = re.search(r"at (http://127\.0\.0\.1:\d+/v1)", line)
+            if found:
+                url = found.group(1)
+                break
+        assert url, "it said no address"
+        with httpx.Client(trust_env=False, timeout=60, headers={"Authorization": "Bearer secret"}) as client:
+            (model,) = client.get(f"{url}/models").json()["data"]
+            item = run.items()["dev"][0]
+            body = {"model": model["id"], "messages": [{"role": "user", "content": item.text}]}
+            answer = client.post(f"{url}/chat/completions", json=body).json()
+            assert answer["choices"][0]["message"]["content"] in ("billing", "sign in", "shipping")
+            assert "tor_answers_total" in client.get(url.replace("/v1", "/metrics")).text
+        assert httpx.get(f"{url}/models", trust_env=False).status_code == 401
+        served.send_signal(signal.SIGTERM)
+        assert served.wait(timeout=60) == 0
+    finally:
+        served.kill()
+        served.wait()
