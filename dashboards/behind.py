@@ -1,4 +1,4 @@
-"""What lies behind an arm, as charts: confusions, calibration, coverage, training, latency. Pure."""
+"""What lies behind an arm, as charts: confusions, calibration, coverage, latency. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Line, Spec, intervals, lines
 from dashboards.theme import NEUTRAL, colour_of, dash_of
 from harness.diagnosis import ArmDiagnosis
-from harness.records import ArmId, Artefact, Estimate
+from harness.records import ArmId, Estimate
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult, LabelResult
 from harness.wording import MISSING, decimal, milliseconds, one_line, percent
@@ -157,40 +157,6 @@ def latency_table(arms: Sequence[ArmResult]) -> Table:
         rows=tuple(rows),
         notes=tuple(f"{', '.join(names)}: {said}" for said, names in conditions.items()),
     )
-
-
-def training_chart(trained: Sequence[tuple[ArmId, Artefact]]) -> Spec:
-    """Training loss by optimiser step, as logged."""
-    arms = [arm for arm, _ in trained]
-    shown = [
-        Line(
-            name=one_line(str(arm)),
-            colour=colour_of(arm),
-            points=[(float(step), loss, f"step {step:,}: {loss:.3f}") for step, loss in artefact.curve],
-            dash=dash_of(arm, arms),
-        )
-        for arm, artefact in trained
-    ]
-    return lines(shown, Axis(title="optimiser step"), Axis(title="training loss", zero=True), height=240)
-
-
-def seeds_chart(arms: Sequence[ArmResult]) -> Spec:
-    """Test accuracy of every training seed of the tuned arms."""
-    rows = []
-    for arm in arms:
-        for seed in arm.seeds:
-            accuracy = seed.accuracy
-            rows.append(
-                Interval(
-                    name=one_line(f"{arm.arm}, seed {seed.seed}"),
-                    value=accuracy.value,
-                    low=accuracy.low,
-                    high=accuracy.high,
-                    colour=colour_of(arm.arm),
-                    words=f"{percent(accuracy.value)}, n={accuracy.n:,}",
-                )
-            )
-    return intervals(rows, Axis(title="accuracy on test items, with interval", labels=PERCENT, domain=SHARES))
 
 
 def legend_of(arms: Sequence[ArmId]) -> list[tuple[str, str]]:

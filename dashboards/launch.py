@@ -220,17 +220,10 @@ def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
 
 
 def begin(wanted: Wanted, content: bytes, name: str) -> None:
-    """Store the table, make the plan, start the command; a fault is shown and nothing is started."""
+    """Prepare and start; a fault is shown and nothing is started."""
     now = datetime.now(UTC)
     try:
-        folder = jobs.new_folder(state.runs_dir(), now)
-        rows = dict(wanted.rows)
-        if content:
-            ending = name.rsplit(".", 1)[-1].lower()
-            path = folder / f"rows.{ending if ending in ENDINGS else 'csv'}"
-            path.write_bytes(content)
-            rows["file"] = str(path.resolve())
-        words = _command(wanted, rows, folder)
+        folder, words = prepare(wanted, content, name, now)
         jobs.start(folder, words, now)
     except (UserError, OSError) as error:
         st.error("The bake-off was not started.", icon=":material/error:")
@@ -238,6 +231,25 @@ def begin(wanted: Wanted, content: bytes, name: str) -> None:
         return
     st.session_state.pop(CASE, None)
     st.rerun()
+
+
+def prepare(wanted: Wanted, content: bytes, name: str, now: datetime) -> tuple[Path, list[str]]:
+    """Store the table and the plan in a folder of their own; that folder, and the words of the command.
+
+    Args:
+        content: of the uploaded table, empty without one; of its name only a known ending is used.
+
+    Raises:
+        UserError: if there is no such plan or the folder cannot be written.
+    """
+    folder = jobs.new_folder(state.runs_dir(), now)
+    rows = dict(wanted.rows)
+    if content:
+        ending = name.rsplit(".", 1)[-1].lower()
+        path = folder / f"rows.{ending if ending in ENDINGS else 'csv'}"
+        path.write_bytes(content)
+        rows["file"] = str(path.resolve())
+    return folder, _command(wanted, rows, folder)
 
 
 def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[str]:

@@ -12,14 +12,24 @@ from html import escape
 from typing import assert_never
 
 from harness.report.view import Block, Bullets, Cell, Column, Command, Fact, Row, Sentence, Table, Verbatim
-from harness.wording import one_line
+from harness.wording import lines_of, one_line
 
 _ROW_MARKS = {">": "ship", "x": "vetoed"}
 
 
+def _said(text: str) -> str:
+    """Text for one line: harmless, then escaped, quotes too."""
+    return escape(one_line(text))
+
+
+def _text(text: str) -> str:
+    """Text that keeps its lines: harmless, then escaped."""
+    return escape("\n".join(lines_of(text)))
+
+
 def plain(text: str) -> str:
     """Text, escaped."""
-    return f"<span>{escape(one_line(text))}</span>"
+    return f"<span>{_said(text)}</span>"
 
 
 def runline(run_id: str, tags: Sequence[tuple[str, str]], aside: str) -> str:
@@ -30,7 +40,7 @@ def runline(run_id: str, tags: Sequence[tuple[str, str]], aside: str) -> str:
 
 def tag(text: str, kind: str) -> str:
     """A small label."""
-    return f'<span class="tor-tag tor-{escape(kind)}">{escape(one_line(text))}</span>'
+    return f'<span class="tor-tag tor-{_said(kind)}">{_said(text)}</span>'
 
 
 def tags(shown: Sequence[tuple[str, str]]) -> str:
@@ -41,8 +51,7 @@ def tags(shown: Sequence[tuple[str, str]]) -> str:
 def settings(shown: Sequence[tuple[str, str, str]]) -> str:
     """Names and figures, as (name, figure, mark); '' for no mark."""
     rows = "".join(
-        f"<dt>{escape(one_line(name))}</dt>"
-        f"<dd>{escape(one_line(value))}{tag(mark, mark) if mark else ''}</dd>"
+        f"<dt>{_said(name)}</dt><dd>{_said(value)}{tag(mark, mark) if mark else ''}</dd>"
         for name, value, mark in shown
     )
     return f'<div class="tor"><dl class="tor-facts">{rows}</dl></div>'
@@ -55,7 +64,7 @@ def kind_of(basis: str) -> str:
 
 def dot(colour: str) -> str:
     """A spot in an arm's colour."""
-    return f'<span class="tor-dot" style="background:{escape(colour)}"></span>'
+    return f'<span class="tor-dot" style="background:{_said(colour)}"></span>'
 
 
 def table(shown: Table, *, colours: Sequence[str] = (), caption: str = "") -> str:
@@ -71,7 +80,7 @@ def table(shown: Table, *, colours: Sequence[str] = (), caption: str = "") -> st
     for number, row in enumerate(shown.rows):
         colour = colours[number] if number < len(colours) else ""
         rows.append(_row(row, shown.columns, heads, colour))
-    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    said = f"<caption>{_said(caption)}</caption>" if caption else ""
     body = f"<thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody>"
     under = _notes(_unmarked(shown.notes))
     return f'<div class="tor"><table class="tor-table">{said}{body}</table>{under}</div>'
@@ -83,15 +92,14 @@ def notes(texts: Iterable[str]) -> str:
 
 
 def _notes(texts: Iterable[str]) -> str:
-    found = "".join(f"<li>{escape(one_line(text))}</li>" for text in texts)
+    found = "".join(f"<li>{_said(text)}</li>" for text in texts)
     return f'<ul class="tor-notes">{found}</ul>' if found else ""
 
 
 def facts(shown: Sequence[Fact]) -> str:
     """Names and what is said under them."""
     rows = "".join(
-        f'<dt>{escape(fact.label)}</dt><dd class="tor-{fact.tone}">{escape(one_line(fact.text))}</dd>'
-        for fact in shown
+        f'<dt>{_said(fact.label)}</dt><dd class="tor-{fact.tone}">{_said(fact.text)}</dd>' for fact in shown
     )
     return f'<div class="tor"><dl class="tor-facts">{rows}</dl></div>'
 
@@ -103,11 +111,11 @@ def answer_card(question: str, answer: str, because: Sequence[str], tone: str, t
         tone: 'good', 'warn', 'plain' or 'faint'.
         tags: markup made by `tag`.
     """
-    reasons = "".join(f"<p>{escape(one_line(text))}</p>" for text in because if text)
+    reasons = "".join(f"<p>{_said(text)}</p>" for text in because if text)
     return (
-        f'<div class="tor"><section class="tor-answer tor-{escape(tone)}">'
-        f'<div class="tor-question">{escape(one_line(question))}{tags}</div>'
-        f'<div class="tor-said">{escape(one_line(answer))}</div>{reasons}</section></div>'
+        f'<div class="tor"><section class="tor-answer tor-{_said(tone)}">'
+        f'<div class="tor-question">{_said(question)}{tags}</div>'
+        f'<div class="tor-said">{_said(answer)}</div>{reasons}</section></div>'
     )
 
 
@@ -124,10 +132,10 @@ class Figure:
 def figures(shown: Sequence[Figure]) -> str:
     """A row of large figures."""
     cards = "".join(
-        f'<div class="tor-figure"><div class="tor-name">{escape(one_line(one.name))}</div>'
-        f'<div class="tor-value">{escape(one_line(one.value))}</div>'
+        f'<div class="tor-figure"><div class="tor-name">{_said(one.name)}</div>'
+        f'<div class="tor-value">{_said(one.value)}</div>'
         f'<div class="tor-basis">{tag(one.mark, kind_of(one.mark)) if one.mark else ""}'
-        f"{escape(one_line(one.basis))}</div></div>"
+        f"{_said(one.basis)}</div></div>"
         for one in shown
     )
     return f'<div class="tor"><div class="tor-figures">{cards}</div></div>'
@@ -141,7 +149,7 @@ def bars(shown: Sequence[tuple[str, int, int | None, int]]) -> str:
         of = f"{done:,} of {total:,}" if total is not None else f"{done:,}, rows not read yet"
         words = f"{of}{f', {failed:,} failed' if failed else ''}"
         rows.append(
-            f'<div class="tor-bar"><div><span>{escape(one_line(name))}</span><span>{words}</span></div>'
+            f'<div class="tor-bar"><div><span>{_said(name)}</span><span>{words}</span></div>'
             f'<div class="tor-track"><div style="width:{share:.1f}%"></div></div></div>'
         )
     return f'<div class="tor">{"".join(rows)}</div>'
@@ -149,13 +157,13 @@ def bars(shown: Sequence[tuple[str, int, int | None, int]]) -> str:
 
 def legend(shown: Sequence[tuple[str, str]]) -> str:
     """Names with their colours, for charts that cannot name their lines."""
-    found = "".join(f"<span>{dot(colour)}{escape(one_line(name))}</span>" for name, colour in shown)
+    found = "".join(f"<span>{dot(colour)}{_said(name)}</span>" for name, colour in shown)
     return f'<div class="tor"><div class="tor-legend">{found}</div></div>'
 
 
 def lead(text: str) -> str:
     """A sentence before what it is about."""
-    return f'<div class="tor"><p class="tor-lead">{escape(one_line(text))}</p></div>'
+    return f'<div class="tor"><p class="tor-lead">{_said(text)}</p></div>'
 
 
 def item(head: str, label: str, tags: str, text: str) -> str:
@@ -165,9 +173,9 @@ def item(head: str, label: str, tags: str, text: str) -> str:
         tags: markup made by `tag`.
     """
     return (
-        f'<div class="tor"><div class="tor-itemhead"><b>{escape(one_line(head))}</b>'
-        f"<span>right label: <b>{escape(one_line(label))}</b></span>{tags}</div>"
-        f'<div class="tor-text">{escape(text)}</div></div>'
+        f'<div class="tor"><div class="tor-itemhead"><b>{_said(head)}</b>'
+        f"<span>right label: <b>{_said(label)}</b></span>{tags}</div>"
+        f'<div class="tor-text">{_text(text)}</div></div>'
     )
 
 
@@ -175,12 +183,12 @@ def answers(rows: Sequence[tuple[str, str, str, str, str, str, str]]) -> str:
     """Every arm's answer: (arm, colour, right/wrong/failed, answer, raw text, confidence, time)."""
     found = []
     for arm, colour, mark, given, raw, sure, took in rows:
-        under = f"<small>raw answer: {escape(raw)}</small>" if raw else ""
+        under = f"<small>raw answer: {_said(raw)}</small>" if raw else ""
         aside = ", ".join(part for part in (f"confidence {sure}" if sure else "", took) if part)
         found.append(
-            f'<li class="tor-{escape(mark)}"><span>{dot(colour)}{escape(one_line(arm))}</span>'
-            f"<span>{tag(mark, mark)}<b>{escape(one_line(given))}</b>{under}</span>"
-            f"<small>{escape(aside)}</small></li>"
+            f'<li class="tor-{_said(mark)}"><span>{dot(colour)}{_said(arm)}</span>'
+            f"<span>{tag(mark, mark)}<b>{_said(given)}</b>{under}</span>"
+            f"<small>{_said(aside)}</small></li>"
         )
     return f'<div class="tor"><ul class="tor-answers">{"".join(found)}</ul></div>'
 
@@ -191,16 +199,16 @@ def retrieved(rows: Sequence[tuple[int, str, str, str]], label: str) -> str:
     for rank, item_id, theirs, text in rows:
         kind = "same" if theirs == label else "plain"
         found.append(
-            f'<li><div class="tor-itemhead"><b>{rank}. {escape(one_line(item_id))}</b>'
-            f'{tag(theirs, kind)}</div><div class="tor-text">{escape(text)}</div></li>'
+            f'<li><div class="tor-itemhead"><b>{rank}. {_said(item_id)}</b>'
+            f'{tag(theirs, kind)}</div><div class="tor-text">{_text(text)}</div></li>'
         )
     return f'<div class="tor"><ol class="tor-near">{"".join(found)}</ol></div>'
 
 
 def bullets(items: Iterable[str], tone: str = "plain") -> str:
     """A list."""
-    found = "".join(f"<li>{escape(one_line(item))}</li>" for item in items)
-    return f'<div class="tor"><ul class="tor-list tor-{escape(tone)}">{found}</ul></div>'
+    found = "".join(f"<li>{_said(item)}</li>" for item in items)
+    return f'<div class="tor"><ul class="tor-list tor-{_said(tone)}">{found}</ul></div>'
 
 
 def block(shown: Block) -> str:
@@ -211,20 +219,18 @@ def block(shown: Block) -> str:
         case Fact():
             return facts([shown])
         case Sentence():
-            return f'<div class="tor"><p class="tor-{shown.tone}">{escape(one_line(shown.text))}</p></div>'
+            return f'<div class="tor"><p class="tor-{shown.tone}">{_said(shown.text)}</p></div>'
         case Bullets():
-            head = f'<div class="tor tor-name">{escape(one_line(shown.label))}</div>' if shown.label else ""
+            head = f'<div class="tor tor-name">{_said(shown.label)}</div>' if shown.label else ""
             return head + bullets(shown.items, shown.tone)
         case Command():
             return (
-                f'<div class="tor"><div class="tor-command"><code>{escape(shown.command)}</code>'
-                f"<span>{escape(one_line(shown.purpose))}</span></div></div>"
+                f'<div class="tor"><div class="tor-command"><code>{_said(shown.command)}</code>'
+                f"<span>{_said(shown.purpose)}</span></div></div>"
             )
         case Verbatim():
-            text = escape("\n".join(shown.lines))
-            return (
-                f'<div class="tor"><div class="tor-name">{escape(shown.label)}</div><pre>{text}</pre></div>'
-            )
+            text = _text("\n".join(shown.lines))
+            return f'<div class="tor"><div class="tor-name">{_said(shown.label)}</div><pre>{text}</pre></div>'
         case _:
             assert_never(shown)
 
@@ -241,9 +247,9 @@ def _unmarked(texts: Iterable[str]) -> list[str]:
 
 def _head(column: Column) -> str:
     first, *rest = column.head
-    under = "".join(f"<small>{escape(part)}</small>" for part in rest if part)
+    under = "".join(f"<small>{_said(part)}</small>" for part in rest if part)
     side = "tor-right" if column.right else "tor-left"
-    return f'<th scope="col" class="{side}">{escape(first)}{under}</th>'
+    return f'<th scope="col" class="{side}">{_said(first)}{under}</th>'
 
 
 def _row(row: Row, columns: Sequence[Column], heads: Sequence[str], colour: str) -> str:
@@ -258,11 +264,11 @@ def _row(row: Row, columns: Sequence[Column], heads: Sequence[str], colour: str)
             inside = f"{spot}<span>{inside}{tag(mark, mark) if mark else ''}</span>"
             cells.append(f'<th scope="row" class="{side}">{inside}</th>')
         else:
-            head = escape(heads[number], quote=True)
+            head = _said(heads[number])
             cells.append(f'<td class="{side}" data-head="{head}"><span>{inside}</span></td>')
     return f'<tr class="tor-{row.tone}">{"".join(cells)}</tr>'
 
 
 def _cell(cell: Cell) -> str:
-    under = f"<small>{escape(cell.interval)}</small>" if cell.interval else ""
-    return f"{escape(cell.text)}{under}"
+    under = f"<small>{_said(cell.interval)}</small>" if cell.interval else ""
+    return f"{_said(cell.text)}{under}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from dashboards.spec import PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
+from dashboards.spec import AXIS_PX, PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
 from dashboards.theme import COST_COLOURS, NEUTRAL, colour_of
 from harness.outlook import Amount, ArmOutlook, BreakEvenCurve, Business, HostedOutlook, Outlook
 from harness.records import ArmId, CostLine
@@ -43,7 +43,8 @@ def shown(usd: Decimal | None, unit: Currency) -> float | None:
 def month_chart(outlook: Outlook) -> Spec:
     """A mean month of every arm, stacked by what is paid for, beside today and models at list price."""
     unit = currency_of(outlook.business)
-    rows, parts = [], []
+    rows: list[Spec] = []
+    parts: list[Spec] = []
     today = outlook.incumbent
     if today is not None and today.month_usd.usd is not None:
         name = f"today: {one_line(today.kind)}"
@@ -108,7 +109,7 @@ def _stacked(rows: list[Spec], parts: list[Spec], title: str) -> Spec:
         {"data": {"values": rows}} | row_text(field, y, side=side, weight=weight)
         for field, side, weight in (("name", "left", 600), ("words", "right", 400))
     ]
-    return {"height": (ROW_PX + 4) * len(rows) + 50, "layer": [bars, spread, *texts]}
+    return {"height": (ROW_PX + 4) * len(rows) + AXIS_PX, "layer": [bars, spread, *texts]}
 
 
 def month_table(outlook: Outlook, ship: ArmId | None) -> Table:
@@ -165,7 +166,8 @@ def rival_name(curve: BreakEvenCurve) -> str:
 def break_even_chart(arm: ArmOutlook, curve: BreakEvenCurve, business: Business) -> Spec:
     """A month of an arm and of its rival by volume; where they cross the cheaper one changes."""
     unit = currency_of(business)
-    own, other = [], []
+    own: list[tuple[float, float, str]] = []
+    other: list[tuple[float, float, str]] = []
     for point in curve.points:
         at = float(point.queries_per_month)
         for found, usd in ((own, point.usd), (other, point.rival_usd)):

@@ -16,6 +16,7 @@ from typing import Any
 Spec = dict[str, Any]
 
 ROW_PX = 46
+AXIS_PX = 84  # labels and a title of two lines below the rows
 TITLE_CHARS = 38  # of a line of an axis title, so that it fits a phone
 PERCENT = "format(datum.value * 100, '.3~g') + ' %'"
 POINTS = "(datum.value > 0 ? '+' : '') + format(datum.value * 100, '.3~g')"
@@ -159,7 +160,7 @@ def intervals(
     ]
     return {
         "data": {"values": values},
-        "height": (ROW_PX + (18 if tall else 0)) * len(rows) + 50,
+        "height": (ROW_PX + (20 if tall else 0)) * len(rows) + AXIS_PX,
         "layer": layers,
         "resolve": {"scale": {"color": "independent"}},
     }
@@ -219,7 +220,8 @@ class Line:
 def lines(shown: Sequence[Line], x: Axis, y: Axis, *, height: int = 320, points: bool = False) -> Spec:
     """Lines over one another, each in its arm's colour."""
     layers: list[Spec] = []
-    x, y = (axis.over(p[i] for line in shown for p in line.points) for i, axis in enumerate((x, y)))
+    x = x.over(p[0] for line in shown for p in line.points)
+    y = y.over(p[1] for line in shown for p in line.points)
     for line in shown:
         values = [{"name": line.name, "x": px, "y": py, "words": words} for px, py, words in line.points]
         mark: Spec = {"type": "line", "color": line.colour, "strokeWidth": 2.2, "strokeDash": list(line.dash)}

@@ -84,7 +84,7 @@ def arms_behind(results: RunResults) -> tuple[ArmResult, ...]:
 
 def price_chart(results: RunResults) -> Spec:
     """Accuracy against the price of 1,000 queries; arms whose price is unknown stand in the table only."""
-    rows = []
+    rows: list[Spec] = []
     for arm in results.arms:
         price, accuracy = arm.cost.usd_per_1k, arm.quality.accuracy
         if price.usd is None or accuracy.value is None or price.usd <= 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -20,11 +19,9 @@ from advisor.rubric import load_rubric
 from advisor.use_case import UseCase
 from dashboards import advice_views, markup, pieces, questions, state
 from dashboards.markup import Figure
+from dashboards.planning import plan_text, prediction_pdf
 from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
 from harness.data.load import builtin_evalsets
-from harness.pipelines.advising import CaseRequest, plan_case
-from harness.pipelines.planning import EMBEDDED_CHAT
-from harness.plan import dump_plan
 from harness.wording import one_line
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -94,6 +91,17 @@ def begin() -> None:
             st.text(st.session_state["case-fault"])
 
 
+def _fewer_examples() -> None:
+    """Examples of a typical label cannot be more than all examples: then they are spread evenly."""
+    each, whole = key("labels_per_class"), st.session_state[key("examples")]
+    given = st.session_state.get(each)
+    if given is not None and whole is not None and (given > whole or (whole > 0) != (given > 0)):
+        st.session_state[each] = None
+
+
+_MOVED = {"examples": _fewer_examples}
+
+
 def ask(field: str) -> None:
     """One question."""
     name = key(field)
@@ -103,7 +111,11 @@ def ask(field: str) -> None:
             _choice(found, name)
         case "steps":
             st.select_slider(
-                found.text, found.options, key=name, format_func=lambda value: in_words(field, value)
+                found.text,
+                found.options,
+                key=name,
+                on_change=_MOVED.get(field),
+                format_func=lambda value: in_words(field, value),
             )
         case "choices":
             st.multiselect(
@@ -254,23 +266,6 @@ def expectations(advice: Advice) -> None:
     st.html(markup.notes(foot))
 
 
-def plan_text(case_text: str, evalset: str) -> str:
-    """The plan that tests the advice on an evalset, as YAML."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "CASE.yaml"
-        path.write_text(case_text, encoding="utf-8")
-        request = CaseRequest(
-            case=path,
-            rows={"evalset": evalset},
-            model=EMBEDDED_CHAT,
-            tune_model=EMBEDDED_CHAT,
-            api_base="",
-            seed=17,
-            price_at=None,
-        )
-        return dump_plan(plan_case(request, state.context()))
-
-
 def take_away(case_text: str) -> None:
     """The use case and the plan as files, and the way to a measurement."""
     st.subheader("Put it to the test", anchor=False)
@@ -281,7 +276,16 @@ def take_away(case_text: str) -> None:
             "CASE.yaml", case_text, "CASE.yaml", "application/yaml", icon=":material/download:",
             on_click="ignore", width="stretch",
         )  # fmt: skip
-        st.caption("This form, for `advisor assess`.")
+        st.download_button(
+            "Prediction as PDF",
+            lambda: prediction_pdf(case_text, state.context()),
+            "prediction.pdf",
+            "application/pdf",
+            icon=":material/picture_as_pdf:",
+            on_click="ignore",
+            width="stretch",
+        )
+        st.caption("This form for `advisor assess`, and what is predicted, to hand on.")
     with two:
         if st.button("Test it on my own table", type="primary", icon=":material/science:", width="stretch"):
             st.session_state["case-to-test"] = case_text
@@ -292,9 +296,14 @@ def take_away(case_text: str) -> None:
         if evalsets:
             evalset = st.selectbox("Evalset", evalsets, key="plan-evalset", format_func=one_line)
             st.download_button(
-                "PLAN.yaml", lambda: plan_text(case_text, evalset), "PLAN.yaml", "application/yaml",
-                icon=":material/download:", on_click="ignore", width="stretch",
-            )  # fmt: skip
+                "PLAN.yaml",
+                lambda: plan_text(case_text, evalset, state.context()),
+                "PLAN.yaml",
+                "application/yaml",
+                icon=":material/download:",
+                on_click="ignore",
+                width="stretch",
+            )
 
 
 def show() -> None:
@@ -320,8 +329,8 @@ def show() -> None:
         confidence(advice)
         reasons(advice)
         what_would_change(advice)
-        expectations(advice)
-        take_away(case_text)
+    expectations(advice)
+    take_away(case_text)
 
 
 pieces.heading(

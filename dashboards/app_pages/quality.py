@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import behind, markup, pieces, views
+from dashboards import behind, learning, markup, pieces, state, views
 from dashboards.browser import browse
 from dashboards.theme import colour_of
 from harness.diagnosis import ArmDiagnosis
+from harness.errors import UserError
 from harness.pipelines.pages import RunPage
 from harness.records import ArmId
 from harness.report.model import report_view
 from harness.report.tables import labels_table
 from harness.results import ArmResult, RunResults
-from harness.wording import one_line, share_sentence
+from harness.store import read_curves
+from harness.wording import one_line, seconds, share_sentence
 
-PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Training", "Answers")
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Answers")
 
 
 def accuracy(page: RunPage, results: RunResults) -> None:
@@ -94,25 +96,45 @@ def calibration(results: RunResults) -> None:
     st.html(markup.notes(["confidences are scaled by a temperature fitted on dev", *lines]))
 
 
-def training(results: RunResults) -> None:
-    """Loss by step, and the seeds."""
+def more_examples(page: RunPage) -> None:
+    """The learning curves stored with the run, if there are any."""
+    st.subheader("What would more training examples bring?", anchor=False)
+    try:
+        found = read_curves(state.folder_of(page.run_id).root)
+    except UserError as error:
+        st.text(str(error))
+        return
+    if found is None or not found.curves:
+        st.caption("No learning curve is stored with this run.")
+        pieces.command(f"harness curve {page.run_id}", "measures one")
+        return
+    for curve in found.curves:
+        st.html(markup.legend(behind.legend_of([curve.arm])))
+        pieces.chart(learning.curve_chart(curve), " ".join(curve.sentences))
+        st.html(markup.bullets(curve.sentences))
+        st.html(markup.notes([f"scored on n={curve.items:,} {curve.split} items", *curve.notes]))
+
+
+def training(page: RunPage, results: RunResults) -> None:
+    """Learning curves, loss by step, and the seeds."""
+    more_examples(page)
     trained = [(arm.arm, arm.fitted.artefact) for arm in results.arms if arm.fitted.artefact is not None]
     if not trained:
-        st.info("No arm of this run was trained.")
+        st.caption("No arm of this run was trained.")
         return
-    st.html(markup.legend(behind.legend_of([arm for arm, _ in trained])))
     st.subheader("Training loss", anchor=False)
-    pieces.chart(behind.training_chart(trained), "training loss by optimiser step")
+    st.html(markup.legend(behind.legend_of([arm for arm, _ in trained])))
+    pieces.chart(learning.training_chart(trained), "training loss by optimiser step")
     st.html(
         markup.notes(
             f"{arm}: {made.recipe.method}, {made.train_rows:,} rows, {made.train_tokens:,} tokens, "
-            f"{made.steps:,} steps in {made.train_s:,.0f} s"
+            f"{made.steps:,} steps in {seconds(made.train_s)}"
             for arm, made in trained
         )
     )
     if any(len(arm.seeds) > 1 for arm in results.arms):
         st.subheader("Training seeds", anchor=False)
-        pieces.chart(behind.seeds_chart(results.arms), "accuracy of every training seed")
+        pieces.chart(learning.seeds_chart(results.arms), "accuracy of every training seed")
 
 
 def _pick(arms: list[ArmResult], results: RunResults) -> ArmResult | None:
@@ -141,8 +163,8 @@ def show(page: RunPage, results: RunResults) -> None:
             labels(results)
         case "Calibration":
             calibration(results)
-        case "Training":
-            training(results)
+        case "Learning":
+            training(page, results)
         case "Answers":
             browse(page, results)
         case _:

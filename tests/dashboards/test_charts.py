@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 import pytest
 
-from dashboards import behind, money_views, views
+from dashboards import behind, learning, money_views, views
 from dashboards.spec import Axis, Interval, intervals, log_ticks
 from dashboards.theme import COST_COLOURS, GROUNDS, NEUTRAL, OPTION_COLOURS, colour_of, dash_of
 from harness.records import ArmId, Option
@@ -41,7 +41,7 @@ CHARTS: dict[str, Any] = {
     "coverage": behind.coverage_chart(RESULTS.diagnosis),
     "latency": behind.latency_chart(RESULTS.diagnosis),
     "p95": behind.percentile_chart(RESULTS.arms, 2000.0),
-    "seeds": behind.seeds_chart(RESULTS.arms),
+    "seeds": learning.seeds_chart(RESULTS.arms),
     "route": views.route_chart(priced_route().route, RESULTS),  # type: ignore[arg-type]
     "pareto": views.pareto_chart(priced_route().route, RESULTS),  # type: ignore[arg-type]
     "month": money_views.month_chart(OUTLOOK),

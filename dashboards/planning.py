@@ -1,0 +1,49 @@
+"""Files made from the advisor's form: the plan that tests the advice, and the prediction as a PDF."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from harness.pipelines.advising import CaseRequest, plan_case
+from harness.pipelines.case_report import CaseReport, advised
+from harness.pipelines.context import Context
+from harness.pipelines.planning import EMBEDDED_CHAT
+from harness.plan import dump_plan
+from harness.report.export_case import write_case_report
+
+
+def plan_text(case_text: str, evalset: str, context: Context) -> str:
+    """A plan as YAML: the case's advice, limits and money, every arm on the embedded model.
+
+    Raises:
+        UsageError: if the use case or a price cannot be used.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        request = CaseRequest(
+            case=_stored(case_text, folder),
+            rows={"evalset": evalset},
+            model=EMBEDDED_CHAT,
+            tune_model=EMBEDDED_CHAT,
+            api_base="",
+            seed=17,
+            price_at=None,
+        )
+        return dump_plan(plan_case(request, context))
+
+
+def prediction_pdf(case_text: str, context: Context) -> bytes:
+    """What is predicted for a use case, as the report `harness report CASE.yaml` writes.
+
+    Raises:
+        UsageError, MissingExtra: as that command.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        found = advised(CaseReport(case=_stored(case_text, folder)), context)
+        return write_case_report(found, ["pdf"], Path(folder))[0].read_bytes()
+
+
+def _stored(case_text: str, folder: str) -> Path:
+    path = Path(folder) / "CASE.yaml"
+    path.write_text(case_text, encoding="utf-8")
+    return path

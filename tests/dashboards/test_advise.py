@@ -1,0 +1,122 @@
+"""The advisor's form: every question, there and back; advice that moves with it; files to take away."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from advisor.case_file import dump_case, load_case, parse_case
+from advisor.errors import CaseError
+from advisor.use_case import Incumbent, Task, UseCase, asks
+from dashboards.planning import plan_text
+from dashboards.questions import GROUPS, answers_of, case_from, in_words, key, question
+from dashboards.state import context
+from harness.plan import parse_plan
+from tests.dashboards.conftest import Open, words
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_a_use_case_survives_the_form(path: Path) -> None:
+    case = load_case(path)
+    assert case_from(answers_of(case)) == case
+
+
+def test_every_question_is_asked_once() -> None:
+    asked = list(itertools.chain(*GROUPS.values()))
+    assert sorted(asked) == sorted(asks())
+
+
+def test_not_known_stays_not_known() -> None:
+    blank = UseCase(name="x")
+    answers = answers_of(blank)
+    assert case_from(answers) == blank
+    assert in_words("examples", None) == "not known" and in_words("label_noise", 0.05) == "5 %"
+    assert case_from(answers | {key("needs_facts"): False}).needs_facts is False, "no is an answer"
+    assert case_from(answers | {key("examples"): 0.0}).examples == 0
+
+
+def test_a_value_between_the_steps_is_a_step_of_its_own() -> None:
+    assert 760.0 in question("examples", 760).options and 760.0 not in question("examples").options
+    assert question("examples").options[0] is None
+
+
+def test_contradictions_are_told() -> None:
+    answers = answers_of(UseCase(name="x", task=Task.EXTRACTION)) | {key("labels"): 30.0}
+    with pytest.raises(CaseError, match="only classification"):
+        case_from(answers)
+
+
+def test_money_and_rates_keep_their_digits() -> None:
+    answers = answers_of(UseCase(name="x", incumbent=Incumbent(kind="people")))
+    answers |= {key("incumbent.cost_per_item"): 0.1, key("currency"): "EUR", key("day_rate"): 600.0}
+    answers |= {key("usd_rate.per_usd"): 0.92, key("usd_rate.as_of"): date(2026, 11, 1)}
+    case = case_from(answers)
+    assert str(case.incumbent.cost_per_item) == "0.1" and str(case.usd_rate.per_usd) == "0.92"  # type: ignore[union-attr]
+    assert str(case.day_rate) == "600"
+
+
+def test_the_advice_moves_with_an_answer(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(tmp_path, "advise")
+    assert "predicted, not measured" in words(app) and ">Tune<" in words(app)
+    app.selectbox(key=key("general_model")).set_value("own")
+    app.text_input(key=key("api_model")).set_value("")
+    app.selectbox(key=key("residency")).set_value("self-host-only").run()
+    app.select_slider(key=key("examples")).set_value(0.0).run()
+    assert not app.exception
+    said = words(app)
+    assert ">Tune<" not in said and "there are no examples" in said
+
+
+def test_what_contradicts_itself_gets_no_advice(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(tmp_path, "advise")
+    app.selectbox(key=key("task")).set_value("extraction").run()
+    assert "some answers do not fit" in app.warning[0].value and "only classification" in words(app)
+    assert "tor-said" not in words(app), "no answer is shown beside the contradiction"
+
+
+def test_examples_and_files_fill_the_form(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(tmp_path, "advise")
+    app.selectbox(key="start").set_value("realtime-stocks").run()
+    case = load_case(next(path for path in EXAMPLES if path.stem == "realtime-stocks"))
+    assert app.text_input(key=key("name")).value == case.name and not app.exception
+    mine = UseCase(name="From a file", task=Task.CLASSIFICATION, labels=7)
+    app.file_uploader(key="case-file").upload("CASE.yaml", dump_case(mine).encode(), "application/yaml").run()
+    assert app.text_input(key=key("name")).value == "From a file"
+    assert app.select_slider(key=key("labels")).value == 7.0
+    app.file_uploader(key="case-file").upload("CASE.yaml", b"nonsense: [", "application/yaml").run()
+    assert (
+        "no usable use case" in app.error[0].value and app.text_input(key=key("name")).value == "From a file"
+    )
+
+
+def test_the_form_is_kept_while_another_page_is_looked_at(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(tmp_path, "advise")
+    app.text_input(key=key("name")).set_value("Mine").run()
+    app.switch_page("app_pages/runs.py").run()
+    app.switch_page("app_pages/advise.py").run()
+    assert app.text_input(key=key("name")).value == "Mine"
+
+
+def test_the_case_and_its_plan_can_be_taken_along(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(tmp_path, "advise")
+    case = load_case(next(path for path in EXAMPLES if path.stem == "ticket-routing"))
+    buttons = {button.label: button for button in app.get("download_button")}
+    assert set(buttons) == {"CASE.yaml", "PLAN.yaml", "Prediction as PDF"}
+    plan = parse_plan(plan_text(dump_case(case), "support-tickets", context()), "PLAN.yaml")
+    assert (
+        plan.advice is not None and plan.advice.case == case.name and plan.data.evalset == "support-tickets"
+    )
+    assert parse_case(dump_case(case), "CASE.yaml") == case and yaml.safe_load(dump_case(case))
+
+
+def test_a_case_is_taken_to_the_bake_off(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(tmp_path, "advise")
+    next(button for button in app.button if button.label == "Test it on my own table").click().run()
+    app.switch_page("app_pages/runs.py").run()
+    assert "The advice on &#x27;Ticket routing&#x27; is locked with the plan" in words(app)

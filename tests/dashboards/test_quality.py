@@ -1,0 +1,103 @@
+"""The parts of the quality page, and its answer browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.store import find_run
+from harness.wording import percent
+from tests.dashboards.conftest import Open, words
+
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Answers")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_is_shown(open_page: Open, two_runs: Path, part: str) -> None:
+    app = open_page(two_runs, "quality")
+    app.segmented_control(key="part").set_value(part).run()
+    assert not app.exception and not app.error
+    charts = len(app.get("arrow_vega_lite_chart")) + len(app.get("vega_lite_chart"))
+    assert charts or part in {"Slices", "Answers"}
+
+
+def test_labels_are_those_of_the_arm_picked(open_page: Open, two_runs: Path) -> None:
+    results = find_run(two_runs, "latest").results()
+    app = open_page(two_runs, "quality")
+    app.segmented_control(key="part").set_value("Labels").run()
+    arm = next(arm for arm in results.arms if str(arm.arm) == "prompt@m")
+    app.selectbox(key="labelled").set_value("prompt@m").run()
+    assert all(percent(label.recall) in words(app) for label in arm.quality.labels)
+
+
+def browse(open_page: Open, runs: Path) -> object:
+    app = open_page(runs, "quality")
+    return app.segmented_control(key="part").set_value("Answers").run()
+
+
+def counted(app) -> int:
+    said = words(app)
+    if "No item is like that." in said:
+        return 0
+    return int(said.split(" of n=36 test items")[0].rsplit(">", 1)[1].replace(",", ""))
+
+
+def test_the_browser_counts_what_was_measured(open_page: Open, two_runs: Path) -> None:
+    results = find_run(two_runs, "latest").results()
+    app = browse(open_page, two_runs)
+    for arm in results.arms:
+        app.selectbox(key="browsed").set_value(str(arm.arm)).run()
+        wrong = round((1 - (arm.quality.accuracy.value or 0)) * arm.quality.accuracy.n)
+        app.selectbox(key="kind").set_value("wrong").run()
+        assert counted(app) == wrong
+        app.selectbox(key="kind").set_value("right").run()
+        assert counted(app) == arm.quality.accuracy.n - wrong
+
+
+def test_choices_narrow_the_items_down(open_page: Open, two_runs: Path) -> None:
+    app = browse(open_page, two_runs)
+    app.selectbox(key="browsed").set_value("prompt@m").run()
+    all_wrong = counted(app)
+    app.selectbox(key="other").set_value("classical@linear").run()
+    assert counted(app) == all_wrong, "the classical arm is right on every item of this run"
+    by_label = []
+    for label in ("billing", "shipping", "sign_in"):
+        app.selectbox(key="truth").set_value(label).run()
+        by_label.append(counted(app))
+    assert sum(by_label) == all_wrong
+    app.selectbox(key="truth").set_value("any").run()
+    by_answer = []
+    for label in ("billing", "shipping", "sign_in"):
+        app.selectbox(key="said").set_value(label).run()
+        by_answer.append(counted(app))
+    assert sum(by_answer) == all_wrong, "no answer of this run is invalid"
+
+
+def test_pages_turn_and_show_each_item_once(open_page: Open, two_runs: Path) -> None:
+    folder = find_run(two_runs, "latest")
+    app = browse(open_page, two_runs)
+    app.selectbox(key="kind").set_value("all").run()
+    seen: list[str] = []
+    for number in (1, 2, 3, 4):
+        app.get("pagination")[0].set_value(number).run()
+        said = words(app)
+        seen += [item.id for item in folder.items()["test"] if f". {item.id}<" in said]
+    assert seen == [item.id for item in folder.items()["test"]]
+
+
+def test_what_was_retrieved_is_shown(open_page: Open, two_runs: Path) -> None:
+    app = browse(open_page, two_runs)
+    app.selectbox(key="kind").set_value("all").run()
+    assert any(box.label == "What was retrieved" for box in app.expander)
+    train = {item.id for item in find_run(two_runs, "latest").items()["train"]}
+    assert any(f"1. {name}<" in words(app) for name in train)
+
+
+def test_damaged_rows_are_told(open_page: Open, runs: Path) -> None:
+    path = find_run(runs, "latest").root / "items.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    app = browse(open_page, runs)
+    assert app.error[0].value == "The answers cannot be read." and not app.exception
+    app.segmented_control(key="part").set_value("Accuracy").run()
+    assert not app.error, "what is in the results is still there"
