@@ -27,7 +27,7 @@ from harness.wording import one_line, seconds
 
 POLL_S = 2.0
 FAST = ("floor", "classical")
-CASE = "case-to-test"
+CASE, ARRIVED = "case-to-test", "arrived-with-a-case"
 OWN = "my own table"
 ENDINGS = ("csv", "tsv", "jsonl", "json")
 ENDED = {
@@ -67,6 +67,12 @@ def _columns(file_id: str, _content: bytes, name: str, encoding: str) -> tuple[t
     except UserError as error:
         return (), 0, str(error)
     return table.columns, len(table.rows), "\n".join(problems.lines()[:5])
+
+
+def take_along(case_text: str) -> None:
+    """Test the advice on this use case with the next bake-off; for a page that leads to the form."""
+    st.session_state[CASE] = case_text
+    st.session_state[ARRIVED] = True
 
 
 def show_job() -> bool:

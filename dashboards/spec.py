@@ -46,7 +46,9 @@ class Axis:
     def over(self, values: Iterable[float | None]) -> Axis:
         """This axis with round ticks over these values, where it is logarithmic."""
         known = [value for value in values if value is not None and value > 0]
-        return replace(self, ticks=log_ticks(min(known), max(known))) if self.log and known else self
+        if not self.log or not known or self.ticks:
+            return self
+        return replace(self, ticks=log_ticks(min(known), max(known)))
 
     def encoded(self, field: str) -> Spec:
         """The channel of this axis for a field."""

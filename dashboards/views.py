@@ -154,12 +154,14 @@ def pareto_chart(design: RouteDesign, results: RunResults) -> Spec:
         if point.usd_per_1k is not None and point.usd_per_1k > 0
     ]
     whole = Line(name="route", colour=OPTION_COLOURS[Option.ROUTE], points=points)
-    x = Axis(title="$ per 1,000 queries (logarithmic)", labels=DOLLARS, log=True)
+    among = price_chart(results)
+    prices = [row["usd"] for row in among["data"]["values"]] + [price for price, _, _ in points]
+    x = Axis(title="$ per 1,000 queries (logarithmic)", labels=DOLLARS, log=True).over(prices)
     y = Axis(title="accuracy on test items", labels=PERCENT)
     spec = lines([whole], x, y)
-    spec["layer"] += price_chart(results)["layer"][-1:]
-    spec["layer"][-1] |= {"data": price_chart(results)["data"]}
-    spec["layer"][-1]["encoding"] |= {"x": x.encoded("usd"), "y": y.encoded("accuracy")}
+    marks = among["layer"][-1]
+    encoding = marks["encoding"] | {"x": x.encoded("usd"), "y": y.encoded("accuracy")}
+    spec["layer"].append(marks | {"data": among["data"], "encoding": encoding})
     return spec
 
 

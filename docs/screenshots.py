@@ -16,13 +16,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from dashboards.theme import OPTION_COLOURS  # noqa: E402
 from tests.support.browser import Served, faults, missing, open_browser, resize, settled  # noqa: E402
 
 PAGES = ("advise", "verdict", "quality", "latency", "cost", "route", "runs", "export")
 WIDTHS = (1280, 390)
-DARK = ("verdict",)
+DARK = ("verdict", "quality")
 TALLEST = {1280: 2200, 390: 2600}
-COLOURS = 128
+COLOURS = 256
 
 
 def picture(driver: Any, address: str, page: str, width: int) -> bytes:
@@ -39,13 +40,26 @@ def picture(driver: Any, address: str, page: str, width: int) -> bytes:
 
 
 def small(png: bytes) -> bytes:
-    """The same picture with few colours."""
+    """The same picture with at most 256 colours, those of the arms among them."""
     from PIL import Image
 
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    few = image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
+    few.save(out, "PNG", optimize=True)
+    _same_colours(image, few.convert("RGB"))
     return out.getvalue()
+
+
+def _same_colours(before: Any, after: Any) -> None:
+    """Fewer colours must not make one arm look like another."""
+    for colour in OPTION_COLOURS.values():
+        wanted = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        spots = [at for at, seen in enumerate(before.getdata()) if seen == wanted]
+        if len(spots) >= 20:
+            drawn = list(after.getdata())
+            worst = max(max(abs(a - b) for a, b in zip(drawn[at], wanted, strict=True)) for at in spots)
+            assert worst <= 24, f"{colour} is off by {worst} of 255"
 
 
 def main(runs: Path) -> None:

@@ -17,7 +17,7 @@ from advisor.errors import CaseError
 from advisor.recommend import Basis, recommend
 from advisor.rubric import load_rubric
 from advisor.use_case import UseCase
-from dashboards import advice_views, markup, pieces, questions, state
+from dashboards import advice_views, launch, markup, pieces, questions, state
 from dashboards.markup import Figure
 from dashboards.planning import plan_text, prediction_pdf
 from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
@@ -288,8 +288,7 @@ def take_away(case_text: str) -> None:
         st.caption("This form for `advisor assess`, and what is predicted, to hand on.")
     with two:
         if st.button("Test it on my own table", type="primary", icon=":material/science:", width="stretch"):
-            st.session_state["case-to-test"] = case_text
-            st.session_state.pop("sent-here", None)
+            launch.take_along(case_text)
             st.switch_page("app_pages/runs.py")
         st.caption("Takes the prediction along and locks it before any row is read.")
     with three:

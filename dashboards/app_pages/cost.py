@@ -116,7 +116,9 @@ def answer(results: RunResults, outlook: Outlook, asked: bool) -> None:
     tags = markup.tag("what if" if asked else "as planned", "predicted" if asked else "plain")
     if arm is None:
         st.html(
-            markup.answer_card("A month", "Nothing ships, so there is no month to pay.", [], "warn", tags)
+            markup.answer_card(
+                "A month", "Nothing ships yet; below is what each arm would cost.", [], "warn", tags
+            )
         )
         return
     basis = arm.month_usd.basis.value

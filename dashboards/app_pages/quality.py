@@ -155,7 +155,9 @@ def _diagnosis(results: RunResults, arm: ArmId) -> ArmDiagnosis | None:
 
 def show(page: RunPage, results: RunResults) -> None:
     """One part at a time."""
-    part = st.segmented_control("Part", PARTS, default=PARTS[0], key="part", label_visibility="collapsed")
+    part = st.segmented_control(
+        "Part", PARTS, default=PARTS[0], required=True, key="part", label_visibility="collapsed"
+    )
     match part:
         case "Slices":
             slices(results)

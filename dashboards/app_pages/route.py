@@ -8,7 +8,6 @@ from dashboards import behind, markup, pieces, views
 from dashboards.markup import Figure
 from harness.pipelines.pages import RunPage
 from harness.records import Option
-from harness.report.details import detail_sections
 from harness.results import RouteDesign, RunResults
 from harness.wording import MISSING, money, percent, share_sentence
 
@@ -57,9 +56,6 @@ def show(page: RunPage, results: RunResults) -> None:
     st.subheader("The two sides", anchor=False)
     figures = [Figure(name=name, value=accuracy, basis=price) for name, accuracy, price in rows]
     st.html(markup.figures(figures))
-    section = pieces.by_key(detail_sections(results, page.manifest)).get("route")
-    if section is not None:
-        pieces.section(section, title=False)
 
 
 def _figures(results: RunResults, name: object) -> tuple[str, str]:

@@ -69,10 +69,11 @@ def compare(names: list[str]) -> None:
 PARTS = ("All runs", "Compare two", "Start one")
 pieces.heading("Which runs are there?", "Every run folder, complete or not; two side by side; and a new one.")
 running = launch.show_job()
-if launch.CASE in st.session_state and not st.session_state.get("sent-here"):
-    st.session_state["sent-here"] = True
+if st.session_state.pop(launch.ARRIVED, False):
     st.session_state["runs-part"] = PARTS[2]
-part = st.segmented_control("Part", PARTS, default=PARTS[0], key="runs-part", label_visibility="collapsed")
+part = st.segmented_control(
+    "Part", PARTS, default=PARTS[0], required=True, key="runs-part", label_visibility="collapsed"
+)
 if part == PARTS[2]:
     launch.form(running)
 elif not state.run_names():
