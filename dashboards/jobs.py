@@ -26,6 +26,7 @@ from harness.plan import parse_plan
 from harness.store import list_runs, write_atomically
 
 HOME = ".pages"
+WAITS = "waits for "
 PLAN = "plan.yaml"
 SAID_LINES = 12
 _HARNESS = (sys.executable, "-c", "from harness.cli import main; main()")
@@ -107,7 +108,7 @@ def start(folder: Path, words: Sequence[str], now: datetime, run_id: str = "") -
         run_id=run_id,
     )
     write_atomically(folder / "job.json", json.dumps(asdict(job), indent=1) + "\n")
-    threading.Thread(target=_wait, args=(process, folder), daemon=True).start()
+    threading.Thread(target=_wait, args=(process, folder), name=f"{WAITS}{job.name}", daemon=True).start()
     return job
 
 

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards.jobs import WAITS
 from tests.support.pages import NOW, make_run
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 KINDS = ("title", "subheader", "text", "code", "caption", "warning", "error", "info", "success", "markdown")
+PATIENCE_S = 120
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_its_test() -> Iterator[None]:
+    """A job still going would write into a folder that is gone, or into the next test's."""
+    yield
+    waiting = [thread for thread in threading.enumerate() if thread.name.startswith(WAITS)]
+    for thread in waiting:
+        thread.join(timeout=PATIENCE_S)
+    assert not [thread.name for thread in waiting if thread.is_alive()]
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +53,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
         monkeypatch.setenv("TOR_RUNS_DIR", str(runs))
         monkeypatch.setenv("TOR_VIEW_RUN", run)
         monkeypatch.setenv("TOR_CACHE_DIR", str(tmp_path / "cache"))
-        app = AppTest.from_file(APP, default_timeout=30).run()
+        app = AppTest.from_file(APP, default_timeout=PATIENCE_S).run()
         if page != "verdict":
             app = app.switch_page(f"app_pages/{page}.py").run()
         assert not app.exception, app.exception

@@ -116,7 +116,7 @@ def test_the_name_of_a_file_decides_nothing(
         case_text="",
     )  # fmt: skip
     folder, said = launch.prepare(wanted, b"subject,queue\na,b\n", name, NOW)
-    assert {path.parent for path in (tmp_path / "runs").rglob("*") if path.is_file()} == {folder}
+    assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {folder}
     assert {path.name for path in folder.iterdir()} == {"rows.csv", "plan.yaml"}
     assert folder.parent == tmp_path / "runs" / jobs.HOME and said[0] == "run"
 
