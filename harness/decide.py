@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.stats.paired import Relation
+from harness.harm import HARM_CHECKED
 from harness.plan import DecisionPlan
 from harness.records import ArmId, Option
 from harness.results import (
@@ -302,6 +303,27 @@ def _veto_reasons(plan: DecisionPlan, arm: ArmResult) -> list[str]:
             reasons.append(f"{money(price)} per 1,000 queries is over the limit of {limit}")
     if failures is not None and failures > plan.max_failure_rate:
         reasons.append(f"{percent(failures)} of calls failed; at most {percent(plan.max_failure_rate)} may")
+    return reasons + _harm_reasons(plan, arm)
+
+
+def _harm_reasons(plan: DecisionPlan, arm: ArmResult) -> list[str]:
+    """Limits on harm hold for arms that learn from labelled rows; what was not looked at is not passed."""
+    reasons = []
+    rejection, agreement = (arm.harm.rejection, arm.harm.agreement) if arm.harm else (None, None)
+    if plan.min_handed_back is not None and arm.arm.option in HARM_CHECKED:
+        back = None if rejection is None else rejection.handed_back.value
+        limit = percent(plan.min_handed_back)
+        if back is None:
+            reasons.append(f"what it does out of scope is not known; at least {limit} must be handed back")
+        elif back < plan.min_handed_back:
+            reasons.append(f"{percent(back)} out of scope is handed back, at least {limit} must be")
+    if plan.min_seed_agreement is not None and arm.arm.option in (Option.TUNE, Option.TUNE_RETRIEVE):
+        same = None if agreement is None else agreement.unanimous.value
+        limit = percent(plan.min_seed_agreement)
+        if same is None:
+            reasons.append(f"how far training seeds agree is not known; on {limit} of items they must")
+        elif same < plan.min_seed_agreement:
+            reasons.append(f"training seeds agree on {percent(same)} of items, on {limit} they must")
     return reasons
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.records import Estimate
+from harness.records import Estimate, Option
+
+HARM_CHECKED = (Option.CLASSICAL, Option.TUNE, Option.TUNE_RETRIEVE)
+"""Options that learn from labelled rows and give a confidence: what they do out of scope is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +18,8 @@ class Rejection:
         threshold: answers below it are rejected; None where dev gives none (`reason` says why).
         kept_dev: share of dev answered at it; wanted: the share that was asked for.
         recall_outside: of inputs out of scope, how many are rejected.
+        handed_back: of these inputs, how many are rejected or given the evalset's catch-all label; without
+            such a label the same as `recall_outside`.
         kept_inside: of test items in scope, how many are still answered.
         accuracy_kept: of these, how many are right.
     """
@@ -23,6 +28,7 @@ class Rejection:
     wanted: float
     kept_dev: Estimate
     recall_outside: Estimate
+    handed_back: Estimate
     kept_inside: Estimate
     accuracy_kept: Estimate
     reason: str = ""
@@ -47,6 +53,14 @@ class UnseenLabel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnseenLabels:
+    """What was found of one tuned arm (`option@model`), kept beside its run."""
+
+    arm: str
+    labels: tuple[UnseenLabel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeedAgreement:
     """Models that differ in their training seed only, on the same items.
 
@@ -65,3 +79,18 @@ class SeedAgreement:
     highest: float
     kappa: float | None
     flips: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmHarm:
+    """What was looked at of one arm; what was not is None or empty.
+
+    Attributes:
+        rejection: what a threshold on confidence does to inputs out of scope.
+        unseen: labels that were left out of a training of their own.
+        agreement: of the training seeds, where there were several.
+    """
+
+    rejection: Rejection | None = None
+    unseen: tuple[UnseenLabel, ...] = ()
+    agreement: SeedAgreement | None = None

@@ -20,7 +20,7 @@ from harness.errors import StoreError
 from harness.records import ArmId, Failure, Item, Outcome, Settled
 from harness.serial import decode, decode_outcome, encode
 
-Pass = Literal["dev", "test", "latency"]
+Pass = Literal["dev", "test", "latency", "out_of_scope"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outcomes (

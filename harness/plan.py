@@ -24,7 +24,12 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
 
 _NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
-_LATER_KEYS = (("tune", "patience"),)  # added after plans were locked; unset they are not in the digest
+_LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
+    ("tune", "patience"),
+    ("data", "limit_out_of_scope"),
+    ("decision", "min_handed_back"),
+    ("decision", "min_seed_agreement"),
+)
 _OWN_NAME = {Option.FLOOR: "majority", Option.CLASSICAL: "linear", Option.ROUTE: "auto"}
 
 
@@ -65,6 +70,7 @@ class DataPlan(_Part):
     limit_train: Count | None = None
     limit_dev: Count | None = None
     limit_test: Count | None = None
+    limit_out_of_scope: Count | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> DataPlan:
@@ -141,6 +147,8 @@ class DecisionPlan(_Part):
     """What counts as better, fixed before the run.
 
     `margin` is the non-inferiority margin on the metric; a difference inside it does not matter.
+    `min_handed_back`: of inputs out of scope, the share that an arm with a confidence must reject or give the
+    catch-all label; `min_seed_agreement`: of test items, the share on which all training seeds must agree.
     """
 
     metric: Literal["accuracy"] = "accuracy"
@@ -153,6 +161,8 @@ class DecisionPlan(_Part):
     max_p95_ms: Annotated[float, Field(gt=0)] | None = None
     max_usd_per_1k: Annotated[Decimal, Field(gt=0)] | None = None
     max_failure_rate: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    min_handed_back: Share | None = None
+    min_seed_agreement: Share | None = None
 
 
 class CostPlan(_Part):

@@ -100,6 +100,7 @@ class Evalset:
         labels: the closed label set, in the order in which scores are stored.
         digests: sha256 (hex) by split, of the rows in order (see `harness.data.load.rows_digest`).
         second_labels: item id -> label given by a second annotator, for some test items.
+        catch_all: the label for what no other fits; '' where there is none.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Evalset:
     digests: dict[str, str]
     findings: tuple[Finding, ...] = ()
     second_labels: dict[str, str] = field(default_factory=dict)
+    catch_all: str = ""
 
     @property
     def label_names(self) -> tuple[str, ...]:

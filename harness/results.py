@@ -12,6 +12,7 @@ from typing import Literal
 
 from advisor.stats.paired import Relation
 from harness.diagnosis import ArmDiagnosis
+from harness.harm import ArmHarm
 from harness.outlook import Outlook
 from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
 
@@ -114,6 +115,7 @@ class ArmResult:
     Attributes:
         peak_memory_mib: the most the process held from opening the arm to its last answer, data and
             libraries included; None where the system does not tell.
+        harm: what the arm may do wrong beyond its accuracy; None where nothing of it was looked at.
     """
 
     arm: ArmId
@@ -124,6 +126,7 @@ class ArmResult:
     cost: Cost
     seeds: tuple[SeedResult, ...] = ()
     peak_memory_mib: float | None = None
+    harm: ArmHarm | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

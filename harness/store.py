@@ -4,6 +4,8 @@
         plan.yaml         the locked plan, defaults spelled out
         lock.json         plan digest and when it was locked; written before any data is read
         items.jsonl       the rows as the arms saw them, with their split
+        out_of_scope.jsonl   inputs that belong to no label, where there are any
+        unseen_labels.json   labels that were left out of a training, where that was asked for
         data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
         artefacts/        tuned models
@@ -20,6 +22,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +30,7 @@ from pathlib import Path
 from harness.curve_records import LearningCurves
 from harness.environment import Environment
 from harness.errors import IncompleteRun, StoreError, UsageError
+from harness.harm import UnseenLabels
 from harness.journal import Journal
 from harness.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
 from harness.records import Evalset, Finding, Item, Label
@@ -34,6 +38,8 @@ from harness.results import RunResults
 from harness.serial import decode, decode_item, decode_results, encode
 
 CURVES = "learning_curves.json"
+OUT_OF_SCOPE = "out_of_scope.jsonl"
+UNSEEN = "unseen_labels.json"
 _LOOKS = "test_looks.jsonl"
 
 
@@ -64,6 +70,7 @@ class DataFacts:
 
     Attributes:
         overlap: ids of test items whose text stands in train.
+        catch_all: the label for what no other fits; '' where there is none.
     """
 
     name: str
@@ -75,6 +82,7 @@ class DataFacts:
     findings: tuple[Finding, ...]
     second_labels: dict[str, str]
     overlap: tuple[str, ...]
+    catch_all: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +149,28 @@ class RunFolder:
                 raise StoreError(f"items.jsonl of run {self.run_id} is damaged.", got=line[:60]) from error
             split.append(decode_item(json.dumps(item)))
         return {split: tuple(items) for split, items in found.items()}
+
+    def write_out_of_scope(self, items: Sequence[Item]) -> None:
+        """Store the inputs that belong to no label; without any there is no such file."""
+        if items:
+            write_atomically(self.root / OUT_OF_SCOPE, "".join(f"{encode(item)}\n" for item in items))
+
+    def out_of_scope(self) -> tuple[Item, ...]:
+        """The stored inputs that belong to no label."""
+        if not (self.root / OUT_OF_SCOPE).exists():
+            return ()
+        lines = self._read(OUT_OF_SCOPE).rstrip("\n").split("\n")
+        return tuple(decode_item(line) for line in lines)
+
+    def write_unseen(self, found: Sequence[UnseenLabels]) -> None:
+        """Store what trainings without a label answered to it."""
+        write_atomically(self.root / UNSEEN, encode(tuple(found), indent=1) + "\n")
+
+    def unseen(self) -> tuple[UnseenLabels, ...]:
+        """What trainings without a label answered to it; empty where none was made."""
+        if not (self.root / UNSEEN).exists():
+            return ()
+        return decode(tuple[UnseenLabels, ...], self._read(UNSEEN))
 
     def write_data_facts(self, facts: DataFacts) -> None:
         """Store what is known about the rows."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.arms.asking import ask_all, ask_one, choices_of, model_config
-from harness.arms.base import Explained, Material, accuracy_on, items_digest
+from harness.arms.base import Explained, Material, accuracy_on, is_answer, items_digest
 from harness.models.base import ChatModel
 from harness.prompts.classification import Example, PromptLimits, retrieve_messages
 from harness.records import ArmId, Fitted, Item, Label, ModelIdentity, Neighbour, Outcome
@@ -48,6 +48,7 @@ class RetrieveArm:
         self._choices = choices_of(labels)
         self._train: dict[str, Item] = {}
         self._k = settings.k[0]
+        self._tried: dict[str, Outcome] = {}
 
     @property
     def identity(self) -> ModelIdentity:
@@ -74,8 +75,11 @@ class RetrieveArm:
             return stored
         start = time.perf_counter()
         tried = material.dev[: self._settings.dev_items]
-        trials = [(k, self._try(k, tried, material)) for k in sorted(self._settings.k)]
+        given = {k: self._try(k, tried, material) for k in sorted(self._settings.k)}
+        names = [label.name for label in self._labels]
+        trials = [(k, accuracy_on(outcomes, tried, names)) for k, outcomes in given.items() if tried]
         self._k = max(trials, key=lambda trial: (trial[1], -trial[0]))[0] if tried else min(self._settings.k)
+        self._tried = {outcome.item_id: outcome for outcome in given[self._k] if is_answer(outcome)}
         return Fitted(
             choices={
                 "k": self._k,
@@ -88,7 +92,13 @@ class RetrieveArm:
         )
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Retrieve for all items at once, then answer them."""
+        """Retrieve for all items at once, then answer them; what the trial of k answered stands."""
+        known = [self._tried.pop(item.id) for item in items if item.id in self._tried]
+        yield from known
+        there = {outcome.item_id for outcome in known}
+        yield from self._ask([item for item in items if item.id not in there])
+
+    def _ask(self, items: Sequence[Item]) -> Iterator[Outcome]:
         start = time.perf_counter()
         found = self._index.search([item.text for item in items], self._k)
         shown = {i.id: self._shown(i, near) for i, near in zip(items, found, strict=True)}
@@ -112,12 +122,14 @@ class RetrieveArm:
     def close(self) -> None:
         """The model and the index are shared and closed by whoever opened them."""
 
-    def _try(self, k: int, dev: Sequence[Item], material: Material) -> float:
+    def _try(self, k: int, dev: Sequence[Item], material: Material) -> list[Outcome]:
+        """Answer with k, from a fresh prompt prefix as every pass does."""
         if not dev:
-            return 0.0
+            return []
         material.say(f"trying k={k} on {len(dev)} dev items")
         self._k = k
-        return accuracy_on(list(self.predict(dev)), dev, [label.name for label in self._labels])
+        self._model.forget()
+        return list(self._ask(dev))
 
     def _shown(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
         kept = list(nearest_first)

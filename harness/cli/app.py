@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from harness.cli import adapters, artefacts, bakeoff, confront, curve, models, runs, serve, tune, view
+from harness.cli import adapters, artefacts, bakeoff, confront, curve, harm, models, runs, serve, tune, view
 from harness.errors import HarnessError, UserError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("compare")(runs.compare)
 app.command("explain")(runs.explain)
 app.command("view")(view.view)
 app.command("curve")(curve.curve)
+app.command("harm")(harm.harm)
 app.command("confront")(confront.confront)
 app.command("tune")(tune.tune)
 app.command("export")(artefacts.export)

@@ -42,12 +42,17 @@ class Columns(_Part):
 
 
 class Files(_Part):
-    """The splits as files beside the card, or in the folder of this evalset under `TOR_DATA_DIR`."""
+    """The splits as files beside the card, or in the folder of this evalset under `TOR_DATA_DIR`.
+
+    Attributes:
+        out_of_scope: inputs that none of the labels describes; they have an id and texts, and no label.
+    """
 
     train: FileName
     dev: FileName | None = None
     test: FileName
     second_labels: FileName | None = None
+    out_of_scope: FileName | None = None
 
 
 class Hub(_Part):

@@ -121,6 +121,7 @@ def load_evalset(
         digests={name: rows_digest(rows) for name, rows in splits.items()},
         findings=tuple(findings),
         second_labels=second,
+        catch_all=card.out_of_scope or card.other,
     )
     evalset = _gated(evalset)
     if cache is not None:

@@ -18,6 +18,7 @@ class RowReader:
 
     Attributes:
         id: '' numbers the rows from 0 with `prefix`: `test-00017`.
+        label: '' for rows that have none.
         text: columns joined in this order with a blank line between, empty ones left out.
         groups: columns whose equal values tie rows together; with one column its value is the
             cluster's name.
@@ -69,8 +70,8 @@ def join_text(values: Sequence[str]) -> str:
 
 
 def _row(values: dict[str, str], place: str, number: int, reader: RowReader, problems: Problems) -> RowGroups:
-    label = values[reader.label].strip()
-    if not label:
+    label = values[reader.label].strip() if reader.label else ""
+    if reader.label and not label:
         problems.add(f"label column {reader.label!r} is empty", place)
     own = values[reader.id].strip() if reader.id else f"{reader.prefix}-{number:05d}"
     if not own:

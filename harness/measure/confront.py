@@ -13,10 +13,11 @@ from decimal import Decimal
 from harness.plan import AdvicePlan, Predicted
 from harness.records import Option
 from harness.results import AdviceCheck, ArmResult, Confronted, Verdict
-from harness.wording import percent
+from harness.wording import milliseconds, money, percent
 
 _OPEN = re.compile(r"open ([\d.]+)B")
 _SAME_SIZE = 0.05
+_NAMES = {"accuracy": "accuracy", "p95_ms": "p95", "usd_per_1k": "the price of 1,000 queries,"}
 
 
 def confront(advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict) -> AdviceCheck:
@@ -95,16 +96,20 @@ def _wrong(
     for figure in tested:
         if not figure.inside:
             found.append(
-                f"{figure.arm}: {figure.metric} {_show(figure.metric, figure.measured)} lies outside "
+                f"{figure.arm}: {_NAMES[figure.metric]} {_show(figure.metric, figure.measured)} lies outside "
                 f"{_show(figure.metric, figure.low)} to {_show(figure.metric, figure.high)}."
             )
     return tuple(found)
 
 
 def _show(metric: str, value: float | None) -> str:
-    if metric == "accuracy":
-        return percent(value)
-    return "unknown" if value is None else f"{value:.3g}"
+    match metric:
+        case "accuracy":
+            return percent(value)
+        case "p95_ms":
+            return f"{milliseconds(value)} ms"
+        case _:
+            return money(value)
 
 
 def _float(amount: Decimal | None) -> float | None:

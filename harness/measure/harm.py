@@ -10,24 +10,35 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.stats.intervals import Floats, wilson
-from harness.harm import Rejection, SeedAgreement, UnseenLabel
+from advisor.stats.intervals import wilson
+from harness.harm import ArmHarm, Rejection, SeedAgreement, UnseenLabel
 from harness.measure.quality import confidence, estimate
 from harness.measure.scored import Scored
 from harness.records import Estimate
 
+WANTED = 0.95
+"""Share of dev that a rejecting threshold still answers, unless another is asked for."""
+
 
 def rejection(
-    dev: Scored, test: Scored, outside: Floats, temperature: float | None, wanted: float = 0.95
+    dev: Scored,
+    test: Scored,
+    outside: Scored,
+    temperature: float | None,
+    *,
+    wanted: float = WANTED,
+    catch_all: int | None = None,
 ) -> Rejection:
     """A threshold from dev, and what it rejects of test and of inputs out of scope.
 
     Args:
-        outside: confidence of the model's answer to each input out of scope, scaled as `confidence` does.
+        outside: the model's answers to inputs out of scope; `truth` is not looked at.
         wanted: share of dev that is still to be answered.
+        catch_all: code of the label for what no other fits; None where there is none.
     """
     on_dev, on_test = confidence(dev, temperature), confidence(test, temperature)
     known = np.sort(on_dev[~np.isnan(on_dev)])
@@ -36,11 +47,15 @@ def rejection(
     threshold = float(known[len(known) - max(1, int(np.ceil(wanted * len(known) - 1e-9)))])
     kept_test = on_test >= threshold
     kept = int((known >= threshold).sum())
+    rejected = confidence(outside, temperature) < threshold  # no confidence: answered
+    named = outside.answer == (-9 if catch_all is None else catch_all)
+    n = len(outside.items)
     return Rejection(
         threshold=threshold,
         wanted=wanted,
         kept_dev=_share("kept on dev", kept, len(known)),
-        recall_outside=_share("out of scope and rejected", int((outside < threshold).sum()), len(outside)),
+        recall_outside=_share("out of scope and rejected", int(rejected.sum()), n),
+        handed_back=_share("out of scope and handed back", int((rejected | named).sum()), n),
         kept_inside=_share("kept on test", int(kept_test.sum()), len(test.items)),
         accuracy_kept=_share("accuracy of kept", int((kept_test & test.correct).sum()), int(kept_test.sum())),
     )
@@ -70,6 +85,38 @@ def unseen_label(
         confidence=float(known.mean()) if len(known) else None,
         rejected=rejected,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An arm's answers that harm checks look at.
+
+    Attributes:
+        out_of_scope: None where it was not asked.
+        by_seed: test answers by training seed.
+        unseen: what was found by trainings without a label.
+        catch_all: code of the label for what no other fits.
+    """
+
+    dev: Scored
+    test: Scored
+    out_of_scope: Scored | None
+    by_seed: Mapping[int, Scored]
+    unseen: tuple[UnseenLabel, ...] = ()
+    catch_all: int | None = None
+
+
+def arm_harm(asked: Asked, temperature: float | None) -> ArmHarm | None:
+    """Everything that was looked at of one arm; None where that is nothing."""
+    rejected = None
+    if asked.out_of_scope is not None:
+        rejected = rejection(
+            asked.dev, asked.test, asked.out_of_scope, temperature, catch_all=asked.catch_all
+        )
+    agreement = seed_agreement(asked.by_seed) if len(asked.by_seed) > 1 else None
+    if rejected is None and agreement is None and not asked.unseen:
+        return None
+    return ArmHarm(rejection=rejected, unseen=asked.unseen, agreement=agreement)
 
 
 def seed_agreement(by_seed: Mapping[int, Scored]) -> SeedAgreement:
@@ -128,6 +175,7 @@ def _none(dev: Scored, wanted: float, reason: str) -> Rejection:
         wanted=wanted,
         kept_dev=unknown("kept on dev"),
         recall_outside=unknown("out of scope and rejected"),
+        handed_back=unknown("out of scope and handed back"),
         kept_inside=unknown("kept on test"),
         accuracy_kept=unknown("accuracy of kept"),
         reason=reason,

@@ -18,7 +18,7 @@ class Scored:
     """An arm's answers on a list of items.
 
     Attributes:
-        truth: label code by item, (n,).
+        truth: label code by item, -3 for an item with none of the labels, (n,).
         answer: label code by item, -1 for an invalid answer, -2 for a failure, (n,).
         logprobs: (n, labels), rows of nan where there is no distribution.
         predictions: by item, None for a failure.
@@ -80,7 +80,7 @@ def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], labels: Sequen
                 predictions.append(outcome)
     return Scored(
         items=tuple(items),
-        truth=np.array([code[item.label] for item in items], dtype=np.int64),
+        truth=np.array([code.get(item.label, -3) for item in items], dtype=np.int64),
         answer=np.array(answers, dtype=np.int64),
         logprobs=np.array(rows, dtype=np.float64).reshape(len(items), len(labels)),
         predictions=tuple(predictions),

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from harness.arms.base import Arm, Material, config_digest, items_digest
 from harness.environment import MemoryWatch, describe_environment
 from harness.errors import DataError
+from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context
-from harness.pipelines.evalset import facts_of, load_rows
+from harness.pipelines.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.pipelines.workshop import Workshop, lanes_of
 from harness.plan import ArmPlan, ExperimentPlan
 from harness.records import Evalset, Item, Settled
@@ -47,11 +48,19 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     folder.reopen()
     folder.write_items(evalset)
     folder.write_data_facts(facts_of(evalset))
+    folder.write_out_of_scope(out_of_scope_rows(plan, context))
     looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
     workshop = Workshop(plan, evalset, folder, context)
     try:
         with folder.journal() as journal:
-            kitchen = Kitchen(plan=plan, evalset=evalset, workshop=workshop, journal=journal, context=context)
+            kitchen = Kitchen(
+                plan=plan,
+                evalset=evalset,
+                out_of_scope=folder.out_of_scope(),
+                workshop=workshop,
+                journal=journal,
+                context=context,
+            )
             for arm_plan, seed in lanes_of(plan):
                 _run_arm(kitchen, arm_plan, seed)
     finally:
@@ -91,6 +100,7 @@ class Kitchen:
     workshop: Workshop
     journal: Journal
     context: Context
+    out_of_scope: tuple[Item, ...] = ()
 
 
 def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:
@@ -107,18 +117,28 @@ def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:
 
 
 def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
-    """Settle an arm and let it answer dev and test, as far as it has not yet."""
+    """Settle an arm and let it answer dev, test and inputs out of scope, as far as it has not yet."""
     plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
     config = settle_on_dev(arm, seed, evalset, journal, context)
     test = _lane(arm, seed, "test", config)
+    first = seed == plan.seed or seed == plan.training_seeds[0]
     local = arm.identity is not None and arm.identity.location == "local"
     if local and plan.latency.mode == "shared":
         _answer_alone(arm, journal, test, evalset.test, context)
-        return
-    _answer(arm, journal, test, evalset.test, context)
-    if seed == plan.seed or seed == plan.training_seeds[0]:
-        warm = evalset.test[: plan.latency.items]
-        _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+    else:
+        answer(arm, journal, test, evalset.test, context)
+        if first:
+            warm = evalset.test[: plan.latency.items]
+            _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+    if first:
+        answer_out_of_scope(kitchen, arm, seed, config)
+
+
+def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> None:
+    """Let an arm that learns from labelled rows answer inputs that belong to no label."""
+    if kitchen.out_of_scope and arm.id.option in HARM_CHECKED:
+        lane = _lane(arm, seed, "out_of_scope", config)
+        answer(arm, kitchen.journal, lane, kitchen.out_of_scope, kitchen.context)
 
 
 def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, context: Context) -> str:
@@ -128,7 +148,7 @@ def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, conte
         {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
     )
     _settle(arm, journal, seed, config, evalset, context)
-    _answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
+    answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
     return config
 
 
@@ -146,7 +166,7 @@ def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset
         journal.settle(Settled(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
 
 
-def _answer(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
+def answer(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
     """Answer what is not answered yet: local models chunk by chunk, served ones item by item."""
     context.progress.stage(f"{lane.arm}: answering {lane.split}", len(items))
     done = journal.done(lane, items, retry_failures=context.retry_failures)

@@ -17,6 +17,7 @@ from harness.measure.compare import compare_arms
 from harness.measure.confront import confront
 from harness.measure.cost import cost_lines, ledger_cost, measure_cost
 from harness.measure.diagnosis import diagnose
+from harness.measure.harm import Asked, arm_harm
 from harness.measure.latency import measure_latency, timed_seconds
 from harness.measure.outside import cost_outside, latency_outside
 from harness.measure.quality import confidence, estimate, measure_quality, share
@@ -169,6 +170,19 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
             for a in siblings
         ),
         peak_memory_mib=answers.peak_memory_mib,
+        harm=arm_harm(_asked(answers, siblings, desk), quality.temperature),
+    )
+
+
+def _asked(answers: Answers, siblings: Sequence[Answers], desk: Desk) -> Asked:
+    catch_all = desk.facts.catch_all
+    return Asked(
+        dev=answers.dev,
+        test=answers.test,
+        out_of_scope=answers.out_of_scope,
+        by_seed={sibling.settled.seed: sibling.test for sibling in siblings},
+        unseen=desk.unseen.get(str(answers.settled.arm), ()),
+        catch_all=desk.labels.index(catch_all) if catch_all in desk.labels else None,
     )
 
 

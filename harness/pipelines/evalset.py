@@ -7,10 +7,11 @@ from pathlib import Path
 from harness.data.gate import require_usable
 from harness.data.leakage import exact_overlap_ids
 from harness.data.load import FileOptions, load_evalset, load_file
-from harness.data.split import limit_evalset
+from harness.data.out_of_scope import out_of_scope_of
+from harness.data.split import limit_evalset, subsample
 from harness.pipelines.context import Context
 from harness.plan import ExperimentPlan
-from harness.records import Evalset
+from harness.records import Evalset, Item
 from harness.store import DataFacts
 
 
@@ -36,6 +37,18 @@ def load_rows(plan: ExperimentPlan, context: Context) -> Evalset:
     )
 
 
+def out_of_scope_rows(plan: ExperimentPlan, context: Context) -> tuple[Item, ...]:
+    """Inputs that belong to no label of the plan's evalset, where its card names any.
+
+    Raises:
+        DataError: if they cannot be used.
+    """
+    if not plan.data.evalset:
+        return ()
+    rows = out_of_scope_of(plan.data.evalset, context.environ)
+    return subsample(rows, plan.data.limit_out_of_scope, plan.seed)
+
+
 def facts_of(evalset: Evalset) -> DataFacts:
     """What a run keeps about its rows."""
     return DataFacts(
@@ -48,4 +61,5 @@ def facts_of(evalset: Evalset) -> DataFacts:
         findings=evalset.findings,
         second_labels=evalset.second_labels,
         overlap=tuple(sorted(exact_overlap_ids(evalset.train, evalset.test))),
+        catch_all=evalset.catch_all,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import get_args
 
 from advisor.cost.price_book import PriceBook
 from harness.errors import IncompleteRun
-from harness.journal import Journal, Lane
+from harness.harm import UnseenLabel
+from harness.journal import Journal, Lane, Pass
 from harness.measure.cost import MachineRate
 from harness.measure.quality import Measuring
 from harness.measure.scored import Scored, score
@@ -20,7 +22,11 @@ from harness.store import DataFacts, RunFolder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """One lane's outcomes, scored, on all three passes."""
+    """One lane's outcomes, scored, on all three passes.
+
+    Attributes:
+        out_of_scope: its answers to inputs that belong to no label; None where it was not asked.
+    """
 
     settled: Settled
     dev_outcomes: Mapping[str, Outcome]
@@ -29,11 +35,16 @@ class Answers:
     dev: Scored
     test: Scored
     peak_memory_mib: float | None = None
+    out_of_scope: Scored | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What every step of the conclusion reads."""
+    """What every step of the conclusion reads.
+
+    Attributes:
+        unseen: by arm, what trainings without a label answered to it.
+    """
 
     plan: ExperimentPlan
     facts: DataFacts
@@ -41,6 +52,7 @@ class Desk:
     how: Measuring
     book: PriceBook
     machine: MachineRate
+    unseen: Mapping[str, tuple[UnseenLabel, ...]] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -59,6 +71,7 @@ def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Desk
         ),
         book=open_book(plan, context),
         machine=machine_rate(plan),
+        unseen={found.arm: found.labels for found in folder.unseen()},
     )
 
 
@@ -69,17 +82,18 @@ def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
         IncompleteRun: if a lane has items without an outcome, or an arm of the plan has no lane.
     """
     with folder.journal(read_only=True) as journal:
-        return _lanes(journal, desk, folder.run_id)
+        return _lanes(journal, desk, folder)
 
 
-def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
+def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
     found = []
+    run_id, outside = folder.run_id, folder.out_of_scope()
     memory = journal.memory()
     planned = {arm.id for arm in desk.plan.arms}
     for settled in journal.settled():
         lanes = {
             split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
-            for split in ("dev", "test", "latency")
+            for split in get_args(Pass)
         }
         dev = journal.outcomes(lanes["dev"], desk.items["dev"])
         test = journal.outcomes(lanes["test"], desk.items["test"])
@@ -102,6 +116,7 @@ def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
                 warm=journal.outcomes(lanes["latency"], desk.items["test"]),
                 dev=score(dev_items, dev, desk.labels),
                 test=score(desk.items["test"], test, desk.labels),
+                out_of_scope=_asked(journal.outcomes(lanes["out_of_scope"], outside), outside, desk),
                 peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
             )
         )
@@ -112,6 +127,11 @@ def _lanes(journal: Journal, desk: Desk, run_id: str) -> list[Answers]:
             run=f"harness resume {run_id}",
         )
     return found
+
+
+def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], desk: Desk) -> Scored | None:
+    """The answers to all inputs out of scope; None where there are none or some are missing."""
+    return score(items, outcomes, desk.labels) if items and len(outcomes) == len(items) else None
 
 
 def _answered(arm: ArmId, found: Sequence[Answers]) -> bool:

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.models.precision import choose_precision
+from harness.models.settings import ModelSettings
 from harness.pipelines.advising import CaseRequest, plan_case
 from harness.pipelines.context import Context
-from harness.pipelines.sizing import CANDIDATES, TRIED, size_plan, time_machine
+from harness.pipelines.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, size_plan, time_machine
 from harness.plan import ExperimentPlan, build_plan
 from harness.records import Option
 
 DEFAULT_OPTIONS = ("floor", "classical", "prompt", "retrieve", "tune", "route")
 EMBEDDED_CHAT = "smollm2-135m"
 _SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time is short
+_SHORT_ITEM = 400  # characters of a ticket that language models read, where the machine is slow as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +74,18 @@ def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, 
     seconds = request.minutes * 60
     raw = plan.model_dump(mode="json")
     raw["retrieve"] |= {"k": list(CANDIDATES), "dev_items": TRIED}
-    raw["prompt"] |= {"example_chars": _SHORT_EXAMPLE}
+    slow = choose_precision(ModelSettings(cache=context.cache).device, None) != "bf16"
+    raw["prompt"] |= {"example_chars": _SHORT_EXAMPLE} | ({"item_chars": _SHORT_ITEM} if slow else {})
     plan = build_plan(raw, "the sized plan")
     sized = size_plan(time_machine(plan, seconds, context), seconds)
     raw["data"] |= {
         "limit_test": request.limit_test or sized.test_items,
         "limit_dev": sized.dev_items,
+        "limit_out_of_scope": FEW_OUT_OF_SCOPE,
     }
     raw["tune"] |= {"epochs": sized.epochs}
-    return build_plan(raw, "the sized plan"), (*said, sized.remark)
+    cut = f" Language models read at most {_SHORT_ITEM} characters of a ticket." if slow else ""
+    return build_plan(raw, "the sized plan"), (*said, sized.remark + cut)
 
 
 def advice_remark(plan: ExperimentPlan) -> str:

@@ -30,10 +30,11 @@ from harness.training.trl_trainer import Job
 ENOUGH_TEST = 200
 LEAST_TEST = 100
 MOST_DEV = 60
-FEW_DEV = 40
+FEW_DEV = 30
+FEW_OUT_OF_SCOPE = 50
 CANDIDATES = (2, 4)
 TRIED = 20
-LEAST_EPOCHS = 2.0
+LEAST_EPOCHS = 1.5
 _TIMED, _WARM_UP = 4, 2
 _SHARE_TRAINING = 0.27
 _OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
@@ -129,8 +130,10 @@ def size_plan(timed: Timed, seconds: float) -> Sized:
 def _fixed_s(timed: Timed, dev: int) -> float:
     """Seconds that do not depend on the number of test items."""
     training_s = timed.training.seconds if timed.training else 0.0
-    tried_s = len(CANDIDATES) * TRIED * timed.query_s.get(Option.RETRIEVE, 0.0)
-    return _OVERHEAD_S + training_s + tried_s + dev * sum(timed.query_s.values())
+    # what the trial of the chosen k answered is not asked again
+    tried_s = (len(CANDIDATES) - 1) * TRIED * timed.query_s.get(Option.RETRIEVE, 0.0)
+    asked_s = FEW_OUT_OF_SCOPE * timed.query_s.get(Option.TUNE, 0.0)
+    return _OVERHEAD_S + training_s + tried_s + asked_s + dev * sum(timed.query_s.values())
 
 
 def _fitting(timed: Timed, dev: int, seconds: float) -> int:

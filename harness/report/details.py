@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from harness.records import Estimate
+from harness.report.harm import harm_blocks
 from harness.report.tables import arm_named, comparisons_table, cost_table, labels_table
 from harness.report.view import Block, Bullets, Fact, Section, Sentence, Table
 from harness.results import ArmResult, RouteDesign, RunResults
@@ -78,6 +79,7 @@ def detail_sections(results: RunResults, closing: Closing | None) -> Iterable[Se
         yield _detail("labels", title, [labels_table(shipped.quality.labels)])
     yield _detail("costs", "Costs per 1,000 queries, line by line", [cost_table(results.arms)])
     yield _detail("settled", "What each arm settled on before it saw test", map(_settled, results.arms))
+    yield _detail("harm", "What the arms do with what they should not answer", harm_blocks(results.arms))
     if results.route is not None:
         yield _detail("route", "Route", [_route(results.route)])
     if closing is not None:

@@ -88,15 +88,15 @@ def test_stopping_with_the_keyboard_names_the_way_on(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    real = pipeline._answer
-    monkeypatch.setattr(pipeline, "_answer", stop)
+    real = pipeline.answer
+    monkeypatch.setattr(pipeline, "answer", stop)
     said = harness(*flags(tickets, *ARMS))
     (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
     assert said.code == 3 and f"harness resume {folder.name}" in said.err
     assert "incomplete" in harness("runs").out
     unfinished = harness("report")
     assert unfinished.code == 3 and "incomplete" in unfinished.err
-    monkeypatch.setattr(pipeline, "_answer", real)
+    monkeypatch.setattr(pipeline, "answer", real)
     assert harness("resume", "--offline").code == 0
     assert harness("report").code == 0
 

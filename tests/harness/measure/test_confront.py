@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -33,6 +34,13 @@ def test_a_range_holds_at_its_ends_and_not_beyond() -> None:
     beyond = confront(advice(accuracy_low=0.5, accuracy_high=0.9), ARMS, verdict())
     assert (beyond.inside, beyond.tested) == (0, 1)
     assert "49.0 % lies outside 50.0 % to 90.0 %" in beyond.wrong[0]
+
+
+def test_a_miss_is_said_in_the_units_of_its_figure() -> None:
+    slow = confront(advice(p95_ms_low=100_000.0, p95_ms_high=1_250_000.0), ARMS, verdict())
+    assert any("p95 " in line and "lies outside 100,000 ms to 1,250,000 ms." in line for line in slow.wrong)
+    dear = confront(advice(usd_per_1k_low=Decimal("1234"), usd_per_1k_high=Decimal("2000")), ARMS, verdict())
+    assert any("lies outside $1,234 to $2,000." in line for line in dear.wrong)
 
 
 def test_the_ranking_is_held_against_what_ships_and_not_against_the_highest_accuracy() -> None:

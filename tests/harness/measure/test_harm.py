@@ -35,18 +35,23 @@ def test_the_threshold_answers_the_wanted_share_of_dev():
     """Ten dev items at 0.51 to 0.60: at 80 % the third lowest is the threshold."""
     dev = scored([0] * 10, confidences=[0.51 + n / 100 for n in range(10)])
     test = scored([0, 0, 1, 0], truth=[0, 0, 0, 0], confidences=[0.9, 0.52, 0.7, 0.53])
-    found = rejection(dev, test, np.array([0.5, 0.52, 0.99]), 1.0, wanted=0.8)
+    outside = scored([0, 1, 0], confidences=[0.501, 0.52, 0.99])
+    found = rejection(dev, test, outside, 1.0, wanted=0.8)
     assert found.threshold == pytest.approx(0.53) and found.kept_dev.value == 0.8
     assert found.recall_outside.value == pytest.approx(2 / 3) and found.recall_outside.n == 3
     assert found.kept_inside.value == 0.75, "the one at 0.52 is handed back"
     assert found.accuracy_kept.value == pytest.approx(2 / 3)
-    assert rejection(dev, test, np.array([]), 1.0).recall_outside.reason == "no items"
+    assert found.handed_back.value == found.recall_outside.value, "there is no catch-all label"
+    named = rejection(dev, test, outside, 1.0, wanted=0.8, catch_all=0)
+    assert named.handed_back.value == 1.0, "the sure one is given the catch-all label"
+    assert rejection(dev, test, scored([]), 1.0).recall_outside.reason == "no items"
 
 
 def test_without_confidence_nothing_is_claimed():
     plain = scored([0, 1])
-    found = rejection(plain, plain, np.array([0.5]), None)
-    assert found.threshold is None and found.reason and found.recall_outside.value is None
+    found = rejection(plain, plain, plain, None)
+    assert found.threshold is None and found.reason
+    assert found.recall_outside.value is None and found.handed_back.value is None
 
 
 def test_an_unseen_label_is_answered_with_others():

@@ -1,0 +1,202 @@
+"""Harm checks of a run: what its journal says of them, and those that are asked for afterwards.
+
+Inputs out of scope are asked of every arm that learns from labelled rows. A label is left out by training the
+tuned arm once more, without that label's rows:
+
+    runs/<run>/harm/without-<label>/   journal.sqlite and artefacts/ of that training
+    runs/<run>/unseen_labels.json      what it answered to the test rows of that label
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+
+from harness.arms.base import Arm
+from harness.errors import StoreError, UsageError
+from harness.harm import HARM_CHECKED, UnseenLabel, UnseenLabels
+from harness.journal import Lane
+from harness.measure.harm import rejection, unseen_label
+from harness.measure.quality import fit_dev_temperature
+from harness.measure.scored import score
+from harness.pipelines.bakeoff import (
+    Kitchen,
+    answer,
+    answer_out_of_scope,
+    same_rows,
+    settle_on_dev,
+)
+from harness.pipelines.conclude import conclude
+from harness.pipelines.context import Context
+from harness.pipelines.evalset import load_rows
+from harness.pipelines.workshop import Workshop, lanes_of
+from harness.plan import ArmPlan
+from harness.records import Evalset, Item, Option
+from harness.results import RunResults
+from harness.store import RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmWish:
+    """What is to be looked at.
+
+    Attributes:
+        out_of_scope: inputs that belong to no label; empty takes those the run has.
+        unseen: labels to be left out of one more training each.
+    """
+
+    out_of_scope: tuple[Item, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def check_harm(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
+    """Ask what a finished run was not asked about harm, and conclude it again.
+
+    The threshold comes from dev as always; no choice of the run is changed by what is found.
+
+    Raises:
+        IncompleteRun: if the run is not finished.
+        UsageError: if there is nothing to look at, or no such label.
+        DataError: if the rows are not those of the run any more.
+    """
+    plan, results = folder.plan(), folder.results()
+    context.progress.stage("loading the rows", None)
+    evalset = load_rows(plan, context)
+    same_rows(folder, evalset)
+    _check_wish(folder, wish, evalset)
+    if wish.out_of_scope:
+        folder.write_out_of_scope(wish.out_of_scope)
+    _ask_out_of_scope(folder, evalset, context)
+    for label in wish.unseen:
+        _leave_out(folder, evalset, label, context)
+    return _conclude_again(folder, results, context)
+
+
+def _check_wish(folder: RunFolder, wish: HarmWish, evalset: Evalset) -> None:
+    unknown = [label for label in wish.unseen if label not in evalset.label_names]
+    if unknown:
+        raise UsageError(
+            "There is no such label to leave out.",
+            got=", ".join(unknown),
+            allowed=", ".join(evalset.label_names),
+        )
+    if wish.unseen and not _tuned(folder):
+        raise UsageError(
+            "A label can only be left out of a tuned arm, and this run has none.",
+            got=", ".join(str(arm.id) for arm in folder.plan().arms),
+        )
+    if not wish.unseen and not wish.out_of_scope and not folder.out_of_scope():
+        raise UsageError(
+            "There is nothing to look at: the evalset names no inputs out of scope.",
+            run="harness harm RUN --out-of-scope FILE.csv --text subject,body   # or --unseen LABEL",
+        )
+
+
+def _tuned(folder: RunFolder) -> list[ArmPlan]:
+    return [arm for arm in folder.plan().arms if arm.option in (Option.TUNE, Option.TUNE_RETRIEVE)]
+
+
+def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, context: Context) -> None:
+    """Open every arm once more, as it settled, and ask it."""
+    plan, asked = folder.plan(), folder.out_of_scope()
+    if not asked:
+        return
+    workshop = Workshop(plan, evalset, folder, context)
+    try:
+        with folder.journal() as journal:
+            kitchen = Kitchen(
+                plan=plan,
+                evalset=evalset,
+                out_of_scope=asked,
+                workshop=workshop,
+                journal=journal,
+                context=context,
+            )
+            for arm_plan, seed in lanes_of(plan):
+                if arm_plan.option in HARM_CHECKED and seed in (plan.seed, plan.training_seeds[0]):
+                    arm = workshop.build(arm_plan, seed)
+                    try:
+                        config = settle_on_dev(arm, seed, evalset, journal, context)
+                        answer_out_of_scope(kitchen, arm, seed, config)
+                    finally:
+                        arm.close()
+    finally:
+        workshop.close()
+
+
+def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:
+    """Train every tuned arm without a label and ask it that label's test rows."""
+    plan = folder.plan()
+    rows = tuple(item for item in evalset.test if item.label == label)
+    if not rows:
+        raise UsageError("No test row of this run has the label that is to be left out.", got=label)
+    without = dataclasses.replace(
+        evalset,
+        labels=tuple(known for known in evalset.labels if known.name != label),
+        train=tuple(item for item in evalset.train if item.label != label),
+        dev=tuple(item for item in evalset.dev if item.label != label),
+        test=rows,
+    )
+    plain_name = re.sub(r"[^\w.-]+", "-", label)
+    home = RunFolder(root=folder.root / "harm" / f"without-{plain_name}")
+    _make(home)
+    workshop = Workshop(plan, without, home, context)
+    try:
+        for arm_plan in _tuned(folder):
+            arm = workshop.build(arm_plan, plan.training_seeds[0])
+            try:
+                found = _unseen(arm, plan.training_seeds[0], without, label, home, context)
+            finally:
+                arm.close()
+            _keep(folder, str(arm_plan.id), found)
+    finally:
+        workshop.close()
+
+
+def _unseen(
+    arm: Arm, seed: int, without: Evalset, label: str, home: RunFolder, context: Context
+) -> UnseenLabel:
+    """Train, calibrate and set the threshold without the label; then ask for its rows."""
+    with home.journal() as journal:
+        config = settle_on_dev(arm, seed, without, journal, context)
+        lanes = [Lane(arm=arm.id, seed=seed, split=split, config=config) for split in ("dev", "test")]
+        answer(arm, journal, lanes[1], without.test, context)
+        dev, asked = (
+            score(items, journal.outcomes(lane, items), without.label_names)
+            for lane, items in zip(lanes, (without.dev, without.test), strict=True)
+        )
+    temperature = fit_dev_temperature(dev)
+    threshold = rejection(dev, dev, asked, temperature).threshold
+    return unseen_label(label, asked, without.label_names, temperature, threshold)
+
+
+def _keep(folder: RunFolder, arm: str, found: UnseenLabel) -> None:
+    """Store what was found in the place of an earlier finding on the same label."""
+    stored = {one.arm: one.labels for one in folder.unseen()}
+    others = [one for one in stored.get(arm, ()) if one.label != found.label]
+    stored[arm] = tuple(sorted([*others, found], key=lambda one: one.label))
+    folder.write_unseen([UnseenLabels(arm=name, labels=labels) for name, labels in sorted(stored.items())])
+
+
+def _conclude_again(folder: RunFolder, before: RunResults, context: Context) -> RunResults:
+    """The same looks: no option chooses anything by what was found."""
+    manifest = folder.manifest()
+    results = conclude(folder, before.looks, context)
+    folder.reopen()
+    folder.write_results(results)
+    if manifest is not None:
+        folder.write_manifest(
+            finished_at=context.clock(), wall_s=manifest.wall_s, environment=manifest.environment
+        )
+    context.progress.close()
+    return results
+
+
+def _make(home: RunFolder) -> None:
+    try:
+        home.artefacts.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{home.root} cannot be made: {error.strerror}.", allowed="a writable folder"
+        ) from error
