@@ -137,7 +137,7 @@ class Parity:
     """An exported model, as served, against the adapter as the trainer's own scoring opens it.
 
     Attributes:
-        engine: what answered for the export: `transformers` or `llamacpp`.
+        engine: what answered for the export: `transformers`, `llamacpp`, or `llamacpp, token by token`.
         reference, served: accuracy of each on the same dev items.
         difference: served minus reference, paired.
         agreement: share of items with the same label, whether right or wrong.

@@ -52,20 +52,21 @@ def export(
     context = make_context(runs, progress, offline=offline, threads=threads)
     wish = ServeWish(targets=(target,), arm=arm, seed=seed, registry=registry)
     tuned = find_tuned(target, wish, context)
+    run = (tuned.run or find_run(runs, tuned.origin.run_id)) if check else None
     how = ExportWish(format=form, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
     try:
         found = export_tuned(tuned, how, context)
-        parity = None
-        if check:
-            run = tuned.run or find_run(runs, tuned.origin.run_id)
-            parity = check_export(output, run, check, context, registry)
+        checks = () if run is None else check_export(output, run, check, context, registry)
     finally:
         progress.close()
     if as_json:
         typer.echo(encode(found, indent=1))
         return
     typer.echo(f"{output}: {found.format} {found.precision}, served as {found.served_as}")
-    typer.echo(f"parity {parity_line(parity)}" if parity else "parity not checked: --check 50")
+    for parity in checks:
+        typer.echo(f"parity {parity_line(parity)}")
+    if not checks:
+        typer.echo("parity not checked: --check 50")
 
 
 def import_(

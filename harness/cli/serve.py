@@ -34,6 +34,9 @@ def serve(
         bool, typer.Option("--as-sent", help="Ask models as clients ask, not as they were trained.")
     ] = False,
     gguf: Annotated[str, typer.Option("--gguf", help="Precision of the file written for llamacpp.")] = "q8_0",
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="llamacpp: choose token by token, as its own server does.")
+    ] = False,
     print_command: Annotated[
         bool, typer.Option("--print", help="vllm: print the command instead of running it.")
     ] = False,
@@ -62,6 +65,7 @@ def serve(
         registry=registry,
         as_sent=as_sent,
         gguf=gguf,
+        greedy=greedy,
     )
     if engine == "vllm":
         words = serving.vllm_command(wish, context, port or 8000)

@@ -6,7 +6,7 @@ requests share is computed once. Logits are computed at the end of the prompt an
 the log-softmax over the vocabulary is in fp32 whatever the model computes in.
 
 `score` computes all answers of a prompt in the one pass that reads it. `score_needed` reads the prompt
-alone, which gives every first token, and then only the branches `tree_search` asks for: the best answer is
+alone, which gives every first token, and then only the branches `branch_search` asks for: the best answer is
 the same, and after normalising over the answers no probability is off by more than `EPS` (1e-3). Answers
 left out share the mass their first token could give them at most, in equal parts, so their own
 log-probability is no estimate of theirs; all of them together have at most `EPS`. Which branches are
@@ -28,9 +28,9 @@ import torch
 
 from harness.models import tree_attention
 from harness.models.batching import batches
+from harness.models.branch_search import EPS, to_open
 from harness.models.choice_tree import ChoiceTree, choice_tree
 from harness.models.tree_attention import Below, Parts, TreePass
-from harness.models.tree_search import EPS, to_open
 from harness.models.tree_tables import TreeTables
 
 _ROWS = 256  # rows of logits held at once: 256 x 49,152 x 4 bytes = 50 MB

@@ -7,6 +7,7 @@ answered them as it was trained and scored. Nothing is chosen by it; a failed ch
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,26 +46,27 @@ class _Case:
     margin: float
 
 
-def check_export(out: Path, run: RunFolder, count: int, context: Context, registry: str = "") -> Parity:
+def check_export(
+    out: Path, run: RunFolder, count: int, context: Context, registry: str = ""
+) -> tuple[Parity, ...]:
     """Serve the export in `out`, compare it on `count` dev items of its run, and keep what comes out.
+
+    A GGUF file is checked twice: by whole labels, as `harness serve` answers, and token by token, as
+    llama.cpp's own server and Ollama do.
 
     Raises:
         UsageError: if the run has no dev answers of the export's arm.
     """
     export = read_export(out)
     case = _case(run, export, count)
-    service = open_service(ServeWish(targets=(str(out),), engine=_ENGINE[export.format]), context)
-    try:
-        served = _answers(service, export.served_as, case, context)
-    finally:
-        service.close()
-    found = _parity(case, served, export, context.clock())
-    checks = (*read_checks(out), found)
-    write_atomically(out / CHECKS, encode(checks, indent=1) + "\n")
+    ways = (False, True) if export.format == "gguf" else (False,)
+    found = tuple(_check(out, export, case, greedy, context) for greedy in ways)
+    write_atomically(out / CHECKS, encode((*read_checks(out), *found), indent=1) + "\n")
     shelf = open_registry(registry, context)
-    for version in versions(shelf.history()):
-        if version.artefact.digest == export.artefact.digest:
-            shelf.note_check(version, found)
+    mine = [v for v in versions(shelf.history()) if v.artefact.digest == export.artefact.digest]
+    for version in mine:
+        for parity in found:
+            shelf.note_check(version, parity)
     return found
 
 
@@ -74,6 +76,17 @@ def read_checks(out: Path) -> tuple[Parity, ...]:
         return decode(tuple[Parity, ...], (out / CHECKS).read_bytes())
     except FileNotFoundError:
         return ()
+
+
+def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Context) -> Parity:
+    engine = _ENGINE[export.format]
+    service = open_service(ServeWish(targets=(str(out),), engine=engine, greedy=greedy), context)
+    try:
+        served = _answers(service, export.served_as, case, context)
+    finally:
+        service.close()
+    found = _parity(case, served, export, context.clock())
+    return dataclasses.replace(found, engine=f"{engine}, token by token" if greedy else engine)
 
 
 def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: datetime) -> Parity:

@@ -38,6 +38,7 @@ class ServeWish:
         arm, seed: which tuned model of a run.
         as_sent: ask the models as clients ask, not as they were trained.
         gguf: precision of the GGUF file that is written where llama.cpp is to serve an adapter.
+        greedy: llama.cpp chooses token by token, as its own server does, not by the whole label.
     """
 
     targets: tuple[str, ...]
@@ -47,6 +48,7 @@ class ServeWish:
     registry: str = ""
     as_sent: bool = False
     gguf: str = "q8_0"
+    greedy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,14 +188,14 @@ def _transformers(found: Sequence[Found], context: Context) -> dict[str, Served]
 def _llama(one: Found, wish: ServeWish, context: Context) -> LlamaAnswerer:
     if one.export is not None and one.export.format == "gguf":
         (file,) = one.folder.glob("*.gguf")
-        return LlamaAnswerer(one.name, file, threads=context.threads)
+        return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
     tuned = _as_tuned(one, context)
     place = context.cache / "gguf" / f"{tuned.artefact.digest[:16]}-{wish.gguf}"
     if not (place / RECORD).is_file():
         export_tuned(tuned, ExportWish(format="gguf", out=place, precision=wish.gguf, force=True), context)
     read_export(place)
     (file,) = place.glob("*.gguf")
-    return LlamaAnswerer(one.name, file, threads=context.threads)
+    return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
 
 
 def _as_tuned(one: Found, context: Context) -> Tuned:

@@ -189,5 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8" if "charset" not in kind else kind)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")  # or a client sends its next request into a closed one
         self.end_headers()
         self.wfile.write(body)

@@ -28,6 +28,7 @@ from harness.training.artefact import (
     read_record,
     write_record,
 )
+from harness.training.release import release
 from harness.training.watching import Watch
 
 TRAINER_VERSION = "answers-only-2"  # raised when a change makes the same recipe train something else
@@ -122,6 +123,7 @@ class LocalTuner:
             watch=self.settings.watch,
         )
         trained = run(job, say)
+        release()
         artefact = Artefact(
             path=f"{self.settings.artefacts.name}/{self.settings.name}",
             kind="adapter",

@@ -4,9 +4,9 @@ import pytest
 import torch
 import transformers
 
+from harness.models.branch_search import EPS
 from harness.models.choice_tree import choice_tree
 from harness.models.tree_scoring import PlainScorer, TreeScorer, tree_scorer
-from harness.models.tree_search import EPS
 
 SMALL = {
     "vocab_size": 64,

@@ -150,6 +150,7 @@ def test_a_fault_inside_is_an_error_500_without_its_text():
     with running(service(broken=Served(answerer=Broken(), task=task()))) as client:
         said = client.post("/chat/completions", json={"model": "broken", "messages": TURNS})
         assert said.status_code == 500 and "secret" not in said.text
+        assert said.headers["connection"] == "close", "no client may reuse the connection"
         assert post(client).status_code == 200
 
 
