@@ -8,8 +8,8 @@ from advisor.advice import Advice, Answer, Contribution, OptionAdvice, Predictio
 from advisor.rubric import Option as AdvisedOption
 from advisor.text import money_span
 from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Spec, intervals
-from dashboards.theme import OPTION_COLOURS
 from harness.records import Option
+from harness.report.palette import OPTION_COLOURS
 from harness.report.view import Cell, Column, Row, Table
 from harness.wording import MISSING, UNKNOWN, milliseconds, one_line, percent
 

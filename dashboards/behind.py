@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Line, Spec, intervals, lines
-from dashboards.theme import NEUTRAL, colour_of, dash_of
+from dashboards.theme import dash_of
 from harness.diagnosis import ArmDiagnosis
 from harness.records import ArmId, Estimate
+from harness.report.palette import NEUTRAL, colour_of
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult, LabelResult
 from harness.wording import MISSING, decimal, milliseconds, one_line, percent

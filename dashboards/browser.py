@@ -8,7 +8,6 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import markup, state
-from dashboards.theme import colour_of
 from harness.errors import UserError
 from harness.pipelines.browse import (
     FAILED,
@@ -22,6 +21,7 @@ from harness.pipelines.browse import (
 )
 from harness.pipelines.pages import RunPage, stamp_of
 from harness.records import ArmId
+from harness.report.palette import colour_of
 from harness.results import RunResults
 from harness.store import RunFolder
 from harness.wording import decimal, lines_of, milliseconds, one_line

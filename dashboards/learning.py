@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.spec import PERCENT, Axis, Interval, Line, Spec, intervals, lines
-from dashboards.theme import colour_of, dash_of
+from dashboards.theme import dash_of
 from harness.curve_records import LearningCurve
 from harness.records import ArmId, Artefact
+from harness.report.palette import colour_of
 from harness.results import ArmResult
 from harness.wording import bounds, one_line, percent
 

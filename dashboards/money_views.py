@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from dashboards.spec import AXIS_PX, PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
-from dashboards.theme import COST_COLOURS, NEUTRAL, colour_of
+from dashboards.theme import COST_COLOURS
 from harness.outlook import Amount, ArmOutlook, BreakEvenCurve, Business, HostedOutlook, Outlook
 from harness.records import ArmId, CostLine
+from harness.report.palette import NEUTRAL, colour_of
 from harness.report.tables import line_cells, line_columns, source_notes
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult

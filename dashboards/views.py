@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.spec import DOLLARS, PERCENT, POINTS, Axis, Interval, Line, Spec, intervals, lines
-from dashboards.theme import OPTION_COLOURS, colour_of
 from harness.records import ArmId, Estimate, Option, PriceBasis
+from harness.report.palette import OPTION_COLOURS, colour_of
 from harness.results import ArmResult, Comparison, RouteDesign, RoutePoint, RunResults
 from harness.wording import MISSING, bounds, money, one_line, percent, points
 

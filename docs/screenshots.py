@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dashboards.theme import OPTION_COLOURS  # noqa: E402
+from harness.report.palette import OPTION_COLOURS  # noqa: E402
 from tests.support.browser import Served, faults, missing, open_browser, resize, settled  # noqa: E402
 
 PAGES = ("advise", "verdict", "quality", "latency", "cost", "route", "runs", "export")

@@ -29,7 +29,7 @@ from harness.results import (
     Verdict,
     Veto,
 )
-from harness.wording import money, percent, points
+from harness.wording import epochs, money, percent, points
 
 _ENOUGH_EPOCHS = 2.5  # three passes gave 3 points more than one on Banking77 (docs/lab-log.md)
 _RAG = {Option.RETRIEVE}
@@ -268,7 +268,7 @@ def _short_training(arm: ArmResult) -> list[str]:
     if artefact is None or artefact.recipe.epochs >= _ENOUGH_EPOCHS:
         return []
     return [
-        f"{arm.arm} was trained for {artefact.recipe.epochs:.2g} epochs only ({artefact.steps} steps): "
+        f"{arm.arm} was trained for {epochs(artefact.recipe.epochs)} only ({artefact.steps} steps): "
         "a longer training may raise it, so this run speaks of this artefact and not of tuning."
     ]
 

@@ -116,6 +116,12 @@ def decimal(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None else f"{value:.{digits}f}"
 
 
+def epochs(count: float) -> str:
+    """How often training went over its rows."""
+    shown = f"{count:.3g}"
+    return f"{shown} epoch" if shown == "1" else f"{shown} epochs"
+
+
 def level(estimate: Estimate) -> str:
     """The name of the interval: '95 % interval'."""
     return f"{100 * estimate.level:g} % interval"

@@ -12,12 +12,13 @@ import streamlit as st
 
 from dashboards import markup, money_views, pieces, state
 from dashboards.markup import Figure
-from dashboards.theme import COST_COLOURS, NEUTRAL, colour_of
+from dashboards.theme import COST_COLOURS
 from harness.errors import UserError
 from harness.outlook import ArmOutlook, Outlook
 from harness.pipelines.pages import RunPage, stamp_of
 from harness.pipelines.reporting import rescore
 from harness.pipelines.whatif import Changes, what_if
+from harness.report.palette import NEUTRAL, colour_of
 from harness.results import RunResults
 from harness.wording import money, money_range, one_line
 

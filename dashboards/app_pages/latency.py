@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import behind, markup, pieces
-from dashboards.theme import colour_of
 from harness.pipelines.pages import RunPage
 from harness.report.details import detail_sections
+from harness.report.palette import colour_of
 from harness.results import RunResults
 from harness.wording import milliseconds
 

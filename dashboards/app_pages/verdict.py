@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboards import markup, pieces, views
 from dashboards.markup import Figure
-from dashboards.theme import colour_of
 from harness.pipelines.pages import RunPage
 from harness.report.model import answer_words, report_view
+from harness.report.palette import colour_of
 from harness.report.tables import arm_named
 from harness.report.view import Section
 from harness.results import Answer, RunResults

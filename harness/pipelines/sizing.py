@@ -26,6 +26,7 @@ from harness.records import Conversation, Evalset, Item, Message, Option
 from harness.training.recipe import Budgeted, budget_recipe
 from harness.training.speed import measure_speed
 from harness.training.trl_trainer import Job
+from harness.wording import epochs
 
 ENOUGH_TEST = 200
 LEAST_TEST = 100
@@ -152,7 +153,7 @@ def _remark(timed: Timed, test: int, expected_s: float) -> str:
     if test < min(timed.test, ENOUGH_TEST):
         parts.append("so few show large differences only")
     if timed.training is not None:
-        parts.append(timed.training.cut or f"{timed.training.recipe.epochs:g} training epochs")
+        parts.append(timed.training.cut or f"{epochs(timed.training.recipe.epochs)} of training")
     return "; ".join(parts) + "."
 
 

@@ -34,6 +34,7 @@ from harness.store import RunFolder, create_run, write_atomically
 from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
 from harness.training.tuner import LocalTuner
 from harness.training.watching import Watch
+from harness.wording import epochs
 
 _TUNED = (Option.TUNE, Option.TUNE_RETRIEVE)
 _CHARS_PER_TOKEN = 3.5
@@ -229,7 +230,7 @@ def _plan_lines(lane: _Lane, tuner: object) -> list[str]:
     layers = "all layers" if recipe.tuned_layers is None else f"the upper {recipe.tuned_layers} layers"
     free = free_gib(opening.device)
     return [
-        f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {recipe.epochs:g} epochs of "
+        f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {epochs(recipe.epochs)} of "
         f"{len(lane.evalset.train)} rows in batches of {recipe.batch_size}, "
         f"learning rate {recipe.learning_rate:g}",
         f"memory: {_needed(lane, tuner)}; free: {'not known' if free is None else f'{free:.1f} GiB'}",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from advisor.advice import Advice, Contribution, Flip, MoneySpan, OptionAdvice, Prediction
+from harness.records import Option
 from harness.report.charts import Axis, Interval, interval_chart
+from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
     Block,
     Chart,
@@ -22,7 +24,6 @@ from harness.report.paper import (
     said,
 )
 from harness.report.plain import capital, option_name
-from harness.report.svg import OTHER, SHIP
 from harness.report.view import Cell, Column, Row, Table
 from harness.wording import UNKNOWN, Currency, milliseconds, money, one_line, percent
 
@@ -183,7 +184,7 @@ def cost_chart(dossier: CaseDossier) -> Chart | None:
                 value=None if span.likely is None else float(span.likely) * per,
                 high=float(span.high) * per,
                 words=money_span(dossier, span),
-                colour=SHIP if option.place == 1 else OTHER,
+                colour=OPTION_COLOURS[Option(option.option.value)],
                 hollow=True,
                 key=option.option.value,
             )

@@ -9,16 +9,17 @@ from harness.diagnosis import ArmDiagnosis
 from harness.records import ArmId, Option
 from harness.report.charts import PERCENT, Axis, Curve, curve_chart
 from harness.report.dossier import Dossier
+from harness.report.palette import colour_of
 from harness.report.paper import Block, Chart, Grid, Part, outside, said
 from harness.report.plain import arm_ids, capital, plain_name
-from harness.report.svg import FAINT, GROUPS, SHIP
+from harness.report.svg import FAINT
 from harness.report.view import Cell, Column, Row, Table
 from harness.wording import MISSING, milliseconds, one_line, percent
 
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20
 MOST_OF_A_TEXT = 400
-_COLOURS = (*GROUPS, "#8a5aa8", "#6b7280")
+_DASHES = ("", "6 3", "2 2", "8 3 2 3")
 
 
 def diagnosis_parts(dossier: Dossier, answers: Sequence[ItemAnswer]) -> tuple[Part, ...]:
@@ -97,7 +98,8 @@ def _confidence(dossier: Dossier, found: Sequence[ArmDiagnosis]) -> tuple[Block,
                     (p.kept, p.precision, f"keeps {percent(p.kept)}, right {percent(p.precision)}, n={p.n:,}")
                     for p in arm.coverage
                 ),
-                colour=_colour(dossier, arm.arm),
+                colour=colour_of(arm.arm),
+                dash=_dash(dossier, arm.arm),
                 key=one_line(str(arm.arm)),
             )
             for arm in kept
@@ -131,7 +133,8 @@ def _reliability(dossier: Dossier, arm: ArmDiagnosis) -> Curve:
             for b in bins
             if b.accuracy_low is not None and b.accuracy_high is not None
         ),
-        colour=_colour(dossier, arm.arm),
+        colour=colour_of(arm.arm),
+        dash=_dash(dossier, arm.arm),
         key=one_line(str(arm.arm)),
     )
 
@@ -152,7 +155,8 @@ def _times(dossier: Dossier, found: Sequence[ArmDiagnosis]) -> tuple[Block, ...]
                 (p.ms, p.share, f"{percent(p.share, 0)} within {milliseconds(p.ms)} ms (n={arm.latency_n:,})")
                 for p in arm.latency
             ),
-            colour=_colour(dossier, arm.arm),
+            colour=colour_of(arm.arm),
+            dash=_dash(dossier, arm.arm),
             key=one_line(str(arm.arm)),
         )
         for arm in timed
@@ -206,8 +210,7 @@ def _name(dossier: Dossier, arm: ArmId) -> str:
     return capital(plain_name(arm, arm_ids(dossier.results)))
 
 
-def _colour(dossier: Dossier, arm: ArmId) -> str:
-    if arm == dossier.results.verdict.ship:
-        return SHIP
-    others = [found for found in arm_ids(dossier.results) if found != dossier.results.verdict.ship]
-    return _COLOURS[others.index(arm) % len(_COLOURS)] if arm in others else FAINT
+def _dash(dossier: Dossier, arm: ArmId) -> str:
+    """Arms that share an option share its colour, and are told apart by their dashes."""
+    alike = [found for found in arm_ids(dossier.results) if found.option is arm.option]
+    return _DASHES[alike.index(arm) % len(_DASHES)] if arm in alike else ""

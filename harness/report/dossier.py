@@ -54,11 +54,7 @@ class Dossier:
     def prices(self, *prices: Money) -> tuple[int, ...]:
         """Where prices per 1,000 come from."""
         return self.cites.cite(
-            *(
-                f"Prices: {one_line(price.source)} ({price.basis.value})."
-                for price in prices
-                if price.usd is not None
-            )
+            *(f"Prices: {_with_basis(price)}." for price in prices if price.usd is not None)
         )
 
     def money(self) -> tuple[int, ...]:
@@ -103,6 +99,12 @@ class Dossier:
             return ""
         how = "no interval" if estimate.low is None else f"{level(estimate)} by {one_line(estimate.method)}"
         return f"{what}: run {self.run}, n={estimate.n:,} {one_line(estimate.unit)} of the test split, {how}."
+
+
+def _with_basis(price: Money) -> str:
+    """Where a price comes from and what it rests on, said once."""
+    basis = f" ({price.basis.value})"
+    return one_line(price.source).removesuffix(basis) + basis
 
 
 def amount_words(dossier: Dossier, amount: Amount, *, strong: bool = False) -> Span:

@@ -128,7 +128,7 @@ def _standfirst(dossier: Dossier) -> Text:
     results = dossier.results
     ship = arm_named(results, results.verdict.ship)
     if ship is None:
-        return said(in_plain_words(results.verdict.ship_because, results))
+        return _none_because(results)
     accuracy = ship.quality.accuracy
     name = capital(plain_name(ship.arm, arm_ids(results)))
     return said(
@@ -136,6 +136,14 @@ def _standfirst(dossier: Dossier) -> Text:
         Span(text=percent(accuracy.value), strong=True, refs=dossier.accuracy(ship)),
         f" of {accuracy.n:,} test items correctly. It had seen none of them before.",
     )
+
+
+def _none_because(results: RunResults) -> Text:
+    """Why nothing may be used; the limits an arm breaks stand in the table of what was compared."""
+    barred = {veto.arm for veto in results.verdict.vetoes}
+    if results.arms and barred >= set(arm_ids(results)):
+        return said("Every way that was tried breaks a limit set before the run (see What was compared).")
+    return said(in_plain_words(results.verdict.ship_because, results))
 
 
 def _summary(dossier: Dossier) -> tuple[Block, ...]:
@@ -154,7 +162,7 @@ def _money_cards(dossier: Dossier, ship: ArmResult | None) -> list[Card]:
     outlook = dossier.results.outlook
     found = None if ship is None else dossier.outlook_of(ship.arm)
     if outlook is None or found is None or found.month_usd.usd is None:
-        return [_price_card(dossier, ship), _no_money_card(outlook)]
+        return [_price_card(dossier, ship), _no_money_card(outlook, ship)]
     queries = f"{outlook.business.queries_per_month:,} queries a month, all costs in"
     cost = Card(
         label="Cost a month",
@@ -193,7 +201,9 @@ def _price_card(dossier: Dossier, ship: ArmResult | None) -> Card:
     )
 
 
-def _no_money_card(outlook: Outlook | None) -> Card:
+def _no_money_card(outlook: Outlook | None, ship: ArmResult | None) -> Card:
+    if ship is None and outlook is not None:
+        return Card(label="Against today", value=Span(text="-"), note=said("nothing to ship"), mood="warn")
     note = "the plan does not say what is done today"
     if outlook is not None:
         note = "a month's total is not known: see The money"

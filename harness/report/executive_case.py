@@ -7,9 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from advisor.advice import Advice, Answer, OptionAdvice, Prediction
+from harness.records import Option
 from harness.report.case_parts import CaseDossier, case_parts, cost_chart, money_span, months, share_span
 from harness.report.charts import Interval, interval_chart
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
+from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
     Block,
     Card,
@@ -24,7 +26,7 @@ from harness.report.paper import (
     said,
 )
 from harness.report.plain import capital, option_name
-from harness.report.svg import FAINT, OTHER, SHIP
+from harness.report.svg import FAINT
 from harness.wording import USD, money, one_line, percent
 
 TITLE = "RAG or fine-tuning? Prediction"
@@ -145,7 +147,7 @@ def _saving_card(dossier: CaseDossier, found: Prediction) -> Card:
 
 
 def _accuracy_chart(dossier: CaseDossier) -> Chart | None:
-    rows = tuple(_accuracy_row(option, option.place == 1) for option in _predicted(dossier.advice))
+    rows = tuple(_accuracy_row(option) for option in _predicted(dossier.advice))
     if not rows:
         return None
     listed = "; ".join(f"{row.label}: {row.words}" for row in rows)
@@ -172,7 +174,7 @@ def _predictions(advice: Advice) -> Iterable[Prediction]:
     return (option.prediction for option in _predicted(advice) if option.prediction is not None)
 
 
-def _accuracy_row(option: OptionAdvice, first: bool) -> Interval:
+def _accuracy_row(option: OptionAdvice) -> Interval:
     found = option.prediction
     assert found is not None
     known = found.accuracy_low is not None
@@ -183,7 +185,7 @@ def _accuracy_row(option: OptionAdvice, first: bool) -> Interval:
         value=None,
         high=found.accuracy_high,
         words=share_span(found),
-        colour=(SHIP if first else OTHER) if known else FAINT,
+        colour=OPTION_COLOURS[Option(option.option.value)] if known else FAINT,
         hollow=True,
         key=option.option.value,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from harness.outlook import ArmOutlook, BreakEvenCurve, CostGroup, Outlook
 from harness.report.charts import Axis, Curve, Mark, curve_chart
 from harness.report.dossier import MARKS, Dossier, money_axis
+from harness.report.palette import colour_of
 from harness.report.paper import Block, Chart, Grid, Paragraph, Part, Points, Slider, Span, Text, said
 from harness.report.plain import arm_ids, capital, in_plain_words, plain_name
-from harness.report.svg import MUTED, SHIP, TODAY
+from harness.report.svg import MUTED, TODAY
 from harness.report.view import Cell, Column, Row, Table
 from harness.wording import money, money_range, one_line
 
@@ -31,11 +32,11 @@ def money_part(dossier: Dossier) -> Part:
     if outlook is None:
         text = "The plan says nothing of volume and of what is done today: no monthly figure can be given."
         return Part(key="money", title=title, blocks=(Paragraph(text=said(text), mood="warn"),))
-    blocks: list[Block] = [_month_grid(dossier, outlook)]
+    lines = Points(items=(*_break_even_lines(dossier, outlook), *_no_price(outlook)))
+    blocks: list[Block] = [_month_grid(dossier, outlook), lines]
     picked = _picked(dossier, outlook)
     if picked is not None:
         blocks += [_break_even_chart(dossier, outlook, *picked), _slider(dossier, outlook, *picked)]
-    blocks.append(Points(items=(*_break_even_lines(dossier, outlook), *_no_price(outlook))))
     if outlook.hosted:
         blocks.append(_hosted_grid(dossier, outlook))
     business = outlook.business
@@ -141,7 +142,7 @@ def _break_even_chart(dossier: Dossier, outlook: Outlook, found: ArmOutlook, cur
     name = capital(plain_name(found.arm, arm_ids(dossier.results)))
     rival = _rival(curve)
     lines = (
-        _line(dossier, curve, name, SHIP, own=True),
+        _line(dossier, curve, name, colour_of(found.arm), own=True),
         _line(dossier, curve, capital(rival), TODAY, own=False),
     )
     marks = [
@@ -153,7 +154,11 @@ def _break_even_chart(dossier: Dossier, outlook: Outlook, found: ArmOutlook, cur
     ]
     if curve.queries_per_month:
         marks.append(
-            Mark(at=curve.queries_per_month, words=f"break-even: {curve.queries_per_month:,}", colour=SHIP)
+            Mark(
+                at=curve.queries_per_month,
+                words=f"break-even: {curve.queries_per_month:,}",
+                colour=colour_of(found.arm),
+            )
         )
     return Chart(
         key="break-even",

@@ -10,9 +10,9 @@ from harness.report.advice import worded
 from harness.report.charts import Interval, interval_chart
 from harness.report.details import short
 from harness.report.dossier import MARKS, Dossier
+from harness.report.palette import colour_of
 from harness.report.paper import Block, Chart, Grid, Part, Points, Span, said
 from harness.report.plain import arm_ids, capital, in_plain_words, option_name, plain_name
-from harness.report.svg import BAD, OTHER, SHIP
 from harness.report.tables import accuracy_cell, difference_cell, p_value
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult, Confronted, Money, RunResults, Verdict
@@ -54,7 +54,7 @@ def has_months(results: RunResults) -> bool:
 
 
 def _arms_grid(dossier: Dossier) -> Grid:
-    arms, verdict = dossier.results.arms, dossier.results.verdict
+    arms = dossier.results.arms
     heads = (
         ("way of doing it", "option@model"),
         ("right answers %", "(95 % interval)"),
@@ -74,10 +74,7 @@ def _arms_grid(dossier: Dossier) -> Grid:
     notes = [
         "typical / slow: half and 95 % of the queries were answered within this time",
         "per 1,000: calls and machines only; a month: people, changes and wrong answers too",
-        *(
-            f"{one_line(str(veto.arm))} may not be shipped: {one_line(veto.reason)}"
-            for veto in verdict.vetoes
-        ),
+        *_ruled_out(dossier),
         *_marks_used(dossier, arms),
     ]
     table = Table(
@@ -91,6 +88,14 @@ def _arms_grid(dossier: Dossier) -> Grid:
         refs=refs,
         shares=(3.3, 1.75, 1.6, 1.45, 1.45, 1.45),
     )
+
+
+def _ruled_out(dossier: Dossier) -> list[str]:
+    """Why arms may not be used, a line an arm."""
+    reasons: dict[ArmId, list[str]] = {}
+    for veto in dossier.results.verdict.vetoes:
+        reasons.setdefault(veto.arm, []).append(one_line(veto.reason))
+    return [f"{_name(dossier, arm)} is ruled out: {'; '.join(why)}" for arm, why in reasons.items()]
 
 
 def _arm_row(dossier: Dossier, arm: ArmResult) -> Row:
@@ -154,14 +159,15 @@ def accuracy_chart(dossier: Dossier) -> Chart:
 def _accuracy_row(arm: ArmResult, verdict: Verdict, among: Sequence[ArmId]) -> Interval:
     accuracy = arm.quality.accuracy
     barred = arm.arm in {veto.arm for veto in verdict.vetoes}
+    state = ", to use" if arm.arm == verdict.ship else ", ruled out" if barred else ""
     return Interval(
         label=capital(plain_name(arm.arm, among)),
-        note=one_line(str(arm.arm)),
+        note=one_line(str(arm.arm)) + state,
         low=accuracy.low,
         value=accuracy.value,
         high=accuracy.high,
         words=percent(accuracy.value),
-        colour=SHIP if arm.arm == verdict.ship else BAD if barred else OTHER,
+        colour=colour_of(arm.arm),
         key=one_line(str(arm.arm)),
     )
 
@@ -203,6 +209,16 @@ def _differences(dossier: Dossier) -> list[Block]:
     ]
 
 
+def _answered(answer: str) -> str:
+    """The answer to the title's question; any other one as it is stored."""
+    words = {
+        "retrieve": "RAG rather than fine-tuning",
+        "tune": "fine-tuning rather than RAG",
+        "tied": "RAG and fine-tuning tied",
+    }
+    return words.get(answer, one_line(answer))
+
+
 def _name(dossier: Dossier, arm: ArmId) -> str:
     return capital(plain_name(arm, arm_ids(dossier.results)))
 
@@ -215,13 +231,13 @@ def advice_part(dossier: Dossier) -> Part:
     points = [
         said(
             "Predicted: ",
-            Span(text=f"{one_line(check.answer)}, {option_name(check.first)} first", strong=True),
+            Span(text=f"{_answered(check.answer)}, {option_name(check.first)} first", strong=True),
             ".",
         ),
         said(
             "Measured: ",
             Span(
-                text=f"{one_line(check.measured_answer)}, {option_name(check.measured_first)} to ship",
+                text=f"{_answered(check.measured_answer)}, {option_name(check.measured_first)} to use",
                 strong=True,
             ),
             ".",

@@ -5,6 +5,7 @@ Stored sentences name arms as `option@model`; `in_plain_words` puts everyday nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -65,8 +66,9 @@ def in_plain_words(sentence: str, results: RunResults) -> str:
     among = arm_ids(results)
     for arm in sorted(among, key=lambda a: -len(str(a))):
         name = plain_name(arm, among)
+        opening = rf"(?:^|(?<=[.!?] )){re.escape(one_line(str(arm)))}"
+        shown = re.sub(opening, capital(name).replace("\\", "\\\\"), shown)
         shown = shown.replace(one_line(str(arm)), name)
-        shown = capital(shown) if shown.startswith(name) else shown
     return shown
 
 

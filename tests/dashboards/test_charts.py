@@ -15,8 +15,9 @@ import pytest
 
 from dashboards import behind, learning, money_views, views
 from dashboards.spec import Axis, Interval, intervals, log_ticks
-from dashboards.theme import COST_COLOURS, GROUNDS, NEUTRAL, OPTION_COLOURS, colour_of, dash_of
+from dashboards.theme import COST_COLOURS, GROUNDS, dash_of
 from harness.records import ArmId, Option
+from harness.report.palette import NEUTRAL, OPTION_COLOURS, colour_of
 from harness.results import RunResults
 from tests.support import money
 from tests.support.results import CLASSICAL, RETRIEVE, TUNE, run_results

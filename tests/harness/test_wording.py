@@ -56,6 +56,11 @@ def test_money(usd: str | None, words: str) -> None:
     assert wording.money(None if usd is None else Decimal(usd)) == words
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 epoch"), (2.0, "2 epochs"), (0.5, "0.5 epochs")])
+def test_epochs(count: float, words: str) -> None:
+    assert wording.epochs(count) == words
+
+
 def test_short_money_shows_a_bound_for_the_tiny() -> None:
     assert wording.short_money(Decimal("0.00002")) == "<$0.0001"
     assert wording.short_money(Decimal("0.0002")) == "$0.000200"

@@ -36,6 +36,11 @@ def alternatives(pdf: bytes) -> list[str]:
 
 def text_of(pdf: bytes) -> str:
     """All text, in the order in which it is drawn."""
+    return "\n".join(streams_of(pdf))
+
+
+def streams_of(pdf: bytes) -> list[str]:
+    """The text of each stream that draws some: of each page, and of each chart."""
     known = objects(pdf)
     maps = {
         number: _characters(body)
@@ -51,7 +56,7 @@ def text_of(pdf: bytes) -> str:
     for number, body in known.items():
         if b" Tf" in body and (b"Tj" in body or b"TJ" in body):
             out.append(_drawn(body, _fonts_for(number, body, known, fonts)))
-    return "\n".join(out)
+    return out
 
 
 def _fonts_for(

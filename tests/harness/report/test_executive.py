@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +13,8 @@ from harness.errors import UsageError
 from harness.outlook import Outlook
 from harness.records import ArmId, Option
 from harness.report.dress import Dress, Rate, chosen_currency
-from harness.report.executive import reader_currency, run_paper
+from harness.report.executive import reader_currency, run_dossier, run_paper
+from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
     Cards,
     Chart,
@@ -30,11 +32,11 @@ from harness.report.paper import (
     outside,
 )
 from harness.report.plain import WHAT_IT_IS, decision, in_plain_words, plain_name
-from harness.results import Answer, RunResults
+from harness.results import Answer, RunResults, Veto
 from harness.wording import USD
 from tests.support.closing import closing
 from tests.support.money import outlook
-from tests.support.results import BOTH, CLASSICAL, RETRIEVE, TUNE, run_results, verdict
+from tests.support.results import BOTH, CLASSICAL, RETRIEVE, TUNE, dollars, run_results, verdict
 
 
 def paper(results: RunResults | None = None, dress: Dress | None = None) -> Paper:
@@ -214,6 +216,46 @@ def test_nothing_to_ship_looks_it() -> None:
     assert any("No arm may be shipped" in notice for notice in found.notices)
     assert plain(found.standfirst) == "Every arm is vetoed; see the reasons."
     assert cards(found)["Right answers"][0] == "-"
+
+
+def test_where_every_arm_breaks_a_limit_its_readers_are_led_to_the_reasons() -> None:
+    results = run_results()
+    vetoes = tuple(Veto(arm=arm.arm, reason="too dear") for arm in results.arms)
+    found = paper(run_results(outlook=outlook(), verdict=verdict(ship=None, vetoes=vetoes)))
+    assert plain(found.standfirst).startswith("Every way that was tried breaks a limit set before the run")
+    assert cards(found)["Against today"] == ("-", "nothing to ship"), "months are known; there is no arm"
+
+
+def test_an_arm_has_its_options_colour_whatever_the_verdict() -> None:
+    none = verdict(ship=None, vetoes=())
+    for results in (run_results(outlook=outlook()), run_results(outlook=outlook(), verdict=none)):
+        (chart,) = [b for p in paper(results).parts for b in p.blocks
+                    if isinstance(b, Chart) and b.key == "accuracy"]  # fmt: skip
+        for arm in results.arms:
+            row = chart.svg.split(f'data-arm="{arm.arm}"')[1].split("</g>")[0]
+            assert set(OPTION_COLOURS.values()) & set(re.findall("#[0-9a-f]{6}", row)) == {
+                OPTION_COLOURS[arm.arm.option]
+            }
+
+
+def test_a_name_opens_a_sentence_with_a_large_letter() -> None:
+    results = run_results()
+    said = in_plain_words(
+        f"Nothing yet. {CLASSICAL} leads, before {RETRIEVE}: {CLASSICAL} is small.", results
+    )
+    assert (
+        said == "Nothing yet. The classical classifier leads, before RAG: the classical classifier is small."
+    )
+    assert in_plain_words(f"{TUNE} leads.", results) == "The fine-tuned model leads."
+
+
+def test_what_a_price_rests_on_is_said_once() -> None:
+    dossier = run_dossier(run_results(), closing())
+    dossier.prices(dollars("0.1", source="a machine (illustrative)"), dollars("0.1", source="a second one"))
+    assert dossier.cites.sources == (
+        "Prices: a machine (illustrative).",
+        "Prices: a second one (illustrative).",
+    )
 
 
 def test_an_arm_over_a_limit_is_ruled_out_with_its_reason() -> None:

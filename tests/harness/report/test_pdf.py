@@ -24,8 +24,8 @@ from harness.report.pdf.typeface import BOX, drawable, missing, shown
 from harness.results import RunResults
 from tests.support.closing import closing
 from tests.support.money import outlook
-from tests.support.pdf_text import alternatives, objects, page_count, text_of
-from tests.support.results import data_summary, run_results
+from tests.support.pdf_text import alternatives, objects, page_count, streams_of, text_of
+from tests.support.results import data_summary, run_results, verdict
 
 MARKUP = "#panic('typst') *bold* $x$ <b>html</b> {{7*7}} '; DROP TABLE runs;-- [a](//evil) @ref //c"
 HOSTILE = (
@@ -68,6 +68,15 @@ def test_the_same_run_gives_the_same_bytes(plain: bytes) -> None:
 def test_it_has_four_to_six_pages_with_the_decision_as_first_bookmark(plain: bytes) -> None:
     assert 4 <= page_count(plain) <= 6
     assert b"/Title(Use the classical classifier; fine-tuning beats RAG.)" in plain
+
+
+@pytest.mark.parametrize("more", range(0, 14, 2))
+def test_the_rows_on_doing_it_again_are_never_torn_apart(more: int) -> None:
+    """However long the page before is: a last page with a line or two on it looks like an accident."""
+    hangs_on = tuple(f"Another thing number {number} that this decision hangs on." for number in range(more))
+    pages = [squeezed(page) for page in streams_of(made(run_results(verdict=verdict(hangs_on=hangs_on))))]
+    (last,) = [page for page in pages if "Todoitagain" in page]
+    assert "Finished" in last and "Machine" in last and "showsthesamefigures" in last
 
 
 def test_it_says_that_it_meets_the_archive_and_the_accessibility_standard(plain: bytes) -> None:

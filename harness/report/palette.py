@@ -1,0 +1,27 @@
+"""One colour an option, the same in every picture: PDF, HTML, dashboard. Pure.
+
+The seven colours were searched for: at least 3:1 against both grounds, and as far apart as possible (in
+OKLab) for readers with full colour vision and for those who lack one kind of cone. Colour never stands
+alone: every mark has its arm's name beside it.
+"""
+
+from __future__ import annotations
+
+from harness.records import ArmId, Option
+
+OPTION_COLOURS = {
+    Option.FLOOR: "#5a675f",
+    Option.CLASSICAL: "#00a57d",
+    Option.PROMPT: "#a086df",
+    Option.RETRIEVE: "#0371e0",
+    Option.TUNE: "#c27926",
+    Option.TUNE_RETRIEVE: "#be260b",
+    Option.ROUTE: "#9649a7",
+}
+NEUTRAL = "#7d8793"
+"""Baselines, margins, answers from outside and everything that is no arm; readable on both grounds."""
+
+
+def colour_of(arm: ArmId) -> str:
+    """The colour of an arm: its option's."""
+    return OPTION_COLOURS.get(arm.option, NEUTRAL)
