@@ -199,16 +199,33 @@ def curve_chart(
     y = Scale(low=tall[0], high=tall[-1], start=bottom, end=top, log=up.log)
     drawn = _legend([(curve.name, curve.colour) for curve in curves])
     drawn += _plane(x, y, (wide, across), (tall, up))
-    for mark in marks:
-        place = x(mark.at)
-        drawn.append(line((place, top - 8), (place, bottom), mark.colour, wide=1.2, dash="4 3"))
-        side = "end" if place > WIDTH * 0.7 else ""
-        drawn.append(
-            text((place + (-5 if side else 5), top - 1), mark.words, size=10, colour=mark.colour, to=side)
-        )
+    drawn += _marks(marks, x, (top, bottom))
     for curve in curves:
         drawn.append(_curve(curve, x, y))
     return document(bottom + 44, drawn, name=name)
+
+
+_LETTER = 6.2
+"""How wide a letter of a mark's words may be; an upper bound over the typefaces a page falls back to."""
+
+
+def _marks(marks: Sequence[Mark], x: Scale, ends: tuple[float, float]) -> list[str]:
+    """Upright lines with their words: to the right of a line, to its left where they would not fit there."""
+    top, bottom = ends
+    drawn = []
+    ordered = sorted(marks, key=lambda mark: mark.at)
+    taken = x.start
+    for number, mark in enumerate(ordered):
+        place, wide = x(mark.at), 10 + _LETTER * len(mark.words)
+        free = x(ordered[number + 1].at) if number + 1 < len(ordered) else WIDTH
+        fits, fits_left = place + wide <= free, place - wide >= taken
+        left = not fits and (fits_left or place + wide > WIDTH)
+        up = 0 if fits or fits_left else 12  # neither side is free: a row higher
+        taken = place + wide if fits else place
+        drawn.append(line((place, top - 8), (place, bottom), mark.colour, wide=1.2, dash="4 3"))
+        at = (place + (-5 if left else 5), top - 1 - up)
+        drawn.append(text(at, mark.words, size=10, colour=mark.colour, to="end" if left else ""))
+    return drawn
 
 
 def _curve(curve: Curve, x: Scale, y: Scale) -> str:

@@ -120,12 +120,17 @@ def _refs(refs: Sequence[int]) -> str:
     return f"<sup>{links}</sup>" if links else ""
 
 
+LONG_VALUE = 10
+"""Characters from which on a card's value is words and not a figure, and is set smaller."""
+
+
 def _card(card: Card) -> str:
     value = _span(Span(text=card.value.text, refs=card.value.refs))
     mark = f'<span class="mark">{escape(card.value.mark)}</span> ' if card.value.mark else ""
+    size = " long" if len(card.value.text) > LONG_VALUE else ""
     return (
         f'<div class="card {card.mood}"><div class="label">{escape(card.label)}</div>'
-        f'<div class="value">{value}</div><div class="note">{mark}{spans(card.note)}</div></div>'
+        f'<div class="value{size}">{value}</div><div class="note">{mark}{spans(card.note)}</div></div>'
     )
 
 

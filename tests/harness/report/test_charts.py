@@ -37,6 +37,22 @@ def row(
     return Interval(low=low, value=value, high=high, words=words, **kept)  # type: ignore[arg-type]
 
 
+@given(st.floats(0, 100), st.floats(0, 100), st.sampled_from(["here", "volume stated: 10,000"]))
+def test_words_of_two_marks_do_not_cover_each_other(one: float, other: float, words: str) -> None:
+    """Held to 6.2 units a letter of ten units' size, more than any letter's mean width."""
+    line = Curve(name="a", points=((0.0, 0.0, ""), (100.0, 1.0, "")), colour="#000000")
+    marks = tuple(Mark(at=at, words=f"{words} {at:.0f}", colour="#123456") for at in (one, other))
+    svg = ET.fromstring(curve_chart("c", (line,), Axis(low=0.0, high=100.0), Axis(low=0.0), marks))
+    spans = []
+    for found in svg.iter(f"{SVG}text"):
+        if found.get("fill") == "#123456":
+            wide, at = 6.2 * len(found.text or ""), float(found.get("x", 0))
+            start = at - wide if found.get("text-anchor") == "end" else at
+            spans.append((float(found.get("y", 0)), start, start + wide))
+    (first, second) = sorted(spans, key=lambda span: span[1])
+    assert first[0] != second[0] or first[2] <= second[1]
+
+
 def circles(svg: str) -> list[tuple[float, float]]:
     return [(float(c.get("cx", "")), float(c.get("cy", ""))) for c in ET.fromstring(svg).iter(f"{SVG}circle")]
 
