@@ -1,14 +1,16 @@
-"""Pictures of the pages for the documents: every page, wide and narrow, light and dark.
+"""Pictures for the documents: the verdict and the advice as pages, and the first page of the PDF.
 
-Run: python docs/screenshots.py [RUNS_FOLDER]   (needs Chromium, its driver and Selenium)
+Run: python docs/screenshots.py [RUNS_FOLDER [LOOK_FOLDER]]   (needs Chromium, its driver and Selenium; for
+the PDF's page typst)
 
-Writes docs/images/<page>-<width>.png with few colours, so that they stay small. Look at them before they are
-committed: this is how a page that is too wide, empty or unreadable is noticed.
+Writes docs/images/. With a second folder every page goes there too, wide and narrow, light and dark, to be
+looked at before a change is committed: this is how a page that is too wide, empty or unreadable is noticed.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from harness.pipelines.pages import open_page  # noqa: E402
+from harness.report.executive import run_paper  # noqa: E402
 from harness.report.palette import OPTION_COLOURS  # noqa: E402
+from harness.report.pdf.render import paper_data  # noqa: E402
+from harness.store import list_runs  # noqa: E402
 from tests.support.browser import Served, faults, missing, open_browser, resize, settled  # noqa: E402
 
 PAGES = ("advise", "verdict", "quality", "latency", "cost", "route", "runs", "export")
-WIDTHS = (1280, 390)
-DARK = ("verdict", "quality")
-TALLEST = {1280: 2200, 390: 2600}
+IN_DOCUMENTS = ("advise", "verdict")
+WIDE, NARROW = 1280, 390
+TALLEST = {WIDE: 1500, NARROW: 2600}
 COLOURS = 256
+MOST_BYTES = 120_000
+PDF_PAGE_WIDTH = 760
 
 
 def picture(driver: Any, address: str, page: str, width: int) -> bytes:
@@ -39,11 +47,13 @@ def picture(driver: Any, address: str, page: str, width: int) -> bytes:
     return taken
 
 
-def small(png: bytes) -> bytes:
+def small(png: bytes, width: int | None = None) -> bytes:
     """The same picture with at most 256 colours, those of the arms among them."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
+    if width is not None:
+        image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
     few = image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     out = io.BytesIO()
     few.save(out, "PNG", optimize=True)
@@ -53,33 +63,62 @@ def small(png: bytes) -> bytes:
 
 def _same_colours(before: Any, after: Any) -> None:
     """Fewer colours must not make one arm look like another."""
+    import numpy as np
+
+    was, now = np.asarray(before, dtype=int), np.asarray(after, dtype=int)
     for colour in OPTION_COLOURS.values():
-        wanted = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-        spots = [at for at, seen in enumerate(before.getdata()) if seen == wanted]
-        if len(spots) >= 20:
-            drawn = list(after.getdata())
-            worst = max(max(abs(a - b) for a, b in zip(drawn[at], wanted, strict=True)) for at in spots)
+        wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+        spots = (was == wanted).all(axis=2)
+        if spots.sum() >= 20:
+            worst = int(abs(now[spots] - wanted).max())
             assert worst <= 24, f"{colour} is off by {worst} of 255"
 
 
-def main(runs: Path) -> None:
+def write(path: Path, data: bytes) -> None:
+    """A picture, and how large it is."""
+    path.write_bytes(data)
+    sys.stdout.write(f"{path.name} {len(data):,} bytes\n")
+
+
+def first_page(runs: Path) -> bytes:
+    """The first page of the newest run's PDF."""
+    page = open_page(list_runs(runs)[-1])
+    assert page.results is not None, f"{page.run_id} has no results"
+    import typst
+
+    folder = ROOT / "harness" / "report"
+    pages = typst.compile(
+        (folder / "pdf" / "paper.typ").read_bytes(),
+        font_paths=[folder / "fonts"],
+        ignore_system_fonts=True,
+        format="png",
+        ppi=144.0,
+        sys_inputs={"paper": json.dumps(paper_data(run_paper(page.results, page.manifest)))},
+    )
+    return small(pages[0], PDF_PAGE_WIDTH)
+
+
+def main(runs: Path, images: Path, look: Path) -> None:
     """Take all of them; a fault on the console stops it."""
-    images = ROOT / "docs" / "images"
-    images.mkdir(exist_ok=True)
+    wanted = [(WIDE, False), (WIDE, True), (NARROW, False), (NARROW, True)]
     with Served(runs) as address:
-        for width in WIDTHS:
-            for dark in (False, True):
-                with open_browser(width, dark=dark) as driver:
-                    for page in DARK if dark else PAGES:
-                        name = f"{page}-{width}{'-dark' if dark else ''}.png"
-                        data = small(picture(driver, address, page, width))
-                        (images / name).write_bytes(data)
-                        sys.stdout.write(f"{name} {len(data):,} bytes\n")
-                    assert not faults(driver), faults(driver)
+        for width, dark in wanted if look != images else wanted[:1]:
+            with open_browser(width, dark=dark) as driver:
+                for page in PAGES if look != images else IN_DOCUMENTS:
+                    data = small(picture(driver, address, page, width))
+                    write(look / f"{page}-{width}{'-dark' if dark else ''}.png", data)
+                    if page in IN_DOCUMENTS and (width, dark) == (WIDE, False):
+                        assert len(data) < MOST_BYTES, f"{page} takes {len(data):,} bytes"
+                        (images / f"{page}-{width}.png").write_bytes(data)
+                assert not faults(driver), faults(driver)
+    write(images / "report-page-1.png", first_page(runs))
 
 
 if __name__ == "__main__":
     why = missing()
     if why:
         raise SystemExit(f"No pictures: {why}.")
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))
+    images = ROOT / "docs" / "images"
+    look = Path(sys.argv[2]) if len(sys.argv) > 2 else images
+    look.mkdir(exist_ok=True, parents=True)
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"), images, look)

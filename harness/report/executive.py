@@ -142,7 +142,7 @@ def _none_because(results: RunResults) -> Text:
     """Why nothing may be used; the limits an arm breaks stand in the table of what was compared."""
     barred = {veto.arm for veto in results.verdict.vetoes}
     if results.arms and barred >= set(arm_ids(results)):
-        return said("Every way that was tried breaks a limit set before the run (see What was compared).")
+        return said("Every way that was tried breaks a limit that was set before the run.")
     return said(in_plain_words(results.verdict.ship_because, results))
 
 
@@ -192,7 +192,9 @@ def _saving_card(dossier: Dossier, outlook: Outlook, found: ArmOutlook) -> Card:
 
 def _price_card(dossier: Dossier, ship: ArmResult | None) -> Card:
     if ship is None:
-        return Card(label="Cost per 1,000 queries", value=Span(text="-"), note=said("nothing to ship"))
+        return Card(
+            label="Cost per 1,000 queries", value=Span(text="-"), note=said("nothing to ship"), mood="warn"
+        )
     price = ship.cost.usd_per_1k
     return Card(
         label="Cost per 1,000 queries",
