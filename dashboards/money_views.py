@@ -6,7 +6,7 @@ Every sum is a field of an `Outlook`; nothing is added up here. What was not run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from dashboards.spec import AXIS_PX, PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
@@ -19,6 +19,7 @@ from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult
 from harness.wording import MISSING, UNKNOWN, USD, Currency, money, money_range, one_line, percent
 
+VETOED = "vetoed"
 OUTCOMES = {
     "at": "from a volume on",
     "up to": "up to a volume",
@@ -53,9 +54,10 @@ def month_chart(outlook: Outlook) -> Spec:
         parts.append(_part(0, "today, as stated", today.month_usd.usd, unit, NEUTRAL, faint=False))
     for arm in outlook.arms:
         place = len(rows)
-        rows.append(_month_row(place, one_line(str(arm.arm)), arm.month_usd, unit, arm.month_usd.basis.value))
+        said = arm.month_usd.basis.value + (f", {VETOED}" if arm.barred else "")
+        rows.append(_month_row(place, one_line(str(arm.arm)), arm.month_usd, unit, said))
         for part in arm.month:
-            if part.amount.usd is not None:
+            if part.amount.usd is not None and arm.month_usd.usd is not None:  # no bar for half a month
                 parts.append(_part(place, part.group, part.amount.usd, unit, COST_COLOURS[part.group]))
     for hosted in outlook.hosted:
         place = len(rows)
@@ -145,12 +147,14 @@ def _arm_row(arm: ArmOutlook, groups: Sequence[str], unit: Currency, ship: ArmId
     if arm.payback_months is not None:
         months = f"{arm.payback_months:,.1f}"
     cells = (
-        Cell(text=one_line(str(arm.arm)), interval="ruled out" if arm.barred else ""),
+        Cell(text=one_line(str(arm.arm))),
         *(Cell(text=money(parts[g], unit) if g in parts else MISSING) for g in groups),  # type: ignore[index]
         _amount(arm.month_usd, unit),
         _amount(arm.once_usd, unit),
         Cell(text=months),
     )
+    if arm.barred:
+        return Row(cells=cells, mark="x", tone="faint")
     ships = arm.arm == ship
     return Row(cells=cells, mark=">" if ships else "", tone="good" if ships else "plain")
 
@@ -202,8 +206,12 @@ def _upright(at: float, name: str, crossing: bool) -> Spec:
     }
 
 
-def price_table(arms: Sequence[ArmResult], outlook: Outlook | None) -> Table:
-    """What 1,000 queries and 1,000 right answers cost: the calls measured, and all in all."""
+def price_table(arms: Sequence[ArmResult], outlook: Outlook | None, barred: Collection[ArmId] = ()) -> Table:
+    """What 1,000 queries and 1,000 right answers cost: the calls measured, and all in all.
+
+    Args:
+        barred: arms that may not be shipped, whatever they cost.
+    """
     unit = USD if outlook is None else currency_of(outlook.business)
     whole = {} if outlook is None else {found.arm: found for found in outlook.arms}
     rows = []
@@ -220,7 +228,9 @@ def price_table(arms: Sequence[ArmResult], outlook: Outlook | None) -> Table:
                     Cell(text=money(right.usd, unit), interval=spread),
                     nothing if found is None else _amount(found.usd_per_1k, unit),
                     nothing if found is None else _amount(found.usd_per_1k_correct, unit),
-                )
+                ),
+                mark="x" if arm.arm in barred else "",
+                tone="faint" if arm.arm in barred else "plain",
             )
         )
     return Table(

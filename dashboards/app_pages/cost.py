@@ -151,11 +151,12 @@ def answer(results: RunResults, outlook: Outlook, asked: bool) -> None:
 def months(results: RunResults, outlook: Outlook) -> None:
     """The stacked month of every arm, and the same in figures."""
     st.subheader("What a month consists of", anchor=False)
+    unit = money_views.currency_of(outlook.business)
     legend = [*COST_COLOURS.items(), ("today", NEUTRAL)]
     st.html(markup.legend(legend))
     pieces.chart(
         money_views.month_chart(outlook),
-        "; ".join(f"{arm.arm} {money(arm.month_usd.usd)} a month" for arm in outlook.arms),
+        "; ".join(f"{arm.arm} {money(arm.month_usd.usd, unit)} a month" for arm in outlook.arms),
     )
     st.html(markup.notes(["grey line: the range; pale bars: models at list price that were not run"]))
     with st.expander("The same in figures"):
@@ -188,7 +189,8 @@ def break_even(results: RunResults, outlook: Outlook) -> None:
             f"Cheaper than {money_views.rival_name(curve)}?",
             words[:1].upper() + words[1:],
             [curve.reason],
-            "warn" if curve.outcome in {"never", "unknown"} else "plain",
+            "warn" if arm.barred or curve.outcome in {"never", "unknown"} else "plain",
+            markup.tag(money_views.VETOED, "vetoed") if arm.barred else "",
         )
     )
     if curve.points:
@@ -200,7 +202,10 @@ def rest(results: RunResults, outlook: Outlook | None) -> None:
     """Prices per thousand, hosted models, limits and the ledger."""
     st.subheader("Per 1,000 queries and per 1,000 correct answers", anchor=False)
     colours = [colour_of(arm.arm) for arm in results.arms]
-    st.html(markup.table(money_views.price_table(results.arms, outlook), colours=colours))
+    barred = {veto.arm for veto in results.verdict.vetoes}
+    st.html(markup.table(money_views.price_table(results.arms, outlook, barred), colours=colours))
+    if barred:
+        st.html(markup.notes(["vetoed: may not be shipped, whatever it costs; What won? says why"]))
     if outlook is not None and outlook.hosted:
         st.subheader("Hosted models that were not run", anchor=False)
         st.html(markup.tags([("priced only", "priced"), ("not measured", "priced")]))

@@ -1,0 +1,48 @@
+"""Money on a page: what is not known draws nothing, and an arm that may not be shipped is marked as such."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dashboards import money_views
+from harness.outlook import Outlook
+from tests.support import money
+from tests.support.results import CLASSICAL, PROMPT, run_results
+
+UNKNOWN = money.amount(None)
+
+
+def of(outlook: Outlook, arm: object, **changes: object) -> Outlook:
+    arms = tuple(replace(one, **changes) if one.arm == arm else one for one in outlook.arms)
+    return replace(outlook, arms=arms)
+
+
+def bars(outlook: Outlook, name: str) -> tuple[str, list[object]]:
+    """(words beside the row, amounts drawn in it) of an arm."""
+    bar, _, names, _ = money_views.month_chart(outlook)["layer"]
+    (row,) = [row for row in names["data"]["values"] if row["name"] == name]
+    return row["words"], [part["amount"] for part in bar["data"]["values"] if part["row"] == row["row"]]
+
+
+def test_a_month_that_is_not_known_draws_no_bar_of_its_known_parts() -> None:
+    known = money.outlook()
+    assert bars(known, str(CLASSICAL))[1]
+    words, drawn = bars(of(known, CLASSICAL, month_usd=UNKNOWN), str(CLASSICAL))
+    assert words.startswith("unknown") and drawn == []
+
+
+def test_a_vetoed_arm_is_marked_wherever_it_has_a_price() -> None:
+    barred = of(money.outlook(), CLASSICAL, barred=True)
+    assert bars(barred, str(CLASSICAL))[0].endswith(", vetoed")
+    marks = {row.cells[0].text: row.mark for row in money_views.month_table(barred, None).rows}
+    assert marks[str(CLASSICAL)] == "x" and list(marks.values()).count("x") == 1
+    prices = money_views.price_table(run_results().arms, barred, {PROMPT})
+    assert {row.cells[0].text for row in prices.rows if row.mark == "x"} == {str(PROMPT)}
+
+
+def test_a_price_that_is_not_known_is_the_word() -> None:
+    table = money_views.price_table(run_results().arms, None)
+    assert all(cell.text != "$0.00" for row in table.rows for cell in row.cells)
+    shown = money_views.month_table(of(money.outlook(), CLASSICAL, month_usd=UNKNOWN), None)
+    (row,) = [row for row in shown.rows if row.cells[0].text == str(CLASSICAL)]
+    assert row.cells[-3].text == "unknown"
