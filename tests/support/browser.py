@@ -27,9 +27,11 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
 )
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 _BUSY = """
+const app = document.querySelector('[data-testid="stApp"]');
 return !document.querySelector('h1')
+  || !app || app.getAttribute('data-test-script-state') !== 'notRunning'
   || !!document.querySelector('[data-testid="stStatusWidget"]')
   || !!document.querySelector('[data-testid="stSkeleton"]')
   || !!document.querySelector('[data-stale="true"]');

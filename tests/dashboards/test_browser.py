@@ -1,0 +1,136 @@
+"""A user's whole way in a real browser, wide and narrow: advice, upload, bake-off, verdict, PDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.store import list_runs
+from tests.support.browser import Served, faults, missing, open_browser, settled
+from tests.support.desk import write_tickets
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "a browser is there"),
+]
+
+
+def click(driver: Any, text: str, tag: str = "button") -> None:
+    """Click what says this at its end (an icon's name may stand before), once the page is done with it.
+
+    A click on a page that is still drawn goes to an element that is about to be replaced, and is lost.
+    """
+    from selenium.common.exceptions import WebDriverException
+
+    ends = f"substring(normalize-space(.), string-length(normalize-space(.)) - {len(text) - 1}) = {text!r}"
+    path = f"//{tag}[{ends}]"
+
+    def clicked(_: Any) -> bool:
+        for element in driver.find_elements("xpath", path):
+            try:
+                settled(driver, None)
+                driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+                element.click()
+            except WebDriverException:
+                continue  # not drawn yet, or drawn anew meanwhile
+            return True
+        return False
+
+    settled(driver, clicked)
+
+
+def says(driver: Any, text: str) -> None:
+    """Wait until the page says this."""
+    settled(driver, lambda d: text in d.find_element("tag name", "body").text)
+
+
+def bring(driver: Any, file: Path) -> None:
+    """Upload a file, once the page asks for one."""
+    settled(driver, lambda d: bool(d.find_elements("css selector", "input[type=file]")))
+    settled(driver, None)
+    driver.find_element("css selector", "input[type=file]").send_keys(str(file))
+
+
+def choose(driver: Any, label: str, *options: str) -> None:
+    """Pick options in a select box by typing their names: each once it is offered, and until it is held."""
+    from selenium.webdriver.common.keys import Keys
+
+    path = (
+        f"//*[@data-testid='stMultiSelect' or @data-testid='stSelectbox'][.//label[contains(., {label!r})]]"
+    )
+    for option in options:
+        settled(driver, lambda d: bool(d.find_elements("xpath", f"{path}//input")))
+        settled(driver, None)
+        field = driver.find_element("xpath", f"{path}//input")
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", field)
+        field.send_keys(option)
+        offered = f"//*[@role='option'][contains(., {option!r})]"
+        settled(driver, lambda d, offered=offered: bool(d.find_elements("xpath", offered)))
+        field.send_keys(Keys.ENTER)
+        settled(driver, lambda d, option=option: option in held(d, path))
+    settled(driver, None)
+
+
+def held(driver: Any, path: str) -> set[str]:
+    """What a select box holds: the names on its tags, or the value of its closed field."""
+    script = (
+        "return [...arguments[0].querySelectorAll('[data-tag] [title], input[aria-expanded=false]')]"
+        ".map(one => one.title || one.value)"
+    )
+    found = driver.find_elements("xpath", path)
+    return set(driver.execute_script(script, found[0])) if found else set()
+
+
+def drop(driver: Any, *options: str) -> None:
+    """Take options out of a multiselect: each by its cross, and until it is gone."""
+    for option in options:
+        settled(driver, None)
+        path = f"//button[@aria-label='Remove {option}']"
+        driver.execute_script("arguments[0].click()", driver.find_element("xpath", path))
+        settled(driver, lambda d, path=path: not d.find_elements("xpath", path))
+    settled(driver, None)
+
+
+def no_wider_than_the_page(driver: Any) -> bool:
+    """Nothing makes the page scroll sideways."""
+    script = (
+        "const m = document.querySelector('[data-testid=\"stMain\"]'); return m.scrollWidth <= m.clientWidth"
+    )
+    return bool(driver.execute_script(script))
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
+    tickets = write_tickets(tmp_path / "tickets.csv")
+    runs, downloads = tmp_path / "runs", tmp_path / "downloads"
+    downloads.mkdir()
+    environ = {"TOR_CACHE_DIR": str(tmp_path / "cache"), "TOR_OFFLINE": "1"}
+    with Served(runs, **environ) as address, open_browser(width, downloads=downloads) as driver:
+        driver.get(f"{address}/advise")
+        says(driver, "predicted, not measured")
+        settled(driver, None)
+        assert no_wider_than_the_page(driver)
+        click(driver, "Test it on my own table")
+        says(driver, "is locked with the plan")
+        bring(driver, tickets)
+        says(driver, "120 rows, 4 columns")
+        choose(driver, "Text columns", "subject", "body")
+        choose(driver, "Label column", "queue")
+        drop(driver, "prompt", "retrieve", "tune", "route")
+        click(driver, "Start")
+        says(driver, "See the verdict")
+        click(driver, "See the verdict")
+        for words in ("What to ship", "classical@linear", "Predicted against measured"):
+            says(driver, words)
+        settled(driver, None)
+        assert no_wider_than_the_page(driver)
+        (folder,) = list_runs(runs)
+        driver.get(f"{address}/export?run={folder.run_id}")
+        click(driver, "Download PDF")
+        settled(driver, lambda _: bool(list(downloads.glob("*.pdf"))))
+        (pdf,) = downloads.glob("*.pdf")
+        assert pdf.read_bytes().startswith(b"%PDF-") and pdf.stem == folder.run_id
+        assert faults(driver) == []
