@@ -74,7 +74,8 @@ class RetrieveArm:
             self._k = int(stored.choices["k"])
             return stored
         start = time.perf_counter()
-        tried = material.dev[: self._settings.dev_items]
+        choice = len(self._settings.k) > 1
+        tried = material.dev[: self._settings.dev_items] if choice else ()
         given = {k: self._try(k, tried, material) for k in sorted(self._settings.k)}
         names = [label.name for label in self._labels]
         trials = [(k, accuracy_on(outcomes, tried, names)) for k, outcomes in given.items() if tried]
@@ -88,7 +89,9 @@ class RetrieveArm:
             },
             trials=tuple((f"k={k}", accuracy) for k, accuracy in trials),
             seconds=time.perf_counter() - start,
-            notes=(f"k was chosen on {len(tried)} dev items.",),
+            notes=(
+                f"k was chosen on {len(tried)} dev items." if choice else "k is the plan's only candidate.",
+            ),
         )
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:

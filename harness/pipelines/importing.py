@@ -218,7 +218,14 @@ def _import_adapter(folder: RunFolder, wish: ImportWish, context: Context) -> Im
     with folder.journal() as journal:
         settled = Settled(arm=arm, seed=seed, config=config, identity=tuner.identity, fitted=fitted)
         journal.settle(settled)
-        kitchen = Kitchen(plan=plan, evalset=evalset, workshop=workshop, journal=journal, context=context)
+        kitchen = Kitchen(
+            plan=plan,
+            evalset=evalset,
+            out_of_scope=folder.out_of_scope(),
+            workshop=workshop,
+            journal=journal,
+            context=context,
+        )
         _answer(kitchen, tune_arm, settled)
     counts = (len(evalset.dev), len(evalset.test))
     return _note(folder, _imported(arm, "adapter", wish, sha256, counts, context))

@@ -83,6 +83,7 @@ def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, 
         "limit_dev": sized.dev_items,
         "limit_out_of_scope": FEW_OUT_OF_SCOPE,
     }
+    raw["retrieve"] |= {"k": list(sized.candidates)}
     raw["tune"] |= {"epochs": sized.epochs}
     cut = f" Language models read at most {_SHORT_ITEM} characters of a ticket." if slow else ""
     return build_plan(raw, "the sized plan"), (*said, sized.remark + cut)

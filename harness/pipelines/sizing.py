@@ -32,11 +32,11 @@ ENOUGH_TEST = 200
 LEAST_TEST = 100
 MOST_DEV = 60
 FEW_DEV = 30
-FEW_OUT_OF_SCOPE = 50
+FEW_OUT_OF_SCOPE = 30
 CANDIDATES = (2, 4)
 TRIED = 20
 LEAST_EPOCHS = 1.5
-_TIMED, _WARM_UP = 4, 2
+_TIMED, _WARM_UP = 3, 1
 _SHARE_TRAINING = 0.27
 _OVERHEAD_S = 60.0  # loading models, embedding, linear classifiers, bootstrap
 _NO_LIMIT_S = 1e9
@@ -62,10 +62,11 @@ class Timed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sized:
-    """The limits chosen, and a sentence on why."""
+    """The limits chosen, and a sentence on why; `candidates` are those for k."""
 
     test_items: int
     dev_items: int
+    candidates: tuple[int, ...]
     epochs: float | None
     remark: str
 
@@ -111,39 +112,42 @@ def size_plan(timed: Timed, seconds: float) -> Sized:
     """Choose test items, dev items and epochs so that the bake-off takes about `seconds`.
 
     A machine too slow for `ENOUGH_TEST` items gets fewer dev items, and then fewer test items, down to
-    `LEAST_TEST`.
+    `LEAST_TEST`; one too slow for these has no choice of k.
     """
-    dev = min(timed.dev, MOST_DEV)
-    test = _fitting(timed, dev, seconds)
+    dev, candidates = min(timed.dev, MOST_DEV), CANDIDATES
+    test = _fitting(timed, dev, candidates, seconds)
     if test < min(timed.test, ENOUGH_TEST):
         dev = min(timed.dev, FEW_DEV)
-        test = _fitting(timed, dev, seconds)
+        test = _fitting(timed, dev, candidates, seconds)
+    if test < min(timed.test, LEAST_TEST):
+        candidates = CANDIDATES[:1]
     test = min(timed.test, max(LEAST_TEST, test))
-    expected = _fixed_s(timed, dev) + test * sum(timed.query_s.values())
+    expected = _fixed_s(timed, dev, candidates) + test * sum(timed.query_s.values())
     return Sized(
         test_items=test,
         dev_items=dev,
+        candidates=candidates,
         epochs=timed.training.recipe.epochs if timed.training else None,
-        remark=_remark(timed, test, expected),
+        remark=_remark(timed, test, candidates, expected),
     )
 
 
-def _fixed_s(timed: Timed, dev: int) -> float:
+def _fixed_s(timed: Timed, dev: int, candidates: Sequence[int]) -> float:
     """Seconds that do not depend on the number of test items."""
     training_s = timed.training.seconds if timed.training else 0.0
     # what the trial of the chosen k answered is not asked again
-    tried_s = (len(CANDIDATES) - 1) * TRIED * timed.query_s.get(Option.RETRIEVE, 0.0)
+    tried_s = (len(candidates) - 1) * TRIED * timed.query_s.get(Option.RETRIEVE, 0.0)
     asked_s = FEW_OUT_OF_SCOPE * timed.query_s.get(Option.TUNE, 0.0)
     return _OVERHEAD_S + training_s + tried_s + asked_s + dev * sum(timed.query_s.values())
 
 
-def _fitting(timed: Timed, dev: int, seconds: float) -> int:
+def _fitting(timed: Timed, dev: int, candidates: Sequence[int], seconds: float) -> int:
     """Test items that fit beside the rest; all of them where answering takes no time."""
     per_item = sum(timed.query_s.values())
-    return int((seconds - _fixed_s(timed, dev)) / per_item) if per_item > 0 else timed.test
+    return int((seconds - _fixed_s(timed, dev, candidates)) / per_item) if per_item > 0 else timed.test
 
 
-def _remark(timed: Timed, test: int, expected_s: float) -> str:
+def _remark(timed: Timed, test: int, candidates: Sequence[int], expected_s: float) -> str:
     parts = [f"Timed this machine: about {expected_s / 60:.0f} min"]
     if timed.precision != "bf16":
         parts.append(f"no fast bf16 units, so {timed.precision} and a small training budget")
@@ -152,6 +156,8 @@ def _remark(timed: Timed, test: int, expected_s: float) -> str:
     )
     if test < min(timed.test, ENOUGH_TEST):
         parts.append("so few show large differences only")
+    if Option.RETRIEVE in timed.query_s and len(candidates) < len(CANDIDATES):
+        parts.append(f"k = {candidates[0]}, not chosen on dev")
     if timed.training is not None:
         parts.append(timed.training.cut or f"{epochs(timed.training.recipe.epochs)} of training")
     return "; ".join(parts) + "."

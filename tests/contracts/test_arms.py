@@ -315,6 +315,30 @@ def test_training_and_answering_use_one_rendering() -> None:
     assert train[0].prompt == bench.arm.explain(ROWS.train[0]).messages
 
 
+def test_what_the_trial_of_k_answered_is_not_asked_again() -> None:
+    bench = Bench(Option.RETRIEVE)
+    settings = dataclasses.replace(SETTINGS, k=(2, 4), dev_items=5)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    arm.fit(material(), None)
+    asked = len(bench.chat.asked)
+    assert asked == 2 * 5
+    dev = list(arm.predict(ROWS.dev))
+    assert len(bench.chat.asked) == asked + len(ROWS.dev) - 5
+    assert [o.item_id for o in dev] == [item.id for item in ROWS.dev]
+    resumed = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    resumed.fit(material(), arm.fit(material(), None))
+    assert answers(list(resumed.predict(ROWS.dev))) == answers(dev), "a resumed run has the same answers"
+
+
+def test_one_candidate_is_not_tried() -> None:
+    bench = Bench(Option.RETRIEVE)
+    settings = dataclasses.replace(SETTINGS, k=(4,), dev_items=5)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    fitted = arm.fit(material(), None)
+    assert fitted.choices["k"] == 4 and fitted.trials == () and not bench.chat.asked
+    assert "only candidate" in fitted.notes[0]
+
+
 def test_a_prompt_over_its_budget_loses_its_farthest_examples() -> None:
     bench = Bench(Option.RETRIEVE)
     tight = RetrieveSettings(k=(4,), max_tokens=0, dev_items=0)

@@ -63,12 +63,12 @@ def test_an_export_answers_as_the_run_did(
     export = export_tuned(tuned, wish(tmp_path, form, precision=asked), context(room))
     assert read_export(tmp_path / form) == export and export.precision == precision
     assert "README.md" in export.files and "request.json" in export.files
-    parity = check_export(tmp_path / form, run, 6, context(room))
+    parity, *greedy = check_export(tmp_path / form, run, 6, context(room))
     assert isinstance(parity, Parity) and parity.engine == engine and parity.agreement.n == 6
     assert parity.passed is True, parity
-    assert read_checks(tmp_path / form) == (parity,)
-    if form != "gguf":
-        assert parity.agreement.value == 1.0 and parity.difference.value == 0.0
+    assert read_checks(tmp_path / form) == (parity, *greedy)
+    assert parity.agreement.value == 1.0 and parity.difference.value == 0.0
+    assert [check.engine for check in greedy] == (["llamacpp, token by token"] if form == "gguf" else [])
 
 
 def test_a_failed_parity_is_kept_and_shown(room: Path, run: RunFolder, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_failed_parity_is_kept_and_shown(room: Path, run: RunFolder, tmp_path:
 
     record["files"]["adapter_model.safetensors"] = hashlib.sha256(file.read_bytes()).hexdigest()
     (tmp_path / "adapter" / "harness.json").write_text(json.dumps(record))
-    parity = check_export(tmp_path / "adapter", run, 6, here, str(tmp_path / "registry"))
+    (parity,) = check_export(tmp_path / "adapter", run, 6, here, str(tmp_path / "registry"))
     assert parity.passed is False and (parity.agreement.value or 0) < 0.95
     assert shelved_as(registry, "tickets").checks == (parity,)
 

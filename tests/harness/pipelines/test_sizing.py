@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +31,11 @@ def test_trying_k_is_paid_for_by_retrieve() -> None:
     )
     sized = size_plan(with_retrieve, 600)
     assert sized.test_items == 470
-    assert "bf16" not in sized.remark
+    assert "bf16" not in sized.remark and sized.candidates == (2, 4)
+    slow = size_plan(dataclasses.replace(with_retrieve, query_s={Option.RETRIEVE: 9.0}), 600)
+    # 60 s + 30 dev and 100 test items x 9 s; no second candidate is tried
+    assert slow.candidates == (2,) and "k = 2, not chosen on dev" in slow.remark
+    assert "about 20 min" in slow.remark  # 1,230 s is 20.5
 
 
 @given(st.floats(0.001, 20), st.integers(1, 5000), st.integers(1, 500), st.floats(60, 7200))
@@ -46,5 +52,6 @@ def test_a_slow_machine_gives_up_dev_items_first_and_says_what_few_test_items_sh
     assert "so few show large differences only" in sized.remark
     # at 5 s an item nothing would be left for test: the least is kept and the time said as it is
     slow = size_plan(timed(5.0, dev=100), 480)
-    assert slow.test_items == LEAST_TEST
+    assert slow.test_items == LEAST_TEST and slow.candidates == (2,)
+    assert sized.candidates == (2, 4) and "k = " not in slow.remark, "nothing is retrieved here"
     assert "about 12 min" in slow.remark  # 60 + 30 x 5 + 100 x 5 = 710 s
