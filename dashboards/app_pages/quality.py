@@ -17,7 +17,7 @@ from harness.results import ArmResult, RunResults
 from harness.store import read_curves
 from harness.wording import one_line, seconds, share_sentence
 
-PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Answers")
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")
 
 
 def accuracy(page: RunPage, results: RunResults) -> None:
@@ -153,6 +153,15 @@ def _diagnosis(results: RunResults, arm: ArmId) -> ArmDiagnosis | None:
     return next((one for one in results.diagnosis if one.arm == arm), None)
 
 
+def harm(page: RunPage, results: RunResults) -> None:
+    """What the arms do with what they should not answer."""
+    found = pieces.by_key(report_view(results, page.manifest).sections).get("harm")
+    if found is None:
+        st.info("Nothing was looked at. `harness harm RUN --out-of-scope FILE.csv` asks inputs of no label.")
+        return
+    pieces.section(found)
+
+
 def show(page: RunPage, results: RunResults) -> None:
     """One part at a time."""
     part = st.segmented_control(
@@ -167,6 +176,8 @@ def show(page: RunPage, results: RunResults) -> None:
             calibration(results)
         case "Learning":
             training(page, results)
+        case "Harm":
+            harm(page, results)
         case "Answers":
             browse(page, results)
         case _:

@@ -126,6 +126,7 @@ def risk_part(dossier: Dossier) -> Part:
             ),
         ),
         ("Labels", said(_agreement(results))),
+        ("Strange messages", said(_strange(results))),
         (
             "Licence",
             said(
@@ -158,6 +159,33 @@ def _agreement(results: RunResults) -> str:
         return "No second person labelled the items: how sure the labels themselves are is not known."
     who = " Both were machines: this is no human ceiling." if "machine" in results.data.provenance else ""
     return f"Two annotators gave the same label to {share_sentence(found)}.{who}"
+
+
+def _strange(results: RunResults) -> str:
+    """What the arm to ship, or else the best that was looked at, does with input that belongs nowhere."""
+    ship = arm_named(results, results.verdict.ship)
+    looked = [arm for arm in results.arms if arm.harm is not None]
+    if ship is None and looked:
+        ship = max(looked, key=lambda arm: arm.quality.dev_accuracy.value or 0.0)
+    harm = None if ship is None else ship.harm
+    if ship is None or harm is None:
+        return "What is answered to messages that belong to no label was not looked at."
+    name, found = plain_name(ship.arm, arm_ids(results)), []
+    if harm.rejection is not None and harm.rejection.threshold is not None:
+        found.append(
+            f"If {name} answers only where it is sure, so that {percent(harm.rejection.wanted, 0)} of "
+            f"ordinary messages are still answered, {share_sentence(harm.rejection.handed_back)} of messages that "
+            "belong to no label are handed back; the others get a wrong label."
+        )
+    if harm.unseen:
+        names = ", ".join(one_line(label.label) for label in harm.unseen)
+        found.append(f"Messages of a kind it was not trained on ({names}) get the labels of others.")
+    if harm.agreement is not None:
+        found.append(
+            f"{len(harm.agreement.seeds)} trainings that differ in chance only give the same label to "
+            f"{share_sentence(harm.agreement.unanimous)} of the test items."
+        )
+    return " ".join(found)
 
 
 def _where_texts_go(results: RunResults) -> str:

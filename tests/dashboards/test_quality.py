@@ -10,7 +10,7 @@ from harness.store import find_run
 from harness.wording import percent
 from tests.dashboards.conftest import Open, words
 
-PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Answers")
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -19,7 +19,7 @@ def test_every_part_is_shown(open_page: Open, two_runs: Path, part: str) -> None
     app.segmented_control(key="part").set_value(part).run()
     assert not app.exception and not app.error
     charts = len(app.get("arrow_vega_lite_chart")) + len(app.get("vega_lite_chart"))
-    assert charts or part in {"Slices", "Answers"}
+    assert charts or part in {"Slices", "Harm", "Answers"}
 
 
 def test_labels_are_those_of_the_arm_picked(open_page: Open, two_runs: Path) -> None:
