@@ -174,8 +174,8 @@ def _strange(results: RunResults) -> str:
     if harm.rejection is not None and harm.rejection.threshold is not None:
         found.append(
             f"If {name} answers only where it is sure, so that {percent(harm.rejection.wanted, 0)} of "
-            f"ordinary messages are still answered, {share_sentence(harm.rejection.handed_back)} of messages that "
-            "belong to no label are handed back; the others get a wrong label."
+            f"ordinary messages are still answered, {share_sentence(harm.rejection.handed_back)} of "
+            "messages that belong to no label are handed back; the others get a wrong label."
         )
     if harm.unseen:
         names = ", ".join(one_line(label.label) for label in harm.unseen)
