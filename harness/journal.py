@@ -53,7 +53,11 @@ class Lane:
 
     def key(self, item: Item) -> str:
         """The journal key of one item in this lane."""
-        parts = [str(self.arm), str(self.seed), self.split, self.config, item.id, item.text]
+        return self.key_of(item.id, item.text)
+
+    def key_of(self, item_id: str, text: str) -> str:
+        """The same, of an item of which no more than this was read."""
+        parts = [str(self.arm), str(self.seed), self.split, self.config, item_id, text]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

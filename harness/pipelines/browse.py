@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from advisor.cost.usage import Usage
 from harness.answers import ItemAnswer
@@ -93,7 +94,7 @@ def read_index(folder: RunFolder) -> ItemIndex:
     try:
         with (folder.root / "items.jsonl").open("rb") as file:
             for line in file:
-                row = json.loads(line)
+                row = json.loads(str(line, "utf-8"))
                 item = row["item"]
                 if row["split"] == "test":
                     ids.append(item["id"])
@@ -130,15 +131,17 @@ def read_marks(folder: RunFolder, settled: Settled, index: ItemIndex) -> array[i
     """One number a test item: the code of the label that was answered, or one of the marks below 0."""
     lane = _lane(settled)
     code = {label: number for number, label in enumerate(index.labels)}
+    read: dict[str, int] = {}
     found: dict[str, int] = {}
     with folder.journal(read_only=True) as journal:
         for key, failed, text in journal.answers(lane):
-            label = None if failed else read_label(text or "", index.labels)
-            found[key] = FAILED if failed else INVALID if label is None else code[label]
-    marks = array("i")
-    for item in _items(folder, index.places):
-        marks.append(found.get(lane.key(item), NOTHING))
-    return marks
+            raw = text or ""
+            if not failed and raw not in read:  # most answers are one of the labels, over and over
+                label = read_label(raw, index.labels)
+                read[raw] = INVALID if label is None else code[label]
+            found[key] = FAILED if failed else read[raw]
+    rows = _rows(folder, index.places)
+    return array("i", (found.get(lane.key_of(row["id"], row["text"]), NOTHING) for row in rows))
 
 
 def read_page(
@@ -179,15 +182,21 @@ def _browsed(answer: ItemAnswer, outcome: Outcome, folder: RunFolder, index: Ite
 
 def _items(folder: RunFolder, places: Sequence[int]) -> list[Item]:
     """The items that begin at these bytes."""
-    found = []
+    try:
+        return [decode_item(json.dumps(row)) for row in _rows(folder, places)]
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
+
+
+def _rows(folder: RunFolder, places: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """The same, as they are stored."""
     try:
         with (folder.root / "items.jsonl").open("rb") as file:
             for place in places:
                 file.seek(place)
-                found.append(decode_item(json.dumps(json.loads(file.readline())["item"])))
+                yield json.loads(str(file.readline(), "utf-8"))["item"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
-    return found
 
 
 def _lane(settled: Settled) -> Lane:
