@@ -199,7 +199,8 @@ class RunFolder:
 
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
-        files = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
+        files = ["plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json"]
+        files += [name for name in (OUT_OF_SCOPE, UNSEEN) if (self.root / name).exists()]
         manifest = Manifest(
             run_id=self.run_id,
             plan_digest=self.lock().plan_digest,

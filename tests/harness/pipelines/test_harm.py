@@ -43,7 +43,8 @@ def test_inputs_out_of_scope_are_asked_of_arms_that_learn(shop, tickets: Path, t
     folder = run(tickets, tmp_path)
     assert all(found.harm is None for found in folder.results().arms), "this table names none"
     results = check_harm(folder, HarmWish(out_of_scope=STRANGE), context(tmp_path))
-    assert folder.results() == results and folder.manifest() is not None
+    manifest = folder.manifest()
+    assert folder.results() == results and manifest is not None and "out_of_scope.jsonl" in manifest.files
     for option in (Option.CLASSICAL, Option.TUNE):
         harm = arm(results, option).harm
         assert harm is not None and harm.rejection is not None
