@@ -22,7 +22,7 @@ from harness.report.view import (
     View,
 )
 from harness.track_record import CheckedRun, Held, TrackRecord
-from harness.wording import MISSING, one_line, percent, share_sentence
+from harness.wording import MISSING, milliseconds, money, one_line, percent, share_sentence
 
 _UNITS = {"accuracy": "accuracy", "p95_ms": "p95, ms", "usd_per_1k": "$ per 1,000 queries"}
 
@@ -68,7 +68,7 @@ def _held(entries: Sequence[Held]) -> Table:
                 Cell(text=f"{entry.inside} of {entry.share.n}"),
                 Cell(text=share_sentence(entry.share) if entry.share.n else entry.share.reason),
                 Cell(text=_width(entry)),
-                Cell(text=MISSING if entry.mean_ratio is None else f"{entry.mean_ratio:.2g} x"),
+                Cell(text=MISSING if entry.mean_ratio is None else _times(entry.mean_ratio)),
             )
         )
         for entry in entries
@@ -89,7 +89,13 @@ def _held(entries: Sequence[Held]) -> Table:
 def _width(entry: Held) -> str:
     if entry.mean_width is None:
         return MISSING
-    return percent(entry.mean_width) if entry.metric == "accuracy" else f"{entry.mean_width:,.3g}"
+    match entry.metric:
+        case "accuracy":
+            return percent(entry.mean_width)
+        case "p95_ms":
+            return f"{milliseconds(entry.mean_width)} ms"
+        case _:
+            return money(entry.mean_width)
 
 
 def _of(agreement: Estimate) -> str:
@@ -125,3 +131,8 @@ def _runs(runs: Sequence[CheckedRun]) -> Table:
             for run in runs
         ),
     )
+
+
+def _times(ratio: float) -> str:
+    """How many times the low end the high end is: '2.9 x', '750 x'."""
+    return f"{ratio:.1f} x" if ratio < 10 else f"{ratio:,.0f} x"
