@@ -144,12 +144,17 @@ def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> N
 def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, context: Context) -> str:
     """Settle an arm on train and dev and let it answer dev; test is not read. Returns its lanes' config."""
     context.progress.stage(f"{arm.id}: settling on train and dev", None)
-    config = config_digest(
-        {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
-    )
+    config = lane_config(arm, evalset)
     _settle(arm, journal, seed, config, evalset, context)
     answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
     return config
+
+
+def lane_config(arm: Arm, evalset: Evalset) -> str:
+    """Digest of whatever decides an arm's answers, the rows it settles on included."""
+    return config_digest(
+        {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
+    )
 
 
 def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from harness.arms.base import Arm
 from harness.errors import StoreError, UsageError
 from harness.harm import HARM_CHECKED, UnseenLabel, UnseenLabels
-from harness.journal import Lane
+from harness.journal import Journal, Lane
 from harness.measure.harm import rejection, unseen_label
 from harness.measure.quality import fit_dev_temperature
 from harness.measure.scored import score
@@ -24,6 +24,7 @@ from harness.pipelines.bakeoff import (
     Kitchen,
     answer,
     answer_out_of_scope,
+    lane_config,
     same_rows,
     settle_on_dev,
 )
@@ -117,12 +118,23 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, context: Context) -> 
                 if arm_plan.option in HARM_CHECKED and seed in (plan.seed, plan.training_seeds[0]):
                     arm = workshop.build(arm_plan, seed)
                     try:
+                        _same_arm(arm, seed, evalset, journal, folder)
                         config = settle_on_dev(arm, seed, evalset, journal, context)
                         answer_out_of_scope(kitchen, arm, seed, config)
                     finally:
                         arm.close()
     finally:
         workshop.close()
+
+
+def _same_arm(arm: Arm, seed: int, evalset: Evalset, journal: Journal, folder: RunFolder) -> None:
+    """Never settle an arm anew: it would be another one than the run's answers came from."""
+    if journal.settled_as(arm.id, seed, lane_config(arm, evalset)) is None:
+        raise UsageError(
+            f"{arm.id} would be another arm now than in run {folder.run_id}, so its answers would not be the "
+            "run's: the program or a model has changed since.",
+            run=f"harness run {folder.root / 'plan.yaml'}   # a new run, with the checks in it",
+        )
 
 
 def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:

@@ -17,6 +17,7 @@ from harness.report.harm import harm_sentences
 from harness.results import ArmResult, RunResults
 from harness.store import RunFolder
 from tests.harness.pipelines.test_bakeoff import context, plan, shop, tickets
+from tests.support.doubles import ScriptedTuner
 
 __all__ = ["shop", "tickets"]
 
@@ -106,6 +107,18 @@ def test_what_cannot_be_looked_at_is_said(shop, tickets: Path, tmp_path: Path) -
         check_harm(folder, HarmWish(), context(tmp_path))
     with pytest.raises(UsageError, match="no such label"):
         check_harm(folder, HarmWish(unseen=("nowhere",)), context(tmp_path))
+
+
+def test_an_arm_that_changed_since_is_not_settled_anew(
+    shop, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop()
+    folder = run(tickets, tmp_path)
+    before = folder.results()
+    monkeypatch.setattr(ScriptedTuner, "config", property(lambda self: {"base": "another"}))
+    with pytest.raises(UsageError, match="would be another arm now"):
+        check_harm(folder, HarmWish(out_of_scope=STRANGE), context(tmp_path))
+    assert rescore(folder, context(tmp_path), "").arms[0] == before.arms[0], "the run is as it was"
 
 
 def test_files_of_inputs_out_of_scope(tmp_path: Path) -> None:
