@@ -347,6 +347,22 @@ def write_curves(home: Path, curves: LearningCurves) -> None:
     write_atomically(home / CURVES, encode(curves, indent=1) + "\n")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, if they are not there.
+
+    Raises:
+        StoreError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be made: {error.strerror}.",
+            allowed="a writable folder with free space",
+            run="set TOR_RUNS_DIR or --runs to another folder",
+        ) from error
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a file whole or not at all.
 

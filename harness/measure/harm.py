@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.stats.intervals import wilson
+from advisor.stats.intervals import Floats, wilson
 from harness.harm import ArmHarm, Rejection, SeedAgreement, UnseenLabel
 from harness.measure.quality import confidence, estimate
 from harness.measure.scored import Scored
@@ -40,16 +40,15 @@ def rejection(
         wanted: share of dev that is still to be answered.
         catch_all: code of the label for what no other fits; None where there is none.
     """
-    on_dev, on_test = confidence(dev, temperature), confidence(test, temperature)
-    known = np.sort(on_dev[~np.isnan(on_dev)])
-    if not len(known):
+    threshold = rejecting_threshold(dev, temperature, wanted)
+    if threshold is None:
         return _none(dev, wanted, "the model gives no confidence on dev")
-    threshold = float(known[len(known) - max(1, int(np.ceil(wanted * len(known) - 1e-9)))])
-    kept_test = on_test >= threshold
+    known = _known(dev, temperature)
+    kept_test = confidence(test, temperature) >= threshold
     kept = int((known >= threshold).sum())
     rejected = confidence(outside, temperature) < threshold  # no confidence: answered
-    named = outside.answer == (-9 if catch_all is None else catch_all)
     n = len(outside.items)
+    named = np.zeros(n, dtype=bool) if catch_all is None else outside.answer == catch_all
     return Rejection(
         threshold=threshold,
         wanted=wanted,
@@ -59,6 +58,19 @@ def rejection(
         kept_inside=_share("kept on test", int(kept_test.sum()), len(test.items)),
         accuracy_kept=_share("accuracy of kept", int((kept_test & test.correct).sum()), int(kept_test.sum())),
     )
+
+
+def rejecting_threshold(dev: Scored, temperature: float | None, wanted: float = WANTED) -> float | None:
+    """The highest confidence that still answers the wanted share of dev; None where dev has no confidence."""
+    known = np.sort(_known(dev, temperature))
+    if not len(known):
+        return None
+    return float(known[len(known) - max(1, int(np.ceil(wanted * len(known) - 1e-9)))])
+
+
+def _known(scored: Scored, temperature: float | None) -> Floats:
+    sure = confidence(scored, temperature)
+    return sure[~np.isnan(sure)]
 
 
 def unseen_label(
@@ -73,8 +85,7 @@ def unseen_label(
     answered = [labels[int(code)] for code in scored.answer if code >= 0]
     counts = Counter(answered)
     n = len(scored.items)
-    sure = confidence(scored, temperature)
-    known = sure[~np.isnan(sure)]
+    known = _known(scored, temperature)
     rejected = None
     if threshold is not None and len(known):
         rejected = _share("unseen and rejected", int((known < threshold).sum()), len(known))

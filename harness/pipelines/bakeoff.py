@@ -121,7 +121,7 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
     plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
     config = settle_on_dev(arm, seed, evalset, journal, context)
     test = _lane(arm, seed, "test", config)
-    first = seed == plan.seed or seed == plan.training_seeds[0]
+    first = is_first(plan, seed)
     local = arm.identity is not None and arm.identity.location == "local"
     if local and plan.latency.mode == "shared":
         _answer_alone(arm, journal, test, evalset.test, context)
@@ -148,6 +148,11 @@ def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, conte
     _settle(arm, journal, seed, config, evalset, context)
     answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
     return config
+
+
+def is_first(plan: ExperimentPlan, seed: int) -> bool:
+    """Whether a lane is its arm's first: the one that latency and harm are measured on."""
+    return seed in (plan.seed, plan.training_seeds[0])
 
 
 def lane_config(arm: Arm, evalset: Evalset) -> str:

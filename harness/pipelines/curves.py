@@ -25,7 +25,7 @@ from harness.arms.base import Arm, Material, config_digest, items_digest
 from harness.curve_records import CurvePoint, LearningCurve, LearningCurves
 from harness.data.nested import first_rows, geometric_sizes, nested_order
 from harness.data.split import split_items
-from harness.errors import DataError, StoreError, UsageError
+from harness.errors import DataError, UsageError
 from harness.journal import Lane
 from harness.measure.curve import ExamplePrice, Grid, Subject, learning_curve
 from harness.measure.quality import Measuring, share
@@ -38,7 +38,14 @@ from harness.pipelines.evalset import load_rows
 from harness.pipelines.workshop import Workshop, open_embedder
 from harness.plan import ArmPlan, ExperimentPlan, dump_plan
 from harness.records import Evalset, Item, Option, Outcome, Settled
-from harness.store import RunFolder, count_looks, read_curves, write_atomically, write_curves
+from harness.store import (
+    RunFolder,
+    count_looks,
+    make_folder,
+    read_curves,
+    write_atomically,
+    write_curves,
+)
 
 LEARNING = (Option.CLASSICAL, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
 """Options whose answers change with the number of training examples."""
@@ -112,7 +119,7 @@ def curves_of_plan(plan: ExperimentPlan, request: CurveRequest, context: Context
     """
     home = context.runs / "curves" / plan.digest[:12]
     evalset = _rows(plan, request, context)
-    _make(home)
+    make_folder(home)
     write_atomically(home / "plan.yaml", dump_plan(plan))
     return _curves(home, plan, evalset, request, context)
 
@@ -142,7 +149,7 @@ def _curves(
         embedder=None if opened is None else KnownTexts(opened, texts),
         request=request,
     )
-    _make(home)
+    make_folder(home)
     made = []
     for arm in arms:
         made.append(_curve(bench, arm, sizes[arm], looks))
@@ -277,7 +284,7 @@ def _point(
         name = re.sub(r"[^\w.-]+", "-", str(arm.id))
         where = f"{name}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
         folder = RunFolder(root=bench.home / "points" / where)
-        _make(folder.artefacts)
+        make_folder(folder.artefacts)
         workshop = Workshop(bench.plan, evalset, folder, bench.context, bench.embedder)
         try:
             opened = workshop.build(arm, seed)
@@ -349,14 +356,3 @@ def _keep(home: Path, curve: LearningCurve) -> None:
         old for old in (before.curves if before else ()) if (old.arm, old.split) != (curve.arm, curve.split)
     ]
     write_curves(home, LearningCurves(curves=tuple(sorted([*others, curve], key=lambda c: (c.arm, c.split)))))
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be made: {error.strerror}.",
-            allowed="a writable folder with free space",
-            run="set TOR_RUNS_DIR or --runs to another folder",
-        ) from error

@@ -14,16 +14,17 @@ import re
 from dataclasses import dataclass
 
 from harness.arms.base import Arm
-from harness.errors import StoreError, UsageError
+from harness.errors import UsageError
 from harness.harm import HARM_CHECKED, UnseenLabel, UnseenLabels
 from harness.journal import Journal, Lane
-from harness.measure.harm import rejection, unseen_label
+from harness.measure.harm import rejecting_threshold, unseen_label
 from harness.measure.quality import fit_dev_temperature
 from harness.measure.scored import score
 from harness.pipelines.bakeoff import (
     Kitchen,
     answer,
     answer_out_of_scope,
+    is_first,
     lane_config,
     same_rows,
     settle_on_dev,
@@ -35,7 +36,7 @@ from harness.pipelines.workshop import Workshop, lanes_of
 from harness.plan import ArmPlan
 from harness.records import Evalset, Item, Option
 from harness.results import RunResults
-from harness.store import RunFolder
+from harness.store import RunFolder, make_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,9 @@ def check_harm(folder: RunFolder, wish: HarmWish, context: Context) -> RunResult
     evalset = load_rows(plan, context)
     same_rows(folder, evalset)
     _check_wish(folder, wish, evalset)
-    if wish.out_of_scope:
-        folder.write_out_of_scope(wish.out_of_scope)
-    _ask_out_of_scope(folder, evalset, context)
+    asked = wish.out_of_scope or folder.out_of_scope()
+    _ask_out_of_scope(folder, evalset, asked, context)
+    folder.write_out_of_scope(asked)
     for label in wish.unseen:
         _leave_out(folder, evalset, label, context)
     return _conclude_again(folder, results, context)
@@ -98,9 +99,9 @@ def _tuned(folder: RunFolder) -> list[ArmPlan]:
     return [arm for arm in folder.plan().arms if arm.option in (Option.TUNE, Option.TUNE_RETRIEVE)]
 
 
-def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, context: Context) -> None:
+def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ...], context: Context) -> None:
     """Open every arm once more, as it settled, and ask it."""
-    plan, asked = folder.plan(), folder.out_of_scope()
+    plan = folder.plan()
     if not asked:
         return
     workshop = Workshop(plan, evalset, folder, context)
@@ -115,7 +116,7 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, context: Context) -> 
                 context=context,
             )
             for arm_plan, seed in lanes_of(plan):
-                if arm_plan.option in HARM_CHECKED and seed in (plan.seed, plan.training_seeds[0]):
+                if arm_plan.option in HARM_CHECKED and is_first(plan, seed):
                     arm = workshop.build(arm_plan, seed)
                     try:
                         _same_arm(arm, seed, evalset, journal, folder)
@@ -152,7 +153,7 @@ def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context
     )
     plain_name = re.sub(r"[^\w.-]+", "-", label)
     home = RunFolder(root=folder.root / "harm" / f"without-{plain_name}")
-    _make(home)
+    make_folder(home.artefacts)
     workshop = Workshop(plan, without, home, context)
     try:
         for arm_plan in _tuned(folder):
@@ -179,7 +180,7 @@ def _unseen(
             for lane, items in zip(lanes, (without.dev, without.test), strict=True)
         )
     temperature = fit_dev_temperature(dev)
-    threshold = rejection(dev, dev, asked, temperature).threshold
+    threshold = rejecting_threshold(dev, temperature)
     return unseen_label(label, asked, without.label_names, temperature, threshold)
 
 
@@ -203,12 +204,3 @@ def _conclude_again(folder: RunFolder, before: RunResults, context: Context) -> 
         )
     context.progress.close()
     return results
-
-
-def _make(home: RunFolder) -> None:
-    try:
-        home.artefacts.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{home.root} cannot be made: {error.strerror}.", allowed="a writable folder"
-        ) from error

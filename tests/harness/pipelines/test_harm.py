@@ -119,6 +119,7 @@ def test_an_arm_that_changed_since_is_not_settled_anew(
     with pytest.raises(UsageError, match="would be another arm now"):
         check_harm(folder, HarmWish(out_of_scope=STRANGE), context(tmp_path))
     assert rescore(folder, context(tmp_path), "").arms[0] == before.arms[0], "the run is as it was"
+    assert folder.out_of_scope() == ()
 
 
 def test_files_of_inputs_out_of_scope(tmp_path: Path) -> None:
