@@ -166,6 +166,13 @@ class Comparison:
     more_items: int | None
     more_items_reason: str = ""
 
+    @property
+    def adjusted(self) -> Relation:
+        """`relation` as the verdict reads it: better or worse only where the Holm-adjusted test agrees."""
+        apart = self.relation in {Relation.BETTER, Relation.WORSE}
+        settled = self.p_holm is not None and self.p_holm < 1 - self.difference.level
+        return Relation.UNDECIDED if apart and not settled else self.relation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePoint:

@@ -184,7 +184,7 @@ def _differences(dossier: Dossier) -> list[Block]:
                 difference_cell(found.difference),
                 Cell(text=f"{found.only_a:,} / {found.only_b:,}"),
                 Cell(text=p_value(found.p_holm)),
-                Cell(text=_RELATION[found.relation]),
+                Cell(text=_RELATION[found.adjusted]),
             ),
         )
         for found in wanted[:MOST_DIFFERENCES]

@@ -81,7 +81,7 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
                 difference_cell(found.difference),
                 Cell(text=f"{found.only_a:,} / {found.only_b:,}", n=found.difference.n),
                 Cell(text=p_value(found.p_holm)),
-                Cell(text=found.relation.value),
+                Cell(text=found.adjusted.value),
                 Cell(text=MISSING if found.detectable is None else f"{100 * found.detectable:.1f}"),
             )
         )

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from advisor.stats.paired import Relation
 from harness.errors import UsageError
 from harness.outlook import Outlook
 from harness.records import ArmId, Option
@@ -32,11 +33,12 @@ from harness.report.paper import (
     outside,
 )
 from harness.report.plain import WHAT_IT_IS, decision, in_plain_words, plain_name
+from harness.report.view import Cell
 from harness.results import Answer, RunResults, Veto
 from harness.wording import USD
 from tests.support.closing import closing
 from tests.support.money import outlook
-from tests.support.results import BOTH, CLASSICAL, RETRIEVE, TUNE, dollars, run_results, verdict
+from tests.support.results import BOTH, CLASSICAL, RETRIEVE, TUNE, comparison, dollars, run_results, verdict
 
 
 def paper(results: RunResults | None = None, dress: Dress | None = None) -> Paper:
@@ -319,3 +321,20 @@ def test_small_words() -> None:
     assert outside("\u05e9\u05dc\u05d5\u05dd") == "\u2068\u05e9\u05dc\u05d5\u05dd\u2069"
     cites = Citations()
     assert (cites.cite("a", "", "b", "a"), cites.cite("b"), cites.sources) == ((1, 2), (2,), ("a", "b"))
+
+
+def test_a_difference_that_does_not_survive_the_adjustment_is_not_called_real() -> None:
+    """The interval alone excludes 0, the adjusted test gives 0.054: the verdict calls that not settled."""
+    found = replace(comparison(), p_holm=0.054)
+    assert found.relation is Relation.BETTER and found.adjusted is Relation.UNDECIDED
+    assert replace(found, p_holm=0.049).adjusted is Relation.BETTER
+    assert replace(found, p_holm=None).adjusted is Relation.UNDECIDED
+    said = [cell.text for row in rows_of(replace(run_results(), comparisons=(found,))) for cell in row]
+    assert "not settled" in said and "better" not in said
+
+
+def rows_of(results: RunResults) -> list[tuple[Cell, ...]]:
+    """The table of differences."""
+    blocks = [block for part in paper(results).parts for block in part.blocks]
+    (grid,) = [block for block in blocks if isinstance(block, Grid) and "first against second" in str(block)]
+    return [row.cells for row in grid.table.rows]
