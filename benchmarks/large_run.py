@@ -17,7 +17,7 @@ from pathlib import Path
 from advisor.cost.usage import CountedBy, Usage
 from harness.environment import describe_environment
 from harness.journal import Journal, Lane, Pass
-from harness.pipelines.conclude import conclude
+from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context, Quiet
 from harness.pipelines.evalset import facts_of
 from harness.plan import build_plan
@@ -70,7 +70,7 @@ def build(runs: Path, test_items: int, seed: int = 17) -> RunFolder:
     with folder.journal() as journal:
         for arm in plan.arms:
             _answer(journal, arm.id, seed, evalset, rng)
-    folder.write_results(conclude(folder, 1, context))
+    conclude_and_store(folder, 1, context)
     folder.write_manifest(finished_at=NOW, wall_s=1.0, environment=describe_environment(NOW))
     return folder
 

@@ -11,6 +11,7 @@
         artefacts/        tuned models
         curves/           learning curves, where any were asked for (`harness.pipelines.curves`)
         results.json      what the run concludes (`harness.results.RunResults`)
+        answers.json      by arm: the answer to each test item as a number, for reading a few of many
         manifest.json     environment and digests of the files above; written last, atomically
 
 A folder without a manifest is an incomplete run.
@@ -22,7 +23,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ from harness.records import Evalset, Finding, Item, Label
 from harness.results import RunResults
 from harness.serial import decode, decode_item, decode_results, encode
 
+ANSWERS = "answers.json"
 CURVES = "learning_curves.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
 UNSEEN = "unseen_labels.json"
@@ -184,6 +186,21 @@ class RunFolder:
         """Store what the run concludes."""
         write_atomically(self.root / "results.json", encode(results, indent=1) + "\n")
 
+    def write_answers(self, answers: Mapping[str, Sequence[int]]) -> None:
+        """Store by arm what was answered to each test item, in the items' order.
+
+        Args:
+            answers: codes as in `harness.measure.scored.Scored.answer`.
+        """
+        plain = {arm: [int(code) for code in codes] for arm, codes in answers.items()}
+        write_atomically(self.root / ANSWERS, json.dumps(plain, separators=(",", ":")) + "\n")
+
+    def answers(self) -> dict[str, list[int]]:
+        """What `write_answers` stored; empty in a run that was concluded before there was such a file."""
+        if not (self.root / ANSWERS).exists():
+            return {}
+        return decode(dict[str, list[int]], self._read(ANSWERS))
+
     def results(self) -> RunResults:
         """What the run concluded.
 
@@ -200,7 +217,7 @@ class RunFolder:
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
         files = ["plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json"]
-        files += [name for name in (OUT_OF_SCOPE, UNSEEN) if (self.root / name).exists()]
+        files += [name for name in (ANSWERS, OUT_OF_SCOPE, UNSEEN) if (self.root / name).exists()]
         manifest = Manifest(
             run_id=self.run_id,
             plan_digest=self.lock().plan_digest,

@@ -15,7 +15,7 @@ from harness.environment import MemoryWatch, describe_environment
 from harness.errors import DataError
 from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
-from harness.pipelines.conclude import conclude
+from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.pipelines.workshop import Workshop, lanes_of
@@ -66,8 +66,7 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     finally:
         workshop.close()
     context.progress.stage("drawing conclusions", None)
-    results = conclude(folder, looks, context)
-    folder.write_results(results)
+    results = conclude_and_store(folder, looks, context)
     folder.write_manifest(
         finished_at=context.clock(),
         wall_s=time.perf_counter() - started,

@@ -46,6 +46,14 @@ class _Route:
     timed_s: list[float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Concluded:
+    """What was concluded, and from which answers to the test items."""
+
+    results: RunResults
+    scored: Mapping[ArmId, Scored]
+
+
 def conclude(
     folder: RunFolder, looks: int, context: Context, plan: ExperimentPlan | None = None
 ) -> RunResults:
@@ -57,6 +65,23 @@ def conclude(
     Raises:
         IncompleteRun: if an arm has items without an outcome.
     """
+    return _conclude(folder, looks, context, plan).results
+
+
+def conclude_and_store(folder: RunFolder, looks: int, context: Context) -> RunResults:
+    """`conclude`, stored in the run with every arm's answers.
+
+    Raises:
+        IncompleteRun: as `conclude`.
+        StoreError: if the folder cannot be written.
+    """
+    found = _conclude(folder, looks, context, None)
+    folder.write_answers({str(arm): scored.answer.tolist() for arm, scored in found.scored.items()})
+    folder.write_results(found.results)
+    return found.results
+
+
+def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentPlan | None) -> _Concluded:
     desk = open_desk(folder, context, plan or folder.plan())
     lanes = read_lanes(folder, desk)
     primary = primary_lanes(lanes, desk.plan)
@@ -74,7 +99,7 @@ def conclude(
     near = acceptable(desk.plan.decision, results.arms, results.comparisons)
     ours = [a for a in primary if a.settled.arm.option is not Option.EXTERNAL]
     charged = {a.settled.arm: _charged(a, list(a.outcomes.values()), desk) for a in ours}
-    return dataclasses.replace(
+    whole = dataclasses.replace(
         results,
         outlook=outlook_of(_ours(results), desk, ours, charged, [arm.arm for arm in near]),
         diagnosis=tuple(
@@ -88,6 +113,7 @@ def conclude(
             for arm in arms
         ),
     )
+    return _Concluded(results=whole, scored=scored)
 
 
 def _ours(results: RunResults) -> RunResults:

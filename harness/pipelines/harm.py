@@ -29,7 +29,7 @@ from harness.pipelines.bakeoff import (
     same_rows,
     settle_on_dev,
 )
-from harness.pipelines.conclude import conclude
+from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
 from harness.pipelines.workshop import Workshop, lanes_of
@@ -195,9 +195,8 @@ def _keep(folder: RunFolder, arm: str, found: UnseenLabel) -> None:
 def _conclude_again(folder: RunFolder, before: RunResults, context: Context) -> RunResults:
     """The same looks: no option chooses anything by what was found."""
     manifest = folder.manifest()
-    results = conclude(folder, before.looks, context)
     folder.reopen()
-    folder.write_results(results)
+    results = conclude_and_store(folder, before.looks, context)
     if manifest is not None:
         folder.write_manifest(
             finished_at=context.clock(), wall_s=manifest.wall_s, environment=manifest.environment

@@ -353,6 +353,11 @@ def _lora(recipe: Recipe, model: Any, kit: Any) -> Any:
     )
 
 
+def _pad_step(recipe: Recipe) -> int | None:
+    """In bf16 every new length costs a kernel build; in fp32 none does, and padding is wasted work."""
+    return None if recipe.method == "lora-fp32" else 16
+
+
 def _arguments(job: Job, rows: int, max_steps: int, kit: Any) -> Any:
     recipe = job.recipe
     steps = total_steps(rows, recipe)
@@ -366,7 +371,7 @@ def _arguments(job: Job, rows: int, max_steps: int, kit: Any) -> Any:
         max_length=None,  # the rows are cut already
         loss_type="nll",
         train_sampling_strategy="group_by_length",
-        pad_to_multiple_of=16,  # every new length costs a kernel build
+        pad_to_multiple_of=_pad_step(recipe),
         gradient_checkpointing=False,
         bf16=False,  # no autocast: the model is loaded in the precision it computes in
         seed=recipe.seed,

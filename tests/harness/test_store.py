@@ -59,6 +59,7 @@ def complete(folder: RunFolder) -> None:
     folder.write_items(evalset())
     folder.write_data_facts(facts())
     folder.write_results(run_results())
+    folder.write_answers({"classical@linear": [0, 1, 1, 0], "tune@m": [-2, 1, 1, -1]})
     folder.write_manifest(finished_at=NOW, wall_s=1.0, environment=describe_environment(NOW))
 
 
@@ -100,7 +101,7 @@ def test_a_run_is_complete_with_its_manifest_only(tmp_path: Path) -> None:
     complete(folder)
     manifest = folder.manifest()
     assert manifest is not None and set(manifest.files) == {
-        "plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json"
+        "plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json", "answers.json"
     }  # fmt: skip
     folder.reopen()
     assert folder.manifest() is None
@@ -125,10 +126,14 @@ def test_rows_and_results_come_back_the_same(tmp_path: Path) -> None:
     assert folder.data_facts() == facts()
     folder.write_results(run_results())
     assert folder.results() == run_results()
+    assert folder.answers() == {}
+    folder.write_answers({"classical@linear": [0, -1, 2], "tune@m": [-2, 1, 1]})
+    assert folder.answers() == {"classical@linear": [0, -1, 2], "tune@m": [-2, 1, 1]}
 
 
 @pytest.mark.parametrize(
-    "name", ["plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json", "manifest.json"]
+    "name",
+    ["plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json", "answers.json", "manifest.json"],
 )
 @pytest.mark.parametrize("damage", ["cut", "binary", "other"])
 def test_a_damaged_file_is_one_clear_error(tmp_path: Path, name: str, damage: str) -> None:
@@ -145,6 +150,7 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, name: str, damage: st
         "items.jsonl": folder.items,
         "data.json": folder.data_facts,
         "results.json": folder.results,
+        "answers.json": folder.answers,
         "manifest.json": folder.manifest,
     }
     with pytest.raises((StoreError, UsageError)):

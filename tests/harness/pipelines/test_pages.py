@@ -75,6 +75,9 @@ def test_marks_are_what_was_measured(run: RunFolder) -> None:
         marks = read_marks(run, settled[arm.arm], index)
         right = sum(mark == truth for mark, truth in zip(marks, index.truth, strict=True))
         assert right / len(marks) == pytest.approx(arm.quality.accuracy.value)
+    stored = [read_marks(run, found, index) for found in settled.values()]
+    (run.root / "answers.json").unlink()
+    assert stored == [read_marks(run, found, index) for found in settled.values()], "as the journal has them"
 
 
 def test_a_page_holds_the_items_and_every_answer(run: RunFolder) -> None:
@@ -94,6 +97,7 @@ def test_failures_invalid_answers_and_gaps_have_marks_of_their_own(run: RunFolde
     settled = next(found for arm, found in primary_settled(run, results).items() if arm.option is Option.TUNE)
     lane = browse._lane(settled)
     keys = [lane.key(item) for item in items[:3]]
+    (run.root / "answers.json").unlink()
     with run.journal() as journal:
         for key in keys:
             journal._db.execute("DELETE FROM outcomes WHERE key=?", (key,))
