@@ -154,7 +154,8 @@ def _break_even_lines(row: BreakEvenRow) -> list[str]:
         low, high = (None if end is None else f"{end:,.0f}" for end in (row.low, row.high))
         span = f"{low} to {high or 'never'} queries a month" if low else "never"
         lines.append(
-            f"                      {row.level:.0%} of draws: {span}; never in {row.share_never:.0%}"
+            f"                      {100 * row.level:.0f} % of draws: {span}; "
+            f"never in {100 * row.share_never:.0f} %"
         )
     return lines
 

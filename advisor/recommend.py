@@ -218,7 +218,8 @@ def _to_settle(case: UseCase, scores: Scores, basis: Basis, pair: PairAnswer) ->
         discordance=rules.discordance,
         items_to_label=to_label,
         usd=usd,
-        sentence=f"{words} {rules.difference:.0%} or more (80 % power, {rules.discordance:.0%} discordance)",
+        sentence=f"{words} {100 * rules.difference:.0f} % or more "
+        f"(80 % power, {100 * rules.discordance:.0f} % discordance)",
     )
 
 

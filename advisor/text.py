@@ -65,7 +65,7 @@ def _head(advice: Advice) -> str:
         lead = "" if second is None else f", {advice.confidence.gap} points ahead of {second.option.value}"
         lines.append(f"First to try:        {first.option.value}{lead}")
     sure = advice.confidence
-    lines.append(f"Confidence:          {sure.words} (about {sure.share:.0%})")
+    lines.append(f"Confidence:          {sure.words} (about {100 * sure.share:.0f} %)")
     lines.append(_wrap(f"{sure.basis}."))
     lines.append(_wrap("A prediction, made before anything is measured: the plan built from it tests it."))
     return "\n".join(lines)

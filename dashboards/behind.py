@@ -132,7 +132,7 @@ def latency_table(arms: Sequence[ArmResult]) -> Table:
         timed = arm.latency
         cells = [_timed_cell(figure) for figure in (timed.p50_ms, timed.p95_ms, timed.p99_ms)]
         throughput = timed.throughput_qps.value
-        per_second = MISSING if throughput is None else f"{throughput:,.1f}"
+        per_second = MISSING if throughput is None else f"{throughput:,.{0 if throughput >= 100 else 1}f}"
         rows.append(
             Row(
                 cells=(

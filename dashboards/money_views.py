@@ -10,10 +10,9 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from dashboards.spec import AXIS_PX, PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
-from dashboards.theme import COST_COLOURS
 from harness.outlook import Amount, ArmOutlook, BreakEvenCurve, Business, HostedOutlook, Outlook
 from harness.records import ArmId, CostLine
-from harness.report.palette import NEUTRAL, colour_of
+from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
 from harness.report.tables import line_cells, line_columns, source_notes
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult
@@ -58,12 +57,12 @@ def month_chart(outlook: Outlook) -> Spec:
         rows.append(_month_row(place, one_line(str(arm.arm)), arm.month_usd, unit, said))
         for part in arm.month:
             if part.amount.usd is not None and arm.month_usd.usd is not None:  # no bar for half a month
-                parts.append(_part(place, part.group, part.amount.usd, unit, COST_COLOURS[part.group]))
+                parts.append(_part(place, part.group, part.amount.usd, unit, MONTH_COLOURS[part.group]))
     for hosted in outlook.hosted:
         place = len(rows)
         rows.append(_month_row(place, one_line(hosted.model), hosted.month_usd, unit, "priced only, not run"))
         if hosted.month_usd.usd is not None:
-            colour = COST_COLOURS["calls and machines"]
+            colour = MONTH_COLOURS["calls and machines"]
             parts.append(_part(place, "calls at list price", hosted.month_usd.usd, unit, colour, faint=True))
     return _stacked(rows, parts, f"{unit.code} a month at {outlook.business.queries_per_month:,} queries")
 
@@ -75,7 +74,7 @@ def _month_row(place: int, name: str, total: Amount, unit: Currency, said: str) 
 
 
 def _part(place: int, group: str, usd: Decimal, unit: Currency, colour: str, *, faint: bool = False) -> Spec:
-    order = list(COST_COLOURS).index(group) if group in COST_COLOURS else 0
+    order = list(MONTH_COLOURS).index(group) if group in MONTH_COLOURS else 0
     return {
         "row": place,
         "group": group,
@@ -118,7 +117,7 @@ def _stacked(rows: list[Spec], parts: list[Spec], title: str) -> Spec:
 def month_table(outlook: Outlook, ship: ArmId | None) -> Table:
     """The same months in figures, with building and what comes back."""
     unit = currency_of(outlook.business)
-    groups = list(COST_COLOURS)
+    groups = list(MONTH_COLOURS)
     today = outlook.incumbent
     rows = []
     if today is not None:

@@ -107,7 +107,8 @@ def command(line: str, purpose: str) -> None:
 
 def chart(spec: Spec, alt: str) -> None:
     """A chart over the whole width, described for those who cannot see it."""
-    st.vega_lite_chart(spec=spec, width="stretch", alt=one_line(alt))
+    drawn = spec | {"usermeta": {"embedOptions": {"renderer": "svg"}}}  # style.css colours its words
+    st.vega_lite_chart(spec=drawn, width="stretch", alt=one_line(alt))
 
 
 def section(shown: Section, *, title: bool = True, colours: Sequence[str] = ()) -> None:

@@ -1,6 +1,7 @@
-"""The look of the pages: grounds, moods, what a month is paid for, dashes. Pure.
+"""The look of the pages: grounds, moods, dashes. Pure.
 
-The arms' own colours stand in `harness.report.palette`, since PDF and HTML show the same ones. Arms that
+The colours of arms and of what a month is paid for stand in `harness.report.palette`, since PDF and HTML
+show the same ones. Arms that
 share an option differ in their dashes.
 """
 
@@ -13,15 +14,6 @@ from harness.records import ArmId
 GROUNDS = {"light": "#ffffff", "dark": "#11161c"}
 
 GOOD, WARN, BAD = "#00a57d", "#c27926", "#be260b"
-
-COST_COLOURS = {
-    "calls and machines": "#0371e0",
-    "retrieval": "#00a57d",
-    "changes": "#a086df",
-    "people": "#c27926",
-    "wrong answers": "#be260b",
-}
-"""What a month's cost consists of, in the order in which it is stacked."""
 
 _DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 

@@ -99,7 +99,7 @@ def milliseconds(value: float | None) -> str:
     """A duration in ms: two significant digits under 10, whole above."""
     if value is None:
         return MISSING
-    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+    return f"{value:#.2g}".rstrip(".") if 0 < value < 10 else f"{value:,.0f}"
 
 
 def seconds(value: float | None) -> str:

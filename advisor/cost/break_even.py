@@ -155,4 +155,6 @@ def required_accuracy(
     needed = rival_accuracy + float((usd_per_query - rival_usd_per_query) / wrong_usd)
     if needed > 1:
         return RequiredAccuracy(accuracy=None, reason="even without a mistake it costs more than the rival")
-    return RequiredAccuracy(accuracy=max(0.0, needed), reason=f"from {max(0.0, needed):.1%} accuracy on")
+    return RequiredAccuracy(
+        accuracy=max(0.0, needed), reason=f"from {100 * max(0.0, needed):.1f} % accuracy on"
+    )

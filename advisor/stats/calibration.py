@@ -256,10 +256,10 @@ def _no_threshold(n: int, items: Ints, hits: Floats, precision: float, level: fl
             gap = z * z * precision * (1 - precision) / (p - precision) ** 2
             needed.append(max(gap, least) / share)
     if not needed:
-        reason = f"no slice of 10 or more of the {n} items shows a precision above {precision:.1%}"
+        reason = f"no slice of 10 or more of the {n} items shows a precision above {100 * precision:.1f} %"
         return Selective(threshold=None, coverage=0.0, reason=reason)
     total = math.ceil(min(needed) - 1e-9)
-    reason = f"{n} dev items are too few to vouch for {precision:.1%}; about {total} would do"
+    reason = f"{n} dev items are too few to vouch for {100 * precision:.1f} %; about {total} would do"
     return Selective(threshold=None, coverage=0.0, reason=reason, needed=total)
 
 

@@ -137,7 +137,7 @@ def quantile_interval(values: Sequence[float] | Floats, q: float, level: float =
     upper_rank = int(np.searchsorted(below, 1 - tail, side="left")) + 1
     if lower_rank < 1 or upper_rank > n:
         needed = items_for_quantile(q, level)
-        reason = f"{n} values; an interval of p{100 * q:g} at {level:.0%} needs {needed}"
+        reason = f"{n} values; an interval of p{100 * q:g} at {100 * level:.0f} % needs {needed}"
         return Unknown(reason=reason, needed=needed)
     return Interval(low=float(data[lower_rank - 1]), high=float(data[upper_rank - 1]), level=level)
 

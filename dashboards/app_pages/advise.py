@@ -202,7 +202,7 @@ def confidence(advice: Advice) -> None:
                     Figure(
                         name="confidence",
                         value=sure.words,
-                        basis=f"holds in about {sure.share:.0%} of cases: {sure.basis}",
+                        basis=f"holds in about {100 * sure.share:.0f} % of cases: {sure.basis}",
                     ),
                 ]
             )

@@ -12,13 +12,12 @@ import streamlit as st
 
 from dashboards import markup, money_views, pieces, state
 from dashboards.markup import Figure
-from dashboards.theme import COST_COLOURS
 from harness.errors import UserError
 from harness.outlook import ArmOutlook, Outlook
 from harness.pipelines.pages import RunPage, stamp_of
 from harness.pipelines.reporting import rescore
 from harness.pipelines.whatif import Changes, what_if
-from harness.report.palette import NEUTRAL, colour_of
+from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
 from harness.results import RunResults
 from harness.wording import money, money_range, one_line
 
@@ -152,7 +151,7 @@ def months(results: RunResults, outlook: Outlook) -> None:
     """The stacked month of every arm, and the same in figures."""
     st.subheader("What a month consists of", anchor=False)
     unit = money_views.currency_of(outlook.business)
-    legend = [*COST_COLOURS.items(), ("today", NEUTRAL)]
+    legend = [*MONTH_COLOURS.items(), ("today", NEUTRAL)]
     st.html(markup.legend(legend))
     pieces.chart(
         money_views.month_chart(outlook),

@@ -7,7 +7,6 @@ import streamlit as st
 from dashboards import behind, markup, pieces, views
 from dashboards.markup import Figure
 from harness.pipelines.pages import RunPage
-from harness.records import Option
 from harness.results import RouteDesign, RunResults
 from harness.wording import MISSING, money, percent, share_sentence
 
@@ -45,9 +44,7 @@ def show(page: RunPage, results: RunResults) -> None:
         st.html(markup.notes(views.route_notes(design)))
         if priced:
             st.subheader("Accuracy against price", anchor=False)
-            arms = [arm for arm in results.arms if arm.arm in {design.first, design.then}]
-            route = [arm for arm in results.arms if arm.arm.option is Option.ROUTE]
-            st.html(markup.legend(behind.legend_of([arm.arm for arm in [*arms, *route]])))
+            st.html(markup.legend(behind.legend_of([arm.arm for arm in results.arms])))
             pieces.chart(views.pareto_chart(design, results), "accuracy against dollars per 1,000 queries")
             st.html(markup.notes(["prices of both sides rest on what the table of 'What won?' says of them"]))
     else:

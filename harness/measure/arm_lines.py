@@ -35,7 +35,7 @@ def query_lines(
         busy, search = known.busy_s_per_query, known.search_s_per_query or 0.0 if searches else 0.0
         lines.append(
             _shared(
-                f"machine time at {given.business.utilisation:.0%} utilisation",
+                f"machine time at {100 * given.business.utilisation:.0f} % utilisation",
                 None if busy is None else max(0.0, busy - search),
                 given,
                 end,

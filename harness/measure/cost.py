@@ -104,7 +104,7 @@ def _machine_line(outcomes: Sequence[Outcome], rate: MachineRate) -> LedgerLine:
     hours = None
     if n:
         hours = Decimal(str(seconds)) * 1000 / n / 3600 / Decimal(str(rate.utilisation))
-    name = f"machine time at {rate.utilisation:.0%} utilisation"
+    name = f"machine time at {100 * rate.utilisation:.0f} % utilisation"
     return line(name, hours, "hours", rate.usd_per_hour, rate.basis, rate.source)
 
 

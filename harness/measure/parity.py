@@ -57,7 +57,8 @@ def side_by_side(reference: Scored, served: Scored, how: Measuring) -> SideBySid
 
 def parity_rule(margin: float) -> str:
     """The rule in words."""
-    return f"holds at {LEAST_AGREEMENT:.0%} the same label and at most {100 * margin:g} points less accurate"
+    same = f"{100 * LEAST_AGREEMENT:.0f} %"
+    return f"holds at {same} the same label and at most {100 * margin:g} points less accurate"
 
 
 def parity_holds(found: SideBySide, margin: float) -> bool | None:

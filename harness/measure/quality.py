@@ -126,7 +126,7 @@ def _coverage(dev: Scored, test: Scored, temperature: float | None, how: Measuri
     rows_dev, rows_test = ~np.isnan(conf_dev), ~np.isnan(conf_test)
     if not rows_dev.any() or not rows_test.any():
         return None
-    metric = f"coverage at {how.precision:.0%} precision"
+    metric = f"coverage at {100 * how.precision:.0f} % precision"
     chosen = calibration.selective_threshold(conf_dev[rows_dev], dev.correct[rows_dev], how.precision)
     n = len(test.items)
     if chosen.threshold is None:

@@ -6,13 +6,12 @@ nothing is drawn and the word stands in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.report.svg import (
     BAND,
     FAINT,
-    GROUPS,
     INK,
     LINE,
     MUTED,
@@ -144,7 +143,7 @@ class Axis:
         return decades(low, high) if self.log else steps(low, high, about)
 
 
-PERCENT = Axis(low=0.0, high=1.0, label="{:.0%}".format)
+PERCENT = Axis(low=0.0, high=1.0, label="{0:.0%}".format)
 
 
 def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) -> str:
@@ -163,15 +162,14 @@ def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) ->
     return document(bottom + 30, drawn, name=name)
 
 
-def bar_chart(name: str, rows: Sequence[Bar], axis: Axis, order: Sequence[str] = ()) -> str:
+def bar_chart(name: str, rows: Sequence[Bar], axis: Axis, colours: Mapping[str, str]) -> str:
     """Stacked bars with their totals, one row each; the slices' colours are explained on top.
 
     Args:
-        order: names of slices in the order of their colours.
+        colours: by name of a slice, in the order in which they are explained.
     """
     used = {piece.name for row in rows if not row.colour for piece in row.slices}
-    names = [piece for piece in dict.fromkeys((*order, *sorted(used))) if piece in used]
-    colours = dict(zip(names, GROUPS, strict=False))
+    names = [piece for piece in colours if piece in used]
     longest = max((max(_sum(row), row.high or 0.0) for row in rows), default=0.0)
     ticks = steps(0.0, longest or 1.0, 4)
     scale = Scale(low=0.0, high=ticks[-1], start=_LEFT, end=_RIGHT)
@@ -299,12 +297,12 @@ def _whisker(row: Interval, scale: Scale, middle: float) -> str:
     return drawn
 
 
-def _stack(row: Bar, scale: Scale, middle: float, colours: dict[str, str]) -> Iterable[str]:
+def _stack(row: Bar, scale: Scale, middle: float, colours: Mapping[str, str]) -> Iterable[str]:
     at = 0.0
     for piece in row.slices:
         left, right = scale(at), scale(at + piece.value)
         at += piece.value
-        box = rect((left, middle - 9), right - left, 18, row.colour or colours.get(piece.name, GROUPS[-1]))
+        box = rect((left, middle - 9), right - left, 18, row.colour or colours[piece.name])
         yield tip(f"{row.label}, {piece.name}: {piece.words}", box, arm=row.key)
     if row.low is not None and row.high is not None and row.slices:
         yield line((scale(row.low), middle), (scale(row.high), middle), INK, wide=1.2)

@@ -15,8 +15,9 @@ from harness.report.details import Closing
 from harness.report.dossier import Dossier, amount_words, money_axis
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
 from harness.report.executive_limits import change_part, method_part, risk_part, sources_part
-from harness.report.executive_money import GROUPS_OF_A_MONTH, money_part
+from harness.report.executive_money import money_part
 from harness.report.executive_parts import accuracy_chart, advice_part, compared_part, has_months
+from harness.report.palette import MONTH_COLOURS
 from harness.report.paper import (
     Block,
     Card,
@@ -330,7 +331,7 @@ def month_chart(dossier: Dossier, outlook: Outlook) -> Chart:
     said_all = "; ".join(f"{row.label}: {row.words}" for row in rows)
     return Chart(
         key="month",
-        svg=bar_chart("month", rows, money_axis(currency), ("today", *GROUPS_OF_A_MONTH)),
+        svg=bar_chart("month", rows, money_axis(currency), MONTH_COLOURS),
         alt=f"Bar chart of the cost of a month. {said_all}.",
         caption=said(
             "Cost of a month by what it is paid for; the thin line is the range of what is assumed.",

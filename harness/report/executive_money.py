@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from harness.outlook import ArmOutlook, BreakEvenCurve, CostGroup, Outlook
 from harness.report.charts import Axis, Curve, Mark, curve_chart
 from harness.report.dossier import MARKS, Dossier, money_axis
@@ -12,13 +14,7 @@ from harness.report.svg import MUTED, TODAY
 from harness.report.view import Cell, Column, Row, Table
 from harness.wording import money, money_range, one_line
 
-GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = (
-    "calls and machines",
-    "retrieval",
-    "changes",
-    "people",
-    "wrong answers",
-)
+GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
 """What a month is paid for, in the order in which it is stacked."""
 
 REACH = 2.2

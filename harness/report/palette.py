@@ -2,7 +2,8 @@
 
 The seven colours were searched for: at least 3:1 against both grounds, and as far apart as possible (in
 OKLab) for readers with full colour vision and for those who lack one kind of cone. Colour never stands
-alone: every mark has its arm's name beside it.
+alone: every mark has its arm's name beside it. What a month is paid for has five others, duller ones, of the
+same contrast.
 """
 
 from __future__ import annotations
@@ -18,6 +19,14 @@ OPTION_COLOURS = {
     Option.TUNE_RETRIEVE: "#be260b",
     Option.ROUTE: "#9649a7",
 }
+MONTH_COLOURS: dict[str, str] = {
+    "calls and machines": "#44689b",
+    "retrieval": "#3aa093",
+    "changes": "#8a7fb0",
+    "people": "#b98a2c",
+    "wrong answers": "#b5532a",
+}
+"""What a month is paid for, in the order in which it is stacked."""
 NEUTRAL = "#7d8793"
 """Baselines, margins, answers from outside and everything that is no arm; readable on both grounds."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from harness.report.palette import MONTH_COLOURS
 from harness.wording import one_line
 
 FONT = "Inter, system-ui, sans-serif"
@@ -18,8 +19,6 @@ INK, MUTED, FAINT, LINE, BAND = "#17212e", "#5a6675", "#8b96a5", "#d5dbe3", "#ee
 SHIP, WARN, BAD, TODAY = "#0b7a68", "#b45309", "#b3261e", "#3c4858"
 OTHER = "#7d90a8"
 PAPER = "#ffffff"
-GROUPS = ("#1f3a5f", "#4e86b8", "#3aa093", "#d9a441", "#b5532a")
-"""Slices of a bar, told apart by the colour-blind too."""
 
 _CLASS = {
     INK: "ink",
@@ -33,7 +32,7 @@ _CLASS = {
     TODAY: "today",
     OTHER: "other",
     PAPER: "paper",
-    **{colour: f"group{place}" for place, colour in enumerate(GROUPS)},
+    **{colour: f"group{place}" for place, colour in enumerate(MONTH_COLOURS.values())},
 }
 
 

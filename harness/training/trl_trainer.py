@@ -279,7 +279,8 @@ class Session:
         answered = self._answered()
         correct = sum(one.correct for one in answered)
         if answered:
-            seen.append(f"{correct} of {len(answered)} dev items right ({correct / len(answered):.0%})")
+            share = f"{100 * correct / len(answered):.0f} %"
+            seen.append(f"{correct} of {len(answered)} dev items right ({share})")
         watch = self.job.watch
         tell = watch.tell if watch else self.say
         if seen:

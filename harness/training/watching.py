@@ -86,7 +86,7 @@ def sample_lines(answered: Sequence[Answered], count: int) -> list[str]:
         text = " ".join(one.row.prompt[-1].content.split())
         shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
         verdict = "right" if one.correct else f"wrong, it is '{one.row.completion}'"
-        lines.append(f"  '{shown}' -> '{one.answer}' ({one.probability:.0%}): {verdict}")
+        lines.append(f"  '{shown}' -> '{one.answer}' ({100 * one.probability:.0f} %): {verdict}")
     return lines
 
 

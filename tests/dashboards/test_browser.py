@@ -10,6 +10,7 @@ import pytest
 from harness.store import list_runs
 from tests.support.browser import Served, faults, missing, open_browser, settled
 from tests.support.desk import write_tickets
+from tests.support.pages import make_run
 
 pytestmark = [
     pytest.mark.browser,
@@ -134,3 +135,22 @@ def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
         (pdf,) = downloads.glob("*.pdf")
         assert pdf.read_bytes().startswith(b"%PDF-") and pdf.stem == folder.run_id
         assert faults(driver) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_words_of_charts_can_be_read_in_either_theme(tmp_path: Path, dark: bool) -> None:
+    make_run(tmp_path)
+    script = (
+        "const ink = getComputedStyle(document.querySelector('.stApp')).color;"
+        "const words = [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg text')];"
+        "const others = words.filter(w => getComputedStyle(w).fill !== ink);"
+        "return [ink, words.length, others.map(w => w.textContent)]"
+    )
+    with Served(tmp_path / "runs") as address, open_browser(1280, dark=dark) as driver:
+        for page in ("quality", "latency", "cost", "route"):
+            driver.get(f"{address}/{page}")
+            settled(driver, lambda d: d.execute_script(script)[1] > 0)
+            settled(driver, None)
+            ink, _, others = driver.execute_script(script)
+            assert (sum(map(int, ink[4:-1].split(", "))) > 384) is dark, "the page follows what is preferred"
+            assert others == []

@@ -15,9 +15,9 @@ import pytest
 
 from dashboards import behind, learning, money_views, views
 from dashboards.spec import Axis, Interval, intervals, log_ticks
-from dashboards.theme import COST_COLOURS, GROUNDS, dash_of
+from dashboards.theme import GROUNDS, dash_of
 from harness.records import ArmId, Option
-from harness.report.palette import NEUTRAL, OPTION_COLOURS, colour_of
+from harness.report.palette import MONTH_COLOURS, NEUTRAL, OPTION_COLOURS, colour_of
 from harness.results import RunResults
 from tests.support import money
 from tests.support.results import CLASSICAL, RETRIEVE, TUNE, run_results
@@ -192,7 +192,7 @@ def test_no_two_options_look_alike(kind: str) -> None:
 
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_colours_stand_out_on_both_grounds(ground: str) -> None:
-    for colour in (*OPTION_COLOURS.values(), *COST_COLOURS.values(), NEUTRAL):
+    for colour in (*OPTION_COLOURS.values(), *MONTH_COLOURS.values(), NEUTRAL):
         assert contrast(colour, GROUNDS[ground]) >= 3.0, "WCAG 2.2, 1.4.11: graphical objects"
 
 

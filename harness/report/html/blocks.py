@@ -46,7 +46,7 @@ def spans(text: Text) -> str:
 
 
 def table_html(table: Table, caption: str = "", refs: Sequence[Sequence[int]] = ()) -> str:
-    """A table that scrolls within itself where it is too wide."""
+    """A table; on a narrow screen each row becomes a card, its cells under the names of their columns."""
     cited = (*refs, *(() for _ in table.columns))
     head = "".join(
         f'<th{_side(column)} scope="col">{_head(column)}{_refs(numbers)}</th>'
@@ -169,7 +169,7 @@ def _references(paper: Paper) -> str:
 
 def _row(row: Row, columns: Sequence[Column]) -> str:
     cells = "".join(
-        f"<td{_side(column)}>{_cell(cell, row.mark if place == 0 else '')}</td>"
+        f"<td{_side(column)}{_named(column)}><span>{_cell(cell, row.mark if place == 0 else '')}</span></td>"
         for place, (cell, column) in enumerate(zip(row.cells, columns, strict=True))
     )
     arm = f' data-arm="{escape(row.key)}"' if row.key else ""
@@ -183,6 +183,11 @@ def _cell(cell: Cell, mark: str) -> str:
 
 def _head(column: Column) -> str:
     return "<br>".join(escape(part) for part in column.head if part)
+
+
+def _named(column: Column) -> str:
+    name = " ".join(part for part in column.head if part)
+    return f' data-head="{escape(name)}"' if name else ""
 
 
 def _side(column: Column) -> str:

@@ -78,7 +78,9 @@ def test_an_interval_reaches_from_its_low_to_its_high_end() -> None:
 def test_the_unknown_draws_no_mark_and_keeps_its_word() -> None:
     svg = interval_chart("c", [row(None, None, None)])
     assert circles(svg) == [] and "unknown" in words(svg)
-    blank = bar_chart("b", [Bar(label="a", note="", slices=(), words="unknown", low=1.0, high=2.0)], Axis())
+    blank = bar_chart(
+        "b", [Bar(label="a", note="", slices=(), words="unknown", low=1.0, high=2.0)], Axis(), {}
+    )
     assert "unknown" in words(blank)
     assert not list(ET.fromstring(blank).iter(f"{SVG}rect"))
 
@@ -87,7 +89,7 @@ def test_slices_follow_each_other_and_end_at_the_total() -> None:
     """Of 0 to 100: 25 and 50 end at 284 and 460."""
     pieces = (Slice(name="people", value=25.0, words="$25"), Slice(name="calls", value=50.0, words="$50"))
     bar = Bar(label="a", note="", slices=pieces, words="$75", high=100.0, low=10.0)
-    svg = bar_chart("b", [bar], Axis(low=0.0), ("calls", "people"))
+    svg = bar_chart("b", [bar], Axis(low=0.0), {"calls": "#44689b", "people": "#b98a2c"})
     boxes = [
         (float(e.get("x", "")), float(e.get("width", "")))
         for e in ET.fromstring(svg).iter(f"{SVG}rect")
