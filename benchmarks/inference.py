@@ -7,7 +7,7 @@
 
 The same queries, one after the other, after three that do not count; the lanes take turns query by query,
 so that another job on the machine slows all of them. Greedy decoding need not find the likeliest label:
-how often it gave the same one is printed.
+how often it gave the same one is printed. Last, this project answers all queries at once, in batches.
 
 Run: python benchmarks/inference.py [--evalset support-tickets] [--items 40] [--threads 2] [--adapter DIR]
 """
@@ -159,6 +159,24 @@ def show(seconds: dict[str, list[float]], answers: dict[str, list[str]]) -> None
         )
 
 
+def show_batches(task: Task, model: TransformersChat) -> None:
+    """Queries a second where all are there at once; a first few warm up."""
+
+    def answer(items: Sequence[Item]) -> float:
+        requests = [
+            ChatRequest(item_id=item.id, messages=tune_messages(item.text, task.limits), choices=task.choices)
+            for item in items
+        ]
+        start = time.perf_counter()
+        replies = list(model.answer(requests))
+        assert not any(isinstance(reply, Failure) for reply in replies)
+        return time.perf_counter() - start
+
+    answer(task.items[:_WARM_UP])
+    items = task.items[_WARM_UP:]
+    print(f"{'exact label scores, batches':26} {len(items) / answer(items):6.2f} queries/s")
+
+
 def load(options: argparse.Namespace) -> Task:
     """Dev rows of the evalset: test rows stay unread."""
     raw: dict[str, Any] = {
@@ -185,8 +203,9 @@ def main() -> None:
     task = load(options)
     opening = ModelSettings(cache=cache_dir(os.environ), threads=options.threads, adapter=options.adapter)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
+    model = TransformersChat(MODEL, base, opening)
     lanes = {
-        "exact label scores": ours(task, TransformersChat(MODEL, base, opening)),
+        "exact label scores": ours(task, model),
         "generate, held to a trie": constrained(task, base, options.adapter, options.threads),
     }
     print(
@@ -194,9 +213,11 @@ def main() -> None:
     )
     if options.adapter is not None:  # the GGUF at hand is the base model's
         show(*run(task, lanes))
+        show_batches(task, model)
         return
     with llama_cpp(task, next(base.glob("*.gguf"))) as served:
         show(*run(task, {**lanes, "llama.cpp, one thread": served}))
+    show_batches(task, model)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Tuning a small model on this machine: this project's trainer beside TRL's `SFTTrainer` as its docs show it.
 
-Both tune the same base on the same rows with the same rank, rate, batch size and number of steps; the plain
-trainer has adapters on every layer, ours on the recipe's. Each adapter is then scored on the same dev rows
-by the same code, so that speed is read beside what it gave. The plain one trains in the same precision.
+All tune the same base on the same rows with the same rank, rate, batch size, precision and number of steps:
+the plain trainer and ours with adapters on every layer, which is the same mathematics, and ours with the
+recipe's layers. Each adapter is then scored on the same dev rows by the same code, so that speed is read
+beside what it gave. Loading is counted nowhere, the pass through frozen layers is.
 
 Run: python benchmarks/training.py [--evalset support-tickets] [--rows 400] [--epochs 1] [--dev 100]
 """
@@ -67,13 +68,13 @@ class Trained:
     tokens: int
 
 
-def ours(bench: Bench, scratch: Path) -> Trained:
-    """Train as the harness does; loading is not counted, the frozen layers' pass is."""
+def ours(bench: Bench, recipe: Recipe, out: Path) -> Trained:
+    """Train as the harness does."""
     job = Job(
         base=bench.base,
-        work=scratch / "work",
-        out=scratch / "ours",
-        recipe=bench.recipe,
+        work=out.with_name(f"{out.name}-work"),
+        out=out,
+        recipe=recipe,
         train=bench.conversations(bench.evalset.train),
         dev=(),
         threads=bench.opening.threads,
@@ -176,18 +177,24 @@ def main() -> None:
     bench = prepare(options)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        first = ours(bench, scratch)
-        second = plain(bench, scratch, first.tokens)
+        whole = ours(bench, replace(bench.recipe, tuned_layers=None), scratch / "whole")
+        upper = ours(bench, bench.recipe, scratch / "upper")
+        usual = plain(bench, scratch, whole.tokens)
         rows = len(bench.evalset.train)
         print(f"{rows} rows of {options.evalset}, {options.epochs:g} epochs, {bench.recipe.method}")
-        for name, done in (("this trainer", first), ("plain SFTTrainer", second)):
+        lanes = {
+            "plain SFTTrainer": usual,
+            "this trainer, all layers": whole,
+            f"this trainer, upper {bench.recipe.tuned_layers}": upper,
+        }
+        for name, done in lanes.items():
             accuracy = dev_accuracy(bench, done.adapter, options.dev)
-            speed = done.tokens / done.seconds
             print(
-                f"{name:18} {done.seconds:7.1f} s {speed:7.0f} tok/s   dev accuracy {accuracy:.3f} "
-                f"(n={min(options.dev, len(bench.evalset.dev))})"
+                f"{name:26} {done.seconds:7.1f} s {done.tokens / done.seconds:7.0f} tok/s "
+                f"x{usual.seconds / done.seconds:.2f}   dev accuracy {accuracy:.3f} "
+                f"(n={min(options.dev, len(bench.evalset.dev))})",
+                flush=True,
             )
-        print(f"ratio of tokens a second: {second.seconds / first.seconds:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Items and answers of a stored run, a few at a time, straight from its files. Calls no model.
 
 A run may hold a hundred thousand answers, so none of this reads them all: the index keeps where each item
-stands in `items.jsonl`, the marks keep one small number an item, and the texts of a page are read when it
-is shown.
+stands in `items.jsonl`, the marks keep one small number an item, stored with the results, and the texts of
+a page are read when it is shown.
 """
 
 from __future__ import annotations
