@@ -132,11 +132,17 @@ def decide(case: Case) -> Verdict:
     )
 
 
+def _lacking(arms: Sequence[ArmResult]) -> str:
+    rag, tuned = _dev_best(arms, _RAG), _dev_best(arms, _TUNED)
+    lacks = "retrieve arm" if tuned else "tuned arm" if rag else "retrieve arm and no tuned arm"
+    return f"The run has no {lacks}, so the two are not compared."
+
+
 def _answer_pair(
     case: Case, pair: tuple[ArmId, ArmId] | None, by_id: Mapping[ArmId, ArmResult]
 ) -> tuple[Answer, str, ArmId | None]:
     if pair is None:
-        return Answer.NOT_ENOUGH_EVIDENCE, "The run has no retrieve arm or no tuned arm to compare.", None
+        return Answer.NOT_ENOUGH_EVIDENCE, _lacking(case.arms), None
     rag, tuned = pair
     found = _between(case.comparisons, tuned, rag)
     if found is None:

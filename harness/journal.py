@@ -222,7 +222,13 @@ def _read_only(path: Path) -> sqlite3.Connection:
         db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     except sqlite3.OperationalError:
         db.close()
-        if not path.exists() or path.with_name(path.name + "-wal").exists():
+        if not path.exists():
+            raise StoreError(
+                f"The journal {path} is missing, and every answer with it.",
+                allowed="the file as it was written; bring it back from a copy",
+                run=f"harness resume {path.absolute().parent.name}   # without a copy: asks everything again",
+            ) from None
+        if path.with_name(path.name + "-wal").exists():
             raise
         db = sqlite3.connect(f"{address}&immutable=1", uri=True, timeout=5)
     return db
@@ -233,6 +239,11 @@ def _lane_key(lane: Lane) -> tuple[str, int, str]:
 
 
 def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    if not isinstance(error, sqlite3.OperationalError):
+        return StoreError(
+            f"The journal {path} is damaged: {error}.",
+            allowed="the file as it was written; bring it back from a copy",
+        )
     return StoreError(
         f"The journal {path} cannot be used: {error}.",
         allowed="a writable folder with free space",

@@ -23,12 +23,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from harness.curve_records import LearningCurves
 from harness.environment import Environment
 from harness.errors import IncompleteRun, StoreError, UsageError
 from harness.harm import UnseenLabels
@@ -39,10 +39,11 @@ from harness.results import RunResults
 from harness.serial import decode, decode_item, decode_results, encode
 
 ANSWERS = "answers.json"
-CURVES = "learning_curves.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
 UNSEEN = "unseen_labels.json"
+_FROM_JOURNAL = frozenset({"results.json", ANSWERS})
 _LOOKS = "test_looks.jsonl"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ class RunFolder:
 
     def lock(self) -> Lock:
         """When the plan was locked, under which digest."""
-        return decode(Lock, self._read("lock.json"))
+        return self._record("lock.json", lambda text: decode(Lock, text))
 
     def plan(self) -> ExperimentPlan:
         """The locked plan.
@@ -172,7 +173,7 @@ class RunFolder:
         """What trainings without a label answered to it; empty where none was made."""
         if not (self.root / UNSEEN).exists():
             return ()
-        return decode(tuple[UnseenLabels, ...], self._read(UNSEEN))
+        return self._record(UNSEEN, lambda text: decode(tuple[UnseenLabels, ...], text))
 
     def write_data_facts(self, facts: DataFacts) -> None:
         """Store what is known about the rows."""
@@ -180,18 +181,14 @@ class RunFolder:
 
     def data_facts(self) -> DataFacts:
         """What is known about the rows."""
-        return decode(DataFacts, self._read("data.json"))
+        return self._record("data.json", lambda text: decode(DataFacts, text))
 
     def write_results(self, results: RunResults) -> None:
         """Store what the run concludes."""
         write_atomically(self.root / "results.json", encode(results, indent=1) + "\n")
 
     def write_answers(self, answers: Mapping[str, Sequence[int]]) -> None:
-        """Store by arm what was answered to each test item, in the items' order.
-
-        Args:
-            answers: codes as in `harness.measure.scored.Scored.answer`.
-        """
+        """Store by arm what was answered to each test item: `Scored.answer`, in the items' order."""
         plain = {arm: [int(code) for code in codes] for arm, codes in answers.items()}
         write_atomically(self.root / ANSWERS, json.dumps(plain, separators=(",", ":")) + "\n")
 
@@ -199,7 +196,7 @@ class RunFolder:
         """What `write_answers` stored; empty in a run that was concluded before there was such a file."""
         if not (self.root / ANSWERS).exists():
             return {}
-        return decode(dict[str, list[int]], self._read(ANSWERS))
+        return self._record(ANSWERS, lambda text: decode(dict[str, list[int]], text))
 
     def results(self) -> RunResults:
         """What the run concluded.
@@ -212,7 +209,7 @@ class RunFolder:
                 f"Run {self.run_id} is incomplete: it has no results yet.",
                 run=f"harness resume {self.run_id}",
             )
-        return decode_results(self._read("results.json"))
+        return self._record("results.json", decode_results)
 
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
@@ -230,8 +227,9 @@ class RunFolder:
 
     def manifest(self) -> Manifest | None:
         """The manifest, None for an incomplete run."""
-        there = (self.root / "manifest.json").exists()
-        return decode(Manifest, self._read("manifest.json")) if there else None
+        if not (self.root / "manifest.json").exists():
+            return None
+        return self._record("manifest.json", lambda text: decode(Manifest, text))
 
     def discard_if_empty(self) -> None:
         """Remove the folder of a run whose rows could not be read: nothing was computed in it."""
@@ -247,6 +245,19 @@ class RunFolder:
                 f"Run {self.run_id} cannot go on: {error.strerror}.",
                 got=str(self.root),
                 allowed="a writable folder",
+            ) from error
+
+    def _record(self, name: str, read: Callable[[str], _T]) -> _T:
+        text = self._read(name)
+        try:
+            return read(text)
+        except StoreError as error:
+            again = f"harness score {self.run_id} --store" if name in _FROM_JOURNAL else None
+            raise StoreError(
+                f"{name} of run {self.run_id} is damaged, or of another version.",
+                got=error.got,
+                allowed="the file as it was written",
+                run=again,
             ) from error
 
     def _read(self, name: str) -> str:
@@ -343,25 +354,6 @@ def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
             run=f"mend or remove {path}",
         ) from error
     return len(seen | {plan_digest})
-
-
-def read_curves(home: Path) -> LearningCurves | None:
-    """The learning curves stored in a folder of curves; None where there are none yet.
-
-    Raises:
-        StoreError: if they are damaged.
-    """
-    try:
-        return decode(LearningCurves, (home / CURVES).read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"{home / CURVES} cannot be read: {error.strerror}.") from error
-
-
-def write_curves(home: Path, curves: LearningCurves) -> None:
-    """Store learning curves."""
-    write_atomically(home / CURVES, encode(curves, indent=1) + "\n")
 
 
 def make_folder(folder: Path) -> None:

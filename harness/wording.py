@@ -170,7 +170,7 @@ def _percentage(share: float, digits: int) -> str:
     shown = f"{100 * share:.{digits}f}"
     if share > 0 and float(shown) == 0:
         return f"<{smallest:.{digits}f}"
-    if share < 1 and float(shown) >= 100:
+    if round(share, 12) < 1 and float(shown) >= 100:
         return f">{100 - smallest:.{digits}f}"
     return shown
 

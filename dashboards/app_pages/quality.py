@@ -8,13 +8,13 @@ from dashboards import behind, learning, markup, pieces, state, views
 from dashboards.browser import browse
 from harness.diagnosis import ArmDiagnosis
 from harness.errors import UserError
+from harness.pipelines.curve_store import read_curves
 from harness.pipelines.pages import RunPage
 from harness.records import ArmId
 from harness.report.model import report_view
 from harness.report.palette import colour_of
 from harness.report.tables import labels_table
 from harness.results import ArmResult, RunResults
-from harness.store import read_curves
 from harness.wording import one_line, seconds, share_sentence
 
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")

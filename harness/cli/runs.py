@@ -48,7 +48,7 @@ def report(
 ) -> None:
     """Show a run again, or write it in other formats; nothing is run again. A use case: its prediction."""
     from harness.cli.show import show_results
-    from harness.pipelines.reporting import export_run
+    from harness.pipelines.reporting import closed_results, export_run
     from harness.report.executive import stated_rate
     from harness.store import find_run
 
@@ -58,7 +58,7 @@ def report(
         return
     folder = find_run(runs, name)
     if "text" in wanted:
-        show_results(folder, folder.results(), full=full)
+        show_results(folder, closed_results(folder), full=full)
     files = [one for one in wanted if one != "text"]
     if files:
         dress = make_dress(company, logo, currency, stated_rate(folder.results()))
@@ -98,17 +98,27 @@ def score(
         str, typer.Option("--price-at", help="Price the stored tokens at this day instead.")
     ] = "",
     price: Price = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="Store it in the run: for older or damaged records.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure and decide again from the journal; no model is called."""
     from harness.cli.show import show_results
-    from harness.pipelines.reporting import rescore
+    from harness.errors import UsageError
+    from harness.pipelines.reporting import rescore, store_again
     from harness.serial import encode
     from harness.store import find_run
 
     context = make_context(runs, open_progress(quiet=True), price=price)
     folder = find_run(runs, name)
-    results = rescore(folder, context, price_date)
+    if store and (price_date or price):
+        raise UsageError(
+            "A run is stored at the prices of its plan.",
+            got="--store with --price-at or --price",
+            allowed="--store alone, or other prices without it",
+        )
+    results = store_again(folder, context) if store else rescore(folder, context, price_date)
     if as_json:
         typer.echo(encode(results, indent=1))
     else:

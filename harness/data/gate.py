@@ -65,6 +65,12 @@ def check(evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS) -> tuple[Findin
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
 
 
+def of_what_is_left(evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS) -> tuple[Finding, ...]:
+    """The findings of a whole evalset, its power that of the rows that a limit left."""
+    power = {finding.code: finding for finding in _power(evalset, limits)}
+    return tuple(power.get(finding.code, finding) for finding in evalset.findings)
+
+
 def require_usable(name: str, findings: Sequence[Finding]) -> None:
     """Raise if a finding is an error.
 

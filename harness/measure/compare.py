@@ -33,8 +33,23 @@ def compare_arms(
     comparisons = []
     for pair, paired in found:
         p_holm = None if paired.p_value is None else next(adjusted)
-        comparisons.append(dataclasses.replace(_comparison(pair, paired, margin, design), p_holm=p_holm))
+        alone = dataclasses.replace(_comparison(pair, paired, margin, design), p_holm=p_holm)
+        comparisons.append(_in_family(alone, paired, design, len(raw)))
     return tuple(comparisons)
+
+
+def _in_family(found: Comparison, paired: PairedComparison, design: Design, tests: int) -> Comparison:
+    """Where the interval alone excludes 0 and the adjusted test does not: the items for a family of tests.
+
+    Bonferroni's level, which Holm's first step has, so no fewer than Holm would need.
+    """
+    if found.adjusted is found.relation or not paired.difference:
+        return found
+    strict = dataclasses.replace(_clustered(design, paired), level=1 - (1 - design.level) / tests)
+    counts = paired.counts
+    more = more_items_to_settle(counts.n, paired.difference, counts.discordance, strict)
+    why = "" if more else "the interval alone excludes 0; adjusted for all comparisons it is not settled"
+    return dataclasses.replace(found, more_items=more or None, more_items_reason=why)
 
 
 def _paired(

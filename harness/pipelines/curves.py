@@ -34,18 +34,12 @@ from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
 from harness.pipelines.context import Context
+from harness.pipelines.curve_store import read_curves, write_curves
 from harness.pipelines.evalset import load_rows
 from harness.pipelines.workshop import Workshop, open_embedder
 from harness.plan import ArmPlan, ExperimentPlan, dump_plan
 from harness.records import Evalset, Item, Option, Outcome, Settled
-from harness.store import (
-    RunFolder,
-    count_looks,
-    make_folder,
-    read_curves,
-    write_atomically,
-    write_curves,
-)
+from harness.store import RunFolder, count_looks, make_folder, write_atomically
 
 LEARNING = (Option.CLASSICAL, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
 """Options whose answers change with the number of training examples."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from harness.data.gate import require_usable
+from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids
 from harness.data.load import FileOptions, load_evalset, load_file
 from harness.data.out_of_scope import out_of_scope_of
@@ -32,9 +33,10 @@ def load_rows(plan: ExperimentPlan, context: Context) -> Evalset:
         )
         evalset = load_file(Path(data.file), options)
     require_usable(evalset.name, evalset.findings)
-    return limit_evalset(
+    left = limit_evalset(
         evalset, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
     )
+    return dataclasses.replace(left, findings=of_what_is_left(left))
 
 
 def out_of_scope_rows(plan: ExperimentPlan, context: Context) -> tuple[Item, ...]:

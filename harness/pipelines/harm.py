@@ -29,6 +29,7 @@ from harness.pipelines.bakeoff import (
     same_rows,
     settle_on_dev,
 )
+from harness.pipelines.closing import conclude_again
 from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
@@ -194,12 +195,11 @@ def _keep(folder: RunFolder, arm: str, found: UnseenLabel) -> None:
 
 def _conclude_again(folder: RunFolder, before: RunResults, context: Context) -> RunResults:
     """The same looks: no option chooses anything by what was found."""
-    manifest = folder.manifest()
-    folder.reopen()
-    results = conclude_and_store(folder, before.looks, context)
-    if manifest is not None:
-        folder.write_manifest(
-            finished_at=context.clock(), wall_s=manifest.wall_s, environment=manifest.environment
-        )
+    closed = folder.manifest()
+    results = (
+        conclude_and_store(folder, before.looks, context)
+        if closed is None
+        else conclude_again(folder, before.looks, closed, context)
+    )
     context.progress.close()
     return results

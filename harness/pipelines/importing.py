@@ -24,7 +24,7 @@ from harness.environment import MemoryWatch
 from harness.errors import IncompleteRun, UsageError
 from harness.journal import Journal, Lane
 from harness.pipelines.bakeoff import Kitchen, fit_and_answer, same_rows
-from harness.pipelines.conclude import conclude_and_store
+from harness.pipelines.closing import conclude_again
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
 from harness.pipelines.tuners import local_tuner
@@ -83,15 +83,10 @@ def import_into(folder: RunFolder, wish: ImportWish, context: Context) -> RunRes
     done = (
         _import_adapter(folder, wish, context) if wish.path.is_dir() else _import_file(folder, wish, context)
     )
-    folder.reopen()
     plan_digest = folder.lock().plan_digest
     look = hashlib.sha256(f"{plan_digest}\n{done.sha256}".encode()).hexdigest()
     looks = count_looks(context.runs, folder.data_facts().digests["test"], look)
-    results = conclude_and_store(folder, looks, context)
-    folder.write_manifest(
-        finished_at=context.clock(), wall_s=manifest.wall_s, environment=manifest.environment
-    )
-    return results
+    return conclude_again(folder, looks, manifest, context)
 
 
 def read_imports(folder: RunFolder) -> tuple[Imported, ...]:

@@ -8,11 +8,12 @@ from datetime import date
 from pathlib import Path
 
 from harness.answers import ItemAnswer
-from harness.errors import StoreError, UsageError
+from harness.errors import IncompleteRun, StoreError, UsageError
 from harness.measure.cost import cost_lines
 from harness.measure.quality import Measuring, fit_dev_temperature
 from harness.measure.runs import compare_runs as compare_scored
 from harness.measure.runs import item_answers
+from harness.pipelines.closing import conclude_again
 from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context
 from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
@@ -24,7 +25,7 @@ from harness.report.dress import PLAIN, Dress
 from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
 from harness.report.export import Reported, write_report
 from harness.results import RunResults
-from harness.store import Manifest, RunFolder
+from harness.store import Manifest, RunFolder, count_looks
 
 
 def export_run(
@@ -36,9 +37,7 @@ def export_run(
         IncompleteRun, UsageError, StoreError: as `RunFolder.results` and `write_report`; also if the
             results were changed after the run was closed.
     """
-    results, closing = folder.results(), folder.manifest()
-    if closing is not None:
-        _as_closed(folder, closing)
+    results, closing = closed_results(folder), folder.manifest()
     temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
     answers: list[ItemAnswer] = []
     labels = tuple(label.name for label in folder.data_facts().labels)
@@ -49,8 +48,20 @@ def export_run(
     return write_report(reported, formats, out_dir)
 
 
+def closed_results(folder: RunFolder) -> RunResults:
+    """The results that a run was closed with, or those it has so far.
+
+    Raises:
+        StoreError: if plan or results were changed after the run was closed.
+    """
+    results, closing = folder.results(), folder.manifest()
+    folder.plan()
+    if closing is not None:
+        _as_closed(folder, closing)
+    return results
+
+
 def _as_closed(folder: RunFolder, closing: Manifest) -> None:
-    """A report for others is made of the results that the run was closed with."""
     found = hashlib.sha256((folder.root / "results.json").read_bytes()).hexdigest()
     noted = closing.files.get("results.json", found)
     if found != noted:
@@ -58,7 +69,7 @@ def _as_closed(folder: RunFolder, closing: Manifest) -> None:
             f"results.json of run {folder.run_id} was changed after the run was closed.",
             got=found[:12],
             allowed=noted[:12],
-            run=f"harness score {folder.run_id}   # measures again from the journal",
+            run=f"harness score {folder.run_id} --store   # measures again from the journal",
         )
 
 
@@ -78,6 +89,25 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
             ) from error
         plan = plan.model_copy(update={"cost": plan.cost.model_copy(update={"price_date": day})})
     return conclude(folder, folder.results().looks, context, plan=plan)
+
+
+def store_again(folder: RunFolder, context: Context) -> RunResults:
+    """Measure and decide again, and close the run with that: for older records and damaged ones.
+
+    Raises:
+        IncompleteRun: if the run was never closed.
+    """
+    closed = folder.manifest()
+    if closed is None:
+        raise IncompleteRun(
+            f"Run {folder.run_id} is incomplete; there is nothing to store again.",
+            run=f"harness resume {folder.run_id}",
+        )
+    try:
+        looks = closed_results(folder).looks
+    except StoreError:
+        looks = count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
+    return conclude_again(folder, looks, closed, context)
 
 
 def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:

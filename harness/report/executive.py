@@ -16,7 +16,13 @@ from harness.report.dossier import Dossier, amount_words, money_axis
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
 from harness.report.executive_limits import change_part, method_part, risk_part, sources_part
 from harness.report.executive_money import money_part
-from harness.report.executive_parts import accuracy_chart, advice_part, compared_part, has_months
+from harness.report.executive_parts import (
+    accuracy_chart,
+    advice_part,
+    compared_part,
+    has_months,
+    new_to_it,
+)
 from harness.report.palette import MONTH_COLOURS
 from harness.report.paper import (
     Block,
@@ -117,12 +123,23 @@ def _notices(results: RunResults, closing: Closing | None) -> tuple[str, ...]:
     if results.verdict.pair is None:
         found.append("RAG and fine-tuning were not both run, so they are not compared.")
     elif results.verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
-        found.append("Not enough evidence: RAG and fine-tuning cannot be told apart on these items.")
+        found.append(_not_enough(results))
     if results.outlook is None:
         found.append("No monthly figures: the plan says nothing of volume and of what is done today.")
     elif not has_months(results):
         found.append("No monthly totals: the plan does not state all they are made of (see The money).")
     return tuple(found)
+
+
+def _not_enough(results: RunResults) -> str:
+    asked = set(results.verdict.pair or ())
+    found = next((c for c in results.comparisons if {c.a, c.b} == asked), None)
+    if found is not None and found.relation is not found.adjusted:
+        return (
+            "Not enough evidence: RAG and fine-tuning differ on these items, but after allowing for all "
+            "comparisons made it may be chance."
+        )
+    return "Not enough evidence: RAG and fine-tuning cannot be told apart on these items."
 
 
 def _standfirst(dossier: Dossier) -> Text:
@@ -135,7 +152,7 @@ def _standfirst(dossier: Dossier) -> Text:
     return said(
         f"{name} answered ",
         Span(text=percent(accuracy.value), strong=True, refs=dossier.accuracy(ship)),
-        f" of {accuracy.n:,} test items correctly. It had seen none of them before.",
+        f" of {accuracy.n:,} test items correctly. {new_to_it(ship)}",
     )
 
 

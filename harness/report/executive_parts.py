@@ -34,7 +34,7 @@ def compared_part(dossier: Dossier) -> Part:
     data = results.data
     lead = said(
         f"{len(results.arms)} ways of doing it answered the same {data.test:,} test items. "
-        "None had seen them before."
+        f"{new_to_it(results.arms[0]) if results.arms else ''}"
     )
     drawn = (accuracy_chart(dossier),) if has_months(results) else ()  # else it stands on page 1
     return Part(
@@ -44,6 +44,15 @@ def compared_part(dossier: Dossier) -> Part:
         fresh=True,
         blocks=(_arms_grid(dossier), *drawn, *_differences(dossier)),
     )
+
+
+def new_to_it(arm: ArmResult) -> str:
+    """Whether the test items were new to what learned from the training rows."""
+    quality = arm.quality
+    known = quality.accuracy.n - quality.accuracy_without_overlap.n
+    if not known:
+        return "None had been seen before."
+    return f"All but {known:,} were new: these stand word for word among the items to learn from."
 
 
 def has_months(results: RunResults) -> bool:
@@ -198,7 +207,7 @@ def _differences(dossier: Dossier) -> list[Block]:
             Column(head=("first against second",), right=False),
             Column(head=("points", "(interval)")),
             Column(head=("only first / only", "second was right")),
-            Column(head=("chance of this", "if equal (p)")),
+            Column(head=("chance of this if", "equal, adjusted (p)")),
             Column(head=("so the first is",), right=False),
         ),
         rows=rows,

@@ -171,7 +171,7 @@ def _timing(timing: Timing, attempts: int | None) -> str:
 
 def _costs(lines: tuple[CostLine, ...]) -> Table:
     return Table(
-        columns=line_columns("this query"),
+        columns=line_columns("1,000 like it"),
         rows=tuple(Row(cells=line_cells(line)) for line in lines),
         notes=(*basis_notes(line.basis for line in lines), *source_notes(line.source for line in lines)),
     )

@@ -144,6 +144,10 @@ def _ship_words(results: RunResults) -> str:
     return f"{one_line(str(arm.arm))}: accuracy {share_sentence(arm.quality.accuracy)}"
 
 
+def _what_it_takes(verdict: Verdict) -> str:
+    return "; the figures below are what it would have to reach" if verdict.frontier else ""
+
+
 def _frontier(verdict: Verdict) -> Section:
     title = "Large hosted (frontier) models"
     if verdict.frontier_measured:
@@ -152,7 +156,7 @@ def _frontier(verdict: Verdict) -> Section:
     blocks: list[Block] = [
         Fact(
             label="frontier RAG",
-            text=f"{NOT_MEASURED}. None was run; the figures below are what it would have to reach.",
+            text=f"{NOT_MEASURED}. None was run{_what_it_takes(verdict)}.",
             tone="warn",
         )
     ]

@@ -82,7 +82,9 @@ def decision(results: RunResults) -> str:
     verdict = results.verdict
     ship = arm_named(results, verdict.ship)
     if ship is None:
-        return f"Use none of them yet: {_answer(verdict)}."
+        barred = {veto.arm for veto in verdict.vetoes}
+        why = "each breaks a limit; " if barred and barred >= set(arm_ids(results)) else ""
+        return f"Use none of them yet: {why}{_answer(verdict)}."
     name = plain_name(ship.arm, arm_ids(results))
     if verdict.pair is not None and ship.arm in verdict.pair and verdict.answer is not Answer.TIED:
         return f"Use {name}: {_answer(verdict)}."

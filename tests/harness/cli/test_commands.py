@@ -115,6 +115,24 @@ def test_a_damaged_run_is_told_apart(harness: Command, tickets: Path, tmp_path: 
     assert changed.code == 1 and "changed after it was locked" in changed.err
 
 
+def test_changed_or_damaged_results_are_refused_and_made_again_from_the_journal(
+    harness: Command, tickets: Path, tmp_path: Path
+) -> None:
+    harness(*flags(tickets, *ARMS))
+    (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
+    results = folder / "results.json"
+    first = json.loads(results.read_text())
+    for damaged in (results.read_text().replace('"looks": 1', '"looks": 7'), results.read_text()[:500]):
+        results.write_text(damaged)
+        for form in ("text", "md"):
+            refused = harness("report", "--format", form)
+            assert refused.code == 1 and f"harness score {folder.name} --store" in refused.err
+        mended = harness("score", "--store")
+        assert mended.code == 0 and json.loads(results.read_text()) == first
+        assert harness("report").code == 0
+    assert harness("score", "--store", "--price-at", "2026-11-01").code == 2
+
+
 def test_doctor_looks_and_never_shows_a_key(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     said = harness("doctor")

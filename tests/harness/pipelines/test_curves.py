@@ -18,10 +18,11 @@ from harness.journal import Journal
 from harness.models.remembering import KnownTexts
 from harness.pipelines import curves, workshop
 from harness.pipelines.bakeoff import start_bakeoff
+from harness.pipelines.curve_store import read_curves
 from harness.pipelines.curves import CurveRequest, curves_of_plan, curves_of_run
 from harness.results import RunResults
 from harness.serial import decode, encode
-from harness.store import RunFolder, count_looks, list_runs, read_curves
+from harness.store import RunFolder, count_looks, list_runs
 from tests.harness.pipelines.test_bakeoff import Shop, context, plan
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedTuner, WordEmbedder
