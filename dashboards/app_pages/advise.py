@@ -16,12 +16,13 @@ from advisor.cost.money import CURRENCIES
 from advisor.errors import CaseError
 from advisor.recommend import Basis, recommend
 from advisor.rubric import load_rubric
-from advisor.use_case import UseCase
+from advisor.use_case import Task, UseCase
 from dashboards import advice_views, launch, markup, pieces, questions, state
 from dashboards.markup import Figure
 from dashboards.planning import plan_text, prediction_pdf
 from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
 from harness.data.load import builtin_evalsets
+from harness.report.case_parts import NOT_BUILT
 from harness.wording import one_line
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -266,8 +267,8 @@ def expectations(advice: Advice) -> None:
     st.html(markup.notes(foot))
 
 
-def take_away(case_text: str) -> None:
-    """The use case and the plan as files, and the way to a measurement."""
+def take_away(case_text: str, *, measurable: bool) -> None:
+    """The use case and the plan as files, and the way to a measurement, where there is one."""
     st.subheader("Put it to the test", anchor=False)
     evalsets = sorted(builtin_evalsets())
     one, two, three = st.columns(3)
@@ -286,6 +287,9 @@ def take_away(case_text: str) -> None:
             width="stretch",
         )
         st.caption("This form for `advisor assess`, and what is predicted, to hand on.")
+    if not measurable:
+        two.info(NOT_BUILT, icon=":material/science_off:")
+        return
     with two:
         if st.button("Test it on my own table", type="primary", icon=":material/science:", width="stretch"):
             launch.take_along(case_text)
@@ -329,7 +333,7 @@ def show() -> None:
         reasons(advice)
         what_would_change(advice)
     expectations(advice)
-    take_away(case_text)
+    take_away(case_text, measurable=case.task in (None, Task.CLASSIFICATION))
 
 
 pieces.heading(

@@ -18,6 +18,7 @@ from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context
 from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
 from harness.pipelines.prices import prices_for
+from harness.plan import ExperimentPlan
 from harness.prompts.classification import Example, render
 from harness.records import Failure, Item, Message, Neighbour, Option, Prediction
 from harness.report.compare import ComparedRuns
@@ -80,6 +81,7 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
         UsageError: if the day is no date.
     """
     plan = folder.plan()
+    _known_models(folder.results(), plan, context)
     if price_date:
         try:
             day = date.fromisoformat(price_date)
@@ -89,6 +91,18 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
             ) from error
         plan = plan.model_copy(update={"cost": plan.cost.model_copy(update={"price_date": day})})
     return conclude(folder, folder.results().looks, context, plan=plan)
+
+
+def _known_models(results: RunResults, plan: ExperimentPlan, context: Context) -> None:
+    """A price for a model that the run does not know would change nothing and go unnoticed."""
+    known = sorted({arm.model for arm in plan.arms if "/" in arm.model} | set(plan.cost.frontier))
+    unknown = [text for text in context.price_overrides if text.partition("=")[0] not in known]
+    if unknown:
+        raise UsageError(
+            f"Run {results.run_id} has no such model to price.",
+            got=", ".join(unknown),
+            allowed=", ".join(f"{name}=INPUT/OUTPUT" for name in known) or None,
+        )
 
 
 def store_again(folder: RunFolder, context: Context) -> RunResults:

@@ -31,9 +31,16 @@ REASONED = 3
 """Options whose reasons are shown in full."""
 
 
+NOT_BUILT = "Bake-offs measure labels only so far, so this advice cannot be tested with this tool yet."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDossier:
-    """The advice, the reader's currency, and the citations handed out so far."""
+    """The advice, the reader's currency, and the citations handed out so far.
+
+    Attributes:
+        command: what tests the advice; '' where nothing here can.
+    """
 
     advice: Advice
     currency: Currency
@@ -261,7 +268,10 @@ def _change(dossier: CaseDossier) -> Part:
             need = f"Of these {settle.items_to_label:,} are still to be labelled. {need}"
         blocks.append(
             Points(
-                items=(said(capital(one_line(settle.sentence)), ". ", need), said("Run: ", dossier.command)),
+                items=(
+                    said(capital(one_line(settle.sentence)), ". ", need),
+                    said("Run: ", dossier.command) if dossier.command else said(NOT_BUILT),
+                ),
                 label="What a measurement takes",
             )
         )

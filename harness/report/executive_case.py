@@ -8,7 +8,15 @@ from decimal import Decimal
 
 from advisor.advice import Advice, Answer, OptionAdvice, Prediction
 from harness.records import Option
-from harness.report.case_parts import CaseDossier, case_parts, cost_chart, money_span, months, share_span
+from harness.report.case_parts import (
+    NOT_BUILT,
+    CaseDossier,
+    case_parts,
+    cost_chart,
+    money_span,
+    months,
+    share_span,
+)
 from harness.report.charts import Interval, interval_chart
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
 from harness.report.palette import OPTION_COLOURS
@@ -193,6 +201,8 @@ def _accuracy_row(option: OptionAdvice) -> Interval:
 
 def _next_step(dossier: CaseDossier) -> Panel:
     settle = dossier.advice.settle
+    if not dossier.command:
+        return Panel(title="Next step", lines=(said(NOT_BUILT),), mood="warn")
     lines = [said("Measure it: the prediction is locked first, then every option answers the same items.")]
     if settle is not None:
         items = f"{settle.items:,} items would tell the two closest options apart"

@@ -68,6 +68,8 @@ def answer_words(verdict: Verdict) -> str:
             )
             return f"A tie between {rag} and {tuned}.{cheaper}"
         case Answer.NOT_ENOUGH_EVIDENCE:
+            if verdict.pair is None:
+                return "RAG and fine-tuning were not both run."
             return f"Not enough evidence to choose between {rag} and {tuned}."
         case _:
             assert_never(verdict.answer)

@@ -56,8 +56,8 @@ def option_name(option: str) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with a large first letter."""
-    return text[:1].upper() + text[1:]
+    """The text with a large first letter, unless it begins with the name of a model."""
+    return text if "/" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def in_plain_words(sentence: str, results: RunResults) -> str:

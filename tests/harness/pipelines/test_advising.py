@@ -42,7 +42,18 @@ def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 8
 
 
-@pytest.mark.parametrize("case", EXAMPLES, ids=lambda path: path.stem)
+def classifies(case: Path) -> bool:
+    return "task: classification" in case.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", [c for c in EXAMPLES if not classifies(c)], ids=lambda path: path.stem)
+def test_what_asks_for_more_than_labels_gets_advice_and_no_bake_off(case: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="on labels") as caught:
+        plan_case(request(case), context(tmp_path))
+    assert "advisor assess" in str(caught.value)
+
+
+@pytest.mark.parametrize("case", [c for c in EXAMPLES if classifies(c)], ids=lambda path: path.stem)
 def test_every_example_becomes_a_plan_that_reads_back(case: Path, tmp_path: Path) -> None:
     plan = plan_case(request(case), context(tmp_path))
     assert plan.advice is not None and plan.advice.case_sha256
@@ -65,7 +76,8 @@ def test_the_prediction_is_made_for_the_model_that_runs(tmp_path: Path) -> None:
 
 
 def test_a_changed_prediction_is_another_plan(tmp_path: Path) -> None:
-    plan = plan_case(request(EXAMPLES[0]), context(tmp_path))
+    case = next(path for path in EXAMPLES if path.stem == "ticket-routing")
+    plan = plan_case(request(case), context(tmp_path))
     assert plan.advice is not None
     other = plan.model_copy(update={"advice": plan.advice.model_copy(update={"answer": "tied"})})
     assert other.digest != plan.digest
