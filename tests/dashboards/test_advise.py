@@ -103,6 +103,14 @@ def test_the_form_is_kept_while_another_page_is_looked_at(open_page: Open, tmp_p
     assert app.text_input(key=key("name")).value == "Mine"
 
 
+def test_what_cannot_be_measured_offers_no_plan(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(tmp_path, "advise")
+    app.selectbox(key="start").set_value("realtime-stocks").run()
+    assert not app.exception
+    assert {button.label for button in app.get("download_button")} == {"CASE.yaml", "Prediction as PDF"}
+    assert any("labels only" in info.value for info in app.info)
+
+
 def test_the_case_and_its_plan_can_be_taken_along(open_page: Open, tmp_path: Path) -> None:
     app = open_page(tmp_path, "advise")
     case = load_case(next(path for path in EXAMPLES if path.stem == "ticket-routing"))
