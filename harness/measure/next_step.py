@@ -115,7 +115,7 @@ def biggest_risk(scene: Scene, arms: Sequence[ArmOutlook]) -> str:
     """The first risk that holds, by the order this module names."""
     verdict, data = scene.results.verdict, scene.results.data
     if verdict.ship is None:
-        return "Nothing may be shipped: every arm is ruled out or none was run."
+        return "Using one of these arms all the same: none keeps the limits that were set before the run."
     arm = scene.arms[verdict.ship]
     checks = (
         _not_own_rows(data.provenance),

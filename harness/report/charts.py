@@ -143,7 +143,7 @@ class Axis:
         return decades(low, high) if self.log else steps(low, high, about)
 
 
-PERCENT = Axis(low=0.0, high=1.0, label="{0:.0%}".format)
+PERCENT = Axis(low=0.0, high=1.0, label=lambda share: f"{100 * share:.0f} %")
 
 
 def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) -> str:

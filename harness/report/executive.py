@@ -312,7 +312,14 @@ def _holds(dossier: Dossier) -> Panel:
     outlook = dossier.results.outlook
     title = "Until when this holds"
     if outlook is None or outlook.valid_until is None:
-        return Panel(title=title, lines=(said("No day is known on which something would change it."),))
+        return Panel(
+            title=title,
+            lines=(
+                said(
+                    "Nothing known today, such as a price change or the end of a model, sets it a last day."
+                ),
+            ),
+        )
     lines = [said(Span(text=day_words(outlook.valid_until), strong=True, refs=dossier.validity()))]
     lines += [
         said(in_plain_words(limit.sentence, dossier.results))

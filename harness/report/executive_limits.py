@@ -44,7 +44,7 @@ def change_part(dossier: Dossier) -> Part:
         rows = tuple((_when(limit), _limit(dossier, limit)) for limit in limits)
         blocks.append(Terms(rows=rows, label="Dates and limits that are known"))
     valid = None if outlook is None else outlook.valid_until
-    lead = said("Nothing with a known day will change it.")
+    lead = said("Nothing known today, such as a price change or the end of a model, sets it a last day.")
     if valid is not None:
         lead = said(
             "This decision holds until ",
