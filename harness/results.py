@@ -228,8 +228,8 @@ class FrontierGap:
 
     Attributes:
         usd_per_1k: list price of the counted tokens (another model's tokenizer: an estimate).
-        accuracy_to_win: that of the arm to ship plus the margin; whether so much would be significant
-            depends on the items; None if that lies above 1.
+        accuracy_to_win: that of the arm to ship plus the margin, or the plan's floor where nothing may be
+            shipped; whether so much would be significant depends on the items; None if it lies above 1.
         accuracy_same_cost_per_correct: accuracy at which a correct answer costs the same; None if
             it lies above 1 ('never cheaper').
         settle_usd: list price of all calls of `settle_command`, each taken to be as long as a retrieve query.

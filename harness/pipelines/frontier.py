@@ -28,11 +28,14 @@ def frontier_gaps(
 ) -> tuple[FrontierGap, ...]:
     """One gap for each frontier model of the plan; none without a counted retrieve arm.
 
+    Where nothing may be shipped, the floor of the plan is what it would have to reach; without a floor
+    there is nothing to name.
+
     Args:
         calls: what a run of the model takes, see `calls_to_settle`.
     """
     counted = counted_usage(arms)
-    if counted is None or ship is None:
+    if counted is None or (ship is None and plan.decision.quality_floor is None):
         return ()
     return tuple(_gap(model, plan, ship, book, counted, calls) for model in plan.cost.frontier)
 
@@ -79,7 +82,7 @@ def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
 
 
 def _gap(
-    model: str, plan: ExperimentPlan, ship: ArmResult, book: PriceBook, counted: Usage, calls: int
+    model: str, plan: ExperimentPlan, ship: ArmResult | None, book: PriceBook, counted: Usage, calls: int
 ) -> FrontierGap:
     command = shlex.join(["harness", "bakeoff", *_rows(plan), "--model", model])
     try:
@@ -91,7 +94,7 @@ def _gap(
         return FrontierGap(
             model=model,
             usd_per_1k=unknown,
-            accuracy_to_win=_to_win(ship, plan.decision.margin),
+            accuracy_to_win=_to_win(ship, plan.decision),
             accuracy_same_cost_per_correct=None,
             settle_usd=None,
             settle_command=command,
@@ -102,7 +105,7 @@ def _gap(
     return FrontierGap(
         model=model,
         usd_per_1k=Money(usd=per_1k, basis=PriceBasis.ESTIMATE, source=source),
-        accuracy_to_win=_to_win(ship, plan.decision.margin),
+        accuracy_to_win=_to_win(ship, plan.decision),
         accuracy_same_cost_per_correct=_same_cost(per_1k, ship),
         settle_usd=None if per_1k is None else per_1k * calls / 1000,
         settle_command=command,
@@ -125,14 +128,19 @@ def _rows(plan: ExperimentPlan) -> list[str]:
     return words + ([] if data.limit_train is None else ["--limit-train", str(data.limit_train)])
 
 
-def _to_win(ship: ArmResult, margin: float) -> float | None:
-    """Accuracy at which it would be better than the shipped arm by more than the margin."""
+def _to_win(ship: ArmResult | None, decision: DecisionPlan) -> float | None:
+    """Accuracy at which it would beat the shipped arm by more than the margin, or keep the floor."""
+    if ship is None:
+        return decision.quality_floor
+    margin = decision.margin
     value = ship.quality.accuracy.value
     return None if value is None or value + margin > 1 else value + margin
 
 
-def _same_cost(per_1k: Decimal | None, ship: ArmResult) -> float | None:
+def _same_cost(per_1k: Decimal | None, ship: ArmResult | None) -> float | None:
     """Accuracy at which 1,000 correct answers cost the same; None where that lies above 1 or is unknown."""
+    if ship is None:
+        return None
     own = ship.cost.usd_per_1k_correct.usd
     if per_1k is None or not own:
         return None

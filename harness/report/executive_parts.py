@@ -182,10 +182,10 @@ def _accuracy_row(arm: ArmResult, verdict: Verdict, among: Sequence[ArmId]) -> I
 
 
 def _differences(dossier: Dossier) -> list[Block]:
-    """Which differences are real, for the arm to use and for the pair asked about."""
+    """Which differences are real, for the arm to use and the pair asked about; all where none may be used."""
     results = dossier.results
     ship, pair = results.verdict.ship, set(results.verdict.pair or ())
-    wanted = [c for c in results.comparisons if ship in (c.a, c.b) or {c.a, c.b} == pair]
+    wanted = [c for c in results.comparisons if ship in (None, c.a, c.b) or {c.a, c.b} == pair]
     rows = tuple(
         Row(
             cells=(

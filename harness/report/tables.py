@@ -194,7 +194,7 @@ def frontier_table(verdict: Verdict) -> Table:
         columns=(
             Column(head=("model", "(not run)"), right=False),
             Column(head=("$ per 1k", "queries")),
-            Column(head=("accuracy to", "win by margin")),
+            Column(head=("accuracy to", "keep the floor" if verdict.ship is None else "win by margin")),
             Column(head=("accuracy for same", "$ per correct")),
             Column(head=("$ to", "settle it")),
         ),

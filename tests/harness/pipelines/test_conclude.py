@@ -99,6 +99,22 @@ def test_the_command_that_settles_it_names_the_same_split_and_pays_all_its_calls
         assert gap.settle_usd == gap.usd_per_1k.usd * Decimal(calls) / 1000
 
 
+def test_where_nothing_may_be_shipped_a_frontier_model_would_have_to_keep_the_floor(
+    shop, tickets: Path, tmp_path: Path
+) -> None:
+    shop()
+    arms = [{"option": "floor"}, {"option": "retrieve", "model": "m"}]
+    floor = {"quality_floor": 0.999, "max_p95_ms": 1e-9, "bootstrap_draws": 200}
+    found = start_bakeoff(plan(tickets, arms=arms, decision=floor), context(tmp_path))[1].verdict
+    assert found.ship is None and found.frontier
+    assert {gap.accuracy_to_win for gap in found.frontier} == {0.999}
+    assert {gap.accuracy_same_cost_per_correct for gap in found.frontier} == {None}
+    no_floor = plan(tickets, arms=[{"option": "floor"}, {"option": "retrieve", "model": "m"}])
+    assert all(
+        gap.accuracy_to_win != 0.999 for gap in start_bakeoff(no_floor, context(tmp_path))[1].verdict.frontier
+    )
+
+
 def test_calls_to_settle_by_hand() -> None:
     row = Item(id="1", text="t", label="a")
     # 2 arms x (120 dev + 560 test + 200 timed) + 3 values of k x 100 dev items
