@@ -115,7 +115,7 @@ def find_flips(case: UseCase, judge: Judge, now: Outcome) -> tuple[Flip, ...]:
         for above in (True, False):
             flip = _nearest(at, max(value, low), (low, high), now, above)
             if flip is not None:
-                found.append(_flip((field, unit), value, flip, above, assumed))
+                found.append(_flip((field, unit), value, (now, flip), above, assumed))
     return tuple(found)
 
 
@@ -159,11 +159,18 @@ def _nearest(
     return None
 
 
-def _flip(what: tuple[str, str], now: float, flip: tuple[float, Outcome], above: bool, assumed: bool) -> Flip:
+def _flip(
+    what: tuple[str, str],
+    now: float,
+    turn: tuple[Outcome, tuple[float, Outcome]],
+    above: bool,
+    assumed: bool,
+) -> Flip:
     field, unit = what
-    at, (option, answer) = flip
+    (first, _), (at, (option, answer)) = turn
     side, shown = "above" if above else "below", _round(at)
-    leads = "nothing is left" if option is None else f"{option.value} comes first"
+    stays = "stays" if option is first else "comes"
+    leads = "nothing is left" if option is None else f"{option.value} {stays} first"
     return Flip(
         field=field,
         now=now,

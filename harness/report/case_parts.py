@@ -109,7 +109,7 @@ def _options(dossier: CaseDossier) -> Part:
         rows = tuple(
             (
                 capital(option_name(option.option.value)),
-                said(" ".join(one_line(v.reason) for v in option.vetoes)),
+                said(capital("; ".join(one_line(v.reason) for v in option.vetoes)) + "."),
             )
             for option in barred
         )
