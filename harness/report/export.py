@@ -6,6 +6,7 @@ as a formula gets a leading apostrophe there. An unknown figure is an empty cell
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
@@ -219,7 +220,7 @@ def _csv_bytes(rows: Sequence[Values]) -> bytes:
     writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; a bare CR in a cell is quoted only so
     writer.writerow(rows[0])
     writer.writerows([_csv_value(value) for value in row.values()] for row in rows)
-    return _utf8(out.getvalue())
+    return codecs.BOM_UTF8 + _utf8(out.getvalue())  # without it a spreadsheet guesses, and umlauts suffer
 
 
 def _csv_value(value: Value) -> str:

@@ -43,7 +43,7 @@ def reported(results: RunResults | None = None, *answers: ItemAnswer) -> Reporte
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
