@@ -144,12 +144,15 @@ class RunFolder:
     def items(self) -> dict[str, tuple[Item, ...]]:
         """The stored rows by split."""
         found: dict[str, list[Item]] = {"train": [], "dev": [], "test": []}
-        for line in self._read("items.jsonl").rstrip("\n").split("\n"):  # texts may hold other line ends
+        lines = self._read("items.jsonl").rstrip("\n").split("\n")  # texts may hold other line ends
+        for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
                 split, item = found[row["split"]], row["item"]
             except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"items.jsonl of run {self.run_id} is damaged.", got=line[:60]) from error
+                raise StoreError(
+                    f"items.jsonl of run {self.run_id} is damaged.", got=f"line {number}"
+                ) from error
             split.append(decode_item(json.dumps(item)))
         return {split: tuple(items) for split, items in found.items()}
 

@@ -71,7 +71,7 @@ def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> l
         raise UsageError(
             "There is no such report format." if unknown else "No report format is named.",
             got=", ".join(unknown) or None,
-            allowed=", ".join(FORMATS),
+            allowed=", ".join(("text", *FORMATS)),
             run=f"harness report {reported.results.run_id} --format md,csv",
         )
     made = [file for name in wanted for file in FORMATS[name](reported).items()]
