@@ -197,9 +197,8 @@ class RunFolder:
 
     def answers(self) -> dict[str, list[int]]:
         """What `write_answers` stored; empty in a run that was concluded before there was such a file."""
-        if not (self.root / ANSWERS).exists():
-            return {}
-        return self._record(ANSWERS, lambda text: decode(dict[str, list[int]], text))
+        there = (self.root / ANSWERS).exists()
+        return self._record(ANSWERS, lambda text: decode(dict[str, list[int]], text)) if there else {}
 
     def results(self) -> RunResults:
         """What the run concluded.
