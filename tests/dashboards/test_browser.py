@@ -141,7 +141,9 @@ def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
 def test_words_of_charts_can_be_read_in_either_theme(tmp_path: Path, dark: bool) -> None:
     make_run(tmp_path)
     script = (
-        "const ink = getComputedStyle(document.querySelector('.stApp')).color;"
+        "const app = document.querySelector('.stApp');"
+        "if (!app) return ['', 0, []];"
+        "const ink = getComputedStyle(app).color;"
         "const words = [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg text')];"
         "const others = words.filter(w => getComputedStyle(w).fill !== ink);"
         "return [ink, words.length, others.map(w => w.textContent)]"
