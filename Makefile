@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODELS := $(VENV)/.models
 
-.PHONY: help demo view test check setup models bench bench-models screenshots clean
+.PHONY: help demo view test check setup models bench bench-models bench-gpu screenshots clean
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench: models ## Time what a user waits for: start-up and pages
 bench-models: models ## Time training and answering on a CPU beside the usual ways (minutes to hours)
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/inference.py
+
+bench-gpu: models ## On a CUDA GPU: Unsloth beside TRL and bitsandbytes, vLLM under load
+	$(BIN)/python benchmarks/gpu.py
 
 clean: ## Remove the environment and caches of tools; runs are kept
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

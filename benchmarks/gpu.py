@@ -1,0 +1,286 @@
+"""On a GPU: the exported Unsloth job beside TRL with bitsandbytes, then vLLM serving the tuned model.
+
+Both train the same base on the same rows by the same 4-bit recipe, one after the other, each in a process of
+its own, so that neither's patches or memory reach the other. Tokens a second leave loading out. Peak memory
+is what torch reserved. Each adapter is scored on the same dev rows by the same code. The first one then
+answers dev queries, served, at several loads; 1,000 queries cost a GPU hour's share at the throughput reached.
+
+What is not installed is said and left out. Without a CUDA GPU nothing is measured.
+
+Run: python benchmarks/gpu.py [--evalset support-tickets] [--rows 400] [--epochs 3] [--gpu-hour-usd 0.8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from harness.cli.options import make_context
+from harness.models.base import ChatRequest
+from harness.models.resolve import local_folder, resolve
+from harness.models.settings import ModelSettings, cache_dir
+from harness.pipelines.context import Quiet
+from harness.pipelines.evalset import load_rows
+from harness.pipelines.jobs import export_job
+from harness.plan import ExperimentPlan, build_plan
+from harness.prompts.classification import answer_text, tune_messages
+from harness.records import Conversation, Evalset, Failure
+from harness.training.export.launch_files import vllm_words
+from harness.training.recipe import Hardware, choose_recipe
+
+MODEL = "smollm2-135m"
+LOADS = (1, 8, 32)
+_WARM_UP = 8
+_START_S = 600
+_UNSLOTH = (
+    "import json, runpy, sys, torch; runpy.run_path(sys.argv[1], run_name='__main__'); "
+    "print(json.dumps({'peak': torch.cuda.max_memory_reserved()}))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What both trainers are given."""
+
+    plan: ExperimentPlan
+    evalset: Evalset
+    base: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """An adapter, and what making it took."""
+
+    adapter: Path
+    seconds: float
+    tokens: int
+    peak_mib: float
+
+
+def prepare(options: argparse.Namespace) -> Bench:
+    """Plan, rows and base model; test rows stay unread by anything."""
+    raw: dict[str, Any] = {
+        "seed": 17,
+        "data": {"evalset": options.evalset, "limit_train": options.rows},
+        "arms": [{"option": "tune", "model": MODEL}],
+        "tune": {"method": "qlora-4bit", "epochs": options.epochs},
+        "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
+    }
+    plan = build_plan(raw, "the benchmark")
+    opening = ModelSettings(cache=cache_dir(os.environ))
+    base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
+    return Bench(plan=plan, evalset=load_rows(plan, make_context(Path("runs"), Quiet())), base=base)
+
+
+def train_here(bench: Bench, out: Path, device: str) -> None:
+    """TRL with bitsandbytes, in this process; writes `took.json` beside the adapter."""
+    import torch
+
+    from harness.training.trl_trainer import Job, train
+
+    limits = bench.plan.prompt.limits
+    rows = [
+        Conversation(
+            item_id=item.id, prompt=tune_messages(item.text, limits), completion=answer_text(item.label)
+        )
+        for item in bench.evalset.train
+    ]
+    hardware = Hardware(device="cuda", precision="bf16", layers=bench.plan.tune.layers or 1)
+    recipe = choose_recipe(bench.plan.tune, len(rows), hardware, 17)
+    job = Job(
+        base=bench.base,
+        work=out / "work",
+        out=out / "adapter",
+        recipe=recipe,
+        train=rows,
+        dev=(),
+        device=device,
+    )
+    done = train(job, lambda line: None)
+    peak = torch.cuda.max_memory_reserved() if device == "cuda" else 0
+    took = {"seconds": done.seconds, "tokens": done.tokens, "peak": peak}
+    (out / "took.json").write_text(json.dumps(took), encoding="utf-8")
+
+
+def by_trl(options: argparse.Namespace, out: Path) -> Trained:
+    """The same in a process of its own."""
+    out.mkdir()
+    words = [sys.executable, __file__, *_flags(options), "--lane", str(out)]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    took = json.loads((out / "took.json").read_text(encoding="utf-8"))
+    return Trained(
+        adapter=out / "adapter", seconds=took["seconds"], tokens=took["tokens"], peak_mib=took["peak"] / 2**20
+    )
+
+
+def by_unsloth(bench: Bench, out: Path) -> Trained:
+    """The job as `harness tune --export-job` writes it, on the base at hand."""
+    export_job(bench.plan, "", out, make_context(Path("runs"), Quiet()))
+    job = json.loads((out / "job.json").read_text(encoding="utf-8")) | {"hub_base": str(bench.base)}
+    (out / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    words = [sys.executable, "-c", _UNSLOTH, str(out / "train.py")]
+    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    took = json.loads((out / "adapter" / "training.json").read_text(encoding="utf-8"))
+    peak = json.loads(said.strip().splitlines()[-1])["peak"]
+    return Trained(
+        adapter=out / "adapter", seconds=took["seconds"], tokens=took["tokens"], peak_mib=peak / 2**20
+    )
+
+
+def requests_of(bench: Bench, count: int) -> list[ChatRequest]:
+    """The first dev rows as queries."""
+    choices = tuple(answer_text(label.name) for label in bench.evalset.labels)
+    return [
+        ChatRequest(
+            item_id=item.id, messages=tune_messages(item.text, bench.plan.prompt.limits), choices=choices
+        )
+        for item in bench.evalset.dev[:count]
+    ]
+
+
+def dev_accuracy(bench: Bench, adapter: Path, count: int, device: str) -> float:
+    """Share of dev rows answered rightly by the merged adapter."""
+    from harness.models.transformers_chat import TransformersChat
+
+    opening = ModelSettings(cache=cache_dir(os.environ), device=device)
+    model = TransformersChat(MODEL, bench.base, replace(opening, adapter=adapter))
+    truth = {item.id: answer_text(item.label) for item in bench.evalset.dev[:count]}
+    replies = [r for r in model.answer(requests_of(bench, count)) if not isinstance(r, Failure)]
+    model.close()
+    return sum(reply.text == truth[reply.item_id] for reply in replies) / len(truth)
+
+
+@contextlib.contextmanager
+def vllm_server(bench: Bench, adapter: Path) -> Iterator[str]:
+    """`vllm serve` on loopback, up and warm."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = vllm_words("tuned", str(bench.base), str(adapter), bench.plan.tune.rank or 16, port)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        address, end = f"http://127.0.0.1:{port}", time.monotonic() + _START_S
+        while True:
+            if process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"vllm did not come up: {' '.join(words)}")
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/health", timeout=2).close()
+                break
+            time.sleep(1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def ask(address: str, request: ChatRequest) -> float:
+    """Seconds of one answer, held to the labels."""
+    body = {
+        "model": "tuned",
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "temperature": 0,
+        "max_tokens": 24,
+        "structured_outputs": {"choice": list(request.choices)},
+    }
+    start = time.perf_counter()
+    data = json.dumps(body).encode()
+    call = urllib.request.Request(
+        f"{address}/v1/chat/completions", data, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(call, timeout=120) as response:
+        json.load(response)["choices"][0]["message"]["content"]
+    return time.perf_counter() - start
+
+
+def serve(bench: Bench, adapter: Path, items: int, gpu_hour_usd: float) -> None:
+    """One line a load."""
+    queries = requests_of(bench, items)
+    with vllm_server(bench, adapter) as address:
+        for query in queries[:_WARM_UP]:
+            ask(address, query)
+        for load in LOADS:
+            start = time.perf_counter()
+            with ThreadPoolExecutor(load) as pool:
+                took = sorted(pool.map(lambda query: ask(address, query), queries))
+            per_second = len(took) / (time.perf_counter() - start)
+            p95 = took[min(len(took) - 1, int(0.95 * len(took)))]
+            usd = 1000 * gpu_hour_usd / 3600 / per_second
+            print(
+                f"vllm, {load:2} at a time   p50 {1000 * statistics.median(took):6.0f} ms"
+                f"  p95 {1000 * p95:6.0f} ms  {per_second:7.1f} queries/s  ${usd:.5f} per 1,000",
+                flush=True,
+            )
+
+
+def _flags(options: argparse.Namespace) -> list[str]:
+    return [
+        "--evalset", options.evalset, "--rows", str(options.rows), "--epochs", str(options.epochs),
+        "--device", options.device,
+    ]  # fmt: skip
+
+
+def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--evalset", default="support-tickets")
+    parser.add_argument("--rows", type=int, default=400)
+    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--dev", type=int, default=100)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--gpu-hour-usd", type=float, default=0.8, help="illustrative unless it is yours")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"), help="cpu: the TRL lane alone")
+    parser.add_argument("--lane", type=Path, default=None, help=argparse.SUPPRESS)
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    """Train both ways, score, serve; one line each."""
+    import torch
+
+    options = _arguments()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("torch sees no CUDA GPU: nothing is measured")
+    bench = prepare(options)
+    if options.lane is not None:
+        train_here(bench, options.lane, options.device)
+        return
+    name = torch.cuda.get_device_name(0) if options.device == "cuda" else "cpu"
+    print(f"{len(bench.evalset.train)} rows of {options.evalset}, {options.epochs:g} epochs, 4-bit, {name}")
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        lanes = {"TRL + bitsandbytes": by_trl(options, scratch / "trl")}
+        if options.device == "cuda" and importlib.util.find_spec("unsloth"):
+            lanes["Unsloth"] = by_unsloth(bench, scratch / "unsloth")
+        else:
+            print("Unsloth                  not measured: it is not installed, or there is no GPU")
+        for lane, done in lanes.items():
+            accuracy = dev_accuracy(bench, done.adapter, options.dev, options.device)
+            print(
+                f"{lane:20} {done.seconds:7.1f} s {done.tokens / done.seconds:8.0f} tok/s "
+                f"{done.peak_mib:8.0f} MiB   dev accuracy {accuracy:.3f} (n={options.dev})",
+                flush=True,
+            )
+        if options.device == "cuda" and shutil.which("vllm"):
+            serve(bench, next(iter(lanes.values())).adapter, options.queries, options.gpu_hour_usd)
+        else:
+            print("vLLM                     not measured: it is not installed, or there is no GPU")
+
+
+if __name__ == "__main__":
+    main()
