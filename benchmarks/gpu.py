@@ -3,7 +3,7 @@
 Both train the same base on the same rows by the same 4-bit recipe, one after the other, each in a process of
 its own, so that neither's patches or memory reach the other. Tokens a second leave loading out. Peak memory
 is what torch reserved. Each adapter is scored on the same dev rows by the same code. The first one then
-answers dev queries, served, at several loads; 1,000 queries cost their share of a GPU hour at that throughput.
+answers dev queries, served, at several loads; 1,000 queries cost their share of a GPU hour at that rate.
 
 What is not installed is said and left out. Without a CUDA GPU nothing is measured.
 
