@@ -21,6 +21,7 @@ from harness.report.executive_parts import (
     advice_part,
     compared_part,
     has_months,
+    nearest_card,
     new_to_it,
 )
 from harness.report.palette import MONTH_COLOURS
@@ -232,7 +233,7 @@ def _no_money_card(outlook: Outlook | None, ship: ArmResult | None) -> Card:
 
 def _accuracy_card(dossier: Dossier, ship: ArmResult | None) -> Card:
     if ship is None:
-        return Card(label="Right answers", value=Span(text="-"), note=said("nothing to ship"), mood="warn")
+        return nearest_card(dossier)
     accuracy = ship.quality.accuracy
     inside = bounds(accuracy).replace("-", " to ")
     note = f"{level(accuracy)} {inside}, n={accuracy.n:,}" if inside else f"n={accuracy.n:,}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.stats.paired import Relation
-from harness.records import ArmId
+from harness.records import ArmId, Option
 from harness.report.advice import worded
 from harness.report.charts import Interval, interval_chart
 from harness.report.details import short
 from harness.report.dossier import MARKS, Dossier
 from harness.report.palette import colour_of
-from harness.report.paper import Block, Chart, Grid, Part, Points, Span, said
+from harness.report.paper import Block, Card, Chart, Grid, Part, Points, Span, said
 from harness.report.plain import arm_ids, capital, in_plain_words, option_name, plain_name
 from harness.report.tables import accuracy_cell, difference_cell, p_value
 from harness.report.view import Cell, Column, Row, Table
@@ -53,6 +53,21 @@ def new_to_it(arm: ArmResult) -> str:
     if not known:
         return "None had been seen before."
     return f"All but {known:,} were new: these stand word for word among the items to learn from."
+
+
+def nearest_card(dossier: Dossier) -> Card:
+    """Where nothing may be shipped: the most accurate arm, and that it may not."""
+    arms = [arm for arm in dossier.results.arms if arm.arm.option is not Option.FLOOR]
+    best = max(arms, key=lambda arm: arm.quality.accuracy.value or 0.0, default=None)
+    if best is None:
+        return Card(label="Right answers", value=Span(text="-"), note=said("nothing to ship"), mood="warn")
+    name = plain_name(best.arm, arm_ids(dossier.results))
+    return Card(
+        label="Right answers, at best",
+        value=Span(text=percent(best.quality.accuracy.value), refs=dossier.accuracy(best)),
+        note=said(f"{name}, not to be used as it is"),
+        mood="warn",
+    )
 
 
 def has_months(results: RunResults) -> bool:

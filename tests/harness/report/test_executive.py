@@ -217,7 +217,10 @@ def test_nothing_to_ship_looks_it() -> None:
     )
     assert any("No arm may be shipped" in notice for notice in found.notices)
     assert plain(found.standfirst) == "Every arm is vetoed; see the reasons."
-    assert cards(found)["Right answers"][0] == "-"
+    assert "Right answers" not in cards(found)
+    best, note = cards(found)["Right answers, at best"]
+    known = [arm.quality.accuracy.value or 0.0 for arm in run_results().arms]
+    assert best == f"{100 * max(known):.1f} %" and note.endswith("not to be used as it is")
 
 
 def test_where_every_arm_breaks_a_limit_its_readers_are_led_to_the_reasons() -> None:
