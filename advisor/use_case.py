@@ -232,3 +232,8 @@ def prompts_own_model(case: UseCase) -> bool | None:
     if case.general_model is not None or case.api_model is not None:
         return False
     return None
+
+
+def asks_for_labels(case: UseCase) -> bool:
+    """Whether an answer is one label of a closed set, as far as is said: what a bake-off can measure."""
+    return case.task in (None, Task.CLASSIFICATION)

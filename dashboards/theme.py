@@ -1,8 +1,7 @@
 """The look of the pages: grounds, moods, dashes. Pure.
 
 The colours of arms and of what a month is paid for stand in `harness.report.palette`, since PDF and HTML
-show the same ones. Arms that
-share an option differ in their dashes.
+show the same ones. Arms that share an option differ in their dashes.
 """
 
 from __future__ import annotations

@@ -216,18 +216,18 @@ class Journal:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     """Open for reading; in a read-only folder SQLite has to be told that nobody writes there."""
+    if not path.exists():
+        raise StoreError(
+            f"The journal {path} is missing, and every answer with it.",
+            allowed="the file as it was written; bring it back from a copy",
+            run=f"harness resume {path.absolute().parent.name}   # without a copy: asks everything again",
+        )
     address = f"{path.absolute().as_uri()}?mode=ro"
     db = sqlite3.connect(address, uri=True, timeout=5)
     try:
         db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     except sqlite3.OperationalError:
         db.close()
-        if not path.exists():
-            raise StoreError(
-                f"The journal {path} is missing, and every answer with it.",
-                allowed="the file as it was written; bring it back from a copy",
-                run=f"harness resume {path.absolute().parent.name}   # without a copy: asks everything again",
-            ) from None
         if path.with_name(path.name + "-wal").exists():
             raise
         db = sqlite3.connect(f"{address}&immutable=1", uri=True, timeout=5)

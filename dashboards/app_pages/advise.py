@@ -16,14 +16,14 @@ from advisor.cost.money import CURRENCIES
 from advisor.errors import CaseError
 from advisor.recommend import Basis, recommend
 from advisor.rubric import load_rubric
-from advisor.use_case import Task, UseCase
+from advisor.use_case import UseCase, asks_for_labels
 from dashboards import advice_views, launch, markup, pieces, questions, state
 from dashboards.markup import Figure
 from dashboards.planning import plan_text, prediction_pdf
 from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
 from harness.data.load import builtin_evalsets
 from harness.report.case_parts import NOT_BUILT
-from harness.wording import one_line
+from harness.wording import one_line, percent
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BLANK = "a blank form"
@@ -203,7 +203,7 @@ def confidence(advice: Advice) -> None:
                     Figure(
                         name="confidence",
                         value=sure.words,
-                        basis=f"holds in about {100 * sure.share:.0f} % of cases: {sure.basis}",
+                        basis=f"holds in about {percent(sure.share, 0)} of cases: {sure.basis}",
                     ),
                 ]
             )
@@ -333,7 +333,7 @@ def show() -> None:
         reasons(advice)
         what_would_change(advice)
     expectations(advice)
-    take_away(case_text, measurable=case.task in (None, Task.CLASSIFICATION))
+    take_away(case_text, measurable=asks_for_labels(case))
 
 
 pieces.heading(

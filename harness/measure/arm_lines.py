@@ -9,6 +9,7 @@ from harness.measure.given import End, Given, plus, times
 from harness.outlook import ArmGrounds
 from harness.records import Option
 from harness.results import ArmResult
+from harness.wording import percent
 
 SEARCHES = (Option.RETRIEVE, Option.TUNE_RETRIEVE)
 NOT_REFITTED = (Option.PROMPT, Option.FLOOR)
@@ -35,7 +36,7 @@ def query_lines(
         busy, search = known.busy_s_per_query, known.search_s_per_query or 0.0 if searches else 0.0
         lines.append(
             _shared(
-                f"machine time at {100 * given.business.utilisation:.0f} % utilisation",
+                f"machine time at {percent(given.business.utilisation, 0)} utilisation",
                 None if busy is None else max(0.0, busy - search),
                 given,
                 end,

@@ -16,6 +16,7 @@ from advisor.cost.usage import CountedBy, Usage
 from harness.measure.scored import Scored
 from harness.records import Estimate, Failure, ModelIdentity, Outcome, Prediction
 from harness.results import Cost, Money
+from harness.wording import percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def _machine_line(outcomes: Sequence[Outcome], rate: MachineRate) -> LedgerLine:
     hours = None
     if n:
         hours = Decimal(str(seconds)) * 1000 / n / 3600 / Decimal(str(rate.utilisation))
-    name = f"machine time at {100 * rate.utilisation:.0f} % utilisation"
+    name = f"machine time at {percent(rate.utilisation, 0)} utilisation"
     return line(name, hours, "hours", rate.usd_per_hour, rate.basis, rate.source)
 
 

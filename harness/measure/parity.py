@@ -11,6 +11,7 @@ from advisor.stats.paired import compare
 from harness.measure.quality import Measuring, estimate, share
 from harness.measure.scored import Scored
 from harness.records import Estimate
+from harness.wording import percent
 
 LEAST_AGREEMENT = 0.95
 
@@ -57,7 +58,7 @@ def side_by_side(reference: Scored, served: Scored, how: Measuring) -> SideBySid
 
 def parity_rule(margin: float) -> str:
     """The rule in words."""
-    same = f"{100 * LEAST_AGREEMENT:.0f} %"
+    same = percent(LEAST_AGREEMENT, 0)
     return f"holds at {same} the same label and at most {100 * margin:g} points less accurate"
 
 

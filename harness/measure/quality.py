@@ -22,6 +22,7 @@ from advisor.stats.intervals import (
 from harness.measure.scored import Scored
 from harness.records import Estimate
 from harness.results import LabelResult, Quality, SliceResult
+from harness.wording import percent
 
 ECE_BINS = 15
 
@@ -126,7 +127,7 @@ def _coverage(dev: Scored, test: Scored, temperature: float | None, how: Measuri
     rows_dev, rows_test = ~np.isnan(conf_dev), ~np.isnan(conf_test)
     if not rows_dev.any() or not rows_test.any():
         return None
-    metric = f"coverage at {100 * how.precision:.0f} % precision"
+    metric = f"coverage at {percent(how.precision, 0)} precision"
     chosen = calibration.selective_threshold(conf_dev[rows_dev], dev.correct[rows_dev], how.precision)
     n = len(test.items)
     if chosen.threshold is None:

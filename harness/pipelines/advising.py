@@ -14,7 +14,7 @@ from advisor.cost.errors import CostError
 from advisor.errors import CaseError
 from advisor.predict import predict
 from advisor.rubric import Option as AdvisedOption
-from advisor.use_case import GeneralModel, Task
+from advisor.use_case import GeneralModel, Task, asks_for_labels
 from harness.errors import UsageError
 from harness.models.resolve import Provider, resolve
 from harness.pipelines.business import business_part, wrong_answer_usd
@@ -58,11 +58,11 @@ def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
     case = advice.case
-    if case.task not in (None, Task.CLASSIFICATION):
+    if not asks_for_labels(case):
         raise UsageError(
             "A bake-off compares options on labels; this use case asks for something else.",
-            got=f"task: {case.task.value}",
-            allowed=f"task: {Task.CLASSIFICATION.value}",
+            got=f"task: {case.task}",
+            allowed=f"task: {Task.CLASSIFICATION}",
             run=f"advisor assess {request.case}   # the advice, without a measurement",
         )
     decision: dict[str, object] = {}

@@ -11,7 +11,7 @@ from advisor.advice import Advice
 from advisor.commands import CommandPrices, advise
 from advisor.cost.errors import CostError
 from advisor.errors import CaseError
-from advisor.use_case import Task
+from advisor.use_case import asks_for_labels
 from harness.errors import UsageError
 from harness.pipelines.context import Context
 from harness.report.dress import Dress
@@ -38,9 +38,8 @@ def advised(request: CaseReport, context: Context) -> Advised:
         advice: Advice = advise(request.case, prices)
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
-    measurable = advice.case.task in (None, Task.CLASSIFICATION)
     rows = "--data FILE.csv --text COLUMN --label COLUMN"
-    command = f"harness plan {request.case.name} {rows}" if measurable else ""
+    command = f"harness plan {request.case.name} {rows}" if asks_for_labels(advice.case) else ""
     return Advised(advice=advice, name=request.case.stem, day=day, command=command)
 
 

@@ -69,13 +69,14 @@ def conclude(
 
 
 def conclude_and_store(folder: RunFolder, looks: int, context: Context) -> RunResults:
-    """`conclude`, stored in the run with every arm's answers.
+    """`conclude`, stored in the run with every arm's answers; the run is open until its manifest is written.
 
     Raises:
         IncompleteRun: as `conclude`.
         StoreError: if the folder cannot be written.
     """
     found = _conclude(folder, looks, context, None)
+    folder.reopen()  # only now: a run that cannot be concluded stays as it was
     folder.write_answers({str(arm): scored.answer.tolist() for arm, scored in found.scored.items()})
     folder.write_results(found.results)
     return found.results

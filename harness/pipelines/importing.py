@@ -21,10 +21,10 @@ from harness.arms.tune import TuneArm
 from harness.artefacts import Done, Export, Imported, Job
 from harness.data.predictions import Given, read_predictions
 from harness.environment import MemoryWatch
-from harness.errors import IncompleteRun, UsageError
+from harness.errors import UsageError
 from harness.journal import Journal, Lane
 from harness.pipelines.bakeoff import Kitchen, fit_and_answer, same_rows
-from harness.pipelines.closing import conclude_again
+from harness.pipelines.closing import conclude_again, manifest_of
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
 from harness.pipelines.tuners import local_tuner
@@ -74,12 +74,7 @@ def import_into(folder: RunFolder, wish: ImportWish, context: Context) -> RunRes
         DataError: if the predictions cannot be used.
         ModelUnavailable: if the adapter cannot be opened.
     """
-    manifest = folder.manifest()
-    if manifest is None:
-        raise IncompleteRun(
-            f"Run {folder.run_id} is not finished; nothing can be brought into it yet.",
-            run=f"harness resume {folder.run_id}",
-        )
+    manifest = manifest_of(folder)
     done = (
         _import_adapter(folder, wish, context) if wish.path.is_dir() else _import_file(folder, wish, context)
     )

@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 
 from harness.answers import ItemAnswer
-from harness.errors import IncompleteRun, StoreError, UsageError
+from harness.errors import StoreError, UsageError
 from harness.measure.cost import cost_lines
 from harness.measure.quality import Measuring, fit_dev_temperature
 from harness.measure.runs import compare_runs as compare_scored
 from harness.measure.runs import item_answers
-from harness.pipelines.closing import conclude_again
+from harness.pipelines.closing import conclude_again, manifest_of
 from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context
 from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
@@ -81,7 +81,7 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
         UsageError: if the day is no date.
     """
     plan = folder.plan()
-    _known_models(folder.results(), plan, context)
+    _known_models(folder.run_id, plan, context)
     if price_date:
         try:
             day = date.fromisoformat(price_date)
@@ -93,13 +93,13 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
     return conclude(folder, folder.results().looks, context, plan=plan)
 
 
-def _known_models(results: RunResults, plan: ExperimentPlan, context: Context) -> None:
+def _known_models(run_id: str, plan: ExperimentPlan, context: Context) -> None:
     """A price for a model that the run does not know would change nothing and go unnoticed."""
     known = sorted({arm.model for arm in plan.arms if "/" in arm.model} | set(plan.cost.frontier))
     unknown = [text for text in context.price_overrides if text.partition("=")[0] not in known]
     if unknown:
         raise UsageError(
-            f"Run {results.run_id} has no such model to price.",
+            f"Run {run_id} has no such model to price.",
             got=", ".join(unknown),
             allowed=", ".join(f"{name}=INPUT/OUTPUT" for name in known) or None,
         )
@@ -111,12 +111,7 @@ def store_again(folder: RunFolder, context: Context) -> RunResults:
     Raises:
         IncompleteRun: if the run was never closed.
     """
-    closed = folder.manifest()
-    if closed is None:
-        raise IncompleteRun(
-            f"Run {folder.run_id} is incomplete; there is nothing to store again.",
-            run=f"harness resume {folder.run_id}",
-        )
+    closed = manifest_of(folder)
     try:
         looks = closed_results(folder).looks
     except StoreError:

@@ -29,6 +29,7 @@ from harness.report.svg import (
     text,
     tip,
 )
+from harness.wording import percent
 
 _LEFT, _RIGHT = 196.0, 548.0
 _ROW = 34.0
@@ -143,7 +144,7 @@ class Axis:
         return decades(low, high) if self.log else steps(low, high, about)
 
 
-PERCENT = Axis(low=0.0, high=1.0, label=lambda share: f"{100 * share:.0f} %")
+PERCENT = Axis(low=0.0, high=1.0, label=lambda share: percent(share, 0))
 
 
 def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) -> str:

@@ -14,7 +14,7 @@ from harness.report.charts import Bar, Slice, bar_chart
 from harness.report.details import Closing
 from harness.report.dossier import Dossier, amount_words, money_axis
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
-from harness.report.executive_limits import change_part, method_part, risk_part, sources_part
+from harness.report.executive_limits import NO_LAST_DAY, change_part, method_part, risk_part, sources_part
 from harness.report.executive_money import money_part
 from harness.report.executive_parts import (
     accuracy_chart,
@@ -39,7 +39,7 @@ from harness.report.paper import (
     outside,
     said,
 )
-from harness.report.plain import arm_ids, capital, decision, in_plain_words, plain_name
+from harness.report.plain import all_barred, arm_ids, capital, decision, in_plain_words, plain_name
 from harness.report.svg import TODAY
 from harness.report.tables import arm_named
 from harness.results import Answer, ArmResult, RunResults
@@ -159,8 +159,7 @@ def _standfirst(dossier: Dossier) -> Text:
 
 def _none_because(results: RunResults) -> Text:
     """Why nothing may be used; the limits an arm breaks stand in the table of what was compared."""
-    barred = {veto.arm for veto in results.verdict.vetoes}
-    if results.arms and barred >= set(arm_ids(results)):
+    if all_barred(results):
         return said("Every way that was tried breaks a limit that was set before the run.")
     return said(in_plain_words(results.verdict.ship_because, results))
 
@@ -313,14 +312,7 @@ def _holds(dossier: Dossier) -> Panel:
     outlook = dossier.results.outlook
     title = "Until when this holds"
     if outlook is None or outlook.valid_until is None:
-        return Panel(
-            title=title,
-            lines=(
-                said(
-                    "Nothing known today, such as a price change or the end of a model, sets it a last day."
-                ),
-            ),
-        )
+        return Panel(title=title, lines=(said(NO_LAST_DAY),))
     lines = [said(Span(text=day_words(outlook.valid_until), strong=True, refs=dossier.validity()))]
     lines += [
         said(in_plain_words(limit.sentence, dossier.results))

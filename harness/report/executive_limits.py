@@ -25,6 +25,8 @@ from harness.report.view import Cell, Column, Row, Table
 from harness.results import FrontierGap, RunResults
 from harness.wording import money, one_line, percent, seconds, share_sentence
 
+NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model, sets it a last day."
+
 MOST_OF_A_SENTENCE = 400
 
 
@@ -44,7 +46,7 @@ def change_part(dossier: Dossier) -> Part:
         rows = tuple((_when(limit), _limit(dossier, limit)) for limit in limits)
         blocks.append(Terms(rows=rows, label="Dates and limits that are known"))
     valid = None if outlook is None else outlook.valid_until
-    lead = said("Nothing known today, such as a price change or the end of a model, sets it a last day.")
+    lead = said(NO_LAST_DAY)
     if valid is not None:
         lead = said(
             "This decision holds until ",

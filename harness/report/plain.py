@@ -77,13 +77,18 @@ def arm_ids(results: RunResults) -> tuple[ArmId, ...]:
     return tuple(arm.arm for arm in results.arms)
 
 
+def all_barred(results: RunResults) -> bool:
+    """Whether every arm has a veto."""
+    barred = {veto.arm for veto in results.verdict.vetoes}
+    return bool(results.arms) and barred >= set(arm_ids(results))
+
+
 def decision(results: RunResults) -> str:
     """What to do and the answer to the title's question, in one sentence."""
     verdict = results.verdict
     ship = arm_named(results, verdict.ship)
     if ship is None:
-        barred = {veto.arm for veto in verdict.vetoes}
-        why = "each breaks a limit; " if barred and barred >= set(arm_ids(results)) else ""
+        why = "each breaks a limit; " if all_barred(results) else ""
         return f"Use none of them yet: {why}{_answer(verdict)}."
     name = plain_name(ship.arm, arm_ids(results))
     if verdict.pair is not None and ship.arm in verdict.pair and verdict.answer is not Answer.TIED:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.report.palette import MONTH_COLOURS
 from harness.wording import one_line
 
 FONT = "Inter, system-ui, sans-serif"
@@ -32,7 +31,6 @@ _CLASS = {
     TODAY: "today",
     OTHER: "other",
     PAPER: "paper",
-    **{colour: f"group{place}" for place, colour in enumerate(MONTH_COLOURS.values())},
 }
 
 

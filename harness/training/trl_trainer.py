@@ -35,6 +35,7 @@ from harness.training.shared_prefix import common_prefix, fits
 from harness.training.stopping import Epochs
 from harness.training.trunk import Trunk
 from harness.training.watching import Answered, Watch, answer_rows, drawn, sample_lines
+from harness.wording import percent
 
 Say = Callable[[str], None]
 
@@ -279,7 +280,7 @@ class Session:
         answered = self._answered()
         correct = sum(one.correct for one in answered)
         if answered:
-            share = f"{100 * correct / len(answered):.0f} %"
+            share = percent(correct / len(answered), 0)
             seen.append(f"{correct} of {len(answered)} dev items right ({share})")
         watch = self.job.watch
         tell = watch.tell if watch else self.say

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.models.rendering import Renderer
 from harness.records import Conversation, Message
+from harness.wording import percent
 
 _PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
 _PROBE_ANSWERS = ("refund request", "refund", "other")
@@ -86,7 +87,7 @@ def sample_lines(answered: Sequence[Answered], count: int) -> list[str]:
         text = " ".join(one.row.prompt[-1].content.split())
         shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
         verdict = "right" if one.correct else f"wrong, it is '{one.row.completion}'"
-        lines.append(f"  '{shown}' -> '{one.answer}' ({100 * one.probability:.0f} %): {verdict}")
+        lines.append(f"  '{shown}' -> '{one.answer}' ({percent(one.probability, 0)}): {verdict}")
     return lines
 
 

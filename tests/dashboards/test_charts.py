@@ -8,7 +8,7 @@ import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import altair as alt
 import pytest
@@ -16,6 +16,7 @@ import pytest
 from dashboards import behind, learning, money_views, views
 from dashboards.spec import Axis, Interval, intervals, log_ticks
 from dashboards.theme import GROUNDS, dash_of
+from harness.outlook import CostGroup
 from harness.records import ArmId, Option
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, OPTION_COLOURS, colour_of
 from harness.results import RunResults
@@ -203,6 +204,11 @@ def test_every_option_has_a_colour_and_the_theme_file_repeats_them() -> None:
     theme = tomllib.loads((Path(views.__file__).parent / "theme.toml").read_text())["theme"]
     assert set(theme["chartCategoricalColors"]) == set(OPTION_COLOURS.values())
     assert {name: theme[name]["backgroundColor"] for name in ("light", "dark")} == GROUNDS
+    css = (Path(views.__file__).parent / "style.css").read_text()
+    assert f"light-dark({GROUNDS['light']}, {GROUNDS['dark']})" in css, (
+        "the rim of a chart's words is the ground"
+    )
+    assert tuple(MONTH_COLOURS) == get_args(CostGroup)
     for ground in ("light", "dark"):
         assert contrast(theme[ground]["textColor"], theme[ground]["backgroundColor"]) >= 7
 

@@ -216,6 +216,18 @@ def test_a_read_only_folder_can_still_be_read(tmp_path: Path) -> None:
     folder.chmod(0o755)
 
 
+def test_a_missing_and_a_damaged_journal_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "run-1" / "journal.sqlite"
+    path.parent.mkdir()
+    with pytest.raises(StoreError, match="is missing") as caught:
+        Journal(path, read_only=True)
+    assert "harness resume run-1" in str(caught.value) and not path.exists()
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreError, match="is damaged") as caught:
+        Journal(path, read_only=True)
+    assert "free space" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["50%.sqlite", "a?b#c.sqlite", "with space.sqlite"])
 def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
     with Journal(tmp_path / name) as journal:

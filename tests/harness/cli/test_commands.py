@@ -131,6 +131,8 @@ def test_changed_or_damaged_results_are_refused_and_made_again_from_the_journal(
         assert mended.code == 0 and json.loads(results.read_text()) == first
         assert harness("report").code == 0
     assert harness("score", "--store", "--price-at", "2026-11-01").code == 2
+    unknown = harness("score", "--price", "openai/no-such-model=1/2")
+    assert unknown.code == 2 and "openai/gpt-6-luna" in unknown.err
 
 
 def test_doctor_looks_and_never_shows_a_key(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:

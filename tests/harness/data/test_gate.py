@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.data.gate import GateLimits, check, require_usable
+from harness.data.gate import GateLimits, check, of_what_is_left, require_usable
 from harness.errors import DataError
 from harness.records import Evalset, Item, Label
 
@@ -172,6 +172,15 @@ def test_power_is_a_warning_where_few_rows_show_nothing() -> None:
     assert found.severity == "warning"
     # Published planning figure: 2,941 items for 2 points at 15 % discordance and 80 % power.
     assert "2 points take 2,941 rows" in found.message
+
+
+def test_what_a_limit_leaves_has_a_power_of_its_own() -> None:
+    whole = clean(test=rows("judge", 40))
+    left = replace(whole, findings=check(whole), test=whole.test[:10])
+    before = {finding.code: finding.message for finding in left.findings}
+    after = {finding.code: finding.message for finding in of_what_is_left(left)}
+    assert before["power"].startswith("40 test rows") and after["power"].startswith("10 test rows")
+    assert before.keys() == after.keys()
 
 
 def test_at_most_20_ids_are_named() -> None:

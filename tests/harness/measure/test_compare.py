@@ -41,6 +41,20 @@ def test_differences_counts_and_holm() -> None:
     assert first.same_model and not second.same_model
 
 
+def test_what_only_its_own_interval_settles_needs_items_for_the_whole_family() -> None:
+    given = arms(
+        one="b" * 4 + "a" * 196, two="a" * 4 + "b" * 14 + "a" * 182, three="a" * 4 + "b" * 4 + "a" * 192
+    )
+    alone = compare_arms([(ONE, TWO)], given, 0.02, DESIGN, HOW)[0]
+    assert alone.adjusted is alone.relation is Relation.BETTER and alone.more_items_reason == "settled"
+    found = compare_arms([(ONE, TWO), (ONE, THREE)], given, 0.02, DESIGN, HOW)[0]
+    # 14 against 4: p = 0.031, twice that for two tests
+    assert found.p_holm == pytest.approx(2 * mcnemar_exact(14, 4)) and found.p_holm > 0.05
+    assert found.relation is Relation.BETTER and found.adjusted is Relation.UNDECIDED
+    needed = items_needed(0.05, 0.09, replace(DESIGN, level=1 - 0.05 / 2))
+    assert needed is not None and found.more_items == needed - 200 and found.more_items_reason == ""
+
+
 def test_a_comparison_turned_round_is_the_same_with_its_sign_changed() -> None:
     given = arms(one="a" * 180 + "b" * 20, two="a" * 160 + "b" * 40)
     (there,) = compare_arms([(ONE, TWO)], given, 0.02, DESIGN, HOW)

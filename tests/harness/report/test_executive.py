@@ -15,6 +15,7 @@ from harness.outlook import Outlook
 from harness.records import ArmId, Option
 from harness.report.dress import Dress, Rate, chosen_currency
 from harness.report.executive import reader_currency, run_dossier, run_paper
+from harness.report.executive_parts import new_to_it
 from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
     Cards,
@@ -209,6 +210,16 @@ def test_months_that_are_not_known_look_it() -> None:
     assert cards(found)["Cost per 1,000 queries"][0] == "$0.0123"
     assert cards(found)["Against today"] == ("unknown", "a month's total is not known: see The money")
     assert [block.key for block in found.summary if isinstance(block, Chart)] == ["accuracy"]
+
+
+def test_rows_that_stand_in_train_are_not_called_new() -> None:
+    ship = run_results().arms[1]
+    quality = ship.quality
+    n = quality.accuracy.n
+    seen = replace(quality, accuracy_without_overlap=replace(quality.accuracy, n=n - 7))
+    assert new_to_it(replace(ship, quality=seen)).startswith("All but 7 were new")
+    fresh = replace(quality, accuracy_without_overlap=quality.accuracy)
+    assert new_to_it(replace(ship, quality=fresh)) == "None had been seen before."
 
 
 def test_nothing_to_ship_looks_it() -> None:
