@@ -27,7 +27,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,15 @@ from harness.models.settings import ModelSettings, cache_dir
 from harness.pipelines.context import Quiet
 from harness.pipelines.evalset import load_rows
 from harness.pipelines.jobs import export_job
-from harness.plan import ExperimentPlan, build_plan
+from harness.plan import build_plan
 from harness.prompts.classification import answer_text, tune_messages
-from harness.records import Conversation, Evalset, Failure
 from harness.training.export.launch_files import vllm_words
 from harness.training.recipe import Hardware, choose_recipe
 
-MODEL = "smollm2-135m"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.training import MODEL, Bench, dev_accuracy
+
 LOADS = (1, 8, 32)
 _WARM_UP = 8
 _START_S = 600
@@ -53,15 +55,6 @@ _UNSLOTH = (
     "import json, runpy, sys, torch; runpy.run_path(sys.argv[1], run_name='__main__'); "
     "print(json.dumps({'peak': torch.cuda.max_memory_reserved()}))"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What both trainers are given."""
-
-    plan: ExperimentPlan
-    evalset: Evalset
-    base: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +77,12 @@ def prepare(options: argparse.Namespace) -> Bench:
         "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
     }
     plan = build_plan(raw, "the benchmark")
-    opening = ModelSettings(cache=cache_dir(os.environ))
+    opening = ModelSettings(cache=cache_dir(os.environ), device=options.device)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
-    return Bench(plan=plan, evalset=load_rows(plan, make_context(Path("runs"), Quiet())), base=base)
+    evalset = load_rows(plan, make_context(Path("runs"), Quiet()))
+    hardware = Hardware(device="cuda", precision="bf16", layers=1)  # a GPU tunes all layers
+    recipe = choose_recipe(plan.tune, len(evalset.train), hardware, 17)
+    return Bench(plan=plan, evalset=evalset, base=base, recipe=recipe, opening=opening)
 
 
 def train_here(bench: Bench, out: Path, device: str) -> None:
@@ -95,21 +91,12 @@ def train_here(bench: Bench, out: Path, device: str) -> None:
 
     from harness.training.trl_trainer import Job, train
 
-    limits = bench.plan.prompt.limits
-    rows = [
-        Conversation(
-            item_id=item.id, prompt=tune_messages(item.text, limits), completion=answer_text(item.label)
-        )
-        for item in bench.evalset.train
-    ]
-    hardware = Hardware(device="cuda", precision="bf16", layers=bench.plan.tune.layers or 1)
-    recipe = choose_recipe(bench.plan.tune, len(rows), hardware, 17)
     job = Job(
         base=bench.base,
         work=out / "work",
         out=out / "adapter",
-        recipe=recipe,
-        train=rows,
+        recipe=bench.recipe,
+        train=bench.conversations(bench.evalset.train),
         dev=(),
         device=device,
     )
@@ -155,25 +142,13 @@ def requests_of(bench: Bench, count: int) -> list[ChatRequest]:
     ]
 
 
-def dev_accuracy(bench: Bench, adapter: Path, count: int, device: str) -> float:
-    """Share of dev rows answered rightly by the merged adapter."""
-    from harness.models.transformers_chat import TransformersChat
-
-    opening = ModelSettings(cache=cache_dir(os.environ), device=device)
-    model = TransformersChat(MODEL, bench.base, replace(opening, adapter=adapter))
-    truth = {item.id: answer_text(item.label) for item in bench.evalset.dev[:count]}
-    replies = [r for r in model.answer(requests_of(bench, count)) if not isinstance(r, Failure)]
-    model.close()
-    return sum(reply.text == truth[reply.item_id] for reply in replies) / len(truth)
-
-
 @contextlib.contextmanager
 def vllm_server(bench: Bench, adapter: Path) -> Iterator[str]:
     """`vllm serve` on loopback, up and warm."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = vllm_words("tuned", str(bench.base), str(adapter), bench.plan.tune.rank or 16, port)
+    words = vllm_words("tuned", str(bench.base), str(adapter), bench.recipe.rank, port)
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         address, end = f"http://127.0.0.1:{port}", time.monotonic() + _START_S
@@ -270,7 +245,7 @@ def main() -> None:
         else:
             print("Unsloth                  not measured: it is not installed, or there is no GPU")
         for lane, done in lanes.items():
-            accuracy = dev_accuracy(bench, done.adapter, options.dev, options.device)
+            accuracy = dev_accuracy(bench, done.adapter, options.dev)
             print(
                 f"{lane:20} {done.seconds:7.1f} s {done.tokens / done.seconds:8.0f} tok/s "
                 f"{done.peak_mib:8.0f} MiB   dev accuracy {accuracy:.3f} (n={options.dev})",
