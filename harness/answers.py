@@ -5,7 +5,8 @@ Made from the journal by `harness.measure.runs`; these records pass from the mea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from advisor.stats.paired import Relation
 from harness.records import ArmId, Estimate
@@ -16,8 +17,8 @@ class ItemAnswer:
     """One item in one arm.
 
     Attributes:
-        text, label: the item's own.
-        raw: the answer as it came; '' for a failure.
+        text, label: the item's own; the text is '' where texts are left out.
+        raw: the answer as it came; '' for a failure and where texts are left out.
         answer: the label read from it; None for an invalid answer or a failure.
         correct: None for a failure, which is no answer (accuracy counts it as not correct).
         confidence: highest label probability after temperature scaling on dev; None without one.
@@ -33,6 +34,11 @@ class ItemAnswer:
     correct: bool | None
     confidence: float | None
     failure: str = ""
+
+
+def without_texts(answers: Iterable[ItemAnswer]) -> list[ItemAnswer]:
+    """Without the items' texts, and without answers as they came: a model may repeat the text in them."""
+    return [replace(found, text="", raw="") for found in answers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,10 +34,10 @@ MIME = {
 }
 
 
-def made(run_id: str, name: str) -> bytes:
+def made(run_id: str, name: str, *, texts: bool) -> bytes:
     """The files of a format; several come in one ZIP archive."""
     with tempfile.TemporaryDirectory() as folder:
-        files = export_run(state.folder_of(run_id), [name], Path(folder), state.context())
+        files = export_run(state.folder_of(run_id), [name], Path(folder), state.context(), texts=texts)
         if len(files) == 1:
             return files[0].read_bytes()
         out = io.BytesIO()
@@ -47,11 +47,11 @@ def made(run_id: str, name: str) -> bytes:
         return out.getvalue()
 
 
-def offer(results: RunResults, name: str) -> None:
+def offer(results: RunResults, name: str, *, texts: bool) -> None:
     """One format: what it is for, and the button."""
     title, icon, purpose = SAID.get(name, (name.upper(), "download", "The run in this format."))
     ending = ".zip" if name in {"csv", "parquet"} else f".{name}"
-    make: Callable[[], bytes] = lambda: made(results.run_id, name)  # noqa: E731 - made on the click
+    make: Callable[[], bytes] = lambda: made(results.run_id, name, texts=texts)  # noqa: E731 - made on the click
     with st.container(border=True, height="stretch"):
         st.markdown(f"**{title}**")
         st.caption(purpose)
@@ -70,11 +70,17 @@ def offer(results: RunResults, name: str) -> None:
 def show(results: RunResults) -> None:
     """Every format there is."""
     order = [*(name for name in SAID if name in FORMATS), *(name for name in FORMATS if name not in SAID)]
+    texts = not st.checkbox(
+        "Leave out the texts of my items",
+        help="HTML shows up to 20 of them, CSV and Parquet all; PDF, Markdown and JSON hold none anyway.",
+        key="export-without-texts",
+    )
     for first in range(0, len(order), 3):
         for column, name in zip(st.columns(3), order[first : first + 3], strict=False):
             with column:
-                offer(results, name)
-    pieces.command(f"harness report {results.run_id} --format {','.join(order)}", "writes the same files")
+                offer(results, name, texts=texts)
+    flags = f"--format {','.join(order)}{'' if texts else ' --no-texts'}"
+    pieces.command(f"harness report {results.run_id} {flags}", "writes the same files")
 
 
 found = pieces.run_results(

@@ -44,6 +44,9 @@ def report(
     logo: Logo = None,
     currency: CurrencyName = "",
     price_date: Annotated[str, typer.Option("--price-at", help="Prices of this day, for a use case.")] = "",
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Leave your items' texts out of HTML, CSV and Parquet.")
+    ] = False,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show a run again, or write it in other formats; nothing is run again. A use case: its prediction."""
@@ -63,7 +66,8 @@ def report(
     if files:
         dress = make_dress(company, logo, currency, stated_rate(folder.results()))
         context = make_context(runs, open_progress(quiet=True))
-        for path in export_run(folder, files, output or folder.root / "report", context, dress):
+        where = output or folder.root / "report"
+        for path in export_run(folder, files, where, context, dress, texts=not no_texts):
             typer.echo(str(path))
 
 

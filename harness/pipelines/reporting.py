@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from harness.answers import ItemAnswer
+from harness.answers import ItemAnswer, without_texts
 from harness.errors import StoreError, UsageError
 from harness.measure.cost import cost_lines
 from harness.measure.quality import Measuring, fit_dev_temperature
@@ -30,9 +30,18 @@ from harness.store import Manifest, RunFolder, count_looks
 
 
 def export_run(
-    folder: RunFolder, formats: Sequence[str], out_dir: Path, context: Context, dress: Dress = PLAIN
+    folder: RunFolder,
+    formats: Sequence[str],
+    out_dir: Path,
+    context: Context,
+    dress: Dress = PLAIN,
+    *,
+    texts: bool = True,
 ) -> list[Path]:
     """Write a stored run in other formats.
+
+    Args:
+        texts: whether the files may hold texts of the items.
 
     Raises:
         IncompleteRun, UsageError, StoreError: as `RunFolder.results` and `write_report`; also if the
@@ -45,6 +54,7 @@ def export_run(
     for found in _primary(folder, context):
         arm = found.settled.arm
         answers += item_answers(arm, found.test, found.outcomes, labels, temperatures.get(arm))
+    answers = answers if texts else without_texts(answers)
     reported = Reported(results=results, answers=answers, closing=closing, dress=dress)
     return write_report(reported, formats, out_dir)
 

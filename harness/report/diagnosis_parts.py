@@ -19,6 +19,7 @@ from harness.wording import MISSING, milliseconds, one_line, percent
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20
 MOST_OF_A_TEXT = 400
+TEXTS_LEFT_OUT = "Their texts were left out; `harness explain RUN ITEM` shows one on the machine of the run."
 _DASHES = ("", "6 3", "2 2", "8 3 2 3")
 
 
@@ -179,11 +180,12 @@ def _examples(dossier: Dossier, answers: Sequence[ItemAnswer]) -> tuple[Block, .
     wrong = [a for a in answers if a.arm == ship and not a.correct]
     if not wrong or ship is None:
         return ()
+    texts = any(found.text for found in wrong)
     rows = tuple(
         Row(
             cells=(
                 Cell(text=outside(found.item_id, 40)),
-                Cell(text=outside(found.text, MOST_OF_A_TEXT)),
+                *([Cell(text=outside(found.text, MOST_OF_A_TEXT))] if texts else []),
                 Cell(text=outside(found.label)),
                 Cell(text=outside(found.answer or found.failure or "names no label")),
                 Cell(text=MISSING if found.confidence is None else percent(found.confidence)),
@@ -193,15 +195,14 @@ def _examples(dossier: Dossier, answers: Sequence[ItemAnswer]) -> tuple[Block, .
     )
     heads = (
         ("item", False),
-        ("text", False),
+        *([("text", False)] if texts else []),
         ("right label", False),
         ("answered", False),
         ("how sure", True),
     )
     table = Table(columns=tuple(Column(head=(h,), right=right) for h, right in heads), rows=rows)
-    caption = (
-        f"{_name(dossier, ship)}: the first {len(rows):,} of {len(wrong):,} wrong answers. "
-        "These texts come from your data: mind who reads this page."
+    caption = f"{_name(dossier, ship)}: the first {len(rows):,} of {len(wrong):,} wrong answers. " + (
+        "These texts come from your data: mind who reads this page." if texts else TEXTS_LEFT_OUT
     )
     return (Grid(table=table, caption=caption),)
 

@@ -22,6 +22,13 @@ def test_a_finished_run_is_shown(open_page: Open, two_runs: Path, page: str) -> 
     assert app.title and not app.error and not app.warning
 
 
+def test_the_command_beside_the_files_says_whether_texts_are_in_them(open_page: Open, runs: Path) -> None:
+    app = open_page(runs, "export")
+    assert "--no-texts" not in words(app)
+    app.checkbox(key="export-without-texts").check().run()
+    assert "--no-texts" in words(app) and not app.exception
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_without_a_run_a_page_says_what_to_run(open_page: Open, tmp_path: Path, page: str) -> None:
     said = words(open_page(tmp_path / "none", page))

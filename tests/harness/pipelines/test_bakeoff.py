@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import os
@@ -218,6 +219,16 @@ def test_everything_that_reads_a_run_calls_no_model(
     )
     files = export_run(folder, ["json", "csv", "md"], tmp_path / "out", context(tmp_path))
     assert all(path.stat().st_size > 0 for path in files)
+    with_texts, bare = (
+        list(csv.DictReader(written[1].open(encoding="utf-8-sig", newline="")))
+        for written in (
+            export_run(folder, ["csv"], tmp_path / f"texts-{texts}", context(tmp_path), texts=texts)
+            for texts in (True, False)
+        )
+    )
+    assert {row["text"] for row in with_texts} >= {item.text}
+    assert {(row["text"], row["raw_answer"]) for row in bare} == {("", "")}
+    assert [row["answer"] for row in bare] == [row["answer"] for row in with_texts]
     assert before == {
         p.name: p.read_bytes() for p in folder.root.iterdir() if p.is_file() and p.name in before
     }

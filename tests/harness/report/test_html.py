@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.answers import ItemAnswer
+from harness.answers import ItemAnswer, without_texts
 from harness.report.dress import Dress
 from harness.report.executive import run_paper
 from harness.report.export import Reported, write_report
@@ -207,3 +207,9 @@ def test_terminal_pdf_and_html_show_the_same_figures(tmp_path: Path) -> None:
         for figure in (name.text, accuracy.text, accuracy.interval, times.text, price.text, per_correct.text):
             for where in (terminal, pdf, page):
                 assert squeezed(figure) in where, figure
+
+
+def test_a_page_without_texts_names_the_items_and_says_so(tmp_path: Path) -> None:
+    page = Page(made(tmp_path, None, *without_texts([wrong("charged twice, card 4111")])))
+    assert "4111" not in page.text and "invoicequestion" not in page.text
+    assert "t-0" in page.text and squeezed("Their texts were left out") in page.text
