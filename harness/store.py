@@ -43,6 +43,7 @@ OUT_OF_SCOPE = "out_of_scope.jsonl"
 UNSEEN = "unseen_labels.json"
 _FROM_JOURNAL = frozenset({"results.json", ANSWERS})
 _LOOKS = "test_looks.jsonl"
+_MARKS = ("lock.json", "items.jsonl", "results.json")
 _T = TypeVar("_T")
 
 
@@ -320,11 +321,11 @@ def find_run(runs: Path, name: str) -> RunFolder:
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
-    """All run folders, oldest first."""
+    """All run folders, oldest first; one that lost its lock is a damaged run, not none."""
     if not runs.is_dir():
         return []
     try:
-        return [RunFolder(root=path) for path in sorted(runs.iterdir()) if (path / "lock.json").exists()]
+        return [RunFolder(root=p) for p in sorted(runs.iterdir()) if any((p / n).exists() for n in _MARKS)]
     except OSError as error:
         raise StoreError(f"The runs in {runs} cannot be listed: {error.strerror}.") from error
 
@@ -340,8 +341,7 @@ def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
     line = json.dumps({"test": test_digest, "plan": plan_digest}) + "\n"
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        rows = [json.loads(row) for row in text.splitlines()]
-        seen = {row["plan"] for row in rows if row["test"] == test_digest}
+        seen = {row["plan"] for row in map(json.loads, text.splitlines()) if row["test"] == test_digest}
         if plan_digest not in seen:
             with path.open("a", encoding="utf-8") as file:
                 file.write(line if not text or text.endswith("\n") else "\n" + line)

@@ -59,6 +59,7 @@ def test_a_run_without_its_manifest_says_so(open_page: Open, runs: Path, page: s
         *((name, how) for name in FILES for how in ("cut", "noise")),
         ("results.json", "gone"),
         ("plan.yaml", "gone"),
+        ("lock.json", "gone"),
     ],
 )
 def test_a_damaged_run_is_told_apart(open_page: Open, runs: Path, name: str, how: str) -> None:
