@@ -32,8 +32,9 @@ def test_method_names_the_precision():
 
 def test_a_gpu_tunes_all_layers_and_a_cpu_the_upper_ones():
     assert choose_recipe(TunePlan(), 700, GPU, 1).tuned_layers is None
-    on_cpu = choose_recipe(TunePlan(), 700, CPU, 1).tuned_layers
-    assert on_cpu is not None and 1 <= on_cpu < 30
+    assert choose_recipe(TunePlan(), 9000, GPU, 1).tuned_layers is None
+    assert choose_recipe(TunePlan(), 3999, CPU, 1).tuned_layers == 8, "a quarter of 30"
+    assert choose_recipe(TunePlan(), 4000, CPU, 1).tuned_layers == 15, "more rows, more to learn below"
 
 
 def test_examples_in_the_prompt_get_room():
