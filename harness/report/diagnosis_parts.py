@@ -19,7 +19,7 @@ from harness.wording import MISSING, milliseconds, one_line, percent
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20
 MOST_OF_A_TEXT = 400
-TEXTS_LEFT_OUT = "Their texts were left out; `harness explain RUN ITEM` shows one on the machine of the run."
+TEXTS_LEFT_OUT = 'Their texts were left out: "harness explain RUN ITEM" shows one where the run is kept.'
 _DASHES = ("", "6 3", "2 2", "8 3 2 3")
 
 
