@@ -2,6 +2,7 @@
 
     runs/<run id>/
         plan.yaml         the locked plan, defaults spelled out
+        writer.json       the process that writes the run now; gone when none does (`harness.run_lock`)
         lock.json         plan digest and when it was locked; written before any data is read
         items.jsonl       the rows as the arms saw them, with their split
         out_of_scope.jsonl   inputs that belong to no label, where there are any
@@ -24,6 +25,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +38,7 @@ from harness.journal import Journal
 from harness.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
 from harness.records import Evalset, Finding, Item, Label
 from harness.results import RunResults
+from harness.run_lock import writing
 from harness.serial import decode, decode_item, decode_results, encode
 
 ANSWERS = "answers.json"
@@ -109,6 +112,14 @@ class RunFolder:
     def curves(self) -> Path:
         """Where the learning curves of this run lie."""
         return self.root / "curves"
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the run for this process: whatever writes a run does so under this.
+
+        Raises:
+            StoreError: if another process holds it, naming that process.
+        """
+        return writing(self.root)
 
     def journal(self, *, read_only: bool = False) -> Journal:
         """Open the journal."""
@@ -237,7 +248,8 @@ class RunFolder:
     def discard_if_empty(self) -> None:
         """Remove the folder of a run whose rows could not be read: nothing was computed in it."""
         if not (self.root / "items.jsonl").exists():
-            shutil.rmtree(self.root, ignore_errors=True)
+            with suppress(StoreError), self.writing():
+                shutil.rmtree(self.root, ignore_errors=True)
 
     def reopen(self) -> None:
         """Remove the manifest of a run that is about to go on."""

@@ -40,6 +40,11 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
     Raises:
         UserError: of any kind; whatever was computed before stays in the journal.
     """
+    with folder.writing():
+        return _run(folder, context)
+
+
+def _run(folder: RunFolder, context: Context) -> RunResults:
     started = time.perf_counter()
     plan = folder.plan()
     context.progress.stage("loading the rows", None)

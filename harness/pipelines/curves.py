@@ -101,7 +101,8 @@ def curves_of_run(folder: RunFolder, request: CurveRequest, context: Context) ->
         changed = [s for s in {"train", request.split} - {"dev"} if before.get(s) != evalset.digests[s]]
         if changed:
             raise DataError(f"The rows of run {folder.run_id} changed since it began: {', '.join(changed)}.")
-    return _curves(folder.curves, plan, evalset, request, context)
+    with folder.writing():
+        return _curves(folder.curves, plan, evalset, request, context)
 
 
 def curves_of_plan(plan: ExperimentPlan, request: CurveRequest, context: Context) -> LearningCurves:
@@ -114,8 +115,9 @@ def curves_of_plan(plan: ExperimentPlan, request: CurveRequest, context: Context
     home = context.runs / "curves" / plan.digest[:12]
     evalset = _rows(plan, request, context)
     make_folder(home)
-    write_atomically(home / "plan.yaml", dump_plan(plan))
-    return _curves(home, plan, evalset, request, context)
+    with RunFolder(root=home).writing():
+        write_atomically(home / "plan.yaml", dump_plan(plan))
+        return _curves(home, plan, evalset, request, context)
 
 
 def _rows(plan: ExperimentPlan, request: CurveRequest, context: Context) -> Evalset:

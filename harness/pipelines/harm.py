@@ -63,6 +63,11 @@ def check_harm(folder: RunFolder, wish: HarmWish, context: Context) -> RunResult
         UsageError: if there is nothing to look at, or no such label.
         DataError: if the rows are not those of the run any more.
     """
+    with folder.writing():
+        return _check(folder, wish, context)
+
+
+def _check(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
     plan, results = folder.plan(), folder.results()
     context.progress.stage("loading the rows", None)
     evalset = load_rows(plan, context)

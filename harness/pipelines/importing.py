@@ -74,6 +74,11 @@ def import_into(folder: RunFolder, wish: ImportWish, context: Context) -> RunRes
         DataError: if the predictions cannot be used.
         ModelUnavailable: if the adapter cannot be opened.
     """
+    with folder.writing():
+        return _import(folder, wish, context)
+
+
+def _import(folder: RunFolder, wish: ImportWish, context: Context) -> RunResults:
     manifest = manifest_of(folder)
     done = (
         _import_adapter(folder, wish, context) if wish.path.is_dir() else _import_file(folder, wish, context)

@@ -121,12 +121,13 @@ def store_again(folder: RunFolder, context: Context) -> RunResults:
     Raises:
         IncompleteRun: if the run was never closed.
     """
-    closed = manifest_of(folder)
-    try:
-        looks = closed_results(folder).looks
-    except StoreError:
-        looks = count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
-    return conclude_again(folder, looks, closed, context)
+    with folder.writing():
+        closed = manifest_of(folder)
+        try:
+            looks = closed_results(folder).looks
+        except StoreError:
+            looks = count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
+        return conclude_again(folder, looks, closed, context)
 
 
 def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:

@@ -77,6 +77,11 @@ def tune_in(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedL
         UsageError: if the plan has no such arm.
         TrainingError: if memory does not suffice or the training diverges.
     """
+    with folder.writing():
+        return _tune(folder, context, wish)
+
+
+def _tune(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLane, ...]:
     plan = folder.plan()
     lanes = tuned_lanes(plan, wish.arm)
     context.progress.stage("loading the rows", None)
