@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from harness.records import MachineUse
+
+QUIET_S = 0.5  # watched before and after a timed pass; /proc/stat counts in hundredths of a second
 _PACKAGES = (
     "tune-or-retrieve",
     "torch",
@@ -58,7 +63,7 @@ def describe_environment(now: datetime) -> Environment:
         packages=_packages(),
         system=f"{platform.system()} {platform.machine()}",
         cpu=cpu,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cpu_count(),
         memory_gib=_memory_gib(),
         cpu_flags=flags,
         gpu=_gpu(),
@@ -92,6 +97,117 @@ class MemoryWatch:
             return None
         found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
         return int(found[0]) / 1024 if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLook:
+    """The machine's counters at one moment; None where the system does not tell.
+
+    Attributes:
+        at_s: of a clock that only grows.
+        own_cpu_s: CPU seconds of this process and its ended children so far.
+        busy_cpu_s: CPU seconds so far of everything on the CPUs that this process may use, and what the
+            hypervisor gave to others meanwhile.
+        waited_s: seconds that the living threads of this process stood ready without a CPU so far.
+        load: 1-minute load average.
+    """
+
+    at_s: float
+    own_cpu_s: float
+    busy_cpu_s: float | None = None
+    waited_s: float | None = None
+    load: float | None = None
+
+
+def look_at_machine() -> MachineLook:
+    """The counters now."""
+    spent = os.times()
+    return MachineLook(
+        at_s=time.monotonic(),
+        own_cpu_s=spent.user + spent.system + spent.children_user + spent.children_system,
+        busy_cpu_s=_busy_cpu_s(),
+        waited_s=_waited_s(),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    )
+
+
+class BusyWatch:
+    """Watches how busy the machine is while something is timed, and for a moment before and after it.
+
+    Args:
+        look: reads the counters.
+        pause: lets the moments before and after pass; nothing of the run may be at work in them.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], MachineLook] = look_at_machine,
+        pause: Callable[[], None] = lambda: time.sleep(QUIET_S),
+    ) -> None:
+        self._look, self._pause = look, pause
+        self._first = look()
+        pause()
+        self._start = look()
+
+    def finish(self) -> MachineUse:
+        """The pass is over: how busy the machine was."""
+        end = self._look()
+        self._pause()
+        last = self._look()
+        quiet = [_others(self._first, self._start), _others(end, last)]
+        quiet_s = self._start.at_s - self._first.at_s + last.at_s - end.at_s
+        wall_s = max(end.at_s - self._start.at_s, 1e-9)
+        waited = None
+        if self._start.waited_s is not None and end.waited_s is not None:
+            waited = max(0.0, end.waited_s - self._start.waited_s)
+        return MachineUse(
+            wall_s=wall_s,
+            cpus=cpu_count(),
+            own_cpus=(end.own_cpu_s - self._start.own_cpu_s) / wall_s,
+            others_cpus=_mean([_others(self._first, last)], last.at_s - self._first.at_s),
+            quiet_cpus=_mean(quiet, quiet_s),
+            waited_s=waited,
+            load_before=self._start.load,
+            load_after=end.load,
+        )
+
+
+def cpu_count() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _others(start: MachineLook, end: MachineLook) -> float | None:
+    """CPU seconds of everything but this process between two looks; a tick too few is none."""
+    if start.busy_cpu_s is None or end.busy_cpu_s is None:
+        return None
+    return max(0.0, end.busy_cpu_s - start.busy_cpu_s - (end.own_cpu_s - start.own_cpu_s))
+
+
+def _mean(cpu_s: list[float | None], wall_s: float) -> float | None:
+    known = [seconds for seconds in cpu_s if seconds is not None]
+    return sum(known) / wall_s if len(known) == len(cpu_s) and wall_s > 0 else None
+
+
+def _busy_cpu_s() -> float | None:
+    """User, nice, system, interrupt and stolen time of the CPUs we may use, from /proc/stat (proc(5))."""
+    try:
+        lines = Path("/proc/stat").read_text(encoding="ascii", errors="replace").splitlines()
+        mine = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+        found = [[int(part) for part in line.split()[1:9]] for line in lines if line.split()[:1][0] in mine]
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+    ticks = sum(sum(spent) - spent[3] - spent[4] for spent in found if len(spent) == 8)  # idle, iowait
+    return ticks / os.sysconf("SC_CLK_TCK") if ticks else None
+
+
+def _waited_s() -> float | None:
+    """Run-queue delay of this process's threads, from schedstat (Linux with scheduler statistics)."""
+    try:
+        found = [path.read_text(encoding="ascii") for path in Path("/proc/self/task").glob("*/schedstat")]
+        return sum(int(text.split()[1]) for text in found) / 1e9 if found else None
+    except (OSError, ValueError, IndexError):  # a thread may end while it is read
+        return None
 
 
 def free_gib(device: str) -> float | None:

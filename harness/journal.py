@@ -10,17 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 from harness.errors import StoreError
-from harness.records import ArmId, Failure, Item, Outcome, Settled
+from harness.records import ArmId, Failure, Item, MachineUse, Outcome, Settled
 from harness.serial import decode, decode_outcome, encode
 
-Pass = Literal["dev", "test", "latency", "out_of_scope"]
+Pass = Literal["dev", "test", "latency", "throughput", "out_of_scope"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outcomes (
@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS settled (
 CREATE TABLE IF NOT EXISTS memory (
     arm TEXT NOT NULL, seed INTEGER NOT NULL, peak_mib REAL NOT NULL, PRIMARY KEY (arm, seed)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS machine (
+    arm TEXT NOT NULL, seed INTEGER NOT NULL, pass TEXT NOT NULL, config TEXT NOT NULL, payload TEXT NOT NULL
+);
 """
 
 
@@ -100,18 +103,7 @@ class Journal:
         Raises:
             StoreError: if the disk is full or the folder is read-only; nothing stored is lost.
         """
-        rows = [
-            (
-                lane.key(item),
-                str(lane.arm),
-                lane.seed,
-                lane.split,
-                item.id,
-                isinstance(outcome, Failure),
-                encode(outcome),
-            )
-            for item, outcome in outcomes
-        ]
+        rows = [_outcome_row(lane, item, outcome) for item, outcome in outcomes]
         sql = (
             "INSERT INTO outcomes VALUES (?,?,?,?,?,?,?) ON CONFLICT (key) DO UPDATE SET "
             "failed=excluded.failed, payload=excluded.payload WHERE outcomes.failed"
@@ -200,6 +192,45 @@ class Journal:
             return {}
         return {(arm, seed): peak for arm, seed, peak in self._rows("SELECT * FROM memory")}
 
+    def note_machine(self, lane: Lane, use: MachineUse) -> None:
+        """Keep how busy the machine was during a pass, or during a part of it where it was interrupted."""
+        try:
+            with self._db:
+                self._db.execute("INSERT INTO machine VALUES (?,?,?,?,?)", _machine_row(lane, use))
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
+    def machine(self, lane: Lane) -> tuple[MachineUse, ...]:
+        """How busy the machine was during a pass; empty where nobody watched."""
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name='machine'"):
+            return ()
+        sql = "SELECT payload FROM machine WHERE arm=? AND seed=? AND pass=? AND config=? ORDER BY rowid"
+        rows = self._rows(sql, (*_lane_key(lane), lane.config))
+        return tuple(decode(MachineUse, payload) for (payload,) in rows)
+
+    def replace(self, lane: Lane, outcomes: Sequence[tuple[Item, Outcome]], use: MachineUse | None) -> None:
+        """Put a new timing in the place of an older one, whole or not at all.
+
+        Args:
+            use: how busy the machine was during it.
+
+        Raises:
+            StoreError: if the disk is full or the folder is read-only; the older one stays then.
+        """
+        key = _lane_key(lane)
+        try:
+            with self._db:
+                self._db.execute("DELETE FROM outcomes WHERE arm=? AND seed=? AND pass=?", key)
+                self._db.execute("DELETE FROM machine WHERE arm=? AND seed=? AND pass=?", key)
+                self._db.executemany(
+                    "INSERT INTO outcomes VALUES (?,?,?,?,?,?,?)",
+                    [_outcome_row(lane, item, outcome) for item, outcome in outcomes],
+                )
+                if use is not None:
+                    self._db.execute("INSERT INTO machine VALUES (?,?,?,?,?)", _machine_row(lane, use))
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
         """(arm, pass, outcomes, failures) for every lane, in a stable order."""
         yield from self._rows(
@@ -236,6 +267,15 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 def _lane_key(lane: Lane) -> tuple[str, int, str]:
     return (str(lane.arm), lane.seed, lane.split)
+
+
+def _outcome_row(lane: Lane, item: Item, outcome: Outcome) -> tuple[object, ...]:
+    failed = isinstance(outcome, Failure)
+    return (lane.key(item), *_lane_key(lane), item.id, failed, encode(outcome))
+
+
+def _machine_row(lane: Lane, use: MachineUse) -> tuple[object, ...]:
+    return (*_lane_key(lane), lane.config, encode(use))
 
 
 def _store_error(path: Path, error: sqlite3.Error) -> StoreError:

@@ -14,14 +14,18 @@ from advisor.stats.paired import Relation
 from harness.diagnosis import ArmDiagnosis
 from harness.harm import ArmHarm
 from harness.outlook import Outlook
-from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
+from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, MachineUse, ModelIdentity, PriceBasis
 
 RESULTS_SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money:
-    """A money figure with its interval and what it rests on; unknown stays None."""
+    """A money figure with its interval and what it rests on; unknown stays None.
+
+    Attributes:
+        busy: why the seconds it stands on are not to be believed, as `Latency.busy`; '' where they are.
+    """
 
     usd: Decimal | None
     low_usd: Decimal | None = None
@@ -29,6 +33,7 @@ class Money:
     basis: PriceBasis
     source: str
     reason: str = ""
+    busy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +92,14 @@ class Latency:
     """Per-item seconds from the warm pass.
 
     Attributes:
-        conditions: concurrency, batch size, warm or not, where the model ran.
+        conditions: concurrency, batch size, warm or not, where the model ran, what was not timed.
         throughput_qps: queries a second of the batched quality pass; None where not batched.
+        busy: why the machine was too busy for these figures to be believed, in a few words; '' where it was
+            not, or nobody watched (`machine` is empty then).
+        machine: how busy it was, a record for each part of the timed pass.
+        slowest_ms: the longest of the timed queries.
+        timeouts: queries among those timed that got no answer in time; they count as the time they took.
+        retried: queries among those timed that took more than one attempt; the last one is timed.
     """
 
     p50_ms: Estimate
@@ -96,6 +107,11 @@ class Latency:
     p99_ms: Estimate
     conditions: str
     throughput_qps: Estimate
+    busy: str = ""
+    machine: tuple[MachineUse, ...] = ()
+    slowest_ms: float | None = None
+    timeouts: int = 0
+    retried: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +302,8 @@ class Confronted:
     Attributes:
         metric: 'accuracy', 'p95_ms' or 'usd_per_1k'.
         low, high: the predicted range.
-        inside: whether the measured value lies in it; None where either is missing.
+        inside: whether the measured value lies in it; None where either is missing, or where the value was
+            timed on a busy machine (`busy` says how).
         same_model: False when the prediction was for another model (`predicted_model`): then the
             figure says nothing on the advice.
     """
@@ -299,6 +316,7 @@ class Confronted:
     measured: float | None
     inside: bool | None
     same_model: bool
+    busy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

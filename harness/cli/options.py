@@ -75,6 +75,7 @@ def make_context(
     retry_failures: bool = False,
 ) -> Context:
     """The outside world of this command line: its environment, clock and folders."""
+    from harness.environment import BusyWatch
     from harness.models.settings import cache_dir
     from harness.pipelines.context import Context
 
@@ -92,6 +93,7 @@ def make_context(
         timeout_s=timeout_s,
         max_retries=max_retries,
         retry_failures=retry_failures,
+        watch=BusyWatch,
     )
 
 

@@ -1,7 +1,7 @@
 """The advice against the measurement: which predicted ranges held, and where the advice was wrong.
 
 A prediction is tested only by the model it was made for; on another model both figures are shown, and
-nothing is counted.
+nothing is counted. A figure that was timed on a busy machine tests nothing either.
 """
 
 from __future__ import annotations
@@ -48,13 +48,20 @@ def confront(advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict) ->
 def _figures(predicted: Predicted, arm: ArmResult) -> list[Confronted]:
     same = _same_model(predicted, arm)
     found = [
-        ("accuracy", predicted.accuracy_low, predicted.accuracy_high, arm.quality.accuracy.value),
-        ("p95_ms", predicted.p95_ms_low, predicted.p95_ms_high, arm.latency.p95_ms.value),
+        ("accuracy", predicted.accuracy_low, predicted.accuracy_high, arm.quality.accuracy.value, ""),
+        (
+            "p95_ms",
+            predicted.p95_ms_low,
+            predicted.p95_ms_high,
+            arm.latency.p95_ms.value,
+            arm.latency.busy,
+        ),
         (
             "usd_per_1k",
             _float(predicted.usd_per_1k_low),
             _float(predicted.usd_per_1k_high),
             _float(arm.cost.usd_per_1k.usd),
+            arm.cost.usd_per_1k.busy,
         ),
     ]
     return [
@@ -65,10 +72,11 @@ def _figures(predicted: Predicted, arm: ArmResult) -> list[Confronted]:
             low=low,
             high=high,
             measured=measured,
-            inside=None if measured is None else low <= measured <= high,
+            inside=None if measured is None or busy else low <= measured <= high,
             same_model=same,
+            busy=busy,
         )
-        for metric, low, high, measured in found
+        for metric, low, high, measured, busy in found
         if low is not None and high is not None
     ]
 

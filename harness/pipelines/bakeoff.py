@@ -7,7 +7,8 @@ state as never stopping. The manifest is written last.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.arms.base import Arm, Material, config_digest, items_digest
@@ -130,7 +131,7 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
     if local and plan.latency.mode == "shared":
         _answer_alone(arm, journal, test, evalset.test, context)
     else:
-        answer(arm, journal, test, evalset.test, context)
+        answer(arm, journal, test, evalset.test, context, timed=local or arm.identity is None)
         if first:
             warm = evalset.test[: plan.latency.items]
             _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
@@ -180,8 +181,20 @@ def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset
         journal.settle(Settled(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
 
 
-def answer(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
-    """Answer what is not answered yet: local models chunk by chunk, served ones item by item."""
+def answer(
+    arm: Arm,
+    journal: Journal,
+    lane: Lane,
+    items: Sequence[Item],
+    context: Context,
+    *,
+    timed: bool = False,
+) -> None:
+    """Answer what is not answered yet: local models chunk by chunk, served ones item by item.
+
+    Args:
+        timed: whether anything is read from how long it takes, so that the machine is watched meanwhile.
+    """
     context.progress.stage(f"{lane.arm}: answering {lane.split}", len(items))
     done = journal.done(lane, items, retry_failures=context.retry_failures)
     by_id = {item.id: item for item in items}
@@ -192,12 +205,13 @@ def answer(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], contex
             journal.put(lane, [(by_id[outcome.item_id], outcome)])
             context.progress.advance(1)
         return
-    for first in range(0, len(items), CHUNK):
-        chunk = items[first : first + CHUNK]
-        if any(item.id not in done for item in chunk):
-            arm.refresh()
-            journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in arm.predict(chunk)])
-        context.progress.advance(len(chunk))
+    with _watched(journal, lane, context, wanted=timed and len(done) < len(items)):
+        for first in range(0, len(items), CHUNK):
+            chunk = items[first : first + CHUNK]
+            if any(item.id not in done for item in chunk):
+                arm.refresh()
+                journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in arm.predict(chunk)])
+            context.progress.advance(len(chunk))
 
 
 def _answer_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
@@ -206,10 +220,28 @@ def _answer_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item],
     done = journal.done(lane, items, retry_failures=context.retry_failures)
     waiting = [item for item in items if item.id not in done]
     context.progress.advance(len(items) - len(waiting))
-    if waiting:
-        arm.refresh()
-        for item in items[:_WARM_UP]:
-            arm.predict_one(item)
-    for item in waiting:
-        journal.put(lane, [(item, arm.predict_one(item))])
-        context.progress.advance(1)
+    if not waiting:
+        return
+    warm_up(arm, items)
+    with _watched(journal, lane, context):
+        for item in waiting:
+            journal.put(lane, [(item, arm.predict_one(item))])
+            context.progress.advance(1)
+
+
+def warm_up(arm: Arm, items: Sequence[Item]) -> None:
+    """Forget earlier passes and answer a few queries that do not count."""
+    arm.refresh()
+    for item in items[:_WARM_UP]:
+        arm.predict_one(item)
+
+
+@contextmanager
+def _watched(journal: Journal, lane: Lane, context: Context, *, wanted: bool = True) -> Iterator[None]:
+    """Note how busy the machine is meanwhile, also where the pass is stopped."""
+    watch = context.watch() if wanted and context.watch is not None else None
+    try:
+        yield
+    finally:
+        if watch is not None:
+            journal.note_machine(lane, watch.finish())

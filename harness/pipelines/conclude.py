@@ -13,12 +13,14 @@ from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
 from harness.decide import Case, acceptable, contenders, decide, dev_leader, rag_and_tuned
+from harness.journal import Pass
+from harness.measure.busy import busy_reason, marked
 from harness.measure.compare import compare_arms
 from harness.measure.confront import confront
 from harness.measure.cost import cost_lines, ledger_cost, measure_cost
 from harness.measure.diagnosis import diagnose
 from harness.measure.harm import Asked, arm_harm
-from harness.measure.latency import measure_latency, timed_seconds
+from harness.measure.latency import measure_latency, measure_throughput, timed_seconds
 from harness.measure.outside import cost_outside, latency_outside
 from harness.measure.quality import confidence, estimate, measure_quality, share
 from harness.measure.route import RouteArm, compose, design_route, route_fitted
@@ -30,7 +32,16 @@ from harness.pipelines.money import outlook_of
 from harness.pipelines.prices import prices_for
 from harness.plan import ExperimentPlan
 from harness.records import ArmId, CostLine, Estimate, Option, Outcome
-from harness.results import ArmResult, Comparison, Cost, DataSummary, RouteDesign, RunResults, SeedResult
+from harness.results import (
+    ArmResult,
+    Comparison,
+    Cost,
+    DataSummary,
+    Latency,
+    RouteDesign,
+    RunResults,
+    SeedResult,
+)
 from harness.store import Lock, RunFolder
 
 _FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.CLASSICAL)
@@ -99,7 +110,7 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     results = _verdict(desk, tuple(arms), scored, design, looks, folder.lock())
     near = acceptable(desk.plan.decision, results.arms, results.comparisons)
     ours = [a for a in primary if a.settled.arm.option is not Option.EXTERNAL]
-    charged = {a.settled.arm: _charged(a, list(a.outcomes.values()), desk) for a in ours}
+    charged = {a.settled.arm: _charged(a, desk) for a in ours}
     whole = dataclasses.replace(
         results,
         outlook=outlook_of(_ours(results), desk, ours, charged, [arm.arm for arm in near]),
@@ -173,7 +184,6 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
     settled = answers.settled
     overlap = frozenset(desk.facts.overlap)
     quality = measure_quality(answers.dev, answers.test, desk.labels, overlap, desk.how)
-    outcomes = _charged(answers, list(answers.outcomes.values()), desk)
     prices = prices_for(settled.identity, desk.book, desk.machine)
     everything = answers.test.answered | True
     outside = settled.arm.option is Option.EXTERNAL
@@ -183,12 +193,13 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
         identity=settled.identity,
         fitted=settled.fitted,
         quality=quality,
-        latency=latency_outside()
-        if outside
-        else measure_latency(answers.warm, answers.test, settled.identity),
+        latency=latency_outside() if outside else _latency(answers),
         cost=cost_outside(quality.accuracy)
         if outside
-        else measure_cost(answers.test, outcomes, settled.identity, quality.accuracy, prices),
+        else marked(
+            measure_cost(answers.test, _charged(answers, desk), settled.identity, quality.accuracy, prices),
+            _busy(answers, desk),
+        ),
         seeds=tuple(
             SeedResult(
                 seed=a.settled.seed,
@@ -199,6 +210,14 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
         peak_memory_mib=answers.peak_memory_mib,
         harm=arm_harm(_asked(answers, siblings, desk), quality.temperature),
     )
+
+
+def _latency(answers: Answers) -> Latency:
+    identity = answers.settled.identity
+    batches = list(answers.batches.values()) or list(answers.test.predictions)
+    watched = answers.machine.get("throughput" if answers.batches else "test", ())
+    throughput = measure_throughput(batches, identity, watched)
+    return measure_latency(answers.warm, answers.test, identity, answers.timed, throughput)
 
 
 def _asked(answers: Answers, siblings: Sequence[Answers], desk: Desk) -> Asked:
@@ -265,10 +284,16 @@ def _route_result(design: RouteDesign, first: Answers, then: Answers, side: Rout
         identity=None,
         fitted=route_fitted(design),
         quality=quality,
-        latency=measure_latency(warm, test, then.settled.identity),
+        latency=dataclasses.replace(
+            measure_latency(warm, test, then.settled.identity), busy=_either_busy(first, then)
+        ),
         cost=_route_cost(design, (first, then), sure, quality.accuracy, desk),
     )
     return _Route(result=result, test=test, timed_s=timed_seconds(warm, test, then.settled.identity))
+
+
+def _either_busy(*sides: Answers) -> str:
+    return next((why for a in sides if (why := busy_reason(a.timed, a.settled.identity))), "")
 
 
 def _route_cost(
@@ -281,32 +306,52 @@ def _route_cost(
     """Every query pays the first arm; those handed on pay the second as well."""
     first, then = sides
     handed = [item.id for item in first.test.items if sure[item.id] < (design.threshold or 0.0)]
-    lines = _lines(first, list(first.outcomes.values()), desk)
+    lines = _lines(first, _charged(first, desk), desk)
+    busy = _busy(first, desk)
     if handed:
         share_on = Decimal(len(handed)) / len(first.test.items)
-        lines += scaled(_lines(then, [then.outcomes[i] for i in handed], desk), share_on)
-    return ledger_cost(lines, accuracy, {})
+        lines += scaled(_lines(then, _charged(then, desk, handed), desk), share_on)
+        busy = busy or _busy(then, desk)
+    return marked(ledger_cost(lines, accuracy, {}), busy)
 
 
-def _charged(answers: Answers, outcomes: list[Outcome], desk: Desk) -> list[Outcome]:
-    """The outcomes whose seconds or tokens are paid for.
+def _paid(answers: Answers, desk: Desk) -> Pass:
+    """The pass whose seconds or tokens are paid for.
 
     Concurrent calls to a server on this machine each hold the time of the others, so their seconds would
-    be paid several times: its queries are charged as the warm pass timed them, one by one. So are arms
-    without a language model where local models answer one by one, or they would look cheaper by batching.
+    be paid several times: its queries are charged as the warm pass timed them, one by one. So is whatever
+    runs here where local models answer one by one, or arms without a language model would look cheaper by
+    batching. The newest timing counts.
     """
     identity = answers.settled.identity
-    if identity is not None:
-        return list(answers.warm.values()) if identity.location == "loopback" else outcomes
-    alone = desk.plan.latency.mode == "shared" and answers.warm
-    return list(answers.warm.values()) if alone else outcomes
+    location = identity.location if identity else "local"
+    if location == "remote":
+        return "test"
+    if location == "loopback" or (desk.plan.latency.mode == "shared" and answers.warm):
+        return "latency"
+    return "throughput" if answers.batches else "test"
+
+
+def _charged(answers: Answers, desk: Desk, ids: Sequence[str] | None = None) -> list[Outcome]:
+    """The outcomes that are paid for.
+
+    Args:
+        ids: of the items that count; all where None, or where the pass holds none of them.
+    """
+    passes = {"test": answers.outcomes, "latency": answers.warm, "throughput": answers.batches}
+    paid = passes[_paid(answers, desk)]
+    return [paid[i] for i in ids or () if i in paid] or list(paid.values())
+
+
+def _busy(answers: Answers, desk: Desk) -> str:
+    """Why the seconds that are paid for are not to be believed; '' where they are."""
+    identity = answers.settled.identity
+    return busy_reason(answers.machine.get(_paid(answers, desk), ()), identity)
 
 
 def _lines(answers: Answers, outcomes: list[Outcome], desk: Desk) -> tuple[CostLine, ...]:
     identity = answers.settled.identity
-    return cost_lines(
-        _charged(answers, outcomes, desk), identity, prices_for(identity, desk.book, desk.machine)
-    )
+    return cost_lines(outcomes, identity, prices_for(identity, desk.book, desk.machine))
 
 
 def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
+from harness.records import MachineUse
+
 
 class Progress(Protocol):
     """Where a pipeline tells how far it is."""
@@ -46,6 +48,14 @@ class Quiet:
         """Ignored."""
 
 
+class Watch(Protocol):
+    """Watches how busy the machine is from when it is made."""
+
+    def finish(self) -> MachineUse:
+        """What was seen."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The outside world of one command.
@@ -57,6 +67,7 @@ class Context:
             two runs identical.
         concurrency, timeout_s, max_retries: of calls to served models.
         retry_failures: on resume, call again where a call failed.
+        watch: begins to watch how busy the machine is; None where nobody does.
     """
 
     runs: Path
@@ -72,3 +83,4 @@ class Context:
     timeout_s: float = 60.0
     max_retries: int = 4
     retry_failures: bool = False
+    watch: Callable[[], Watch] | None = None

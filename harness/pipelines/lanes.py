@@ -16,7 +16,7 @@ from harness.measure.scored import Scored, score
 from harness.pipelines.context import Context
 from harness.pipelines.prices import machine_rate, open_book
 from harness.plan import ExperimentPlan
-from harness.records import ArmId, Item, Option, Outcome, Settled
+from harness.records import ArmId, Item, MachineUse, Option, Outcome, Settled
 from harness.store import DataFacts, RunFolder
 
 
@@ -25,7 +25,10 @@ class Answers:
     """One lane's outcomes, scored, on all three passes.
 
     Attributes:
+        warm: the separate timing pass, the newest one; empty where the test pass itself was timed.
+        batches: a newer timing of the test pass in batches; empty where that was timed once.
         out_of_scope: its answers to inputs that belong to no label; None where it was not asked.
+        machine: how busy the machine was, by pass; none where nobody watched.
     """
 
     settled: Settled
@@ -36,6 +39,13 @@ class Answers:
     test: Scored
     peak_memory_mib: float | None = None
     out_of_scope: Scored | None = None
+    batches: Mapping[str, Outcome] = field(default_factory=dict)
+    machine: Mapping[Pass, tuple[MachineUse, ...]] = field(default_factory=dict)
+
+    @property
+    def timed(self) -> tuple[MachineUse, ...]:
+        """How busy the machine was during the pass that latency comes from."""
+        return self.machine.get("latency" if self.warm else "test", ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +101,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
     memory = journal.memory()
     planned = {arm.id for arm in desk.plan.arms}
     for settled in journal.settled():
-        lanes = {
+        lanes: dict[Pass, Lane] = {
             split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
             for split in get_args(Pass)
         }
@@ -118,6 +128,8 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
                 test=score(desk.items["test"], test, desk.labels),
                 out_of_scope=_asked(journal.outcomes(lanes["out_of_scope"], outside), outside, desk),
                 peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
+                batches=journal.outcomes(lanes["throughput"], desk.items["test"]),
+                machine={split: journal.machine(lane) for split, lane in lanes.items()},
             )
         )
     without = [str(arm.id) for arm in desk.plan.arms if not _answered(arm.id, found)]

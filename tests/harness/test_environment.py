@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from harness import environment
-from harness.environment import Environment, MemoryWatch, describe_environment, utc_now
+from harness.environment import (
+    BusyWatch,
+    Environment,
+    MachineLook,
+    MemoryWatch,
+    describe_environment,
+    utc_now,
+)
+from harness.records import MachineUse
 from harness.serial import decode, encode
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -85,3 +93,43 @@ def test_the_memory_watch_sees_what_was_held_since_it_began() -> None:
     high = watch.peak_mib()
     assert low is not None and high is not None
     assert 90 < high - low < 150  # what was held before the watch is forgotten
+
+
+def look(at: float, own: float, busy: float | None, *, waited: float | None = 0.0) -> MachineLook:
+    return MachineLook(at_s=at, own_cpu_s=own, busy_cpu_s=busy, waited_s=waited, load=at)
+
+
+def seen(*looks: MachineLook) -> MachineUse:
+    waiting = iter(looks)
+    return BusyWatch(look=lambda: next(waiting), pause=lambda: None).finish()
+
+
+def test_what_others_took_is_told_apart_from_what_this_process_took() -> None:
+    found = seen(look(0, 5, 100), look(1, 5, 100.1), look(11, 15, 112.1, waited=2.5), look(12, 15, 112.4))
+    assert found.wall_s == pytest.approx(10) and found.own_cpus == pytest.approx(1)
+    assert found.others_cpus == pytest.approx(2.4 / 12)  # of 12.4 s in all, ten were its own
+    assert found.quiet_cpus == pytest.approx(0.4 / 2) and found.waited_s == pytest.approx(2.5)
+    assert (found.load_before, found.load_after) == (1, 11)
+
+
+def test_counters_that_tick_behind_ours_give_no_negative_work() -> None:
+    found = seen(look(0, 0, 0), look(1, 0, 0), look(2, 1.0, 0.99), look(3, 1.0, 0.99))
+    assert found.others_cpus == 0 and found.quiet_cpus == 0
+
+
+def test_what_the_system_does_not_tell_stays_unknown() -> None:
+    found = seen(*(look(at, at, None, waited=None) for at in range(4)))
+    assert found.others_cpus is None and found.quiet_cpus is None and found.waited_s is None
+
+
+@pytest.mark.parametrize("text", [None, "", "nothing known", "cpu0 1 2"])
+def test_counters_that_cannot_be_read_are_unknown(monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    monkeypatch.setattr(environment, "Path", files(text))
+    assert environment.look_at_machine().busy_cpu_s is None
+
+
+def test_counters_only_grow() -> None:
+    first, second = environment.look_at_machine(), environment.look_at_machine()
+    assert second.at_s >= first.at_s and second.own_cpu_s >= first.own_cpu_s
+    if first.busy_cpu_s is not None:
+        assert second.busy_cpu_s is not None and second.busy_cpu_s >= first.busy_cpu_s

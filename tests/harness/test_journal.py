@@ -21,6 +21,7 @@ from harness.records import (
     FailureKind,
     Fitted,
     Item,
+    MachineUse,
     Option,
     Outcome,
     Prediction,
@@ -287,3 +288,47 @@ def test_a_journal_without_memory_is_read(tmp_path: Path) -> None:
     db.close()
     with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
         assert journal.memory() == {}
+
+
+USE = MachineUse(wall_s=3.0, cpus=2, own_cpus=1.0, others_cpus=0.5)
+
+
+def test_how_busy_the_machine_was_is_kept_for_each_part_of_a_pass(tmp_path: Path) -> None:
+    other = Lane(arm=ARM, seed=17, split="test", config="c2")
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.note_machine(LANE, USE)
+        journal.note_machine(LANE, USE)
+    with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
+        assert journal.machine(LANE) == (USE, USE)
+        assert journal.machine(other) == ()
+
+
+def test_a_journal_of_an_older_version_tells_nothing_of_the_machine(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite"):
+        pass
+    with sqlite3.connect(tmp_path / "j.sqlite") as db:
+        db.execute("DROP TABLE machine")
+    with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
+        assert journal.machine(LANE) == ()
+
+
+def test_a_new_timing_takes_the_place_of_the_older_one_and_of_nothing_else(tmp_path: Path) -> None:
+    warm = Lane(arm=ARM, seed=17, split="latency", config="c1")
+    with Journal(tmp_path / "j.sqlite") as journal:
+        put(journal, (ITEMS[0], said(ITEMS[0])))
+        put(journal, *((item, said(item)) for item in ITEMS), lane=warm)
+        journal.note_machine(warm, USE)
+        journal.replace(warm, [(ITEMS[1], said(ITEMS[1], "b"))], None)
+        assert journal.outcomes(warm, ITEMS) == {"i1": said(ITEMS[1], "b")}
+        assert journal.machine(warm) == ()
+        assert journal.outcomes(LANE, ITEMS) == {"i0": said(ITEMS[0])}
+
+
+def test_a_timing_that_cannot_be_stored_leaves_the_older_one(tmp_path: Path) -> None:
+    warm = Lane(arm=ARM, seed=17, split="latency", config="c1")
+    with Journal(tmp_path / "j.sqlite") as journal:
+        put(journal, (ITEMS[0], said(ITEMS[0])), lane=warm)
+        twice = [(ITEMS[1], said(ITEMS[1])), (ITEMS[1], said(ITEMS[1]))]
+        with pytest.raises(StoreError):
+            journal.replace(warm, twice, USE)
+        assert set(journal.outcomes(warm, ITEMS)) == {"i0"}
