@@ -214,7 +214,7 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
 
 def _latency(answers: Answers) -> Latency:
     identity = answers.settled.identity
-    batches = list(answers.batches.values()) or list(answers.test.predictions)
+    batches = tuple(answers.batches.values()) or answers.test.predictions
     watched = answers.machine.get("throughput" if answers.batches else "test", ())
     throughput = measure_throughput(batches, identity, watched)
     return measure_latency(answers.warm, answers.test, identity, answers.timed, throughput)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_one_late_thread_in_a_short_pass_is_chance() -> None:
     assert busy_reason([short], LOCAL) == ""
 
 
-def untold(**changed: float) -> MachineUse:
+def untold(**changed: Any) -> MachineUse:
     bare = MachineUse(wall_s=60, cpus=4, own_cpus=1.0, load_before=1.0, load_after=1.0)
     return dataclasses.replace(bare, **changed)
 
