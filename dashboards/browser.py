@@ -139,7 +139,7 @@ def _show(found: BrowsedItem, index: ItemIndex, place: int, run_id: str) -> None
                     st.html(markup.legend([(str(one.answer.arm), colour_of(one.answer.arm))]))
                     near = [(row.rank, row.item_id, row.label, _shortened(row.text)) for row in one.shown]
                     st.html(markup.retrieved(near, item.label))
-        st.code(f"harness explain {run_id} {one_line(item.id)}", language=None)
+        st.code(state.folder_of(run_id).command("explain", one_line(item.id)), language=None)
 
 
 def _shortened(text: str) -> str:

@@ -51,7 +51,7 @@ def run_results(question: str, lead: str) -> tuple[RunPage, RunResults] | None:
             "This run has no manifest: it was stopped or is still going on. Figures may change.",
             icon=":material/hourglass_top:",
         )
-        command(f"harness resume {page.run_id}", "closes it")
+        command(state.folder_of(page.run_id).command("resume"), "closes it")
     return page, page.results
 
 
@@ -85,7 +85,8 @@ def incomplete(page: RunPage) -> None:
         icon=":material/hourglass_top:",
     )
     progress(page)
-    command(f"harness resume {page.run_id}", "goes on where it stopped; nothing computed is lost")
+    goes_on = state.folder_of(page.run_id).command("resume")
+    command(goes_on, "goes on where it stopped; nothing computed is lost")
 
 
 def progress(page: RunPage) -> None:

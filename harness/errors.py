@@ -16,7 +16,13 @@ A failed call to a model is no exception: it is a `records.Failure`.
 
 from __future__ import annotations
 
+import shlex
 from typing import ClassVar
+
+
+def command(*words: object) -> str:
+    """`harness` with these words, quoted where they need it: to be pasted as it stands."""
+    return shlex.join(("harness", *map(str, words)))
 
 
 class HarnessError(Exception):

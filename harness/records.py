@@ -66,6 +66,7 @@ class Item:
         label: the reference label.
         cluster: rows with the same cluster stay in one split and are resampled together.
         slices: (column, value) pairs under which results are also reported.
+        row: its place in the file it was read from, the first row below the header is 1.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Item:
     label: str
     cluster: str | None = None
     slices: tuple[tuple[str, str], ...] = ()
+    row: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.environment import Environment
-from harness.errors import IncompleteRun, StoreError, UsageError
+from harness.errors import IncompleteRun, StoreError, UsageError, command
 from harness.harm import UnseenLabels
 from harness.journal import Journal
 from harness.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
@@ -103,6 +103,12 @@ class RunFolder:
         """The folder's name."""
         return self.root.name
 
+    def command(self, verb: str, *more: str) -> str:
+        """A command on this run, to be pasted as it stands; with `--runs` where it does not lie in ./runs."""
+        there = self.root.parent
+        where = () if there == Path("runs") else ("--runs", str(there.absolute()))
+        return command(*verb.split(), self.run_id, *more, *where)
+
     @property
     def artefacts(self) -> Path:
         """Where tuned models lie."""
@@ -143,7 +149,7 @@ class RunFolder:
                 f"The plan of run {self.run_id} was changed after it was locked.",
                 got=plan.digest[:12],
                 allowed=lock.plan_digest[:12],
-                run=f"harness run {self.root / 'plan.yaml'}   # a changed plan is a new run",
+                run=f"{command('run', self.root / 'plan.yaml')}   # a changed plan is a new run",
             )
         return plan
 
@@ -221,7 +227,7 @@ class RunFolder:
         if not (self.root / "results.json").exists():
             raise IncompleteRun(
                 f"Run {self.run_id} is incomplete: it has no results yet.",
-                run=f"harness resume {self.run_id}",
+                run=self.command("resume"),
             )
         return self._record("results.json", decode_results)
 
@@ -267,7 +273,7 @@ class RunFolder:
         try:
             return read(text)
         except StoreError as error:
-            again = f"harness score {self.run_id} --store" if name in _FROM_JOURNAL else None
+            again = self.command("score", "--store") if name in _FROM_JOURNAL else None
             raise StoreError(
                 f"{name} of run {self.run_id} is damaged, or of another version.",
                 got=error.got,
@@ -282,7 +288,7 @@ class RunFolder:
             if not (self.root / "manifest.json").exists():
                 raise IncompleteRun(
                     f"Run {self.run_id} is incomplete: it has no {name} yet.",
-                    run=f"harness resume {self.run_id}",
+                    run=self.command("resume"),
                 ) from error
             raise StoreError(f"Run {self.run_id} has lost its {name}.", got=str(self.root)) from error
         except (OSError, UnicodeDecodeError) as error:
@@ -301,7 +307,7 @@ def create_run(runs: Path, plan: ExperimentPlan, now: datetime) -> RunFolder:
         folder.root.mkdir(parents=True, exist_ok=False)
         folder.artefacts.mkdir()
     except FileExistsError as error:
-        raise StoreError(f"Run {run_id} exists already.", run=f"harness resume {run_id}") from error
+        raise StoreError(f"Run {run_id} exists already.", run=folder.command("resume")) from error
     except OSError as error:
         raise StoreError(
             f"No run folder can be made in {runs}: {error.strerror}.",

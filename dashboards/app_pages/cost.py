@@ -231,7 +231,8 @@ def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, Outlook
     """The controls; what they lead to, and whether anything was changed."""
     if results.outlook is None or results.outlook.grounds is None:
         st.info("This run holds no monthly costs: it was concluded before they were reckoned.")
-        pieces.command(f"harness score {page.run_id}", "reckons them from the journal")
+        reckon = state.folder_of(page.run_id).command("score", "--store")
+        pieces.command(reckon, "reckons them from the journal")
         return results, results.outlook, False
     with st.expander("What if the numbers were others?", expanded=True):
         top = st.container()

@@ -79,8 +79,8 @@ def show(results: RunResults) -> None:
         for column, name in zip(st.columns(3), order[first : first + 3], strict=False):
             with column:
                 offer(results, name, texts=texts)
-    flags = f"--format {','.join(order)}{'' if texts else ' --no-texts'}"
-    pieces.command(f"harness report {results.run_id} {flags}", "writes the same files")
+    flags = ("--format", ",".join(order), *(() if texts else ("--no-texts",)))
+    pieces.command(state.folder_of(results.run_id).command("report", *flags), "writes the same files")
 
 
 found = pieces.run_results(

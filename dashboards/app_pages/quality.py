@@ -106,7 +106,7 @@ def more_examples(page: RunPage) -> None:
         return
     if found is None or not found.curves:
         st.caption("No learning curve is stored with this run.")
-        pieces.command(f"harness curve {page.run_id}", "measures one")
+        pieces.command(state.folder_of(page.run_id).command("curve"), "measures one")
         return
     for curve in found.curves:
         st.html(markup.legend(behind.legend_of([curve.arm])))
@@ -157,7 +157,9 @@ def harm(page: RunPage, results: RunResults) -> None:
     """What the arms do with what they should not answer."""
     found = pieces.by_key(report_view(results, page.manifest).sections).get("harm")
     if found is None:
-        st.info("Nothing was looked at. `harness harm RUN --out-of-scope FILE.csv` asks inputs of no label.")
+        st.info("Nothing was looked at.")
+        asks = ("--out-of-scope", "out-of-scope.csv", "--text", "text")
+        pieces.command(state.folder_of(page.run_id).command("harm", *asks), "asks inputs of no label")
         return
     pieces.section(found)
 

@@ -10,7 +10,7 @@ import typer
 from harness.cli.adapters import ArmName, RegistryAt, SeedNumber
 from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
 from harness.cli.progress import open_progress
-from harness.errors import UsageError
+from harness.errors import UsageError, command
 
 
 def export(
@@ -45,7 +45,7 @@ def export(
     from harness.store import find_run
 
     if output is None:
-        raise UsageError("Where to?", run=f"harness export {target} -o DIR")
+        raise UsageError("Where to?", run=command("export", target, "-o", "exported"))
     if form not in ("adapter", "merged", "gguf"):
         raise UsageError("There is no such format.", got=form, allowed="adapter, merged, gguf")
     progress = open_progress(quiet=as_json)

@@ -22,7 +22,7 @@ from harness.cli.options import (
     split_names,
 )
 from harness.cli.progress import open_progress
-from harness.errors import DataError, IncompleteRun, StoreError, UsageError
+from harness.errors import DataError, IncompleteRun, StoreError, UsageError, command
 
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
@@ -41,12 +41,12 @@ def init(
     if example not in EXAMPLES:
         raise UsageError("There is no such example.", got=example, allowed=", ".join(EXAMPLES))
     if output.exists() and not force:
-        raise UsageError(f"{output} exists already.", run=f"harness init --force -o {output}")
+        raise UsageError(f"{output} exists already.", run=command("init", "--force", "-o", output))
     try:
         output.write_text(example_plan(example), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{output} cannot be written: {error.strerror}.") from error
-    typer.echo(f"Wrote {output}. Next: harness run {output}")
+    typer.echo(f"Wrote {output}. Next: {command('run', output)}")
 
 
 def bakeoff(
@@ -211,7 +211,7 @@ def plan(
     made = plan_case(request, context)
     _write_plan(made, output)
     typer.echo(advice_remark(made))
-    typer.echo(f"Wrote {output}. Next: harness run {output}")
+    typer.echo(f"Wrote {output}. Next: {command('run', output)}")
 
 
 def run(
@@ -316,7 +316,7 @@ def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
     except KeyboardInterrupt as error:
         raise IncompleteRun(
             f"Run {folder.run_id} was stopped; nothing computed is lost.",
-            run=f"harness resume {folder.run_id}",
+            run=folder.command("resume"),
         ) from error
     finally:
         context.progress.close()

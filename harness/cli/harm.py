@@ -61,4 +61,4 @@ def harm(
         sentences = harm_sentences(arm)
         if sentences:
             typer.echo("\n".join([f"{arm.arm}:", *(f"  - {sentence}" for sentence in sentences)]))
-    typer.echo(f"\nThey stand in the run's reports now: harness report {folder.run_id}")
+    typer.echo(f"\nThey stand in the run's reports now: {folder.command('report')}")

@@ -1,4 +1,4 @@
-"""`harness runs`, `report`, `score`, `compare` and `explain`: everything that calls no model."""
+"""`harness runs`, `report`, `score`, `compare`, `errors` and `explain`: everything that calls no model."""
 
 from __future__ import annotations
 
@@ -148,9 +148,41 @@ def compare(
         print_comparison(found)
 
 
+def errors(
+    name: RunName = "latest",
+    arm: Annotated[
+        str, typer.Argument(metavar="[ARM]", help="Default: the arm to ship, or the best on dev.")
+    ] = "",
+    label: Annotated[str, typer.Option("--label", help="Only items of this label.")] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="At most so many. [default: 30 in text, else all]"),
+    ] = None,
+    no_texts: Annotated[bool, typer.Option("--no-texts", help="Leave your items' texts out.")] = False,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table on stdout.")] = False,
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """List an arm's wrong answers, the most confident first; no model is called."""
+    from harness.errors import UsageError
+    from harness.pipelines.mistakes import ErrorsRequest, arm_errors
+    from harness.report.errors import MOST_SHOWN, errors_csv, errors_json, first_of, print_errors
+    from harness.store import find_run
+
+    if as_json and as_csv:
+        raise UsageError("One format at a time.", got="--json and --csv", allowed="one of them")
+    request = ErrorsRequest(arm=arm, label=label, texts=not no_texts)
+    found = arm_errors(find_run(runs, name), request)
+    if as_json or as_csv:
+        kept = first_of(found, limit)
+        typer.echo(errors_json(kept) if as_json else errors_csv(kept), nl=as_json)
+    else:
+        print_errors(found, limit or MOST_SHOWN)
+
+
 def explain(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run id, its beginning, or latest.")],
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="An item id.")],
+    item: Annotated[str, typer.Argument(metavar="ID", help="An item's id, or its row number in your file.")],
     runs: Runs = DEFAULT_RUNS,
     as_json: Json = False,
 ) -> None:

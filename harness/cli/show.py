@@ -15,4 +15,4 @@ def show_results(folder: RunFolder, results: RunResults, *, full: bool = False) 
     from harness.report.model import report_view
     from harness.report.text import print_view
 
-    print_view(report_view(results, folder.manifest()), sys.stdout, full=full)
+    print_view(report_view(results, folder.manifest(), folder.command), sys.stdout, full=full)

@@ -54,7 +54,7 @@ def tune(
     from harness.store import RunFolder, find_run
 
     if (plan_file is None) == (not resume):
-        raise UsageError("Name a plan, or a run to go on with.", run="harness tune PLAN.yaml")
+        raise UsageError("Name a plan, or a run to go on with.", run="harness tune plan.yaml")
     progress = open_progress(quiet=as_json)
     context = make_context(runs, progress, offline=offline, threads=threads)
     wish = TuneWish(arm=arm, watch=watch, samples=samples, force=force, tell=teller(progress))
@@ -87,11 +87,12 @@ def _finish(folder: RunFolder, context: Context, wish: TuneWish, *, as_json: boo
     except KeyboardInterrupt as error:
         raise IncompleteRun(
             f"The training in run {folder.run_id} was stopped; it goes on from its last checkpoint.",
-            run=f"harness tune --resume {folder.run_id}",
+            run=folder.command("tune --resume"),
         ) from error
     finally:
         context.progress.close()
-    typer.echo(encode(lanes, indent=1) if as_json else "\n".join(tuned_lines(folder.run_id, lanes)))
+    lines = tuned_lines(folder.run_id, lanes, folder.command)
+    typer.echo(encode(lanes, indent=1) if as_json else "\n".join(lines))
 
 
 def read_plan(path: Path, patience: int | None = None) -> ExperimentPlan:

@@ -83,6 +83,7 @@ def _row(values: dict[str, str], place: str, number: int, reader: RowReader, pro
         label=label,
         cluster=groups[0] or None if len(groups) == 1 else None,
         slices=tuple((name, values[name].strip()) for name in reader.slices),
+        row=number + 1,
     )
     return RowGroups(item=item, groups=groups)
 

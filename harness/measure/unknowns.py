@@ -24,7 +24,7 @@ _ASKED = {
 }
 _NOTHING_SAID = (
     "The plan has no business part: people's time, changes, what is done today and with them a month's total "
-    "and payback are not known. `harness plan CASE.yaml` writes that part from a use case."
+    "and payback are not known. `harness plan` writes that part from a use case."
 )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.arms.base import Arm, Material, config_digest, items_digest
 from harness.environment import MemoryWatch, describe_environment
-from harness.errors import DataError
+from harness.errors import DataError, command
 from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.conclude import conclude_and_store
@@ -92,7 +92,7 @@ def same_rows(folder: RunFolder, evalset: Evalset) -> None:
         raise DataError(
             f"The rows of run {folder.run_id} changed since it began: {', '.join(changed)}.",
             allowed="the same rows",
-            run=f"harness run {folder.root / 'plan.yaml'}   # changed rows are a new run",
+            run=f"{command('run', folder.root / 'plan.yaml')}   # changed rows are a new run",
         )
 
 

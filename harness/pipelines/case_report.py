@@ -12,7 +12,7 @@ from advisor.commands import CommandPrices, advise
 from advisor.cost.errors import CostError
 from advisor.errors import CaseError
 from advisor.use_case import asks_for_labels
-from harness.errors import UsageError
+from harness.errors import UsageError, command
 from harness.pipelines.context import Context
 from harness.report.dress import Dress
 from harness.report.export_case import Advised, write_case_report
@@ -38,9 +38,9 @@ def advised(request: CaseReport, context: Context) -> Advised:
         advice: Advice = advise(request.case, prices)
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
-    rows = "--data FILE.csv --text COLUMN --label COLUMN"
-    command = f"harness plan {request.case.name} {rows}" if asks_for_labels(advice.case) else ""
-    return Advised(advice=advice, name=request.case.stem, day=day, command=command)
+    rows = ("--data", "rows.csv", "--text", "text", "--label", "label")
+    tests = command("plan", request.case.name, *rows) if asks_for_labels(advice.case) else ""
+    return Advised(advice=advice, name=request.case.stem, day=day, command=tests)
 
 
 def export_case(found: Advised, formats: Sequence[str], out_dir: Path, dress: Dress) -> list[Path]:

@@ -17,7 +17,7 @@ def manifest_of(folder: RunFolder) -> Manifest:
     """
     manifest = folder.manifest()
     if manifest is None:
-        raise IncompleteRun(f"Run {folder.run_id} is not finished.", run=f"harness resume {folder.run_id}")
+        raise IncompleteRun(f"Run {folder.run_id} is not finished.", run=folder.command("resume"))
     return manifest
 
 

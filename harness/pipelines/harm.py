@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 
 from harness.arms.base import Arm
-from harness.errors import UsageError
+from harness.errors import UsageError, command
 from harness.harm import HARM_CHECKED, UnseenLabel, UnseenLabels
 from harness.journal import Journal, Lane
 from harness.measure.harm import rejecting_threshold, unseen_label
@@ -97,7 +97,7 @@ def _check_wish(folder: RunFolder, wish: HarmWish, evalset: Evalset) -> None:
     if not wish.unseen and not wish.out_of_scope and not folder.out_of_scope():
         raise UsageError(
             "There is nothing to look at: the evalset names no inputs out of scope.",
-            run="harness harm RUN --out-of-scope FILE.csv --text subject,body   # or --unseen LABEL",
+            run=folder.command("harm", "--out-of-scope", "out-of-scope.csv", "--text", "text"),
         )
 
 
@@ -140,7 +140,7 @@ def _same_arm(arm: Arm, seed: int, evalset: Evalset, journal: Journal, folder: R
         raise UsageError(
             f"{arm.id} would be another arm now than in run {folder.run_id}, so its answers would not be the "
             "run's: the program or a model has changed since.",
-            run=f"harness run {folder.root / 'plan.yaml'}   # a new run, with the checks in it",
+            run=f"{command('run', folder.root / 'plan.yaml')}   # a new run, with the checks in it",
         )
 
 

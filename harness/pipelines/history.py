@@ -20,6 +20,7 @@ class Past:
         state: 'complete', 'incomplete' or 'damaged'.
         results: None unless it came to a conclusion.
         wall_s: None unless complete.
+        resume: the command that goes on with it.
     """
 
     run_id: str
@@ -30,6 +31,7 @@ class Past:
     results: RunResults | None
     wall_s: float | None
     fault: str = ""
+    resume: str = ""
 
 
 def list_history(runs: Path) -> list[Past]:
@@ -49,6 +51,7 @@ def _past(folder: RunFolder) -> Past:
             arms=tuple(str(arm.id) for arm in plan.arms),
             results=results,
             wall_s=manifest.wall_s if manifest else None,
+            resume=folder.command("resume"),
         )
     except UserError as error:
         return Past(

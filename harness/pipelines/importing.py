@@ -276,7 +276,7 @@ def _training_of(folder: Path) -> tuple[Job, Done]:
         "The adapter does not say how it was trained.",
         got=str(folder),
         allowed="one that an exported job wrote (job.json, training.json), or harness export (harness.json)",
-        run="harness tune PLAN.yaml --export-job DIR; or import its predictions instead",
+        run="the import of its predictions instead",
     )
 
 

@@ -116,7 +116,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
         if missing:
             raise IncompleteRun(
                 f"Run {run_id} is incomplete: {settled.arm} has {missing} items without an outcome.",
-                run=f"harness resume {run_id}",
+                run=folder.command("resume"),
             )
         found.append(
             Answers(
@@ -136,7 +136,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
     if without:
         raise IncompleteRun(
             f"Run {run_id} is incomplete: {', '.join(without)} has no answers yet.",
-            run=f"harness resume {run_id}",
+            run=folder.command("resume"),
         )
     return found
 

@@ -118,7 +118,7 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
     if not there:
         raise UsageError(
             f"Run {run.run_id} has no dev answers of {settled.arm} to compare with.",
-            run=f"harness tune --resume {run.run_id}",
+            run=run.command("tune --resume"),
         )
     picked = there if count >= len(there) else [there[i * len(there) // count] for i in range(count)]
     train = {item.id: item for item in rows["train"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from harness.pipelines.closing import conclude_again, manifest_of
 from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context
 from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
+from harness.pipelines.mistakes import no_such
 from harness.pipelines.prices import prices_for
 from harness.plan import ExperimentPlan
 from harness.prompts.classification import Example, render
@@ -27,6 +28,8 @@ from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
 from harness.report.export import Reported, write_report
 from harness.results import RunResults
 from harness.store import Manifest, RunFolder, count_looks
+
+_LONGEST_ROW = 10
 
 
 def export_run(
@@ -80,7 +83,7 @@ def _as_closed(folder: RunFolder, closing: Manifest) -> None:
             f"results.json of run {folder.run_id} was changed after the run was closed.",
             got=found[:12],
             allowed=noted[:12],
-            run=f"harness score {folder.run_id} --store   # measures again from the journal",
+            run=f"{folder.command('score', '--store')}   # measures again from the journal",
         )
 
 
@@ -205,14 +208,26 @@ def _shown(neighbours: Sequence[Neighbour], desk: Desk) -> tuple[ShownNeighbour,
     )
 
 
-def _find(rows: Mapping[str, tuple[Item, ...]], item_id: str) -> tuple[str, Item]:
-    for split in ("test", "dev"):
-        for item in rows[split]:
-            if item.id == item_id:
-                return split, item
-    near = [item.id for item in rows["test"] if item.id.startswith(item_id[:2])][:5]
-    raise UsageError(
-        "The run has no such item on dev or test.",
-        got=item_id,
-        allowed=", ".join(near or [item.id for item in rows["test"][:5]]) + ", ...",
+def _find(rows: Mapping[str, tuple[Item, ...]], wanted: str) -> tuple[str, Item]:
+    """The dev or test item of this id, however its case and blanks are written, or of this row number."""
+    spelt = wanted.strip().casefold()
+    row = int(spelt) if spelt.isdecimal() and len(spelt) < _LONGEST_ROW else None
+    ways: tuple[Callable[[Item], bool], ...] = (
+        lambda item: item.id == wanted,
+        lambda item: item.id.strip().casefold() == spelt,
+        lambda item: row is not None and item.row == row,
+    )
+    for way in ways:
+        for split in ("test", "dev", "train"):
+            for item in rows[split]:
+                if way(item) and split == "train":
+                    raise UsageError(
+                        f"Item {item.id} is a training row: arms learnt from it, and none answered it.",
+                        got=wanted,
+                        allowed=", ".join(one.id for one in rows["test"][:5]) + ", ...",
+                    )
+                if way(item):
+                    return split, item
+    raise no_such(
+        "item on dev or test", wanted, [item.id for split in ("test", "dev") for item in rows[split]]
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.artefacts import Origin, Task
-from harness.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError
+from harness.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError, command
 from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
@@ -120,9 +120,7 @@ def task_of(folder: RunFolder, arm: ArmId) -> Task:
 
 def _settled(folder: RunFolder, arm: str, seed: int | None) -> Settled:
     if not (folder.root / "journal.sqlite").exists():
-        raise IncompleteRun(
-            f"Run {folder.run_id} has trained nothing yet.", run=f"harness resume {folder.run_id}"
-        )
+        raise IncompleteRun(f"Run {folder.run_id} has trained nothing yet.", run=folder.command("resume"))
     with folder.journal(read_only=True) as journal:
         tuned = [settled for settled in journal.settled() if settled.fitted.artefact is not None]
     names = list(dict.fromkeys(str(settled.arm) for settled in tuned))
@@ -132,7 +130,9 @@ def _settled(folder: RunFolder, arm: str, seed: int | None) -> Settled:
             f"Run {folder.run_id} has no such tuned arm." if arm else "Which tuned arm?",
             got=arm or None,
             allowed=", ".join(names) or "none; the run has no tuned arm",
-            run="name it with --arm" if names else "harness tune PLAN.yaml",
+            run=folder.command("export", "--arm", names[0])
+            if names
+            else command("tune", folder.root / "plan.yaml"),
         )
     wanted = folder.plan().training_seeds[0] if seed is None else seed
     for settled in mine:

@@ -11,6 +11,7 @@ from harness.measure.outlook import outlook
 from harness.outlook import Business, Outlook
 from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context
+from harness.report.view import on_run
 from harness.results import RunResults
 from harness.store import RunFolder
 
@@ -47,7 +48,7 @@ def what_if(source: RunFolder | RunResults, changes: Changes, context: Context |
     if stored is None or stored.grounds is None:
         raise UsageError(
             f"Run {results.run_id} was concluded before its money was reckoned.",
-            run=f"harness score {results.run_id}",
+            run=on_run(results.run_id)("score", "--store"),
         )
     return outlook(results, changed(stored.business, changes), stored.incumbent, stored.grounds)
 

@@ -25,7 +25,7 @@ def list_lines(rows: Iterable[tuple[AdapterVersion, Sequence[str], Sequence[Pari
             f"{name:28} {standing:12} {dev:>8} {test:>8} "
             f"{parity_word(checks):10} {version.artefact.base_model:20} {version.created_at:%Y-%m-%d %H:%M}"
         )
-    return lines if len(lines) > 2 else ["No adapter yet. Add one: harness adapters add NAME RUN"]
+    return lines if len(lines) > 2 else ["No adapter yet. Add one: harness adapters add my-adapter latest"]
 
 
 def show_lines(
@@ -50,7 +50,7 @@ def show_lines(
         f"  adapter     sha256 {artefact.digest[:16]}, {len(version.files)} files",
     ]
     lines += [f"  parity      {parity_line(check)}" for check in checks] or [
-        "  parity      not checked: harness export ... --check 50"
+        f"  parity      not checked: harness export {version.name}@{version.version} -o exported --check 50"
     ]
     lines += [f"  {event.at:%Y-%m-%d %H:%M}  {event_line(event)}" for event in events]
     return lines

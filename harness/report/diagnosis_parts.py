@@ -13,13 +13,12 @@ from harness.report.palette import colour_of
 from harness.report.paper import Block, Chart, Grid, Part, outside, said
 from harness.report.plain import arm_ids, capital, plain_name
 from harness.report.svg import FAINT
-from harness.report.view import Cell, Column, Row, Table
+from harness.report.view import Cell, Column, Row, Table, on_run
 from harness.wording import MISSING, milliseconds, one_line, percent
 
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20
 MOST_OF_A_TEXT = 400
-TEXTS_LEFT_OUT = 'Their texts were left out: "harness explain RUN ITEM" shows one where the run is kept.'
 _DASHES = ("", "6 3", "2 2", "8 3 2 3")
 
 
@@ -201,10 +200,15 @@ def _examples(dossier: Dossier, answers: Sequence[ItemAnswer]) -> tuple[Block, .
         ("how sure", True),
     )
     table = Table(columns=tuple(Column(head=(h,), right=right) for h, right in heads), rows=rows)
-    caption = f"{_name(dossier, ship)}: the first {len(rows):,} of {len(wrong):,} wrong answers. " + (
-        "These texts come from your data: mind who reads this page." if texts else TEXTS_LEFT_OUT
-    )
+    mind = "These texts come from your data: mind who reads this page."
+    caption = f"{_name(dossier, ship)}: the first {len(rows):,} of {len(wrong):,} wrong answers. "
+    caption += mind if texts else _left_out(dossier, wrong[0].item_id)
     return (Grid(table=table, caption=caption),)
+
+
+def _left_out(dossier: Dossier, item_id: str) -> str:
+    shows = on_run(dossier.results.run_id)("explain", one_line(item_id))
+    return f"Their texts were left out. Where the run is kept, the first is shown by: {shows}"
 
 
 def _name(dossier: Dossier, arm: ArmId) -> str:

@@ -21,7 +21,7 @@ from harness.report.paper import (
 )
 from harness.report.plain import WHAT_IT_IS, arm_ids, capital, in_plain_words, plain_name
 from harness.report.tables import arm_named
-from harness.report.view import Cell, Column, Row, Table
+from harness.report.view import Cell, Column, Row, Table, on_run
 from harness.results import FrontierGap, RunResults
 from harness.wording import money, one_line, percent, seconds, share_sentence
 
@@ -263,7 +263,7 @@ def sources_part(dossier: Dossier) -> Part:
             ("Versions", said(f"{source}{_packages(machine)}")),
             ("Machine", said(hardware)),
         ]
-    again = f"harness report {dossier.run} --format text,html,json"
+    again = on_run(dossier.results.run_id)("report", "--format", "text,html,json")
     rows.append(("Again", said(f"{again} shows the same figures with all details")))
     return Part(
         key="sources",

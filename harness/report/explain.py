@@ -77,9 +77,10 @@ def explained_json(explained: ExplainedItem) -> str:
 def explain_view(explained: ExplainedItem) -> View:
     """The item, then every arm in the plan's order."""
     item = explained.item
+    row = "" if item.row is None else f", row {item.row:,} of its file"
     blocks: list[Block] = [
         Fact(label="run", text=one_line(explained.run_id)),
-        Fact(label="item", text=f"{one_line(item.id)} ({one_line(explained.split)})"),
+        Fact(label="item", text=f"{one_line(item.id)} ({one_line(explained.split)}{row})"),
         Fact(label="label", text=one_line(item.label)),
     ]
     if item.cluster is not None:

@@ -24,12 +24,26 @@ from harness.report.dress import PLAIN, Dress
 from harness.report.executive import paper_of, run_dossier, run_paper
 from harness.report.markdown import render_markdown
 from harness.report.model import report_view
+from harness.report.view import on_run
 from harness.results import ArmResult, Money, RunResults
 from harness.serial import encode
 from harness.wording import one_line
 
 Value = str | int | float | bool | Decimal | None
 Values = Mapping[str, Value]
+
+ANSWER_COLUMNS = (
+    "item_id",
+    "arm",
+    "text",
+    "label",
+    "answer",
+    "correct",
+    "confidence",
+    "raw_answer",
+    "failure",
+)
+"""Of `answer_rows`."""
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _USD_DIGITS = Decimal("1e-12")
@@ -72,7 +86,7 @@ def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> l
             "There is no such report format." if unknown else "No report format is named.",
             got=", ".join(unknown) or None,
             allowed=", ".join(("text", *FORMATS)),
-            run=f"harness report {reported.results.run_id} --format md,csv",
+            run=on_run(reported.results.run_id)("report", "--format", "md,csv"),
         )
     made = [file for name in wanted for file in FORMATS[name](reported).items()]
     return [write_whole(out_dir, name, content) for name, content in made]
@@ -213,14 +227,21 @@ def _money_columns(name: str, price: Money) -> dict[str, Value]:
     }
 
 
+def csv_text(rows: Sequence[Values], columns: Sequence[str]) -> str:
+    """Rows with these keys as CSV under a header."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; a bare CR in a cell is quoted only so
+    writer.writerow(columns)
+    writer.writerows([_csv_value(value) for value in row.values()] for row in rows)
+    return out.getvalue()
+
+
 def _csv_bytes(rows: Sequence[Values]) -> bytes:
     if not rows:
         return b""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; a bare CR in a cell is quoted only so
-    writer.writerow(rows[0])
-    writer.writerows([_csv_value(value) for value in row.values()] for row in rows)
-    return codecs.BOM_UTF8 + _utf8(out.getvalue())  # without it a spreadsheet guesses, and umlauts suffer
+    return codecs.BOM_UTF8 + _utf8(
+        csv_text(rows, tuple(rows[0]))
+    )  # without it a spreadsheet guesses, and umlauts suffer
 
 
 def _csv_value(value: Value) -> str:
@@ -296,7 +317,6 @@ def write_whole(folder: Path, name: str, content: bytes) -> Path:
             temporary.unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be written: {error.strerror}.",
-            allowed="a writable folder with free space",
-            run="harness report RUN --format ... --out another folder",
+            allowed="a writable folder with free space; -o names another one",
         ) from error
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advisor.advice import Advice, plain
 from advisor.text import advice_text
-from harness.errors import UsageError
+from harness.errors import UsageError, command
 from harness.report.dress import PLAIN, Dress
 from harness.report.executive_case import case_paper
 from harness.report.export import write_whole
@@ -51,7 +51,7 @@ def write_case_report(advised: Advised, formats: Iterable[str], out_dir: Path) -
             "There is no such format for a use case.",
             got=", ".join(unknown) or None,
             allowed=", ".join(CASE_FORMATS),
-            run="harness report CASE.yaml --format pdf",
+            run=command("report", f"{advised.name}.yaml", "--format", "pdf"),
         )
     made = [(f"{advised.name}-prediction.{_ending(name)}", _content(advised, name)) for name in wanted]
     return [write_whole(out_dir, name, content) for name, content in made]

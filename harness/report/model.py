@@ -18,7 +18,18 @@ from harness.report.tables import (
     frontier_table,
     slices_table,
 )
-from harness.report.view import Block, Bullets, Command, Fact, Section, Sentence, Tone, View
+from harness.report.view import (
+    Block,
+    Bullets,
+    Command,
+    CommandOn,
+    Fact,
+    Section,
+    Sentence,
+    Tone,
+    View,
+    on_run,
+)
 from harness.results import Answer, DataSummary, Published, RunResults, Verdict
 from harness.wording import decimal, money, one_line, percent, seconds, share_sentence
 
@@ -26,11 +37,14 @@ SHORT_DIGEST = 12
 NOT_MEASURED = "not measured"
 
 
-def report_view(results: RunResults, closing: Closing | None = None) -> View:
+def report_view(
+    results: RunResults, closing: Closing | None = None, command: CommandOn | None = None
+) -> View:
     """The whole report of a run.
 
     Args:
         closing: the run's manifest; None for an incomplete run, and then the report says so.
+        command: makes the commands under next steps; None names the run alone.
     """
     sections = (
         _header(results, closing),
@@ -45,7 +59,7 @@ def report_view(results: RunResults, closing: Closing | None = None) -> View:
         _frontier(results.verdict),
         _slices(results),
         _data(results.data, results.verdict),
-        _next_steps(results),
+        _next_steps(command or on_run(results.run_id)),
         *detail_sections(results, closing),
     )
     return View(
@@ -240,14 +254,11 @@ def _agreement(data: DataSummary) -> str:
     return said
 
 
-def _next_steps(results: RunResults) -> Section:
-    run = one_line(results.run_id)
+def _next_steps(command: CommandOn) -> Section:
     blocks: list[Block] = [
-        Command(
-            command=f"harness explain {run} ITEM", purpose="one item in every arm: messages, answer, price"
-        ),
-        Command(command=f"harness report {run} --format md,csv,json", purpose="the same as files"),
-        Command(command="harness runs", purpose="all runs; `harness compare A B` sets two side by side"),
+        Command(command=command("errors"), purpose="the wrong answers, the most confident first"),
+        Command(command=command("report", "--format", "pdf,html,csv"), purpose="the same as files"),
+        Command(command="harness runs", purpose="all runs"),
     ]
     return Section(key="next", title="Next steps", blocks=tuple(blocks))
 

@@ -53,6 +53,11 @@ class PastRun(Protocol):
         ...
 
     @property
+    def resume(self) -> str:
+        """The command that goes on with it."""
+        ...
+
+    @property
     def fault(self) -> str:
         """What is wrong with a damaged folder."""
         ...
@@ -73,11 +78,8 @@ def runs_view(rows: Sequence[PastRun]) -> View:
     blocks: list[Block] = []
     if rows:
         blocks.append(_table(rows))
-        incomplete = [row.run_id for row in rows if row.state == "incomplete"]
-        blocks += [
-            Command(command=f"harness resume {one_line(run_id)}", purpose="goes on where it stopped")
-            for run_id in incomplete[-1:]
-        ]
+        incomplete = [row.resume for row in rows if row.state == "incomplete"]
+        blocks += [Command(command=resume, purpose="goes on where it stopped") for resume in incomplete[-1:]]
     else:
         blocks.append(Sentence(text="There is no run yet."))
         blocks.append(

@@ -37,7 +37,9 @@ def track_view(record: TrackRecord) -> View:
     if not record.runs:
         nothing: tuple[Block, ...] = (
             Sentence(text="No complete run tests an advice yet."),
-            Command(command="harness plan CASE.yaml --evalset NAME -o plan.yaml", purpose="locks one"),
+            Command(
+                command="harness plan case.yaml --evalset support-tickets -o plan.yaml", purpose="locks one"
+            ),
             Command(command="harness run plan.yaml", purpose="tests it"),
         )
         return View(title="The advice against its runs", sections=(_section("runs", "Runs", nothing),))

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.artefacts import TunedLane
+from harness.report.view import CommandOn, on_run
 from harness.wording import share_sentence
 
 
-def tuned_lines(run_id: str, lanes: Sequence[TunedLane]) -> list[str]:
+def tuned_lines(run_id: str, lanes: Sequence[TunedLane], command: CommandOn | None = None) -> list[str]:
     """The trained arms, then what can be done with them."""
     lines: list[str] = []
     for lane in lanes:
         lines += _lane_lines(lane)
-    first = lanes[0]
+    command = command or on_run(run_id)
+    arm = ("--arm", str(lanes[0].arm))
+    exported = command("export", *arm, "--format", "gguf", "-o", "exported", "--check", "50")
     return [
         *lines,
         "",
         f"The test split was not read. Run: {run_id}. Next:",
-        f"  harness adapters add NAME {run_id} --arm {first.arm}",
-        f"  harness export {run_id} --arm {first.arm} --format gguf -o DIR --check 50",
-        f"  harness serve {run_id} --arm {first.arm}",
-        f"  harness resume {run_id}   # the plan's other arms, and the verdict, with this adapter",
+        f"  {command('adapters add my-adapter', *arm)}",
+        f"  {exported}",
+        f"  {command('serve', *arm)}",
+        f"  {command('resume')}   # the plan's other arms, and the verdict, with this adapter",
     ]
 
 

@@ -7,8 +7,15 @@ format still escapes its own markup.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from harness.errors import command as command_line
+from harness.wording import one_line
+
+CommandOn = Callable[..., str]
+"""Verb and further words -> a command on one run, to be pasted as it stands."""
 
 Tone = Literal["plain", "good", "warn", "faint"]
 
@@ -132,3 +139,8 @@ class View:
 
     title: str
     sections: tuple[Section, ...]
+
+
+def on_run(run_id: str) -> CommandOn:
+    """Commands on a run that lies in ./runs, or wherever `TOR_RUNS_DIR` says."""
+    return lambda verb, *more: command_line(*verb.split(), one_line(run_id), *more)

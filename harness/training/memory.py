@@ -136,8 +136,8 @@ def ways_out(shape: Shape, recipe: Recipe, rows: int, row_tokens: float, where: 
     for words, changed in _milder(recipe, shape, device):
         total = memory_needed(shape, changed, rows, row_tokens, device).total
         if total * BAND[1] <= free_gib:
-            return f"set {words} in the plan (about {total:.1f} GiB), or: harness tune PLAN --export-job DIR"
-    return "harness tune PLAN --export-job DIR   # for a rented GPU; or a smaller model, or --force"
+            return f"set {words} in the plan (about {total:.1f} GiB), or add --export-job job"
+    return "the same with --export-job job, for a rented GPU; or a smaller model; or --force"
 
 
 def _milder(recipe: Recipe, shape: Shape, device: str) -> list[tuple[str, Recipe]]:

@@ -97,5 +97,5 @@ def check(loss: float, began: float, step: int) -> None:
         return
     raise TrainingError(
         f"The training diverged: its loss became {loss:.3g} at step {step}, from {began:.3g} at the start.",
-        run="lower tune.learning_rate in the plan (a tenth is a good try), then harness run PLAN",
+        run="the plan again with a lower tune.learning_rate (a tenth is a good try)",
     )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import StoreError, TrainingError
+from harness.errors import StoreError, TrainingError, command
 from harness.models.base import ChatModel
 from harness.models.settings import ModelSettings
 from harness.records import Artefact, Conversation, ModelIdentity, Recipe
@@ -158,7 +158,7 @@ class LocalTuner:
                 "The tuned model was changed after it was trained.",
                 got=found[:12],
                 allowed=artefact.digest[:12],
-                run="harness run PLAN   # trains it anew in a new run",
+                run=f"{command('run', folder.parents[1] / 'plan.yaml')}   # trains it anew in a new run",
             )
         from harness.models.transformers_chat import TransformersChat
 

@@ -134,7 +134,7 @@ def _config(folder: Path) -> dict[str, Any]:
             "This model cannot be written as GGUF here.",
             got=f"{architecture}, rotation {rotation}{', with biases' if biased else ''}",
             allowed="LlamaForCausalLM without biases (SmolLM2, Llama 3, and models built like them)",
-            run="harness export ... --format merged, then llama.cpp's convert_hf_to_gguf.py on that folder",
+            run="the export with --format merged, then llama.cpp's convert_hf_to_gguf.py on that folder",
         )
     return config
 

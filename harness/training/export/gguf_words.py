@@ -140,5 +140,5 @@ def _unknown(folder: Path, what: str) -> ModelUnavailable:
         "This tokenizer cannot be written as GGUF here.",
         got=f"{folder}: {what}",
         allowed="byte-level BPE as in SmolLM, GPT-2, Llama 3 or Qwen2",
-        run="harness export ... --format merged, then llama.cpp's convert_hf_to_gguf.py on that folder",
+        run="the export with --format merged, then llama.cpp's convert_hf_to_gguf.py on that folder",
     )

@@ -35,7 +35,8 @@ _HEAD = '''"""Tunes {base} for {arm} (seed {seed}) with Unsloth; made by `harnes
 
     pip install -r requirements.txt && python train.py
 
-Writes adapter/, which `harness import RUN adapter --arm NAME` takes. Not run on a GPU by whoever wrote it.
+Writes adapter/, which `harness import latest adapter --arm {arm}` takes.
+Not run on a GPU by whoever wrote it.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def notebook(job: Job, files: Mapping[str, str]) -> str:
             "try:\n    from google.colab import files\n    files.download('adapter.zip')\n"
             "except ImportError:\n    print('adapter.zip is in the working folder')"
         ),
-        _text("Unpack it and: `harness import RUN adapter --arm NAME`"),
+        _text(f"Unpack it and: `harness import latest adapter --arm {job.arm}`"),
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = {

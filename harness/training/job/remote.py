@@ -127,7 +127,7 @@ def main(folder: Path) -> None:
     out = folder / "adapter"
     model.save_pretrained(str(out), safe_serialization=True)
     write_training(out, job, trainer.state, time.perf_counter() - started, train)
-    print(f"The adapter is in {out}. Bring it back and: harness import RUN {out.name} --arm NAME")  # noqa: T201
+    print(f"The adapter is in {out}. Bring it back and: harness import latest {out.name} --arm {job['arm']}")  # noqa: T201
     print(f"dtype {'bfloat16' if whole else 'float16'} on {torch.cuda.get_device_name(0)}")  # noqa: T201
 
 

@@ -178,11 +178,12 @@ class Past:
     results: RunResults | None = None
     wall_s: float | None = None
     fault: str = ""
+    resume: str = ""
 
 
 PASTS = (
     Past("20261123-201500-c0ffee", results=run_results(), wall_s=431.0),
-    Past("20261123-211500-beef00", state="incomplete"),
+    Past("20261123-211500-beef00", state="incomplete", resume="harness resume 20261123-211500-beef00"),
     Past("bad", state="damaged", locked_at=None, evalset="", arms=(), fault="The plan was changed."),
 )
 

@@ -1,0 +1,138 @@
+"""Wrong answers listed, one item explained by the user's own id, and commands that work from elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import shlex
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.support.desk import Command, command
+
+QUEUES = ("billing", "shipping", "sign-in")
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    for name in list(os.environ):
+        if name.startswith("TOR_"):
+            monkeypatch.delenv(name)
+    return command(monkeypatch, capfd, tmp_path)
+
+
+@pytest.fixture
+def run(harness: Command, tmp_path: Path) -> Path:
+    """A run on 90 tickets with ids of their own, a quarter of them in the wrong queue."""
+    rng = random.Random(11)
+    words = {
+        "billing": ("invoice", "refund", "tax", "charge"),
+        "shipping": ("parcel", "courier", "late", "depot"),
+        "sign-in": ("password", "locked", "code", "account"),
+    }
+    with (tmp_path / "own tickets.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("id", "body", "queue"))
+        for number in range(90):
+            queue = QUEUES[number % 3]
+            others = "".join(rng.choices("bcdfglmnprst", k=6)), "".join(rng.choices("bcdfglmnprst", k=5))
+            body = " ".join((*rng.sample(words[queue], 3), *others, str(number)))
+            table.writerow((f"INC-{number:03}", body, rng.choice(QUEUES) if number % 4 == 0 else queue))
+    flags = ("--text", "body", "--label", "queue", "--arms", "floor,classical", "--offline")
+    assert harness("bakeoff", "--data", "own tickets.csv", *flags).code == 0
+    (found,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
+    return found
+
+
+def test_errors_are_listed_the_most_confident_first(harness: Command, run: Path) -> None:
+    found = json.loads(harness("errors", "--json").out)
+    assert found["arm"] == {"option": "classical", "model": "linear"} and found["wrong"]
+    sure = [answer["confidence"] for answer in found["wrong"]]
+    assert sure == sorted(sure, reverse=True)
+    assert all(answer["answer"] != answer["label"] for answer in found["wrong"])
+    shown = harness("errors").out
+    first = found["wrong"][0]
+    assert f"{first['label']} -> {first['answer']} (" in shown and first["item_id"] in shown
+    assert f"{len(found['wrong'])} of {found['answered']} test items" in shown
+
+
+def test_errors_of_a_named_arm_and_label_without_texts(harness: Command, run: Path) -> None:
+    every = json.loads(harness("errors", "latest", "floor", "--json").out)["wrong"]
+    always, other = every[0]["answer"], every[0]["label"]
+    said = harness("errors", "latest", "floor", "--label", other, "--csv", "--no-texts", "-n", "2")
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert len(rows) == 2
+    assert {row["label"] for row in rows} == {other} and {row["kind"] for row in rows} == {"wrong"}
+    assert {row["text"] for row in rows} == {""} and {row["arm"] for row in rows} == {"floor@majority"}
+    none = harness("errors", "latest", "floor", "--label", always, "--csv")
+    assert none.code == 0 and none.out.startswith("kind,item_id,")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("latest", "clasical"), "Did you mean classical@linear?"),
+        (("latest", "--label", "biling"), "Did you mean billing?"),
+        (("latest", "--json", "--csv"), "One format"),
+    ],
+)
+def test_a_wrong_name_gets_the_nearest(
+    harness: Command, run: Path, words: tuple[str, ...], meant: str
+) -> None:
+    said = harness("errors", *words)
+    assert said.code == 2 and meant in said.err
+
+
+def test_errors_of_a_run_without_a_conclusion(harness: Command, run: Path) -> None:
+    for name in ("manifest.json", "results.json", "answers.json"):
+        (run / name).unlink()
+    journal = sqlite3.connect(run / "journal.sqlite")
+    with journal:
+        journal.execute(
+            "DELETE FROM outcomes WHERE key IN "
+            "(SELECT key FROM outcomes WHERE arm=? AND pass='test' ORDER BY item_id LIMIT 5)",
+            ("classical@linear",),
+        )
+    journal.close()
+    said = harness("errors")
+    assert said.code == 0 and "best on dev" in said.out
+    assert "The run is incomplete" in said.out and f"harness resume {run.name}" in said.out
+    assert "5 of " in said.out and "have no outcome of this arm yet" in said.out
+
+
+def test_errors_of_a_run_whose_results_are_damaged(harness: Command, run: Path) -> None:
+    (run / "results.json").write_text("{")
+    said = harness("errors")
+    assert said.code == 0 and "results.json of run" in said.out and "from the journal" in said.out
+    (run / "journal.sqlite").write_bytes(b"no journal")
+    lost = harness("errors")
+    assert lost.code == 1 and "journal" in lost.err
+
+
+def test_an_item_is_found_by_its_own_id_and_by_its_row(harness: Command, run: Path) -> None:
+    rows = [json.loads(line) for line in (run / "items.jsonl").read_text().splitlines()]
+    test = next(row["item"]["id"] for row in rows if row["split"] == "test")
+    number = int(test.removeprefix("INC-"))
+    for written in (test, f" {test.lower()} ", str(number + 1)):
+        said = harness("explain", "latest", written)
+        assert said.code == 0 and f"{test} (test, row {number + 1} of its file)" in said.out, written
+    train = next(row["item"]["id"] for row in rows if row["split"] == "train")
+    learnt = harness("explain", "latest", train)
+    assert learnt.code == 2 and "training row" in learnt.err
+    missed = harness("explain", "latest", test + "9")
+    assert missed.code == 2 and f"Did you mean {test}?" in missed.err
+
+
+def test_the_command_for_one_item_works_from_another_folder(
+    harness: Command, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "else where").mkdir()
+    monkeypatch.chdir(tmp_path / "else where")
+    told = json.loads(harness("errors", "latest", "--runs", "../runs", "--json").out)["explain"]
+    words = shlex.split(told)
+    assert words[0] == "harness" and harness(*words[1:]).code == 0
