@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import streamlit as st
@@ -12,6 +13,7 @@ import streamlit as st
 from dashboards import state
 
 HERE = Path(__file__).parent
+os.chdir(os.environ.get("TOR_VIEW_FOLDER") or ".")  # started elsewhere; what is started from here runs there
 
 st.set_page_config(
     page_title="Tune or Retrieve",

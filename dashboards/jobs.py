@@ -29,7 +29,7 @@ HOME = ".pages"
 WAITS = "waits for "
 PLAN = "plan.yaml"
 SAID_LINES = 12
-_HARNESS = (sys.executable, "-c", "from harness.cli import main; main()")
+_HARNESS = (sys.executable, "-P", "-c", "from harness.cli import main; main()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

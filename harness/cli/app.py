@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 
 import typer
 
 from harness.cli import adapters, artefacts, bakeoff, confront, curve, harm, models, runs, serve, tune, view
+from harness.cli.dotenv import read_dotenv
 from harness.errors import HarnessError, UserError
 
 app = typer.Typer(
@@ -59,7 +61,8 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    _read_dotenv()
+    os.environ["PYTHONSAFEPATH"] = "1"  # a Python started from here imports nothing of the working folder
+    read_dotenv(Path(), os.environ, lambda line: typer.echo(line, err=True))
     _hush_libraries()
     try:
         app()
@@ -89,12 +92,3 @@ def _hush_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-
-
-def _read_dotenv() -> None:
-    """Read `.env` of the working folder or above; variables already set win."""
-    from dotenv import find_dotenv, load_dotenv
-
-    path = find_dotenv(usecwd=True)
-    if path:
-        load_dotenv(path, override=False)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,7 @@ import typer
 
 from harness.cli.options import DEFAULT_RUNS, Runs
 from harness.errors import MissingExtra, UsageError
+from harness.serving.hosts import is_here, known_names
 
 MAX_UPLOAD_MB = 50
 PAGES = Path(__file__).resolve().parents[2] / "dashboards"
@@ -32,30 +33,46 @@ def view(
         bool,
         typer.Option("--allow-remote", help="Let other machines in; there is no password."),
     ] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Another name that browsers reach it by.")
+    ] = None,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show use cases and runs in a browser. Nothing leaves this machine."""
     from harness.store import find_run, list_runs
 
     _check_address(address, allow_remote=allow_remote)
+    names = known_names(address, allow_host or ())
     for package in ("streamlit", "altair"):
         if find_spec(package) is None:
             raise MissingExtra.of(package, "pages")
     run_id = "" if name == "latest" and not list_runs(runs) else find_run(runs, name).run_id
-    environ = dict(os.environ) | {"TOR_RUNS_DIR": str(runs), "TOR_VIEW_RUN": run_id}
+    environ = dict(os.environ) | {
+        "TOR_RUNS_DIR": str(runs.absolute()),
+        "TOR_VIEW_RUN": run_id,
+        "TOR_VIEW_FOLDER": str(Path.cwd()),
+    }
     environ["PYTHONPATH"] = os.pathsep.join([str(PAGES.parent), *_entries("PYTHONPATH")])
     typer.echo(f"Open http://{_shown(address)}:{port}   (stop with Ctrl-C)")
-    _become(view_command(port, address), environ)
+    _become(view_command(port, address, names), environ)
 
 
-def view_command(port: int, address: str) -> list[str]:
-    """The command that serves the pages: no telemetry, no e-mail prompt, bounded uploads, own fonts."""
+def view_command(port: int, address: str, names: Sequence[str]) -> list[str]:
+    """The command that serves the pages: no telemetry, no e-mail prompt, bounded uploads, own fonts.
+
+    Nothing of the working folder is imported (`-P`).
+
+    Args:
+        names: the hosts that a browser may ask for.
+    """
     settings = {
         "server.headless": "true",
         "server.address": address,
         "server.port": str(port),
         "server.maxUploadSize": str(MAX_UPLOAD_MB),
         "server.enableStaticServing": "true",
+        "server.enableCORS": "true",
+        "server.enableXsrfProtection": "true",
         "server.fileWatcherType": "none",
         "server.runOnSave": "false",
         "server.showEmailPrompt": "false",
@@ -66,11 +83,16 @@ def view_command(port: int, address: str) -> list[str]:
         "theme.base": str(PAGES / "theme.toml"),
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(PAGES / "app.py"), *flags]
+    flags += [f"--server.allowedHosts={name}" for name in names]
+    return [sys.executable, "-P", "-m", "streamlit", "run", str(PAGES / "app.py"), *flags]
 
 
 def _become(words: list[str], environ: dict[str, str]) -> None:
-    """Hand this process over, so that whoever stops it stops the pages; where that cannot be, wait."""
+    """Hand this process over, so that whoever stops it stops the pages; where that cannot be, wait.
+
+    It starts in the folder of the pages, so that no `.streamlit` of the working folder sets anything.
+    """
+    os.chdir(PAGES)
     if os.name == "posix":
         sys.stdout.flush()
         os.execve(words[0], words, environ)
@@ -79,17 +101,11 @@ def _become(words: list[str], environ: dict[str, str]) -> None:
 
 
 def _entries(name: str) -> list[str]:
-    return [entry for entry in os.environ.get(name, "").split(os.pathsep) if entry]
+    return [str(Path(entry).absolute()) for entry in os.environ.get(name, "").split(os.pathsep) if entry]
 
 
 def _check_address(address: str, *, allow_remote: bool) -> None:
-    if allow_remote or address == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not allow_remote and not is_here(address):
         raise UsageError(
             "The pages have no password, so they are not served to other machines.",
             got=address,

