@@ -211,6 +211,8 @@ class Journal:
     def replace(self, lane: Lane, outcomes: Sequence[tuple[Item, Outcome]], use: MachineUse | None) -> None:
         """Put a new timing in the place of an older one, whole or not at all.
 
+        The older outcomes stay in the file under the pass 'replaced': what they cost was paid.
+
         Args:
             use: how busy the machine was during it.
 
@@ -218,9 +220,11 @@ class Journal:
             StoreError: if the disk is full or the folder is read-only; the older one stays then.
         """
         key = _lane_key(lane)
+        earlier = self._rows("SELECT COUNT(*) FROM outcomes WHERE pass='replaced'")[0][0]
+        aside = "UPDATE outcomes SET pass='replaced', key=key || '/' || ? WHERE arm=? AND seed=? AND pass=?"
         try:
             with self._db:
-                self._db.execute("DELETE FROM outcomes WHERE arm=? AND seed=? AND pass=?", key)
+                self._db.execute(aside, (earlier, *key))
                 self._db.execute("DELETE FROM machine WHERE arm=? AND seed=? AND pass=?", key)
                 self._db.executemany(
                     "INSERT INTO outcomes VALUES (?,?,?,?,?,?,?)",

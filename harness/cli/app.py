@@ -9,7 +9,20 @@ from pathlib import Path
 
 import typer
 
-from harness.cli import adapters, artefacts, bakeoff, confront, curve, harm, models, runs, serve, tune, view
+from harness.cli import (
+    adapters,
+    artefacts,
+    bakeoff,
+    confront,
+    curve,
+    harm,
+    latency,
+    models,
+    runs,
+    serve,
+    tune,
+    view,
+)
 from harness.cli.dotenv import read_dotenv
 from harness.errors import HarnessError, UserError
 
@@ -35,6 +48,7 @@ app.command("explain")(runs.explain)
 app.command("view")(view.view)
 app.command("curve")(curve.curve)
 app.command("harm")(harm.harm)
+app.command("latency")(latency.latency)
 app.command("confront")(confront.confront)
 app.command("tune")(tune.tune)
 app.command("export")(artefacts.export)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.arms.base import Arm, Material, config_digest, items_digest
 from harness.environment import MemoryWatch, describe_environment
-from harness.errors import DataError, command
+from harness.errors import DataError, UsageError, command
 from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.conclude import conclude_and_store
@@ -93,6 +93,20 @@ def same_rows(folder: RunFolder, evalset: Evalset) -> None:
             f"The rows of run {folder.run_id} changed since it began: {', '.join(changed)}.",
             allowed="the same rows",
             run=f"{command('run', folder.root / 'plan.yaml')}   # changed rows are a new run",
+        )
+
+
+def same_arm(arm: Arm, seed: int, evalset: Evalset, journal: Journal, folder: RunFolder) -> None:
+    """Whatever is asked of a finished run's arm is asked of the very arm that gave its answers.
+
+    Raises:
+        UsageError: if it would have to be settled anew.
+    """
+    if journal.settled_as(arm.id, seed, lane_config(arm, evalset)) is None:
+        raise UsageError(
+            f"{arm.id} would be another arm now than in run {folder.run_id}, so its answers would not be the "
+            "run's: the program or a model has changed since.",
+            run=f"{command('run', folder.root / 'plan.yaml')}   # a new run",
         )
 
 
@@ -230,7 +244,7 @@ def _answer_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item],
 
 
 def warm_up(arm: Arm, items: Sequence[Item]) -> None:
-    """Forget earlier passes and answer a few queries that do not count."""
+    """Forget earlier passes and answer a few queries that do not count: the same few on every start."""
     arm.refresh()
     for item in items[:_WARM_UP]:
         arm.predict_one(item)

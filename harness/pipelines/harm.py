@@ -14,9 +14,9 @@ import re
 from dataclasses import dataclass
 
 from harness.arms.base import Arm
-from harness.errors import UsageError, command
+from harness.errors import UsageError
 from harness.harm import HARM_CHECKED, UnseenLabel, UnseenLabels
-from harness.journal import Journal, Lane
+from harness.journal import Lane
 from harness.measure.harm import rejecting_threshold, unseen_label
 from harness.measure.quality import fit_dev_temperature
 from harness.measure.scored import score
@@ -25,7 +25,7 @@ from harness.pipelines.bakeoff import (
     answer,
     answer_out_of_scope,
     is_first,
-    lane_config,
+    same_arm,
     same_rows,
     settle_on_dev,
 )
@@ -125,23 +125,13 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ..
                 if arm_plan.option in HARM_CHECKED and is_first(plan, seed):
                     arm = workshop.build(arm_plan, seed)
                     try:
-                        _same_arm(arm, seed, evalset, journal, folder)
+                        same_arm(arm, seed, evalset, journal, folder)
                         config = settle_on_dev(arm, seed, evalset, journal, context)
                         answer_out_of_scope(kitchen, arm, seed, config)
                     finally:
                         arm.close()
     finally:
         workshop.close()
-
-
-def _same_arm(arm: Arm, seed: int, evalset: Evalset, journal: Journal, folder: RunFolder) -> None:
-    """Never settle an arm anew: it would be another one than the run's answers came from."""
-    if journal.settled_as(arm.id, seed, lane_config(arm, evalset)) is None:
-        raise UsageError(
-            f"{arm.id} would be another arm now than in run {folder.run_id}, so its answers would not be the "
-            "run's: the program or a model has changed since.",
-            run=f"{command('run', folder.root / 'plan.yaml')}   # a new run, with the checks in it",
-        )
 
 
 def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:
