@@ -1,8 +1,8 @@
 """Time the arms of a finished run again, as they settled, and conclude it again. No answer changes.
 
-The new timing takes the place of the older one for latency and for money that is paid by the second. It asks
-the items that were timed before, one by one and warm; where local models answered in batches, those batches are
-timed again too.
+The new timing takes the place of the older one for latency and for money that is paid by the second. It
+asks the items that were timed before, one by one and warm; where local models answered in batches, those
+batches are timed again too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TimingWish:
 
     Attributes:
         arms: names, `option@model` or the option alone; empty for all but those that are billed by the call.
-        items: the first so many of the items timed before; None for all of them.
+        items: the first so many test items; None for those that were timed before.
     """
 
     arms: tuple[str, ...] = ()
@@ -84,13 +84,15 @@ def _chosen(plan: ExperimentPlan, names: Sequence[str], folder: RunFolder) -> li
     if names:
         return [(arm, seed) for arm, seed in lanes if {str(arm.id), arm.option.value} & set(names)]
     billed = {
-        str(arm.arm) for arm in folder.results().arms if arm.identity and arm.identity.location == "remote"
+        str(arm.arm)
+        for arm in folder.results().arms
+        if arm.identity is not None and arm.identity.location == "remote"
     }
     free = [(arm, seed) for arm, seed in lanes if str(arm.id) not in billed]
     if not free:
         raise UsageError(
             "Every arm of this run is billed by the call, so none is timed again unasked.",
-            run=f"harness latency {folder.run_id} --arm {sorted(billed)[0]}",
+            run=folder.command("latency", "--arm", sorted(billed)[0]),
         )
     return free
 
@@ -119,10 +121,11 @@ def _time_arm(arm: Arm, seed: int, bench: _Bench) -> None:
     local = arm.identity is not None and arm.identity.location == "local"
     alone = local and plan.latency.mode == "shared"
     before = journal.outcomes(lanes["latency"], evalset.test)
-    items = [item for item in evalset.test if item.id in before] if before else list(evalset.test)
-    if not before and not alone:
-        items = items[: plan.latency.items]
-    items = items[: bench.wish.items]
+    items = list(evalset.test) if alone else list(evalset.test[: plan.latency.items])
+    if bench.wish.items is not None:
+        items = list(evalset.test[: bench.wish.items])
+    elif before:
+        items = [item for item in evalset.test if item.id in before]
     if items:
         bench.folder.reopen()  # from here the manifest's digests would not hold
         _one_by_one(arm, lanes["latency"], items, bench)
