@@ -16,7 +16,7 @@ from typing import Any
 from harness.errors import MissingExtra, ModelUnavailable
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.precision import choose_precision
-from harness.models.safe_weights import require_safetensors
+from harness.models.safe_weights import require_safe_adapter
 from harness.models.settings import ModelSettings
 from harness.models.transformers_chat import TransformersChat, load_causal
 from harness.records import Failure, ModelIdentity
@@ -45,7 +45,7 @@ class AdapterSet:
         model, tokenizer = load_causal(base, plain, choose_precision(settings.device, settings.precision))
         self._peft: Any = None
         for name, folder in adapters.items():
-            require_safetensors(folder)
+            require_safe_adapter(folder)
             try:
                 if self._peft is None:
                     self._peft = PeftModel.from_pretrained(

@@ -17,6 +17,7 @@ import numpy as np
 from harness.errors import MissingExtra, ModelUnavailable
 from harness.models import embedded
 from harness.models.base import Vectors
+from harness.models.safe_weights import refuse_lone_pickles
 from harness.models.settings import ModelSettings
 from harness.records import ModelIdentity
 
@@ -38,6 +39,7 @@ class TransformersEmbedding:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingExtra.of(error.name or "sentence-transformers", "local") from error
+        refuse_lone_pickles(folder)
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         try:
@@ -46,7 +48,8 @@ class TransformersEmbedding:
                 str(folder),
                 device=settings.device,
                 local_files_only=True,
-                model_kwargs={"dtype": torch.float32},
+                trust_remote_code=False,
+                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
             )
         except (OSError, ValueError, KeyError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0][:200]

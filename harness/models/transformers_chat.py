@@ -35,7 +35,7 @@ from harness.models.batching import batches, common_prefix
 from harness.models.choice_tree import ChoiceTree, choice_tree
 from harness.models.precision import choose_precision
 from harness.models.rendering import Renderer
-from harness.models.safe_weights import require_safetensors
+from harness.models.safe_weights import require_safe_adapter
 from harness.models.settings import ModelSettings
 from harness.records import Failure, FailureKind, Message, ModelIdentity
 
@@ -277,9 +277,13 @@ def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     first = torch.float32 if settings.adapter is not None else dtype
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=first, local_files_only=True, use_safetensors=True
+            folder,
+            dtype=first,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,  # unset, transformers would ask on the terminal
         )
     except (OSError, ValueError, KeyError) as error:
         raise ModelUnavailable(
@@ -297,7 +301,7 @@ def _merged(model: Any, adapter: Path) -> Any:
         from peft import PeftModel
     except ImportError as error:
         raise MissingExtra.of("peft", "train") from error
-    require_safetensors(adapter)
+    require_safe_adapter(adapter)
     try:
         return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload(
             safe_merge=True

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from harness.measure.scored import Scored, score
 from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
+from harness.names import file_name
 from harness.pipelines.context import Context
 from harness.pipelines.curve_store import read_curves, write_curves
 from harness.pipelines.evalset import load_rows
@@ -277,8 +277,7 @@ def _point(
     for number, (dev, items) in enumerate(parts):
         title = f"{arm.id}: {len(evalset.train):,} training examples, seed {seed}"
         bench.context.progress.stage(title, len(items))
-        name = re.sub(r"[^\w.-]+", "-", str(arm.id))
-        where = f"{name}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
+        where = f"{file_name(str(arm.id))}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
         folder = RunFolder(root=bench.home / "points" / where)
         make_folder(folder.artefacts)
         workshop = Workshop(bench.plan, evalset, folder, bench.context, bench.embedder)

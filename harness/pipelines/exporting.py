@@ -14,6 +14,7 @@ from typing import assert_never
 
 from harness.artefacts import Export, Format
 from harness.errors import MissingExtra, StoreError, UsageError
+from harness.names import check_name
 from harness.pipelines.context import Context
 from harness.pipelines.tuned import Tuned
 from harness.serial import decode, encode
@@ -58,6 +59,8 @@ def export_tuned(tuned: Tuned, wish: ExportWish, context: Context) -> Export:
         ModelUnavailable: if the model cannot be written in this format.
     """
     precision = _precision(wish)
+    if wish.name:
+        check_name(wish.name, "a served model")
     name = wish.name or tuned.served_as
     if wish.out.exists() and any(wish.out.iterdir()) and not wish.force:
         raise UsageError(f"{wish.out} is not empty.", run="another -o DIR, or --force to replace it")

@@ -10,7 +10,6 @@ tuned arm once more, without that label's rows:
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 
 from harness.arms.base import Arm
@@ -20,6 +19,7 @@ from harness.journal import Lane
 from harness.measure.harm import rejecting_threshold, unseen_label
 from harness.measure.quality import fit_dev_temperature
 from harness.measure.scored import score
+from harness.names import file_name
 from harness.pipelines.bakeoff import (
     Kitchen,
     answer,
@@ -147,8 +147,7 @@ def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context
         dev=tuple(item for item in evalset.dev if item.label != label),
         test=rows,
     )
-    plain_name = re.sub(r"[^\w.-]+", "-", label)
-    home = RunFolder(root=folder.root / "harm" / f"without-{plain_name}")
+    home = RunFolder(root=folder.root / "harm" / f"without-{file_name(label)}")
     make_folder(home.artefacts)
     workshop = Workshop(plan, without, home, context)
     try:

@@ -23,6 +23,8 @@ from harness.data.predictions import Given, read_predictions
 from harness.environment import MemoryWatch
 from harness.errors import UsageError
 from harness.journal import Journal, Lane
+from harness.models.safe_weights import require_safe_adapter
+from harness.names import check_name
 from harness.pipelines.bakeoff import Kitchen, fit_and_answer, same_rows
 from harness.pipelines.closing import conclude_again, manifest_of
 from harness.pipelines.context import Context
@@ -70,10 +72,11 @@ def import_into(folder: RunFolder, wish: ImportWish, context: Context) -> RunRes
 
     Raises:
         IncompleteRun: if the run is not finished.
-        UsageError: if the name is taken.
+        UsageError: if the name is taken, or none that an arm can have.
         DataError: if the predictions cannot be used.
         ModelUnavailable: if the adapter cannot be opened.
     """
+    check_name(wish.name, "an arm")
     with folder.writing():
         return _import(folder, wish, context)
 
@@ -171,8 +174,9 @@ def _import_adapter(folder: RunFolder, wish: ImportWish, context: Context) -> Im
     files = {
         name: digest
         for name, digest in checked_files(wish.path).items()
-        if name.startswith("adapter_") or name == "README.md"
+        if "/" not in name and (name.startswith("adapter_") or name == "README.md")
     }
+    require_safe_adapter(wish.path)
     sha256 = hashlib.sha256(encode(files).encode()).hexdigest()
     _free_name(folder, arm, sha256)
     job, done = _training_of(wish.path)

@@ -13,6 +13,7 @@ from harness.errors import IncompleteRun, ModelUnavailable, StoreError, UsageErr
 from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
+from harness.names import file_name, inside
 from harness.pipelines.context import Context
 from harness.pipelines.tuners import weights_digest
 from harness.pipelines.tuning import read_tuned
@@ -62,7 +63,7 @@ def tuned_in_run(folder: RunFolder, arm: str, seed: int | None, context: Context
     settled = _settled(folder, arm, seed)
     artefact = settled.fitted.artefact
     assert artefact is not None
-    adapter = folder.root / artefact.path
+    adapter = inside(folder.root, artefact.path)
     if folder_digest(adapter) != artefact.digest:
         raise StoreError("The tuned model was changed after it was trained.", got=str(adapter))
     return Tuned(
@@ -82,7 +83,7 @@ def tuned_in_registry(registry: Registry, reference: str, context: Context) -> T
         UsageError, StoreError, ModelUnavailable: as for a run.
     """
     version = registry.find(reference)
-    place = context.cache / "adapters" / f"{version.name}-{version.artefact.digest[:16]}"
+    place = context.cache / "adapters" / file_name(f"{version.name}-{version.artefact.digest[:16]}")
     if not place.is_dir():
         temporary = place.with_name(f".{place.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)

@@ -10,6 +10,7 @@ from harness.models import embedded
 from harness.models.precision import choose_precision
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
+from harness.names import file_name
 from harness.plan import ArmPlan, ExperimentPlan
 from harness.records import Option, Recipe
 from harness.store import RunFolder
@@ -39,7 +40,7 @@ def build_tuner(
         )
     base = local_folder(source, opening)
     shown = max(plan.retrieve.k) if arm.option is Option.TUNE_RETRIEVE else 0
-    name = f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-")
+    name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
     settings = TunerSettings(
         base=base,
         model=arm.model,

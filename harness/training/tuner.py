@@ -20,6 +20,7 @@ from pathlib import Path
 from harness.errors import StoreError, TrainingError, command
 from harness.models.base import ChatModel
 from harness.models.settings import ModelSettings
+from harness.names import inside
 from harness.records import Artefact, Conversation, ModelIdentity, Recipe
 from harness.serial import encode
 from harness.training.artefact import (
@@ -151,7 +152,7 @@ class LocalTuner:
             StoreError: if the folder is missing or is not what was trained.
             ModelUnavailable, MissingExtra: if the model cannot be loaded.
         """
-        folder = self.settings.artefacts.parent / artefact.path
+        folder = inside(self.settings.artefacts.parent, artefact.path)
         found = folder_digest(folder)
         if found != artefact.digest:
             raise StoreError(

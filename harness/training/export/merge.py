@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import MissingExtra, ModelUnavailable, StoreError
-from harness.models.safe_weights import refuse_pickles, require_safetensors
+from harness.models.safe_weights import require_safe_adapter, require_safetensors
 
 Precision = Literal["fp32", "bf16"]
 _MOST_SHARD = "4GB"
@@ -22,8 +22,7 @@ def merge_into(base: Path, adapter: Path, out: Path, precision: Precision) -> No
         StoreError: if the folder cannot be written.
     """
     require_safetensors(base)
-    require_safetensors(adapter)
-    refuse_pickles(adapter)
+    require_safe_adapter(adapter)
     try:
         import torch
         from peft import PeftModel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.artefacts import AdapterVersion, Event, Parity
@@ -52,10 +53,10 @@ def find(events: Sequence[Event], reference: str) -> AdapterVersion:
             allowed=", ".join(names) or "none yet",
             run="harness adapters list",
         )
-    if which and not which.isdigit():
-        number = stages(events, name).get(which)
+    if re.fullmatch(r"[0-9]{1,9}|", which):
+        number: int | None = int(which or mine[-1].version)
     else:
-        number = int(which or mine[-1].version)
+        number = stages(events, name).get(which)
     for version in mine:
         if version.version == number:
             return version

@@ -20,6 +20,7 @@ from pathlib import Path
 from harness.artefacts import AdapterVersion, Event, Parity
 from harness.errors import ModelUnavailable, StoreError, UsageError
 from harness.models.safe_weights import refuse_pickles, require_safetensors
+from harness.names import inside
 from harness.serial import decode, encode
 from harness.training.registry import history as past
 from harness.training.registry.shelf import Shelf
@@ -96,12 +97,15 @@ class Registry:
         """Copy a version's files into a folder and check them; returns the folder.
 
         Raises:
-            StoreError: if a file is missing or not what was put in.
+            StoreError: if a file is missing, not what was put in, or would lie outside of the folder.
+            UsageError: if the history holds a name that no adapter can have.
         """
+        _check_name(version.name)
         digest = hashlib.sha256(encode(version.files).encode()).hexdigest()
         for name, expected in version.files.items():
-            self._shelf.get(f"{version.name}/{digest[:16]}/{name}", into / name)
-            found = _sha256(into / name)
+            target = inside(into, name)
+            self._shelf.get(f"{version.name}/{digest[:16]}/{name}", target)
+            found = _sha256(target)
             if found != expected:
                 raise StoreError(
                     f"A file of {version.name}@{version.version} was changed in the registry.",

@@ -17,6 +17,7 @@ from harness.report.model import report_view
 from harness.serial import encode
 from harness.store import RunFolder
 from tests.harness.pipelines.test_bakeoff import context
+from tests.support.artefacts import write_adapter
 from tests.support.tuned_run import scripted_run
 
 OUTSIDE = ArmId(option=Option.EXTERNAL, model="today")
@@ -157,3 +158,15 @@ def test_external_arms_are_not_planned(run: RunFolder) -> None:
     with pytest.raises(UsageError, match="harness import"):
         build_plan({**raw, "arms": [{"option": "external", "model": "x"}]}, "test")
     assert json.loads(encode(OUTSIDE)) == {"option": "external", "model": "today"}
+
+
+@pytest.mark.parametrize("name", ["a/../../../victim", "", "..", "x\0y", "\ud800", "x" * 65, "nul"])
+def test_a_name_that_is_no_arms_touches_nothing_outside(run: RunFolder, tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "kept.txt").write_text("kept")
+    adapter = write_adapter(tmp_path / "adapter")
+    for path in (adapter, write(run, tmp_path / "p.csv")):
+        with pytest.raises(UsageError, match="name of an arm"):
+            import_into(run, ImportWish(name=name, path=path), context(tmp_path))
+    assert (victim / "kept.txt").read_text() == "kept" and run.manifest() is not None
