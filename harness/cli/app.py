@@ -24,7 +24,10 @@ from harness.cli import (
     view,
 )
 from harness.cli.dotenv import read_dotenv
+from harness.cli.stopping import Stops
 from harness.errors import HarnessError, UserError
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="harness",
@@ -78,6 +81,7 @@ def run() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"  # a Python started from here imports nothing of the working folder
     read_dotenv(Path(), os.environ, lambda line: typer.echo(line, err=True))
     _hush_libraries()
+    stops = Stops()
     try:
         app()
     except UserError as error:
@@ -87,8 +91,13 @@ def run() -> None:
         typer.echo(f"harness: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("harness: stopped; nothing computed is lost. Go on with: harness resume", err=True)
-        sys.exit(3)
+        typer.echo(f"harness: {stops.words}", err=True)
+        sys.exit(stops.exit_code)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer's answer to an interrupt that no command spoke about
+            typer.echo(f"harness: {stops.words}", err=True)
+            sys.exit(stops.exit_code)
+        raise
     except BrokenPipeError:
         sys.exit(1)
 

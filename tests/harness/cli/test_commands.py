@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +145,38 @@ def test_doctor_looks_and_never_shows_a_key(harness: Command, monkeypatch: pytes
     checks = json.loads(harness("doctor", "--json").out)
     missing = {check["what"]: check for check in checks if not check["ok"]}
     assert missing["model smollm2-135m"]["run"] == "harness models pull smollm2-135m"
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_to_stop_leaves_the_way_on(tmp_path: Path, name: str, code: int) -> None:
+    """A run says how to resume it (3); a command without a run says that it was stopped (128 + signal)."""
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import signal, sys, time\n"
+        "from harness.cli import app\n"
+        "from harness.pipelines import bakeoff, history\n"
+        "def slow(*_):\n"
+        "    print('in it', flush=True)\n"
+        "    time.sleep(30)\n"
+        "bakeoff.answer = history.list_runs = slow\n"
+        "app.run()\n"
+    )
+    tickets = write_tickets(tmp_path / "tickets.csv", each=20)
+    for words, expected, said in (
+        ([*flags(tickets, *ARMS)], 3, "harness resume 2"),
+        (["runs"], code, f"stopped by {name}"),
+    ):
+        process = subprocess.Popen(
+            [sys.executable, str(script), *words],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in it\n"
+        process.send_signal(signal.Signals[name])
+        err = process.communicate(timeout=60)[1]
+        assert process.returncode == expected and said in err and "Traceback" not in err
+    (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
+    assert not (folder / "writer.json").exists()
