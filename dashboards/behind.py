@@ -9,9 +9,10 @@ from dashboards.theme import dash_of
 from harness.diagnosis import ArmDiagnosis
 from harness.records import ArmId, Estimate
 from harness.report.palette import NEUTRAL, colour_of
+from harness.report.tables import timing_notes
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult, LabelResult
-from harness.wording import MISSING, decimal, milliseconds, one_line, percent
+from harness.wording import MISSING, busy_mark, busy_words, decimal, milliseconds, one_line, percent
 
 SHARES = (0.0, 1.0)
 
@@ -118,7 +119,7 @@ def percentile_chart(arms: Sequence[ArmResult], limit_ms: float | None) -> Spec:
                 low=p95.low,
                 high=p95.high,
                 colour=colour_of(arm.arm),
-                words=_timed_words(p95),
+                words=_timed_words(p95) + busy_words(arm.latency.busy),
             )
         )
     axis = Axis(title="p95 in ms (logarithmic), with interval", labels=PLAIN, log=True)
@@ -130,14 +131,17 @@ def latency_table(arms: Sequence[ArmResult]) -> Table:
     rows = []
     for arm in arms:
         timed = arm.latency
-        cells = [_timed_cell(figure) for figure in (timed.p50_ms, timed.p95_ms, timed.p99_ms)]
+        figures = (timed.p50_ms, timed.p95_ms, timed.p99_ms)
+        cells = [_timed_cell(figure, timed.busy) for figure in figures]
         throughput = timed.throughput_qps.value
         per_second = MISSING if throughput is None else f"{throughput:,.{0 if throughput >= 100 else 1}f}"
+        per_second += busy_mark("" if throughput is None else timed.throughput_qps.reason)
         rows.append(
             Row(
                 cells=(
                     Cell(text=one_line(str(arm.arm))),
                     *cells,
+                    Cell(text=milliseconds(timed.slowest_ms) + busy_mark(timed.busy)),
                     Cell(text=f"{timed.p50_ms.n:,}"),
                     Cell(text=per_second),
                 )
@@ -152,11 +156,16 @@ def latency_table(arms: Sequence[ArmResult]) -> Table:
             Column(head=("p50", "ms")),
             Column(head=("p95", "ms")),
             Column(head=("p99", "ms")),
+            Column(head=("slowest", "ms")),
             Column(head=("n", "timed")),
             Column(head=("queries a second", "in batches")),
         ),
         rows=tuple(rows),
-        notes=tuple(f"{', '.join(names)}: {said}" for said, names in conditions.items()),
+        notes=(
+            *(f"{', '.join(names)}: {said}" for said, names in conditions.items()),
+            f"{MISSING} for a percentile: too few queries were timed to tell it from the slowest one",
+            *timing_notes(arms),
+        ),
     )
 
 
@@ -176,8 +185,9 @@ def _timed_words(figure: Estimate) -> str:
     return f"{milliseconds(figure.value)} ms, n={figure.n:,}"
 
 
-def _timed_cell(figure: Estimate) -> Cell:
+def _timed_cell(figure: Estimate, busy: str) -> Cell:
     inside = ""
     if figure.low is not None and figure.high is not None:
         inside = f"{milliseconds(figure.low)}-{milliseconds(figure.high)}"
-    return Cell(text=milliseconds(figure.value), interval=inside, n=figure.n)
+    mark = busy_mark("" if figure.value is None else busy)
+    return Cell(text=milliseconds(figure.value) + mark, interval=inside, n=figure.n)

@@ -12,11 +12,22 @@ from decimal import Decimal
 from dashboards.spec import AXIS_PX, PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
 from harness.outlook import Amount, ArmOutlook, BreakEvenCurve, Business, HostedOutlook, Outlook
 from harness.records import ArmId, CostLine
+from harness.report.money import BUSY_MONEY
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
 from harness.report.tables import line_cells, line_columns, source_notes
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult
-from harness.wording import MISSING, UNKNOWN, USD, Currency, money, money_range, one_line, percent
+from harness.wording import (
+    MISSING,
+    UNKNOWN,
+    USD,
+    Currency,
+    marked_money,
+    money,
+    money_range,
+    one_line,
+    percent,
+)
 
 VETOED = "vetoed"
 OUTCOMES = {
@@ -136,7 +147,10 @@ def month_table(outlook: Outlook, ship: ArmId | None) -> Table:
             Column(head=("paid back", "in months")),
         ),
         rows=tuple(rows),
-        notes=("a second line is the range of what is assumed and of the accuracy",),
+        notes=(
+            "a second line is the range of what is assumed and of the accuracy",
+            *([BUSY_MONEY] if any(arm.month_usd.busy for arm in outlook.arms) else []),
+        ),
     )
 
 
@@ -159,7 +173,7 @@ def _arm_row(arm: ArmOutlook, groups: Sequence[str], unit: Currency, ship: ArmId
 
 
 def _amount(amount: Amount, unit: Currency) -> Cell:
-    return Cell(text=money(amount.usd, unit), interval=money_range(amount, unit))
+    return Cell(text=marked_money(amount, unit), interval=money_range(amount, unit))
 
 
 def rival_name(curve: BreakEvenCurve) -> str:
@@ -223,8 +237,8 @@ def price_table(arms: Sequence[ArmResult], outlook: Outlook | None, barred: Coll
             Row(
                 cells=(
                     Cell(text=one_line(str(arm.arm))),
-                    Cell(text=money(each.usd, unit), interval=each.basis.value),
-                    Cell(text=money(right.usd, unit), interval=spread),
+                    Cell(text=marked_money(each, unit), interval=each.basis.value),
+                    Cell(text=marked_money(right, unit), interval=spread),
                     nothing if found is None else _amount(found.usd_per_1k, unit),
                     nothing if found is None else _amount(found.usd_per_1k_correct, unit),
                 ),
@@ -241,7 +255,10 @@ def price_table(arms: Sequence[ArmResult], outlook: Outlook | None, barred: Coll
             Column(head=("per 1,000 correct", "all in all")),
         ),
         rows=tuple(rows),
-        notes=("all in all: building, people, changes and wrong answers over the horizon too",),
+        notes=(
+            "all in all: building, people, changes and wrong answers over the horizon too",
+            *([BUSY_MONEY] if any(arm.cost.usd_per_1k.busy for arm in arms) else []),
+        ),
     )
 
 

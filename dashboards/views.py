@@ -11,7 +11,7 @@ from dashboards.spec import DOLLARS, PERCENT, POINTS, Axis, Interval, Line, Spec
 from harness.records import ArmId, Estimate, Option, PriceBasis
 from harness.report.palette import OPTION_COLOURS, colour_of
 from harness.results import ArmResult, Comparison, RouteDesign, RoutePoint, RunResults
-from harness.wording import MISSING, bounds, money, one_line, percent, points
+from harness.wording import MISSING, bounds, marked_money, money, one_line, percent, points
 
 
 def in_words(estimate: Estimate) -> str:
@@ -97,7 +97,7 @@ def price_chart(results: RunResults) -> Spec:
                 "low": accuracy.low,
                 "high": accuracy.high,
                 "colour": colour_of(arm.arm),
-                "words": f"{in_words(accuracy)}; {money(price.usd)} per 1,000 ({price.basis.value})",
+                "words": f"{in_words(accuracy)}; {marked_money(price)} per 1,000 ({price.basis.value})",
                 "hollow": price.basis is not PriceBasis.MEASURED,
             }
         )

@@ -22,6 +22,7 @@ class Amount:
     Attributes:
         usd: the likely figure; None where a part of it is unknown, and then `reason` says which.
         low_usd, high_usd: the range of what is assumed in it; None without one.
+        busy: why seconds in it were timed on a machine too busy to be believed; '' where they were not.
     """
 
     usd: Decimal | None
@@ -29,6 +30,7 @@ class Amount:
     high_usd: Decimal | None = None
     basis: PriceBasis
     reason: str = ""
+    busy: str = ""
 
 
 CostGroup = Literal["calls and machines", "retrieval", "changes", "people", "wrong answers"]

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from harness.outlook import Amount
 from harness.records import Estimate
+from harness.results import Money
 
 UNKNOWN = "unknown"
 MISSING = "-"
@@ -72,6 +73,11 @@ def _unit(currency: Currency) -> str:
     return "$" if currency.code == "USD" else f"{currency.code} "
 
 
+def marked_money(amount: Amount | Money, currency: Currency = USD) -> str:
+    """`money` with the mark of a busy machine where seconds in it were timed on one."""
+    return money(amount.usd, currency) + busy_mark("" if amount.usd is None else amount.busy)
+
+
 def money_range(amount: Amount | None, currency: Currency = USD) -> str:
     """The range of an amount, '$3,078 to $5,090'; '' without one that says more than the figure."""
     if amount is None or amount.low_usd is None or amount.high_usd is None:
@@ -120,6 +126,16 @@ def epochs(count: float) -> str:
     """How often training went over its rows."""
     shown = f"{count:.3g}"
     return f"{shown} epoch" if shown == "1" else f"{shown} epochs"
+
+
+def busy_mark(busy: str) -> str:
+    """What stands behind a figure that was timed on a busy machine."""
+    return "!" if busy else ""
+
+
+def busy_words(busy: str) -> str:
+    """The same for a sentence: ', timed on a busy machine'."""
+    return f", timed on a busy machine ({one_line(busy)})" if busy else ""
 
 
 def level(estimate: Estimate) -> str:

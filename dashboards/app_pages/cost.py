@@ -19,7 +19,7 @@ from harness.pipelines.reporting import rescore
 from harness.pipelines.whatif import Changes, what_if
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
 from harness.results import RunResults
-from harness.wording import money, money_range, one_line
+from harness.wording import marked_money, money, money_range, one_line
 
 VOLUMES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 RATES = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0, 10.0, 30.0)
@@ -123,6 +123,8 @@ def answer(results: RunResults, outlook: Outlook, asked: bool) -> None:
         return
     basis = arm.month_usd.basis.value
     tags += markup.tag(basis, markup.kind_of(basis))
+    if arm.month_usd.busy:
+        tags += markup.tag("timed on a busy machine", "warn")
     spread = money_range(arm.month_usd, unit)
     said = [f"Between {spread}, by what is assumed." if spread else "", arm.payback, arm.month_usd.reason]
     st.html(
@@ -132,8 +134,8 @@ def answer(results: RunResults, outlook: Outlook, asked: bool) -> None:
     )
     saving, today = arm.saving_usd_per_month, outlook.incumbent
     figures = [
-        Figure(name="1,000 queries", value=money(arm.usd_per_1k.usd, unit), basis=ALL),
-        Figure(name="1,000 correct answers", value=money(arm.usd_per_1k_correct.usd, unit), basis=ALL),
+        Figure(name="1,000 queries", value=marked_money(arm.usd_per_1k, unit), basis=ALL),
+        Figure(name="1,000 correct answers", value=marked_money(arm.usd_per_1k_correct, unit), basis=ALL),
         Figure(
             name="to build, once",
             value=money(arm.once_usd.usd, unit),

@@ -9,7 +9,7 @@ from harness.pipelines.pages import RunPage
 from harness.report.details import detail_sections
 from harness.report.palette import colour_of
 from harness.results import RunResults
-from harness.wording import milliseconds
+from harness.wording import busy_words, milliseconds
 
 
 def show(page: RunPage, results: RunResults) -> None:
@@ -23,7 +23,10 @@ def show(page: RunPage, results: RunResults) -> None:
     limit = page.plan.decision.max_p95_ms if page.plan is not None else None
     if known:
         st.subheader("95 % of queries are answered within", anchor=False)
-        said = "; ".join(f"{arm.arm} {milliseconds(arm.latency.p95_ms.value)} ms" for arm in known)
+        said = "; ".join(
+            f"{arm.arm} {milliseconds(arm.latency.p95_ms.value)} ms{busy_words(arm.latency.busy)}"
+            for arm in known
+        )
         pieces.chart(behind.percentile_chart(known, limit), f"p95 of every arm: {said}")
         if limit is not None:
             st.html(markup.notes([f"dashed line: the plan allows {milliseconds(limit)} ms"]))

@@ -12,7 +12,16 @@ from harness.report.palette import colour_of
 from harness.report.tables import arm_named
 from harness.report.view import Section
 from harness.results import Answer, RunResults
-from harness.wording import bounds, level, milliseconds, money, one_line, percent
+from harness.wording import (
+    bounds,
+    busy_mark,
+    busy_words,
+    level,
+    marked_money,
+    milliseconds,
+    one_line,
+    percent,
+)
 
 
 def answers(results: RunResults) -> None:
@@ -57,11 +66,11 @@ def figures(results: RunResults) -> None:
                 ),
                 Figure(
                     name="95 % of queries within",
-                    value=f"{milliseconds(p95.value)} ms",
-                    basis=f"n={p95.n:,} timed queries",
+                    value=f"{milliseconds(p95.value)} ms{busy_mark(arm.latency.busy)}",
+                    basis=f"n={p95.n:,} timed queries{busy_words(arm.latency.busy)}",
                 ),
-                Figure(name="1,000 queries", value=money(each.usd), mark=each.basis.value),
-                Figure(name="1,000 correct answers", value=money(right.usd), mark=right.basis.value),
+                Figure(name="1,000 queries", value=marked_money(each), mark=each.basis.value),
+                Figure(name="1,000 correct answers", value=marked_money(right), mark=right.basis.value),
             ]
         )
     )

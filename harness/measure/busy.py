@@ -23,6 +23,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from harness.outlook import Amount, ArmOutlook
 from harness.records import MachineUse, ModelIdentity
 from harness.results import Cost, Money
 
@@ -31,6 +32,7 @@ WAITED = 0.10
 STARVED = 0.7
 _AT_WORK = 0.02  # of the CPUs; below it nobody else is at work
 _LONG_S = 20.0  # from which a pass moves the 1-minute load average enough to be read from it
+_TIMED = "calls and machines"  # the group of a month that holds the seconds of queries
 _COUNTED_S = 1.0  # a shorter pass can be late by chance once
 
 
@@ -53,6 +55,32 @@ def marked(cost: Cost, reason: str) -> Cost:
         cost,
         usd_per_1k=_marked(cost.usd_per_1k, reason),
         usd_per_1k_correct=_marked(cost.usd_per_1k_correct, reason),
+    )
+
+
+def marked_outlook(arm: ArmOutlook, reason: str) -> ArmOutlook:
+    """An arm's months with every sum marked that holds the seconds of its queries."""
+    if not reason:
+        return arm
+
+    def mark(amount: Amount) -> Amount:
+        return amount if amount.usd is None else dataclasses.replace(amount, busy=reason)
+
+    horizon = arm.saving_usd_horizon
+    return dataclasses.replace(
+        arm,
+        month=tuple(
+            dataclasses.replace(part, amount=mark(part.amount))
+            if part.group == "calls and machines"
+            else part
+            for part in arm.month
+        ),
+        month_usd=mark(arm.month_usd),
+        horizon_usd=mark(arm.horizon_usd),
+        usd_per_1k=mark(arm.usd_per_1k),
+        usd_per_1k_correct=mark(arm.usd_per_1k_correct),
+        saving_usd_per_month=mark(arm.saving_usd_per_month),
+        saving_usd_horizon=None if horizon is None else mark(horizon),
     )
 
 

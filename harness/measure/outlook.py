@@ -15,6 +15,7 @@ from decimal import Decimal
 from advisor.cost.ledger import total_usd
 from advisor.cost.tco import Tco, against
 from harness.measure.arm_lines import CHANGE_LINES, PEOPLE_LINE, SEARCH_LINES, WRONG_LINE
+from harness.measure.busy import marked_outlook
 from harness.measure.crossing import curve, running_curve
 from harness.measure.given import ENDS, End, Given
 from harness.measure.limits import limits
@@ -56,7 +57,7 @@ def outlook(results: RunResults, business: Business, today: Incumbent | None, gr
         test_rows=results.data.test,
     )
     scene = Scene(results=results, given=given, today=today)
-    arms = tuple(_arm(arm, scene) for arm in scene.counted)
+    arms = tuple(marked_outlook(_arm(arm, scene), arm.cost.usd_per_1k.busy) for arm in scene.counted)
     ends = limits(scene)
     days = [limit.on for limit in ends if limit.on is not None]
     step = next_step(scene, arms)

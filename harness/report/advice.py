@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Table
 from harness.results import AdviceCheck, Confronted
-from harness.wording import MISSING, USD, Currency, milliseconds, money, one_line, percent
+from harness.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, one_line, percent
 
 
 def advice_section(check: AdviceCheck | None) -> Section:
@@ -39,6 +39,7 @@ def _table(figures: tuple[Confronted, ...]) -> Table:
     notes = (
         "predicted before the run and locked with the plan; a range made for another model than the one "
         "that ran is shown, and not counted",
+        *(("! timed on a busy machine: shown, and not counted",) if any(f.busy for f in figures) else ()),
     )
     return Table(columns=columns, rows=tuple(_row(figure) for figure in figures), notes=notes)
 
@@ -47,12 +48,14 @@ def _row(figure: Confronted) -> Row:
     held = MISSING if figure.inside is None else ("yes" if figure.inside else "no")
     if not figure.same_model:
         held = f"not tested (was for {one_line(figure.predicted_model)})"
+    elif figure.busy:
+        held = "not tested (timed on a busy machine)"
     predicted = f"{worded(figure.metric, figure.low)} to {worded(figure.metric, figure.high)}"
     texts = (
         one_line(str(figure.arm)),
         figure.metric,
         predicted,
-        worded(figure.metric, figure.measured),
+        worded(figure.metric, figure.measured) + busy_mark(figure.busy),
         held,
     )
     return Row(cells=tuple(Cell(text=text) for text in texts))

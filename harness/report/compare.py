@@ -10,12 +10,20 @@ from typing import TextIO
 from harness.answers import ArmAcrossRuns
 from harness.report.details import lines, short
 from harness.report.model import answer_words
-from harness.report.tables import accuracy_cell, arm_named, basis_notes, difference_cell, p_value, priced
+from harness.report.tables import (
+    accuracy_cell,
+    arm_named,
+    basis_notes,
+    difference_cell,
+    p_value,
+    priced,
+    timing_notes,
+)
 from harness.report.text import print_view
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table, View
 from harness.results import RunResults
 from harness.serial import encode
-from harness.wording import MISSING, milliseconds, one_line
+from harness.wording import MISSING, busy_mark, milliseconds, one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +156,16 @@ def _speed_and_price(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRun
         notes=(
             "p95: 95 % of queries are answered within this time; runs on different machines do not compare",
             *basis_notes(arm.cost.usd_per_1k.basis for arm in shared if arm is not None),
+            *dict.fromkeys(timing_notes([arm for arm in shared if arm is not None])),
         ),
     )
 
 
 def _p95(run: RunResults, found: ArmAcrossRuns) -> str:
     arm = arm_named(run, found.arm)
-    return MISSING if arm is None else milliseconds(arm.latency.p95_ms.value)
+    if arm is None:
+        return MISSING
+    return milliseconds(arm.latency.p95_ms.value) + busy_mark(arm.latency.busy)
 
 
 def _price(run: RunResults, found: ArmAcrossRuns) -> str:

@@ -87,7 +87,7 @@ class Dossier:
 
     def price(self, price: Money) -> Span:
         """A price per 1,000, marked with what it rests on."""
-        mark = "" if price.usd is None else MARKS[price.basis]
+        mark = "" if price.usd is None else _marks(price)
         return Span(text=short_money(price.usd, self.currency), mark=mark, refs=self.prices(price))
 
     def shown(self, usd: Decimal | None) -> float | None:
@@ -107,13 +107,18 @@ def _with_basis(price: Money) -> str:
     return one_line(price.source).removesuffix(basis) + basis
 
 
+def _marks(figure: Money | Amount) -> str:
+    busy = "timed on a busy machine" if figure.busy else ""
+    return ", ".join(part for part in (MARKS[figure.basis], busy) if part)
+
+
 def amount_words(dossier: Dossier, amount: Amount, *, strong: bool = False) -> Span:
     """Money with the mark of what it rests on; unknown stays the word."""
     if amount.usd is None:
         return Span(text=money(None), strong=strong)
     return Span(
         text=money(amount.usd, dossier.currency),
-        mark=MARKS[amount.basis],
+        mark=_marks(amount),
         refs=dossier.money(),
         strong=strong,
     )

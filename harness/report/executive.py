@@ -43,7 +43,7 @@ from harness.report.plain import all_barred, arm_ids, capital, decision, in_plai
 from harness.report.svg import TODAY
 from harness.report.tables import arm_named
 from harness.results import Answer, ArmResult, RunResults
-from harness.wording import USD, Currency, bounds, level, money, money_range, one_line, percent
+from harness.wording import USD, Currency, bounds, level, marked_money, money, money_range, one_line, percent
 
 TITLE = "RAG or fine-tuning? Decision report"
 
@@ -372,7 +372,7 @@ def _month_bar(dossier: Dossier, found: ArmOutlook) -> Bar:
         label=capital(plain_name(found.arm, arm_ids(results))),
         note=one_line(str(found.arm)) + (", ruled out" if found.barred else ""),
         slices=slices,
-        words=money(amount.usd, dossier.currency),
+        words=marked_money(amount, dossier.currency),
         low=dossier.shown(amount.low_usd),
         high=dossier.shown(amount.high_usd),
         bold=found.arm == results.verdict.ship,

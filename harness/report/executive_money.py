@@ -12,7 +12,7 @@ from harness.report.paper import Block, Chart, Grid, Paragraph, Part, Points, Sl
 from harness.report.plain import arm_ids, capital, in_plain_words, plain_name
 from harness.report.svg import MUTED, TODAY
 from harness.report.view import Cell, Column, Row, Table
-from harness.wording import money, money_range, one_line
+from harness.wording import marked_money, money, money_range, one_line
 
 GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
 """What a month is paid for, in the order in which it is stacked."""
@@ -99,7 +99,9 @@ def _month_row(dossier: Dossier, found: ArmOutlook) -> Row:
                 Cell(text=money(parts[group].usd, currency)) if group in parts else Cell(text="-")
                 for group in GROUPS_OF_A_MONTH
             ),
-            Cell(text=money(found.month_usd.usd, currency), interval=money_range(found.month_usd, currency)),
+            Cell(
+                text=marked_money(found.month_usd, currency), interval=money_range(found.month_usd, currency)
+            ),
             Cell(text=money(found.once_usd.usd, currency), interval=money_range(found.once_usd, currency)),
             Cell(text=months),
         ),

@@ -13,10 +13,10 @@ from harness.report.dossier import MARKS, Dossier
 from harness.report.palette import colour_of
 from harness.report.paper import Block, Card, Chart, Grid, Part, Points, Span, said
 from harness.report.plain import arm_ids, capital, in_plain_words, option_name, plain_name
-from harness.report.tables import accuracy_cell, difference_cell, p_value
+from harness.report.tables import accuracy_cell, difference_cell, p_value, times, timing_notes
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult, Confronted, Money, RunResults, Verdict
-from harness.wording import milliseconds, money, one_line, percent, short_money
+from harness.wording import busy_mark, marked_money, one_line, percent, short_money
 
 MOST_DIFFERENCES = 6
 _RELATION = {
@@ -100,6 +100,7 @@ def _arms_grid(dossier: Dossier) -> Grid:
         "per 1,000: calls and machines only; a month: people, changes and wrong answers too",
         *_ruled_out(dossier),
         *_marks_used(dossier, arms),
+        *timing_notes(arms, {arm.arm: _name(dossier, arm.arm) for arm in arms}),
     ]
     table = Table(
         columns=tuple(Column(head=head, right=place > 0) for place, head in enumerate(heads)),
@@ -125,16 +126,15 @@ def _ruled_out(dossier: Dossier) -> list[str]:
 def _arm_row(dossier: Dossier, arm: ArmResult) -> Row:
     verdict, latency = dossier.results.verdict, arm.latency
     found = dossier.outlook_of(arm.arm)
-    month = Cell(text="-") if found is None else Cell(text=money(found.month_usd.usd, dossier.currency))
+    month = Cell(text="-") if found is None else Cell(text=marked_money(found.month_usd, dossier.currency))
     ships, barred = arm.arm == verdict.ship, arm.arm in {veto.arm for veto in verdict.vetoes}
-    times = f"{milliseconds(latency.p50_ms.value)} / {milliseconds(latency.p95_ms.value)}"
     name = capital(plain_name(arm.arm, arm_ids(dossier.results)))
     state = ": to use" if ships else ": ruled out" if barred else ""
     return Row(
         cells=(
             Cell(text=name + state, interval=one_line(str(arm.arm))),
             accuracy_cell(arm.quality.accuracy),
-            Cell(text=times, n=latency.p50_ms.n),
+            Cell(text=times(latency), n=latency.p50_ms.n),
             _price_cell(dossier, arm.cost.usd_per_1k),
             _price_cell(dossier, arm.cost.usd_per_1k_correct),
             month,
@@ -150,7 +150,8 @@ def _price_cell(dossier: Dossier, price: Money) -> Cell:
         if price.usd is None
         else {"": "", "list price": "+", "illustrative": "*", "estimate": "~"}[MARKS[price.basis]]
     )
-    return Cell(text=f"{short_money(price.usd, dossier.currency)}{mark}", source=one_line(price.source))
+    text = f"{short_money(price.usd, dossier.currency)}{mark}{busy_mark(price.busy)}"
+    return Cell(text=text, source=one_line(price.source))
 
 
 def _marks_used(dossier: Dossier, arms: Sequence[ArmResult]) -> list[str]:
@@ -159,7 +160,7 @@ def _marks_used(dossier: Dossier, arms: Sequence[ArmResult]) -> list[str]:
         "*": "* at an illustrative machine price: an example, no offer",
         "~": "~ estimate: tokens counted with another model's tokenizer",
     }
-    shown = {_price_cell(dossier, arm.cost.usd_per_1k).text[-1] for arm in arms}
+    shown = {_price_cell(dossier, arm.cost.usd_per_1k).text.rstrip("!")[-1] for arm in arms}
     return [words[mark] for mark in words if mark in shown]
 
 
@@ -304,6 +305,8 @@ def _confronted(dossier: Dossier, figure: Confronted) -> Row:
     held = "-" if figure.inside is None else ("yes" if figure.inside else "no")
     if not figure.same_model:
         held = f"not tested (was for {one_line(figure.predicted_model)})"
+    elif figure.busy:
+        held = "not tested (timed on a busy machine)"
     low, high, measured = (
         worded(figure.metric, value, dossier.currency) for value in (figure.low, figure.high, figure.measured)
     )
@@ -312,7 +315,7 @@ def _confronted(dossier: Dossier, figure: Confronted) -> Row:
         capital(plain_name(figure.arm, arm_ids(dossier.results))),
         names.get(figure.metric, one_line(figure.metric)),
         f"{low} to {high}",
-        measured,
+        measured + busy_mark(figure.busy),
         held,
     )
     return Row(cells=tuple(Cell(text=text) for text in cells), tone="warn" if held == "no" else "plain")

@@ -203,6 +203,12 @@ def _arm_row(arm: ArmResult, results: RunResults) -> dict[str, Value]:
     ):
         row |= _estimate_columns(name, estimate)
     row["latency_conditions"] = latency.conditions
+    row |= {
+        "latency_busy": latency.busy or None,
+        "slowest_ms": latency.slowest_ms,
+        "timed_timeouts_n": latency.timeouts,
+        "timed_retried_n": latency.retried,
+    }
     row |= _money_columns("usd_per_1k", cost.usd_per_1k)
     row |= _money_columns("usd_per_1k_correct", cost.usd_per_1k_correct)
     return row
@@ -224,6 +230,7 @@ def _money_columns(name: str, price: Money) -> dict[str, Value]:
         f"{name}_high": price.high_usd,
         f"{name}_basis": price.basis.value if price.usd is not None else "unknown",
         f"{name}_source": price.source,
+        f"{name}_busy": price.busy or None,
     }
 
 
@@ -277,9 +284,9 @@ def _arrow_type(pa: object, name: str) -> object:
         return pa.bool_()  # type: ignore[attr-defined]
     if name.endswith("_n"):
         return pa.int64()  # type: ignore[attr-defined]
-    if name.startswith("usd_") and not name.endswith(("_basis", "_source")):
+    if name.startswith("usd_") and not name.endswith(("_basis", "_source", "_busy")):
         return pa.decimal128(38, 12)  # type: ignore[attr-defined]
-    numbers = ("accuracy", "dev_accuracy", "macro_f1", "invalid_", "failure_", "p50", "p95", "p99")
+    numbers = ("accuracy", "dev_accuracy", "macro_f1", "invalid_", "failure_", "p50", "p95", "p99", "slowest")
     if name == "confidence" or name.startswith((*numbers, "throughput")):
         return pa.float64()  # type: ignore[attr-defined]
     return pa.string()  # type: ignore[attr-defined]

@@ -59,7 +59,7 @@ def report_view(
         _frontier(results.verdict),
         _slices(results),
         _data(results.data, results.verdict),
-        _next_steps(command or on_run(results.run_id)),
+        _next_steps(results, command or on_run(results.run_id)),
         *detail_sections(results, closing),
     )
     return View(
@@ -254,12 +254,15 @@ def _agreement(data: DataSummary) -> str:
     return said
 
 
-def _next_steps(command: CommandOn) -> Section:
+def _next_steps(results: RunResults, command: CommandOn) -> Section:
     blocks: list[Block] = [
         Command(command=command("errors"), purpose="the wrong answers, the most confident first"),
         Command(command=command("report", "--format", "pdf,html,csv"), purpose="the same as files"),
         Command(command="harness runs", purpose="all runs"),
     ]
+    if any(arm.latency.busy or arm.cost.usd_per_1k.busy for arm in results.arms):
+        again = "once the machine is idle: times the figures marked ! again; no answer changes"
+        blocks.insert(0, Command(command=command("latency"), purpose=again))
     return Section(key="next", title="Next steps", blocks=tuple(blocks))
 
 

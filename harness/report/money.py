@@ -8,8 +8,9 @@ from harness.outlook import Amount, ArmOutlook, Business, Incumbent, Outlook
 from harness.records import ArmId
 from harness.report.details import lines
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table
-from harness.wording import MISSING, UNKNOWN, USD, Currency, money, money_range, one_line
+from harness.wording import MISSING, UNKNOWN, USD, Currency, marked_money, money, money_range, one_line
 
+BUSY_MONEY = "! machine time in it was timed on a busy machine: it would be less on an idle one"
 _COLUMNS = (
     Column(head=("arm",), right=False),
     Column(head=("calls and", "machines")),
@@ -75,7 +76,7 @@ def _row(arm: ArmOutlook, shown: Currency, ships: bool) -> Row:
         Cell(text=one_line(str(arm.arm))),
         Cell(text=money(_calls(arm), shown)),
         _cell(arm.month_usd, shown),
-        Cell(text=money(arm.saving_usd_per_month.usd, shown)),
+        Cell(text=marked_money(arm.saving_usd_per_month, shown)),
         Cell(text=money(arm.once_usd.usd, shown)),
         Cell(text=months),
     )
@@ -89,7 +90,7 @@ def _calls(arm: ArmOutlook) -> Decimal | None:
 
 
 def _cell(amount: Amount, shown: Currency) -> Cell:
-    return Cell(text=money(amount.usd, shown), interval=money_range(amount, shown))
+    return Cell(text=marked_money(amount, shown), interval=money_range(amount, shown))
 
 
 def _notes(outlook: Outlook, ship: ArmId | None) -> tuple[str, ...]:
@@ -107,6 +108,8 @@ def _notes(outlook: Outlook, ship: ArmId | None) -> tuple[str, ...]:
         notes.append("* the arm to ship")
     if any(arm.barred for arm in outlook.arms):
         notes.append("x may not be shipped (see vetoes): its costs are shown to compare")
+    if any(arm.month_usd.busy for arm in outlook.arms):
+        notes.append(BUSY_MONEY)
     return tuple(notes)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.records import ArmId, CostLine, Estimate, PriceBasis
 from harness.report.view import Cell, Column, Row, Table
-from harness.results import ArmResult, Comparison, LabelResult, Money, RunResults, Verdict
+from harness.results import ArmResult, Comparison, LabelResult, Latency, Money, RunResults, Verdict
 from harness.wording import (
     MISSING,
     UNKNOWN,
     bounds,
+    busy_mark,
     decimal,
     level,
     milliseconds,
@@ -52,7 +53,7 @@ def arms_table(arms: Sequence[ArmResult], verdict: Verdict) -> Table:
             Column(head=("failed", "")),
         ),
         rows=tuple(_arm_row(arm, verdict) for arm in arms),
-        notes=(*_legend(arms, verdict), *_gaps(arms), *_price_notes(arms)),
+        notes=(*_legend(arms, verdict), *_gaps(arms), *_price_notes(arms), *timing_notes(arms)),
     )
 
 
@@ -226,7 +227,7 @@ def difference_cell(estimate: Estimate) -> Cell:
 
 def priced(price: Money) -> Cell:
     """A price with the mark of what it rests on; unknown stays the word."""
-    mark = "" if price.usd is None else _BASIS_MARK[price.basis]
+    mark = "" if price.usd is None else _BASIS_MARK[price.basis] + busy_mark(price.busy)
     return Cell(text=f"{short_money(price.usd)}{mark}", source=one_line(price.source))
 
 
@@ -234,6 +235,44 @@ def basis_notes(bases: Iterable[PriceBasis]) -> tuple[str, ...]:
     """What the marks at prices mean, those in use only."""
     used = set(bases)
     return tuple(f"prices: {_BASIS_WORDS[basis]}" for basis in PriceBasis if basis in used)
+
+
+def times(latency: Latency) -> str:
+    """p50 and p95 in ms, marked where the machine was busy."""
+    found = f"{milliseconds(latency.p50_ms.value)} / {milliseconds(latency.p95_ms.value)}"
+    return found + busy_mark(latency.busy)
+
+
+def timing_notes(arms: Sequence[ArmResult], names: Mapping[ArmId, str] | None = None) -> tuple[str, ...]:
+    """What stands behind the timed figures: a busy machine, timeouts, further attempts.
+
+    Args:
+        names: how the reader knows the arms; their ids where None.
+    """
+
+    def name(arm: ArmResult) -> str:
+        return one_line(str(arm.arm)) if names is None else names[arm.arm]
+
+    why: dict[str, list[str]] = {}
+    for arm in arms:
+        for busy in dict.fromkeys((arm.latency.busy, arm.cost.usd_per_1k.busy)):
+            if busy:
+                why.setdefault(one_line(busy), []).append(name(arm))
+    found = [
+        f"! timed on a busy machine ({', '.join(whose)}: {busy}): slower and dearer than on an idle one; "
+        "it decides nothing"
+        for busy, whose in why.items()
+    ]
+    for arm in arms:
+        late, again, n = arm.latency.timeouts, arm.latency.retried, arm.latency.p50_ms.n
+        if late:
+            found.append(
+                f"{name(arm)}: {late:,} of {n:,} timed queries got no answer in time and count as the time "
+                "that was waited"
+            )
+        if again:
+            found.append(f"{name(arm)}: {again:,} of {n:,} took more than one attempt; the last one is timed")
+    return tuple(found)
 
 
 def p_value(p: float | None) -> str:
@@ -258,7 +297,7 @@ def _arm_row(arm: ArmResult, verdict: Verdict) -> Row:
                 source=f"{f1.method}, {decimal(f1.low)} to {decimal(f1.high)}",
             ),
             Cell(
-                text=f"{milliseconds(latency.p50_ms.value)} / {milliseconds(latency.p95_ms.value)}",
+                text=times(latency),
                 n=latency.p50_ms.n,
                 source=latency.conditions,
             ),

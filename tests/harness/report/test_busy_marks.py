@@ -1,0 +1,128 @@
+"""What was timed on a busy machine is marked in every format, and nothing is where it was not."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.measure.busy import marked, marked_outlook
+from harness.measure.runs import ArmAcrossRuns
+from harness.report.compare import ComparedRuns, compare_view
+from harness.report.export import Reported, write_report
+from harness.report.model import report_view
+from harness.report.text import render_text
+from harness.results import AdviceCheck, Confronted, RunResults
+from tests.support import money as hand_money
+from tests.support.pdf_text import text_of
+from tests.support.results import CLASSICAL, TUNE, run_results
+
+WHY = "other work took 1.1 of 2 CPUs"
+P95 = Confronted(
+    arm=TUNE,
+    metric="p95_ms",
+    predicted_model="smollm2-135m",
+    low=100,
+    high=200,
+    measured=1234.0,
+    inside=None,
+    same_model=True,
+    busy=WHY,
+)
+CHECK = AdviceCheck(
+    case="tickets",
+    answer="tune",
+    measured_answer="tune",
+    first="tune",
+    measured_first="tune",
+    figures=(P95,),
+    inside=0,
+    tested=0,
+    wrong=(),
+)
+
+
+def busy(results: RunResults) -> RunResults:
+    """Its tuned arm timed on a busy machine."""
+    arms = tuple(
+        replace(arm, latency=replace(arm.latency, busy=WHY), cost=marked(arm.cost, WHY))
+        if arm.arm == TUNE
+        else arm
+        for arm in results.arms
+    )
+    outlook = hand_money.outlook()
+    months = tuple(marked_outlook(arm, WHY if arm.arm == TUNE else "") for arm in outlook.arms)
+    return replace(results, arms=arms, outlook=replace(outlook, arms=months), advice=CHECK)
+
+
+def files(results: RunResults, fmt: str, folder: Path) -> str:
+    reported = Reported(results=results, answers=())
+    found = write_report(reported, [fmt], folder)[0].read_bytes()
+    return text_of(found) if fmt == "pdf" else found.decode("utf-8-sig")
+
+
+def test_the_terminal_marks_time_money_and_month_and_says_how_to_time_again() -> None:
+    text = render_text(report_view(busy(run_results())), 120, full=True)
+    assert "1,234!" in text and "$0.0123*!" in text
+    assert f"! timed on a busy machine (tune@smollm2-135m: {WHY})" in " ".join(text.split())
+    assert "machine time in it was timed on a busy machine" in " ".join(text.split())
+    assert "not tested (timed on a busy machine)" in text
+    assert f"harness latency {run_results().run_id}" in text
+
+
+@pytest.mark.parametrize("fmt", ["md", "html", "pdf"])
+def test_documents_mark_it(fmt: str, tmp_path: Path) -> None:
+    if fmt == "pdf":
+        pytest.importorskip("typst")
+    text = " ".join(files(busy(run_results()), fmt, tmp_path).split())
+    assert "1,234!" in text and "*!" in text and "timed on a busy machine" in text and WHY in text
+
+
+@pytest.mark.parametrize("fmt", ["md", "html", "pdf", "csv"])
+def test_an_idle_machine_leaves_no_mark(fmt: str, tmp_path: Path) -> None:
+    if fmt == "pdf":
+        pytest.importorskip("typst")
+    text = files(run_results(), fmt, tmp_path)
+    assert "1,234!" not in text and "busy machine" not in text
+
+
+def test_tables_carry_the_reason_beside_time_and_money(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(files(busy(run_results()), "csv", tmp_path).splitlines()))
+    found = {row["arm"]: row for row in rows}
+    assert found[str(TUNE)]["latency_busy"] == found[str(TUNE)]["usd_per_1k_busy"] == WHY
+    assert found[str(CLASSICAL)]["latency_busy"] == found[str(CLASSICAL)]["usd_per_1k_correct_busy"] == ""
+    assert WHY in files(busy(run_results()), "json", tmp_path)
+
+
+def test_two_runs_side_by_side_keep_the_mark() -> None:
+    here, there = busy(run_results()), run_results()
+    accuracy = {arm.arm: arm.quality.accuracy for arm in here.arms}
+    across = tuple(
+        ArmAcrossRuns(
+            arm=arm,
+            first=accuracy[arm],
+            second=accuracy[arm],
+            difference=replace(accuracy[arm], value=0.0),
+            only_first=0,
+            only_second=0,
+            p_value=None,
+            p_holm=None,
+            relation=None,
+        )
+        for arm in (TUNE, CLASSICAL)
+    )
+    text = render_text(compare_view(ComparedRuns(a=here, b=there, across=across)), 120)
+    assert text.count("1,234!") == 1 and WHY in text
+
+
+def test_timeouts_and_further_attempts_are_told() -> None:
+    results = run_results()
+    arms = tuple(
+        replace(arm, latency=replace(arm.latency, timeouts=3, retried=2)) if arm.arm == TUNE else arm
+        for arm in results.arms
+    )
+    text = " ".join(render_text(report_view(replace(results, arms=arms)), 120).split())
+    assert "3 of 200 timed queries got no answer in time and count as the time that was waited" in text
+    assert "2 of 200 took more than one attempt; the last one is timed" in text
