@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from harness.records import MachineUse
+from harness.machine import MachineUse
 
 QUIET_S = 0.5  # watched before and after a timed pass; /proc/stat counts in hundredths of a second
 _PACKAGES = (

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any, Literal
 
 from harness.errors import StoreError
-from harness.records import ArmId, Failure, Item, MachineUse, Outcome, Settled
+from harness.machine import MachineUse
+from harness.records import ArmId, Failure, Item, Outcome, Settled
 from harness.serial import decode, decode_outcome, encode
 
 Pass = Literal["dev", "test", "latency", "throughput", "out_of_scope"]

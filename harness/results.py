@@ -13,8 +13,9 @@ from typing import Literal
 from advisor.stats.paired import Relation
 from harness.diagnosis import ArmDiagnosis
 from harness.harm import ArmHarm
+from harness.machine import MachineUse
 from harness.outlook import Outlook
-from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, MachineUse, ModelIdentity, PriceBasis
+from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
 
 RESULTS_SCHEMA = 1
 

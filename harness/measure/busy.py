@@ -23,8 +23,9 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from harness.machine import MachineUse
 from harness.outlook import Amount, ArmOutlook
-from harness.records import MachineUse, ModelIdentity
+from harness.records import ModelIdentity
 from harness.results import Cost, Money
 
 OTHERS = 0.10

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from advisor.stats.intervals import Interval, Unknown, quantile_interval
+from harness.machine import MachineUse
 from harness.measure.busy import busy_reason
 from harness.measure.quality import estimate
 from harness.measure.scored import Scored
-from harness.records import Estimate, Failure, FailureKind, MachineUse, ModelIdentity, Outcome, Prediction
+from harness.records import Estimate, Failure, FailureKind, ModelIdentity, Outcome, Prediction
 from harness.results import Latency
 
 

@@ -13,31 +13,30 @@ from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
 from harness.decide import Case, acceptable, contenders, decide, dev_leader, rag_and_tuned
-from harness.journal import Pass
-from harness.measure.busy import busy_reason, marked
+from harness.measure.busy import marked
 from harness.measure.compare import compare_arms
 from harness.measure.confront import confront
-from harness.measure.cost import cost_lines, ledger_cost, measure_cost
+from harness.measure.cost import ledger_cost, measure_cost
 from harness.measure.diagnosis import diagnose
 from harness.measure.harm import Asked, arm_harm
-from harness.measure.latency import measure_latency, measure_throughput, timed_seconds
+from harness.measure.latency import measure_latency, timed_seconds
 from harness.measure.outside import cost_outside, latency_outside
 from harness.measure.quality import confidence, estimate, measure_quality, share
 from harness.measure.route import RouteArm, compose, design_route, route_fitted
 from harness.measure.scored import Scored, score
+from harness.pipelines.charged import charged, either_busy, latency_of, paid_busy, paid_lines
 from harness.pipelines.context import Context
 from harness.pipelines.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.pipelines.lanes import Answers, Desk, open_desk, primary_lanes, read_lanes
 from harness.pipelines.money import outlook_of
 from harness.pipelines.prices import prices_for
 from harness.plan import ExperimentPlan
-from harness.records import ArmId, CostLine, Estimate, Option, Outcome
+from harness.records import ArmId, Estimate, Option
 from harness.results import (
     ArmResult,
     Comparison,
     Cost,
     DataSummary,
-    Latency,
     RouteDesign,
     RunResults,
     SeedResult,
@@ -110,10 +109,10 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     results = _verdict(desk, tuple(arms), scored, design, looks, folder.lock())
     near = acceptable(desk.plan.decision, results.arms, results.comparisons)
     ours = [a for a in primary if a.settled.arm.option is not Option.EXTERNAL]
-    charged = {a.settled.arm: _charged(a, desk) for a in ours}
+    paid = {a.settled.arm: charged(a, desk) for a in ours}
     whole = dataclasses.replace(
         results,
-        outlook=outlook_of(_ours(results), desk, ours, charged, [arm.arm for arm in near]),
+        outlook=outlook_of(_ours(results), desk, ours, paid, [arm.arm for arm in near]),
         diagnosis=tuple(
             diagnose(
                 arm.arm,
@@ -193,12 +192,12 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
         identity=settled.identity,
         fitted=settled.fitted,
         quality=quality,
-        latency=latency_outside() if outside else _latency(answers),
+        latency=latency_outside() if outside else latency_of(answers),
         cost=cost_outside(quality.accuracy)
         if outside
         else marked(
-            measure_cost(answers.test, _charged(answers, desk), settled.identity, quality.accuracy, prices),
-            _busy(answers, desk),
+            measure_cost(answers.test, charged(answers, desk), settled.identity, quality.accuracy, prices),
+            paid_busy(answers, desk),
         ),
         seeds=tuple(
             SeedResult(
@@ -210,14 +209,6 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
         peak_memory_mib=answers.peak_memory_mib,
         harm=arm_harm(_asked(answers, siblings, desk), quality.temperature),
     )
-
-
-def _latency(answers: Answers) -> Latency:
-    identity = answers.settled.identity
-    batches = tuple(answers.batches.values()) or answers.test.predictions
-    watched = answers.machine.get("throughput" if answers.batches else "test", ())
-    throughput = measure_throughput(batches, identity, watched)
-    return measure_latency(answers.warm, answers.test, identity, answers.timed, throughput)
 
 
 def _asked(answers: Answers, siblings: Sequence[Answers], desk: Desk) -> Asked:
@@ -285,15 +276,11 @@ def _route_result(design: RouteDesign, first: Answers, then: Answers, side: Rout
         fitted=route_fitted(design),
         quality=quality,
         latency=dataclasses.replace(
-            measure_latency(warm, test, then.settled.identity), busy=_either_busy(first, then)
+            measure_latency(warm, test, then.settled.identity), busy=either_busy(first, then)
         ),
         cost=_route_cost(design, (first, then), sure, quality.accuracy, desk),
     )
     return _Route(result=result, test=test, timed_s=timed_seconds(warm, test, then.settled.identity))
-
-
-def _either_busy(*sides: Answers) -> str:
-    return next((why for a in sides if (why := busy_reason(a.timed, a.settled.identity))), "")
 
 
 def _route_cost(
@@ -306,52 +293,13 @@ def _route_cost(
     """Every query pays the first arm; those handed on pay the second as well."""
     first, then = sides
     handed = [item.id for item in first.test.items if sure[item.id] < (design.threshold or 0.0)]
-    lines = _lines(first, _charged(first, desk), desk)
-    busy = _busy(first, desk)
+    lines = paid_lines(first, charged(first, desk), desk)
+    busy = paid_busy(first, desk)
     if handed:
         share_on = Decimal(len(handed)) / len(first.test.items)
-        lines += scaled(_lines(then, _charged(then, desk, handed), desk), share_on)
-        busy = busy or _busy(then, desk)
+        lines += scaled(paid_lines(then, charged(then, desk, handed), desk), share_on)
+        busy = busy or paid_busy(then, desk)
     return marked(ledger_cost(lines, accuracy, {}), busy)
-
-
-def _paid(answers: Answers, desk: Desk) -> Pass:
-    """The pass whose seconds or tokens are paid for.
-
-    Concurrent calls to a server on this machine each hold the time of the others, so their seconds would
-    be paid several times: its queries are charged as the warm pass timed them, one by one. So is whatever
-    runs here where local models answer one by one, or arms without a language model would look cheaper by
-    batching. The newest timing counts.
-    """
-    identity = answers.settled.identity
-    location = identity.location if identity else "local"
-    if location == "remote":
-        return "test"
-    if location == "loopback" or (desk.plan.latency.mode == "shared" and answers.warm):
-        return "latency"
-    return "throughput" if answers.batches else "test"
-
-
-def _charged(answers: Answers, desk: Desk, ids: Sequence[str] | None = None) -> list[Outcome]:
-    """The outcomes that are paid for.
-
-    Args:
-        ids: of the items that count; all where None, or where the pass holds none of them.
-    """
-    passes = {"test": answers.outcomes, "latency": answers.warm, "throughput": answers.batches}
-    paid = passes[_paid(answers, desk)]
-    return [paid[i] for i in ids or () if i in paid] or list(paid.values())
-
-
-def _busy(answers: Answers, desk: Desk) -> str:
-    """Why the seconds that are paid for are not to be believed; '' where they are."""
-    identity = answers.settled.identity
-    return busy_reason(answers.machine.get(_paid(answers, desk), ()), identity)
-
-
-def _lines(answers: Answers, outcomes: list[Outcome], desk: Desk) -> tuple[CostLine, ...]:
-    identity = answers.settled.identity
-    return cost_lines(outcomes, identity, prices_for(identity, desk.book, desk.machine))
 
 
 def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from harness.records import MachineUse
+from harness.machine import MachineUse
 
 
 class Progress(Protocol):

@@ -10,13 +10,14 @@ from advisor.cost.price_book import PriceBook
 from harness.errors import IncompleteRun
 from harness.harm import UnseenLabel
 from harness.journal import Journal, Lane, Pass
+from harness.machine import MachineUse
 from harness.measure.cost import MachineRate
 from harness.measure.quality import Measuring
 from harness.measure.scored import Scored, score
 from harness.pipelines.context import Context
 from harness.pipelines.prices import machine_rate, open_book
 from harness.plan import ExperimentPlan
-from harness.records import ArmId, Item, MachineUse, Option, Outcome, Settled
+from harness.records import ArmId, Item, Option, Outcome, Settled
 from harness.store import DataFacts, RunFolder
 
 

@@ -18,7 +18,7 @@ from harness.environment import (
     describe_environment,
     utc_now,
 )
-from harness.records import MachineUse
+from harness.machine import MachineUse
 from harness.serial import decode, encode
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -15,13 +15,13 @@ import pytest
 
 from harness.errors import StoreError
 from harness.journal import Journal, Lane
+from harness.machine import MachineUse
 from harness.records import (
     ArmId,
     Failure,
     FailureKind,
     Fitted,
     Item,
-    MachineUse,
     Option,
     Outcome,
     Prediction,

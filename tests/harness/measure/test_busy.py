@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from advisor.stats.intervals import Interval
+from harness.machine import MachineUse
 from harness.measure.busy import busy_reason, marked
 from harness.measure.cost import MachineRate, measure_cost
 from harness.measure.quality import estimate
 from harness.measure.scored import score
-from harness.records import MachineUse, ModelIdentity, PriceBasis
+from harness.records import ModelIdentity, PriceBasis
 from tests.harness.measure.helpers import LABELS, items, outcomes
 
 LOCAL = ModelIdentity(id="m", location="local")

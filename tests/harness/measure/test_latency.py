@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.machine import MachineUse
 from harness.measure.latency import measure_latency, measure_throughput
 from harness.measure.scored import score
-from harness.records import Failure, FailureKind, MachineUse, ModelIdentity, Outcome, Prediction, Timing
+from harness.records import Failure, FailureKind, ModelIdentity, Outcome, Prediction, Timing
 from tests.harness.measure.helpers import LABELS, items, outcomes, scored
 
 LOCAL = ModelIdentity(id="m", location="local")

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from harness.errors import IncompleteRun, UsageError
+from harness.machine import MachineUse
 from harness.pipelines.bakeoff import run_bakeoff, start_bakeoff
 from harness.pipelines.context import Context
 from harness.pipelines.reporting import closed_results
 from harness.pipelines.retiming import TimingWish, time_again
-from harness.records import MachineUse, Option
+from harness.records import Option
 from harness.results import ArmResult, RunResults
 from harness.store import RunFolder
 from tests.harness.pipelines.test_bakeoff import context, plan, shop, tickets

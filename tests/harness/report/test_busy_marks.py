@@ -105,11 +105,7 @@ def test_two_runs_side_by_side_keep_the_mark() -> None:
             first=accuracy[arm],
             second=accuracy[arm],
             difference=replace(accuracy[arm], value=0.0),
-            only_first=0,
-            only_second=0,
-            p_value=None,
-            p_holm=None,
-            relation=None,
+            paired=True,
         )
         for arm in (TUNE, CLASSICAL)
     )
