@@ -18,7 +18,7 @@ from dashboards import jobs, markup, pieces, state
 from dashboards.jobs import JobState
 from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
-from harness.data.table import read_table
+from harness.data.table import TableForm, read_table
 from harness.errors import UserError
 from harness.pipelines.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft_plan
 from harness.plan import dump_plan
@@ -29,7 +29,7 @@ POLL_S = 2.0
 FAST = ("floor", "classical")
 CASE, ARRIVED = "case-to-test", "arrived-with-a-case"
 OWN = "my own table"
-ENDINGS = ("csv", "tsv", "jsonl", "json")
+ENDINGS = ("csv", "tsv", "txt", "jsonl", "json", "gz", "xlsx", "xlsb", "xls", "ods", "parquet")
 ENDED = {
     0: ("finished", "complete"),
     1: ("stopped on an error", "vetoed"),
@@ -63,7 +63,7 @@ def _columns(file_id: str, _content: bytes, name: str, encoding: str) -> tuple[t
     """(columns, rows, what is wrong) of an uploaded table."""
     problems = Problems()
     try:
-        table = read_table(_content, name, encoding, (), problems)
+        table = read_table(_content, name, {}, problems, TableForm(encoding=encoding))
     except UserError as error:
         return (), 0, str(error)
     return table.columns, len(table.rows), "\n".join(problems.lines()[:5])
@@ -155,7 +155,7 @@ def form(running: bool) -> None:
     if source == OWN:
         upload = st.file_uploader(
             "A table with a text column and a label column", type=list(ENDINGS), key="table",
-            help="CSV (comma, semicolon or tab), or JSON lines. It stays on this machine.",
+            help="CSV, JSON, Excel, OpenDocument or Parquet. It stays on this machine.",
         )  # fmt: skip
         rows = None if upload is None else _own_rows(upload.getvalue(), upload.name, upload.file_id)
     wanted = _settings(rows or {}, case_text)

@@ -6,13 +6,16 @@ all faults of a plan are reported at once.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from harness.business import BusinessPlan
 from harness.errors import UsageError
@@ -27,6 +30,10 @@ _NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEV
 _LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
     ("data", "limit_out_of_scope"),
+    *(
+        ("data", key)
+        for key in ("id", "slices", "records", "sheet", "skip_unlabelled", "no_header", "no_quotes")
+    ),
     ("decision", "min_handed_back"),
     ("decision", "min_seed_agreement"),
 )
@@ -59,18 +66,62 @@ class ArmPlan(_Part):
 
 
 class DataPlan(_Part):
-    """Which rows: an evalset by name, or a user's own file."""
+    """Which rows: an evalset by name, or a user's own file.
+
+    For a file: `text` columns are joined, `label` is one column or the levels of one label. `id` is '' for a
+    column called id where there is one, otherwise for row numbers. `records` are the places of the rows in a
+    JSON document, `sheet` one of a workbook; '' and () look for them. With `no_header` columns are called
+    1, 2, 3; with `no_quotes` a quotation mark is a character like any other.
+    """
 
     evalset: str = ""
     file: str = ""
     text: tuple[str, ...] = ()
-    label: str = ""
+    label: str | tuple[str, ...] = ""
     group: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    id: str = ""
+    slices: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    sheet: str = ""
+    skip_unlabelled: bool = False
+    no_header: bool = False
+    no_quotes: bool = False
     limit_train: Count | None = None
     limit_dev: Count | None = None
     limit_test: Count | None = None
     limit_out_of_scope: Count | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label column, or the columns of its levels."""
+        return as_names(self.label)
+
+    @property
+    def flags(self) -> list[str]:
+        """The flags of the command line that name the same rows."""
+        if self.evalset:
+            return ["--evalset", self.evalset]
+        words = ["--data", self.file]
+        lists = (("--text", self.text), ("--label", self.labels), ("--group", self.group))
+        for flag, names in (*lists, ("--slice", self.slices), ("--records", self.records)):
+            words += [flag, flag_value(names)] if names else []
+        words += [] if self.encoding == "utf-8" else ["--encoding", self.encoding]
+        words += ["--id", self.id] if self.id else []
+        words += ["--sheet", self.sheet] if self.sheet else []
+        switches = (("--skip-unlabelled", self.skip_unlabelled), ("--no-header", self.no_header))
+        return words + [flag for flag, on in (*switches, ("--no-quotes", self.no_quotes)) if on]
+
+    @model_validator(mode="after")
+    def _label_apart(self, info: ValidationInfo) -> DataPlan:
+        """Refused for new plans only: a run that was locked stays readable."""
+        if not (info.context or {}).get("locked"):
+            both = [name for name in self.labels if name in self.text]
+            if both:
+                raise ValueError(
+                    f"the label column {both[0]!r} is among the text columns, which give the answer away"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> DataPlan:
@@ -242,16 +293,29 @@ class ExperimentPlan(_Part):
         if raw["business"] is None:  # younger than the first locked plans, whose digest stays
             del raw["business"]
         for part, key in _LATER_KEYS:
-            if raw[part][key] is None:
+            if not raw[part][key]:
                 del raw[part][key]
         return _canonical_digest(raw)
 
 
-def parse_plan(text: str, source: str) -> ExperimentPlan:
+def as_names(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One name or several, as several; none for ''."""
+    return (value,) * bool(value) if isinstance(value, str) else value
+
+
+def flag_value(names: Iterable[str]) -> str:
+    """Names as one comma list that `harness.cli.options.split_names` takes apart again."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(names)
+    return out.getvalue()
+
+
+def parse_plan(text: str, source: str, *, locked: bool = False) -> ExperimentPlan:
     """Read a plan from YAML text.
 
     Args:
         source: the file's name, for messages.
+        locked: it is the plan of a run that was made, so that what is refused since then is let pass.
 
     Raises:
         UsageError: with every fault of the plan, each on its own line.
@@ -264,7 +328,7 @@ def parse_plan(text: str, source: str) -> ExperimentPlan:
         raise UsageError(f"{source} is not valid YAML.", got=str(error).replace("\n", " ")) from error
     if not isinstance(raw, dict):
         raise UsageError(f"{source} holds no plan.", got=type(raw).__name__, allowed="a YAML mapping")
-    return build_plan(raw, source)
+    return build_plan(raw, source, locked=locked)
 
 
 def written_digest(text: str) -> str:
@@ -282,14 +346,14 @@ def _canonical_digest(raw: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def build_plan(raw: dict[str, object], source: str) -> ExperimentPlan:
-    """Check a plan given as a mapping.
+def build_plan(raw: dict[str, object], source: str, *, locked: bool = False) -> ExperimentPlan:
+    """Check a plan given as a mapping; `locked` as in `parse_plan`.
 
     Raises:
         UsageError: with every fault of the plan.
     """
     try:
-        return ExperimentPlan.model_validate(raw)
+        return ExperimentPlan.model_validate(raw, context={"locked": locked})
     except ValidationError as error:
         faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
         raise UsageError(

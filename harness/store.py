@@ -142,7 +142,7 @@ class RunFolder:
             StoreError: if it was changed since it was locked.
         """
         text = self._read("plan.yaml")
-        plan = parse_plan(text, str(self.root / "plan.yaml"))
+        plan = parse_plan(text, str(self.root / "plan.yaml"), locked=True)
         lock = self.lock()
         if lock.plan_digest not in {plan.digest, written_digest(text)}:
             raise StoreError(

@@ -11,11 +11,23 @@ from harness.cli.options import (
     DEFAULT_RUNS,
     Budget,
     Concurrency,
+    Data,
+    Encoding,
+    Group,
+    IdColumn,
     Json,
+    LabelColumn,
+    NoHeader,
+    NoQuotes,
     Offline,
     Price,
+    Records,
     Retries,
     Runs,
+    Sheet,
+    SkipUnlabelled,
+    Slice,
+    Text,
     Threads,
     Timeout,
     make_context,
@@ -51,13 +63,18 @@ def init(
 
 def bakeoff(
     evalset: Annotated[str, typer.Option("--evalset", help="An evalset by name or folder.")] = "",
-    data: Annotated[str, typer.Option("--data", help="Your own tickets: a CSV or JSONL file.")] = "",
-    text: Annotated[list[str] | None, typer.Option("--text", help="Its text column(s): subject,body")] = None,
-    label: Annotated[str, typer.Option("--label", help="Its label column.")] = "",
-    group: Annotated[
-        list[str] | None, typer.Option("--group", help="Columns (customer, thread) whose rows stay together.")
-    ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="Of the file.")] = "utf-8",
+    data: Data = "",
+    text: Text = None,
+    label: LabelColumn = None,
+    group: Group = None,
+    own_id: IdColumn = "",
+    slices: Slice = None,
+    skip_unlabelled: SkipUnlabelled = False,
+    encoding: Encoding = "utf-8",
+    records: Records = None,
+    sheet: Sheet = "",
+    no_header: NoHeader = False,
+    no_quotes: NoQuotes = False,
     case: Annotated[
         Path | None,
         typer.Option("--case", help="A use case: its advice is locked with the plan, its limits hold."),
@@ -142,9 +159,10 @@ def bakeoff(
         evalset=evalset,
         file=data,
         text=split_names(text),
-        label=label,
+        label=_one_or_more(split_names(label)),
         group=split_names(group),
         encoding=encoding,
+        reading=_reading(own_id, slices, skip_unlabelled, records, sheet, no_header, no_quotes),
         options=split_names(arms),
         models=split_names(model),
         tune_model=tune_model,
@@ -170,9 +188,18 @@ def plan(
     case: Annotated[Path, typer.Argument(metavar="CASE.yaml", help="The use case; see `advisor assess`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The plan to write.")] = Path("plan.yaml"),
     evalset: Annotated[str, typer.Option("--evalset", help="An evalset by name or folder.")] = "",
-    data: Annotated[str, typer.Option("--data", help="Your own tickets: a CSV or JSONL file.")] = "",
-    text: Annotated[list[str] | None, typer.Option("--text", help="Its text column(s).")] = None,
-    label: Annotated[str, typer.Option("--label", help="Its label column.")] = "",
+    data: Data = "",
+    text: Text = None,
+    label: LabelColumn = None,
+    group: Group = None,
+    own_id: IdColumn = "",
+    slices: Slice = None,
+    skip_unlabelled: SkipUnlabelled = False,
+    encoding: Encoding = "utf-8",
+    records: Records = None,
+    sheet: Sheet = "",
+    no_header: NoHeader = False,
+    no_quotes: NoQuotes = False,
     model: Annotated[
         str, typer.Option("--model", envvar="TOR_MODEL", help="Model of prompt and retrieve.")
     ] = "smollm2-135m",
@@ -196,8 +223,11 @@ def plan(
         "evalset": evalset,
         "file": data,
         "text": list(split_names(text)),
-        "label": label,
+        "label": _one_or_more(split_names(label)),
         "limit_test": limit,
+        "group": list(split_names(group)),
+        "encoding": encoding,
+        **_reading(own_id, slices, skip_unlabelled, records, sheet, no_header, no_quotes),
     }
     request = CaseRequest(
         case=case,
@@ -325,6 +355,31 @@ def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
         return
     show_results(folder, results)
     typer.echo(f"\nRun folder: {folder.root}")
+
+
+def _one_or_more(names: tuple[str, ...]) -> str | tuple[str, ...]:
+    return names[0] if len(names) == 1 else names or ""
+
+
+def _reading(
+    own_id: str,
+    slices: list[str] | None,
+    skip_unlabelled: bool,
+    records: list[str] | None,
+    sheet: str,
+    no_header: bool,
+    no_quotes: bool,
+) -> dict[str, object]:
+    """How a user's own file is read, as the plan's data part names it."""
+    return {
+        "id": own_id,
+        "slices": list(split_names(slices)),
+        "skip_unlabelled": skip_unlabelled,
+        "records": list(split_names(records)),
+        "sheet": sheet,
+        "no_header": no_header,
+        "no_quotes": no_quotes,
+    }
 
 
 def _write_plan(plan: ExperimentPlan, path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -58,6 +60,43 @@ Price = Annotated[
     typer.Option("--price", help="Your own price, dollars per million tokens: openai/gpt-6-luna=0.10/0.50"),
 ]
 
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", help="Your own tickets: CSV, JSON, Excel, ODS or Parquet; CSV and JSON also as .gz."
+    ),
+]
+Text = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text", help="Its text column(s): subject,body. Can be given again, for names with commas."
+    ),
+]
+LabelColumn = Annotated[
+    list[str] | None, typer.Option("--label", help="Its label column; two are joined: area,topic.")
+]
+Group = Annotated[
+    list[str] | None, typer.Option("--group", help="Columns (customer, thread) whose rows stay together.")
+]
+IdColumn = Annotated[
+    str, typer.Option("--id", help="Column of the row ids. [default: id where there is one, else numbers]")
+]
+Slice = Annotated[
+    list[str] | None, typer.Option("--slice", help="Columns (language, channel) to report by as well.")
+]
+SkipUnlabelled = Annotated[bool, typer.Option("--skip-unlabelled", help="Leave out rows without a label.")]
+Records = Annotated[
+    list[str] | None, typer.Option("--records", help="Where the rows are in a JSON document: result.tickets")
+]
+Sheet = Annotated[str, typer.Option("--sheet", help="Which sheet of a workbook.")]
+NoHeader = Annotated[
+    bool, typer.Option("--no-header", help="The table has no header: its columns are called 1, 2, 3.")
+]
+NoQuotes = Annotated[
+    bool, typer.Option("--no-quotes", help='A " in the table is a character like any other.')
+]
+Encoding = Annotated[str, typer.Option("--encoding", help="Of a text file, such as cp1252.")]
+
 DEFAULT_RUNS = Path("runs")
 
 
@@ -110,5 +149,12 @@ def _money(text: str | None) -> Decimal | None:
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:
-    """Names given as repeated flags, as a comma list, or both."""
-    return tuple(part.strip() for value in values or [] for part in value.split(",") if part.strip())
+    """Names given as repeated flags, as a comma list, or both; a name in double quotes may hold commas."""
+    return tuple(part for value in values or [] for part in _parts(value) if part)
+
+
+def _parts(value: str) -> list[str]:
+    if '"' not in value:
+        return [part.strip() for part in value.split(",")]
+    row = next(csv.reader(io.StringIO(value, newline=""), skipinitialspace=True), [])
+    return [part.strip() for part in row]

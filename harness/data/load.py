@@ -19,11 +19,20 @@ from harness.data.problems import Problems
 from harness.data.rows import RowGroups, RowReader, read_rows
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
-from harness.data.table import Table, read_table
+from harness.data.table import TableForm, read_table
 from harness.errors import DataError
+from harness.plan import as_names
 from harness.records import Evalset, Finding, Item, Label
 
-__all__ = ["FileOptions", "builtin_evalsets", "load_card", "load_evalset", "load_file", "rows_digest"]
+__all__ = [
+    "FileOptions",
+    "builtin_evalsets",
+    "load_card",
+    "load_evalset",
+    "load_file",
+    "read_file",
+    "rows_digest",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +43,21 @@ class FileOptions:
         text: columns joined in this order with a blank line between; subject first.
         groups: columns (customer, thread) whose equal values keep rows in one split.
         slices: columns under which results are also reported.
-        id: the id column; a missing column named 'id' means rows are numbered; None always numbers.
+        label: one column, or several as the levels of one label.
+        id: the id column; '' is a column called id, if each row has one of its own, otherwise row numbers.
+        form: how the file is read.
+        skip_unlabelled: rows without a label are left out rather than an error.
         fractions: of train, dev and test, summing to 1; as the project's own evalsets are split.
         labels: label -> definition; when given, the closed label set in this order.
     """
 
     text: tuple[str, ...]
-    label: str
+    label: str | tuple[str, ...]
     groups: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
-    id: str | None = "id"
-    encoding: str = "utf-8"
+    id: str = ""
+    form: TableForm = field(default_factory=TableForm)
+    skip_unlabelled: bool = False
     seed: int
     fractions: tuple[float, float, float] = (0.5, 0.1, 0.4)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +118,7 @@ def load_evalset(
     place = Place(folder=folder, environ=environ, cache=cache, offline=offline)
     files = read_splits(card, place)
     problems = Problems()
-    parts, findings = _read_parts(card, files, problems)
+    parts = _read_parts(card, files, problems)
     second = _second_labels(files, problems)
     problems.check(f"The evalset '{card.name}'")
     splits = _arrange(card, parts)
@@ -119,7 +132,7 @@ def load_evalset(
         dev=splits["dev"],
         test=splits["test"],
         digests={name: rows_digest(rows) for name, rows in splits.items()},
-        findings=tuple(findings),
+        findings=tuple(problems.findings),
         second_labels=second,
         catch_all=card.out_of_scope or card.other,
     )
@@ -130,7 +143,7 @@ def load_evalset(
 
 
 def load_file(path: str | Path, options: FileOptions) -> Evalset:
-    """Load a user's own CSV, JSONL or JSON file and split it.
+    """Load a user's own file (see `harness.data.table`) and split it.
 
     The split is stratified by label and keeps together near-duplicates and rows with an equal value
     in a group column. A label with one row only trains; with two it trains and is tested.
@@ -139,26 +152,35 @@ def load_file(path: str | Path, options: FileOptions) -> Evalset:
         DataError: naming every fault of the file at once.
     """
     path = Path(path)
+    rows, findings = read_file(path, options)
+    return _gated(_split_file(path.stem, cluster_rows(rows), options, findings))
+
+
+def read_file(path: Path, options: FileOptions) -> tuple[list[RowGroups], list[Finding]]:
+    """The rows of a user's own file, neither clustered nor split, and how it was read.
+
+    Raises:
+        DataError: naming every fault of the file at once.
+        UsageError: there is no such encoding.
+        MissingExtra: a package that reads this kind of file is not installed.
+    """
     problems = Problems()
-    raw = RawFile(name=path.name, content=read_bytes(path, "The data file"))
-    wanted = (*options.text, options.label, *options.groups, *options.slices)
-    table = read_table(raw.content, raw.name, options.encoding, wanted, problems)
-    own_id = options.id or ""
-    if own_id == "id" and "id" not in table.columns:
-        own_id = ""
     reader = RowReader(
-        id=own_id,
+        id=options.id,
         text=options.text,
-        label=options.label,
+        label=as_names(options.label),
         groups=options.groups,
         slices=options.slices,
         prefix="row",
+        skip_unlabelled=options.skip_unlabelled,
+        optional_id="id",
     )
-    rows = read_rows(table, reader, problems) if table.columns else []
+    table = read_table(read_bytes(path, "The data file"), path.name, reader.asked, problems, options.form)
+    rows = read_rows(table, reader, problems)
     if not rows and not problems:
         problems.add("no rows below the header")
     problems.check(f"The data file {path.name}")
-    return _gated(_split_file(path.stem, cluster_rows(rows), options, _table_findings(raw.name, table)))
+    return rows, problems.findings
 
 
 def _split_file(
@@ -187,12 +209,9 @@ def _gated(evalset: Evalset) -> Evalset:
     return replace(evalset, findings=(*evalset.findings, *findings))
 
 
-def _read_parts(
-    card: Card, files: Mapping[str, RawFile], problems: Problems
-) -> tuple[dict[str, list[RowGroups]], list[Finding]]:
+def _read_parts(card: Card, files: Mapping[str, RawFile], problems: Problems) -> dict[str, list[RowGroups]]:
     columns = card.columns
     parts: dict[str, list[RowGroups]] = {}
-    findings: list[Finding] = []
     for split in ("train", "dev", "test"):
         if split not in files:
             continue
@@ -200,16 +219,15 @@ def _read_parts(
         reader = RowReader(
             id=columns.id,
             text=columns.text,
-            label=columns.label,
+            label=(columns.label,),
             groups=(columns.cluster,) if columns.cluster else (),
             slices=columns.slices,
             prefix=split,
         )
-        table = read_table(raw.content, raw.name, "utf-8", reader.columns, own)
-        parts[split] = read_rows(table, reader, own) if table.columns else []
-        findings.extend(_table_findings(raw.name, table))
+        table = read_table(raw.content, raw.name, reader.asked, own)
+        parts[split] = read_rows(table, reader, own)
         problems.merge(raw.name, own)
-    return parts, findings
+    return parts
 
 
 def _arrange(card: Card, parts: Mapping[str, list[RowGroups]]) -> dict[str, tuple[Item, ...]]:
@@ -231,26 +249,14 @@ def _second_labels(files: Mapping[str, RawFile], problems: Problems) -> dict[str
     if "second_labels" not in files:
         return {}
     raw, own = files["second_labels"], Problems()
-    reader = RowReader(id="id", text=("label",), label="label", prefix="")
-    table = read_table(raw.content, raw.name, "utf-8", reader.columns, own)
-    rows = read_rows(table, reader, own)
+    reader = RowReader(id="id", text=(), label=("label",), prefix="")
+    rows = read_rows(read_table(raw.content, raw.name, reader.asked, own), reader, own)
     problems.merge(raw.name, own)
     return {row.item.id: row.item.label for row in rows}
 
 
 def _labels_of(items: Sequence[Item]) -> tuple[Label, ...]:
     return tuple(Label(name=name) for name in sorted({item.label for item in items}))
-
-
-def _table_findings(name: str, table: Table) -> list[Finding]:
-    found = []
-    if table.nuls:
-        message = f"{table.nuls} NUL character(s) in {name} were dropped."
-        found.append(Finding(code="nul-characters", severity="warning", message=message))
-    if table.surrogates:
-        message = f"{table.surrogates} half surrogate(s) in {name} were replaced by U+FFFD."
-        found.append(Finding(code="half-surrogates", severity="warning", message=message))
-    return found
 
 
 def _rare_labels(items: Sequence[Item]) -> list[Finding]:

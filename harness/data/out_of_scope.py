@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.data.load import load_card
 from harness.data.problems import Problems
 from harness.data.rows import RowReader, read_rows
-from harness.data.source import DATA_DIR, RawFile, read_bytes
-from harness.data.table import read_table
+from harness.data.source import DATA_DIR, read_bytes
+from harness.data.table import TableForm, read_table
 from harness.records import Item
 
 
@@ -53,11 +53,10 @@ def read_out_of_scope(path: Path, text: tuple[str, ...], encoding: str = "utf-8"
 
 def _read(source: _Source) -> tuple[Item, ...]:
     problems, name = Problems(), source.path.name
-    raw = RawFile(name=name, content=read_bytes(source.path, "The file of inputs out of scope"))
-    table = read_table(raw.content, name, source.encoding, source.text, problems)
-    own_id = "id" if "id" in table.columns else ""
-    reader = RowReader(id=own_id, text=source.text, label="", prefix="out-of-scope")
-    rows = read_rows(table, reader, problems) if table.columns else []
+    raw = read_bytes(source.path, "The file of inputs out of scope")
+    form = TableForm(encoding=source.encoding)
+    reader = RowReader(id="", text=source.text, label=(), prefix="out-of-scope", optional_id="id")
+    rows = read_rows(read_table(raw, name, reader.asked, problems, form), reader, problems)
     if not rows and not problems:
         problems.add("no rows below the header")
     problems.check(f"The file {name}")

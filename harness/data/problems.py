@@ -1,20 +1,29 @@
-"""Collecting every fault of an input before raising, so that a user mends a file once.
+"""Collecting every fault of an input before raising, so that a user mends a file once; and what else to say.
 
 Pure. Faults of one kind are folded after a few rows.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from harness.errors import DataError
+from harness.records import Finding
 
 SHOWN = 8
 
 
 class Problems:
-    """Faults found so far, by kind, in the order in which kinds first came up."""
+    """Faults found so far, by kind, in the order in which kinds first came up.
+
+    Attributes:
+        findings: what is no fault, but what a reader should know: how a file was read, what was left out.
+    """
 
     def __init__(self) -> None:
         self._by_kind: dict[str, list[str]] = {}
+        self._advice: str | None = None
+        self.findings: list[Finding] = []
 
     def __bool__(self) -> bool:
         return bool(self._by_kind)
@@ -23,10 +32,27 @@ class Problems:
         """Note a fault: what it is, and where ('row 7', or '' for the whole file)."""
         self._by_kind.setdefault(kind, []).append(place)
 
+    def advise(self, run: str) -> None:
+        """Say what to run; the first advice counts."""
+        self._advice = self._advice or run
+
+    def say(self, code: str, message: str, severity: Literal["warning", "note"] = "warning") -> None:
+        """Note a finding."""
+        self.findings.append(Finding(code=code, severity=severity, message=message))
+
+    def take(self, other: Problems) -> None:
+        """Take over all that another collected."""
+        self.findings += other.findings
+        for kind, places in other._by_kind.items():
+            self._by_kind.setdefault(kind, []).extend(places)
+        self._advice = self._advice or other._advice
+
     def merge(self, source: str, other: Problems) -> None:
         """Take over the faults of one file among several."""
         for line in other.lines():
             self.add(f"{source}: {line}")
+        self.findings += other.findings
+        self._advice = self._advice or other._advice
 
     def lines(self) -> list[str]:
         """One line a kind, with the first places and the number of the others."""
@@ -42,7 +68,9 @@ class Problems:
             lines = self.lines()
             listed = "\n".join(f"  - {line}" for line in lines)
             raise DataError(
-                f"{source} cannot be used: {len(lines)} problem(s).\n{listed}", allowed=allowed, run=run
+                f"{source} cannot be used: {len(lines)} problem(s).\n{listed}",
+                allowed=allowed,
+                run=run or self._advice,
             )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.data.problems import Problems, shorten
-from harness.data.table import Table
+from harness.data.table import Asked, Table
 from harness.records import Item
+
+LEVELS = " > "
+"""Between the levels of a label that is made of several columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,25 +19,35 @@ class RowReader:
     """How rows become items.
 
     Attributes:
-        id: '' numbers the rows from 0 with `prefix`: `test-00017`.
-        label: '' for rows that have none.
+        id: '' takes `optional_id`, or numbers the rows from 0 with `prefix`: `test-00017`.
+        label: none for rows that have none; several columns are the levels of one label.
         text: columns joined in this order with a blank line between, empty ones left out.
         groups: columns whose equal values tie rows together; with one column its value is the
             cluster's name.
+        skip_unlabelled: rows without a label are left out rather than an error.
+        optional_id: a column that gives the ids if it is there and each row has one of its own.
     """
 
     id: str
     text: tuple[str, ...]
-    label: str
+    label: tuple[str, ...]
     groups: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     prefix: str
+    skip_unlabelled: bool = False
+    optional_id: str = ""
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that must be there, each once."""
-        named = (self.id, *self.text, self.label, *self.groups, *self.slices)
-        return tuple(dict.fromkeys(name for name in named if name))
+    def asked(self) -> Asked:
+        """Every column that must be there, by purpose."""
+        return {
+            "id": (self.id,) * bool(self.id),
+            "id?": (self.optional_id,) * bool(self.optional_id and not self.id),
+            "text": self.text,
+            "label": self.label,
+            "group": self.groups,
+            "slice": self.slices,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,61 +59,88 @@ class RowGroups:
 
 
 def read_rows(table: Table, reader: RowReader, problems: Problems) -> list[RowGroups]:
-    """Turn rows into items; ids and labels are stripped of outer blanks, texts are too.
-
-    Missing columns end it early: nothing else could be told about such rows.
-    """
-    if not _columns_there(table, reader, problems):
+    """Turn rows into items; ids and labels are stripped of outer blanks, texts are too."""
+    if not table.usable:
         return []
+    if set(table.positions["text"]) & set(table.positions["label"]):
+        problems.add("the label column is among the text columns, which give the answer away")
+        return []
+    known: dict[str, str] = {}  # equal labels and group values are kept once
     found: list[RowGroups] = []
-    for number, (place, values) in enumerate(table.rows):
-        missing = [name for name in reader.columns if name not in values]
-        for name in missing:
-            problems.add(f"column {name!r} missing", place)
-        if not missing:
-            found.append(_row(values, place, number, reader, problems))
-    _check_ids(found, problems)
+    unlabelled: list[int] = []
+    ids = _ids(table, reader, problems)
+    for place, ((number, values), own) in enumerate(zip(table.rows, ids, strict=True)):
+        label = _label([values[position] for position in table.positions["label"]])
+        if reader.label and not label:
+            unlabelled.append(number)
+            continue
+        groups = tuple([_once(values[position], known) for position in table.positions["group"]])
+        slices = zip(reader.slices, table.positions["slice"], strict=False)
+        item = Item(
+            id=own,
+            text=join_text([values[position] for position in table.positions["text"]]),
+            label=known.setdefault(label, label),
+            cluster=groups[0] or None if len(groups) == 1 else None,
+            slices=tuple([(name, _once(values[position], known)) for name, position in slices]),
+            row=place + 1,
+        )
+        found.append(RowGroups(item=item, groups=groups))
+    _say_unlabelled(unlabelled, table, reader, problems)
     return found
 
 
 def join_text(values: Sequence[str]) -> str:
     """Join the text columns of a row: outer blanks off, empty ones left out, a blank line between."""
-    return "\n\n".join(part for part in (value.strip() for value in values) if part)
+    return "\n\n".join([part for part in [value.strip() for value in values] if part])
 
 
-def _row(values: dict[str, str], place: str, number: int, reader: RowReader, problems: Problems) -> RowGroups:
-    label = values[reader.label].strip() if reader.label else ""
-    if reader.label and not label:
-        problems.add(f"label column {reader.label!r} is empty", place)
-    own = values[reader.id].strip() if reader.id else f"{reader.prefix}-{number:05d}"
-    if not own:
-        problems.add(f"id column {reader.id!r} is empty", place)
-    groups = tuple(values[name].strip() for name in reader.groups)
-    item = Item(
-        id=own,
-        text=join_text([values[name] for name in reader.text]),
-        label=label,
-        cluster=groups[0] or None if len(groups) == 1 else None,
-        slices=tuple((name, values[name].strip()) for name in reader.slices),
-        row=number + 1,
-    )
-    return RowGroups(item=item, groups=groups)
+def _once(value: str, known: dict[str, str]) -> str:
+    value = value.strip()
+    return known.setdefault(value, value)
 
 
-def _columns_there(table: Table, reader: RowReader, problems: Problems) -> bool:
-    missing = [name for name in reader.columns if name not in table.columns]
-    for name in missing:
-        near = difflib.get_close_matches(name.casefold(), [c.casefold() for c in table.columns], n=1)
-        hint = next((c for c in table.columns if near and c.casefold() == near[0]), None)
-        suggestion = f"; did you mean {hint!r}?" if hint else ""
-        problems.add(f"no column {name!r}{suggestion}")
-    if missing and table.columns:
-        problems.add("columns found", ", ".join(shorten(c) for c in table.columns))
-    return not missing
+def _label(levels: Sequence[str]) -> str:
+    """A label from its levels; without the first level there is none, an empty later one is left out."""
+    if len(levels) == 1:
+        return levels[0].strip()
+    parts = [level.strip() for level in levels]
+    return LEVELS.join([part for part in parts if part]) if parts and parts[0] else ""
 
 
-def _check_ids(found: list[RowGroups], problems: Problems) -> None:
-    counts = Counter(row.item.id for row in found)
-    for own, count in counts.items():
-        if own and count > 1:
-            problems.add("id used more than once", f"{shorten(own)} ({count} times)")
+def _say_unlabelled(unlabelled: list[int], table: Table, reader: RowReader, problems: Problems) -> None:
+    if not unlabelled:
+        return
+    count, total = len(unlabelled), len(table.rows)
+    if not reader.skip_unlabelled:
+        for number in unlabelled:
+            problems.add(f"label column {reader.label[0]!r} is empty", f"{table.unit} {number}")
+        problems.advise(
+            f"the same command with --skip-unlabelled, which leaves out these {count:,} of {total:,} rows"
+        )
+        return
+    listed = ", ".join(map(str, unlabelled[:5])) + (", ..." if count > 5 else "")
+    message = f"{count:,} of {total:,} rows have no label and were left out: {table.unit} {listed}."
+    problems.say("unlabelled", message)
+
+
+def _ids(table: Table, reader: RowReader, problems: Problems) -> list[str]:
+    """An id for each row: from the id column, from one that nobody named if it will do, or its number."""
+    places = table.positions["id"] or table.positions.get("id?", ())
+    own = [values[places[0]].strip() for _, values in table.rows] if places else []
+    twice = [(value, count) for value, count in Counter(own).items() if count > 1 and value]
+    if own and not twice and all(own):
+        return own
+    if places and reader.id:
+        for (number, _), value in zip(table.rows, own, strict=True):
+            if not value:
+                problems.add(f"id column {reader.id!r} is empty", f"{table.unit} {number}")
+        for value, count in twice:
+            problems.add("id used more than once", f"{shorten(value)} ({count} times)")
+        return own
+    if own and any(own):
+        message = (
+            f"The column {reader.optional_id!r} does not tell rows apart ({len(twice):,} values stand more "
+            f"than once, {own.count('')} rows have none); rows are numbered instead."
+        )
+        problems.say("ids", message, "note")
+    return [f"{reader.prefix}-{place:05d}" for place in range(len(table.rows))]

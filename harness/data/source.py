@@ -7,6 +7,7 @@ JSONL, so that later loads need neither the hub nor its package.
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.errors import DataError, StoreError
 
 DATA_DIR = "TOR_DATA_DIR"
 CARD_FILE = "card.toml"
+MAX_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +49,25 @@ class Place:
 
 
 def read_bytes(path: Path, what: str) -> bytes:
-    """Read a file.
+    """Read a file, or a pipe.
 
     Raises:
-        DataError: it is missing, a folder or not readable.
+        DataError: it is missing, a folder, a device, too large or not readable.
     """
     try:
-        return path.read_bytes()
+        if stat.S_ISCHR(path.stat().st_mode) or stat.S_ISBLK(path.stat().st_mode):
+            raise DataError(f"{what} is a device, not a file.", got=path)
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise DataError(f"{what} is too large.", got=path, allowed=f"{MAX_BYTES >> 20:,} MiB")
+        return content
     except FileNotFoundError as error:
         raise DataError(f"{what} does not exist.", got=path) from error
     except IsADirectoryError as error:
         raise DataError(f"{what} is a folder, not a file.", got=path) from error
-    except OSError as error:
-        raise DataError(f"{what} cannot be read.", got=f"{path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise DataError(f"{what} cannot be read.", got=f"{str(path)!a}: {error}") from error
 
 
 def read_splits(card: Card, place: Place) -> dict[str, RawFile]:

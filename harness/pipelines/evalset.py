@@ -10,6 +10,7 @@ from harness.data.leakage import exact_overlap_ids
 from harness.data.load import FileOptions, load_evalset, load_file
 from harness.data.out_of_scope import out_of_scope_of
 from harness.data.split import limit_evalset, subsample
+from harness.data.table import TableForm
 from harness.pipelines.context import Context
 from harness.plan import ExperimentPlan
 from harness.records import Evalset, Item
@@ -29,7 +30,20 @@ def load_rows(plan: ExperimentPlan, context: Context) -> Evalset:
         )
     else:
         options = FileOptions(
-            text=data.text, label=data.label, groups=data.group, encoding=data.encoding, seed=plan.seed
+            text=data.text,
+            label=data.labels,
+            groups=data.group,
+            slices=data.slices,
+            id=data.id,
+            skip_unlabelled=data.skip_unlabelled,
+            form=TableForm(
+                encoding=data.encoding,
+                records=data.records,
+                sheet=data.sheet,
+                no_header=data.no_header,
+                no_quotes=data.no_quotes,
+            ),
+            seed=plan.seed,
         )
         evalset = load_file(Path(data.file), options)
     require_usable(evalset.name, evalset.findings)

@@ -115,13 +115,7 @@ def _gap(
 def _rows(plan: ExperimentPlan) -> list[str]:
     """The flags that name the same rows, split alike, and the same margin."""
     data = plan.data
-    if data.evalset:
-        words = ["--evalset", data.evalset]
-    else:
-        words = ["--data", data.file, "--text", ",".join(data.text), "--label", data.label]
-        words += ["--group", ",".join(data.group)] if data.group else []
-        words += [] if data.encoding == "utf-8" else ["--encoding", data.encoding]
-    words += ["--seed", str(plan.seed)]
+    words = [*data.flags, "--seed", str(plan.seed)]
     margin = plan.decision.margin
     words += [] if margin == DecisionPlan().margin else ["--margin", f"{margin:g}"]
     words += [] if data.limit_test is None else ["--limit", str(data.limit_test)]

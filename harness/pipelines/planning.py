@@ -33,15 +33,17 @@ class PlanRequest:
 
     Attributes:
         case: a use case; its advice is locked with the plan, and its limits and money hold.
+        reading: how else the file is read, as the plan's data part names it: id, slices, records and so on.
     """
 
     case: Path | None = None
     evalset: str = ""
     file: str = ""
     text: tuple[str, ...] = ()
-    label: str = ""
+    label: str | tuple[str, ...] = ""
     group: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    reading: Mapping[str, object] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     tune_model: str = EMBEDDED_CHAT
@@ -141,6 +143,7 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
             "encoding": request.encoding,
             "limit_test": request.limit_test,
             "limit_train": request.limit_train,
+            **request.reading,
         },
         "arms": _arms(request),
         "tune": {"seeds": [_whole(seed) for seed in request.train_seeds]},

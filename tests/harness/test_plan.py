@@ -167,7 +167,7 @@ def test_a_plan_written_out_reads_as_the_same_plan(place: str, value: object) ->
 
 @given(st.text(max_size=40), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_any_words_survive_the_way_through_yaml(title: str, column: str) -> None:
-    raw = {**BASE, "data": {"file": "a.csv", "text": [column], "label": column}}
+    raw = {**BASE, "data": {"file": "a.csv", "text": [column], "label": column + "."}}
     one = plan({**raw, "title": title.encode("utf-16", "replace").decode("utf-16", "replace")})
     assert parse_plan(dump_plan(one), "test") == one
 

@@ -1,0 +1,172 @@
+"""CSV and its kin: the delimiter by the columns that are asked for, quotes as they are written. Pure.
+
+A first line `sep=;` names the delimiter. Otherwise the one is taken under which a header holds the asked
+columns, and said unless it is the comma. Quotes are read as RFC 4180 has them; only where that leaves faults
+are quotes escaped by a backslash, or standing after a blank, tried, and taken if they leave none.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from harness.data.columns import Asked, plain_name
+from harness.data.grid import HEADER_ROWS, Cells, Header, Table, check_header, find_header, take_rows
+from harness.data.problems import Problems
+
+DELIMITERS = (",", ";", "\t", "|")
+MAX_FIELD_CHARS = 50_000_000
+SAMPLE_ROWS = 4 * HEADER_ROWS
+_SAMPLE_CHARS = 1 << 18
+_SEP = re.compile(r'"?sep=(\\t|[^\r\n])"?[,;\t]*[ ]*(?:\r\n|\r|\n)', flags=re.IGNORECASE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_BACKSLASHED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+_SHOWN = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a vertical bar"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dialect:
+    """How fields are told apart; `skipped` lines stand above the text."""
+
+    delimiter: str
+    quotes: bool
+    blanks_before_quotes: bool = False
+    skipped: int = 0
+
+
+class _Unreadable(Exception):
+    """A row that is no CSV: the line it begins in, the line where that showed, and the csv module's words."""
+
+    def __init__(self, first: int, last: int, words: str) -> None:
+        super().__init__(words)
+        self.first, self.last, self.words = first, last, words
+
+
+def read_csv(text: str, asked: Asked, problems: Problems, *, no_header: bool, no_quotes: bool) -> Table:
+    """Read a CSV text; what is wrong is noted in `problems`."""
+    # The csv module keeps its field limit in one process-wide place; put back as it was.
+    limit = csv.field_size_limit(MAX_FIELD_CHARS)
+    try:
+        named = _SEP.match(text)
+        if named:
+            text = text[named.end() :]
+        sep = named.group(1).replace("\\t", "\t") if named else ""
+        header, sample, dialect = _find_dialect(text, asked, sep, no_header=no_header, no_quotes=no_quotes)
+        if not check_header(header, sample, "line", problems):
+            return Table(columns=header.columns, unit="line", usable=False)
+        if dialect.delimiter != "," and len(header.columns) > 1:
+            shown = _SHOWN.get(dialect.delimiter, ascii(dialect.delimiter))
+            message = f"Fields are told apart by {shown}{', as its first line says' if sep else ''}."
+            problems.say("delimiter", message, "note")
+        return _read_body(text, header, dialect, problems)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _find_dialect(
+    text: str, asked: Asked, sep: str, *, no_header: bool, no_quotes: bool
+) -> tuple[Header, list[Cells], _Dialect]:
+    best: tuple[Header, list[Cells], _Dialect] | None = None
+    for delimiter in (sep,) if sep else (*DELIMITERS, *_odd_delimiters(text, asked)):
+        dialect = _Dialect(delimiter=delimiter, quotes=not no_quotes, skipped=1 if sep else 0)
+        sample = _sample(text, dialect)
+        header = find_header(sample, asked, no_header=no_header)
+        if best is None or header.score > best[0].score:
+            best = header, sample, dialect
+    assert best is not None  # there is a delimiter
+    return best
+
+
+def _odd_delimiters(text: str, asked: Asked) -> list[str]:
+    """Other characters beside the asked names in a line that holds all of them, such as ^ or ~."""
+    names = [plain_name(name) for purpose in asked.values() for name in purpose]
+    for line in islice(_lines(text[:_SAMPLE_CHARS]), HEADER_ROWS):
+        if names and all(name in line for name in names):
+            beside = {
+                mark
+                for name in names
+                for mark in re.findall(rf"{re.escape(name)}(.)|(.){re.escape(name)}", line)
+            }
+            marks = {mark for pair in beside for mark in pair if mark}
+            return sorted(
+                mark for mark in marks if not (mark.isalnum() or mark in "\"'_ -.()" or mark in DELIMITERS)
+            )[:4]
+    return []
+
+
+def _sample(text: str, dialect: _Dialect) -> list[Cells]:
+    """The first rows, read without strictness; one that the sample's end cuts is left out."""
+    rows = []
+    try:
+        for row in islice(_records(text[:_SAMPLE_CHARS], dialect, strict=False), SAMPLE_ROWS + 1):
+            rows.append(row)
+    except _Unreadable:
+        pass
+    return rows[:-1] if len(text) > _SAMPLE_CHARS and 1 < len(rows) <= SAMPLE_ROWS else rows[:SAMPLE_ROWS]
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (match.group() for match in _LINE.finditer(text))
+
+
+def _records(text: str, dialect: _Dialect, *, strict: bool = True) -> Iterator[Cells]:
+    reader = csv.reader(
+        _lines(text),
+        delimiter=dialect.delimiter,
+        strict=strict,
+        skipinitialspace=dialect.blanks_before_quotes,
+        quoting=csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE,
+    )
+    first = dialect.skipped + 1
+    try:
+        for fields in reader:
+            yield first, fields
+            first = dialect.skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise _Unreadable(first, dialect.skipped + reader.line_num, str(error).replace("\t", "\\t")) from error
+
+
+def _read_body(text: str, header: Header, dialect: _Dialect, problems: Problems) -> Table:
+    said = Problems()
+    table = _try(text, header, dialect, said)
+    if said and dialect.quotes:
+        for other, other_dialect, words in _other_quotes(text, dialect):
+            other_said = Problems()
+            other_table = _try(other, header, other_dialect, other_said)
+            if not other_said:
+                table, said = other_table, other_said
+                said.say("quotes", words, "note")
+                break
+    problems.take(said)
+    return table
+
+
+def _other_quotes(text: str, dialect: _Dialect) -> Iterator[tuple[str, _Dialect, str]]:
+    spaced = replace(dialect, blanks_before_quotes=True)
+    escaped = _BACKSLASHED.sub(r'\1""', text) if '\\"' in text else None
+    if escaped is not None:
+        yield escaped, dialect, 'Quotes within a cell are written \\" in this file and were read so.'
+    if f'{dialect.delimiter} "' in text:
+        yield text, spaced, "Blanks between a delimiter and a quotation mark were left out."
+        if escaped is not None:
+            yield (
+                escaped,
+                spaced,
+                'Quotes within a cell are written \\", and blanks stand before quoted cells.',
+            )
+
+
+def _try(text: str, header: Header, dialect: _Dialect, problems: Problems) -> Table:
+    try:
+        return take_rows(_records(text, dialect), header, "line", problems)
+    except _Unreadable as error:
+        to = f" and goes on to line {error.last}" if error.last > error.first else ""
+        problems.add(f"not readable as CSV ({error.words})", f"the row that begins in line {error.first}{to}")
+        problems.advise(
+            f"the same command once the quotation mark in line {error.first} is doubled or closed; or with "
+            "--no-quotes, if this file encloses nothing in quotation marks"
+        )
+        return Table(columns=header.columns, unit="line", usable=False)

@@ -1,0 +1,193 @@
+"""Excel and OpenDocument workbooks, and Parquet, as cells of text. Reads bytes; writes nothing.
+
+Numbers without a fraction lose the `.0` that a spreadsheet keeps, dates are written as ISO 8601.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import Any
+
+from harness.data.columns import Asked, check_columns, match_columns
+from harness.data.grid import Cells, Header, Table, check_header, find_header, take_rows
+from harness.data.problems import Problems, shorten
+from harness.errors import DataError, MissingExtra
+
+MAX_CELLS = 100_000_000
+MAX_ROWS = 20_000_000
+_SAMPLE = 200
+
+
+def read_workbook(
+    content: bytes,
+    name: str,
+    asked: Asked,
+    problems: Problems,
+    *,
+    sheet: str = "",
+    no_header: bool = False,
+) -> Table:
+    """The columns of a sheet and its asked cells; without a name, the one sheet that holds the columns.
+
+    Raises:
+        DataError: the workbook is damaged, or the sheet is not there or not clear.
+        MissingExtra: the package that reads workbooks is not installed.
+    """
+    book = _open(content, name)
+    sheets = [sheet] if sheet else list(book.sheet_names)
+    if sheet and sheet not in book.sheet_names:
+        listed = ", ".join(map(shorten, book.sheet_names))
+        raise DataError(f"{name} has no sheet of that name.", got=sheet, allowed=listed)
+    looked: list[tuple[str, Header, list[Cells]]] = []
+    for own in sheets:
+        sample = list(_cells(book, own, name, _SAMPLE))
+        if sample:
+            looked.append((own, find_header(sample, asked, no_header=no_header), sample))
+    if not looked:
+        raise DataError(
+            f"{name} has no sheet with cells in it.", got=", ".join(map(shorten, book.sheet_names))
+        )
+    whole = [each for each in looked if not each[1].match.missing] or looked
+    if len(whole) > 1:
+        listed = ", ".join(shorten(own) for own, _, _ in whole)
+        holding = (
+            "the asked columns" if len(whole) < len(looked) or not whole[0][1].match.missing else "cells"
+        )
+        raise DataError(
+            f"{name} has several sheets with {holding}.",
+            got=listed,
+            run=f"the same command with --sheet {whole[0][0]!r}, or another one",
+        )
+    own, header, sample = whole[0]
+    if not check_header(header, sample, "row", problems):
+        return Table(columns=header.columns, usable=False)
+    if len(book.sheet_names) > 1:
+        message = f"The sheet {own!r} of {name} was read, of {len(book.sheet_names)}."
+        problems.say("sheet", message, "note")
+    return take_rows(_cells(book, own, name), header, "row", problems)
+
+
+def _open(content: bytes, name: str) -> Any:
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError as error:
+        raise MissingExtra.of("python-calamine", "tables") from error
+    try:
+        return CalamineWorkbook.from_filelike(io.BytesIO(content))
+    except CalamineError as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> DataError:
+    return DataError(
+        f"{name} cannot be read as a workbook: {' '.join(str(error).split())[:120]}.",
+        run="save it again as .xlsx or as CSV UTF-8, then the same command with that file",
+    )
+
+
+def _cells(book: Any, sheet: str, name: str, most: int | None = None) -> Iterator[Cells]:
+    from python_calamine import CalamineError
+
+    try:
+        page = book.get_sheet_by_name(sheet)
+        if page.start is None:
+            return
+        (top, left), (bottom, right) = page.start, page.end
+        if (bottom - top + 1) * (right - left + 1) > MAX_CELLS:
+            raise DataError(
+                f"The sheet {sheet!r} of {name} spans more cells than a table would.",
+                got=f"{bottom + 1:,} rows and {right + 1:,} columns",
+                allowed=f"{MAX_CELLS:,} cells; a stray cell far off counts as well",
+            )
+        for number, row in enumerate(page.to_python(skip_empty_area=True, nrows=most), start=top + 1):
+            yield number, [_text(cell) for cell in row]
+    except CalamineError as error:
+        raise _damaged(name, error) from error
+
+
+def _text(cell: object) -> str:
+    match cell:
+        case str():
+            return cell
+        case None:
+            return ""
+        case bool():
+            return "true" if cell else "false"
+        case float():
+            if cell != cell:
+                return ""
+            return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        case datetime():
+            midnight = cell.time() == time() and cell.tzinfo is None
+            return cell.date().isoformat() if midnight else cell.isoformat(sep=" ")
+        case date() | time():
+            return cell.isoformat()
+        case bytes():
+            return cell.decode("utf-8", "replace")
+        case _:
+            return str(cell)
+
+
+def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) -> Table:
+    """The columns of a Parquet file, nested ones by dots, and the asked values of its rows.
+
+    Raises:
+        DataError: the file is damaged or has more rows than a table would.
+        MissingExtra: the package that reads it is not installed.
+    """
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise MissingExtra.of("pyarrow", "tables") from error
+    try:
+        file = parquet.ParquetFile(io.BytesIO(content))
+        if file.metadata.num_rows > MAX_ROWS:
+            raise DataError(
+                f"{name} has too many rows.", got=f"{file.metadata.num_rows:,}", allowed=f"{MAX_ROWS:,}"
+            )
+        columns = tuple(_leaves(file.schema_arrow))
+        match = match_columns(asked, columns)
+        if not check_columns(match, columns, problems):
+            return Table(columns=columns, usable=False)
+        names = [columns[position] for position in match.taken]
+        rows: list[tuple[int, tuple[str, ...]]] = []
+        for batch in file.iter_batches(batch_size=8192, columns=names):
+            flat = [_column(batch, column) for column in names]
+            for values in zip(*flat, strict=True):
+                rows.append((len(rows) + 1, tuple([_value(v, len(rows) + 1, problems) for v in values])))
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        words = " ".join(str(error).split())[:120]
+        raise DataError(f"{name} cannot be read as Parquet: {words}.", run="get the file again") from error
+    return Table(columns=columns, positions=match.positions_taken, rows=rows)
+
+
+def _leaves(schema: Any, before: str = "") -> Iterator[str]:
+    import pyarrow as arrow
+
+    for field in schema:
+        if arrow.types.is_struct(field.type):
+            yield from _leaves(
+                [field.type.field(n) for n in range(field.type.num_fields)], f"{before}{field.name}."
+            )
+        else:
+            yield before + field.name
+
+
+def _column(batch: Any, name: str) -> list[object]:
+    top = next(own for own in batch.schema.names if name == own or name.startswith(f"{own}."))
+    values = batch.column(batch.schema.names.index(top)).to_pylist()
+    for part in name[len(top) + 1 :].split(".") if name != top else ():
+        values = [None if value is None else value.get(part) for value in values]
+    return list(values)
+
+
+def _value(value: object, number: int, problems: Problems) -> str:
+    if isinstance(value, list | dict | set | tuple):
+        problems.add("value is neither text nor a number", f"row {number}")
+        return "?"  # not empty as well
+    if isinstance(value, float):
+        return "" if value != value else repr(value)
+    return _text(value)
