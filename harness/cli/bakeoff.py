@@ -34,7 +34,7 @@ from harness.cli.options import (
     split_names,
 )
 from harness.cli.progress import open_progress
-from harness.errors import DataError, IncompleteRun, StoreError, UsageError, command
+from harness.errors import DataError, IncompleteRun, MissingExtra, StoreError, UsageError, command
 
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
@@ -340,7 +340,7 @@ def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
 
     try:
         results = run_bakeoff(folder, context)
-    except DataError:
+    except (DataError, MissingExtra, UsageError):
         folder.discard_if_empty()
         raise
     except KeyboardInterrupt as error:

@@ -126,7 +126,8 @@ def _records(text: str, dialect: _Dialect, *, strict: bool = True) -> Iterator[C
             yield first, fields
             first = dialect.skipped + reader.line_num + 1
     except csv.Error as error:
-        raise _Unreadable(first, dialect.skipped + reader.line_num, str(error).replace("\t", "\\t")) from error
+        words = str(error).replace("\t", "\\t")
+        raise _Unreadable(first, dialect.skipped + reader.line_num, words) from error
 
 
 def _read_body(text: str, header: Header, dialect: _Dialect, problems: Problems) -> Table:

@@ -53,8 +53,10 @@ def no_run_is_left(folder: Path) -> None:
         (["--budget-usd", "NaN"], 2, ["--budget-usd"]),
         (["--text", "nothing"], 1, ["nothing", "subject", "body"]),
         (["--label", "topic"], 1, ["topic", "queue"]),
+        (["--label", "subject"], 2, ["label column 'subject' is among the text columns"]),
+        (["--encoding", "utf\0"], 2, ["no such encoding"]),
         (["--group", "firm"], 1, ["firm", "customer"]),
-        (["--encoding", "klingon"], 1, ["klingon"]),
+        (["--encoding", "klingon"], 2, ["klingon"]),
     ],
     ids=lambda value: (
         " ".join(value) if isinstance(value, list) and value and value[0].startswith("-") else ""
