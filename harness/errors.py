@@ -9,6 +9,7 @@
     |   +-- TrainingError    a training run diverged or cannot start         exit 1
     |   +-- StoreError      run folder missing, read-only, full, corrupt  exit 1
     +-- IncompleteRun       a run stopped before its manifest             exit 3
+    |   +-- WaitTooLong     a provider asks for a long pause              exit 3
     +-- OverBudget          the next call would pass `--budget-usd`       exit 4
 
 A failed call to a model is no exception: it is a `records.Failure`.
@@ -100,6 +101,10 @@ class IncompleteRun(UserError):
     """A run that stopped before its manifest was written; `resume` goes on with it."""
 
     exit_code: ClassVar[int] = 3
+
+
+class WaitTooLong(IncompleteRun):
+    """A provider asks to be left alone for longer than a run waits; what was computed is kept."""
 
 
 class OverBudget(UserError):

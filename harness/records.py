@@ -16,6 +16,9 @@ from advisor.cost.usage import Usage
 
 Split = Literal["train", "dev", "test"]
 
+AnswerForm = Literal["", "schema", "plain"]
+"""How a served model was held to the labels: by a JSON schema, by the prompt alone, or not a served model."""
+
 CostLine = LedgerLine
 """One line of a ledger; the cost room defines it."""
 
@@ -182,6 +185,7 @@ class Prediction:
             the set; None where the arm gives no distribution.
         usage: tokens; None for arms without a language model.
         attempts: calls made, the answered one included.
+        form: how a served model was held to the labels; '' where it was not recorded.
     """
 
     item_id: str
@@ -191,6 +195,7 @@ class Prediction:
     timing: Timing
     neighbours: tuple[Neighbour, ...] = ()
     attempts: int = 1
+    form: AnswerForm = ""
 
 
 class FailureKind(StrEnum):

@@ -74,4 +74,5 @@ def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *
                 ),
                 neighbours=shown.neighbours,
                 attempts=reply.attempts,
+                form=reply.form,
             )

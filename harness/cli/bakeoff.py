@@ -34,7 +34,16 @@ from harness.cli.options import (
     split_names,
 )
 from harness.cli.progress import open_progress
-from harness.errors import DataError, IncompleteRun, MissingExtra, StoreError, UsageError, command
+from harness.errors import (
+    DataError,
+    IncompleteRun,
+    MissingExtra,
+    OverBudget,
+    StoreError,
+    UsageError,
+    WaitTooLong,
+    command,
+)
 
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
@@ -320,9 +329,11 @@ def resume(
 
 
 def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool) -> None:
+    from harness.pipelines.addresses import check_addresses
     from harness.pipelines.preflight import check_budget, preflight, preflight_text
     from harness.store import create_run
 
+    check_addresses(plan, context)
     if dry_run or context.budget_usd is not None:
         forecast = preflight(plan, context)
         if dry_run:
@@ -348,6 +359,13 @@ def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
             f"Run {folder.run_id} was stopped; nothing computed is lost.",
             run=folder.command("resume"),
         ) from error
+    except WaitTooLong as error:
+        raise IncompleteRun(
+            error.what, got=error.got, allowed=error.allowed, run=folder.command("resume")
+        ) from error
+    except OverBudget as error:
+        more = error.run or f"{folder.command('resume')}   # with a larger --budget-usd"
+        raise OverBudget(error.what, got=error.got, allowed=error.allowed, run=more) from error
     finally:
         context.progress.close()
     if as_json:

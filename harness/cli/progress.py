@@ -13,11 +13,20 @@ if TYPE_CHECKING:
 
 def open_progress(*, quiet: bool = False) -> Progress:
     """The progress for this terminal."""
+    if quiet:
+        return _waits_only()
+    return BarProgress() if sys.stderr.isatty() else LineProgress()
+
+
+def _waits_only() -> Progress:
+    """Says nothing but why nothing moves."""
     from harness.pipelines.context import Quiet
 
-    if quiet:
-        return Quiet()
-    return BarProgress() if sys.stderr.isatty() else LineProgress()
+    class WaitsOnly(Quiet):
+        def waiting(self, line: str) -> None:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    return WaitsOnly()
 
 
 def teller(progress: Progress) -> Callable[[str], None]:
@@ -57,6 +66,10 @@ class LineProgress:
         """Say a line, at most every ten seconds."""
         if time.monotonic() - self._said > 10:
             self._say(f"{self._title}: {line}")
+
+    def waiting(self, line: str) -> None:
+        """Say a line."""
+        self._say(f"{self._title}: {line}")
 
     def close(self) -> None:
         """Say how long it took."""
@@ -100,6 +113,10 @@ class BarProgress:
     def line(self, line: str) -> None:
         """Write a line above the bars."""
         self._bars.console.print(line, markup=False, highlight=False)
+
+    def waiting(self, line: str) -> None:
+        """Write a line above the bars."""
+        self.line(line)
 
     def note(self, line: str) -> None:
         """Write beside the bar."""

@@ -7,15 +7,15 @@ returns text only. Arms cannot tell the difference, and never apply a chat templ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.cost.usage import Usage
-from harness.records import Failure, Message, ModelIdentity
+from harness.records import AnswerForm, Failure, Message, ModelIdentity
 
 Vectors = NDArray[np.float32]
 
@@ -43,6 +43,7 @@ class ChatReply:
         choice_logprobs: one log-probability a choice, normalised over the choices, or None.
         queue_s: waiting for a slot and between attempts; model_s: the answered call alone, or the
             item's share of a batch by processed tokens.
+        form: how a served model was held to the choices: by a 'schema', or 'plain' by the prompt alone.
     """
 
     item_id: str
@@ -52,6 +53,7 @@ class ChatReply:
     queue_s: float
     model_s: float
     attempts: int = 1
+    form: AnswerForm = ""
 
 
 class ChatModel(Protocol):
@@ -86,6 +88,17 @@ class ChatModel(Protocol):
     def close(self) -> None:
         """Free memory and connections; the model cannot be used afterwards."""
         ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A model that may have to wait, and says why.
+
+    Attributes:
+        say: takes a line; called on a thread of the model's.
+    """
+
+    say: Callable[[str], None]
 
 
 class EmbeddingModel(Protocol):

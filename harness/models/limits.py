@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -27,7 +25,8 @@ class RetryPolicy:
         max_retries: further attempts after the first; 0 fails at once.
         max_server_retries: the same for 5xx answers, which are often the same every time.
         base_s, cap_s: the longest pause before retry n (from 0) is `min(cap_s, base_s * 2 ** n)`.
-        longest_wait_s: a provider that asks for a longer pause than this is not waited for.
+        longest_wait_s: a provider that asks for a longer pause than this is not waited for: the run stops.
+        longest_silence_s: nor is one that has answered nothing for so long and asks for one more pause.
     """
 
     max_retries: int
@@ -35,6 +34,7 @@ class RetryPolicy:
     base_s: float = 0.5
     cap_s: float = 30.0
     longest_wait_s: float = 120.0
+    longest_silence_s: float = 600.0
 
     def pause_s(self, retry: int, told_s: float | None, rng: random.Random) -> float:
         """Seconds to wait before retry `retry` (from 0): exponential backoff with full jitter.
@@ -46,40 +46,9 @@ class RetryPolicy:
         jitter = rng.uniform(0.0, min(self.cap_s, self.base_s * 2.0**retry))
         return jitter if told_s is None else told_s + min(jitter, self.base_s)
 
-    def allows(self, retries: int, told_s: float | None) -> bool:
-        """Whether to try once more after `retries` further attempts and a pause of `told_s` asked for."""
-        return retries < self.max_retries and (told_s is None or told_s <= self.longest_wait_s)
-
-
-def told_pause_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The pause a response asks for, in seconds: `retry-after-ms`, or `Retry-After` in seconds or as a date.
-
-    None when there is none that can be read. The formats are those of RFC 9110, section 10.2.3; the
-    milliseconds are OpenAI's and Azure's.
-    """
-    lower = {str(name).lower(): str(value).strip() for name, value in headers.items()}
-    milliseconds = _number(lower.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000.0
-    value = lower.get("retry-after", "")
-    seconds = _number(value)
-    if seconds is not None or not value:
-        return seconds
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return max(0.0, value) if math.isfinite(value) else None
+    def allows(self, retries: int) -> bool:
+        """Whether to try once more after `retries` further attempts."""
+        return retries < self.max_retries
 
 
 class AdaptiveSlots:

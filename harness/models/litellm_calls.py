@@ -17,6 +17,7 @@ from typing import Any
 
 from advisor.cost.usage import Usage
 from harness.models.base import ChatRequest
+from harness.models.destinations import Destination
 from harness.models.litellm_faults import Fault, fault_of
 from harness.models.usage_adapters import usage_of
 from harness.records import FailureKind
@@ -66,13 +67,14 @@ class Route:
     """Where calls go.
 
     Attributes:
+        where: the only place they may go.
         api_key: None where litellm finds the credentials itself.
         key_variable: the environment variable a user would set the key in.
         secrets: values that must never be printed.
     """
 
     model: str
-    api_base: str | None
+    where: Destination
     api_key: str | None = dataclasses.field(repr=False)
     key_variable: str
     timeout_s: float
@@ -123,8 +125,8 @@ def request_parameters(request: ChatRequest, route: Route, form: Form) -> dict[s
         "caching": False,
         form.limit_name: most_output_tokens(request, form),
     }
-    if route.api_base is not None:
-        parameters["api_base"] = route.api_base
+    if route.where.base is not None:
+        parameters["api_base"] = route.where.base
     if route.api_key is not None:
         parameters["api_key"] = route.api_key
     if form.temperature:
@@ -141,9 +143,12 @@ async def attempt(
     litellm: Any, request: ChatRequest, route: Route, form: Form, now: datetime
 ) -> Answer | Fault:
     """Make one call. Every failure of the call comes back as a `Fault`; cancellation passes through."""
+    from harness.models.litellm_transport import held_to
+
     try:
-        async with asyncio.timeout(route.timeout_s):  # httpx limits each read, not the whole call
-            response = await litellm.acompletion(**request_parameters(request, route, form))
+        with held_to(route.where):
+            async with asyncio.timeout(route.timeout_s):  # httpx limits each read, not the whole call
+                response = await litellm.acompletion(**request_parameters(request, route, form))
     except Exception as error:  # noqa: BLE001 - providers' packages raise types of their own; all are faults
         texts = [m.content for m in request.messages if m.role != "assistant"]
         return fault_of(error, texts, route.secrets, now)

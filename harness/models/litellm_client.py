@@ -18,15 +18,15 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from harness.errors import ModelUnavailable, OverBudget
+from harness.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.models.background import BackgroundLoop
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.budget import SpendGuard
+from harness.models.destinations import destination, key_for
 from harness.models.litellm_asking import Asker, Outside
 from harness.models.litellm_calls import Form, Route
 from harness.models.litellm_library import (
     endpoint,
-    is_loopback,
     keep_off_proxies,
     key_variable,
     load_litellm,
@@ -55,28 +55,25 @@ def open_litellm_chat(
         outside: clock, sleep and environment; the process's own when None.
 
     Raises:
-        ModelUnavailable: unknown provider, no key in the environment, or remote while offline.
+        ModelUnavailable: unknown provider, no key in the environment, remote while offline, or a key that
+            would go astray.
         MissingExtra: litellm is not installed.
     """
     outside = outside or Outside()
     litellm = load_litellm()
     provider = _provider(litellm, model)
     base = endpoint(provider, settings.api_base, outside.environ)
-    if settings.offline and not is_loopback(base):
-        raise ModelUnavailable(
-            f"{model} is served over the network, and --offline is set.",
-            got=base or provider,
-            allowed="an endpoint on this machine, or a local model",
-        )
-    if base is None:
+    where = destination(provider, base, offline=settings.offline)
+    key = key_for(where, outside.environ)
+    if where.own and key is None:
         require_key(litellm, model, provider)
-    elif is_loopback(base):
+    elif base is not None and where.loopback:
         keep_off_proxies(base)
     route = Route(
         model=model,
-        api_base=base,
-        api_key=_key(provider, base, outside),
-        key_variable=key_variable(provider, own_endpoint=base is not None),
+        where=where,
+        api_key=key,
+        key_variable=key_variable(provider, own_endpoint=not where.own),
         timeout_s=settings.timeout_s,
         seed=settings.seed,
         secrets=secrets_in(outside.environ),
@@ -107,7 +104,7 @@ class LitellmChat:
         self._form = form
         self._concurrency = max(1, settings.concurrency)
         self._identity = ModelIdentity(
-            id=route.model, location="loopback" if is_loopback(route.api_base) else "remote"
+            id=route.model, location="loopback" if route.where.loopback else "remote"
         )
         self._asker = Asker(
             litellm,
@@ -148,6 +145,15 @@ class LitellmChat:
     def guard(self, guard: SpendGuard | None) -> None:
         self._asker.guard = guard
 
+    @property
+    def say(self) -> Callable[[str], None]:
+        """Takes a line on why nothing moves; called on another thread than the caller's."""
+        return self._asker.say
+
+    @say.setter
+    def say(self, say: Callable[[str], None]) -> None:
+        self._asker.say = say
+
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[Outcome]:
         """Answer all requests, several at once; each exactly once, in the order they come back.
 
@@ -157,6 +163,7 @@ class LitellmChat:
         Raises:
             ModelUnavailable: key, model name or address are wrong, or the endpoint stopped answering.
             OverBudget: the next call could pass the budget; calls in flight were finished and yielded.
+            WaitTooLong: the provider asks for a long pause; likewise.
         """
 
         async def produce(put: Callable[[Outcome], None]) -> None:
@@ -194,13 +201,13 @@ class LitellmChat:
 
     async def _ask_all(self, requests: Sequence[ChatRequest], put: Callable[[Outcome], None]) -> None:
         waiting = iter(requests)
-        over: list[OverBudget] = []
+        over: list[OverBudget | WaitTooLong] = []
 
         async def work() -> None:
             for request in waiting:
                 try:
                     put(await self._asker.ask(request))
-                except OverBudget as error:
+                except (OverBudget, WaitTooLong) as error:
                     over.append(error)
                 if over:
                     return
@@ -222,21 +229,6 @@ def _provider(litellm: Any, model: str) -> str:
         raise ModelUnavailable(
             "litellm knows no provider of this name.", got=model, allowed="provider/model"
         ) from error
-
-
-def _key(provider: str, base: str | None, outside: Outside) -> str | None:
-    """The key to send: None leaves it to litellm, which takes the provider's own from the environment.
-
-    A server on this machine never gets a provider's key; it gets `TOR_API_KEY`, or a word in its place,
-    since litellm refuses to call without any.
-    """
-    if base is None:
-        return None
-    own = outside.environ.get("TOR_API_KEY")
-    if own:
-        return own
-    provided = bool(outside.environ.get(key_variable(provider, own_endpoint=False)))
-    return None if provided and not is_loopback(base) else "none"
 
 
 def _first_form(litellm: Any, model: str, provider: str, *, own_endpoint: bool) -> Form:

@@ -8,7 +8,6 @@ call would leave the machine).
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import warnings
@@ -17,14 +16,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import MissingExtra, ModelUnavailable
+from harness.models.destinations import OTHER_CREDENTIALS
 
-# Providers whose credentials also come from files, profiles or instance roles: only a call can tell.
-_OTHER_CREDENTIALS = frozenset(
-    {"azure", "azure_ai", "bedrock", "databricks", "sagemaker", "vertex_ai", "watsonx"}
-)
 # Where litellm goes when nothing says otherwise (litellm 1.106, get_llm_provider and llms/ollama).
-_LOCAL_DEFAULTS = {"ollama": "http://localhost:11434", "ollama_chat": "http://localhost:11434"}
-_BASE_VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE")}
+_LOCAL_DEFAULTS = {
+    "ollama": "http://localhost:11434",
+    "ollama_chat": "http://localhost:11434",
+    "llamafile": "http://127.0.0.1:8080/v1",
+}
+_BASE_VARIABLES = {
+    "openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    "text-completion-openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
+    "ollama_chat": ("OLLAMA_API_BASE",),
+    "huggingface": ("HUGGINGFACE_API_BASE", "HF_API_BASE"),
+}
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
@@ -39,6 +45,11 @@ def load_litellm() -> Any:
         import litellm
     except ImportError as error:
         raise MissingExtra.of(error.name or "litellm", "api") from error
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+    from harness.models.litellm_transport import watch_transports
+
+    watch_transports(AsyncHTTPHandler)
     litellm.suppress_debug_info = True  # else it prints to stdout on every error
     litellm.turn_off_message_logging = True
     litellm.telemetry = False
@@ -65,19 +76,6 @@ def endpoint(provider: str, api_base: str | None, environ: Mapping[str, str]) ->
     return found or _LOCAL_DEFAULTS.get(provider)
 
 
-def is_loopback(address: str | None) -> bool:
-    """Whether an address names this machine: 127.0.0.0/8, ::1 or localhost."""
-    if not address:
-        return False
-    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def keep_off_proxies(address: str) -> None:
     """Let calls to a loopback address past any proxy set in the environment."""
     host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
@@ -98,7 +96,7 @@ def require_key(litellm: Any, model: str, provider: str) -> None:
     Raises:
         ModelUnavailable: it is not.
     """
-    if provider in _OTHER_CREDENTIALS:
+    if provider in OTHER_CREDENTIALS:
         return
     found: dict[str, Any] = litellm.validate_environment(model)
     missing = [str(name) for name in found["missing_keys"] if not str(name).endswith("_API_BASE")]

@@ -20,8 +20,6 @@ def open_chat(model: str, settings: ModelSettings) -> ChatModel:
     source = resolve(model)
     match source:
         case Provider(model=name):
-            if settings.offline and settings.api_base is None:
-                raise ModelUnavailable(f"{name} is a provider's model, and --offline is set.", got=name)
             from harness.models.litellm_client import open_litellm_chat
 
             return open_litellm_chat(name, settings)

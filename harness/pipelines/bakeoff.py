@@ -16,6 +16,7 @@ from harness.environment import MemoryWatch, describe_environment
 from harness.errors import DataError, UsageError, command
 from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
+from harness.pipelines.addresses import check_addresses
 from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import facts_of, load_rows, out_of_scope_rows
@@ -48,6 +49,7 @@ def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
 def _run(folder: RunFolder, context: Context) -> RunResults:
     started = time.perf_counter()
     plan = folder.plan()
+    check_addresses(plan, context)
     context.progress.stage("loading the rows", None)
     evalset = load_rows(plan, context)
     same_rows(folder, evalset)

@@ -27,6 +27,10 @@ class Progress(Protocol):
         """One line about what is going on in the stage."""
         ...
 
+    def waiting(self, line: str) -> None:
+        """Why nothing moves, or what changed on the way; always shown, from any thread."""
+        ...
+
     def close(self) -> None:
         """Nothing more comes."""
         ...
@@ -42,6 +46,9 @@ class Quiet:
         """Ignored."""
 
     def note(self, line: str) -> None:
+        """Ignored."""
+
+    def waiting(self, line: str) -> None:
         """Ignored."""
 
     def close(self) -> None:

@@ -11,7 +11,8 @@ from advisor.cost.ledger import query_cost, scaled, total_usd
 from advisor.cost.price_book import PriceBook
 from advisor.cost.usage import CountedBy, Usage
 from harness.errors import OverBudget
-from harness.models.litellm_library import endpoint, is_loopback
+from harness.models.destinations import is_loopback
+from harness.models.litellm_library import endpoint
 from harness.models.resolve import Provider, resolve
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows

@@ -12,7 +12,7 @@ from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm, Tuner
 from harness.errors import ModelUnavailable, UsageError
-from harness.models.base import ChatModel, EmbeddingModel
+from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
 from harness.models.settings import ModelSettings
@@ -102,6 +102,8 @@ class Workshop:
             self._chats.clear()
             chat = open_chat(arm.model, model_settings(self._context, self._plan, arm))
             self._purse.guard(chat)
+            if isinstance(chat, Telling):
+                chat.say = self._context.progress.waiting
             self._chats[key] = chat
         return self._chats[key]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from hypothesis import settings as sizes
 from hypothesis import strategies as st
 
 from advisor.cost.usage import Usage
-from harness.errors import ModelUnavailable, OverBudget
+from harness.errors import ModelUnavailable, OverBudget, WaitTooLong
+from harness.models import litellm_asking
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.budget import SpendGuard, per_token
 from harness.models.litellm_asking import Outside
@@ -170,7 +172,7 @@ def test_nothing_is_answered_from_a_cache():
 def test_every_request_has_exactly_one_outcome_and_no_more_than_allowed_are_in_flight():
     def script(number: int, _body: object) -> Reply:
         if number % 5 == 0:
-            return error(400, "bad")
+            return error(413, "bad")
         return Reply(body=completion().body, delay_s=0.02)
 
     with bench(script, concurrency=4) as b:
@@ -247,20 +249,26 @@ def test_passing_faults_are_tried_again(status):
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
-    [(400, FailureKind.BAD_REQUEST), (413, FailureKind.TOO_LONG), (422, FailureKind.BAD_REQUEST)],
+    ("status", "kind", "attempts"),
+    [(400, FailureKind.BAD_REQUEST, 2), (413, FailureKind.TOO_LONG, 1), (422, FailureKind.BAD_REQUEST, 2)],
 )
-def test_faults_of_the_request_are_not_tried_again(status, kind):
+def test_faults_of_the_request_are_not_waited_for(status, kind, attempts):
+    # 400 and 422 may be due to the schema: once more, without it
     with bench(in_turn(error(status, "no"))) as b:
         failure = one_failure(b.model.answer_one(ask()))
-    assert (failure.kind, failure.attempts, len(b.server.requests)) == (kind, 1, 1)
+    assert (failure.kind, failure.attempts, len(b.server.requests)) == (kind, attempts, attempts)
     assert b.time.slept == []
 
 
-def test_a_server_error_that_stays_is_tried_three_times_in_all():
-    with bench(in_turn(error(500)), max_retries=10) as b:
+@pytest.mark.parametrize(("status", "attempts"), [(502, 3), (503, 3), (500, 4)])
+def test_a_server_error_that_stays_is_tried_three_times_and_a_500_once_more_without_the_schema(
+    status, attempts
+):
+    with bench(in_turn(error(status)), max_retries=10) as b:
         failure = one_failure(b.model.answer_one(ask()))
-    assert (failure.kind, failure.attempts, len(b.server.requests)) == (FailureKind.SERVER, 3, 3)
+    assert (failure.kind, failure.attempts, len(b.server.requests)) == (
+        FailureKind.SERVER, attempts, attempts,
+    )  # fmt: skip
 
 
 def test_a_rate_limit_that_stays_ends_after_the_retries_allowed():
@@ -275,10 +283,143 @@ def test_no_retries_fails_at_once():
     assert (failure.kind, failure.attempts, b.time.slept) == (FailureKind.RATE_LIMIT, 1, [])
 
 
-def test_a_pause_of_an_hour_is_not_waited_for():
-    with bench(in_turn(error(429, retry_after="3600"), completion())) as b:
-        assert one_failure(b.model.answer_one(ask())).kind is FailureKind.RATE_LIMIT
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_of_an_hour_stops_the_run_and_says_until_when(status):
+    with bench(in_turn(error(status, "daily limit", retry_after="3600"), completion())) as b:
+        with pytest.raises(WaitTooLong) as stopped:
+            b.model.answer_one(ask())
         assert b.time.slept == []
+    assert "60 min" in str(stopped.value)
+    assert "2026-11-23 01:00 UTC" in str(stopped.value)
+    assert "daily limit" in str(stopped.value)
+    assert stopped.value.exit_code == 3
+
+
+def test_a_daily_limit_in_the_middle_keeps_what_was_answered_and_asks_little_more():
+    def script(number: int, _body: object) -> Reply:
+        return completion() if number < 20 else error(429, "daily limit", retry_after="600")
+
+    got = []
+    with bench(script, concurrency=4) as b:
+        with pytest.raises(WaitTooLong):
+            for outcome in b.model.answer(asks(3000)):
+                got.append(outcome)
+        assert len(b.server.requests) <= 20 + 4
+        assert sum(b.time.slept) < 30
+        with pytest.raises(WaitTooLong):  # nor is the pause waited for by whoever asks next
+            b.model.answer_one(ask())
+    assert len(got) == 20
+    assert all(isinstance(outcome, ChatReply) for outcome in got)
+
+
+def test_a_wait_in_another_call_ends_when_the_run_is_stopped():
+    def script(number: int, _body: object) -> Reply:
+        return error(429, retry_after="600" if number == 3 else "100")
+
+    with bench(script, concurrency=4) as b, pytest.raises(WaitTooLong):
+        list(b.model.answer(asks(8)))
+    assert len(b.server.requests) <= 5
+
+
+def test_short_pauses_without_end_stop_the_run_too():
+    script = in_turn(error(429, retry_after="100"))
+    with (
+        bench(script, concurrency=1, max_retries=50) as b,
+        pytest.raises(WaitTooLong, match="answered nothing"),
+    ):
+        list(b.model.answer(asks(50)))
+    assert sum(b.time.slept) < 700
+
+
+def test_questions_refused_in_a_row_stop_the_run():
+    failures = []
+    with (
+        bench(in_turn(error(429)), concurrency=1, max_retries=0) as b,
+        pytest.raises(WaitTooLong, match="in a row"),
+    ):
+        for outcome in b.model.answer(asks(500)):
+            failures.append(outcome)
+    assert 5 <= len(failures) <= 20
+
+
+def test_a_wait_is_told_at_once_and_then_at_least_every_ten_seconds():
+    said: list[tuple[float, str]] = []
+    with bench(in_turn(error(429, "slow down", retry_after="60"), completion())) as b:
+        b.model.say = lambda line: said.append((sum(b.time.slept), line))
+        b.model.answer_one(ask())
+    moments = [0.0, *(moment for moment, _ in said), sum(b.time.slept)]
+    assert said[0][0] == 0.0
+    assert max(after - before for before, after in itertools.pairwise(moments)) <= 10.0
+    assert all("slow down" in line and "to go" in line for _, line in said)
+    assert len(said) < 15
+
+
+def test_short_waits_that_add_up_are_told():
+    said: list[str] = []
+    with bench(in_turn(*[error(429, "slow down", retry_after="8")] * 4, completion())) as b:
+        b.model.say = said.append
+        one_reply(b.model.answer_one(ask()))
+    assert 2 <= len(said) <= 6
+
+
+def test_a_call_that_is_not_answered_is_told(monkeypatch):
+    monkeypatch.setattr(litellm_asking, "SILENCE_S", 0.2)
+    monkeypatch.setattr(litellm_asking, "_LOOK_S", 0.05)
+    said: list[str] = []
+    with bench(in_turn(Reply(body=completion().body, delay_s=0.6))) as b:
+        b.model.say = said.append
+        one_reply(b.model.answer_one(ask()))
+    assert any("no answer for" in line for line in said)
+
+
+def test_calls_that_are_answered_say_nothing():
+    said: list[str] = []
+    with bench(in_turn(completion())) as b:
+        b.model.say = said.append
+        list(b.model.answer(asks(30)))
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(429, "You exceeded your quota, see your plan and billing details. Retry in 2s.", code=None),
+        error(429, "Limit: 3 / min. Add a card at /account/billing", code="rate_limit_exceeded"),
+        error(503, "upstream for tenant billing and insufficient_quota is restarting"),
+        Reply(
+            status=429,
+            body={
+                "error": {
+                    "code": 429,
+                    "message": "check your billing details",
+                    "status": "RESOURCE_EXHAUSTED",
+                    "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2s"}],
+                }
+            },
+        ),
+    ],
+    ids=["google's words", "a link", "a label", "google's body"],
+)
+def test_the_word_billing_does_not_mean_that_there_is_no_credit(reply):
+    with bench(in_turn(reply, completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 2
+    if "2s" in str(reply.body):
+        assert sum(b.time.slept) >= 2.0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "no", "code": "insufficient_quota"}},
+        {"error": {"message": "no", "type": "insufficient_quota", "code": None}},
+        [{"error": {"message": "no", "code": "billing_hard_limit_reached"}}],
+        {"message": "no", "type": "exceeded_current_quota_error"},
+    ],
+)
+def test_codes_of_an_empty_account_stop_the_run_wherever_they_stand(body):
+    with bench(in_turn(Reply(status=429, body=body))) as b, pytest.raises(ModelUnavailable, match="access"):
+        b.model.answer_one(ask())
+    assert len(b.server.requests) == 1
 
 
 def test_a_server_that_hangs_is_a_timeout():
@@ -383,6 +524,98 @@ def test_a_refused_parameter_is_left_out_from_then_on(refused):
         assert "max_completion_tokens" in b.server.requests[-1]
 
 
+SCHEMA_FAULTS = [
+    error(400, "Request contains an invalid argument.", code="INVALID_ARGUMENT"),
+    error(400, "Failed to initialize samplers: failed to parse grammar"),
+    error(422, "Extra inputs are not permitted"),
+    error(500, "Internal error"),
+    error(500, "json schema compilation failed"),
+    Reply(status=400, body={"detail": [{"loc": ["body", "response_format"], "msg": "unknown type"}]}),
+]
+
+
+@pytest.mark.parametrize("fault", SCHEMA_FAULTS)
+def test_a_model_that_fails_with_the_schema_alone_is_asked_plainly_and_says_so(fault):
+    said: list[str] = []
+    with bench(lambda _n, body: fault if "response_format" in body else completion("billing")) as b:
+        b.model.say = said.append
+        first, second = (one_reply(b.model.answer_one(ask(n))) for n in ("a", "b"))
+        assert b.model.answer_mode == "plain"
+    assert (first.form, second.form, second.attempts) == ("plain", "plain", 1)
+    assert len([line for line in said if "schema" in line]) == 1
+
+
+@pytest.mark.parametrize("fault", SCHEMA_FAULTS)
+def test_where_leaving_out_the_schema_does_not_help_the_first_fault_is_told_and_the_schema_stays(fault):
+    def script(number: int, body: dict) -> Reply:
+        return fault if "response_format" in body else error(400, "the second fault")
+
+    with bench(script) as b:
+        failure = one_failure(b.model.answer_one(ask()))
+        assert b.model.answer_mode == "json-schema"
+    assert "second" not in failure.message
+
+
+def test_after_a_few_questions_that_failed_plainly_too_the_schema_is_not_blamed_any_more():
+    with bench(in_turn(error(400, "no")), concurrency=1) as b:
+        outcomes = list(b.model.answer(asks(10)))
+    assert [one_failure(o).attempts for o in outcomes] == [2, 2, 2, *[1] * 7]
+
+
+def test_one_question_refused_among_many_that_the_schema_answers_is_asked_plainly_alone():
+    def script(_number: int, body: dict) -> Reply:
+        odd = body["messages"][-1]["content"] == "ticket number 5" and "response_format" in body
+        return error(400, "invalid argument") if odd else completion()
+
+    with bench(script, concurrency=1) as b:
+        replies = [one_reply(o) for o in b.model.answer(asks(12))]
+        assert b.model.answer_mode == "json-schema"
+    assert [r.item_id for r in replies if r.form == "plain"] == ["t5"]
+
+
+def test_a_500_among_answers_with_a_schema_is_a_server_error():
+    def script(_number: int, body: dict) -> Reply:
+        return error(500) if body["messages"][-1]["content"] == "ticket number 5" else completion()
+
+    with bench(script, concurrency=1) as b:
+        outcomes = list(b.model.answer(asks(8)))
+    (failure,) = (o for o in outcomes if isinstance(o, Failure))
+    assert (failure.item_id, failure.attempts) == ("t5", 3)
+    assert all("response_format" in request for request in b.server.requests)
+
+
+def test_json_that_could_not_be_generated_now_and_then_is_tried_again_with_the_schema_first():
+    def script(number: int, body: dict) -> Reply:
+        bad = number % 3 == 2 and "response_format" in body
+        return error(400, "Failed to generate JSON.", code="json_validate_failed") if bad else completion()
+
+    with bench(script, concurrency=1) as b:
+        replies = [one_reply(o) for o in b.model.answer(asks(12))]
+        assert b.model.answer_mode == "json-schema"
+    assert {reply.form for reply in replies} == {"schema"}
+
+
+def test_json_that_can_never_be_generated_ends_in_plain_answers():
+    def script(_number: int, body: dict) -> Reply:
+        bad = "response_format" in body
+        return (
+            error(400, "Failed to generate JSON.", code="json_validate_failed")
+            if bad
+            else completion("refund")
+        )
+
+    with bench(script) as b:
+        reply = one_reply(b.model.answer_one(ask()))
+        assert b.model.answer_mode == "plain"
+    assert (reply.form, reply.attempts) == ("plain", 4)
+
+
+def test_a_rate_limit_while_trying_without_the_schema_is_waited_out():
+    plain = [error(429, retry_after="1"), completion("billing")]
+    with bench(lambda _n, body: error(400, "no") if "response_format" in body else plain.pop(0)) as b:
+        assert one_reply(b.model.answer_one(ask())).form == "plain"
+
+
 def test_calls_in_flight_together_each_adapt():
     def script(_number: int, body: dict) -> Reply:
         return error(400, "response_format: no") if "response_format" in body else completion("billing")
@@ -484,6 +717,71 @@ def test_a_providers_own_key_is_not_sent_to_a_server_on_this_machine(monkeypatch
         c.model.answer_one(ask())
     assert b.server.authorisations == ["Bearer none"]
     assert c.server.authorisations == [f"Bearer {KEY}"]
+
+
+def test_a_redirect_to_another_host_gets_neither_ticket_nor_key():
+    with scripted(in_turn(completion())) as thief:
+        away = Reply(status=307, headers={"location": f"{thief.address}/chat/completions"})
+        with bench(in_turn(away)) as b:
+            with pytest.raises(ModelUnavailable, match="led away") as caught:
+                b.model.answer_one(ask())
+            assert thief.requests == []
+    assert "127.0.0.1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "model", ["anthropic/claude-haiku-4-5", "mistral/mistral-small", "gemini/gemini-2.5-flash"]
+)
+def test_no_kind_of_client_follows_a_redirect_to_another_host(model):
+    with scripted(in_turn(completion())) as thief:
+        away = Reply(status=307, headers={"location": f"{thief.address}/x"})
+        with scripted(in_turn(away)) as server:
+            settings = ModelSettings(cache=Path("unused"), api_base=server.address, max_retries=0)
+            chat = open_litellm_chat(model, settings, outside=Outside(environ={"TOR_API_KEY": KEY}))
+            with contextlib.closing(chat), pytest.raises(ModelUnavailable, match="led away"):
+                chat.answer_one(ask())
+        assert len(server.requests) == 1
+        assert thief.requests == []
+
+
+def test_a_redirect_on_the_same_host_is_followed():
+    def script(number: int, _body: object) -> Reply:
+        if number == 0:
+            return Reply(status=307, headers={"location": "/v1/elsewhere"})
+        return completion()
+
+    with bench(script) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 1
+
+
+def test_an_address_from_a_variable_only_litellm_reads_gets_nothing(monkeypatch):
+    with scripted(in_turn(completion())) as other:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-real-1234567890")
+        monkeypatch.setenv("ANTHROPIC_API_BASE", other.address)
+        outside = Outside(environ={"ANTHROPIC_API_KEY": "sk-ant-real-1234567890"})
+        chat = open_litellm_chat(
+            "anthropic/claude-haiku-4-5", ModelSettings(cache=Path("unused")), outside=outside
+        )
+        with contextlib.closing(chat), pytest.raises(ModelUnavailable, match="led away"):
+            chat.answer_one(ask())
+        assert other.requests == []
+
+
+def test_a_body_without_end_is_cut_off_and_an_error_body_is_cut_short():
+    long = Reply(body={**completion().body, "padding": "x" * (5 * 1024 * 1024)})  # type: ignore[dict-item]
+    with bench(in_turn(long)) as b:
+        failure = one_failure(b.model.answer_one(ask()))
+    assert (failure.kind, failure.attempts) == (FailureKind.BAD_RESPONSE, 1)
+    assert "longer than" in failure.message
+    with bench(in_turn(error(413, "context length " + "x-" * 750_000))) as b:
+        assert len(one_failure(b.model.answer_one(ask())).message) < 300
+
+
+def test_a_body_nested_without_end_is_a_failure():
+    for status in (200, 400):
+        nested = Reply(status=status, body=b'{"error":' + b"[" * 60_000)
+        with bench(in_turn(nested)) as b:
+            one_failure(b.model.answer_one(ask()))
 
 
 def test_a_proxy_in_the_environment_does_not_see_calls_to_this_machine(monkeypatch):

@@ -1,0 +1,39 @@
+"""Every address of a plan, checked before anything is called or loaded."""
+
+from __future__ import annotations
+
+from harness.errors import ModelUnavailable
+from harness.models.destinations import destination, key_for
+from harness.models.litellm_library import endpoint
+from harness.models.resolve import Hub, ModelSource, Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
+from harness.pipelines.context import Context
+from harness.plan import ExperimentPlan
+
+
+def check_addresses(plan: ExperimentPlan, context: Context) -> None:
+    """Refuse a plan that would send something where it does not belong, or leave this machine offline.
+
+    The embedding model is none of them: it runs here or not at all, see `open_embedder`.
+
+    Raises:
+        ModelUnavailable: for the first arm whose address is none, leaves this machine while offline, or
+            would get a key it must not have; or whose hub model is not here while offline.
+        MissingExtra: a hub model needs a package that is not installed.
+    """
+    for arm in plan.arms:
+        source = _source(arm.model)
+        if isinstance(source, Provider):
+            provider = arm.model.partition("/")[0]
+            base = endpoint(provider, arm.api_base or None, context.environ)
+            key_for(destination(provider, base, offline=context.offline), context.environ)
+        elif isinstance(source, Hub) and context.offline:
+            local_folder(source, ModelSettings(cache=context.cache, offline=True))
+
+
+def _source(model: str) -> ModelSource | None:
+    """What a model string means; None where it means nothing, which is told when the model is opened."""
+    try:
+        return resolve(model)
+    except ModelUnavailable:
+        return None
