@@ -333,7 +333,6 @@ def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool)
     from harness.pipelines.preflight import check_budget, preflight, preflight_text
     from harness.store import create_run
 
-    check_addresses(plan, context)
     if dry_run or context.budget_usd is not None:
         forecast = preflight(plan, context)
         if dry_run:
@@ -341,6 +340,7 @@ def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool)
             typer.echo(preflight_text(forecast))
             return
         check_budget(forecast, context.budget_usd)
+    check_addresses(plan, context)
     folder = create_run(context.runs, plan, context.clock())
     _finish(folder, context, as_json=as_json)
 
