@@ -30,6 +30,18 @@ def serve(
     api_key: Annotated[
         str, typer.Option("--api-key", envvar="TOR_SERVE_API_KEY", help="Ask clients for this bearer token.")
     ] = "",
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Another name that clients reach it by.")
+    ] = None,
+    max_choices: Annotated[
+        int, typer.Option("--max-choices", min=1, help="Labels that one request may name.")
+    ] = 256,
+    queue: Annotated[
+        int, typer.Option("--queue", min=1, help="Requests that may wait for a model; more get a 503.")
+    ] = 256,
+    request_timeout: Annotated[
+        float, typer.Option("--request-timeout", min=1, max=3600, help="Seconds a request may take.")
+    ] = 120.0,
     as_sent: Annotated[
         bool, typer.Option("--as-sent", help="Ask models as clients ask, not as they were trained.")
     ] = False,
@@ -49,12 +61,13 @@ def serve(
 ) -> None:
     """Serve tuned models: /v1/models, /v1/chat/completions, /metrics."""
     from harness.pipelines import serving
-    from harness.serving.server import Address, LabelServer, require_loopback
+    from harness.serving.server import Address, LabelServer, ready_to_serve
 
     if engine not in serving.ENGINES:
         raise UsageError("There is no such engine.", got=engine, allowed=", ".join(serving.ENGINES))
-    address = Address(host=host, port=port, allow_remote=allow_remote, api_key=api_key)
-    require_loopback(address)
+    hosts = tuple(allow_host or ())
+    address = Address(host=host, port=port, allow_remote=allow_remote, api_key=api_key, hosts=hosts)
+    ready_to_serve(address)
     progress = open_progress()
     context = make_context(runs, progress, offline=offline, threads=threads)
     wish = serving.ServeWish(
@@ -74,18 +87,22 @@ def serve(
             typer.echo(shlex.join(words))
             return
         serving.become_vllm(words)
+    from harness.serving.app import ServeLimits
+    from harness.serving.lines import LineLimits
+
     service = serving.open_service(wish, context)
-    server = LabelServer(service, address)
+    line = LineLimits(most_waiting=queue, timeout_s=request_timeout)
+    server = LabelServer(service, address, ServeLimits(choices=max_choices, line=line))
     progress.close()
     typer.echo(f"Serving {', '.join(service.names)} at {server.url}", err=True)
     typer.echo(f"  --model openai/{service.names[0]} --api-base {server.url}", err=True)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        server.serve_forever()
+        server.run()
     except (KeyboardInterrupt, SystemExit):
         typer.echo("stopped", err=True)
     finally:
-        server.server_close()
+        server.close()
         service.close()
 
 

@@ -7,35 +7,18 @@
     tor_answer_seconds{model}            histogram of the model's own time
     tor_wait_seconds{model}              histogram of the time before it
     tor_input_tokens_total{model}        tokens read, cached ones included
+    tor_waiting{model}                   requests that wait for the model or are in it
 
-No text of a request is kept. Format: Prometheus text exposition 0.0.4.
+No text of a request is kept. Counters and histograms are prometheus-client's.
 """
 
 from __future__ import annotations
 
-import threading
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 CONFIDENCE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-
-
-@dataclass
-class _Histogram:
-    bounds: Sequence[float]
-    counts: list[int] = field(default_factory=list)
-    total: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.counts = [0] * (len(self.bounds) + 1)
-
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,94 +45,48 @@ class Metrics:
         Args:
             train_counts: model -> label -> rows it was trained on.
         """
-        self._lock = threading.Lock()
-        self._train_counts = train_counts
-        self._requests: Counter[tuple[str, int]] = Counter()
-        self._answers: Counter[tuple[str, str]] = Counter()
-        self._tokens: Counter[str] = Counter()
-        self._histograms: dict[tuple[str, str], _Histogram] = {}
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        own = self._registry = CollectorRegistry()
+        self._requests = Counter("tor_requests", "Requests.", ("model", "status"), registry=own)
+        self._answers = Counter("tor_answers", "Labels given.", ("model", "label"), registry=own)
+        self._tokens = Counter("tor_input_tokens", "Tokens read.", ("model",), registry=own)
+        words = "Share of a label among the training rows."
+        shares = Gauge("tor_train_share", words, ("model", "label"), registry=own)
+        self._confidence, self._answer_s, self._wait_s = (
+            Histogram(name, words, ("model",), registry=own, buckets=buckets)
+            for name, words, buckets in (
+                ("tor_confidence", "Probability of the answer.", CONFIDENCE),
+                ("tor_answer_seconds", "Seconds the model took.", SECONDS),
+                ("tor_wait_seconds", "Seconds a request waited for it.", SECONDS),
+            )
+        )
+        self._waiting = Gauge("tor_waiting", "Requests waiting or answered.", ("model",), registry=own)
+        for model, counts in train_counts.items():
+            total = sum(counts.values())
+            for label, count in counts.items():
+                shares.labels(model, label).set(count / total if total else 0.0)
 
     def finished(self, model: str, status: int) -> None:
         """A request ended with this HTTP status; `model` is '' for one that named none that is served."""
-        with self._lock:
-            self._requests[model, status] += 1
+        self._requests.labels(model, str(status)).inc()
 
     def given(self, one: Given) -> None:
         """An answer was given."""
-        with self._lock:
-            self._answers[one.model, one.label] += 1
-            self._tokens[one.model] += one.input_tokens or 0
-            self._observe("tor_answer_seconds", one.model, one.answer_s, SECONDS)
-            self._observe("tor_wait_seconds", one.model, one.wait_s, SECONDS)
-            if one.confidence is not None:
-                self._observe("tor_confidence", one.model, one.confidence, CONFIDENCE)
+        self._answers.labels(one.model, one.label).inc()
+        self._tokens.labels(one.model).inc(one.input_tokens or 0)
+        self._answer_s.labels(one.model).observe(one.answer_s)
+        self._wait_s.labels(one.model).observe(one.wait_s)
+        if one.confidence is not None:
+            self._confidence.labels(one.model).observe(one.confidence)
 
-    def text(self) -> str:
+    def waiting(self, model: str, change: int) -> None:
+        """So many more requests wait for a model or are in it."""
+        self._waiting.labels(model).inc(change)
+
+    def text(self) -> bytes:
         """Everything counted so far."""
-        with self._lock:
-            lines = [
-                *_counter("tor_requests_total", "Requests.", self._requests, ("model", "status")),
-                *_counter("tor_answers_total", "Labels given.", self._answers, ("model", "label")),
-                *_counter(
-                    "tor_input_tokens_total",
-                    "Tokens read.",
-                    {(model,): count for model, count in self._tokens.items()},
-                    ("model",),
-                ),
-                *self._shares(),
-            ]
-            for name, words in (
-                ("tor_confidence", "Probability of the answer."),
-                ("tor_answer_seconds", "Seconds the model took."),
-                ("tor_wait_seconds", "Seconds a request waited for it."),
-            ):
-                lines += self._histogram(name, words)
-        return "\n".join(lines) + "\n"
+        from prometheus_client import generate_latest
 
-    def _observe(self, name: str, model: str, value: float, bounds: Sequence[float]) -> None:
-        self._histograms.setdefault((name, model), _Histogram(bounds)).add(value)
-
-    def _shares(self) -> list[str]:
-        lines = _head("tor_train_share", "Share of a label among the training rows.", "gauge")
-        for model, counts in sorted(self._train_counts.items()):
-            total = sum(counts.values())
-            for label, count in counts.items():
-                names = _names({"model": model, "label": label})
-                lines.append(f"tor_train_share{names} {count / total if total else 0.0:.6g}")
-        return lines
-
-    def _histogram(self, name: str, words: str) -> list[str]:
-        lines = _head(name, words, "histogram")
-        for (own, model), found in sorted(self._histograms.items(), key=lambda pair: pair[0]):
-            if own != name:
-                continue
-            seen = 0
-            for bound, count in zip([*map(_number, found.bounds), "+Inf"], found.counts, strict=True):
-                seen += count
-                lines.append(f"{name}_bucket{_names({'model': model, 'le': bound})} {seen}")
-            lines.append(f"{name}_sum{_names({'model': model})} {found.total:.6g}")
-            lines.append(f"{name}_count{_names({'model': model})} {seen}")
-        return lines
-
-
-def _counter(name: str, words: str, counts: Mapping[Any, int], keys: tuple[str, ...]) -> list[str]:
-    lines = _head(name, words, "counter")
-    for key, count in sorted(counts.items(), key=lambda pair: [str(part) for part in pair[0]]):
-        lines.append(f"{name}{_names(dict(zip(keys, key, strict=True)))} {count}")
-    return lines
-
-
-def _head(name: str, words: str, kind: str) -> list[str]:
-    return [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
-
-
-def _names(values: Mapping[str, object]) -> str:
-    return "{" + ",".join(f'{key}="{_escaped(str(value))}"' for key, value in values.items()) + "}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _number(value: float) -> str:
-    return f"{value:g}"
+        return generate_latest(self._registry)

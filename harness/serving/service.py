@@ -1,4 +1,4 @@
-"""Models under their names, each answering one request at a time; every answer is counted."""
+"""Models under their names, each answering one request at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.artefacts import Task
 from harness.models.base import ChatReply, ChatRequest
 from harness.records import Failure, FailureKind, ModelIdentity
 from harness.serving.asking import as_answers, as_trained, label_of, trained_answers
-from harness.serving.metrics import Given, Metrics
+from harness.serving.metrics import Given
 from harness.serving.wire import Asked, BadRequest
 
 
@@ -50,6 +50,27 @@ class Served:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A request that can be computed.
+
+    Attributes:
+        choices: the labels in the client's words, in the order of the request's choices.
+        arrived: by `time.perf_counter`.
+    """
+
+    model: str
+    served: Served
+    request: ChatRequest
+    choices: tuple[str, ...]
+    arrived: float
+
+    @property
+    def weights(self) -> int:
+        """The same number for models that share weights: only one of them can answer at a time."""
+        return id(self.served.lock)
+
+
 class Service:
     """Answers requests for models by their names."""
 
@@ -61,13 +82,16 @@ class Service:
         self._models = dict(models)
         self._as_sent = as_sent
         self._number = itertools.count(1)
-        trained = {name: served.task.train_counts for name, served in models.items() if served.task}
-        self.metrics = Metrics(trained)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names models are served under."""
         return tuple(self._models)
+
+    @property
+    def train_counts(self) -> dict[str, Mapping[str, int]]:
+        """Of each model tuned here, the rows of each label it was trained on."""
+        return {name: served.task.train_counts for name, served in self._models.items() if served.task}
 
     def answer(self, asked: Asked) -> tuple[ChatReply, tuple[str, ...]]:
         """The answer, in the client's own words, and the choices its log-probabilities are for.
@@ -75,13 +99,31 @@ class Service:
         Raises:
             BadRequest: if it cannot be answered.
         """
+        return self.run(self.prepare(asked))
+
+    def prepare(self, asked: Asked) -> Job:
+        """What there is to compute for a request.
+
+        Raises:
+            BadRequest: if it names no model or no labels that can be answered.
+        """
         served = self._models.get(asked.model)
         if served is None:
             known = ", ".join(self._models)
-            message = f"the model '{asked.model}' is not served here; there are: {known}"
+            message = f"the model '{asked.model[:100]}' is not served here; there are: {known}"
             raise BadRequest(message, status=404, kind="not_found_error")
         request, choices = self._request(asked, served)
-        arrived = time.perf_counter()
+        return Job(
+            model=asked.model, served=served, request=request, choices=choices, arrived=time.perf_counter()
+        )
+
+    def run(self, job: Job) -> tuple[ChatReply, tuple[str, ...]]:
+        """Compute the answer.
+
+        Raises:
+            BadRequest: if the model cannot give one.
+        """
+        served, request, choices = job.served, job.request, job.choices
         with served.lock:
             started = time.perf_counter()
             try:
@@ -93,11 +135,24 @@ class Service:
                 raise BadRequest(found.message)
             raise BadRequest(found.message, status=500, kind="server_error")
         reply = dataclasses.replace(
-            found, text=choices[request.choices.index(found.text)], queue_s=started - arrived
+            found, text=choices[request.choices.index(found.text)], queue_s=started - job.arrived
         )
-        label = label_of(served.task, found.text) if served.task else "other"
-        self._count(asked.model, label, reply, choices)
         return reply, choices
+
+    def given(self, job: Job, reply: ChatReply) -> Given:
+        """What to count of an answer: its label under its own name, for clients may not make up names."""
+        logprobs, usage = reply.choice_logprobs, reply.usage
+        read = None if usage.input_tokens is None else usage.input_tokens + (usage.cached_tokens or 0)
+        place = job.choices.index(reply.text)
+        answer, task = job.request.choices[place], job.served.task
+        return Given(
+            model=job.model,
+            label=label_of(task, answer) if task else "other",
+            confidence=None if logprobs is None else math.exp(logprobs[place]),
+            answer_s=reply.model_s,
+            wait_s=reply.queue_s,
+            input_tokens=read,
+        )
 
     def close(self) -> None:
         """Free every model."""
@@ -115,18 +170,3 @@ class Service:
         messages = as_trained(task, asked.messages) if task and not self._as_sent else asked.messages
         number = f"request-{next(self._number)}"
         return ChatRequest(item_id=number, messages=messages, choices=answers), choices
-
-    def _count(self, model: str, label: str, reply: ChatReply, choices: tuple[str, ...]) -> None:
-        """Count an answer under its label's own name: clients may not make up names for the counters."""
-        logprobs, usage = reply.choice_logprobs, reply.usage
-        read = None if usage.input_tokens is None else usage.input_tokens + (usage.cached_tokens or 0)
-        self.metrics.given(
-            Given(
-                model=model,
-                label=label,
-                confidence=None if logprobs is None else math.exp(logprobs[choices.index(reply.text)]),
-                answer_s=reply.model_s,
-                wait_s=reply.queue_s,
-                input_tokens=read,
-            )
-        )

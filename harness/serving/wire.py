@@ -17,20 +17,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from advisor.reading import Unreadable, parse_json
 from harness.models.base import ChatReply
 from harness.records import Message
 
 MOST_MESSAGES = 200
-MOST_CHOICES = 2000
+MOST_CHOICES = 256
 
 
 class BadRequest(Exception):
-    """A request that cannot be answered; `status` is the HTTP status, `kind` OpenAI's name for it."""
+    """A request that cannot be answered; `status` is the HTTP status, `kind` OpenAI's name for it.
 
-    def __init__(self, message: str, *, status: int = 400, kind: str = "invalid_request_error") -> None:
+    `headers` go with the response.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        kind: str = "invalid_request_error",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +64,27 @@ class Asked:
     stream: bool
 
 
-def read_request(body: bytes) -> Asked:
+def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> Asked:
     """Read the body of POST /v1/chat/completions.
+
+    Args:
+        most_choices: labels that a request may name.
 
     Raises:
         BadRequest: saying what is wrong with it.
     """
     try:
-        raw = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"the body is no JSON: {error}") from error
+        raw = parse_json(body, most=len(body))
+    except Unreadable as error:
+        raise BadRequest(f"the body cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise BadRequest("the body has to be a JSON object")
     for name, fine in (("n", (None, 1)), ("tools", (None, [])), ("functions", (None, []))):
         if raw.get(name) not in fine:
             raise BadRequest(f"'{name}' is not supported: the answer is one label")
     choices, wrapped_in = _choices(raw)
+    if choices is not None and len(choices) > most_choices:
+        raise BadRequest(f"a request may name {most_choices} labels at most; this one names {len(choices)}")
     return Asked(
         model=_text(raw.get("model"), "model"),
         messages=_messages(raw.get("messages")),
@@ -171,8 +188,8 @@ def _schema(schema: object) -> tuple[tuple[str, ...] | None, str]:
 def _labels(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
         raise BadRequest(f"'{name}' has to be a list of texts")
-    if not 1 <= len(value) <= MOST_CHOICES or len(set(value)) < len(value):
-        raise BadRequest(f"'{name}' has to hold 1 to {MOST_CHOICES} different texts")
+    if not value or len(set(value)) < len(value):
+        raise BadRequest(f"'{name}' has to hold different texts, at least 1")
     return tuple(value)
 
 
@@ -206,8 +223,8 @@ def _top(raw: Mapping[str, Any]) -> int | None:
     if not raw.get("logprobs"):
         return None
     top = raw.get("top_logprobs", 0)
-    if not isinstance(top, int) or isinstance(top, bool) or not 0 <= top <= MOST_CHOICES:
-        raise BadRequest(f"'top_logprobs' has to be a whole number from 0 to {MOST_CHOICES}")
+    if not isinstance(top, int) or isinstance(top, bool) or top < 0:
+        raise BadRequest("'top_logprobs' has to be a whole number from 0")
     return top
 
 

@@ -18,6 +18,7 @@ from harness.pipelines.serving import ServeWish, become_vllm, find_tuned, open_s
 from harness.pipelines.tuned import tuned_in_run
 from harness.pipelines.tuning import TuneWish, lock_tuning, tune_in
 from harness.prompts.labels import read_label
+from harness.serving.app import ServeLimits
 from harness.serving.server import Address, LabelServer
 from harness.store import RunFolder
 from tests.harness.pipelines.test_bakeoff import context
@@ -103,8 +104,8 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
 
     here = context(room)
     service = open_service(ServeWish(targets=(run.run_id,)), here)
-    server = LabelServer(service, Address(port=0))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    server = LabelServer(service, Address(port=0), ServeLimits())
+    thread = threading.Thread(target=server.run)
     thread.start()
     try:
         (name,) = service.names
@@ -117,9 +118,9 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
         client.close()
         metrics = httpx.get(server.url.replace("/v1", "/metrics"), trust_env=False).text
     finally:
-        server.shutdown()
+        server.stop()
         thread.join()
-        server.server_close()
+        server.close()
         service.close()
     labels = [label.name for label in facts.labels]
     with run.journal(read_only=True) as journal:
@@ -130,7 +131,7 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
         assert isinstance(outcome, Prediction), outcome
         assert read_label(outcome.text, labels) == trained[item.id]
         assert outcome.usage is not None and outcome.usage.input_tokens
-    assert f'tor_requests_total{{model="{name}",status="200"}} {len(items)}' in metrics
+    assert f'tor_requests_total{{model="{name}",status="200"}} {len(items)}.0' in metrics
 
 
 def test_two_adapters_share_one_base_and_answer_each_for_itself(

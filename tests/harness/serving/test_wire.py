@@ -55,13 +55,16 @@ def test_the_choices_a_request_names(more, choices, wrapped_in):
         ({"messages": [{"role": "robot", "content": "x"}]}, "a turn needs"),
         ({"messages": [*TURNS, {"role": "assistant", "content": "x"}]}, "the user's"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "text only"),
-        ({"structured_outputs": {"choice": []}}, "1 to"),
+        ({"structured_outputs": {"choice": []}}, "at least 1"),
         ({"structured_outputs": {"choice": ["a", "a"]}}, "different"),
         ({"structured_outputs": {"choice": ["a", 1]}}, "list of texts"),
         ({"structured_outputs": {"regex": "x"}}, "'choice' only"),
         ({"response_format": {"type": "grammar"}}, "not supported"),
         ({"response_format": schema({"type": "object"})}, "'enum' only"),
         ({"response_format": {"type": "json_schema"}}, "'enum' only"),
+        ({"structured_outputs": {"choice": [str(n) for n in range(257)]}}, "256 labels at most; .* 257"),
+        ({"response_format": schema({"enum": [str(n) for n in range(257)]})}, "256 labels at most"),
+        ({"messages": [{"role": "user", "content": "half \ud800"}]}, "surrogate"),
         ({"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": True}, "top_logprobs"),
     ],
@@ -72,7 +75,22 @@ def test_what_cannot_be_answered_is_said(more, words):
     assert caught.value.status == 400
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'"x"', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b'"x"',
+        b"[" * 100_000,
+        b'{"model": 1, "model": 2}',
+        b'{"n": NaN}',
+        b'{"n": ' + b"9" * 5000 + b"}",
+        b'{"tools": ' + b"[" * 80 + b"]" * 80 + b"}",
+    ],
+)
 def test_bodies_that_are_no_request(body):
     with pytest.raises(BadRequest):
         read_request(body)
