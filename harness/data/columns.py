@@ -18,6 +18,7 @@ A purpose that ends in a question mark may be missing, and nothing is said about
 """
 
 SHOWN_COLUMNS = 40
+_CASELESS = "\0"  # before a name without its case; no column's name holds a NUL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def plain_name(name: str) -> str:
 
 
 def match_columns(asked: Asked, columns: Sequence[str]) -> Match:
-    """Find the asked columns: by their exact name, then by `plain_name`.
+    """Find the asked columns: by their exact name, then by `plain_name`, then whatever their case.
 
     Neighbours that are no columns by themselves are tried as one name, so that a name may hold commas
     although names are asked for in a comma list.
@@ -77,6 +78,10 @@ def match_columns(asked: Asked, columns: Sequence[str]) -> Match:
         places.setdefault(column, position)
     for position, column in enumerate(columns):
         places.setdefault(plain_name(column), position)
+    folded = Counter(plain_name(column).casefold() for column in columns)
+    for position, column in enumerate(columns):
+        if folded[plain_name(column).casefold()] == 1:
+            places.setdefault(_CASELESS + plain_name(column).casefold(), position)
     found: dict[str, tuple[int, ...]] = {}
     missing: list[str] = []
     for purpose, names in asked.items():
@@ -96,7 +101,8 @@ def _match(names: Sequence[str], places: Mapping[str, int]) -> tuple[tuple[int, 
             start += 1
             continue
         for end in (start + 1, *range(len(names), start + 1, -1)):
-            position = places.get(plain_name(",".join(names[start:end])))
+            joined = plain_name(",".join(names[start:end]))
+            position = places.get(joined, places.get(_CASELESS + joined.casefold()))
             if position is not None:
                 found.append(position)
                 start = end

@@ -10,6 +10,8 @@ from harness.errors import DataError, UsageError
 
 _NUL_SHARE = 0.001
 _SAMPLE = 100_000  # bytes from which an encoding is guessed
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROL_SHARE = 0.02
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -43,6 +45,11 @@ def decode(content: bytes, name: str, encoding: str, problems: Problems) -> str:
         if asked != "utf-8":
             problems.say("encoding", f"{name} says that it is UTF-8 and is read so, not as {encoding}.")
         asked = "utf-8-sig"
+    head = content[:_SAMPLE]
+    if asked.startswith(("utf-16", "utf-32")) and not mark and 0 not in head and head.isascii():
+        raise DataError(
+            f"{name} is not {encoding}: it has ASCII letters only.", run="the same command without --encoding"
+        )
     try:
         text = content.decode(asked)
     except UnicodeError as error:
@@ -52,6 +59,8 @@ def decode(content: bytes, name: str, encoding: str, problems: Problems) -> str:
         problems.say("encoding", message)
     nuls = text.count("\x00")
     if nuls > max(8, _NUL_SHARE * len(text)):
+        if not _wide(content):
+            raise _no_text(name, f"{nuls} NUL characters of {len(text)}, read as {encoding}")
         raise DataError(
             f"{name} is not a text file in this encoding.",
             got=f"{nuls} NUL characters of {len(text)}, read as {encoding}",
@@ -89,9 +98,20 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _wide(content: bytes) -> str:
-    """Which UTF-16 it is, by where the NULs of Latin letters stand."""
+    """Which UTF-16 it is, by where the NULs of Latin letters stand; '' where it is none."""
     head = content[:_SAMPLE]
-    return "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) < len(head) / 10 or min(even, odd) > max(even, odd) / 5:
+        return ""
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def _no_text(name: str, got: str) -> DataError:
+    return DataError(
+        f"{name} is no text file.",
+        got=got,
+        allowed="CSV, JSON, Excel, OpenDocument or Parquet; gzip of these",
+    )
 
 
 def _undecodable(content: bytes, name: str, encoding: str, error: UnicodeError) -> DataError:
@@ -99,7 +119,9 @@ def _undecodable(content: bytes, name: str, encoding: str, error: UnicodeError) 
     if isinstance(error, UnicodeDecodeError):
         line = content.count(b"\n", 0, error.start) + 1
         place = f"byte 0x{content[error.start]:02x} at offset {error.start}, line {line}"
-        if content[:_SAMPLE].count(0) > _NUL_SHARE * len(content[:_SAMPLE]):
+        if len(_CONTROLS.findall(content[:_SAMPLE])) > _CONTROL_SHARE * len(content[:_SAMPLE]):
+            if not _wide(content):
+                return _no_text(name, f"{place}, and control characters throughout")
             run = f"the same command with --encoding {_wide(content)}, if it came from a spreadsheet"
         elif others := _others_in_utf8(content):
             bad, good = others

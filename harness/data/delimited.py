@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from harness.data.columns import Asked, plain_name
+from harness.data.columns import Asked, needed, plain_name
 from harness.data.grid import HEADER_ROWS, Cells, Header, Table, check_header, find_header, take_rows
 from harness.data.problems import Problems
 
@@ -24,6 +24,7 @@ _SAMPLE_CHARS = 1 << 18
 _SEP = re.compile(r'"?sep=(\\t|[^\r\n])"?[,;\t]*[ ]*(?:\r\n|\r|\n)', flags=re.IGNORECASE)
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _BACKSLASHED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+_NO_DELIMITERS = {*DELIMITERS, *"\"'_ -.()\r\n"}
 _SHOWN = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a vertical bar"}
 
 
@@ -32,7 +33,7 @@ class _Dialect:
     """How fields are told apart; `skipped` lines stand above the text."""
 
     delimiter: str
-    quotes: bool
+    quote: str
     blanks_before_quotes: bool = False
     skipped: int = 0
 
@@ -55,12 +56,22 @@ def read_csv(text: str, asked: Asked, problems: Problems, *, no_header: bool, no
             text = text[named.end() :]
         sep = named.group(1).replace("\\t", "\t") if named else ""
         header, sample, dialect = _find_dialect(text, asked, sep, no_header=no_header, no_quotes=no_quotes)
+        if header.match.missing and len(header.columns) == 1 and (inner := _unwrapped(text)):
+            problems.say(
+                "quotes", "Each row as a whole stands in quotation marks, which were taken off.", "note"
+            )
+            text = inner
+            header, sample, dialect = _find_dialect(
+                text, asked, sep, no_header=no_header, no_quotes=no_quotes
+            )
         if not check_header(header, sample, "line", problems):
             return Table(columns=header.columns, unit="line", usable=False)
         if dialect.delimiter != "," and len(header.columns) > 1:
             shown = _SHOWN.get(dialect.delimiter, ascii(dialect.delimiter))
             message = f"Fields are told apart by {shown}{', as its first line says' if sep else ''}."
             problems.say("delimiter", message, "note")
+        if dialect.quote == "'":
+            problems.say("quotes", "Cells stand in single quotation marks, which were taken off.", "note")
         return _read_body(text, header, dialect, problems)
     finally:
         csv.field_size_limit(limit)
@@ -69,30 +80,46 @@ def read_csv(text: str, asked: Asked, problems: Problems, *, no_header: bool, no
 def _find_dialect(
     text: str, asked: Asked, sep: str, *, no_header: bool, no_quotes: bool
 ) -> tuple[Header, list[Cells], _Dialect]:
-    best: tuple[Header, list[Cells], _Dialect] | None = None
-    for delimiter in (sep,) if sep else (*DELIMITERS, *_odd_delimiters(text, asked)):
-        dialect = _Dialect(delimiter=delimiter, quotes=not no_quotes, skipped=1 if sep else 0)
-        sample = _sample(text, dialect)
-        header = find_header(sample, asked, no_header=no_header)
-        if best is None or header.score > best[0].score:
-            best = header, sample, dialect
-    assert best is not None  # there is a delimiter
-    return best
+    delimiters = dict.fromkeys((*sep, *DELIMITERS, *_odd_delimiters(text, asked)))
+    usual: tuple[Header, list[Cells], _Dialect] | None = None
+    for quote in ("",) if no_quotes else ('"', "'"):
+        found = []
+        for delimiter in delimiters:
+            dialect = _Dialect(delimiter=delimiter, quote=quote, skipped=1 if sep else 0)
+            sample = _sample(text, dialect)
+            found.append((find_header(sample, asked, no_header=no_header), sample, dialect))
+            if delimiter == sep and not found[-1][0].match.missing:
+                return found[-1]
+        best = max(found, key=lambda each: each[0].score)
+        usual = usual or best
+        if not best[0].match.missing:
+            return best
+    assert usual is not None  # there are delimiters
+    return usual
+
+
+def _unwrapped(text: str) -> str:
+    """The text without the quotes around each whole row; '' unless all of the first rows are written so."""
+    outer = _Dialect(delimiter=",", quote='"')
+    sample = _sample(text, outer)
+    wrapped = [row for _, row in sample if row]
+    if not text.startswith('"') or any(len(row) > 1 for row in wrapped):
+        return ""
+    try:
+        return "\n".join("".join(row) for _, row in _records(text, outer))
+    except _Unreadable:
+        return ""
 
 
 def _odd_delimiters(text: str, asked: Asked) -> list[str]:
     """Other characters beside the asked names in a line that holds all of them, such as ^ or ~."""
-    names = [plain_name(name) for purpose in asked.values() for name in purpose]
+    names = [plain_name(name) for purpose in asked if needed(purpose) for name in asked[purpose]]
     for line in islice(_lines(text[:_SAMPLE_CHARS]), HEADER_ROWS):
         if names and all(name in line for name in names):
-            beside = {
-                mark
-                for name in names
-                for mark in re.findall(rf"{re.escape(name)}(.)|(.){re.escape(name)}", line)
-            }
-            marks = {mark for pair in beside for mark in pair if mark}
+            either = "|".join(map(re.escape, names))
+            marks = {mark for pair in re.findall(f"(?:{either})(.)|(.)(?:{either})", line) for mark in pair}
             return sorted(
-                mark for mark in marks if not (mark.isalnum() or mark in "\"'_ -.()" or mark in DELIMITERS)
+                mark for mark in marks if mark and mark not in _NO_DELIMITERS and not mark.isalnum()
             )[:4]
     return []
 
@@ -118,7 +145,8 @@ def _records(text: str, dialect: _Dialect, *, strict: bool = True) -> Iterator[C
         delimiter=dialect.delimiter,
         strict=strict,
         skipinitialspace=dialect.blanks_before_quotes,
-        quoting=csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
     )
     first = dialect.skipped + 1
     try:
@@ -133,7 +161,7 @@ def _records(text: str, dialect: _Dialect, *, strict: bool = True) -> Iterator[C
 def _read_body(text: str, header: Header, dialect: _Dialect, problems: Problems) -> Table:
     said = Problems()
     table = _try(text, header, dialect, said)
-    if said and dialect.quotes:
+    if said and dialect.quote == '"':
         for other, other_dialect, words in _other_quotes(text, dialect):
             other_said = Problems()
             other_table = _try(other, header, other_dialect, other_said)

@@ -44,7 +44,7 @@ _REFUSED = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"PGDMP", "a PostgreSQL dump"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
+    (b"version https://git-lfs", "a Git LFS pointer"),
 )
 _IN_ZIP = (
     ("word/", "a Word document"),
@@ -167,5 +167,7 @@ def _refuse_markup(content: bytes, name: str) -> None:
 
 def _refused(name: str, what: str) -> DataError:
     packed = what.startswith("packed by")
+    if "LFS" in what:
+        return DataError(f"{name} is {what}, not the file itself.", run="git lfs pull")
     run = "unpack it, then the same command with the file in it" if packed or "archive" in what else _CSV
     return DataError(f"{name} is {what}, not a table.", run=run)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.data.columns import Asked, Match, check_columns, match_columns, plain_name
+from harness.data.columns import Asked, Match, check_columns, match_columns, needed, plain_name
 from harness.data.problems import Problems, shorten
 
 Cells = tuple[int, list[str]]
@@ -31,6 +31,7 @@ class Header:
         index: of the header among the rows of the table; -1 where it has none.
         number: of its line or row.
         steady: share of the rows that have as many fields.
+        resembling: asked names that stand somewhere in it.
     """
 
     index: int
@@ -38,12 +39,14 @@ class Header:
     columns: tuple[str, ...]
     match: Match
     steady: float
+    resembling: int
 
     @property
-    def score(self) -> tuple[int, int, float, int]:
+    def score(self) -> tuple[int, int, int, float, int]:
         """How well it fits; of two readings of one file the higher is right."""
         found, width = self.match.found, len(self.columns)
-        return (found, min(width, _SEVERAL) if not found else _SEVERAL, self.steady, width)
+        several = _SEVERAL if found else min(width, _SEVERAL)
+        return (found, self.resembling, several, self.steady, width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +86,8 @@ def find_header(sample: Sequence[Cells], asked: Asked, *, no_header: bool = Fals
         found = _header(index, number, columns, asked, widths)
         if not found.match.missing and asked:
             return found
-        better = best is None or found.match.found > best.match.found
-        if better or (best and not best.match.found and len(best.columns) < usual == len(columns)):
+        better = best is None or found.score[:2] > best.score[:2]
+        if better or (best and not any(best.score[:2]) and len(best.columns) < usual == len(columns)):
             best = found
     return best or _header(-1, 0, (), asked, widths)
 
@@ -92,12 +95,14 @@ def find_header(sample: Sequence[Cells], asked: Asked, *, no_header: bool = Fals
 def _header(index: int, number: int, columns: tuple[str, ...], asked: Asked, widths: Counter[int]) -> Header:
     total = widths.total()
     width = _width(columns)
+    text = " ".join(columns).casefold()
     return Header(
         index=index,
         number=number,
         columns=columns,
         match=match_columns(asked, columns),
         steady=widths[width] / total if total else 0.0,
+        resembling=sum(name.casefold() in text for use in asked if needed(use) for name in asked[use]),
     )
 
 
@@ -130,6 +135,10 @@ def take_rows(cells: Iterable[Cells], header: Header, unit: str, problems: Probl
                 problems.add(
                     f"number of fields differs from the header's {width}",
                     f"{unit} {number} has {len(fields)}",
+                )
+                problems.advise(
+                    "the same command once those lines are mended: cells with a delimiter, a line break or a "
+                    "quotation mark in them stand in quotation marks, and a line that is no row goes"
                 )
                 continue
             fields = (fields + [""] * width)[:width]
@@ -165,7 +174,7 @@ def check_header(header: Header, sample: Sequence[Cells], unit: str, problems: P
             message = f"{len(above)} row(s) above the header in {unit} {header.number} were skipped: {shown}."
             problems.say("above-the-header", message)
         return True
-    if header.match.missing and not header.match.found:
+    if header.match.missing and not header.match.found and not header.resembling:
         looked = min(len(sample), HEADER_ROWS)
         problems.add(
             f"no header with those columns in the first {looked} rows; {unit} {header.number} was shown"

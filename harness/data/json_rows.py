@@ -197,6 +197,8 @@ def _is_row(value: object, asked: Asked) -> bool:
     """Whether a document is one row: it holds no rows, or its asked keys neither lists nor objects."""
     if not isinstance(value, dict):
         return False
+    if _by_column(value, asked) is not None:
+        return False
     if next(_lists_in(value), None) is None:
         return True
     names = _columns([(1, value)])
@@ -311,7 +313,7 @@ def _no_one_place(document: object, places: Sequence[Lists], asked: Asked, *, ho
     return DataError(
         "The rows of this JSON document are lists without a header, not objects with keys.",
         got=f"{shown}; the first: [{example}]",
-        run=f"the same command with --records {paths or 'and a place'} --no-header, and the columns by "
+        run=f"the same command with {f'--records {paths} ' if paths else ''}--no-header, and the columns by "
         "number, such as --text 1 --label 2",
     )
 
