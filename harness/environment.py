@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,6 +16,14 @@ from pathlib import Path
 from harness.machine import MachineUse
 
 QUIET_S = 0.5  # watched before and after a timed pass; /proc/stat counts in hundredths of a second
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",  # tokenizers
+)
 _PACKAGES = (
     "tune-or-retrieve",
     "torch",
@@ -208,6 +217,21 @@ def _waited_s() -> float | None:
         return sum(int(text.split()[1]) for text in found) / 1e9 if found else None
     except (OSError, ValueError, IndexError):  # a thread may end while it is read
         return None
+
+
+def limit_threads(threads: int, environ: MutableMapping[str, str]) -> None:
+    """Hold every library that computes on the CPU to so many threads: those loaded already and those to come.
+
+    Args:
+        environ: the variables of this process, from which libraries and child processes take theirs.
+    """
+    environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    if "numpy" in sys.modules:
+        try:
+            from threadpoolctl import threadpool_limits
+        except ImportError:  # comes with scikit-learn
+            return
+        threadpool_limits(limits=threads)
 
 
 def free_gib(device: str) -> float | None:

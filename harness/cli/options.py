@@ -27,7 +27,10 @@ Offline = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", envvar="TOR_THREADS", min=1, help="CPU threads of local models. [default: all]"
+        "--threads",
+        envvar="TOR_THREADS",
+        min=1,
+        help="CPU threads of whatever computes here. [default: all; 1 to embed]",
     ),
 ]
 Concurrency = Annotated[
@@ -114,10 +117,12 @@ def make_context(
     retry_failures: bool = False,
 ) -> Context:
     """The outside world of this command line: its environment, clock and folders."""
-    from harness.environment import BusyWatch
+    from harness.environment import BusyWatch, limit_threads
     from harness.models.settings import cache_dir
     from harness.pipelines.context import Context
 
+    if threads is not None:
+        limit_threads(threads, os.environ)
     return Context(
         runs=runs,
         cache=cache_dir(os.environ),

@@ -4,6 +4,9 @@ Folders that carry a sentence-transformers configuration are loaded by sentence-
 own pooling and length limit; any other encoder gets mean pooling over its tokens. Both sort texts by
 length into batches, so the same texts give the same vectors; another batch-mate changes them by
 rounding only (1e-6).
+
+Unless told otherwise one CPU thread embeds: the matrices are small, so that further threads mostly wait for
+each other (docs/latency.md). A language model beside it keeps its own number of threads.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from harness.models.settings import ModelSettings
 from harness.records import ModelIdentity
 
 _BATCH = 32
+_THREADS = 1
 
 
 class TransformersEmbedding:
@@ -40,8 +44,8 @@ class TransformersEmbedding:
         except ImportError as error:
             raise MissingExtra.of(error.name or "sentence-transformers", "local") from error
         refuse_lone_pickles(folder)
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
+        self._torch = torch
+        self._threads = settings.threads or _THREADS
         try:
             # Without modules.json sentence-transformers itself falls back to mean pooling.
             self._model: Any = SentenceTransformer(
@@ -77,13 +81,18 @@ class TransformersEmbedding:
         """Embed texts into an (n, d) float32 array of L2-normalised rows."""
         if not texts:
             return np.zeros((0, self._model.get_embedding_dimension()), dtype=np.float32)
-        vectors = self._model.encode(
-            list(texts),
-            batch_size=_BATCH,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-            normalize_embeddings=True,
-        )
+        before = self._torch.get_num_threads()
+        self._torch.set_num_threads(self._threads)
+        try:
+            vectors = self._model.encode(
+                list(texts),
+                batch_size=_BATCH,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+                normalize_embeddings=True,
+            )
+        finally:
+            self._torch.set_num_threads(before)
         return np.ascontiguousarray(vectors, dtype=np.float32)
 
     def count_tokens(self, text: str) -> int:

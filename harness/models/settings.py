@@ -23,7 +23,7 @@ class ModelSettings:
         api_base: address of an OpenAI-compatible endpoint; None leaves the provider's own.
         precision: 'fp32', 'bf16', or None to choose by hardware (`harness.models.precision`).
         device: 'cpu' or a torch device such as 'cuda'.
-        threads: CPU threads of torch; None leaves torch's own choice.
+        threads: CPU threads of torch; None leaves torch's own choice, and takes one for embedding.
         seed: passed to providers that take one; exact scoring draws no random numbers.
         max_context: most tokens of prompt and answer together; None takes the model's own limit.
         adapter: folder of a PEFT adapter merged into the weights on loading.

@@ -70,8 +70,8 @@ class Context:
     Attributes:
         runs: folder of the run folders.
         cache: folder of models, indexes and digests.
-        threads: CPU threads of local models; None leaves torch's own choice. It is part of what makes
-            two runs identical.
+        threads: CPU threads of local models; None leaves torch's own choice, and takes one for embedding. It
+            is part of what makes two runs identical.
         concurrency, timeout_s, max_retries: of calls to served models.
         retry_failures: on resume, call again where a call failed.
         watch: begins to watch how busy the machine is; None where nobody does.

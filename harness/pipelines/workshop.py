@@ -129,9 +129,8 @@ def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | No
     if not plan.retrieve.embedding:
         return None
     try:
-        return open_embedding(
-            plan.retrieve.embedding, ModelSettings(cache=context.cache, offline=context.offline)
-        )
+        opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
+        return open_embedding(plan.retrieve.embedding, opening)
     except ModelUnavailable as error:
         context.progress.note(f"no embedding model, lexical search only: {error.what}")
         return None

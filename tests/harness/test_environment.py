@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,18 @@ def test_counters_only_grow() -> None:
     assert second.at_s >= first.at_s and second.own_cpu_s >= first.own_cpu_s
     if first.busy_cpu_s is not None:
         assert second.busy_cpu_s is not None and second.busy_cpu_s >= first.busy_cpu_s
+
+
+def test_threads_are_limited_for_libraries_to_come_and_those_that_are_there() -> None:
+    code = (
+        "import os, numpy, sklearn\n"
+        "from threadpoolctl import threadpool_info\n"
+        "from harness.environment import limit_threads\n"
+        "limit_threads(1, os.environ)\n"
+        "import torch\n"
+        "print(torch.get_num_threads(), *{pool['num_threads'] for pool in threadpool_info()},"
+        " os.environ['RAYON_NUM_THREADS'])"
+    )
+    ours = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ours, check=True)
+    assert done.stdout.split() == ["1", "1", "1"]

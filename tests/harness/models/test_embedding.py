@@ -51,6 +51,26 @@ def test_the_same_texts_give_the_same_bits_and_batch_mates_change_only_rounding(
     np.testing.assert_allclose(model.embed(TEXTS[:1])[0], first[0], atol=1e-6)
 
 
+@pytest.mark.parametrize(("told", "used"), [(None, 1), (2, 2)])
+def test_embedding_takes_one_thread_unless_told_and_leaves_the_others_theirs(
+    minilm, model_cache, monkeypatch, told, used
+):
+    import torch
+
+    found = TransformersEmbedding("minilm-l6", minilm, ModelSettings(cache=model_cache, threads=told))
+    before, seen = torch.get_num_threads(), []
+    encode = found._model.encode
+    monkeypatch.setattr(
+        found._model, "encode", lambda *a, **k: seen.append(torch.get_num_threads()) or encode(*a, **k)
+    )
+    torch.set_num_threads(3)
+    try:
+        found.embed(TEXTS[:2])
+        assert seen == [used] and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_tokens_are_counted_up_to_the_limit(model):
     assert model.count_tokens("hello world") == 4  # with [CLS] and [SEP]
     assert model.count_tokens("log in " * 400) == 256
