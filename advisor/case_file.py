@@ -5,18 +5,20 @@ Parsing text is pure; only `load_case` reads a file.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from advisor.cost.money import CURRENCIES
 from advisor.errors import CaseError
+from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
 from advisor.use_case import (
     Ask,
     DatedRate,
@@ -50,6 +52,7 @@ _COUNTS = {
     "output_tokens",
 }
 _MONEY = {"example_cost", "wrong_answer_cost", "machine_hour_cost", "day_rate"}
+_SMALL_UNITS = {"share", "billion parameters"}
 _TEXTS = {"api_model", "hardware"}
 UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
 
@@ -64,15 +67,23 @@ def load_case(path: Path) -> UseCase:
     Raises:
         CaseError: if the file cannot be read or is no usable use case, with every fault.
     """
+    return parse_case(read_case_text(path), path.name)
+
+
+def read_case_text(path: Path) -> str:
+    """The text of a use case.
+
+    Raises:
+        CaseError: if the file cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise CaseError(
             "There is no such use case.", got=str(path), run="advisor interview   # writes one"
         ) from None
     except (OSError, UnicodeDecodeError) as fault:
         raise CaseError("The use case cannot be read.", got=f"{path}: {fault}") from None
-    return parse_case(text, path.name)
 
 
 def parse_case(text: str, source: str) -> UseCase:
@@ -81,15 +92,43 @@ def parse_case(text: str, source: str) -> UseCase:
     Raises:
         CaseError: with every fault.
     """
+    return build_case(_mapping(text, source), source)
+
+
+def numbers_read(text: str, source: str) -> tuple[str, ...]:
+    """How numbers of a use case were read that are not written plainly: `examples: '3.000' read as 3,000`.
+
+    Raises:
+        CaseError: if the text is no YAML mapping.
+    """
+    found = []
+    for name, value in _mapping(text, source).items():
+        if isinstance(value, str) and name in asks() and asks()[name].unit:
+            with contextlib.suppress(NumberFault):
+                echo = read_number(value, _kind(name)).echo
+                found += [f"{name}: {echo}"] if echo else []
+    return tuple(found)
+
+
+def _mapping(text: str, source: str) -> dict[Any, object]:
+    """A YAML mapping whose numbers are still as they were written: YAML would make 3.0 of 3.000."""
     import yaml
 
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class AsWritten(base):  # type: ignore[misc]
+        yaml_implicit_resolvers: ClassVar = {
+            first: [(tag, pattern) for tag, pattern in found if not tag.endswith((":int", ":float"))]
+            for first, found in base.yaml_implicit_resolvers.items()
+        }
+
     try:
-        raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError) as fault:
-        raise CaseError(f"{source} is not valid YAML.", got=" ".join(str(fault).split())) from None
+        raw = yaml.load(text, Loader=AsWritten)
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        raise CaseError(f"{source} is not valid YAML.", got=" ".join(str(fault).split())[:200]) from None
     if not isinstance(raw, dict):
         raise CaseError(f"{source} holds no use case.", got=type(raw).__name__, allowed="a YAML mapping")
-    return build_case(raw, source)
+    return raw
 
 
 def build_case(raw: Mapping[str, object], source: str = "the use case") -> UseCase:
@@ -146,7 +185,7 @@ def read_field(name: str, value: object) -> Any:
 
 
 def _in_range(name: str, value: object) -> Any:
-    number = _money(value) if name in _MONEY else _number(value)
+    number = _money(value) if name in _MONEY else _number(value, _kind(name))
     ask: Ask = asks()[name]
     amount = float(number)
     if ask.low is not None and (amount < ask.low or (ask.above and amount == ask.low)):
@@ -207,28 +246,36 @@ def _bool(value: object) -> bool:
     raise _Fault(f"must be yes or no; got {value!r}")
 
 
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise _Fault(f"must be a number; got {value!r}")
-    try:
-        number = float(str(value).strip().replace("_", ""))
-    except ValueError:
-        raise _Fault(f"must be a number; got {value!r}") from None
+def _number(value: object, kind: NumberKind) -> float:
+    number = float(_decimal(value, kind, "a number"))
     if not math.isfinite(number):
         raise _Fault(f"must be a finite number; got {value!r}")
     return number
 
 
 def _money(value: object) -> Decimal:
+    return _decimal(value, "amount", "an amount without a currency sign")
+
+
+def _decimal(value: object, kind: NumberKind, what: str) -> Decimal:
+    """A number given as one, or as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise _Fault(f"must be an amount; got {value!r}")
-    try:
-        amount = Decimal(str(value).strip().replace("_", ""))
-    except InvalidOperation:
-        raise _Fault(f"must be an amount without a currency sign; got {value!r}") from None
-    if not amount.is_finite():
-        raise _Fault(f"must be an amount; got {value!r}")
-    return amount
+        raise _Fault(f"must be {what}; got {value!r}")
+    if isinstance(value, str):
+        try:
+            return read_number(value, kind).value
+        except NumberFault as fault:
+            raise _Fault(f"must be {what}; {fault}") from None
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise _Fault(f"must be {what} that is finite; got {value!r}")
+    return number
+
+
+def _kind(name: str) -> NumberKind:
+    """What one mark before three digits means in a field."""
+    small = name in _MONEY or asks()[name].unit in _SMALL_UNITS
+    return "amount" if small else "count"
 
 
 def _part(value: object, kind: type[Any], readers: Mapping[str, Callable[[object], Any]]) -> dict[str, Any]:
@@ -279,14 +326,14 @@ def _rate_amount(value: object) -> Decimal:
 
 
 def _share(value: object) -> float:
-    number = _number(value)
+    number = _number(value, "amount")
     if not 0 <= number <= 1:
         raise _Fault(f"must lie within 0 and 1 (a share: 0.93, not 93); got {value}")
     return number
 
 
 def _above_zero(value: object) -> float:
-    number = _number(value)
+    number = _number(value, "count")
     if number <= 0:
         raise _Fault(f"must be above 0; got {value}")
     return number
@@ -382,4 +429,4 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
-    return str(value) if isinstance(value, Decimal) else value
+    return unambiguous(value) if isinstance(value, Decimal) else value

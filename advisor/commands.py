@@ -14,8 +14,8 @@ from pathlib import Path
 from advisor.advice import Advice, plain
 from advisor.assumed import load_assumptions, rates
 from advisor.bands import load_bands
-from advisor.case_file import load_case, parse_case
-from advisor.cost.money import decimal, from_usd
+from advisor.case_file import numbers_read, parse_case, read_case_text
+from advisor.cost.money import from_usd, typed
 from advisor.economics import Market
 from advisor.errors import CaseError
 from advisor.prices import PriceOptions, open_book, price_sheet
@@ -48,8 +48,10 @@ def advise(path: Path, prices: CommandPrices) -> Advice:
         CaseError: if the use case or the date cannot be used.
         CostError: if a price is not known.
     """
-    case = read_case(path, prices)
-    return recommend(case, Basis(rubric=load_rubric(), market=open_market(case, prices), bands=load_bands()))
+    case, read = _read(path, prices)
+    basis = Basis(rubric=load_rubric(), market=open_market(case, prices), bands=load_bands())
+    advice = recommend(case, basis)
+    return replace(advice, notes=(*advice.notes, *read))
 
 
 def read_case(path: Path, prices: CommandPrices) -> UseCase:
@@ -59,11 +61,18 @@ def read_case(path: Path, prices: CommandPrices) -> UseCase:
         CaseError: if it cannot be used.
         CostError: if the machine hour is no amount.
     """
-    case = parse_case(sys.stdin.read(), "stdin") if str(path) == "-" else load_case(path)
+    return _read(path, prices)[0]
+
+
+def _read(path: Path, prices: CommandPrices) -> tuple[UseCase, tuple[str, ...]]:
+    """A use case, and how its numbers were read where that is not plain."""
+    piped = str(path) == "-"
+    text, source = (sys.stdin.read(), "stdin") if piped else (read_case_text(path), path.name)
+    case, read = parse_case(text, source), numbers_read(text, source)
     if prices.machine_hour is None:
-        return case
-    hour = from_usd(decimal(prices.machine_hour, "price of a machine hour"), case.currency, rates(case))
-    return replace(case, machine_hour_cost=hour)
+        return case, read
+    hour = from_usd(typed(prices.machine_hour, "price of a machine hour"), case.currency, rates(case))
+    return replace(case, machine_hour_cost=hour), read
 
 
 def open_market(case: UseCase, prices: CommandPrices) -> Market:

@@ -13,6 +13,7 @@ from advisor.cost.ledger import LedgerLine
 from advisor.cost.money import format_money, from_usd
 from advisor.cost.tco import Against, against
 from advisor.economics import Market, option_tco
+from advisor.numbers import figure
 from advisor.predict import incumbent_tco, incumbent_usd_per_1k, running_per_1k, stand_ins
 from advisor.rubric import Option, load_rubric
 from advisor.swing_view import CostSwing, cost_swings
@@ -130,12 +131,13 @@ def cost_text(sheet: CostSheet) -> str:
                 show(None if usd is None else Decimal(str(usd)))
                 for usd in (swing.usd_at_low, swing.usd_at_high)
             )
-            lines.append(
-                f"  hangs on            {swing.field} {swing.low:,g} to {swing.high:,g}{said}: {ends}"
-            )
+            moved = f"{swing.field} {figure(swing.low)} to {figure(swing.high)}{said}"
+            lines.append(f"  hangs on            {moved}: {ends}")
         lines.append("")
     for a in sheet.assumed:
-        lines.append(f"assumed {a.key}: {a.likely:,g} {a.unit} ({a.low:,g} to {a.high:,g}) [{a.source}]")
+        lines.append(
+            f"assumed {a.key}: {figure(a.likely)} {a.unit} ({figure(a.low)} to {figure(a.high)}) [{a.source}]"
+        )
     lines += [f"note: {note}" for note in sheet.notes]
     lines.append("Wrong answers are not counted here: no accuracy is known before it is measured.")
     return ascii_safe("\n".join(lines) + "\n")

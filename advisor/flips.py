@@ -15,6 +15,7 @@ from typing import Any
 from advisor.advice import Answer, Flip, OpenQuestion
 from advisor.assumed import Scenario, resolve
 from advisor.economics import Market, without_changes
+from advisor.numbers import figure
 from advisor.rubric import Option, Rubric
 from advisor.scoring import Scores, pair_answer, score
 from advisor.use_case import (
@@ -250,6 +251,6 @@ def _word(value: Any) -> str:
         case tuple():
             return ", ".join(str(part.value) for part in value) or "nothing"
         case float() | int():
-            return f"{value:,g}" if value < 1e6 else f"{value:,.0f}"
+            return figure(value)
         case _:
             return str(value.value)

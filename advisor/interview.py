@@ -15,7 +15,7 @@ import typer
 
 from advisor.case_file import _BOOLS as YES_NO
 from advisor.case_file import _ENUMS as CHOICES
-from advisor.case_file import build_case, dump_case, load_case, read_field
+from advisor.case_file import build_case, dump_case, load_case, numbers_read, read_field
 from advisor.errors import CaseError
 from advisor.use_case import Ask, Problem, Task, UseCase, asks, facts_needed
 
@@ -154,6 +154,8 @@ def _ask_one(name: str, ask: Ask, raw: dict[str, Any]) -> Any:
             if value is None:
                 return None
             case = build_case({"name": "so far", **raw, name: answer})
+            for echo in numbers_read(f"{name}: {json.dumps(answer)}", "the answer"):
+                typer.echo(f"  {echo}", err=True)
         except ValueError as fault:
             typer.echo(f"  {str(fault).splitlines()[-1].strip(' -')}", err=True)
             continue

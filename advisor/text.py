@@ -8,6 +8,7 @@ from decimal import Decimal
 from advisor.advice import Advice, Answer, MoneySpan, OptionAdvice, Prediction, Span
 from advisor.assumed import rates
 from advisor.cost.money import format_money, from_usd
+from advisor.numbers import figure
 
 WIDTH = 96
 
@@ -209,7 +210,11 @@ def _changes(advice: Advice) -> str:
         return f"What would change the answer\n  {nothing}"
     lines = ["What would change the answer"]
     for flip in advice.flips:
-        now = "" if flip.field == "api_price" else f" (now {flip.now:g}{', assumed' if flip.assumed else ''})"
+        now = (
+            ""
+            if flip.field == "api_price"
+            else f" (now {figure(flip.now)}{', assumed' if flip.assumed else ''})"
+        )
         lines.append(_wrap(f"{flip.sentence}{now}", indent="    ", first="  "))
     return "\n".join(lines)
 
@@ -237,7 +242,7 @@ def _assumed(advice: Advice, *, verbose: bool) -> str:
         lines.append("Assumed, as nobody said")
         for a in advice.assumptions:
             source = f" [{a.source}]" if verbose else ""
-            text = f"{a.field}: {a.likely:,g} {a.unit} ({a.low:,g} to {a.high:,g}){source}"
+            text = f"{a.field}: {figure(a.likely)} {a.unit} ({figure(a.low)} to {figure(a.high)}){source}"
             lines.append(_wrap(text, indent="    ", first="  "))
     if advice.unknown:
         lines.append(_wrap("Not scored, as not known: " + ", ".join(advice.unknown), indent="  ", first=""))

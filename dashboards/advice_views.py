@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.advice import Advice, Answer, Contribution, OptionAdvice, Prediction
+from advisor.numbers import figure
 from advisor.rubric import Option as AdvisedOption
 from advisor.text import money_span
 from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Spec, intervals
@@ -153,8 +154,8 @@ def assumption_table(advice: Advice) -> Table:
             Row(
                 cells=(
                     Cell(text=one_line(a.field.replace("_", " ")), interval=one_line(a.unit)),
-                    Cell(text=f"{a.likely:,g}"),
-                    Cell(text=f"{a.low:,g} to {a.high:,g}"),
+                    Cell(text=figure(a.likely)),
+                    Cell(text=f"{figure(a.low)} to {figure(a.high)}"),
                     Cell(text=one_line(a.source)),
                 )
             )

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from advisor.cost.errors import CostError
+from advisor.numbers import NumberFault, read_number
 
 Currency = Literal["USD", "EUR"]
 CURRENCIES: tuple[Currency, ...] = ("USD", "EUR")
@@ -38,6 +39,18 @@ class ExchangeRate:
             raise CostError("Unknown currency.", got=self.currency, allowed=", ".join(CURRENCIES))
         if not self.per_usd.is_finite() or self.per_usd <= 0:
             raise CostError("An exchange rate must be above 0.", got=self.per_usd)
+
+
+def typed(text: str, what: str = "amount") -> Decimal:
+    """A non-negative amount as a person typed it, by the rule of `advisor.numbers`.
+
+    Raises:
+        CostError: if it is none, or could be two.
+    """
+    try:
+        return decimal(read_number(text, "amount").value, what)
+    except NumberFault as fault:
+        raise CostError(f"The {what} cannot be read: {fault}.", got=text) from None
 
 
 def decimal(value: object, what: str = "amount") -> Decimal:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from advisor.cost.errors import CostError
-from advisor.cost.money import ExchangeRate, decimal, to_usd
+from advisor.cost.money import ExchangeRate, decimal, to_usd, typed
 from advisor.cost.price import DatedRates, LongContext, Rates, Schedule
 from advisor.cost.price_book import split_model
 
@@ -84,8 +84,8 @@ def parse_override(text: str, source: str = "command line") -> Schedule:
         raise CostError(
             "A price is written provider/model=INPUT/OUTPUT, in dollars per million tokens.", got=text
         )
-    output = decimal(parts[1], "output price")
-    rates = Rates(input=decimal(parts[0], "input price"), output=output, reasoning=output)
+    output = typed(parts[1], "output price")
+    rates = Rates(input=typed(parts[0], "input price"), output=output, reasoning=output)
     return Schedule(
         provider=provider,
         resolved=model,

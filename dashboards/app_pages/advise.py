@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +15,7 @@ from advisor.commands import CommandPrices, open_market
 from advisor.cost.errors import CostError
 from advisor.cost.money import CURRENCIES
 from advisor.errors import CaseError
+from advisor.numbers import figure
 from advisor.recommend import Basis, recommend
 from advisor.rubric import load_rubric
 from advisor.use_case import UseCase, asks_for_labels
@@ -30,6 +32,7 @@ BLANK = "a blank form"
 OPEN_GROUPS = ("The task", "What it has to know")
 KEPT = "case-kept"
 SHOWN = 3  # open questions shown before 'more'
+CAN_WRITE_PDF = find_spec("typst") is not None
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)  # type: ignore[untyped-decorator]
@@ -230,7 +233,7 @@ def what_would_change(advice: Advice) -> None:
     """Flip points, open answers, and what a measurement takes."""
     st.subheader("What would change the answer", anchor=False)
     flips = [
-        f"{one.sentence} (now {one.now:,g}{', assumed' if one.assumed else ''})"
+        f"{one.sentence} (now {figure(one.now)}{', assumed' if one.assumed else ''})"
         if one.field != "api_price"
         else one.sentence
         for one in advice.flips
@@ -285,8 +288,11 @@ def take_away(case_text: str, *, measurable: bool) -> None:
             icon=":material/picture_as_pdf:",
             on_click="ignore",
             width="stretch",
+            disabled=not CAN_WRITE_PDF,
         )
         st.caption("This form for `advisor assess`, and what is predicted, to hand on.")
+        if not CAN_WRITE_PDF:  # a download that fails after the click says nothing on the page
+            pieces.command("pip install 'tune-or-retrieve[pdf]'", "is what the PDF needs")
     if not measurable:
         two.info(NOT_BUILT, icon=":material/science_off:")
         return

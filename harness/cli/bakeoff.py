@@ -32,6 +32,7 @@ from harness.cli.options import (
     Timeout,
     make_context,
     split_names,
+    typed_amount,
 )
 from harness.cli.progress import open_progress
 from harness.errors import (
@@ -182,7 +183,7 @@ def bakeoff(
         seed=seed,
         train_seeds=split_names(seeds),
         margin=margin,
-        machine_hour_usd=machine_hour_usd,
+        machine_hour_usd=_typed_hour(machine_hour_usd),
         price_date=price_date,
     )
     plan, remarks = draft_plan(request, context)
@@ -191,6 +192,10 @@ def bakeoff(
     if plan_out is not None:
         _write_plan(plan, plan_out)
     _go(plan, context, dry_run=dry_run, as_json=as_json)
+
+
+def _typed_hour(text: str | None) -> str | None:
+    return None if text is None else f"{typed_amount(text, '--machine-hour-usd'):f}"
 
 
 def plan(

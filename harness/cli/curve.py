@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context, split_names
+from harness.cli.options import (
+    DEFAULT_RUNS,
+    Json,
+    Offline,
+    Runs,
+    Threads,
+    make_context,
+    split_names,
+    typed_amount,
+)
 from harness.cli.progress import open_progress
 from harness.errors import IncompleteRun, UsageError
 
@@ -152,10 +160,7 @@ def _price(text: str | None) -> ExamplePrice | None:
         return None
     from harness.measure.curve import ExamplePrice
 
-    try:
-        usd = Decimal(text)
-    except InvalidOperation as error:
-        raise UsageError("--example-usd is no amount.", got=text, allowed="a number, such as 0.40") from error
-    if not usd.is_finite() or usd < 0:
+    usd = typed_amount(text, "--example-usd")
+    if usd < 0:
         raise UsageError("--example-usd must be at least 0.", got=text)
     return ExamplePrice(usd=usd, source="--example-usd")

@@ -6,12 +6,13 @@ import csv
 import io
 import os
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.numbers import NumberFault, read_number
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -144,13 +145,27 @@ def make_context(
 def _money(text: str | None) -> Decimal | None:
     if text is None:
         return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise UsageError("--budget-usd is no amount.", got=text, allowed="a number, such as 2.50") from error
-    if not amount.is_finite() or amount <= 0:
+    amount = typed_amount(text, "--budget-usd")
+    if amount <= 0:
         raise UsageError("--budget-usd must be above 0.", got=text)
     return amount
+
+
+def typed_amount(text: str, option: str) -> Decimal:
+    """An amount that an option was given, by the rule of `advisor.numbers`; said where it was not plain.
+
+    Raises:
+        UsageError: if it is none, or could be two.
+    """
+    try:
+        found = read_number(text, "amount")
+    except NumberFault as fault:
+        raise UsageError(
+            f"{option} is no amount: {fault}.", got=text, allowed="a number, such as 2.50"
+        ) from fault
+    if found.echo:
+        typer.echo(f"{option}: {found.echo}", err=True)
+    return found.value
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:

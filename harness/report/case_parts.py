@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from advisor.advice import Advice, Contribution, Flip, MoneySpan, OptionAdvice, Prediction
+from advisor.numbers import figure
 from harness.records import Option
 from harness.report.charts import Axis, Interval, interval_chart
 from harness.report.palette import OPTION_COLOURS
@@ -54,11 +55,19 @@ class CaseDossier:
         if self.currency.code != "USD":
             rate = f" 1 US dollar = {self.currency.per_usd} {self.currency.code}"
             rate += f" ({one_line(self.currency.source)})."
-        volume = "the assumed volume" if case.queries_per_month is None else f"{case.queries_per_month:,.0f}"
+        volume = self._stated_or_assumed("queries_per_month", case.queries_per_month)
+        horizon = self._stated_or_assumed("horizon_months", case.horizon_months)
         return self.cites.cite(
             f"Money: reckoned before any run for {volume} queries a month over "
-            f"{case.horizon_months:g} months; machine hours are illustrative unless given.{rate}"
+            f"{horizon} months; machine hours are illustrative unless given.{rate}"
         )
+
+    def _stated_or_assumed(self, field: str, stated: float | None) -> str:
+        """A figure of the use case, or the likely one that stood in for it; 'unknown' without either."""
+        if stated is not None:
+            return figure(stated)
+        found = next((one for one in self.advice.assumptions if one.field == field), None)
+        return UNKNOWN if found is None else f"an assumed {figure(found.likely)}"
 
 
 def money_span(dossier: CaseDossier, span: MoneySpan) -> str:
@@ -281,7 +290,7 @@ def _change(dossier: CaseDossier) -> Part:
 def _now(flip: Flip) -> str:
     if flip.field == "api_price":
         return ""
-    return f" (now {flip.now:g}{', assumed' if flip.assumed else ''})"
+    return f" (now {figure(flip.now)}{', assumed' if flip.assumed else ''})"
 
 
 def _assumed(dossier: CaseDossier) -> Part:
@@ -294,8 +303,8 @@ def _assumed(dossier: CaseDossier) -> Part:
             Row(
                 cells=(
                     Cell(text=one_line(found.field).replace("_", " ")),
-                    Cell(text=f"{found.likely:,g}"),
-                    Cell(text=f"{found.low:,g} to {found.high:,g}"),
+                    Cell(text=figure(found.likely)),
+                    Cell(text=f"{figure(found.low)} to {figure(found.high)}"),
                     Cell(text=one_line(found.unit)),
                     Cell(text=outside(found.source, 200)),
                 )

@@ -162,6 +162,14 @@ def test_interview_asks_again_after_a_bad_answer(tmp_path):
     assert "allowed: classification" in done.stderr and load_case(out).task.value == "writing"
 
 
+def test_interview_says_how_it_read_a_number(tmp_path):
+    out = tmp_path / "case.yaml"
+    out.write_text("name: t\ntask: writing\nproblems: [style]\nneeds_facts: false\n")
+    done = run("interview", str(out), stdin="3.000\n1.200\n2'500\nq\n")
+    assert "'3.000' read as 3,000" in done.stderr
+    assert load_case(out).examples == 3000
+
+
 def test_the_short_interview_is_short():
     assert len(questions({"name": "x"}, everything=False)) <= 12
     assert len(questions({"name": "x"}, everything=True)) > 30

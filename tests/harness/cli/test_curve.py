@@ -76,7 +76,7 @@ def test_the_price_of_an_example_comes_from_the_case_or_a_flag(
         (("--arms", "route"), "allowed: classical"),
         (("--example-usd", "cheap"), "no amount"),
         (("--example-usd", "-1"), "at least 0"),
-        (("--example-usd", "nan"), "at least 0"),
+        (("--example-usd", "nan"), "is no number"),
         (("--case", "nowhere.yaml"), "no such use case"),
         (("--target", "93"), "0.93 for 93 %"),
     ],

@@ -12,8 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from advisor.advice import Advice, MoneySpan, ToSettle
+from advisor.case_file import dump_case, parse_case
 from advisor.commands import CommandPrices, advise
 from advisor.rubric import Option
+from advisor.use_case import asks
 from harness.cli.app import app
 from harness.errors import UsageError
 from harness.report.dress import Dress
@@ -134,3 +136,47 @@ def test_the_command_takes_a_case(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     (path,) = tmp_path.iterdir()
     assert "Acme" in path.read_text(encoding="utf-8")
+
+
+SHORTEST = "name: support\n"
+
+
+@pytest.mark.parametrize("case", [None, *EXAMPLES], ids=lambda path: path.stem if path else "shortest")
+def test_every_format_is_written_for_every_case(case: Path | None, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    path = case or tmp_path / "support.yaml"
+    if case is None:
+        path.write_text(SHORTEST)
+    said = CliRunner().invoke(
+        app, ["report", str(path), "-f", "text,pdf,html,json", "-o", str(tmp_path / "out")]
+    )
+    assert said.exit_code == 0, said.output
+    written = {file.suffix: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    assert written.keys() == {".pdf", ".html", ".json"}
+    assert written[".pdf"].startswith(b"%PDF") and b"None" not in written[".html"]
+
+
+def test_the_shortest_case_names_what_stood_in(tmp_path: Path) -> None:
+    path = tmp_path / "support.yaml"
+    path.write_text(SHORTEST)
+    page = render_html(case_paper(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run"), (), (), ())
+    assert "an assumed 10,000 queries a month over an assumed 12 months" in " ".join(page.split())
+
+
+def test_any_answer_may_be_missing(tmp_path: Path) -> None:
+    """Every figure of a full case is left out once; what needs it says unknown, and nothing fails."""
+    whole = (ROOT / "examples" / "ticket-routing.yaml").read_text()
+    case = parse_case(whole, "case")
+    for field, ask in asks().items():
+        if ask.unit and getattr(case, field) is not None:
+            path = tmp_path / "case.yaml"
+            path.write_text(dump_case(replace(case, **{field: None})))
+            paper = case_paper(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run")
+            assert "None" not in render_html(paper, (), (), ()), field
+
+
+def test_how_a_number_was_read_stands_in_the_advice(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text(f"{SHORTEST}queries_per_month: 3.000\n")
+    said = CliRunner().invoke(app, ["report", str(path)])
+    assert "queries_per_month: '3.000' read as 3,000" in said.output
