@@ -343,6 +343,7 @@ class ModelIdentity:
         precision: 'bf16', 'fp32', 'q4_1', …; '' when unknown.
         location: 'local' (this process), 'loopback' (a server on this machine) or 'remote'.
         parameters: number of weights, None when unknown.
+        decides: what else decides its answers, by name: digests of its files, address, device, libraries.
     """
 
     id: str
@@ -350,6 +351,7 @@ class ModelIdentity:
     precision: str = ""
     location: Literal["local", "loopback", "remote"]
     parameters: int | None = None
+    decides: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,22 +9,25 @@
         unseen_labels.json   labels that were left out of a training, where that was asked for
         data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
+        accepted.json     files that were changed after the run was closed, and taken as they were
         artefacts/        tuned models
         curves/           learning curves, where any were asked for (`harness.pipelines.curves`)
         results.json      what the run concludes (`harness.results.RunResults`)
         answers.json      by arm: the answer to each test item as a number, for reading a few of many
         manifest.json     environment and digests of the files above; written last, atomically
 
-A folder without a manifest is an incomplete run.
+A folder without a manifest is an incomplete run. What a manifest has a digest of is checked before it is
+shown or scored (`RunFolder.check`).
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +37,7 @@ from typing import TypeVar
 from harness.environment import Environment
 from harness.errors import IncompleteRun, StoreError, UsageError, command
 from harness.harm import UnseenLabels
-from harness.journal import Journal
+from harness.journal import Journal, examine
 from harness.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
 from harness.records import Evalset, Finding, Item, Label
 from harness.results import RunResults
@@ -42,9 +45,15 @@ from harness.run_lock import writing
 from harness.serial import decode, decode_item, decode_results, encode
 
 ANSWERS = "answers.json"
+JOURNAL = "journal.sqlite"
+ACCEPTED = "accepted.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
 UNSEEN = "unseen_labels.json"
-_FROM_JOURNAL = frozenset({"results.json", ANSWERS})
+FROM_JOURNAL = frozenset({"results.json", ANSWERS})
+"""Files that are made from the others, and can be made again."""
+
+_ALWAYS = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
+_SOMETIMES = (ANSWERS, OUT_OF_SCOPE, UNSEEN, "imports.json", "tuned.json", ACCEPTED)
 _LOOKS = "test_looks.jsonl"
 _MARKS = ("lock.json", "items.jsonl", "results.json")
 _T = TypeVar("_T")
@@ -69,6 +78,14 @@ class Manifest:
     wall_s: float
     environment: Environment
     files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Files that were not what a run was closed with, and that its user took as they were."""
+
+    files: tuple[str, ...]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +146,7 @@ class RunFolder:
 
     def journal(self, *, read_only: bool = False) -> Journal:
         """Open the journal."""
-        return Journal(self.root / "journal.sqlite", read_only=read_only)
+        return Journal(self.root / JOURNAL, read_only=read_only)
 
     def lock(self) -> Lock:
         """When the plan was locked, under which digest."""
@@ -233,15 +250,18 @@ class RunFolder:
 
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
-        files = ["plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json"]
-        files += [name for name in (ANSWERS, OUT_OF_SCOPE, UNSEEN) if (self.root / name).exists()]
+        names = [*_ALWAYS, *(name for name in _SOMETIMES if (self.root / name).exists())]
+        files = {name: _sha256(self.root / name) for name in names}
+        if (self.root / JOURNAL).exists():
+            with self.journal(read_only=True) as journal:
+                files[JOURNAL] = journal.content_digest()
         manifest = Manifest(
             run_id=self.run_id,
             plan_digest=self.lock().plan_digest,
             finished_at=finished_at,
             wall_s=wall_s,
             environment=environment,
-            files={name: _sha256(self.root / name) for name in files},
+            files=files,
         )
         write_atomically(self.root / "manifest.json", encode(manifest, indent=1) + "\n")
 
@@ -250,6 +270,69 @@ class RunFolder:
         if not (self.root / "manifest.json").exists():
             return None
         return self._record("manifest.json", lambda text: decode(Manifest, text))
+
+    def changed(self, *, journal: bool = True) -> tuple[str, ...]:
+        """Files that are not what the run was closed with any more; none of a run that is not closed.
+
+        Args:
+            journal: whether the answers are read through as well.
+        """
+        closed = self.manifest()
+        if closed is None:
+            return ()
+        found = [name for name in closed.files if name != JOURNAL and not self.as_it_was(closed, {name})]
+        if journal and closed.files.get(JOURNAL, "") not in ("", self._journal_digest()):
+            found.append(JOURNAL)
+        return tuple(found)
+
+    def as_it_was(self, closed: Manifest, names: Collection[str]) -> bool:
+        """Whether files, the journal not among them, are those that a manifest has the digests of."""
+        return all(closed.files.get(name) in (None, _sha256(self.root / name)) for name in names)
+
+    def check(self, *, but: Collection[str] = (), journal: bool = True) -> None:
+        """Refuse a closed run that holds anything but what it was closed with.
+
+        Args:
+            but: files that are not going to be read.
+            journal: whether the answers are read through as well.
+
+        Raises:
+            StoreError: naming the files, and the way on.
+        """
+        found = [name for name in self.changed(journal=journal) if name not in but]
+        if not found:
+            return
+        again = self.command("score", "--store")
+        run = f"{again}   # measures again from the journal"
+        if not FROM_JOURNAL.issuperset(found):
+            run = f"{again} --accept-changes   # takes them as they are; every report will say so"
+        if found == [JOURNAL] and (self.root / JOURNAL).exists() and examine(self.root / JOURNAL):
+            run = f"{self.command('resume')}   # names the damage, and what it would ask again"
+        raise StoreError(
+            f"{', '.join(found)} of run {self.run_id} "
+            f"{'was' if len(found) == 1 else 'were'} changed after the run was closed.",
+            got=str(self.root),
+            allowed="the files as they were; bring them back from a copy",
+            run=run,
+        )
+
+    def accept(self, files: Sequence[str], now: datetime) -> None:
+        """Note that changed files were taken as they are."""
+        noted = (*self.accepted(), Accepted(files=tuple(files), at=now))
+        write_atomically(self.root / ACCEPTED, encode(noted, indent=1) + "\n")
+
+    def accepted(self) -> tuple[Accepted, ...]:
+        """What was changed after the run was closed and taken as it was, oldest first."""
+        if not (self.root / ACCEPTED).exists():
+            return ()
+        return self._record(ACCEPTED, lambda text: decode(tuple[Accepted, ...], text))
+
+    def _journal_digest(self) -> str:
+        """The digest of the journal's content; of a damaged or missing one, one that no journal has."""
+        path = self.root / JOURNAL
+        if not path.exists():
+            return "missing"
+        return _content_digest(path, *(_mark(path.with_name(path.name + end)) for end in ("", "-wal")))
 
     def discard_if_empty(self) -> None:
         """Remove the folder of a run whose rows could not be read: nothing was computed in it."""
@@ -273,7 +356,7 @@ class RunFolder:
         try:
             return read(text)
         except StoreError as error:
-            again = self.command("score", "--store") if name in _FROM_JOURNAL else None
+            again = self.command("score", "--store") if name in FROM_JOURNAL else None
             raise StoreError(
                 f"{name} of run {self.run_id} is damaged, or of another version.",
                 got=error.got,
@@ -415,4 +498,28 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """The sha256 of a file; of one that cannot be read, one that no file has."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "missing"
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _content_digest(path: Path, *marks: tuple[int, ...]) -> str:
+    """A page reads a run over and over: the journal is read through once until it is written again."""
+    try:
+        with Journal(path, read_only=True) as journal:
+            return "damaged" if journal.damage() else journal.content_digest()
+    except StoreError:
+        return "damaged"

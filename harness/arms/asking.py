@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.arms.base import Explained
 from harness.models.base import ChatModel, ChatReply, ChatRequest
-from harness.prompts.classification import PROMPT_VERSION, PromptLimits, answer_text
-from harness.records import ArmId, Failure, Item, Label, Outcome, Prediction, Timing
+from harness.prompts.classification import PROMPT_VERSION, Example, PromptLimits, answer_text, render
+from harness.records import (
+    ArmId,
+    Failure,
+    Item,
+    Label,
+    ModelIdentity,
+    Option,
+    Outcome,
+    Prediction,
+    Timing,
+)
 
 
 def choices_of(labels: Sequence[Label]) -> tuple[str, ...]:
@@ -23,11 +35,32 @@ def model_config(
     identity = model.identity
     return {
         "arm": str(arm),
-        "model": [identity.id, identity.revision, identity.precision],
-        "prompt": PROMPT_VERSION,
+        "model": model_facts(identity),
+        "prompt": {"version": PROMPT_VERSION, "wording": wording_of(arm.option, labels, limits)},
         "limits": dataclasses.asdict(limits),
         "labels": [[label.name, label.definition] for label in labels],
+        "choices": list(choices_of(labels)),
     }
+
+
+def model_facts(identity: ModelIdentity) -> dict[str, object]:
+    """What is known about a model that decides its answers."""
+    return {
+        "id": identity.id,
+        "revision": identity.revision,
+        "precision": identity.precision,
+        **dict(identity.decides),
+    }
+
+
+def wording_of(option: Option, labels: Sequence[Label], limits: PromptLimits) -> str:
+    """Sha256 (hex) of the messages of a made-up item: a changed word of the prompt changes it."""
+    long = "word " * (limits.item_chars // 4)
+    item = Item(id="", text=f"How do I change my address? {long}", label="")
+    examples = [Example(text=f"Where is my parcel? {long}", label=labels[0].name if labels else "")]
+    messages = render(option, item, labels=labels, examples=examples, limits=limits)
+    written = [[message.role, message.content] for message in messages]
+    return hashlib.sha256(json.dumps(written).encode()).hexdigest()
 
 
 def ask_all(

@@ -30,6 +30,9 @@ from harness.records import (
     Timing,
 )
 
+KEY_VERSION = 2
+"""Raised when what decides an answer is counted otherwise, so that no older key is taken for a newer one."""
+
 Say = Callable[[str], None]
 
 
@@ -100,7 +103,12 @@ class Arm(Protocol):
 
 def config_digest(config: Mapping[str, object]) -> str:
     """Sha256 (hex) of a configuration."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(canonical(config).encode()).hexdigest()
+
+
+def canonical(config: Mapping[str, object]) -> str:
+    """A configuration as JSON; the same one always gives the same text."""
+    return json.dumps(config, sort_keys=True, default=str)
 
 
 def items_digest(items: Sequence[Item]) -> str:

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.arms.asking import model_facts
 from harness.arms.base import Explained, Material, items_digest, shared_time
 from harness.errors import DataError, MissingExtra
 from harness.models.base import EmbeddingModel
+from harness.models.deciding import versions_of
 from harness.records import ArmId, Fitted, Item, Outcome, Prediction, Timing
 
 Logits = NDArray[np.float64]
@@ -40,6 +42,17 @@ TFIDF = tuple(Candidate(features="tfidf", head="svm", c=c) for c in (0.3, 1.0))
 BOTH = tuple(Candidate(features="both", head="svm", c=c) for c in (0.3, 1.0))
 EMBEDDING = tuple(Candidate(features="embedding", head="logistic", c=c) for c in (3.0, 10.0, 30.0))
 
+# The settings below decide answers: what stands here is what the arm's configuration says.
+_WORDS: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "strip_accents": "unicode"}
+_LETTERS: dict[str, Any] = {
+    "analyzer": "char_wb",
+    "ngram_range": (2, 5),
+    "sublinear_tf": True,
+    "min_df": 2,
+}
+_SVM: dict[str, Any] = {}
+_LOGISTIC: dict[str, Any] = {"max_iter": 1000}
+
 
 class ClassicalArm:
     """The best linear head on dev, with a distribution over the labels."""
@@ -56,13 +69,15 @@ class ClassicalArm:
 
     @property
     def config(self) -> Mapping[str, object]:
-        """Candidates, embedding model and seed."""
-        embedder = self._embedder.identity if self._embedder else None
+        """Candidates with their settings, embedding model, libraries and seed."""
         return {
             "arm": str(self.id),
             "candidates": [candidate.name for candidate in self._candidates()],
-            "embedding": [embedder.id, embedder.revision] if embedder else None,
+            "tfidf": {"words": _WORDS, "letters": _LETTERS},
+            "heads": {"svm": _SVM, "logistic": _LOGISTIC},
+            "embedding": model_facts(self._embedder.identity) if self._embedder else None,
             "seed": self._seed,
+            **dict(versions_of("scikit-learn", "scipy", "numpy")),
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
@@ -172,8 +187,8 @@ def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:
     from sklearn.pipeline import make_union
 
     union = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode"),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2),
+        TfidfVectorizer(**_WORDS),
+        TfidfVectorizer(**_LETTERS),
     )
     try:
         union.fit(texts)
@@ -207,9 +222,9 @@ def _fit(
 
     model: Any
     if candidate.head == "svm":
-        model = LinearSVC(C=candidate.c, random_state=seed)
+        model = LinearSVC(C=candidate.c, random_state=seed, **_SVM)
     else:
-        model = LogisticRegression(C=candidate.c, max_iter=1000, random_state=seed)
+        model = LogisticRegression(C=candidate.c, random_state=seed, **_LOGISTIC)
     model.fit(featurise(texts), labels)
 
     def scores(unseen: Sequence[str]) -> Logits:

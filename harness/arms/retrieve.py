@@ -61,7 +61,7 @@ class RetrieveArm:
         base = model_config(self.id, self._model, self._labels, self._limits)
         settings = self._settings
         return base | {
-            "index": self._index.digest,
+            "index": self._index.facts,
             "k": list(settings.k),
             "max_tokens": settings.max_tokens,
             "dev_items": settings.dev_items,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from harness.arms.asking import ask_all, ask_one, choices_of
+from harness.arms.asking import ask_all, ask_one, choices_of, wording_of
 from harness.arms.base import Explained, Material, Say
 from harness.models.base import ChatModel
 from harness.prompts.classification import (
@@ -99,10 +99,16 @@ class TuneArm:
         return {
             "arm": str(self.id),
             "tuner": dict(self._tuner.config),
-            "prompt": PROMPT_VERSION,
+            "prompt": {
+                "version": PROMPT_VERSION,
+                "wording": wording_of(self.id.option, self._labels, self._limits),
+            },
             "limits": [self._limits.item_chars, self._limits.example_chars],
             "labels": [label.name for label in self._labels],
-            "examples": [self._examples.index.digest, self._examples.k] if self._examples else None,
+            "choices": list(self._choices),
+            "examples": {"index": self._examples.index.facts, "k": self._examples.k}
+            if self._examples
+            else None,
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:

@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.options import (
     DEFAULT_RUNS,
+    AskAgain,
     Budget,
     Concurrency,
     Data,
@@ -304,6 +305,7 @@ def resume(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Call again where a call failed.")
     ] = False,
+    ask_again: AskAgain = False,
     as_json: Json = False,
     runs: Runs = DEFAULT_RUNS,
     offline: Offline = False,
@@ -328,6 +330,7 @@ def resume(
         timeout_s=timeout,
         max_retries=max_retries,
         retry_failures=retry_errors,
+        ask_again=ask_again,
     )
     folder = find_run(runs, name)
     _finish(folder, context, as_json=as_json)

@@ -63,6 +63,12 @@ Price = Annotated[
     list[str] | None,
     typer.Option("--price", help="Your own price, dollars per million tokens: openai/gpt-6-luna=0.10/0.50"),
 ]
+AskAgain = Annotated[
+    bool,
+    typer.Option(
+        "--ask-again", help="Ask again for answers that are damaged, or that another program or model gave."
+    ),
+]
 
 Data = Annotated[
     str,
@@ -116,6 +122,7 @@ def make_context(
     timeout_s: float = 60.0,
     max_retries: int = 4,
     retry_failures: bool = False,
+    ask_again: bool = False,
 ) -> Context:
     """The outside world of this command line: its environment, clock and folders."""
     from harness.environment import BusyWatch, limit_threads
@@ -138,6 +145,7 @@ def make_context(
         timeout_s=timeout_s,
         max_retries=max_retries,
         retry_failures=retry_failures,
+        ask_again=ask_again,
         watch=BusyWatch,
     )
 

@@ -105,6 +105,13 @@ def score(
     store: Annotated[
         bool, typer.Option("--store", help="Store it in the run: for older or damaged records.")
     ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="With --store: take changed files as they are; every report will say so.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure and decide again from the journal; no model is called."""
@@ -122,7 +129,13 @@ def score(
             got="--store with --price-at or --price",
             allowed="--store alone, or other prices without it",
         )
-    results = store_again(folder, context) if store else rescore(folder, context, price_date)
+    if accept_changes and not store:
+        raise UsageError("--accept-changes goes with --store.", run=folder.command("score", "--store"))
+    results = (
+        store_again(folder, context, accept_changes=accept_changes)
+        if store
+        else rescore(folder, context, price_date)
+    )
     if as_json:
         typer.echo(encode(results, indent=1))
     else:

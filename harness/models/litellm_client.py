@@ -15,8 +15,11 @@ sent, but few providers promise the same answer for it.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from harness.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.models.background import BackgroundLoop
@@ -104,7 +107,9 @@ class LitellmChat:
         self._form = form
         self._concurrency = max(1, settings.concurrency)
         self._identity = ModelIdentity(
-            id=route.model, location="loopback" if route.where.loopback else "remote"
+            id=route.model,
+            location="loopback" if route.where.loopback else "remote",
+            decides=_decides(route, form),
         )
         self._asker = Asker(
             litellm,
@@ -257,3 +262,16 @@ async def _close_connections(litellm: Any, loop_id: int) -> None:
         client = cache.pop(name)
         if asyncio.iscoroutinefunction(getattr(client, "close", None)):
             await client.close()
+
+
+def _decides(route: Route, form: Form) -> tuple[tuple[str, str], ...]:
+    """Where calls go and what is sent beside the messages; of an address what is no secret."""
+    found = urlsplit(route.where.base or "")
+    host = f"[{found.hostname}]" if ":" in (found.hostname or "") else found.hostname or ""
+    port = f":{found.port}" if found.port else ""
+    address = f"{found.scheme}://{host}{port}{found.path}" if route.where.base else "the provider's own"
+    return (
+        ("address", address),
+        ("form", json.dumps(asdict(form), sort_keys=True)),
+        ("seed", str(route.seed)),
+    )

@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.cost.usage import CountedBy, Usage
 from harness.errors import MissingExtra, ModelUnavailable
-from harness.models import embedded
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.batching import batches, common_prefix
 from harness.models.choice_tree import ChoiceTree, choice_tree
+from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.precision import choose_precision
 from harness.models.rendering import Renderer
 from harness.models.safe_weights import require_safe_adapter
@@ -105,10 +105,11 @@ class TransformersChat:
         self._answers: dict[tuple[str, ...], _Answers] = {}
         self._identity = ModelIdentity(
             id=model_id,
-            revision=_revision(folder, settings.adapter),
+            revision=_revision(folder, settings),
             precision=precision,
             location="local",
             parameters=sum(weight.numel() for weight in self._model.parameters()),
+            decides=_decides(folder, settings, self._max_context),
         )
 
     @property
@@ -312,18 +313,23 @@ def _merged(model: Any, adapter: Path) -> Any:
         ) from error
 
 
-def _revision(folder: Path, adapter: Path | None) -> str:
+def _revision(folder: Path, settings: ModelSettings) -> str:
     """The sha256 of the weights; over those of base and adapter where there is an adapter."""
-    known = embedded.digest(folder)
-    if known and adapter is None:
-        return known
-    digests = [known] if known else _weights(folder)
-    if adapter is not None:
-        digests = [*digests, *_weights(adapter)]
+    digests = weights_of(folder, settings.cache)
+    if settings.adapter is not None:
+        digests = [*digests, *weights_of(settings.adapter, settings.cache)]
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
-def _weights(folder: Path) -> list[str]:
-    return [embedded.file_sha256(path) for path in sorted(folder.glob("*.safetensors"))]
+def _decides(folder: Path, settings: ModelSettings, max_context: int) -> tuple[tuple[str, str], ...]:
+    """What else decides the answers: files, device and libraries."""
+    adapter = folder_facts(settings.adapter, settings.cache, "adapter ") if settings.adapter else ()
+    return (
+        *folder_facts(folder, settings.cache),
+        *adapter,
+        ("device", settings.device),
+        ("context", str(max_context)),
+        *versions_of("torch", "transformers", "tokenizers", *(("peft",) if adapter else ())),
+    )

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from harness.arms.base import Arm, Material, config_digest, items_digest
+from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.environment import MemoryWatch, describe_environment
-from harness.errors import DataError, UsageError, command
+from harness.errors import DataError, UsageError, UserError, command
 from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.addresses import check_addresses
+from harness.pipelines.again import Again, Wanted, asked_again, refuse, sound_journal
 from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import facts_of, load_rows, out_of_scope_rows
@@ -53,22 +54,25 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
     context.progress.stage("loading the rows", None)
     evalset = load_rows(plan, context)
     same_rows(folder, evalset)
-    folder.reopen()
-    folder.write_items(evalset)
-    folder.write_data_facts(facts_of(evalset))
-    folder.write_out_of_scope(out_of_scope_rows(plan, context))
-    looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
+    sound_journal(folder, context)
     workshop = Workshop(plan, evalset, folder, context)
     try:
         with folder.journal() as journal:
             kitchen = Kitchen(
                 plan=plan,
                 evalset=evalset,
-                out_of_scope=folder.out_of_scope(),
+                out_of_scope=out_of_scope_rows(plan, context) or folder.out_of_scope(),
                 workshop=workshop,
                 journal=journal,
                 context=context,
             )
+            if not context.ask_again:
+                refuse(folder, _asked_again(kitchen))
+            folder.reopen()  # only now: a run that cannot go on stays as it was
+            folder.write_items(evalset)
+            folder.write_data_facts(facts_of(evalset))
+            folder.write_out_of_scope(kitchen.out_of_scope)
+            looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
             for arm_plan, seed in lanes_of(plan):
                 _run_arm(kitchen, arm_plan, seed)
     finally:
@@ -124,6 +128,28 @@ class Kitchen:
     out_of_scope: tuple[Item, ...] = ()
 
 
+def _asked_again(kitchen: Kitchen) -> list[Again]:
+    """What the arms of this run would be asked again; an arm that cannot be opened says so at its turn."""
+    plan, evalset, found = kitchen.plan, kitchen.evalset, []
+    if not any(True for _ in kitchen.journal.counts()) and not kitchen.journal.settled():
+        return []
+    for arm_plan, seed in lanes_of(plan):
+        parts: dict[Pass, Sequence[Item]] = {"dev": evalset.dev, "test": evalset.test}
+        if is_first(plan, seed):
+            parts |= {"latency": evalset.test[: plan.latency.items], "out_of_scope": kitchen.out_of_scope}
+        try:
+            arm = kitchen.workshop.build(arm_plan, seed)
+        except UserError:
+            continue
+        try:
+            wanted = Wanted(arm=arm, seed=seed, facts=lane_facts(arm, evalset), parts=parts)
+            again = asked_again(wanted, kitchen.journal, plan, kitchen.context)
+        finally:
+            arm.close()
+        found += [again] if again else []
+    return found
+
+
 def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:
     context, watch = kitchen.context, MemoryWatch()
     context.progress.stage(f"{arm_plan.id}: opening", None)
@@ -166,6 +192,7 @@ def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, conte
     """Settle an arm on train and dev and let it answer dev; test is not read. Returns its lanes' config."""
     context.progress.stage(f"{arm.id}: settling on train and dev", None)
     config = lane_config(arm, evalset)
+    journal.note_config(config, canonical(lane_facts(arm, evalset)))
     _settle(arm, journal, seed, config, evalset, context)
     answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
     return config
@@ -178,9 +205,17 @@ def is_first(plan: ExperimentPlan, seed: int) -> bool:
 
 def lane_config(arm: Arm, evalset: Evalset) -> str:
     """Digest of whatever decides an arm's answers, the rows it settles on included."""
-    return config_digest(
-        {**arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
-    )
+    return config_digest(lane_facts(arm, evalset))
+
+
+def lane_facts(arm: Arm, evalset: Evalset) -> dict[str, object]:
+    """Whatever decides an arm's answers, as plain JSON values."""
+    return {
+        "keys": KEY_VERSION,
+        **arm.config,
+        "train": items_digest(evalset.train),
+        "dev": items_digest(evalset.dev),
+    }
 
 
 def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:

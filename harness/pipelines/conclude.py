@@ -112,6 +112,7 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     paid = {a.settled.arm: charged(a, desk) for a in ours}
     whole = dataclasses.replace(
         results,
+        notes=(*results.notes, *_accepted_notes(folder)),
         outlook=outlook_of(_ours(results), desk, ours, paid, [arm.arm for arm in near]),
         diagnosis=tuple(
             diagnose(
@@ -170,6 +171,14 @@ def _verdict(
         notes=_route_notes(desk.plan, design),
         advice=None if plan.advice is None else confront(plan.advice, arms, verdict),
     )
+
+
+def _accepted_notes(folder: RunFolder) -> list[str]:
+    """What was changed after the run was closed, for every report of it."""
+    return [
+        f"Changed after the run was closed, and taken as found on {one.at:%Y-%m-%d}: {', '.join(one.files)}."
+        for one in folder.accepted()
+    ]
 
 
 def _route_notes(plan: ExperimentPlan, design: RouteDesign | None) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ class Context:
             is part of what makes two runs identical.
         concurrency, timeout_s, max_retries: of calls to served models.
         retry_failures: on resume, call again where a call failed.
+        ask_again: on resume, ask again for answers that are damaged or whose keys are others by now.
         watch: begins to watch how busy the machine is; None where nobody does.
     """
 
@@ -90,4 +91,5 @@ class Context:
     timeout_s: float = 60.0
     max_retries: int = 4
     retry_failures: bool = False
+    ask_again: bool = False
     watch: Callable[[], Watch] | None = None

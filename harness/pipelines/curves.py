@@ -95,6 +95,7 @@ def curves_of_run(folder: RunFolder, request: CurveRequest, context: Context) ->
         DataError: if the rows are not those of the run any more.
     """
     plan = folder.plan()
+    folder.check(journal=False)
     evalset = _rows(plan, request, context)
     if (folder.root / "data.json").exists():
         before = folder.data_facts().digests

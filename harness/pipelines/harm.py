@@ -29,7 +29,7 @@ from harness.pipelines.bakeoff import (
     same_rows,
     settle_on_dev,
 )
-from harness.pipelines.closing import conclude_again
+from harness.pipelines.closing import conclude_again, reopened
 from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
@@ -37,7 +37,7 @@ from harness.pipelines.workshop import Workshop, lanes_of
 from harness.plan import ArmPlan
 from harness.records import Evalset, Item, Option
 from harness.results import RunResults
-from harness.store import RunFolder, make_folder
+from harness.store import Manifest, RunFolder, make_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +74,12 @@ def _check(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
     same_rows(folder, evalset)
     _check_wish(folder, wish, evalset)
     asked = wish.out_of_scope or folder.out_of_scope()
-    _ask_out_of_scope(folder, evalset, asked, context)
-    folder.write_out_of_scope(asked)
-    for label in wish.unseen:
-        _leave_out(folder, evalset, label, context)
-    return _conclude_again(folder, results, context)
+    with reopened(folder) as closed:
+        _ask_out_of_scope(folder, evalset, asked, context)
+        folder.write_out_of_scope(asked)
+        for label in wish.unseen:
+            _leave_out(folder, evalset, label, context)
+        return _conclude_again(folder, results, closed, context)
 
 
 def _check_wish(folder: RunFolder, wish: HarmWish, evalset: Evalset) -> None:
@@ -187,9 +188,10 @@ def _keep(folder: RunFolder, arm: str, found: UnseenLabel) -> None:
     folder.write_unseen([UnseenLabels(arm=name, labels=labels) for name, labels in sorted(stored.items())])
 
 
-def _conclude_again(folder: RunFolder, before: RunResults, context: Context) -> RunResults:
+def _conclude_again(
+    folder: RunFolder, before: RunResults, closed: Manifest | None, context: Context
+) -> RunResults:
     """The same looks: no option chooses anything by what was found."""
-    closed = folder.manifest()
     results = (
         conclude_and_store(folder, before.looks, context)
         if closed is None

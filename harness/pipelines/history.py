@@ -42,6 +42,7 @@ def list_history(runs: Path) -> list[Past]:
 def _past(folder: RunFolder) -> Past:
     try:
         plan, manifest = folder.plan(), folder.manifest()
+        folder.check(journal=False)  # the list shows no answer, and reading them all would take its time
         results = folder.results() if (folder.root / "results.json").exists() else None
         return Past(
             run_id=folder.run_id,

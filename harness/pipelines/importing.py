@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.arms.base import Arm, config_digest, items_digest
+from harness.arms.base import Arm
 from harness.arms.tune import TuneArm
 from harness.artefacts import Done, Export, Imported, Job
 from harness.data.predictions import Given, read_predictions
@@ -25,8 +25,8 @@ from harness.errors import UsageError
 from harness.journal import Journal, Lane
 from harness.models.safe_weights import require_safe_adapter
 from harness.names import check_name
-from harness.pipelines.bakeoff import Kitchen, fit_and_answer, same_rows
-from harness.pipelines.closing import conclude_again, manifest_of
+from harness.pipelines.bakeoff import Kitchen, fit_and_answer, lane_config, same_rows
+from harness.pipelines.closing import conclude_again, manifest_of, reopened
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
 from harness.pipelines.tuners import local_tuner
@@ -83,13 +83,13 @@ def import_into(folder: RunFolder, wish: ImportWish, context: Context) -> RunRes
 
 def _import(folder: RunFolder, wish: ImportWish, context: Context) -> RunResults:
     manifest = manifest_of(folder)
-    done = (
-        _import_adapter(folder, wish, context) if wish.path.is_dir() else _import_file(folder, wish, context)
-    )
-    plan_digest = folder.lock().plan_digest
-    look = hashlib.sha256(f"{plan_digest}\n{done.sha256}".encode()).hexdigest()
-    looks = count_looks(context.runs, folder.data_facts().digests["test"], look)
-    return conclude_again(folder, looks, manifest, context)
+    bring_in = _import_adapter if wish.path.is_dir() else _import_file
+    with reopened(folder):
+        done = bring_in(folder, wish, context)
+        plan_digest = folder.lock().plan_digest
+        look = hashlib.sha256(f"{plan_digest}\n{done.sha256}".encode()).hexdigest()
+        looks = count_looks(context.runs, folder.data_facts().digests["test"], look)
+        return conclude_again(folder, looks, manifest, context)
 
 
 def read_imports(folder: RunFolder) -> tuple[Imported, ...]:
@@ -202,9 +202,7 @@ def _import_adapter(folder: RunFolder, wish: ImportWish, context: Context) -> Im
         curve=done.curve,
     )
     tune_arm = TuneArm(arm, tuner, evalset.labels, plan.prompt.limits)
-    config = config_digest(
-        {**tune_arm.config, "train": items_digest(evalset.train), "dev": items_digest(evalset.dev)}
-    )
+    config = lane_config(tune_arm, evalset)
     fitted = Fitted(
         choices={"method": job.recipe.method, "epochs": job.recipe.epochs},
         seconds=done.seconds,

@@ -61,6 +61,7 @@ def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
         IncompleteRun: if no arm has an answer yet.
         StoreError: if the rows or the journal cannot be read.
     """
+    folder.check()
     labels = tuple(label.name for label in folder.data_facts().labels)
     if request.label and request.label not in labels:
         raise no_such("label", request.label, labels)

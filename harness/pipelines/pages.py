@@ -89,6 +89,7 @@ def _page(folder: RunFolder) -> RunPage:
     manifest, has_results = folder.manifest(), "results.json" in there
     if manifest is not None and not has_results:
         raise StoreError("results.json is missing, though the run was closed.")
+    folder.check()
     results = folder.results() if has_results else None
     facts = folder.data_facts() if "data.json" in there else None
     unclosed: State = "unfinished" if results is not None else "no results"

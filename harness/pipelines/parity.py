@@ -109,6 +109,7 @@ def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: dateti
 
 
 def _case(run: RunFolder, export: Export, count: int) -> _Case:
+    run.check()
     plan, rows, facts = run.plan(), run.items(), run.data_facts()
     with run.journal(read_only=True) as journal:
         settled = _settled(journal.settled(), export)

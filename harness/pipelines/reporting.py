@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -27,7 +26,7 @@ from harness.report.dress import PLAIN, Dress
 from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
 from harness.report.export import Reported, write_report
 from harness.results import RunResults
-from harness.store import Manifest, RunFolder, count_looks
+from harness.store import FROM_JOURNAL, RunFolder, count_looks
 
 _LONGEST_ROW = 10
 
@@ -66,25 +65,12 @@ def closed_results(folder: RunFolder) -> RunResults:
     """The results that a run was closed with, or those it has so far.
 
     Raises:
-        StoreError: if plan or results were changed after the run was closed.
+        StoreError: if the plan, or anything the manifest has a digest of, was changed since.
     """
-    results, closing = folder.results(), folder.manifest()
+    results = folder.results()
     folder.plan()
-    if closing is not None:
-        _as_closed(folder, closing)
+    folder.check()
     return results
-
-
-def _as_closed(folder: RunFolder, closing: Manifest) -> None:
-    found = hashlib.sha256((folder.root / "results.json").read_bytes()).hexdigest()
-    noted = closing.files.get("results.json", found)
-    if found != noted:
-        raise StoreError(
-            f"results.json of run {folder.run_id} was changed after the run was closed.",
-            got=found[:12],
-            allowed=noted[:12],
-            run=f"{folder.command('score', '--store')}   # measures again from the journal",
-        )
 
 
 def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
@@ -94,6 +80,7 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
         UsageError: if the day is no date.
     """
     plan = folder.plan()
+    folder.check(but=FROM_JOURNAL)
     _known_models(folder.run_id, plan, context)
     if price_date:
         try:
@@ -118,24 +105,36 @@ def _known_models(run_id: str, plan: ExperimentPlan, context: Context) -> None:
         )
 
 
-def store_again(folder: RunFolder, context: Context) -> RunResults:
+def store_again(folder: RunFolder, context: Context, *, accept_changes: bool = False) -> RunResults:
     """Measure and decide again, and close the run with that: for older records and damaged ones.
+
+    Args:
+        accept_changes: take files that were changed after the run was closed as they are, and say so in
+            every report from now on.
 
     Raises:
         IncompleteRun: if the run was never closed.
+        StoreError: if anything that is measured from was changed after the run was closed.
     """
     with folder.writing():
         closed = manifest_of(folder)
+        changed = [name for name in folder.changed() if name not in FROM_JOURNAL]
+        if changed and not accept_changes:
+            folder.check(but=FROM_JOURNAL)
         try:
             looks = closed_results(folder).looks
         except StoreError:
             looks = count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
+        if changed:
+            folder.accept(changed, context.clock())
         return conclude_again(folder, looks, closed, context)
 
 
 def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:
     """Two runs arm by arm, paired where they share their test items."""
     plan = a.plan()
+    a.check()
+    b.check()
     scored_a = {found.settled.arm: found.test for found in _primary(a, context)}
     scored_b = {found.settled.arm: found.test for found in _primary(b, context)}
     how = Measuring(
@@ -151,6 +150,7 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
     Raises:
         UsageError: if the run has no such dev or test item.
     """
+    folder.check()
     desk = open_desk(folder, context, folder.plan())
     split, item = _find(desk.items, item_id)
     lanes = primary_lanes(read_lanes(folder, desk), desk.plan)

@@ -60,6 +60,7 @@ def tuned_in_run(folder: RunFolder, arm: str, seed: int | None, context: Context
         StoreError: if adapter or base changed since the training.
         ModelUnavailable: if the base model is not at hand.
     """
+    folder.check()
     settled = _settled(folder, arm, seed)
     artefact = settled.fitted.artefact
     assert artefact is not None
@@ -154,7 +155,7 @@ def base_of(artefact: Artefact, context: Context) -> Path:
     if isinstance(source, Provider):
         raise ModelUnavailable("A base model behind an API cannot be opened here.", got=artefact.base_model)
     base = local_folder(source, ModelSettings(cache=context.cache, offline=context.offline))
-    found = weights_digest(base)
+    found = weights_digest(base, context.cache)
     if found != artefact.base_digest:
         raise StoreError(
             "The base model is not the one the adapter was trained on.",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.errors import ModelUnavailable, UsageError
-from harness.models import embedded
+from harness.models.deciding import weights_of
 from harness.models.precision import choose_precision
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
@@ -44,7 +44,7 @@ def build_tuner(
     settings = TunerSettings(
         base=base,
         model=arm.model,
-        base_digest=weights_digest(base),
+        base_digest=weights_digest(base, opening.cache),
         artefacts=folder.artefacts,
         name=name,
         recipe=recipe_for(plan, base, rows, seed, opening, shown=shown),
@@ -66,7 +66,7 @@ def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSetting
     settings = TunerSettings(
         base=base,
         model=model,
-        base_digest=weights_digest(base),
+        base_digest=weights_digest(base, opening.cache),
         artefacts=adapter.parent,
         name=adapter.name,
         recipe=recipe,
@@ -87,12 +87,9 @@ def recipe_for(
     return choose_recipe(plan.tune, rows, hardware, seed, shown)
 
 
-def weights_digest(base: Path) -> str:
-    """The sha256 of a base model's weights."""
-    known = embedded.digest(base)
-    if known:
-        return known
-    return "+".join(embedded.file_sha256(path) for path in sorted(base.glob("*.safetensors")))
+def weights_digest(base: Path, cache: Path | None = None) -> str:
+    """The sha256 of a base model's weights, computed from its files; see `deciding.file_digest`."""
+    return "+".join(weights_of(base, cache))
 
 
 def _layers(base: Path) -> int:

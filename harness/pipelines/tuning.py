@@ -23,6 +23,7 @@ from harness.journal import Journal, Lane
 from harness.measure.quality import Measuring, share
 from harness.measure.scored import score
 from harness.pipelines.bakeoff import settle_on_dev
+from harness.pipelines.closing import close_as_before, reopened
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import facts_of, load_rows
 from harness.pipelines.workshop import Workshop, lanes_of
@@ -77,8 +78,11 @@ def tune_in(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedL
         UsageError: if the plan has no such arm.
         TrainingError: if memory does not suffice or the training diverges.
     """
-    with folder.writing():
-        return _tune(folder, context, wish)
+    with folder.writing(), reopened(folder) as closed:
+        found = _tune(folder, context, wish)
+        if closed is not None:
+            close_as_before(folder, closed)
+        return found
 
 
 def _tune(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLane, ...]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.errors import StoreError, UsageError
 from harness.models.base import EmbeddingModel
+from harness.models.deciding import versions_of
 from harness.records import Item, Neighbour
 from harness.retrieval.dense import DenseIndex
 from harness.retrieval.fuse import RRF_K, Ranking, Scores, reciprocal_rank_fusion, top
@@ -52,6 +53,7 @@ class TrainingIndex:
         self._dense = dense
         self._embedding = embedding
         self._groups = _groups_of(self._items)
+        self.facts = index_facts(self._items, embedding)
         self.digest = index_digest(self._items, embedding)
 
     @classmethod
@@ -225,15 +227,24 @@ _NO_ROWS: Ranking = np.empty(0, dtype=np.int64)
 
 def index_digest(items: Sequence[Item], embedding: EmbeddingModel | None) -> str:
     """Sha256 (hex) over everything that decides what a search finds."""
-    embedder = None if embedding is None else [embedding.identity.id, embedding.identity.revision]
-    decides = {
+    return hashlib.sha256(json.dumps(index_facts(items, embedding)).encode()).hexdigest()
+
+
+def index_facts(items: Sequence[Item], embedding: EmbeddingModel | None) -> dict[str, object]:
+    """Everything that decides what a search finds, the rows by their digest."""
+    rows = json.dumps([[item.id, item.text, item.cluster] for item in items])
+    embedder = None
+    if embedding is not None:
+        identity = embedding.identity
+        embedder = {"id": identity.id, "revision": identity.revision, **dict(identity.decides)}
+    return {
         "schema": _SCHEMA,
-        "rows": [[item.id, item.text, item.cluster] for item in items],
+        "rows": hashlib.sha256(rows.encode()).hexdigest(),
         "lexical": [TOKENISER, K1, B],
         "embedding": embedder,
         "fusion": [RRF_K, DEPTH],
+        **dict(versions_of("bm25s", "numpy")),
     }
-    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
 
 def _scored(scores: Scores, depth: int) -> list[tuple[int, float]]:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from harness.errors import StoreError, TrainingError, command
 from harness.models.base import ChatModel
+from harness.models.deciding import folder_facts, versions_of
+from harness.models.precision import choose_precision
 from harness.models.settings import ModelSettings
 from harness.names import inside
 from harness.records import Artefact, Conversation, ModelIdentity, Recipe
@@ -33,6 +35,8 @@ from harness.training.release import release
 from harness.training.watching import Watch
 
 TRAINER_VERSION = "answers-only-2"  # raised when a change makes the same recipe train something else
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl", "bitsandbytes", "unsloth")
 
 Say = Callable[[str], None]
 
@@ -83,15 +87,17 @@ class LocalTuner:
     @property
     def config(self) -> Mapping[str, object]:
         """Everything that decides the training run, seed included, as plain JSON values."""
-        recipe = dataclasses.asdict(self.settings.recipe)
-        if recipe["patience"] is None:
-            del recipe["patience"]  # so that answers journaled before there was one are still found
+        recipe, opening = dataclasses.asdict(self.settings.recipe), self.settings.opening
         return {
             "trainer": TRAINER_VERSION,
             "base": self.settings.model,
             "base_digest": self.settings.base_digest,
             "recipe": {**recipe, "target_modules": list(recipe["target_modules"])},
-            "precision": self.settings.opening.precision,
+            "precision": choose_precision(opening.device, opening.precision),
+            "device": opening.device,
+            "max_context": opening.max_context,
+            **dict(folder_facts(self.settings.base, opening.cache)),
+            **dict(versions_of(*_LIBRARIES)),
         }
 
     def tune(self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say) -> Artefact:

@@ -142,7 +142,7 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, name: str, damage: st
     path = folder.root / name
     content = path.read_bytes()
     path.write_bytes(
-        {"cut": content[: len(content) // 2], "binary": b"\xff\xfe\x00", "other": b"[1, 2]"}[damage]
+        {"cut": content[: len(content) // 2 - 7], "binary": b"\xff\xfe\x00", "other": b"[1, 2]"}[damage]
     )
     readers = {
         "plan.yaml": folder.plan,
