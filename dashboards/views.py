@@ -43,7 +43,7 @@ def difference_chart(comparisons: Sequence[Comparison], margin: float) -> Spec:
                 low=difference.low,
                 high=difference.high,
                 colour=colour_of(found.a),
-                words=f"{points(difference.value)}: {found.adjusted.value}{same}",
+                words=f"{points(difference.value)}: {found.relation.value}{same}",
             )
         )
     n = " or ".join(f"{size:,}" for size in sorted({c.difference.n for c in comparisons}))

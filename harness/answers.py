@@ -50,7 +50,7 @@ class ArmAcrossRuns:
         difference: first minus second; `method` says whether items were paired.
         paired: True if both runs scored the same items.
         only_first, only_second: items only one of the runs got right; None if not paired.
-        p_value, p_holm: of the paired test, the second adjusted over the arms in common.
+        p_value: of the paired test, not adjusted; the interval is, for the number of arms in common.
         relation: what the interval allows to say of the first run; None without an interval.
     """
 
@@ -62,5 +62,4 @@ class ArmAcrossRuns:
     only_first: int | None = None
     only_second: int | None = None
     p_value: float | None = None
-    p_holm: float | None = None
     relation: Relation | None = None

@@ -36,6 +36,7 @@ _LATER_KEYS = (  # added after plans were locked; unset they are not in the dige
     ),
     ("decision", "min_handed_back"),
     ("decision", "min_seed_agreement"),
+    ("decision", "looks"),
 )
 _OWN_NAME = {Option.FLOOR: "majority", Option.CLASSICAL: "linear", Option.ROUTE: "auto"}
 
@@ -198,6 +199,8 @@ class DecisionPlan(_Part):
     """What counts as better, fixed before the run.
 
     `margin` is the non-inferiority margin on the metric; a difference inside it does not matter.
+    `alpha` is the risk of a wrong word about the pair, `looks` how many times it may be asked, each time on
+    fresh items: alpha is split over them.
     `min_handed_back`: of inputs out of scope, the share that an arm with a confidence must reject or give the
     catch-all label; `min_seed_agreement`: of test items, the share on which all training seeds must agree.
     """
@@ -214,6 +217,12 @@ class DecisionPlan(_Part):
     max_failure_rate: Annotated[float, Field(ge=0, lt=1)] = 0.02
     min_handed_back: Share | None = None
     min_seed_agreement: Share | None = None
+    looks: Annotated[int, Field(ge=1, le=20)] | None = None
+
+    @property
+    def alpha_each(self) -> float:
+        """The risk that one look may take."""
+        return self.alpha / (self.looks or 1)
 
 
 class CostPlan(_Part):

@@ -17,7 +17,8 @@ from harness.machine import MachineUse
 from harness.outlook import Outlook
 from harness.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
 
-RESULTS_SCHEMA = 1
+RESULTS_SCHEMA = 2
+"""Raised where the rule of the decision changes: results of another one are decided again, not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,18 +156,33 @@ class SeedResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoreItems:
+    """How many further evaluation items would settle a comparison, at the rates seen.
+
+    Attributes:
+        likely: None where it is settled, or where no number would settle it; `reason` says which.
+        low, high: over the 80 % interval of the difference; None without one.
+    """
+
+    likely: int | None
+    low: int | None = None
+    high: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two arms on the same items.
 
     Attributes:
-        difference: accuracy of a minus accuracy of b, with a paired bootstrap interval.
+        difference: accuracy of a minus accuracy of b; interval and p-value come from one statistic. The
+            pair's interval is at one minus the plan's alpha; all others share one alpha between them.
         only_a, only_b: items only one of them got right.
-        p_value: exact McNemar, or a sign-flip test over clusters (`p_method` says which); p_holm:
-            Holm-adjusted over the run's comparisons.
+        p_value: two-sided and unadjusted; `p_method` says by which test.
+        relation: read from the interval, and nothing else.
         same_model: True when only the option differs; else the effect is one of the pair.
-        detectable: the smallest difference this many items would show at the plan's power.
-        more_items: evaluation items to add to settle it at the observed rates; None if it is
-            settled or never would be (`more_items_reason` says which).
+        detectable: the smallest difference this many items would show at the plan's power, at the share of
+            items on which these two arms were seen to differ.
     """
 
     a: ArmId
@@ -176,19 +192,10 @@ class Comparison:
     only_b: int
     p_value: float | None
     p_method: str
-    p_holm: float | None
     relation: Relation
     same_model: bool
     detectable: float | None
-    more_items: int | None
-    more_items_reason: str = ""
-
-    @property
-    def adjusted(self) -> Relation:
-        """`relation` as the verdict reads it: better or worse only where the Holm-adjusted test agrees."""
-        apart = self.relation in {Relation.BETTER, Relation.WORSE}
-        settled = self.p_holm is not None and self.p_holm < 1 - self.difference.level
-        return Relation.UNDECIDED if apart and not settled else self.relation
+    more_items: MoreItems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,17 +230,64 @@ class RouteDesign:
 
 
 class Answer(StrEnum):
-    """The answer to the question in the title."""
+    """The answer to the question in the title, from retrieve to tune as the difference grows."""
 
     RETRIEVE = "retrieve"
-    TUNE = "tune"
+    RETRIEVE_AS_GOOD = "retrieve at least as good"
     TIED = "tied"
     NOT_ENOUGH_EVIDENCE = "not enough evidence"
+    TUNE_AS_GOOD = "tune at least as good"
+    TUNE = "tune"
+
+
+class LimitState(StrEnum):
+    """Whether an arm keeps a limit: `open` where neither is shown."""
+
+    KEPT = "kept"
+    OPEN = "open"
+    BROKEN = "broken"
+
+
+class LimitKind(StrEnum):
+    """What a limit of the plan is about."""
+
+    ACCURACY = "accuracy"
+    GUESSING = "better than guessing"
+    P95 = "p95_ms"
+    PRICE = "usd_per_1k"
+    FAILURES = "failed calls"
+    HANDED_BACK = "out of scope handed back"
+    SEEDS = "seeds agree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitCheck:
+    """One limit, held against one arm.
+
+    Attributes:
+        bound: the plan's; a share, milliseconds or dollars, by `kind`.
+        value: what was measured; None where nothing was.
+        low, high: its one-sided limits, each at the plan's alpha; None where none can be given.
+        n: items that `value` rests on.
+        busy: the machine was busy with other work while it was timed, so it decides nothing.
+        more_items: evaluation items to add before `open` is likely to end; None where none help.
+    """
+
+    arm: ArmId
+    kind: LimitKind
+    state: LimitState
+    bound: float
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    busy: bool = False
+    more_items: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Veto:
-    """Why an arm may not be shipped whatever its accuracy."""
+    """Why an arm may not be shipped whatever its accuracy: a limit it breaks."""
 
     arm: ArmId
     reason: str
@@ -271,25 +325,40 @@ class Published:
     checked: str
 
 
+class Settled(StrEnum):
+    """How far the comparisons of the arm to use with its rivals are settled."""
+
+    ALL = "all"
+    SOME_OPEN = "some open"
+    NO_RIVAL = "no rival"
+    NO_ARM = "no arm"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the run says: the pair's answer, then what to ship.
 
     Attributes:
         answer: on retrieve against tune, with `answer_because`.
-        ship: the arm to ship, None when nothing passes.
-        sure: how sure, in words that follow from the comparisons.
+        ship: the arm to ship, None when none is shown to keep every limit.
+        pilot: the arm to pilot where none may be shipped: it breaks no limit, and one is still open.
+        settled: how far the comparisons of `ship` or `pilot` are, `sure` in words; `open_to` names rivals to
+            which the difference is not settled.
         hangs_on: what would change the verdict.
+        limits: every limit held against every arm; `vetoes` are those that are broken.
     """
 
     answer: Answer
     answer_because: str
     pair: tuple[ArmId, ArmId] | None
-    cheaper: ArmId | None
     ship: ArmId | None
+    pilot: ArmId | None = None
     ship_because: str
+    settled: Settled
+    open_to: tuple[ArmId, ...] = ()
     sure: str
     hangs_on: tuple[str, ...]
+    limits: tuple[LimitCheck, ...] = ()
     vetoes: tuple[Veto, ...]
     frontier_measured: bool
     frontier: tuple[FrontierGap, ...]
@@ -365,7 +434,7 @@ class DataSummary:
 class RunResults:
     """The whole of what a run concludes."""
 
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
     run_id: str
     plan_digest: str
     seed: int

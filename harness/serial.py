@@ -8,6 +8,7 @@ UTF-8 cannot hold, become U+FFFD.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Hashable
 from typing import Any, TypeVar, cast
 
@@ -16,7 +17,7 @@ from pydantic_core import PydanticSerializationError
 
 from harness.errors import StoreError
 from harness.records import Item, Outcome
-from harness.results import RunResults
+from harness.results import RESULTS_SCHEMA, RunResults
 
 Record = TypeVar("Record")
 
@@ -85,5 +86,21 @@ def decode_item(text: str) -> Item:
 
 
 def decode_results(text: str | bytes) -> RunResults:
-    """Read `results.json`."""
+    """Read `results.json`.
+
+    Raises:
+        StoreError: if it is damaged, or its verdict was reached by the rule of an earlier version: then it is
+            decided again from the journal before it is shown.
+    """
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raw = None  # `decode` says what is wrong with it
+    found = raw.get("schema") if isinstance(raw, dict) else RESULTS_SCHEMA
+    if found != RESULTS_SCHEMA:
+        raise StoreError(
+            "The verdict of this run was reached by another version's rule.",
+            got=f"results of schema {found}",
+            allowed=f"schema {RESULTS_SCHEMA}",
+        )
     return decode(RunResults, text)

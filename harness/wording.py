@@ -11,9 +11,10 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
+from advisor.stats.power import USUAL_DISCORDANCE, Design, items_for_tie, minimum_detectable_difference
 from harness.outlook import Amount
 from harness.records import Estimate
-from harness.results import Money
+from harness.results import LimitCheck, LimitKind, LimitState, Money, MoreItems
 
 UNKNOWN = "unknown"
 MISSING = "-"
@@ -156,6 +157,86 @@ def share_sentence(estimate: Estimate | None) -> str:
     elif estimate.reason:
         inside = f"no interval: {estimate.reason}, {inside}"
     return f"{percent(estimate.value)} ({inside})"
+
+
+_LIMIT_OF_SHARE = {
+    LimitKind.ACCURACY: ("accuracy", "the floor is"),
+    LimitKind.HANDED_BACK: ("share of out-of-scope inputs handed back", "the least is"),
+    LimitKind.SEEDS: ("share of items on which training seeds agree", "the least is"),
+}
+
+
+def limit_words(check: LimitCheck) -> str:
+    """A limit as a clause: 'accuracy 68.0 %, at most 75.6 % on 100 items; the floor is 85.0 %'."""
+    match check.kind:
+        case LimitKind.GUESSING:
+            guess = percent(check.bound)
+            return f"accuracy {percent(check.value)} is no better than always guessing ({guess})"
+        case LimitKind.P95:
+            return _p95_words(check)
+        case LimitKind.PRICE:
+            price = "unknown" if check.value is None else money(check.value)
+            busy = ", timed on a busy machine" if check.busy else ""
+            return f"1,000 queries cost {price}{busy}; the limit is {money(check.bound)}"
+        case LimitKind.FAILURES:
+            return f"{percent(check.value)} of calls failed; at most {percent(check.bound)} may"
+        case _:
+            name, limit = _LIMIT_OF_SHARE[check.kind]
+            return f"{name} {_measured_share(check)}; {limit} {percent(check.bound)}{_more_words(check)}"
+
+
+def _measured_share(check: LimitCheck) -> str:
+    if check.value is None:
+        return "not measured"
+    if check.low is None or check.high is None:
+        return percent(check.value)
+    match check.state:
+        case LimitState.BROKEN:
+            span = f"at most {percent(check.high)}"
+        case LimitState.KEPT:
+            span = f"at least {percent(check.low)}"
+        case LimitState.OPEN:
+            span = f"somewhere from {percent(check.low)} to {percent(check.high)}"
+    return f"{percent(check.value)}, {span} on {check.n:,} items"
+
+
+def _p95_words(check: LimitCheck) -> str:
+    limit = f"the limit is {milliseconds(check.bound)} ms"
+    if check.value is None:
+        return f"p95 was not measured; {limit}"
+    span = ""
+    if check.low is not None and check.high is not None:
+        span = f" ({milliseconds(check.low)} to {milliseconds(check.high)})"
+    busy = ", timed on a busy machine" if check.busy else ""
+    return f"p95 {milliseconds(check.value)} ms{span} on {check.n:,} queries{busy}; {limit}"
+
+
+def _more_words(check: LimitCheck) -> str:
+    return "" if check.more_items is None else f"; about {check.more_items:,} more items would tell"
+
+
+def more_items_words(more: MoreItems) -> str:
+    """'about 111 more items would settle it (38 to 8,139, 80 % range)'."""
+    if more.likely is None:
+        return f"no number of further items can be named: {more.reason}"
+    span = "" if more.low is None or more.high is None else f" ({more.low:,} to {more.high:,}, 80 % range)"
+    return f"about {more.likely:,} more items would settle it{span}"
+
+
+def reach_sentence(n: int, margin: float, design: Design) -> str:
+    """What a run on so many test items can settle, before anything of it is known."""
+    shares = USUAL_DISCORDANCE
+    seen = [minimum_detectable_difference(n, share, design) for share in shares]
+    ties = [items_for_tie(0.0, share, margin, design) or 0 for share in shares]
+    reach = [
+        f"{'no difference' if found is None else f'{100 * found:.1f} points or more'} if they disagree on "
+        f"{percent(share, 0)} of them"
+        for share, found in zip(shares, seen, strict=True)
+    ]
+    return (
+        f"Between two arms {n:,} test rows show {reach[0]}, {reach[1]} ({percent(design.power, 0)} power); "
+        f"a tie within {100 * margin:g} points takes about {ties[0]:,} and {ties[1]:,} rows."
+    )
 
 
 def bounds(estimate: Estimate) -> str:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.special import (
-    binomial_pmf,
+    beta_quantile,
+    binomial_cdf,
     check_level,
     normal_cdf,
     normal_quantile,
@@ -95,19 +96,53 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval | Unknow
     return Interval(low=low, high=high, level=level)
 
 
-def mean_interval(values: Sequence[float] | Floats, level: float = 0.95) -> Interval | Unknown:
-    """Student's t interval of a mean; `Unknown` below two values.
+def exact_interval(
+    correct: Sequence[bool] | NDArray[np.bool_],
+    *,
+    clusters: Sequence[Hashable | None] | None = None,
+    level: float = 0.95,
+) -> Interval | Unknown:
+    """Interval of a proportion whose ends each miss at most (1 - level) / 2: Clopper and Pearson (1934).
+
+    Clusters shrink the items to an effective number (Korn and Graubard 1998, Survey Methodology 24), which
+    is that of the clusters where no spread can be seen.
 
     Raises:
-        ValueError: if `level` is no level.
+        ValueError: if `level` is no level or `clusters` does not hold one entry an item.
     """
     check_level(level)
-    data = np.asarray(values, dtype=np.float64)
-    if data.size < 2:
-        return Unknown(reason=f"{data.size} value(s); a spread needs at least 2", needed=2)
-    mean = float(data.mean())
-    half = t_quantile(0.5 + level / 2, data.size - 1) * float(data.std(ddof=1)) / math.sqrt(data.size)
-    return Interval(low=mean - half, high=mean + half, level=level)
+    hits = np.asarray(correct, dtype=np.float64)
+    if hits.size == 0:
+        return Unknown(reason="no items", needed=1)
+    share, n = float(hits.mean()), float(hits.size)
+    units = unit_sums(np.column_stack([hits, np.ones_like(hits)]), cluster_codes(clusters, hits.size))
+    if len(units) < hits.size:
+        n = _effective_items(units, share, level)
+    x, outside = share * n, (1 - level) / 2
+    return Interval(
+        low=float(beta_quantile(outside, x, n - x + 1)),
+        high=float(beta_quantile(1 - outside, x + 1, n - x)),
+        level=level,
+    )
+
+
+def _effective_items(units: Floats, share: float, level: float) -> float:
+    count, items = len(units), float(units[:, 1].sum())
+    error = cluster_error(units) if count > 1 else 0.0
+    if error < 1e-9 or not 0 < share < 1:
+        return float(count)
+    few = t_quantile(0.5 + level / 2, items - 1) / t_quantile(0.5 + level / 2, count - 1)
+    return min(items, share * (1 - share) / error**2 * few**2)
+
+
+def cluster_error(units: Floats) -> float:
+    """Standard error of a mean over items, from cluster sums (clusters x (values, items)), two at least.
+
+    The linearised ratio estimator with the correction clusters / (clusters - 1).
+    """
+    count, items = len(units), float(units[:, 1].sum())
+    residuals = units[:, 0] - float(units[:, 0].sum()) / items * units[:, 1]
+    return math.sqrt(count / (count - 1) * float(residuals @ residuals)) / items
 
 
 def items_for_quantile(q: float, level: float = 0.95) -> int:
@@ -132,7 +167,7 @@ def quantile_interval(values: Sequence[float] | Floats, q: float, level: float =
     data = np.sort(np.asarray(values, dtype=np.float64))
     n = data.size
     tail = (1 - level) / 2
-    below = np.cumsum(binomial_pmf(n, q))  # below[k] = P(at most k values lie under the quantile)
+    below = binomial_cdf(n, q)  # below[k] = P(at most k values lie under the quantile)
     lower_rank = int(np.searchsorted(below, tail, side="right"))  # 1-based; 0 when there is none
     upper_rank = int(np.searchsorted(below, 1 - tail, side="left")) + 1
     if lower_rank < 1 or upper_rank > n:

@@ -1,37 +1,36 @@
-"""Two arms on the same items: difference with interval, exact tests, and what may be said of it.
+"""Two arms on the same items: their difference, its interval and its test, and what may be said of it.
 
-Differences are first minus second. A percentile interval of the bootstrap is too short when hardly any
-item separates two arms; below `SPARSE` discordant units it is widened to Tango's score interval
-(Tango 1998), so that ten items without a disagreement do not prove equality.
+Differences are first minus second. Interval and p-value of a comparison always come from one statistic,
+so an interval leaves out 0 exactly where p lies below one minus its level:
+
+- Items that stand alone: McNemar's mid-p test (Fagerland, Lydersen and Laake 2013, BMC Medical Research
+  Methodology 13:91) and the melded interval that belongs to it (Fay and Lumbard 2021, Statistics in
+  Medicine 40, after Fay, Proschan and Brittain 2015, Biometrics 71). Departure from that paper: the sign of
+  the difference gets the mid-p confidence distribution, the share of items that differ the exact one, on
+  whichever side makes the interval wider. `benchmarks/decision.py` has what it covers beside Tango's.
+- Clusters: Student's t of the cluster-robust mean (Liang and Zeger 1986, with the degrees of freedom of the
+  clusters). Below `SPARSE` clusters that differ its spread is not to be trusted; then the clusters' signs
+  take the place of the items in the first method.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.stats.intervals import (
-    MIN_UNITS,
-    Bootstrap,
-    Floats,
-    Interval,
-    Unknown,
-    bootstrap_draws,
-    cluster_codes,
-    percentile_interval,
-    ratio_of_sums,
-    unit_sums,
-)
-from advisor.stats.special import binomial_pmf, check_level, two_sided_z
+from advisor.stats.intervals import Floats, Interval, Unknown, cluster_codes, cluster_error, unit_sums
+from advisor.stats.special import beta_cdf, beta_quantile, check_level, t_cdf, t_quantile
 
 SPARSE = 20
-"""Below this many discordant units the bootstrap interval is widened to the score interval."""
+"""Below this many differing clusters their signs are compared instead of their means."""
+
+_AT, _WEIGHT = (half / 2 for half in np.polynomial.legendre.leggauss(64))  # Gauss-Legendre on (0, 1)
+_AT = _AT + 0.5
 
 Bools = Sequence[bool] | NDArray[np.bool_]
 
@@ -40,10 +39,11 @@ class Relation(StrEnum):
     """What the interval of a difference allows to say about the first arm."""
 
     BETTER = "better"
-    WORSE = "worse"
-    EQUIVALENT = "equivalent"
     NON_INFERIOR = "non-inferior"
+    EQUIVALENT = "equivalent"
     UNDECIDED = "undecided"
+    NON_SUPERIOR = "non-superior"
+    WORSE = "worse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +71,12 @@ class PairedComparison:
     """First arm against second on the same items.
 
     Attributes:
+        units: items, or clusters of them, that stand on their own.
         difference: accuracy of the first minus the second, None without items.
         interval: its interval, or why there is none.
-        p_value: exact McNemar; with clusters, a sign-flip test over clusters.
+        p_value: two-sided, from the same statistic as the interval; None where there is none.
         relation: from the interval at `margin`.
-        method: how interval and p-value were computed, one phrase.
+        interval_method, test: how interval and p-value were computed, a phrase each.
     """
 
     counts: PairedCounts
@@ -85,7 +86,8 @@ class PairedComparison:
     p_value: float | None
     margin: float
     relation: Relation
-    method: str
+    interval_method: str
+    test: str
 
 
 def paired_counts(first: Bools, second: Bools) -> PairedCounts:
@@ -105,102 +107,80 @@ def paired_counts(first: Bools, second: Bools) -> PairedCounts:
     )
 
 
-def mcnemar_exact(only_first: int, only_second: int, *, mid_p: bool = False) -> float:
-    """Two-sided exact McNemar test: the binomial test on the discordant pairs.
-
-    `mid_p` counts the observed table half (Fagerland, Lydersen and Laake 2013), which is less
-    conservative. Without discordant pairs the p-value is 1.
-    """
-    n, fewer = only_first + only_second, min(only_first, only_second)
-    if n == 0:
-        return 1.0
-    pmf = binomial_pmf(n, 0.5)
-    tail = float(pmf[: fewer + 1].sum())
-    if mid_p:
-        return min(1.0, 2 * (tail - float(pmf[fewer]) / 2))
-    return min(1.0, 2 * tail)
+def mcnemar_mid_p(only_first: int, only_second: int) -> float:
+    """Two-sided McNemar test with the observed table counted half; 1 where no item differs."""
+    ahead = _tail(only_first, only_second)
+    return min(1.0, 2 * min(ahead, 1 - ahead))
 
 
-def sign_flip_p(unit_differences: Floats, rng: np.random.Generator, draws: int = 10_000) -> float:
-    """Two-sided test that differences are symmetric around 0, by flipping the sign of whole units.
-
-    With the observed table counted among the draws, so that the p-value is never 0 (Phipson and
-    Smyth 2010).
-    """
-    moved = unit_differences[unit_differences != 0]
-    if moved.size == 0:
-        return 1.0
-    observed = abs(float(moved.sum()))
-    exceed, done = 0, 0
-    step = max(1, 2_000_000 // moved.size)
-    while done < draws:
-        rows = min(step, draws - done)
-        signs = rng.integers(0, 2, size=(rows, moved.size)) * 2.0 - 1.0
-        exceed += int((np.abs(signs @ moved) >= observed - 1e-9).sum())
-        done += rows
-    return (exceed + 1) / (draws + 1)
+def _tail(only_first: int, only_second: int) -> float:
+    """P(X > b) + P(X = b) / 2 of X ~ Binomial(b + c, 1/2): how well chance explains the first's lead."""
+    return float(sum(beta_cdf(0.5, *half) for half in _halves(only_first, only_second))) / 2
 
 
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down adjustment (Holm 1979) of a family, in the order given.
+def _halves(b: int, c: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The mid-p confidence distribution of b's share of b + c: two beta distributions, half each."""
+    return (b, c + 1), (b + 1, c)
+
+
+@lru_cache(maxsize=50_000)
+def melded_interval(only_first: int, only_second: int, n: int, level: float = 0.95) -> Interval:
+    """Interval of a paired difference of proportions that leaves out 0 just where mid-p is below 1 - level.
+
+    The difference is the share of items that differ times (2 s - 1), with s the first arm's share of them.
+    Both have a confidence distribution, and the interval's ends are quantiles of their product.
 
     Raises:
-        ValueError: if a p-value lies outside [0, 1].
+        ValueError: if there are no items, more differ than there are, or `level` is no level.
     """
-    if any(not 0 <= p <= 1 for p in p_values):
-        raise ValueError("p-values must lie within [0, 1]")
-    adjusted, running = [0.0] * len(p_values), 0.0
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    for rank, i in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = running
-    return tuple(adjusted)
-
-
-def tango_interval(only_first: float, only_second: float, n: float, level: float = 0.95) -> Interval:
-    """Score interval of a paired difference of proportions (Tango 1998, Statistics in Medicine 17).
-
-    Counts may be fractional (effective sample sizes).
-
-    Raises:
-        ValueError: if there are no items or `level` is no level.
-    """
-    if n <= 0:
-        raise ValueError("no items")
-    z = two_sided_z(level)
-
-    def score(delta: float) -> float:
-        b = -only_first - only_second + (2 * n - only_first + only_second) * delta
-        c = -only_second * delta * (1 - delta)
-        q = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
-        spread = n * (2 * q + delta * (1 - delta))
-        gap = only_first - only_second - n * delta
-        return gap / math.sqrt(spread) if spread > 0 else math.copysign(math.inf, gap) if gap else 0.0
-
-    centre = (only_first - only_second) / n
+    check_level(level)
+    if n <= 0 or only_first < 0 or only_second < 0 or only_first + only_second > n:
+        raise ValueError(f"{only_first} and {only_second} items that differ, of {n}")
+    outside = (1 - level) / 2
     return Interval(
-        low=_root(score, -1.0, centre, z),
-        high=_root(score, centre, 1.0, -z),
+        low=-_upper_end(only_second, only_first, n, outside),
+        high=_upper_end(only_first, only_second, n, outside),
         level=level,
     )
 
 
-def _root(score: Callable[[float], float], low: float, high: float, falling_to: float) -> float:
-    """Bisect a falling function for the point where it reaches `falling_to`."""
-    for _ in range(80):
-        middle = (low + high) / 2
-        if score(middle) > falling_to:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+def _upper_end(b: int, c: int, n: int, outside: float) -> float:
+    """The difference that a share `outside` of the product's confidence distribution exceeds."""
+    from scipy.optimize import brentq
+
+    above_0 = 1 - _tail(b, c) >= outside
+    extra = 1 if above_0 else 0  # the larger share of differing items where that moves the end outwards
+    size = (b + c + extra, n - b - c + 1 - extra)
+    nodes = np.maximum(beta_quantile(_AT, *size), 1e-300)
+
+    def beyond(end: float) -> float:
+        return sum(_exceeds(end, half, size, nodes) for half in _halves(b, c)) / 2 - outside
+
+    low, high = (0.0, 1.0) if above_0 else (-1.0, 0.0)
+    if beyond(low) <= 0:
+        return low
+    return high if beyond(high) >= 0 else float(brentq(beyond, low, high, xtol=1e-12))
+
+
+def _exceeds(end: float, share: tuple[int, int], size: tuple[int, int], nodes: Floats) -> float:
+    """P(t (2 s - 1) > end) of s ~ Beta(*share) and t ~ Beta(*size), with `nodes` its quantiles at `_AT`.
+
+    A beta distribution with a 0 is a point at that end, and needs no quadrature.
+    """
+    ahead, behind = share
+    if behind == 0:
+        return 1.0 if end < 0 else 1 - float(beta_cdf(end, *size))
+    if ahead == 0:
+        return 0.0 if end >= 0 else float(beta_cdf(-end, *size))
+    return 1 - float(_WEIGHT @ beta_cdf((1 + end / nodes) / 2, ahead, behind))
 
 
 def relation(interval: Interval | Unknown, margin: float) -> Relation:
     """What may be said of the first arm, given the interval of first minus second.
 
-    Better and worse when the interval excludes 0; equivalent when it lies within +-margin (two
-    one-sided tests at (1 - level) / 2 each); non-inferior when its low end is above -margin.
+    Equivalent first of all, where the whole interval lies inside +-margin; then better and worse where it
+    leaves out 0; then non-inferior where only a loss of the margin is ruled out, and non-superior where only
+    a gain of it is.
 
     Raises:
         ValueError: if `margin` is negative.
@@ -210,117 +190,113 @@ def relation(interval: Interval | Unknown, margin: float) -> Relation:
     match interval:
         case Unknown():
             return Relation.UNDECIDED
+        case Interval(low=low, high=high) if -margin < low and high < margin:
+            return Relation.EQUIVALENT
         case Interval(low=low) if low > 0:
             return Relation.BETTER
         case Interval(high=high) if high < 0:
             return Relation.WORSE
-        case Interval(low=low, high=high) if low > -margin and high < margin:
-            return Relation.EQUIVALENT
         case Interval(low=low) if low > -margin:
             return Relation.NON_INFERIOR
+        case Interval(high=high) if high < margin:
+            return Relation.NON_SUPERIOR
         case _:
             return Relation.UNDECIDED
-
-
-def is_non_inferior(interval: Interval | Unknown, margin: float) -> bool:
-    """Whether the first arm is worse by less than `margin`: true also of a better arm."""
-    return isinstance(interval, Interval) and interval.low > -margin
-
-
-def is_equivalent(interval: Interval | Unknown, margin: float) -> bool:
-    """Whether the difference lies within +-margin (TOST), significant or not."""
-    return isinstance(interval, Interval) and interval.low > -margin and interval.high < margin
-
-
-def mean_difference(
-    first: Sequence[float] | Floats,
-    second: Sequence[float] | Floats,
-    rng: np.random.Generator,
-    *,
-    clusters: Sequence[Hashable | None] | None = None,
-    settings: Bootstrap | None = None,
-) -> Interval | Unknown:
-    """Bootstrap interval of the mean paired difference of any per-item score (a loss, seconds, money).
-
-    Raises:
-        ValueError: if the arms were not scored on the same number of items.
-    """
-    how = settings or Bootstrap()
-    check_level(how.level)
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if a.shape != b.shape:
-        raise ValueError(f"the arms were scored on {a.size} and {b.size} items; pairs are needed")
-    units = unit_sums(np.column_stack([a - b, np.ones_like(a)]), cluster_codes(clusters, a.size))
-    if len(units) < MIN_UNITS:
-        return Unknown(reason=f"{len(units)} units; a bootstrap needs {MIN_UNITS}", needed=MIN_UNITS)
-    return percentile_interval(bootstrap_draws(units, ratio_of_sums, rng, how.draws), len(units), how.level)
 
 
 def compare(
     first: Bools,
     second: Bools,
-    rng: np.random.Generator,
     *,
     clusters: Sequence[Hashable | None] | None = None,
     margin: float = 0.02,
-    settings: Bootstrap | None = None,
+    level: float = 0.95,
 ) -> PairedComparison:
-    """Compare two arms' correctness on the same items, clusters resampled together.
+    """Compare two arms' correctness on the same items, clusters taken together.
 
     `margin` is in the unit of accuracy: 0.02 is two points.
 
     Raises:
-        ValueError: if the arms were not scored on the same number of items, or `margin` is negative.
+        ValueError: if the arms were not scored on the same number of items, `margin` is negative or `level`
+            is no level.
     """
-    how = settings or Bootstrap()
+    check_level(level)
     counts = paired_counts(first, second)
     if counts.n == 0:
-        return _nothing_compared(counts, margin)
+        return _told(
+            counts, 0, None, _Pivot(Unknown(reason="no common items", needed=1), None, "none", "none"), margin
+        )
     codes = cluster_codes(clusters, counts.n)
     signs = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     units = unit_sums(np.column_stack([signs, np.ones_like(signs)]), codes)
-    interval, method = _difference_interval(units, counts, rng, how)
-    clustered = len(units) < counts.n
+    if len(units) == counts.n:
+        b, c = counts.only_first, counts.only_second
+        pivot = _Pivot(
+            melded_interval(b, c, counts.n, level),
+            mcnemar_mid_p(b, c),
+            "melded mid-p interval",
+            "McNemar mid-p",
+        )
+    else:
+        pivot = _clustered(units, level)
+    return _told(counts, len(units), float(signs.mean()), pivot, margin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pivot:
+    """Interval and p-value of one statistic."""
+
+    interval: Interval | Unknown
+    p_value: float | None
+    interval_method: str
+    test: str
+
+
+def _told(
+    counts: PairedCounts, units: int, difference: float | None, pivot: _Pivot, margin: float
+) -> PairedComparison:
     return PairedComparison(
         counts=counts,
-        units=len(units),
-        difference=float(signs.mean()),
-        interval=interval,
-        p_value=sign_flip_p(units[:, 0], rng, how.draws)
-        if clustered
-        else mcnemar_exact(counts.only_first, counts.only_second),
+        units=units,
+        difference=difference,
+        interval=pivot.interval,
+        p_value=pivot.p_value,
         margin=margin,
-        relation=relation(interval, margin),
-        method=f"{method}; {'sign-flip test over clusters' if clustered else 'exact McNemar'}",
+        relation=relation(pivot.interval, margin),
+        interval_method=pivot.interval_method,
+        test=pivot.test,
     )
 
 
-def _nothing_compared(counts: PairedCounts, margin: float) -> PairedComparison:
-    """The comparison of two arms without a common item."""
-    return PairedComparison(
-        counts=counts,
-        units=0,
-        difference=None,
-        interval=Unknown(reason="no common items", needed=MIN_UNITS),
-        p_value=None,
-        margin=margin,
-        relation=Relation.UNDECIDED,
-        method="none",
+def _clustered(units: Floats, level: float) -> _Pivot:
+    """From cluster sums (clusters x (differences, items))."""
+    moved = units[units[:, 0] != 0, 0]
+    if (
+        moved.size < SPARSE or cluster_error(units) < 1e-9
+    ):  # or all clusters differ alike: no spread to judge by
+        return _by_signs(units, moved, level)
+    return _by_means(units, level)
+
+
+def _by_signs(units: Floats, moved: Floats, level: float) -> _Pivot:
+    """Clusters that lean to one arm, in the size of such clusters; a whole cluster where none leans."""
+    count, items = len(units), float(units[:, 1].sum())
+    b, c = int((moved > 0).sum()), int((moved < 0).sum())
+    size = min(1.0, float(np.abs(moved).mean()) * count / items) if moved.size else 1.0
+    whole = melded_interval(b, c, count, level)
+    return _Pivot(
+        Interval(low=size * whole.low, high=size * whole.high, level=level),
+        mcnemar_mid_p(b, c),
+        "melded mid-p interval over clusters",
+        "mid-p sign test over clusters",
     )
 
 
-def _difference_interval(
-    units: Floats, counts: PairedCounts, rng: np.random.Generator, how: Bootstrap
-) -> tuple[Interval | Unknown, str]:
-    """Bootstrap over units, widened to the score interval where few units disagree."""
-    kind: Literal["cluster", "paired"] = "cluster" if len(units) < counts.n else "paired"
-    if len(units) < MIN_UNITS:
-        return Unknown(reason=f"{len(units)} {kind} units; {MIN_UNITS} are needed", needed=MIN_UNITS), "none"
-    draws = bootstrap_draws(units, ratio_of_sums, rng, how.draws)
-    interval = percentile_interval(draws, len(units), how.level)
-    if int((units[:, 0] != 0).sum()) >= SPARSE:
-        return interval, f"{kind} bootstrap, {how.draws} draws"
-    share = len(units) / counts.n  # a cluster counts as one item: the careful reading
-    score = tango_interval(counts.only_first * share, counts.only_second * share, len(units), how.level)
-    widened = Interval(low=min(interval.low, score.low), high=max(interval.high, score.high), level=how.level)
-    return widened, f"{kind} bootstrap, {how.draws} draws, widened to the score interval"
+def _by_means(units: Floats, level: float) -> _Pivot:
+    count, items = len(units), float(units[:, 1].sum())
+    difference = float(units[:, 0].sum()) / items
+    error = cluster_error(units)
+    half = t_quantile(0.5 + level / 2, count - 1) * error
+    p_value = 2 * t_cdf(-abs(difference) / error, count - 1)
+    interval = Interval(low=max(-1.0, difference - half), high=min(1.0, difference + half), level=level)
+    return _Pivot(interval, p_value, "cluster-robust t interval", "cluster-robust t test")

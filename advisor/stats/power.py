@@ -42,6 +42,11 @@ class Design:
 _DEFAULT = Design()
 
 
+USUAL_DISCORDANCE = (0.10, 0.44)
+"""Shares of items on which the two arms of a pair were seen to differ: from Banking77 to 30 kinds of ticket
+(docs/benchmarks.md). Before a run they stand in for its own."""
+
+
 def _check(difference: float, discordance: float) -> None:
     if not 0 <= discordance <= 1:
         raise ValueError(f"discordance must lie within [0, 1], got {discordance}")
@@ -102,48 +107,48 @@ def minimum_detectable_difference(n: int, discordance: float, design: Design = _
     return high
 
 
-def more_items_to_settle(
-    n: int, difference: float, discordance: float, design: Design = _DEFAULT
-) -> int | None:
-    """How many more evaluation items would settle an observed difference, were it the true one.
+def items_to_settle(difference: float, discordance: float, margin: float, design: Design = _DEFAULT) -> int:
+    """Evaluation items to settle two arms whose true difference this is: better, worse, or tied.
 
-    0 when `n` are enough, None when no number would: with no difference there is nothing to find
-    (ask `items_for_margin` then).
+    The smaller of what shows the difference and, inside the margin, what shows that it lies there.
 
     Raises:
-        ValueError: if the difference is larger than the discordance allows.
+        ValueError: if the difference is larger than the discordance allows, or `margin` is not positive.
     """
-    needed = items_needed(difference, discordance, design)
-    return None if needed is None else max(0, needed - n)
+    if margin <= 0:
+        raise ValueError(f"margin must be above 0, got {margin}")
+    apart = items_needed(difference, discordance, design)
+    tied = items_for_tie(difference, discordance, margin, design)
+    return min(n for n in (apart, tied) if n is not None)
 
 
-def items_for_margin(
+def items_for_tie(
     difference: float, discordance: float, margin: float, design: Design = _DEFAULT
 ) -> int | None:
-    """Items to show that an arm is worse by less than `margin` (non-inferiority).
+    """Items to show that two arms differ by less than the margin in both directions (two one-sided tests).
 
-    `difference` is the arm's true difference to its rival, negative when worse. None when it lies
-    at or below -margin: then no number of items shows what is not so. With difference 0 and
-    `design.power` meant for both sides, use (1 + power) / 2 for equivalence.
+    None where the difference is not inside the margin. The larger of what its nearer side takes, and of what
+    both sides take where the difference is 0: there each may fail, so both need (1 + power) / 2.
 
     Raises:
         ValueError: if the difference is larger than the discordance allows.
     """
     _check(difference, discordance)
-    room = margin + difference
-    if room <= 0:
+    if abs(difference) >= margin:
         return None
-    z = two_sided_z(design.level) + normal_quantile(design.power)
-    spread = max(0.0, discordance - difference**2)
-    return max(1, math.ceil(design.design_effect * spread * (z / room) ** 2 - 1e-9))
+    z, room = two_sided_z(design.level), margin - abs(difference)
+    nearer = (discordance - difference**2) * ((z + normal_quantile(design.power)) / room) ** 2
+    both = discordance * ((z + normal_quantile((1 + design.power) / 2)) / margin) ** 2
+    return max(1, math.ceil(design.design_effect * max(nearer, both) - 1e-9))
 
 
-def design_effect(units: int, n: int, icc: float) -> float:
-    """Variance inflation of `n` items in `units` clusters of about equal size (Kish 1965).
+def items_for_bound(share: float, bound: float, power: float, alpha: float) -> int | None:
+    """Items to show on which side of a bound a share lies, by a one-sided limit; None where it lies on it.
 
-    Raises:
-        ValueError: if there is no unit.
+    The normal approximation (Fleiss, Levin and Paik 2003, section 2.3).
     """
-    if units <= 0 or n <= 0:
-        raise ValueError(f"need at least one item and one cluster, got {n} in {units}")
-    return max(1.0, 1 + (n / units - 1) * icc)
+    if share == bound:
+        return None
+    root = normal_quantile(1 - alpha) * math.sqrt(bound * (1 - bound))
+    root += normal_quantile(power) * math.sqrt(share * (1 - share))
+    return math.ceil((root / (share - bound)) ** 2 - 1e-9)

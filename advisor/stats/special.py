@@ -1,18 +1,16 @@
-"""The few distribution functions the estimators need, so that scipy stays out of the dependencies.
+"""The distribution functions that the estimators need: the normal by the standard library, others by SciPy.
 
-Normal quantiles come from the standard library. Student's t goes through the regularised incomplete
-beta function, evaluated by Lentz's continued fraction (Numerical Recipes, 3rd ed., section 6.4).
-Binomial tails are summed from log-gamma terms: exact to about 1e-12 for the sizes used here (n up to a
-few 100,000); beyond that they get slow, not wrong.
+SciPy is imported when a function first needs it, so that advice without a sample starts fast.
 """
 
 from __future__ import annotations
 
-import math
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 
 _STANDARD = NormalDist()
 
@@ -47,79 +45,56 @@ def check_level(level: float) -> None:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
 
 
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    """Lentz's continued fraction for the incomplete beta function."""
-    tiny = 1e-300
-    c, d = 1.0, 1.0 / max(tiny, 1.0 - (a + b) * x / (a + 1.0))
-    result = d
-    for m in range(1, 1000):
-        for numerator in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1.0 + numerator * d
-            d = 1.0 / (d if abs(d) > tiny else tiny)
-            c = 1.0 + numerator / c
-            c = c if abs(c) > tiny else tiny
-            result *= d * c
-        if abs(d * c - 1.0) < 1e-15:
-            break
-    return result
+def beta_cdf(x: Floats | float, a: float, b: float) -> Floats:
+    """The mass of Beta(a, b) below `x`; a point at 0 where `a` is 0, at 1 where `b` is 0."""
+    from scipy.special import betainc
+
+    at = np.asarray(x, dtype=np.float64)
+    if a <= 0:
+        return np.asarray(at >= 0, dtype=np.float64)
+    if b <= 0:
+        return np.asarray(at >= 1, dtype=np.float64)
+    return np.asarray(betainc(a, b, np.clip(at, 0.0, 1.0)), dtype=np.float64)
 
 
-def incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function I_x(a, b)."""
-    if x <= 0.0 or x >= 1.0:
-        return float(x >= 1.0)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
-    if x < (a + 1.0) / (a + b + 2.0):
-        return front * _beta_fraction(a, b, x) / a
-    return 1.0 - front * _beta_fraction(b, a, 1.0 - x) / b
+def beta_quantile(p: Floats | float, a: float, b: float) -> Floats:
+    """The value below which a share `p` of Beta(a, b) lies; with a 0 a point, as in `beta_cdf`."""
+    from scipy.special import betaincinv
+
+    at = np.asarray(p, dtype=np.float64)
+    if a <= 0 or b <= 0:
+        return np.full_like(at, 0.0 if a <= 0 else 1.0)
+    return np.asarray(betaincinv(a, b, at), dtype=np.float64)
 
 
 def t_quantile(p: float, df: float) -> float:
-    """The quantile of Student's t with `df` degrees of freedom, by bisection to 1e-12.
+    """The quantile of Student's t with `df` degrees of freedom.
 
     Raises:
         ValueError: if `p` is not in (0, 1) or `df` is not positive.
     """
+    from scipy.special import stdtrit
+
     if not 0 < p < 1 or df <= 0:
         raise ValueError(f"need 0 < p < 1 and df > 0, got p={p}, df={df}")
-    if p < 0.5:
-        return -t_quantile(1 - p, df)
-    low, high = 0.0, 1.0
-    while t_cdf(high, df) < p:
-        high *= 2
-    while high - low > 1e-12 * max(1.0, high):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if t_cdf(middle, df) < p else (low, middle)
-    return (low + high) / 2
+    return float(stdtrit(df, p))
 
 
 def t_cdf(t: float, df: float) -> float:
     """The mass of Student's t with `df` degrees of freedom below `t`."""
-    tail = incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2
-    return tail if t < 0 else 1 - tail
+    from scipy.special import stdtr
+
+    return float(stdtr(df, t))
 
 
-def binomial_pmf(n: int, p: float) -> NDArray[np.float64]:
-    """P(X = k) for k = 0..n of a binomial variable; shape (n + 1,).
+def binomial_cdf(n: int, p: float) -> Floats:
+    """P(X <= k) for k = 0..n of a binomial variable; shape (n + 1,).
 
     Raises:
         ValueError: if `n` is negative or `p` lies outside [0, 1].
     """
+    from scipy.special import bdtr
+
     if n < 0 or not 0 <= p <= 1:
         raise ValueError(f"need n >= 0 and 0 <= p <= 1, got n={n}, p={p}")
-    if p in (0.0, 1.0):
-        pmf = np.zeros(n + 1)
-        pmf[n if p == 1.0 else 0] = 1.0
-        return pmf
-    steps = np.log(np.arange(1, n + 1, dtype=np.float64))
-    log_factorial = np.concatenate([[0.0], np.cumsum(steps)])
-    k = np.arange(n + 1)
-    log_pmf = log_factorial[n] - log_factorial - log_factorial[::-1] + k * math.log(p)
-    return np.asarray(np.exp(log_pmf + (n - k) * math.log1p(-p)), dtype=np.float64)
+    return np.asarray(bdtr(np.arange(n + 1, dtype=np.float64), n, p), dtype=np.float64)

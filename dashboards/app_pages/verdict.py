@@ -7,7 +7,7 @@ import streamlit as st
 from dashboards import markup, pieces, views
 from dashboards.markup import Figure
 from harness.pipelines.pages import RunPage
-from harness.report.model import answer_words, report_view
+from harness.report.model import answer_words, open_limits, report_view
 from harness.report.palette import colour_of
 from harness.report.tables import arm_named
 from harness.report.view import Section
@@ -39,6 +39,8 @@ def answers(results: RunResults) -> None:
         )
     )
     ship = "Nothing yet." if verdict.ship is None else str(verdict.ship)
+    if verdict.pilot is not None:
+        ship = f"Nothing yet; pilot {verdict.pilot}."
     st.html(
         markup.answer_card(
             "What to ship",
@@ -84,6 +86,9 @@ def reservations(results: RunResults) -> None:
     if verdict.vetoes:
         st.subheader("May not be shipped", anchor=False)
         st.html(markup.bullets(f"{veto.arm}: {veto.reason}" for veto in verdict.vetoes))
+    if open_limits(verdict):
+        st.subheader("Not shown yet", anchor=False)
+        st.html(markup.bullets(open_limits(verdict)))
     if results.notes:
         st.subheader("Notes", anchor=False)
         st.html(markup.bullets(results.notes))

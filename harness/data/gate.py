@@ -11,15 +11,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from advisor.stats.power import items_needed, minimum_detectable_difference
+from advisor.stats.power import USUAL_DISCORDANCE, Design, minimum_detectable_difference
 from harness.data.leakage import overlaps, shared_ngram_ids
 from harness.data.minhash import normalise
 from harness.data.pii import PATTERNS
 from harness.errors import DataError
 from harness.records import Evalset, Finding, Item
+from harness.wording import reach_sentence
 
 Severity = Literal["error", "warning", "note"]
 SHOWN_IDS = 20
+
+
+REACH = "power"
+"""The finding that says what the test rows can show; a run's own comparison says it better afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +36,7 @@ class GateLimits:
         imbalance: ratio of the largest to the smallest label in train.
         long_chars: characters from which a row counts as very long.
         ngram_share: share of rows with an 8-gram of another row.
-        discordance: share of rows on which exactly one of two arms is assumed to be right.
-        difference: the difference in accuracy for which the rows needed are stated.
+        difference: the margin of a tie for which the rows needed are stated.
         coarse: a smallest detectable difference above this is a warning.
     """
 
@@ -41,7 +45,6 @@ class GateLimits:
     imbalance: float = 20.0
     long_chars: int = 8_000
     ngram_share: float = 0.02
-    discordance: float = 0.15
     difference: float = 0.02
     coarse: float = 0.06
 
@@ -244,18 +247,12 @@ def _personal_data(evalset: Evalset) -> Iterable[Finding]:
 
 
 def _power(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
-    n, discordance = len(evalset.test), limits.discordance
+    n = len(evalset.test)
     if not n:
         return
-    found = minimum_detectable_difference(n, discordance)
-    needed = items_needed(limits.difference, discordance)
-    reach = "no difference at all" if found is None else f"differences of {100 * found:.1f} points or more"
-    message = (
-        f"{n} test rows show {reach} between two arms (80 % power, if they disagree on "
-        f"{100 * discordance:.0f} % of rows); {100 * limits.difference:g} points take {needed:,} rows."
-    )
+    found = minimum_detectable_difference(n, USUAL_DISCORDANCE[0])
     severity: Severity = "warning" if found is None or found > limits.coarse else "note"
-    yield _finding("power", severity, message)
+    yield _finding(REACH, severity, reach_sentence(n, limits.difference, Design()))
 
 
 def _provenance(evalset: Evalset) -> Iterable[Finding]:

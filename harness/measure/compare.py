@@ -1,104 +1,96 @@
-"""Arms against each other on the same items: the family of comparisons a verdict rests on."""
+"""Arms against each other on the same items: the comparisons a verdict rests on.
+
+The pair that the run was planned for has an interval at the plan's level, whatever else is run. All other
+comparisons are looked at because the arms are there: together they miss no more often than the plan's alpha,
+as each of m gets the level 1 - alpha / m (Bonferroni).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from advisor.stats.intervals import Bootstrap, Interval
-from advisor.stats.paired import PairedComparison, compare, holm
-from advisor.stats.power import Design, minimum_detectable_difference, more_items_to_settle
+import numpy as np
+
+from advisor.stats.intervals import Interval
+from advisor.stats.paired import PairedComparison, Relation, compare
+from advisor.stats.power import Design, items_to_settle, minimum_detectable_difference
 from advisor.stats.special import two_sided_z
-from harness.measure.quality import Measuring, estimate
+from harness.measure.quality import estimate
 from harness.measure.scored import Scored
 from harness.records import ArmId
-from harness.results import Comparison
+from harness.results import Comparison, MoreItems
+
+Pair = tuple[ArmId, ArmId]
+
+_LIKELY_LEVEL = 0.80  # of the interval of a difference that a range of further items comes from
+_SETTLED = (Relation.BETTER, Relation.WORSE, Relation.EQUIVALENT)
 
 
 def compare_arms(
-    pairs: Sequence[tuple[ArmId, ArmId]],
+    primary: Pair | None,
+    others: Sequence[Pair],
     scored: Mapping[ArmId, Scored],
     margin: float,
     design: Design,
-    how: Measuring,
 ) -> tuple[Comparison, ...]:
-    """Compare each pair, first minus second, and adjust the p-values over all of them (Holm).
+    """The primary comparison and the others, first minus second.
 
-    The intervals of the differences are at the design's level, one minus the plan's alpha.
+    Args:
+        design: the plan's power, and the level of the primary comparison.
+
+    Raises:
+        ValueError: if two arms were not scored on the same items.
     """
-    settings = dataclasses.replace(how.bootstrap, level=design.level)
-    found = [(pair, _paired(pair, scored, margin, how, settings)) for pair in pairs]
-    raw = [paired.p_value for _, paired in found if paired.p_value is not None]
-    adjusted = iter(holm(raw))
-    comparisons = []
-    for pair, paired in found:
-        p_holm = None if paired.p_value is None else next(adjusted)
-        alone = dataclasses.replace(_comparison(pair, paired, margin, design), p_holm=p_holm)
-        comparisons.append(_in_family(alone, paired, design, len(raw)))
-    return tuple(comparisons)
+    shared = dataclasses.replace(design, level=1 - (1 - design.level) / max(1, len(others)))
+    planned = () if primary is None else (_compared(primary, scored, margin, design),)
+    return (*planned, *(_compared(pair, scored, margin, shared) for pair in others))
 
 
-def _in_family(found: Comparison, paired: PairedComparison, design: Design, tests: int) -> Comparison:
-    """Where the interval alone excludes 0 and the adjusted test does not: the items for a family of tests.
-
-    Bonferroni's level, which Holm's first step has, so no fewer than Holm would need.
-    """
-    if found.adjusted is found.relation or not paired.difference:
-        return found
-    strict = dataclasses.replace(_clustered(design, paired), level=1 - (1 - design.level) / tests)
-    counts = paired.counts
-    more = more_items_to_settle(counts.n, paired.difference, counts.discordance, strict)
-    why = "" if more else "the interval alone excludes 0; adjusted for all comparisons it is not settled"
-    return dataclasses.replace(found, more_items=more or None, more_items_reason=why)
-
-
-def _paired(
-    pair: tuple[ArmId, ArmId],
-    scored: Mapping[ArmId, Scored],
-    margin: float,
-    how: Measuring,
-    settings: Bootstrap,
-) -> PairedComparison:
+def _compared(pair: Pair, scored: Mapping[ArmId, Scored], margin: float, design: Design) -> Comparison:
     first, second = scored[pair[0]], scored[pair[1]]
     if [i.id for i in first.items] != [i.id for i in second.items]:
         raise ValueError(f"{pair[0]} and {pair[1]} were not scored on the same items")
-    return compare(
-        first.correct,
-        second.correct,
-        how.rng(),
-        clusters=first.clusters,
-        margin=margin,
-        settings=settings,
-    )
+    return compared(pair, (first.correct, second.correct), first.clusters, margin, design)
 
 
-def _comparison(
-    pair: tuple[ArmId, ArmId], paired: PairedComparison, margin: float, design: Design
+def compared(
+    pair: Pair,
+    correct: tuple[np.ndarray, np.ndarray],
+    clusters: Sequence[str | None] | None,
+    margin: float,
+    design: Design,
 ) -> Comparison:
+    """One comparison from both arms' correctness by item.
+
+    Raises:
+        ValueError: if the two have not as many items.
+    """
+    paired = compare(*correct, clusters=clusters, margin=margin, level=design.level)
     counts = paired.counts
-    method, _, p_method = paired.method.partition("; ")
-    design = _clustered(design, paired)
-    more, why = _more_items(paired, margin, design)
-    discordance = counts.discordance
+    seen = _clustered(design, paired)
+    likely = compare(*correct, clusters=clusters, margin=margin, level=_LIKELY_LEVEL).interval
     return Comparison(
         a=pair[0],
         b=pair[1],
-        difference=estimate("accuracy difference", paired.difference, paired.interval, counts.n, method),
+        difference=estimate(
+            "accuracy difference", paired.difference, paired.interval, counts.n, paired.interval_method
+        ),
         only_a=counts.only_first,
         only_b=counts.only_second,
         p_value=paired.p_value,
-        p_method=p_method,
-        p_holm=None,
+        p_method=paired.test,
         relation=paired.relation,
         same_model=pair[0].model == pair[1].model,
-        detectable=minimum_detectable_difference(counts.n, discordance, design) if discordance > 0 else None,
-        more_items=more,
-        more_items_reason=why,
+        detectable=minimum_detectable_difference(counts.n, counts.discordance, seen)
+        if counts.discordance > 0
+        else None,
+        more_items=_more_items(paired, likely if isinstance(likely, Interval) else None, seen),
     )
 
 
 def _clustered(design: Design, paired: PairedComparison) -> Design:
-    """The design with the variance inflation that clusters show: bootstrap over independent variance."""
+    """The design with the variance inflation that clusters show, from the interval's width."""
     counts, interval = paired.counts, paired.interval
     spread = counts.discordance - (paired.difference or 0.0) ** 2
     if paired.units == counts.n or not isinstance(interval, Interval) or spread <= 0:
@@ -107,22 +99,18 @@ def _clustered(design: Design, paired: PairedComparison) -> Design:
     return dataclasses.replace(design, design_effect=max(1.0, seen * counts.n / spread))
 
 
-def _more_items(paired: PairedComparison, margin: float, design: Design) -> tuple[int | None, str]:
-    """How many evaluation items more would settle the difference, at the rates seen."""
-    interval = paired.interval
-    settled = isinstance(interval, Interval) and (
-        interval.low > 0 or interval.high < 0 or (interval.low > -margin and interval.high < margin)
-    )
-    if settled:
-        return None, "settled"
-    if not paired.difference or paired.counts.discordance == 0:
-        return None, "no difference seen, so no number of items can be named"
-    more = more_items_to_settle(paired.counts.n, paired.difference, paired.counts.discordance, design)
-    if more is None:
-        return None, "no number of items would settle it at these rates"
-    if more == 0:
-        return (
-            None,
-            "at these rates the items are enough, and the interval is wider than independent items make it",
-        )
-    return more, ""
+def _more_items(paired: PairedComparison, likely: Interval | None, design: Design) -> MoreItems:
+    """How many evaluation items more would settle the difference, at the rates seen and near them."""
+    counts, difference = paired.counts, paired.difference
+    if paired.relation in _SETTLED:
+        return MoreItems(likely=None, reason="settled")
+    if difference is None or likely is None or counts.discordance == 0:
+        return MoreItems(likely=None, reason="no item was seen on which only one of the two is right")
+
+    def more(at: float) -> int:
+        within = min(max(at, -counts.discordance), counts.discordance)
+        return max(0, items_to_settle(within, counts.discordance, paired.margin, design) - counts.n)
+
+    around = [more(at) for at in np.linspace(likely.low, likely.high, 41).tolist()]
+    middle = max(1, more(difference))
+    return MoreItems(likely=middle, low=min(middle, max(1, min(around))), high=max(middle, *around))

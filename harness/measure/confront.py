@@ -96,7 +96,7 @@ def _wrong(
     advice: AdvicePlan, verdict: Verdict, first: str, ships: str, tested: Sequence[Confronted]
 ) -> tuple[str, ...]:
     found = []
-    decided = {"retrieve", "tune", "tied"}
+    decided = {"retrieve", "tune", "tied"}  # "at least as good" confirms either side's win and a tie
     if advice.answer in decided and verdict.answer.value in decided and advice.answer != verdict.answer.value:
         found.append(f"It said {advice.answer}; measured on the models of this run: {verdict.answer.value}.")
     if "none" not in {first, ships} and first != ships:

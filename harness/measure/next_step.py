@@ -2,8 +2,10 @@
 
 The next step:
 1. Nothing may be shipped: mend what stands against the most accurate arm.
-2. RAG against tuning is open and no third arm ships: label as many more evaluation items as would settle it.
-3. Else pilot the arm to ship for a month.
+2. An arm breaks no limit and one is open: label as many items as would show whether it keeps the floor, or
+   measure what was not measured.
+3. RAG against tuning is open and no third arm ships: label as many more evaluation items as would settle it.
+4. Else pilot the arm to ship for a month.
 
 The biggest risk is the first of these that holds, from what would undo the whole answer to what would
 shift it: nothing may be shipped; the rows are not the user's own; the accuracy is known to no better than
@@ -21,9 +23,9 @@ from decimal import Decimal
 from harness.measure.given import ENDS, Given
 from harness.measure.scene import Scene
 from harness.outlook import Amount, ArmOutlook
-from harness.records import Option, PriceBasis
-from harness.results import Answer, ArmResult, Comparison
-from harness.wording import money, percent
+from harness.records import ArmId, Option, PriceBasis
+from harness.results import Answer, ArmResult, Comparison, LimitKind, LimitState
+from harness.wording import limit_words, money, percent
 
 WIDE = 0.05
 OWN_ROWS = "the user's own file"
@@ -46,13 +48,15 @@ class Step:
 def next_step(scene: Scene, arms: Sequence[ArmOutlook]) -> Step:
     """What the verdict asks for."""
     verdict = scene.results.verdict
-    if verdict.ship is None:
+    if verdict.ship is None and verdict.pilot is None:
         return Step(text=_mend(scene), usd=None, decider="product owner")
+    if verdict.pilot is not None:
+        return _open(verdict.pilot, scene)
     settled = verdict.answer is not Answer.NOT_ENOUGH_EVIDENCE
     if not settled and verdict.pair is not None and verdict.ship in verdict.pair:
         pair = _pair(scene)
-        if pair is not None and pair.more_items:
-            return _label(pair.more_items, scene.given)
+        if pair is not None and pair.more_items.likely:
+            return _label(pair.more_items.likely, "that would settle RAG against tuning", scene.given)
     ship = next((arm for arm in arms if arm.arm == verdict.ship), None)
     beside = " beside what is done today" if scene.today is not None else ""
     text = f"Pilot {verdict.ship} on real queries for a month{beside}, and check a sample of its answers."
@@ -78,10 +82,24 @@ def _pair(scene: Scene) -> Comparison | None:
     return next((c for c in scene.results.comparisons if {c.a, c.b} == set(pair)), None)
 
 
-def _label(items: int, given: Given) -> Step:
+def _open(pilot: ArmId, scene: Scene) -> Step:
+    """What would show whether the arm keeps the limits that are still open."""
+    checks = [c for c in scene.results.verdict.limits if c.arm == pilot and c.state is LimitState.OPEN]
+    items = [c.more_items for c in checks if c.kind is LimitKind.ACCURACY and c.more_items]
+    if items:
+        return _label(max(items), f"that would show whether {pilot} keeps the floor", scene.given)
+    against = "; ".join(limit_words(check) for check in checks)
+    return Step(
+        text=f"Pilot {pilot} only to measure what is not shown yet: {against}.",
+        usd=None,
+        decider="product owner",
+    )
+
+
+def _label(items: int, why: str, given: Given) -> Step:
     """More evaluation items, at the price of an example."""
     low, likely, high = (given.figure("example_usd", end) for end in ENDS)
-    text = f"Label {items:,} more evaluation items and run again: that would settle RAG against tuning."
+    text = f"Label {items:,} more evaluation items and run again: {why}."
     if likely is None:
         reason = "what one more example costs is not stated: business.example_usd"
         return Step(
@@ -114,9 +132,10 @@ def _pilot(ship: ArmOutlook) -> Amount:
 def biggest_risk(scene: Scene, arms: Sequence[ArmOutlook]) -> str:
     """The first risk that holds, by the order this module names."""
     verdict, data = scene.results.verdict, scene.results.data
-    if verdict.ship is None:
+    use = verdict.ship or verdict.pilot
+    if use is None:
         return "Using one of these arms all the same: none keeps the limits that were set before the run."
-    arm = scene.arms[verdict.ship]
+    arm = scene.arms[use]
     checks = (
         _not_own_rows(data.provenance),
         _wide(arm),

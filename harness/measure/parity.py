@@ -43,14 +43,13 @@ def side_by_side(reference: Scored, served: Scored, how: Measuring) -> SideBySid
     n = len(reference.items)
     everything = np.ones(n, dtype=bool)
     same = int(((reference.answer == served.answer) & (reference.answer >= 0)).sum())
-    paired = compare(
-        served.correct, reference.correct, how.rng(), clusters=reference.clusters, settings=how.bootstrap
-    )
-    method = paired.method.partition("; ")[0]
+    paired = compare(served.correct, reference.correct, clusters=reference.clusters, level=how.level)
     return SideBySide(
         reference=share("accuracy", reference, reference.correct, everything, how),
         served=share("accuracy", served, served.correct, everything, how),
-        difference=estimate("accuracy difference", paired.difference, paired.interval, n, method),
+        difference=estimate(
+            "accuracy difference", paired.difference, paired.interval, n, paired.interval_method
+        ),
         agreement=estimate("same label", same / n if n else None, wilson(same, n), n, "Wilson"),
         failures=int((served.answer == -2).sum()),
     )

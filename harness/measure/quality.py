@@ -34,11 +34,12 @@ class Measuring:
     draws: int
     precision: float
     seed: int
+    level: float = 0.95
 
     @property
     def bootstrap(self) -> Bootstrap:
         """The bootstrap settings."""
-        return Bootstrap(draws=self.draws)
+        return Bootstrap(draws=self.draws, level=self.level)
 
     def rng(self) -> np.random.Generator:
         """A fresh generator: an estimate does not depend on which was computed before it."""

@@ -7,14 +7,14 @@ be set against each other; the interval then adds the two intervals in quadratur
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from advisor.stats.intervals import Interval, Unknown
-from advisor.stats.paired import compare, holm, relation
+from advisor.stats.paired import compare, relation
 from harness.answers import ArmAcrossRuns, ItemAnswer
 from harness.measure.quality import Measuring, confidence, estimate
 from harness.measure.quality import share as share_of
@@ -59,20 +59,23 @@ def item_answers(
 def compare_runs(
     first: Mapping[ArmId, Scored], second: Mapping[ArmId, Scored], margin: float, how: Measuring
 ) -> tuple[ArmAcrossRuns, ...]:
-    """Every arm that both runs have, in the first run's order, first minus second."""
-    found = [_arm(arm, first[arm], second[arm], margin, how) for arm in first if arm in second]
-    adjusted = iter(holm([entry.p_value for entry in found if entry.p_value is not None]))
-    return tuple(
-        entry if entry.p_value is None else dataclasses.replace(entry, p_holm=next(adjusted))
-        for entry in found
-    )
+    """Every arm that both runs have, in the first run's order, first minus second.
+
+    The intervals of the differences share one alpha between them.
+    """
+    both = [arm for arm in first if arm in second]
+    level = 1 - (1 - how.bootstrap.level) / max(1, len(both))
+    return tuple(_arm(arm, (first[arm], second[arm]), margin, level, how) for arm in both)
 
 
-def _arm(arm: ArmId, first: Scored, second: Scored, margin: float, how: Measuring) -> ArmAcrossRuns:
-    one, two = _accuracy(first, how), _accuracy(second, how)
-    if _rows(first) == _rows(second):
-        return _paired(arm, (first, one), (second, two), margin, how)
-    interval = _apart(one, two)
+def _arm(
+    arm: ArmId, runs: tuple[Scored, Scored], margin: float, level: float, how: Measuring
+) -> ArmAcrossRuns:
+    one, two = (_accuracy(scored, how) for scored in runs)
+    if _rows(runs[0]) == _rows(runs[1]):
+        return _paired(arm, runs, (one, two), margin, level)
+    at_level = replace(how, level=level)
+    interval = _apart(*(_accuracy(scored, at_level) for scored in runs))
     value = None if one.value is None or two.value is None else one.value - two.value
     method = "different test items: intervals added in quadrature, runs taken as independent"
     return ArmAcrossRuns(
@@ -86,26 +89,17 @@ def _arm(arm: ArmId, first: Scored, second: Scored, margin: float, how: Measurin
 
 
 def _paired(
-    arm: ArmId,
-    first: tuple[Scored, Estimate],
-    second: tuple[Scored, Estimate],
-    margin: float,
-    how: Measuring,
+    arm: ArmId, runs: tuple[Scored, Scored], accuracy: tuple[Estimate, Estimate], margin: float, level: float
 ) -> ArmAcrossRuns:
-    found = compare(
-        first[0].correct,
-        second[0].correct,
-        how.rng(),
-        clusters=first[0].clusters,
-        margin=margin,
-        settings=how.bootstrap,
-    )
+    found = compare(runs[0].correct, runs[1].correct, clusters=runs[0].clusters, margin=margin, level=level)
     counts = found.counts
     return ArmAcrossRuns(
         arm=arm,
-        first=first[1],
-        second=second[1],
-        difference=estimate("accuracy difference", found.difference, found.interval, counts.n, found.method),
+        first=accuracy[0],
+        second=accuracy[1],
+        difference=estimate(
+            "accuracy difference", found.difference, found.interval, counts.n, found.interval_method
+        ),
         paired=True,
         only_first=counts.only_first,
         only_second=counts.only_second,

@@ -12,7 +12,8 @@ from advisor.cost.ledger import scaled
 from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
-from harness.decide import Case, acceptable, contenders, decide, dev_leader, rag_and_tuned
+from harness.data.gate import REACH
+from harness.decide import Case, acceptable, decide, pairs_to_compare
 from harness.measure.busy import marked
 from harness.measure.compare import compare_arms
 from harness.measure.confront import confront
@@ -20,10 +21,12 @@ from harness.measure.cost import ledger_cost, measure_cost
 from harness.measure.diagnosis import diagnose
 from harness.measure.harm import Asked, arm_harm
 from harness.measure.latency import measure_latency, timed_seconds
+from harness.measure.limit_checks import Held, check_limits
 from harness.measure.outside import cost_outside, latency_outside
 from harness.measure.quality import confidence, estimate, measure_quality, share
 from harness.measure.route import RouteArm, compose, design_route, route_fitted
 from harness.measure.scored import Scored, score
+from harness.outlook import Outlook
 from harness.pipelines.charged import charged, either_busy, latency_of, paid_busy, paid_lines
 from harness.pipelines.context import Context
 from harness.pipelines.frontier import calls_to_settle, frontier_gaps, published_for
@@ -37,6 +40,7 @@ from harness.results import (
     Comparison,
     Cost,
     DataSummary,
+    LimitCheck,
     RouteDesign,
     RunResults,
     SeedResult,
@@ -106,14 +110,30 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
             arms.append(route.result)
             scored[route.result.arm] = route.test
             timed[route.result.arm] = route.timed_s
-    results = _verdict(desk, tuple(arms), scored, design, looks, folder.lock())
-    near = acceptable(desk.plan.decision, results.arms, results.comparisons)
+    limits = check_limits(desk.plan.decision, [_held(arm, scored[arm.arm], timed[arm.arm]) for arm in arms])
+    case = Case(
+        plan=desk.plan.decision,
+        arms=tuple(arms),
+        comparisons=_comparisons(arms, limits, scored, desk),
+        limits=limits,
+        frontier_measured=any(arm.identity and arm.identity.location == "remote" for arm in arms),
+        cautions=_cautions(desk),
+    )
+    run = _Run(lock=folder.lock(), looks=looks, design=design)
     ours = [a for a in primary if a.settled.arm.option is not Option.EXTERNAL]
     paid = {a.settled.arm: charged(a, desk) for a in ours}
+    near = [arm.arm for arm in acceptable(case.plan, case.arms, limits, case.comparisons)]
+
+    def priced(results: RunResults) -> Outlook:
+        return outlook_of(_ours(results), desk, ours, paid, near)
+
+    unpriced = _results(desk, case, run)
+    months = {arm.arm: arm.month_usd for arm in priced(unpriced).arms}  # of no arm does it hang on what ships
+    results = _results(desk, dataclasses.replace(case, months=months), run)
     whole = dataclasses.replace(
         results,
         notes=(*results.notes, *_accepted_notes(folder)),
-        outlook=outlook_of(_ours(results), desk, ours, paid, [arm.arm for arm in near]),
+        outlook=priced(results),
         diagnosis=tuple(
             diagnose(
                 arm.arm,
@@ -128,48 +148,43 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     return _Concluded(results=whole, scored=scored)
 
 
+def _held(arm: ArmResult, test: Scored, timed_s: Sequence[float]) -> Held:
+    return Held(arm=arm, correct=test.correct, clusters=test.clusters, timed_ms=[1000 * s for s in timed_s])
+
+
 def _ours(results: RunResults) -> RunResults:
     """The results without arms from outside, whose costs nobody here knows."""
     arms = tuple(arm for arm in results.arms if arm.arm.option is not Option.EXTERNAL)
     return dataclasses.replace(results, arms=arms)
 
 
-def _verdict(
-    desk: Desk,
-    arms: tuple[ArmResult, ...],
-    scored: Mapping[ArmId, Scored],
-    design: RouteDesign | None,
-    looks: int,
-    lock: Lock,
-) -> RunResults:
-    plan = desk.plan
-    comparisons = _comparisons(arms, scored, desk)
-    case = Case(
-        plan=plan.decision,
-        arms=arms,
-        comparisons=comparisons,
-        frontier=(),
-        published=(),
-        frontier_measured=any(arm.identity and arm.identity.location == "remote" for arm in arms),
-        cautions=_cautions(desk),
-    )
-    verdict = decide(case)
-    ship = next((arm for arm in arms if arm.arm == verdict.ship), None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What is told of a run beside its measures."""
+
+    lock: Lock
+    looks: int
+    design: RouteDesign | None
+
+
+def _results(desk: Desk, case: Case, run: _Run) -> RunResults:
+    plan, verdict = desk.plan, decide(case)
     if not case.frontier_measured:
-        gaps = frontier_gaps(plan, arms, ship, desk.book, calls_to_settle(desk.items))
+        ship = next((arm for arm in case.arms if arm.arm == verdict.ship), None)
+        gaps = frontier_gaps(plan, case.arms, ship, desk.book, calls_to_settle(desk.items))
         verdict = dataclasses.replace(verdict, frontier=gaps, published=published_for(desk.facts.name))
     return RunResults(
-        run_id=lock.run_id,
-        plan_digest=lock.plan_digest,  # also where it is priced at another day: no other plan was run
+        run_id=run.lock.run_id,
+        plan_digest=run.lock.plan_digest,  # also where it is priced at another day: no other plan was run
         seed=plan.seed,
-        looks=looks,
+        looks=run.looks,
         data=_data_summary(desk),
-        arms=arms,
-        comparisons=comparisons,
-        route=design,
+        arms=case.arms,
+        comparisons=case.comparisons,
+        route=run.design,
         verdict=verdict,
-        notes=_route_notes(desk.plan, design),
-        advice=None if plan.advice is None else confront(plan.advice, arms, verdict),
+        notes=_route_notes(desk.plan, run.design),
+        advice=None if plan.advice is None else confront(plan.advice, case.arms, verdict),
     )
 
 
@@ -233,22 +248,13 @@ def _asked(answers: Answers, siblings: Sequence[Answers], desk: Desk) -> Asked:
 
 
 def _comparisons(
-    arms: Sequence[ArmResult], scored: Mapping[ArmId, Scored], desk: Desk
+    arms: Sequence[ArmResult], limits: Sequence[LimitCheck], scored: Mapping[ArmId, Scored], desk: Desk
 ) -> tuple[Comparison, ...]:
-    """The pair first, then every arm against the dev leader of those that may ship and the best RAG arm."""
-    pairs: list[tuple[ArmId, ArmId]] = []
-    pair = rag_and_tuned(arms)
-    if pair is not None:
-        pairs.append((pair[1], pair[0]))
-    leader = dev_leader(contenders(desk.plan.decision, arms) or arms)
-    for anchor in [leader.arm, *([pair[0]] if pair else [])]:
-        for arm in arms:
-            fresh = arm.arm != anchor and not any({arm.arm, anchor} == set(p) for p in pairs)
-            if fresh and arm.arm.option is not Option.FLOOR:
-                pairs.append((arm.arm, anchor))
+    """The pair first, then the others that the report and the recommendation need."""
+    primary, others = pairs_to_compare(arms, limits)
     decision = desk.plan.decision
-    design = Design(power=decision.power, level=1 - decision.alpha)
-    return compare_arms(pairs, scored, decision.margin, design, desk.how)
+    design = Design(power=decision.power, level=1 - decision.alpha_each)
+    return compare_arms(primary, others, scored, decision.margin, design)
 
 
 def _route(
@@ -348,7 +354,10 @@ def _side(answers: Answers, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
 
 
 def _cautions(desk: Desk) -> tuple[str, ...]:
-    notes = [finding.message for finding in desk.facts.findings if finding.severity == "warning"]
+    warnings = [finding for finding in desk.facts.findings if finding.severity == "warning"]
+    notes = [
+        finding.message for finding in warnings if finding.code != REACH
+    ]  # the measured one stands there
     if desk.machine.basis.value == "illustrative":
         notes.append("The machine price is illustrative: set cost.machine_hour_usd in the plan to your own.")
     return tuple(notes)

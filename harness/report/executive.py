@@ -42,8 +42,19 @@ from harness.report.paper import (
 from harness.report.plain import all_barred, arm_ids, capital, decision, in_plain_words, plain_name
 from harness.report.svg import TODAY
 from harness.report.tables import arm_named
-from harness.results import Answer, ArmResult, RunResults
-from harness.wording import USD, Currency, bounds, level, marked_money, money, money_range, one_line, percent
+from harness.results import Answer, ArmResult, RunResults, Settled
+from harness.wording import (
+    USD,
+    Currency,
+    bounds,
+    level,
+    marked_money,
+    money,
+    money_range,
+    more_items_words,
+    one_line,
+    percent,
+)
 
 TITLE = "RAG or fine-tuning? Decision report"
 
@@ -120,7 +131,11 @@ def _notices(results: RunResults, closing: Closing | None) -> tuple[str, ...]:
     if closing is None:
         found.append("Incomplete run: it has no manifest yet, so figures may change.")
     if results.verdict.ship is None:
-        found.append("No arm may be shipped as things stand.")
+        found.append(
+            "No arm may be shipped as things stand."
+            if results.verdict.pilot is None
+            else "No arm is shown to keep every limit yet: a pilot is as far as these items go."
+        )
     if results.verdict.pair is None:
         found.append("RAG and fine-tuning were not both run, so they are not compared.")
     elif results.verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
@@ -135,12 +150,8 @@ def _notices(results: RunResults, closing: Closing | None) -> tuple[str, ...]:
 def _not_enough(results: RunResults) -> str:
     asked = set(results.verdict.pair or ())
     found = next((c for c in results.comparisons if {c.a, c.b} == asked), None)
-    if found is not None and found.relation is not found.adjusted:
-        return (
-            "Not enough evidence: RAG and fine-tuning differ on these items, but after allowing for all "
-            "comparisons made it may be chance."
-        )
-    return "Not enough evidence: RAG and fine-tuning cannot be told apart on these items."
+    more = "" if found is None else f" {capital(more_items_words(found.more_items))}."
+    return f"Not enough evidence: RAG and fine-tuning cannot be told apart on these items.{more}"
 
 
 def _standfirst(dossier: Dossier) -> Text:
@@ -244,15 +255,19 @@ def _accuracy_card(dossier: Dossier, ship: ArmResult | None) -> Card:
 
 
 def _sure_card(results: RunResults) -> Card:
-    words, _, rest = results.verdict.sure.partition(":")
-    note = in_plain_words(rest, results) if rest else ""
-    short = one_line(words)
-    sure = short.casefold().startswith("sure")
+    verdict, among = results.verdict, arm_ids(results)
+    rivals = ", ".join(plain_name(arm, among) for arm in verdict.open_to)
+    words, note = {
+        Settled.ALL: ("Sure", "Every comparison with it is settled on these items."),
+        Settled.SOME_OPEN: ("Fairly sure", f"Not settled on these items: the difference to {rivals}."),
+        Settled.NO_RIVAL: ("Nothing to compare", "The run has no other arm that was compared with it."),
+        Settled.NO_ARM: ("No arm", "None can be recommended."),
+    }[verdict.settled]
     return Card(
         label="How sure",
-        value=Span(text=short.removesuffix(" on these items")),
+        value=Span(text=words),
         note=said(note),
-        mood="good" if sure else "warn",
+        mood="good" if verdict.settled is Settled.ALL else "warn",
     )
 
 

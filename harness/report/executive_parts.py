@@ -24,6 +24,7 @@ _RELATION = {
     Relation.WORSE: "worse",
     Relation.EQUIVALENT: "the same, within the margin",
     Relation.NON_INFERIOR: "not worse by the margin",
+    Relation.NON_SUPERIOR: "not better by the margin",
     Relation.UNDECIDED: "not settled",
 }
 
@@ -208,8 +209,8 @@ def _differences(dossier: Dossier) -> list[Block]:
                 Cell(text=f"{_name(dossier, found.a)} against {plain_name(found.b, arm_ids(results))}"),
                 difference_cell(found.difference),
                 Cell(text=f"{found.only_a:,} / {found.only_b:,}"),
-                Cell(text=p_value(found.p_holm)),
-                Cell(text=_RELATION[found.adjusted]),
+                Cell(text=p_value(found.p_value)),
+                Cell(text=_RELATION[found.relation]),
             ),
         )
         for found in wanted[:MOST_DIFFERENCES]
@@ -223,7 +224,7 @@ def _differences(dossier: Dossier) -> list[Block]:
             Column(head=("first against second",), right=False),
             Column(head=("points", "(interval)")),
             Column(head=("only first / only", "second was right")),
-            Column(head=("chance of this if", "equal, adjusted (p)")),
+            Column(head=("chance of this", "if equal (p)")),
             Column(head=("so the first is",), right=False),
         ),
         rows=rows,

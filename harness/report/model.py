@@ -30,8 +30,8 @@ from harness.report.view import (
     View,
     on_run,
 )
-from harness.results import Answer, DataSummary, Published, RunResults, Verdict
-from harness.wording import decimal, money, one_line, percent, seconds, share_sentence
+from harness.results import Answer, DataSummary, LimitState, Published, RunResults, Verdict
+from harness.wording import decimal, limit_words, money, one_line, percent, seconds, share_sentence
 
 SHORT_DIGEST = 12
 NOT_MEASURED = "not measured"
@@ -74,19 +74,27 @@ def answer_words(verdict: Verdict) -> str:
     match verdict.answer:
         case Answer.RETRIEVE:
             return f"RAG. {rag} beats {tuned}."
+        case Answer.RETRIEVE_AS_GOOD:
+            return f"RAG is at least as good: {rag} is not worse than {tuned} by the margin."
+        case Answer.TUNE_AS_GOOD:
+            return f"Fine-tuning is at least as good: {tuned} is not worse than {rag} by the margin."
         case Answer.TUNE:
             return f"Fine-tuning. {tuned} beats {rag}."
         case Answer.TIED:
-            cheaper = (
-                "" if verdict.cheaper is None else f" The cheaper one is {one_line(str(verdict.cheaper))}."
-            )
-            return f"A tie between {rag} and {tuned}.{cheaper}"
+            return f"A tie between {rag} and {tuned}."
         case Answer.NOT_ENOUGH_EVIDENCE:
             if verdict.pair is None:
                 return "RAG and fine-tuning were not both run."
             return f"Not enough evidence to choose between {rag} and {tuned}."
         case _:
             assert_never(verdict.answer)
+
+
+def open_limits(verdict: Verdict) -> tuple[str, ...]:
+    """Limits that these items show neither to be kept nor to be broken, a line an arm and limit."""
+    return lines(
+        f"{check.arm}: {limit_words(check)}" for check in verdict.limits if check.state is LimitState.OPEN
+    )
 
 
 def _header(results: RunResults, closing: Closing | None) -> Section:
@@ -143,6 +151,11 @@ def _verdict(results: RunResults) -> Section:
             items=lines(f"{veto.arm}: {veto.reason}" for veto in verdict.vetoes) or ("none",),
             tone="warn" if verdict.vetoes else "plain",
         ),
+        *(
+            [Bullets(label="not shown yet", items=open_limits(verdict), tone="warn")]
+            if open_limits(verdict)
+            else []
+        ),
         *([Bullets(label="notes", items=lines(results.notes))] if results.notes else []),
         Sentence(
             text="RAG here: the model is shown the most similar labelled training items with each query. "
@@ -155,6 +168,8 @@ def _verdict(results: RunResults) -> Section:
 
 def _ship_words(results: RunResults) -> str:
     arm = arm_named(results, results.verdict.ship)
+    if results.verdict.pilot is not None:
+        return f"Nothing yet; {one_line(str(results.verdict.pilot))} may be piloted."
     if arm is None:
         return "Nothing yet."
     return f"{one_line(str(arm.arm))}: accuracy {share_sentence(arm.quality.accuracy)}"

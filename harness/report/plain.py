@@ -78,15 +78,19 @@ def arm_ids(results: RunResults) -> tuple[ArmId, ...]:
 
 
 def all_barred(results: RunResults) -> bool:
-    """Whether every arm has a veto."""
+    """Whether every arm that could be shipped breaks a limit."""
     barred = {veto.arm for veto in results.verdict.vetoes}
-    return bool(results.arms) and barred >= set(arm_ids(results))
+    ours = {arm for arm in arm_ids(results) if arm.option not in (Option.FLOOR, Option.EXTERNAL)}
+    return bool(ours) and barred >= ours
 
 
 def decision(results: RunResults) -> str:
     """What to do and the answer to the title's question, in one sentence."""
     verdict = results.verdict
     ship = arm_named(results, verdict.ship)
+    if verdict.pilot is not None:
+        pilot = plain_name(verdict.pilot, arm_ids(results))
+        return f"Pilot {pilot}, with a limit not shown yet: {_answer(verdict)}."
     if ship is None:
         why = "each breaks a limit; " if all_barred(results) else ""
         return f"Use none of them yet: {why}{_answer(verdict)}."
@@ -102,21 +106,15 @@ def _answer(verdict: Verdict) -> str:
     match verdict.answer:
         case Answer.RETRIEVE:
             return "RAG beats fine-tuning"
+        case Answer.RETRIEVE_AS_GOOD:
+            return "RAG is at least as good as fine-tuning"
+        case Answer.TUNE_AS_GOOD:
+            return "fine-tuning is at least as good as RAG"
         case Answer.TUNE:
             return "fine-tuning beats RAG"
         case Answer.TIED:
-            return "RAG and fine-tuning are tied" + _cheaper(verdict)
+            return "RAG and fine-tuning are tied"
         case Answer.NOT_ENOUGH_EVIDENCE:
             return "the evidence does not yet choose between RAG and fine-tuning"
         case _:
             assert_never(verdict.answer)
-
-
-def _cheaper(verdict: Verdict) -> str:
-    if verdict.cheaper is None:
-        return ""
-    return (
-        "; RAG is the cheaper one"
-        if verdict.cheaper.option is Option.RETRIEVE
-        else "; fine-tuning is the cheaper one"
-    )

@@ -13,9 +13,9 @@ from harness.wording import (
     bounds,
     busy_mark,
     decimal,
-    level,
     milliseconds,
     money,
+    more_items_words,
     one_line,
     percent,
     points,
@@ -81,8 +81,8 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
                 Cell(text=f"{one_line(str(found.a))} - {one_line(str(found.b))}"),
                 difference_cell(found.difference),
                 Cell(text=f"{found.only_a:,} / {found.only_b:,}", n=found.difference.n),
-                Cell(text=p_value(found.p_holm)),
-                Cell(text=found.adjusted.value),
+                Cell(text=p_value(found.p_value)),
+                Cell(text=found.relation.value),
                 Cell(text=MISSING if found.detectable is None else f"{100 * found.detectable:.1f}"),
             )
         )
@@ -91,18 +91,39 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     return Table(
         columns=(
             Column(head=("first minus second", ""), right=False),
-            Column(head=("points", f"({level(comparisons[0].difference)})" if comparisons else "")),
+            Column(head=("points", "(interval)")),
             Column(head=("only first /", "only second")),
-            Column(head=("p", "(Holm)")),
+            Column(head=("p", "")),
             Column(head=("first", "is")),
             Column(head=("detectable", "points")),
         ),
         rows=tuple(rows),
         notes=(
             "only first / only second: items that only one of the two answered rightly",
-            "p: chance of a difference this large if there were none, adjusted for the number of comparisons",
-            "detectable: smallest difference this many items would show",
+            *_interval_levels(comparisons),
+            "p: chance of a difference this large if there were none, by the test of that interval",
+            "detectable: smallest difference this many items would show at the disagreement seen",
+            *_more_items(comparisons),
         ),
+    )
+
+
+def _interval_levels(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """The level of the first comparison, the pair's, and of the others, which share one alpha."""
+    levels = list(dict.fromkeys(f"{100 * found.difference.level:.4g} %" for found in comparisons))
+    if len(levels) < 2:
+        return tuple(f"interval: {each}" for each in levels)
+    return (
+        f"interval: {levels[0]} for the first; {levels[1]} for the others, so that all of them hold at once",
+    )
+
+
+def _more_items(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """How many items more would settle what is open."""
+    return tuple(
+        f"{one_line(str(found.a))} - {one_line(str(found.b))}: {more_items_words(found.more_items)}"
+        for found in comparisons
+        if found.more_items.likely is not None
     )
 
 

@@ -12,7 +12,6 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from advisor.stats import intervals as iv
-from advisor.stats import special
 
 
 @given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
@@ -34,23 +33,27 @@ def test_wilson_edges():
         iv.wilson(1, 10, 95)
 
 
-@given(st.floats(0.001, 0.999), st.floats(1, 500))
-def test_t_quantile_agrees_with_scipy(p, df):
-    assert special.t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-7, abs=1e-9)
+@given(st.integers(1, 500), st.floats(0, 1), st.sampled_from([0.8, 0.9, 0.95]))
+def test_exact_interval_agrees_with_scipy(n, share, level):
+    k = round(share * n)
+    theirs = stats.binomtest(k, n).proportion_ci(level, method="exact")
+    ours = iv.exact_interval(np.arange(n) < k, level=level)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
-@given(st.integers(0, 3000), st.floats(1e-6, 1))
-def test_binomial_pmf_agrees_with_scipy(n, p):
-    assert special.binomial_pmf(n, p) == pytest.approx(stats.binom.pmf(np.arange(n + 1), n, p), abs=1e-10)
+def test_exact_interval_of_copied_items_is_about_that_of_the_items_copied():
+    right = np.arange(60) < 45
+    single = iv.exact_interval(right)
+    copied = iv.exact_interval(np.repeat(right, 4), clusters=[i // 4 for i in range(240)])
+    # the clusters' degrees of freedom cost a little, and the spread is divided by one cluster fewer
+    assert copied.low <= single.low and copied.high >= single.high
+    assert (copied.low, copied.high) == pytest.approx((single.low, single.high), abs=0.02)
 
 
-def test_mean_interval_agrees_with_scipy_and_refuses_one_value():
-    values = [3.1, 2.7, 4.4, 3.9, 3.0]
-    theirs = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
-    ours = iv.mean_interval(values)
-    assert (ours.low, ours.high) == pytest.approx(theirs)
-    assert isinstance(iv.mean_interval([3.0]), iv.Unknown)
-    assert iv.mean_interval([3.0]).needed == 2
+def test_exact_interval_without_spread_counts_clusters():
+    ours = iv.exact_interval([True] * 30, clusters=[i // 3 for i in range(30)])
+    assert ours.low == pytest.approx(0.025**0.1) and ours.high == 1
+    assert isinstance(iv.exact_interval([]), iv.Unknown)
 
 
 def test_quantile_interval_agrees_with_scipy():

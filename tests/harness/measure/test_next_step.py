@@ -8,7 +8,17 @@ from decimal import Decimal
 from harness.measure.outlook import outlook
 from harness.outlook import Assumed, Outlook
 from harness.records import ArmId, PriceBasis
-from harness.results import Answer, RunResults, SeedResult, Verdict, Veto
+from harness.results import (
+    Answer,
+    LimitCheck,
+    LimitKind,
+    LimitState,
+    MoreItems,
+    RunResults,
+    SeedResult,
+    Verdict,
+    Veto,
+)
 from tests.support.business import CLASSICAL, SERVED, TUNE, business, grounds, results, spread, today
 from tests.support.results import comparison, data_summary, share, verdict
 
@@ -51,7 +61,7 @@ def test_a_decided_run_is_piloted_at_the_price_of_building_and_a_month() -> None
 
 
 def test_without_enough_evidence_items_are_labelled_at_their_price() -> None:
-    open_pair = replace(comparison(TUNE, SERVED), more_items=340)
+    open_pair = replace(comparison(TUNE, SERVED), more_items=MoreItems(likely=340, low=100, high=900))
     run = results(verdict=decided(answer=Answer.NOT_ENOUGH_EVIDENCE, ship=TUNE), comparisons=(open_pair,))
     found = made(run)
     assert found.next_step.startswith("Label 340 more evaluation items")
@@ -61,8 +71,23 @@ def test_without_enough_evidence_items_are_labelled_at_their_price() -> None:
     # a third arm ships whatever the pair says, and no number of items can be named: both are piloted
     third = replace(run, verdict=replace(run.verdict, ship=CLASSICAL))
     assert made(third).next_step.startswith("Pilot classical")
-    endless = replace(run, comparisons=(replace(open_pair, more_items=None),))
+    never = MoreItems(likely=None, reason="no item differs")
+    endless = replace(run, comparisons=(replace(open_pair, more_items=never),))
     assert made(endless).next_step.startswith("Pilot tune")
+
+
+def test_an_open_floor_asks_for_the_items_that_would_show_it() -> None:
+    check = LimitCheck(
+        arm=TUNE, kind=LimitKind.ACCURACY, state=LimitState.OPEN, bound=0.85, value=0.86, more_items=8151
+    )
+    run = results(verdict=decided(ship=None, pilot=TUNE, limits=(check,)))
+    found = made(run)
+    assert found.next_step.startswith("Label 8,151 more evaluation items")
+    assert "whether tune@m keeps the floor" in found.next_step
+    assert found.next_step_usd is not None and found.next_step_usd.usd == Decimal("4075.5")
+    slow = replace(check, kind=LimitKind.P95, bound=500.0, value=510.0, more_items=None)
+    timed = made(replace(run, verdict=replace(run.verdict, limits=(slow,))))
+    assert timed.next_step.startswith("Pilot tune@m only to measure what is not shown yet: p95 510 ms")
 
 
 def test_where_nothing_may_be_shipped_the_veto_of_the_nearest_arm_is_mended() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from advisor.stats.paired import Relation, mcnemar_exact
+from advisor.stats.paired import Relation, mcnemar_mid_p
 from harness.measure.quality import Measuring
 from harness.measure.runs import compare_runs, item_answers
 from harness.measure.scored import Scored, score
@@ -69,7 +69,7 @@ def test_the_same_items_are_paired() -> None:
     assert (found.only_first, found.only_second) == (20, 0)
     assert found.first.value == pytest.approx(0.8) and found.second.value == pytest.approx(0.6)
     assert found.difference.value == pytest.approx(0.2) and found.difference.n == 100
-    assert found.p_value == found.p_holm == pytest.approx(mcnemar_exact(20, 0))
+    assert found.p_value == pytest.approx(mcnemar_mid_p(20, 0))
     assert found.relation is Relation.BETTER
 
 
@@ -93,8 +93,11 @@ def test_a_changed_text_under_the_same_id_is_another_item() -> None:
     assert not found.paired
 
 
-def test_holm_runs_over_the_arms_in_common() -> None:
+def test_the_intervals_of_the_arms_in_common_share_one_alpha() -> None:
     rows = items(100)
     one, two = answers(rows, set(range(80))), answers(rows, set(range(10, 70)))
+    (alone,) = compare_runs({ARM: one}, {ARM: two}, 0.02, HOW)
     found = compare_runs({ARM: one, OTHER: one}, {ARM: two, OTHER: two}, 0.02, HOW)
-    assert [entry.p_holm for entry in found] == [pytest.approx(2 * mcnemar_exact(20, 0))] * 2
+    assert alone.difference.level == pytest.approx(0.95)
+    assert [entry.difference.level for entry in found] == pytest.approx([0.975, 0.975])
+    assert found[0].difference.low < alone.difference.low

@@ -35,7 +35,7 @@ from harness.report.paper import (
 )
 from harness.report.plain import WHAT_IT_IS, decision, in_plain_words, plain_name
 from harness.report.view import Cell
-from harness.results import Answer, RunResults, Veto
+from harness.results import Answer, RunResults, Settled, Veto
 from harness.wording import USD
 from tests.support.closing import closing
 from tests.support.money import outlook
@@ -118,30 +118,46 @@ def test_what_is_no_measurement_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "ship", "cheaper", "words"),
+    ("answer", "ship", "words"),
     [
-        (Answer.TUNE, TUNE, TUNE, "Use the fine-tuned model: fine-tuning beats RAG."),
-        (Answer.RETRIEVE, RETRIEVE, None, "Use RAG: RAG beats fine-tuning."),
-        (
-            Answer.TIED,
-            RETRIEVE,
-            RETRIEVE,
-            "Use RAG; RAG and fine-tuning are tied; RAG is the cheaper one.",
-        ),
+        (Answer.TUNE, TUNE, "Use the fine-tuned model: fine-tuning beats RAG."),
+        (Answer.RETRIEVE, RETRIEVE, "Use RAG: RAG beats fine-tuning."),
+        (Answer.TIED, RETRIEVE, "Use RAG; RAG and fine-tuning are tied."),
+        (Answer.RETRIEVE_AS_GOOD, RETRIEVE, "Use RAG: RAG is at least as good as fine-tuning."),
         (
             Answer.NOT_ENOUGH_EVIDENCE,
             CLASSICAL,
-            None,
             "Use the classical classifier; the evidence does not yet choose between RAG and fine-tuning.",
         ),
-        (Answer.TUNE, None, TUNE, "Use none of them yet: fine-tuning beats RAG."),
+        (Answer.TUNE, None, "Use none of them yet: fine-tuning beats RAG."),
     ],
 )
-def test_the_decision_is_one_sentence(
-    answer: Answer, ship: ArmId | None, cheaper: ArmId | None, words: str
-) -> None:
-    results = run_results(verdict=verdict(answer=answer, ship=ship, cheaper=cheaper))
+def test_the_decision_is_one_sentence(answer: Answer, ship: ArmId | None, words: str) -> None:
+    results = run_results(verdict=verdict(answer=answer, ship=ship))
     assert decision(results) == words
+
+
+def test_an_arm_with_a_limit_still_open_is_piloted_and_not_used() -> None:
+    results = run_results(verdict=verdict(ship=None, pilot=TUNE, answer=Answer.TUNE))
+    assert decision(results) == (
+        "Pilot the fine-tuned model, with a limit not shown yet: fine-tuning beats RAG."
+    )
+    assert any("a pilot is as far as these items go" in notice for notice in paper(results).notices)
+
+
+@pytest.mark.parametrize(
+    ("settled", "words"),
+    [
+        (Settled.ALL, "Sure"),
+        (Settled.SOME_OPEN, "Fairly sure"),
+        (Settled.NO_RIVAL, "Nothing to compare"),
+        (Settled.NO_ARM, "No arm"),
+    ],
+)
+def test_how_sure_is_said_from_what_is_settled_and_not_from_words(settled: Settled, words: str) -> None:
+    found = paper(run_results(verdict=verdict(settled=settled, sure="Sure, says this sentence.")))
+    (card,) = [c for b in found.summary if isinstance(b, Cards) for c in b.cards if c.label == "How sure"]
+    assert card.value.text == words and (card.mood == "good") == (settled is Settled.ALL)
 
 
 def test_two_arms_of_one_option_are_told_apart_by_their_model() -> None:
@@ -181,7 +197,7 @@ def test_not_enough_evidence_looks_it() -> None:
 
 
 def test_a_run_without_one_of_the_pair_does_not_speak_of_evidence() -> None:
-    found = paper(run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE, pair=None, cheaper=None)))
+    found = paper(run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE, pair=None)))
     assert found.headline == "Use the classical classifier; RAG and fine-tuning were not both run."
     assert not any("Not enough evidence" in notice for notice in found.notices)
 
@@ -337,14 +353,19 @@ def test_small_words() -> None:
     assert (cites.cite("a", "", "b", "a"), cites.cite("b"), cites.sources) == ((1, 2), (2,), ("a", "b"))
 
 
-def test_a_difference_that_does_not_survive_the_adjustment_is_not_called_real() -> None:
-    """The interval alone excludes 0, the adjusted test gives 0.054: the verdict calls that not settled."""
-    found = replace(comparison(), p_holm=0.054)
-    assert found.relation is Relation.BETTER and found.adjusted is Relation.UNDECIDED
-    assert replace(found, p_holm=0.049).adjusted is Relation.BETTER
-    assert replace(found, p_holm=None).adjusted is Relation.UNDECIDED
+@pytest.mark.parametrize(
+    ("relation", "words"),
+    [
+        (Relation.BETTER, "better"),
+        (Relation.EQUIVALENT, "the same, within the margin"),
+        (Relation.NON_SUPERIOR, "not better by the margin"),
+        (Relation.UNDECIDED, "not settled"),
+    ],
+)
+def test_a_difference_is_called_what_its_interval_allows(relation: Relation, words: str) -> None:
+    found = replace(comparison(), relation=relation)
     said = [cell.text for row in rows_of(replace(run_results(), comparisons=(found,))) for cell in row]
-    assert "not settled" in said and "better" not in said
+    assert words in said
 
 
 def rows_of(results: RunResults) -> list[tuple[Cell, ...]]:

@@ -87,8 +87,12 @@ def test_answer_what_to_ship_how_sure_and_on_what() -> None:
         (Answer.RETRIEVE, "RAG. retrieve@smollm2-135m beats tune@smollm2-135m."),
         (
             Answer.TIED,
-            "A tie between retrieve@smollm2-135m and tune@smollm2-135m. "
-            "The cheaper one is tune@smollm2-135m.",
+            "A tie between retrieve@smollm2-135m and tune@smollm2-135m.",
+        ),
+        (
+            Answer.TUNE_AS_GOOD,
+            "Fine-tuning is at least as good: tune@smollm2-135m is not worse than "
+            "retrieve@smollm2-135m by the margin.",
         ),
         (
             Answer.NOT_ENOUGH_EVIDENCE,
