@@ -256,6 +256,7 @@ def plan(
     made = plan_case(request, context)
     _write_plan(made, output)
     typer.echo(advice_remark(made))
+    typer.echo(_reach(made, context))
     typer.echo(f"Wrote {output}. Next: {command('run', output)}")
 
 
@@ -342,12 +343,12 @@ def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool)
     from harness.store import create_run
 
     if dry_run or context.budget_usd is not None:
-        forecast = preflight(plan, context)
+        found = preflight(plan, context)
         if dry_run:
             context.progress.close()
-            typer.echo(preflight_text(forecast))
+            typer.echo(preflight_text(found))
             return
-        check_budget(forecast, context.budget_usd)
+        check_budget(found.arms, context.budget_usd)
     check_addresses(plan, context)
     folder = create_run(context.runs, plan, context.clock())
     _finish(folder, context, as_json=as_json)
@@ -406,6 +407,17 @@ def _reading(
         "no_header": no_header,
         "no_quotes": no_quotes,
     }
+
+
+def _reach(plan: ExperimentPlan, context: Context) -> str:
+    """What a plan can settle; why that is not known where its rows cannot be read yet."""
+    from harness.pipelines.evalset import load_rows
+    from harness.pipelines.preflight import reach_of
+
+    try:
+        return f"What it can settle: {reach_of(plan, load_rows(plan, context))}"
+    except (DataError, MissingExtra) as error:
+        return f"What it can settle is not known yet: {error.what}"
 
 
 def _write_plan(plan: ExperimentPlan, path: Path) -> None:

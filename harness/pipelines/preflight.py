@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from advisor.cost.errors import UnknownPrice
 from advisor.cost.ledger import query_cost, scaled, total_usd
 from advisor.cost.price_book import PriceBook
 from advisor.cost.usage import CountedBy, Usage
+from advisor.stats.power import Design
 from harness.errors import OverBudget
 from harness.models.destinations import is_loopback
 from harness.models.litellm_library import endpoint
@@ -26,7 +27,7 @@ from harness.prompts.classification import (
     tune_messages,
 )
 from harness.records import Evalset, Message, Option
-from harness.wording import money
+from harness.wording import money, reach_sentence
 
 _CHARS_PER_TOKEN = 3.5  # cautious for English; a character outside ASCII is taken for a token of its own
 _WARM_UP = 3  # queries before the latency pass that do not count, but are paid
@@ -51,14 +52,40 @@ class Forecast:
     served: bool
 
 
-def preflight(plan: ExperimentPlan, context: Context) -> tuple[Forecast, ...]:
-    """Forecast every arm of a plan."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """A run before it is started.
+
+    Attributes:
+        reach: what its test items can settle, a sentence.
+    """
+
+    arms: tuple[Forecast, ...]
+    reach: str
+
+
+def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
+    """Forecast every arm of a plan, and what the run can settle.
+
+    Raises:
+        DataError: if the rows cannot be used.
+    """
     evalset = load_rows(plan, context)
     book = open_book(plan, context)
-    return tuple(_forecast(arm, plan, evalset, book, context.environ) for arm in plan.arms)
+    return Preflight(
+        arms=tuple(_forecast(arm, plan, evalset, book, context.environ) for arm in plan.arms),
+        reach=reach_of(plan, evalset),
+    )
 
 
-def check_budget(forecast: tuple[Forecast, ...], budget_usd: Decimal | None) -> None:
+def reach_of(plan: ExperimentPlan, evalset: Evalset) -> str:
+    """What the test items of a plan can settle about its pair, a sentence."""
+    decision = plan.decision
+    design = Design(power=decision.power, level=1 - decision.alpha_each)
+    return reach_sentence(len(evalset.test), decision.margin, design)
+
+
+def check_budget(forecast: Sequence[Forecast], budget_usd: Decimal | None) -> None:
     """Refuse a run that is forecast to cost more than the budget, or whose price is unknown.
 
     Raises:
@@ -83,16 +110,17 @@ def check_budget(forecast: tuple[Forecast, ...], budget_usd: Decimal | None) -> 
         )
 
 
-def preflight_text(forecast: tuple[Forecast, ...]) -> str:
-    """The forecast as a plain table."""
+def preflight_text(found: Preflight) -> str:
+    """The forecast as a plain table, and what the run can settle."""
     head = f"{'arm':36} {'calls':>7} {'tokens in':>12} {'tokens out':>11} {'list price':>11}"
     lines = [head, "-" * len(head)]
-    for entry in forecast:
+    for entry in found.arms:
         price = money(entry.usd) if entry.served else "runs here"
         lines.append(
             f"{entry.arm:36} {entry.calls:7,} {entry.input_tokens:12,} {entry.output_tokens:11,} {price:>11}"
         )
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
+    lines.append(f"What it can settle: {found.reach}")
     return "\n".join(lines)
 
 

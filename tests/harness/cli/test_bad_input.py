@@ -174,6 +174,12 @@ def test_another_address_is_not_free(harness: Command, tickets: Path) -> None:
     assert "unknown" not in harness(*words, "http://127.0.0.1:9/v1").out
 
 
+def test_a_dry_run_says_what_the_run_can_settle(harness: Command, tickets: Path) -> None:
+    said = harness(*flags(tickets, "--arms", "floor", "--dry-run"))
+    assert "What it can settle: Between two arms" in said.output
+    assert "a tie within 2 points takes about 2,627 and 11,559 rows" in " ".join(said.output.split())
+
+
 def test_a_dry_run_leaves_nothing(harness: Command, tickets: Path, tmp_path: Path) -> None:
     said = harness(*flags(tickets, "--arms", "floor,prompt", "--dry-run"))
     assert said.code == 0 and "prompt@smollm2-135m" in said.out and "runs here" in said.out
