@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODELS := $(VENV)/.models
 
-.PHONY: help demo view test check setup models bench bench-models bench-gpu screenshots clean
+.PHONY: help demo view test test-durability check setup models bench bench-models bench-gpu screenshots clean
 
 help: ## Show these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: models ## Advise, run the ticket bake-off on the embedded model, give the verdict, PDF and HTML
 	$(BIN)/harness bakeoff --case examples/ticket-routing.yaml --evalset support-tickets --minutes 8
@@ -20,6 +20,9 @@ view: setup ## Show the runs in a browser
 
 test: models ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-durability: models ## Kills, faults, full disks and damaged files by the dozen (minutes)
+	$(BIN)/python -m pytest tests/durability -m "durability or not durability" -s
 
 check: setup ## Lint, types and import contracts
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -70,7 +70,12 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The last file of a complete run."""
+    """The last file of a complete run.
+
+    Attributes:
+        files: sha256 of each file, and of what the journal holds (`Journal.content_digest`).
+        sealed: sha256 of this record without it; '' in runs of earlier versions.
+    """
 
     run_id: str
     plan_digest: str
@@ -78,6 +83,12 @@ class Manifest:
     wall_s: float
     environment: Environment
     files: dict[str, str]
+    sealed: str = ""
+
+    @property
+    def seal(self) -> str:
+        """What `sealed` has to be."""
+        return hashlib.sha256(encode(replace(self, sealed="")).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,13 +274,22 @@ class RunFolder:
             environment=environment,
             files=files,
         )
-        write_atomically(self.root / "manifest.json", encode(manifest, indent=1) + "\n")
+        sealed = replace(manifest, sealed=manifest.seal)
+        write_atomically(self.root / "manifest.json", encode(sealed, indent=1) + "\n")
 
     def manifest(self) -> Manifest | None:
         """The manifest, None for an incomplete run."""
         if not (self.root / "manifest.json").exists():
             return None
-        return self._record("manifest.json", lambda text: decode(Manifest, text))
+        found = self._record("manifest.json", lambda text: decode(Manifest, text))
+        if found.sealed not in ("", found.seal):
+            raise StoreError(
+                f"manifest.json of run {self.run_id} is damaged: it is not what was written.",
+                got=str(self.root),
+                allowed="the file as it was; bring it back from a copy",
+                run=f"rm {self.root / 'manifest.json'} && {self.command('resume')}   # closes the run anew",
+            )
+        return found
 
     def changed(self, *, journal: bool = True) -> tuple[str, ...]:
         """Files that are not what the run was closed with any more; none of a run that is not closed.
