@@ -30,6 +30,7 @@ _NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEV
 _LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
     ("data", "limit_out_of_scope"),
+    ("data", "after"),
     *(
         ("data", key)
         for key in ("id", "slices", "records", "sheet", "skip_unlabelled", "no_header", "no_quotes")
@@ -72,7 +73,8 @@ class DataPlan(_Part):
     For a file: `text` columns are joined, `label` is one column or the levels of one label. `id` is '' for a
     column called id where there is one, otherwise for row numbers. `records` are the places of the rows in a
     JSON document, `sheet` one of a workbook; '' and () look for them. With `no_header` columns are called
-    1, 2, 3; with `no_quotes` a quotation mark is a character like any other.
+    1, 2, 3; with `no_quotes` a quotation mark is a character like any other. `after` names a run that asked
+    the same question: what it tested is left out, and this run is a further look.
     """
 
     evalset: str = ""
@@ -92,6 +94,7 @@ class DataPlan(_Part):
     limit_dev: Count | None = None
     limit_test: Count | None = None
     limit_out_of_scope: Count | None = None
+    after: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

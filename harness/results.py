@@ -412,7 +412,12 @@ class AdviceCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSummary:
-    """The rows the run stands on."""
+    """The rows the run stands on.
+
+    Attributes:
+        look: which look at its question the run is; from the second on only items count that no earlier one
+            tested. `planned_looks` is how many the plan split its alpha over.
+    """
 
     name: str
     title: str
@@ -428,6 +433,8 @@ class DataSummary:
     annotator_agreement: Estimate | None
     annotator_kappa: Estimate | None
     majority_share: float
+    look: int = 1
+    planned_looks: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,7 @@ class DataFacts:
     Attributes:
         overlap: ids of test items whose text stands in train.
         catch_all: the label for what no other fits; '' where there is none.
+        look: which look at its question the run is; from the second on only fresh test items are in it.
     """
 
     name: str
@@ -118,6 +119,7 @@ class DataFacts:
     second_labels: dict[str, str]
     overlap: tuple[str, ...]
     catch_all: str = ""
+    look: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,10 @@ def bakeoff(
     seeds: Annotated[
         list[str] | None, typer.Option("--train-seeds", help="Train once with each: 17,18,19")
     ] = None,
+    after: Annotated[
+        str,
+        typer.Option("--after", help="A run on the same question: what it tested is left out."),
+    ] = "",
     margin: Annotated[
         float | None,
         typer.Option("--margin", envvar="TOR_MARGIN", help="Non-inferiority margin. [default: 0.02]"),
@@ -152,6 +156,7 @@ def bakeoff(
 ) -> None:
     """Run every option on one evalset and give the verdict."""
     from harness.pipelines.planning import PlanRequest, draft_plan
+    from harness.store import find_run
 
     progress = open_progress(quiet=as_json)
     context = make_context(
@@ -173,7 +178,10 @@ def bakeoff(
         label=_one_or_more(split_names(label)),
         group=split_names(group),
         encoding=encoding,
-        reading=_reading(own_id, slices, skip_unlabelled, records, sheet, no_header, no_quotes),
+        reading={
+            **_reading(own_id, slices, skip_unlabelled, records, sheet, no_header, no_quotes),
+            "after": find_run(runs, after).run_id if after else None,
+        },
         options=split_names(arms),
         models=split_names(model),
         tune_model=tune_model,

@@ -96,17 +96,19 @@ def limit_evalset(
     evalset: Evalset, *, train: int | None, dev: int | None, test: int | None, seed: int
 ) -> Evalset:
     """The evalset with its splits subsampled and their digests computed anew; findings are kept."""
-    parts = {
-        "train": subsample(evalset.train, train, seed),
-        "dev": subsample(evalset.dev, dev, seed),
-        "test": subsample(evalset.test, test, seed),
-    }
-    kept = {item.id for item in parts["test"]}
+    part = replace(
+        evalset, train=subsample(evalset.train, train, seed), dev=subsample(evalset.dev, dev, seed)
+    )
+    return keep_test(part, subsample(evalset.test, test, seed))
+
+
+def keep_test(evalset: Evalset, test: tuple[Item, ...]) -> Evalset:
+    """The evalset with these of its test items only, digests computed anew; findings are kept."""
+    kept = {item.id for item in test}
+    parts = {"train": evalset.train, "dev": evalset.dev, "test": test}
     return replace(
         evalset,
-        train=parts["train"],
-        dev=parts["dev"],
-        test=parts["test"],
+        test=test,
         digests={name: rows_digest(rows) for name, rows in parts.items()},
         second_labels={item: label for item, label in evalset.second_labels.items() if item in kept},
     )

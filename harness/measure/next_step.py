@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.measure.given import ENDS, Given
+from harness.measure.given import ENDS
 from harness.measure.scene import Scene
 from harness.outlook import Amount, ArmOutlook
 from harness.records import ArmId, Option, PriceBasis
@@ -56,7 +56,7 @@ def next_step(scene: Scene, arms: Sequence[ArmOutlook]) -> Step:
     if not settled and verdict.pair is not None and verdict.ship in verdict.pair:
         pair = _pair(scene)
         if pair is not None and pair.more_items.likely:
-            return _label(pair.more_items.likely, "that would settle RAG against tuning", scene.given)
+            return _label(pair.more_items.likely, "that would settle RAG against tuning", scene)
     ship = next((arm for arm in arms if arm.arm == verdict.ship), None)
     beside = " beside what is done today" if scene.today is not None else ""
     text = f"Pilot {verdict.ship} on real queries for a month{beside}, and check a sample of its answers."
@@ -87,7 +87,7 @@ def _open(pilot: ArmId, scene: Scene) -> Step:
     checks = [c for c in scene.results.verdict.limits if c.arm == pilot and c.state is LimitState.OPEN]
     items = [c.more_items for c in checks if c.kind is LimitKind.ACCURACY and c.more_items]
     if items:
-        return _label(max(items), f"that would show whether {pilot} keeps the floor", scene.given)
+        return _label(max(items), f"that would show whether {pilot} keeps the floor", scene)
     against = "; ".join(limit_words(check) for check in checks)
     return Step(
         text=f"Pilot {pilot} only to measure what is not shown yet: {against}.",
@@ -96,10 +96,13 @@ def _open(pilot: ArmId, scene: Scene) -> Step:
     )
 
 
-def _label(items: int, why: str, given: Given) -> Step:
+def _label(items: int, why: str, scene: Scene) -> Step:
     """More evaluation items, at the price of an example."""
-    low, likely, high = (given.figure("example_usd", end) for end in ENDS)
-    text = f"Label {items:,} more evaluation items and run again: {why}."
+    low, likely, high = (scene.given.figure("example_usd", end) for end in ENDS)
+    text = (
+        f"Label {items:,} more evaluation items and run again with --after {scene.results.run_id}, "
+        f"so that the fresh items alone decide: {why}."
+    )
     if likely is None:
         reason = "what one more example costs is not stated: business.example_usd"
         return Step(

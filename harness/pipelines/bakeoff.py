@@ -21,6 +21,7 @@ from harness.pipelines.again import Again, Wanted, asked_again, refuse, sound_jo
 from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import facts_of, load_rows, out_of_scope_rows
+from harness.pipelines.looks import earlier_looks
 from harness.pipelines.workshop import Workshop, lanes_of
 from harness.plan import ArmPlan, ExperimentPlan
 from harness.records import Evalset, Item, Settled
@@ -70,7 +71,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
                 refuse(folder, _asked_again(kitchen))
             folder.reopen()  # only now: a run that cannot go on stays as it was
             folder.write_items(evalset)
-            folder.write_data_facts(facts_of(evalset))
+            folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))
             folder.write_out_of_scope(kitchen.out_of_scope)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
             for arm_plan, seed in lanes_of(plan):

@@ -388,6 +388,8 @@ def _data_summary(desk: Desk) -> DataSummary:
         else estimate("agreement of two annotators", found.raw, found.raw_interval, found.n, "Wilson"),
         annotator_kappa=None if found is None else _kappa(found.kappa, found.kappa_interval, found.n),
         majority_share=sum(item.label == most for item in test) / len(test),
+        look=facts.look,
+        planned_looks=desk.plan.decision.looks or 1,
     )
 
 

@@ -12,6 +12,7 @@ from harness.data.out_of_scope import out_of_scope_of
 from harness.data.split import limit_evalset, subsample
 from harness.data.table import TableForm
 from harness.pipelines.context import Context
+from harness.pipelines.looks import earlier_looks, only_fresh
 from harness.plan import ExperimentPlan
 from harness.records import Evalset, Item
 from harness.store import DataFacts
@@ -22,6 +23,7 @@ def load_rows(plan: ExperimentPlan, context: Context) -> Evalset:
 
     Raises:
         DataError: if they cannot be used; every fault at once.
+        UsageError: if the plan comes after a run that is not there.
     """
     data = plan.data
     if data.evalset:
@@ -47,8 +49,9 @@ def load_rows(plan: ExperimentPlan, context: Context) -> Evalset:
         )
         evalset = load_file(Path(data.file), options)
     require_usable(evalset.name, evalset.findings)
+    fresh = only_fresh(evalset, earlier_looks(plan, context))
     left = limit_evalset(
-        evalset, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
+        fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
     )
     return dataclasses.replace(left, findings=of_what_is_left(left))
 
@@ -65,7 +68,7 @@ def out_of_scope_rows(plan: ExperimentPlan, context: Context) -> tuple[Item, ...
     return subsample(rows, plan.data.limit_out_of_scope, plan.seed)
 
 
-def facts_of(evalset: Evalset) -> DataFacts:
+def facts_of(evalset: Evalset, look: int = 1) -> DataFacts:
     """What a run keeps about its rows."""
     return DataFacts(
         name=evalset.name,
@@ -78,4 +81,5 @@ def facts_of(evalset: Evalset) -> DataFacts:
         second_labels=evalset.second_labels,
         overlap=tuple(sorted(exact_overlap_ids(evalset.train, evalset.test))),
         catch_all=evalset.catch_all,
+        look=look,
     )

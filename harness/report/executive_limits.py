@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from harness.outlook import Limit
 from harness.report.dossier import MARKS, Dossier
+from harness.report.model import looks_words
 from harness.report.paper import (
     Block,
     Grid,
@@ -205,10 +206,7 @@ def method_part(dossier: Dossier) -> Part:
     """How it was measured, for readers who never ran such a test."""
     results = dossier.results
     data = results.data
-    looks = "This is the first plan to look at these test items."
-    if results.looks > 1:
-        looks = f"{results.looks:,} locked plans have looked at these test items; each look makes a lucky "
-        looks += "result a little more likely."
+    looks = f"{capital(looks_words(results))}."
     steps = (
         f"The data ({outside(data.title)}) were split before anything ran: {data.train:,} items to learn "
         f"from, {data.dev:,} to choose settings with, {data.test:,} to be tested on.",

@@ -116,7 +116,7 @@ def _header(results: RunResults, closing: Closing | None) -> Section:
             label="digests",
             text=f"plan {short(results.plan_digest)}, test rows {short(digest) or 'unknown'}",
         ),
-        Fact(label="looks", text=_looks(results.looks), tone="plain" if results.looks <= 1 else "warn"),
+        Fact(label="looks", text=looks_words(results), tone=_looks_tone(results)),
     ]
     if closing is None:
         blocks.append(
@@ -281,13 +281,28 @@ def _next_steps(results: RunResults, command: CommandOn) -> Section:
     return Section(key="next", title="Next steps", blocks=tuple(blocks))
 
 
-def _looks(looks: int) -> str:
-    if looks <= 1:
-        return "this is the first locked plan to look at these test rows"
+def looks_words(results: RunResults) -> str:
+    """How often this question, and these test items, have been looked at."""
+    data = results.data
+    look = f"look {data.look}"
+    if data.look > 1 or data.planned_looks > 1:
+        look = f"look {data.look} of {max(data.look, data.planned_looks)}"
+    if data.look > data.planned_looks:
+        look += f", and {data.planned_looks} planned: each alone has the plan's risk of a wrong word"
+    elif data.planned_looks > 1:
+        look += ", the plan's risk of a wrong word split over them"
+    if data.look > 1:
+        look += "; only items count that no earlier look tested"
+    if results.looks <= 1:
+        return f"{look}; this is the first locked plan to test these items"
     return (
-        f"{looks} locked plans have looked at these test rows; each look makes a lucky result a little "
-        "more likely"
+        f"{look}; {results.looks} locked plans have tested these items, and each makes a lucky result "
+        "a little more likely"
     )
+
+
+def _looks_tone(results: RunResults) -> Tone:
+    return "warn" if results.looks > 1 or results.data.look > results.data.planned_looks else "plain"
 
 
 def _answer_tone(answer: Answer) -> Tone:

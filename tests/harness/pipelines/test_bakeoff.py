@@ -9,17 +9,20 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from harness.errors import DataError, IncompleteRun
+from harness.errors import DataError, IncompleteRun, UsageError
+from harness.journal import Journal
 from harness.pipelines import workshop
 from harness.pipelines.bakeoff import run_bakeoff, start_bakeoff
+from harness.pipelines.conclude import conclude
 from harness.pipelines.context import Context, Quiet
 from harness.pipelines.reporting import compare_two, explain_item, export_run, rescore
 from harness.plan import ExperimentPlan, build_plan
-from harness.records import FailureKind, Option
+from harness.records import FailureKind, Option, Outcome
 from harness.results import Answer, RunResults
 from harness.serial import encode
 from harness.store import RunFolder, create_run, find_run
@@ -192,6 +195,71 @@ def test_looks_count_locked_plans(shop, tickets: Path, tmp_path: Path) -> None:
     assert start_bakeoff(plan(tickets, arms=small), context(tmp_path))[1].looks == 1
     other = plan(tickets, arms=small, decision={"bootstrap_draws": 300})
     assert start_bakeoff(other, context(tmp_path))[1].looks == 2
+
+
+def test_a_further_look_counts_fresh_items_only(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    small = [{"option": "floor"}, {"option": "classical"}]
+    first, found = start_bakeoff(plan(tickets, arms=small), context(tmp_path))
+    assert (found.data.look, found.data.planned_looks) == (1, 1)
+    seen = {item.text for item in first.items()["test"]}
+    write_tickets(tickets, each=60)
+    data = plan(tickets).model_dump()["data"] | {"after": first.run_id}
+    again = plan(tickets, arms=small, data=data, decision={"bootstrap_draws": 200, "looks": 2})
+    second, found = start_bakeoff(again, context(tmp_path))
+    fresh = {item.text for item in second.items()["test"]}
+    assert fresh and not fresh & seen and found.data.test == len(fresh)
+    assert (found.data.look, found.data.planned_looks) == (2, 2)
+    assert any("Look 2" in finding.message for finding in found.data.findings)
+    third = plan(tickets, arms=small, data=data | {"after": second.run_id}, seed=18)
+    assert start_bakeoff(third, context(tmp_path))[1].data.look == 3
+
+
+def test_a_further_look_at_nothing_new_is_refused(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    small = [{"option": "floor"}, {"option": "classical"}]
+    first, _ = start_bakeoff(plan(tickets, arms=small), context(tmp_path))
+    data = plan(tickets).model_dump()["data"] | {"after": first.run_id}
+    with pytest.raises(DataError, match="every test item"):
+        start_bakeoff(plan(tickets, arms=small, data=data), context(tmp_path))
+    with pytest.raises(UsageError, match="No run"):
+        start_bakeoff(plan(tickets, arms=small, data=data | {"after": "nowhere"}), context(tmp_path))
+
+
+@pytest.mark.parametrize("factor", [0.001, 0.3, 7.0, 5000.0])
+def test_other_timings_of_the_same_answers_change_no_word_about_quality(
+    shop, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """The same answers once gave a tie on a busy machine and not enough evidence on a quiet one."""
+    shop()
+    limits = {"bootstrap_draws": 200, "quality_floor": 0.5}
+    folder, before = start_bakeoff(plan(tickets, decision=limits), context(tmp_path))
+    read = Journal.outcomes
+
+    def other_timings(self: Journal, *arguments: Any) -> dict[str, Outcome]:
+        random = Random(str(arguments[0].arm))
+        return {
+            item: timed_otherwise(found, factor * random.random())
+            for item, found in read(self, *arguments).items()
+        }
+
+    monkeypatch.setattr(Journal, "outcomes", other_timings)
+    after = conclude(folder, before.looks, context(tmp_path))
+    assert before.arms[2].latency.p50_ms != after.arms[2].latency.p50_ms, "the timings are others"
+    assert before.comparisons == after.comparisons
+    one, other = before.verdict, after.verdict
+    assert (one.answer, one.answer_because, one.pair) == (other.answer, other.answer_because, other.pair)
+    assert (one.limits, one.vetoes) == (other.limits, other.vetoes)
+
+
+def timed_otherwise(found: Outcome, factor: float) -> Outcome:
+    if found.timing is None:
+        return found
+    timing = found.timing
+    changed = dataclasses.replace(
+        timing, model_s=timing.model_s * factor, retrieval_s=timing.retrieval_s * factor
+    )
+    return dataclasses.replace(found, timing=changed)
 
 
 def test_everything_that_reads_a_run_calls_no_model(

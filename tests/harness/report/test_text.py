@@ -186,8 +186,15 @@ def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
 
 
 def test_looks_at_the_test_rows_are_counted() -> None:
-    assert "3 locked plans have looked at these test rows" in flat(text())
-    assert "first locked plan" in flat(text(run_results(looks=1)))
+    assert "look 1; 3 locked plans have tested these items" in flat(text())
+    second = run_results(looks=1, data=data_summary(look=2, planned_looks=2))
+    assert "look 2 of 2, the plan's risk of a wrong word split over them; only items count" in flat(
+        text(second)
+    )
+    unplanned = run_results(looks=1, data=data_summary(look=2))
+    assert "look 2 of 2, and 1 planned: each alone has the plan's risk of a wrong word" in flat(
+        text(unplanned)
+    )
 
 
 def test_machine_annotators_are_no_human_ceiling() -> None:
