@@ -225,7 +225,7 @@ def limit_threads(threads: int, environ: MutableMapping[str, str]) -> None:
     Args:
         environ: the variables of this process, from which libraries and child processes take theirs.
     """
-    environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
     if "numpy" in sys.modules:
         try:
             from threadpoolctl import threadpool_limits
