@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,7 @@ _OTHERS = {
 }
 _INSERT_OUTCOME = f"INSERT INTO outcomes ({', '.join(_OUTCOMES)}, digest) VALUES (?,?,?,?,?,?,?,?)"
 _ENDS = ("-wal", "-shm")
+_LOG_HEADER, _FRAME_HEADER = 32, 24  # bytes, of SQLite's write-ahead log
 _FULL = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM",
          "SQLITE_READONLY", "SQLITE_AUTH", "SQLITE_NOMEM"}  # fmt: skip
 _PREFIXES = 4096  # parts of the key space that a damaged file is read by
@@ -351,6 +353,7 @@ class Journal:
         """
         try:
             broken = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(1)") if row[0] != "ok"]
+            broken += _unread_log(self._path)
             rows, whole = self._damaged_rows()
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -546,6 +549,34 @@ def _row_text(table: str, row: Sequence[Any]) -> bytes:
 def _text(raw: bytes) -> str:
     """Text as it is stored; bytes that are no text stay, so that their row is damaged and no other."""
     return raw.decode("utf-8", "surrogateescape")
+
+
+def _unread_log(path: Path) -> list[str]:
+    """What SQLite leaves out of the log beside the journal because it is damaged: it does so in silence.
+
+    Every frame of the log that ends a transaction has to lie within what SQLite took from it (`mxFrame` of
+    the log's index); frames of an earlier round carry other salts. https://sqlite.org/walformat.html
+    """
+    try:
+        log, index = (path.with_name(path.name + end).read_bytes() for end in _ENDS)
+    except OSError:
+        return []
+    if len(log) < _LOG_HEADER + _FRAME_HEADER or len(index) < 20:
+        return []
+    page, taken = int.from_bytes(log[8:12], "big"), int.from_bytes(index[16:20], sys.byteorder)
+    frames = [
+        log[at : at + _FRAME_HEADER] for at in range(_LOG_HEADER, len(log), _FRAME_HEADER + max(page, 512))
+    ]
+    ends = [
+        number
+        for number, frame in enumerate(frames, 1)
+        if frame[8:16] == log[16:24] and frame[4:8] != b"\0\0\0\0"
+    ]
+    whole = (len(log) - _LOG_HEADER) // (_FRAME_HEADER + max(page, 512))
+    lost = [number for number in ends if taken < number <= whole]
+    if lost or (whole and frames[0][8:16] != log[16:24]):
+        return [f"the newest answers, in {path.name}{_ENDS[0]}, cannot be read"]
+    return []
 
 
 def examine(path: Path) -> Damage:

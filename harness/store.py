@@ -85,11 +85,6 @@ class Manifest:
     files: dict[str, str]
     sealed: str = ""
 
-    @property
-    def seal(self) -> str:
-        """What `sealed` has to be."""
-        return hashlib.sha256(encode(replace(self, sealed="")).encode()).hexdigest()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
@@ -276,7 +271,7 @@ class RunFolder:
             environment=environment,
             files=files,
         )
-        sealed = replace(manifest, sealed=manifest.seal)
+        sealed = replace(manifest, sealed=_seal(encode(manifest)))
         write_atomically(self.root / "manifest.json", encode(sealed, indent=1) + "\n")
 
     def manifest(self) -> Manifest | None:
@@ -284,7 +279,7 @@ class RunFolder:
         if not (self.root / "manifest.json").exists():
             return None
         found = self._record("manifest.json", lambda text: decode(Manifest, text))
-        if found.sealed not in ("", found.seal):
+        if found.sealed not in ("", _seal(self._read("manifest.json"))):
             raise StoreError(
                 f"manifest.json of run {self.run_id} is damaged: it is not what was written.",
                 got=str(self.root),
@@ -517,6 +512,13 @@ def write_atomically(path: Path, text: str) -> None:
             allowed="a writable folder with free space",
             run="harness resume   # once that is mended; nothing already computed is lost",
         ) from error
+
+
+def _seal(text: str) -> str:
+    """Sha256 (hex) of a manifest as it is written, its seal left out."""
+    raw = json.loads(text)
+    raw.pop("sealed", None)
+    return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.options import (
     DEFAULT_RUNS,
+    AskAgain,
     Json,
     Offline,
     Runs,
@@ -57,6 +58,7 @@ def curve(
     split: Annotated[
         str, typer.Option("--split", help="dev, or test: a look at the test rows, and counted.")
     ] = "dev",
+    ask_again: AskAgain = False,
     as_json: Json = False,
     runs: Runs = DEFAULT_RUNS,
     offline: Offline = False,
@@ -76,7 +78,9 @@ def curve(
         price=_price(example_usd) or price,
         split=_split(split),
     )
-    context = make_context(runs, open_progress(quiet=as_json), offline=offline, threads=threads)
+    context = make_context(
+        runs, open_progress(quiet=as_json), offline=offline, threads=threads, ask_again=ask_again
+    )
     try:
         made = _curves(what, request, context, runs)
     except KeyboardInterrupt as error:

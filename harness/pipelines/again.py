@@ -25,7 +25,8 @@ from harness.records import ArmId, Item, Outcome
 from harness.store import JOURNAL, RunFolder
 
 _MOST_REASONS, _LONGEST = 3, 40
-_CONSENT = "--ask-again"
+CONSENT = "--ask-again"
+"""The flag by which a user says that answers may be asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def sound_journal(folder: RunFolder, context: Context) -> None:
         StoreError: if it is damaged, missing or changed, and nobody said that it may be asked again.
     """
     path, closed = folder.root / JOURNAL, folder.manifest()
-    consent = folder.command("resume", _CONSENT)
+    consent = folder.command("resume", CONSENT)
     if not path.exists():
         if closed is not None and JOURNAL in closed.files and not context.ask_again:
             raise StoreError(
@@ -150,8 +151,12 @@ def asked_again(wanted: Wanted, journal: Journal, plan: ExperimentPlan, context:
     )
 
 
-def refuse(folder: RunFolder, again: Sequence[Again]) -> None:
+def refuse(what: str, again: Sequence[Again], consent: str) -> None:
     """Refuse to ask again what is answered.
+
+    Args:
+        what: what would go on.
+        consent: what to run to have it go on all the same.
 
     Raises:
         StoreError: naming every arm with count, cost and reason, if there is any.
@@ -162,11 +167,11 @@ def refuse(folder: RunFolder, again: Sequence[Again]) -> None:
     usd = sum((one.usd for one in again if one.usd is not None), Decimal(0))
     cost = f", for about ${usd:.4f}" if usd else ""
     raise StoreError(
-        f"Going on with run {folder.run_id} would ask again for {count:,} answers that it has{cost}: they "
+        f"Going on with {what} would ask again for {count:,} answers that it has{cost}: they "
         "were given by another program, model or setting than would answer now.",
         got="; ".join(one.words for one in again),
         allowed="what the run began with; it can be read, scored and reported as it is",
-        run=folder.command("resume", _CONSENT),
+        run=consent,
     )
 
 

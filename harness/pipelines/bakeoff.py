@@ -17,7 +17,7 @@ from harness.errors import DataError, UsageError, UserError, command
 from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.addresses import check_addresses
-from harness.pipelines.again import Again, Wanted, asked_again, refuse, sound_journal
+from harness.pipelines.again import CONSENT, Again, Wanted, asked_again, refuse, sound_journal
 from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import facts_of, load_rows, out_of_scope_rows
@@ -68,7 +68,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
                 context=context,
             )
             if not context.ask_again:
-                refuse(folder, _asked_again(kitchen))
+                refuse(f"run {folder.run_id}", _asked_again(kitchen), folder.command("resume", CONSENT))
             folder.reopen()  # only now: a run that cannot go on stays as it was
             folder.write_items(evalset)
             folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))

@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.arms.base import Arm, Material, config_digest, items_digest
+from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.curve_records import CurvePoint, LearningCurve, LearningCurves
 from harness.data.nested import first_rows, geometric_sizes, nested_order
 from harness.data.split import split_items
@@ -33,6 +33,7 @@ from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
 from harness.names import file_name
+from harness.pipelines.again import CONSENT, Wanted, asked_again, refuse
 from harness.pipelines.context import Context
 from harness.pipelines.curve_store import read_curves, write_curves
 from harness.pipelines.evalset import load_rows
@@ -307,9 +308,15 @@ def _answers(
     bench: _Bench, folder: RunFolder, arm: Arm, seed: int, material: Material, items: Sequence[Item]
 ) -> Mapping[str, Outcome]:
     digests = {"train": items_digest(material.train), "dev": items_digest(material.dev)}
-    config = config_digest({**arm.config, **digests})
+    facts = {"keys": KEY_VERSION, **arm.config, **digests}
+    config = config_digest(facts)
     lane = Lane(arm=arm.id, seed=seed, split=bench.request.split, config=config)
     with folder.journal() as journal:
+        if not bench.context.ask_again:
+            wanted = Wanted(arm=arm, seed=seed, facts=facts, parts={bench.request.split: items})
+            again = asked_again(wanted, journal, bench.plan, bench.context)
+            refuse("this curve", [again] if again else [], f"the same command with {CONSENT}")
+        journal.note_config(config, canonical(facts))
         done = journal.done(lane, items, retry_failures=False)
         if len(done) < len(items):
             stored = journal.settled_as(arm.id, seed, config)

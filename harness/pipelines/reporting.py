@@ -90,7 +90,7 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
                 "--price-at is no date.", got=price_date, allowed="such as 2027-01-15"
             ) from error
         plan = plan.model_copy(update={"cost": plan.cost.model_copy(update={"price_date": day})})
-    return conclude(folder, folder.results().looks, context, plan=plan)
+    return conclude(folder, _looks(folder), context, plan=plan)
 
 
 def _known_models(run_id: str, plan: ExperimentPlan, context: Context) -> None:
@@ -121,13 +121,18 @@ def store_again(folder: RunFolder, context: Context, *, accept_changes: bool = F
         changed = [name for name in folder.changed() if name not in FROM_JOURNAL]
         if changed and not accept_changes:
             folder.check(but=FROM_JOURNAL)
-        try:
-            looks = closed_results(folder).looks
-        except StoreError:
-            looks = count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
+        looks = _looks(folder)
         if changed:
             folder.accept(changed, context.clock())
         return conclude_again(folder, looks, closed, context)
+
+
+def _looks(folder: RunFolder) -> int:
+    """The looks that the results report; counted where these are damaged or of an earlier version."""
+    try:
+        return closed_results(folder).looks
+    except StoreError:
+        return count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
 
 
 def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:

@@ -15,12 +15,11 @@ import select
 import sys
 from pathlib import Path
 
-import litellm  # noqa: F401 - what takes its time to import
-
 import harness.pipelines.bakeoff
 import harness.pipelines.importing
 import harness.pipelines.reporting  # noqa: F401
 from harness.cli import app
+from harness.models.litellm_library import load_litellm
 
 NOBODY = 65534
 
@@ -28,6 +27,7 @@ NOBODY = 65534
 def main() -> None:
     """Fork until stdin ends."""
     places: dict[int, str] = {}
+    load_litellm()  # it takes seconds to import, and is told here to leave the network alone
     print("ready", flush=True)
     rest, ended = b"", False
     while not ended or places:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.journal import Journal, Lane
+from harness.journal import Journal, Lane, examine, salvage
 from harness.machine import MachineUse
 from harness.records import (
     ArmId,
@@ -166,6 +166,32 @@ def test_a_kill_in_the_middle_leaves_whole_transactions(tmp_path: Path) -> None:
     with Journal(path) as journal:
         put(journal, (ITEMS[0], said(ITEMS[0])))
         assert journal.outcomes(LANE, ITEMS[:1]) == {"i0": said(ITEMS[0])}
+
+
+@pytest.mark.parametrize("place", [None, 20, 0.3, 0.6])
+def test_answers_that_are_lost_with_the_log_of_a_killed_run_are_noticed(
+    tmp_path: Path, place: float | None
+) -> None:
+    """SQLite leaves out everything after a damaged frame of its log, without a word."""
+    path, log = tmp_path / "j.sqlite", tmp_path / "j.sqlite-wal"
+    writer = write(path, 0, 1_000_000, pad=2000)
+    assert writer.stdout is not None and writer.stdout.readline() == "open\n"
+    while log.stat().st_size < 300_000:
+        time.sleep(0.01)
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    content = bytearray(log.read_bytes())
+    if place is not None:
+        content[int(place if place >= 1 else len(content) * place)] ^= 4
+        log.write_bytes(content)
+    damage = examine(path)
+    assert bool(damage) is (place is not None)
+    if damage:
+        assert "newest answers" in damage.words and "can be read" in damage.words
+        kept = salvage(path)
+        with Journal(path, read_only=True) as journal:
+            assert not journal.damage() and sum(count for _, _, count, _ in journal.counts()) == kept
+        assert (tmp_path / "j.damaged-1.sqlite-wal").exists()
 
 
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:

@@ -128,6 +128,14 @@ def test_every_file_of_the_manifest_is_checked(run: RunFolder, tmp_path: Path, n
     run.check()
 
 
+def test_the_manifest_itself_is_checked(run: RunFolder) -> None:
+    path = run.root / "manifest.json"
+    path.write_text(path.read_text().replace('"wall_s": ', '"wall_s": 9'))
+    with pytest.raises(StoreError, match=r"manifest\.json"):
+        run.manifest()
+    assert open_page(run).state == "damaged"
+
+
 def test_changes_can_be_accepted_and_every_report_says_so_from_then_on(
     run: RunFolder, tmp_path: Path
 ) -> None:
@@ -219,7 +227,7 @@ def test_a_journal_of_an_earlier_version_is_read_and_scored_and_not_asked_again(
             db.execute("UPDATE outcomes SET key=? WHERE key=?", (f"{config}{key[1:]}", key))
     db.close()
     manifest = json.loads((run.root / "manifest.json").read_text())
-    del manifest["files"]["journal.sqlite"]
+    del manifest["files"]["journal.sqlite"], manifest["sealed"]
     (run.root / "manifest.json").write_text(json.dumps(manifest))
     asked = len(shop.chat.asked)
     assert closed_results(run) == before
