@@ -12,8 +12,8 @@ left out share the mass their first token could give them at most, in equal part
 log-probability is no estimate of theirs; all of them together have at most `EPS`. Which branches are
 computed depends on the prompt alone, up to rounding, and not on the other prompts of a batch.
 
-What is computed, against one full pass an answer: at most 1e-3 apart in fp32 (tests hold it to that; the
-difference is rounding in another order of summation) and up to 2 in bf16 (the worst on 12 prompts of
+What is computed, against one full pass an answer: the same in float64 (tests hold it to 1e-8), at most 1e-3
+apart in fp32 (rounding in another order of summation) and up to 2 in bf16 (the worst on 12 prompts of
 SmolLM2-135M), in units of log-probability. Ordinary passes in bf16 are off themselves.
 """
 
@@ -35,7 +35,8 @@ from harness.models.tree_tables import TreeTables
 
 _ROWS = 256  # rows of logits held at once: 256 x 49,152 x 4 bytes = 50 MB
 _STEP = 16  # bf16 passes are padded to multiples of this: a new shape costs a kernel build
-_AGREE = {torch.float32: 1e-2, torch.bfloat16: 1.0}  # of log-probabilities, for the check on loading
+_AGREE = {torch.float64: 1e-6, torch.float32: 1e-2, torch.bfloat16: 1.0}
+# of log-probabilities, for the check on loading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class TreeScorer:
         self._groups = model.config.num_attention_heads // (
             getattr(model.config, "num_key_value_heads", None) or model.config.num_attention_heads
         )
-        self._step = 1 if model.dtype == torch.float32 else _STEP
+        self._step = _STEP if model.dtype == torch.bfloat16 else 1
         self._tables: dict[ChoiceTree, TreeTables] = {}
 
     def padded(self, length: int) -> int:

@@ -24,7 +24,8 @@ def fused_adapters(model: Any) -> Iterator[int]:
     for module in changed:
         import torch
 
-        function = merged if module.base_layer.weight.dtype == torch.float32 else thin
+        wide = module.base_layer.weight.dtype in (torch.float32, torch.float64)
+        function = merged if wide else thin
         module.forward = _forward(module, function)
     try:
         yield len(changed)

@@ -1,4 +1,4 @@
-"""One loaded SmolLM2 for all tests of this folder, on one thread and in fp32."""
+"""One loaded SmolLM2 for all tests of this folder, on one thread; what it loads in fp32 is computed in float64."""
 
 import pytest
 
@@ -6,9 +6,19 @@ from harness.models.settings import ModelSettings
 
 
 @pytest.fixture(scope="session")
-def chat(smollm2, model_cache):
+def loaded(smollm2, model_cache):
     from harness.models.transformers_chat import TransformersChat
 
-    return TransformersChat(
+    chat = TransformersChat(
         "smollm2-135m", smollm2, ModelSettings(cache=model_cache, precision="fp32", threads=1)
     )
+    chat._model.double()
+    return chat
+
+
+@pytest.fixture
+def chat(loaded):
+    from tests.support.float64 import float64
+
+    with float64():
+        yield loaded

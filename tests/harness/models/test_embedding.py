@@ -1,4 +1,4 @@
-"""MiniLM against its own definition: mean of the token vectors, L2-normalised."""
+"""MiniLM against its own definition: mean of the token vectors, L2-normalised; both computed in float64."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from harness.errors import ModelUnavailable
 from harness.models.embedding import TransformersEmbedding
 from harness.models.open import open_embedding
 from harness.models.settings import ModelSettings
+from tests.support.float64 import float64
 
 pytestmark = pytest.mark.models
 
@@ -20,14 +21,17 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def model(minilm, model_cache):
-    return TransformersEmbedding("minilm-l6", minilm, ModelSettings(cache=model_cache, threads=1))
+    model = TransformersEmbedding("minilm-l6", minilm, ModelSettings(cache=model_cache, threads=1))
+    model._model.double()
+    with float64():
+        yield model
 
 
 def test_vectors_are_the_normalised_mean_of_token_vectors(model, minilm):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    encoder, tokenizer = AutoModel.from_pretrained(minilm).eval(), AutoTokenizer.from_pretrained(minilm)
+    encoder, tokenizer = AutoModel.from_pretrained(minilm).double().eval(), AutoTokenizer.from_pretrained(minilm)
     expected = []
     for text in TEXTS:
         inputs = tokenizer(text, truncation=True, max_length=256, return_tensors="pt")

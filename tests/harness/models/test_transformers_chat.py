@@ -7,10 +7,12 @@ import torch
 
 from advisor.cost.usage import CountedBy
 from harness.errors import ModelUnavailable
+from harness.models.branch_search import EPS
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 from harness.models.transformers_chat import TransformersChat
 from harness.records import Failure, FailureKind, Message
+from tests.support.float64 import float64
 
 pytestmark = pytest.mark.models
 
@@ -53,14 +55,19 @@ def by_full_passes(chat, one):
     return [score - total for score in scores]
 
 
+def same(logprobs):
+    """Equal but for rounding in float64."""
+    return pytest.approx(logprobs, rel=0, abs=1e-8)
+
+
 def test_batched_and_single_scores_equal_full_passes(chat):
     assert chat.uses_tree
     batch = requests()
     replies = answers(chat, batch)
     for one in batch:
         expected = by_full_passes(chat, one)
-        assert replies[one.item_id].choice_logprobs == pytest.approx(expected, abs=1e-3)
-        assert chat.answer_one(one).choice_logprobs == pytest.approx(expected, abs=1e-3)
+        assert replies[one.item_id].choice_logprobs == same(expected)
+        assert chat.answer_one(one).choice_logprobs == same(expected)
         assert replies[one.item_id].text == CHOICES[expected.index(max(expected))]
 
 
@@ -102,7 +109,7 @@ def test_single_requests_share_their_beginning_like_a_prompt_cache(chat):
     assert second.usage.cached_tokens == 0
     assert third.usage.cached_tokens > 40
     one = request(TEXTS[2], system=system)
-    assert third.choice_logprobs == pytest.approx(by_full_passes(chat, one), abs=1e-3)
+    assert third.choice_logprobs == same(by_full_passes(chat, one))
 
 
 def test_requests_with_other_choices_are_answered_in_one_call(chat):
@@ -162,10 +169,13 @@ def test_an_adapter_changes_the_answers_as_peft_would(smollm2, model_cache, tmp_
     model.save_pretrained(tmp_path)
     settings = ModelSettings(cache=model_cache, precision="fp32", threads=1, adapter=tmp_path)
     chat = TransformersChat("smollm2-135m", smollm2, settings)
+    chat._model.double()
     one = request(TEXTS[0])
-    got = chat.answer_one(one)
-    chat._model = model.eval()
-    assert got.choice_logprobs == pytest.approx(by_full_passes_peft(chat, one), abs=2e-3)
+    with float64():
+        got = chat.answer_one(one)
+        chat._model = model.eval().double()
+        expected = by_full_passes_peft(chat, one)
+    assert got.choice_logprobs == pytest.approx(expected, abs=1e-4)  # it was merged into fp32 weights
 
 
 def by_full_passes_peft(chat, one):
@@ -195,7 +205,9 @@ def tuned(smollm2, model_cache):
     chat = TransformersChat("smollm2-135m", smollm2, settings)
     chat._model.model.norm.weight.data.mul_(8.0)
     chat._tuned = True
-    yield chat
+    chat._model.double()
+    with float64():
+        yield chat
     chat.close()
 
 
@@ -212,7 +224,7 @@ def test_needed_answers_equal_the_whole_tree_in_batches_and_alone(tuned):
         for reply in (replies[one.item_id], tuned.answer_one(one)):
             got = [math.exp(value) for value in reply.choice_logprobs]
             assert reply.text == MANY[int(whole.argmax())]
-            assert got == pytest.approx(whole.tolist(), abs=2e-3)  # EPS, and rounding of logits times 8
+            assert got == pytest.approx(whole.tolist(), rel=0, abs=EPS * (1 + 1e-6))
             assert sum(got) == pytest.approx(1.0, abs=1e-9)
 
 

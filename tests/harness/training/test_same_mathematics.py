@@ -1,7 +1,7 @@
 """The short ways (answers only, fused adapters, kept trunk, shortened last layer) against plain PEFT.
 
 The reference is the ordinary forward pass of the PEFT model with transformers' own loss over all
-positions and an attention mask.
+positions and an attention mask. Both compute in float64.
 """
 
 from contextlib import ExitStack
@@ -12,6 +12,7 @@ from harness.training.fused import fused_adapters
 from harness.training.quiet import quiet
 from harness.training.trl_trainer import Job, Session
 from tests.harness.training.samples import conversations, recipe
+from tests.support.float64 import float64
 
 pytestmark = pytest.mark.models
 
@@ -34,7 +35,9 @@ def session(request, tiny, tmp_path_factory):
         session = Session(job, lambda line: None)
     for parameter in _tuned(session):
         torch.nn.init.normal_(parameter, std=0.05)  # B starts at zero, where A has no gradient
-    return session
+    session.trainer.model.double()
+    with float64():
+        yield session
 
 
 def _tuned(session):
@@ -53,9 +56,9 @@ def _plain(session, batch):
 
 
 def _close(got, reference):
-    assert got[0] == pytest.approx(reference[0], rel=1e-5)
+    assert got[0] == pytest.approx(reference[0], rel=1e-9)
     for ours, theirs in zip(got[1], reference[1], strict=True):
-        assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max() + 1e-9
+        assert (ours - theirs).abs().max() <= 1e-9 * theirs.abs().max()
 
 
 def test_each_short_way_gives_the_plain_loss_and_gradients(session):
