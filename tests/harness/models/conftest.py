@@ -1,4 +1,4 @@
-"""One loaded SmolLM2 for all tests of this folder, on one thread; what it loads in fp32 is computed in float64."""
+"""One loaded SmolLM2 for all tests of this folder, on one thread; loaded in fp32, computed in float64."""
 
 import pytest
 

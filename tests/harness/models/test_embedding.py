@@ -31,7 +31,8 @@ def test_vectors_are_the_normalised_mean_of_token_vectors(model, minilm):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    encoder, tokenizer = AutoModel.from_pretrained(minilm).double().eval(), AutoTokenizer.from_pretrained(minilm)
+    encoder = AutoModel.from_pretrained(minilm).double().eval()
+    tokenizer = AutoTokenizer.from_pretrained(minilm)
     expected = []
     for text in TEXTS:
         inputs = tokenizer(text, truncation=True, max_length=256, return_tensors="pt")

@@ -7,8 +7,8 @@ import torch
 
 from advisor.cost.usage import CountedBy
 from harness.errors import ModelUnavailable
-from harness.models.branch_search import EPS
 from harness.models.base import ChatReply, ChatRequest
+from harness.models.branch_search import EPS
 from harness.models.settings import ModelSettings
 from harness.models.transformers_chat import TransformersChat
 from harness.records import Failure, FailureKind, Message

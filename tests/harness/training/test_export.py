@@ -189,9 +189,9 @@ def test_merged_weights_are_peft_s_own(tuner, tmp_path):
     """The same logits as base and adapter together, and nothing but safetensors and texts."""
     import torch
     from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from tests.support.float64 import float64
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     trained = tuner()
     trained.tune(conversations(), (), [].append)
