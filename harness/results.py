@@ -146,6 +146,13 @@ class ArmResult:
     peak_memory_mib: float | None = None
     harm: ArmHarm | None = None
 
+    @property
+    def hosted(self) -> bool:
+        """Whether somebody else runs its model: behind an API, or behind a gateway here that bills tokens."""
+        if self.identity is None or self.identity.location == "local":
+            return False
+        return self.identity.location == "remote" or any(line.unit == "tokens" for line in self.cost.lines)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedResult:

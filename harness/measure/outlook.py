@@ -188,7 +188,7 @@ def _break_even(arm: ArmResult, sides: Ends, scene: Scene) -> tuple[BreakEvenCur
         curves.append(running_curve(price.model, bare, rival, scene.volume))
     full = shapes_of(sides, counted=scene.priced)
     for other in scene.may_ship:
-        if other.arm != arm.arm and other.identity is not None and other.identity.location == "remote":
+        if other.arm != arm.arm and other.hosted:
             rival = shapes_of(scene.sides(other, accuracy_end="likely"), counted=scene.priced)
             curves.append(running_curve(str(other.arm), full, rival, scene.volume))
     return tuple(curves)

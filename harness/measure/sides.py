@@ -117,8 +117,8 @@ def _wrong_usd(costs: OptionCosts, setting: Setting) -> Decimal | None:
 def holds_a_model(arm: ArmResult, arms: Mapping[ArmId, ArmResult], route: RouteDesign | None) -> bool:
     """Whether the arm, or one that a route is made of, keeps a language model on a machine of one's own."""
     parts = (route.first, route.then) if arm.arm.option is Option.ROUTE and route is not None else ()
-    models = [arm.identity, *(arms[part].identity for part in parts if part in arms)]
-    return any(identity is not None and identity.location != "remote" for identity in models)
+    models = [arm, *(arms[part] for part in parts if part in arms)]
+    return any(one.identity is not None and not one.hosted for one in models)
 
 
 def side_of_arm(

@@ -1,14 +1,17 @@
-"""Every address of a plan, checked before anything is called or loaded."""
+"""Every address of a plan: which arms are served and where, checked before anything is called or loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.errors import ModelUnavailable
-from harness.models.destinations import destination, key_for
+from harness.models.destinations import destination, is_loopback, key_for
 from harness.models.litellm_library import endpoint
 from harness.models.resolve import Hub, ModelSource, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.pipelines.context import Context
-from harness.plan import ExperimentPlan
+from harness.plan import ArmPlan, ExperimentPlan
+from harness.records import ModelIdentity
 
 
 def check_addresses(plan: ExperimentPlan, context: Context) -> None:
@@ -29,6 +32,14 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
             key_for(destination(provider, base, offline=context.offline), context.environ)
         elif isinstance(source, Hub) and context.offline:
             local_folder(source, ModelSettings(cache=context.cache, offline=True))
+
+
+def served_identity(arm: ArmPlan, environ: Mapping[str, str]) -> ModelIdentity | None:
+    """The served model of an arm as it will be opened; None where a model runs in this process, or none."""
+    if not isinstance(_source(arm.model), Provider):
+        return None
+    here = is_loopback(endpoint(arm.model.partition("/")[0], arm.api_base or None, environ))
+    return ModelIdentity(id=arm.model, location="loopback" if here else "remote")
 
 
 def _source(model: str) -> ModelSource | None:

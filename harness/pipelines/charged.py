@@ -9,7 +9,7 @@ from harness.measure.busy import busy_reason
 from harness.measure.cost import cost_lines
 from harness.measure.latency import measure_latency, measure_throughput
 from harness.pipelines.lanes import Answers, Desk
-from harness.pipelines.prices import prices_for
+from harness.pipelines.prices import by_tokens, prices_for
 from harness.records import CostLine, Outcome
 from harness.results import Latency
 
@@ -38,7 +38,7 @@ def _paid(answers: Answers, desk: Desk) -> Pass:
     """
     identity = answers.settled.identity
     location = identity.location if identity else "local"
-    if location == "remote":
+    if by_tokens(identity, desk.book):
         return "test"
     if location == "loopback" or (desk.plan.latency.mode == "shared" and answers.warm):
         return "latency"

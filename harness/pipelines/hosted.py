@@ -15,6 +15,7 @@ from harness.measure.cost import cost_lines
 from harness.outlook import Amount, HostedPrice
 from harness.pipelines.frontier import counted_usage
 from harness.pipelines.lanes import Answers, Desk
+from harness.pipelines.prices import by_tokens
 from harness.records import ArmId, Outcome, PriceBasis
 from harness.results import RunResults
 
@@ -30,7 +31,7 @@ def served(
     found = []
     for answers in primary:
         arm, identity = by_arm[answers.settled.arm], answers.settled.identity
-        if identity is None or identity.location != "remote":
+        if identity is None or not by_tokens(identity, desk.book):
             continue
         now = arm.cost.usd_per_1k
         outcomes = charged[arm.arm]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
@@ -17,7 +18,7 @@ from harness.measure.scored import Scored, score
 from harness.pipelines.context import Context
 from harness.pipelines.prices import machine_rate, open_book
 from harness.plan import ExperimentPlan
-from harness.records import ArmId, Item, Option, Outcome, Settled
+from harness.records import ArmId, Item, Option, Outcome, Prediction, Settled
 from harness.store import DataFacts, RunFolder
 
 
@@ -121,7 +122,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
             )
         found.append(
             Answers(
-                settled=settled,
+                settled=_noted(settled, [*dev.values(), *test.values()]),
                 dev_outcomes=dev,
                 outcomes=test,
                 warm=journal.outcomes(lanes["latency"], desk.items["test"]),
@@ -140,6 +141,18 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
             run=folder.command("resume"),
         )
     return found
+
+
+def _noted(settled: Settled, outcomes: Sequence[Outcome]) -> Settled:
+    """The arm with a note where a served model was not held to the labels by a schema throughout."""
+    forms = [outcome.form for outcome in outcomes if isinstance(outcome, Prediction) and outcome.form]
+    plain = forms.count("plain")
+    if not plain:
+        return settled
+    how = "all" if plain == len(forms) else f"{plain} of {len(forms)}"
+    note = f"The prompt alone asked for a label in {how} answers on dev and test, without a JSON schema."
+    fitted = dataclasses.replace(settled.fitted, notes=(*settled.fitted.notes, note))
+    return dataclasses.replace(settled, fitted=fitted)
 
 
 def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], desk: Desk) -> Scored | None:

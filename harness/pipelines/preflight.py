@@ -12,12 +12,10 @@ from advisor.cost.price_book import PriceBook
 from advisor.cost.usage import CountedBy, Usage
 from advisor.stats.power import Design
 from harness.errors import OverBudget
-from harness.models.destinations import is_loopback
-from harness.models.litellm_library import endpoint
-from harness.models.resolve import Provider, resolve
+from harness.pipelines.addresses import served_identity
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
-from harness.pipelines.prices import open_book
+from harness.pipelines.prices import by_tokens, open_book
 from harness.plan import ArmPlan, ExperimentPlan
 from harness.prompts.classification import (
     Example,
@@ -41,7 +39,8 @@ class Forecast:
     Attributes:
         calls: answers it will give, all passes together.
         input_tokens, output_tokens: over all calls, estimated from characters.
-        usd: list price of them; 0 for what runs here, None when no price is known.
+        usd: price of them; 0 for what runs here, None when no price is known.
+        unstated: whether a server on this machine answers and nobody said what it bills.
     """
 
     arm: str
@@ -50,6 +49,7 @@ class Forecast:
     output_tokens: int
     usd: Decimal | None
     served: bool
+    unstated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +93,13 @@ def check_budget(forecast: Sequence[Forecast], budget_usd: Decimal | None) -> No
     """
     if budget_usd is None:
         return
-    unknown = [entry.arm for entry in forecast if entry.usd is None]
+    unknown = [entry.arm for entry in forecast if entry.usd is None or entry.unstated]
     if unknown:
         raise OverBudget(
             "A budget is set, and no price is known for some arms.",
             got=", ".join(unknown),
-            run="state it with --price provider/model=INPUT/OUTPUT",
+            allowed="a price for every served model, on this machine too: it may be a gateway that bills",
+            run="state it with --price provider/model=INPUT/OUTPUT (0/0 where nobody bills)",
         )
     total = sum((entry.usd for entry in forecast if entry.usd is not None), Decimal(0))
     if total > budget_usd:
@@ -135,20 +136,18 @@ def _forecast(
         output_tokens=round(output / _CHARS_PER_TOKEN) + 8 if chars else 0,
         counted_by=CountedBy.ESTIMATE,
     )
-    served = bool(arm.model) and isinstance(resolve(arm.model), Provider)
+    identity = served_identity(arm, environ)
+    unstated = identity is not None and identity.location == "loopback" and not by_tokens(identity, book)
+    billed = identity is not None and not unstated
     return Forecast(
         arm=str(arm.id),
         calls=calls,
         input_tokens=(per_call.input_tokens or 0) * calls,
         output_tokens=(per_call.output_tokens or 0) * calls,
-        usd=_usd(arm.model, per_call, calls, book) if served and not _here(arm, environ) else Decimal(0),
-        served=served,
+        usd=_usd(arm.model, per_call, calls, book) if billed else Decimal(0),
+        served=identity is not None,
+        unstated=unstated,
     )
-
-
-def _here(arm: ArmPlan, environ: Mapping[str, str]) -> bool:
-    """Whether a served model answers on this machine; another address is paid for like its provider's own."""
-    return is_loopback(endpoint(arm.model.partition("/")[0], arm.api_base, environ))
 
 
 def _usd(model: str, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from advisor.cost.errors import CostError, UnknownPrice
 from advisor.cost.machines import find_machine, load_machines
-from advisor.cost.price import Price
+from advisor.cost.price import Price, PriceStatus
 from advisor.cost.price_book import PriceBook
 from advisor.cost.price_sources import load_price_book
 from harness.errors import UsageError
@@ -54,9 +54,31 @@ def prices_for(
     identity: ModelIdentity | None, book: PriceBook, machine: MachineRate
 ) -> MachineRate | Price | None:
     """What an arm on this model is priced with; None when its price is not known."""
-    if identity is None or identity.location != "remote":
-        return machine
+    return token_price(identity, book) if by_tokens(identity, book) else machine
+
+
+def by_tokens(identity: ModelIdentity | None, book: PriceBook) -> bool:
+    """Whether a model is paid for by tokens rather than by the time of a machine.
+
+    A server on this machine may be a gateway that bills, or a model that runs here: a price the user
+    states for it says that it bills.
+    """
+    if identity is None or identity.location == "local":
+        return False
+    price = token_price(identity, book)
+    return identity.location == "remote" or (price is not None and price.status is PriceStatus.OVERRIDE)
+
+
+def token_price(identity: ModelIdentity | None, book: PriceBook) -> Price | None:
+    """The price of a served model's tokens, None when none is known.
+
+    Of a server on this machine only a price that the user states: its name may be anybody's.
+    """
+    if identity is None:
+        return None
     try:
-        return book.price(identity.id)
+        price = book.price(identity.id)
     except UnknownPrice:
         return None
+    stated = price.status is PriceStatus.OVERRIDE
+    return price if stated or identity.location == "remote" else None

@@ -47,7 +47,7 @@ class Workshop:
         self._chats: dict[tuple[str, str], ChatModel] = {}
         self._embedder = embedder
         self._index: TrainingIndex | None = None
-        self._purse = Purse(plan, context)
+        self._purse = Purse(plan, context, folder.root / "journal.sqlite")
         self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
 
     def build(self, arm: ArmPlan, seed: int) -> Arm:
@@ -93,6 +93,7 @@ class Workshop:
         for chat in self._chats.values():
             chat.close()
         self._chats.clear()
+        self._purse.close()
 
     def _chat(self, arm: ArmPlan) -> ChatModel:
         key = (arm.model, arm.api_base)
@@ -101,10 +102,10 @@ class Workshop:
                 stale.close()  # one model in memory at a time
             self._chats.clear()
             chat = open_chat(arm.model, model_settings(self._context, self._plan, arm))
+            self._chats[key] = chat  # closed with the others, whatever comes
             self._purse.guard(chat)
             if isinstance(chat, Telling):
                 chat.say = self._context.progress.waiting
-            self._chats[key] = chat
         return self._chats[key]
 
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:

@@ -195,7 +195,7 @@ def _where_texts_go(results: RunResults) -> str:
     ship = arm_named(results, results.verdict.ship)
     if ship is None:
         return "Nothing is shipped yet."
-    remote = ship.identity is not None and ship.identity.location == "remote"
+    remote = ship.hosted
     name = capital(plain_name(ship.arm, arm_ids(results)))
     if remote:
         return f"{name} sends every text to its provider."
