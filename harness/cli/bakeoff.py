@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.finishing import finish_run
 from harness.cli.options import (
     DEFAULT_RUNS,
     AskAgain,
@@ -36,21 +37,11 @@ from harness.cli.options import (
     typed_amount,
 )
 from harness.cli.progress import open_progress
-from harness.errors import (
-    DataError,
-    IncompleteRun,
-    MissingExtra,
-    OverBudget,
-    StoreError,
-    UsageError,
-    WaitTooLong,
-    command,
-)
+from harness.errors import StoreError, UsageError, command
 
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
     from harness.plan import ExperimentPlan
-    from harness.store import RunFolder
 
 
 def init(
@@ -342,7 +333,7 @@ def resume(
         ask_again=ask_again,
     )
     folder = find_run(runs, name)
-    _finish(folder, context, as_json=as_json)
+    finish_run(folder, context, as_json=as_json)
 
 
 def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool) -> None:
@@ -359,37 +350,7 @@ def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool)
         check_budget(found.arms, context.budget_usd)
     check_addresses(plan, context)
     folder = create_run(context.runs, plan, context.clock())
-    _finish(folder, context, as_json=as_json)
-
-
-def _finish(folder: RunFolder, context: Context, *, as_json: bool) -> None:
-    from harness.cli.show import show_results
-    from harness.pipelines.bakeoff import run_bakeoff
-
-    try:
-        results = run_bakeoff(folder, context)
-    except (DataError, MissingExtra, UsageError):
-        folder.discard_if_empty()
-        raise
-    except KeyboardInterrupt as error:
-        raise IncompleteRun(
-            f"Run {folder.run_id} was stopped; nothing computed is lost.",
-            run=folder.command("resume"),
-        ) from error
-    except WaitTooLong as error:
-        raise IncompleteRun(
-            error.what, got=error.got, allowed=error.allowed, run=folder.command("resume")
-        ) from error
-    except OverBudget as error:
-        more = error.run or f"{folder.command('resume')}   # with a larger --budget-usd"
-        raise OverBudget(error.what, got=error.got, allowed=error.allowed, run=more) from error
-    finally:
-        context.progress.close()
-    if as_json:
-        typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
-        return
-    show_results(folder, results)
-    typer.echo(f"\nRun folder: {folder.root}")
+    finish_run(folder, context, as_json=as_json)
 
 
 def _one_or_more(names: tuple[str, ...]) -> str | tuple[str, ...]:

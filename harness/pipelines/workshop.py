@@ -102,10 +102,14 @@ class Workshop:
                 stale.close()  # one model in memory at a time
             self._chats.clear()
             chat = open_chat(arm.model, model_settings(self._context, self._plan, arm))
-            self._chats[key] = chat  # closed with the others, whatever comes
-            self._purse.guard(chat)
+            try:
+                self._purse.guard(chat)
+            except BaseException:
+                chat.close()  # without its guard it is asked nothing
+                raise
             if isinstance(chat, Telling):
                 chat.say = self._context.progress.waiting
+            self._chats[key] = chat
         return self._chats[key]
 
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:

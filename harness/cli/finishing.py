@@ -1,0 +1,48 @@
+"""The end of `harness bakeoff`, `run` and `resume`: the run itself, its results, or the way on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from harness.errors import DataError, IncompleteRun, MissingExtra, OverBudget, UsageError, WaitTooLong
+
+if TYPE_CHECKING:
+    from harness.pipelines.context import Context
+    from harness.store import RunFolder
+
+
+def finish_run(folder: RunFolder, context: Context, *, as_json: bool) -> None:
+    """Run what is left of a run and show it; whatever stops it says how to go on.
+
+    Raises:
+        UserError: of any kind; what was computed is kept.
+    """
+    from harness.cli.show import show_results
+    from harness.pipelines.bakeoff import run_bakeoff
+
+    try:
+        results = run_bakeoff(folder, context)
+    except (DataError, MissingExtra, UsageError):
+        folder.discard_if_empty()
+        raise
+    except KeyboardInterrupt as error:
+        raise IncompleteRun(
+            f"Run {folder.run_id} was stopped; nothing computed is lost.",
+            run=folder.command("resume"),
+        ) from error
+    except WaitTooLong as error:
+        raise IncompleteRun(
+            error.what, got=error.got, allowed=error.allowed, run=folder.command("resume")
+        ) from error
+    except OverBudget as error:
+        more = error.run or f"{folder.command('resume')}   # with a larger --budget-usd"
+        raise OverBudget(error.what, got=error.got, allowed=error.allowed, run=more) from error
+    finally:
+        context.progress.close()
+    if as_json:
+        typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
+        return
+    show_results(folder, results)
+    typer.echo(f"\nRun folder: {folder.root}")
