@@ -37,7 +37,7 @@ from harness.cli.options import (
     typed_amount,
 )
 from harness.cli.progress import open_progress
-from harness.errors import StoreError, UsageError, command
+from harness.errors import DataError, MissingExtra, StoreError, UsageError, command
 
 if TYPE_CHECKING:
     from harness.pipelines.context import Context
