@@ -8,17 +8,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
-import math
+import reprlib
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from advisor.cost.money import CURRENCIES
 from advisor.errors import CaseError
 from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
+from advisor.reading import Unreadable, parse_yaml, read_text
 from advisor.use_case import (
     Ask,
     DatedRate,
@@ -54,6 +55,7 @@ _COUNTS = {
 _MONEY = {"example_cost", "wrong_answer_cost", "machine_hour_cost", "day_rate"}
 _SMALL_UNITS = {"share", "billion parameters"}
 _TEXTS = {"api_model", "hardware"}
+_MOST = Decimal("1e15")  # no count or amount lies beyond
 UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
 
 
@@ -77,12 +79,12 @@ def read_case_text(path: Path) -> str:
         CaseError: if the file cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path)
     except FileNotFoundError:
         raise CaseError(
             "There is no such use case.", got=str(path), run="advisor interview   # writes one"
         ) from None
-    except (OSError, UnicodeDecodeError) as fault:
+    except Unreadable as fault:
         raise CaseError("The use case cannot be read.", got=f"{path}: {fault}") from None
 
 
@@ -112,20 +114,10 @@ def numbers_read(text: str, source: str) -> tuple[str, ...]:
 
 def _mapping(text: str, source: str) -> dict[Any, object]:
     """A YAML mapping whose numbers are still as they were written: YAML would make 3.0 of 3.000."""
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class AsWritten(base):  # type: ignore[misc]
-        yaml_implicit_resolvers: ClassVar = {
-            first: [(tag, pattern) for tag, pattern in found if not tag.endswith((":int", ":float"))]
-            for first, found in base.yaml_implicit_resolvers.items()
-        }
-
     try:
-        raw = yaml.load(text, Loader=AsWritten)
-    except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        raise CaseError(f"{source} is not valid YAML.", got=" ".join(str(fault).split())[:200]) from None
+        raw = parse_yaml(text, numbers=False)
+    except Unreadable as fault:
+        raise CaseError(f"{source} is not valid YAML.", got=fault) from None
     if not isinstance(raw, dict):
         raise CaseError(f"{source} holds no use case.", got=type(raw).__name__, allowed="a YAML mapping")
     return raw
@@ -172,7 +164,7 @@ def read_field(name: str, value: object) -> Any:
     if name == "problems":
         return tuple(dict.fromkeys(_enum(Problem, part) for part in _list(value)))
     if name == "languages":
-        return tuple(str(part).strip().lower() for part in _list(value) if str(part).strip())
+        return tuple(word.lower() for word in map(_text, _list(value)) if word)
     if name in _BOOLS:
         return _bool(value)
     if name in _TEXTS:
@@ -201,10 +193,10 @@ def _in_range(name: str, value: object) -> Any:
 
 
 def _named_text(name: str, value: object) -> str:
-    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    text = "" if value is None else _text(value)
     if name == "currency":
         if text.upper() not in CURRENCIES:
-            raise _Fault(f"unknown currency; got {value!r}, allowed: {', '.join(CURRENCIES)}")
+            raise _Fault(f"unknown currency; got {_shown(value)}, allowed: {', '.join(CURRENCIES)}")
         return text.upper()
     if name == "name" and not text:
         raise _Fault("is missing; any short name will do")
@@ -212,8 +204,8 @@ def _named_text(name: str, value: object) -> str:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str | int):
-        raise _Fault(f"must be a word; got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, str | int | float | date):
+        raise _Fault(f"must be a text, in quotes if need be; got {_shown(value)}")
     return str(value).strip()
 
 
@@ -224,7 +216,7 @@ def _enum(kind: type[StrEnum], value: object) -> Any:
         return kind(text)
     close = difflib.get_close_matches(text, allowed, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    raise _Fault(f"got {value!r}, allowed: {', '.join(allowed)}{hint}")
+    raise _Fault(f"got {_shown(value)}, allowed: {', '.join(allowed)}{hint}")
 
 
 def _list(value: object) -> list[object]:
@@ -232,7 +224,7 @@ def _list(value: object) -> list[object]:
         return [part for part in value.replace(";", ",").split(",") if part.strip()]
     if isinstance(value, list | tuple):
         return list(value)
-    raise _Fault(f"must be a list; got {value!r}")
+    raise _Fault(f"must be a list; got {_shown(value)}")
 
 
 def _bool(value: object) -> bool:
@@ -243,14 +235,11 @@ def _bool(value: object) -> bool:
         return True
     if text in ("no", "n", "false"):
         return False
-    raise _Fault(f"must be yes or no; got {value!r}")
+    raise _Fault(f"must be yes or no; got {_shown(value)}")
 
 
 def _number(value: object, kind: NumberKind) -> float:
-    number = float(_decimal(value, kind, "a number"))
-    if not math.isfinite(number):
-        raise _Fault(f"must be a finite number; got {value!r}")
-    return number
+    return float(_decimal(value, kind, "a number"))
 
 
 def _money(value: object) -> Decimal:
@@ -260,15 +249,19 @@ def _money(value: object) -> Decimal:
 def _decimal(value: object, kind: NumberKind, what: str) -> Decimal:
     """A number given as one, or as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise _Fault(f"must be {what}; got {value!r}")
+        raise _Fault(f"must be {what}; got {_shown(value)}")
     if isinstance(value, str):
         try:
-            return read_number(value, kind).value
+            number = read_number(value, kind).value
         except NumberFault as fault:
             raise _Fault(f"must be {what}; {fault}") from None
-    number = Decimal(str(value))
-    if not number.is_finite():
-        raise _Fault(f"must be {what} that is finite; got {value!r}")
+    else:
+        try:
+            number = Decimal(str(value))
+        except ValueError:  # an int of thousands of digits
+            raise _Fault(f"must be {what}; got thousands of digits") from None
+    if not number.is_finite() or abs(number) > _MOST:
+        raise _Fault(f"must be {what} that is finite and at most {_MOST:g}; got {_shown(value)}")
     return number
 
 
@@ -278,10 +271,15 @@ def _kind(name: str) -> NumberKind:
     return "amount" if small else "count"
 
 
+def _shown(value: object) -> str:
+    """A value as it is shown in a message: short, whatever it is."""
+    return reprlib.repr(value)
+
+
 def _part(value: object, kind: type[Any], readers: Mapping[str, Callable[[object], Any]]) -> dict[str, Any]:
     """A nested mapping read field by field, all of its faults at once."""
     if not isinstance(value, dict):
-        raise _Fault(f"must be a mapping of {', '.join(readers)}; got {value!r}")
+        raise _Fault(f"must be a mapping of {', '.join(readers)}; got {_shown(value)}")
     faults = _unknown_keys(value, set(readers))
     values: dict[str, Any] = {}
     for name, read in readers.items():
@@ -300,7 +298,7 @@ def _part(value: object, kind: type[Any], readers: Mapping[str, Callable[[object
 def _incumbent(value: object) -> Incumbent:
     def kind(text: object) -> str:
         if text not in ("people", "system"):
-            raise _Fault(f"got {text!r}, allowed: people, system")
+            raise _Fault(f"got {_shown(text)}, allowed: people, system")
         return str(text)
 
     readers = {"kind": kind, "cost_per_item": _amount, "accuracy": _share, "p95_ms": _above_zero}
@@ -347,7 +345,7 @@ def _day(value: object) -> date:
     try:
         return date.fromisoformat(str(value))
     except ValueError:
-        raise _Fault(f"must be a date, YYYY-MM-DD; got {value!r}") from None
+        raise _Fault(f"must be a date, YYYY-MM-DD; got {_shown(value)}") from None
 
 
 def _unknown_keys(raw: Mapping[Any, object], allowed: set[str]) -> list[str]:

@@ -19,6 +19,7 @@ from advisor.cost.money import from_usd, typed
 from advisor.economics import Market
 from advisor.errors import CaseError
 from advisor.prices import PriceOptions, open_book, price_sheet
+from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
 from advisor.rubric import load_rubric
 from advisor.use_case import UseCase
@@ -67,12 +68,19 @@ def read_case(path: Path, prices: CommandPrices) -> UseCase:
 def _read(path: Path, prices: CommandPrices) -> tuple[UseCase, tuple[str, ...]]:
     """A use case, and how its numbers were read where that is not plain."""
     piped = str(path) == "-"
-    text, source = (sys.stdin.read(), "stdin") if piped else (read_case_text(path), path.name)
+    text, source = (_stdin(), "stdin") if piped else (read_case_text(path), path.name)
     case, read = parse_case(text, source), numbers_read(text, source)
     if prices.machine_hour is None:
         return case, read
     hour = from_usd(typed(prices.machine_hour, "price of a machine hour"), case.currency, rates(case))
     return replace(case, machine_hour_cost=hour), read
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.read(MOST_BYTES + 1)
+    except UnicodeDecodeError:
+        raise CaseError("stdin is not UTF-8.") from None
 
 
 def open_market(case: UseCase, prices: CommandPrices) -> Market:

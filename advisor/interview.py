@@ -17,6 +17,7 @@ from advisor.case_file import _BOOLS as YES_NO
 from advisor.case_file import _ENUMS as CHOICES
 from advisor.case_file import build_case, dump_case, load_case, numbers_read, read_field
 from advisor.errors import CaseError
+from advisor.reading import parse_yaml
 from advisor.use_case import Ask, Problem, Task, UseCase, asks, facts_needed
 
 INTRO = "Enter skips a question, ? says what is allowed, q stops; answers are kept in {path}."
@@ -52,9 +53,7 @@ def _resume(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     case = load_case(path)
-    import yaml
-
-    read: dict[str, Any] = yaml.safe_load(dump_case(case))
+    read: dict[str, Any] = parse_yaml(dump_case(case))
     return read
 
 
@@ -163,7 +162,5 @@ def _ask_one(name: str, ask: Ask, raw: dict[str, Any]) -> Any:
 
 
 def _as_written(case: UseCase, name: str) -> Any:
-    import yaml
-
     alone = dataclasses.replace(UseCase(name=case.name), **{name: getattr(case, name)})
-    return yaml.safe_load(dump_case(alone))[name]
+    return parse_yaml(dump_case(alone))[name]

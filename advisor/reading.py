@@ -61,8 +61,21 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         raise Unreadable(f"it is not UTF-8 (byte {error.start:,})") from error
 
 
-def parse_yaml(text: str) -> Any:
+def read_json(path: Path, most: int = MOST_BYTES) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        Unreadable: if it cannot be read, or is out of bounds.
+    """
+    return parse_json(read_text(path, most), most)
+
+
+def parse_yaml(text: str, *, numbers: bool = True) -> Any:
     """The value of a YAML document.
+
+    Args:
+        numbers: whether numbers are read; else they are texts, as they were written.
 
     Raises:
         Unreadable: if it is none, or is out of bounds.
@@ -72,11 +85,11 @@ def parse_yaml(text: str) -> Any:
     _bounded(text)
     try:
         depth = 0
-        for event in yaml.parse(text, Loader=_loader_kind()):
+        for event in yaml.parse(text, Loader=_loader_kind(numbers)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MOST_DEPTH:
                 _refuse(f"it is nested more than {MOST_DEPTH} deep", event.start_mark)
-        loader = _loader_kind()(text)
+        loader = _loader_kind(numbers)(text)
         try:
             node = loader.get_single_node()
             if node is None:
@@ -131,6 +144,7 @@ def parse_json(text: str | bytes, most: int = MOST_BYTES) -> Any:
     return found
 
 
+_TAG = "tag:yaml.org,2002:"
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # where half a surrogate pair may be
 
@@ -179,7 +193,7 @@ def _check_depth(value: object) -> None:
 
 
 @functools.cache
-def _loader_kind() -> Any:
+def _loader_kind(numbers: bool) -> Any:
     """A safe loader, in C where there is one, with the words of YAML 1.2 and the line of every fault."""
     import yaml
 
@@ -192,12 +206,12 @@ def _loader_kind() -> Any:
             except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
                 _refuse(f"{str(node.value)[:40]!r} cannot be read: {_one_line(error)}", node.start_mark)
 
-    of_1_1 = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:value")
+    out = [_TAG + name for name in ("bool", "value", *(() if numbers else ("int", "float")))]
     Loader.yaml_implicit_resolvers = {
-        first: [(tag, words) for tag, words in kinds if tag not in of_1_1]
+        first: [(tag, words) for tag, words in kinds if tag not in out]
         for first, kinds in base.yaml_implicit_resolvers.items()
     }
-    Loader.add_implicit_resolver(of_1_1[0], re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
+    Loader.add_implicit_resolver(_TAG + "bool", re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
     return Loader
 
 

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from advisor.reading import read_json
 from harness.errors import StoreError, UserError
 from harness.plan import parse_plan
 from harness.store import list_runs, write_atomically
@@ -128,7 +129,7 @@ def latest(runs: Path) -> JobState | None:
 
 def _state(runs: Path, folder: Path) -> JobState | None:
     try:
-        raw = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        raw = read_json(folder / "job.json")
         job = Job(**(raw | {"words": tuple(raw["words"])}))
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -156,8 +157,8 @@ def stop(job: Job, *, hard: bool = False) -> None:
 
 def _code(folder: Path) -> int | None:
     try:
-        return int(json.loads(_text(folder / "ended.json"))["code"])
-    except (ValueError, KeyError, TypeError):
+        return int(read_json(folder / "ended.json")["code"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

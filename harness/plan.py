@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from advisor.reading import Unreadable, parse_yaml
 from harness.business import BusinessPlan
 from harness.errors import UsageError
 from harness.prompts.classification import PROMPT_VERSION, PromptLimits
@@ -332,12 +333,10 @@ def parse_plan(text: str, source: str, *, locked: bool = False) -> ExperimentPla
     Raises:
         UsageError: with every fault of the plan, each on its own line.
     """
-    import yaml
-
     try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{source} is not valid YAML.", got=str(error).replace("\n", " ")) from error
+        raw = parse_yaml(text)
+    except Unreadable as error:
+        raise UsageError(f"{source} is not valid YAML.", got=error) from error
     if not isinstance(raw, dict):
         raise UsageError(f"{source} holds no plan.", got=type(raw).__name__, allowed="a YAML mapping")
     return build_plan(raw, source, locked=locked)
@@ -348,9 +347,7 @@ def written_digest(text: str) -> str:
 
     So a run stays readable when a later version knows more keys than its locked plan names.
     """
-    import yaml
-
-    return _canonical_digest(yaml.safe_load(text))
+    return _canonical_digest(parse_yaml(text))
 
 
 def _canonical_digest(raw: object) -> str:
@@ -385,7 +382,7 @@ def dump_plan(plan: ExperimentPlan) -> str:
 
     raw = plan.model_dump(mode="json")
     readable: str = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=100)
-    if yaml.safe_load(readable) == raw:
+    if parse_yaml(readable) == raw:
         return readable
     escaped: str = yaml.safe_dump(raw, sort_keys=False, allow_unicode=False, width=100)
     return escaped

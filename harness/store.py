@@ -192,7 +192,7 @@ class RunFolder:
             try:
                 row = json.loads(line)
                 split, item = found[row["split"]], row["item"]
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise StoreError(
                     f"items.jsonl of run {self.run_id} is damaged.", got=f"line {number}"
                 ) from error
@@ -467,7 +467,7 @@ def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
         raise StoreError(
             f"{path} cannot be written: {error.strerror}.", allowed="a writable folder"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{path} is damaged, so the looks at this test split cannot be counted.",
             allowed="one JSON object a line",

@@ -36,6 +36,7 @@ LOADERS = {
     "cost/price_sources.py",
     "evidence.py",
     "prices.py",
+    "reading.py",
     "rubric.py",
 }
 """The advisor's loaders: they read the tables it carries and the user's files, and nothing else."""

@@ -18,6 +18,7 @@ from advisor.numbers import NumberFault, read_number
 Currency = Literal["USD", "EUR"]
 CURRENCIES: tuple[Currency, ...] = ("USD", "EUR")
 UNKNOWN = "unknown"
+_MOST = Decimal(10) ** 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +61,14 @@ def decimal(value: object, what: str = "amount") -> Decimal:
         CostError: if it is not a finite number of at least 0.
     """
     try:
-        result = value if isinstance(value, Decimal) else Decimal(str(value).strip())
+        text = str(value).strip()
+        result = value if isinstance(value, Decimal) else Decimal(text if text.isascii() else "")
     except InvalidOperation:
-        raise CostError(f"The {what} is not a number.", got=value) from None
-    if isinstance(value, bool) or not result.is_finite() or result < 0:
-        raise CostError(f"The {what} must be a number of at least 0.", got=value)
+        raise CostError(f"The {what} is not a number.", got=text[:80]) from None
+    except ValueError:
+        raise CostError(f"The {what} is not a number.", got="thousands of digits") from None
+    if isinstance(value, bool) or not result.is_finite() or not 0 <= result <= _MOST:
+        raise CostError(f"The {what} must be a number of at least 0, at most {_MOST:g}.", got=text[:80])
     return result
 
 

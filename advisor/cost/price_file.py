@@ -17,6 +17,7 @@ from advisor.cost.errors import CostError
 from advisor.cost.money import ExchangeRate, decimal, to_usd, typed
 from advisor.cost.price import DatedRates, LongContext, Rates, Schedule
 from advisor.cost.price_book import split_model
+from advisor.reading import Unreadable, parse_yaml, read_text
 
 PROVIDER_ALIASES = {
     "gemini": "google",
@@ -122,9 +123,11 @@ def load_price_file(path: Path, exchange: Iterable[ExchangeRate] = ()) -> Writte
         CostError: if it cannot be read or an entry is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as fault:
-        raise CostError(f"The price file cannot be read: {fault.strerror}.", got=str(path)) from None
+        text = read_text(path)
+    except FileNotFoundError:
+        raise CostError("The price file does not exist.", got=str(path)) from None
+    except Unreadable as fault:
+        raise CostError(f"The price file cannot be read: {fault}.", got=str(path)) from None
     return parse_price_file(text, path.name, exchange)
 
 
@@ -139,12 +142,10 @@ def parse_price_file(text: str, name: str, exchange: Iterable[ExchangeRate] = ()
     Raises:
         CostError: if the file is no such mapping, has an unknown key, or a price is not a number.
     """
-    import yaml
-
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as fault:
-        raise CostError(f"{name} is not valid YAML.", got=str(fault).splitlines()[0]) from None
+        content = parse_yaml(text)
+    except Unreadable as fault:
+        raise CostError(f"{name} is not valid YAML.", got=fault) from None
     rows = content.get("models") if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise CostError(f"{name} needs a list under 'models'.", got=type(content).__name__)

@@ -36,6 +36,7 @@ from harness.cli.options import (
     split_names,
     typed_amount,
 )
+from harness.cli.plan_file import read_plan
 from harness.cli.progress import open_progress
 from harness.errors import DataError, MissingExtra, StoreError, UsageError, command
 
@@ -275,15 +276,7 @@ def run(
     price: Price = None,
 ) -> None:
     """Lock a plan and run it."""
-    from harness.plan import parse_plan
-
-    try:
-        text = plan_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"The plan {plan_file} cannot be read: {error}.", run="harness init --example tickets"
-        ) from error
-    plan = parse_plan(text, str(plan_file))
+    plan = read_plan(plan_file)
     context = make_context(
         runs,
         open_progress(quiet=as_json),

@@ -18,6 +18,7 @@ from harness.cli.options import (
     split_names,
     typed_amount,
 )
+from harness.cli.plan_file import read_plan
 from harness.cli.progress import open_progress
 from harness.errors import IncompleteRun, UsageError
 
@@ -97,19 +98,12 @@ def curve(
 
 def _curves(what: str, request: CurveRequest, context: Context, runs: Path) -> LearningCurves:
     from harness.pipelines.curves import curves_of_plan, curves_of_run
-    from harness.plan import parse_plan
     from harness.store import find_run
 
     path = Path(what)
     if path.suffix.lower() not in {".yaml", ".yml"}:
         return curves_of_run(find_run(runs, what), request, context)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"The plan {path} cannot be read: {error}.", run="harness init --example tickets"
-        ) from error
-    return curves_of_plan(parse_plan(text, str(path)), request, context)
+    return curves_of_plan(read_plan(path), request, context)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -31,15 +31,18 @@ def make_dress(company: str, logo: Path | None, currency: str, stated: Rate | No
     Raises:
         UsageError: for a logo or a currency that cannot be used.
     """
+    from advisor.reading import Unreadable, read_bytes
     from harness.errors import UsageError
-    from harness.report.dress import Dress, chosen_currency, image_kind
+    from harness.report.dress import MOST_LOGO_BYTES, Dress, chosen_currency, image_kind
 
     data = b""
     if logo is not None:
         try:
-            data = logo.read_bytes()
-        except OSError as error:
-            raise UsageError(f"The logo cannot be read: {error.strerror}.", got=str(logo)) from error
+            data = read_bytes(logo, MOST_LOGO_BYTES)
+        except FileNotFoundError as error:
+            raise UsageError("The logo does not exist.", got=str(logo)) from error
+        except Unreadable as error:
+            raise UsageError(f"The logo cannot be read: {error}.", got=str(logo)) from error
     return Dress(
         company=company,
         logo=data,

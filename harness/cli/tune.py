@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
+from harness.cli.plan_file import read_plan
 from harness.cli.progress import open_progress, teller
 from harness.errors import DataError, IncompleteRun, UsageError
 
@@ -61,7 +62,7 @@ def tune(
     if plan_file is None:
         _finish(find_run(runs, resume), context, wish, as_json=as_json)
         return
-    plan = read_plan(plan_file, patience)
+    plan = _patient(read_plan(plan_file), patience, str(plan_file))
     if export_job is not None:
         from harness.pipelines.jobs import export_job as write_job
 
@@ -95,22 +96,11 @@ def _finish(folder: RunFolder, context: Context, wish: TuneWish, *, as_json: boo
     typer.echo(encode(lanes, indent=1) if as_json else "\n".join(lines))
 
 
-def read_plan(path: Path, patience: int | None = None) -> ExperimentPlan:
-    """The plan in a file, with `tune.patience` set where it is given.
+def _patient(plan: ExperimentPlan, patience: int | None, source: str) -> ExperimentPlan:
+    """The plan with `tune.patience` set where it is given."""
+    from harness.plan import build_plan
 
-    Raises:
-        UsageError: if it cannot be read or is no plan.
-    """
-    from harness.plan import build_plan, parse_plan
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"The plan {path} cannot be read: {error}.", run="harness init --example tickets"
-        ) from error
-    plan = parse_plan(text, str(path))
     if patience is None:
         return plan
     raw = plan.model_dump(mode="json")
-    return build_plan({**raw, "tune": {**raw["tune"], "patience": patience}}, str(path))
+    return build_plan({**raw, "tune": {**raw["tune"], "patience": patience}}, source)

@@ -6,11 +6,11 @@ refused and all faults of a card are reported at once.
 
 from __future__ import annotations
 
-import tomllib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from advisor.reading import Unreadable, parse_toml
 from harness.errors import DataError
 from harness.records import Label
 
@@ -140,9 +140,9 @@ def parse_card(text: str, source: str) -> Card:
         DataError: with every fault of the card, each on its own line.
     """
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{source} is not valid TOML.", got=str(error)) from error
+        raw = parse_toml(text)
+    except Unreadable as error:
+        raise DataError(f"{source} is not valid TOML.", got=error) from error
     try:
         return Card.model_validate(raw)
     except ValidationError as error:

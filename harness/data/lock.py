@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from advisor.reading import read_json
 from harness.errors import DataError, StoreError
 
 LOCK_FILE = "evalset-digests.json"
@@ -44,7 +45,7 @@ def check_lock(path: Path, key: str, digests: Mapping[str, str]) -> bool:
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, 1 << 26)
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.reading import Unreadable, parse_json, read_text
 from harness.errors import DataError
 from harness.prompts.labels import read_label
 
 _MOST_FAULTS = 20
+_MOST_BYTES = 1 << 28
 _NAMES = {"item_id", "label", "confidence"}
 
 
@@ -45,8 +46,8 @@ def read_predictions(path: Path, labels: Sequence[str], known: frozenset[str]) -
         DataError: with every fault, at most twenty.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, _MOST_BYTES)
+    except (FileNotFoundError, Unreadable) as error:
         raise DataError(f"{path} cannot be read: {error}.", allowed="a CSV or JSONL file in UTF-8") from error
     rows = list(_jsonl(text) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(text, path))
     found: dict[str, Given] = {}
@@ -123,7 +124,7 @@ def _jsonl(text: str) -> Iterator[tuple[int, dict[str, object]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             row = None
         yield number, row if isinstance(row, dict) else {"no JSON object": line}

@@ -105,7 +105,7 @@ def read_index(folder: RunFolder) -> ItemIndex:
                 elif row["split"] == "train":
                     train[item["id"]] = at
                 at += len(line)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"items.jsonl of run {folder.run_id} is damaged.", got=str(error)[:80]) from error
     return ItemIndex(
         labels=labels, ids=tuple(ids), truth=truth, places=places, slices=tuple(slices), train=train
@@ -201,7 +201,7 @@ def _rows(folder: RunFolder, places: Sequence[int]) -> Iterator[dict[str, Any]]:
             for place in places:
                 file.seek(place)
                 yield json.loads(str(file.readline(), "utf-8"))["item"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
 
 

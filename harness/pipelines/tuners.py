@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from advisor.reading import read_json
 from harness.errors import ModelUnavailable, UsageError
 from harness.models.deciding import weights_of
 from harness.models.precision import choose_precision
@@ -94,7 +94,7 @@ def weights_digest(base: Path, cache: Path | None = None) -> str:
 
 def _layers(base: Path) -> int:
     try:
-        config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+        config = read_json(base / "config.json")
         return int(config["num_hidden_layers"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(

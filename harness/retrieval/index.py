@@ -16,6 +16,7 @@ from typing import assert_never
 
 import numpy as np
 
+from advisor.reading import read_json
 from harness.errors import StoreError, UsageError
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import versions_of
@@ -187,7 +188,7 @@ class TrainingIndex:
         """
         expected = index_digest(items, embedding)
         try:
-            about = json.loads((folder / "index.json").read_text(encoding="ascii"))
+            about = read_json(folder / "index.json")
             if about.get("digest") != expected:
                 raise StoreError(
                     "The stored index belongs to other rows or another embedding model.",

@@ -20,10 +20,10 @@ the answers' tokens only.
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.reading import read_json
 from advisor.vram import GIB, NF4_BITS, OVERHEAD_GIB, Shape, count_parameters
 from harness.errors import ModelUnavailable, TrainingError
 from harness.records import Recipe
@@ -67,7 +67,7 @@ def read_shape(base: Path) -> Shape:
         ModelUnavailable: if its config.json does not state it.
     """
     try:
-        config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+        config = read_json(base / "config.json")
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
         return Shape(
             layers=int(config["num_hidden_layers"]),

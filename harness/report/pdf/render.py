@@ -48,11 +48,12 @@ def render_pdf(paper: Paper, dress: Dress = PLAIN) -> bytes:
                 timestamp=int(paper.day.timestamp()),
             )
         except typst.TypstError as error:
-            if dress.logo and "image" in str(error).casefold():
-                raise UsageError(
-                    "--logo is no image that can be drawn.", allowed="a PNG, JPEG or SVG file"
-                ) from error
-            raise
+            if not dress.logo:
+                raise
+            render_pdf(paper, dataclasses.replace(dress, logo=b""))  # then it is the logo's fault
+            raise UsageError(
+                "--logo is no image that can be drawn.", allowed="a whole PNG, JPEG or SVG file"
+            ) from error
     return bytes(done)
 
 

@@ -15,7 +15,6 @@ K-quants are made by llama.cpp's own `llama-quantize`, see `quantise`.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from advisor.reading import read_json
 from harness.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
 from harness.training.export.gguf_words import Words, read_words
 
@@ -122,7 +122,7 @@ def quantise(source: Path, out: Path, kind: str) -> None:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config: dict[str, Any] = read_json(folder / "config.json")
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"{folder} has no readable config.json.", got=str(error)[:200]) from error
     architecture = (config.get("architectures") or ["unknown"])[0]

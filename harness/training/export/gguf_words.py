@@ -6,11 +6,11 @@ splitting is one of those known here; any other would be read wrongly without a 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from advisor.reading import read_json
 from harness.errors import ModelUnavailable
 
 _LLAMA3 = (
@@ -129,7 +129,7 @@ def _template(folder: Path, config: dict[str, Any]) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(path, 1 << 27)
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"{path} cannot be read.", got=str(error)[:200]) from error
     return found

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from advisor.reading import read_json
 from harness.errors import MissingExtra, ModelUnavailable, StoreError
 from harness.models.safe_weights import require_safe_adapter, require_safetensors
 
@@ -77,6 +78,6 @@ def copy_tokenizer(base: Path, out: Path) -> None:
 
 def _forget_origin(config: Path) -> None:
     """Take the folder the base was loaded from out of what is shipped."""
-    raw = json.loads(config.read_text(encoding="utf-8"))
+    raw = read_json(config)
     raw.pop("_name_or_path", None)
     config.write_text(json.dumps(raw, indent=2, sort_keys=True) + "\n", encoding="utf-8")
