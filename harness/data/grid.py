@@ -63,7 +63,7 @@ class Table:
 
     columns: tuple[str, ...]
     positions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    rows: Sequence[tuple[int, tuple[str, ...]]] = ()
+    rows: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     unit: str = "row"
     usable: bool = True
 

@@ -59,7 +59,10 @@ class RowGroups:
 
 
 def read_rows(table: Table, reader: RowReader, problems: Problems) -> list[RowGroups]:
-    """Turn rows into items; ids and labels are stripped of outer blanks, texts are too."""
+    """Turn rows into items; ids and labels are stripped of outer blanks, texts are too.
+
+    The table's cells are used up, so that texts do not lie in memory twice.
+    """
     if not table.usable:
         return []
     if set(table.positions["text"]) & set(table.positions["label"]):
@@ -69,7 +72,9 @@ def read_rows(table: Table, reader: RowReader, problems: Problems) -> list[RowGr
     found: list[RowGroups] = []
     unlabelled: list[int] = []
     ids = _ids(table, reader, problems)
-    for place, ((number, values), own) in enumerate(zip(table.rows, ids, strict=True)):
+    for place, own in enumerate(ids):
+        number, values = table.rows[place]
+        table.rows[place] = (number, ())
         label = _label([values[position] for position in table.positions["label"]])
         if reader.label and not label:
             unlabelled.append(number)

@@ -57,7 +57,8 @@ def read_table(
     """
     form = form or TableForm()
     content, name = unpack(content, name)
-    if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
+    blank = b"\x00 \t\r\n\xef\xbb\xbf"
+    if not content[:1000].strip(blank) and not content.strip(blank):
         raise DataError(f"{name} is empty.", got=f"{len(content)} bytes", allowed="a header and rows")
     kind = kind_of(content, name)
     if form.sheet and kind != "workbook":
