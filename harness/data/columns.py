@@ -116,7 +116,8 @@ def _match(names: Sequence[str], places: Mapping[str, int]) -> tuple[tuple[int, 
 def check_columns(match: Match, columns: Sequence[str], problems: Problems) -> bool:
     """Note asked columns that are missing or stand in the header twice; True if all is well."""
     for name in match.missing:
-        problems.add(f"no column {name!r}{_nearest(name, columns)}")
+        near = nearest(name, columns)
+        problems.add(f"no column {name!r}{f'; did you mean {near!r}?' if near else ''}")
     if match.missing and any(columns):
         more = f" and {len(columns) - SHOWN_COLUMNS} more" if len(columns) > SHOWN_COLUMNS else ""
         listed = ", ".join(shorten(name) for name in columns[:SHOWN_COLUMNS])
@@ -128,8 +129,9 @@ def check_columns(match: Match, columns: Sequence[str], problems: Problems) -> b
     return not match.missing and not twice
 
 
-def _nearest(name: str, columns: Sequence[str]) -> str:
+def nearest(name: str, columns: Sequence[str]) -> str:
+    """The column most like a name, a nested one by its ending; '' where none is."""
     ending = [column for column in columns if column.endswith(f".{name}")]
     folded = {column.casefold(): column for column in reversed(columns)}
     near = ending or [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=1)]
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return near[0] if near else ""

@@ -16,6 +16,8 @@ Kind = Literal["text", "workbook", "parquet"]
 
 MAX_UNPACKED = 1 << 30  # bytes
 MAX_RATIO = 300  # of unpacked to packed; tables compress to a hundredth at most
+MAX_CELLS = 100_000_000
+_CELL = re.compile(rb"\sr=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _SMALL = 64 << 20  # bytes up to which the ratio does not matter
 _CHUNK = 1 << 20
 
@@ -132,13 +134,38 @@ def _zipped(content: bytes, name: str) -> Kind:
 
 
 def _check_members(archive: zipfile.ZipFile, packed: int, name: str) -> None:
-    """Unpack once and count: what a zip file declares about itself proves nothing."""
+    """Unpack once and count: what a zip file declares about itself proves nothing.
+
+    A sheet lies in memory from its first cell to its last, however few are between: its extent counts.
+    """
     size = 0
     for member in archive.infolist():
+        row = column = 0
+        tail = b""
         with archive.open(member) as stream:
             while part := stream.read(_CHUNK):
                 size += len(part)
                 _bounded(size, packed, name)
+                if member.filename.startswith("xl/worksheets/"):
+                    for letters, digits in _CELL.findall(tail + part):
+                        row, column = max(row, int(digits)), max(column, int(letters, 36))
+                    tail = part[-40:]
+        columns = _column_number(column)
+        if row * columns > MAX_CELLS:
+            raise DataError(
+                f"A sheet of {name} spans more cells than a table would.",
+                got=f"{row:,} rows and {columns:,} columns; a stray cell far off counts as well",
+                allowed=f"{MAX_CELLS:,} cells",
+            )
+
+
+def _column_number(in_base_36: int) -> int:
+    """The number of a spreadsheet column whose letters were read as digits of base 36: A is 1, AA is 27."""
+    number, factor = 0, 1
+    while in_base_36:
+        in_base_36, digit = divmod(in_base_36, 36)
+        number, factor = number + (digit - 9) * factor, factor * 26
+    return number
 
 
 def _refuse_markup(content: bytes, name: str) -> None:

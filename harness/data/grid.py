@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.data.columns import Asked, Match, check_columns, match_columns, needed, plain_name
+from harness.data.columns import Asked, Match, check_columns, match_columns, nearest, needed, plain_name
 from harness.data.problems import Problems, shorten
 
 Cells = tuple[int, list[str]]
@@ -174,11 +174,15 @@ def check_header(header: Header, sample: Sequence[Cells], unit: str, problems: P
             message = f"{len(above)} row(s) above the header in {unit} {header.number} were skipped: {shown}."
             problems.say("above-the-header", message)
         return True
-    if header.match.missing and not header.match.found and not header.resembling:
+    known = header.match.found or header.resembling
+    if (
+        header.match.missing
+        and not known
+        and not any(nearest(n, header.columns) for n in header.match.missing)
+    ):
         looked = min(len(sample), HEADER_ROWS)
-        problems.add(
-            f"no header with those columns in the first {looked} rows; {unit} {header.number} was shown"
-        )
+        shown = f"; those of {unit} {header.number} are shown" if header.columns else ""
+        problems.add(f"no header with those columns in the first {looked} rows{shown}")
         if _is_data(header, sample):
             problems.add(f"{unit} {header.number} looks like a row, not like a header")
             problems.advise(

@@ -15,7 +15,6 @@ from harness.data.grid import Cells, Header, Table, check_header, find_header, t
 from harness.data.problems import Problems, shorten
 from harness.errors import DataError, MissingExtra
 
-MAX_CELLS = 100_000_000
 MAX_ROWS = 20_000_000
 _SAMPLE = 200
 
@@ -78,9 +77,13 @@ def _open(content: bytes, name: str) -> Any:
         return CalamineWorkbook.from_filelike(io.BytesIO(content))
     except CalamineError as error:
         raise _damaged(name, error) from error
+    except BaseException as error:  # a panic of the reader is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _damaged(name, error) from None
 
 
-def _damaged(name: str, error: Exception) -> DataError:
+def _damaged(name: str, error: BaseException) -> DataError:
     return DataError(
         f"{name} cannot be read as a workbook: {' '.join(str(error).split())[:120]}.",
         run="save it again as .xlsx or as CSV UTF-8, then the same command with that file",
@@ -94,17 +97,15 @@ def _cells(book: Any, sheet: str, name: str, most: int | None = None) -> Iterato
         page = book.get_sheet_by_name(sheet)
         if page.start is None:
             return
-        (top, left), (bottom, right) = page.start, page.end
-        if (bottom - top + 1) * (right - left + 1) > MAX_CELLS:
-            raise DataError(
-                f"The sheet {sheet!r} of {name} spans more cells than a table would.",
-                got=f"{bottom + 1:,} rows and {right + 1:,} columns",
-                allowed=f"{MAX_CELLS:,} cells; a stray cell far off counts as well",
-            )
-        for number, row in enumerate(page.to_python(skip_empty_area=True, nrows=most), start=top + 1):
+        rows = page.to_python(skip_empty_area=True, nrows=most)
+        for number, row in enumerate(rows, start=page.start[0] + 1):
             yield number, [_text(cell) for cell in row]
     except CalamineError as error:
         raise _damaged(name, error) from error
+    except BaseException as error:  # a panic of the reader is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _damaged(name, error) from None
 
 
 def _text(cell: object) -> str:
