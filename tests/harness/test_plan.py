@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli.options import split_names
 from harness.errors import UsageError
 from harness.plan import ExperimentPlan, build_plan, dump_plan, parse_plan
 
@@ -203,3 +204,38 @@ def test_money_is_decimal_and_never_rounded() -> None:
 def test_the_example_is_a_plan() -> None:
     text = (Path(__file__).parents[2] / "harness/plans/tickets.yaml").read_text(encoding="utf-8")
     assert len(parse_plan(text, "tickets.yaml").arms) == 6
+
+
+def test_the_label_among_the_texts_is_refused_in_new_plans_and_read_in_locked_ones() -> None:
+    raw = {**BASE, "data": {"file": "a.csv", "text": ["body", "queue"], "label": "queue"}}
+    with pytest.raises(UsageError, match="'queue' is among the text columns"):
+        build_plan(raw, "test")
+    assert build_plan(raw, "test", locked=True).data.labels == ("queue",)
+
+
+def test_what_younger_versions_know_of_a_file_leaves_older_digests_alone() -> None:
+    raw = {"file": "a.csv", "text": ["body"], "label": "queue"}
+    unset = {"id": "", "slices": [], "records": [], "sheet": "", "no_header": False}
+    assert plan({**BASE, "data": raw | unset}).digest == plan({**BASE, "data": raw}).digest
+    for more in ({"id": "nr"}, {"skip_unlabelled": True}, {"no_quotes": True}, {"label": ["queue", "topic"]}):
+        assert plan({**BASE, "data": raw | more}).digest != plan({**BASE, "data": raw}).digest
+
+
+def test_the_flags_of_a_file_name_the_same_rows() -> None:
+    data = plan(
+        {
+            **BASE,
+            "data": {
+                "file": "a.csv",
+                "text": ["body, cleaned", "x"],
+                "label": ["a", "b"],
+                "id": "nr",
+                "slices": ["lang"],
+                "skip_unlabelled": True,
+            },
+        }
+    ).data
+    words = data.flags
+    assert split_names([words[words.index("--text") + 1]]) == data.text
+    assert words[words.index("--label") + 1] == "a,b"
+    assert words[-5:] == ["--slice", "lang", "--id", "nr", "--skip-unlabelled"]

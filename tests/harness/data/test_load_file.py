@@ -301,3 +301,34 @@ def test_many_faults_of_a_kind_are_folded(tmp_path: Path) -> None:
 def test_two_loads_agree(tmp_path: Path) -> None:
     content = as_csv(table())
     assert load(tmp_path, content) == load(tmp_path, content)
+
+
+def test_rows_without_a_label_are_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = table()
+    for n in range(0, 40, 10):
+        rows[n]["queue"] = " "
+    message = refused(tmp_path, as_csv(rows))
+    assert (
+        "is empty: line 2, line 12" in message
+        and "--skip-unlabelled, which leaves out these 4 of 40" in message
+    )
+    evalset = load(tmp_path, as_csv(rows), options=replace(OPTIONS, skip_unlabelled=True))
+    assert len(items(evalset)) == 36 and "row-00039" in items(evalset)
+    assert next(f.message for f in evalset.findings if f.code == "unlabelled").startswith("4 of 40 rows")
+
+
+def test_a_label_of_two_columns(tmp_path: Path) -> None:
+    rows = [row | {"topic": ("", "refund")[n // 2 % 2]} for n, row in enumerate(table())]
+    evalset = load(tmp_path, as_csv(rows), options=replace(OPTIONS, label=("queue", "topic")))
+    assert evalset.label_names == ("billing", "billing > refund", "login", "login > refund")
+
+
+def test_the_label_among_the_texts_is_refused_however_it_is_spelled(tmp_path: Path) -> None:
+    for text in ("queue", "Queue", " queue"):
+        message = refused(tmp_path, as_csv(table()), options=replace(OPTIONS, text=("body", text)))
+        assert "label column is among the text columns" in message
+
+
+def test_devices_are_not_read() -> None:
+    with pytest.raises(DataError, match="is a device"):
+        load_file(Path("/dev/zero"), OPTIONS)
