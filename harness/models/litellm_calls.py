@@ -162,21 +162,31 @@ def _read(response: Any, limit: int) -> Answer | Fault:
     text = getattr(message, "content", None) or ""
     usage = usage_of(reported.model_dump() if reported is not None else None, bool(text))
     if message is None:
-        return _bad("the response has no answer in it", usage)
+        return _bad("the response has no answer in it", usage, passes=True)
     finish = str(choices[0].finish_reason or "")
-    if finish == "length":
+    if finish == "length" and not _first_line_is_whole(text):
         thought = bool(getattr(message, "reasoning_content", None)) or bool(usage.reasoning_tokens)
-        return _bad(f"the answer was cut off at {limit} tokens", usage, "room" if thought else "")
+        wanted_room = thought or not text.strip() or text.lstrip().startswith("<think")
+        return _bad(f"the answer was cut off at {limit} tokens", usage, refused="room" if wanted_room else "")
     if finish == "content_filter" or (not text and _refusal(message)):
         return Fault(kind=FailureKind.CONTENT_FILTER, message="the provider declined to answer", usage=usage)
+    if finish == "error":
+        return _bad("the provider broke off", usage, passes=True)
     if not text.strip():
-        return _bad("the answer is empty", usage)
+        return _bad("the answer is empty", usage, passes=True)
     names = (getattr(response, "model", None), getattr(response, "system_fingerprint", None))
     return Answer(text=text, usage=usage, served_by=" ".join(str(name) for name in names if name))
 
 
-def _bad(message: str, usage: Usage, refused: str = "") -> Fault:
-    return Fault(kind=FailureKind.BAD_RESPONSE, message=message, usage=usage, refused=refused)
+def _first_line_is_whole(text: str) -> bool:
+    """Whether an answer that was cut off had ended its first line in plain words: the rest explains it."""
+    first, _, rest = text.strip().partition("\n")
+    return bool(rest) and first[:1].isalnum()
+
+
+def _bad(message: str, usage: Usage, *, refused: str = "", passes: bool = False) -> Fault:
+    kind = FailureKind.BAD_RESPONSE
+    return Fault(kind=kind, message=message, usage=usage, refused=refused, passes=passes)
 
 
 def _refusal(message: Any) -> bool:

@@ -60,6 +60,7 @@ def load_litellm() -> Any:
     litellm.disable_hf_tokenizer_download = True  # count_tokens must not go to a hub
     # What Python says when a call is cancelled while litellm prepares it in a worker thread.
     warnings.filterwarnings("ignore", message=r"coroutine '.*completion' was never awaited")
+    warnings.filterwarnings("ignore", message=r"Pydantic serializer warnings")  # they quote answers
     for logger in _LOGGERS:
         logging.getLogger(logger).disabled = True
     for logger in ("httpx", "openai"):  # at INFO these log addresses, which carry the key for some providers

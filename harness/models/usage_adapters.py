@@ -40,9 +40,9 @@ def usage_of(reported: Mapping[str, Any] | None, has_text: bool) -> Usage:
     """
     if not reported:
         return UNREPORTED
-    prompt = _count(reported.get("prompt_tokens"))
-    output = _count(reported.get("completion_tokens"))
-    details = _part(reported, "prompt_tokens_details")
+    prompt = _count(reported.get("prompt_tokens")) or _count(reported.get("input_tokens"))
+    output = _count(reported.get("completion_tokens")) or _count(reported.get("output_tokens"))
+    details = _part(reported, "prompt_tokens_details") or _part(reported, "input_tokens_details")
     cached = _first(details.get("cached_tokens"), reported.get("cache_read_input_tokens"))
     written = _first(details.get("cache_write_tokens"), reported.get("cache_creation_input_tokens"))
     reasoning = _first(_part(reported, "completion_tokens_details").get("reasoning_tokens"))

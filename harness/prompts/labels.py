@@ -2,8 +2,10 @@
 
 An answer counts as a label if it is that label's name or the words the model was given for it; else if,
 apart from case, quotes, punctuation, underscores and a JSON or "Label:" wrapping, it is one label's name
-and no other's; else if the names of exactly one label stand in it as whole words.
-Everything else is invalid; it is reported as such and counts as not correct.
+and no other's; else if its first line is; else if the names of exactly one label stand in it as whole words.
+What a model thought before it answered is no part of the answer, and a thought without an end is none.
+Everything else is invalid; it is reported as such and counts as not correct. Reading takes time in
+proportion to the answer, whatever it holds.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +21,9 @@ from harness.prompts.classification import answer_text
 
 _WORDS = re.compile(r"[^\W_]+", re.UNICODE)
 _LEAD = re.compile(r"^(label|category|answer|intent)\s*[:=]\s*", re.IGNORECASE)
-_FENCE = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL | re.IGNORECASE)
+_THOUGHT_ENDS = ("</think>", "</thinking>", "</thought>", "<|channel|>final<|message|>")
+_THOUGHT_BEGINS = ("<think>", "<thinking>", "<thought>", "<|channel|>analysis")
+_TURN_ENDS = ("<|im_end|>", "<|end|>", "<|return|>", "<|eot_id|>", "<|endoftext|>", "</s>")
 _LONGEST_ANSWER = 400
 
 
@@ -34,16 +39,16 @@ class _Names:
 def read_label(answer: str, labels: Sequence[str]) -> str | None:
     """The label an answer names, None if it names none or several."""
     names = _names(tuple(labels))
-    whole = answer.strip()
+    whole = _said(unicodedata.normalize("NFC", answer))
     text = _unwrapped(whole)
-    for written in (whole, text, text.strip("\"'` ")):
+    for written in (answer.strip(), whole, text, text.strip("\"'` ")):
         if written in names.written:
             return names.written[written]
+    for candidate in (whole, text, _unwrapped(whole.partition("\n")[0])):
+        if len(candidate) <= _LONGEST_ANSWER and _plain(candidate) in names.plain:
+            return names.plain[_plain(candidate)]
     if len(text) > _LONGEST_ANSWER:
         return None
-    for candidate in (whole, text):
-        if _plain(candidate) in names.plain:
-            return names.plain[_plain(candidate)]
     return _only_one_inside(_plain(text), names)
 
 
@@ -63,16 +68,33 @@ def _unshared(spellings: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    return " ".join(_WORDS.findall(text.casefold()))
+    return " ".join(_WORDS.findall(unicodedata.normalize("NFC", text.casefold())))
+
+
+def _said(answer: str) -> str:
+    """What was said after all thinking, without the marks of a turn's end."""
+    lower = answer.casefold() if answer.isascii() else answer  # the same length, so that places agree
+    start = max((at + len(mark) for mark in _THOUGHT_ENDS if (at := lower.rfind(mark)) >= 0), default=0)
+    if lower[start:].lstrip().startswith(_THOUGHT_BEGINS):
+        return ""
+    text = answer[start:].strip()
+    end = len(text)
+    while mark := next((mark for mark in _TURN_ENDS if text.endswith(mark, 0, end)), ""):
+        end -= len(mark)
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end]
 
 
 def _unwrapped(text: str) -> str:
-    fenced = _FENCE.match(text)
-    text = fenced.group(1) if fenced else text.strip("`").strip()
+    if text.startswith("```") and text.endswith("```"):
+        text = text[3:-3].strip() if len(text) >= 6 else ""
+        text = text[4:].strip() if text[:4].casefold() == "json" else text
+    text = text.strip("`").strip()
     if text.startswith(("{", '"')):
         try:
             parsed = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
         if isinstance(parsed, dict) and (len(parsed) == 1 or "label" in parsed):
             parsed = parsed.get("label", next(iter(parsed.values())))

@@ -455,21 +455,41 @@ def test_a_rate_limit_lowers_how_many_calls_are_in_flight():
 # --- responses that are no answer -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(body=b"{not json"),
-        Reply(body={"id": "x"}),
-        Reply(body={**completion().body, "choices": []}),  # type: ignore[dict-item]
-        completion(""),
-        completion(None),
-    ],
-    ids=["malformed", "no choices", "empty choices", "empty text", "no text"],
-)
+@pytest.mark.parametrize("reply", [Reply(body=b"{not json"), Reply(body={"id": "x"})])
 def test_an_unreadable_response_is_a_failure_at_once(reply):
     with bench(in_turn(reply)) as b:
         failure = one_failure(b.model.answer_one(ask()))
     assert (failure.kind, failure.attempts) == (FailureKind.BAD_RESPONSE, 1)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body={**completion().body, "choices": []}),  # type: ignore[dict-item]
+        completion(""),
+        completion(None),
+    ],
+    ids=["no choices", "empty text", "no text"],
+)
+def test_a_response_without_an_answer_is_tried_again_and_every_attempt_counted(reply):
+    with bench(in_turn(reply, completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 2
+    with bench(in_turn(reply), max_retries=10) as b:
+        failure = one_failure(b.model.answer_one(ask()))
+    assert (failure.kind, failure.attempts) == (FailureKind.BAD_RESPONSE, 3)
+
+
+def test_an_explanation_that_is_cut_off_after_the_answer_is_no_failure():
+    with bench(in_turn(completion("billing\n\nThe message is about", finish="length"))) as b:
+        assert read_label(one_reply(b.model.answer_one(ask())).text, CHOICES) == "billing"
+
+
+@pytest.mark.parametrize("text", ["", "<think>\nOkay, the user"])
+def test_thinking_that_is_not_reported_is_given_room_once(text):
+    with bench(in_turn(completion(text, finish="length"), completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 2
+    with bench(in_turn(completion(text, finish="length"))) as b:
+        assert one_failure(b.model.answer_one(ask())).attempts == 2
 
 
 def test_a_truncated_answer_is_a_failure_with_its_tokens():

@@ -172,3 +172,21 @@ def test_openai_style_buckets_add_up_to_the_reported_total(uncached, cached, wri
         True,
     )
     assert buckets(usage) == (uncached, cached, written, visible, reasoning)
+
+
+def test_names_without_prompt_and_completion_are_read_too():
+    beside = usage_of(
+        {"input_tokens": 200, "output_tokens": 10, "cache_read_input_tokens": 800}, has_text=True
+    )
+    assert (beside.input_tokens, beside.cached_tokens, beside.output_tokens) == (200, 800, 10)
+    placeholders = {
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "input_tokens": 1000,
+        "output_tokens": 10,
+        "input_tokens_details": {"cached_tokens": 800},
+        "total_tokens": 1010,
+    }
+    inside = usage_of(placeholders, has_text=True)
+    assert (inside.input_tokens, inside.output_tokens) in ((200, 10), (1000, 10))

@@ -126,3 +126,36 @@ def test_two_labels_in_one_answer_are_never_one(names: list[str], data) -> None:
 @given(st.text(max_size=60), NAMES)
 def test_nothing_makes_it_fail(answer: str, names: list[str]) -> None:
     assert read_label(answer, names) in {None, *names}
+
+
+NAMES = ("billing", "login problem", "Ärger")
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ("It could be billing.\n</think>\n\nlogin problem", "login problem"),
+        ('\n\n<think>\nMaybe billing?\n</think>\n\n{"label": "login problem"}', "login problem"),
+        ("<thought>billing?</thought>login problem", "login problem"),
+        (
+            "<|channel|>analysis<|message|>billing?<|end|><|channel|>final<|message|>login problem",
+            "login problem",
+        ),
+        ("<think>It must be billing", None),
+        ("billing\n\nThe message is not about a login problem.", "billing"),
+        ("billing\n" + "and so on " * 100, "billing"),
+        ("login problem<|im_end|></s>", "login problem"),
+        ("A\u0308rger", "Ärger"),
+    ],
+)
+def test_thoughts_are_no_answer_and_explanations_after_it_do_no_harm(answer: str, label: str | None) -> None:
+    assert read_label(answer, NAMES) == label
+
+
+@pytest.mark.parametrize(
+    "part", ["[", '{"a":', "`", "<think>", "<|im_end|>", "label:", "``` ", '"', "\n", "a-"]
+)
+def test_a_long_answer_of_one_part_is_no_label(part: str) -> None:
+    """Nesting without end is no error, and nothing reads an answer more than a few times."""
+    for start in ("", '{"label": ', "```"):
+        assert read_label(start + part * 20_000, NAMES) is None
