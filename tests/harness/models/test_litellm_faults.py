@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +59,23 @@ def test_messages_are_one_short_ascii_line():
     assert "\n" not in said
     assert said.isascii()
     assert len(said) <= 200
+
+
+@pytest.mark.parametrize(
+    "write", [json.dumps, html.escape, lambda text: json.dumps(text).replace("\\n", " ")]
+)
+def test_a_quotation_in_escapes_is_left_out_too(write):
+    ticket = "Моя накладная 4711 'из' Брно неверна"
+    assert "left out" in printable(f"bad input: {write(ticket)}", (ticket,), ())
+
+
+def test_a_message_is_cut_before_it_is_searched():
+    words = "x-" * 750_000 + "sk-proj-abc123DEF456"
+    said = printable(words, ("ticket " * 100_000,), ("secret-value",))
+    assert len(said) <= 200
+    assert "DEF456" not in said
+
+
+def test_a_blank_secret_changes_nothing_and_the_longest_goes_first():
+    assert printable("no such model", (), ("      ",)) == "no such model"
+    assert "-tail" not in printable("key open-sesame-tail", (), ("open-sesame", "open-sesame-tail"))
