@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,8 +42,14 @@ from harness.cli.progress import open_progress
 from harness.errors import DataError, MissingExtra, StoreError, UsageError, command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from harness.pipelines.context import Context
+    from harness.pipelines.sizing import Sized
     from harness.plan import ExperimentPlan
+
+
+MANY = 300  # calls to models here, from which a run is worth timing a few of them first
 
 
 def init(
@@ -147,7 +154,7 @@ def bakeoff(
     price: Price = None,
 ) -> None:
     """Run every option on one evalset and give the verdict."""
-    from harness.pipelines.planning import PlanRequest, draft_plan
+    from harness.pipelines.planning import PlanRequest, draft
     from harness.store import find_run
 
     progress = open_progress(quiet=as_json)
@@ -187,12 +194,31 @@ def bakeoff(
         machine_hour_usd=_typed_hour(machine_hour_usd),
         price_date=price_date,
     )
-    plan, remarks = draft_plan(request, context)
-    for remark in remarks:
+    drafted = draft(request, context, _asked(context)) if _on_terminal() else draft(request, context)
+    for remark in drafted.remarks:
         typer.echo(remark, err=True)
     if plan_out is not None:
-        _write_plan(plan, plan_out)
-    _go(plan, context, dry_run=dry_run, as_json=as_json)
+        _write_plan(drafted.plan, plan_out)
+    _go(drafted.plan, context, dry_run=dry_run, as_json=as_json, expected_s=drafted.expected_s)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _asked(context: Context) -> Callable[[Sized, Sized], bool]:
+    """Asks whether every arm is to be run where that takes longer than the time that was named."""
+
+    def keep(every_arm: Sized, fewer: Sized) -> bool:
+        context.progress.close()
+        names = " and ".join(str(arm) for arm in fewer.dropped)
+        question = (
+            f"Every arm takes about {every_arm.expected_s / 60:.0f} min here, longer than that. Leave out "
+            f"{names} (then about {max(1, round(fewer.expected_s / 60))} min)?"
+        )
+        return not typer.confirm(question, default=True, err=True)
+
+    return keep
 
 
 def _typed_hour(text: str | None) -> str | None:
@@ -329,21 +355,34 @@ def resume(
     finish_run(folder, context, as_json=as_json)
 
 
-def _go(plan: ExperimentPlan, context: Context, *, dry_run: bool, as_json: bool) -> None:
+def _go(
+    plan: ExperimentPlan,
+    context: Context,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    expected_s: Mapping[str, float] | None = None,
+) -> None:
+    from harness.models.resolve import Provider, resolve
     from harness.pipelines.addresses import check_addresses
     from harness.pipelines.preflight import check_budget, preflight, preflight_text
+    from harness.pipelines.sizing import forecast_seconds
     from harness.store import create_run
 
-    if dry_run or context.budget_usd is not None:
+    here = any(arm.model and not isinstance(resolve(arm.model), Provider) for arm in plan.arms)
+    if dry_run or here or context.budget_usd is not None:
         found = preflight(plan, context)
         if dry_run:
+            expected_s = expected_s or forecast_seconds(plan, context)
             context.progress.close()
-            typer.echo(preflight_text(found))
+            typer.echo(preflight_text(found, expected_s))
             return
         check_budget(found.arms, context.budget_usd)
+        if not expected_s and sum(e.calls for e in found.arms if e.input_tokens and not e.served) > MANY:
+            expected_s = forecast_seconds(plan, context)
     check_addresses(plan, context)
     folder = create_run(context.runs, plan, context.clock())
-    finish_run(folder, context, as_json=as_json)
+    finish_run(folder, context, as_json=as_json, expected_s=expected_s)
 
 
 def _one_or_more(names: tuple[str, ...]) -> str | tuple[str, ...]:

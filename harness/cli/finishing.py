@@ -9,12 +9,19 @@ import typer
 from harness.errors import DataError, IncompleteRun, MissingExtra, OverBudget, UsageError, WaitTooLong
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.pipelines.context import Context
     from harness.store import RunFolder
 
 
-def finish_run(folder: RunFolder, context: Context, *, as_json: bool) -> None:
+def finish_run(
+    folder: RunFolder, context: Context, *, as_json: bool, expected_s: Mapping[str, float] | None = None
+) -> None:
     """Run what is left of a run and show it; whatever stops it says how to go on.
+
+    Args:
+        expected_s: seconds forecast by arm; None where they were not.
 
     Raises:
         UserError: of any kind; what was computed is kept.
@@ -23,7 +30,7 @@ def finish_run(folder: RunFolder, context: Context, *, as_json: bool) -> None:
     from harness.pipelines.bakeoff import run_bakeoff
 
     try:
-        results = run_bakeoff(folder, context)
+        results = run_bakeoff(folder, context, expected_s)
     except (DataError, MissingExtra, UsageError):
         folder.discard_if_empty()
         raise

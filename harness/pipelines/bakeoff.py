@@ -6,8 +6,9 @@ state as never stopping. The manifest is written last.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from harness.pipelines.conclude import conclude_and_store
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.pipelines.looks import earlier_looks
+from harness.pipelines.whole_run import WholeRun
 from harness.pipelines.workshop import Workshop, lanes_of
 from harness.plan import ArmPlan, ExperimentPlan
 from harness.records import Evalset, Item, Settled
@@ -38,12 +40,19 @@ def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, Ru
     return folder, run_bakeoff(folder, context)
 
 
-def run_bakeoff(folder: RunFolder, context: Context) -> RunResults:
+def run_bakeoff(
+    folder: RunFolder, context: Context, expected_s: Mapping[str, float] | None = None
+) -> RunResults:
     """Run, or go on with, the plan locked in `folder`.
+
+    Args:
+        expected_s: seconds forecast by arm, from which the progress says what is left of the whole run.
 
     Raises:
         UserError: of any kind; whatever was computed before stays in the journal.
     """
+    if expected_s:
+        context = dataclasses.replace(context, progress=WholeRun(context.progress, expected_s))
     with folder.writing():
         return _run(folder, context)
 

@@ -7,7 +7,7 @@ plan gives the same answers again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,14 @@ from harness.models.precision import choose_precision
 from harness.models.settings import ModelSettings
 from harness.pipelines.advising import CaseRequest, plan_case
 from harness.pipelines.context import Context
-from harness.pipelines.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, size_plan, time_machine
+from harness.pipelines.sizing import (
+    CANDIDATES,
+    FEW_OUT_OF_SCOPE,
+    TRIED,
+    Sized,
+    size_plan,
+    time_machine,
+)
 from harness.plan import ExperimentPlan, build_plan
 from harness.records import Option
 
@@ -58,8 +65,39 @@ class PlanRequest:
     price_date: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """A plan, and what is to be said of it.
+
+    Attributes:
+        remarks: on the advice in it, and on how it was sized.
+        expected_s: how long each arm takes, where the plan was sized to a time; empty where it was not.
+    """
+
+    plan: ExperimentPlan
+    remarks: tuple[str, ...]
+    expected_s: Mapping[str, float] = field(default_factory=dict)
+
+
 def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, tuple[str, ...]]:
     """The plan of a request, and remarks about the advice in it and how it was sized.
+
+    Raises:
+        UsageError: as `draft`.
+    """
+    found = draft(request, context)
+    return found.plan, found.remarks
+
+
+def draft(
+    request: PlanRequest,
+    context: Context,
+    keep: Callable[[Sized, Sized], bool] = lambda every_arm, fewer: False,
+) -> Drafted:
+    """The plan of a request.
+
+    Args:
+        keep: asked where a time is too short for every arm, see `size_plan`.
 
     Raises:
         UsageError: if the request names something that does not exist, or its use case cannot be used.
@@ -72,14 +110,16 @@ def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, 
         said = (advice_remark(advised),)
     plan = build_plan(raw, "the command line")
     if request.minutes is None:
-        return plan, said
+        return Drafted(plan=plan, remarks=said)
     seconds = request.minutes * 60
     raw = plan.model_dump(mode="json")
     raw["retrieve"] |= {"k": list(CANDIDATES), "dev_items": TRIED}
     slow = choose_precision(ModelSettings(cache=context.cache).device, None) != "bf16"
     raw["prompt"] |= {"example_chars": _SHORT_EXAMPLE} | ({"item_chars": _SHORT_ITEM} if slow else {})
     plan = build_plan(raw, "the sized plan")
-    sized = size_plan(time_machine(plan, seconds, context), seconds)
+    sized = size_plan(time_machine(plan, seconds, context), seconds, keep)
+    gone = {str(arm) for arm in sized.dropped}
+    raw["arms"] = [arm.model_dump(mode="json") for arm in plan.arms if str(arm.id) not in gone]
     raw["data"] |= {
         "limit_test": request.limit_test or sized.test_items,
         "limit_dev": sized.dev_items,
@@ -88,7 +128,8 @@ def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, 
     raw["retrieve"] |= {"k": list(sized.candidates)}
     raw["tune"] |= {"epochs": sized.epochs}
     cut = f" Language models read at most {_SHORT_ITEM} characters of a ticket." if slow else ""
-    return build_plan(raw, "the sized plan"), (*said, sized.remark + cut)
+    plan = build_plan(raw, "the sized plan")
+    return Drafted(plan=plan, remarks=(*said, sized.remark + cut), expected_s=sized.by_arm(plan))
 
 
 def advice_remark(plan: ExperimentPlan) -> str:

@@ -111,18 +111,36 @@ def check_budget(forecast: Sequence[Forecast], budget_usd: Decimal | None) -> No
         )
 
 
-def preflight_text(found: Preflight) -> str:
-    """The forecast as a plain table, and what the run can settle."""
-    head = f"{'arm':36} {'calls':>7} {'tokens in':>12} {'tokens out':>11} {'list price':>11}"
+def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = None) -> str:
+    """The forecast as a plain table, and what the run can settle.
+
+    Args:
+        expected_s: seconds by arm on this machine, as they were timed; empty or None where they were not.
+    """
+    took = expected_s or {}
+    head = f"{'arm':36} {'calls':>7} {'tokens in':>12} {'tokens out':>11} {'list price':>11} {'time':>9}"
     lines = [head, "-" * len(head)]
     for entry in found.arms:
         price = money(entry.usd) if entry.served else "runs here"
         lines.append(
-            f"{entry.arm:36} {entry.calls:7,} {entry.input_tokens:12,} {entry.output_tokens:11,} {price:>11}"
+            f"{entry.arm:36} {entry.calls:7,} {entry.input_tokens:12,} {entry.output_tokens:11,} {price:>11} "
+            f"{_duration(took.get(entry.arm)):>9}"
         )
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
     lines.append(f"What it can settle: {found.reach}")
+    lines.append(
+        f"Time: about {_duration(sum(took.values()))} in all, from a few queries and training steps timed on "
+        "this machine; a call to a served model is taken for a second."
+        if took
+        else "Time: not known, as the models could not be timed here."
+    )
     return "\n".join(lines)
+
+
+def _duration(seconds_: float | None) -> str:
+    if seconds_ is None:
+        return "-"
+    return f"{seconds_:.0f} s" if seconds_ < 90 else f"{seconds_ / 60:.0f} min"
 
 
 def _forecast(

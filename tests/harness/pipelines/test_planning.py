@@ -8,10 +8,10 @@ import pytest
 
 from harness.errors import UsageError
 from harness.pipelines import planning
-from harness.pipelines.planning import PlanRequest, advice_remark, draft_plan
+from harness.pipelines.planning import PlanRequest, advice_remark, draft, draft_plan
 from harness.pipelines.sizing import Timed
 from harness.plan import dump_plan, parse_plan
-from harness.records import Option
+from harness.records import ArmId, Option
 from tests.harness.pipelines.test_advising import context
 
 CASE = Path(__file__).resolve().parents[3] / "examples" / "ticket-routing.yaml"
@@ -21,7 +21,13 @@ CASE = Path(__file__).resolve().parents[3] / "examples" / "ticket-routing.yaml"
 def timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that takes a second a query: nothing is opened to time it."""
     found = Timed(
-        query_s={Option.RETRIEVE: 1.0}, training=None, precision="fp32", train=700, dev=140, test=579
+        query_s={ArmId(option=Option.RETRIEVE, model="smollm2-135m"): 1.0},
+        training=None,
+        precision="fp32",
+        train=700,
+        dev=140,
+        test=579,
+        linear_s=50.0,
     )
     monkeypatch.setattr(planning, "time_machine", lambda *_: found)
 
@@ -45,13 +51,23 @@ def test_a_case_locks_its_advice_limits_and_money(tmp_path: Path) -> None:
 
 
 def test_sizing_keeps_the_advice(timed: None, tmp_path: Path) -> None:
-    """480 s - 60 s overhead - 20 s of trying another k - 60 dev items: 340 test items."""
+    """480 s - 60 s of the rest - 20 s of trying another k - 60 dev items: 340 test items."""
     request = PlanRequest(case=CASE, evalset="support-tickets", minutes=8)
     plan, said = draft_plan(request, context(tmp_path))
     whole, _ = draft_plan(PlanRequest(case=CASE, evalset="support-tickets"), context(tmp_path))
     assert (plan.data.limit_test, plan.data.limit_dev) == (340, 60)
     assert plan.advice == whole.advice and plan.business == whole.business and len(said) == 2
     assert parse_plan(dump_plan(plan), "again").digest == plan.digest
+
+
+def test_arms_that_do_not_fit_are_not_in_the_plan(timed: None, tmp_path: Path) -> None:
+    request = PlanRequest(evalset="support-tickets", options=("floor", "classical", "retrieve"), minutes=2)
+    plan, said = draft_plan(request, context(tmp_path))
+    assert [arm.option for arm in plan.arms] == [Option.FLOOR, Option.CLASSICAL]
+    assert "retrieve@smollm2-135m is left out" in said[-1]
+    kept = draft(request, context(tmp_path), lambda every_arm, fewer: True)
+    assert len(kept.plan.arms) == 3 and set(kept.expected_s) == {str(arm.id) for arm in kept.plan.arms}
+    assert sum(kept.expected_s.values()) > 120
 
 
 def test_flags_lie_over_the_case(tmp_path: Path) -> None:
