@@ -27,7 +27,7 @@ from harness.machine import MachineUse
 from harness.records import ArmId, Failure, Item, Outcome, Settled
 from harness.serial import decode, decode_outcome, encode
 
-Pass = Literal["dev", "test", "latency", "throughput", "out_of_scope"]
+Pass = Literal["dev", "test", "latency", "throughput", "out_of_scope", "rest"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outcomes (

@@ -32,6 +32,7 @@ _LATER_KEYS = (  # added after plans were locked; unset they are not in the dige
     ("tune", "patience"),
     ("data", "limit_out_of_scope"),
     ("data", "after"),
+    ("data", "free_take_all"),
     *(
         ("data", key)
         for key in ("id", "slices", "records", "sheet", "skip_unlabelled", "no_header", "no_quotes")
@@ -95,6 +96,7 @@ class DataPlan(_Part):
     limit_dev: Count | None = None
     limit_test: Count | None = None
     limit_out_of_scope: Count | None = None
+    free_take_all: bool = False
     after: str | None = None
 
     @property

@@ -106,6 +106,7 @@ class Evalset:
         digests: sha256 (hex) by split, of the rows in order (see `harness.data.load.rows_digest`).
         second_labels: item id -> label given by a second annotator, for some test items.
         catch_all: the label for what no other fits; '' where there is none.
+        rest: test rows that a limit leaves out, for arms that cost nothing; empty where they are not asked.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Evalset:
     findings: tuple[Finding, ...] = ()
     second_labels: dict[str, str] = field(default_factory=dict)
     catch_all: str = ""
+    rest: tuple[Item, ...] = ()
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -134,6 +134,8 @@ class ArmResult:
         peak_memory_mib: the most the process held from opening the arm to its last answer, data and
             libraries included; None where the system does not tell.
         harm: what the arm may do wrong beyond its accuracy; None where nothing of it was looked at.
+        accuracy_all_rows: of an arm that costs nothing, over the test rows that a limit keeps from the others
+            too; arms are compared on the rows that all of them answered. None without such rows.
     """
 
     arm: ArmId
@@ -145,6 +147,7 @@ class ArmResult:
     seeds: tuple[SeedResult, ...] = ()
     peak_memory_mib: float | None = None
     harm: ArmHarm | None = None
+    accuracy_all_rows: Estimate | None = None
 
     @property
     def hosted(self) -> bool:

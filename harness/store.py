@@ -6,6 +6,7 @@
         lock.json         plan digest and when it was locked; written before any data is read
         items.jsonl       the rows as the arms saw them, with their split
         out_of_scope.jsonl   inputs that belong to no label, where there are any
+        rest.jsonl        test rows that only arms answer which cost nothing, where there are any
         unseen_labels.json   labels that were left out of a training, where that was asked for
         data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
@@ -48,12 +49,13 @@ ANSWERS = "answers.json"
 JOURNAL = "journal.sqlite"
 ACCEPTED = "accepted.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
+REST = "rest.jsonl"
 UNSEEN = "unseen_labels.json"
 FROM_JOURNAL = frozenset({"results.json", ANSWERS})
 """Files that are made from the others, and can be made again."""
 
 _ALWAYS = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
-_SOMETIMES = (ANSWERS, OUT_OF_SCOPE, UNSEEN, "imports.json", "tuned.json", ACCEPTED)
+_SOMETIMES = (ANSWERS, OUT_OF_SCOPE, REST, UNSEEN, "imports.json", "tuned.json", ACCEPTED)
 _LOOKS = "test_looks.jsonl"
 _MARKS = ("lock.json", "items.jsonl", "results.json")
 _T = TypeVar("_T")
@@ -210,6 +212,17 @@ class RunFolder:
             return ()
         lines = self._read(OUT_OF_SCOPE).rstrip("\n").split("\n")
         return tuple(decode_item(line) for line in lines)
+
+    def write_rest(self, items: Sequence[Item]) -> None:
+        """Store the test rows that only arms answer which cost nothing; without any there is no such file."""
+        if items:
+            write_atomically(self.root / REST, "".join(f"{encode(item)}\n" for item in items))
+
+    def rest(self) -> tuple[Item, ...]:
+        """The stored test rows that only arms answer which cost nothing."""
+        if not (self.root / REST).exists():
+            return ()
+        return tuple(decode_item(line) for line in self._read(REST).rstrip("\n").split("\n"))
 
     def write_unseen(self, found: Sequence[UnseenLabels]) -> None:
         """Store what trainings without a label answered to it."""

@@ -26,11 +26,12 @@ from harness.pipelines.looks import earlier_looks
 from harness.pipelines.whole_run import WholeRun
 from harness.pipelines.workshop import Workshop, lanes_of
 from harness.plan import ArmPlan, ExperimentPlan
-from harness.records import Evalset, Item, Settled
+from harness.records import Evalset, Item, Option, Settled
 from harness.results import RunResults
 from harness.store import RunFolder, count_looks, create_run
 
 CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
+FREE = (Option.FLOOR, Option.CLASSICAL)  # cost nothing, so a limit on the others is none on them
 _WARM_UP = 3
 
 
@@ -82,6 +83,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
             folder.write_items(evalset)
             folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))
             folder.write_out_of_scope(kitchen.out_of_scope)
+            folder.write_rest(evalset.rest)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
             for arm_plan, seed in lanes_of(plan):
                 _run_arm(kitchen, arm_plan, seed)
@@ -147,6 +149,8 @@ def _asked_again(kitchen: Kitchen) -> list[Again]:
         parts: dict[Pass, Sequence[Item]] = {"dev": evalset.dev, "test": evalset.test}
         if is_first(plan, seed):
             parts |= {"latency": evalset.test[: plan.latency.items], "out_of_scope": kitchen.out_of_scope}
+        if arm_plan.option in FREE:
+            parts |= {"rest": evalset.rest}
         try:
             arm = kitchen.workshop.build(arm_plan, seed)
         except UserError:
@@ -189,6 +193,8 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
             _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
     if first:
         answer_out_of_scope(kitchen, arm, seed, config)
+    if evalset.rest and arm.id.option in FREE:
+        answer(arm, journal, _lane(arm, seed, "rest", config), evalset.rest, context)
 
 
 def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> None:

@@ -231,8 +231,16 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
             for a in siblings
         ),
         peak_memory_mib=answers.peak_memory_mib,
+        accuracy_all_rows=_on_all_rows(answers, desk),
         harm=arm_harm(_asked(answers, siblings, desk), quality.temperature),
     )
+
+
+def _on_all_rows(answers: Answers, desk: Desk) -> Estimate | None:
+    whole = answers.all_rows
+    if whole is None:
+        return None
+    return share("accuracy on all test rows", whole, whole.correct, whole.answered | True, desk.how)
 
 
 def _asked(answers: Answers, siblings: Sequence[Answers], desk: Desk) -> Asked:

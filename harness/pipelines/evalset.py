@@ -53,7 +53,9 @@ def load_rows(plan: ExperimentPlan, context: Context) -> Evalset:
     left = limit_evalset(
         fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
     )
-    return dataclasses.replace(left, findings=of_what_is_left(left))
+    kept = {item.id for item in left.test}
+    rest = tuple(item for item in fresh.test if item.id not in kept) if data.free_take_all else ()
+    return dataclasses.replace(left, findings=of_what_is_left(left), rest=rest)
 
 
 def out_of_scope_rows(plan: ExperimentPlan, context: Context) -> tuple[Item, ...]:

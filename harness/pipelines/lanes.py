@@ -31,6 +31,8 @@ class Answers:
         batches: a newer timing of the test pass in batches; empty where that was timed once.
         out_of_scope: its answers to inputs that belong to no label; None where it was not asked.
         machine: how busy the machine was, by pass; none where nobody watched.
+        all_rows: the test rows and those that a limit keeps from arms that cost something; None where it
+            did not answer these.
     """
 
     settled: Settled
@@ -43,6 +45,7 @@ class Answers:
     out_of_scope: Scored | None = None
     batches: Mapping[str, Outcome] = field(default_factory=dict)
     machine: Mapping[Pass, tuple[MachineUse, ...]] = field(default_factory=dict)
+    all_rows: Scored | None = None
 
     @property
     def timed(self) -> tuple[MachineUse, ...]:
@@ -99,7 +102,7 @@ def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
 
 def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
     found = []
-    run_id, outside = folder.run_id, folder.out_of_scope()
+    run_id, outside, rest = folder.run_id, folder.out_of_scope(), folder.rest()
     memory = journal.memory()
     planned = {arm.id for arm in desk.plan.arms}
     for settled in journal.settled():
@@ -132,6 +135,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
                 peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
                 batches=journal.outcomes(lanes["throughput"], desk.items["test"]),
                 machine={split: journal.machine(lane) for split, lane in lanes.items()},
+                all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, desk),
             )
         )
     without = [str(arm.id) for arm in desk.plan.arms if not _answered(arm.id, found)]
@@ -153,6 +157,15 @@ def _noted(settled: Settled, outcomes: Sequence[Outcome]) -> Settled:
     note = f"The prompt alone asked for a label in {how} answers on dev and test, without a JSON schema."
     fitted = dataclasses.replace(settled.fitted, notes=(*settled.fitted.notes, note))
     return dataclasses.replace(settled, fitted=fitted)
+
+
+def _whole(
+    test: Mapping[str, Outcome], more: Mapping[str, Outcome], rest: Sequence[Item], desk: Desk
+) -> Scored | None:
+    """The answers to all test rows; None where there are no more than those every arm answers."""
+    if not rest or len(more) < len(rest):
+        return None
+    return score((*desk.items["test"], *rest), {**test, **more}, desk.labels)
 
 
 def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], desk: Desk) -> Scored | None:

@@ -123,6 +123,7 @@ def draft(
     raw["data"] |= {
         "limit_test": request.limit_test or sized.test_items,
         "limit_dev": sized.dev_items,
+        "free_take_all": request.limit_test is None,
         "limit_out_of_scope": FEW_OUT_OF_SCOPE,
     }
     raw["retrieve"] |= {"k": list(sized.candidates)}

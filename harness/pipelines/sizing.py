@@ -237,8 +237,8 @@ def size_plan(
     Raises:
         UsageError: if no arm that can be left out brings it down.
     """
-    room = max(0.0, seconds - timed.spent_s)
-    most = SLACK * seconds - timed.spent_s
+    spent = min(timed.spent_s, seconds / 2)  # a machine that is busy now need not stay so
+    room, most = seconds - spent, SLACK * seconds - spent
     whole = _sized(timed, room)
     dropped: list[ArmId] = []
     left, found = timed, whole

@@ -13,7 +13,7 @@ from harness.report.dossier import MARKS, Dossier
 from harness.report.palette import colour_of
 from harness.report.paper import Block, Card, Chart, Grid, Part, Points, Span, said
 from harness.report.plain import arm_ids, capital, in_plain_words, option_name, plain_name
-from harness.report.tables import accuracy_cell, difference_cell, p_value, times, timing_notes
+from harness.report.tables import accuracy_cell, all_rows_notes, difference_cell, p_value, times, timing_notes
 from harness.report.view import Cell, Column, Row, Table
 from harness.results import ArmResult, Confronted, Money, RunResults, Verdict
 from harness.wording import busy_mark, marked_money, one_line, percent, short_money
@@ -101,6 +101,7 @@ def _arms_grid(dossier: Dossier) -> Grid:
         "per 1,000: calls and machines only; a month: people, changes and wrong answers too",
         *_ruled_out(dossier),
         *_marks_used(dossier, arms),
+        *all_rows_notes(arms, lambda arm: _name(dossier, arm)),
         *timing_notes(arms, {arm.arm: _name(dossier, arm.arm) for arm in arms}),
     ]
     table = Table(

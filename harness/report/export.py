@@ -46,6 +46,7 @@ ANSWER_COLUMNS = (
 """Of `answer_rows`."""
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NOT_ASKED = Estimate(metric="accuracy on all test rows", value=None, n=0, method="none")
 _USD_DIGITS = Decimal("1e-12")
 
 
@@ -202,6 +203,7 @@ def _arm_row(arm: ArmResult, results: RunResults) -> dict[str, Value]:
         ("throughput_qps", latency.throughput_qps),
     ):
         row |= _estimate_columns(name, estimate)
+    row |= _estimate_columns("accuracy_all_rows", arm.accuracy_all_rows or _NOT_ASKED)
     row["latency_conditions"] = latency.conditions
     row |= {
         "latency_busy": latency.busy or None,

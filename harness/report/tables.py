@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.records import ArmId, CostLine, Estimate, PriceBasis
 from harness.report.view import Cell, Column, Row, Table
@@ -20,6 +20,7 @@ from harness.wording import (
     percent,
     points,
     quantity,
+    share_sentence,
     short_money,
     tally,
 )
@@ -53,7 +54,13 @@ def arms_table(arms: Sequence[ArmResult], verdict: Verdict) -> Table:
             Column(head=("failed", "")),
         ),
         rows=tuple(_arm_row(arm, verdict) for arm in arms),
-        notes=(*_legend(arms, verdict), *_gaps(arms), *_price_notes(arms), *timing_notes(arms)),
+        notes=(
+            *_legend(arms, verdict),
+            *all_rows_notes(arms),
+            *_gaps(arms),
+            *_price_notes(arms),
+            *timing_notes(arms),
+        ),
     )
 
 
@@ -256,6 +263,18 @@ def basis_notes(bases: Iterable[PriceBasis]) -> tuple[str, ...]:
     """What the marks at prices mean, those in use only."""
     used = set(bases)
     return tuple(f"prices: {_BASIS_WORDS[basis]}" for basis in PriceBasis if basis in used)
+
+
+def all_rows_notes(
+    arms: Sequence[ArmResult], name: Callable[[ArmId], str] = lambda arm: one_line(str(arm))
+) -> tuple[str, ...]:
+    """What arms that cost nothing reach on all test rows, where the others answered a part of them."""
+    return tuple(
+        f"{name(arm.arm)} costs nothing to run and answered all test rows: "
+        f"{share_sentence(arm.accuracy_all_rows)}; compared is on the rows that every arm answered"
+        for arm in arms
+        if arm.accuracy_all_rows is not None
+    )
 
 
 def times(latency: Latency) -> str:
