@@ -23,6 +23,7 @@ shown or scored (`RunFolder.check`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -36,7 +37,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.environment import Environment
-from harness.errors import IncompleteRun, StoreError, UsageError, command
+from harness.errors import IncompleteRun, StoreError, UsageError, UserError, command
 from harness.harm import UnseenLabels
 from harness.journal import Journal, examine
 from harness.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
@@ -63,11 +64,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """When a plan was locked, under which digest."""
+    """When a plan was locked, under which digest.
+
+    Attributes:
+        homes: folders that relative paths of its data start from; empty in older runs.
+    """
 
     run_id: str
     plan_digest: str
     locked_at: datetime
+    homes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +185,11 @@ class RunFolder:
                 run=f"{command('run', self.root / 'plan.yaml')}   # a changed plan is a new run",
             )
         return plan
+
+    def homes(self) -> tuple[Path, ...]:
+        """Where relative paths of the plan's data start from: by default, beside the folder of the runs."""
+        locked = self.lock().homes
+        return tuple(map(Path, locked)) or (self.root.absolute().parent.parent,)
 
     def write_items(self, evalset: Evalset) -> None:
         """Store the rows as the arms see them."""
@@ -408,8 +419,13 @@ class RunFolder:
             raise StoreError(f"{name} of run {self.run_id} cannot be read: {error}.") from error
 
 
-def create_run(runs: Path, plan: ExperimentPlan, now: datetime) -> RunFolder:
+def create_run(
+    runs: Path, plan: ExperimentPlan, now: datetime, homes: Sequence[Path] = (Path(),)
+) -> RunFolder:
     """Make a run folder and lock the plan in it, before any data is read.
+
+    Args:
+        homes: folders that relative paths of the plan's data start from, in the order they are tried.
 
     Raises:
         StoreError: if the folder cannot be written.
@@ -428,17 +444,28 @@ def create_run(runs: Path, plan: ExperimentPlan, now: datetime) -> RunFolder:
             run="set TOR_RUNS_DIR or --runs to another folder",
         ) from error
     write_atomically(folder.root / "plan.yaml", dump_plan(plan))
-    lock = Lock(run_id=run_id, plan_digest=plan.digest, locked_at=now)
+    absolute = tuple(dict.fromkeys(str(home.absolute()) for home in homes))
+    lock = Lock(run_id=run_id, plan_digest=plan.digest, locked_at=now, homes=absolute)
     write_atomically(folder.root / "lock.json", encode(lock) + "\n")
     return folder
 
 
+def homes_of(plan_file: Path) -> tuple[Path, ...]:
+    """Where relative paths of a plan's data start from: here, beside the plan, and where its run's did."""
+    folder = RunFolder(root=plan_file.parent)
+    with contextlib.suppress(UserError):
+        return (Path(), folder.root, *folder.homes())
+    return (Path(), folder.root)
+
+
 def find_run(runs: Path, name: str) -> RunFolder:
-    """The run of this name; `latest` is the newest, and a unique beginning is enough.
+    """The run of this name or path; `latest` is the newest, and a unique beginning is enough.
 
     Raises:
         UsageError: if there is none or several.
     """
+    if os.sep in name and any((Path(name) / mark).exists() for mark in _MARKS):
+        return RunFolder(root=Path(name))
     names = [folder.run_id for folder in list_runs(runs)]
     found = names[-1:] if name == "latest" else [n for n in names if n.startswith(name)]
     if len(found) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -302,6 +303,8 @@ def run(
     price: Price = None,
 ) -> None:
     """Lock a plan and run it."""
+    from harness.store import homes_of
+
     plan = read_plan(plan_file)
     context = make_context(
         runs,
@@ -314,6 +317,7 @@ def run(
         timeout_s=timeout,
         max_retries=max_retries,
     )
+    context = dataclasses.replace(context, homes=homes_of(plan_file))
     _go(plan, context, dry_run=dry_run, as_json=as_json)
 
 
@@ -381,7 +385,7 @@ def _go(
         if not expected_s and sum(e.calls for e in found.arms if e.input_tokens and not e.served) > MANY:
             expected_s = forecast_seconds(plan, context)
     check_addresses(plan, context)
-    folder = create_run(context.runs, plan, context.clock())
+    folder = create_run(context.runs, plan, context.clock(), context.homes)
     finish_run(folder, context, as_json=as_json, expected_s=expected_s)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -98,12 +99,13 @@ def curve(
 
 def _curves(what: str, request: CurveRequest, context: Context, runs: Path) -> LearningCurves:
     from harness.pipelines.curves import curves_of_plan, curves_of_run
-    from harness.store import find_run
+    from harness.store import find_run, homes_of
 
     path = Path(what)
     if path.suffix.lower() not in {".yaml", ".yml"}:
         return curves_of_run(find_run(runs, what), request, context)
-    return curves_of_plan(read_plan(path), request, context)
+    near = dataclasses.replace(context, homes=homes_of(path))
+    return curves_of_plan(read_plan(path), request, near)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,7 @@ def tune(
 ) -> None:
     """Train a plan's tuned arm on train and dev; test is not read."""
     from harness.pipelines.tuning import TuneWish, forecast, lock_tuning
-    from harness.store import RunFolder, find_run
+    from harness.store import RunFolder, find_run, homes_of
 
     if (plan_file is None) == (not resume):
         raise UsageError("Name a plan, or a run to go on with.", run="harness tune plan.yaml")
@@ -63,6 +64,7 @@ def tune(
         _finish(find_run(runs, resume), context, wish, as_json=as_json)
         return
     plan = _patient(read_plan(plan_file), patience, str(plan_file))
+    context = dataclasses.replace(context, homes=homes_of(plan_file))
     if export_job is not None:
         from harness.pipelines.jobs import export_job as write_job
 

@@ -37,7 +37,7 @@ _WARM_UP = 3
 
 def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, RunResults]:
     """Lock the plan in a new run folder and run it."""
-    folder = create_run(context.runs, plan, context.clock())
+    folder = create_run(context.runs, plan, context.clock(), context.homes)
     return folder, run_bakeoff(folder, context)
 
 
@@ -63,7 +63,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
     plan = folder.plan()
     check_addresses(plan, context)
     context.progress.stage("loading the rows", None)
-    evalset = load_rows(plan, context)
+    evalset = load_rows(plan, context, folder)
     same_rows(folder, evalset)
     sound_journal(folder, context)
     workshop = Workshop(plan, evalset, folder, context)
@@ -72,7 +72,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
             kitchen = Kitchen(
                 plan=plan,
                 evalset=evalset,
-                out_of_scope=out_of_scope_rows(plan, context) or folder.out_of_scope(),
+                out_of_scope=out_of_scope_rows(plan, context, folder) or folder.out_of_scope(),
                 workshop=workshop,
                 journal=journal,
                 context=context,

@@ -75,6 +75,7 @@ class Context:
         concurrency, timeout_s, max_retries: of calls to served models.
         retry_failures: on resume, call again where a call failed.
         ask_again: on resume, ask again for answers that are damaged or whose keys are others by now.
+        homes: folders that relative paths of a plan's data start from, in the order they are tried.
         watch: begins to watch how busy the machine is; None where nobody does.
     """
 
@@ -92,4 +93,5 @@ class Context:
     max_retries: int = 4
     retry_failures: bool = False
     ask_again: bool = False
+    homes: tuple[Path, ...] = (Path(),)
     watch: Callable[[], Watch] | None = None

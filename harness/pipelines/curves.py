@@ -97,7 +97,7 @@ def curves_of_run(folder: RunFolder, request: CurveRequest, context: Context) ->
     """
     plan = folder.plan()
     folder.check(journal=False)
-    evalset = _rows(plan, request, context)
+    evalset = _rows(plan, request, dataclasses.replace(context, homes=folder.homes()))
     if (folder.root / "data.json").exists():
         before = folder.data_facts().digests
         changed = [s for s in {"train", request.split} - {"dev"} if before.get(s) != evalset.digests[s]]

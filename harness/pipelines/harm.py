@@ -70,7 +70,7 @@ def check_harm(folder: RunFolder, wish: HarmWish, context: Context) -> RunResult
 def _check(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
     plan, results = folder.plan(), folder.results()
     context.progress.stage("loading the rows", None)
-    evalset = load_rows(plan, context)
+    evalset = load_rows(plan, context, folder)
     same_rows(folder, evalset)
     _check_wish(folder, wish, evalset)
     asked = wish.out_of_scope or folder.out_of_scope()

@@ -169,7 +169,7 @@ def _spread(given: Given, labels: Sequence[str]) -> tuple[float, ...] | None:
 def _import_adapter(folder: RunFolder, wish: ImportWish, context: Context) -> Imported:
     plan = folder.plan()
     arm = ArmId(option=Option.TUNE, model=wish.name)
-    evalset = load_rows(plan, context)
+    evalset = load_rows(plan, context, folder)
     same_rows(folder, evalset)
     files = {
         name: digest

@@ -50,7 +50,7 @@ def time_again(folder: RunFolder, wish: TimingWish, context: Context) -> RunResu
         closed, looks, plan = manifest_of(folder), closed_results(folder).looks, folder.plan()
         chosen = _chosen(plan, wish.arms, folder)
         context.progress.stage("loading the rows", None)
-        evalset = load_rows(plan, context)
+        evalset = load_rows(plan, context, folder)
         same_rows(folder, evalset)
         workshop = Workshop(plan, evalset, folder, context)
         try:

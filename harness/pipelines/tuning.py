@@ -68,7 +68,7 @@ def lock_tuning(plan: ExperimentPlan, context: Context, wish: TuneWish) -> RunFo
         UsageError: if the plan has no such tuned arm.
     """
     tuned_lanes(plan, wish.arm)
-    return create_run(context.runs, plan, context.clock())
+    return create_run(context.runs, plan, context.clock(), context.homes)
 
 
 def tune_in(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLane, ...]:
@@ -89,7 +89,7 @@ def _tune(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLan
     plan = folder.plan()
     lanes = tuned_lanes(plan, wish.arm)
     context.progress.stage("loading the rows", None)
-    evalset = dataclasses.replace(load_rows(plan, context), test=())
+    evalset = dataclasses.replace(load_rows(plan, context, folder), test=())
     if not (folder.root / "results.json").exists():
         folder.write_data_facts(facts_of(evalset))
         folder.write_items(evalset)

@@ -136,3 +136,48 @@ def test_the_command_for_one_item_works_from_another_folder(
     told = json.loads(harness("errors", "latest", "--runs", "../runs", "--json").out)["explain"]
     words = shlex.split(told)
     assert words[0] == "harness" and harness(*words[1:]).code == 0
+
+
+def test_relative_data_is_found_from_another_folder(
+    harness: Command, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run knows where its data lay, and a plan is looked for data from its own folder."""
+    (tmp_path / "plans").mkdir()
+    plan = tmp_path / "plans" / "plan.yaml"
+    plan.write_text((run / "plan.yaml").read_text())
+    (tmp_path / "own tickets.csv").rename(tmp_path / "plans" / "own tickets.csv")
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    again = harness("run", str(plan), "--offline", "--runs", "runs")
+    assert again.code == 0, again.err
+    (tmp_path / "plans" / "own tickets.csv").rename(tmp_path / "own tickets.csv")
+    for words in (
+        ("resume", str(run)),
+        ("curve", run.name, "--sizes", "15", "--seeds", "1", "--runs", "../runs"),
+    ):
+        said = harness(*words, "--offline")
+        assert said.code == 0, said.err
+    renewed = harness("run", str(run / "plan.yaml"), "--offline", "--dry-run")
+    assert renewed.code == 0, renewed.err
+
+
+def test_an_evalset_beside_the_runs_is_found_from_another_folder(
+    harness: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "evalsets" / "queues"
+    own.mkdir(parents=True)
+    rows = [
+        {"id": f"q{n}", "text": f"{QUEUES[n % 3]} {n} {n * 7919}", "label": QUEUES[n % 3]} for n in range(60)
+    ]
+    for split, part in (("train", rows[:30]), ("test", rows[30:])):
+        (own / f"{split}.jsonl").write_text("\n".join(map(json.dumps, part)))
+    (own / "card.toml").write_text(
+        'name = "queues"\ntitle = "Queues"\nlicence = "own"\nprovenance = "own"\n'
+        '[files]\ntrain = "train.jsonl"\ntest = "test.jsonl"\n'
+        '[columns]\nid = "id"\ntext = ["text"]\nlabel = "label"\n[split]\ndev_fraction = 0.2\nseed = 1\n'
+    )
+    assert harness("bakeoff", "--evalset", "queues", "--arms", "floor", "--offline").code == 0
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    said = harness("resume", "latest", "--runs", "../runs", "--offline")
+    assert said.code == 0, said.err
