@@ -16,7 +16,7 @@ from harness.measure.scored import Scored, score
 from harness.records import ArmId, Item, Option, Outcome, Settled
 from harness.report.errors import ArmErrors
 from harness.results import RouteDesign, RunResults
-from harness.store import RunFolder
+from harness.store import FROM_JOURNAL, RunFolder
 
 _MOST_NAMED = 12
 
@@ -61,7 +61,7 @@ def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
         IncompleteRun: if no arm has an answer yet.
         StoreError: if the rows or the journal cannot be read.
     """
-    folder.check()
+    folder.check(but=FROM_JOURNAL)
     labels = tuple(label.name for label in folder.data_facts().labels)
     if request.label and request.label not in labels:
         raise no_such("label", request.label, labels)
@@ -103,6 +103,7 @@ def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
 def _results(folder: RunFolder) -> tuple[RunResults | None, list[str]]:
     """What the run concluded, and what is to be said of its state; answers count without a conclusion."""
     try:
+        folder.check()
         results = folder.results()
         if folder.manifest() is None:
             return results, [f"The run is not closed yet; {folder.command('resume')} closes it."]
