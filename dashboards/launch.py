@@ -66,7 +66,7 @@ def _columns(file_id: str, _content: bytes, name: str, encoding: str) -> tuple[t
         table = read_table(_content, name, {}, problems, TableForm(encoding=encoding))
     except UserError as error:
         return (), 0, str(error)
-    return table.columns, len(table.rows), "\n".join(problems.lines()[:5])
+    return tuple(filter(None, dict.fromkeys(table.columns))), len(table.rows), "\n".join(problems.lines()[:5])
 
 
 def take_along(case_text: str) -> None:
