@@ -404,4 +404,6 @@ def _data_summary(desk: Desk) -> DataSummary:
 def _kappa(value: float | None, interval: object, n: int) -> Estimate:
     low = interval.low if isinstance(interval, Interval) else None
     high = interval.high if isinstance(interval, Interval) else None
-    return Estimate(metric="Cohen's kappa", value=value, low=low, high=high, n=n, method="asymptotic")
+    return Estimate(
+        metric="Cohen's kappa", value=value, low=low, high=high, n=n, method="Wilson, chance taken as known"
+    )
