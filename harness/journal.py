@@ -326,10 +326,14 @@ class Journal:
         """
         key = _lane_key(lane)
         earlier = self._rows("SELECT COUNT(*) FROM outcomes WHERE pass='replaced'")[0][0]
-        aside = "UPDATE outcomes SET pass='replaced', key=key || '/' || ? WHERE arm=? AND seed=? AND pass=?"
+        aside = [
+            _digested((f"{row[0]}/{earlier}", *row[1:3], "replaced", *row[4:7]))
+            for row in self._outcome_rows("arm=? AND seed=? AND pass=?", key)
+        ]
         try:
             with self._db:
-                self._db.execute(aside, (earlier, *key))
+                self._db.execute("DELETE FROM outcomes WHERE arm=? AND seed=? AND pass=?", key)
+                self._db.executemany(_INSERT_OUTCOME, aside)
                 self._db.execute("DELETE FROM machine WHERE arm=? AND seed=? AND pass=?", key)
                 self._db.executemany(
                     _INSERT_OUTCOME,

@@ -67,7 +67,7 @@ def latency(
         raise IncompleteRun(
             f"Run {folder.run_id} was stopped while it was timed; no answer is lost, and an arm that was not "
             "timed to its end keeps its older timing.",
-            run=f"{folder.command('resume')} && {folder.command('latency')}",
+            run=folder.command("latency"),
         ) from error
     finally:
         context.progress.close()

@@ -14,7 +14,7 @@ from harness.arms.base import Arm
 from harness.errors import UsageError
 from harness.journal import Journal, Lane
 from harness.pipelines.bakeoff import CHUNK, is_first, same_arm, same_rows, settle_on_dev, warm_up
-from harness.pipelines.closing import conclude_again, manifest_of
+from harness.pipelines.closing import conclude_again, manifest_of, reopened
 from harness.pipelines.context import Context
 from harness.pipelines.evalset import load_rows
 from harness.pipelines.reporting import closed_results
@@ -47,26 +47,29 @@ def time_again(folder: RunFolder, wish: TimingWish, context: Context) -> RunResu
         DataError: if the rows are not those of the run any more.
     """
     with folder.writing():
-        closed, looks, plan = manifest_of(folder), closed_results(folder).looks, folder.plan()
+        manifest_of(folder)
+        looks, plan = closed_results(folder).looks, folder.plan()
         chosen = _chosen(plan, wish.arms, folder)
         context.progress.stage("loading the rows", None)
         evalset = load_rows(plan, context, folder)
         same_rows(folder, evalset)
-        workshop = Workshop(plan, evalset, folder, context)
-        try:
-            with folder.journal() as journal:
-                bench = _Bench(
-                    plan=plan, evalset=evalset, journal=journal, wish=wish, folder=folder, context=context
-                )
-                for arm_plan, seed in chosen:
-                    arm = workshop.build(arm_plan, seed)
-                    try:
-                        _time_arm(arm, seed, bench)
-                    finally:
-                        arm.close()
-        finally:
-            workshop.close()
-        results = conclude_again(folder, looks, closed, context)
+        with reopened(folder) as closed:
+            assert closed is not None
+            workshop = Workshop(plan, evalset, folder, context)
+            try:
+                with folder.journal() as journal:
+                    bench = _Bench(
+                        plan=plan, evalset=evalset, journal=journal, wish=wish, folder=folder, context=context
+                    )
+                    for arm_plan, seed in chosen:
+                        arm = workshop.build(arm_plan, seed)
+                        try:
+                            _time_arm(arm, seed, bench)
+                        finally:
+                            arm.close()
+            finally:
+                workshop.close()
+            results = conclude_again(folder, looks, closed, context)
     context.progress.close()
     return results
 
@@ -127,10 +130,8 @@ def _time_arm(arm: Arm, seed: int, bench: _Bench) -> None:
     elif before:
         items = [item for item in evalset.test if item.id in before]
     if items:
-        bench.folder.reopen()  # from here the manifest's digests would not hold
         _one_by_one(arm, lanes["latency"], items, bench)
     if not alone and (arm.identity is None or local):
-        bench.folder.reopen()
         _in_batches(arm, lanes["throughput"], evalset.test, bench)
 
 

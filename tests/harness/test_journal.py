@@ -348,6 +348,7 @@ def test_a_new_timing_takes_the_place_of_the_older_one_and_of_nothing_else(tmp_p
         assert journal.outcomes(warm, ITEMS) == {"i1": said(ITEMS[1], "b")}
         assert journal.machine(warm) == ()
         assert journal.outcomes(LANE, ITEMS) == {"i0": said(ITEMS[0])}
+        assert not journal.damage(), "what was put aside is whole as well"
 
 
 def test_a_timing_that_cannot_be_stored_leaves_the_older_one(tmp_path: Path) -> None:
