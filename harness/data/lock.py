@@ -50,7 +50,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
         return {}
     except OSError as error:
         raise StoreError("The digest lock cannot be read.", got=f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError("The digest lock is damaged.", got=path, run=f"remove {path}") from error
     if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):
         raise StoreError("The digest lock is damaged.", got=path, run=f"remove {path}")

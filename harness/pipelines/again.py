@@ -63,6 +63,8 @@ def sound_journal(folder: RunFolder, context: Context) -> None:
     """
     path, closed = folder.root / JOURNAL, folder.manifest()
     consent = folder.command("resume", CONSENT)
+    if not (folder.root / "items.jsonl").exists():
+        return  # it stopped before anything was asked
     if not path.exists():
         if closed is not None and JOURNAL in closed.files and not context.ask_again:
             raise StoreError(

@@ -190,7 +190,7 @@ def _items(folder: RunFolder, places: Sequence[int]) -> list[Item]:
     """The items that begin at these bytes."""
     try:
         return [decode_item(json.dumps(row)) for row in _rows(folder, places)]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
 
 

@@ -96,7 +96,7 @@ def _layers(base: Path) -> int:
     try:
         config = read_json(base / "config.json")
         return int(config["num_hidden_layers"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelUnavailable(
             f"{base} has no config.json that states its number of layers.", got=str(error)
         ) from error

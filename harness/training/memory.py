@@ -79,7 +79,7 @@ def read_shape(base: Path) -> Shape:
             vocab=int(config["vocab_size"]),
             tied=bool(config.get("tie_word_embeddings", False)),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelUnavailable(
             f"{base} has no config.json that states the model's shape.",
             got=f"{type(error).__name__}: {error}",

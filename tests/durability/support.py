@@ -163,8 +163,8 @@ def only_run(folder: Path) -> RunFolder:
 
 def stored(run: RunFolder) -> dict[tuple[str, str, str], str]:
     """What the journal holds, by arm, pass and item: the text of the answer, or the kind of failure."""
-    if not (run.root / "journal.sqlite").exists():
-        return {}
+    if not (run.root / "items.jsonl").exists():
+        return {}  # it stopped before anything was asked
     with run.journal(read_only=True) as journal:
         rows = journal._rows("SELECT arm, pass, item_id, payload FROM outcomes")
     found: dict[tuple[str, str, str], str] = {}

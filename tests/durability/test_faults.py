@@ -99,7 +99,7 @@ def test_a_fifth_of_the_calls_may_fail(harness: Harness, tmp_path: Path) -> None
 
 @pytest.mark.durability
 def test_hundreds_of_faults_of_every_kind(harness: Harness, tmp_path: Path) -> None:
-    script = survives_faults(harness, tmp_path, each=150)
+    script = survives_faults(harness, tmp_path, each=400)
     assert len(set(script.given)) == len(KINDS) == 17
     print(f"faults: {len(script.given)} of {len(set(script.given))} kinds")
 

@@ -13,7 +13,10 @@ import os
 import resource
 import select
 import sys
+import unittest  # noqa: F401 - a child without rights may not be able to import what is not at hand
 from pathlib import Path
+
+import scipy.special  # noqa: F401
 
 import harness.pipelines.bakeoff
 import harness.pipelines.importing

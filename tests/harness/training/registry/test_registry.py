@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import pickle
@@ -199,3 +200,25 @@ def test_a_registry_that_cannot_be_written_is_said(tmp_path, adapters):
         Registry(str(tmp_path / "file"), clock()).add(adapters[0], draft(adapters[0]))
     with pytest.raises(UsageError, match="no address"):
         Registry("nonsense://x", clock())
+
+
+@pytest.mark.parametrize("name", ["../../../victim.json", "/tmp/victim.json", "a/../../victim.json"])
+def test_a_history_that_names_files_elsewhere_writes_nothing_there(registry, adapters, tmp_path, name):
+    """Whoever writes into a shared registry must not be able to write anywhere else."""
+    version = registry.add(adapters[0], draft(adapters[0]))
+    forged = dataclasses.replace(version, files={name: "0" * 64})
+    with pytest.raises((StoreError, UsageError)):
+        registry.fetch(forged, tmp_path / "deep" / "er" / "out")
+    with pytest.raises(UsageError):
+        registry.fetch(dataclasses.replace(version, name=f"../{version.name}"), tmp_path / "out")
+    assert not list(tmp_path.rglob("victim.json"))
+
+
+@pytest.mark.parametrize("which", ["²", "9" * 5000, "-1", "1.0", ""])
+def test_an_odd_version_is_no_version(registry, adapters, which):
+    registry.add(adapters[0], draft(adapters[0]))
+    if which:
+        with pytest.raises(UsageError):
+            registry.find(f"tickets@{which}")
+    else:
+        assert registry.find("tickets@").version == 1

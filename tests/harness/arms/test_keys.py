@@ -1,0 +1,131 @@
+"""The content key of an answer changes with everything that decides the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.arms import asking, classical
+from harness.arms.base import Arm, config_digest
+from harness.arms.classical import ClassicalArm
+from harness.arms.prompt import PromptArm
+from harness.arms.retrieve import RetrieveArm, RetrieveSettings
+from harness.arms.tune import TuneArm
+from harness.models.settings import ModelSettings
+from harness.prompts import classification
+from harness.prompts.classification import PromptLimits
+from harness.records import ArmId, Label, Option
+from harness.retrieval import index
+from harness.retrieval.index import TrainingIndex
+from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
+from tests.support.tickets import LABELS, evalset
+
+LIMITS = PromptLimits()
+
+
+def build(option: Option) -> Arm:
+    """An arm on the doubles."""
+    name = ArmId(option=option, model="m")
+    match option:
+        case Option.CLASSICAL:
+            return ClassicalArm(name, WordEmbedder(), 17)
+        case Option.PROMPT:
+            return PromptArm(name, ScriptedChat(), LABELS, LIMITS)
+        case Option.RETRIEVE:
+            settings = RetrieveSettings(k=(2,), max_tokens=400, dev_items=9)
+            rows = TrainingIndex.build(evalset().train, WordEmbedder())
+            return RetrieveArm(name, ScriptedChat(), rows, LABELS, LIMITS, settings)
+        case _:
+            return TuneArm(name, ScriptedTuner(), LABELS, LIMITS)
+
+
+ASKING = (Option.PROMPT, Option.RETRIEVE)
+
+
+@pytest.mark.parametrize("option", ASKING)
+@pytest.mark.parametrize(
+    "fact", ["weights", "config", "tokenizer", "template", "address", "device", "form", "torch"]
+)
+def test_whatever_is_known_of_the_model_is_in_the_key(
+    option: Option, fact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = config_digest(build(option).config)
+    changed = dataclasses.replace(ScriptedChat().identity, decides=((fact, "other"),))
+    monkeypatch.setattr(ScriptedChat, "identity", property(lambda _: changed))
+    arm = build(option)
+    assert config_digest(arm.config) != before and "other" in json.dumps(arm.config)
+
+
+@pytest.mark.parametrize("option", [Option.CLASSICAL, Option.RETRIEVE])
+def test_the_embedding_model_is_in_the_key(option: Option, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = config_digest(build(option).config)
+    changed = dataclasses.replace(WordEmbedder().identity, decides=(("tokenizer", "other"),))
+    monkeypatch.setattr(WordEmbedder, "identity", property(lambda _: changed))
+    assert config_digest(build(option).config) != before
+
+
+@pytest.mark.parametrize("option", [*ASKING, Option.TUNE])
+def test_the_wording_of_the_prompt_is_in_the_key(option: Option, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where somebody forgets to raise the prompt's version."""
+    before = config_digest(build(option).config)
+    real = classification._system
+    monkeypatch.setattr(classification, "_system", lambda text: real(text + " Please."))
+    assert config_digest(build(option).config) != before
+
+
+@pytest.mark.parametrize("option", [*ASKING, Option.TUNE])
+def test_the_form_of_the_answer_is_in_the_key(option: Option, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = config_digest(build(option).config)
+    for room in (asking, __import__("harness.arms.tune", fromlist=["x"])):
+        monkeypatch.setattr(room, "choices_of", lambda labels: tuple(one.name.upper() for one in labels))
+    monkeypatch.setattr("harness.arms.prompt.choices_of", asking.choices_of)
+    assert config_digest(build(option).config) != before
+
+
+@pytest.mark.parametrize("name", ["_WORDS", "_LETTERS", "_SVM", "_LOGISTIC"])
+def test_the_settings_of_the_linear_arm_are_in_the_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = config_digest(build(Option.CLASSICAL).config)
+    monkeypatch.setattr(classical, name, {**getattr(classical, name), "max_iter": 7})
+    assert config_digest(build(Option.CLASSICAL).config) != before
+
+
+@pytest.mark.parametrize(("option", "room"), [(Option.CLASSICAL, classical), (Option.RETRIEVE, index)])
+def test_libraries_are_in_the_key(option: Option, room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = config_digest(build(option).config)
+    real: Callable[..., tuple[tuple[str, str], ...]] = room.versions_of
+    monkeypatch.setattr(room, "versions_of", lambda *names: ((names[0], "0.0"), *real(*names[1:])))
+    assert config_digest(build(option).config) != before
+
+
+def test_labels_and_definitions_are_in_the_key() -> None:
+    name = ArmId(option=Option.PROMPT, model="m")
+    other = (Label(name=LABELS[0].name, definition="changed"), *LABELS[1:])
+    one, two = (PromptArm(name, ScriptedChat(), labels, LIMITS) for labels in (LABELS, other))
+    assert config_digest(one.config) != config_digest(two.config)
+
+
+@pytest.mark.parametrize("address", ["http://user:hidden@127.0.0.1:9/v1?key=hidden", "http://[::1]:9/v1"])
+def test_a_served_models_address_is_in_its_identity_and_its_secrets_are_not(
+    address: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("litellm")
+    from harness.errors import UserError
+    from harness.models.litellm_client import open_litellm_chat
+
+    try:
+        chat = open_litellm_chat("openai/m", ModelSettings(cache=tmp_path, api_base=address, offline=True))
+    except UserError as error:
+        assert "hidden" not in str(error)
+        return
+    decides = dict(chat.identity.decides)
+    assert decides["address"].endswith(":9/v1") and "hidden" not in json.dumps(decides)
+    assert "schema" in decides["form"]
+    other = open_litellm_chat(
+        "openai/m", ModelSettings(cache=tmp_path, api_base=address.replace(":9/", ":8/"), offline=True)
+    )
+    assert other.identity.decides != chat.identity.decides
