@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from harness.errors import StoreError, command
+from harness.journal_damage import ENDS, Damage, DamagedRow, JournalDamaged, unread_log
 from harness.machine import MachineUse
 from harness.records import ArmId, Failure, Item, Outcome, Settled
 from harness.serial import decode, decode_outcome, encode
@@ -56,65 +56,9 @@ _OTHERS = {
     "machine": ("arm", "seed", "pass", "config", "payload"),
 }
 _INSERT_OUTCOME = f"INSERT INTO outcomes ({', '.join(_OUTCOMES)}, digest) VALUES (?,?,?,?,?,?,?,?)"
-_ENDS = ("-wal", "-shm")
-_LOG_HEADER, _FRAME_HEADER = 32, 24  # bytes, of SQLite's write-ahead log
 _FULL = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM",
          "SQLITE_READONLY", "SQLITE_AUTH", "SQLITE_NOMEM"}  # fmt: skip
 _PREFIXES = 4096  # parts of the key space that a damaged file is read by
-
-
-class JournalDamaged(StoreError):
-    """The journal, or a row of it, is not what was written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DamagedRow:
-    """A row that is not what was written.
-
-    Attributes:
-        number: its place in the table, from 1, in the order of its key.
-    """
-
-    table: Literal["outcomes", "settled"]
-    number: int
-    arm: str
-    split: str
-    item_id: str
-
-    @property
-    def words(self) -> str:
-        """The row in a few words, whatever is in it."""
-        what = f"{self.arm} {self.split} {self.item_id}" if self.table == "outcomes" else self.arm
-        return f"{self.table} row {self.number} ({ascii(what.strip())[1:60].rstrip(chr(39))})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
-    """What is wrong with a journal.
-
-    Attributes:
-        rows: rows that can be read and are not what was written.
-        file: what SQLite says of the file itself; '' where its structure is whole.
-        whole: outcomes that can be read and are what was written.
-    """
-
-    rows: tuple[DamagedRow, ...] = ()
-    file: str = ""
-    whole: int = 0
-
-    def __bool__(self) -> bool:
-        """Whether anything is wrong."""
-        return bool(self.rows or self.file)
-
-    @property
-    def words(self) -> str:
-        """Count and places, on one line."""
-        parts = [f"the file is broken ({self.file})"] if self.file else []
-        if self.rows:
-            shown = ", ".join(row.words for row in self.rows[:5])
-            more = f" and {len(self.rows) - 5} more" if len(self.rows) > 5 else ""
-            parts.append(f"{len(self.rows)} damaged row{'s' * (len(self.rows) > 1)}: {shown}{more}")
-        return "; ".join([*parts, f"{self.whole} answers can be read"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,12 +301,13 @@ class Journal:
         """
         try:
             broken = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(1)") if row[0] != "ok"]
-            broken += _unread_log(self._path)
+            broken += unread_log(self._path)
             rows, whole = self._damaged_rows()
         except sqlite3.Error as error:
+            said = "; ".join([_one_line(error), *unread_log(self._path)])
             with contextlib.suppress(sqlite3.Error):
-                return Damage(file=_one_line(error), whole=sum(1 for _ in self._whole_outcomes()))
-            return Damage(file=_one_line(error))
+                return Damage(file=said, whole=sum(1 for _ in self._whole_outcomes()))
+            return Damage(file=said)
         return Damage(rows=tuple(rows), file=broken[0].splitlines()[-1][:200] if broken else "", whole=whole)
 
     def content_digest(self) -> str:
@@ -555,34 +500,6 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _unread_log(path: Path) -> list[str]:
-    """What SQLite leaves out of the log beside the journal because it is damaged: it does so in silence.
-
-    Every frame of the log that ends a transaction has to lie within what SQLite took from it (`mxFrame` of
-    the log's index); frames of an earlier round carry other salts. https://sqlite.org/walformat.html
-    """
-    try:
-        log, index = (path.with_name(path.name + end).read_bytes() for end in _ENDS)
-    except OSError:
-        return []
-    if len(log) < _LOG_HEADER + _FRAME_HEADER or len(index) < 20:
-        return []
-    page, taken = int.from_bytes(log[8:12], "big"), int.from_bytes(index[16:20], sys.byteorder)
-    frames = [
-        log[at : at + _FRAME_HEADER] for at in range(_LOG_HEADER, len(log), _FRAME_HEADER + max(page, 512))
-    ]
-    ends = [
-        number
-        for number, frame in enumerate(frames, 1)
-        if frame[8:16] == log[16:24] and frame[4:8] != b"\0\0\0\0"
-    ]
-    whole = (len(log) - _LOG_HEADER) // (_FRAME_HEADER + max(page, 512))
-    lost = [number for number in ends if taken < number <= whole]
-    if lost or (whole and frames[0][8:16] != log[16:24]):
-        return [f"the newest answers, in {path.name}{_ENDS[0]}, cannot be read"]
-    return []
-
-
 def examine(path: Path) -> Damage:
     """What is wrong with the journal in a file.
 
@@ -606,7 +523,7 @@ def salvage(path: Path) -> int:
         StoreError: if the folder cannot be written.
     """
     fresh = path.with_name(f".{path.name}.{os.getpid()}.salvage")
-    for old in (fresh, *(fresh.with_name(fresh.name + end) for end in _ENDS)):
+    for old in (fresh, *(fresh.with_name(fresh.name + end) for end in ENDS)):
         old.unlink(missing_ok=True)
     with Journal(fresh) as whole:
         count = 0
@@ -617,11 +534,11 @@ def salvage(path: Path) -> int:
     while (kept := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
         number += 1
     try:
-        for end in ("", *_ENDS):
+        for end in ("", *ENDS):
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + end).rename(kept.with_name(kept.name + end))
         fresh.rename(path)
-        for end in _ENDS:
+        for end in ENDS:
             fresh.with_name(fresh.name + end).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(

@@ -16,7 +16,8 @@ from typing import Any
 from advisor.cost.ledger import total_usd
 from harness.arms.base import Arm, canonical, config_digest
 from harness.errors import StoreError
-from harness.journal import Damage, Journal, Lane, Pass, examine, salvage
+from harness.journal import Journal, Lane, Pass, examine, salvage
+from harness.journal_damage import Damage
 from harness.measure.cost import MachineRate, cost_lines
 from harness.pipelines.context import Context
 from harness.pipelines.prices import machine_rate, open_book, prices_for

@@ -84,7 +84,7 @@ def damaged(content: bytes, way: str, rng: random.Random) -> bytes | None:
         case "zeros":
             raw[at:] = b"\0" * (len(raw) - at)
         case "doubled":
-            raw += raw
+            raw += bytes(raw)
         case "other":
             raw[:] = b'{"schema": 1, "x": null}\n'
         case _:
