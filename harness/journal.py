@@ -342,12 +342,22 @@ class Journal:
                         into._db.execute(
                             "INSERT OR IGNORE INTO settled VALUES (?,?,?,?,?)", _digested(row[:4])
                         )
-            for table, names in _OTHERS.items():
+            for table in {*_OTHERS, *self._foreign(into)}:
                 with contextlib.suppress(StoreError):
-                    for row in self._rows(f"SELECT {', '.join(names)} FROM {table}"):
-                        marks = ",".join("?" * len(names))
+                    for row in self._rows(f"SELECT * FROM {table}"):
+                        marks = ",".join("?" * len(row))
                         into._db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)
         return count
+
+    def _foreign(self, into: Journal) -> list[str]:
+        """Tables that others keep in the same file (the record of calls), made in another journal too."""
+        known, found = {"outcomes", "settled", *_OTHERS}, []
+        with contextlib.suppress(StoreError):
+            for name, sql in self._rows("SELECT name, sql FROM sqlite_master WHERE type='table'"):
+                if name not in known and name.isidentifier():
+                    into._db.execute(sql)
+                    found.append(name)
+        return found
 
     def _whole_outcomes(self) -> Iterator[tuple[Any, ...]]:
         """Every outcome that can be read and is what was written, from a file that may be broken anywhere."""

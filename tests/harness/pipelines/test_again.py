@@ -163,6 +163,11 @@ def test_damaged_rows_are_counted_and_named_and_asked_again_with_consent_only(
             payload,
             number,
         )
+    db = sqlite3.connect(run.root / "journal.sqlite")
+    with db:  # what others keep in the same file goes along
+        db.execute("CREATE TABLE IF NOT EXISTS noted (id INTEGER PRIMARY KEY, usd TEXT)")
+        db.execute("INSERT INTO noted (usd) VALUES ('0.25')")
+    db.close()
     damage = examine(run.root / "journal.sqlite")
     assert len(damage.rows) == 6 and not damage.file and damage.whole == len(whole) - 6
     with pytest.raises(StoreError, match=r"6 damaged rows: outcomes row \d+ .* answers can be read") as error:
@@ -174,6 +179,8 @@ def test_damaged_rows_are_counted_and_named_and_asked_again_with_consent_only(
     assert len(shop.chat.asked) == asked + 6 or len(shop.chat.asked) <= asked + 64, "a chunk at the most"
     assert answers(run) == whole and run.results().arms[1].quality == before.arms[1].quality
     assert (run.root / "journal.damaged-1.sqlite").exists()
+    kept = sqlite3.connect(run.root / "journal.sqlite").execute("SELECT usd FROM noted").fetchall()
+    assert kept == [("0.25",)]
     closed_results(run)
 
 
