@@ -448,8 +448,24 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedArm:
+    """An arm of the plan that could not be settled or could not answer, and therefore is in no comparison.
+
+    Attributes:
+        reason: what happened, in one sentence.
+    """
+
+    arm: ArmId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResults:
-    """The whole of what a run concludes."""
+    """The whole of what a run concludes.
+
+    Attributes:
+        failed: arms that are left out; a run with any is incomplete.
+    """
 
     schema: Literal[2] = 2
     run_id: str
@@ -465,3 +481,4 @@ class RunResults:
     advice: AdviceCheck | None = None
     outlook: Outlook | None = None
     diagnosis: tuple[ArmDiagnosis, ...] = ()
+    failed: tuple[FailedArm, ...] = ()

@@ -8,6 +8,7 @@
         out_of_scope.jsonl   inputs that belong to no label, where there are any
         rest.jsonl        test rows that only arms answer which cost nothing, where there are any
         unseen_labels.json   labels that were left out of a training, where that was asked for
+        failed_arms.json  arms that could not be settled or could not answer, and why, where there are any
         data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
         accepted.json     files that were changed after the run was closed, and taken as they were
@@ -42,7 +43,7 @@ from harness.harm import UnseenLabels
 from harness.journal import Journal, examine
 from harness.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
 from harness.records import Evalset, Finding, Item, Label
-from harness.results import RunResults
+from harness.results import FailedArm, RunResults
 from harness.run_lock import writing
 from harness.serial import decode, decode_item, decode_results, encode
 
@@ -52,11 +53,12 @@ ACCEPTED = "accepted.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
 REST = "rest.jsonl"
 UNSEEN = "unseen_labels.json"
+FAILED = "failed_arms.json"
 FROM_JOURNAL = frozenset({"results.json", ANSWERS})
 """Files that are made from the others, and can be made again."""
 
 _ALWAYS = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
-_SOMETIMES = (ANSWERS, OUT_OF_SCOPE, REST, UNSEEN, "imports.json", "tuned.json", ACCEPTED)
+_SOMETIMES = (ANSWERS, OUT_OF_SCOPE, REST, UNSEEN, FAILED, "imports.json", "tuned.json", ACCEPTED)
 _LOOKS = "test_looks.jsonl"
 _MARKS = ("lock.json", "items.jsonl", "results.json")
 _T = TypeVar("_T")
@@ -244,6 +246,17 @@ class RunFolder:
         if not (self.root / UNSEEN).exists():
             return ()
         return self._record(UNSEEN, lambda text: decode(tuple[UnseenLabels, ...], text))
+
+    def write_failed(self, found: Sequence[FailedArm]) -> None:
+        """Store which arms failed, or that none did."""
+        if found or (self.root / FAILED).exists():
+            write_atomically(self.root / FAILED, encode(tuple(found), indent=1) + "\n")
+
+    def failed(self) -> tuple[FailedArm, ...]:
+        """The arms that failed when the run last went on."""
+        if not (self.root / FAILED).exists():
+            return ()
+        return self._record(FAILED, lambda text: decode(tuple[FailedArm, ...], text))
 
     def write_data_facts(self, facts: DataFacts) -> None:
         """Store what is known about the rows."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.arms.base import Explained
+from harness.errors import DataError
 from harness.models.base import ChatModel, ChatReply, ChatRequest
 from harness.prompts.classification import PROMPT_VERSION, Example, PromptLimits, answer_text, render
 from harness.records import (
@@ -24,8 +25,29 @@ from harness.records import (
 
 
 def choices_of(labels: Sequence[Label]) -> tuple[str, ...]:
-    """The answers a model may give, in the labels' order."""
-    return tuple(answer_text(label.name) for label in labels)
+    """The answers a model may give, in the labels' order.
+
+    Raises:
+        DataError: if a label is blank to a model, or two are the same.
+    """
+    answers = tuple(answer_text(label.name) for label in labels)
+    blank = [label.name for label, answer in zip(labels, answers, strict=True) if not answer]
+    if blank:
+        raise DataError(
+            f"A label is blank to a language model: {', '.join(map(ascii, blank))}; underscores are read as "
+            "blanks.",
+            allowed="labels with a letter, a digit or a sign; rename it in the data",
+        )
+    owners: dict[str, str] = {}
+    for label, answer in zip(labels, answers, strict=True):
+        other = owners.setdefault(answer, label.name)
+        if other != label.name:
+            raise DataError(
+                f"Two labels are one answer to a language model: {other!a} and {label.name!a} are both "
+                f"{answer!a}.",
+                allowed="labels that differ in more than underscores; rename one in the data",
+            )
+    return answers
 
 
 def model_config(

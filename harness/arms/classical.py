@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,15 +187,16 @@ def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_union
 
-    union = make_union(
-        TfidfVectorizer(**_WORDS),
-        TfidfVectorizer(**_LETTERS),
-    )
-    try:
-        union.fit(texts)
-    except ValueError as error:  # no word or letter group is left to count
-        raise DataError("The training texts give a classifier nothing to count.", got=str(error)) from error
-    transform: Callable[[Sequence[str]], Any] = union.transform
+    fitted = []
+    for counted in (TfidfVectorizer(**_WORDS), TfidfVectorizer(**_LETTERS)):
+        with suppress(ValueError):  # no word, or no letter group, is left to count, as in texts of emoji
+            fitted.append(counted.fit(texts))
+    if not fitted:
+        raise DataError(
+            "The training texts give a classifier nothing to count.",
+            got=f"no word, and no letter group that stands twice, in {len(texts):,} texts",
+        )
+    transform: Callable[[Sequence[str]], Any] = make_union(*fitted).transform
     return transform
 
 

@@ -50,6 +50,13 @@ def finish_run(
         context.progress.close()
     if as_json:
         typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
-        return
-    show_results(folder, results)
-    typer.echo(f"\nRun folder: {folder.root}")
+    else:
+        show_results(folder, results)
+        typer.echo(f"\nRun folder: {folder.root}")
+    if results.failed:
+        raise IncompleteRun(
+            f"Run {folder.run_id} is incomplete: {len(results.failed)} of its arms failed, the others are "
+            "compared.",
+            got="; ".join(f"{one.arm}: {one.reason}" for one in results.failed),
+            run=f"{folder.command('resume')}   # tries them again",
+        )

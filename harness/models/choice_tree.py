@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.errors import DataError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
@@ -56,6 +58,25 @@ class ChoiceTree:
             chain.append(node)
             node = self.parents[node]
         return tuple(chain)
+
+
+def require_distinct(choices: Sequence[str], answers: Sequence[Sequence[int]]) -> None:
+    """Check that a model can tell the choices apart.
+
+    Args:
+        answers: the choices as the model's tokens.
+
+    Raises:
+        DataError: naming the first two that are the same tokens.
+    """
+    seen: dict[tuple[int, ...], str] = {}
+    for choice, answer in zip(choices, answers, strict=True):
+        other = seen.setdefault(tuple(answer), choice)
+        if other is not choice:
+            raise DataError(
+                f"Two labels are the same to the model: {other!a} and {choice!a}.",
+                allowed="labels that differ in what a model reads",
+            )
 
 
 def choice_tree(answers: Sequence[Sequence[int]]) -> ChoiceTree:

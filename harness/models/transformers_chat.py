@@ -31,7 +31,7 @@ from advisor.cost.usage import CountedBy, Usage
 from harness.errors import MissingExtra, ModelUnavailable
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.batching import batches, common_prefix
-from harness.models.choice_tree import ChoiceTree, choice_tree
+from harness.models.choice_tree import ChoiceTree, choice_tree, require_distinct
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.precision import choose_precision
 from harness.models.rendering import Renderer
@@ -173,6 +173,7 @@ class TransformersChat:
     def _tokenised(self, choices: tuple[str, ...]) -> _Answers:
         if choices not in self._answers:
             ids = tuple(self.renderer.completion_ids(choice) for choice in choices)
+            require_distinct(choices, ids)
             self._answers[choices] = _Answers(ids=ids, tree=choice_tree(ids))
         return self._answers[choices]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.environment import MemoryWatch, describe_environment
-from harness.errors import DataError, UsageError, UserError, command
+from harness.errors import DataError, TrainingError, UsageError, UserError, command
 from harness.harm import HARM_CHECKED
 from harness.journal import Journal, Lane, Pass
 from harness.pipelines.addresses import check_addresses
@@ -26,8 +26,8 @@ from harness.pipelines.looks import earlier_looks
 from harness.pipelines.whole_run import WholeRun
 from harness.pipelines.workshop import Workshop, lanes_of
 from harness.plan import ArmPlan, ExperimentPlan
-from harness.records import Evalset, Item, Option, Settled
-from harness.results import RunResults
+from harness.records import ArmId, Evalset, Item, Option, Settled
+from harness.results import FailedArm, RunResults
 from harness.store import RunFolder, count_looks, create_run
 
 CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
@@ -85,8 +85,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
             folder.write_out_of_scope(kitchen.out_of_scope)
             folder.write_rest(evalset.rest)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
-            for arm_plan, seed in lanes_of(plan):
-                _run_arm(kitchen, arm_plan, seed)
+            folder.write_failed(_run_arms(kitchen))
     finally:
         workshop.close()
     context.progress.stage("drawing conclusions", None)
@@ -162,6 +161,35 @@ def _asked_again(kitchen: Kitchen) -> list[Again]:
             arm.close()
         found += [again] if again else []
     return found
+
+
+def _run_arms(kitchen: Kitchen) -> list[FailedArm]:
+    """Run every arm; one that its rows or its training make impossible does not end the others.
+
+    Raises:
+        UserError: of the first such arm, where none but the floor is left; any other error at once.
+    """
+    failed: dict[ArmId, DataError | TrainingError] = {}
+    for arm_plan, seed in lanes_of(kitchen.plan):
+        if arm_plan.id in failed:
+            continue
+        try:
+            _run_arm(kitchen, arm_plan, seed)
+        except (DataError, TrainingError) as error:
+            failed[arm_plan.id] = error
+            kitchen.context.progress.note(f"{arm_plan.id} failed and is left out: {one_line(error)}")
+    left = {arm.id for arm in kitchen.plan.arms if arm.option not in (Option.FLOOR, Option.ROUTE)} - set(
+        failed
+    )
+    if failed and not left:
+        raise next(iter(failed.values()))
+    return [FailedArm(arm=arm, reason=one_line(error)) for arm, error in failed.items()]
+
+
+def one_line(error: UserError) -> str:
+    """What happened and what was got, as one sentence."""
+    got = "" if error.got is None else f" Got: {error.got}"
+    return " ".join(f"{error.what}{got}".split()).rstrip(".") + "."
 
 
 def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:

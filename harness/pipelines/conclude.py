@@ -132,7 +132,8 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     results = _results(desk, dataclasses.replace(case, months=months), run)
     whole = dataclasses.replace(
         results,
-        notes=(*results.notes, *_accepted_notes(folder)),
+        notes=(*results.notes, *_failed_notes(folder), *_accepted_notes(folder)),
+        failed=folder.failed(),
         outlook=priced(results),
         diagnosis=tuple(
             diagnose(
@@ -186,6 +187,11 @@ def _results(desk: Desk, case: Case, run: _Run) -> RunResults:
         notes=_route_notes(desk.plan, run.design),
         advice=None if plan.advice is None else confront(plan.advice, case.arms, verdict),
     )
+
+
+def _failed_notes(folder: RunFolder) -> list[str]:
+    """Which arms are missing from everything that is said, and why."""
+    return [f"{one.arm} failed and is left out: {one.reason}" for one in folder.failed()]
 
 
 def _accepted_notes(folder: RunFolder) -> list[str]:

@@ -94,7 +94,8 @@ def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
     """Every lane of a run, complete and scored.
 
     Raises:
-        IncompleteRun: if a lane has items without an outcome, or an arm of the plan has no lane.
+        IncompleteRun: if a lane has items without an outcome, or an arm of the plan has no lane; arms that
+            failed are left out.
     """
     with folder.journal(read_only=True) as journal:
         return _lanes(journal, desk, folder)
@@ -105,7 +106,10 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
     run_id, outside, rest = folder.run_id, folder.out_of_scope(), folder.rest()
     memory = journal.memory()
     planned = {arm.id for arm in desk.plan.arms}
+    failed = {one.arm for one in folder.failed()}
     for settled in journal.settled():
+        if settled.arm in failed:
+            continue
         lanes: dict[Pass, Lane] = {
             split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
             for split in get_args(Pass)
@@ -138,7 +142,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
                 all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, desk),
             )
         )
-    without = [str(arm.id) for arm in desk.plan.arms if not _answered(arm.id, found)]
+    without = [str(arm.id) for arm in desk.plan.arms if arm.id not in failed and not _answered(arm.id, found)]
     if without:
         raise IncompleteRun(
             f"Run {run_id} is incomplete: {', '.join(without)} has no answers yet.",

@@ -62,6 +62,15 @@ def test_texts_without_words_are_an_error_a_user_can_read() -> None:
         ClassicalArm(NAME, None, seed=1).fit(material(rows), None)
 
 
+def test_texts_of_signs_only_are_told_apart_by_their_signs() -> None:
+    signs = (("\U0001f621" * 2, "billing"), ("\U0001f44d" * 2, "sign_in"))
+    rows = tuple(Item(id=str(n), text=signs[n % 2][0], label=signs[n % 2][1]) for n in range(6))
+    arm = ClassicalArm(NAME, None, seed=1)
+    arm.fit(material(rows), None)
+    (found,) = arm.predict([Item(id="t", text="\U0001f44d" * 3, label="")])
+    assert isinstance(found, Prediction) and found.text == "sign_in"
+
+
 def test_two_rows_are_enough_to_fit() -> None:
     rows = (
         Item(id="1", text="refund the charge", label="billing"),

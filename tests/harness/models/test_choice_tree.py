@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.choice_tree import choice_tree
+from harness.errors import DataError
+from harness.models.choice_tree import choice_tree, require_distinct
 
 END = 9
 ANSWERS = st.lists(
@@ -61,3 +62,9 @@ def test_an_answer_that_begins_another_keeps_its_own_end():
 def test_no_answer_an_empty_one_or_the_same_twice_is_refused(answers):
     with pytest.raises(ValueError):
         choice_tree(answers)
+
+
+def test_two_choices_of_one_spelling_are_named():
+    require_distinct(("a", "b"), ((1, END), (2, END)))
+    with pytest.raises(DataError, match="'a' and 'a '"):
+        require_distinct(("a", "b", "a "), ((1, END), (2, END), (1, END)))

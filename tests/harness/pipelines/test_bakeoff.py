@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import DataError, IncompleteRun, UsageError
+from harness.errors import DataError, IncompleteRun, TrainingError, UsageError
 from harness.journal import Journal
 from harness.pipelines import workshop
 from harness.pipelines.bakeoff import run_bakeoff, start_bakeoff
@@ -102,6 +102,36 @@ def answers(folder: RunFolder) -> dict[tuple[str, str, str], str]:
     with folder.journal(read_only=True) as journal:
         rows = journal._rows("SELECT arm, pass, item_id, payload FROM outcomes")
     return {(arm, part, item): json.loads(text).get("text", "failed") for arm, part, item, text in rows}
+
+
+def test_an_arm_that_fails_is_left_out_and_tried_again(shop, tickets: Path, tmp_path: Path) -> None:
+    made = shop()
+    works, made.tuner.tune = made.tuner.tune, _diverges
+    folder, results = start_bakeoff(plan(tickets), context(tmp_path))
+    assert [(str(one.arm), one.reason) for one in results.failed] == [
+        ("tune@m", "The training diverged."),
+        ("tune+retrieve@m", "The training diverged."),
+    ]
+    left = {Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE}
+    assert {arm.arm.option for arm in results.arms} - {Option.ROUTE} == left
+    compared = {arm for pair in results.comparisons for arm in (pair.a, pair.b)}
+    assert compared and compared.isdisjoint({one.arm for one in results.failed})
+    assert "tune@m failed and is left out: The training diverged." in results.notes
+    assert folder.manifest() is not None and conclude(folder, 1, context(tmp_path)).failed == results.failed
+    made.tuner.tune = works
+    again = run_bakeoff(folder, context(tmp_path))
+    assert again.failed == () and Option.TUNE in {arm.arm.option for arm in again.arms}
+
+
+def test_where_every_arm_fails_the_first_says_why(shop, tickets: Path, tmp_path: Path) -> None:
+    shop().tuner.tune = _diverges
+    arms = [{"option": "floor"}, {"option": "tune", "model": "m"}]
+    with pytest.raises(TrainingError, match="diverged"):
+        start_bakeoff(plan(tickets, arms=arms), context(tmp_path))
+
+
+def _diverges(*_: object) -> None:
+    raise TrainingError("The training diverged.")
 
 
 def test_a_bake_off_comes_to_its_conclusion(shop, tickets: Path, tmp_path: Path) -> None:
