@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
+        _check_words(arguments)
         _run(arguments)
     except CaseError as error:
         _fail(f"advisor: {error}", 2)
@@ -49,6 +50,17 @@ def _run(arguments: list[str]) -> None:
     from advisor.cli_app import app
 
     app(args=arguments, prog_name="advisor")
+
+
+def _check_words(arguments: list[str]) -> None:
+    from advisor.errors import CaseError
+    from advisor.reading import Unreadable, check_words
+
+    own = [value for name, value in os.environ.items() if name.startswith("TOR_")]
+    try:
+        check_words([*arguments, *own])
+    except Unreadable as error:
+        raise CaseError(f"An argument or a TOR_ variable cannot be used: {error}.") from None
 
 
 def _only_assess(arguments: list[str]) -> Path | None:

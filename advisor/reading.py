@@ -71,6 +71,17 @@ def read_json(path: Path, most: int = MOST_BYTES) -> Any:
     return parse_json(read_text(path, most), most)
 
 
+def check_words(words: Iterable[str]) -> None:
+    """Refuse words of a command line that are no text: bytes that are not UTF-8 arrive as half surrogates.
+
+    Raises:
+        Unreadable: naming the word.
+    """
+    for word in words:
+        if "\0" in word or not _is_text(word):
+            raise Unreadable(f"{ascii(word)[:80]} is no text in UTF-8")
+
+
 def parse_yaml(text: str, *, numbers: bool = True) -> Any:
     """The value of a YAML document.
 
@@ -152,8 +163,13 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # where half a surrogate pair may be
 def _bounded(text: str, most: int = MOST_BYTES) -> None:
     if len(text) > most:
         raise Unreadable(f"it has more than {most:,} characters")
-    if not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text):
+    if not _is_text(text):
         raise Unreadable("it holds half a surrogate pair, which is no text")
+
+
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 can hold it: half a surrogate pair is no text."""
+    return text.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in text)
 
 
 def _one_line(error: Exception) -> str:

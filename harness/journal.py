@@ -61,6 +61,10 @@ _FULL = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLI
 _PREFIXES = 4096  # parts of the key space that a damaged file is read by
 
 
+_FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises; the second where its own message quotes damaged bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
     """One arm, training seed and pass: the outcomes that belong together.
@@ -106,7 +110,7 @@ class Journal:
                 self._add_digests()
             self._db.text_factory = _text
             self._digested = self._has_digests("outcomes")
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(path, error) from error
 
     def __enter__(self) -> Journal:
@@ -135,7 +139,7 @@ class Journal:
         try:
             with self._db:
                 self._db.executemany(sql, rows)
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def done(self, lane: Lane, items: Iterable[Item], *, retry_failures: bool) -> set[str]:
@@ -182,7 +186,7 @@ class Journal:
         try:
             for key, failed, text in self._db.execute(sql, _lane_key(lane)):
                 yield key, bool(failed), text
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def settle(self, settled: Settled) -> None:
@@ -192,7 +196,7 @@ class Journal:
         try:
             with self._db:
                 self._db.execute(sql, row)
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def settled(self) -> tuple[Settled, ...]:
@@ -209,7 +213,7 @@ class Journal:
         try:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO configs VALUES (?,?)", (config, payload))
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def config_of(self, arm: ArmId, seed: int) -> str | None:
@@ -229,7 +233,7 @@ class Journal:
         try:
             with self._db:
                 self._db.execute(sql, (str(arm), seed, peak_mib))
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def memory(self) -> dict[tuple[str, int], float]:
@@ -242,7 +246,7 @@ class Journal:
         try:
             with self._db:
                 self._db.execute("INSERT INTO machine VALUES (?,?,?,?,?)", _machine_row(lane, use))
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def machine(self, lane: Lane) -> tuple[MachineUse, ...]:
@@ -285,7 +289,7 @@ class Journal:
                 )
                 if use is not None:
                     self._db.execute("INSERT INTO machine VALUES (?,?,?,?,?)", _machine_row(lane, use))
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
@@ -303,9 +307,9 @@ class Journal:
             broken = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(1)") if row[0] != "ok"]
             broken += unread_log(self._path)
             rows, whole = self._damaged_rows()
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             said = "; ".join([_one_line(error), *unread_log(self._path)])
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*_FAULTS):
                 return Damage(file=said, whole=sum(1 for _ in self._whole_outcomes()))
             return Damage(file=said)
         return Damage(rows=tuple(rows), file=broken[0].splitlines()[-1][:200] if broken else "", whole=whole)
@@ -458,7 +462,7 @@ class Journal:
         """All rows of a query; a damaged file is an error a user can read."""
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
 
@@ -557,11 +561,13 @@ def salvage(path: Path) -> int:
     return count
 
 
-def _one_line(error: sqlite3.Error) -> str:
+def _one_line(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "the names of its tables are no text"
     return " ".join(str(error).split())[:200]
 
 
-def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+def _store_error(path: Path, error: Exception) -> StoreError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if not any(name == known or name.startswith(f"{known}_") for known in _FULL):
         run = path.absolute().parent.name

@@ -25,7 +25,7 @@ from harness.cli import (
 )
 from harness.cli.dotenv import read_dotenv
 from harness.cli.stopping import Stops
-from harness.errors import HarnessError, UserError
+from harness.errors import HarnessError, UsageError, UserError
 
 _INTERRUPTED = 130
 
@@ -83,6 +83,7 @@ def run() -> None:
     _hush_libraries()
     stops = Stops()
     try:
+        _check_words()
         app()
     except UserError as error:
         typer.echo(f"harness: {error}", err=True)
@@ -100,6 +101,21 @@ def run() -> None:
         raise
     except BrokenPipeError:
         sys.exit(1)
+
+
+def _check_words() -> None:
+    """Arguments and settings are text: what is not could not be stored, printed or sent.
+
+    Raises:
+        UsageError: naming the first that is not.
+    """
+    from advisor.reading import Unreadable, check_words
+
+    own = [value for name, value in os.environ.items() if name.startswith("TOR_")]
+    try:
+        check_words([*sys.argv[1:], *own])
+    except Unreadable as error:
+        raise UsageError(f"An argument or a TOR_ variable cannot be used: {error}.") from error
 
 
 def _hush_libraries() -> None:

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from advisor.reading import parse_json
 from harness.prompts.classification import answer_text
 
 _WORDS = re.compile(r"[^\W_]+", re.UNICODE)
@@ -93,8 +94,8 @@ def _unwrapped(text: str) -> str:
     text = text.strip("`").strip()
     if text.startswith(("{", '"')):
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
+            parsed = parse_json(text)
+        except ValueError:
             return text
         if isinstance(parsed, dict) and (len(parsed) == 1 or "label" in parsed):
             parsed = parsed.get("label", next(iter(parsed.values())))
