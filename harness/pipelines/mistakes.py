@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from harness.answers import ItemAnswer, without_texts
 from harness.errors import IncompleteRun, StoreError, UsageError
@@ -14,13 +13,11 @@ from harness.measure.quality import fit_dev_temperature
 from harness.measure.runs import item_answers
 from harness.measure.scored import Scored, score
 from harness.records import ArmId, Item, Option, Outcome, Settled
-from harness.report.errors import ArmErrors
+from harness.report.errors import ArmErrors, Chosen
 from harness.results import RouteDesign, RunResults
 from harness.store import FROM_JOURNAL, RunFolder
 
 _MOST_NAMED = 12
-
-Chosen = Literal["named", "shipped", "best on dev"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +142,9 @@ def _choose(stored: Mapping[ArmId, _Stored], results: RunResults | None, named: 
     if named:
         return find_arm(arms, named), "named"
     if results is not None and results.verdict.ship in arms:
-        assert results.verdict.ship is not None
         return results.verdict.ship, "shipped"
+    if results is not None and results.verdict.pilot in arms:
+        return results.verdict.pilot, "to pilot"
     return max(stored, key=lambda arm: _dev_accuracy(stored[arm].dev)), "best on dev"
 
 

@@ -16,6 +16,8 @@ from harness.report.view import Block, Cell, Column, Command, Fact, Row, Section
 from harness.serial import encode
 from harness.wording import decimal, one_line, percent
 
+Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
+
 MOST_SHOWN = 30
 _TEXT = 72
 _NO_CONFIDENCE = "-"
@@ -26,7 +28,7 @@ class ArmErrors:
     """What one arm got wrong on the test items that it has an outcome for.
 
     Attributes:
-        chosen: why this arm: it was named, it is the one to ship, or it did best on dev.
+        chosen: why this arm: it was named, it is the one to ship or to pilot, or it did best on dev.
         items, answered: test items of the run (of `label`, where one is asked for), and those with an
             outcome of this arm.
         label: only items of this label; '' for all.
@@ -39,7 +41,7 @@ class ArmErrors:
 
     run_id: str
     arm: ArmId
-    chosen: Literal["named", "shipped", "best on dev"]
+    chosen: Chosen
     items: int
     answered: int
     label: str
@@ -93,7 +95,12 @@ def errors_view(found: ArmErrors, limit: int = MOST_SHOWN) -> View:
 
 
 def _head(found: ArmErrors, limit: int) -> Iterator[Block]:
-    why = {"named": "", "shipped": " (the one to ship)", "best on dev": " (the best on dev)"}[found.chosen]
+    why = {
+        "named": "",
+        "shipped": " (the one to ship)",
+        "to pilot": " (the one to pilot)",
+        "best on dev": " (the best on dev)",
+    }[found.chosen]
     yield Fact(label="run", text=one_line(found.run_id))
     yield Fact(label="arm", text=one_line(str(found.arm)) + why)
     among = f"test items labelled {one_line(found.label)}" if found.label else "test items"
