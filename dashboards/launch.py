@@ -132,7 +132,9 @@ def _ended(found: JobState) -> None:
 
 
 def resume_button(run_id: str, where: str) -> None:
-    """Go on with a run that stopped."""
+    """Go on with a run that stopped; one that a process writes is only named."""
+    if pieces.going_on(run_id):
+        return
     if st.button("Go on with it", icon=":material/resume:", key=f"resume-{where}-{run_id}"):
         now = datetime.now(UTC)
         folder = jobs.new_folder(state.runs_dir(), now)

@@ -16,6 +16,7 @@ from harness.errors import UserError
 from harness.pipelines.pages import RunPage, progress_of
 from harness.report.view import Bullets, Command, Fact, Section, Table
 from harness.results import RunResults
+from harness.run_lock import holder_of
 from harness.wording import one_line
 
 _STATES = {
@@ -46,13 +47,22 @@ def run_results(question: str, lead: str) -> tuple[RunPage, RunResults] | None:
     if page.results is None:
         incomplete(page)
         return None
-    if page.state == "unfinished":
+    if page.state == "unfinished" and not going_on(page.run_id):
         st.warning(
-            "This run has no manifest: it was stopped or is still going on. Figures may change.",
-            icon=":material/hourglass_top:",
+            "This run was stopped before it was closed. Figures may change.", icon=":material/hourglass_top:"
         )
         command(state.folder_of(page.run_id).command("resume"), "closes it")
     return page, page.results
+
+
+def going_on(run_id: str) -> bool:
+    """Whether a process writes the run now, and said who: nothing has to be done about it."""
+    holder = holder_of(state.folder_of(run_id).root)
+    if holder is None:
+        return False
+    st.info("This run is going on; its figures are not final.", icon=":material/play_circle:")
+    st.text(one_line(holder.words))
+    return True
 
 
 def _state_line(page: RunPage) -> None:
@@ -80,6 +90,9 @@ def damaged(page: RunPage) -> None:
 
 def incomplete(page: RunPage) -> None:
     """A run that has not come to its conclusion: how far it is, and no figure."""
+    if going_on(page.run_id):
+        progress(page)
+        return
     st.warning(
         "This run is incomplete: it has no conclusion yet, and no figure is shown for it.",
         icon=":material/hourglass_top:",

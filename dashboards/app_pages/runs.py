@@ -11,6 +11,7 @@ from harness.pipelines.pages import stamp_of
 from harness.pipelines.reporting import compare_two
 from harness.report.compare import ComparedRuns, compare_view
 from harness.report.runs import runs_view
+from harness.run_lock import holder_of
 
 MOST = 25  # runs of the list, the newest first
 
@@ -27,20 +28,29 @@ def compared(a: str, b: str, stamps: str) -> ComparedRuns:
     return compare_two(state.folder_of(a), state.folder_of(b), state.context())
 
 
+def _writer(name: str) -> str:
+    """What changes when a process takes or leaves a run."""
+    holder = holder_of(state.folder_of(name).root)
+    return "" if holder is None else holder.since
+
+
 def history(running: bool) -> None:
     """Every run folder, newest first; unfinished ones can go on."""
     names = state.run_names()
-    stamps = (str(state.runs_dir()), *(f"{name} {stamp_of(state.folder_of(name))}" for name in names))
+    stamps = (
+        str(state.runs_dir()),
+        *(f"{name} {stamp_of(state.folder_of(name))} {_writer(name)}" for name in names),
+    )
     rows: list[Past] = listed(stamps)
     for section in runs_view(rows[:MOST]).sections:
         pieces.section(section, title=False)
     if len(rows) > MOST:
         st.caption(f"{len(rows) - MOST:,} older runs are left out here; `harness runs` lists all.")
-    for row in [row for row in rows if row.state == "incomplete"][:3]:
+    for row in [row for row in rows if row.state in ("running", "incomplete")][:3]:
         with st.container(border=True):
-            st.text(f"{row.run_id} is incomplete")
+            st.text(f"{row.run_id} is {row.state}")
             pieces.progress(state.open_run(row.run_id))
-            if not running:
+            if row.state == "incomplete" and not running:
                 launch.resume_button(row.run_id, "list")
 
 

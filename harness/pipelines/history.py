@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.results import RunResults
+from harness.run_lock import holder_of
 from harness.store import RunFolder, list_runs
 
 
@@ -17,7 +18,7 @@ class Past:
 
     Attributes:
         locked_at: when its plan was locked, None for a damaged folder.
-        state: 'complete', 'incomplete' or 'damaged'.
+        state: 'complete', 'running' (a process writes it), 'incomplete' or 'damaged'.
         results: None unless it came to a conclusion.
         wall_s: None unless complete.
         resume: the command that goes on with it.
@@ -47,7 +48,7 @@ def _past(folder: RunFolder) -> Past:
         return Past(
             run_id=folder.run_id,
             locked_at=folder.lock().locked_at,
-            state="complete" if manifest else "incomplete",
+            state="complete" if manifest else "running" if holder_of(folder.root) else "incomplete",
             evalset=plan.data.evalset or Path(plan.data.file).name,
             arms=tuple(str(arm.id) for arm in plan.arms),
             results=results,

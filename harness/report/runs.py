@@ -29,7 +29,7 @@ class PastRun(Protocol):
 
     @property
     def state(self) -> str:
-        """'complete', 'incomplete' or 'damaged'."""
+        """'complete', 'running', 'incomplete' or 'damaged'."""
         ...
 
     @property

@@ -50,7 +50,7 @@ def test_an_incomplete_run_has_no_figures_and_a_way_on(open_page: Open, runs: Pa
 @pytest.mark.parametrize("page", OF_A_RUN)
 def test_a_run_without_its_manifest_says_so(open_page: Open, runs: Path, page: str) -> None:
     (find_run(runs, "latest").root / "manifest.json").unlink()
-    assert "no manifest" in open_page(runs, page).warning[0].value
+    assert "before it was closed" in open_page(runs, page).warning[0].value
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,20 @@ def test_two_runs_are_compared(open_page: Open, two_runs: Path) -> None:
     assert "Arms in common" in said and "the same, so that arms are compared item by item" in said
     app.selectbox(key="b").select_index(1).run()
     assert "Pick two different runs." in words(app)
+
+
+@pytest.mark.parametrize("left", ["manifest.json", "results.json"])
+def test_a_run_that_a_process_writes_is_shown_as_going_on(open_page: Open, runs: Path, left: str) -> None:
+    """Whether it was begun here or in a terminal: no way on is offered, and its writer is named."""
+    folder = find_run(runs, "latest")
+    for name in ("manifest.json", left):
+        (folder.root / name).unlink(missing_ok=True)
+    with folder.writing():
+        for page in ("verdict", "runs"):
+            app = open_page(runs, page)
+            said = words(app)
+            assert "going on" in said or "is running" in said
+            assert "harness resume" not in said
+            assert not [button for button in app.button if button.label == "Go on with it"]
+    app = open_page(runs, "runs")
+    assert [button for button in app.button if button.label == "Go on with it"]
