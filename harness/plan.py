@@ -6,9 +6,7 @@ all faults of a plan are reported at once.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Iterable
 from datetime import date
@@ -320,9 +318,8 @@ def as_names(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def flag_value(names: Iterable[str]) -> str:
     """Names as one comma list that `harness.cli.options.split_names` takes apart again."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(names)
-    return out.getvalue()
+    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)
+    return ",".join(quoted)
 
 
 def parse_plan(text: str, source: str, *, locked: bool = False) -> ExperimentPlan:

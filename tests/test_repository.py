@@ -17,7 +17,7 @@ from harness.data.card import parse_card
 from harness.plan import parse_plan
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_LINES = 600
+MOST_LINES = 650
 MOST_LINES_OF_A_FUNCTION = 60
 CODE = sorted(path for room in ("advisor", "harness", "dashboards") for path in (ROOT / room).rglob("*.py"))
 

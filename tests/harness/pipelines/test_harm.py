@@ -14,7 +14,7 @@ from harness.pipelines.harm import HarmWish, check_harm
 from harness.pipelines.reporting import rescore
 from harness.records import Item, Option
 from harness.report.harm import harm_sentences
-from harness.results import ArmResult, RunResults
+from harness.results import ArmResult, LimitKind, LimitState, RunResults
 from harness.store import RunFolder
 from tests.harness.pipelines.test_bakeoff import context, plan, shop, tickets
 from tests.support.doubles import ScriptedTuner
@@ -87,17 +87,24 @@ def test_seeds_are_held_against_each_other(shop, tickets: Path, tmp_path: Path) 
 
 
 def test_harm_can_veto(shop, tickets: Path, tmp_path: Path) -> None:
-    """What was not looked at does not pass a limit; what was looked at has to reach it."""
+    """What was not looked at is open and cannot be shipped; what was has to be shown to reach it."""
     shop()
     strict = {"bootstrap_draws": 200, "min_handed_back": 0.999, "min_seed_agreement": 0.5}
     folder = run(tickets, tmp_path, decision=strict)
-    reasons = {str(veto.arm): veto.reason for veto in folder.results().verdict.vetoes}
-    assert "not known" in reasons["classical@linear"] and "not known" in reasons["tune@m"]
-    assert "retrieve@m" not in reasons
+    verdict = folder.results().verdict
+    before = {(str(c.arm), c.kind): c for c in verdict.limits if c.state is LimitState.OPEN}
+    assert ("classical@linear", LimitKind.HANDED_BACK) in before and ("tune@m", LimitKind.SEEDS) in before
+    assert verdict.ship is None or "classical" not in str(verdict.ship)
+    assert not any("retrieve@m" in name for name, _ in before)
     results = check_harm(folder, HarmWish(out_of_scope=STRANGE), context(tmp_path))
     back = arm(results, Option.CLASSICAL).harm.rejection.handed_back  # type: ignore[union-attr]
-    vetoed = "classical@linear" in {str(veto.arm) for veto in results.verdict.vetoes}
-    assert vetoed is ((back.value or 0) < 0.999)
+    (check,) = [
+        c
+        for c in results.verdict.limits
+        if str(c.arm) == "classical@linear" and c.kind is LimitKind.HANDED_BACK
+    ]
+    assert check.value == back.value and check.n == back.n
+    assert check.state is not LimitState.KEPT, "so few inputs cannot show 99.9 %"
 
 
 def test_what_cannot_be_looked_at_is_said(shop, tickets: Path, tmp_path: Path) -> None:
