@@ -101,8 +101,12 @@ def survives(harness: Harness, original: Original, folder: Path, damage: tuple[s
         lines = [line for line in err.splitlines() if line.startswith("harness: ")]
         assert len(lines) == (code != 0), what
         refused = refused or code != 0
-        if code == 0 and words in original.said:
-            assert process.out == original.said[words], f"something else was shown: {what}"
+        opened = name == "manifest.json" and content is None  # without it a run is incomplete, and says so
+        if code == 0 and words in original.said and not opened:
+            lost = [line for line in original.said[words].splitlines() if line not in process.out]
+            assert not lost, f"something else was shown: {what}"
+            noted = "changed after" in process.out or "damaged" in process.out or "lost its" in process.out
+            assert process.out == original.said[words] or noted, f"more was shown: {what}"
     return refused
 
 
