@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advisor.stats.power import USUAL_DISCORDANCE, Design, minimum_detectable_difference
-from harness.data.leakage import overlaps, shared_ngram_ids
-from harness.data.minhash import normalise
+from harness.data.leakage import Likeness, likeness, overlaps, shared_ngram_ids
+from harness.data.minhash import fingerprint
 from harness.data.pii import PATTERNS
+from harness.data.telling import (
+    MISSING,
+    NEARLY_ALL,
+    difference,
+    look_alikes,
+    names_own_label,
+    settled_by_a_part,
+)
 from harness.errors import DataError
 from harness.records import Evalset, Finding, Item
 from harness.wording import reach_sentence
@@ -52,12 +60,20 @@ class GateLimits:
 DEFAULT_LIMITS = GateLimits()
 
 
-def check(evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS) -> tuple[Finding, ...]:
-    """All findings on an evalset, errors first."""
+def check(
+    evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS, like: Likeness | None = None
+) -> tuple[Finding, ...]:
+    """All findings on an evalset, errors first.
+
+    Args:
+        like: how its rows were compared, where that was done before.
+    """
+    like = like or likeness(_rows(evalset))
     found = [
-        *_structure(evalset),
+        *_structure(evalset, like),
         *_labels(evalset, limits),
-        *_overlap(evalset),
+        *_given_away(evalset),
+        *_overlap(evalset, like),
         *_texts(evalset, limits),
         *_conflicts(evalset),
         *_personal_data(evalset),
@@ -104,10 +120,11 @@ def _rows(evalset: Evalset) -> tuple[Item, ...]:
     return evalset.train + evalset.dev + evalset.test
 
 
-def _structure(evalset: Evalset) -> Iterable[Finding]:
-    for split, rows in _splits(evalset).items():
-        if not rows:
-            yield _finding("empty-split", "error", f"The {split} split has no rows.")
+def _structure(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
+    empty = [split for split, rows in _splits(evalset).items() if not rows]
+    if empty:
+        named = f"{empty[0]} split has" if len(empty) == 1 else f"{' and '.join(empty)} splits have"
+        yield _finding("empty-split", "error", f"The {named} no rows{_swallowed(evalset, like)}.")
     counts = Counter(item.id for item in _rows(evalset))
     twice = [own for own, count in counts.items() if count > 1]
     if twice:
@@ -129,6 +146,24 @@ def _structure(evalset: Evalset) -> Iterable[Finding]:
         rows_of = (item.id for item in _rows(evalset) if item.cluster in torn)
         yield _finding("cluster-across-splits", "warning", message, rows_of)
     yield from _second_labels(evalset)
+
+
+def _swallowed(evalset: Evalset, like: Likeness) -> str:
+    """Why a split or a label's rows are missing from it: one cluster holds half of all rows, or more."""
+    rows = _rows(evalset)
+    clusters = Counter(item.cluster for item in rows if item.cluster is not None)
+    if not clusters:
+        return ""
+    tied = {cluster for cluster, count in clusters.items() if count > len(rows) / 10}
+    held = sum(clusters[cluster] for cluster in tied)
+    if held < len(rows) / 2:
+        return ""
+    shared = f"; {like.boilerplate.rows} rows hold {like.boilerplate.text!a}" if like.boilerplate else ""
+    return (
+        f": {held} of {len(rows)} rows are near-duplicates of one another or of one group, and such rows "
+        f"stay in one split{shared}. Take what they share out of the text, or name the columns that differ "
+        "(--text) or finer groups (--group)"
+    )
 
 
 def _second_labels(evalset: Evalset) -> Iterable[Finding]:
@@ -161,7 +196,7 @@ def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
         )
         yield _finding("label-not-in-test", "warning", message)
     yield from _support(train, test, limits)
-    yield from _spellings(evalset.label_names)
+    yield from _spellings(evalset)
 
 
 def _support(train: Counter[str], test: Counter[str], limits: GateLimits) -> Iterable[Finding]:
@@ -176,19 +211,57 @@ def _support(train: Counter[str], test: Counter[str], limits: GateLimits) -> Ite
         yield _finding("imbalance", "note", message)
 
 
-def _spellings(labels: Sequence[str]) -> Iterable[Finding]:
-    forms: dict[str, list[str]] = defaultdict(list)
-    for label in labels:
-        forms[normalise(label).replace("_", " ").replace("-", " ")].append(label)
-    for variants in forms.values():
-        if len(variants) > 1:
-            message = f"Labels that differ only in case, blanks or hyphens: {_some(variants)}."
-            yield _finding("label-spelling", "warning", message)
+def _spellings(evalset: Evalset) -> Iterable[Finding]:
+    counts = Counter(item.label for item in _rows(evalset))
+    for variants in look_alikes(evalset.label_names):
+        listed = " and ".join(_counted(label, counts) for label in variants[:6])
+        more = ", ..." if len(variants) > 6 else ""
+        message = f"Labels that look alike: {listed}{more} differ in {difference(*variants[:2])} only."
+        yield _finding("label-spelling", "warning", message)
+    missing = [label for label in evalset.label_names if label.casefold() in MISSING]
+    if missing:
+        listed = ", ".join(_counted(label, counts) for label in missing[:6])
+        message = (
+            f"Labels that read like a missing value: {listed}. If they mean that there is none, empty these "
+            "cells and leave them out with --skip-unlabelled."
+        )
+        yield _finding("label-missing", "warning", message)
 
 
-def _overlap(evalset: Evalset) -> Iterable[Finding]:
+def _counted(label: str, counts: Counter[str]) -> str:
+    return f"{label!a} ({counts[label]:,} rows)"
+
+
+def _given_away(evalset: Evalset) -> Iterable[Finding]:
+    """Whether the text holds a copy of the label, so that reading it off is no achievement."""
+    rows = _rows(evalset)
+    if len({item.label for item in rows}) < 2:
+        return
+    named = names_own_label(rows)
+    if named >= NEARLY_ALL * len(rows):
+        message = (
+            f"{named:,} of {len(rows):,} rows name their own label in the text, and no other: if it is not "
+            "known when a text arrives, leave that column or phrase out."
+        )
+        yield _finding("label-in-text", "warning", message)
+    for given in settled_by_a_part(rows):
+        message = (
+            f"{given.place.capitalize()} of the text ({_some(given.values)}) settles the label in "
+            f"{given.rows:,} of {len(rows):,} rows: if it is not known when a text arrives, leave its column "
+            "out."
+        )
+        yield _finding("label-settled", "warning", message)
+
+
+def _overlap(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
     parts = _splits(evalset)
-    for (against, name), found in overlaps(parts).items():
+    if like.boilerplate:
+        message = (
+            f"{like.boilerplate.rows} rows hold a phrase that many share, such as {like.boilerplate.text!a}; "
+            "such phrases are left out where near-duplicates are looked for."
+        )
+        yield _finding("boilerplate", "note", message)
+    for (against, name), found in overlaps(parts, like).items():
         exact = [overlap.row_id for overlap in found if overlap.kind == "exact"]
         near = [overlap.row_id for overlap in found if overlap.kind == "near"]
         share = f"of {len(parts[name])} {name} rows"
@@ -217,9 +290,9 @@ def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
 
 def _conflicts(evalset: Evalset) -> Iterable[Finding]:
     """Equal texts under different labels: the only label noise that shows without a model."""
-    by_text: dict[str, list[Item]] = defaultdict(list)
+    by_text: dict[bytes, list[Item]] = defaultdict(list)
     for item in _rows(evalset):
-        by_text[normalise(item.text)].append(item)
+        by_text[fingerprint(item.text)].append(item)
     clashing = [rows for text, rows in by_text.items() if text and len({row.label for row in rows}) > 1]
     if clashing:
         message = f"{len(clashing)} text(s) stand under different labels."

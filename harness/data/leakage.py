@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.data.minhash import connected, normalise, similar_pairs
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.boilerplate import Phrase, without_boilerplate
+from harness.data.minhash import LONGEST, connected, fingerprint, similar_pairs
 from harness.data.rows import RowGroups
 from harness.records import Item
 
@@ -31,34 +36,78 @@ class Overlap:
     jaccard: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """Which rows are alike: equal as compared, or near.
+
+    Attributes:
+        texts: by row id the place of its text among the distinct ones; rows without text are not there.
+        near: by place the others near it, as (place, similarity).
+        boilerplate: what was left out when texts were compared.
+    """
+
+    texts: Mapping[str, int]
+    near: Mapping[int, Sequence[tuple[int, float]]]
+    boilerplate: Phrase | None
+
+
+def likeness(items: Sequence[Item], threshold: float = NEAR_DUPLICATE) -> Likeness:
+    """Compare all rows, without what many of them hold word for word."""
+    whole: dict[bytes, int] = {}
+    places = [whole.setdefault(fingerprint(item.text), len(whole)) for item in items]
+    first = [""] * len(whole)
+    for item, place in zip(items, places, strict=True):
+        first[place] = first[place] or item.text
+    stripped, boilerplate = without_boilerplate(first)
+    distinct: dict[bytes, int] = {}
+    alike = [distinct.setdefault(fingerprint(text), len(distinct)) for text in stripped]
+    kept = [""] * len(distinct)
+    for place, text in zip(alike, stripped, strict=True):
+        kept[place] = kept[place] or text
+    near: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for pair in similar_pairs(kept, threshold):
+        near[pair.first].append((pair.second, pair.jaccard))
+        near[pair.second].append((pair.first, pair.jaccard))
+    texts = {item.id: alike[place] for item, place in zip(items, places, strict=True) if first[place].strip()}
+    return Likeness(texts=texts, near=dict(near), boilerplate=boilerplate)
+
+
 def overlaps(
-    splits: Mapping[str, Sequence[Item]], threshold: float = NEAR_DUPLICATE
+    splits: Mapping[str, Sequence[Item]], like: Likeness | None = None
 ) -> dict[tuple[str, str], tuple[Overlap, ...]]:
     """The rows of later splits that stand in earlier ones, exactly or nearly.
 
     Args:
         splits: in the order train, dev, test; any two names will do.
+        like: how their rows were compared, where that was done before.
 
     Returns:
         (earlier split, later split) -> its overlapping rows, each with the nearest earlier row.
     """
     names = tuple(splits)
     rows = [(split, item) for split in names for item in splits[split]]
-    texts, near = _near_texts([item for _, item in rows], threshold)
-    first_in: dict[tuple[str, str], str] = {}
+    like = like or likeness([item for _, item in rows])
+    exact: dict[tuple[str, bytes], str] = {}
+    first_in: dict[tuple[str, int], str] = {}
     for split, item in rows:
-        first_in.setdefault((split, normalise(item.text)), item.id)
+        if item.id in like.texts:
+            exact.setdefault((split, fingerprint(item.text)), item.id)
+            first_in.setdefault((split, like.texts[item.id]), item.id)
     found: dict[tuple[str, str], list[Overlap]] = defaultdict(list)
     for split, item in rows:
-        text = normalise(item.text)
-        for earlier in names[: names.index(split)] if text else ():
-            same = first_in.get((earlier, text))
+        earlier_ones = names[: names.index(split)] if item.id in like.texts else ()
+        text = fingerprint(item.text) if earlier_ones else b""
+        for earlier in earlier_ones:
+            same = exact.get((earlier, text))
             if same is not None:
                 found[earlier, split].append(
                     Overlap(row_id=item.id, earlier_id=same, kind="exact", jaccard=1.0)
                 )
                 continue
-            others = ((first_in.get((earlier, texts[at])), similarity) for at, similarity in near[text])
+            place = like.texts[item.id]
+            others = (
+                (first_in.get((earlier, at)), sim) for at, sim in ((place, 1.0), *like.near.get(place, ()))
+            )
             alike = [(similarity, own) for own, similarity in others if own is not None]
             if alike:
                 similarity, own = max(alike, key=lambda pair: pair[0])
@@ -68,38 +117,26 @@ def overlaps(
     return {pair: tuple(listed) for pair, listed in found.items()}
 
 
-def _near_texts(
-    items: Sequence[Item], threshold: float
-) -> tuple[list[str], dict[str, list[tuple[int, float]]]]:
-    """The distinct texts, and for each the others near it as (position, similarity)."""
-    texts = list(dict.fromkeys(normalise(item.text) for item in items))
-    near: dict[str, list[tuple[int, float]]] = {text: [] for text in texts}
-    for pair in similar_pairs(texts, threshold):
-        near[texts[pair.first]].append((pair.second, pair.jaccard))
-        near[texts[pair.second]].append((pair.first, pair.jaccard))
-    return texts, near
-
-
 def exact_overlap_ids(train: Sequence[Item], test: Sequence[Item]) -> frozenset[str]:
     """Ids of the test rows whose text stands in train, case-folded and with normalised blanks."""
-    seen = {normalise(item.text) for item in train} - {""}
-    return frozenset(item.id for item in test if normalise(item.text) in seen)
+    seen = {fingerprint(item.text) for item in train} - {b""}
+    return frozenset(item.id for item in test if fingerprint(item.text) in seen)
 
 
-def cluster_rows(rows: Sequence[RowGroups], threshold: float = NEAR_DUPLICATE) -> list[Item]:
+def cluster_rows(rows: Sequence[RowGroups], like: Likeness | None = None) -> list[Item]:
     """The items with their cluster set: rows tied by a group value or by near-duplicate texts.
 
     A cluster is named after its group value where it has exactly one, otherwise after its first row
     (`cluster-<id>`). A row tied to no other keeps the cluster it came with.
     """
-    texts, near = _near_texts([row.item for row in rows], threshold)
-    first_with: dict[str, int] = {}
+    like = like or likeness([row.item for row in rows])
+    first_with: dict[int, int] = {}
     pairs: list[tuple[int, int]] = []
     for position, row in enumerate(rows):
-        text = normalise(row.item.text)
-        if text:
+        text = like.texts.get(row.item.id)
+        if text is not None:
             pairs.append((first_with.setdefault(text, position), position))
-    pairs += [(first_with[a], first_with[texts[b]]) for a in near for b, _ in near[a]]
+    pairs += [(first_with[a], first_with[b]) for a, near in like.near.items() for b, _ in near if a < b]
     by_value: dict[tuple[int, str], int] = {}
     for position, row in enumerate(rows):
         for column, value in enumerate(row.groups):
@@ -125,12 +162,25 @@ def shared_ngram_ids(items: Sequence[Item], words: int = 8) -> frozenset[str]:
     Words are runs of letters, digits and underscores. Their share of all rows tells text written row
     by row from text made of templates.
     """
-    holder: dict[tuple[str, ...], str] = {}
-    shared: set[str] = set()
+    runs: list[NDArray[np.uint64]] = []
     for item in items:
-        found = re.findall(r"\w+", item.text.casefold())
-        for gram in {tuple(found[i : i + words]) for i in range(len(found) - words + 1)}:
-            other = holder.setdefault(gram, item.id)
-            if other != item.id:
-                shared.update((other, item.id))
-    return frozenset(shared)
+        codes = [
+            zlib.crc32(word.encode("utf-8", "surrogatepass"))
+            for word in re.findall(r"\w+", item.text[:LONGEST].casefold())
+        ]
+        line = np.array(codes, dtype=np.uint64)
+        hashed = np.zeros(max(0, line.size - words + 1), dtype=np.uint64)
+        for offset in range(words if hashed.size else 0):
+            hashed = (hashed + line[offset : offset + hashed.size]) * np.uint64(0x9E3779B97F4A7C15)
+            hashed ^= hashed >> np.uint64(29)
+        runs.append(np.unique(hashed))
+    if not runs:
+        return frozenset()
+    everything = np.sort(np.concatenate(runs))
+    twice = everything[1:][everything[1:] == everything[:-1]]
+    if not twice.size:
+        return frozenset()
+    owners = np.repeat(np.arange(len(runs)), [run.size for run in runs])
+    line = np.concatenate(runs)
+    held = twice[np.minimum(np.searchsorted(twice, line), twice.size - 1)] == line
+    return frozenset(items[place].id for place in np.unique(owners[held]).tolist())

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.data.card import Card, parse_card
 from harness.data.digest import rows_digest
 from harness.data.gate import check, require_usable
-from harness.data.leakage import cluster_rows
+from harness.data.leakage import Likeness, cluster_rows, likeness
 from harness.data.lock import LOCK_FILE, check_lock
 from harness.data.problems import Problems
 from harness.data.rows import RowGroups, RowReader, read_rows
@@ -153,7 +153,8 @@ def load_file(path: str | Path, options: FileOptions) -> Evalset:
     """
     path = Path(path)
     rows, findings = read_file(path, options)
-    return _gated(_split_file(path.stem, cluster_rows(rows), options, findings))
+    like = likeness([row.item for row in rows])
+    return _gated(_split_file(path.stem, cluster_rows(rows, like), options, findings), like)
 
 
 def read_file(path: Path, options: FileOptions) -> tuple[list[RowGroups], list[Finding]]:
@@ -203,8 +204,8 @@ def _split_file(
     )
 
 
-def _gated(evalset: Evalset) -> Evalset:
-    findings = check(evalset)
+def _gated(evalset: Evalset, like: Likeness | None = None) -> Evalset:
+    findings = check(evalset, like=like)
     require_usable(f"The evalset '{evalset.name}'", findings)
     return replace(evalset, findings=(*evalset.findings, *findings))
 

@@ -18,7 +18,7 @@ _DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})(?!\d)")
 
 def has_email(text: str) -> bool:
     """An e-mail address is in the text."""
-    return _EMAIL.search(text) is not None
+    return "@" in text and _EMAIL.search(text) is not None
 
 
 def has_iban(text: str) -> bool:

@@ -153,6 +153,79 @@ def test_labels_that_differ_in_spelling_only() -> None:
     assert codes(clean(labels=labels))["label-spelling"] == "warning"
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ("Billing", "billing", "'Billing' (0 rows) and 'billing' (0 rows) differ in case"),
+        (
+            "pay",
+            "pay\u200b",
+            "'pay' (226 rows) and 'pay\\u200b' (0 rows) differ in characters that take no room",
+        ),
+        ("1", "1.0", "how a number is written"),
+        ("A  b", "A b", "blanks"),
+        ("\uff21\uff22", "AB", "the form of their characters"),
+        ("log-in", "log_in", "hyphens or underscores"),
+    ],
+)
+def test_look_alikes_are_named_with_their_rows_and_their_difference(one: str, other: str, words: str) -> None:
+    labels = (*clean().labels, Label(name=one), Label(name=other))
+    messages = [found.message for found in check(clean(labels=labels)) if found.code == "label-spelling"]
+    assert len(messages) == 1 and words in messages[0]
+
+
+@pytest.mark.parametrize("pair", [("+", "-"), ("007", "7"), ("-1", "1"), ("_", "-"), ("c", "c++")])
+def test_labels_of_signs_and_numbers_of_their_own_are_no_look_alikes(pair: tuple[str, str]) -> None:
+    labels = (*clean().labels, *(Label(name=name) for name in pair))
+    assert "label-spelling" not in codes(clean(labels=labels))
+
+
+def test_labels_that_read_like_a_missing_value_are_named() -> None:
+    labels = (*clean().labels, Label(name="NaN"))
+    [found] = [f for f in check(clean(labels=labels)) if f.code == "label-missing"]
+    assert "'NaN'" in found.message and found.severity == "warning"
+
+
+def test_a_text_that_names_its_label_is_found_out() -> None:
+    telling = {
+        part: tuple(replace(r, text=f"{r.text} queue: {r.label.upper()}") for r in rows(part, 40))
+        for part in ("learn", "choose", "judge")
+    }
+    evalset = clean(train=telling["learn"], dev=telling["choose"], test=telling["judge"])
+    [found] = [f for f in check(evalset) if f.code == "label-in-text"]
+    assert found.severity == "warning" and "120 of 120 rows name their own label" in found.message
+    both = clean(train=tuple(replace(r, text=f"{r.text} pay or login") for r in rows("learn", 40)))
+    assert "label-in-text" not in codes(both)
+
+
+def test_a_part_of_the_text_that_settles_the_label_is_found_out() -> None:
+    teams = {"pay": "Team Amber", "login": "Team Birch"}
+    evalset = clean(
+        train=tuple(replace(r, text=f"{teams[r.label]}\n\n{r.text}") for r in rows("learn", 40)),
+        dev=tuple(replace(r, text=f"{teams[r.label]}\n\n{r.text}") for r in rows("choose", 12)),
+        test=tuple(replace(r, text=f"{teams[r.label]}\n\n{r.text}") for r in rows("judge", 60)),
+    )
+    [found] = [f for f in check(evalset) if f.code == "label-settled"]
+    assert (
+        "The first part of the text ('Team Amber', 'Team Birch') settles the label in 112 of 112"
+        in found.message
+    )
+
+
+def test_where_one_cluster_swallows_a_split_the_cause_is_named() -> None:
+    message = "A user of the portal has sent a request through the web form on Monday, number {}"
+    alike = tuple(
+        Item(id=f"n{n}", text=message.format(n), label=("pay", "login")[n % 2], cluster="cluster-n0")
+        for n in range(40)
+    )
+    [found] = [f for f in check(clean(train=alike, dev=(), test=())) if f.code == "empty-split"]
+    assert found.message.startswith("The dev and test splits have no rows: 40 of 40 rows are near-duplicates")
+    assert (
+        "40 rows hold 'A user of the portal has sent a request" in found.message and "--text" in found.message
+    )
+    assert "near-duplicates" not in check(clean(dev=()))[0].message
+
+
 def test_clusters_torn_between_splits() -> None:
     one = Item(id="p", text="first of the pair", label="pay", cluster="acme")
     two = Item(id="q", text="a second and other text", label="pay", cluster="acme")

@@ -235,7 +235,7 @@ def test_one_class(tmp_path: Path) -> None:
 
 
 def test_too_few_rows_for_three_splits(tmp_path: Path) -> None:
-    assert "dev split has no rows" in refused(tmp_path, as_csv(table(2)))
+    assert "dev and test splits have no rows" in refused(tmp_path, as_csv(table(2)))
 
 
 def test_ragged_rows_empty_labels_and_duplicate_ids_all_at_once(tmp_path: Path) -> None:

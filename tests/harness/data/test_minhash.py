@@ -88,6 +88,24 @@ def test_empty_texts_are_in_no_pair() -> None:
     assert similar_pairs([], 0.5) == []
 
 
+def test_of_a_very_long_text_the_beginning_and_the_end_are_compared() -> None:
+    rng = np.random.default_rng(8)
+    heads = ["".join(rng.choice(list("abcdefgh "), size=6000)) for _ in range(2)]
+    texts = [heads[0] + "x" * 3_000_000 + heads[0], heads[0] + "y" * 50_000 + heads[0], heads[1] * 20]
+    assert [(pair.first, pair.second) for pair in similar_pairs(texts, 0.8)] == [(0, 1)]
+
+
+def test_what_is_looked_at_grows_with_the_texts_and_not_with_their_pairs(monkeypatch) -> None:
+    compared = []
+    monkeypatch.setattr("harness.data.minhash.jaccard", lambda a, b: compared.append(0) or 0.0)
+    counts = []
+    for size in (500, 2_000):
+        compared.clear()
+        similar_pairs(noisy_texts(size), 0.8)
+        counts.append(len(compared))
+    assert counts[1] < 6 * counts[0]  # pairs of all texts: 16 times as many
+
+
 def test_two_runs_agree() -> None:
     texts = noisy_texts(200)
     assert similar_pairs(texts, 0.6) == similar_pairs(texts, 0.6)
