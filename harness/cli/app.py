@@ -86,10 +86,10 @@ def run() -> None:
         _check_words()
         app()
     except UserError as error:
-        typer.echo(f"harness: {error}", err=True)
+        typer.echo(f"harness: {_shown(error)}", err=True)
         sys.exit(error.exit_code)
     except HarnessError as error:
-        typer.echo(f"harness: {error}", err=True)
+        typer.echo(f"harness: {_shown(error)}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo(f"harness: {stops.words}", err=True)
@@ -116,6 +116,13 @@ def _check_words() -> None:
         check_words([*sys.argv[1:], *own])
     except Unreadable as error:
         raise UsageError(f"An argument or a TOR_ variable cannot be used: {error}.") from error
+
+
+def _shown(error: HarnessError) -> str:
+    """An error as a terminal may print it: names and labels in it may come from somebody's file."""
+    from harness.wording import lines_of
+
+    return "\n".join(lines_of(str(error)))
 
 
 def _hush_libraries() -> None:

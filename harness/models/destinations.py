@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from harness.errors import ModelUnavailable
 
@@ -72,6 +72,7 @@ OWN_HOSTS: Mapping[str, tuple[str, ...]] = {
 OTHER_CREDENTIALS = frozenset(
     {"azure", "azure_ai", "bedrock", "databricks", "sagemaker", "vertex_ai", "watsonx"}
 )
+_SECRET = re.compile(r"key|token|secret|pass|auth|sig|^code$|credential", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -220,6 +221,14 @@ def _check_address(base: str) -> None:
             "An address holds no user name or password: plans are stored.",
             got=f"{parts.scheme}://...@{parts.hostname}",
             allowed="the address alone",
+            run="export TOR_API_KEY=...",
+        )
+    named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRET.search(name)]
+    if named:
+        raise ModelUnavailable(
+            "An address holds no key: plans are stored.",
+            got=f"{parts.scheme}://{parts.hostname}/...?{named[0]}=...",
+            allowed="the address without it",
             run="export TOR_API_KEY=...",
         )
 
