@@ -61,15 +61,23 @@ def capital(text: str) -> str:
 
 
 def in_plain_words(sentence: str, results: RunResults) -> str:
-    """A stored sentence with everyday names for the run's arms, cut where it would fill a page."""
-    shown = outside(sentence, MOST_OF_A_SENTENCE)
+    """A stored sentence with everyday names for the run's arms, cut where it would fill a page.
+
+    Only whole names are replaced, all in one pass: neither a longer name that begins like an arm's, nor what
+    was put in another's place.
+    """
     among = arm_ids(results)
-    for arm in sorted(among, key=lambda a: -len(str(a))):
-        name = plain_name(arm, among)
-        opening = rf"(?:^|(?<=[.!?] )){re.escape(one_line(str(arm)))}"
-        shown = re.sub(opening, capital(name).replace("\\", "\\\\"), shown)
-        shown = shown.replace(one_line(str(arm)), name)
-    return shown
+    names = {one_line(str(arm)): plain_name(arm, among) for arm in among}
+    if not names:
+        return outside(sentence, MOST_OF_A_SENTENCE)
+    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    whole = rf"(?P<opens>^|(?<=[.!?] ))?(?<![\w/@+.-])(?P<arm>{longest_first})(?![\w/@+-]|\.\w)"
+
+    def plain(found: re.Match[str]) -> str:
+        name = names[found["arm"]]
+        return name if found["opens"] is None else capital(name)
+
+    return outside(re.sub(whole, plain, one_line(sentence)), MOST_OF_A_SENTENCE)
 
 
 def arm_ids(results: RunResults) -> tuple[ArmId, ...]:

@@ -20,19 +20,23 @@ from tests.support.desk import Command, command
 from tests.support.scripted_server import Reply, ScriptedServer, error, scripted
 
 OWN_ENDPOINT = "TOR_API_KEY"
+
+
+def planted(start: str, place: str) -> str:
+    """A key as a provider makes them, put together here so that no file of the repository holds one."""
+    return f"{start}{place}{'0123456789abcdefABCDEF'}"
+
+
 IN_ENVIRONMENT = {
-    OWN_ENDPOINT: "tor-Environment0123456789abcdefghijklm",
-    "OPENAI_API_KEY": "sk-proj-Environment0123456789abcdefABCDEF",
-    "ANTHROPIC_API_KEY": "sk-ant-api03-Environment0123456789abcdef",
-    "GEMINI_API_KEY": "AIzaSyEnvironment0123456789abcdefghijk",
-    "AWS_SECRET_ACCESS_KEY": "wJalrEnvironmentXUtnFEMIbPxRfiCYEXAMPLE",
-    "HF_TOKEN": "hf_Environment0123456789abcdefghij",
+    OWN_ENDPOINT: planted("tor-", "Environment"),
+    "OPENAI_API_KEY": planted("sk-proj-", "Environment"),
+    "ANTHROPIC_API_KEY": planted("sk-ant-api03-", "Environment"),
+    "GEMINI_API_KEY": planted("AIzaSy", "Environment"),
+    "AWS_SECRET_ACCESS_KEY": planted("wJalrX", "Environment"),
+    "HF_TOKEN": planted("hf_", "Environment"),
 }
-IN_DOTENV = {
-    "MISTRAL_API_KEY": "Dotenv0123456789abcdefghijklmnop",
-    "AZURE_API_KEY": "azureDotenv0123456789abcdefghij01",
-}
-FOREIGN = "sk-or-v1-Foreign0123456789abcdef0123456789"
+IN_DOTENV = {"MISTRAL_API_KEY": planted("", "Dotenv"), "AZURE_API_KEY": planted("azure", "Dotenv")}
+FOREIGN = planted("sk-or-v1-", "Foreign")
 """A key of somebody else, as a gateway's error body shows it."""
 
 PLANTED = {**IN_ENVIRONMENT, **IN_DOTENV, "foreign": FOREIGN}

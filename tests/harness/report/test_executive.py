@@ -373,3 +373,12 @@ def rows_of(results: RunResults) -> list[tuple[Cell, ...]]:
     blocks = [block for part in paper(results).parts for block in part.blocks]
     (grid,) = [block for block in blocks if isinstance(block, Grid) and "first against second" in str(block)]
     return [row.cells for row in grid.table.rows]
+
+
+def test_only_whole_names_of_arms_are_put_into_plain_words() -> None:
+    """A model whose name begins or ends like an arm's is another one, and stays as it is."""
+    for other in (f"{CLASSICAL}-2", f"{CLASSICAL}/v2", f"{CLASSICAL}.1", f"un{CLASSICAL}"):
+        assert in_plain_words(f"Not {other} leads.", run_results()) == f"Not {other} leads."
+    assert in_plain_words(f"{CLASSICAL} leads. {CLASSICAL}, not {CLASSICAL}.", run_results()) == (
+        "The classical classifier leads. The classical classifier, not the classical classifier."
+    )
