@@ -298,7 +298,7 @@ class RunFolder:
         names = [*_ALWAYS, *(name for name in _SOMETIMES if (self.root / name).exists())]
         files = {name: _sha256(self.root / name) for name in names}
         if (self.root / JOURNAL).exists():
-            with self.journal(read_only=True) as journal:
+            with self.journal() as journal:  # opened to write: rows of an older journal get their digests
                 files[JOURNAL] = journal.content_digest()
         manifest = Manifest(
             run_id=self.run_id,

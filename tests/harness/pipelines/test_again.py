@@ -220,6 +220,35 @@ def test_a_lost_journal_is_not_asked_anew_in_silence(run: RunFolder, shop: Shop,
     assert len(shop.chat.asked) > asked
 
 
+def made_by_an_earlier_version(run: RunFolder) -> None:
+    """Take from a finished run what earlier versions did not write."""
+    db = sqlite3.connect(run.root / "journal.sqlite")
+    with db:
+        for table in ("outcomes", "settled"):
+            db.execute(f"ALTER TABLE {table} DROP COLUMN digest")
+        db.execute("DROP TABLE configs")
+    db.close()
+    results = json.loads((run.root / "results.json").read_text()) | {"schema": 1}
+    (run.root / "results.json").write_text(json.dumps(results))
+    manifest = json.loads((run.root / "manifest.json").read_text())
+    del manifest["files"]["journal.sqlite"], manifest["files"]["results.json"], manifest["sealed"]
+    (run.root / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_run_of_an_earlier_rule_is_decided_again_and_closed(
+    run: RunFolder, shop: Shop, tmp_path: Path
+) -> None:
+    before, asked = run.results(), len(shop.chat.asked)
+    made_by_an_earlier_version(run)
+    with pytest.raises(StoreError, match="of another version") as error:
+        closed_results(run)
+    assert error.value.run is not None and "score" in error.value.run and "--store" in error.value.run
+    assert rescore(run, context(tmp_path), "").verdict.answer == before.verdict.answer
+    store_again(run, context(tmp_path))
+    assert closed_results(run).verdict.answer == before.verdict.answer and run.changed() == ()
+    assert run.manifest() is not None and len(shop.chat.asked) == asked
+
+
 def test_a_journal_of_an_earlier_version_is_read_and_scored_and_not_asked_again(
     run: RunFolder, shop: Shop, tmp_path: Path
 ) -> None:
