@@ -49,8 +49,9 @@ $(MODELS): $(READY)
 screenshots: setup ## Draw the pictures of the documentation from the newest run
 	$(BIN)/python docs/screenshots.py
 
-bench: models ## Time what a user waits for: start-up and pages
+bench: models ## Time what a user waits for: start-up, tables and pages
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/pages.py
 
 bench-models: models ## Time training and answering on a CPU beside the usual ways (minutes to hours)

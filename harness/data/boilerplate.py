@@ -48,12 +48,14 @@ def without_boilerplate(texts: Sequence[str]) -> tuple[list[str], Phrase | None]
         return list(texts), None
     counts = np.zeros(_COUNTERS, dtype=np.uint32)
     for block in _blocks(texts):
-        counts += np.bincount(block.distinct(), minlength=_COUNTERS).astype(np.uint32)
+        buckets, texts_with = block.distinct()
+        counts[buckets] += texts_with
     if counts.max() < least:
         return list(texts), None
     found, rows, phrases = list(texts), 0, Counter[str]()
+    frequent = counts >= least
     for block in _blocks(texts):
-        for place, covered in block.covered(counts >= least):
+        for place, covered in block.covered(frequent):
             rows += 1
             own, taken = _split(texts[place][:_LONGEST], covered)
             phrases.update(taken[:_SHOWN_CHARS] for taken in taken[:3])
@@ -79,9 +81,11 @@ class _Block:
     buckets: Buckets
     owners: NDArray[np.int64]
 
-    def distinct(self) -> Buckets:
-        """The counters of all runs, each once a text."""
-        return np.unique(self.owners * _COUNTERS + self.buckets) % _COUNTERS
+    def distinct(self) -> tuple[Buckets, NDArray[np.uint32]]:
+        """The counters of all runs, and in how many texts each stands."""
+        once_a_text = np.unique(self.owners * _COUNTERS + self.buckets) % _COUNTERS
+        buckets, texts = np.unique(once_a_text, return_counts=True)
+        return buckets, texts.astype(np.uint32)
 
     def covered(self, frequent: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         """The places of texts with boilerplate, and which of their words are."""

@@ -176,11 +176,14 @@ def shared_ngram_ids(items: Sequence[Item], words: int = 8) -> frozenset[str]:
         runs.append(np.unique(hashed))
     if not runs:
         return frozenset()
-    everything = np.sort(np.concatenate(runs))
-    twice = everything[1:][everything[1:] == everything[:-1]]
-    if not twice.size:
-        return frozenset()
-    owners = np.repeat(np.arange(len(runs)), [run.size for run in runs])
-    line = np.concatenate(runs)
-    held = twice[np.minimum(np.searchsorted(twice, line), twice.size - 1)] == line
-    return frozenset(items[place].id for place in np.unique(owners[held]).tolist())
+    everything = np.concatenate(runs)
+    everything.sort()
+    twice = np.unique(everything[1:][everything[1:] == everything[:-1]])
+    del everything
+    return frozenset(
+        item.id
+        for item, run in zip(items, runs, strict=True)
+        if twice.size
+        and run.size
+        and (twice[np.minimum(np.searchsorted(twice, run), twice.size - 1)] == run).any()
+    )

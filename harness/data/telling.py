@@ -21,6 +21,7 @@ _WORDS = re.compile(r"[^\W_]+")
 _READ_CHARS = 8_000
 NEARLY_ALL = 0.9
 """From this share of the rows on, what names or settles the label is taken for a copy of it."""
+_CATEGORY_CHARS = 100
 _FEW_VALUES = 0.1
 """A part of the text with more distinct values than this share of the rows is no category."""
 
@@ -108,8 +109,10 @@ def settled_by_a_part(items: Sequence[Item]) -> Iterator[Given]:
         found: dict[str, Counter[str]] = defaultdict(Counter)
         for item in items:
             parts = item.text.split("\n\n")
-            if len(parts) > 1 and len(parts[end]) < 100:
+            if len(parts) > 1 and len(parts[end]) < _CATEGORY_CHARS:
                 found[parts[end]][item.label] += 1
+            if len(found) > _FEW_VALUES * len(items):
+                break
         told = sum(labels.most_common(1)[0][1] for labels in found.values())
         if 1 < len(found) <= _FEW_VALUES * len(items) and told > max(most, NEARLY_ALL * len(items)):
             yield Given(place=place, values=tuple(list(found)[:3]), rows=told)

@@ -106,6 +106,27 @@ def test_the_rate_of_change_from_which_another_arm_is_cheaper() -> None:
     assert "15.5 label changes a month on retrieve@p/served" in limit.sentence
 
 
+def test_labels_that_do_not_change_yet_have_a_rate_too() -> None:
+    slow = tuple(
+        replace(known, refit_s=360_000.0) if known.arm == CLASSICAL else known for known in grounds().arms
+    )
+    found = made(found=replace(grounds(), arms=slow), queries_per_month=10_000)  # no label change a month
+    (limit,) = of(found, "change rate")
+    assert "label changes a month on retrieve@p/served" in limit.sentence
+
+
+def test_facts_that_change_have_a_rate_and_none_where_there_are_no_facts() -> None:
+    """Without facts in it an answer cannot go stale, so nothing is said of their changing."""
+    slow = tuple(
+        replace(known, search_s_per_query=360.0) if known.arm == SERVED else known for known in grounds().arms
+    )
+    found = replace(grounds(), arms=slow)  # indexing 100 rows takes 10 h, $5 a change
+    changing = of(made(SERVED, found, knowledge_changes_per_month=1.0), "change rate")
+    assert any("changes of knowledge a month on classical@linear" in limit.sentence for limit in changing)
+    still = of(made(SERVED, found, knowledge_changes_per_month=0.0), "change rate")
+    assert not any("changes of knowledge" in limit.sentence for limit in still)
+
+
 def test_no_limit_is_claimed_where_a_cost_is_not_known() -> None:
     found = made(day_rate_usd=None)
     assert of(found, "volume") == [] and of(found, "change rate") == []

@@ -7,13 +7,14 @@ from decimal import Decimal
 
 from harness.measure.outlook import outlook
 from harness.outlook import Assumed, Outlook
-from harness.records import ArmId, PriceBasis
+from harness.records import ArmId, Fitted, Option, PriceBasis
 from harness.results import (
     Answer,
     LimitCheck,
     LimitKind,
     LimitState,
     MoreItems,
+    RouteDesign,
     RunResults,
     SeedResult,
     Verdict,
@@ -108,6 +109,20 @@ def test_risks_in_their_order() -> None:
     assert made(sure).biggest_risk.startswith("No test row is a question it is not meant for")
     tuned = accuracy(replace(own, verdict=decided(ship=TUNE)), TUNE, 0.78, 0.82)
     assert made(tuned).biggest_risk.startswith("tune@m is one training from one seed")
+
+
+def test_a_route_is_as_sure_as_the_training_it_begins_with() -> None:
+    way = ArmId(option=Option.ROUTE, model="tune+served")
+    run = results(verdict=decided(ship=way), data=OWN)
+    own = replace(run.arms[1], arm=way, fitted=Fitted(choices={}, seconds=0.0), seeds=())
+    design = RouteDesign(first=TUNE, then=SERVED, precision=0.9, threshold=0.8, kept=None)
+    routed = accuracy(replace(run, arms=(*run.arms, own), route=design), way, 0.78, 0.82)
+    assert made(routed).biggest_risk.startswith("tune@m is one training from one seed")
+    twice = tuple(SeedResult(seed=n, accuracy=share("accuracy", 0.8)) for n in (1, 2))
+    steady = replace(routed, arms=tuple(replace(a, seeds=twice) if a.arm == TUNE else a for a in routed.arms))
+    assert "one seed" not in made(steady).biggest_risk
+    untrained = replace(routed, route=replace(design, first=CLASSICAL))
+    assert "one seed" not in made(untrained).biggest_risk
 
 
 def test_a_month_that_is_mostly_assumed_is_a_risk() -> None:
