@@ -79,7 +79,7 @@ def check_words(words: Iterable[str]) -> None:
     """
     for word in words:
         if "\0" in word or not _is_text(word):
-            raise Unreadable(f"{ascii(word)[:80]} is no text in UTF-8")
+            raise Unreadable(f"{ascii(word)[:80]} is no text: it holds a NUL or half a character")
 
 
 def parse_yaml(text: str, *, numbers: bool = True) -> Any:

@@ -3,8 +3,8 @@
 Kappa's interval takes the agreement by chance as known, as Cohen's own standard error does (Cohen 1960, A
 coefficient of agreement for nominal scales), with Wilson's score interval (1927) of the observed agreement
 in place of a normal one. In simulations of 21 to 400 items, 2 to 7 labels and a kappa of 0.4 to 0.98 it
-covered 88 to 99 %, lowest where one disagreement is expected; the large-sample error of Fleiss, Cohen and
-Everitt (1969), which is zero where all items agree, covered 7 to 95 %.
+covered 91 to 99.7 % (1,500 samples a cell), lowest where one disagreement is expected; the large-sample
+error of Fleiss, Cohen and Everitt (1969), which is zero where all items agree, covered 7 to 95 %.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def no_run_is_left(folder: Path) -> None:
         (["--text", "nothing"], 1, ["nothing", "subject", "body"]),
         (["--label", "topic"], 1, ["topic", "queue"]),
         (["--label", "subject"], 2, ["label column 'subject' is among the text columns"]),
-        (["--encoding", "utf\0"], 2, ["no such encoding"]),
+        (["--encoding", "utf\0"], 2, ["is no text: it holds a NUL"]),
         (["--group", "firm"], 1, ["firm", "customer"]),
         (["--encoding", "klingon"], 2, ["klingon"]),
     ],
