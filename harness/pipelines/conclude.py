@@ -116,7 +116,7 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
         arms=tuple(arms),
         comparisons=_comparisons(arms, limits, scored, desk),
         limits=limits,
-        frontier_measured=any(arm.identity and arm.identity.location == "remote" for arm in arms),
+        frontier_measured=any(arm.hosted for arm in arms),
         cautions=_cautions(desk),
     )
     run = _Run(lock=folder.lock(), looks=looks, design=design)
