@@ -120,7 +120,7 @@ def main(sizes: list[int]) -> None:
                 ratio = one["seconds"] / medians["tune-or-retrieve"]["seconds"]
                 beyond = (one["grown"] - path.stat().st_size) / rows
                 print(
-                    f"{rows:9,} {way:18} {one['seconds']:8.1f} {rows / one['seconds']:9,.0f} {ratio:6.2f} "
+                    f"{rows:9,} {way:18} {one['seconds']:8.1f} {rows / one['seconds']:9,.0f} {ratio:6.3f} "
                     f"{one['peak_mib']:9,.0f} {beyond:28,.0f}",
                     flush=True,
                 )

@@ -20,6 +20,7 @@ from harness.arms.base import Explained, Material, items_digest, shared_time
 from harness.errors import DataError, MissingExtra
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import versions_of
+from harness.prompts.classification import clip
 from harness.records import ArmId, Fitted, Item, Outcome, Prediction, Timing
 
 Logits = NDArray[np.float64]
@@ -51,6 +52,7 @@ _LETTERS: dict[str, Any] = {
     "sublinear_tf": True,
     "min_df": 2,
 }
+_LONGEST = 8_000  # characters that are counted; a longer text keeps its beginning and its end
 _SVM: dict[str, Any] = {}
 _LOGISTIC: dict[str, Any] = {"max_iter": 1000}
 
@@ -74,7 +76,7 @@ class ClassicalArm:
         return {
             "arm": str(self.id),
             "candidates": [candidate.name for candidate in self._candidates()],
-            "tfidf": {"words": _WORDS, "letters": _LETTERS},
+            "tfidf": {"words": _WORDS, "letters": _LETTERS, "chars": _LONGEST},
             "heads": {"svm": _SVM, "logistic": _LOGISTIC},
             "embedding": model_facts(self._embedder.identity) if self._embedder else None,
             "seed": self._seed,
@@ -190,14 +192,18 @@ def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:
     fitted = []
     for counted in (TfidfVectorizer(**_WORDS), TfidfVectorizer(**_LETTERS)):
         with suppress(ValueError):  # no word, or no letter group, is left to count, as in texts of emoji
-            fitted.append(counted.fit(texts))
+            fitted.append(counted.fit(_cut(texts)))
     if not fitted:
         raise DataError(
             "The training texts give a classifier nothing to count.",
             got=f"no word, and no letter group that stands twice, in {len(texts):,} texts",
         )
-    transform: Callable[[Sequence[str]], Any] = make_union(*fitted).transform
-    return transform
+    union = make_union(*fitted)
+    return lambda texts: union.transform(_cut(texts))
+
+
+def _cut(texts: Sequence[str]) -> list[str]:
+    return [clip(text, _LONGEST) for text in texts]
 
 
 def _side_by_side(

@@ -24,6 +24,7 @@ from harness.models.safe_weights import refuse_lone_pickles
 from harness.models.settings import ModelSettings
 from harness.records import ModelIdentity
 
+_READ_CHARS = 20_000  # more than the 256 tokens that are read ever take; the tokenizer reads no megabytes
 _BATCH = 32
 _THREADS = 1
 
@@ -86,7 +87,7 @@ class TransformersEmbedding:
         self._torch.set_num_threads(self._threads)
         try:
             vectors = self._model.encode(
-                list(texts),
+                [text[:_READ_CHARS] for text in texts],
                 batch_size=_BATCH,
                 show_progress_bar=False,
                 convert_to_numpy=True,

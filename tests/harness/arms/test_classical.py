@@ -71,6 +71,17 @@ def test_texts_of_signs_only_are_told_apart_by_their_signs() -> None:
     assert isinstance(found, Prediction) and found.text == "sign_in"
 
 
+def test_of_a_very_long_text_the_beginning_and_the_end_are_counted() -> None:
+    rows = (
+        Item(id="1", text="refund the charge " + "x" * 9000, label="billing"),
+        Item(id="2", text="x" * 9000 + " charge the password", label="sign_in"),
+    )
+    arm = ClassicalArm(NAME, None, seed=1)
+    arm.fit(material(rows), None)
+    asked = [Item(id=own, text=text, label="") for own, text in (("t", "refund"), ("u", "password"))]
+    assert [o.text for o in arm.predict(asked) if isinstance(o, Prediction)] == ["billing", "sign_in"]
+
+
 def test_two_rows_are_enough_to_fit() -> None:
     rows = (
         Item(id="1", text="refund the charge", label="billing"),
