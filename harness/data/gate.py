@@ -33,6 +33,7 @@ SHOWN_IDS = 20
 
 REACH = "power"
 """The finding that says what the test rows can show; a run's own comparison says it better afterwards."""
+_TESTED = ("label-not-in-test", "thin-support-test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +81,20 @@ def check(
         *_power(evalset, limits),
         *_provenance(evalset),
     ]
+    return tuple(_sorted(found))
+
+
+def _sorted(found: Iterable[Finding]) -> list[Finding]:
     order = {"error": 0, "warning": 1, "note": 2}
-    return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+    return sorted(found, key=lambda finding: order[finding.severity])
 
 
 def of_what_is_left(evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS) -> tuple[Finding, ...]:
-    """The findings of a whole evalset, its power that of the rows that a limit left."""
-    power = {finding.code: finding for finding in _power(evalset, limits)}
-    return tuple(power.get(finding.code, finding) for finding in evalset.findings)
+    """The findings of a whole evalset, but what test rows can show is that of the rows that a limit left."""
+    left = {finding.code: finding for finding in (*_power(evalset, limits), *_tested(evalset, limits))}
+    own = (REACH, *_TESTED)
+    kept = [left.pop(f.code, f) for f in evalset.findings if f.code in left or f.code not in own]
+    return tuple(_sorted([*kept, *left.values()]))
 
 
 def require_usable(name: str, findings: Sequence[Finding]) -> None:
@@ -189,26 +196,33 @@ def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
         message = f"{len(unseen)} label(s) stand in test but not in train: {_some(unseen)}."
         rows = (item.id for item in evalset.test if item.label in set(unseen))
         yield _finding("label-only-in-test", "error", message, rows)
-    untested = sorted(set(evalset.label_names) - set(test))
-    if untested:
-        message = (
-            f"{len(untested)} label(s) have no test row, so nothing is measured on them: {_some(untested)}."
-        )
-        yield _finding("label-not-in-test", "warning", message)
-    yield from _support(train, test, limits)
-    yield from _spellings(evalset)
-
-
-def _support(train: Counter[str], test: Counter[str], limits: GateLimits) -> Iterable[Finding]:
-    for name, counts, least in (("train", train, limits.support_train), ("test", test, limits.support_test)):
-        thin = sorted(label for label, count in counts.items() if count < least)
-        if thin:
-            message = f"{len(thin)} label(s) have fewer than {least} {name} rows: {_some(thin)}."
-            yield _finding(f"thin-support-{name}", "warning", message)
+    yield from _support("train", train, limits.support_train)
+    yield from _tested(evalset, limits)
     if train and max(train.values()) / min(train.values()) > limits.imbalance:
         (most, many), (least_label, few) = train.most_common(1)[0], train.most_common()[-1]
         message = f"Labels are uneven in train: {many} rows of {most!a}, {few} of {least_label!a}."
         yield _finding("imbalance", "note", message)
+    yield from _spellings(evalset)
+
+
+def _tested(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
+    """Labels on which the test rows measure nothing, or next to nothing."""
+    test, labels = Counter(item.label for item in evalset.test), evalset.label_names
+    untested = sorted(set(labels) - set(test))
+    if untested:
+        message = (
+            f"{len(evalset.test):,} test rows do not measure {len(labels):,} labels: {len(untested):,} "
+            f"label(s) have no test row: {_some(untested)}."
+        )
+        yield _finding("label-not-in-test", "warning", message)
+    yield from _support("test", test, limits.support_test)
+
+
+def _support(name: str, counts: Counter[str], least: int) -> Iterable[Finding]:
+    thin = sorted(label for label, count in counts.items() if count < least)
+    if thin:
+        message = f"{len(thin)} label(s) have fewer than {least} {name} rows: {_some(thin)}."
+        yield _finding(f"thin-support-{name}", "warning", message)
 
 
 def _spellings(evalset: Evalset) -> Iterable[Finding]:

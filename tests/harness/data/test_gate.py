@@ -257,6 +257,21 @@ def test_what_a_limit_leaves_has_a_power_of_its_own() -> None:
     assert before.keys() == after.keys()
 
 
+def test_labels_that_a_limit_leaves_untested_are_counted() -> None:
+    whole = clean()
+    left = replace(whole, findings=check(whole), test=tuple(r for r in whole.test if r.label == "pay")[:4])
+    assert "label-not-in-test" not in {finding.code for finding in left.findings}
+    after = {finding.code: finding.message for finding in of_what_is_left(left)}
+    assert after["label-not-in-test"] == (
+        "4 test rows do not measure 2 labels: 1 label(s) have no test row: 'login'."
+    )
+    assert "1 label(s) have fewer than 5 test rows" in after["thin-support-test"]
+    again = replace(left, findings=of_what_is_left(left), test=whole.test)
+    assert {finding.code for finding in of_what_is_left(again)} == {
+        finding.code for finding in whole.findings
+    } | {"power"}
+
+
 def test_at_most_20_ids_are_named() -> None:
     [found] = [f for f in check(with_test(*(new(f"e{n}", "") for n in range(30)))) if f.code == "empty-text"]
     assert len(found.item_ids) == 20
