@@ -7,12 +7,22 @@ with several pytest workers: `pull` takes a lock.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.models.embedded import pull
 from harness.models.settings import cache_dir, wheel_dir
+
+
+@pytest.fixture(autouse=True)
+def folders_stay_importable() -> Iterator[None]:
+    """The command line, run inside a test, closes the working folder to Pythons that are started after it."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    yield
+    if before is None:
+        os.environ.pop("PYTHONSAFEPATH", None)
 
 
 @pytest.fixture(scope="session")

@@ -152,15 +152,15 @@ def test_the_forecast_reckons_every_served_arm_and_a_budget_needs_its_price(
     tmp_path: Path, server: ScriptedServer
 ):
     made = plan(tmp_path, server.address)
-    stated = preflight(made, context(tmp_path, "1000"))
+    stated = preflight(made, context(tmp_path, "1000")).arms
     assert sum(entry.usd or 0 for entry in stated) > 5
     with pytest.raises(OverBudget, match="forecast to cost more"):
         check_budget(stated, Decimal(1))
-    unstated = preflight(made, context(tmp_path, "1000", price=None))
+    unstated = preflight(made, context(tmp_path, "1000", price=None)).arms
     with pytest.raises(OverBudget, match="no price is known"):
         check_budget(unstated, Decimal(1000))
     check_budget(unstated, None)
-    check_budget(preflight(made, context(tmp_path, "1", price=f"{MODEL}=0/0")), Decimal(1))
+    check_budget(preflight(made, context(tmp_path, "1", price=f"{MODEL}=0/0")).arms, Decimal(1))
     assert server.requests == []
 
 
