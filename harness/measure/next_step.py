@@ -70,10 +70,10 @@ def _mend(scene: Scene) -> str:
     best = max(barred, key=lambda arm: arm.quality.accuracy.value or 0.0, default=None)
     against = [veto.reason for veto in verdict.vetoes if best is not None and veto.arm == best.arm]
     if best is None:
-        return f"Ship nothing yet: {verdict.ship_because} Mend that first, then run again."
+        return f"Ship nothing yet: {verdict.ship_because} Fix this first, then run again."
     return (
-        f"Ship nothing yet. {best.arm} comes nearest, and {' and '.join(against)}: mend that first, "
-        "with more labelled examples or another model, then run again."
+        f"Ship nothing yet. {best.arm} comes nearest: {'; '.join(against)}. Fix this first, with more "
+        "labelled examples or another model, then run again."
     )
 
 

@@ -94,7 +94,10 @@ def test_an_open_floor_asks_for_the_items_that_would_show_it() -> None:
 def test_where_nothing_may_be_shipped_the_veto_of_the_nearest_arm_is_mended() -> None:
     veto = Veto(arm=TUNE, reason="accuracy 12.0 % is under the floor of 50.0 %")
     found = made(results(verdict=decided(ship=None, vetoes=(veto,))))
-    assert "tune@m comes nearest, and accuracy 12.0 % is under the floor of 50.0 %" in found.next_step
+    assert (
+        "tune@m comes nearest: accuracy 12.0 % is under the floor of 50.0 %. Fix this first"
+        in found.next_step
+    )
     assert found.next_step_usd is None and found.decider == "product owner"
     assert "none keeps the limits" in found.biggest_risk
 
