@@ -15,14 +15,21 @@ import pytest
 from harness.models.embedded import pull
 from harness.models.settings import cache_dir, wheel_dir
 
+_CLOSED_AT_START = os.environ.get("PYTHONSAFEPATH")
+
+
+def _as_at_start() -> None:
+    os.environ.pop("PYTHONSAFEPATH", None)
+    if _CLOSED_AT_START is not None:
+        os.environ["PYTHONSAFEPATH"] = _CLOSED_AT_START
+
 
 @pytest.fixture(autouse=True)
 def folders_stay_importable() -> Iterator[None]:
-    """The command line, run inside a test, closes the working folder to Pythons that are started after it."""
-    before = os.environ.get("PYTHONSAFEPATH")
+    """The command line, run by a test or a long-lived fixture, closes the working folder to later Pythons."""
+    _as_at_start()
     yield
-    if before is None:
-        os.environ.pop("PYTHONSAFEPATH", None)
+    _as_at_start()
 
 
 @pytest.fixture(scope="session")
