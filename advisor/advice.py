@@ -13,8 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from advisor.rubric import Option
-from advisor.use_case import DatedRate, UseCase
+from advisor.case import DatedRate, UseCase
+from advisor.rubric.rubric import Option
 
 
 class Answer(StrEnum):

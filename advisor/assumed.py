@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from advisor.cost.money import ExchangeRate, to_usd
-from advisor.use_case import Task, UseCase, facts_needed
+from advisor.case import Task, UseCase, facts_needed
+from advisor.money.money import ExchangeRate, to_usd
 
 
 class Scenario(StrEnum):

@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.assumed import Inputs, Scenario
-from advisor.cost.break_even import FixedCost, break_even
-from advisor.cost.ledger import total_usd
-from advisor.cost.machines import HOURS_PER_MONTH
-from advisor.cost.serving import monthly_capacity
-from advisor.cost.tco import Tco, total_cost
+from advisor.case import UseCase, must_self_host
 from advisor.economics import (
     Market,
     load_of,
@@ -25,8 +21,12 @@ from advisor.economics import (
     runs_own_model,
     setting_of,
 )
-from advisor.rubric import Option
-from advisor.use_case import UseCase, must_self_host
+from advisor.money.break_even import FixedCost, break_even
+from advisor.money.ledger import total_usd
+from advisor.money.machines import HOURS_PER_MONTH
+from advisor.money.serving import monthly_capacity
+from advisor.money.tco import Tco, total_cost
+from advisor.rubric.rubric import Option
 
 SEED = 20261123
 LEVEL = 0.9
@@ -124,7 +124,7 @@ def _fixed(own: Tco, rival: Tco, horizon: Decimal) -> Decimal | None:
 def _simulated(sides: Mapping[Scenario, _Side]) -> tuple[float | None, float | None, float | None]:
     import numpy as np
 
-    from advisor.cost.sensitivity import BreakEvenRanges, Range, known, simulate_break_even
+    from advisor.money.sensitivity import BreakEvenRanges, Range, known, simulate_break_even
 
     def spread(name: str) -> Range | None:
         values = [getattr(side, name) for side in sides.values()]

@@ -16,11 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from advisor.cost.money import CURRENCIES
-from advisor.errors import CaseError
-from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
-from advisor.reading import Unreadable, parse_yaml, read_text
-from advisor.use_case import (
+from advisor.case import (
     Ask,
     DatedRate,
     DayShape,
@@ -34,6 +30,10 @@ from advisor.use_case import (
     asks,
     must_self_host,
 )
+from advisor.errors import CaseError
+from advisor.money.money import CURRENCIES
+from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
+from advisor.reading import Unreadable, parse_yaml, read_text
 
 _ENUMS: dict[str, type[StrEnum]] = {
     "task": Task,

@@ -16,8 +16,8 @@ _PLAIN_FLAGS = {"--json", "--verbose", "-v"}
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; errors a user can fix are printed without a traceback."""
-    from advisor.cost.errors import CostError
     from advisor.errors import CaseError
+    from advisor.money.errors import CostError
 
     arguments = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):

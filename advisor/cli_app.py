@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from advisor.base_models_cli import models
+from advisor.base_models.cli import models
 from advisor.commands import CommandPrices, as_json_text, assess_text, cost_text_of
 
 app = typer.Typer(

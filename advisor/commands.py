@@ -13,16 +13,16 @@ from pathlib import Path
 
 from advisor.advice import Advice, plain
 from advisor.assumed import load_assumptions, rates
-from advisor.bands import load_bands
+from advisor.case import UseCase
 from advisor.case_file import numbers_read, parse_case, read_case_text
-from advisor.cost.money import from_usd, typed
 from advisor.economics import Market
 from advisor.errors import CaseError
+from advisor.money.money import from_usd, typed
 from advisor.prices import PriceOptions, open_book, price_sheet
 from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
-from advisor.rubric import load_rubric
-from advisor.use_case import UseCase
+from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import load_rubric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

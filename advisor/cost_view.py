@@ -9,17 +9,17 @@ from decimal import Decimal
 from advisor.advice import MoneySpan, Veto
 from advisor.assumed import AssumedRange, Scenario, assumed_in, rates, resolve
 from advisor.break_even_view import BreakEvenRow, break_even_row
-from advisor.cost.ledger import LedgerLine
-from advisor.cost.money import format_money, from_usd
-from advisor.cost.tco import Against, against
+from advisor.case import UseCase
 from advisor.economics import Market, option_tco
+from advisor.money.ledger import LedgerLine
+from advisor.money.money import format_money, from_usd
+from advisor.money.tco import Against, against
 from advisor.numbers import figure
 from advisor.predict import incumbent_tco, incumbent_usd_per_1k, running_per_1k, stand_ins
-from advisor.rubric import Option, load_rubric
+from advisor.rubric.rubric import Option, load_rubric
+from advisor.rubric.vetoes import vetoes
 from advisor.swing_view import CostSwing, cost_swings
 from advisor.text import ascii_safe
-from advisor.use_case import UseCase
-from advisor.vetoes import vetoes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

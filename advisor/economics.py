@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from advisor.assumed import Assumptions, Inputs, Scenario, days
-from advisor.cost.ledger import LedgerLine, PriceBasis, line, query_cost, scaled
-from advisor.cost.machines import Machine, find_machine
-from advisor.cost.price import Price
-from advisor.cost.serving import FLAT_DAY, OFFICE_DAY, Fleet, Load, Scaling, month_line, serve, usd_per_1k
-from advisor.cost.tco import OptionCosts, Setting, Tco, total_cost
-from advisor.cost.training import Labels, OwnTraining, label_lines, training_lines
-from advisor.cost.usage import CountedBy, Usage
-from advisor.rubric import Option
-from advisor.use_case import DayShape, Task, UseCase, facts_needed, prompts_own_model
+from advisor.case import DayShape, Task, UseCase, facts_needed, prompts_own_model
+from advisor.money.ledger import LedgerLine, PriceBasis, line, query_cost, scaled
+from advisor.money.machines import Machine, find_machine
+from advisor.money.price import Price
+from advisor.money.serving import FLAT_DAY, OFFICE_DAY, Fleet, Load, Scaling, month_line, serve, usd_per_1k
+from advisor.money.tco import OptionCosts, Setting, Tco, total_cost
+from advisor.money.training import Labels, OwnTraining, label_lines, training_lines
+from advisor.money.usage import CountedBy, Usage
+from advisor.rubric.rubric import Option
 
 CLASSICAL_MACHINE = "cpu-2"
 WHOLE_PROMPT_TOKENS = 200_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.cost.errors import CostError
+from advisor.money.errors import CostError
 
 
 class AdvisorError(CostError):

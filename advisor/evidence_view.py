@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from advisor.errors import CaseError
 from advisor.evidence import NOT_MEASURED_HERE, Evidence, load_evidence
-from advisor.rubric import load_rubric
+from advisor.rubric.rubric import load_rubric
 from advisor.text import ascii_safe
 
 

@@ -14,18 +14,11 @@ from typing import Any
 
 from advisor.advice import Answer, Flip, OpenQuestion
 from advisor.assumed import Scenario, resolve
+from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, asks
 from advisor.economics import Market, without_changes
 from advisor.numbers import figure
-from advisor.rubric import Option, Rubric
-from advisor.scoring import Scores, pair_answer, score
-from advisor.use_case import (
-    GeneralModel,
-    Problem,
-    Residency,
-    Task,
-    UseCase,
-    asks,
-)
+from advisor.rubric.rubric import Option, Rubric
+from advisor.rubric.scoring import Scores, pair_answer, score
 
 Outcome = tuple[Option | None, Answer]
 GRID = 10

@@ -13,12 +13,12 @@ from typing import Any
 
 import typer
 
+from advisor.case import Ask, Problem, Task, UseCase, asks, facts_needed
 from advisor.case_file import _BOOLS as YES_NO
 from advisor.case_file import _ENUMS as CHOICES
 from advisor.case_file import build_case, dump_case, load_case, numbers_read, read_field
 from advisor.errors import CaseError
 from advisor.reading import parse_yaml
-from advisor.use_case import Ask, Problem, Task, UseCase, asks, facts_needed
 
 INTRO = "Enter skips a question, ? says what is allowed, q stops; answers are kept in {path}."
 

@@ -8,10 +8,7 @@ from decimal import Decimal
 
 from advisor.advice import MoneySpan, Payback, Prediction, Span
 from advisor.assumed import Inputs, Scenario, rates, resolve
-from advisor.bands import Bands, expected_accuracy
-from advisor.cost.ledger import PriceBasis, line, total_usd
-from advisor.cost.money import to_usd
-from advisor.cost.tco import OptionCosts, Tco, against, total_cost
+from advisor.case import UseCase, facts_needed
 from advisor.economics import (
     WHOLE_PROMPT_TOKENS,
     Market,
@@ -24,9 +21,12 @@ from advisor.economics import (
     setting_of,
     stand_in,
 )
-from advisor.rubric import Option
+from advisor.money.ledger import PriceBasis, line, total_usd
+from advisor.money.money import to_usd
+from advisor.money.tco import OptionCosts, Tco, against, total_cost
+from advisor.rubric.bands import Bands, expected_accuracy
+from advisor.rubric.rubric import Option
 from advisor.stats_light import wilson
-from advisor.use_case import UseCase, facts_needed
 
 CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from advisor.assumed import Assumptions, Scenario, rates
-from advisor.cost.machines import load_machines
-from advisor.cost.price import DatedRates, LongContext, Rates, Schedule
-from advisor.cost.price_book import PriceBook, PriceLayer
-from advisor.cost.price_file import WrittenPrices, load_price_file, parse_override
-from advisor.cost.price_sources import GenaiPrices, load_genai_prices
+from advisor.case import UseCase
 from advisor.economics import PriceSheet
-from advisor.use_case import UseCase
+from advisor.money.machines import load_machines
+from advisor.money.price import DatedRates, LongContext, Rates, Schedule
+from advisor.money.price_book import PriceBook, PriceLayer
+from advisor.money.price_file import WrittenPrices, load_price_file, parse_override
+from advisor.money.price_sources import GenaiPrices, load_genai_prices
 
 SNAPSHOT_MODELS = (
     "openai/gpt-6-luna",
@@ -67,7 +67,7 @@ class PriceOptions:
 def open_book(options: PriceOptions, case: UseCase | None = None) -> PriceBook:
     """Overrides, the price file, the snapshot while it holds, the public data set.
 
-    The cross-check is left out here (it reads a large file); `advisor.cost.price_sources.load_price_book`
+    The cross-check is left out here (it reads a large file); `advisor.money.price_sources.load_price_book`
     has it.
 
     Raises:

@@ -23,13 +23,13 @@ from advisor.advice import (
     plain,
 )
 from advisor.assumed import Assumptions, Scenario, assumed_in, resolve
-from advisor.bands import Bands
+from advisor.case import Task, UseCase, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import Judge, find_flips, find_open_questions
 from advisor.predict import incumbent_total_per_1k, incumbent_usd_per_1k, predict, stand_ins
-from advisor.rubric import Option, Rubric
-from advisor.scoring import Scores, band_of, between, combines, contributions, pair_answer
-from advisor.use_case import Task, UseCase, facts_needed, must_self_host
+from advisor.rubric.bands import Bands
+from advisor.rubric.rubric import Option, Rubric
+from advisor.rubric.scoring import Scores, band_of, between, combines, contributions, pair_answer
 
 EVALUATION_SHARE = 0.3
 """Of the examples at hand, what is set aside for evaluation."""
@@ -271,7 +271,7 @@ def _cannot_say(scores: Scores) -> str:
 
 
 def _price_lines(market: Market) -> tuple[str, ...]:
-    from advisor.cost.ledger import source_of
+    from advisor.money.ledger import source_of
 
     lines = []
     for price in dict.fromkeys(p.requested for p in market.sheet.api.values()):

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from advisor.assumed import Inputs
+from advisor.case import UseCase
 from advisor.economics import Market, option_tco
-from advisor.rubric import Option
-from advisor.use_case import UseCase
+from advisor.rubric.rubric import Option
 
 _INPUTS = (
     "queries_per_month",
@@ -46,7 +46,7 @@ class CostSwing:
 
 def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[CostSwing, ...]:
     """The swings that move the cost at all, largest first."""
-    from advisor.cost.sensitivity import Range, swings
+    from advisor.money.sensitivity import Range, swings
 
     assumed = {r.key.split(":")[0]: r for r in inputs.assumed}
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from advisor.advice import Advice, Answer, MoneySpan, OptionAdvice, Prediction, Span
 from advisor.assumed import rates
-from advisor.cost.money import format_money, from_usd
+from advisor.money.money import format_money, from_usd
 from advisor.numbers import figure
 
 WIDTH = 96

@@ -30,12 +30,12 @@ from numpy.typing import NDArray
 from advisor.stats.paired import Relation
 from advisor.stats.power import Design
 from advisor.stats.special import two_sided_z
-from harness.decide import Case, decide, pairs_to_compare
-from harness.measure.compare import compared
-from harness.measure.limit_checks import accuracy_check
-from harness.plan import DecisionPlan
-from harness.records import ArmId, Estimate, Fitted, Option, PriceBasis
-from harness.results import Answer, ArmResult, Comparison, Cost, Latency, LimitState, Money, Quality
+from harness.bakeoff.compare import compared
+from harness.bakeoff.decide import Case, decide, pairs_to_compare
+from harness.bakeoff.limit_checks import accuracy_check
+from harness.bakeoff.plan import DecisionPlan
+from harness.bakeoff.results import Answer, ArmResult, Comparison, Cost, Latency, LimitState, Money, Quality
+from harness.core.records import ArmId, Estimate, Fitted, Option, PriceBasis
 
 Bools = NDArray[np.bool_]
 

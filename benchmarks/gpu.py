@@ -32,16 +32,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.plan import build_plan
+from harness.bakeoff.tuning_job import export_job
 from harness.cli.options import make_context
+from harness.core.context import Quiet
 from harness.models.base import ChatRequest
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
-from harness.pipelines.context import Quiet
-from harness.pipelines.evalset import load_rows
-from harness.pipelines.jobs import export_job
-from harness.plan import build_plan
-from harness.prompts.classification import answer_text, tune_messages
-from harness.training.export.launch_files import vllm_words
+from harness.shipping.export.launch_files import vllm_words
+from harness.tasks.classification import answer_text, tune_messages
 from harness.training.recipe import Hardware, choose_recipe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

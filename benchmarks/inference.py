@@ -28,16 +28,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.plan import build_plan
 from harness.cli.options import make_context
+from harness.core.context import Quiet
+from harness.core.records import Failure, Item
 from harness.models.base import ChatRequest
+from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
-from harness.models.transformers_chat import TransformersChat
-from harness.pipelines.context import Quiet
-from harness.pipelines.evalset import load_rows
-from harness.plan import build_plan
-from harness.prompts.classification import PromptLimits, answer_text, tune_messages
-from harness.records import Failure, Item
+from harness.tasks.classification import PromptLimits, answer_text, tune_messages
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

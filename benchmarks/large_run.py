@@ -14,14 +14,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from advisor.cost.usage import CountedBy, Usage
-from harness.environment import describe_environment
-from harness.journal import Journal, Lane, Pass
-from harness.pipelines.conclude import conclude_and_store
-from harness.pipelines.context import Context, Quiet
-from harness.pipelines.evalset import facts_of
-from harness.plan import build_plan
-from harness.records import (
+from advisor.money.usage import CountedBy, Usage
+from harness.bakeoff.evalset import facts_of
+from harness.bakeoff.journal import Journal, Lane, Pass
+from harness.bakeoff.plan import build_plan
+from harness.bakeoff.run_folder import RunFolder, create_run
+from harness.core.context import Context, Quiet
+from harness.core.environment import describe_environment
+from harness.core.records import (
     ArmId,
     Evalset,
     Fitted,
@@ -34,7 +34,7 @@ from harness.records import (
     Settled,
     Timing,
 )
-from harness.store import RunFolder, create_run
+from harness.recommendation.conclude import conclude_and_store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LABELS = tuple(f"queue_{number:02d}" for number in range(77))

@@ -20,17 +20,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.bakeoff.tuners import recipe_for
 from harness.cli.options import make_context
+from harness.core.context import Quiet
+from harness.core.records import Conversation, Evalset, Failure, Item, Recipe
 from harness.models.base import ChatRequest
+from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
-from harness.models.transformers_chat import TransformersChat
-from harness.pipelines.context import Quiet
-from harness.pipelines.evalset import load_rows
-from harness.pipelines.tuners import recipe_for
-from harness.plan import ExperimentPlan, build_plan
-from harness.prompts.classification import answer_text, tune_messages
-from harness.records import Conversation, Evalset, Failure, Item, Recipe
+from harness.tasks.classification import answer_text, tune_messages
 from harness.training.loading import load_base, tools
 from harness.training.quiet import quiet
 from harness.training.trl_trainer import Job, total_steps, train

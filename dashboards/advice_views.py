@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from advisor.advice import Advice, Answer, Contribution, OptionAdvice, Prediction
 from advisor.numbers import figure
-from advisor.rubric import Option as AdvisedOption
+from advisor.rubric.rubric import Option as AdvisedOption
 from advisor.text import money_span
 from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Spec, intervals
-from harness.records import Option
+from harness.core.records import Option
+from harness.core.wording import MISSING, UNKNOWN, milliseconds, one_line, percent
 from harness.report.palette import OPTION_COLOURS
 from harness.report.view import Cell, Column, Row, Table
-from harness.wording import MISSING, UNKNOWN, milliseconds, one_line, percent
 
 ANSWERS = {
     Answer.RETRIEVE: "Retrieve",

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Line, Spec, intervals, lines
 from dashboards.theme import dash_of
-from harness.diagnosis import ArmDiagnosis
-from harness.records import ArmId, Estimate
+from harness.bakeoff.diagnosis import ArmDiagnosis
+from harness.bakeoff.results import ArmResult, LabelResult
+from harness.core.records import ArmId, Estimate
+from harness.core.wording import MISSING, busy_mark, busy_words, decimal, milliseconds, one_line, percent
 from harness.report.palette import NEUTRAL, colour_of
 from harness.report.tables import timing_notes
 from harness.report.view import Cell, Column, Row, Table
-from harness.results import ArmResult, LabelResult
-from harness.wording import MISSING, busy_mark, busy_words, decimal, milliseconds, one_line, percent
 
 SHARES = (0.0, 1.0)
 

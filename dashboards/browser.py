@@ -8,8 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import markup, state
-from harness.errors import UserError
-from harness.pipelines.browse import (
+from harness.bakeoff.browse import (
     FAILED,
     INVALID,
     BrowsedItem,
@@ -19,12 +18,13 @@ from harness.pipelines.browse import (
     read_marks,
     read_page,
 )
-from harness.pipelines.pages import RunPage, stamp_of
-from harness.records import ArmId
+from harness.bakeoff.results import RunResults
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.errors import UserError
+from harness.core.records import ArmId
+from harness.core.wording import decimal, lines_of, milliseconds, one_line
 from harness.report.palette import colour_of
-from harness.results import RunResults
-from harness.store import RunFolder
-from harness.wording import decimal, lines_of, milliseconds, one_line
+from harness.report.run_view import RunPage, stamp_of
 
 EACH = 10
 ANY = "any"

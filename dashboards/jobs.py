@@ -22,9 +22,9 @@ from datetime import datetime
 from pathlib import Path
 
 from advisor.reading import read_json
-from harness.errors import StoreError, UserError
-from harness.plan import parse_plan
-from harness.store import list_runs, write_atomically
+from harness.bakeoff.plan import parse_plan
+from harness.bakeoff.run_folder import list_runs, write_atomically
+from harness.core.errors import StoreError, UserError
 
 HOME = ".pages"
 WAITS = "waits for "

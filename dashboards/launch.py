@@ -16,14 +16,14 @@ import streamlit as st
 from advisor.case_file import parse_case
 from dashboards import jobs, markup, pieces, state
 from dashboards.jobs import JobState
+from harness.bakeoff.plan import dump_plan
+from harness.bakeoff.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft_plan
+from harness.core.errors import UserError
+from harness.core.records import Option
+from harness.core.wording import one_line, seconds
 from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
 from harness.data.table import TableForm, read_table
-from harness.errors import UserError
-from harness.pipelines.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft_plan
-from harness.plan import dump_plan
-from harness.records import Option
-from harness.wording import one_line, seconds
 
 POLL_S = 2.0
 FAST = ("floor", "classical")

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from dashboards.spec import PERCENT, Axis, Interval, Line, Spec, intervals, lines
 from dashboards.theme import dash_of
-from harness.curve_records import LearningCurve
-from harness.records import ArmId, Artefact
+from harness.bakeoff.results import ArmResult
+from harness.core.records import ArmId, Artefact
+from harness.core.wording import bounds, one_line, percent
+from harness.curve.records import LearningCurve
 from harness.report.palette import colour_of
-from harness.results import ArmResult
-from harness.wording import bounds, one_line, percent
 
 SHARES = (0.0, 1.0)
 

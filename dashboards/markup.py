@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import assert_never
 
+from harness.core.wording import lines_of, one_line
 from harness.report.view import Block, Bullets, Cell, Column, Command, Fact, Row, Sentence, Table, Verbatim
-from harness.wording import lines_of, one_line
 
 _ROW_MARKS = {">": "ship", "x": "vetoed"}
 

@@ -10,14 +10,9 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from dashboards.spec import AXIS_PX, PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
-from harness.outlook import Amount, ArmOutlook, BreakEvenCurve, Business, HostedOutlook, Outlook
-from harness.records import ArmId, CostLine
-from harness.report.money import BUSY_MONEY
-from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
-from harness.report.tables import line_cells, line_columns, source_notes
-from harness.report.view import Cell, Column, Row, Table
-from harness.results import ArmResult
-from harness.wording import (
+from harness.bakeoff.results import ArmResult
+from harness.core.records import ArmId, CostLine
+from harness.core.wording import (
     MISSING,
     UNKNOWN,
     USD,
@@ -28,6 +23,11 @@ from harness.wording import (
     one_line,
     percent,
 )
+from harness.money.records import Amount, ArmOutlook, BreakEvenCurve, Business, HostedOutlook, Outlook
+from harness.report.money import BUSY_MONEY
+from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
+from harness.report.tables import line_cells, line_columns, source_notes
+from harness.report.view import Cell, Column, Row, Table
 
 VETOED = "vetoed"
 OUTCOMES = {

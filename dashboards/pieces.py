@@ -12,12 +12,12 @@ import streamlit as st
 
 from dashboards import markup, state
 from dashboards.spec import Spec
-from harness.errors import UserError
-from harness.pipelines.pages import RunPage, progress_of
+from harness.bakeoff.results import RunResults
+from harness.bakeoff.run_lock import holder_of
+from harness.core.errors import UserError
+from harness.core.wording import one_line
+from harness.report.run_view import RunPage, progress_of
 from harness.report.view import Bullets, Command, Fact, Section, Table
-from harness.results import RunResults
-from harness.run_lock import holder_of
-from harness.wording import one_line
 
 _STATES = {
     "complete": ("complete", "complete"),

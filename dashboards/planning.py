@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from harness.pipelines.advising import CaseRequest, plan_case
-from harness.pipelines.case_report import CaseReport, advised
-from harness.pipelines.context import Context
-from harness.pipelines.planning import EMBEDDED_CHAT
-from harness.plan import dump_plan
+from harness.bakeoff.advising import CaseRequest, plan_case
+from harness.bakeoff.plan import dump_plan
+from harness.bakeoff.planning import EMBEDDED_CHAT
+from harness.core.context import Context
+from harness.report.case_report import CaseReport, advised
 from harness.report.export_case import write_case_report
 
 

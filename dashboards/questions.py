@@ -11,17 +11,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
+from advisor.case import DayShape, GeneralModel, Licence, Problem, Residency, Task, UseCase, asks
 from advisor.case_file import build_case
-from advisor.use_case import (
-    DayShape,
-    GeneralModel,
-    Licence,
-    Problem,
-    Residency,
-    Task,
-    UseCase,
-    asks,
-)
 
 Way = Literal["choice", "choices", "yes or no", "steps", "money", "text", "words"]
 NOT_KNOWN = "not known"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from harness.bakeoff.run_folder import RunFolder, list_runs
+from harness.core.context import Context, Quiet
 from harness.models.settings import cache_dir
-from harness.pipelines.context import Context, Quiet
-from harness.pipelines.pages import RunPage, open_page, stamp_of
-from harness.store import RunFolder, list_runs
+from harness.report.run_view import RunPage, open_page, stamp_of
 
 KEY = "run"
 

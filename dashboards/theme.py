@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.records import ArmId
+from harness.core.records import ArmId
 
 GROUNDS = {"light": "#ffffff", "dark": "#11161c"}
 

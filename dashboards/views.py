@@ -1,6 +1,6 @@
 """Run records as charts: what is drawn where, in which colour, in which words. Pure.
 
-A chart shows fields of records and nothing else; words come from `harness.wording`.
+A chart shows fields of records and nothing else; words come from `harness.core.wording`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.spec import DOLLARS, PERCENT, POINTS, Axis, Interval, Line, Spec, intervals, lines
-from harness.records import ArmId, Estimate, Option, PriceBasis
+from harness.bakeoff.results import ArmResult, Comparison, RouteDesign, RoutePoint, RunResults
+from harness.core.records import ArmId, Estimate, Option, PriceBasis
+from harness.core.wording import MISSING, bounds, marked_money, money, one_line, percent, points
 from harness.report.palette import OPTION_COLOURS, colour_of
-from harness.results import ArmResult, Comparison, RouteDesign, RoutePoint, RunResults
-from harness.wording import MISSING, bounds, marked_money, money, one_line, percent, points
 
 
 def in_words(estimate: Estimate) -> str:

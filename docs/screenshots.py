@@ -18,11 +18,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from harness.pipelines.pages import open_page  # noqa: E402
+from harness.bakeoff.run_folder import list_runs  # noqa: E402
 from harness.report.executive import run_paper  # noqa: E402
 from harness.report.palette import OPTION_COLOURS  # noqa: E402
 from harness.report.pdf.render import paper_data  # noqa: E402
-from harness.store import list_runs  # noqa: E402
+from harness.report.run_view import open_page  # noqa: E402
 from tests.support.browser import Served, faults, missing, open_browser, resize, settled  # noqa: E402
 
 PAGES = ("advise", "verdict", "quality", "latency", "cost", "route", "runs", "export")

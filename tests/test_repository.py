@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from advisor.case_file import parse_case
+from harness.bakeoff.plan import parse_plan
 from harness.data.card import parse_card
-from harness.plan import parse_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_LINES = 650

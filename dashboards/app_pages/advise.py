@@ -9,23 +9,23 @@ from pathlib import Path
 import streamlit as st
 
 from advisor.advice import Advice
-from advisor.bands import load_bands
+from advisor.case import UseCase, asks_for_labels
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.commands import CommandPrices, open_market
-from advisor.cost.errors import CostError
-from advisor.cost.money import CURRENCIES
 from advisor.errors import CaseError
+from advisor.money.errors import CostError
+from advisor.money.money import CURRENCIES
 from advisor.numbers import figure
 from advisor.recommend import Basis, recommend
-from advisor.rubric import load_rubric
-from advisor.use_case import UseCase, asks_for_labels
+from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import load_rubric
 from dashboards import advice_views, launch, markup, pieces, questions, state
 from dashboards.markup import Figure
 from dashboards.planning import plan_text, prediction_pdf
 from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
+from harness.core.wording import one_line, percent
 from harness.data.load import builtin_evalsets
 from harness.report.case_parts import NOT_BUILT
-from harness.wording import one_line, percent
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BLANK = "a blank form"

@@ -12,14 +12,14 @@ import streamlit as st
 
 from dashboards import markup, money_views, pieces, state
 from dashboards.markup import Figure
-from harness.errors import UserError
-from harness.outlook import ArmOutlook, Outlook
-from harness.pipelines.pages import RunPage, stamp_of
-from harness.pipelines.reporting import rescore
-from harness.pipelines.whatif import Changes, what_if
+from harness.bakeoff.results import RunResults
+from harness.core.errors import UserError
+from harness.core.wording import marked_money, money, money_range, one_line
+from harness.money.records import ArmOutlook, Outlook
+from harness.money.what_if import Changes, what_if
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
-from harness.results import RunResults
-from harness.wording import marked_money, money, money_range, one_line
+from harness.report.reporting import rescore
+from harness.report.run_view import RunPage, stamp_of
 
 VOLUMES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 RATES = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0, 10.0, 30.0)

@@ -11,9 +11,9 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import pieces, state
-from harness.pipelines.reporting import export_run
+from harness.bakeoff.results import RunResults
 from harness.report.export import FORMATS
-from harness.results import RunResults
+from harness.report.reporting import export_run
 
 SAID = {
     "pdf": ("PDF", "picture_as_pdf", "The report for whoever decides: verdict, money, limits, sources."),

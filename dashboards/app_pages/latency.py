@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import behind, markup, pieces
-from harness.pipelines.pages import RunPage
+from harness.bakeoff.results import RunResults
+from harness.core.wording import busy_words, milliseconds
 from harness.report.details import detail_sections
 from harness.report.palette import colour_of
-from harness.results import RunResults
-from harness.wording import busy_words, milliseconds
+from harness.report.run_view import RunPage
 
 
 def show(page: RunPage, results: RunResults) -> None:

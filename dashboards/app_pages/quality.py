@@ -6,16 +6,16 @@ import streamlit as st
 
 from dashboards import behind, learning, markup, pieces, state, views
 from dashboards.browser import browse
-from harness.diagnosis import ArmDiagnosis
-from harness.errors import UserError
-from harness.pipelines.curve_store import read_curves
-from harness.pipelines.pages import RunPage
-from harness.records import ArmId
+from harness.bakeoff.diagnosis import ArmDiagnosis
+from harness.bakeoff.results import ArmResult, RunResults
+from harness.core.errors import UserError
+from harness.core.records import ArmId
+from harness.core.wording import one_line, seconds, share_sentence
+from harness.curve.store import read_curves
 from harness.report.model import report_view
 from harness.report.palette import colour_of
+from harness.report.run_view import RunPage
 from harness.report.tables import labels_table
-from harness.results import ArmResult, RunResults
-from harness.wording import one_line, seconds, share_sentence
 
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")
 

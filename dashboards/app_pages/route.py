@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboards import behind, markup, pieces, views
 from dashboards.markup import Figure
-from harness.pipelines.pages import RunPage
-from harness.results import RouteDesign, RunResults
-from harness.wording import MISSING, money, percent, share_sentence
+from harness.bakeoff.results import RouteDesign, RunResults
+from harness.core.wording import MISSING, money, percent, share_sentence
+from harness.report.run_view import RunPage
 
 
 def answer(design: RouteDesign) -> None:

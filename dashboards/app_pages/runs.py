@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import launch, pieces, state
-from harness.errors import UserError
-from harness.pipelines.history import Past, list_history
-from harness.pipelines.pages import stamp_of
-from harness.pipelines.reporting import compare_two
+from harness.bakeoff.history import Past, list_history
+from harness.bakeoff.run_lock import holder_of
+from harness.core.errors import UserError
 from harness.report.compare import ComparedRuns, compare_view
+from harness.report.reporting import compare_two
+from harness.report.run_view import stamp_of
 from harness.report.runs import runs_view
-from harness.run_lock import holder_of
 
 MOST = 25  # runs of the list, the newest first
 

@@ -6,13 +6,8 @@ import streamlit as st
 
 from dashboards import markup, pieces, views
 from dashboards.markup import Figure
-from harness.pipelines.pages import RunPage
-from harness.report.model import answer_words, open_limits, report_view
-from harness.report.palette import colour_of
-from harness.report.tables import arm_named
-from harness.report.view import Section
-from harness.results import Answer, RunResults
-from harness.wording import (
+from harness.bakeoff.results import Answer, RunResults
+from harness.core.wording import (
     bounds,
     busy_mark,
     busy_words,
@@ -22,6 +17,11 @@ from harness.wording import (
     one_line,
     percent,
 )
+from harness.report.model import answer_words, open_limits, report_view
+from harness.report.palette import colour_of
+from harness.report.run_view import RunPage
+from harness.report.tables import arm_named
+from harness.report.view import Section
 
 
 def answers(results: RunResults) -> None:

@@ -8,10 +8,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.arms.base import Explained
-from harness.errors import DataError
-from harness.models.base import ChatModel, ChatReply, ChatRequest
-from harness.prompts.classification import PROMPT_VERSION, Example, PromptLimits, answer_text, render
-from harness.records import (
+from harness.core.errors import DataError
+from harness.core.records import (
     ArmId,
     Failure,
     Item,
@@ -22,6 +20,8 @@ from harness.records import (
     Prediction,
     Timing,
 )
+from harness.models.base import ChatModel, ChatReply, ChatRequest
+from harness.tasks.classification import PROMPT_VERSION, Example, PromptLimits, answer_text, render
 
 
 def choices_of(labels: Sequence[Label]) -> tuple[str, ...]:

@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.prompts.labels import read_label
-from harness.records import (
+from harness.core.records import (
     ArmId,
     Failure,
     Fitted,
@@ -29,6 +28,7 @@ from harness.records import (
     Prediction,
     Timing,
 )
+from harness.tasks.labels import read_label
 
 KEY_VERSION = 2
 """Raised when what decides an answer is counted otherwise, so that no older key is taken for a newer one."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.arms.base import Explained, Material, shared_time
-from harness.errors import DataError
-from harness.records import ArmId, Fitted, Item, Outcome, Prediction, Timing
+from harness.core.errors import DataError
+from harness.core.records import ArmId, Fitted, Item, Outcome, Prediction, Timing
 
 
 class FloorArm:

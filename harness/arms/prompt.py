@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.arms.asking import ask_all, ask_one, choices_of, model_config
 from harness.arms.base import Explained, Material
+from harness.core.records import ArmId, Fitted, Item, Label, ModelIdentity, Outcome
 from harness.models.base import ChatModel
-from harness.prompts.classification import PromptLimits, prompt_messages
-from harness.records import ArmId, Fitted, Item, Label, ModelIdentity, Outcome
+from harness.tasks.classification import PromptLimits, prompt_messages
 
 
 class PromptArm:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from harness.arms.asking import ask_all, ask_one, choices_of, model_config
 from harness.arms.base import Explained, Material, accuracy_on, is_answer, items_digest
+from harness.core.records import ArmId, Fitted, Item, Label, ModelIdentity, Neighbour, Outcome
+from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel
-from harness.prompts.classification import Example, PromptLimits, retrieve_messages
-from harness.records import ArmId, Fitted, Item, Label, ModelIdentity, Neighbour, Outcome
-from harness.retrieval.index import TrainingIndex
+from harness.tasks.classification import Example, PromptLimits, retrieve_messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

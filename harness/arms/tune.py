@@ -12,16 +12,7 @@ from typing import Protocol
 
 from harness.arms.asking import ask_all, ask_one, choices_of, wording_of
 from harness.arms.base import Explained, Material, Say
-from harness.models.base import ChatModel
-from harness.prompts.classification import (
-    PROMPT_VERSION,
-    Example,
-    PromptLimits,
-    answer_text,
-    tune_messages,
-    tune_retrieve_messages,
-)
-from harness.records import (
+from harness.core.records import (
     ArmId,
     Artefact,
     Conversation,
@@ -33,7 +24,16 @@ from harness.records import (
     Option,
     Outcome,
 )
-from harness.retrieval.index import TrainingIndex
+from harness.knowledge.index import TrainingIndex
+from harness.models.base import ChatModel
+from harness.tasks.classification import (
+    PROMPT_VERSION,
+    Example,
+    PromptLimits,
+    answer_text,
+    tune_messages,
+    tune_retrieve_messages,
+)
 
 
 class Tuner(Protocol):

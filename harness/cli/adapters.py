@@ -37,9 +37,9 @@ def add(
     offline: Offline = False,
 ) -> None:
     """Add a run's tuned model as the next version."""
-    from harness.pipelines.adapters import add_adapter, open_registry
-    from harness.pipelines.tuned import tuned_in_run
-    from harness.store import find_run
+    from harness.bakeoff.run_folder import find_run
+    from harness.shipping.adapters import add_adapter, open_registry
+    from harness.shipping.tuned import tuned_in_run
 
     context = make_context(runs, open_progress(quiet=True), offline=offline)
     shelf = open_registry(registry, context)
@@ -51,9 +51,9 @@ def add(
 @app.command("list")
 def list_adapters(registry: RegistryAt = "", runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """List every version with its stages, accuracy and parity."""
-    from harness.pipelines.adapters import open_registry, shelved
+    from harness.core.serial import encode
     from harness.report.adapters import list_lines
-    from harness.serial import encode
+    from harness.shipping.adapters import open_registry, shelved
 
     rows = shelved(open_registry(registry, make_context(runs, open_progress(quiet=True))))
     if as_json:
@@ -71,10 +71,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one version: base, data, recipe, accuracy, parity and history."""
-    from harness.pipelines.adapters import history_of, open_registry, shelved_as
+    from harness.core.serial import encode
     from harness.report.adapters import show_lines
-    from harness.serial import encode
-    from harness.training.registry.card import model_card
+    from harness.shipping.adapters import history_of, open_registry, shelved_as
+    from harness.shipping.registry.card import model_card
 
     shelf = open_registry(registry, make_context(runs, open_progress(quiet=True)))
     found = shelved_as(shelf, reference)
@@ -92,8 +92,8 @@ def show(
 @app.command("diff")
 def diff(a: Reference, b: Reference, registry: RegistryAt = "", runs: Runs = DEFAULT_RUNS) -> None:
     """Show in what two versions differ."""
-    from harness.pipelines.adapters import differences, open_registry
     from harness.report.adapters import diff_lines
+    from harness.shipping.adapters import differences, open_registry
 
     shelf = open_registry(registry, make_context(runs, open_progress(quiet=True)))
     typer.echo("\n".join(diff_lines(a, b, differences(shelf, a, b))))
@@ -108,8 +108,8 @@ def promote(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Put a version on a stage."""
-    from harness.pipelines.adapters import open_registry
     from harness.report.adapters import event_line
+    from harness.shipping.adapters import open_registry
 
     shelf = open_registry(registry, make_context(runs, open_progress(quiet=True)))
     typer.echo(event_line(shelf.promote(name, version, stage)))
@@ -123,8 +123,8 @@ def rollback(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Put the version back that stood on a stage before."""
-    from harness.pipelines.adapters import open_registry
     from harness.report.adapters import event_line
+    from harness.shipping.adapters import open_registry
 
     shelf = open_registry(registry, make_context(runs, open_progress(quiet=True)))
     typer.echo(event_line(shelf.rollback(name, stage)))
@@ -139,7 +139,7 @@ def push(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Push a version with its model card to the Hugging Face Hub."""
-    from harness.pipelines import adapters as pipeline
+    from harness.shipping import adapters as pipeline
 
     shelf = pipeline.open_registry(registry, make_context(runs, open_progress(quiet=True)))
     typer.echo(pipeline.push(shelf, reference, repo, os.environ, private=not public))

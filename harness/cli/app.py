@@ -25,7 +25,7 @@ from harness.cli import (
 )
 from harness.cli.dotenv import read_dotenv
 from harness.cli.stopping import Stops
-from harness.errors import HarnessError, UsageError, UserError
+from harness.core.errors import HarnessError, UsageError, UserError
 
 _INTERRUPTED = 130
 
@@ -120,7 +120,7 @@ def _check_words() -> None:
 
 def _shown(error: HarnessError) -> str:
     """An error as a terminal may print it: names and labels in it may come from somebody's file."""
-    from harness.wording import lines_of
+    from harness.core.wording import lines_of
 
     return "\n".join(lines_of(str(error)))
 

@@ -10,7 +10,7 @@ import typer
 from harness.cli.adapters import ArmName, RegistryAt, SeedNumber
 from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
 from harness.cli.progress import open_progress
-from harness.errors import UsageError, command
+from harness.core.errors import UsageError, command
 
 
 def export(
@@ -37,12 +37,12 @@ def export(
     threads: Threads = None,
 ) -> None:
     """Write a tuned model as a folder that others serve, and check that it still answers the same."""
-    from harness.pipelines.exporting import ExportWish, export_tuned
-    from harness.pipelines.parity import check_export
-    from harness.pipelines.serving import ServeWish, find_tuned
+    from harness.bakeoff.run_folder import find_run
+    from harness.core.serial import encode
     from harness.report.adapters import parity_line
-    from harness.serial import encode
-    from harness.store import find_run
+    from harness.shipping.exporting import ExportWish, export_tuned
+    from harness.shipping.parity import check_export
+    from harness.shipping.serving import ServeWish, find_tuned
 
     if output is None:
         raise UsageError("Where to?", run=command("export", target, "-o", "exported"))
@@ -87,9 +87,9 @@ def import_(
     threads: Threads = None,
 ) -> None:
     """Bring predictions made elsewhere, or an adapter, into a finished run and conclude it again."""
+    from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results
-    from harness.pipelines.importing import ImportWish, import_into
-    from harness.store import find_run
+    from harness.shipping.importing import ImportWish, import_into
 
     progress = open_progress(quiet=as_json)
     context = make_context(runs, progress, offline=offline, threads=threads)

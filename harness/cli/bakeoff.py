@@ -40,14 +40,14 @@ from harness.cli.options import (
 )
 from harness.cli.plan_file import read_plan
 from harness.cli.progress import open_progress
-from harness.errors import DataError, MissingExtra, StoreError, UsageError, command
+from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.pipelines.context import Context
-    from harness.pipelines.sizing import Sized
-    from harness.plan import ExperimentPlan
+    from harness.bakeoff.plan import ExperimentPlan
+    from harness.bakeoff.sizing import Sized
+    from harness.core.context import Context
 
 
 MANY = 300  # calls to models here, from which a run is worth timing a few of them first
@@ -59,7 +59,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented plan to start from."""
-    from harness.examples import EXAMPLES, example_plan
+    from harness.cli.examples import EXAMPLES, example_plan
 
     if example not in EXAMPLES:
         raise UsageError("There is no such example.", got=example, allowed=", ".join(EXAMPLES))
@@ -155,8 +155,8 @@ def bakeoff(
     price: Price = None,
 ) -> None:
     """Run every option on one evalset and give the verdict."""
-    from harness.pipelines.planning import PlanRequest, draft
-    from harness.store import find_run
+    from harness.bakeoff.planning import PlanRequest, draft
+    from harness.bakeoff.run_folder import find_run
 
     progress = open_progress(quiet=as_json)
     context = make_context(
@@ -257,8 +257,8 @@ def plan(
     price: Price = None,
 ) -> None:
     """Advise on a use case and write the plan that tests the advice; the prediction is locked with it."""
-    from harness.pipelines.advising import CaseRequest, plan_case
-    from harness.pipelines.planning import advice_remark
+    from harness.bakeoff.advising import CaseRequest, plan_case
+    from harness.bakeoff.planning import advice_remark
 
     context = make_context(DEFAULT_RUNS, open_progress(quiet=True), price=price)
     rows = {
@@ -303,7 +303,7 @@ def run(
     price: Price = None,
 ) -> None:
     """Lock a plan and run it."""
-    from harness.store import homes_of
+    from harness.bakeoff.run_folder import homes_of
 
     plan = read_plan(plan_file)
     context = make_context(
@@ -340,7 +340,7 @@ def resume(
     price: Price = None,
 ) -> None:
     """Go on with a run that stopped, from what it has."""
-    from harness.store import find_run
+    from harness.bakeoff.run_folder import find_run
 
     context = make_context(
         runs,
@@ -367,11 +367,11 @@ def _go(
     as_json: bool,
     expected_s: Mapping[str, float] | None = None,
 ) -> None:
+    from harness.bakeoff.addresses import check_addresses
+    from harness.bakeoff.preflight import check_budget, preflight, preflight_text
+    from harness.bakeoff.run_folder import create_run
+    from harness.bakeoff.sizing import forecast_seconds
     from harness.models.resolve import Provider, resolve
-    from harness.pipelines.addresses import check_addresses
-    from harness.pipelines.preflight import check_budget, preflight, preflight_text
-    from harness.pipelines.sizing import forecast_seconds
-    from harness.store import create_run
 
     here = any(arm.model and not isinstance(resolve(arm.model), Provider) for arm in plan.arms)
     if dry_run or here or context.budget_usd is not None:
@@ -416,8 +416,8 @@ def _reading(
 
 def _reach(plan: ExperimentPlan, context: Context) -> str:
     """What a plan can settle; why that is not known where its rows cannot be read yet."""
-    from harness.pipelines.evalset import load_rows
-    from harness.pipelines.preflight import reach_of
+    from harness.bakeoff.evalset import load_rows
+    from harness.bakeoff.preflight import reach_of
 
     try:
         return f"What it can settle: {reach_of(plan, load_rows(plan, context))}"
@@ -426,7 +426,7 @@ def _reach(plan: ExperimentPlan, context: Context) -> str:
 
 
 def _write_plan(plan: ExperimentPlan, path: Path) -> None:
-    from harness.plan import dump_plan
+    from harness.bakeoff.plan import dump_plan
 
     try:
         path.write_text(dump_plan(plan), encoding="utf-8")

@@ -21,13 +21,13 @@ from harness.cli.options import (
 )
 from harness.cli.plan_file import read_plan
 from harness.cli.progress import open_progress
-from harness.errors import IncompleteRun, UsageError
+from harness.core.errors import IncompleteRun, UsageError
 
 if TYPE_CHECKING:
-    from harness.curve_records import LearningCurves
-    from harness.measure.curve import ExamplePrice
-    from harness.pipelines.context import Context
-    from harness.pipelines.curves import CurveRequest
+    from harness.core.context import Context
+    from harness.curve.fit import ExamplePrice
+    from harness.curve.records import LearningCurves
+    from harness.curve.run import CurveRequest
 
 
 def curve(
@@ -67,7 +67,7 @@ def curve(
     threads: Threads = None,
 ) -> None:
     """Settle arms on parts of the training rows, and say what more labelled examples would bring."""
-    from harness.pipelines.curves import CurveRequest
+    from harness.curve.run import CurveRequest
     from harness.report.curve import curves_json, print_curves
 
     floor, price = _case(case)
@@ -98,8 +98,8 @@ def curve(
 
 
 def _curves(what: str, request: CurveRequest, context: Context, runs: Path) -> LearningCurves:
-    from harness.pipelines.curves import curves_of_plan, curves_of_run
-    from harness.store import find_run, homes_of
+    from harness.bakeoff.run_folder import find_run, homes_of
+    from harness.curve.run import curves_of_plan, curves_of_run
 
     path = Path(what)
     if path.suffix.lower() not in {".yaml", ".yml"}:
@@ -141,10 +141,10 @@ def _case(path: Path | None) -> tuple[float | None, ExamplePrice | None]:
         return None, None
     from advisor.assumed import rates
     from advisor.case_file import load_case
-    from advisor.cost.errors import CostError
-    from advisor.cost.money import to_usd
     from advisor.errors import CaseError
-    from harness.measure.curve import ExamplePrice
+    from advisor.money.errors import CostError
+    from advisor.money.money import to_usd
+    from harness.curve.fit import ExamplePrice
 
     try:
         case = load_case(path)
@@ -158,7 +158,7 @@ def _case(path: Path | None) -> tuple[float | None, ExamplePrice | None]:
 def _price(text: str | None) -> ExamplePrice | None:
     if text is None:
         return None
-    from harness.measure.curve import ExamplePrice
+    from harness.curve.fit import ExamplePrice
 
     usd = typed_amount(text, "--example-usd")
     if usd < 0:

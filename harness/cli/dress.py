@@ -32,7 +32,7 @@ def make_dress(company: str, logo: Path | None, currency: str, stated: Rate | No
         UsageError: for a logo or a currency that cannot be used.
     """
     from advisor.reading import Unreadable, read_bytes
-    from harness.errors import UsageError
+    from harness.core.errors import UsageError
     from harness.report.dress import MOST_LOGO_BYTES, Dress, chosen_currency, image_kind
 
     data = b""

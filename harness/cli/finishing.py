@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness.errors import DataError, IncompleteRun, MissingExtra, OverBudget, UsageError, WaitTooLong
+from harness.core.errors import DataError, IncompleteRun, MissingExtra, OverBudget, UsageError, WaitTooLong
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.pipelines.context import Context
-    from harness.store import RunFolder
+    from harness.bakeoff.run_folder import RunFolder
+    from harness.core.context import Context
 
 
 def finish_run(
@@ -26,8 +26,8 @@ def finish_run(
     Raises:
         UserError: of any kind; what was computed is kept.
     """
+    from harness.bakeoff.run import run_bakeoff
     from harness.cli.show import show_results
-    from harness.pipelines.bakeoff import run_bakeoff
 
     try:
         results = run_bakeoff(folder, context, expected_s)

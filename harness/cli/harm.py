@@ -9,7 +9,7 @@ import typer
 
 from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context, split_names
 from harness.cli.progress import open_progress
-from harness.errors import IncompleteRun
+from harness.core.errors import IncompleteRun
 
 
 def harm(
@@ -35,11 +35,11 @@ def harm(
     threads: Threads = None,
 ) -> None:
     """Look at inputs out of scope and at labels a tuned arm never saw, and conclude the run again."""
+    from harness.bakeoff.run_folder import find_run
+    from harness.core.serial import encode
     from harness.data.out_of_scope import read_out_of_scope
-    from harness.pipelines.harm import HarmWish, check_harm
     from harness.report.harm import harm_sentences
-    from harness.serial import encode
-    from harness.store import find_run
+    from harness.robustness.run import HarmWish, check_harm
 
     folder = find_run(runs, name)
     columns = tuple(split_names([text])) or folder.plan().data.text or ("text",)

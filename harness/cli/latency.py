@@ -20,7 +20,7 @@ from harness.cli.options import (
     split_names,
 )
 from harness.cli.progress import open_progress
-from harness.errors import IncompleteRun
+from harness.core.errors import IncompleteRun
 
 
 def latency(
@@ -45,10 +45,10 @@ def latency(
     price: Price = None,
 ) -> None:
     """Time a run's arms again and conclude it again; no answer changes."""
+    from harness.bakeoff.retiming import TimingWish, time_again
+    from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results
-    from harness.pipelines.retiming import TimingWish, time_again
-    from harness.serial import encode
-    from harness.store import find_run
+    from harness.core.serial import encode
 
     folder = find_run(runs, name)
     context = make_context(

@@ -62,7 +62,7 @@ def doctor(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """Check what this machine can run, and say what to do about the rest."""
     import json
 
-    from harness.pipelines.doctor import examine
+    from harness.models.doctor import examine
 
     open_progress(quiet=True)
     checks = examine(runs, os.environ)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.numbers import NumberFault, read_number
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.pipelines.context import Context, Progress
+    from harness.core.context import Context, Progress
 
 Runs = Annotated[
     Path, typer.Option("--runs", envvar="TOR_RUNS_DIR", help="Folder of the run folders.", show_default=True)
@@ -125,9 +125,9 @@ def make_context(
     ask_again: bool = False,
 ) -> Context:
     """The outside world of this command line: its environment, clock and folders."""
-    from harness.environment import BusyWatch, limit_threads
+    from harness.core.context import Context
+    from harness.core.environment import BusyWatch, limit_threads
     from harness.models.settings import cache_dir
-    from harness.pipelines.context import Context
 
     if threads is not None:
         limit_threads(threads, os.environ)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.reading import Unreadable, read_text
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.plan import ExperimentPlan
+    from harness.bakeoff.plan import ExperimentPlan
 
 
 def read_plan(path: Path) -> ExperimentPlan:
@@ -18,7 +18,7 @@ def read_plan(path: Path) -> ExperimentPlan:
     Raises:
         UsageError: if it cannot be read or is no plan.
     """
-    from harness.plan import parse_plan
+    from harness.bakeoff.plan import parse_plan
 
     try:
         text = read_text(path)

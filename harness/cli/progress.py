@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.pipelines.context import Progress
+    from harness.core.context import Progress
 
 
 def open_progress(*, quiet: bool = False) -> Progress:
@@ -20,7 +20,7 @@ def open_progress(*, quiet: bool = False) -> Progress:
 
 def _waits_only() -> Progress:
     """Says nothing but why nothing moves."""
-    from harness.pipelines.context import Quiet
+    from harness.core.context import Quiet
 
     class WaitsOnly(Quiet):
         def waiting(self, line: str) -> None:

@@ -16,7 +16,7 @@ RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="A run id, its beg
 
 def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """List the runs, oldest first."""
-    from harness.pipelines.history import list_history
+    from harness.bakeoff.history import list_history
     from harness.report.runs import print_runs, runs_json
 
     rows = list_history(runs)
@@ -50,10 +50,10 @@ def report(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show a run again, or write it in other formats; nothing is run again. A use case: its prediction."""
+    from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results
-    from harness.pipelines.reporting import closed_results, export_run
     from harness.report.executive import stated_rate
-    from harness.store import find_run
+    from harness.report.reporting import closed_results, export_run
 
     wanted = split_names(formats) or ("text",)
     if name.endswith((".yaml", ".yml")):
@@ -78,7 +78,7 @@ def _report_case(
     dressed: tuple[str, Path | None, str],
     price_date: str,
 ) -> None:
-    from harness.pipelines.case_report import CaseReport, advised, export_case
+    from harness.report.case_report import CaseReport, advised, export_case
     from harness.report.executive_case import stated_rate
 
     context = make_context(DEFAULT_RUNS, open_progress(quiet=True))
@@ -115,11 +115,11 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Measure and decide again from the journal; no model is called."""
+    from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results
-    from harness.errors import UsageError
-    from harness.pipelines.reporting import rescore, store_again
-    from harness.serial import encode
-    from harness.store import find_run
+    from harness.core.errors import UsageError
+    from harness.core.serial import encode
+    from harness.report.reporting import rescore, store_again
 
     context = make_context(runs, open_progress(quiet=True), price=price)
     folder = find_run(runs, name)
@@ -149,9 +149,9 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs arm by arm, paired where they share their test items."""
-    from harness.pipelines.reporting import compare_two
+    from harness.bakeoff.run_folder import find_run
     from harness.report.compare import comparison_json, print_comparison
-    from harness.store import find_run
+    from harness.report.reporting import compare_two
 
     context = make_context(runs, open_progress(quiet=True))
     found = compare_two(find_run(runs, a), find_run(runs, b), context)
@@ -177,10 +177,10 @@ def errors(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """List an arm's wrong answers, the most confident first; no model is called."""
-    from harness.errors import UsageError
-    from harness.pipelines.mistakes import ErrorsRequest, arm_errors
+    from harness.bakeoff.mistakes import ErrorsRequest, arm_errors
+    from harness.bakeoff.run_folder import find_run
+    from harness.core.errors import UsageError
     from harness.report.errors import MOST_SHOWN, errors_csv, errors_json, first_of, print_errors
-    from harness.store import find_run
 
     if as_json and as_csv:
         raise UsageError("One format at a time.", got="--json and --csv", allowed="one of them")
@@ -200,9 +200,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Show one item in every arm: messages, neighbours, raw answer, usage and prices."""
-    from harness.pipelines.reporting import explain_item
+    from harness.bakeoff.run_folder import find_run
     from harness.report.explain import explained_json, print_explained
-    from harness.store import find_run
+    from harness.report.reporting import explain_item
 
     context = make_context(runs, open_progress(quiet=True))
     found = explain_item(find_run(runs, name), item, context)

@@ -11,7 +11,7 @@ import typer
 from harness.cli.adapters import ArmName, RegistryAt, SeedNumber
 from harness.cli.options import DEFAULT_RUNS, Offline, Runs, Threads, make_context
 from harness.cli.progress import open_progress
-from harness.errors import UsageError
+from harness.core.errors import UsageError
 
 
 def serve(
@@ -60,8 +60,8 @@ def serve(
     threads: Threads = None,
 ) -> None:
     """Serve tuned models: /v1/models, /v1/chat/completions, /metrics."""
-    from harness.pipelines import serving
-    from harness.serving.server import Address, LabelServer, ready_to_serve
+    from harness.shipping import serving
+    from harness.shipping.serve.server import Address, LabelServer, ready_to_serve
 
     if engine not in serving.ENGINES:
         raise UsageError("There is no such engine.", got=engine, allowed=", ".join(serving.ENGINES))
@@ -87,8 +87,8 @@ def serve(
             typer.echo(shlex.join(words))
             return
         serving.become_vllm(words)
-    from harness.serving.app import ServeLimits
-    from harness.serving.lines import LineLimits
+    from harness.shipping.serve.app import ServeLimits
+    from harness.shipping.serve.lines import LineLimits
 
     service = serving.open_service(wish, context)
     line = LineLimits(most_waiting=queue, timeout_s=request_timeout)

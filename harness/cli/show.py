@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.results import RunResults
-    from harness.store import RunFolder
+    from harness.bakeoff.results import RunResults
+    from harness.bakeoff.run_folder import RunFolder
 
 
 def show_results(folder: RunFolder, results: RunResults, *, full: bool = False) -> None:

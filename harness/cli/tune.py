@@ -11,13 +11,13 @@ import typer
 from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
 from harness.cli.plan_file import read_plan
 from harness.cli.progress import open_progress, teller
-from harness.errors import DataError, IncompleteRun, UsageError
+from harness.core.errors import DataError, IncompleteRun, UsageError
 
 if TYPE_CHECKING:
-    from harness.pipelines.context import Context
-    from harness.pipelines.tuning import TuneWish
-    from harness.plan import ExperimentPlan
-    from harness.store import RunFolder
+    from harness.bakeoff.plan import ExperimentPlan
+    from harness.bakeoff.run_folder import RunFolder
+    from harness.bakeoff.tuning import TuneWish
+    from harness.core.context import Context
 
 
 def tune(
@@ -52,8 +52,8 @@ def tune(
     threads: Threads = None,
 ) -> None:
     """Train a plan's tuned arm on train and dev; test is not read."""
-    from harness.pipelines.tuning import TuneWish, forecast, lock_tuning
-    from harness.store import RunFolder, find_run, homes_of
+    from harness.bakeoff.run_folder import RunFolder, find_run, homes_of
+    from harness.bakeoff.tuning import TuneWish, forecast, lock_tuning
 
     if (plan_file is None) == (not resume):
         raise UsageError("Name a plan, or a run to go on with.", run="harness tune plan.yaml")
@@ -66,7 +66,7 @@ def tune(
     plan = _patient(read_plan(plan_file), patience, str(plan_file))
     context = dataclasses.replace(context, homes=homes_of(plan_file))
     if export_job is not None:
-        from harness.pipelines.jobs import export_job as write_job
+        from harness.bakeoff.tuning_job import export_job as write_job
 
         for path in write_job(plan, arm, export_job, context):
             typer.echo(str(path))
@@ -78,9 +78,9 @@ def tune(
 
 
 def _finish(folder: RunFolder, context: Context, wish: TuneWish, *, as_json: bool) -> None:
-    from harness.pipelines.tuning import tune_in
+    from harness.bakeoff.tuning import tune_in
+    from harness.core.serial import encode
     from harness.report.tuned import tuned_lines
-    from harness.serial import encode
 
     try:
         lanes = tune_in(folder, context, wish)
@@ -100,7 +100,7 @@ def _finish(folder: RunFolder, context: Context, wish: TuneWish, *, as_json: boo
 
 def _patient(plan: ExperimentPlan, patience: int | None, source: str) -> ExperimentPlan:
     """The plan with `tune.patience` set where it is given."""
-    from harness.plan import build_plan
+    from harness.bakeoff.plan import build_plan
 
     if patience is None:
         return plan

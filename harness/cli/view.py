@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RUNS, Runs
-from harness.errors import MissingExtra, UsageError
-from harness.serving.hosts import is_here, known_names
+from harness.core.errors import MissingExtra, UsageError
+from harness.shipping.serve.hosts import is_here, known_names
 
 MAX_UPLOAD_MB = 50
 PAGES = Path(__file__).resolve().parents[2] / "dashboards"
@@ -39,7 +39,7 @@ def view(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show use cases and runs in a browser. Nothing leaves this machine."""
-    from harness.store import find_run, list_runs
+    from harness.bakeoff.run_folder import find_run, list_runs
 
     _check_address(address, allow_remote=allow_remote)
     names = known_names(address, allow_host or ())

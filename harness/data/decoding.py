@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from harness.core.errors import DataError, UsageError
 from harness.data.problems import Problems
-from harness.errors import DataError, UsageError
 
 _NUL_SHARE = 0.001
 _SAMPLE = 100_000  # bytes from which an encoding is guessed

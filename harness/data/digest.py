@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from harness.records import Item
+from harness.core.records import Item
 
 
 def rows_digest(items: Sequence[Item]) -> str:

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from typing import Literal
 
-from harness.errors import DataError
+from harness.core.errors import DataError
 
 Kind = Literal["text", "workbook", "parquet"]
 

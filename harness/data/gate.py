@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advisor.stats.power import USUAL_DISCORDANCE, Design, minimum_detectable_difference
+from harness.core.errors import DataError
+from harness.core.records import Evalset, Finding, Item
+from harness.core.wording import reach_sentence
 from harness.data.leakage import Likeness, likeness, overlaps, shared_ngram_ids
 from harness.data.minhash import fingerprint
 from harness.data.pii import PATTERNS
@@ -23,9 +26,6 @@ from harness.data.telling import (
     names_own_label,
     settled_by_a_part,
 )
-from harness.errors import DataError
-from harness.records import Evalset, Finding, Item
-from harness.wording import reach_sentence
 
 Severity = Literal["error", "warning", "note"]
 SHOWN_IDS = 20

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice
 
+from harness.core.errors import DataError
 from harness.data.columns import Asked, check_columns, match_columns
 from harness.data.grid import Cells, Table, check_header, find_header, take_rows
 from harness.data.problems import Problems, shorten
-from harness.errors import DataError
 
 _SAMPLE = 200
 _DEPTH = 6

@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.records import Item
 from harness.data.boilerplate import Phrase, without_boilerplate
 from harness.data.minhash import LONGEST, connected, fingerprint, similar_pairs
 from harness.data.rows import RowGroups
-from harness.records import Item
 
 NEAR_DUPLICATE = 0.8
 """Jaccard similarity of character 5-grams from which two texts count as near-duplicates: of the

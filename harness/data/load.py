@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.bakeoff.plan import as_names
+from harness.core.errors import DataError
+from harness.core.records import Evalset, Finding, Item, Label
 from harness.data.card import Card, parse_card
 from harness.data.digest import rows_digest
 from harness.data.gate import check, require_usable
@@ -20,9 +23,6 @@ from harness.data.rows import RowGroups, RowReader, read_rows
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
 from harness.data.table import TableForm, read_table
-from harness.errors import DataError
-from harness.plan import as_names
-from harness.records import Evalset, Finding, Item, Label
 
 __all__ = [
     "FileOptions",

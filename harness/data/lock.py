@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from advisor.reading import read_json
-from harness.errors import DataError, StoreError
+from harness.core.errors import DataError, StoreError
 
 LOCK_FILE = "evalset-digests.json"
 

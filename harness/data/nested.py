@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.records import Item
+from harness.core.records import Item
 
 
 def nested_order(items: Sequence[Item], seed: int) -> tuple[Item, ...]:

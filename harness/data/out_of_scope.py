@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.records import Item
 from harness.data.load import load_card
 from harness.data.problems import Problems
 from harness.data.rows import RowReader, read_rows
 from harness.data.source import DATA_DIR, read_bytes
 from harness.data.table import TableForm, read_table
-from harness.records import Item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.reading import Unreadable, parse_json, read_text
-from harness.errors import DataError
-from harness.prompts.labels import read_label
+from harness.core.errors import DataError
+from harness.tasks.labels import read_label
 
 _MOST_FAULTS = 20
 _MOST_BYTES = 1 << 28

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.errors import DataError
-from harness.records import Finding
+from harness.core.errors import DataError
+from harness.core.records import Finding
 
 SHOWN = 8
 

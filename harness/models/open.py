@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from harness.errors import ModelUnavailable
+from harness.core.errors import ModelUnavailable
 from harness.models.base import ChatModel, EmbeddingModel
 from harness.models.resolve import Embedded, Folder, Hub, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
@@ -20,11 +20,11 @@ def open_chat(model: str, settings: ModelSettings) -> ChatModel:
     source = resolve(model)
     match source:
         case Provider(model=name):
-            from harness.models.litellm_client import open_litellm_chat
+            from harness.models.api.client import open_litellm_chat
 
             return open_litellm_chat(name, settings)
         case Embedded() | Folder() | Hub():
-            from harness.models.transformers_chat import TransformersChat
+            from harness.models.local.transformers_chat import TransformersChat
 
             return TransformersChat(model, local_folder(source, settings), settings)
         case _:
@@ -47,7 +47,7 @@ def open_embedding(model: str, settings: ModelSettings) -> EmbeddingModel:
                 allowed="minilm-l6, a folder or a hub id",
             )
         case Embedded() | Folder() | Hub():
-            from harness.models.embedding import TransformersEmbedding
+            from harness.models.local.embedding import TransformersEmbedding
 
             return TransformersEmbedding(model, local_folder(source, settings), settings)
         case _:

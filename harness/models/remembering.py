@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.core.records import ModelIdentity
 from harness.models.base import EmbeddingModel, Vectors
-from harness.records import ModelIdentity
 
 
 class RememberingEmbedder:

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.models import embedded
 from harness.models.settings import ModelSettings
 

@@ -21,7 +21,7 @@ class ModelSettings:
         cache: folder of the embedded models, see `cache_dir`.
         offline: never ask a hub or a provider on the network.
         api_base: address of an OpenAI-compatible endpoint; None leaves the provider's own.
-        precision: 'fp32', 'bf16', or None to choose by hardware (`harness.models.precision`).
+        precision: 'fp32', 'bf16', or None to choose by hardware (`harness.models.local.precision`).
         device: 'cpu' or a torch device such as 'cuda'.
         threads: CPU threads of torch; None leaves torch's own choice, and takes one for embedding.
         seed: passed to providers that take one; exact scoring draws no random numbers.

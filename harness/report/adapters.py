@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.artefacts import AdapterVersion, Event, Parity
-from harness.wording import MISSING, percent, share_sentence
+from harness.core.wording import MISSING, percent, share_sentence
+from harness.training.tuned_model import AdapterVersion, Event, Parity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from advisor.advice import Advice, Contribution, Flip, MoneySpan, OptionAdvice, Prediction
 from advisor.numbers import figure
-from harness.records import Option
+from harness.core.records import Option
+from harness.core.wording import UNKNOWN, Currency, milliseconds, money, one_line, percent
 from harness.report.charts import Axis, Interval, interval_chart
 from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
@@ -26,7 +27,6 @@ from harness.report.paper import (
 )
 from harness.report.plain import capital, option_name
 from harness.report.view import Cell, Column, Row, Table
-from harness.wording import UNKNOWN, Currency, milliseconds, money, one_line, percent
 
 REASONED = 3
 """Options whose reasons are shown in full."""

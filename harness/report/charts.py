@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.core.wording import percent
 from harness.report.svg import (
     BAND,
     FAINT,
@@ -29,7 +30,6 @@ from harness.report.svg import (
     text,
     tip,
 )
-from harness.wording import percent
 
 _LEFT, _RIGHT = 196.0, 548.0
 _ROW = 34.0

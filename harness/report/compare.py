@@ -1,4 +1,4 @@
-"""Two runs side by side, as a view. The differences come from `harness.measure.runs`; nothing is computed."""
+"""Two runs side by side, as a view. The differences come from `harness.bakeoff.between_runs`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from harness.answers import ArmAcrossRuns
+from harness.bakeoff.answers import ArmAcrossRuns
+from harness.bakeoff.results import RunResults
+from harness.core.serial import encode
+from harness.core.wording import MISSING, busy_mark, milliseconds, one_line
 from harness.report.details import lines, short
 from harness.report.model import answer_words
 from harness.report.tables import (
@@ -21,9 +24,6 @@ from harness.report.tables import (
 )
 from harness.report.text import print_view
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table, View
-from harness.results import RunResults
-from harness.serial import encode
-from harness.wording import MISSING, busy_mark, milliseconds, one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from harness.curve_records import CurveMean, LearningCurve, LearningCurves, LinePoint
-from harness.records import Estimate
+from harness.core.records import Estimate
+from harness.core.serial import encode
+from harness.core.wording import bounds, one_line, percent
+from harness.curve.records import CurveMean, LearningCurve, LearningCurves, LinePoint
 from harness.report.text import print_view
 from harness.report.view import Block, Bullets, Cell, Column, Row, Section, Sentence, Table, View
-from harness.serial import encode
-from harness.wording import bounds, one_line, percent
 
 _BAR = 40
 

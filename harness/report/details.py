@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from harness.records import Estimate
+from harness.bakeoff.results import ArmResult, RouteDesign, RunResults
+from harness.core.records import Estimate
+from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
 from harness.report.harm import harm_blocks
 from harness.report.tables import arm_named, comparisons_table, cost_table, labels_table
 from harness.report.view import Block, Bullets, Fact, Section, Sentence, Table
-from harness.results import ArmResult, RouteDesign, RunResults
-from harness.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
 
 SHORT_DIGEST = 12
 
 
 class Machine(Protocol):
-    """What a report says of the machine; `harness.environment.Environment` is one."""
+    """What a report says of the machine; `harness.core.environment.Environment` is one."""
 
     @property
     def commit(self) -> str:
@@ -51,7 +51,7 @@ class Machine(Protocol):
 
 
 class Closing(Protocol):
-    """The closing record of a complete run; `harness.store.Manifest` is one."""
+    """The closing record of a complete run; `harness.bakeoff.run_folder.Manifest` is one."""
 
     @property
     def finished_at(self) -> datetime:

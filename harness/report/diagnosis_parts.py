@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.answers import ItemAnswer
-from harness.diagnosis import ArmDiagnosis
-from harness.records import ArmId, Option
+from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.diagnosis import ArmDiagnosis
+from harness.core.records import ArmId, Option
+from harness.core.wording import MISSING, milliseconds, one_line, percent
 from harness.report.charts import PERCENT, Axis, Curve, curve_chart
 from harness.report.dossier import Dossier
 from harness.report.palette import colour_of
@@ -14,7 +15,6 @@ from harness.report.paper import Block, Chart, Grid, Part, outside, said
 from harness.report.plain import arm_ids, capital, plain_name
 from harness.report.svg import FAINT
 from harness.report.view import Cell, Column, Row, Table, on_run
-from harness.wording import MISSING, milliseconds, one_line, percent
 
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20

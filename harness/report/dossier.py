@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from harness.outlook import Amount, ArmOutlook
-from harness.records import ArmId, Estimate, PriceBasis
+from harness.bakeoff.results import ArmResult, Money, RunResults
+from harness.core.records import ArmId, Estimate, PriceBasis
+from harness.core.wording import Currency, level, money, one_line, short_money
+from harness.money.records import Amount, ArmOutlook
 from harness.report.charts import Axis
 from harness.report.details import Closing
 from harness.report.paper import Citations, Span
-from harness.results import ArmResult, Money, RunResults
-from harness.wording import Currency, level, money, one_line, short_money
 
 MARKS = {
     PriceBasis.MEASURED: "",

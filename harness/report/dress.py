@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from harness.errors import UsageError
-from harness.wording import USD, Currency
+from harness.core.errors import UsageError
+from harness.core.wording import USD, Currency
 
 MOST_LOGO_BYTES = 2_000_000
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TextIO
 
-from harness.answers import ItemAnswer
-from harness.records import ArmId
+from harness.bakeoff.answers import ItemAnswer
+from harness.core.records import ArmId
+from harness.core.serial import encode
+from harness.core.wording import decimal, one_line, percent
 from harness.report.export import ANSWER_COLUMNS, answer_rows, csv_text
 from harness.report.text import print_view
 from harness.report.view import Block, Cell, Column, Command, Fact, Row, Section, Sentence, Table, View
-from harness.serial import encode
-from harness.wording import decimal, one_line, percent
 
 Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
 

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.outlook import Amount, ArmOutlook, Outlook
+from harness.bakeoff.results import Answer, ArmResult, RunResults, Settled
+from harness.core.wording import (
+    USD,
+    Currency,
+    bounds,
+    level,
+    marked_money,
+    money,
+    money_range,
+    more_items_words,
+    one_line,
+    percent,
+)
+from harness.money.records import Amount, ArmOutlook, Outlook
 from harness.report.charts import Bar, Slice, bar_chart
 from harness.report.details import Closing
 from harness.report.dossier import Dossier, amount_words, money_axis
@@ -42,19 +55,6 @@ from harness.report.paper import (
 from harness.report.plain import all_barred, arm_ids, capital, decision, in_plain_words, plain_name
 from harness.report.svg import TODAY
 from harness.report.tables import arm_named
-from harness.results import Answer, ArmResult, RunResults, Settled
-from harness.wording import (
-    USD,
-    Currency,
-    bounds,
-    level,
-    marked_money,
-    money,
-    money_range,
-    more_items_words,
-    one_line,
-    percent,
-)
 
 TITLE = "RAG or fine-tuning? Decision report"
 

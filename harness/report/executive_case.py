@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from advisor.advice import Advice, Answer, OptionAdvice, Prediction
-from harness.records import Option
+from harness.core.records import Option
+from harness.core.wording import USD, money, one_line, percent
 from harness.report.case_parts import (
     NOT_BUILT,
     CaseDossier,
@@ -35,7 +36,6 @@ from harness.report.paper import (
 )
 from harness.report.plain import capital, option_name
 from harness.report.svg import FAINT
-from harness.wording import USD, money, one_line, percent
 
 TITLE = "RAG or fine-tuning? Prediction"
 _ANSWERS = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.outlook import Limit
+from harness.bakeoff.results import FrontierGap, RunResults
+from harness.core.wording import money, one_line, percent, seconds, share_sentence
+from harness.money.records import Limit
 from harness.report.dossier import MARKS, Dossier
 from harness.report.model import looks_words
 from harness.report.paper import (
@@ -23,8 +25,6 @@ from harness.report.paper import (
 from harness.report.plain import WHAT_IT_IS, arm_ids, capital, in_plain_words, plain_name
 from harness.report.tables import arm_named
 from harness.report.view import Cell, Column, Row, Table, on_run
-from harness.results import FrontierGap, RunResults
-from harness.wording import money, one_line, percent, seconds, share_sentence
 
 NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model, sets it a last day."
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from harness.outlook import ArmOutlook, BreakEvenCurve, CostGroup, Outlook
+from harness.core.wording import marked_money, money, money_range, one_line
+from harness.money.records import ArmOutlook, BreakEvenCurve, CostGroup, Outlook
 from harness.report.charts import Axis, Curve, Mark, curve_chart
 from harness.report.dossier import MARKS, Dossier, money_axis
 from harness.report.palette import colour_of
@@ -12,7 +13,6 @@ from harness.report.paper import Block, Chart, Grid, Paragraph, Part, Points, Sl
 from harness.report.plain import arm_ids, capital, in_plain_words, plain_name
 from harness.report.svg import MUTED, TODAY
 from harness.report.view import Cell, Column, Row, Table
-from harness.wording import marked_money, money, money_range, one_line
 
 GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
 """What a month is paid for, in the order in which it is stacked."""

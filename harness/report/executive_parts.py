@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.stats.paired import Relation
-from harness.records import ArmId, Option
+from harness.bakeoff.results import ArmResult, Confronted, Money, RunResults, Verdict
+from harness.core.records import ArmId, Option
+from harness.core.wording import busy_mark, marked_money, one_line, percent, short_money
 from harness.report.advice import worded
 from harness.report.charts import Interval, interval_chart
 from harness.report.details import short
@@ -15,8 +17,6 @@ from harness.report.paper import Block, Card, Chart, Grid, Part, Points, Span, s
 from harness.report.plain import arm_ids, capital, in_plain_words, option_name, plain_name
 from harness.report.tables import accuracy_cell, all_rows_notes, difference_cell, p_value, times, timing_notes
 from harness.report.view import Cell, Column, Row, Table
-from harness.results import ArmResult, Confronted, Money, RunResults, Verdict
-from harness.wording import busy_mark, marked_money, one_line, percent, short_money
 
 MOST_DIFFERENCES = 6
 _RELATION = {

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TextIO
 
-from advisor.cost.usage import Usage
-from harness.answers import ItemAnswer
-from harness.records import ArmId, CostLine, Item, Message, Timing
+from advisor.money.usage import Usage
+from harness.bakeoff.answers import ItemAnswer
+from harness.core.records import ArmId, CostLine, Item, Message, Timing
+from harness.core.serial import encode
+from harness.core.wording import UNKNOWN, decimal, lines_of, milliseconds, one_line
 from harness.report.tables import basis_notes, line_cells, line_columns, source_notes
 from harness.report.text import print_view
 from harness.report.view import Block, Fact, Row, Section, Sentence, Table, Verbatim, View
-from harness.serial import encode
-from harness.wording import UNKNOWN, decimal, lines_of, milliseconds, one_line
 
 _NEIGHBOUR_CHARS = 160
 

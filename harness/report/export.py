@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from harness.answers import ItemAnswer
-from harness.errors import MissingExtra, StoreError, UsageError
-from harness.records import Estimate
+from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.results import ArmResult, Money, RunResults
+from harness.core.errors import MissingExtra, StoreError, UsageError
+from harness.core.records import Estimate
+from harness.core.serial import encode
+from harness.core.wording import one_line
 from harness.report.details import Closing
 from harness.report.dress import PLAIN, Dress
 from harness.report.executive import paper_of, run_dossier, run_paper
 from harness.report.markdown import render_markdown
 from harness.report.model import report_view
 from harness.report.view import on_run
-from harness.results import ArmResult, Money, RunResults
-from harness.serial import encode
-from harness.wording import one_line
 
 Value = str | int | float | bool | Decimal | None
 Values = Mapping[str, Value]
@@ -55,7 +55,7 @@ class Reported:
     """What the files are made of.
 
     Attributes:
-        answers: every arm's answer to every test item (`harness.measure.runs.item_answers`).
+        answers: every arm's answer to every test item (`harness.bakeoff.between_runs.item_answers`).
         closing: the run's manifest; None while it is incomplete.
         dress: company, logo and currency of the pages for readers.
     """

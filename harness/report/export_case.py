@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advisor.advice import Advice, plain
 from advisor.text import advice_text
-from harness.errors import UsageError, command
+from harness.core.errors import UsageError, command
 from harness.report.dress import PLAIN, Dress
 from harness.report.executive_case import case_paper
 from harness.report.export import write_whole

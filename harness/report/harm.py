@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.harm import Rejection, SeedAgreement, UnseenLabel
+from harness.bakeoff.results import ArmResult
+from harness.core.wording import decimal, one_line, percent, share_sentence
 from harness.report.view import Block, Bullets
-from harness.results import ArmResult
-from harness.wording import decimal, one_line, percent, share_sentence
+from harness.robustness.records import Rejection, SeedAgreement, UnseenLabel
 
 MOST_NAMED = 3
 

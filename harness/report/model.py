@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import assert_never
 
+from harness.bakeoff.results import Answer, DataSummary, LimitState, Published, RunResults, Verdict
+from harness.core.wording import decimal, limit_words, money, one_line, percent, seconds, share_sentence
 from harness.report.advice import advice_section
 from harness.report.details import Closing, detail_sections, lines, short
 from harness.report.money import money_section
@@ -30,8 +32,6 @@ from harness.report.view import (
     View,
     on_run,
 )
-from harness.results import Answer, DataSummary, LimitState, Published, RunResults, Verdict
-from harness.wording import decimal, limit_words, money, one_line, percent, seconds, share_sentence
 
 SHORT_DIGEST = 12
 NOT_MEASURED = "not measured"

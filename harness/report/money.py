@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from harness.outlook import Amount, ArmOutlook, Business, Incumbent, Outlook
-from harness.records import ArmId
+from harness.core.records import ArmId
+from harness.core.wording import MISSING, UNKNOWN, USD, Currency, marked_money, money, money_range, one_line
+from harness.money.records import Amount, ArmOutlook, Business, Incumbent, Outlook
 from harness.report.details import lines
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table
-from harness.wording import MISSING, UNKNOWN, USD, Currency, marked_money, money, money_range, one_line
 
 BUSY_MONEY = "! machine time in it was timed on a busy machine: it would be less on an idle one"
 _COLUMNS = (

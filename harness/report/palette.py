@@ -8,7 +8,7 @@ same contrast.
 
 from __future__ import annotations
 
-from harness.records import ArmId, Option
+from harness.core.records import ArmId, Option
 
 OPTION_COLOURS = {
     Option.FLOOR: "#5a675f",

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from harness.core.wording import one_line
 from harness.report.view import Table
-from harness.wording import one_line
 
 MOST_CHARACTERS = 90
 """Of a name; a running text may have more."""

@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import assert_never
 
-from harness.records import ArmId, Option
+from harness.bakeoff.results import Answer, RunResults, Verdict
+from harness.core.records import ArmId, Option
+from harness.core.wording import one_line
 from harness.report.paper import outside
 from harness.report.tables import arm_named
-from harness.results import Answer, RunResults, Verdict
-from harness.wording import one_line
 
 MOST_OF_A_SENTENCE = 420
 

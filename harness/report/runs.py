@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TextIO
 
+from harness.bakeoff.results import RunResults
+from harness.core.wording import MISSING, UNKNOWN, one_line, seconds
 from harness.report.text import print_view
 from harness.report.view import Block, Cell, Column, Command, Row, Section, Sentence, Table, View
-from harness.results import RunResults
-from harness.wording import MISSING, UNKNOWN, one_line, seconds
 
 
 class PastRun(Protocol):
-    """One run folder; `harness.pipelines.history.Past` is one."""
+    """One run folder; `harness.bakeoff.history.Past` is one."""
 
     @property
     def run_id(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.wording import one_line
+from harness.core.wording import one_line
 
 FONT = "Inter, system-ui, sans-serif"
 WIDTH = 680

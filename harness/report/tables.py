@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from harness.records import ArmId, CostLine, Estimate, PriceBasis
-from harness.report.view import Cell, Column, Row, Table
-from harness.results import ArmResult, Comparison, LabelResult, Latency, Money, RunResults, Verdict
-from harness.wording import (
+from harness.bakeoff.results import ArmResult, Comparison, LabelResult, Latency, Money, RunResults, Verdict
+from harness.core.records import ArmId, CostLine, Estimate, PriceBasis
+from harness.core.wording import (
     MISSING,
     UNKNOWN,
     bounds,
@@ -24,6 +23,7 @@ from harness.wording import (
     short_money,
     tally,
 )
+from harness.report.view import Cell, Column, Row, Table
 
 _BASIS_MARK = {
     PriceBasis.MEASURED: "",

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from harness.records import Estimate
+from harness.core.records import Estimate
+from harness.core.wording import MISSING, milliseconds, money, one_line, percent, share_sentence
 from harness.report.text import print_view
 from harness.report.view import (
     Block,
@@ -21,8 +22,7 @@ from harness.report.view import (
     Table,
     View,
 )
-from harness.track_record import CheckedRun, Held, TrackRecord
-from harness.wording import MISSING, milliseconds, money, one_line, percent, share_sentence
+from harness.track_record.records import CheckedRun, Held, TrackRecord
 
 _UNITS = {"accuracy": "accuracy", "p95_ms": "p95, ms", "usd_per_1k": "$ per 1,000 queries"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.artefacts import TunedLane
+from harness.core.wording import share_sentence
 from harness.report.view import CommandOn, on_run
-from harness.wording import share_sentence
+from harness.training.tuned_model import TunedLane
 
 
 def tuned_lines(run_id: str, lanes: Sequence[TunedLane], command: CommandOn | None = None) -> list[str]:

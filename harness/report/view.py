@@ -1,7 +1,7 @@
 """What a format shows, as plain records: sections of blocks, every figure already worded.
 
 Terminal, Markdown and later pages walk the same `View`, so they cannot disagree; a format decides on
-layout and escaping only. All text here is harmless for a terminal (`harness.wording.one_line`); each
+layout and escaping only. All text here is harmless for a terminal (`harness.core.wording.one_line`); each
 format still escapes its own markup.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.errors import command as command_line
-from harness.wording import one_line
+from harness.core.errors import command as command_line
+from harness.core.wording import one_line
 
 CommandOn = Callable[..., str]
 """Verb and further words -> a command on one run, to be pasted as it stands."""

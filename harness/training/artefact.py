@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import StoreError
-from harness.records import Artefact, Conversation
-from harness.serial import decode, encode
+from harness.core.errors import StoreError
+from harness.core.records import Artefact, Conversation
+from harness.core.serial import decode, encode
 
 _CHUNK = 1 << 20
 

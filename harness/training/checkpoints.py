@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from harness.errors import TrainingError
+from harness.core.errors import TrainingError
 
 
 def last_checkpoint(work: Path) -> Path | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtra, ModelUnavailable, TrainingError
-from harness.records import Recipe
+from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError
+from harness.core.records import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

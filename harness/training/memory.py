@@ -11,7 +11,7 @@ A sum of parts, in GiB:
     rows         the frozen layers' states of all rows (`trunk`), on the trainer's device
     overhead     Python, torch and its workspaces
 
-It differs from `advisor.vram`, which reckons published trainers with gradient checkpointing and logits at
+It differs from `advisor.base_models.vram`: published trainers with gradient checkpointing and logits at
 every position; sizes of tensors and 4-bit weights are taken from there. Measured with SmolLM2-135M on a CPU
 the estimate was within `BAND` (docs/artefacts.md has the figures). Logits are left out: they are computed at
 the answers' tokens only.
@@ -23,11 +23,11 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.base_models.vram import GIB, NF4_BITS, OVERHEAD_GIB, Shape, count_parameters
 from advisor.reading import read_json
-from advisor.vram import GIB, NF4_BITS, OVERHEAD_GIB, Shape, count_parameters
-from harness.errors import ModelUnavailable, TrainingError
-from harness.records import Recipe
-from harness.training.trunk import MAX_BYTES
+from harness.core.errors import ModelUnavailable, TrainingError
+from harness.core.records import Recipe
+from harness.training.fast.frozen_layers import MAX_BYTES
 
 BAND = (0.8, 1.3)
 _CPU_OVERHEAD_GIB = 0.75  # Python with torch, transformers, TRL and datasets loaded

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from harness.errors import TrainingError
+from harness.core.errors import TrainingError
 
 _DIVERGED = 3.0
 

@@ -7,7 +7,7 @@ Defaults and where they come from:
   rows, where few steps have to do: measured, see docs/lab-log.md, "Tuning on a CPU".
 - batches of 8 below 4,000 rows and 32 from there on: small data needs steps more than smooth gradients.
 - on a CPU adapters on the upper quarter of the layers only, from 4,000 rows on the upper half, the lower
-  ones then being computed once a row and kept (`harness.training.trunk`), and rows cut to 128 tokens.
+  ones then being computed once a row and kept (`training.fast.frozen_layers`), and rows cut to 128 tokens.
   Measured on dev: docs/lab-log.md, "Tuning on Banking77".
 """
 
@@ -18,9 +18,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from harness.errors import UsageError
-from harness.plan import TunePlan
-from harness.records import Recipe
+from harness.bakeoff.plan import TunePlan
+from harness.core.errors import UsageError
+from harness.core.records import Recipe
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _LEAST_STEPS = 120

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.models.rendering import Renderer
-from harness.records import Conversation
+from harness.core.records import Conversation
+from harness.models.local.rendering import Renderer
 
 _LEAST_PROMPT = 8  # tokens of a prompt that are kept however long the answer is
 

@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.errors import StoreError
-from harness.records import EpochNote
-from harness.serial import decode, encode
+from harness.core.errors import StoreError
+from harness.core.records import EpochNote
+from harness.core.serial import decode, encode
 
 _KEPT = 2
 

@@ -20,22 +20,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.models.rendering import Renderer
-from harness.records import Conversation, EpochNote, Recipe
-from harness.training.answer_loss import answer_loss, has_plain_head
+from harness.core.records import Conversation, EpochNote, Recipe
+from harness.core.wording import percent
+from harness.models.local.rendering import Renderer
 from harness.training.checkpoints import last_checkpoint, publish, step_of, write_adapter
-from harness.training.fused import fused_adapters
-from harness.training.last_layer import LastLayer
+from harness.training.fast.answer_loss import answer_loss, has_plain_head
+from harness.training.fast.frozen_layers import Trunk
+from harness.training.fast.fused import fused_adapters
+from harness.training.fast.last_layer import LastLayer
+from harness.training.fast.shared_prefix import common_prefix, fits
 from harness.training.loading import load_base, tools
 from harness.training.progress import StopNow, check, reporter
 from harness.training.quiet import quiet
 from harness.training.row_order import RowOrder
 from harness.training.rows import TokenRow, tokenise_all
-from harness.training.shared_prefix import common_prefix, fits
 from harness.training.stopping import Epochs
-from harness.training.trunk import Trunk
 from harness.training.watching import Answered, Watch, answer_rows, drawn, sample_lines
-from harness.wording import percent
 
 Say = Callable[[str], None]
 

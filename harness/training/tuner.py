@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import StoreError, TrainingError, command
+from harness.core.errors import StoreError, TrainingError, command
+from harness.core.names import inside
+from harness.core.records import Artefact, Conversation, ModelIdentity, Recipe
+from harness.core.serial import encode
 from harness.models.base import ChatModel
 from harness.models.deciding import folder_facts, versions_of
-from harness.models.precision import choose_precision
+from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
-from harness.names import inside
-from harness.records import Artefact, Conversation, ModelIdentity, Recipe
-from harness.serial import encode
 from harness.training.artefact import (
     conversations_digest,
     folder_digest,
@@ -167,7 +167,7 @@ class LocalTuner:
                 allowed=artefact.digest[:12],
                 run=f"{command('run', folder.parents[1] / 'plan.yaml')}   # trains it anew in a new run",
             )
-        from harness.models.transformers_chat import TransformersChat
+        from harness.models.local.transformers_chat import TransformersChat
 
         opening = dataclasses.replace(self.settings.opening, adapter=folder)
         return TransformersChat(self.settings.model, self.settings.base, opening)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.models.rendering import Renderer
-from harness.records import Conversation, Message
-from harness.wording import percent
+from harness.core.records import Conversation, Message
+from harness.core.wording import percent
+from harness.models.local.rendering import Renderer
 
 _PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
 _PROBE_ANSWERS = ("refund request", "refund", "other")
@@ -96,8 +96,8 @@ def _scoring(
     model: Any, renderer: Renderer
 ) -> Iterator[Callable[[Sequence[int], Sequence[Sequence[int]]], list[float]]]:
     """A function from a prompt's and the answers' tokens to the answers' log-probabilities."""
-    from harness.models.choice_tree import choice_tree
-    from harness.models.tree_scoring import PlainScorer, tree_scorer
+    from harness.models.local.choice_tree import choice_tree
+    from harness.models.local.tree_scoring import PlainScorer, tree_scorer
 
     ordinary = model.config._attn_implementation
     probe = renderer.prompt_ids(_PROBE)

@@ -9,13 +9,13 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from advisor.assumed import load_assumptions
-from advisor.bands import load_bands
+from advisor.case import GeneralModel, Problem, Residency, Task, UseCase
 from advisor.case_file import contradictions
 from advisor.economics import Market
 from advisor.prices import PriceOptions, open_book, price_sheet
 from advisor.recommend import Basis
-from advisor.rubric import load_rubric
-from advisor.use_case import GeneralModel, Problem, Residency, Task, UseCase
+from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import load_rubric
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 DAY = datetime(2026, 11, 23, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from advisor.case_file import load_case
-from advisor.cost.price_sources import load_genai_prices
 from advisor.interview import questions
+from advisor.money.price_sources import load_genai_prices
 from advisor.prices import SNAPSHOT_MODELS, load_snapshot, take_snapshot
 from tests.advisor.helpers import EXAMPLES
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 
+from advisor.case import Problem, Residency, Task
 from advisor.case_file import build_case, dump_case, load_case, parse_case
 from advisor.errors import CaseError
-from advisor.use_case import Problem, Residency, Task
 from tests.advisor.helpers import EXAMPLES, USE_CASES
 
 

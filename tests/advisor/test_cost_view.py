@@ -7,10 +7,10 @@ import pytest
 
 from advisor.assumed import Scenario, resolve
 from advisor.case_file import build_case, load_case
-from advisor.cost.ledger import total_usd
 from advisor.cost_view import cost_sheet, cost_text
 from advisor.economics import knowledge_in_prompt, load_of, option_costs, option_tco, without_changes
-from advisor.rubric import Option
+from advisor.money.ledger import total_usd
+from advisor.rubric.rubric import Option
 from advisor.swing_view import cost_swings
 from tests.advisor.helpers import EXAMPLES, basis
 

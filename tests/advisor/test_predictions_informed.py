@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from advisor.bands import load_bands
-from harness.measure.track import METRICS
+from advisor.rubric.bands import load_bands
+from harness.track_record.count import METRICS
 
 EVALSETS = Path(__file__).parents[2] / "evalsets"
 

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 
 from advisor.advice import Answer, plain
 from advisor.assumed import Scenario, resolve
-from advisor.bands import expected_accuracy, load_bands
+from advisor.case import UseCase, prompts_own_model
 from advisor.case_file import build_case, load_case
-from advisor.cost.errors import CostError
 from advisor.flips import Judge
+from advisor.money.errors import CostError
 from advisor.predict import accuracy_interval, predict
 from advisor.recommend import recommend
-from advisor.rubric import Option
+from advisor.rubric.bands import expected_accuracy, load_bands
+from advisor.rubric.rubric import Option
 from advisor.stats.intervals import wilson as wilson_of_stats
 from advisor.stats.power import items_needed
 from advisor.stats_light import wilson
 from advisor.text import advice_text
-from advisor.use_case import UseCase, prompts_own_model
 from tests.advisor.helpers import EXAMPLES, USE_CASES, basis
 
 BANDS = load_bands()

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from advisor.case_file import build_case
-from advisor.cost.ledger import PriceBasis
 from advisor.cost_view import cost_sheet, cost_text
 from advisor.errors import CaseError
+from advisor.money.ledger import PriceBasis
 from advisor.predict import incumbent_total_per_1k
 from advisor.recommend import recommend
 from advisor.text import advice_text

@@ -16,17 +16,17 @@ from typing import assert_never
 import pytest
 
 from harness.arms.base import Arm, Material, config_digest
-from harness.arms.classical import ClassicalArm
 from harness.arms.floor import FloorArm
+from harness.arms.linear import ClassicalArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm
+from harness.core.records import ArmId, Failure, FailureKind, Fitted, Item, Option, Outcome, Prediction
+from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel, EmbeddingModel
 from harness.models.open import open_chat, open_embedding
 from harness.models.settings import ModelSettings
-from harness.prompts.classification import PromptLimits
-from harness.records import ArmId, Failure, FailureKind, Fitted, Item, Option, Outcome, Prediction
-from harness.retrieval.index import TrainingIndex
+from harness.tasks.classification import PromptLimits
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 from tests.support.tickets import LABELS, evalset
 

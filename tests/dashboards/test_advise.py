@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from advisor.case import Incumbent, Task, UseCase, asks
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
-from advisor.use_case import Incumbent, Task, UseCase, asks
 from dashboards.planning import plan_text
 from dashboards.questions import GROUPS, answers_of, case_from, in_words, key, question
 from dashboards.state import context
-from harness.plan import parse_plan
+from harness.bakeoff.plan import parse_plan
 from tests.dashboards.conftest import Open, words
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.store import list_runs
+from harness.bakeoff.run_folder import list_runs
 from tests.support.browser import Served, faults, missing, open_browser, settled
 from tests.support.desk import write_tickets
 from tests.support.pages import make_run

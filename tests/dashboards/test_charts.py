@@ -16,10 +16,10 @@ import pytest
 from dashboards import behind, learning, money_views, views
 from dashboards.spec import Axis, Interval, intervals, log_ticks
 from dashboards.theme import GROUNDS, dash_of
-from harness.outlook import CostGroup
-from harness.records import ArmId, Option
+from harness.bakeoff.results import RunResults
+from harness.core.records import ArmId, Option
+from harness.money.records import CostGroup
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, OPTION_COLOURS, colour_of
-from harness.results import RunResults
 from tests.support import money
 from tests.support.results import CLASSICAL, RETRIEVE, TUNE, run_results
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dashboards import browser, markup
+from harness.bakeoff.run_folder import find_run
 from harness.report.view import Bullets, Cell, Column, Command, Fact, Row, Sentence, Table, Verbatim
-from harness.store import find_run
 from tests.dashboards.conftest import Open, words
 from tests.support.pages import make_run
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dashboards import jobs
-from harness.plan import dump_plan
-from harness.store import create_run
+from harness.bakeoff.plan import dump_plan
+from harness.bakeoff.run_folder import create_run
 from tests.support.desk import write_tickets
 from tests.support.pages import scripted_plan
 

@@ -11,8 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import jobs, launch
-from harness.plan import dump_plan, parse_plan
-from harness.store import create_run
+from harness.bakeoff.plan import dump_plan, parse_plan
+from harness.bakeoff.run_folder import create_run
 from tests.dashboards.conftest import Open, words
 from tests.support.desk import write_tickets
 from tests.support.pages import scripted_plan

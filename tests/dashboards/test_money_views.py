@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dashboards import money_views
-from harness.outlook import Outlook
+from harness.money.records import Outlook
 from tests.support import money
 from tests.support.results import CLASSICAL, PROMPT, run_results
 

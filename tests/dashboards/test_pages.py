@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.bakeoff.run_folder import find_run
+from harness.core.wording import percent
 from harness.report.model import answer_words
-from harness.store import find_run
-from harness.wording import percent
 from tests.dashboards.conftest import Open, words
 
 OF_A_RUN = ("verdict", "quality", "latency", "route", "export")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import find_run
-from harness.wording import percent
+from harness.bakeoff.run_folder import find_run
+from harness.core.wording import percent
 from tests.dashboards.conftest import Open, words
 
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")

@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from harness.plan import build_plan, dump_plan
-from harness.store import RunFolder, list_runs
+from harness.bakeoff.plan import build_plan, dump_plan
+from harness.bakeoff.run_folder import RunFolder, list_runs
 from tests.support.desk import write_tickets
 from tests.support.scripted_server import Reply, ScriptedServer, completion
 

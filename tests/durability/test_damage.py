@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import RunFolder
+from harness.bakeoff.run_folder import RunFolder
 from tests.durability.support import Harness, only_run
 from tests.support.desk import flags, write_tickets
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import FailureKind
+from harness.core.records import FailureKind
 from tests.durability.support import Harness, go_on, only_run, right_answer, stored, write_plan
 from tests.support.people import let_in
 from tests.support.scripted_server import Reply, completion, error, scripted

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import list_runs
+from harness.bakeoff.run_folder import list_runs
 from tests.support.desk import Command, Said, command
 from tests.support.pdf_text import objects, text_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.run_lock import holder_of, writing
+from harness.bakeoff.run_lock import holder_of, writing
 from tests.durability.support import (
     CONCURRENCY,
     WARM_UP,

@@ -18,11 +18,10 @@ from pathlib import Path
 
 import scipy.special  # noqa: F401
 
-import harness.pipelines.bakeoff
-import harness.pipelines.importing
-import harness.pipelines.reporting  # noqa: F401
+import harness.bakeoff.run
+import harness.report.reporting  # noqa: F401
 from harness.cli import app
-from harness.models.litellm_library import load_litellm
+from harness.models.api.library import load_litellm
 
 NOBODY = 65534
 

@@ -70,7 +70,7 @@ OPTIONS = tuple(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("desk")
     write_tickets(made / "tickets.csv", each=6)
-    plan = (Path(__file__).parents[2] / "harness" / "plans" / "tickets.yaml").read_text(encoding="utf-8")
+    plan = (Path(__file__).parents[2] / "harness/cli/plans/tickets.yaml").read_text(encoding="utf-8")
     (made / "plan.yaml").write_text(plan, encoding="utf-8")
     (made / "case.yaml").write_text(CASE, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:

@@ -14,24 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.case_file import load_case, parse_case
-from advisor.cost.errors import CostError
-from advisor.cost.price_file import load_price_file, parse_price_file
+from advisor.money.errors import CostError
+from advisor.money.price_file import load_price_file, parse_price_file
 from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
+from harness.bakeoff.journal import Journal, Lane, examine
+from harness.bakeoff.plan import parse_plan
 from harness.cli.dotenv import read_dotenv
 from harness.cli.dress import make_dress
 from harness.cli.plan_file import read_plan
+from harness.core.errors import HarnessError
+from harness.core.records import ArmId, Item, Option, Prediction, Timing
+from harness.core.serial import decode_outcome, decode_results
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
-from harness.errors import HarnessError
-from harness.journal import Journal, Lane, examine
-from harness.models.provider_errors import read_error
-from harness.models.told_wait import told_pause_s
-from harness.models.usage_adapters import usage_of
-from harness.plan import parse_plan
-from harness.prompts.labels import read_label
-from harness.records import ArmId, Item, Option, Prediction, Timing
-from harness.serial import decode_outcome, decode_results
-from harness.serving.wire import BadRequest, read_request
+from harness.models.api.provider_errors import read_error
+from harness.models.api.told_wait import told_pause_s
+from harness.models.api.usage import usage_of
+from harness.shipping.serve.wire import BadRequest, read_request
+from harness.tasks.labels import read_label
 from tests.fuzz.nasty import a_value_replaced, bounded, in_place_of, json_values, scalars, texts
 
 ROOT = Path(__file__).parents[2]
@@ -89,10 +89,10 @@ def test_a_case_with_a_value_replaced(line: int, value: str) -> None:
 @bounded(40)
 @given(line=places, value=scalars)
 def test_a_case_that_is_read_can_be_advised_on(line: int, value: str) -> None:
-    from advisor.bands import load_bands
     from advisor.commands import CommandPrices, open_market
     from advisor.recommend import Basis, recommend
-    from advisor.rubric import load_rubric
+    from advisor.rubric.bands import load_bands
+    from advisor.rubric.rubric import load_rubric
 
     def basis(case: Any) -> Basis:
         market = open_market(case, CommandPrices(price_at="2026-11-23"))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from advisor.advice import Answer
 from advisor.case_file import build_case
-from advisor.rubric import Option, Rubric, load_rubric
-from advisor.scoring import Scores, between, score
+from advisor.rubric.rubric import Option, Rubric, load_rubric
+from advisor.rubric.scoring import Scores, between, score
 from advisor.stats_light import wilson
 
 CASES = Path(__file__).with_name("published_cases.toml")

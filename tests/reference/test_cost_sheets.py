@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DAY = "2026-11-23"
 ASSUMED = tomllib.loads((ROOT / "advisor/assumed.toml").read_text())
 MACHINES = {
-    row["name"]: row for row in tomllib.loads((ROOT / "advisor/cost/gpu_prices.toml").read_text())["machine"]
+    row["name"]: row for row in tomllib.loads((ROOT / "advisor/money/gpu_prices.toml").read_text())["machine"]
 }
 CASES = ("ticket-routing", "contract-extraction", "changing-policy-answers")
 OFFICE = [0.2] * 7 + [0.6, 1.5, 2.2, 2.5, 2.4, 2.0, 2.2, 2.3, 2.2, 1.9, 1.4, 0.9] + [0.4] * 5

@@ -4,9 +4,9 @@ from decimal import Decimal as D
 
 import pytest
 
-from advisor.cost.break_even import FixedCost, Outcome, break_even
-from advisor.cost.machines import find_machine, load_machines
-from advisor.cost.serving import Fleet, Load, serve, usd_per_1k
+from advisor.money.break_even import FixedCost, Outcome, break_even
+from advisor.money.machines import find_machine, load_machines
+from advisor.money.serving import Fleet, Load, serve, usd_per_1k
 
 MACHINES = load_machines()
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.artefacts import AdapterVersion, Origin, Parity, Task
-from harness.records import ArmId, Artefact, Estimate, Option
+from harness.core.records import ArmId, Artefact, Estimate, Option
 from harness.training.artefact import folder_digest
+from harness.training.tuned_model import AdapterVersion, Origin, Parity, Task
 from tests.support.doubles import recipe
 from tests.support.tickets import LABELS
 

@@ -13,7 +13,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from harness.outlook import (
+from harness.bakeoff.results import Cost, RunResults
+from harness.core.records import ArmId, CostLine, Fitted, ModelIdentity, Option, PriceBasis
+from harness.money.records import (
     Amount,
     ArmGrounds,
     Assumed,
@@ -25,8 +27,6 @@ from harness.outlook import (
     PeopleTime,
     Spread,
 )
-from harness.records import ArmId, CostLine, Fitted, ModelIdentity, Option, PriceBasis
-from harness.results import Cost, RunResults
 from tests.support.results import arm_result, data_summary, dollars, run_results, verdict
 
 CLASSICAL = ArmId(option=Option.CLASSICAL, model="linear")

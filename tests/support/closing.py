@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.environment import Environment
-from harness.store import Manifest
+from harness.bakeoff.run_folder import Manifest
+from harness.core.environment import Environment
 
 
 def closing() -> Manifest:

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from advisor.cost.usage import CountedBy, Usage
-from harness.models.base import ChatReply, ChatRequest, Vectors
-from harness.records import (
+from advisor.money.usage import CountedBy, Usage
+from harness.core.records import (
     Artefact,
     Conversation,
     Failure,
@@ -25,6 +24,7 @@ from harness.records import (
     Recipe,
     Timing,
 )
+from harness.models.base import ChatReply, ChatRequest, Vectors
 
 DIMENSIONS = 32
 

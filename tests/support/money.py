@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from harness.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
-from harness.outlook import (
+from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
+from harness.core.records import ArmId, CostLine, Option, PriceBasis
+from harness.money.records import (
     Amount,
     ArmGrounds,
     ArmOutlook,
@@ -31,7 +32,6 @@ from harness.outlook import (
     Spread,
     VolumePoint,
 )
-from harness.records import ArmId, CostLine, Option, PriceBasis
 
 CLASSICAL = ArmId(option=Option.CLASSICAL, model="linear")
 RETRIEVE = ArmId(option=Option.RETRIEVE, model="smollm2-135m")

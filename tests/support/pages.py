@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from harness.pipelines import workshop
-from harness.pipelines.bakeoff import start_bakeoff
-from harness.pipelines.context import Context, Quiet
-from harness.plan import ExperimentPlan, build_plan
-from harness.store import RunFolder
+from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.bakeoff.run import start_bakeoff
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.context import Context, Quiet
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 

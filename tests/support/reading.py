@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from harness.core.errors import UserError
 from harness.data.problems import Problems
 from harness.data.table import Asked, TableForm, read_table
-from harness.errors import UserError
 
 ASKED: Asked = {"text": ("subject", "body"), "label": ("queue",)}
 ROWS = [

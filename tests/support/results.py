@@ -6,17 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from advisor.stats.paired import Relation
-from harness.records import (
-    ArmId,
-    CostLine,
-    Estimate,
-    Finding,
-    Fitted,
-    ModelIdentity,
-    Option,
-    PriceBasis,
-)
-from harness.results import (
+from harness.bakeoff.results import (
     Answer,
     ArmResult,
     Comparison,
@@ -38,6 +28,7 @@ from harness.results import (
     Verdict,
     Veto,
 )
+from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, Option, PriceBasis
 from tests.support import money as hand_money
 
 N = 560

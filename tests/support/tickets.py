@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from harness.records import Evalset, Item, Label
+from harness.core.records import Evalset, Item, Label
 
 LABELS = (
     Label(name="billing", definition="invoices, charges and refunds"),

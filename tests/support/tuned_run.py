@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness.pipelines import tuned, workshop
-from harness.pipelines.bakeoff import start_bakeoff
-from harness.plan import build_plan
-from harness.records import Artefact, Conversation
-from harness.store import RunFolder
-from tests.harness.pipelines.test_bakeoff import context
+from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff.plan import build_plan
+from harness.bakeoff.run import start_bakeoff
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.records import Artefact, Conversation
+from harness.shipping import tuned
+from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import artefact, write_adapter
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder

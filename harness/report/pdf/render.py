@@ -13,7 +13,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
-from harness.errors import MissingExtra, UsageError
+from harness.core.errors import MissingExtra, UsageError
 from harness.report.dress import PLAIN, Dress
 from harness.report.paper import Paper, day_words
 from harness.report.pdf.typeface import missing, shown

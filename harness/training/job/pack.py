@@ -17,12 +17,12 @@ import json
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from harness.artefacts import Job
-from harness.models import rendering
-from harness.records import Conversation
-from harness.serial import encode
+from harness.core.records import Conversation
+from harness.core.serial import encode
+from harness.models.local import rendering
 from harness.training import rows as token_rows
 from harness.training.job import remote
+from harness.training.tuned_model import Job
 
 REQUIREMENTS = (
     "unsloth==2026.10.7",

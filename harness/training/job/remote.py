@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.models.rendering import Renderer
-from harness.records import Conversation, Message
+from harness.core.records import Conversation, Message
+from harness.models.local.rendering import Renderer
 from harness.training.rows import tokenise
 
 

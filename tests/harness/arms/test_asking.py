@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.arms.asking import choices_of
-from harness.errors import DataError
-from harness.records import Label
+from harness.core.errors import DataError
+from harness.core.records import Label
 
 
 def labels(*names: str) -> tuple[Label, ...]:

@@ -8,8 +8,8 @@ import pytest
 
 from harness.arms.base import Material
 from harness.arms.floor import FloorArm
-from harness.errors import DataError
-from harness.records import ArmId, Item, Label, Option, Prediction
+from harness.core.errors import DataError
+from harness.core.records import ArmId, Item, Label, Option, Prediction
 
 NAME = ArmId(option=Option.FLOOR, model="majority")
 LABELS = (Label(name="a"), Label(name="b"), Label(name="c"))

@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 
-from harness.arms import asking, classical
+from harness.arms import asking
+from harness.arms import linear as classical
 from harness.arms.base import Arm, config_digest
-from harness.arms.classical import ClassicalArm
+from harness.arms.linear import ClassicalArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import TuneArm
+from harness.core.records import ArmId, Label, Option
+from harness.knowledge import index
+from harness.knowledge.index import TrainingIndex
 from harness.models.settings import ModelSettings
-from harness.prompts import classification
-from harness.prompts.classification import PromptLimits
-from harness.records import ArmId, Label, Option
-from harness.retrieval import index
-from harness.retrieval.index import TrainingIndex
+from harness.tasks import classification
+from harness.tasks.classification import PromptLimits
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 from tests.support.tickets import LABELS, evalset
 
@@ -114,8 +115,8 @@ def test_a_served_models_address_is_in_its_identity_and_its_secrets_are_not(
     address: str, tmp_path: Path
 ) -> None:
     pytest.importorskip("litellm")
-    from harness.errors import UserError
-    from harness.models.litellm_client import open_litellm_chat
+    from harness.core.errors import UserError
+    from harness.models.api.client import open_litellm_chat
 
     try:
         chat = open_litellm_chat("openai/m", ModelSettings(cache=tmp_path, api_base=address, offline=True))

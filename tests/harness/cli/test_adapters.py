@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.artefacts import AdapterVersion
-from harness.pipelines.adapters import open_registry, shelved_as
-from harness.serial import decode
-from harness.store import RunFolder
-from tests.harness.pipelines.test_bakeoff import context
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.serial import decode
+from harness.shipping.adapters import open_registry, shelved_as
+from harness.training.tuned_model import AdapterVersion
+from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import parity
 from tests.support.desk import Command, command
 from tests.support.tuned_run import scripted_run

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.pipelines import bakeoff as pipeline
-from harness.serial import decode_results
+from harness.bakeoff import run as pipeline
+from harness.core.serial import decode_results
 from tests.support.desk import Command, command, flags, write_tickets
 
 ARMS = ("--arms", "floor,classical")
@@ -154,7 +154,8 @@ def test_a_signal_to_stop_leaves_the_way_on(tmp_path: Path, name: str, code: int
     script.write_text(
         "import signal, sys, time\n"
         "from harness.cli import app\n"
-        "from harness.pipelines import bakeoff, history\n"
+        "from harness.bakeoff import history\n"
+        "from harness.bakeoff import run as bakeoff\n"
         "def slow(*_):\n"
         "    print('in it', flush=True)\n"
         "    time.sleep(30)\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.serial import decode
-from harness.track_record import TrackRecord
+from harness.core.serial import decode
+from harness.track_record.records import TrackRecord
 from tests.support.desk import Command, command, write_tickets
 
 CASE = """

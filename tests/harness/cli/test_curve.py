@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.curve_records import LearningCurves
-from harness.pipelines import curves as pipeline
+from harness.core.serial import decode
+from harness.curve import run as pipeline
+from harness.curve.records import LearningCurves
 from harness.report.curve import curves_view
 from harness.report.text import render_text
-from harness.serial import decode
 from tests.support.desk import Command, command, write_tickets
 
 SIZES = ("--sizes", "6,12,24,48", "--seeds", "1")

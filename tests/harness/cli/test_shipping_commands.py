@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.serial import decode_results
+from harness.core.serial import decode_results
 from tests.support.desk import Command, command, write_tickets
 from tests.support.tuned_run import scripted_run
 

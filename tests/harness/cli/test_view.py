@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.bakeoff.plan import build_plan
+from harness.bakeoff.run_folder import create_run
 from harness.cli import view
-from harness.plan import build_plan
-from harness.store import create_run
 from tests.support.desk import Command, command
 from tests.support.pages import NOW
 

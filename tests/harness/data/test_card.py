@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.errors import DataError
 from harness.data.card import parse_card
 from harness.data.load import builtin_evalsets, load_card
-from harness.errors import DataError
 
 GOOD = """
 name = "sample"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import DataError, UsageError
+from harness.core.errors import DataError, UsageError
 from tests.support.reading import as_csv, refusal, see, values
 
 GERMAN = [

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.core.errors import DataError
+from harness.core.records import Evalset, Item, Label
 from harness.data.gate import GateLimits, check, of_what_is_left, require_usable
-from harness.errors import DataError
-from harness.records import Evalset, Item, Label
 
 SUBJECTS = [
     "amber",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from harness.core.records import Item
 from harness.data.leakage import (
     Overlap,
     cluster_rows,
@@ -13,7 +14,6 @@ from harness.data.leakage import (
     shared_ngram_ids,
 )
 from harness.data.rows import RowGroups
-from harness.records import Item
 
 
 def item(own: str, text: str, cluster: str | None = None) -> Item:

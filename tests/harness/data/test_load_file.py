@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.errors import DataError, UsageError
+from harness.core.records import Evalset, Item
 from harness.data.load import FileOptions, load_file
 from harness.data.table import TableForm
-from harness.errors import DataError, UsageError
-from harness.records import Evalset, Item
 
 OPTIONS = FileOptions(text=("subject", "body"), label="queue", seed=7)
 NOUNS = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.core.records import Item
 from harness.data.nested import first_rows, geometric_sizes, nested_order
-from harness.records import Item
 
 
 def rows(counts: dict[str, int]) -> list[Item]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.errors import DataError
 from harness.data.predictions import Given, read_predictions
-from harness.errors import DataError
 
 LABELS = ("billing", "sign_in", "shipping")
 KNOWN = frozenset({"a", "b", "c"})

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.core.records import Evalset, Item, Label
 from harness.data.digest import rows_digest
 from harness.data.split import limit_evalset, split_items, stratified_group_split, subsample
-from harness.records import Evalset, Item, Label
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 

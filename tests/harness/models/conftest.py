@@ -7,7 +7,7 @@ from harness.models.settings import ModelSettings
 
 @pytest.fixture(scope="session")
 def loaded(smollm2, model_cache):
-    from harness.models.transformers_chat import TransformersChat
+    from harness.models.local.transformers_chat import TransformersChat
 
     chat = TransformersChat(
         "smollm2-135m", smollm2, ModelSettings(cache=model_cache, precision="fp32", threads=1)

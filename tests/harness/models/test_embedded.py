@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import ModelUnavailable
+from harness.core.errors import ModelUnavailable
 from harness.models import embedded
 from harness.models.deciding import weights_of
 from harness.models.embedded import EmbeddedModel, locate, pip_download, pull

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.errors import ModelUnavailable
+from harness.core.errors import ModelUnavailable
 from harness.models.resolve import PROVIDERS, Embedded, Folder, Hub, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.busy import marked, marked_outlook
-from harness.measure.runs import ArmAcrossRuns
+from harness.bakeoff.between_runs import ArmAcrossRuns
+from harness.bakeoff.busy import marked, marked_outlook
+from harness.bakeoff.results import AdviceCheck, Confronted, RunResults
 from harness.report.compare import ComparedRuns, compare_view
 from harness.report.export import Reported, write_report
 from harness.report.model import report_view
 from harness.report.text import render_text
-from harness.results import AdviceCheck, Confronted, RunResults
 from tests.support import money as hand_money
 from tests.support.pdf_text import text_of
 from tests.support.results import CLASSICAL, TUNE, run_results

@@ -12,18 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from advisor.advice import Advice, MoneySpan, ToSettle
+from advisor.case import asks
 from advisor.case_file import dump_case, parse_case
 from advisor.commands import CommandPrices, advise
-from advisor.rubric import Option
-from advisor.use_case import asks
+from advisor.rubric.rubric import Option
 from harness.cli.app import app
-from harness.errors import UsageError
+from harness.core.errors import UsageError
+from harness.core.wording import Currency
 from harness.report.dress import Dress
 from harness.report.executive_case import case_paper, stated_rate
 from harness.report.export_case import Advised, write_case_report
 from harness.report.html.page import render_html
 from harness.report.paper import charts_of
-from harness.wording import Currency
 from tests.support.pdf_text import page_count, text_of
 
 ROOT = Path(__file__).parents[3]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness import curve_records, track_record
+from harness.curve import records as curve_records
+from harness.track_record import records as track_record
 from tests.harness.report.test_run_folder_doc import NAMED
 
 

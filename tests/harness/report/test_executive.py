@@ -10,9 +10,11 @@ from decimal import Decimal
 import pytest
 
 from advisor.stats.paired import Relation
-from harness.errors import UsageError
-from harness.outlook import Outlook
-from harness.records import ArmId, Option
+from harness.bakeoff.results import Answer, RunResults, Settled, Veto
+from harness.core.errors import UsageError
+from harness.core.records import ArmId, Option
+from harness.core.wording import USD
+from harness.money.records import Outlook
 from harness.report.dress import Dress, Rate, chosen_currency
 from harness.report.executive import reader_currency, run_dossier, run_paper
 from harness.report.executive_parts import new_to_it
@@ -35,8 +37,6 @@ from harness.report.paper import (
 )
 from harness.report.plain import WHAT_IT_IS, decision, in_plain_words, plain_name
 from harness.report.view import Cell
-from harness.results import Answer, RunResults, Settled, Veto
-from harness.wording import USD
 from tests.support.closing import closing
 from tests.support.money import outlook
 from tests.support.results import BOTH, CLASSICAL, RETRIEVE, TUNE, comparison, dollars, run_results, verdict

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.answers import ItemAnswer
-from harness.errors import MissingExtra, StoreError, UsageError
-from harness.records import PriceBasis
+from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.results import RESULTS_SCHEMA, RunResults
+from harness.core.errors import MissingExtra, StoreError, UsageError
+from harness.core.records import PriceBasis
+from harness.core.serial import decode_results
 from harness.report.export import Reported, formula_safe, write_report
-from harness.results import RESULTS_SCHEMA, RunResults
-from harness.serial import decode_results
 from tests.support.results import CLASSICAL, RETRIEVE, arm_result, dollars, run_results
 
 ATTACK = '=HYPERLINK("http://evil","x")'

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness.harm import ArmHarm, Rejection, SeedAgreement, UnseenLabel
-from harness.records import Estimate
+from harness.bakeoff.results import RunResults
+from harness.core.records import Estimate
 from harness.report.executive import run_paper
 from harness.report.harm import harm_blocks, harm_sentences
 from harness.report.model import report_view
 from harness.report.paper import Paper, Terms
-from harness.results import RunResults
+from harness.robustness.records import ArmHarm, Rejection, SeedAgreement, UnseenLabel
 from tests.support.closing import closing
 from tests.support.results import CLASSICAL, TUNE, run_results, share
 

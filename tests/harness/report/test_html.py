@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.answers import ItemAnswer, without_texts
+from harness.bakeoff.answers import ItemAnswer, without_texts
+from harness.bakeoff.results import RunResults
+from harness.core.wording import USD
 from harness.report.dress import Dress
 from harness.report.executive import run_paper
 from harness.report.export import Reported, write_report
@@ -19,8 +21,6 @@ from harness.report.model import report_view
 from harness.report.paper import Cards, Grid, Paper
 from harness.report.tables import arms_table
 from harness.report.text import render_text
-from harness.results import RunResults
-from harness.wording import USD
 from tests.support.closing import closing
 from tests.support.pdf_text import text_of
 from tests.support.results import CLASSICAL, data_summary, run_results

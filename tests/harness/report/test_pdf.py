@@ -14,14 +14,14 @@ import pytest
 
 pytest.importorskip("typst")
 
-from harness.errors import MissingExtra, UsageError
+from harness.bakeoff.results import RunResults
+from harness.core.errors import MissingExtra, UsageError
 from harness.report.dress import Dress, image_kind
 from harness.report.executive import run_paper
 from harness.report.export import Reported, write_report
 from harness.report.paper import charts_of
 from harness.report.pdf.render import render_pdf
 from harness.report.pdf.typeface import BOX, drawable, missing, shown
-from harness.results import RunResults
 from tests.support.closing import closing
 from tests.support.money import outlook
 from tests.support.pdf_text import alternatives, objects, page_count, streams_of, text_of

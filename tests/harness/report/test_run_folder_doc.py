@@ -6,8 +6,8 @@ import dataclasses
 import re
 from pathlib import Path
 
-from harness import results
-from harness.records import Estimate, Finding, ModelIdentity
+from harness.bakeoff import results
+from harness.core.records import Estimate, Finding, ModelIdentity
 from harness.report.export import FORMATS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "run-folder.md").read_text(encoding="utf-8")
@@ -15,7 +15,9 @@ NAMED = set(re.findall(r"`([a-z_0-9.]+)`", PAGE))
 RECORDS = [
     found
     for found in vars(results).values()
-    if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__module__ == "harness.results"
+    if isinstance(found, type)
+    and dataclasses.is_dataclass(found)
+    and found.__module__ == "harness.bakeoff.results"
 ]
 
 

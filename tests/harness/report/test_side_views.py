@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from advisor.cost.usage import CountedBy, Usage
+from advisor.money.usage import CountedBy, Usage
 from advisor.stats.paired import Relation
-from harness.answers import ArmAcrossRuns, ItemAnswer
-from harness.records import Item, Message, Timing
+from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
+from harness.bakeoff.results import RunResults
+from harness.core.records import Item, Message, Timing
 from harness.report.compare import ComparedRuns, compare_view, comparison_json, print_comparison
 from harness.report.explain import (
     ExplainedArm,
@@ -23,7 +24,6 @@ from harness.report.explain import (
 from harness.report.runs import print_runs, runs_json, runs_view
 from harness.report.text import render_text
 from harness.report.view import View
-from harness.results import RunResults
 from tests.support.results import (
     CLASSICAL,
     FLOOR,

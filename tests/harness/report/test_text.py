@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.records import ArmId, Finding, Option, PriceBasis
+from harness.bakeoff.results import Answer, RunResults
+from harness.core.records import ArmId, Finding, Option, PriceBasis
 from harness.report.model import report_view
 from harness.report.text import print_view, render_text
-from harness.results import Answer, RunResults
 from tests.support.results import (
     CLASSICAL,
     PROMPT,

@@ -1,7 +1,7 @@
 """Rows and a recipe small enough to train on in a test."""
 
-from harness.prompts.classification import PromptLimits, answer_text, tune_messages
-from harness.records import Conversation, Recipe
+from harness.core.records import Conversation, Recipe
+from harness.tasks.classification import PromptLimits, answer_text, tune_messages
 from harness.training.recipe import TARGET_MODULES
 
 _TEXTS = {

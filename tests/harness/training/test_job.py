@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.artefacts import Job
-from harness.errors import UsageError
-from harness.models.rendering import Renderer
-from harness.pipelines.jobs import export_job
-from harness.plan import build_plan
-from harness.serial import decode
+from harness.bakeoff.plan import build_plan
+from harness.bakeoff.tuning_job import export_job
+from harness.core.errors import UsageError
+from harness.core.serial import decode
+from harness.models.local.rendering import Renderer
 from harness.training.rows import tokenise_all
 from harness.training.trl_trainer import total_steps
-from tests.harness.pipelines.test_bakeoff import context
+from harness.training.tuned_model import Job
+from tests.harness.bakeoff.test_run import context
 from tests.support.desk import write_tickets
 
 
@@ -73,7 +73,7 @@ def test_the_script_stands_alone(job):
 
 
 def test_rows_have_roles_and_contents_and_no_test_row(job, tickets, tmp_path):
-    from harness.pipelines.evalset import load_rows
+    from harness.bakeoff.evalset import load_rows
 
     evalset = load_rows(plan(tickets), context(tmp_path))
     rows = [json.loads(line) for line in (job / "train.jsonl").read_text().splitlines()]
@@ -91,8 +91,8 @@ def test_rows_have_roles_and_contents_and_no_test_row(job, tickets, tmp_path):
 def test_rows_are_rendered_as_ours(job, smollm2, tickets, tmp_path, max_tokens):
     from transformers import AutoTokenizer
 
-    from harness.pipelines.evalset import load_rows
-    from harness.pipelines.jobs import _conversations
+    from harness.bakeoff.evalset import load_rows
+    from harness.bakeoff.tuning_job import _conversations
 
     module, tokenizer = load(job / "train.py"), AutoTokenizer.from_pretrained(smollm2)
     evalset = load_rows(plan(tickets), context(tmp_path))
@@ -158,9 +158,9 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
 
     import yaml
 
-    from harness.pipelines.bakeoff import start_bakeoff
-    from harness.pipelines.importing import ImportWish, import_into, read_imports
-    from tests.harness.pipelines.test_tuning import plan as tiny_plan
+    from harness.bakeoff.run import start_bakeoff
+    from harness.shipping.importing import ImportWish, import_into, read_imports
+    from tests.harness.bakeoff.test_tuning import plan as tiny_plan
     from tests.harness.training.conftest import make_tiny
 
     base = make_tiny(tmp_path / "base", smollm2, layers=2)
@@ -170,9 +170,9 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
     (adapter,) = (path.parent for path in run.artefacts.glob("*/adapter_config.json"))
     back = Path(shutil.copytree(adapter, tmp_path / "adapter"))
     record = next(arm.fitted.artefact for arm in before.arms if arm.fitted.artefact)
-    from harness.artefacts import Done
-    from harness.pipelines.tuned import task_of
-    from harness.serial import encode
+    from harness.core.serial import encode
+    from harness.shipping.tuned import task_of
+    from harness.training.tuned_model import Done
 
     arm = next(arm.arm for arm in before.arms if arm.fitted.artefact)
     job = Job(

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from advisor.vram import GIB, NF4_BITS, Shape
-from harness.environment import free_gib
-from harness.errors import ModelUnavailable, TrainingError
+from advisor.base_models.vram import GIB, NF4_BITS, Shape
+from harness.core.environment import free_gib
+from harness.core.errors import ModelUnavailable, TrainingError
 from harness.training.memory import memory_needed, read_shape, require_room, ways_out
 from tests.harness.training.samples import recipe
 

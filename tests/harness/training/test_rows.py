@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.models.rendering import Renderer
+from harness.models.local.rendering import Renderer
 from harness.training.rows import tokenise
 from tests.harness.training.samples import conversations
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.errors import TrainingError
-from harness.records import EpochNote
+from harness.core.errors import TrainingError
+from harness.core.records import EpochNote
 from harness.training import stopping
 from harness.training.stopping import best_note, stops
 from harness.training.watching import Watch, drawn
@@ -60,8 +60,8 @@ def dev_loss(tuner, rows):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.models.rendering import Renderer
-    from harness.models.tree_scoring import PlainScorer
+    from harness.models.local.rendering import Renderer
+    from harness.models.local.tree_scoring import PlainScorer
 
     base = tuner.settings.base
     renderer = Renderer(AutoTokenizer.from_pretrained(base))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import MissingExtra, StoreError, TrainingError
+from harness.core.errors import MissingExtra, StoreError, TrainingError
 from harness.models.base import ChatRequest
 from harness.models.settings import ModelSettings
 from harness.training.artefact import conversations_digest, folder_digest

@@ -1,0 +1,1 @@
+"""Open models one may tune: size, licence, context, and the memory they need."""

@@ -1,0 +1,115 @@
+"""`advisor models`: open models for a GPU, a licence policy and a task, with the reasons."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from advisor.base_models.catalogue import Catalogue, find_gpu, find_task, load_catalogue, read_policy
+from advisor.base_models.catalogue import find as find_row
+from advisor.base_models.choice import Method, Pick, Selection, Wish, select
+from advisor.base_models.vram import TUNE_BAND
+
+ERROR_LINE = (
+    f"Memory is an estimate for one sequence at a time; published figures lie at {TUNE_BAND[0]:g} to "
+    f"{TUNE_BAND[1]:g} of what the tuning formula gives."
+)
+
+
+def models(  # noqa: PLR0913 - one parameter a flag
+    gpu: Annotated[str, typer.Option("--gpu", help="T4, L4, 3060, 4070, 4090, A10, A100-40, A100-80, H100.")],
+    licence: Annotated[
+        str, typer.Option("--licence", help="permissive, commercial (terms accepted) or research.")
+    ] = "commercial",
+    task: Annotated[str, typer.Option("--task", help="What an answer is.")] = "classification",
+    method: Annotated[str, typer.Option("--method", help="qlora (4 bits) or lora (16 bits).")] = "qlora",
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", min=1, help="Prompt and answer. [default: by task]")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", help="ISO code of a language needed; repeatable.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="Where your organisation is, such as EU.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Picks to show.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all picks.")] = False,
+) -> None:
+    """Pick open models that fit a GPU, a licence policy and a task, and say why the others do not."""
+    catalogue = load_catalogue()
+    wish = Wish(
+        gpu=find_gpu(catalogue.gpus, gpu),
+        policy=read_policy(licence),
+        task=find_task(catalogue.tasks, task),
+        method=find_row(tuple(Method), method, lambda m: m.value, "method"),
+        tokens=tokens,
+        languages=tuple(code.lower() for code in language or ()),
+        region=None if region is None else region.upper(),
+    )
+    selection = select(wish, catalogue)
+    if as_json:
+        typer.echo(json.dumps(selection_document(selection, catalogue), indent=1))
+        return
+    for line in selection_lines(selection, catalogue, limit):
+        typer.echo(line)
+
+
+def selection_lines(selection: Selection, catalogue: Catalogue, limit: int) -> list[str]:
+    """The selection as text: the wish, `limit` picks, and every refusal, one line each."""
+    wish, picks = selection.wish, selection.picks
+    gpu, task = wish.gpu, wish.task
+    band = f"{task.low_b:g}-{task.high_b:g}B, start at {task.start_b:g}B"
+    bf16 = "bfloat16" if gpu.bf16 else "no bfloat16: float16"
+    lines = [
+        f"{gpu.name}: {gpu.memory_gb:g} GB, {gpu.usable_gb:.1f} usable, {bf16}. Licences: {wish.policy}.",
+        f"{task.name}: {band} ({task.why}); {wish.length} tokens.",
+        ERROR_LINE,
+        "",
+        f"Picks ({min(limit, len(picks))} of {len(picks)}; candidates to measure, not winners):",
+    ]
+    lines += [f"  {pick.model.id}: {pick.why}{_caveats(pick)}" for pick in picks[:limit]] or ["  none"]
+    lines += ["", f"Not picked ({len(selection.refusals)}):"]
+    lines += [f"  {refusal.model.id}: {refusal.why}" for refusal in selection.refusals]
+    return [*lines, "", f"Facts checked on {catalogue.checked}; sources with --json."]
+
+
+def _caveats(pick: Pick) -> str:
+    model = pick.model
+    unknown = f"; unknown: {', '.join(model.unknown)}" if model.unknown else ""
+    regions = (
+        f"; licence grants nothing in: {', '.join(model.not_granted_in)}" if model.not_granted_in else ""
+    )
+    return unknown + regions
+
+
+def selection_document(selection: Selection, catalogue: Catalogue) -> dict[str, Any]:
+    """The selection as JSON values; unknown facts are null, and each source is spelt out."""
+    wish = selection.wish
+    return {
+        "checked": catalogue.checked.isoformat(),
+        "gpu": asdict(wish.gpu) | {"usable_gb": wish.gpu.usable_gb},
+        "policy": wish.policy.value,
+        "task": asdict(wish.task),
+        "method": wish.method.value,
+        "tokens": wish.length,
+        "estimate": ERROR_LINE,
+        "picks": [_pick_document(pick, catalogue) for pick in selection.picks],
+        "refusals": [{"id": refusal.model.id, "why": refusal.why} for refusal in selection.refusals],
+    }
+
+
+def _pick_document(pick: Pick, catalogue: Catalogue) -> dict[str, Any]:
+    model = asdict(pick.model)
+    model["languages"] = list(pick.model.languages) or None
+    model["sources"] = {fact: catalogue.sources[key] for fact, key in pick.model.sources.items()}
+    return model | {
+        "why": pick.why,
+        "fit": pick.fit.value,
+        "unknown": list(pick.model.unknown),
+        "tune_gb": asdict(pick.needs.least),
+        "tune_plain_gb": asdict(pick.needs.plain),
+        "serve_gb": {str(bits): asdict(vram) for bits, vram in pick.needs.serve.items()},
+    }

@@ -1,0 +1,122 @@
+"""Machines by the hour: the packaged examples, the user's own figure, and hardware one owns."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from advisor.money.errors import CostError
+from advisor.money.ledger import PriceBasis
+from advisor.money.money import decimal
+
+HOURS_PER_YEAR = Decimal(8760)
+HOURS_PER_MONTH = Decimal(730)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine and what an hour of it costs, busy or idle.
+
+    Attributes:
+        usd_per_hour: None when it is not known; then nothing that runs on it has a known cost.
+        low, high: the range of public prices seen, where there is one.
+        basis: illustrative for packaged rows, measured for the user's own figure.
+    """
+
+    name: str
+    kind: Literal["gpu", "cpu"]
+    vram_gb: float
+    usd_per_hour: Decimal | None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    provider: str
+    region: str
+    as_of: date | None
+    source: str
+    basis: PriceBasis
+
+
+def load_machines() -> tuple[Machine, ...]:
+    """The packaged example prices of `gpu_prices.toml`, every one illustrative."""
+    text = Path(__file__).with_name("gpu_prices.toml").read_text(encoding="utf-8")
+    return tuple(
+        Machine(
+            name=row["name"],
+            kind=row["kind"],
+            vram_gb=row["vram_gb"],
+            usd_per_hour=Decimal(row["usd_per_hour"]),
+            low=Decimal(row["low"]) if "low" in row else None,
+            high=Decimal(row["high"]) if "high" in row else None,
+            provider=row["provider"],
+            region=row["region"],
+            as_of=row["as_of"],
+            source=row["source"],
+            basis=PriceBasis.ILLUSTRATIVE,
+        )
+        for row in tomllib.loads(text)["machine"]
+    )
+
+
+def find_machine(name: str, machines: Sequence[Machine], hour_usd: Decimal | None = None) -> Machine:
+    """The machine called `name`, at the user's own hourly price if one is given.
+
+    Raises:
+        CostError: if no machine has that name and no price is given, or the price is negative.
+    """
+    found = next((m for m in machines if m.name.lower() == name.lower()), None)
+    if hour_usd is not None:
+        return Machine(
+            name=name,
+            kind=found.kind if found else "gpu",
+            vram_gb=found.vram_gb if found else 0,
+            usd_per_hour=decimal(hour_usd, "price of a machine hour"),
+            provider="as given",
+            region="",
+            as_of=None,
+            source="set by the user",
+            basis=PriceBasis.MEASURED,
+        )
+    if found is None:
+        raise CostError(
+            f"No hourly price is known for the machine '{name}'.",
+            got=name,
+            allowed=", ".join(m.name for m in machines),
+            run="pass the price of an hour",
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """A machine one owns.
+
+    Attributes:
+        purchase_usd: what it cost, for `years` of use.
+        watts: mean draw at the wall, cooling included.
+        usd_per_kwh: price of electricity.
+        upkeep_usd_per_year: hosting, repairs, spare parts.
+    """
+
+    purchase_usd: Decimal
+    years: Decimal
+    watts: Decimal
+    usd_per_kwh: Decimal
+    upkeep_usd_per_year: Decimal = Decimal(0)
+
+
+def owned_hour_usd(hardware: Hardware) -> Decimal:
+    """An hour of a machine one owns: straight-line purchase over its years, power, upkeep.
+
+    Raises:
+        CostError: if it is used for no time.
+    """
+    if hardware.years <= 0:
+        raise CostError("Owned hardware needs more than 0 years of use.", got=hardware.years)
+    purchase = hardware.purchase_usd / (hardware.years * HOURS_PER_YEAR)
+    power = hardware.watts / 1000 * hardware.usd_per_kwh
+    return purchase + power + hardware.upkeep_usd_per_year / HOURS_PER_YEAR

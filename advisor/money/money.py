@@ -1,0 +1,135 @@
+"""Money as Decimal: parsing, sums that keep the unknown unknown, currency, and printing.
+
+Amounts are US dollars unless a currency is named. Printing keeps significant digits: a tiny amount is
+never shown as 0, an unknown one never as a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from advisor.money.errors import CostError
+from advisor.numbers import NumberFault, read_number
+
+Currency = Literal["USD", "EUR"]
+CURRENCIES: tuple[Currency, ...] = ("USD", "EUR")
+UNKNOWN = "unknown"
+_MOST = Decimal(10) ** 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeRate:
+    """What one US dollar buys in `currency`, from `source` on `as_of`. There is no built-in rate."""
+
+    currency: Currency
+    per_usd: Decimal
+    as_of: date
+    source: str
+
+    def __post_init__(self) -> None:
+        """Refuse unknown currencies and rates that are not positive.
+
+        Raises:
+            CostError: if the currency is not known or the rate is not above 0.
+        """
+        if self.currency not in CURRENCIES:
+            raise CostError("Unknown currency.", got=self.currency, allowed=", ".join(CURRENCIES))
+        if not self.per_usd.is_finite() or self.per_usd <= 0:
+            raise CostError("An exchange rate must be above 0.", got=self.per_usd)
+
+
+def typed(text: str, what: str = "amount") -> Decimal:
+    """A non-negative amount as a person typed it, by the rule of `advisor.numbers`.
+
+    Raises:
+        CostError: if it is none, or could be two.
+    """
+    try:
+        return decimal(read_number(text, "amount").value, what)
+    except NumberFault as fault:
+        raise CostError(f"The {what} cannot be read: {fault}.", got=text) from None
+
+
+def decimal(value: object, what: str = "amount") -> Decimal:
+    """Read a non-negative amount from text, int or Decimal; floats only through their shortest text.
+
+    Raises:
+        CostError: if it is not a finite number of at least 0.
+    """
+    try:
+        text = str(value).strip()
+        result = value if isinstance(value, Decimal) else Decimal(text if text.isascii() else "")
+    except InvalidOperation:
+        raise CostError(f"The {what} is not a number.", got=text[:80]) from None
+    except ValueError:
+        raise CostError(f"The {what} is not a number.", got="thousands of digits") from None
+    if isinstance(value, bool) or not result.is_finite() or not 0 <= result <= _MOST:
+        raise CostError(f"The {what} must be a number of at least 0, at most {_MOST:g}.", got=text[:80])
+    return result
+
+
+def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Sum amounts; None as soon as one is unknown."""
+    result = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        result += amount
+    return result
+
+
+def to_usd(amount: Decimal, currency: str, rates: Iterable[ExchangeRate] = ()) -> Decimal:
+    """Convert an amount into US dollars at the rate given for its currency.
+
+    Raises:
+        CostError: if the currency is not known or no rate is given for it.
+    """
+    if currency == "USD":
+        return amount
+    return amount / _rate(currency, rates).per_usd
+
+
+def from_usd(amount: Decimal | None, currency: str, rates: Iterable[ExchangeRate] = ()) -> Decimal | None:
+    """Convert US dollars into a currency; unknown stays unknown.
+
+    Raises:
+        CostError: if the currency is not known or no rate is given for it.
+    """
+    if currency == "USD":
+        return amount
+    rate = _rate(currency, rates)
+    return None if amount is None else amount * rate.per_usd
+
+
+def _rate(currency: str, rates: Iterable[ExchangeRate]) -> ExchangeRate:
+    if currency not in CURRENCIES:
+        raise CostError("Unknown currency.", got=currency, allowed=", ".join(CURRENCIES))
+    for rate in rates:
+        if rate.currency == currency:
+            return rate
+    raise CostError(f"No exchange rate is given for {currency}.", allowed="a rate with its date and source")
+
+
+def format_money(amount: Decimal | None, currency: str = "USD", digits: int = 3) -> str:
+    """Print an amount, such as '$1,234', '$12.50', '$0.00105', 'EUR 3.20' or 'unknown'.
+
+    From 1,000 up whole units, from 1 up two decimals, below that `digits` significant digits.
+    """
+    if amount is None:
+        return UNKNOWN
+    sign = "-" if amount < 0 else ""
+    size = abs(amount)
+    prefix = "$" if currency == "USD" else f"{currency} "
+    if size >= 1000:
+        text = f"{size:,.0f}"
+    elif size >= 1 or size == 0:
+        text = f"{size:,.2f}" if size else "0"
+    else:
+        places = digits - 1 - size.adjusted()
+        text = f"{size:.{places}f}".rstrip("0")
+        text = f"{size:.2f}" if len(text) < 4 else text
+    return f"{sign}{prefix}{text}"

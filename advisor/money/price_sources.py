@@ -1,0 +1,275 @@
+"""Public prices: the genai-prices data set, and litellm's map as a check of it.
+
+Impure are only the functions named `load_...`, which read files of installed packages; nothing here
+opens a connection, and litellm is never imported (that would fetch prices and take seconds).
+genai-prices calls the moment of import the date of its data, so the origin kept here is its version and
+the digest of its data file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advisor.money.errors import CostError
+from advisor.money.money import ExchangeRate
+from advisor.money.price import RATE_NAMES, Context, Crosscheck, DatedRates, LongContext, Rates, Schedule
+from advisor.money.price_book import PriceBook, PriceLayer
+from advisor.money.price_file import PROVIDER_ALIASES, WrittenPrices, load_price_file, parse_override
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+MTOK = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenaiPrices:
+    """The public data set genai-prices, as installed."""
+
+    version: str
+    sha256: str
+
+    @property
+    def overrides(self) -> bool:
+        """Never: it is a public data set."""
+        return False
+
+    def find(self, provider: str, model: str, at: datetime) -> Schedule | None:
+        """The schedule of a model, at the time of day of `at`; None when the data set lacks it."""
+        from genai_prices.data_snapshot import get_snapshot
+
+        try:
+            owner, info = get_snapshot().find_provider_model(
+                model, None, PROVIDER_ALIASES.get(provider, provider) or None, None
+            )
+        except LookupError:
+            return None
+        entries = tuple(_genai_entry(info, owner, day, at) for day in _genai_days(info))
+        return Schedule(
+            provider=owner.id,
+            resolved=info.id,
+            entries=entries,
+            source="genai-prices",
+            source_version=self.version,
+            source_sha256=self.sha256,
+            notes=_genai_notes(info, owner),
+        )
+
+    def close_names(self, provider: str, model: str) -> tuple[str, ...]:
+        """Model names of that provider (of all, when not named) that look like the one asked for."""
+        from genai_prices.data_snapshot import get_snapshot
+
+        wanted = PROVIDER_ALIASES.get(provider, provider)
+        owners = get_snapshot().providers
+        names = {
+            info.id: f"{owner.id}/{info.id}"
+            for owner in ([o for o in owners if o.id == wanted] or owners)
+            for info in owner.models
+        }
+        return tuple(names[n] for n in difflib.get_close_matches(model, names, n=5, cutoff=0.6))
+
+
+def load_genai_prices() -> GenaiPrices:
+    """Find the installed data set and its digest, without importing it (that takes 0.4 s).
+
+    Raises:
+        CostError: if it is not installed.
+    """
+    spec = importlib.util.find_spec("genai_prices")
+    if spec is None or spec.origin is None:
+        raise CostError("The package 'genai-prices' is not installed.", run="pip install genai-prices")
+    data = Path(spec.origin).parent / "data.py"
+    return GenaiPrices(
+        version=_version(data.parent, "genai-prices"),
+        sha256=hashlib.sha256(data.read_bytes()).hexdigest(),
+    )
+
+
+def _version(package: Path, name: str) -> str:
+    """An installed package's version, read off the folder beside it where there is just one such.
+
+    `importlib.metadata` gives the same and takes a tenth of a cold start to load.
+    """
+    stem = name.replace("-", "_")
+    folders = list(package.parent.glob(f"{stem}-*.dist-info"))
+    if len(folders) == 1:
+        return folders[0].name.removeprefix(f"{stem}-").removesuffix(".dist-info")
+    import importlib.metadata
+
+    return importlib.metadata.version(name)
+
+
+def _genai_days(info: ModelInfo) -> tuple[date | None, ...]:
+    """The days on which anything about a model's price begins, the unknown past first."""
+    from genai_prices.types import ModelPrice, StartDateConstraint
+
+    conditions = [] if isinstance(info.prices, ModelPrice) else [p.constraint for p in info.prices]
+    conditions += [v.constraint for v in info.price_variants or ()]
+    days = {c.start_date for c in conditions if isinstance(c, StartDateConstraint)}
+    return (None, *sorted(days))
+
+
+def _genai_entry(info: ModelInfo, owner: Provider, day: date | None, at: datetime) -> DatedRates:
+    """Rates from `day` on. A batch price counts only where the data set states it for that bucket."""
+    moment = datetime.combine(day or date.min, at.astimezone(UTC).time(), tzinfo=UTC)
+    standard, long_context = _genai_rates(info.get_prices(moment).__dict__)
+    stated: dict[str, object] = {}
+    if any(info is own for own in owner.models):  # of a borrowed entry the data set ignores the context
+        for variant in info.price_variants or ():
+            active = variant.constraint is None or variant.constraint.active(moment)
+            if variant.when == {"processing": "batch"} and active:
+                for key, value in variant.prices.__dict__.items():
+                    stated.setdefault(key, value)
+    batch, batch_long = _genai_rates(stated)
+    return DatedRates(
+        effective_from=day,
+        standard=standard,
+        long_context=long_context,
+        batch=batch,
+        batch_long_context=batch_long,
+    )
+
+
+_GENAI_KEYS = {
+    "input_mtok": "input",
+    "cache_read_mtok": "cached",
+    "cache_write_mtok": "cache_write",
+    "output_mtok": "output",
+    "output_reasoning_mtok": "reasoning",
+}
+
+
+def _genai_rates(prices: Mapping[str, Any]) -> tuple[Rates, tuple[LongContext, ...]]:
+    """Base rates and long-context tiers of a stored price."""
+    found = {ours: prices[theirs] for theirs, ours in _GENAI_KEYS.items() if prices.get(theirs) is not None}
+    if "output" in found:
+        found.setdefault("reasoning", found["output"])
+    starts = sorted({tier.start for value in found.values() for tier in getattr(value, "tiers", ())})
+
+    def at_size(size: int) -> Rates:
+        return Rates(**{name: _tier_price(value, size) for name, value in found.items()})
+
+    tiers = (LongContext(above_input_tokens=s, usd_per_mtok=at_size(s)) for s in starts)
+    return at_size(-1), tuple(tiers)
+
+
+def _tier_price(value: Any, start: int) -> Decimal:
+    """A stored price from the tier beginning at `start` on; -1 means below all tiers."""
+    price = getattr(value, "base", value)
+    for tier in getattr(value, "tiers", ()):
+        if tier.start <= start:
+            price = tier.price
+    return Decimal(price)
+
+
+def _genai_notes(info: ModelInfo, owner: Provider) -> tuple[str, ...]:
+    """What a reader of the price must know."""
+    from genai_prices.types import ModelPrice, TimeOfDateConstraint
+
+    notes = []
+    prices = [] if isinstance(info.prices, ModelPrice) else info.prices
+    if any(isinstance(p.constraint, TimeOfDateConstraint) for p in prices):
+        notes.append("the price depends on the time of day")
+    stored = [info.prices] if isinstance(info.prices, ModelPrice) else [p.prices for p in prices]
+    if any(p.__dict__.get("requests_kcount") for p in stored):
+        notes.append("a fee per request comes on top and is not counted")
+    if not any(info is own for own in owner.models):
+        notes.append(f"priced as another provider's '{info.id}'")
+    if info.deprecated:
+        notes.append("the provider has announced the model's end")
+    return tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class LitellmMap:
+    """litellm's packaged price map, read as a file."""
+
+    entries: Mapping[str, Mapping[str, Any]]
+    version: str
+    sha256: str
+
+    def find(self, provider: str, names: Sequence[str], context: Context) -> Crosscheck | None:
+        """The entry for the first of `names` it knows, with that provider's prefix or without."""
+        prefixes = [k for k, v in PROVIDER_ALIASES.items() if v == provider]
+        keys = [key for name in names for key in (name, *(f"{p}/{name}" for p in (provider, *prefixes)))]
+        key = next((k for k in keys if k in self.entries), None)
+        if key is None:
+            return None
+        return Crosscheck(
+            source="litellm",
+            source_version=self.version,
+            source_sha256=self.sha256,
+            entry=key,
+            usd_per_mtok=_litellm_rates(self.entries[key], "_batches" if context == "batch" else ""),
+            differences={},
+        )
+
+
+_LITELLM_KEYS = {
+    "input": "input_cost_per_token",
+    "cached": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+    "output": "output_cost_per_token",
+    "reasoning": "output_cost_per_reasoning_token",
+}
+
+
+def _litellm_rates(entry: Mapping[str, Any], suffix: str) -> Rates:
+    """Its floats as Decimal a million tokens; a key that is not there is unknown."""
+    values = {
+        name: Decimal(repr(entry[key + suffix])) * MTOK
+        for name, key in _LITELLM_KEYS.items()
+        if isinstance(entry.get(key + suffix), int | float)
+    }
+    if "output" in values:
+        values.setdefault("reasoning", values["output"])
+    assert set(values) <= set(RATE_NAMES)
+    return Rates(**values)
+
+
+def load_litellm_map() -> LitellmMap | None:
+    """Read the price map inside an installed litellm, without importing it; None when not installed."""
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "model_prices_and_context_window_backup.json"
+    if not path.is_file():
+        return None
+    raw = path.read_bytes()
+    return LitellmMap(json.loads(raw), _version(path.parent, "litellm"), hashlib.sha256(raw).hexdigest())
+
+
+def load_price_book(
+    as_of: datetime,
+    *,
+    price_file: Path | None = None,
+    overrides: Sequence[str] = (),
+    exchange: Iterable[ExchangeRate] = (),
+) -> PriceBook:
+    """The price book of this installation: overrides, then the price file, then genai-prices.
+
+    Args:
+        as_of: the moment prices are for, with a time zone.
+        price_file: the user's prices.yaml, if there is one.
+        overrides: texts such as 'openai/gpt-6-luna=0.10/0.50', dollars per million tokens.
+        exchange: rates for prices written in another currency.
+
+    Raises:
+        CostError: if an override or the file is wrong, or genai-prices is not installed.
+    """
+    layers: list[PriceLayer] = []
+    if overrides:
+        layers.append(WrittenPrices(schedules=tuple(parse_override(text) for text in overrides)))
+    if price_file is not None:
+        layers.append(load_price_file(price_file, exchange))
+    layers.append(load_genai_prices())
+    return PriceBook(as_of=as_of, layers=tuple(layers), crosscheck=load_litellm_map())

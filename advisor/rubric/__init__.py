@@ -1,0 +1,1 @@
+"""What an option is scored by: factors with weights and sources, vetoes, and bands of what to expect."""

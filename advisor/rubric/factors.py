@@ -1,0 +1,336 @@
+"""The factors: one small pure function each, from a use case to a strength between 0 and 1.
+
+A strength of None means the answers it needs are not known; it then contributes nothing and the advice
+says so. Thresholds come from the rubric. `running_cost` alone differs by option.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from advisor.case import (
+    GeneralModel,
+    Problem,
+    Residency,
+    Task,
+    UseCase,
+    examples_per_label,
+    facts_needed,
+    must_self_host,
+    prompts_own_model,
+)
+from advisor.rubric.rubric import Factor, Option, Thresholds
+
+Strength = float | None
+Costs = Mapping[Option, float]
+
+LIKELY_FACTS = 0.5
+"""Strength of 'facts needed' for a question-answering case that does not say: half, and listed as unknown."""
+
+
+def ramp(value: float, at: Thresholds, *, log: bool = False) -> float:
+    """0 at `at.none`, 1 at `at.full`, straight between them (on a log scale if asked), flat beyond."""
+    if log:
+        value = max(value, 1e-9)
+        none, full, here = math.log(at.none), math.log(at.full), math.log(value)
+    else:
+        none, full, here = at.none, at.full, value
+    return min(1.0, max(0.0, (here - none) / (full - none)))
+
+
+def _at(factor: Factor) -> Thresholds:
+    if factor.at is None:
+        raise ValueError(f"factor {factor.name} needs thresholds")
+    return factor.at
+
+
+def _yes(answer: bool | None) -> Strength:
+    return None if answer is None else float(answer)
+
+
+def _has(case: UseCase, *problems: Problem) -> Strength:
+    if case.problems is None:
+        return None
+    return float(any(problem in case.problems for problem in problems))
+
+
+def facts(case: UseCase, factor: Factor) -> Strength:
+    """Whether answers need facts from outside."""
+    return _yes(facts_needed(case))
+
+
+def facts_change(case: UseCase, factor: Factor) -> Strength:
+    """How often these facts change, where any are needed."""
+    if facts_needed(case) is False:
+        return 0.0
+    changes = case.knowledge_changes_per_month
+    return None if changes is None else ramp(changes, _at(factor), log=True)
+
+
+def citations(case: UseCase, factor: Factor) -> Strength:
+    """Whether answers must cite."""
+    return 0.0 if facts_needed(case) is False else _yes(case.citations_required)
+
+
+def knowledge_fits(case: UseCase, factor: Factor) -> Strength:
+    """How comfortably small and stable the knowledge is."""
+    if facts_needed(case) is not True:
+        return 0.0 if facts_needed(case) is False else None
+    if case.knowledge_tokens is None:
+        return None
+    changes = case.knowledge_changes_per_month
+    if changes is not None and changes > factor.more["changes_at_most"]:
+        return 0.0
+    return ramp(case.knowledge_tokens, _at(factor), log=True)
+
+
+def weak_retrieval(case: UseCase, factor: Factor) -> Strength:
+    """How often the search misses, where facts are needed."""
+    if facts_needed(case) is False:
+        return 0.0
+    return None if case.retrieval_recall is None else ramp(case.retrieval_recall, _at(factor))
+
+
+def _with_facts(case: UseCase, factor: Factor) -> Strength:
+    needed = facts_needed(case)
+    if needed is False or prompts_own_model(case) is False:
+        return 0.0  # a hosted model is larger than what the studies behind these factors used
+    if needed is None or case.open_model_billions is None:
+        return None
+    return ramp(case.open_model_billions, _at(factor))
+
+
+def small_with_facts(case: UseCase, factor: Factor) -> Strength:
+    """How small the model is that is shown facts."""
+    return _with_facts(case, factor)
+
+
+def large_with_facts(case: UseCase, factor: Factor) -> Strength:
+    """How large the model is that is shown facts; a hosted one is large."""
+    if facts_needed(case) is True and prompts_own_model(case) is False:
+        return 1.0
+    return _with_facts(case, factor)
+
+
+def style(case: UseCase, factor: Factor) -> Strength:
+    """Whether voice or behaviour does not hold."""
+    return _has(case, Problem.STYLE, Problem.DRIFT)
+
+
+def skill(case: UseCase, factor: Factor) -> Strength:
+    """Whether it takes a vocabulary or language of one's own."""
+    return _has(case, Problem.SKILL)
+
+
+def format_only(case: UseCase, factor: Factor) -> Strength:
+    """Whether the form is wrong, and neither voice nor skill."""
+    if case.problems is None:
+        return None
+    other = (Problem.STYLE, Problem.DRIFT, Problem.SKILL)
+    return float(Problem.FORMAT in case.problems and not any(p in case.problems for p in other))
+
+
+def narrow(case: UseCase, factor: Factor) -> Strength:
+    """Whether the task is narrow: its answers come out of a small space or out of the input."""
+    match case.task:
+        case None:
+            return None
+        case Task.CLASSIFICATION | Task.EXTRACTION | Task.TOOL_CALLS:
+            return 1.0
+        case Task.SUMMARISATION:
+            return 0.3
+        case Task.CODE if case.problems and Problem.SKILL in case.problems:
+            return 0.7  # a language or library of one's own is a narrow target
+        case _:
+            return 0.0
+
+
+def broad(case: UseCase, factor: Factor) -> Strength:
+    """Whether the task is open reasoning or general code."""
+    own = bool(case.problems and Problem.SKILL in case.problems)
+    match case.task:
+        case None:
+            return None
+        case Task.REASONING:
+            return 1.0
+        case Task.CODE if own:
+            return 0.1
+        case Task.CODE:  # general code; a thousand examples of one kind make it a narrow target
+            return 0.4 * (1 - ramp(case.examples or 0, _at(factor), log=True))
+        case _:
+            return 0.0
+
+
+def shift(case: UseCase, factor: Factor) -> Strength:
+    """Whether it must notice what it is not meant for."""
+    return _yes(case.out_of_scope_matters)
+
+
+def few_examples(case: UseCase, factor: Factor) -> Strength:
+    """How few examples there are."""
+    return None if case.examples is None else ramp(case.examples, _at(factor), log=True)
+
+
+def label_examples(case: UseCase, factor: Factor) -> Strength:
+    """How many examples a typical label has."""
+    if case.task is not Task.CLASSIFICATION:
+        return None if case.task is None else 0.0
+    each = examples_per_label(case)
+    return None if each is None else ramp(each, _at(factor), log=True)
+
+
+def thin_labels(case: UseCase, factor: Factor) -> Strength:
+    """How few examples a typical label has."""
+    return label_examples(case, factor)
+
+
+def many_examples(case: UseCase, factor: Factor) -> Strength:
+    """How many examples there are, for tasks without a label set."""
+    if case.task is Task.CLASSIFICATION:
+        return 0.0
+    if case.task is None or case.examples is None:
+        return None
+    return ramp(case.examples, _at(factor), log=True)
+
+
+def many_labels(case: UseCase, factor: Factor) -> Strength:
+    """How many labels there are."""
+    if case.task is not Task.CLASSIFICATION:
+        return None if case.task is None else 0.0
+    return None if case.labels is None else ramp(case.labels, _at(factor), log=True)
+
+
+def label_churn(case: UseCase, factor: Factor) -> Strength:
+    """Which share of the labels changes in a month."""
+    if case.task is not Task.CLASSIFICATION:
+        return None if case.task is None else 0.0
+    changes = case.label_changes_per_month
+    if changes is None or (changes and case.labels is None):
+        return None
+    return ramp(changes / case.labels, _at(factor), log=True) if changes and case.labels else 0.0
+
+
+def label_noise(case: UseCase, factor: Factor) -> Strength:
+    """How many examples are wrong."""
+    return None if case.label_noise is None else ramp(case.label_noise, _at(factor))
+
+
+def own_model(case: UseCase, factor: Factor) -> Strength:
+    """Whether the open model itself would be prompted."""
+    return _yes(prompts_own_model(case))
+
+
+def frontier(case: UseCase, factor: Factor) -> Strength:
+    """Whether a large hosted model would be prompted."""
+    if prompts_own_model(case) is True:
+        return 0.0
+    match case.general_model:
+        case None:
+            return None
+        case GeneralModel.FRONTIER:
+            return 1.0
+        case GeneralModel.SMALL_HOSTED | GeneralModel.OWN:
+            return 0.0
+
+
+_FLOOR_IF_NONE = 0.95
+
+
+def _above_floor(case: UseCase) -> float | None:
+    if case.prompting_accuracy is None:
+        return None
+    floor = _FLOOR_IF_NONE if case.quality_floor is None else case.quality_floor
+    return case.prompting_accuracy - floor
+
+
+def prompting_enough(case: UseCase, factor: Factor) -> Strength:
+    """How far the measured prompt is above the floor."""
+    above = _above_floor(case)
+    return None if above is None else ramp(above, _at(factor))
+
+
+def prompting_short(case: UseCase, factor: Factor) -> Strength:
+    """How far the measured prompt is below the floor."""
+    above = _above_floor(case)
+    return None if above is None else ramp(-above, _at(factor))
+
+
+def fast(case: UseCase, factor: Factor) -> Strength:
+    """How fast answers must be."""
+    return None if case.p95_ms is None else ramp(case.p95_ms, _at(factor), log=True)
+
+
+def private(case: UseCase, factor: Factor) -> Strength:
+    """How much speaks against sending data out."""
+    if must_self_host(case):
+        return 0.0  # a veto already: every option left runs on own machines
+    strengths = []
+    if case.residency is not None:
+        strengths.append(0.5 if case.residency is Residency.REGION else 0.0)
+    if case.pii is not None:
+        strengths.append(0.5 if case.pii else 0.0)
+    if case.problems is not None and Problem.PRIVACY in case.problems:
+        strengths.append(1.0)
+    return max(strengths) if strengths else None
+
+
+def running_cost(case: UseCase, factor: Factor, costs: Costs) -> Mapping[Option, float]:
+    """How many times the cheapest option's cost each option costs; empty when costs are not known."""
+    positive = {option: cost for option, cost in costs.items() if cost > 0}
+    if not positive:
+        return {}
+    cheapest = min(positive.values())
+    share = 1.0 if case.problems and Problem.COST in case.problems else 0.5
+    return {o: share * ramp(cost / cheapest, _at(factor), log=True) for o, cost in positive.items()}
+
+
+def effort(case: UseCase, factor: Factor) -> Strength:
+    """Always there."""
+    return 1.0
+
+
+_FUNCTIONS: dict[str, Callable[[UseCase, Factor], Strength]] = {
+    function.__name__: function
+    for function in (
+        facts, facts_change, citations, knowledge_fits, weak_retrieval, small_with_facts,
+        large_with_facts, style, skill, format_only, narrow, broad, shift, few_examples,
+        label_examples, thin_labels, many_examples, many_labels, label_churn, label_noise,
+        own_model, frontier, prompting_enough, prompting_short, fast, private, effort,
+    )
+}  # fmt: skip
+PER_OPTION = "running_cost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A factor with its strength: one for all options, or by option; None when not known."""
+
+    factor: Factor
+    strength: Strength
+    by_option: Mapping[Option, float] | None = None
+
+    def of(self, option: Option) -> Strength:
+        """The strength for an option."""
+        if self.by_option is not None:
+            return self.by_option.get(option)
+        return self.strength
+
+
+def measure(case: UseCase, factor: Factor, costs: Costs) -> Measured:
+    """The strength of one factor.
+
+    Raises:
+        ValueError: if the rubric names a function that does not exist.
+    """
+    if factor.function == PER_OPTION:
+        by_option = running_cost(case, factor, costs)
+        return Measured(factor=factor, strength=None if not by_option else 1.0, by_option=by_option)
+    function = _FUNCTIONS.get(factor.function)
+    if function is None:
+        raise ValueError(f"factor {factor.name}: there is no function {factor.function}")
+    strength = function(case, factor)
+    if strength is None and factor.function == "facts" and case.task is Task.QUESTION_ANSWERING:
+        strength = LIKELY_FACTS
+    return Measured(factor=factor, strength=strength)

@@ -1,0 +1,133 @@
+"""Scores: factors measured once, contributions that add up exactly, and the answer to the pair.
+
+The fast core of the advice, called many times when looking for what would change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advisor.advice import Answer, Contribution, Veto
+from advisor.case import UseCase
+from advisor.rubric.factors import Costs, Measured, measure
+from advisor.rubric.rubric import ConfidenceBand, Option, Rubric, points
+from advisor.rubric.vetoes import vetoes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """All options scored.
+
+    Attributes:
+        ranked: options without a veto, best first; equal scores keep the simpler option first.
+        totals: every option's score, the vetoed ones' too.
+        unknown: names of factors whose answers are not known.
+        unknown_share: their weight as a share of all weight.
+    """
+
+    measured: tuple[Measured, ...]
+    totals: Mapping[Option, Decimal]
+    vetoes: Mapping[Option, tuple[Veto, ...]]
+    ranked: tuple[Option, ...]
+    unknown: tuple[str, ...]
+    unknown_share: float
+
+
+_SIMPLEST = (
+    Option.PROMPT,
+    Option.CLASSICAL,
+    Option.RETRIEVE,
+    Option.TUNE,
+    Option.ROUTE,
+    Option.TUNE_RETRIEVE,
+)
+
+
+def score(case: UseCase, rubric: Rubric, costs: Costs) -> Scores:
+    """Score every option; `costs` are horizon costs at likely values, empty where not known."""
+    fallen = vetoes(case, rubric.veto)
+    measured = tuple(measure(case, factor, costs) for factor in rubric.factors)
+    totals = {
+        option: sum((points(m.factor, option, m.of(option) or 0.0) for m in measured), Decimal(0))
+        for option in Option
+    }
+    ranked = sorted(
+        (option for option in Option if not fallen[option]),
+        key=lambda option: (-totals[option], _SIMPLEST.index(option)),
+    )
+    unknown = [m.factor for m in measured if m.strength is None]
+    weight = sum(factor.weight for factor in rubric.factors)
+    return Scores(
+        measured=measured,
+        totals=totals,
+        vetoes=fallen,
+        ranked=tuple(ranked),
+        unknown=tuple(factor.name for factor in unknown),
+        unknown_share=sum(factor.weight for factor in unknown) / weight,
+    )
+
+
+def contributions(scores: Scores, option: Option) -> tuple[Contribution, ...]:
+    """What adds to an option's score, largest first; factors that add nothing are left out."""
+    found = []
+    for m in scores.measured:
+        strength = m.of(option)
+        if strength is None:
+            continue
+        value = points(m.factor, option, strength)
+        if value:
+            found.append(
+                Contribution(
+                    factor=m.factor.name,
+                    weight=m.factor.weight,
+                    strength=round(strength, 3),
+                    points=value,
+                    reason=m.factor.reason,
+                    source=m.factor.source,
+                )
+            )
+    return tuple(sorted(found, key=lambda c: (-abs(c.points), c.factor)))
+
+
+def between(scores: Scores, rubric: Rubric, one: Option, other: Option) -> Answer | Option:
+    """The better of two options, or 'tied', 'measure', 'neither'.
+
+    A veto decides. A gap below `close` is a tie if it is small and most answers are known, else nothing
+    but a measurement tells.
+    """
+    down, other_down = bool(scores.vetoes[one]), bool(scores.vetoes[other])
+    if down and other_down:
+        return Answer.NEITHER
+    if down or other_down:
+        return other if down else one
+    gap = scores.totals[one] - scores.totals[other]
+    rules = rubric.decision
+    if abs(gap) >= Decimal(str(rules.close)):
+        return one if gap > 0 else other
+    if abs(gap) < Decimal(str(rules.tied)) and scores.unknown_share <= rules.unknown_share:
+        return Answer.TIED
+    return Answer.MEASURE
+
+
+def pair_answer(scores: Scores, rubric: Rubric) -> Answer:
+    """Retrieve or tune."""
+    found = between(scores, rubric, Option.RETRIEVE, Option.TUNE)
+    return found if isinstance(found, Answer) else Answer(found.value)
+
+
+def combines(scores: Scores, rubric: Rubric) -> bool:
+    """Whether tuning on top of retrieving leads both by enough to be named."""
+    both = Option.TUNE_RETRIEVE
+    if scores.vetoes[both]:
+        return False
+    single = [scores.totals[o] for o in (Option.RETRIEVE, Option.TUNE) if not scores.vetoes[o]]
+    return bool(single) and scores.totals[both] - max(single) >= Decimal(str(rubric.decision.combine))
+
+
+def band_of(gap: Decimal | None, rubric: Rubric) -> ConfidenceBand:
+    """How sure a gap is; without a second option only the veto speaks, as sure as the highest band."""
+    if gap is None:
+        return rubric.confidence[-1]
+    return [band for band in rubric.confidence if gap >= Decimal(str(band.gap))][-1]

@@ -1,0 +1,94 @@
+"""What rules an option out before anything is scored: one small function a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from advisor.advice import Veto
+from advisor.case import Task, UseCase, facts_needed, must_self_host, prompts_own_model
+from advisor.rubric.rubric import Option, VetoRules
+
+Found = Mapping[Option, str]
+_TRAINED = (Option.CLASSICAL, Option.TUNE, Option.TUNE_RETRIEVE, Option.ROUTE)
+
+
+def facts_not_by_training(case: UseCase, rules: VetoRules) -> Found:
+    """Facts that change, or have to be cited, are not to be stored by training."""
+    if facts_needed(case) is not True:
+        return {}
+    changes = case.knowledge_changes_per_month
+    if changes is not None and changes >= rules.changes_per_month:
+        return {Option.TUNE: f"facts that change {changes:g} times a month cannot be kept in the weights"}
+    return {}
+
+
+def citations_need_sources(case: UseCase, rules: VetoRules) -> Found:
+    """Only what was shown can be cited."""
+    if not case.citations_required:
+        return {}
+    why = "answers must cite, and only what is shown can be cited"
+    found = {Option.TUNE: why, Option.CLASSICAL: why, Option.ROUTE: why}
+    if case.knowledge_tokens is not None and case.knowledge_tokens > rules.knowledge_tokens:
+        found[Option.PROMPT] = "answers must cite, and the knowledge does not fit a prompt"
+    return found
+
+
+def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
+    """A classical model chooses among labels; so does what a route falls back from."""
+    if case.task in (None, Task.CLASSIFICATION):
+        return {}
+    assert case.task is not None
+    return {Option.CLASSICAL: f"{case.task.value} has no closed label set to choose from"}
+
+
+def training_needs_examples(case: UseCase, rules: VetoRules) -> Found:
+    """Nothing is trained on nothing."""
+    if case.examples != 0:
+        return {}
+    found = dict.fromkeys(_TRAINED, "there are no examples to train on")
+    if facts_needed(case) is False or (facts_needed(case) is None and case.task is Task.CLASSIFICATION):
+        found[Option.RETRIEVE] = "there are neither documents nor examples to retrieve"
+    return found
+
+
+def data_stay_here(case: UseCase, rules: VetoRules) -> Found:
+    """A route hands the hard part to a hosted model."""
+    if must_self_host(case):
+        return {Option.ROUTE: "the hard part would go to a hosted model, and data may not leave"}
+    return {}
+
+
+def hundred_milliseconds(case: UseCase, rules: VetoRules) -> Found:
+    """No hosted call, and no long answer, comes back this fast."""
+    if case.p95_ms is None or case.p95_ms >= rules.p95_hosted_ms:
+        return {}
+    target = f"{case.p95_ms:g} ms"
+    found: dict[Option, str] = {}
+    if prompts_own_model(case) is not True:
+        found = dict.fromkeys(
+            (Option.PROMPT, Option.RETRIEVE, Option.ROUTE), f"a hosted call does not answer within {target}"
+        )
+    if case.output_tokens is not None and case.output_tokens > rules.short_output_tokens:
+        long = f"{case.output_tokens} tokens are not written within {target}"
+        for option in (Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE, Option.ROUTE):
+            found.setdefault(option, long)
+    return found
+
+
+_RULES: tuple[Callable[[UseCase, VetoRules], Found], ...] = (
+    facts_not_by_training,
+    citations_need_sources,
+    closed_labels_only,
+    training_needs_examples,
+    data_stay_here,
+    hundred_milliseconds,
+)
+
+
+def vetoes(case: UseCase, rules: VetoRules) -> dict[Option, tuple[Veto, ...]]:
+    """The vetoes against each option, none for most."""
+    found: dict[Option, list[Veto]] = {option: [] for option in Option}
+    for rule in _RULES:
+        for option, reason in rule(case, rules).items():
+            found[option].append(Veto(rule=rule.__name__.replace("_", " "), reason=reason))
+    return {option: tuple(reasons) for option, reasons in found.items()}

@@ -1,0 +1,50 @@
+"""Every address of a plan: which arms are served and where, checked before anything is called or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.core.context import Context
+from harness.core.errors import ModelUnavailable
+from harness.core.records import ModelIdentity
+from harness.models.api.destinations import destination, is_loopback, key_for
+from harness.models.api.library import endpoint
+from harness.models.resolve import Hub, ModelSource, Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
+
+
+def check_addresses(plan: ExperimentPlan, context: Context) -> None:
+    """Refuse a plan that would send something where it does not belong, or leave this machine offline.
+
+    The embedding model is none of them: it runs here or not at all, see `open_embedder`.
+
+    Raises:
+        ModelUnavailable: for the first arm whose address is none, leaves this machine while offline, or
+            would get a key it must not have; or whose hub model is not here while offline.
+        MissingExtra: a hub model needs a package that is not installed.
+    """
+    for arm in plan.arms:
+        source = _source(arm.model)
+        if isinstance(source, Provider):
+            provider = arm.model.partition("/")[0]
+            base = endpoint(provider, arm.api_base or None, context.environ)
+            key_for(destination(provider, base, offline=context.offline), context.environ)
+        elif isinstance(source, Hub) and context.offline:
+            local_folder(source, ModelSettings(cache=context.cache, offline=True))
+
+
+def served_identity(arm: ArmPlan, environ: Mapping[str, str]) -> ModelIdentity | None:
+    """The served model of an arm as it will be opened; None where a model runs in this process, or none."""
+    if not isinstance(_source(arm.model), Provider):
+        return None
+    here = is_loopback(endpoint(arm.model.partition("/")[0], arm.api_base or None, environ))
+    return ModelIdentity(id=arm.model, location="loopback" if here else "remote")
+
+
+def _source(model: str) -> ModelSource | None:
+    """What a model string means; None where it means nothing, which is told when the model is opened."""
+    try:
+        return resolve(model)
+    except ModelUnavailable:
+        return None

@@ -1,0 +1,141 @@
+"""From advice to the experiment that tests it. The prediction is locked with the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from advisor.advice import Advice, Prediction
+from advisor.assumed import load_assumptions
+from advisor.case import GeneralModel, Task, asks_for_labels
+from advisor.commands import CommandPrices, advise, open_market
+from advisor.errors import CaseError
+from advisor.money.errors import CostError
+from advisor.predict import predict
+from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import Option as AdvisedOption
+from harness.bakeoff.business_of_case import business_part, wrong_answer_usd
+from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.core.records import Option
+from harness.models.resolve import Provider, resolve
+
+_ALWAYS = (Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.ROUTE)
+_BILLIONS = {"smollm2-135m": 0.135}
+_NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRequest:
+    """What the plan of a case is made with.
+
+    Attributes:
+        rows: the `data` part of the plan.
+        model: of prompt and retrieve; tune_model: of the tuned arms.
+    """
+
+    case: Path
+    rows: Mapping[str, object]
+    model: str
+    tune_model: str
+    api_base: str
+    seed: int
+    price_at: str | None
+
+
+def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
+    """Advise on a use case and write the plan that tests the advice.
+
+    Raises:
+        UsageError: if the use case or a price cannot be used.
+    """
+    prices = CommandPrices(price_at=request.price_at, overrides=context.price_overrides)
+    try:
+        advice = advise(request.case, prices)
+        expected = _expected(advice, request, prices)
+    except (CaseError, CostError) as error:
+        raise UsageError(str(error)) from error
+    case = advice.case
+    if not asks_for_labels(case):
+        raise UsageError(
+            "A bake-off compares options on labels; this use case asks for something else.",
+            got=f"task: {case.task}",
+            allowed=f"task: {Task.CLASSIFICATION}",
+            run=f"advisor assess {request.case}   # the advice, without a measurement",
+        )
+    decision: dict[str, object] = {}
+    if case.quality_floor is not None and 0 < case.quality_floor < 1:
+        decision["quality_floor"] = case.quality_floor
+    if case.p95_ms is not None:
+        decision["max_p95_ms"] = case.p95_ms
+    raw: dict[str, object] = {
+        "title": case.name,
+        "seed": request.seed,
+        "data": dict(request.rows),
+        "arms": _arms(request),
+        "decision": decision,
+        "cost": {
+            "price_date": request.price_at or f"{context.clock():%Y-%m-%d}",
+            "queries_per_month": max(1, round(case.queries_per_month or 10_000)),
+            "wrong_answer_usd": wrong_answer_usd(case),
+        },
+        "advice": _advice(advice, expected),
+        "business": business_part(case, load_assumptions()),
+    }
+    return build_plan(raw, f"the plan of {request.case}")
+
+
+def _arms(request: CaseRequest) -> list[dict[str, str]]:
+    """All options run, the vetoed ones too: a veto is about shipping, and a run may object to it."""
+    arms = []
+    for option in _ALWAYS:
+        arm = {"option": option.value}
+        if option in {Option.PROMPT, Option.RETRIEVE}:
+            arm |= {"model": request.model}
+            if request.api_base:
+                arm |= {"api_base": request.api_base}
+        elif option in _NEEDS_MODEL:
+            arm |= {"model": request.tune_model}
+        arms.append(arm)
+    return arms
+
+
+def _expected(advice: Advice, request: CaseRequest, prices: CommandPrices) -> list[tuple[Option, Prediction]]:
+    """A prediction for every option, on the models that will run rather than on those the case names."""
+    case, own = advice.case, advice.case
+    if not isinstance(resolve(request.model), Provider):
+        billions = _BILLIONS.get(request.model, case.open_model_billions)
+        own = replace(case, general_model=GeneralModel.OWN, api_model=None, open_model_billions=billions)
+    market, bands = open_market(own, prices), load_bands()
+    return [(Option(option.value), predict(own, option, market, bands)) for option in AdvisedOption]
+
+
+def _advice(advice: Advice, expected: Sequence[tuple[Option, Prediction]]) -> dict[str, object]:
+    ranked = [option for option in advice.options if option.place is not None]
+    return {
+        "case": advice.case.name,
+        "case_sha256": advice.case_sha256,
+        "rubric": f"{advice.rubric_version} ({advice.rubric_sha256[:12]})",
+        "answer": advice.pair.answer.value,
+        "ranking": [option.option.value for option in sorted(ranked, key=lambda o: o.place or 0)],
+        "predictions": [_predicted(option, found) for option, found in expected],
+    }
+
+
+def _predicted(option: Option, expected: Prediction) -> dict[str, object]:
+    """The ranges of one option. Advice prices an own model by the dedicated machine, a run by its busy
+    seconds: those are two different figures, so the price of an own model is left out.
+    """
+    own = expected.where.startswith("own")
+    return {
+        "option": option.value,
+        "model": expected.model,
+        "accuracy_low": expected.accuracy_low,
+        "accuracy_high": expected.accuracy_high,
+        "usd_per_1k_low": None if own else expected.usd_per_1k.low,
+        "usd_per_1k_high": None if own else expected.usd_per_1k.high,
+        "p95_ms_low": expected.p95_ms.low,
+        "p95_ms_high": expected.p95_ms.high,
+    }

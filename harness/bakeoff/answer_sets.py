@@ -1,0 +1,192 @@
+"""A run's journal as scored answers: what conclusions, exports and explanations are made from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+from advisor.money.price_book import PriceBook
+from harness.bakeoff.cost import MachineRate
+from harness.bakeoff.journal import Journal, Lane, Pass
+from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.prices import machine_rate, open_book
+from harness.bakeoff.quality import Measuring
+from harness.bakeoff.run_folder import DataFacts, RunFolder
+from harness.bakeoff.scored import Scored, score
+from harness.core.context import Context
+from harness.core.errors import IncompleteRun
+from harness.core.machine import MachineUse
+from harness.core.records import ArmId, Item, Option, Outcome, Prediction, Settled
+from harness.robustness.records import UnseenLabel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """One lane's outcomes, scored, on all three passes.
+
+    Attributes:
+        warm: the separate timing pass, the newest one; empty where the test pass itself was timed.
+        batches: a newer timing of the test pass in batches; empty where that was timed once.
+        out_of_scope: its answers to inputs that belong to no label; None where it was not asked.
+        machine: how busy the machine was, by pass; none where nobody watched.
+        all_rows: the test rows and those that a limit keeps from arms that cost something; None where it
+            did not answer these.
+    """
+
+    settled: Settled
+    dev_outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome]
+    warm: Mapping[str, Outcome]
+    dev: Scored
+    test: Scored
+    peak_memory_mib: float | None = None
+    out_of_scope: Scored | None = None
+    batches: Mapping[str, Outcome] = field(default_factory=dict)
+    machine: Mapping[Pass, tuple[MachineUse, ...]] = field(default_factory=dict)
+    all_rows: Scored | None = None
+
+    @property
+    def timed(self) -> tuple[MachineUse, ...]:
+        """How busy the machine was during the pass that latency comes from."""
+        return self.machine.get("latency" if self.warm else "test", ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every step of the conclusion reads.
+
+    Attributes:
+        unseen: by arm, what trainings without a label answered to it.
+    """
+
+    plan: ExperimentPlan
+    facts: DataFacts
+    items: Mapping[str, tuple[Item, ...]]
+    how: Measuring
+    book: PriceBook
+    machine: MachineRate
+    unseen: Mapping[str, tuple[UnseenLabel, ...]] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order in which scores are stored."""
+        return tuple(label.name for label in self.facts.labels)
+
+
+def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Desk:
+    """Everything about a run that conclusions are drawn from, but for the answers."""
+    return Desk(
+        plan=plan,
+        facts=folder.data_facts(),
+        items=folder.items(),
+        how=Measuring(
+            draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
+        ),
+        book=open_book(plan, context),
+        machine=machine_rate(plan),
+        unseen={found.arm: found.labels for found in folder.unseen()},
+    )
+
+
+def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
+    """Every lane of a run, complete and scored.
+
+    Raises:
+        IncompleteRun: if a lane has items without an outcome, or an arm of the plan has no lane; arms that
+            failed are left out.
+    """
+    with folder.journal(read_only=True) as journal:
+        return _lanes(journal, desk, folder)
+
+
+def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
+    found = []
+    run_id, outside, rest = folder.run_id, folder.out_of_scope(), folder.rest()
+    memory = journal.memory()
+    planned = {arm.id for arm in desk.plan.arms}
+    failed = {one.arm for one in folder.failed()}
+    for settled in journal.settled():
+        if settled.arm in failed:
+            continue
+        lanes: dict[Pass, Lane] = {
+            split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
+            for split in get_args(Pass)
+        }
+        dev = journal.outcomes(lanes["dev"], desk.items["dev"])
+        test = journal.outcomes(lanes["test"], desk.items["test"])
+        dev_items = desk.items["dev"]
+        if settled.arm.option is Option.EXTERNAL:  # brought in with as many dev answers as there were
+            dev_items = tuple(item for item in dev_items if item.id in dev)
+        missing = len(dev_items) + len(desk.items["test"]) - len(dev) - len(test)
+        if missing and settled.arm not in planned:
+            continue  # an import that was stopped; it counts once it is repeated
+        if missing:
+            raise IncompleteRun(
+                f"Run {run_id} is incomplete: {settled.arm} has {missing} items without an outcome.",
+                run=folder.command("resume"),
+            )
+        found.append(
+            Answers(
+                settled=_noted(settled, [*dev.values(), *test.values()]),
+                dev_outcomes=dev,
+                outcomes=test,
+                warm=journal.outcomes(lanes["latency"], desk.items["test"]),
+                dev=score(dev_items, dev, desk.labels),
+                test=score(desk.items["test"], test, desk.labels),
+                out_of_scope=_asked(journal.outcomes(lanes["out_of_scope"], outside), outside, desk),
+                peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
+                batches=journal.outcomes(lanes["throughput"], desk.items["test"]),
+                machine={split: journal.machine(lane) for split, lane in lanes.items()},
+                all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, desk),
+            )
+        )
+    without = [str(arm.id) for arm in desk.plan.arms if arm.id not in failed and not _answered(arm.id, found)]
+    if without:
+        raise IncompleteRun(
+            f"Run {run_id} is incomplete: {', '.join(without)} has no answers yet.",
+            run=folder.command("resume"),
+        )
+    return found
+
+
+def _noted(settled: Settled, outcomes: Sequence[Outcome]) -> Settled:
+    """The arm with a note where a served model was not held to the labels by a schema throughout."""
+    forms = [outcome.form for outcome in outcomes if isinstance(outcome, Prediction) and outcome.form]
+    plain = forms.count("plain")
+    if not plain:
+        return settled
+    how = "all" if plain == len(forms) else f"{plain} of {len(forms)}"
+    note = f"The prompt alone asked for a label in {how} answers on dev and test, without a JSON schema."
+    fitted = dataclasses.replace(settled.fitted, notes=(*settled.fitted.notes, note))
+    return dataclasses.replace(settled, fitted=fitted)
+
+
+def _whole(
+    test: Mapping[str, Outcome], more: Mapping[str, Outcome], rest: Sequence[Item], desk: Desk
+) -> Scored | None:
+    """The answers to all test rows; None where there are no more than those every arm answers."""
+    if not rest or len(more) < len(rest):
+        return None
+    return score((*desk.items["test"], *rest), {**test, **more}, desk.labels)
+
+
+def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], desk: Desk) -> Scored | None:
+    """The answers to all inputs out of scope; None where there are none or some are missing."""
+    return score(items, outcomes, desk.labels) if items and len(outcomes) == len(items) else None
+
+
+def _answered(arm: ArmId, found: Sequence[Answers]) -> bool:
+    return arm.option is Option.ROUTE or any(answers.settled.arm == arm for answers in found)
+
+
+def primary_lanes(lanes: Sequence[Answers], plan: ExperimentPlan) -> list[Answers]:
+    """One lane an arm, in the plan's order: the first training seed of tuned arms; imports come last."""
+    order = [arm.id for arm in plan.arms]
+    first = {plan.seed, plan.training_seeds[0]}
+    chosen = {a.settled.arm: a for a in lanes if a.settled.seed in first or a.settled.arm not in order}
+    for answers in lanes:
+        if answers.settled.seed == plan.training_seeds[0]:
+            chosen[answers.settled.arm] = answers
+    return [chosen[arm] for arm in [*order, *sorted(chosen.keys() - set(order))] if arm in chosen]

@@ -1,0 +1,170 @@
+"""Builds the arms of a plan. Models and the index are opened once and shared by the arms that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import assert_never
+
+from harness.arms.base import Arm
+from harness.arms.floor import FloorArm
+from harness.arms.linear import ClassicalArm
+from harness.arms.prompt import PromptArm
+from harness.arms.retrieve import RetrieveArm, RetrieveSettings
+from harness.arms.tune import Examples, TuneArm, Tuner
+from harness.bakeoff.budget import Purse
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.tuners import build_tuner
+from harness.core.context import Context
+from harness.core.errors import ModelUnavailable, UsageError
+from harness.core.records import Evalset, Option
+from harness.knowledge.index import TrainingIndex
+from harness.models.base import ChatModel, EmbeddingModel, Telling
+from harness.models.open import open_chat, open_embedding
+from harness.models.remembering import RememberingEmbedder
+from harness.models.settings import ModelSettings
+
+
+class Workshop:
+    """Opens what arms need, at first use.
+
+    Args:
+        embedder: an embedding model that is open already; None opens the plan's.
+    """
+
+    def __init__(
+        self,
+        plan: ExperimentPlan,
+        evalset: Evalset,
+        folder: RunFolder,
+        context: Context,
+        embedder: EmbeddingModel | None = None,
+    ) -> None:
+        self._plan = plan
+        self._evalset = evalset
+        self._folder = folder
+        self._context = context
+        self._chats: dict[tuple[str, str], ChatModel] = {}
+        self._embedder = embedder
+        self._index: TrainingIndex | None = None
+        self._purse = Purse(plan, context, folder.root / "journal.sqlite")
+        self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
+
+    def build(self, arm: ArmPlan, seed: int) -> Arm:
+        """The arm of a plan, for one training seed.
+
+        Raises:
+            ModelUnavailable, MissingExtra: if what it needs is not there.
+            UsageError: for a route, which is composed from other arms' outcomes.
+        """
+        labels, limits = self._evalset.labels, self._plan.prompt.limits
+        match arm.option:
+            case Option.FLOOR:
+                return FloorArm(arm.id)
+            case Option.CLASSICAL:
+                return ClassicalArm(arm.id, self._embedding(), self._plan.seed)
+            case Option.PROMPT:
+                return PromptArm(arm.id, self._chat(arm), labels, limits)
+            case Option.RETRIEVE:
+                return RetrieveArm(
+                    arm.id, self._chat(arm), self.index(), labels, limits, self._retrieve_settings()
+                )
+            case Option.TUNE:
+                return TuneArm(arm.id, self._tuner(arm, seed), labels, limits)
+            case Option.TUNE_RETRIEVE:
+                examples = Examples(self.index(), max(self._plan.retrieve.k))
+                return TuneArm(arm.id, self._tuner(arm, seed), labels, limits, examples)
+            case Option.ROUTE:
+                raise UsageError("A route is composed from other arms and calls no model of its own.")
+            case Option.EXTERNAL:
+                raise UsageError("An external arm is brought in by `harness import`, not run.")
+            case _:
+                assert_never(arm.option)
+
+    def index(self) -> TrainingIndex:
+        """The index over the training rows."""
+        if self._index is None:
+            cache = self._context.cache / "indexes"
+            self._index = TrainingIndex.load_or_build(cache, self._evalset.train, self._embedding())
+        return self._index
+
+    def close(self) -> None:
+        """Close every model that was opened."""
+        for chat in self._chats.values():
+            chat.close()
+        self._chats.clear()
+        self._purse.close()
+
+    def _chat(self, arm: ArmPlan) -> ChatModel:
+        key = (arm.model, arm.api_base)
+        if key not in self._chats:
+            for stale in list(self._chats.values()):
+                stale.close()  # one model in memory at a time
+            self._chats.clear()
+            chat = open_chat(arm.model, model_settings(self._context, self._plan, arm))
+            try:
+                self._purse.guard(chat)
+            except BaseException:
+                chat.close()  # without its guard it is asked nothing
+                raise
+            if isinstance(chat, Telling):
+                chat.say = self._context.progress.waiting
+            self._chats[key] = chat
+        return self._chats[key]
+
+    def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:
+        opening = model_settings(self._context, self._plan, arm)
+        tuner = build_tuner(self._plan, arm, seed, len(self._evalset.train), self._folder, opening)
+        self.prepare(tuner)
+        return tuner
+
+    def _embedding(self) -> EmbeddingModel | None:
+        if self._embedder is None:
+            opened = open_embedder(self._plan, self._context)
+            self._embedder = None if opened is None else RememberingEmbedder(opened)
+        return self._embedder
+
+    def _retrieve_settings(self) -> RetrieveSettings:
+        plan = self._plan.retrieve
+        return RetrieveSettings(k=plan.k, max_tokens=plan.max_tokens, dev_items=plan.dev_items)
+
+
+def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | None:
+    """The plan's embedding model; None, with a note, where there is none or it is not at hand."""
+    if not plan.retrieve.embedding:
+        return None
+    try:
+        opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
+        return open_embedding(plan.retrieve.embedding, opening)
+    except ModelUnavailable as error:
+        context.progress.note(f"no embedding model, lexical search only: {error.what}")
+        return None
+
+
+def model_settings(context: Context, plan: ExperimentPlan, arm: ArmPlan) -> ModelSettings:
+    """How the model of an arm is opened."""
+    return ModelSettings(
+        cache=context.cache,
+        offline=context.offline,
+        api_base=arm.api_base or None,
+        threads=context.threads,
+        seed=plan.seed,
+        concurrency=context.concurrency,
+        timeout_s=context.timeout_s,
+        max_retries=context.max_retries,
+    )
+
+
+def lanes_of(plan: ExperimentPlan) -> Iterator[tuple[ArmPlan, int]]:
+    """Every (arm, seed) that runs: tuned arms once a training seed, routes not at all."""
+    for arm in plan.arms:
+        match arm.option:
+            case Option.ROUTE | Option.EXTERNAL:
+                continue
+            case Option.TUNE | Option.TUNE_RETRIEVE:
+                for seed in plan.training_seeds:
+                    yield arm, seed
+            case Option.FLOOR | Option.CLASSICAL | Option.PROMPT | Option.RETRIEVE:
+                yield arm, plan.seed
+            case _:
+                assert_never(arm.option)

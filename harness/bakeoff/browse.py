@@ -1,0 +1,209 @@
+"""Items and answers of a stored run, a few at a time, straight from its files. Calls no model.
+
+A run may hold a hundred thousand answers, so none of this reads them all: the index keeps where each item
+stands in `items.jsonl`, the marks keep one small number an item, stored with the results, and the texts of
+a page are read when it is shown.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from advisor.money.usage import Usage
+from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.between_runs import item_answers
+from harness.bakeoff.journal import Lane
+from harness.bakeoff.results import RunResults
+from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.scored import score
+from harness.core.errors import StoreError
+from harness.core.records import ArmId, Failure, Item, Option, Outcome, Prediction, Settled, Timing
+from harness.core.serial import decode_item
+from harness.tasks.labels import read_label
+
+INVALID, FAILED, NOTHING = -1, -2, -3
+"""Marks below the label codes: no label could be read, no answer came, no outcome is stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemIndex:
+    """Where the items of a run stand.
+
+    Attributes:
+        labels: the label set; `truth` holds codes into it, by test item.
+        places, train: where an item begins in `items.jsonl`, in bytes: by test item, and by id for train.
+        slices: (column, value) pairs by test item.
+    """
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: array[int]
+    places: array[int]
+    slices: tuple[tuple[tuple[str, str], ...], ...]
+    train: Mapping[str, int] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A training item that an arm was shown with a query; its text is empty where the row is gone."""
+
+    item_id: str
+    text: str
+    label: str
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowsedAnswer:
+    """What one arm made of an item."""
+
+    answer: ItemAnswer
+    failure_message: str
+    shown: tuple[Shown, ...]
+    timing: Timing | None
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowsedItem:
+    """An item with every arm's answer; arms without an outcome for it are left out."""
+
+    item: Item
+    answers: tuple[BrowsedAnswer, ...]
+
+
+def read_index(folder: RunFolder) -> ItemIndex:
+    """Where every item stands.
+
+    Raises:
+        StoreError: if the rows are damaged.
+    """
+    labels = tuple(label.name for label in folder.data_facts().labels)
+    code = {label: number for number, label in enumerate(labels)}
+    ids: list[str] = []
+    truth, places = array("i"), array("q")
+    slices: list[tuple[tuple[str, str], ...]] = []
+    known: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
+    train: dict[str, int] = {}
+    at = 0
+    try:
+        with (folder.root / "items.jsonl").open("rb") as file:
+            for line in file:
+                row = json.loads(str(line, "utf-8"))
+                item = row["item"]
+                if row["split"] == "test":
+                    ids.append(item["id"])
+                    truth.append(code[item["label"]])
+                    places.append(at)
+                    pairs = tuple((column, value) for column, value in item["slices"])
+                    slices.append(known.setdefault(pairs, pairs))
+                elif row["split"] == "train":
+                    train[item["id"]] = at
+                at += len(line)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"items.jsonl of run {folder.run_id} is damaged.", got=str(error)[:80]) from error
+    return ItemIndex(
+        labels=labels, ids=tuple(ids), truth=truth, places=places, slices=tuple(slices), train=train
+    )
+
+
+def primary_settled(folder: RunFolder, results: RunResults) -> dict[ArmId, Settled]:
+    """What each arm settled on, the first training seed of tuned arms; a route answers nothing itself."""
+    plan = folder.plan()
+    seeds = (plan.training_seeds[0], plan.seed)
+    with folder.journal(read_only=True) as journal:
+        stored = {(settled.arm, settled.seed): settled for settled in journal.settled()}
+    found = {}
+    for arm in results.arms:
+        if arm.arm.option is not Option.ROUTE:
+            mine = [stored[arm.arm, seed] for seed in seeds if (arm.arm, seed) in stored]
+            if mine:
+                found[arm.arm] = mine[0]
+    return found
+
+
+def read_marks(folder: RunFolder, settled: Settled, index: ItemIndex) -> array[int]:
+    """One number a test item: the code of the label that was answered, or one of the marks below 0.
+
+    They are stored with the results; a run from before they were is read answer by answer.
+    """
+    stored = folder.answers().get(str(settled.arm), [])
+    if len(stored) == len(index.ids):
+        return array("i", stored)
+    lane = _lane(settled)
+    code = {label: number for number, label in enumerate(index.labels)}
+    read: dict[str, int] = {}
+    found: dict[str, int] = {}
+    with folder.journal(read_only=True) as journal:
+        for key, failed, text in journal.answers(lane):
+            raw = text or ""
+            if not failed and raw not in read:  # most answers are one of the labels, over and over
+                label = read_label(raw, index.labels)
+                read[raw] = INVALID if label is None else code[label]
+            found[key] = FAILED if failed else read[raw]
+    rows = _rows(folder, index.places)
+    return array("i", (found.get(lane.key_of(row["id"], row["text"]), NOTHING) for row in rows))
+
+
+def read_page(
+    folder: RunFolder, results: RunResults, index: ItemIndex, numbers: Sequence[int]
+) -> tuple[BrowsedItem, ...]:
+    """These test items, by their number in the index, with every arm's answer to them."""
+    items = _items(folder, [index.places[number] for number in numbers])
+    answers: dict[str, list[BrowsedAnswer]] = {item.id: [] for item in items}
+    temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
+    settled = primary_settled(folder, results)
+    with folder.journal(read_only=True) as journal:
+        stored = {arm: journal.outcomes_of(_lane(found), items) for arm, found in settled.items()}
+    for arm, outcomes in stored.items():
+        here = [item for item in items if item.id in outcomes]
+        scored = score(here, outcomes, index.labels)
+        for answer in item_answers(arm, scored, outcomes, index.labels, temperatures[arm]):
+            answers[answer.item_id].append(_browsed(answer, outcomes[answer.item_id], folder, index))
+    return tuple(BrowsedItem(item=item, answers=tuple(answers[item.id])) for item in items)
+
+
+def _browsed(answer: ItemAnswer, outcome: Outcome, folder: RunFolder, index: ItemIndex) -> BrowsedAnswer:
+    neighbours = outcome.neighbours if isinstance(outcome, Prediction) else ()
+    places = [index.train[near.item_id] for near in neighbours if near.item_id in index.train]
+    rows = {item.id: item for item in _items(folder, places)}
+    shown = []
+    for near in sorted(neighbours, key=lambda one: one.rank):
+        row = rows.get(near.item_id)
+        text, label = ("", "") if row is None else (row.text, row.label)
+        shown.append(Shown(item_id=near.item_id, text=text, label=label, rank=near.rank, score=near.score))
+    return BrowsedAnswer(
+        answer=answer,
+        failure_message=outcome.message if isinstance(outcome, Failure) else "",
+        shown=tuple(shown),
+        timing=outcome.timing,
+        usage=outcome.usage,
+    )
+
+
+def _items(folder: RunFolder, places: Sequence[int]) -> list[Item]:
+    """The items that begin at these bytes."""
+    try:
+        return [decode_item(json.dumps(row)) for row in _rows(folder, places)]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
+
+
+def _rows(folder: RunFolder, places: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """The same, as they are stored."""
+    try:
+        with (folder.root / "items.jsonl").open("rb") as file:
+            for place in places:
+                file.seek(place)
+                yield json.loads(str(file.readline(), "utf-8"))["item"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
+
+
+def _lane(settled: Settled) -> Lane:
+    return Lane(arm=settled.arm, seed=settled.seed, split="test", config=settled.config)

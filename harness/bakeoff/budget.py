@@ -1,0 +1,118 @@
+"""The run's budget: one sum for all served models, kept by a guard on each of them."""
+
+from __future__ import annotations
+
+import functools
+from decimal import Decimal
+from pathlib import Path
+
+from advisor.money.ledger import MTOK, query_cost, total_usd
+from advisor.money.price import Price, Rates
+from advisor.money.price_book import PriceBook
+from advisor.money.usage import Usage
+from harness.bakeoff.addresses import served_identity
+from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.prices import open_book, token_price
+from harness.bakeoff.spending import Call, CallLog
+from harness.core.context import Context
+from harness.core.errors import OverBudget
+from harness.core.records import ModelIdentity
+from harness.models.api.budget import SpendGuard, per_token
+from harness.models.base import ChatModel
+
+
+class Purse:
+    """Gives each served model a guard over what is left of the budget. Models are opened one by one.
+
+    What earlier starts of the run spent counts, also where they kept no budget.
+    """
+
+    def __init__(self, plan: ExperimentPlan, context: Context, journal: Path) -> None:
+        """Nothing is opened before the first served model.
+
+        Args:
+            journal: the file of the run's journal, where calls are recorded.
+        """
+        self._plan = plan
+        self._context = context
+        self._journal = journal
+        self._log: CallLog | None = None
+        self._book: PriceBook | None = None
+
+    def guard(self, model: ChatModel) -> None:
+        """Set a guard on a served model: it records each call and keeps the budget, where there is one.
+
+        Raises:
+            OverBudget: what was spent before cannot be reckoned, as a price or a count is unknown.
+            StoreError: the journal cannot be written.
+        """
+        if model.identity.location == "local":
+            return
+        from harness.models.api.client import LitellmChat
+
+        if not isinstance(model, LitellmChat):
+            return
+        if self._log is None:
+            self._log = CallLog(self._journal)
+        budget, price = self._context.budget_usd, self._price(model.identity)
+        spent = Decimal(0) if budget is None else self._spent(self._log)
+        model.guard = SpendGuard(
+            budget,
+            per_token(*_dearest(price)),
+            functools.partial(_cost, price),
+            spent_usd=spent,
+            log=(self._log, model.identity.id),
+        )
+
+    def close(self) -> None:
+        """Close the record of calls."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _spent(self, log: CallLog) -> Decimal:
+        served = (served_identity(arm, self._context.environ) for arm in self._plan.arms)
+        prices = {identity.id: self._price(identity) for identity in served if identity is not None}
+        total = Decimal(0)
+        for call in log.calls():
+            if call.model not in prices:
+                continue  # answered in this process
+            usd = _spent_on(call, prices[call.model])
+            if usd is None:
+                raise OverBudget(
+                    f"What the run has spent on {call.model} is unknown, so the budget could not be kept.",
+                    allowed="a price for every served model of the run (0/0 where nobody bills)",
+                    run=f"--price {call.model}=INPUT/OUTPUT",
+                )
+            total += usd
+        return total
+
+    def _price(self, identity: ModelIdentity) -> Price | None:
+        if self._book is None:
+            self._book = open_book(self._plan, self._context)
+        return token_price(identity, self._book)
+
+
+def _spent_on(call: Call, price: Price | None) -> Decimal | None:
+    """What a call cost: as it reported, else at most; None when neither is known."""
+    cost = None if call.usage is None else _cost(price, call.usage)
+    if cost is not None or call.most_in is None or call.most_out is None:
+        return cost
+    return per_token(*_dearest(price))(call.most_in, call.most_out)
+
+
+def _cost(price: Price | None, usage: Usage) -> Decimal | None:
+    return None if price is None else total_usd(query_cost(usage, price))
+
+
+def _dearest(price: Price | None) -> tuple[Decimal | None, Decimal | None]:
+    """The dearest input and output price of one token, tiers and cache writes included."""
+    if price is None:
+        return None, None
+    tiers: list[Rates] = [price.usd_per_mtok, *(tier.usd_per_mtok for tier in price.long_context)]
+    inputs = [rate for tier in tiers for rate in (tier.input, tier.cache_write) if rate is not None]
+    outputs = [rate for tier in tiers for rate in (tier.output, tier.reasoning) if rate is not None]
+    return (
+        max(inputs) / MTOK if inputs else None,
+        max(outputs) / MTOK if outputs else None,
+    )

@@ -1,0 +1,149 @@
+"""What 1,000 queries cost an arm: counted tokens at dated prices, or busy machine seconds.
+
+A model behind an API is priced by its tokens. Whatever runs here is priced by the machine time its
+queries keep busy; a machine is paid while idle too, so busy hours are divided by the utilisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+
+from advisor.money.ledger import LedgerLine, PriceBasis, line, per_thousand, query_cost, total_usd
+from advisor.money.price import Price
+from advisor.money.usage import CountedBy, Usage
+from harness.bakeoff.results import Cost, Money
+from harness.bakeoff.scored import Scored
+from harness.core.records import Estimate, Failure, ModelIdentity, Outcome, Prediction
+from harness.core.wording import percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRate:
+    """What an hour of the machine costs and how busy it is kept.
+
+    Attributes:
+        basis: measured for the user's own figure, illustrative for a shipped one.
+    """
+
+    usd_per_hour: Decimal
+    utilisation: float
+    basis: PriceBasis
+    source: str
+
+
+def measure_cost(
+    test: Scored,
+    outcomes: Sequence[Outcome],
+    identity: ModelIdentity | None,
+    accuracy: Estimate,
+    prices: MachineRate | Price | None,
+) -> Cost:
+    """The ledger of one arm per 1,000 queries.
+
+    Args:
+        outcomes: all outcomes on test, failures included: what they spent is paid for.
+        prices: the machine for local arms, the token price for served ones; None if unknown.
+    """
+    return ledger_cost(cost_lines(outcomes, identity, prices), accuracy, _mean_tokens(test))
+
+
+def cost_lines(
+    outcomes: Sequence[Outcome], identity: ModelIdentity | None, prices: MachineRate | Price | None
+) -> tuple[LedgerLine, ...]:
+    """The lines of the ledger per 1,000 queries like these outcomes."""
+    match prices:
+        case MachineRate():
+            return (_machine_line(outcomes, prices),)
+        case Price():
+            usages = _usages(outcomes)
+            if not usages:
+                return (_unknown_line("no call reported tokens"),)
+            return per_thousand(query_cost(usages, prices), len(outcomes))
+        case None:
+            return (_unknown_line(f"no price is known for {identity.id if identity else 'this arm'}"),)
+
+
+def ledger_cost(
+    lines: tuple[LedgerLine, ...], accuracy: Estimate, mean_tokens: dict[str, float | None]
+) -> Cost:
+    """The cost that a ledger of 1,000 queries amounts to, per query and per correct answer."""
+    per_1k = total_usd(lines)
+    return Cost(
+        lines=lines,
+        usd_per_1k=_money(per_1k, lines),
+        usd_per_1k_correct=per_correct(per_1k, lines, accuracy),
+        mean_tokens=mean_tokens,
+    )
+
+
+def per_correct(per_1k: Decimal | None, lines: Sequence[LedgerLine], accuracy: Estimate) -> Money:
+    """Dollars per 1,000 correct answers; the interval is that of the accuracy."""
+    base = _money(per_1k, lines)
+    if per_1k is None:
+        return base
+    if not accuracy.value:
+        return Money(usd=None, basis=base.basis, source=base.source, reason="no correct answer")
+    return Money(
+        usd=per_1k / Decimal(str(accuracy.value)),
+        low_usd=None if not accuracy.high else per_1k / Decimal(str(accuracy.high)),
+        high_usd=None if not accuracy.low else per_1k / Decimal(str(accuracy.low)),
+        basis=base.basis,
+        source=base.source,
+    )
+
+
+def busy_seconds(outcomes: Sequence[Outcome]) -> tuple[float, int]:
+    """Seconds of retrieval and model over all outcomes with a timing, and how many those are."""
+    timings = [outcome.timing for outcome in outcomes if outcome.timing is not None]
+    return sum(timing.retrieval_s + timing.model_s for timing in timings), len(timings)
+
+
+def _machine_line(outcomes: Sequence[Outcome], rate: MachineRate) -> LedgerLine:
+    seconds, n = busy_seconds(outcomes)
+    hours = None
+    if n:
+        hours = Decimal(str(seconds)) * 1000 / n / 3600 / Decimal(str(rate.utilisation))
+    name = f"machine time at {percent(rate.utilisation, 0)} utilisation"
+    return line(name, hours, "hours", rate.usd_per_hour, rate.basis, rate.source)
+
+
+def _unknown_line(why: str) -> LedgerLine:
+    return line("tokens", None, "tokens", None, PriceBasis.LIST_PRICE, why)
+
+
+def _usages(outcomes: Sequence[Outcome]) -> list[Usage]:
+    """One usage a call. A prediction without one spent an unknown amount, a failure maybe nothing."""
+    found = []
+    for outcome in outcomes:
+        match outcome:
+            case Prediction(usage=Usage() as usage) | Failure(usage=Usage() as usage):
+                found.append(usage)
+            case Prediction():
+                found.append(Usage(input_tokens=None, output_tokens=None, counted_by=CountedBy.PROVIDER))
+            case Failure():
+                continue
+    return found
+
+
+def _money(usd: Decimal | None, lines: Sequence[LedgerLine]) -> Money:
+    order = (PriceBasis.ILLUSTRATIVE, PriceBasis.ESTIMATE, PriceBasis.LIST_PRICE, PriceBasis.MEASURED)
+    basis = min((entry.basis for entry in lines), key=order.index)  # the weakest line decides
+    sources = "; ".join(dict.fromkeys(entry.source for entry in lines))
+    return Money(
+        usd=usd,
+        basis=basis,
+        source=sources,
+        reason="" if usd is not None else "a price or an amount is unknown",
+    )
+
+
+def _mean_tokens(test: Scored) -> dict[str, float | None]:
+    usages = [p.usage for p in test.predictions if p is not None and p.usage is not None]
+    found: dict[str, float | None] = {}
+    for bucket in (field.name for field in fields(Usage) if field.name.endswith("_tokens")):
+        counts = [getattr(usage, bucket) for usage in usages]
+        known = [count for count in counts if count is not None]
+        found[bucket] = sum(known) / len(known) if counts and len(known) == len(counts) else None
+    return found

@@ -1,0 +1,112 @@
+"""The rows of a plan: loaded, limited and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.bakeoff.looks import earlier_looks, only_fresh
+from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.run_folder import DataFacts, RunFolder
+from harness.core.context import Context
+from harness.core.records import Evalset, Item
+from harness.data.gate import of_what_is_left, require_usable
+from harness.data.leakage import exact_overlap_ids
+from harness.data.load import FileOptions, builtin_evalsets, load_evalset, load_file
+from harness.data.out_of_scope import out_of_scope_of
+from harness.data.source import CARD_FILE
+from harness.data.split import limit_evalset, subsample
+from harness.data.table import TableForm
+
+
+def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None = None) -> Evalset:
+    """Load the rows a plan names.
+
+    Args:
+        folder: the run the plan is locked in, which knows where relative paths start from.
+
+    Raises:
+        DataError: if they cannot be used; every fault at once.
+        UsageError: if the plan comes after a run that is not there.
+    """
+    data = plan.data
+    homes = context.homes if folder is None else folder.homes()
+    if data.evalset:
+        evalset = load_evalset(
+            _evalset_at(data.evalset, homes),
+            environ=context.environ,
+            cache=context.cache,
+            offline=context.offline,
+        )
+    else:
+        options = FileOptions(
+            text=data.text,
+            label=data.labels,
+            groups=data.group,
+            slices=data.slices,
+            id=data.id,
+            skip_unlabelled=data.skip_unlabelled,
+            form=TableForm(
+                encoding=data.encoding,
+                records=data.records,
+                sheet=data.sheet,
+                no_header=data.no_header,
+                no_quotes=data.no_quotes,
+            ),
+            seed=plan.seed,
+        )
+        evalset = load_file(_file_at(data.file, homes), options)
+    require_usable(evalset.name, evalset.findings)
+    fresh = only_fresh(evalset, earlier_looks(plan, context))
+    left = limit_evalset(
+        fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
+    )
+    kept = {item.id for item in left.test}
+    rest = tuple(item for item in fresh.test if item.id not in kept) if data.free_take_all else ()
+    return dataclasses.replace(left, findings=of_what_is_left(left), rest=rest)
+
+
+def out_of_scope_rows(
+    plan: ExperimentPlan, context: Context, folder: RunFolder | None = None
+) -> tuple[Item, ...]:
+    """Inputs that belong to no label of the plan's evalset, where its card names any.
+
+    Raises:
+        DataError: if they cannot be used.
+    """
+    if not plan.data.evalset:
+        return ()
+    homes = context.homes if folder is None else folder.homes()
+    rows = out_of_scope_of(_evalset_at(plan.data.evalset, homes), context.environ)
+    return subsample(rows, plan.data.limit_out_of_scope, plan.seed)
+
+
+def _file_at(path: str, homes: Sequence[Path]) -> Path:
+    """The first of these files that is there; as written where none is."""
+    return next((home / path for home in homes if (home / path).exists()), Path(path))
+
+
+def _evalset_at(name: str, homes: Sequence[Path]) -> str:
+    """An evalset's folder under one of these folders, itself or in their `evalsets/`; else as written."""
+    if name in builtin_evalsets():
+        return name
+    places = (home / part for home in homes for part in (name, Path("evalsets") / name))
+    return next((str(place) for place in places if (place / CARD_FILE).is_file()), name)
+
+
+def facts_of(evalset: Evalset, look: int = 1) -> DataFacts:
+    """What a run keeps about its rows."""
+    return DataFacts(
+        name=evalset.name,
+        title=evalset.title,
+        licence=evalset.licence,
+        provenance=evalset.provenance,
+        labels=evalset.labels,
+        digests=evalset.digests,
+        findings=evalset.findings,
+        second_labels=evalset.second_labels,
+        overlap=tuple(sorted(exact_overlap_ids(evalset.train, evalset.test))),
+        catch_all=evalset.catch_all,
+        look=look,
+    )

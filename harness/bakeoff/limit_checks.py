@@ -1,0 +1,206 @@
+"""The limits of a plan, held against each arm: kept, open or broken, by one-sided limits at the plan's alpha.
+
+An arm keeps a limit where its measured interval lies on the right side of it, breaks it where the interval
+lies on the wrong side, and is open in between: too few items were measured to say. So a limit is called kept,
+and one is called broken, by mistake in at most alpha of all runs. Prices and failed calls are counts and sums
+of this run, not samples, and are held to the limit as they are. What was not measured is open. So is what was
+timed while the machine was busy with other work and came out over its limit: alone it may be faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.stats.intervals import Interval, Unknown, exact_interval, quantile_interval
+from advisor.stats.power import items_for_bound
+from harness.bakeoff.plan import DecisionPlan
+from harness.bakeoff.results import ArmResult, LimitCheck, LimitKind, LimitState
+from harness.core.records import ArmId, Estimate, Option
+from harness.robustness.records import HARM_CHECKED
+
+_SEEDED = (Option.TUNE, Option.TUNE_RETRIEVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An arm, with the single figures that limits are held against.
+
+    Attributes:
+        correct: by test item, (n,).
+        clusters: by test item; None where items stand alone.
+        timed_ms: of the queries that latency comes from.
+    """
+
+    arm: ArmResult
+    correct: NDArray[np.bool_]
+    clusters: Sequence[str | None] | None
+    timed_ms: Sequence[float]
+
+
+def check_limits(plan: DecisionPlan, arms: Sequence[Held]) -> tuple[LimitCheck, ...]:
+    """Every limit of the plan, and being better than guessing, held against every arm but the floor."""
+    floor = next((held.arm for held in arms if held.arm.arm.option is Option.FLOOR), None)
+    found: list[LimitCheck] = []
+    for held in arms:
+        if held.arm is floor:
+            continue
+        found += [*_guessing(floor, held.arm), *_quality(plan, held), *_latency(plan, held)]
+        found += [*_price(plan, held.arm), *_failures(plan, held.arm), *_robustness(plan, held.arm)]
+    return tuple(found)
+
+
+def accuracy_check(
+    arm: ArmId,
+    correct: NDArray[np.bool_],
+    clusters: Sequence[str | None] | None,
+    floor: float,
+    plan: DecisionPlan,
+) -> LimitCheck:
+    """Whether an arm's accuracy lies at or above a floor."""
+    interval = exact_interval(correct, clusters=clusters, level=1 - 2 * plan.alpha_each)
+    return _at_least(
+        arm, LimitKind.ACCURACY, _Measured(float(correct.mean()), interval, correct.size), floor, plan
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    value: float | None
+    interval: Interval | Unknown
+    n: int
+
+
+def _at_least(arm: ArmId, kind: LimitKind, found: _Measured, bound: float, plan: DecisionPlan) -> LimitCheck:
+    """A share that has to reach a bound."""
+    value, interval = found.value, found.interval
+    if value is None or isinstance(interval, Unknown):
+        return LimitCheck(arm=arm, kind=kind, state=LimitState.OPEN, bound=bound, value=value, n=found.n)
+    state = LimitState.OPEN
+    if interval.low >= bound:
+        state = LimitState.KEPT
+    elif interval.high < bound:
+        state = LimitState.BROKEN
+    more = None
+    if state is LimitState.OPEN:
+        needed = items_for_bound(value, bound, plan.power, plan.alpha_each)
+        more = None if needed is None else max(1, needed - found.n)
+    return LimitCheck(
+        arm=arm,
+        kind=kind,
+        state=state,
+        bound=bound,
+        value=value,
+        low=interval.low,
+        high=interval.high,
+        n=found.n,
+        more_items=more,
+    )
+
+
+def _guessing(floor: ArmResult | None, arm: ArmResult) -> Iterable[LimitCheck]:
+    """An arm that got no more right than the most frequent label would."""
+    guess = None if floor is None else floor.quality.accuracy.value
+    accuracy = arm.quality.accuracy
+    if guess is None or accuracy.value is None or accuracy.value > guess:
+        return
+    yield LimitCheck(
+        arm=arm.arm,
+        kind=LimitKind.GUESSING,
+        state=LimitState.BROKEN,
+        bound=guess,
+        value=accuracy.value,
+        n=accuracy.n,
+    )
+
+
+def _quality(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
+    if plan.quality_floor is not None:
+        yield accuracy_check(held.arm.arm, held.correct, held.clusters, plan.quality_floor, plan)
+
+
+def _latency(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
+    bound = plan.max_p95_ms
+    if bound is None:
+        return
+    p95 = held.arm.latency.p95_ms
+    interval = quantile_interval(held.timed_ms, 0.95, 1 - 2 * plan.alpha_each) if held.timed_ms else None
+    low, high = (interval.low, interval.high) if isinstance(interval, Interval) else (None, None)
+    busy = bool(held.arm.latency.busy)
+    state = LimitState.OPEN
+    if high is not None and high <= bound:
+        state = LimitState.KEPT
+    elif low is not None and low > bound and not busy:
+        state = LimitState.BROKEN
+    yield LimitCheck(
+        arm=held.arm.arm,
+        kind=LimitKind.P95,
+        state=state,
+        bound=bound,
+        value=p95.value,
+        low=low,
+        high=high,
+        n=len(held.timed_ms),
+        busy=busy,
+        more_items=_more_timed(interval, len(held.timed_ms)),
+    )
+
+
+def _more_timed(interval: Interval | Unknown | None, n: int) -> int | None:
+    """Queries to time further before an interval of p95 exists at all."""
+    return max(1, interval.needed - n) if isinstance(interval, Unknown) and interval.needed else None
+
+
+def _price(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
+    if plan.max_usd_per_1k is None:
+        return
+    usd, busy = arm.cost.usd_per_1k.usd, bool(arm.cost.usd_per_1k.busy)
+    state = LimitState.OPEN
+    if usd is not None and usd <= plan.max_usd_per_1k:
+        state = LimitState.KEPT
+    elif usd is not None and not busy:
+        state = LimitState.BROKEN
+    yield LimitCheck(
+        arm=arm.arm,
+        kind=LimitKind.PRICE,
+        state=state,
+        bound=float(plan.max_usd_per_1k),
+        value=None if usd is None else float(usd),
+        busy=busy,
+    )
+
+
+def _failures(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
+    rate = arm.quality.failure_rate
+    if rate.value is None or rate.value <= plan.max_failure_rate:
+        return
+    yield LimitCheck(
+        arm=arm.arm,
+        kind=LimitKind.FAILURES,
+        state=LimitState.BROKEN,
+        bound=plan.max_failure_rate,
+        value=rate.value,
+        n=rate.n,
+    )
+
+
+def _robustness(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
+    """Limits that hold for arms that learn from labelled rows."""
+    rejection, agreement = (arm.harm.rejection, arm.harm.agreement) if arm.harm else (None, None)
+    if plan.min_handed_back is not None and arm.arm.option in HARM_CHECKED:
+        handed = None if rejection is None else rejection.handed_back
+        yield _at_least(arm.arm, LimitKind.HANDED_BACK, _share_of(handed, plan), plan.min_handed_back, plan)
+    if plan.min_seed_agreement is not None and arm.arm.option in _SEEDED:
+        same = None if agreement is None else agreement.unanimous
+        yield _at_least(arm.arm, LimitKind.SEEDS, _share_of(same, plan), plan.min_seed_agreement, plan)
+
+
+def _share_of(estimate: Estimate | None, plan: DecisionPlan) -> _Measured:
+    """A measured share with its exact limits; nothing where nothing was looked at."""
+    if estimate is None or estimate.value is None or estimate.n == 0:
+        return _Measured(None, Unknown(reason="not looked at"), 0)
+    hits = np.arange(estimate.n) < round(estimate.value * estimate.n)
+    return _Measured(estimate.value, exact_interval(hits, level=1 - 2 * plan.alpha_each), estimate.n)

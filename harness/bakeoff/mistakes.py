@@ -1,0 +1,202 @@
+"""The wrong answers of one arm, read from the stored outcomes. Calls no model; a run may be incomplete."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.bakeoff.answers import ItemAnswer, without_texts
+from harness.bakeoff.between_runs import item_answers
+from harness.bakeoff.journal import Journal, Lane, Pass
+from harness.bakeoff.quality import fit_dev_temperature
+from harness.bakeoff.results import RouteDesign, RunResults
+from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
+from harness.bakeoff.scored import Scored, score
+from harness.core.errors import IncompleteRun, StoreError, UsageError
+from harness.core.records import ArmId, Item, Option, Outcome, Settled
+from harness.report.errors import ArmErrors, Chosen
+
+_MOST_NAMED = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorsRequest:
+    """Which wrong answers.
+
+    Attributes:
+        arm: '' for the arm to ship, or the best on dev where none is shipped.
+        label: only items of this label; '' for all.
+        texts: whether texts of items, and answers as they came, may be shown.
+    """
+
+    arm: str = ""
+    label: str = ""
+    texts: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """What the journal holds of one arm."""
+
+    settled: Settled
+    dev: Scored
+    test: Scored
+    outcomes: Mapping[str, Outcome]
+
+    def answers(self, labels: Sequence[str]) -> tuple[ItemAnswer, ...]:
+        """Every test item with an outcome."""
+        temperature = fit_dev_temperature(self.dev)
+        return item_answers(self.settled.arm, self.test, self.outcomes, labels, temperature)
+
+
+def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
+    """The wrong answers of an arm.
+
+    Raises:
+        UsageError: if the run has no such arm or label.
+        IncompleteRun: if no arm has an answer yet.
+        StoreError: if the rows or the journal cannot be read.
+    """
+    folder.check(but=FROM_JOURNAL)
+    labels = tuple(label.name for label in folder.data_facts().labels)
+    if request.label and request.label not in labels:
+        raise no_such("label", request.label, labels)
+    items = folder.items()
+    with folder.journal(read_only=True) as journal:
+        stored = _stored(journal, folder, items, labels)
+    if not stored:
+        raise IncompleteRun(f"Run {folder.run_id} has no answers yet.", run=folder.command("resume"))
+    results, notes = _results(folder)
+    route = results.route if results is not None else None
+    arm, chosen = _choose(stored, results, request.arm)
+    answers = _answers(arm, stored, route, labels)
+    test = [item for item in items["test"] if request.label in ("", item.label)]
+    among = [answer for answer in answers if request.label in ("", answer.label)]
+    if len(among) < len(test):
+        missing = len(test) - len(among)
+        notes.append(f"{missing:,} of {len(test):,} test items have no outcome of this arm yet.")
+    kept = among if request.texts else without_texts(among)
+    wrong = [answer for answer in kept if answer.answer is not None and not answer.correct]
+    wrong.sort(key=lambda answer: 1.0 if answer.confidence is None else -answer.confidence)
+    invalid = [answer for answer in kept if answer.answer is None and not answer.failure]
+    failed = [answer for answer in kept if answer.failure]
+    first = [answer.item_id for answer in (*wrong, *invalid, *failed)][:1]
+    return ArmErrors(
+        run_id=folder.run_id,
+        arm=arm,
+        chosen=chosen,
+        items=len(test),
+        answered=len(among),
+        label=request.label,
+        wrong=tuple(wrong),
+        invalid=tuple(invalid),
+        failed=tuple(failed),
+        notes=tuple(notes),
+        explain=folder.command("explain", *first) if first else "",
+    )
+
+
+def _results(folder: RunFolder) -> tuple[RunResults | None, list[str]]:
+    """What the run concluded, and what is to be said of its state; answers count without a conclusion."""
+    try:
+        folder.check()
+        results = folder.results()
+        if folder.manifest() is None:
+            return results, [f"The run is not closed yet; {folder.command('resume')} closes it."]
+        return results, []
+    except IncompleteRun:
+        return None, [f"The run is incomplete; {folder.command('resume')} goes on with it."]
+    except StoreError as error:
+        return None, [f"{error.what} The answers below come from the journal."]
+
+
+def _stored(
+    journal: Journal, folder: RunFolder, items: Mapping[str, Sequence[Item]], labels: Sequence[str]
+) -> dict[ArmId, _Stored]:
+    plan = folder.plan()
+    first = (plan.training_seeds[0], plan.seed)
+    found: dict[ArmId, _Stored] = {}
+    for settled in sorted(journal.settled(), key=lambda one: one.seed not in first[:1]):
+        if settled.arm in found or (settled.seed not in first and settled.arm.option is not Option.EXTERNAL):
+            continue
+        dev, _ = _lane(journal, settled, "dev", items["dev"], labels)
+        test, outcomes = _lane(journal, settled, "test", items["test"], labels)
+        if outcomes:
+            found[settled.arm] = _Stored(settled=settled, dev=dev, test=test, outcomes=outcomes)
+    return found
+
+
+def _lane(
+    journal: Journal, settled: Settled, split: Pass, items: Sequence[Item], labels: Sequence[str]
+) -> tuple[Scored, dict[str, Outcome]]:
+    lane = Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
+    outcomes = journal.outcomes(lane, items)
+    return score([item for item in items if item.id in outcomes], outcomes, labels), outcomes
+
+
+def _choose(stored: Mapping[ArmId, _Stored], results: RunResults | None, named: str) -> tuple[ArmId, Chosen]:
+    arms = list(stored)
+    if results is not None and results.route is not None:
+        arms += [arm.arm for arm in results.arms if arm.arm.option is Option.ROUTE]
+    if named:
+        return find_arm(arms, named), "named"
+    if results is not None and results.verdict.ship in arms:
+        return results.verdict.ship, "shipped"
+    if results is not None and results.verdict.pilot in arms:
+        return results.verdict.pilot, "to pilot"
+    return max(stored, key=lambda arm: _dev_accuracy(stored[arm].dev)), "best on dev"
+
+
+def _dev_accuracy(dev: Scored) -> float:
+    return float(dev.correct.mean()) if len(dev.items) else -1.0
+
+
+def _answers(
+    arm: ArmId, stored: Mapping[ArmId, _Stored], route: RouteDesign | None, labels: Sequence[str]
+) -> tuple[ItemAnswer, ...]:
+    if arm in stored:
+        return stored[arm].answers(labels)
+    assert route is not None
+    if route.threshold is None or route.first not in stored or route.then not in stored:
+        raise UsageError("The route of this run has no threshold, so it answers nothing.", got=str(arm))
+    then = {answer.item_id: answer for answer in stored[route.then].answers(labels)}
+    routed = []
+    for answer in stored[route.first].answers(labels):
+        sure = answer.confidence is not None and answer.confidence >= route.threshold
+        if sure or answer.item_id in then:
+            routed.append(replace(answer if sure else then[answer.item_id], arm=arm))
+    return tuple(routed)
+
+
+def find_arm(arms: Sequence[ArmId], named: str) -> ArmId:
+    """The arm of this name, or of this option where only one arm has it.
+
+    Raises:
+        UsageError: if there is none or several.
+    """
+    exact = [arm for arm in arms if str(arm) == named]
+    by_option = [arm for arm in arms if arm.option.value == named]
+    found = exact or by_option
+    if len(found) != 1:
+        if len(found) > 1:
+            raise UsageError("Several arms are called so.", got=named, allowed=", ".join(map(str, found)))
+        option = difflib.get_close_matches(named, [arm.option.value for arm in arms], n=1)
+        near = [str(arm) for arm in arms if arm.option.value in option]
+        raise no_such("arm", named, [str(arm) for arm in arms], near)
+    return found[0]
+
+
+def no_such(what: str, named: str, there: Sequence[str], near: Sequence[str] = ()) -> UsageError:
+    """The refusal of a name that the run does not have, with the nearest one that it has.
+
+    Args:
+        near: names to suggest before those that are spelt alike.
+    """
+    close = [*near, *difflib.get_close_matches(named, there, n=1)]
+    more = ", ..." if len(there) > _MOST_NAMED else ""
+    return UsageError(
+        f"The run has no such {what}." + (f" Did you mean {close[0]}?" if close else ""),
+        got=named,
+        allowed=", ".join(there[:_MOST_NAMED]) + more,
+    )

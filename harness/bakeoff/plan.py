@@ -1,0 +1,397 @@
+"""The experiment plan: everything that decides a bake-off, fixed and hashed before any arm sees data.
+
+Pure: text in, plan out; reading and storing files is the store's work. Unknown keys are refused and
+all faults of a plan are reported at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+
+from advisor.reading import Unreadable, parse_yaml
+from harness.bakeoff.business import BusinessPlan
+from harness.core.errors import UsageError
+from harness.core.records import ArmId, Option
+from harness.tasks.classification import PROMPT_VERSION, PromptLimits
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
+
+_NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
+_LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
+    ("tune", "patience"),
+    ("data", "limit_out_of_scope"),
+    ("data", "after"),
+    ("data", "free_take_all"),
+    *(
+        ("data", key)
+        for key in ("id", "slices", "records", "sheet", "skip_unlabelled", "no_header", "no_quotes")
+    ),
+    ("decision", "min_handed_back"),
+    ("decision", "min_seed_agreement"),
+    ("decision", "looks"),
+)
+_OWN_NAME = {Option.FLOOR: "majority", Option.CLASSICAL: "linear", Option.ROUTE: "auto"}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArmPlan(_Part):
+    """One arm: an option, and the model where the option needs one."""
+
+    option: Option
+    model: str = ""
+    api_base: str = ""
+
+    @model_validator(mode="after")
+    def _model_where_needed(self) -> ArmPlan:
+        if self.option is Option.EXTERNAL:
+            raise ValueError("an external arm is brought into a run by `harness import`, not planned")
+        if self.option in _NEEDS_MODEL and not self.model:
+            raise ValueError(f"the arm '{self.option.value}' needs a model, such as smollm2-135m")
+        return self
+
+    @property
+    def id(self) -> ArmId:
+        """The arm's name, `option@model`."""
+        return ArmId(option=self.option, model=self.model or _OWN_NAME[self.option])
+
+
+class DataPlan(_Part):
+    """Which rows: an evalset by name, or a user's own file.
+
+    For a file: `text` columns are joined, `label` is one column or the levels of one label. `id` is '' for a
+    column called id where there is one, otherwise for row numbers. `records` are the places of the rows in a
+    JSON document, `sheet` one of a workbook; '' and () look for them. With `no_header` columns are called
+    1, 2, 3; with `no_quotes` a quotation mark is a character like any other. `after` names a run that asked
+    the same question: what it tested is left out, and this run is a further look.
+    """
+
+    evalset: str = ""
+    file: str = ""
+    text: tuple[str, ...] = ()
+    label: str | tuple[str, ...] = ""
+    group: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    id: str = ""
+    slices: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    sheet: str = ""
+    skip_unlabelled: bool = False
+    no_header: bool = False
+    no_quotes: bool = False
+    limit_train: Count | None = None
+    limit_dev: Count | None = None
+    limit_test: Count | None = None
+    limit_out_of_scope: Count | None = None
+    free_take_all: bool = False
+    after: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label column, or the columns of its levels."""
+        return as_names(self.label)
+
+    @property
+    def flags(self) -> list[str]:
+        """The flags of the command line that name the same rows."""
+        if self.evalset:
+            return ["--evalset", self.evalset]
+        words = ["--data", self.file]
+        lists = (("--text", self.text), ("--label", self.labels), ("--group", self.group))
+        for flag, names in (*lists, ("--slice", self.slices), ("--records", self.records)):
+            words += [flag, flag_value(names)] if names else []
+        words += [] if self.encoding == "utf-8" else ["--encoding", self.encoding]
+        words += ["--id", self.id] if self.id else []
+        words += ["--sheet", self.sheet] if self.sheet else []
+        switches = (("--skip-unlabelled", self.skip_unlabelled), ("--no-header", self.no_header))
+        return words + [flag for flag, on in (*switches, ("--no-quotes", self.no_quotes)) if on]
+
+    @model_validator(mode="after")
+    def _label_apart(self, info: ValidationInfo) -> DataPlan:
+        """Refused for new plans only: a run that was locked stays readable."""
+        if not (info.context or {}).get("locked"):
+            both = [name for name in self.labels if name in self.text]
+            if both:
+                raise ValueError(
+                    f"the label column {both[0]!r} is among the text columns, which give the answer away"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataPlan:
+        if bool(self.evalset) == bool(self.file):
+            raise ValueError("name either an evalset or a file, not both or neither")
+        if self.file and not (self.text and self.label):
+            raise ValueError("a file needs the names of its text column(s) and of its label column")
+        return self
+
+
+class PromptPlan(_Part):
+    """How much text a rendering carries, in characters."""
+
+    version: Literal["classification-1"] = PROMPT_VERSION  # type: ignore[assignment]
+    item_chars: Annotated[int, Field(ge=100)] = 2000
+    example_chars: Annotated[int, Field(ge=40)] = 400
+
+    @property
+    def limits(self) -> PromptLimits:
+        """The limits as the prompts room takes them."""
+        return PromptLimits(item_chars=self.item_chars, example_chars=self.example_chars)
+
+
+class RetrievePlan(_Part):
+    """The retrieval of similar training rows.
+
+    `k` lists the candidates; the best on dev is used. `max_tokens` bounds the whole prompt, and the
+    farthest examples are left out first. `dev_items` is how many dev rows each candidate is tried on.
+    """
+
+    k: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 4, 8)
+    max_tokens: Annotated[int, Field(ge=64)] = 1500
+    dev_items: Count = 100
+    embedding: str = "minilm-l6"
+
+
+class TunePlan(_Part):
+    """The training run; values left out come from the recipe's documented defaults.
+
+    `patience` stops early: once so many epochs in a row have not lowered the loss on dev.
+    """
+
+    method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
+    epochs: Annotated[float, Field(gt=0, le=50)] | None = None
+    rank: Count | None = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    batch_size: Count | None = None
+    max_tokens: Annotated[int, Field(ge=16)] | None = None
+    layers: Count | None = None
+    patience: Count | None = None
+    seeds: tuple[Seed, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> TunePlan:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a training seed is named twice")
+        return self
+
+
+class LatencyPlan(_Part):
+    """Which pass latency comes from: always warm, uncached, one query at a time.
+
+    `shared`: a local model answers the test items one by one, and that pass is the timed one (on a CPU
+    batches are no faster). `separate`: local models answer in batches, then `items` once more alone.
+    Served models and arms without a language model always get the separate pass.
+    """
+
+    mode: Literal["shared", "separate"] = "shared"
+    items: Annotated[int, Field(ge=0)] = 200
+    concurrency: Literal[1] = 1
+
+
+class DecisionPlan(_Part):
+    """What counts as better, fixed before the run.
+
+    `margin` is the non-inferiority margin on the metric; a difference inside it does not matter.
+    `alpha` is the risk of a wrong word about the pair, `looks` how many times it may be asked, each time on
+    fresh items: alpha is split over them.
+    `min_handed_back`: of inputs out of scope, the share that an arm with a confidence must reject or give the
+    catch-all label; `min_seed_agreement`: of test items, the share on which all training seeds must agree.
+    """
+
+    metric: Literal["accuracy"] = "accuracy"
+    margin: Share = 0.02
+    alpha: Share = 0.05
+    power: Share = 0.8
+    bootstrap_draws: Annotated[int, Field(ge=200)] = 10_000
+    route_precision: Share = 0.9
+    quality_floor: Share | None = None
+    max_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    max_usd_per_1k: Annotated[Decimal, Field(gt=0)] | None = None
+    max_failure_rate: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    min_handed_back: Share | None = None
+    min_seed_agreement: Share | None = None
+    looks: Annotated[int, Field(ge=1, le=20)] | None = None
+
+    @property
+    def alpha_each(self) -> float:
+        """The risk that one look may take."""
+        return self.alpha / (self.looks or 1)
+
+
+class CostPlan(_Part):
+    """Prices and volume. A machine hour left out takes the shipped, illustrative figure."""
+
+    price_date: date
+    machine_hour_usd: Annotated[Decimal, Field(gt=0)] | None = None
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.3
+    queries_per_month: Count = 10_000
+    wrong_answer_usd: Annotated[Decimal, Field(ge=0)] | None = None
+    prices_file: str = ""
+    frontier: tuple[str, ...] = ("openai/gpt-6-luna", "anthropic/claude-sonnet-5-5", "openai/gpt-6-astra")
+
+
+class Predicted(_Part):
+    """What the advice expects of one option, before anything is measured; None where it cannot say."""
+
+    option: Option
+    model: str
+    accuracy_low: Annotated[float, Field(ge=0, le=1)] | None = None
+    accuracy_high: Annotated[float, Field(ge=0, le=1)] | None = None
+    usd_per_1k_low: Decimal | None = None
+    usd_per_1k_high: Decimal | None = None
+    p95_ms_low: float | None = None
+    p95_ms_high: float | None = None
+
+
+class AdvicePlan(_Part):
+    """The advice that the plan tests, locked with it: a prediction made before any arm runs.
+
+    `ranking` holds the options from first to last, vetoed ones left out.
+    """
+
+    case: str
+    case_sha256: str
+    rubric: str
+    answer: str
+    ranking: tuple[Option, ...]
+    predictions: tuple[Predicted, ...]
+
+
+class ExperimentPlan(_Part):
+    """A whole bake-off."""
+
+    title: str = ""
+    seed: Seed
+    data: DataPlan
+    arms: Annotated[tuple[ArmPlan, ...], Field(min_length=1)]
+    prompt: PromptPlan = PromptPlan()
+    retrieve: RetrievePlan = RetrievePlan()
+    tune: TunePlan = TunePlan()
+    latency: LatencyPlan = LatencyPlan()
+    decision: DecisionPlan = DecisionPlan()
+    cost: CostPlan
+    advice: AdvicePlan | None = None
+    business: BusinessPlan | None = None
+
+    @model_validator(mode="after")
+    def _distinct_arms(self) -> ExperimentPlan:
+        names = [str(arm.id) for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"arms named twice: {', '.join(twice)}")
+        if all(arm.option is Option.ROUTE for arm in self.arms):
+            raise ValueError("a route is made of other arms; name at least one that answers by itself")
+        return self
+
+    @property
+    def training_seeds(self) -> tuple[int, ...]:
+        """The seeds a tuned arm is trained with; the plan's seed when none are named."""
+        return self.tune.seeds or (self.seed,)
+
+    @property
+    def digest(self) -> str:
+        """Sha256 (hex) over the plan's canonical JSON, defaults included."""
+        raw = self.model_dump(mode="json")
+        if raw["business"] is None:  # younger than the first locked plans, whose digest stays
+            del raw["business"]
+        for part, key in _LATER_KEYS:
+            if not raw[part][key]:
+                del raw[part][key]
+        return _canonical_digest(raw)
+
+
+def as_names(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One name or several, as several; none for ''."""
+    return (value,) * bool(value) if isinstance(value, str) else value
+
+
+def flag_value(names: Iterable[str]) -> str:
+    """Names as one comma list that `harness.cli.options.split_names` takes apart again."""
+    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)
+    return ",".join(quoted)
+
+
+def parse_plan(text: str, source: str, *, locked: bool = False) -> ExperimentPlan:
+    """Read a plan from YAML text.
+
+    Args:
+        source: the file's name, for messages.
+        locked: it is the plan of a run that was made, so that what is refused since then is let pass.
+
+    Raises:
+        UsageError: with every fault of the plan, each on its own line.
+    """
+    try:
+        raw = parse_yaml(text)
+    except Unreadable as error:
+        raise UsageError(f"{source} is not valid YAML.", got=error) from error
+    if not isinstance(raw, dict):
+        raise UsageError(f"{source} holds no plan.", got=type(raw).__name__, allowed="a YAML mapping")
+    return build_plan(raw, source, locked=locked)
+
+
+def written_digest(text: str) -> str:
+    """The digest of a plan as `dump_plan` wrote it, keys that this version added since left out.
+
+    So a run stays readable when a later version knows more keys than its locked plan names.
+    """
+    return _canonical_digest(parse_yaml(text))
+
+
+def _canonical_digest(raw: object) -> str:
+    canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def build_plan(raw: dict[str, object], source: str, *, locked: bool = False) -> ExperimentPlan:
+    """Check a plan given as a mapping; `locked` as in `parse_plan`.
+
+    Raises:
+        UsageError: with every fault of the plan.
+    """
+    try:
+        return ExperimentPlan.model_validate(raw, context={"locked": locked})
+    except ValidationError as error:
+        faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
+        raise UsageError(
+            f"{source} is not a usable plan: {len(faults)} fault(s).\n"
+            + "\n".join(f"  - {f}" for f in faults),
+            run="harness init --example tickets   # writes a commented plan to start from",
+        ) from error
+
+
+def dump_plan(plan: ExperimentPlan) -> str:
+    """The plan as YAML with every default spelled out; parses back to an equal plan.
+
+    Letters of any script stay as they are, unless a character is in it that YAML reads as a line end
+    (U+0085, for one): then all beyond ASCII are escaped.
+    """
+    import yaml
+
+    raw = plan.model_dump(mode="json")
+    readable: str = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=100)
+    if parse_yaml(readable) == raw:
+        return readable
+    escaped: str = yaml.safe_dump(raw, sort_keys=False, allow_unicode=False, width=100)
+    return escaped
+
+
+def _fault(detail: dict[str, object]) -> str:
+    place = ".".join(str(part) for part in detail["loc"]) or "plan"  # type: ignore[attr-defined]
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: unknown key"
+    if detail["type"] in {"missing", "value_error"}:
+        return f"{place}: {message}"
+    return f"{place}: {message}; got {detail.get('input')!r}"

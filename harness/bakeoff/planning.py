@@ -1,0 +1,220 @@
+"""From a command line, and a use case where one is named, to a plan, before any arm sees data.
+
+With a time budget the plan is sized to this machine: it is timed once, then the number of training
+epochs and of test items is fixed in the plan. After that nothing depends on the clock, so that the
+plan gives the same answers again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.bakeoff.advising import CaseRequest, plan_case
+from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, size_plan, time_machine
+from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.core.records import Option
+from harness.models.local.precision import choose_precision
+from harness.models.settings import ModelSettings
+
+DEFAULT_OPTIONS = ("floor", "classical", "prompt", "retrieve", "tune", "route")
+EMBEDDED_CHAT = "smollm2-135m"
+_SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time is short
+_SHORT_ITEM = 400  # characters of a ticket that language models read, where the machine is slow as well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What a user asked for on the command line; empty means the default.
+
+    Attributes:
+        case: a use case; its advice is locked with the plan, and its limits and money hold.
+        reading: how else the file is read, as the plan's data part names it: id, slices, records and so on.
+    """
+
+    case: Path | None = None
+    evalset: str = ""
+    file: str = ""
+    text: tuple[str, ...] = ()
+    label: str | tuple[str, ...] = ""
+    group: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    reading: Mapping[str, object] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    tune_model: str = EMBEDDED_CHAT
+    api_base: str = ""
+    limit_test: int | None = None
+    limit_train: int | None = None
+    minutes: float | None = None
+    seed: int = 17
+    train_seeds: tuple[str, ...] = field(default=())
+    margin: float | None = None
+    machine_hour_usd: str | None = None
+    price_date: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """A plan, and what is to be said of it.
+
+    Attributes:
+        remarks: on the advice in it, and on how it was sized.
+        expected_s: how long each arm takes, where the plan was sized to a time; empty where it was not.
+    """
+
+    plan: ExperimentPlan
+    remarks: tuple[str, ...]
+    expected_s: Mapping[str, float] = field(default_factory=dict)
+
+
+def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, tuple[str, ...]]:
+    """The plan of a request, and remarks about the advice in it and how it was sized.
+
+    Raises:
+        UsageError: as `draft`.
+    """
+    found = draft(request, context)
+    return found.plan, found.remarks
+
+
+def draft(
+    request: PlanRequest,
+    context: Context,
+    keep: Callable[[Sized, Sized], bool] = lambda every_arm, fewer: False,
+) -> Drafted:
+    """The plan of a request.
+
+    Args:
+        keep: asked where a time is too short for every arm, see `size_plan`.
+
+    Raises:
+        UsageError: if the request names something that does not exist, or its use case cannot be used.
+    """
+    raw = _raw(request, context)
+    said: tuple[str, ...] = ()
+    if request.case is not None:
+        advised = plan_case(_case(request, request.case, raw), context)
+        raw = _advised(raw, advised)
+        said = (advice_remark(advised),)
+    plan = build_plan(raw, "the command line")
+    if request.minutes is None:
+        return Drafted(plan=plan, remarks=said)
+    seconds = request.minutes * 60
+    raw = plan.model_dump(mode="json")
+    raw["retrieve"] |= {"k": list(CANDIDATES), "dev_items": TRIED}
+    slow = choose_precision(ModelSettings(cache=context.cache).device, None) != "bf16"
+    raw["prompt"] |= {"example_chars": _SHORT_EXAMPLE} | ({"item_chars": _SHORT_ITEM} if slow else {})
+    plan = build_plan(raw, "the sized plan")
+    sized = size_plan(time_machine(plan, seconds, context), seconds, keep)
+    gone = {str(arm) for arm in sized.dropped}
+    raw["arms"] = [arm.model_dump(mode="json") for arm in plan.arms if str(arm.id) not in gone]
+    raw["data"] |= {
+        "limit_test": request.limit_test or sized.test_items,
+        "limit_dev": sized.dev_items,
+        "free_take_all": request.limit_test is None,
+        "limit_out_of_scope": FEW_OUT_OF_SCOPE,
+    }
+    raw["retrieve"] |= {"k": list(sized.candidates)}
+    raw["tune"] |= {"epochs": sized.epochs}
+    cut = f" Language models read at most {_SHORT_ITEM} characters of a ticket." if slow else ""
+    plan = build_plan(raw, "the sized plan")
+    return Drafted(plan=plan, remarks=(*said, sized.remark + cut), expected_s=sized.by_arm(plan))
+
+
+def advice_remark(plan: ExperimentPlan) -> str:
+    """The locked advice in one line.
+
+    Raises:
+        ValueError: if the plan holds none.
+    """
+    if plan.advice is None:
+        raise ValueError("the plan holds no advice")
+    first = plan.advice.ranking[0].value if plan.advice.ranking else "none, every option is vetoed"
+    return f"The advice: {plan.advice.answer}; first to try: {first}."
+
+
+def _case(request: PlanRequest, case: Path, raw: Mapping[str, Any]) -> CaseRequest:
+    return CaseRequest(
+        case=case,
+        rows=raw["data"],
+        model=request.models[0] if request.models else EMBEDDED_CHAT,
+        tune_model=request.tune_model,
+        api_base=request.api_base,
+        seed=request.seed,
+        price_at=request.price_date or None,
+    )
+
+
+def _advised(raw: Mapping[str, Any], advised: ExperimentPlan) -> dict[str, Any]:
+    """The plan of the use case with what the command line says laid over it."""
+    base = advised.model_dump(mode="json")
+    given = {name: value for name, value in raw["cost"].items() if value is not None}
+    return {
+        **base,
+        "data": raw["data"],
+        "arms": raw["arms"],
+        "tune": raw["tune"],
+        "decision": base["decision"] | raw["decision"],
+        "cost": base["cost"] | given,
+    }
+
+
+def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
+    date = request.price_date or f"{context.clock():%Y-%m-%d}"
+    return {
+        "title": "",
+        "seed": request.seed,
+        "data": {
+            "evalset": request.evalset,
+            "file": request.file,
+            "text": list(request.text),
+            "label": request.label,
+            "group": list(request.group),
+            "encoding": request.encoding,
+            "limit_test": request.limit_test,
+            "limit_train": request.limit_train,
+            **request.reading,
+        },
+        "arms": _arms(request),
+        "tune": {"seeds": [_whole(seed) for seed in request.train_seeds]},
+        "decision": {} if request.margin is None else {"margin": request.margin},
+        "cost": {"price_date": date, "machine_hour_usd": request.machine_hour_usd},
+    }
+
+
+def _arms(request: PlanRequest) -> list[dict[str, str]]:
+    options = request.options or DEFAULT_OPTIONS
+    known = {option.value for option in Option if option is not Option.EXTERNAL}
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise UsageError("There is no such arm.", got=", ".join(unknown), allowed=", ".join(sorted(known)))
+    prompted = request.models or (EMBEDDED_CHAT,)
+    arms: list[dict[str, str]] = []
+    for option in options:
+        match Option(option):
+            case Option.PROMPT | Option.RETRIEVE:
+                arms += [_served(option, model, request.api_base) for model in prompted]
+            case Option.TUNE | Option.TUNE_RETRIEVE:
+                arms.append({"option": option, "model": request.tune_model})
+            case Option.FLOOR | Option.CLASSICAL | Option.ROUTE | Option.EXTERNAL:
+                arms.append({"option": option})
+    return arms
+
+
+def _served(option: str, model: str, api_base: str) -> dict[str, str]:
+    arm = {"option": option, "model": model}
+    return arm | {"api_base": api_base} if api_base else arm
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UsageError(
+            "A training seed is no whole number.", got=text, allowed="numbers, such as 17,18"
+        ) from error

@@ -1,0 +1,215 @@
+"""What a run will take before it is started: arms x rows x tokens x dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advisor.money.errors import UnknownPrice
+from advisor.money.ledger import query_cost, scaled, total_usd
+from advisor.money.price_book import PriceBook
+from advisor.money.usage import CountedBy, Usage
+from advisor.stats.power import Design
+from harness.bakeoff.addresses import served_identity
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.prices import by_tokens, open_book
+from harness.core.context import Context
+from harness.core.errors import OverBudget
+from harness.core.records import Evalset, Message, Option
+from harness.core.wording import money, reach_sentence
+from harness.tasks.classification import (
+    Example,
+    answer_text,
+    prompt_messages,
+    retrieve_messages,
+    tune_messages,
+)
+
+_CHARS_PER_TOKEN = 3.5  # cautious for English; a character outside ASCII is taken for a token of its own
+_WARM_UP = 3  # queries before the latency pass that do not count, but are paid
+_SAMPLE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """One arm before the run.
+
+    Attributes:
+        calls: answers it will give, all passes together.
+        input_tokens, output_tokens: over all calls, estimated from characters.
+        usd: price of them; 0 for what runs here, None when no price is known.
+        unstated: whether a server on this machine answers and nobody said what it bills.
+    """
+
+    arm: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: Decimal | None
+    served: bool
+    unstated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """A run before it is started.
+
+    Attributes:
+        reach: what its test items can settle, a sentence.
+    """
+
+    arms: tuple[Forecast, ...]
+    reach: str
+
+
+def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
+    """Forecast every arm of a plan, and what the run can settle.
+
+    Raises:
+        DataError: if the rows cannot be used.
+    """
+    evalset = load_rows(plan, context)
+    book = open_book(plan, context)
+    return Preflight(
+        arms=tuple(_forecast(arm, plan, evalset, book, context.environ) for arm in plan.arms),
+        reach=reach_of(plan, evalset),
+    )
+
+
+def reach_of(plan: ExperimentPlan, evalset: Evalset) -> str:
+    """What the test items of a plan can settle about its pair, a sentence."""
+    decision = plan.decision
+    design = Design(power=decision.power, level=1 - decision.alpha_each)
+    return reach_sentence(len(evalset.test), decision.margin, design)
+
+
+def check_budget(forecast: Sequence[Forecast], budget_usd: Decimal | None) -> None:
+    """Refuse a run that is forecast to cost more than the budget, or whose price is unknown.
+
+    Raises:
+        OverBudget: before anything was called.
+    """
+    if budget_usd is None:
+        return
+    unknown = [entry.arm for entry in forecast if entry.usd is None or entry.unstated]
+    if unknown:
+        raise OverBudget(
+            "A budget is set, and no price is known for some arms.",
+            got=", ".join(unknown),
+            allowed="a price for every served model, on this machine too: it may be a gateway that bills",
+            run="state it with --price provider/model=INPUT/OUTPUT (0/0 where nobody bills)",
+        )
+    total = sum((entry.usd for entry in forecast if entry.usd is not None), Decimal(0))
+    if total > budget_usd:
+        raise OverBudget(
+            "The run is forecast to cost more than the budget.",
+            got=money(total),
+            allowed=money(budget_usd),
+            run="raise --budget-usd, or use fewer items with --limit",
+        )
+
+
+def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = None) -> str:
+    """The forecast as a plain table, and what the run can settle.
+
+    Args:
+        expected_s: seconds by arm on this machine, as they were timed; empty or None where they were not.
+    """
+    took = expected_s or {}
+    head = f"{'arm':36} {'calls':>7} {'tokens in':>12} {'tokens out':>11} {'list price':>11} {'time':>9}"
+    lines = [head, "-" * len(head)]
+    for entry in found.arms:
+        price = money(entry.usd) if entry.served else "runs here"
+        lines.append(
+            f"{entry.arm:36} {entry.calls:7,} {entry.input_tokens:12,} {entry.output_tokens:11,} {price:>11} "
+            f"{_duration(took.get(entry.arm)):>9}"
+        )
+    lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
+    lines.append(f"What it can settle: {found.reach}")
+    lines.append(
+        f"Time: about {_duration(sum(took.values()))} in all, from a few queries and training steps timed on "
+        "this machine; a call to a served model is taken for a second."
+        if took
+        else "Time: not known, as the models could not be timed here."
+    )
+    return "\n".join(lines)
+
+
+def _duration(seconds_: float | None) -> str:
+    if seconds_ is None:
+        return "-"
+    return f"{seconds_:.0f} s" if seconds_ < 90 else f"{seconds_ / 60:.0f} min"
+
+
+def _forecast(
+    arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset, book: PriceBook, environ: Mapping[str, str]
+) -> Forecast:
+    calls = _calls(arm, plan, evalset)
+    chars = _mean_prompt_chars(arm, plan, evalset)
+    output = max((len(answer_text(label.name)) for label in evalset.labels), default=0)
+    per_call = Usage(
+        input_tokens=round(chars / _CHARS_PER_TOKEN),
+        output_tokens=round(output / _CHARS_PER_TOKEN) + 8 if chars else 0,
+        counted_by=CountedBy.ESTIMATE,
+    )
+    identity = served_identity(arm, environ)
+    unstated = identity is not None and identity.location == "loopback" and not by_tokens(identity, book)
+    billed = identity is not None and not unstated
+    return Forecast(
+        arm=str(arm.id),
+        calls=calls,
+        input_tokens=(per_call.input_tokens or 0) * calls,
+        output_tokens=(per_call.output_tokens or 0) * calls,
+        usd=_usd(arm.model, per_call, calls, book) if billed else Decimal(0),
+        served=identity is not None,
+        unstated=unstated,
+    )
+
+
+def _usd(model: str, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:
+    try:
+        lines = query_cost(per_call, book.price(model))
+    except UnknownPrice:
+        return None
+    return total_usd(scaled(lines, Decimal(calls)))
+
+
+def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
+    if arm.option is Option.ROUTE:
+        return 0
+    warm = min(plan.latency.items, len(evalset.test))
+    calls = len(evalset.dev) + len(evalset.test) + warm + min(_WARM_UP, warm)
+    if arm.option is Option.RETRIEVE:
+        calls += len(plan.retrieve.k) * min(plan.retrieve.dev_items, len(evalset.dev))
+    return calls
+
+
+def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> float:
+    sample = evalset.test[:_SAMPLE]
+    if not sample:
+        return 0.0
+    limits, labels = plan.prompt.limits, evalset.labels
+    rows = evalset.train[: max(plan.retrieve.k)]
+    shown = [Example(text=row.text, label=row.label) for row in rows]
+    match arm.option:
+        case Option.PROMPT:
+            found = [prompt_messages(item.text, labels, limits) for item in sample]
+        case Option.RETRIEVE:
+            found = [retrieve_messages(item.text, shown, labels, limits) for item in sample]
+        case Option.TUNE | Option.TUNE_RETRIEVE:
+            found = [tune_messages(item.text, limits) for item in sample]
+        case Option.FLOOR | Option.CLASSICAL | Option.ROUTE | Option.EXTERNAL:
+            return 0.0
+    return sum(_chars(messages) for messages in found) / len(found)
+
+
+def _chars(messages: tuple[Message, ...]) -> int:
+    return sum(_weight(message.content) + 16 for message in messages)
+
+
+def _weight(text: str) -> int:
+    """Characters, those outside ASCII as many as make a token."""
+    foreign = sum(not character.isascii() for character in text)
+    return len(text) + round(foreign * (_CHARS_PER_TOKEN - 1))

@@ -1,0 +1,84 @@
+"""Prices for a run: the dated price book for served models, a machine hour for what runs here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+
+from advisor.money.errors import CostError, UnknownPrice
+from advisor.money.machines import find_machine, load_machines
+from advisor.money.price import Price, PriceStatus
+from advisor.money.price_book import PriceBook
+from advisor.money.price_sources import load_price_book
+from harness.bakeoff.cost import MachineRate
+from harness.bakeoff.plan import ExperimentPlan
+from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.core.records import ModelIdentity, PriceBasis
+
+LOCAL_MACHINE = "cpu-2"
+
+
+def open_book(plan: ExperimentPlan, context: Context) -> PriceBook:
+    """The price book at the plan's price date.
+
+    Raises:
+        UsageError: if an override or the price file is wrong.
+    """
+    as_of = datetime.combine(plan.cost.price_date, time(), tzinfo=UTC)
+    file = Path(plan.cost.prices_file) if plan.cost.prices_file else None
+    try:
+        return load_price_book(as_of, price_file=file, overrides=context.price_overrides)
+    except CostError as error:
+        raise UsageError(str(error)) from error
+
+
+def machine_rate(plan: ExperimentPlan) -> MachineRate:
+    """The hourly rate of the machine: the user's own, else the shipped illustrative one."""
+    own = plan.cost.machine_hour_usd
+    machine = find_machine(LOCAL_MACHINE, load_machines(), own)
+    assert machine.usd_per_hour is not None
+    source = "machine_hour_usd of the plan"
+    if own is None:
+        source = f"{machine.provider}, {machine.source} (illustrative)"
+    return MachineRate(
+        usd_per_hour=Decimal(machine.usd_per_hour),
+        utilisation=plan.cost.utilisation,
+        basis=PriceBasis.ILLUSTRATIVE if own is None else PriceBasis.MEASURED,
+        source=source,
+    )
+
+
+def prices_for(
+    identity: ModelIdentity | None, book: PriceBook, machine: MachineRate
+) -> MachineRate | Price | None:
+    """What an arm on this model is priced with; None when its price is not known."""
+    return token_price(identity, book) if by_tokens(identity, book) else machine
+
+
+def by_tokens(identity: ModelIdentity | None, book: PriceBook) -> bool:
+    """Whether a model is paid for by tokens rather than by the time of a machine.
+
+    A server on this machine may be a gateway that bills, or a model that runs here: a price the user
+    states for it says that it bills.
+    """
+    if identity is None or identity.location == "local":
+        return False
+    price = token_price(identity, book)
+    return identity.location == "remote" or (price is not None and price.status is PriceStatus.OVERRIDE)
+
+
+def token_price(identity: ModelIdentity | None, book: PriceBook) -> Price | None:
+    """The price of a served model's tokens, None when none is known.
+
+    Of a server on this machine only a price that the user states: its name may be anybody's.
+    """
+    if identity is None:
+        return None
+    try:
+        price = book.price(identity.id)
+    except UnknownPrice:
+        return None
+    stated = price.status is PriceStatus.OVERRIDE
+    return price if stated or identity.location == "remote" else None

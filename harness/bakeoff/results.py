@@ -1,0 +1,484 @@
+"""What a run concludes: the records behind every table, page and PDF. Written as `results.json`.
+
+Reports compute nothing: each number they print is a field of one of these records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from advisor.stats.paired import Relation
+from harness.bakeoff.diagnosis import ArmDiagnosis
+from harness.core.machine import MachineUse
+from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
+from harness.money.records import Outlook
+from harness.robustness.records import ArmHarm
+
+RESULTS_SCHEMA = 2
+"""Raised where the rule of the decision changes: results of another one are decided again, not shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """A money figure with its interval and what it rests on; unknown stays None.
+
+    Attributes:
+        busy: why the seconds it stands on are not to be believed, as `Latency.busy`; '' where they are.
+    """
+
+    usd: Decimal | None
+    low_usd: Decimal | None = None
+    high_usd: Decimal | None = None
+    basis: PriceBasis
+    source: str
+    reason: str = ""
+    busy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceResult:
+    """Accuracy over the test items with one value of one slice column."""
+
+    column: str
+    value: str
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelResult:
+    """Per-label quality over the test items."""
+
+    label: str
+    support: int
+    predicted: int
+    correct: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How good an arm's answers are.
+
+    Attributes:
+        accuracy: correct over all items; failures and invalid answers count as not correct.
+        accuracy_answered: correct over the items that got an answer.
+        macro_f1: unweighted mean of the labels' F1 over all items.
+        invalid_rate, failure_rate: over all items.
+        dev_accuracy: the same accuracy on dev, on which choices were made.
+        accuracy_without_overlap: accuracy over test items whose text does not stand in train.
+        ece, coverage: calibration after temperature scaling on dev; None without a distribution.
+        temperature: the one fitted on dev.
+    """
+
+    accuracy: Estimate
+    accuracy_answered: Estimate
+    macro_f1: Estimate
+    invalid_rate: Estimate
+    failure_rate: Estimate
+    dev_accuracy: Estimate
+    accuracy_without_overlap: Estimate
+    ece: Estimate | None
+    coverage: Estimate | None
+    temperature: float | None
+    slices: tuple[SliceResult, ...] = ()
+    labels: tuple[LabelResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Per-item seconds from the warm pass.
+
+    Attributes:
+        conditions: concurrency, batch size, warm or not, where the model ran, what was not timed.
+        throughput_qps: queries a second of the batched quality pass; None where not batched.
+        busy: why the machine was too busy for these figures to be believed, in a few words; '' where it was
+            not, or nobody watched (`machine` is empty then).
+        machine: how busy it was, a record for each part of the timed pass.
+        slowest_ms: the longest of the timed queries.
+        timeouts: queries among those timed that got no answer in time; they count as the time they took.
+        retried: queries among those timed that took more than one attempt; the last one is timed.
+    """
+
+    p50_ms: Estimate
+    p95_ms: Estimate
+    p99_ms: Estimate
+    conditions: str
+    throughput_qps: Estimate
+    busy: str = ""
+    machine: tuple[MachineUse, ...] = ()
+    slowest_ms: float | None = None
+    timeouts: int = 0
+    retried: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What 1,000 queries cost, line by line."""
+
+    lines: tuple[CostLine, ...]
+    usd_per_1k: Money
+    usd_per_1k_correct: Money
+    mean_tokens: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmResult:
+    """Everything measured about one arm.
+
+    Attributes:
+        peak_memory_mib: the most the process held from opening the arm to its last answer, data and
+            libraries included; None where the system does not tell.
+        harm: what the arm may do wrong beyond its accuracy; None where nothing of it was looked at.
+        accuracy_all_rows: of an arm that costs nothing, over the test rows that a limit keeps from the others
+            too; arms are compared on the rows that all of them answered. None without such rows.
+    """
+
+    arm: ArmId
+    identity: ModelIdentity | None
+    fitted: Fitted
+    quality: Quality
+    latency: Latency
+    cost: Cost
+    seeds: tuple[SeedResult, ...] = ()
+    peak_memory_mib: float | None = None
+    harm: ArmHarm | None = None
+    accuracy_all_rows: Estimate | None = None
+
+    @property
+    def hosted(self) -> bool:
+        """Whether somebody else runs its model: behind an API, or behind a gateway here that bills tokens."""
+        if self.identity is None or self.identity.location == "local":
+            return False
+        return self.identity.location == "remote" or any(line.unit == "tokens" for line in self.cost.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedResult:
+    """Test accuracy of one training seed of a tuned arm."""
+
+    seed: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreItems:
+    """How many further evaluation items would settle a comparison, at the rates seen.
+
+    Attributes:
+        likely: None where it is settled, or where no number would settle it; `reason` says which.
+        low, high: over the 80 % interval of the difference; None without one.
+    """
+
+    likely: int | None
+    low: int | None = None
+    high: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two arms on the same items.
+
+    Attributes:
+        difference: accuracy of a minus accuracy of b; interval and p-value come from one statistic. The
+            pair's interval is at one minus the plan's alpha; all others share one alpha between them.
+        only_a, only_b: items only one of them got right.
+        p_value: two-sided and unadjusted; `p_method` says by which test.
+        relation: read from the interval, and nothing else.
+        same_model: True when only the option differs; else the effect is one of the pair.
+        detectable: the smallest difference this many items would show at the plan's power, at the share of
+            items on which these two arms were seen to differ.
+    """
+
+    a: ArmId
+    b: ArmId
+    difference: Estimate
+    only_a: int
+    only_b: int
+    p_value: float | None
+    p_method: str
+    relation: Relation
+    same_model: bool
+    detectable: float | None
+    more_items: MoreItems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePoint:
+    """One threshold of a route: share kept by the first arm, accuracy and cost of the whole."""
+
+    threshold: float
+    kept: float
+    accuracy: float
+    usd_per_1k: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteDesign:
+    """A route composed from two journaled arms.
+
+    Attributes:
+        threshold: keep the first arm's answer at or above this confidence; None when dev gives no
+            guarantee, and then `reason` says what is missing.
+        dev_precision: precision of the kept dev answers when each fold's threshold comes from the other
+            folds, which shows what a threshold fitted on so few rows is worth; None without a threshold.
+    """
+
+    first: ArmId
+    then: ArmId
+    precision: float
+    threshold: float | None
+    kept: Estimate | None
+    curve: tuple[RoutePoint, ...] = ()
+    reason: str = ""
+    dev_precision: Estimate | None = None
+
+
+class Answer(StrEnum):
+    """The answer to the question in the title, from retrieve to tune as the difference grows."""
+
+    RETRIEVE = "retrieve"
+    RETRIEVE_AS_GOOD = "retrieve at least as good"
+    TIED = "tied"
+    NOT_ENOUGH_EVIDENCE = "not enough evidence"
+    TUNE_AS_GOOD = "tune at least as good"
+    TUNE = "tune"
+
+
+class LimitState(StrEnum):
+    """Whether an arm keeps a limit: `open` where neither is shown."""
+
+    KEPT = "kept"
+    OPEN = "open"
+    BROKEN = "broken"
+
+
+class LimitKind(StrEnum):
+    """What a limit of the plan is about."""
+
+    ACCURACY = "accuracy"
+    GUESSING = "better than guessing"
+    P95 = "p95_ms"
+    PRICE = "usd_per_1k"
+    FAILURES = "failed calls"
+    HANDED_BACK = "out of scope handed back"
+    SEEDS = "seeds agree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitCheck:
+    """One limit, held against one arm.
+
+    Attributes:
+        bound: the plan's; a share, milliseconds or dollars, by `kind`.
+        value: what was measured; None where nothing was.
+        low, high: its one-sided limits, each at the plan's alpha; None where none can be given.
+        n: items that `value` rests on.
+        busy: the machine was busy with other work while it was timed, so it decides nothing.
+        more_items: evaluation items to add before `open` is likely to end; None where none help.
+    """
+
+    arm: ArmId
+    kind: LimitKind
+    state: LimitState
+    bound: float
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    busy: bool = False
+    more_items: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Veto:
+    """Why an arm may not be shipped whatever its accuracy: a limit it breaks."""
+
+    arm: ArmId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontierGap:
+    """What an unmeasured frontier model would have to reach, at list prices.
+
+    Attributes:
+        usd_per_1k: list price of the counted tokens (another model's tokenizer: an estimate).
+        accuracy_to_win: that of the arm to ship plus the margin, or the plan's floor where nothing may be
+            shipped; whether so much would be significant depends on the items; None if it lies above 1.
+        accuracy_same_cost_per_correct: accuracy at which a correct answer costs the same; None if
+            it lies above 1 ('never cheaper').
+        settle_usd: list price of all calls of `settle_command`, each taken to be as long as a retrieve query.
+    """
+
+    model: str
+    usd_per_1k: Money
+    accuracy_to_win: float | None
+    accuracy_same_cost_per_correct: float | None
+    settle_usd: Decimal | None
+    settle_command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A figure from the literature; never one of ours."""
+
+    statement: str
+    low: float
+    high: float
+    source: str
+    checked: str
+
+
+class Settled(StrEnum):
+    """How far the comparisons of the arm to use with its rivals are settled."""
+
+    ALL = "all"
+    SOME_OPEN = "some open"
+    NO_RIVAL = "no rival"
+    NO_ARM = "no arm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the run says: the pair's answer, then what to ship.
+
+    Attributes:
+        answer: on retrieve against tune, with `answer_because`.
+        ship: the arm to ship, None when none is shown to keep every limit.
+        pilot: the arm to pilot where none may be shipped: it breaks no limit, and one is still open.
+        settled: how far the comparisons of `ship` or `pilot` are, `sure` in words; `open_to` names rivals to
+            which the difference is not settled.
+        hangs_on: what would change the verdict.
+        limits: every limit held against every arm; `vetoes` are those that are broken.
+    """
+
+    answer: Answer
+    answer_because: str
+    pair: tuple[ArmId, ArmId] | None
+    ship: ArmId | None
+    pilot: ArmId | None = None
+    ship_because: str
+    settled: Settled
+    open_to: tuple[ArmId, ...] = ()
+    sure: str
+    hangs_on: tuple[str, ...]
+    limits: tuple[LimitCheck, ...] = ()
+    vetoes: tuple[Veto, ...]
+    frontier_measured: bool
+    frontier: tuple[FrontierGap, ...]
+    published: tuple[Published, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confronted:
+    """One figure that was predicted, against what was measured.
+
+    Attributes:
+        metric: 'accuracy', 'p95_ms' or 'usd_per_1k'.
+        low, high: the predicted range.
+        inside: whether the measured value lies in it; None where either is missing, or where the value was
+            timed on a busy machine (`busy` says how).
+        same_model: False when the prediction was for another model (`predicted_model`): then the
+            figure says nothing on the advice.
+    """
+
+    arm: ArmId
+    metric: str
+    predicted_model: str
+    low: float
+    high: float
+    measured: float | None
+    inside: bool | None
+    same_model: bool
+    busy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceCheck:
+    """The advice against the measurement.
+
+    Attributes:
+        answer: what the advice said on retrieve against tune, and `measured_answer` the run.
+        first: the option it placed first, and `measured_first` the option of the arm to ship.
+        wrong: sentences on where the advice was wrong.
+    """
+
+    case: str
+    answer: str
+    measured_answer: str
+    first: str
+    measured_first: str
+    figures: tuple[Confronted, ...]
+    inside: int
+    tested: int
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSummary:
+    """The rows the run stands on.
+
+    Attributes:
+        look: which look at its question the run is; from the second on only items count that no earlier one
+            tested. `planned_looks` is how many the plan split its alpha over.
+    """
+
+    name: str
+    title: str
+    licence: str
+    provenance: str
+    labels: int
+    train: int
+    dev: int
+    test: int
+    clusters: int | None
+    digests: dict[str, str]
+    findings: tuple[Finding, ...]
+    annotator_agreement: Estimate | None
+    annotator_kappa: Estimate | None
+    majority_share: float
+    look: int = 1
+    planned_looks: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedArm:
+    """An arm of the plan that could not be settled or could not answer, and therefore is in no comparison.
+
+    Attributes:
+        reason: what happened, in one sentence.
+    """
+
+    arm: ArmId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResults:
+    """The whole of what a run concludes.
+
+    Attributes:
+        failed: arms that are left out; a run with any is incomplete.
+    """
+
+    schema: Literal[2] = 2
+    run_id: str
+    plan_digest: str
+    seed: int
+    looks: int
+    data: DataSummary
+    arms: tuple[ArmResult, ...]
+    comparisons: tuple[Comparison, ...]
+    route: RouteDesign | None
+    verdict: Verdict
+    notes: tuple[str, ...] = ()
+    advice: AdviceCheck | None = None
+    outlook: Outlook | None = None
+    diagnosis: tuple[ArmDiagnosis, ...] = ()
+    failed: tuple[FailedArm, ...] = ()

@@ -1,0 +1,342 @@
+"""The bake-off: lock the plan, load the rows, run every arm, conclude, close the run.
+
+A run that stopped anywhere goes on from its journal: `run_bakeoff` on the same folder gives the same
+state as never stopping. The manifest is written last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
+from harness.bakeoff.addresses import check_addresses
+from harness.bakeoff.again import CONSENT, Again, Wanted, asked_again, refuse, sound_journal
+from harness.bakeoff.arm_factory import Workshop, lanes_of
+from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
+from harness.bakeoff.journal import Journal, Lane, Pass
+from harness.bakeoff.looks import earlier_looks
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.results import FailedArm, RunResults
+from harness.bakeoff.run_folder import RunFolder, count_looks, create_run
+from harness.bakeoff.whole_run import WholeRun
+from harness.core.context import Context
+from harness.core.environment import MemoryWatch, describe_environment
+from harness.core.errors import DataError, TrainingError, UsageError, UserError, command
+from harness.core.records import ArmId, Evalset, Item, Option, Settled
+from harness.recommendation.conclude import conclude_and_store
+from harness.robustness.records import HARM_CHECKED
+
+CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
+FREE = (Option.FLOOR, Option.CLASSICAL)  # cost nothing, so a limit on the others is none on them
+_WARM_UP = 3
+
+
+def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, RunResults]:
+    """Lock the plan in a new run folder and run it."""
+    folder = create_run(context.runs, plan, context.clock(), context.homes)
+    return folder, run_bakeoff(folder, context)
+
+
+def run_bakeoff(
+    folder: RunFolder, context: Context, expected_s: Mapping[str, float] | None = None
+) -> RunResults:
+    """Run, or go on with, the plan locked in `folder`.
+
+    Args:
+        expected_s: seconds forecast by arm, from which the progress says what is left of the whole run.
+
+    Raises:
+        UserError: of any kind; whatever was computed before stays in the journal.
+    """
+    if expected_s:
+        context = dataclasses.replace(context, progress=WholeRun(context.progress, expected_s))
+    with folder.writing():
+        return _run(folder, context)
+
+
+def _run(folder: RunFolder, context: Context) -> RunResults:
+    started = time.perf_counter()
+    plan = folder.plan()
+    check_addresses(plan, context)
+    context.progress.stage("loading the rows", None)
+    evalset = load_rows(plan, context, folder)
+    same_rows(folder, evalset)
+    sound_journal(folder, context)
+    workshop = Workshop(plan, evalset, folder, context)
+    try:
+        with folder.journal() as journal:
+            kitchen = Kitchen(
+                plan=plan,
+                evalset=evalset,
+                out_of_scope=out_of_scope_rows(plan, context, folder) or folder.out_of_scope(),
+                workshop=workshop,
+                journal=journal,
+                context=context,
+            )
+            if not context.ask_again:
+                refuse(f"run {folder.run_id}", _asked_again(kitchen), folder.command("resume", CONSENT))
+            folder.reopen()  # only now: a run that cannot go on stays as it was
+            folder.write_items(evalset)
+            folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))
+            folder.write_out_of_scope(kitchen.out_of_scope)
+            folder.write_rest(evalset.rest)
+            looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
+            folder.write_failed(_run_arms(kitchen))
+    finally:
+        workshop.close()
+    context.progress.stage("drawing conclusions", None)
+    results = conclude_and_store(folder, looks, context)
+    folder.write_manifest(
+        finished_at=context.clock(),
+        wall_s=time.perf_counter() - started,
+        environment=describe_environment(context.clock()),
+    )
+    context.progress.close()
+    return results
+
+
+def same_rows(folder: RunFolder, evalset: Evalset) -> None:
+    """A run that goes on must find the rows it began with."""
+    if not (folder.root / "data.json").exists():
+        return
+    before = folder.data_facts().digests
+    changed = [split for split, digest in evalset.digests.items() if before.get(split) != digest]
+    if changed:
+        raise DataError(
+            f"The rows of run {folder.run_id} changed since it began: {', '.join(changed)}.",
+            allowed="the same rows",
+            run=f"{command('run', folder.root / 'plan.yaml')}   # changed rows are a new run",
+        )
+
+
+def same_arm(arm: Arm, seed: int, evalset: Evalset, journal: Journal, folder: RunFolder) -> None:
+    """Whatever is asked of a finished run's arm is asked of the very arm that gave its answers.
+
+    Raises:
+        UsageError: if it would have to be settled anew.
+    """
+    if journal.settled_as(arm.id, seed, lane_config(arm, evalset)) is None:
+        raise UsageError(
+            f"{arm.id} would be another arm now than in run {folder.run_id}, so its answers would not be the "
+            "run's: the program or a model has changed since.",
+            run=f"{command('run', folder.root / 'plan.yaml')}   # a new run",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kitchen:
+    """What every arm of a run is given."""
+
+    plan: ExperimentPlan
+    evalset: Evalset
+    workshop: Workshop
+    journal: Journal
+    context: Context
+    out_of_scope: tuple[Item, ...] = ()
+
+
+def _asked_again(kitchen: Kitchen) -> list[Again]:
+    """What the arms of this run would be asked again; an arm that cannot be opened says so at its turn."""
+    plan, evalset, found = kitchen.plan, kitchen.evalset, []
+    if not any(True for _ in kitchen.journal.counts()) and not kitchen.journal.settled():
+        return []
+    for arm_plan, seed in lanes_of(plan):
+        parts: dict[Pass, Sequence[Item]] = {"dev": evalset.dev, "test": evalset.test}
+        if is_first(plan, seed):
+            parts |= {"latency": evalset.test[: plan.latency.items], "out_of_scope": kitchen.out_of_scope}
+        if arm_plan.option in FREE:
+            parts |= {"rest": evalset.rest}
+        try:
+            arm = kitchen.workshop.build(arm_plan, seed)
+        except UserError:
+            continue
+        try:
+            wanted = Wanted(arm=arm, seed=seed, facts=lane_facts(arm, evalset), parts=parts)
+            again = asked_again(wanted, kitchen.journal, plan, kitchen.context)
+        finally:
+            arm.close()
+        found += [again] if again else []
+    return found
+
+
+def _run_arms(kitchen: Kitchen) -> list[FailedArm]:
+    """Run every arm; one that its rows or its training make impossible does not end the others.
+
+    Raises:
+        UserError: of the first such arm, where none but the floor is left; any other error at once.
+    """
+    failed: dict[ArmId, DataError | TrainingError] = {}
+    for arm_plan, seed in lanes_of(kitchen.plan):
+        if arm_plan.id in failed:
+            continue
+        try:
+            _run_arm(kitchen, arm_plan, seed)
+        except (DataError, TrainingError) as error:
+            failed[arm_plan.id] = error
+            kitchen.context.progress.note(f"{arm_plan.id} failed and is left out: {one_line(error)}")
+    left = {arm.id for arm in kitchen.plan.arms if arm.option not in (Option.FLOOR, Option.ROUTE)} - set(
+        failed
+    )
+    if failed and not left:
+        raise next(iter(failed.values()))
+    return [FailedArm(arm=arm, reason=one_line(error)) for arm, error in failed.items()]
+
+
+def one_line(error: UserError) -> str:
+    """What happened and what was got, as one sentence."""
+    got = "" if error.got is None else f" Got: {error.got}"
+    return " ".join(f"{error.what}{got}".split()).rstrip(".") + "."
+
+
+def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:
+    context, watch = kitchen.context, MemoryWatch()
+    context.progress.stage(f"{arm_plan.id}: opening", None)
+    arm = kitchen.workshop.build(arm_plan, seed)
+    try:
+        fit_and_answer(kitchen, arm, seed)
+        peak = watch.peak_mib()
+        if peak is not None:
+            kitchen.journal.note_memory(arm.id, seed, peak)
+    finally:
+        arm.close()
+
+
+def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
+    """Settle an arm and let it answer dev, test and inputs out of scope, as far as it has not yet."""
+    plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
+    config = settle_on_dev(arm, seed, evalset, journal, context)
+    test = _lane(arm, seed, "test", config)
+    first = is_first(plan, seed)
+    local = arm.identity is not None and arm.identity.location == "local"
+    if local and plan.latency.mode == "shared":
+        _answer_alone(arm, journal, test, evalset.test, context)
+    else:
+        answer(arm, journal, test, evalset.test, context, timed=local or arm.identity is None)
+        if first:
+            warm = evalset.test[: plan.latency.items]
+            _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+    if first:
+        answer_out_of_scope(kitchen, arm, seed, config)
+    if evalset.rest and arm.id.option in FREE:
+        answer(arm, journal, _lane(arm, seed, "rest", config), evalset.rest, context)
+
+
+def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> None:
+    """Let an arm that learns from labelled rows answer inputs that belong to no label."""
+    if kitchen.out_of_scope and arm.id.option in HARM_CHECKED:
+        lane = _lane(arm, seed, "out_of_scope", config)
+        answer(arm, kitchen.journal, lane, kitchen.out_of_scope, kitchen.context)
+
+
+def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, context: Context) -> str:
+    """Settle an arm on train and dev and let it answer dev; test is not read. Returns its lanes' config."""
+    context.progress.stage(f"{arm.id}: settling on train and dev", None)
+    config = lane_config(arm, evalset)
+    journal.note_config(config, canonical(lane_facts(arm, evalset)))
+    _settle(arm, journal, seed, config, evalset, context)
+    answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
+    return config
+
+
+def is_first(plan: ExperimentPlan, seed: int) -> bool:
+    """Whether a lane is its arm's first: the one that latency and harm are measured on."""
+    return seed in (plan.seed, plan.training_seeds[0])
+
+
+def lane_config(arm: Arm, evalset: Evalset) -> str:
+    """Digest of whatever decides an arm's answers, the rows it settles on included."""
+    return config_digest(lane_facts(arm, evalset))
+
+
+def lane_facts(arm: Arm, evalset: Evalset) -> dict[str, object]:
+    """Whatever decides an arm's answers, as plain JSON values."""
+    return {
+        "keys": KEY_VERSION,
+        **arm.config,
+        "train": items_digest(evalset.train),
+        "dev": items_digest(evalset.dev),
+    }
+
+
+def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:
+    return Lane(arm=arm.id, seed=seed, split=split, config=config)
+
+
+def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset, context: Context) -> None:
+    stored = journal.settled_as(arm.id, seed, config)
+    material = Material(
+        labels=evalset.labels, train=evalset.train, dev=evalset.dev, say=context.progress.note
+    )
+    fitted = arm.fit(material, stored.fitted if stored else None)
+    if stored is None:
+        journal.settle(Settled(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
+
+
+def answer(
+    arm: Arm,
+    journal: Journal,
+    lane: Lane,
+    items: Sequence[Item],
+    context: Context,
+    *,
+    timed: bool = False,
+) -> None:
+    """Answer what is not answered yet: local models chunk by chunk, served ones item by item.
+
+    Args:
+        timed: whether anything is read from how long it takes, so that the machine is watched meanwhile.
+    """
+    context.progress.stage(f"{lane.arm}: answering {lane.split}", len(items))
+    done = journal.done(lane, items, retry_failures=context.retry_failures)
+    by_id = {item.id: item for item in items}
+    served = arm.identity is not None and arm.identity.location != "local"
+    if served:
+        context.progress.advance(len(done))
+        for outcome in arm.predict([item for item in items if item.id not in done]):
+            journal.put(lane, [(by_id[outcome.item_id], outcome)])
+            context.progress.advance(1)
+        return
+    with _watched(journal, lane, context, wanted=timed and len(done) < len(items)):
+        for first in range(0, len(items), CHUNK):
+            chunk = items[first : first + CHUNK]
+            if any(item.id not in done for item in chunk):
+                arm.refresh()
+                journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in arm.predict(chunk)])
+            context.progress.advance(len(chunk))
+
+
+def _answer_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:
+    """One item at a time, warm: after a few that do not count, the same few on every start."""
+    context.progress.stage(f"{lane.arm}: one query at a time, {lane.split}", len(items))
+    done = journal.done(lane, items, retry_failures=context.retry_failures)
+    waiting = [item for item in items if item.id not in done]
+    context.progress.advance(len(items) - len(waiting))
+    if not waiting:
+        return
+    warm_up(arm, items)
+    with _watched(journal, lane, context):
+        for item in waiting:
+            journal.put(lane, [(item, arm.predict_one(item))])
+            context.progress.advance(1)
+
+
+def warm_up(arm: Arm, items: Sequence[Item]) -> None:
+    """Forget earlier passes and answer a few queries that do not count: the same few on every start."""
+    arm.refresh()
+    for item in items[:_WARM_UP]:
+        arm.predict_one(item)
+
+
+@contextmanager
+def _watched(journal: Journal, lane: Lane, context: Context, *, wanted: bool = True) -> Iterator[None]:
+    """Note how busy the machine is meanwhile, also where the pass is stopped."""
+    watch = context.watch() if wanted and context.watch is not None else None
+    try:
+        yield
+    finally:
+        if watch is not None:
+            journal.note_machine(lane, watch.finish())

@@ -1,0 +1,602 @@
+"""Run folders: made before data is seen, filled as the run goes, closed by a manifest.
+
+    runs/<run id>/
+        plan.yaml         the locked plan, defaults spelled out
+        writer.json       the process that writes the run now, if any (`harness.bakeoff.run_lock`)
+        lock.json         plan digest and when it was locked; written before any data is read
+        items.jsonl       the rows as the arms saw them, with their split
+        out_of_scope.jsonl   inputs that belong to no label, where there are any
+        rest.jsonl        test rows that only arms answer which cost nothing, where there are any
+        unseen_labels.json   labels that were left out of a training, where that was asked for
+        failed_arms.json  arms that could not be settled or could not answer, and why, where there are any
+        data.json         what is known about the rows: labels, digests, findings, second labels
+        journal.sqlite    every outcome
+        accepted.json     files that were changed after the run was closed, and taken as they were
+        artefacts/        tuned models
+        curves/           learning curves, where any were asked for (`harness.curve.run`)
+        results.json      what the run concludes (`harness.bakeoff.results.RunResults`)
+        answers.json      by arm: the answer to each test item as a number, for reading a few of many
+        manifest.json     environment and digests of the files above; written last, atomically
+
+A folder without a manifest is an incomplete run. What a manifest has a digest of is checked before it is
+shown or scored (`RunFolder.check`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from harness.bakeoff.journal import Journal, examine
+from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
+from harness.bakeoff.results import FailedArm, RunResults
+from harness.bakeoff.run_lock import writing
+from harness.core.environment import Environment
+from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
+from harness.core.records import Evalset, Finding, Item, Label
+from harness.core.serial import decode, decode_item, decode_results, encode
+from harness.robustness.records import UnseenLabels
+
+ANSWERS = "answers.json"
+JOURNAL = "journal.sqlite"
+ACCEPTED = "accepted.json"
+OUT_OF_SCOPE = "out_of_scope.jsonl"
+REST = "rest.jsonl"
+UNSEEN = "unseen_labels.json"
+FAILED = "failed_arms.json"
+FROM_JOURNAL = frozenset({"results.json", ANSWERS})
+"""Files that are made from the others, and can be made again."""
+
+_ALWAYS = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
+_SOMETIMES = (ANSWERS, OUT_OF_SCOPE, REST, UNSEEN, FAILED, "imports.json", "tuned.json", ACCEPTED)
+_LOOKS = "test_looks.jsonl"
+_MARKS = ("lock.json", "items.jsonl", "results.json")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """When a plan was locked, under which digest.
+
+    Attributes:
+        homes: folders that relative paths of its data start from; empty in older runs.
+    """
+
+    run_id: str
+    plan_digest: str
+    locked_at: datetime
+    homes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The last file of a complete run.
+
+    Attributes:
+        files: sha256 of each file, and of what the journal holds (`Journal.content_digest`).
+        sealed: sha256 of this record without it; '' in runs of earlier versions.
+    """
+
+    run_id: str
+    plan_digest: str
+    finished_at: datetime
+    wall_s: float
+    environment: Environment
+    files: dict[str, str]
+    sealed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Files that were not what a run was closed with, and that its user took as they were."""
+
+    files: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """What is known about the rows beside the rows themselves.
+
+    Attributes:
+        overlap: ids of test items whose text stands in train.
+        catch_all: the label for what no other fits; '' where there is none.
+        look: which look at its question the run is; from the second on only fresh test items are in it.
+    """
+
+    name: str
+    title: str
+    licence: str
+    provenance: str
+    labels: tuple[Label, ...]
+    digests: dict[str, str]
+    findings: tuple[Finding, ...]
+    second_labels: dict[str, str]
+    overlap: tuple[str, ...]
+    catch_all: str = ""
+    look: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """One run on disk."""
+
+    root: Path
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.root.name
+
+    def command(self, verb: str, *more: str) -> str:
+        """A command on this run, to be pasted as it stands; with `--runs` where it does not lie in ./runs."""
+        there = self.root.parent
+        where = () if there == Path("runs") else ("--runs", str(there.absolute()))
+        return command(*verb.split(), self.run_id, *more, *where)
+
+    @property
+    def artefacts(self) -> Path:
+        """Where tuned models lie."""
+        return self.root / "artefacts"
+
+    @property
+    def curves(self) -> Path:
+        """Where the learning curves of this run lie."""
+        return self.root / "curves"
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the run for this process: whatever writes a run does so under this.
+
+        Raises:
+            StoreError: if another process holds it, naming that process.
+        """
+        return writing(self.root)
+
+    def journal(self, *, read_only: bool = False) -> Journal:
+        """Open the journal."""
+        return Journal(self.root / JOURNAL, read_only=read_only)
+
+    def lock(self) -> Lock:
+        """When the plan was locked, under which digest."""
+        return self._record("lock.json", lambda text: decode(Lock, text))
+
+    def plan(self) -> ExperimentPlan:
+        """The locked plan.
+
+        Raises:
+            StoreError: if it was changed since it was locked.
+        """
+        text = self._read("plan.yaml")
+        plan = parse_plan(text, str(self.root / "plan.yaml"), locked=True)
+        lock = self.lock()
+        if lock.plan_digest not in {plan.digest, written_digest(text)}:
+            raise StoreError(
+                f"The plan of run {self.run_id} was changed after it was locked.",
+                got=plan.digest[:12],
+                allowed=lock.plan_digest[:12],
+                run=f"{command('run', self.root / 'plan.yaml')}   # a changed plan is a new run",
+            )
+        return plan
+
+    def homes(self) -> tuple[Path, ...]:
+        """Where relative paths of the plan's data start from: by default, beside the folder of the runs."""
+        locked = self.lock().homes
+        return tuple(map(Path, locked)) or (self.root.absolute().parent.parent,)
+
+    def write_items(self, evalset: Evalset) -> None:
+        """Store the rows as the arms see them."""
+        splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
+        lines = [f'{{"split":"{name}","item":{encode(item)}}}' for name, items in splits for item in items]
+        write_atomically(self.root / "items.jsonl", "\n".join(lines) + "\n")
+
+    def items(self) -> dict[str, tuple[Item, ...]]:
+        """The stored rows by split."""
+        found: dict[str, list[Item]] = {"train": [], "dev": [], "test": []}
+        lines = self._read("items.jsonl").rstrip("\n").split("\n")  # texts may hold other line ends
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                split, item = found[row["split"]], row["item"]
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise StoreError(
+                    f"items.jsonl of run {self.run_id} is damaged.", got=f"line {number}"
+                ) from error
+            split.append(decode_item(json.dumps(item)))
+        return {split: tuple(items) for split, items in found.items()}
+
+    def write_out_of_scope(self, items: Sequence[Item]) -> None:
+        """Store the inputs that belong to no label; without any there is no such file."""
+        if items:
+            write_atomically(self.root / OUT_OF_SCOPE, "".join(f"{encode(item)}\n" for item in items))
+
+    def out_of_scope(self) -> tuple[Item, ...]:
+        """The stored inputs that belong to no label."""
+        if not (self.root / OUT_OF_SCOPE).exists():
+            return ()
+        lines = self._read(OUT_OF_SCOPE).rstrip("\n").split("\n")
+        return tuple(decode_item(line) for line in lines)
+
+    def write_rest(self, items: Sequence[Item]) -> None:
+        """Store the test rows that only arms answer which cost nothing; without any there is no such file."""
+        if items:
+            write_atomically(self.root / REST, "".join(f"{encode(item)}\n" for item in items))
+
+    def rest(self) -> tuple[Item, ...]:
+        """The stored test rows that only arms answer which cost nothing."""
+        if not (self.root / REST).exists():
+            return ()
+        return tuple(decode_item(line) for line in self._read(REST).rstrip("\n").split("\n"))
+
+    def write_unseen(self, found: Sequence[UnseenLabels]) -> None:
+        """Store what trainings without a label answered to it."""
+        write_atomically(self.root / UNSEEN, encode(tuple(found), indent=1) + "\n")
+
+    def unseen(self) -> tuple[UnseenLabels, ...]:
+        """What trainings without a label answered to it; empty where none was made."""
+        if not (self.root / UNSEEN).exists():
+            return ()
+        return self._record(UNSEEN, lambda text: decode(tuple[UnseenLabels, ...], text))
+
+    def write_failed(self, found: Sequence[FailedArm]) -> None:
+        """Store which arms failed, or that none did."""
+        if found or (self.root / FAILED).exists():
+            write_atomically(self.root / FAILED, encode(tuple(found), indent=1) + "\n")
+
+    def failed(self) -> tuple[FailedArm, ...]:
+        """The arms that failed when the run last went on."""
+        if not (self.root / FAILED).exists():
+            return ()
+        return self._record(FAILED, lambda text: decode(tuple[FailedArm, ...], text))
+
+    def write_data_facts(self, facts: DataFacts) -> None:
+        """Store what is known about the rows."""
+        write_atomically(self.root / "data.json", encode(facts, indent=1) + "\n")
+
+    def data_facts(self) -> DataFacts:
+        """What is known about the rows."""
+        return self._record("data.json", lambda text: decode(DataFacts, text))
+
+    def write_results(self, results: RunResults) -> None:
+        """Store what the run concludes."""
+        write_atomically(self.root / "results.json", encode(results, indent=1) + "\n")
+
+    def write_answers(self, answers: Mapping[str, Sequence[int]]) -> None:
+        """Store by arm what was answered to each test item: `Scored.answer`, in the items' order."""
+        plain = {arm: [int(code) for code in codes] for arm, codes in answers.items()}
+        write_atomically(self.root / ANSWERS, json.dumps(plain, separators=(",", ":")) + "\n")
+
+    def answers(self) -> dict[str, list[int]]:
+        """What `write_answers` stored; empty in a run that was concluded before there was such a file."""
+        there = (self.root / ANSWERS).exists()
+        return self._record(ANSWERS, lambda text: decode(dict[str, list[int]], text)) if there else {}
+
+    def results(self) -> RunResults:
+        """What the run concluded.
+
+        Raises:
+            IncompleteRun: if it has not come to its conclusion yet.
+        """
+        if not (self.root / "results.json").exists():
+            raise IncompleteRun(
+                f"Run {self.run_id} is incomplete: it has no results yet.",
+                run=self.command("resume"),
+            )
+        return self._record("results.json", decode_results)
+
+    def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
+        """Close the run. Nothing is written after this."""
+        names = [*_ALWAYS, *(name for name in _SOMETIMES if (self.root / name).exists())]
+        files = {name: _sha256(self.root / name) for name in names}
+        if (self.root / JOURNAL).exists():
+            with self.journal() as journal:  # opened to write: rows of an older journal get their digests
+                files[JOURNAL] = journal.content_digest()
+        manifest = Manifest(
+            run_id=self.run_id,
+            plan_digest=self.lock().plan_digest,
+            finished_at=finished_at,
+            wall_s=wall_s,
+            environment=environment,
+            files=files,
+        )
+        sealed = replace(manifest, sealed=_seal(encode(manifest)))
+        write_atomically(self.root / "manifest.json", encode(sealed, indent=1) + "\n")
+
+    def manifest(self) -> Manifest | None:
+        """The manifest, None for an incomplete run."""
+        if not (self.root / "manifest.json").exists():
+            return None
+        found = self._record("manifest.json", lambda text: decode(Manifest, text))
+        if found.sealed not in ("", _seal(self._read("manifest.json"))):
+            raise StoreError(
+                f"manifest.json of run {self.run_id} is damaged: it is not what was written.",
+                got=str(self.root),
+                allowed="the file as it was; bring it back from a copy",
+                run=f"rm {self.root / 'manifest.json'} && {self.command('resume')}   # closes the run anew",
+            )
+        return found
+
+    def changed(self, *, journal: bool = True) -> tuple[str, ...]:
+        """Files that are not what the run was closed with any more; none of a run that is not closed.
+
+        Args:
+            journal: whether the answers are read through as well.
+        """
+        closed = self.manifest()
+        if closed is None:
+            return ()
+        found = [name for name in closed.files if name != JOURNAL and not self.as_it_was(closed, {name})]
+        if journal and closed.files.get(JOURNAL, "") not in ("", self._journal_digest()):
+            found.append(JOURNAL)
+        return tuple(found)
+
+    def as_it_was(self, closed: Manifest, names: Collection[str]) -> bool:
+        """Whether files, the journal not among them, are those that a manifest has the digests of."""
+        return all(closed.files.get(name) in (None, _sha256(self.root / name)) for name in names)
+
+    def check(self, *, but: Collection[str] = (), journal: bool = True) -> None:
+        """Refuse a closed run that holds anything but what it was closed with.
+
+        Args:
+            but: files that are not going to be read.
+            journal: whether the answers are read through as well.
+
+        Raises:
+            StoreError: naming the files, and the way on.
+        """
+        found = [name for name in self.changed(journal=journal) if name not in but]
+        if not found:
+            return
+        again = self.command("score", "--store")
+        run = f"{again}   # measures again from the journal"
+        if not FROM_JOURNAL.issuperset(found):
+            run = f"{again} --accept-changes   # takes them as they are; every report will say so"
+        if found == [JOURNAL] and (self.root / JOURNAL).exists() and examine(self.root / JOURNAL):
+            run = f"{self.command('resume')}   # names the damage, and what it would ask again"
+        raise StoreError(
+            f"{', '.join(found)} of run {self.run_id} "
+            f"{'was' if len(found) == 1 else 'were'} changed after the run was closed.",
+            got=str(self.root),
+            allowed="the files as they were; bring them back from a copy",
+            run=run,
+        )
+
+    def accept(self, files: Sequence[str], now: datetime) -> None:
+        """Note that changed files were taken as they are."""
+        noted = (*self.accepted(), Accepted(files=tuple(files), at=now))
+        write_atomically(self.root / ACCEPTED, encode(noted, indent=1) + "\n")
+
+    def accepted(self) -> tuple[Accepted, ...]:
+        """What was changed after the run was closed and taken as it was, oldest first."""
+        if not (self.root / ACCEPTED).exists():
+            return ()
+        return self._record(ACCEPTED, lambda text: decode(tuple[Accepted, ...], text))
+
+    def _journal_digest(self) -> str:
+        """The digest of the journal's content; of a damaged or missing one, one that no journal has."""
+        path = self.root / JOURNAL
+        if not path.exists():
+            return "missing"
+        return _content_digest(path, *(_mark(path.with_name(path.name + end)) for end in ("", "-wal")))
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run whose rows could not be read: nothing was computed in it."""
+        if not (self.root / "items.jsonl").exists():
+            with suppress(StoreError), self.writing():
+                shutil.rmtree(self.root, ignore_errors=True)
+
+    def reopen(self) -> None:
+        """Remove the manifest of a run that is about to go on."""
+        try:
+            (self.root / "manifest.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"Run {self.run_id} cannot go on: {error.strerror}.",
+                got=str(self.root),
+                allowed="a writable folder",
+            ) from error
+
+    def _record(self, name: str, read: Callable[[str], _T]) -> _T:
+        text = self._read(name)
+        try:
+            return read(text)
+        except StoreError as error:
+            again = self.command("score", "--store") if name in FROM_JOURNAL else None
+            raise StoreError(
+                f"{name} of run {self.run_id} is damaged, or of another version.",
+                got=error.got,
+                allowed="the file as it was written",
+                run=again,
+            ) from error
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.root / name).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            if not (self.root / "manifest.json").exists():
+                raise IncompleteRun(
+                    f"Run {self.run_id} is incomplete: it has no {name} yet.",
+                    run=self.command("resume"),
+                ) from error
+            raise StoreError(f"Run {self.run_id} has lost its {name}.", got=str(self.root)) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{name} of run {self.run_id} cannot be read: {error}.") from error
+
+
+def create_run(
+    runs: Path, plan: ExperimentPlan, now: datetime, homes: Sequence[Path] = (Path(),)
+) -> RunFolder:
+    """Make a run folder and lock the plan in it, before any data is read.
+
+    Args:
+        homes: folders that relative paths of the plan's data start from, in the order they are tried.
+
+    Raises:
+        StoreError: if the folder cannot be written.
+    """
+    run_id = f"{now:%Y%m%d-%H%M%S}-{plan.digest[:6]}"
+    folder = RunFolder(root=runs / run_id)
+    try:
+        folder.root.mkdir(parents=True, exist_ok=False)
+        folder.artefacts.mkdir()
+    except FileExistsError as error:
+        raise StoreError(f"Run {run_id} exists already.", run=folder.command("resume")) from error
+    except OSError as error:
+        raise StoreError(
+            f"No run folder can be made in {runs}: {error.strerror}.",
+            allowed="a writable folder",
+            run="set TOR_RUNS_DIR or --runs to another folder",
+        ) from error
+    write_atomically(folder.root / "plan.yaml", dump_plan(plan))
+    absolute = tuple(dict.fromkeys(str(home.absolute()) for home in homes))
+    lock = Lock(run_id=run_id, plan_digest=plan.digest, locked_at=now, homes=absolute)
+    write_atomically(folder.root / "lock.json", encode(lock) + "\n")
+    return folder
+
+
+def homes_of(plan_file: Path) -> tuple[Path, ...]:
+    """Where relative paths of a plan's data start from: here, beside the plan, and where its run's did."""
+    folder = RunFolder(root=plan_file.parent)
+    with contextlib.suppress(UserError):
+        return (Path(), folder.root, *folder.homes())
+    return (Path(), folder.root)
+
+
+def find_run(runs: Path, name: str) -> RunFolder:
+    """The run of this name or path; `latest` is the newest, and a unique beginning is enough.
+
+    Raises:
+        UsageError: if there is none or several.
+    """
+    if os.sep in name and any((Path(name) / mark).exists() for mark in _MARKS):
+        return RunFolder(root=Path(name))
+    names = [folder.run_id for folder in list_runs(runs)]
+    found = names[-1:] if name == "latest" else [n for n in names if n.startswith(name)]
+    if len(found) == 1:
+        return RunFolder(root=runs / found[0])
+    raise UsageError(
+        f"{'No run' if not found else 'More than one run'} is called '{name}' in {runs}.",
+        got=", ".join(found) or None,
+        allowed=", ".join(names[-5:]) or "no run yet",
+        run="harness runs",
+    )
+
+
+def list_runs(runs: Path) -> list[RunFolder]:
+    """All run folders, oldest first; one that lost its lock is a damaged run, not none."""
+    if not runs.is_dir():
+        return []
+    try:
+        return [RunFolder(root=p) for p in sorted(runs.iterdir()) if any((p / n).exists() for n in _MARKS)]
+    except OSError as error:
+        raise StoreError(f"The runs in {runs} cannot be listed: {error.strerror}.") from error
+
+
+def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
+    """Note that this plan looks at this test split, and count the distinct plans that have.
+
+    Raises:
+        StoreError: if the list of looks is damaged or cannot be written: a look that is not counted
+            would make the report claim fewer than there were.
+    """
+    path = runs / _LOOKS
+    line = json.dumps({"test": test_digest, "plan": plan_digest}) + "\n"
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        seen = {row["plan"] for row in map(json.loads, text.splitlines()) if row["test"] == test_digest}
+        if plan_digest not in seen:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line if not text or text.endswith("\n") else "\n" + line)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.", allowed="a writable folder"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(
+            f"{path} is damaged, so the looks at this test split cannot be counted.",
+            allowed="one JSON object a line",
+            run=f"mend or remove {path}",
+        ) from error
+    return len(seen | {plan_digest})
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, if they are not there.
+
+    Raises:
+        StoreError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be made: {error.strerror}.",
+            allowed="a writable folder with free space",
+            run="set TOR_RUNS_DIR or --runs to another folder",
+        ) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        StoreError: if the disk is full or the folder is read-only.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.",
+            allowed="a writable folder with free space",
+            run="harness resume   # once that is mended; nothing already computed is lost",
+        ) from error
+
+
+def _seal(text: str) -> str:
+    """Sha256 (hex) of a manifest as it is written, its seal left out."""
+    raw = json.loads(text)
+    raw.pop("sealed", None)
+    return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """The sha256 of a file; of one that cannot be read, one that no file has."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "missing"
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _content_digest(path: Path, *marks: tuple[int, ...]) -> str:
+    """A page reads a run over and over: the journal is read through once until it is written again."""
+    try:
+        with Journal(path, read_only=True) as journal:
+            return "damaged" if journal.damage() else journal.content_digest()
+    except StoreError:
+        return "damaged"

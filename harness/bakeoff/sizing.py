@@ -1,0 +1,407 @@
+"""How long a bake-off takes on this machine, and how much of one fits into a time.
+
+What takes long is timed on the rows themselves before the plan is locked: opening a model, a few queries of
+every arm, a few training steps. The rest is arithmetic. The result is rough and only chooses limits and tells
+how long it will take; it is never reported as a measurement.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.tuners import recipe_for
+from harness.core.context import Context
+from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
+from harness.core.records import ArmId, Conversation, Evalset, Item, Message, Option
+from harness.core.wording import epochs
+from harness.models.base import ChatModel, ChatRequest
+from harness.models.local.precision import choose_precision
+from harness.models.open import open_chat
+from harness.models.resolve import Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
+from harness.tasks.classification import Example, answer_text, render, tune_messages
+from harness.training.recipe import Budgeted, budget_recipe
+from harness.training.speed import measure_speed
+from harness.training.trl_trainer import Job
+
+ENOUGH_TEST = 200
+LEAST_TEST = 100
+MOST_DEV = 60
+FEW_DEV = 30
+FEW_OUT_OF_SCOPE = 30
+CANDIDATES: tuple[int, ...] = (2, 4)
+TRIED = 20
+LEAST_EPOCHS = 1.5
+SLACK = 1.5  # a forecast is no better than that; what passes the time by more does not fit
+_LEAST_TIMED, _MOST_TIMED, _TIMED_S, _WARM_UP = 3, 10, 3.0, 1
+_SHARE_TRAINING = 0.27
+_CONCLUDING_S = 10.0  # bootstrap, figures, files
+_SERVED_S = 1.0  # taken for a call to a served model, which is not asked before the run
+# Fitted to what two virtual cores took: 30 s to settle on 723 rows, 153 s on 9,003 (docs/benchmarks.md).
+_LINEAR_S, _LINEAR_ROW_S, _LINEAR_QUERY_S = 20.0, 0.015, 0.004
+_NO_LIMIT_S = 1e9
+_PAIR = (Option.RETRIEVE, Option.TUNE)
+_TUNED = (Option.TUNE, Option.TUNE_RETRIEVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """What this machine takes.
+
+    Attributes:
+        query_s: seconds a query by arm, for arms that run a local model.
+        open_s: seconds to open the model, by arm.
+        training: one training that fits its share of the time; None when nothing is tuned.
+        linear_s: seconds of the arms without a model, on all rows.
+        served: arms on served models, which were not asked; a call is taken for a second.
+        concurrency: calls in flight to those.
+        latency_items: queries that served arms answer once more, one by one.
+        seeds: how often a tuned arm is trained.
+        tried: dev items that each candidate for k is tried on.
+        precision: the number format local models compute in.
+        spent_s: what the timing itself took.
+    """
+
+    query_s: Mapping[ArmId, float]
+    training: Budgeted | None
+    precision: str
+    train: int
+    dev: int
+    test: int
+    open_s: Mapping[ArmId, float] = field(default_factory=dict)
+    linear_s: float = 0.0
+    served: tuple[ArmId, ...] = ()
+    concurrency: int = 1
+    latency_items: int = 0
+    seeds: int = 1
+    tried: int = TRIED
+    spent_s: float = 0.0
+
+    def without(self, arms: Sequence[ArmId]) -> Timed:
+        """The same without these arms."""
+        left = {arm: seconds for arm, seconds in self.query_s.items() if arm not in arms}
+        tuned = any(arm.option in _TUNED for arm in left)
+        return replace(self, query_s=left, training=self.training if tuned else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """The limits chosen, and a sentence on why.
+
+    Attributes:
+        candidates: those for k.
+        expected_s: what the run takes then, as far as it is known.
+        dropped: arms that are left out, the first to go first.
+        timed: what it rests on.
+    """
+
+    test_items: int
+    dev_items: int
+    candidates: tuple[int, ...]
+    epochs: float | None
+    remark: str
+    expected_s: float = 0.0
+    dropped: tuple[ArmId, ...] = ()
+    timed: Timed | None = None
+
+    def by_arm(self, plan: ExperimentPlan) -> dict[str, float]:
+        """Seconds by arm of the sized plan."""
+        sized = (self.test_items, self.dev_items, self.candidates)
+        return {} if self.timed is None else by_arm(self.timed, plan, sized)
+
+
+def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Timed:
+    """Time what a plan needs on a few training rows.
+
+    Args:
+        seconds: how long the run may take, of which training gets a share.
+    """
+    start = time.perf_counter()
+    context.progress.stage("timing this machine", None)
+    evalset = load_rows(plan, context)
+    opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
+    query_s: dict[ArmId, float] = {}
+    open_s: dict[ArmId, float] = {}
+    training = None
+    for model_name, arms in _local_models(plan).items():
+        source = resolve(model_name)
+        assert not isinstance(source, Provider)
+        began = time.perf_counter()
+        model = open_chat(model_name, opening)
+        open_s |= dict.fromkeys((arm.id for arm in arms), time.perf_counter() - began)
+        try:
+            query_s |= {arm.id: _query_seconds(model, arm.option, evalset, plan) for arm in arms}
+        finally:
+            model.close()
+        tuned = [arm for arm in arms if arm.option in _TUNED]
+        if training is None and tuned:
+            share = seconds * _SHARE_TRAINING / (len(plan.training_seeds) * len(tuned))
+            training = _training(plan, local_folder(source, opening), evalset, share, opening)
+    return Timed(
+        query_s=query_s,
+        open_s=open_s,
+        training=training,
+        linear_s=_linear_seconds(plan, evalset),
+        served=tuple(a.id for a in plan.arms if a.model and isinstance(resolve(a.model), Provider)),
+        concurrency=context.concurrency,
+        latency_items=plan.latency.items,
+        seeds=len(plan.training_seeds),
+        tried=min(plan.retrieve.dev_items, len(evalset.dev)),
+        precision=choose_precision(opening.device, opening.precision),
+        train=len(evalset.train),
+        dev=len(evalset.dev),
+        test=len(evalset.test),
+        spent_s=time.perf_counter() - start,
+    )
+
+
+def _local_models(plan: ExperimentPlan) -> dict[str, list[ArmPlan]]:
+    """The models that run here, and the arms that use them."""
+    found: dict[str, list[ArmPlan]] = {}
+    for arm in plan.arms:
+        if arm.model and not isinstance(resolve(arm.model), Provider):
+            found.setdefault(arm.model, []).append(arm)
+    return found
+
+
+def arm_seconds(timed: Timed, arm: ArmId, sized: tuple[int, int, Sequence[int]]) -> float:
+    """What one arm takes, all training seeds together; the arms without a model are `Timed.linear_s`.
+
+    Args:
+        sized: test items, dev items, candidates for k.
+    """
+    test, dev, candidates = sized
+    if arm in timed.served:
+        calls = (test + dev) / timed.concurrency + min(timed.latency_items, test)
+        return _SERVED_S * calls
+    if arm not in timed.query_s:
+        return 0.0
+    query = timed.query_s[arm]
+    once = timed.open_s.get(arm, 0.0) + (dev + test) * query
+    if arm.option is Option.RETRIEVE:  # what the trial of the chosen k answered is not asked again
+        return once + (len(candidates) - 1) * timed.tried * query
+    if arm.option not in _TUNED:
+        return once
+    training = timed.training.seconds if timed.training else 0.0
+    return timed.seeds * (once + training + timed.open_s.get(arm, 0.0)) + FEW_OUT_OF_SCOPE * query
+
+
+def expected_seconds(timed: Timed, sized: tuple[int, int, Sequence[int]]) -> float:
+    """What the whole run takes from now on."""
+    arms = [arm_seconds(timed, arm, sized) for arm in (*timed.query_s, *timed.served)]
+    return _CONCLUDING_S + timed.linear_s + sum(arms)
+
+
+def forecast_seconds(plan: ExperimentPlan, context: Context) -> dict[str, float]:
+    """What each arm of a plan takes on this machine as it is written; empty where that cannot be timed."""
+    try:
+        timed = time_machine(plan, _NO_LIMIT_S, context)
+    except (ModelUnavailable, MissingExtra, TrainingError):  # the run itself says what is missing
+        return {}
+    return by_arm(timed, plan, (timed.test, timed.dev, plan.retrieve.k))
+
+
+def by_arm(timed: Timed, plan: ExperimentPlan, sized: tuple[int, int, Sequence[int]]) -> dict[str, float]:
+    """Seconds by arm, in the plan's order."""
+    linear = {Option.CLASSICAL: timed.linear_s}
+    return {
+        str(arm.id): linear.get(arm.option, 0.0) + arm_seconds(timed, arm.id, sized)
+        for arm in plan.arms
+        if arm.option is not Option.ROUTE
+    }
+
+
+def size_plan(
+    timed: Timed, seconds: float, keep: Callable[[Sized, Sized], bool] = lambda all_arms, fewer: False
+) -> Sized:
+    """Choose test items, dev items, epochs and, if need be, arms so that the bake-off takes about `seconds`.
+
+    A machine too slow for `ENOUGH_TEST` items gets fewer dev items, and then fewer test items, down to
+    `LEAST_TEST`; one too slow for these has no choice of k. If even that passes the time, arms are left out:
+    first those that the question of RAG or fine-tuning is not about, the slowest of them first.
+
+    Args:
+        keep: is shown what all arms take and what is left without some, and says whether all are run all
+            the same, for longer than was asked.
+
+    Raises:
+        UsageError: if no arm that can be left out brings it down.
+    """
+    spent = min(timed.spent_s, seconds / 2)  # a machine that is busy now need not stay so
+    room, most = seconds - spent, SLACK * seconds - spent
+    whole = _sized(timed, room)
+    dropped: list[ArmId] = []
+    left, found = timed, whole
+    while found.expected_s > most and left.query_s:
+        dropped.append(_slowest(left))
+        left = timed.without(dropped)
+        found = replace(_sized(left, room), dropped=tuple(dropped))
+    if not dropped and found.expected_s <= most:
+        return whole
+    enough = _up(whole.expected_s + timed.spent_s)
+    if found.expected_s > most:
+        fewer = f"{_up(found.expected_s + timed.spent_s)} without {_names(dropped)}, " if dropped else ""
+        raise UsageError(
+            f"No bake-off on these rows fits into {_minutes(seconds)} on this machine.",
+            allowed=f"--minutes {fewer}{enough} with every arm",
+        )
+    if keep(whole, found):
+        return whole
+    are = "is" if len(dropped) == 1 else "are"
+    short = (
+        f" All arms would take {_minutes(whole.expected_s)} at least, so {_names(dropped)} {are} left out; "
+        f"--minutes {enough} runs every arm."
+    )
+    return replace(found, remark=found.remark + short)
+
+
+def _slowest(timed: Timed) -> ArmId:
+    """The slowest arm, those outside the pair first."""
+    least = (min(timed.test, LEAST_TEST), min(timed.dev, FEW_DEV), CANDIDATES[:1])
+    among = [arm for arm in timed.query_s if arm.option not in _PAIR] or list(timed.query_s)
+    return max(among, key=lambda arm: (arm_seconds(timed, arm, least), arm))
+
+
+def _sized(timed: Timed, seconds: float) -> Sized:
+    dev, candidates = min(timed.dev, MOST_DEV), CANDIDATES
+    test = _fitting(timed, dev, candidates, seconds)
+    if test < min(timed.test, ENOUGH_TEST):
+        dev = min(timed.dev, FEW_DEV)
+        test = _fitting(timed, dev, candidates, seconds)
+    if test < min(timed.test, LEAST_TEST):
+        candidates = CANDIDATES[:1]
+    test = min(timed.test, max(LEAST_TEST, test))
+    expected = expected_seconds(timed, (test, dev, candidates))
+    return Sized(
+        test_items=test,
+        dev_items=dev,
+        candidates=candidates,
+        epochs=timed.training.recipe.epochs if timed.training else None,
+        remark=_remark(timed, test, candidates, expected),
+        expected_s=expected,
+        timed=timed,
+    )
+
+
+def _fitting(timed: Timed, dev: int, candidates: Sequence[int], seconds: float) -> int:
+    """Test items that fit beside the rest; all of them where answering takes no time."""
+    fixed = expected_seconds(timed, (0, dev, candidates))
+    per_item = (expected_seconds(timed, (1000, dev, candidates)) - fixed) / 1000
+    return int((seconds - fixed) / per_item) if per_item > 0 else timed.test
+
+
+def _remark(timed: Timed, test: int, candidates: Sequence[int], expected_s: float) -> str:
+    parts = [f"Timed this machine: {_minutes(expected_s)}"]
+    if timed.precision != "bf16":
+        parts.append(f"no fast bf16 units, so {timed.precision} and a small training budget")
+    parts.append(
+        f"all {timed.test} test items" if test >= timed.test else f"{test} of {timed.test} test items"
+    )
+    if test < min(timed.test, ENOUGH_TEST):
+        parts.append("so few show large differences only")
+    if any(arm.option is Option.RETRIEVE for arm in timed.query_s) and len(candidates) < len(CANDIDATES):
+        parts.append(f"k = {candidates[0]}, not chosen on dev")
+    if timed.training is not None:
+        parts.append(timed.training.cut or f"{epochs(timed.training.recipe.epochs)} of training")
+    if timed.served:
+        parts.append(f"calls to served models are taken for {_SERVED_S:g} s each")
+    return "; ".join(parts) + "."
+
+
+def _minutes(seconds: float) -> str:
+    return f"about {max(1.0, seconds / 60):.0f} min"
+
+
+def _up(seconds: float) -> int:
+    """Whole minutes that are enough."""
+    return int(-(-seconds // 60))
+
+
+def _names(arms: Sequence[ArmId]) -> str:
+    return " and ".join(str(arm) for arm in arms)
+
+
+def _query_seconds(model: ChatModel, option: Option, evalset: Evalset, plan: ExperimentPlan) -> float:
+    """The mean of a few queries of all lengths, more of them where they are fast."""
+    choices = tuple(answer_text(label.name) for label in evalset.labels)
+    shown = [Example(text=row.text, label=row.label) for row in _evenly(evalset.train, max(CANDIDATES))]
+
+    def ask(item: Item) -> float:
+        began = time.perf_counter()
+        messages = _messages(option, item, evalset, shown, plan)
+        model.answer_one(ChatRequest(item_id=item.id, messages=messages, choices=choices))
+        return time.perf_counter() - began
+
+    for item in _evenly(evalset.train, _WARM_UP):
+        ask(item)
+    taken: list[float] = []
+    for item in _spread(_evenly(evalset.train, _MOST_TIMED)):
+        if len(taken) >= _LEAST_TIMED and sum(taken) > _TIMED_S:
+            break
+        taken.append(ask(item))
+    return sum(taken) / len(taken)
+
+
+def _spread(items: Sequence[Item]) -> list[Item]:
+    """Rows ordered by length in an order in which every few of them are of all lengths."""
+    return [items[rank] for step in (0, 2, 1) for rank in range(step, len(items), 3)][::-1]
+
+
+def _linear_seconds(plan: ExperimentPlan, evalset: Evalset) -> float:
+    """What the linear classifiers take. Timing them would take as long as running them on a small set."""
+    if all(arm.option is not Option.CLASSICAL for arm in plan.arms):
+        return 0.0
+    asked = len(evalset.dev) + len(evalset.test) + min(plan.latency.items, len(evalset.test))
+    return _LINEAR_S + _LINEAR_ROW_S * len(evalset.train) + _LINEAR_QUERY_S * asked
+
+
+def _evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """Rows drawn evenly by length, so that their mean is about that of all."""
+    ordered = sorted(items, key=lambda item: len(item.text))
+    count = min(count, len(ordered))
+    return [ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)]
+
+
+def _messages(
+    option: Option, item: Item, evalset: Evalset, shown: list[Example], plan: ExperimentPlan
+) -> tuple[Message, ...]:
+    return render(option, item, labels=evalset.labels, examples=shown, limits=plan.prompt.limits)
+
+
+def _training(
+    plan: ExperimentPlan, base: Path, evalset: Evalset, seconds: float, opening: ModelSettings
+) -> Budgeted:
+    recipe = recipe_for(plan, base, len(evalset.train), plan.training_seeds[0], opening)
+    conversations = [
+        Conversation(
+            item_id=item.id,
+            prompt=tune_messages(item.text, plan.prompt.limits),
+            completion=answer_text(item.label),
+        )
+        for item in evalset.train
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        job = Job(
+            base=base,
+            work=Path(scratch) / "work",
+            out=Path(scratch) / "out",
+            recipe=recipe,
+            train=conversations,
+            dev=(),
+            threads=opening.threads,
+        )
+        measured = measure_speed(job)
+    fitting = budget_recipe(recipe, len(conversations), measured.tokens, measured.speed, seconds)
+    if fitting.recipe.epochs >= LEAST_EPOCHS or fitting.recipe.epochs >= recipe.epochs:
+        return fitting
+    least = dataclasses.replace(recipe, epochs=min(LEAST_EPOCHS, recipe.epochs))
+    taking = budget_recipe(least, len(conversations), measured.tokens, measured.speed, _NO_LIMIT_S)
+    cut = f"training shortened from {recipe.epochs:g} to {least.epochs:g} epochs, fewer would teach nothing"
+    return replace(taking, cut=cut)

@@ -1,0 +1,102 @@
+"""The tuner of a tuned arm: base model found, recipe chosen, trainer set up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from advisor.reading import read_json
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.errors import ModelUnavailable, UsageError
+from harness.core.names import file_name
+from harness.core.records import Option, Recipe
+from harness.models.deciding import weights_of
+from harness.models.local.precision import choose_precision
+from harness.models.resolve import Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
+from harness.training.recipe import Hardware, choose_recipe
+from harness.training.tuner import LocalTuner, TunerSettings
+
+
+def build_tuner(
+    plan: ExperimentPlan, arm: ArmPlan, seed: int, rows: int, folder: RunFolder, opening: ModelSettings
+) -> LocalTuner:
+    """The tuner for one training seed of an arm.
+
+    Args:
+        rows: number of training rows.
+        opening: how local models are opened.
+
+    Raises:
+        UsageError: if the model is served and cannot be tuned here.
+        ModelUnavailable: if its weights are not there.
+    """
+    source = resolve(arm.model)
+    if isinstance(source, Provider):
+        raise UsageError(
+            "A model behind an API cannot be tuned here.",
+            got=arm.model,
+            allowed="smollm2-135m, a folder with open weights, or a hub id",
+        )
+    base = local_folder(source, opening)
+    shown = max(plan.retrieve.k) if arm.option is Option.TUNE_RETRIEVE else 0
+    name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
+    settings = TunerSettings(
+        base=base,
+        model=arm.model,
+        base_digest=weights_digest(base, opening.cache),
+        artefacts=folder.artefacts,
+        name=name,
+        recipe=recipe_for(plan, base, rows, seed, opening, shown=shown),
+        opening=opening,
+    )
+    return LocalTuner(settings)
+
+
+def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSettings) -> LocalTuner:
+    """The tuner that opens an adapter which was trained elsewhere.
+
+    Raises:
+        UsageError, ModelUnavailable: as `build_tuner`.
+    """
+    source = resolve(model)
+    if isinstance(source, Provider):
+        raise UsageError("A model behind an API cannot be tuned here.", got=model)
+    base = local_folder(source, opening)
+    settings = TunerSettings(
+        base=base,
+        model=model,
+        base_digest=weights_digest(base, opening.cache),
+        artefacts=adapter.parent,
+        name=adapter.name,
+        recipe=recipe,
+        opening=opening,
+    )
+    return LocalTuner(settings)
+
+
+def recipe_for(
+    plan: ExperimentPlan, base: Path, rows: int, seed: int, opening: ModelSettings, *, shown: int = 0
+) -> Recipe:
+    """The recipe for this base model on this machine; `shown` examples stand in each training prompt."""
+    hardware = Hardware(
+        device="cpu" if opening.device == "cpu" else "cuda",
+        precision=choose_precision(opening.device, opening.precision),
+        layers=_layers(base),
+    )
+    return choose_recipe(plan.tune, rows, hardware, seed, shown)
+
+
+def weights_digest(base: Path, cache: Path | None = None) -> str:
+    """The sha256 of a base model's weights, computed from its files; see `deciding.file_digest`."""
+    return "+".join(weights_of(base, cache))
+
+
+def _layers(base: Path) -> int:
+    try:
+        config = read_json(base / "config.json")
+        return int(config["num_hidden_layers"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelUnavailable(
+            f"{base} has no config.json that states its number of layers.", got=str(error)
+        ) from error

@@ -1,0 +1,262 @@
+"""`harness tune`: train a plan's tuned arms alone and answer dev with them. Test is not read.
+
+It works in an ordinary run folder, under the same lock and the same journal, so that `harness resume` on
+that folder runs the rest of the plan with the adapter that is there already. Rows of the test split are
+dropped before any arm is built and are not written to the folder; no look at them is counted. What was
+trained is summed up in `tuned.json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.arms.asking import choices_of
+from harness.arms.base import Arm
+from harness.bakeoff.arm_factory import Workshop, lanes_of
+from harness.bakeoff.evalset import facts_of, load_rows
+from harness.bakeoff.journal import Journal, Lane
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.quality import Measuring, share
+from harness.bakeoff.run import settle_on_dev
+from harness.bakeoff.run_folder import RunFolder, create_run, write_atomically
+from harness.bakeoff.scored import score
+from harness.core.context import Context
+from harness.core.environment import MemoryWatch, free_gib
+from harness.core.errors import UsageError
+from harness.core.records import Evalset, Option
+from harness.core.serial import decode, encode
+from harness.core.wording import epochs
+from harness.recommendation.closing import close_as_before, reopened
+from harness.tasks.classification import clip
+from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
+from harness.training.tuned_model import TunedLane
+from harness.training.tuner import LocalTuner
+from harness.training.watching import Watch
+
+_TUNED = (Option.TUNE, Option.TUNE_RETRIEVE)
+_CHARS_PER_TOKEN = 3.5
+_TEMPLATE_TOKENS = 24  # of a chat template around one system and one user turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneWish:
+    """What a user asked for.
+
+    Attributes:
+        arm: one arm of the plan; '' for all of its tuned arms.
+        watch: dev rows that are answered after each epoch; 0 answers none.
+        samples: how many of their answers are shown.
+        force: train even if the estimate says that memory is too small.
+        tell: takes whole lines that are to be shown in any case.
+    """
+
+    tell: Callable[[str], None]
+    arm: str = ""
+    watch: int = 40
+    samples: int = 3
+    force: bool = False
+
+
+def lock_tuning(plan: ExperimentPlan, context: Context, wish: TuneWish) -> RunFolder:
+    """Lock the plan in a new run folder.
+
+    Raises:
+        UsageError: if the plan has no such tuned arm.
+    """
+    tuned_lanes(plan, wish.arm)
+    return create_run(context.runs, plan, context.clock(), context.homes)
+
+
+def tune_in(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLane, ...]:
+    """Train, or go on training, the tuned arms of the plan locked in `folder`.
+
+    Raises:
+        UsageError: if the plan has no such arm.
+        TrainingError: if memory does not suffice or the training diverges.
+    """
+    with folder.writing(), reopened(folder) as closed:
+        found = _tune(folder, context, wish)
+        if closed is not None:
+            close_as_before(folder, closed)
+        return found
+
+
+def _tune(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLane, ...]:
+    plan = folder.plan()
+    lanes = tuned_lanes(plan, wish.arm)
+    context.progress.stage("loading the rows", None)
+    evalset = dataclasses.replace(load_rows(plan, context, folder), test=())
+    if not (folder.root / "results.json").exists():
+        folder.write_data_facts(facts_of(evalset))
+        folder.write_items(evalset)
+    found = []
+    with folder.journal() as journal:
+        for arm_plan, seed in lanes:
+            workshop = Workshop(plan, evalset, folder, context)
+            try:
+                lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
+                found.append(_train(lane, workshop, journal, context, wish))
+            finally:
+                workshop.close()
+    kept = [one for one in read_tuned(folder) if (one.arm, one.seed) not in {(f.arm, f.seed) for f in found}]
+    write_atomically(folder.root / "tuned.json", encode((*kept, *found), indent=1) + "\n")
+    context.progress.close()
+    return tuple(found)
+
+
+def read_tuned(folder: RunFolder) -> tuple[TunedLane, ...]:
+    """What `harness tune` trained in this folder; empty where it did not."""
+    try:
+        text = (folder.root / "tuned.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    return decode(tuple[TunedLane, ...], text)
+
+
+def tuned_lanes(plan: ExperimentPlan, arm: str) -> list[tuple[ArmPlan, int]]:
+    """The plan's tuned arms, or the one that is named, once for each training seed.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    lanes = [lane for lane in lanes_of(plan) if lane[0].option in _TUNED]
+    chosen = [lane for lane in lanes if arm in ("", str(lane[0].id))]
+    if not chosen:
+        raise UsageError(
+            "The plan has no such tuned arm." if arm else "The plan has no tuned arm.",
+            got=arm or ", ".join(str(one.id) for one in plan.arms),
+            allowed=", ".join(dict.fromkeys(str(lane[0].id) for lane in lanes)) or "an arm 'option: tune'",
+        )
+    return chosen
+
+
+def forecast(plan: ExperimentPlan, folder: RunFolder, context: Context, wish: TuneWish) -> list[str]:
+    """Recipe and memory of each lane, one line each; nothing is trained."""
+    evalset = dataclasses.replace(load_rows(plan, context), test=())
+    lines = []
+    for arm_plan, seed in tuned_lanes(plan, wish.arm):
+        workshop = Workshop(plan, evalset, folder, context)
+        lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
+        workshop.prepare = lambda tuner, lane=lane: lines.extend(_plan_lines(lane, tuner))  # type: ignore[misc]
+        workshop.build(arm_plan, seed).close()
+        workshop.close()
+    return lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """One arm and seed to train, on which rows."""
+
+    arm_plan: ArmPlan
+    seed: int
+    plan: ExperimentPlan
+    evalset: Evalset
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm_plan.id}, seed {self.seed}"
+
+    @property
+    def rows(self) -> int:
+        return len(self.evalset.train) + len(self.evalset.dev)
+
+    @property
+    def row_tokens(self) -> float:
+        """Mean tokens of a row, estimated from characters."""
+        limits = self.plan.prompt.limits
+        items = self.evalset.train
+        chars = sum(len(clip(item.text, limits.item_chars)) for item in items) / max(1, len(items))
+        if self.arm_plan.option is Option.TUNE_RETRIEVE:
+            shown = sum(len(clip(item.text, limits.example_chars)) for item in items) / max(1, len(items))
+            chars += max(self.plan.retrieve.k) * (shown + _TEMPLATE_TOKENS * _CHARS_PER_TOKEN / 2)
+        return chars / _CHARS_PER_TOKEN + _TEMPLATE_TOKENS
+
+
+def _train(lane: _Lane, workshop: Workshop, journal: Journal, context: Context, wish: TuneWish) -> TunedLane:
+    needed: list[Needed] = []
+
+    def prepare(tuner: object) -> None:
+        if not isinstance(tuner, LocalTuner):
+            return
+        for line in _plan_lines(lane, tuner):
+            wish.tell(line)
+        needed.append(_needed(lane, tuner))
+        _check_room(lane, tuner, needed[0], wish)
+        tuner.settings = dataclasses.replace(tuner.settings, watch=_watch(lane, wish))
+
+    workshop.prepare = prepare
+    started, memory = time.perf_counter(), MemoryWatch()
+    arm = workshop.build(lane.arm_plan, lane.seed)
+    try:
+        config = settle_on_dev(arm, lane.seed, lane.evalset, journal, context)
+        peak = memory.peak_mib()
+        if peak is not None:
+            journal.note_memory(arm.id, lane.seed, peak)
+    finally:
+        arm.close()
+    found = _summary(lane, arm, config, journal)
+    return dataclasses.replace(
+        found,
+        seconds=time.perf_counter() - started,
+        needed_mib=round(needed[0].total * 1024, 1) if needed else None,
+        peak_mib=peak,
+    )
+
+
+def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
+    settled = journal.settled_as(arm.id, lane.seed, config)
+    assert settled is not None and settled.fitted.artefact is not None
+    place = Lane(arm=arm.id, seed=lane.seed, split="dev", config=config)
+    dev = score(lane.evalset.dev, journal.outcomes(place, lane.evalset.dev), lane.evalset.label_names)
+    decision = lane.plan.decision
+    how = Measuring(draws=decision.bootstrap_draws, precision=decision.route_precision, seed=lane.plan.seed)
+    return TunedLane(
+        arm=arm.id,
+        seed=lane.seed,
+        artefact=settled.fitted.artefact,
+        dev=share("dev accuracy", dev, dev.correct, dev.answered | True, how),
+        seconds=0.0,
+        needed_mib=None,
+        peak_mib=None,
+    )
+
+
+def _watch(lane: _Lane, wish: TuneWish) -> Watch:
+    return Watch(
+        choices=choices_of(lane.evalset.labels), items=wish.watch, samples=wish.samples, tell=wish.tell
+    )
+
+
+def _plan_lines(lane: _Lane, tuner: object) -> list[str]:
+    """What will be trained and what memory that takes."""
+    if not isinstance(tuner, LocalTuner):
+        return []
+    recipe, opening = tuner.settings.recipe, tuner.settings.opening
+    layers = "all layers" if recipe.tuned_layers is None else f"the upper {recipe.tuned_layers} layers"
+    free = free_gib(opening.device)
+    return [
+        f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {epochs(recipe.epochs)} of "
+        f"{len(lane.evalset.train)} rows in batches of {recipe.batch_size}, "
+        f"learning rate {recipe.learning_rate:g}",
+        f"memory: {_needed(lane, tuner)}; free: {'not known' if free is None else f'{free:.1f} GiB'}",
+    ]
+
+
+def _needed(lane: _Lane, tuner: LocalTuner) -> Needed:
+    settings = tuner.settings
+    shape = read_shape(Path(settings.base))
+    return memory_needed(shape, settings.recipe, lane.rows, lane.row_tokens, settings.opening.device)
+
+
+def _check_room(lane: _Lane, tuner: LocalTuner, needed: Needed, wish: TuneWish) -> None:
+    device = tuner.settings.opening.device
+    free = free_gib(device)
+    if wish.force or free is None:
+        return
+    shape = read_shape(Path(tuner.settings.base))
+    ways = ways_out(shape, tuner.settings.recipe, lane.rows, lane.row_tokens, (device, free))
+    require_room(needed, free, ways)

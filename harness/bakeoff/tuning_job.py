@@ -1,0 +1,105 @@
+"""`harness tune --export-job`: a plan's tuned arm as a training for a rented GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.tuning import tuned_lanes
+from harness.core.context import Context
+from harness.core.errors import StoreError, UsageError
+from harness.core.records import Conversation, Evalset, Item, Option
+from harness.models.resolve import Embedded, Hub, resolve
+from harness.tasks.classification import answer_text, tune_messages
+from harness.training.artefact import conversations_digest
+from harness.training.job.pack import job_files
+from harness.training.recipe import Hardware, choose_recipe
+from harness.training.tuned_model import Job, Task
+
+_HUB_OF_EMBEDDED = {"smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+
+
+def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> list[Path]:
+    """Write the job of the plan's tuned arm (its first seed); test rows are not in it.
+
+    Raises:
+        UsageError: if the arm cannot be trained elsewhere, or the folder is not empty.
+        StoreError: if it cannot be written.
+    """
+    arm_plan, seed = tuned_lanes(plan, arm)[0]
+    if arm_plan.option is not Option.TUNE:
+        raise UsageError(
+            "Only an arm tuned without retrieved rows can be trained elsewhere.",
+            got=str(arm_plan.id),
+            allowed="an arm 'option: tune'; name it with --arm",
+        )
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty.", run="another DIR")
+    evalset = dataclasses.replace(load_rows(plan, context), test=())
+    train, dev = (_conversations(items, plan) for items in (evalset.train, evalset.dev))
+    gpu = Hardware(device="cuda", precision="bf16", layers=plan.tune.layers or 1)
+    job = Job(
+        arm=arm_plan.id,
+        seed=seed,
+        plan_digest=plan.digest,
+        evalset=evalset.name,
+        hub_base=_hub_id(arm_plan.model),
+        base_model=arm_plan.model,
+        base_digest="",
+        data_digest=conversations_digest(train),
+        recipe=choose_recipe(plan.tune, len(train), gpu, seed),
+        train_rows=len(train),
+        task=_task(plan, evalset),
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in job_files(job, train, dev).items():
+            (out / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{out} cannot be written: {error.strerror}.") from error
+    return sorted(out.iterdir())
+
+
+def _conversations(items: Sequence[Item], plan: ExperimentPlan) -> list[Conversation]:
+    limits = plan.prompt.limits
+    return [
+        Conversation(
+            item_id=item.id, prompt=tune_messages(item.text, limits), completion=answer_text(item.label)
+        )
+        for item in items
+    ]
+
+
+def _hub_id(model: str) -> str:
+    """What the rented machine loads.
+
+    Raises:
+        UsageError: if the model is not on the hub.
+    """
+    match resolve(model):
+        case Embedded(name=name) if name in _HUB_OF_EMBEDDED:
+            return _HUB_OF_EMBEDDED[name]
+        case Hub(repo=repo):
+            return repo
+        case _:
+            raise UsageError(
+                "The rented machine can load models of the Hugging Face Hub only.",
+                got=model,
+                allowed="smollm2-135m, org/name or hf:org/name",
+            )
+
+
+def _task(plan: ExperimentPlan, evalset: Evalset) -> Task:
+    counts = Counter(item.label for item in evalset.train)
+    return Task(
+        option=Option.TUNE,
+        prompt_version=plan.prompt.version,
+        item_chars=plan.prompt.item_chars,
+        example_chars=plan.prompt.example_chars,
+        labels=evalset.labels,
+        train_counts={label.name: counts[label.name] for label in evalset.labels},
+    )

@@ -1,0 +1,1 @@
+"""Learning curves: what more training examples would bring."""

@@ -1,0 +1,143 @@
+"""What a learning curve says: accuracy against the number of training examples, and what more would bring.
+
+Written as `learning_curves.json`; pages and texts print its fields and compute nothing. "More training
+examples" is about these records; "more evaluation items" is about comparisons (`harness.bakeoff.results`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from harness.bakeoff.results import Money
+from harness.core.records import ArmId, Estimate
+
+CURVES_SCHEMA = 1
+
+
+class Reach(StrEnum):
+    """Whether more training examples reach the target."""
+
+    REACHED = "reached"
+    MORE = "more examples"
+    NEVER = "labels will not get there"
+    CANNOT_SAY = "cannot say"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One arm settled on `size` training examples, the first of the order that `seed` draws.
+
+    Attributes:
+        accuracy: over the scored items; failures and invalid answers count as not correct.
+    """
+
+    size: int
+    seed: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveMean:
+    """The mean over the seeds at one size.
+
+    Attributes:
+        seeds: different subsets of rows behind it; all rows are one and the same subset.
+        accuracy: the mean, with an interval over items and seeds.
+    """
+
+    size: int
+    seeds: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveFit:
+    """The law accuracy = a - b * n^-c through the means.
+
+    Attributes:
+        form: the law as text.
+        limit: a, the accuracy that no number of examples exceeds, with its interval.
+        b, c: the other two parameters.
+        misfit: root mean square distance of the means from the law.
+        draws: bootstrap draws behind the intervals.
+    """
+
+    form: str
+    limit: Estimate
+    b: float
+    c: float
+    misfit: float
+    draws: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePoint:
+    """The fitted law at one size, for drawing.
+
+    Attributes:
+        extrapolated: whether the size lies beyond the examples at hand.
+    """
+
+    size: int
+    accuracy: Estimate
+    extrapolated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOutlook:
+    """How many training examples more would reach a target accuracy.
+
+    Attributes:
+        more: how many, counted in 'training examples'; no value unless `reach` is 'more examples'; a
+            `high` of None there means beyond what the law may be read at.
+        usd: `more` at the price of one more example; None where that price is not known.
+        sentence: the whole in words.
+    """
+
+    target: float
+    reach: Reach
+    more: Estimate
+    usd: Money | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCurve:
+    """The curve of one arm on one evalset.
+
+    Attributes:
+        split: which rows it was scored on; 'test' is a look, counted in `looks`.
+        looks: how many locked plans have looked at these test rows, this one included; None on dev.
+        train: training examples at hand, the largest size that may be asked for.
+        items: how many items each point was scored on.
+        fit: None where no law can be fitted; then `reason` says why.
+        line: the law from the smallest size to the largest it may be read at.
+        target: None where no target accuracy was given.
+        sentences: what it says, in words; notes: what a reader must know to use it.
+    """
+
+    arm: ArmId
+    evalset: str
+    plan_digest: str
+    split: Literal["dev", "test"]
+    looks: int | None
+    train: int
+    items: int
+    points: tuple[CurvePoint, ...]
+    means: tuple[CurveMean, ...]
+    fit: CurveFit | None
+    reason: str
+    line: tuple[LinePoint, ...]
+    target: TargetOutlook | None
+    sentences: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCurves:
+    """Every curve of a run or plan, one for each arm and split: the newest asked for."""
+
+    schema: Literal[1] = 1
+    curves: tuple[LearningCurve, ...]

@@ -1,0 +1,361 @@
+"""Learning curves: arms settled on nested parts of train and scored on dev, then a law through the points.
+
+    runs/<run>/curves/            the curves of a run
+    runs/curves/<plan digest>/    the curves of a plan that was not run; its plan.yaml lies there too
+        points/<arm>-n<size>-s<seed>-<part>/   journal.sqlite and artefacts/ of one settled arm
+        learning_curves.json      the newest curve of each arm and split
+
+A point whose journal is whole asks nothing again, so a curve that was stopped goes on when it is asked for
+again. Scoring on test happens on demand only and is counted as a look.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
+from harness.bakeoff.again import CONSENT, Wanted, asked_again, refuse
+from harness.bakeoff.arm_factory import Workshop, open_embedder
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.journal import Lane
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan, dump_plan
+from harness.bakeoff.quality import Measuring, share
+from harness.bakeoff.run_folder import RunFolder, count_looks, make_folder, write_atomically
+from harness.bakeoff.scored import Scored, score
+from harness.core.context import Context
+from harness.core.errors import DataError, UsageError
+from harness.core.names import file_name
+from harness.core.records import Evalset, Item, Option, Outcome, Settled
+from harness.curve.fit import ExamplePrice, Grid, Subject, learning_curve
+from harness.curve.records import CurvePoint, LearningCurve, LearningCurves
+from harness.curve.store import read_curves, write_curves
+from harness.data.nested import first_rows, geometric_sizes, nested_order
+from harness.data.split import split_items
+from harness.models.base import EmbeddingModel
+from harness.models.remembering import KnownTexts
+from harness.models.resolve import Provider, resolve
+
+LEARNING = (Option.CLASSICAL, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
+"""Options whose answers change with the number of training examples."""
+
+CHEAP_SIZES, TUNED_SIZES = 5, 4
+_TUNED = (Option.TUNE, Option.TUNE_RETRIEVE)
+_CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveRequest:
+    """What is asked for.
+
+    Attributes:
+        options: whose curves; of the plan's arms.
+        sizes: training examples of each point; empty chooses them.
+        seeds: how many draws of the rows for arms that are not trained; tune_seeds: for those that are.
+        target: the accuracy to reach; None takes the plan's quality floor.
+        price: of one more example; None takes what the plan's use case states, if it does.
+        split: 'test' is a look at the test rows.
+    """
+
+    options: tuple[str, ...] = (Option.CLASSICAL.value,)
+    sizes: tuple[int, ...] = ()
+    seeds: int = 3
+    tune_seeds: int = 1
+    target: float | None = None
+    price: ExamplePrice | None = None
+    split: Literal["dev", "test"] = "dev"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """What every point is made with.
+
+    Attributes:
+        parts: (rows an arm is settled with, rows it is scored on); several where choices are crossed over.
+    """
+
+    home: Path
+    plan: ExperimentPlan
+    evalset: Evalset
+    context: Context
+    embedder: EmbeddingModel | None
+    request: CurveRequest
+
+
+def curves_of_run(folder: RunFolder, request: CurveRequest, context: Context) -> LearningCurves:
+    """The curves of a run's plan, on the rows of that run; dev is taken whole.
+
+    Raises:
+        UsageError: if the run has no such arm, or a size cannot be had.
+        DataError: if the rows are not those of the run any more.
+    """
+    plan = folder.plan()
+    folder.check(journal=False)
+    evalset = _rows(plan, request, dataclasses.replace(context, homes=folder.homes()))
+    if (folder.root / "data.json").exists():
+        before = folder.data_facts().digests
+        changed = [s for s in {"train", request.split} - {"dev"} if before.get(s) != evalset.digests[s]]
+        if changed:
+            raise DataError(f"The rows of run {folder.run_id} changed since it began: {', '.join(changed)}.")
+    with folder.writing():
+        return _curves(folder.curves, plan, evalset, request, context)
+
+
+def curves_of_plan(plan: ExperimentPlan, request: CurveRequest, context: Context) -> LearningCurves:
+    """The curves of a plan without running it.
+
+    Raises:
+        UsageError: if the plan has no such arm, or a size cannot be had.
+        DataError: if the rows cannot be used.
+    """
+    home = context.runs / "curves" / plan.digest[:12]
+    evalset = _rows(plan, request, context)
+    make_folder(home)
+    with RunFolder(root=home).writing():
+        write_atomically(home / "plan.yaml", dump_plan(plan))
+        return _curves(home, plan, evalset, request, context)
+
+
+def _rows(plan: ExperimentPlan, request: CurveRequest, context: Context) -> Evalset:
+    """The plan's rows; all of dev where it is scored on, as every dev row may be chosen on."""
+    data = plan.data if request.split == "test" else plan.data.model_copy(update={"limit_dev": None})
+    context.progress.stage("loading the rows", None)
+    return load_rows(plan.model_copy(update={"data": data}), context)
+
+
+def _curves(
+    home: Path, plan: ExperimentPlan, evalset: Evalset, request: CurveRequest, context: Context
+) -> LearningCurves:
+    arms = _arms(plan, request)
+    sizes = {arm: _sizes(arm, evalset, request) for arm in arms}
+    looks = None
+    if request.split == "test":
+        looks = count_looks(context.runs, evalset.digests["test"], _look(plan, request))
+    opened = open_embedder(plan, context)
+    texts = [item.text for item in (*evalset.train, *evalset.dev, *evalset.test[: _test_rows(request)])]
+    bench = _Bench(
+        home=home,
+        plan=plan,
+        evalset=evalset,
+        context=context,
+        embedder=None if opened is None else KnownTexts(opened, texts),
+        request=request,
+    )
+    make_folder(home)
+    made = []
+    for arm in arms:
+        made.append(_curve(bench, arm, sizes[arm], looks))
+        _keep(home, made[-1])
+    return LearningCurves(curves=tuple(made))
+
+
+def _test_rows(request: CurveRequest) -> int | None:
+    return None if request.split == "test" else 0
+
+
+def _look(plan: ExperimentPlan, request: CurveRequest) -> str:
+    """What a look of a curve counts as: the plan with what was asked of it."""
+    asked = (plan.digest, request.options, request.sizes, request.seeds, request.tune_seeds)
+    return hashlib.sha256(repr(asked).encode()).hexdigest()
+
+
+def _arms(plan: ExperimentPlan, request: CurveRequest) -> list[ArmPlan]:
+    there = [arm for arm in plan.arms if arm.option in LEARNING]
+    allowed = sorted({arm.option.value for arm in there})
+    unknown = [option for option in request.options if option not in allowed]
+    if unknown or not request.options:
+        raise UsageError(
+            "The plan has no such arm whose answers change with the number of training examples.",
+            got=", ".join(unknown) or "no arm",
+            allowed=", ".join(allowed) or "no arm of this plan",
+        )
+    chosen = [arm for arm in there if arm.option.value in request.options]
+    for arm in chosen:
+        if arm.model and isinstance(resolve(arm.model), Provider):
+            raise UsageError(
+                "A curve asks every item again at each size, and a served model is paid each time.",
+                got=str(arm.id),
+                allowed="models that run here",
+            )
+    return chosen
+
+
+def _sizes(arm: ArmPlan, evalset: Evalset, request: CurveRequest) -> tuple[int, ...]:
+    rows, labels = len(evalset.train), len({item.label for item in evalset.train})
+    if not request.sizes:
+        return geometric_sizes(rows, labels, TUNED_SIZES if arm.option in _TUNED else CHEAP_SIZES)
+    wrong = [size for size in request.sizes if not 2 <= size <= rows]
+    if wrong:
+        raise UsageError(
+            "A training size cannot be had.",
+            got=", ".join(map(str, wrong)),
+            allowed=f"2 to {rows:,}, the training rows at hand",
+        )
+    return tuple(sorted(set(request.sizes)))
+
+
+def _curve(bench: _Bench, arm: ArmPlan, sizes: Sequence[int], looks: int | None) -> LearningCurve:
+    plan, request, evalset = bench.plan, bench.request, bench.evalset
+    trained = arm.option in _TUNED
+    seeds = [plan.seed + number for number in range(request.tune_seeds if trained else request.seeds)]
+    parts = _parts(arm, bench)
+    how = Measuring(
+        draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
+    )
+    points: list[CurvePoint] = []
+    rows: dict[tuple[int, int], Scored] = {}
+    for seed in seeds:
+        order = nested_order(evalset.train, seed)
+        for size in sizes:
+            whole = size == len(evalset.train) and not trained  # every seed has the same rows then
+            if whole and seed != seeds[0]:
+                rows[seed, size] = rows[seeds[0], size]
+                continue
+            subset = dataclasses.replace(evalset, train=first_rows(order, size))
+            rows[seed, size] = scored = _point(bench, arm, subset, seed, parts)
+            everything = np.ones(len(scored.items), dtype=bool)
+            accuracy = share("accuracy", scored, scored.correct, everything, how)
+            points.append(CurvePoint(size=size, seed=seed, accuracy=accuracy))
+    grid = Grid(
+        sizes=tuple(sizes),
+        correct=np.array([[rows[seed, size].correct for size in sizes] for seed in seeds]),
+        clusters=next(iter(rows.values())).clusters,
+        draws=tuple(sum(point.size == size for point in points) for size in sizes),
+    )
+    subject = Subject(
+        arm=arm.id,
+        evalset=evalset.name,
+        plan_digest=plan.digest,
+        split=request.split,
+        looks=looks,
+        train=len(evalset.train),
+        target=request.target if request.target is not None else plan.decision.quality_floor,
+        price=request.price or _stated(plan),
+        notes=_notes(arm, bench, len(parts), len(seeds)),
+    )
+    return learning_curve(subject, grid, points, np.random.default_rng(plan.seed))
+
+
+def _stated(plan: ExperimentPlan) -> ExamplePrice | None:
+    usd = None if plan.business is None else plan.business.example_usd
+    return None if usd is None else ExamplePrice(usd=usd, source="the plan's use case")
+
+
+def _chooses(arm: ArmPlan, plan: ExperimentPlan) -> bool:
+    """Whether the arm chooses something on dev, so that its own dev rows would flatter it."""
+    return arm.option not in _TUNED or plan.tune.patience is not None
+
+
+def _parts(arm: ArmPlan, bench: _Bench) -> list[tuple[tuple[Item, ...], tuple[Item, ...]]]:
+    evalset, plan = bench.evalset, bench.plan
+    if bench.request.split == "test":
+        return [(evalset.dev, evalset.test)]
+    if not _chooses(arm, plan):
+        return [(evalset.dev, evalset.dev)]
+    halves = split_items(evalset.dev, {"one": 0.5, "two": 0.5}, plan.seed)
+    if not halves["one"] or not halves["two"]:
+        raise DataError(
+            "Dev has too few rows or clusters to be halved: an arm is not scored on rows that it chose on.",
+            got=f"{len(evalset.dev)} rows",
+        )
+    return [(halves["one"], halves["two"]), (halves["two"], halves["one"])]
+
+
+def _point(
+    bench: _Bench,
+    arm: ArmPlan,
+    evalset: Evalset,
+    seed: int,
+    parts: Sequence[tuple[tuple[Item, ...], tuple[Item, ...]]],
+) -> Scored:
+    """One arm settled on one subset and scored, part by part; what the journal holds is not asked again."""
+    outcomes: dict[str, Outcome] = {}
+    for number, (dev, items) in enumerate(parts):
+        title = f"{arm.id}: {len(evalset.train):,} training examples, seed {seed}"
+        bench.context.progress.stage(title, len(items))
+        where = f"{file_name(str(arm.id))}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
+        folder = RunFolder(root=bench.home / "points" / where)
+        make_folder(folder.artefacts)
+        workshop = Workshop(bench.plan, evalset, folder, bench.context, bench.embedder)
+        try:
+            opened = workshop.build(arm, seed)
+            try:
+                outcomes |= _answers(
+                    bench,
+                    folder,
+                    opened,
+                    seed,
+                    Material(
+                        labels=evalset.labels, train=evalset.train, dev=dev, say=bench.context.progress.note
+                    ),
+                    items,
+                )
+            finally:
+                opened.close()
+        finally:
+            workshop.close()
+    ordered = [item for _, items in parts for item in items]
+    return score(ordered, outcomes, evalset.label_names)
+
+
+def _answers(
+    bench: _Bench, folder: RunFolder, arm: Arm, seed: int, material: Material, items: Sequence[Item]
+) -> Mapping[str, Outcome]:
+    digests = {"train": items_digest(material.train), "dev": items_digest(material.dev)}
+    facts = {"keys": KEY_VERSION, **arm.config, **digests}
+    config = config_digest(facts)
+    lane = Lane(arm=arm.id, seed=seed, split=bench.request.split, config=config)
+    with folder.journal() as journal:
+        if not bench.context.ask_again:
+            wanted = Wanted(arm=arm, seed=seed, facts=facts, parts={bench.request.split: items})
+            again = asked_again(wanted, journal, bench.plan, bench.context)
+            refuse("this curve", [again] if again else [], f"the same command with {CONSENT}")
+        journal.note_config(config, canonical(facts))
+        done = journal.done(lane, items, retry_failures=False)
+        if len(done) < len(items):
+            stored = journal.settled_as(arm.id, seed, config)
+            fitted = arm.fit(material, stored.fitted if stored else None)
+            if stored is None:
+                journal.settle(
+                    Settled(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted)
+                )
+        for first in range(0, len(items), _CHUNK):
+            chunk = items[first : first + _CHUNK]
+            if any(item.id not in done for item in chunk):
+                by_id = {item.id: item for item in chunk}
+                arm.refresh()
+                journal.put(lane, [(by_id[found.item_id], found) for found in arm.predict(chunk)])
+            bench.context.progress.advance(len(chunk))
+        return journal.outcomes(lane, items)
+
+
+def _notes(arm: ArmPlan, bench: _Bench, parts: int, seeds: int) -> tuple[str, ...]:
+    found = []
+    if parts > 1:
+        found.append("Each half of dev was scored by the arm that chose its settings on the other half.")
+    if arm.option in _TUNED and seeds == 1:
+        found.append("One training seed: how much seeds differ is guessed from the misfit of the law.")
+    if arm.option in _TUNED:
+        found.append("Every size was trained by the plan's recipe; another recipe has another curve.")
+    found.append(
+        "Subsets of one pool overlap, the larger the more, so the spread from which rows were labelled is "
+        "shown too small at the largest sizes."
+    )
+    if bench.request.split == "test":
+        found.append("Scored on test: this is a look at the test rows, and it is counted.")
+    return tuple(found)
+
+
+def _keep(home: Path, curve: LearningCurve) -> None:
+    """Store a curve in the place of an earlier one of the same arm and split."""
+    before = read_curves(home)
+    others = [
+        old for old in (before.curves if before else ()) if (old.arm, old.split) != (curve.arm, curve.split)
+    ]
+    write_curves(home, LearningCurves(curves=tuple(sorted([*others, curve], key=lambda c: (c.arm, c.split)))))

@@ -1,0 +1,1 @@
+"""Models behind an API: addresses, limits, faults, budget, usage."""

@@ -1,0 +1,182 @@
+"""Money that may still be spent, checked before each paid call instead of after it.
+
+The worst a call can cost is reserved before it is sent and settled with what it did cost. A call that
+could pass the budget is refused, so the budget holds even with many calls in flight. A call whose cost
+never becomes known (no usage reported, or lost on the way) stays booked at its worst case. Each call is
+written to a log before it is sent, so that the budget holds over every resume as well.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from advisor.money.usage import Usage
+from harness.core.errors import OverBudget
+
+WorstCase = Callable[[int, int], Decimal | None]
+"""(most input tokens, most output tokens) -> US dollars, None when a price is unknown."""
+
+CostOf = Callable[[Usage], Decimal | None]
+"""What reported usage costs in US dollars, None when a price or a count is unknown."""
+
+
+def per_token(input_usd: Decimal | None, output_usd: Decimal | None) -> WorstCase:
+    """The worst case at flat prices for one input and one output token.
+
+    Give the dearest input price there is: cache writes and long-context tiers cost more than plain input.
+    """
+
+    def worst(input_tokens: int, output_tokens: int) -> Decimal | None:
+        if input_usd is None or output_usd is None:
+            return None
+        return input_usd * input_tokens + output_usd * output_tokens
+
+    return worst
+
+
+class Log(Protocol):
+    """Where calls are written down; `harness.bakeoff.spending.CallLog` is one."""
+
+    def sent(self, model: str, most_in: int, most_out: int) -> int:
+        """A call is about to be sent; returns its number."""
+        ...
+
+    def answered(self, number: int, usage: Usage) -> None:
+        """A call reported what it used."""
+        ...
+
+    def not_billed(self, number: int) -> None:
+        """A call was certainly not billed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Money set aside for one call; settle it exactly once."""
+
+    usd: Decimal
+    number: int
+    logged: int = 0
+
+
+class SpendGuard:
+    """A budget in US dollars shared by any number of threads and tasks.
+
+    Attributes:
+        budget_usd: never passed by spent and reserved money together; None to keep the log alone.
+    """
+
+    def __init__(
+        self,
+        budget_usd: Decimal | None,
+        worst_case: WorstCase,
+        cost_of: CostOf,
+        *,
+        spent_usd: Decimal = Decimal(0),
+        log: tuple[Log, str] | None = None,
+    ) -> None:
+        """Begin with what was spent before.
+
+        Args:
+            log: where calls are written down, and as calls of which model.
+
+        Raises:
+            ValueError: if the budget is negative or not a number.
+        """
+        if budget_usd is not None and (not budget_usd.is_finite() or budget_usd < 0):
+            raise ValueError(f"a budget must be at least 0, got {budget_usd}")
+        self.budget_usd = budget_usd
+        self._worst_case = worst_case
+        self._cost_of = cost_of
+        self._log = log
+        self._lock = threading.Lock()
+        self._spent = spent_usd
+        self._assumed = Decimal(0)
+        self._open: dict[int, Decimal] = {}
+        self._count = 0
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """Settled calls and what was spent before, those booked at their worst case included."""
+        with self._lock:
+            return self._spent
+
+    @property
+    def assumed_usd(self) -> Decimal:
+        """The part of `spent_usd` that is a worst case, because the true cost never became known."""
+        with self._lock:
+            return self._assumed
+
+    @property
+    def reserved_usd(self) -> Decimal:
+        """Set aside for calls in flight."""
+        with self._lock:
+            return sum(self._open.values(), Decimal(0))
+
+    def reserve(self, input_tokens: int, output_tokens: int) -> Reservation:
+        """Set aside the worst case of a call, before it is sent.
+
+        Raises:
+            OverBudget: if it could pass the budget, or its price is unknown.
+        """
+        worst = self._allowed(input_tokens, output_tokens)
+        with self._lock:
+            reserved = sum(self._open.values(), Decimal(0))
+            if self.budget_usd is not None and self._spent + reserved + worst > self.budget_usd:
+                raise OverBudget(
+                    "The next call could pass the budget; what was computed is kept.",
+                    got=f"{self._spent} USD spent on this run, {reserved} in flight, "
+                    f"up to {worst} for the next call",
+                    allowed=f"{self.budget_usd} USD in all",
+                )
+            self._count += 1
+            number = self._count
+            self._open[number] = worst
+        logged = 0
+        if self._log is not None:
+            log, model = self._log
+            logged = log.sent(model, input_tokens, output_tokens)
+        return Reservation(usd=worst, number=number, logged=logged)
+
+    def _allowed(self, input_tokens: int, output_tokens: int) -> Decimal:
+        """The worst case of a call; 0 where no budget is kept."""
+        if self.budget_usd is None:
+            return Decimal(0)
+        worst = self._worst_case(input_tokens, output_tokens)
+        if worst is None:
+            raise OverBudget(
+                "The model's price is unknown, so the budget could not be kept.",
+                got=f"budget {self.budget_usd} USD",
+                allowed="a price for the model (0/0 where nobody bills), or no --budget-usd",
+                run="--price provider/model=INPUT/OUTPUT",
+            )
+        return worst
+
+    def settle(self, reservation: Reservation, usage: Usage | None) -> None:
+        """Book a call that was sent: at its cost, or at its worst case when that is unknown.
+
+        Raises:
+            KeyError: if the reservation was settled or released before.
+        """
+        cost = None if usage is None else self._cost_of(usage)
+        if self._log is not None and usage is not None:
+            self._log[0].answered(reservation.logged, usage)
+        with self._lock:
+            worst = self._open.pop(reservation.number)
+            self._spent += worst if cost is None else cost
+            self._assumed += worst if cost is None else Decimal(0)
+
+    def release(self, reservation: Reservation) -> None:
+        """Give back what was set aside for a call that was certainly not billed.
+
+        Raises:
+            KeyError: if the reservation was settled or released before.
+        """
+        if self._log is not None:
+            self._log[0].not_billed(reservation.logged)
+        with self._lock:
+            del self._open[reservation.number]

@@ -1,0 +1,194 @@
+"""One attempt at one question: the request litellm is given, and the answer or fault that comes back.
+
+The answer is held to the choices by a strict JSON schema where the model takes one. What a model
+refuses with a 400 (schema, temperature, seed, the name of the token limit) is left out from then on:
+`Form` says what is still sent. Prompts are never changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from advisor.money.usage import Usage
+from harness.core.records import FailureKind
+from harness.models.api.destinations import Destination
+from harness.models.api.faults import Fault, fault_of
+from harness.models.api.usage import usage_of
+from harness.models.base import ChatRequest
+
+_ROOM = 64  # tokens for {"label": "..."} beside the label itself
+REASONING_ROOM = 4096  # tokens a reasoning model may think before that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """Which parameters are sent beside the messages.
+
+    Attributes:
+        schema: hold the answer to the choices by a JSON schema; False is plain prompting.
+        temperature, seed: send 0 and the run's seed.
+        limit_name: 'max_tokens' or 'max_completion_tokens'.
+        reasons: leave room for hidden reasoning.
+    """
+
+    schema: bool
+    temperature: bool = True
+    seed: bool = True
+    limit_name: str = "max_tokens"
+    reasons: bool = False
+
+    def without(self, refused: str) -> Form:
+        """The form without a refused parameter; the same form when there is nothing to leave out.
+
+        'max_tokens' is sent under its newer name instead; 'room' is the refusal to think in too little.
+        """
+        match refused:
+            case "response_format":
+                return dataclasses.replace(self, schema=False)
+            case "temperature":
+                return dataclasses.replace(self, temperature=False)
+            case "seed":
+                return dataclasses.replace(self, seed=False)
+            case "max_tokens":
+                return dataclasses.replace(self, limit_name="max_completion_tokens")
+            case "room":
+                return dataclasses.replace(self, reasons=True)
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where calls go.
+
+    Attributes:
+        where: the only place they may go.
+        api_key: None where litellm finds the credentials itself.
+        key_variable: the environment variable a user would set the key in.
+        secrets: values that must never be printed.
+    """
+
+    model: str
+    where: Destination
+    api_key: str | None = dataclasses.field(repr=False)
+    key_variable: str
+    timeout_s: float
+    seed: int
+    secrets: tuple[str, ...] = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answered attempt. `served_by` is what the provider says answered, '' when it does not say."""
+
+    text: str
+    usage: Usage
+    served_by: str
+
+
+def answer_schema(choices: Sequence[str]) -> dict[str, Any]:
+    """The JSON schema of `{"label": one of the choices}`."""
+    return {
+        "type": "object",
+        "properties": {"label": {"type": "string", "enum": list(choices)}},
+        "required": ["label"],
+        "additionalProperties": False,
+    }
+
+
+def most_output_tokens(request: ChatRequest, form: Form) -> int:
+    """The token limit of a call: enough for the longest choice as JSON, as no token is less than a byte."""
+    longest = max((len(json.dumps(choice)) for choice in request.choices), default=0)
+    return _ROOM + longest + (REASONING_ROOM if form.reasons else 0)
+
+
+def most_input_tokens(request: ChatRequest, form: Form) -> int:
+    """An upper bound of the input in tokens: its bytes, schema and 16 tokens of template a turn included."""
+    said = sum(len(message.content.encode()) + 16 for message in request.messages)
+    return said + (len(json.dumps(answer_schema(request.choices))) if form.schema else 0)
+
+
+def request_parameters(request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
+    """The keyword arguments of `litellm.acompletion`."""
+    parameters: dict[str, Any] = {
+        "model": route.model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "timeout": route.timeout_s,
+        "num_retries": 0,
+        "max_retries": 0,
+        "drop_params": True,
+        "caching": False,
+        form.limit_name: most_output_tokens(request, form),
+    }
+    if route.where.base is not None:
+        parameters["api_base"] = route.where.base
+    if route.api_key is not None:
+        parameters["api_key"] = route.api_key
+    if form.temperature:
+        parameters["temperature"] = 0
+    if form.seed:
+        parameters["seed"] = route.seed
+    if form.schema:
+        schema = {"name": "answer", "strict": True, "schema": answer_schema(request.choices)}
+        parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return parameters
+
+
+async def attempt(
+    litellm: Any, request: ChatRequest, route: Route, form: Form, now: datetime
+) -> Answer | Fault:
+    """Make one call. Every failure of the call comes back as a `Fault`; cancellation passes through."""
+    from harness.models.api.transport import held_to
+
+    try:
+        with held_to(route.where):
+            async with asyncio.timeout(route.timeout_s):  # httpx limits each read, not the whole call
+                response = await litellm.acompletion(**request_parameters(request, route, form))
+    except Exception as error:  # noqa: BLE001 - providers' packages raise types of their own; all are faults
+        texts = [m.content for m in request.messages if m.role != "assistant"]
+        return fault_of(error, texts, route.secrets, now)
+    return _read(response, most_output_tokens(request, form))
+
+
+def _read(response: Any, limit: int) -> Answer | Fault:
+    choices = getattr(response, "choices", None) or []
+    reported = getattr(response, "usage", None)
+    message = choices[0].message if choices else None
+    text = getattr(message, "content", None) or ""
+    usage = usage_of(reported.model_dump() if reported is not None else None, bool(text))
+    if message is None:
+        return _bad("the response has no answer in it", usage, passes=True)
+    finish = str(choices[0].finish_reason or "")
+    if finish == "length" and not _first_line_is_whole(text):
+        thought = bool(getattr(message, "reasoning_content", None)) or bool(usage.reasoning_tokens)
+        wanted_room = thought or not text.strip() or text.lstrip().startswith("<think")
+        return _bad(f"the answer was cut off at {limit} tokens", usage, refused="room" if wanted_room else "")
+    if finish == "content_filter" or (not text and _refusal(message)):
+        return Fault(kind=FailureKind.CONTENT_FILTER, message="the provider declined to answer", usage=usage)
+    if finish == "error":
+        return _bad("the provider broke off", usage, passes=True)
+    if not text.strip():
+        return _bad("the answer is empty", usage, passes=True)
+    names = (getattr(response, "model", None), getattr(response, "system_fingerprint", None))
+    return Answer(text=text, usage=usage, served_by=" ".join(str(name) for name in names if name))
+
+
+def _first_line_is_whole(text: str) -> bool:
+    """Whether an answer that was cut off had ended its first line in plain words: the rest explains it."""
+    first, _, rest = text.strip().partition("\n")
+    return bool(rest) and first[:1].isalnum()
+
+
+def _bad(message: str, usage: Usage, *, refused: str = "", passes: bool = False) -> Fault:
+    kind = FailureKind.BAD_RESPONSE
+    return Fault(kind=kind, message=message, usage=usage, refused=refused, passes=passes)
+
+
+def _refusal(message: Any) -> bool:
+    extra = getattr(message, "provider_specific_fields", None) or {}
+    return bool(getattr(message, "refusal", None) or extra.get("refusal"))

@@ -1,0 +1,277 @@
+"""A served model behind `harness.models.base.ChatModel`, called through litellm.
+
+Any `provider/model`, or `openai/NAME` at an OpenAI-compatible endpoint (`ModelSettings.api_base`).
+Retries, rate limits, budget and time are kept here and not by litellm, so that every attempt is counted
+and waiting never passes for model time. A run is stopped by a wrong key, model name or address at the
+first call instead of failing thousands of times.
+
+Known limits: litellm itself spends about 7 ms of CPU a call (500 calls to a loopback server that answers
+after 50 ms, 64 at a time, 2 busy cores: 3.9 s, bare litellm 3.5 s, floor 0.4 s), so `model_s` of many calls
+in flight holds waiting for this process as well; latency is measured with `answer_one`, whose first call
+takes up to a second longer. A provider's own retries behind one answered call are invisible. The seed is
+sent, but few providers promise the same answer for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
+from harness.core.records import Failure, Message, ModelIdentity
+from harness.models.api.asking import Asker, Outside
+from harness.models.api.background import BackgroundLoop
+from harness.models.api.budget import SpendGuard
+from harness.models.api.calls import Form, Route
+from harness.models.api.destinations import destination, key_for
+from harness.models.api.library import (
+    endpoint,
+    keep_off_proxies,
+    key_variable,
+    load_litellm,
+    require_key,
+    secrets_in,
+)
+from harness.models.base import ChatReply, ChatRequest
+from harness.models.settings import ModelSettings
+
+Outcome = ChatReply | Failure
+AnswerMode = Literal["json-schema", "plain"]
+
+
+def open_litellm_chat(
+    model: str,
+    settings: ModelSettings,
+    *,
+    guard: SpendGuard | None = None,
+    outside: Outside | None = None,
+) -> LitellmChat:
+    """Open a served model; nothing is called yet.
+
+    Args:
+        model: `provider/model` as litellm writes it.
+        guard: asked before each call, when there is a budget.
+        outside: clock, sleep and environment; the process's own when None.
+
+    Raises:
+        ModelUnavailable: unknown provider, no key in the environment, remote while offline, or a key that
+            would go astray.
+        MissingExtra: litellm is not installed.
+    """
+    outside = outside or Outside()
+    litellm = load_litellm()
+    provider = _provider(litellm, model)
+    base = endpoint(provider, settings.api_base, outside.environ)
+    where = destination(provider, base, offline=settings.offline)
+    key = key_for(where, outside.environ)
+    if where.own and key is None:
+        require_key(litellm, model, provider)
+    elif base is not None and where.loopback:
+        keep_off_proxies(base)
+    route = Route(
+        model=model,
+        where=where,
+        api_key=key,
+        key_variable=key_variable(provider, own_endpoint=not where.own),
+        timeout_s=settings.timeout_s,
+        seed=settings.seed,
+        secrets=secrets_in(outside.environ),
+    )
+    form = _first_form(litellm, model, provider, own_endpoint=base is not None)
+    return LitellmChat(litellm, route, form, settings, guard, outside)
+
+
+class LitellmChat:
+    """A served chat model. It gives no log-probabilities: `choice_logprobs` is None.
+
+    Attributes:
+        guard: asked before each call; may be set or taken away between passes.
+    """
+
+    def __init__(
+        self,
+        litellm: Any,
+        route: Route,
+        form: Form,
+        settings: ModelSettings,
+        guard: SpendGuard | None,
+        outside: Outside,
+    ) -> None:
+        """Use `open_litellm_chat`, which checks what is given here."""
+        self._litellm = litellm
+        self._route = route
+        self._form = form
+        self._concurrency = max(1, settings.concurrency)
+        self._identity = ModelIdentity(
+            id=route.model,
+            location="loopback" if route.where.loopback else "remote",
+            decides=_decides(route, form),
+        )
+        self._asker = Asker(
+            litellm,
+            route,
+            form,
+            concurrency=self._concurrency,
+            max_retries=settings.max_retries,
+            outside=outside,
+        )
+        self._asker.guard = guard
+        self._loop: BackgroundLoop | None = None
+        self._closed = False
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is. Its revision stays '', so that it is the same before and after calls.
+
+        What the provider said answered is in `served_by`.
+        """
+        return self._identity
+
+    @property
+    def served_by(self) -> tuple[str, ...]:
+        """Model names and fingerprints the provider reported so far, in order of appearance."""
+        return tuple(self._asker.served_by)
+
+    @property
+    def answer_mode(self) -> AnswerMode:
+        """How answers are held to the choices now: by a JSON schema, or by the prompt alone."""
+        return "json-schema" if self._asker.form.schema else "plain"
+
+    @property
+    def guard(self) -> SpendGuard | None:
+        """The budget asked before each call."""
+        return self._asker.guard
+
+    @guard.setter
+    def guard(self, guard: SpendGuard | None) -> None:
+        self._asker.guard = guard
+
+    @property
+    def say(self) -> Callable[[str], None]:
+        """Takes a line on why nothing moves; called on another thread than the caller's."""
+        return self._asker.say
+
+    @say.setter
+    def say(self, say: Callable[[str], None]) -> None:
+        self._asker.say = say
+
+    def answer(self, requests: Sequence[ChatRequest]) -> Iterator[Outcome]:
+        """Answer all requests, several at once; each exactly once, in the order they come back.
+
+        `queue_s` counts from the moment a request's turn has come. Stopping to iterate cancels what is
+        in flight.
+
+        Raises:
+            ModelUnavailable: key, model name or address are wrong, or the endpoint stopped answering.
+            OverBudget: the next call could pass the budget; calls in flight were finished and yielded.
+            WaitTooLong: the provider asks for a long pause; likewise.
+        """
+
+        async def produce(put: Callable[[Outcome], None]) -> None:
+            await self._ask_all(requests, put)
+
+        yield from self._running().stream(produce)
+
+    def answer_one(self, request: ChatRequest) -> Outcome:
+        """Answer one request alone. Raises as `answer`."""
+        return self._running().run(self._asker.ask(request))
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """An estimate: litellm's local tokenizer for the model, often that of another model; no network."""
+        sent = [{"role": message.role, "content": message.content} for message in messages]
+        return int(self._litellm.token_counter(model=self._route.model, messages=sent))
+
+    def forget(self) -> None:
+        """Nothing of earlier requests is kept here."""
+
+    def close(self) -> None:
+        """Cancel what runs, close connections and end the thread."""
+        self._closed = True
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        loop.run(_close_connections(self._litellm, id(loop.loop)))
+        loop.close()
+
+    def _running(self) -> BackgroundLoop:
+        if self._closed:
+            raise RuntimeError(f"{self._identity.id} was closed")
+        if self._loop is None:
+            self._loop = BackgroundLoop(f"calls to {self._identity.id}")
+        return self._loop
+
+    async def _ask_all(self, requests: Sequence[ChatRequest], put: Callable[[Outcome], None]) -> None:
+        waiting = iter(requests)
+        over: list[OverBudget | WaitTooLong] = []
+
+        async def work() -> None:
+            for request in waiting:
+                try:
+                    put(await self._asker.ask(request))
+                except (OverBudget, WaitTooLong) as error:
+                    over.append(error)
+                if over:
+                    return
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._concurrency, len(requests))):
+                    group.create_task(work())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        if over:
+            raise over[0]
+
+
+def _provider(litellm: Any, model: str) -> str:
+    try:
+        return str(litellm.get_llm_provider(model)[1])
+    except Exception as error:  # litellm's BadRequestError, and others for odd names
+        raise ModelUnavailable(
+            "litellm knows no provider of this name.", got=model, allowed="provider/model"
+        ) from error
+
+
+def _first_form(litellm: Any, model: str, provider: str, *, own_endpoint: bool) -> Form:
+    """What to send at first: a schema, unless litellm's table says that this model takes none.
+
+    A model that is not in the table (a newer one, or one's own endpoint) is tried with a schema.
+    """
+    takes = litellm.get_supported_openai_params(model.split("/", 1)[-1], custom_llm_provider=provider) or []
+    schema = "response_format" in takes
+    reasons = False
+    if not own_endpoint:
+        known = model in litellm.model_cost or model.split("/", 1)[-1] in litellm.model_cost
+        schema = schema and (not known or bool(litellm.supports_response_schema(model)))
+        reasons = known and bool(litellm.supports_reasoning(model))
+    return Form(schema=schema, reasons=reasons)
+
+
+async def _close_connections(litellm: Any, loop_id: int) -> None:
+    """Close the connections litellm keeps for this event loop, and let its own bookkeeping end."""
+    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
+
+    await asyncio.wait([asyncio.ensure_future(GLOBAL_LOGGING_WORKER.flush())], timeout=2.0)
+    await GLOBAL_LOGGING_WORKER.stop()
+    cache: dict[str, Any] = getattr(litellm.in_memory_llm_clients_cache, "cache_dict", {})
+    for name in [name for name in cache if str(name).endswith(f"-{loop_id}")]:
+        client = cache.pop(name)
+        if asyncio.iscoroutinefunction(getattr(client, "close", None)):
+            await client.close()
+
+
+def _decides(route: Route, form: Form) -> tuple[tuple[str, str], ...]:
+    """Where calls go and what is sent beside the messages; of an address what is no secret."""
+    found = urlsplit(route.where.base or "")
+    host = f"[{found.hostname}]" if ":" in (found.hostname or "") else found.hostname or ""
+    port = f":{found.port}" if found.port else ""
+    address = f"{found.scheme}://{host}{port}{found.path}" if route.where.base else "the provider's own"
+    return (
+        ("address", address),
+        ("form", json.dumps(asdict(form), sort_keys=True)),
+        ("seed", str(route.seed)),
+    )

@@ -1,0 +1,114 @@
+"""A watch at the last place before the wire: where requests go, and how much comes back.
+
+Every asynchronous client of litellm sends through its transport. There each request of a call is held to the
+call's destination, so that neither a redirect nor a variable that litellm reads leads tickets or keys to
+another host; and each response is bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import httpx
+
+from harness.models.api.destinations import Destination
+
+MOST_BYTES = 4 * 1024 * 1024
+"""An answer is at most this long."""
+_MOST_ERROR_BYTES = 64 * 1024  # of an error, no more is read
+_MOST_PACKED_BYTES = 64 * 1024  # of a compressed body, which may unpack to a thousand times as much
+_GOING_TO: ContextVar[Destination | None] = ContextVar("destination", default=None)
+
+
+class StrayRequest(httpx.RequestError):
+    """A request that would have gone to another host; it was not sent."""
+
+
+class OversizedResponse(httpx.RequestError):
+    """A response longer than is read."""
+
+
+@contextlib.contextmanager
+def held_to(destination: Destination) -> Iterator[None]:
+    """Hold the requests of this task to a destination."""
+    token = _GOING_TO.set(destination)
+    try:
+        yield
+    finally:
+        _GOING_TO.reset(token)
+
+
+def watch_transports(handler: Any) -> None:
+    """Make litellm's `AsyncHTTPHandler` build watched transports from now on."""
+    if getattr(handler.create_async_transport, "watched", False):
+        return
+
+    def create(
+        ssl_context: Any = None, ssl_verify: Any = None, shared_session: Any = None
+    ) -> WatchedTransport:
+        inner = handler.create_aiohttp_transport(
+            ssl_context=ssl_context, ssl_verify=ssl_verify, shared_session=shared_session
+        )
+        return WatchedTransport(inner)
+
+    create.watched = True  # type: ignore[attr-defined]
+    handler.create_async_transport = staticmethod(create)
+
+
+class WatchedTransport(httpx.AsyncBaseTransport):
+    """Another transport, watched."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request that stays where it belongs.
+
+        Raises:
+            StrayRequest: it does not.
+        """
+        going_to = _GOING_TO.get()
+        if going_to is not None and not going_to.allows(str(request.url)):
+            raise StrayRequest(f"calls are led to another host, {request.url.host}", request=request)
+        request.headers["accept-encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        failed = response.status_code >= 400
+        packed = response.headers.get("content-encoding", "identity") != "identity"
+        most = _MOST_ERROR_BYTES if failed else _MOST_PACKED_BYTES if packed else MOST_BYTES
+        return httpx.Response(
+            status_code=response.status_code,
+            headers=response.headers,
+            stream=_Bounded(response.stream, most, cut=failed and not packed),
+            request=request,
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close the other one."""
+        await self._inner.aclose()
+
+
+class _Bounded(httpx.AsyncByteStream):
+    """A body of which no more than `most` bytes are read: cut there, or refused."""
+
+    def __init__(self, stream: Any, most: int, *, cut: bool) -> None:
+        self._stream, self._most, self._cut = stream, most, cut
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        async for part in self._stream:
+            read += len(part)
+            if read <= self._most:
+                yield part
+                continue
+            await self.aclose()
+            if not self._cut:
+                raise OversizedResponse(f"the response is longer than {self._most // 1024:,} KiB")
+            yield part[: len(part) - (read - self._most)]
+            return
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

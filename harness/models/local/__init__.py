@@ -1,0 +1,1 @@
+"""Models in this process: answers scored label by label, embeddings, llama.cpp."""

@@ -1,0 +1,104 @@
+"""A local embedding model: texts to unit vectors, in fp32 on this machine.
+
+Folders that carry a sentence-transformers configuration are loaded by sentence-transformers, with their
+own pooling and length limit; any other encoder gets mean pooling over its tokens. Both sort texts by
+length into batches, so the same texts give the same vectors; another batch-mate changes them by
+rounding only (1e-6).
+
+Unless told otherwise one CPU thread embeds: the matrices are small, so that further threads mostly wait for
+each other (docs/latency.md). A language model beside it keeps its own number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.records import ModelIdentity
+from harness.models.base import Vectors
+from harness.models.deciding import folder_facts, versions_of, weights_of
+from harness.models.local.safe_weights import refuse_lone_pickles
+from harness.models.settings import ModelSettings
+
+_READ_CHARS = 20_000  # more than the 256 tokens that are read ever take; the tokenizer reads no megabytes
+_BATCH = 32
+_THREADS = 1
+
+
+class TransformersEmbedding:
+    """An embedding model behind `harness.models.base.EmbeddingModel`, from a local folder."""
+
+    def __init__(self, model_id: str, folder: Path, settings: ModelSettings) -> None:
+        """Load the model.
+
+        Raises:
+            MissingExtra: sentence-transformers is missing.
+            ModelUnavailable: the folder holds no encoder that can be loaded.
+        """
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise MissingExtra.of(error.name or "sentence-transformers", "local") from error
+        refuse_lone_pickles(folder)
+        self._torch = torch
+        self._threads = settings.threads or _THREADS
+        try:
+            # Without modules.json sentence-transformers itself falls back to mean pooling.
+            self._model: Any = SentenceTransformer(
+                str(folder),
+                device=settings.device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+            )
+        except (OSError, ValueError, KeyError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise ModelUnavailable(
+                "The folder holds no embedding model that can be loaded.", got=f"{folder}: {first}"
+            ) from error
+        self._identity = ModelIdentity(
+            id=model_id,
+            revision="+".join(weights_of(folder, settings.cache)),
+            precision="fp32",
+            location="local",
+            parameters=sum(weight.numel() for weight in self._model.parameters()),
+            decides=(
+                *folder_facts(folder, settings.cache),
+                ("device", settings.device),
+                *versions_of("torch", "transformers", "tokenizers", "sentence-transformers"),
+            ),
+        )
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._identity
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts into an (n, d) float32 array of L2-normalised rows."""
+        if not texts:
+            return np.zeros((0, self._model.get_embedding_dimension()), dtype=np.float32)
+        before = self._torch.get_num_threads()
+        self._torch.set_num_threads(self._threads)
+        try:
+            vectors = self._model.encode(
+                [text[:_READ_CHARS] for text in texts],
+                batch_size=_BATCH,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+                normalize_embeddings=True,
+            )
+        finally:
+            self._torch.set_num_threads(before)
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens the model reads of this text, special tokens included, its length limit applied."""
+        count = len(self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+        limit: int | None = self._model.max_seq_length
+        return count if limit is None else min(count, limit)

@@ -1,0 +1,287 @@
+"""A GGUF file answered by llama.cpp in this process (xllamacpp).
+
+The chat template is the one in the file; special tokens written out in a message are broken up by a space,
+as in `models.rendering`, so that a ticket cannot end its own turn. Two ways to an answer:
+
+- by the whole label (the default): every label's probability, as a bake-off scores it. The tokens that can
+  follow the prompt are asked for, then those below the labels that can matter (`label_scores`): the best
+  label is the exact best of this file, and no probability is off by more than 2e-3.
+- `greedy`: at each step the likeliest token that can still become a label, held by a grammar. That is what
+  llama.cpp's own server and Ollama do with structured output. It can prefer another label, and only the
+  probability of the answer's own tokens is known.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from advisor.money.usage import CountedBy, Usage
+from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.records import Failure, FailureKind, Message, ModelIdentity
+from harness.models.base import ChatReply, ChatRequest
+from harness.models.local.branch_search import log_sum
+from harness.models.local.choice_tree import ChoiceTree, choice_tree
+from harness.models.local.label_scores import Following, label_scores
+
+_ROOM = 64  # tokens an answer may take at most
+# How many of the likeliest tokens are asked for: after the prompt, after a label's token, and all there are.
+_FIRST, _NEXT, _ALL = 2000, 500, 10_000_000
+_WAIT_S = 60.0
+
+
+class LlamaAnswerer:
+    """A GGUF model behind `harness.shipping.serve.service.Answerer`."""
+
+    def __init__(
+        self,
+        model_id: str,
+        file: Path,
+        *,
+        context: int = 4096,
+        threads: int | None = None,
+        greedy: bool = False,
+    ) -> None:
+        """Load the file.
+
+        Raises:
+            MissingExtra: without xllamacpp or gguf.
+            ModelUnavailable: if llama.cpp cannot load it.
+        """
+        if not file.is_file():
+            raise ModelUnavailable("There is no such GGUF file.", got=str(file))
+        self._special = special_tokens(file)
+        self._server = _server(file, context, threads)
+        self._context = context
+        self._greedy = greedy
+        self._trees: dict[tuple[str, ...], ChoiceTree] = {}
+        self._end = str(self._get("/props").get("eos_token") or "")
+        precision = file.stem.rpartition("-")[2]
+        self._identity = ModelIdentity(id=model_id, precision=precision, location="local")
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._identity
+
+    def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
+        """Answer one request."""
+        turns = [{"role": m.role, "content": inert(m, self._special)} for m in request.messages]
+        start = time.perf_counter()
+        found = self._greedily(turns, request) if self._greedy else self._exactly(turns, request)
+        if isinstance(found, Failure):
+            return found
+        text, logprobs, usage = found
+        return ChatReply(
+            item_id=request.item_id,
+            text=text,
+            choice_logprobs=logprobs,
+            usage=usage,
+            queue_s=0.0,
+            model_s=time.perf_counter() - start,
+        )
+
+    def close(self) -> None:
+        """Stop llama.cpp and free the weights."""
+        self._server = None
+
+    def _exactly(
+        self, turns: list[dict[str, str]], request: ChatRequest
+    ) -> tuple[str, tuple[float, ...], Usage] | Failure:
+        prompt = str(self._post("/apply-template", {"messages": turns})["prompt"])
+        ids = self._tokens(prompt)
+        tree = self._tree(prompt, ids, request.choices)
+        if len(ids) + max(tree.lengths) > self._context:
+            message = f"prompt and answer take {len(ids) + max(tree.lengths)} tokens, {self._context} fit"
+            return Failure(item_id=request.item_id, kind=FailureKind.TOO_LONG, message=message, attempts=0)
+        scores, cached = self._scores(ids, tree)
+        total = log_sum(scores)
+        best = scores.index(max(scores))
+        usage = Usage(
+            input_tokens=len(ids) - cached,
+            cached_tokens=cached,
+            output_tokens=tree.lengths[best],
+            counted_by=CountedBy.TOKENIZER,
+        )
+        return request.choices[best], tuple(score - total for score in scores), usage
+
+    def _scores(self, ids: list[int], tree: ChoiceTree) -> tuple[list[float], int]:
+        """Log-probability of each answer, and how many of the prompt's tokens were in the cache."""
+        cached: list[int] = []
+
+        def ask(node: int, whole: bool) -> Following:
+            path = [tree.tokens[above] for above in reversed(tree.ancestors(node))] if node >= 0 else []
+            count = _ALL if whole else _NEXT if path else _FIRST
+            following, there = self._following([*ids, *path], count)
+            cached.append(there)
+            return following
+
+        return label_scores(tree, ask), cached[0]
+
+    def _following(self, ids: list[int], count: int) -> tuple[Following, int]:
+        """The `count` likeliest tokens after `ids`, and how many of `ids` were in the cache."""
+        asked = {
+            "prompt": ids,
+            "n_predict": 1,
+            "n_probs": count,
+            "temperature": 0.0,
+            "cache_prompt": True,
+        }
+        found = _read(self._server.handle_completions(asked))
+        try:
+            tops = found["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"llama.cpp gave no probabilities: {str(found)[:200]}") from error
+        known = {int(entry["id"]): float(entry["logprob"]) for entry in tops}
+        least = min(known.values()) if len(known) >= count else -math.inf
+        told = (found.get("usage") or {}).get("prompt_tokens_details") or {}
+        return Following(known=known, least=least), int(told.get("cached_tokens") or 0)
+
+    def _tree(self, prompt: str, ids: list[int], choices: tuple[str, ...]) -> ChoiceTree:
+        if choices not in self._trees:
+            self._trees[choices] = choice_tree([self._answer_tokens(prompt, ids, c) for c in choices])
+        return self._trees[choices]
+
+    def _answer_tokens(self, prompt: str, ids: list[int], choice: str) -> tuple[int, ...]:
+        """The tokens of an answer with its end of turn, as they stand after a prompt."""
+        both = self._tokens(prompt + choice + self._end)
+        if both[: len(ids)] == ids:
+            return tuple(both[len(ids) :])
+        return tuple(self._tokens(choice + self._end, first=False))
+
+    def _greedily(
+        self, turns: list[dict[str, str]], request: ChatRequest
+    ) -> tuple[str, tuple[float, ...] | None, Usage] | Failure:
+        asked = {
+            "messages": turns,
+            "grammar": grammar(request.choices),
+            "temperature": 0.0,
+            "max_tokens": _ROOM,
+            "logprobs": True,
+            "cache_prompt": True,
+        }
+        found = _read(self._server.handle_chat_completions(asked))
+        choices = found.get("choices") or []
+        text = str(choices[0].get("message", {}).get("content") or "") if choices else ""
+        if text not in request.choices:
+            message = str(found.get("error", {}).get("message", "")) or "the answer is none of the choices"
+            kind = FailureKind.TOO_LONG if "context" in message else FailureKind.BAD_RESPONSE
+            return Failure(item_id=request.item_id, kind=kind, message=message[:200])
+        return text, _own_logprob(found, text, request.choices), _usage(found)
+
+    def _tokens(self, text: str, *, first: bool = True) -> list[int]:
+        return [int(t) for t in self._post("/tokenize", {"content": text, "add_special": first})["tokens"]]
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._ask(urllib.request.Request(self._server.listening_address + path))
+
+    def _post(self, path: str, body: object) -> dict[str, Any]:
+        head = {"Content-Type": "application/json"}
+        address = self._server.listening_address + path
+        return self._ask(urllib.request.Request(address, json.dumps(body).encode(), head))
+
+    def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
+        """A call to llama.cpp's own address on this machine, past any proxy."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=_WAIT_S) as answer:
+                found: dict[str, Any] = json.loads(answer.read())
+        except (urllib.error.URLError, OSError) as error:
+            raise ModelUnavailable(
+                "llama.cpp does not answer in this process.", got=str(error)[:200]
+            ) from error
+        return found
+
+
+def special_tokens(file: Path) -> tuple[str, ...]:
+    """The control tokens of a GGUF file, as they are written.
+
+    Raises:
+        MissingExtra: without gguf.
+        ModelUnavailable: if the file cannot be read.
+    """
+    try:
+        import gguf
+    except ImportError as error:
+        raise MissingExtra.of("gguf", "local") from error
+    try:
+        fields = gguf.GGUFReader(file).fields
+        types = fields["tokenizer.ggml.token_type"].contents()
+        tokens = fields["tokenizer.ggml.tokens"]
+        control = [number for number, kind in enumerate(types) if kind in (3, 4)]
+        found = [bytes(tokens.parts[tokens.data[number]]).decode() for number in control]
+    except (KeyError, ValueError, IndexError, UnicodeDecodeError) as error:
+        raise ModelUnavailable("This GGUF file has no tokenizer that can be read.", got=str(file)) from error
+    return tuple(token for token in found if len(token) > 2)
+
+
+def inert(message: Message, special: Sequence[str]) -> str:
+    """A message's text with special tokens broken up, so that it cannot open or end a turn."""
+    text = message.content
+    for token in special:
+        if token in text:
+            text = text.replace(token, token[0] + " " + token[1:])
+    return text
+
+
+def grammar(choices: Sequence[str]) -> str:
+    """A grammar (GBNF) of which the choices are the only words."""
+    return "root ::= " + " | ".join(_quoted(choice) for choice in choices)
+
+
+def _server(file: Path, context: int, threads: int | None) -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise MissingExtra.of("xllamacpp", "serve") from error
+    params = xllamacpp.CommonParams()
+    params.model.path = str(file)
+    params.n_ctx = context
+    params.n_parallel = 1
+    params.n_predict = _ROOM
+    if threads is not None:
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.ui = params.warmup = False
+    params.verbosity = 0
+    try:
+        return xllamacpp.Server(params)
+    except (RuntimeError, ValueError) as error:
+        raise ModelUnavailable("llama.cpp cannot load this file.", got=f"{file}: {error}") from error
+
+
+def _read(raw: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(raw) if isinstance(raw, str | bytes) else raw
+    return found
+
+
+def _quoted(text: str) -> str:
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    return '"' + "".join(escapes.get(character, character) for character in text) + '"'
+
+
+def _own_logprob(found: dict[str, Any], text: str, choices: Sequence[str]) -> tuple[float, ...] | None:
+    """The answer's own log-probability; the others are not known and stand at minus infinity."""
+    tokens = (found["choices"][0].get("logprobs") or {}).get("content") or []
+    if not tokens:
+        return None
+    own = sum(float(token["logprob"]) for token in tokens)
+    return tuple(own if choice == text else -math.inf for choice in choices)
+
+
+def _usage(found: dict[str, Any]) -> Usage:
+    told = found.get("usage") or {}
+    prompt, cached = told.get("prompt_tokens"), (told.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return Usage(
+        input_tokens=None if prompt is None else prompt - (cached or 0),
+        cached_tokens=cached or 0,
+        output_tokens=told.get("completion_tokens"),
+        counted_by=CountedBy.PROVIDER,
+    )

@@ -1,0 +1,336 @@
+"""A local causal language model that scores the allowed answers in this process.
+
+A model with an adapter, being trained on its answers, reads the prompt first and computes the answers that
+can matter (`TreeScorer.score_needed`): the best answer is the exact one, and no probability is off by more
+than 1e-3. Other models compute every answer, as do small sets of choices: an untuned model begins many
+answers and ends few, so that first tokens rule nothing out and one pass over prompt and tree is faster.
+
+`answer` sorts requests by length and scores them in batches; `answer_one` scores one, as a user's query
+would be. Both reuse the keys and values of the prompt prefix that was used last (a label guide, say).
+The answer is the most probable choice, ties to the first; nothing is sampled, so no seed is needed.
+
+Same requests in the same order on a fresh model give bit-identical replies. Other batch-mates or
+another kept prefix change log-probabilities by rounding only (at most 1e-3 in fp32, up to 2 in bf16: the
+worst on 12 prompts); of answers that were left out, their share of the bound. A batch and a prompt alone
+may leave out different answers. What was asked since `forget` and the first prompts does not matter.
+Prompts longer than the context are failures, never cut. Limit: the adapter is merged into the weights
+on loading, in fp32 before any rounding; the merged model is what is scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advisor.money.usage import CountedBy, Usage
+from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.records import Failure, FailureKind, Message, ModelIdentity
+from harness.models.base import ChatReply, ChatRequest
+from harness.models.deciding import folder_facts, versions_of, weights_of
+from harness.models.local.batching import batches, common_prefix
+from harness.models.local.choice_tree import ChoiceTree, choice_tree, require_distinct
+from harness.models.local.precision import choose_precision
+from harness.models.local.rendering import Renderer
+from harness.models.local.safe_weights import require_safe_adapter
+from harness.models.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from harness.models.local.tree_scoring import Prefix
+
+# Tokens of one pass, padding and tree included. On one CPU core 300, 700, 1,536 and 3,000 took 0.60, 0.61,
+# 0.71 and 0.82 s an item (180 own tokens, fp32, SmolLM2-135M): small passes stay in the processor's cache.
+_CPU_TOKENS = 768
+_GPU_TOKENS = 16_384
+# Trees of so few nodes are computed with the prompt, for a batch and for one prompt alone: a second pass
+# costs as much as about 30 tokens (SmolLM2-135M, fp32, one core: all weights are read once more), which a
+# batch shares, and a tuned model looks below a third of the nodes.
+_SMALL_TREE, _SMALL_TREE_ALONE = 24, 96
+_MIN_PREFIX = 8  # a shorter common prefix is not worth a pass of its own
+_PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
+_PROBE_ANSWERS = ("refund request", "refund", "other")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A request with its prompt's tokens."""
+
+    request: ChatRequest
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """The tokenised choices of a request."""
+
+    ids: tuple[tuple[int, ...], ...]
+    tree: ChoiceTree
+
+
+class TransformersChat:
+    """A chat model behind `harness.models.base.ChatModel`, from a folder that transformers can load."""
+
+    def __init__(
+        self, model_id: str, folder: Path, settings: ModelSettings, tuned: tuple[Any, Any] | None = None
+    ) -> None:
+        """Load the model.
+
+        Args:
+            tuned: a tuned model with its tokenizer loaded already (`harness.models.local.adapter_set`).
+
+        Raises:
+            MissingExtra: torch, transformers or peft is missing.
+            ModelUnavailable: the folder holds no causal language model that transformers can load.
+        """
+        precision = choose_precision(settings.device, settings.precision)
+        self._model, tokenizer = tuned or load_causal(folder, settings, precision)
+        from harness.models.local.tree_scoring import PlainScorer, tree_scorer
+
+        self.renderer = Renderer(tokenizer)
+        limit = getattr(self._model.config, "max_position_embeddings", None) or 1 << 30
+        self._max_context = min(limit, settings.max_context or limit)
+        probe = self.renderer.prompt_ids(_PROBE)
+        self._tree = tree_scorer(
+            self._model, probe, [self.renderer.completion_ids(a) for a in _PROBE_ANSWERS]
+        )
+        self._plain = PlainScorer(self._model)
+        self._tuned = settings.adapter is not None or tuned is not None
+        self._prefix: Prefix | None = None
+        self._last: tuple[int, ...] = ()
+        self._budget = _CPU_TOKENS if settings.device == "cpu" else _GPU_TOKENS
+        self._answers: dict[tuple[str, ...], _Answers] = {}
+        self._identity = ModelIdentity(
+            id=model_id,
+            revision=_revision(folder, settings),
+            precision=precision,
+            location="local",
+            parameters=sum(weight.numel() for weight in self._model.parameters()),
+            decides=_decides(folder, settings, self._max_context),
+        )
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._identity
+
+    @property
+    def uses_tree(self) -> bool:
+        """Whether answers are scored as one tree; False means one ordinary pass each (slow)."""
+        return self._tree is not None
+
+    def render_prompt(self, messages: Sequence[Message]) -> str:
+        """The text the model continues; training takes the same (see `Renderer`)."""
+        return self.renderer.render_prompt(messages)
+
+    def completion_ids(self, text: str) -> tuple[int, ...]:
+        """The tokens of an answer after a prompt, end of turn included (see `Renderer`)."""
+        return self.renderer.completion_ids(text)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the messages as sent, chat template included."""
+        return len(self.renderer.prompt_ids(messages))
+
+    def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
+        """Score all requests in batches, longest first; failures come first of all."""
+        groups: dict[tuple[str, ...], list[_Job]] = {}
+        for request in requests:
+            job = self._job(request)
+            if isinstance(job, Failure):
+                yield job
+            else:
+                groups.setdefault(request.choices, []).append(job)
+        for jobs in groups.values():
+            yield from self._answer_jobs(jobs)
+
+    def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
+        """Score one request alone; `model_s` covers the pass, and the prefix where it is new."""
+        job = self._job(request)
+        if isinstance(job, Failure):
+            return job
+        return next(iter(self._answer_jobs([job], alone=True)))
+
+    def close(self) -> None:
+        """Free the weights and the kept prefix."""
+        self._prefix, self._tree = None, None
+        del self._model, self._plain
+
+    def _job(self, request: ChatRequest) -> _Job | Failure:
+        ids = tuple(self.renderer.prompt_ids(request.messages))
+        total = len(ids) + max(len(answer) for answer in self._tokenised(request.choices).ids)
+        if total <= self._max_context:
+            return _Job(request=request, ids=ids)
+        return Failure(
+            item_id=request.item_id,
+            kind=FailureKind.TOO_LONG,
+            message=f"prompt and answer take {total} tokens, the model reads {self._max_context}",
+            attempts=0,
+        )
+
+    def _tokenised(self, choices: tuple[str, ...]) -> _Answers:
+        if choices not in self._answers:
+            ids = tuple(self.renderer.completion_ids(choice) for choice in choices)
+            require_distinct(choices, ids)
+            self._answers[choices] = _Answers(ids=ids, tree=choice_tree(ids))
+        return self._answers[choices]
+
+    def _answer_jobs(self, jobs: list[_Job], *, alone: bool = False) -> Iterator[ChatReply]:
+        """Jobs with the same choices."""
+        answers = self._tokenised(jobs[0].request.choices)
+        if self._tree is None:
+            for job in jobs:
+                start = time.perf_counter()
+                scores = self._plain.score(job.ids, answers.ids).tolist()
+                yield _reply(job, answers, scores, cached=0, model_s=time.perf_counter() - start)
+            return
+        start = time.perf_counter()
+        prefix, fresh = self._shared_prefix([job.ids for job in jobs])
+        prefix_s = time.perf_counter() - start
+        skip = len(prefix.ids) if prefix else 0
+        small = _SMALL_TREE_ALONE if alone else _SMALL_TREE
+        two_steps = self._tuned and len(answers.tree.tokens) > small
+        beside = 0 if two_steps else len(answers.tree.tokens)
+        lengths = [self._tree.padded(len(job.ids) - skip) + beside for job in jobs]
+        for group in batches(lengths, self._budget):
+            members = [jobs[index] for index in group]
+            start = time.perf_counter()
+            suffixes = [job.ids[skip:] for job in members]
+            rows, nodes = self._scores(suffixes, answers.tree, prefix, two_steps)
+            spent = time.perf_counter() - start
+            read = [len(job.ids) - skip + own for job, own in zip(members, nodes, strict=True)]
+            for job, scores, tokens in zip(members, rows, read, strict=True):
+                share = spent * tokens / sum(read)
+                yield _reply(job, answers, scores, cached=0 if fresh else skip, model_s=share + prefix_s)
+                fresh, prefix_s = False, 0.0  # the first one paid for the prefix
+
+    def _scores(
+        self, suffixes: list[tuple[int, ...]], tree: ChoiceTree, prefix: Prefix | None, two_steps: bool
+    ) -> tuple[list[list[float]], list[int]]:
+        """Scores of the answers and the nodes computed, by prompt."""
+        assert self._tree is not None
+        if not two_steps:
+            return self._tree.score(suffixes, tree, prefix).tolist(), [len(tree.tokens)] * len(suffixes)
+        scored = self._tree.score_needed(suffixes, tree, prefix, budget=self._budget)
+        return scored.logprobs, scored.nodes
+
+    def forget(self) -> None:
+        """Drop the kept prefix, so that what follows does not depend on what came before."""
+        self._prefix, self._last = None, ()
+
+    def _shared_prefix(self, prompts: list[tuple[int, ...]]) -> tuple[Any, bool]:
+        """The prefix all prompts share and whether it was computed just now.
+
+        A single prompt uses the kept prefix as far as it goes, as with a provider's prompt cache; one is
+        only made anew, from what it shares with the prompt before it, where the kept one is of no use.
+        """
+        assert self._tree is not None
+        last, self._last = self._last, prompts[-1]
+        if len(prompts) == 1:
+            kept = common_prefix([(*self._prefix.ids, -1), *prompts]) if self._prefix else 0
+            if self._prefix is not None and kept >= _MIN_PREFIX:
+                return self._prefix.cut(kept), False
+            length = common_prefix([*prompts, last]) if last else 0
+        else:
+            length = common_prefix(prompts)
+            if self._prefix is not None and self._prefix.ids == prompts[0][:length]:
+                return self._prefix, False
+        if length < _MIN_PREFIX:
+            return None, False
+        self._prefix = self._tree.read_prefix(prompts[0][:length])
+        return self._prefix, True
+
+
+def _reply(job: _Job, answers: _Answers, scores: list[float], *, cached: int, model_s: float) -> ChatReply:
+    top = max(scores)
+    total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
+    best = scores.index(top)
+    return ChatReply(
+        item_id=job.request.item_id,
+        text=job.request.choices[best],
+        choice_logprobs=tuple(score - total for score in scores),
+        usage=Usage(
+            input_tokens=len(job.ids) - cached,
+            cached_tokens=cached,
+            output_tokens=len(answers.ids[best]),
+            counted_by=CountedBy.TOKENIZER,
+        ),
+        queue_s=0.0,
+        model_s=model_s,
+    )
+
+
+def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[Any, Any]:
+    """Model and tokenizer of a folder, an adapter merged in where the settings name one.
+
+    Raises:
+        MissingExtra: torch, transformers or peft is missing.
+        ModelUnavailable: the folder holds no causal language model that transformers can load.
+    """
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise MissingExtra.of(error.name or "transformers", "local") from error
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    first = torch.float32 if settings.adapter is not None else dtype
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=first,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,  # unset, transformers would ask on the terminal
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelUnavailable(
+            "The folder holds no causal language model that transformers can load.",
+            got=f"{folder}: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}",
+            allowed="a folder with config.json, safetensors weights and a tokenizer",
+        ) from error
+    if settings.adapter is not None:
+        model = _merged(model, settings.adapter)
+    return model.to(device=settings.device, dtype=dtype).eval(), tokenizer
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise MissingExtra.of("peft", "train") from error
+    require_safe_adapter(adapter)
+    try:
+        return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload(
+            safe_merge=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelUnavailable(
+            "The adapter does not load onto this model.", got=f"{adapter}: {str(error)[:200]}"
+        ) from error
+
+
+def _revision(folder: Path, settings: ModelSettings) -> str:
+    """The sha256 of the weights; over those of base and adapter where there is an adapter."""
+    digests = weights_of(folder, settings.cache)
+    if settings.adapter is not None:
+        digests = [*digests, *weights_of(settings.adapter, settings.cache)]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
+
+
+def _decides(folder: Path, settings: ModelSettings, max_context: int) -> tuple[tuple[str, str], ...]:
+    """What else decides the answers: files, device and libraries."""
+    adapter = folder_facts(settings.adapter, settings.cache, "adapter ") if settings.adapter else ()
+    return (
+        *folder_facts(folder, settings.cache),
+        *adapter,
+        ("device", settings.device),
+        ("context", str(max_context)),
+        *versions_of("torch", "transformers", "tokenizers", *(("peft",) if adapter else ())),
+    )

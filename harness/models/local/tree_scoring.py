@@ -1,0 +1,320 @@
+"""Log-probabilities of a closed set of answers, many prompts at a time, exact or within a stated bound.
+
+log P(answer | prompt) is the sum of the model's token log-probabilities over the answer and its
+end-of-turn token. Answers are a prefix tree (`choice_tree`, `tree_attention`); a prompt prefix that
+requests share is computed once. Logits are computed at the end of the prompt and the tree's nodes only;
+the log-softmax over the vocabulary is in fp32 whatever the model computes in.
+
+`score` computes all answers of a prompt in the one pass that reads it. `score_needed` reads the prompt
+alone, which gives every first token, and then only the branches `branch_search` asks for: the best answer is
+the same, and after normalising over the answers no probability is off by more than `EPS` (1e-3). Answers
+left out share the mass their first token could give them at most, in equal parts, so their own
+log-probability is no estimate of theirs; all of them together have at most `EPS`. Which branches are
+computed depends on the prompt alone, up to rounding, and not on the other prompts of a batch.
+
+What is computed, against one full pass an answer: the same in float64 (tests hold it to 1e-8), at most 1e-3
+apart in fp32 (rounding in another order of summation) and up to 2 in bf16 (the worst on 12 prompts of
+SmolLM2-135M), in units of log-probability. Ordinary passes in bf16 are off themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from harness.models.local import tree_attention
+from harness.models.local.batching import batches
+from harness.models.local.branch_search import EPS, to_open
+from harness.models.local.choice_tree import ChoiceTree, choice_tree
+from harness.models.local.tree_attention import Below, Parts, TreePass
+from harness.models.local.tree_tables import TreeTables
+
+_ROWS = 256  # rows of logits held at once: 256 x 49,152 x 4 bytes = 50 MB
+_STEP = 16  # bf16 passes are padded to multiples of this: a new shape costs a kernel build
+_AGREE = {torch.float64: 1e-6, torch.float32: 1e-2, torch.bfloat16: 1.0}
+# of log-probabilities, for the check on loading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefix:
+    """A prompt prefix and its keys and values by layer."""
+
+    ids: tuple[int, ...]
+    layers: list[Parts]
+
+    def cut(self, length: int) -> Prefix:
+        """The first `length` tokens of it, sharing memory."""
+        if length == len(self.ids):
+            return self
+        layers = [(k[:, :, :length], v[:, :, :length]) for k, v in self.layers]
+        return Prefix(ids=self.ids[:length], layers=layers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """Scores of b prompts.
+
+    Attributes:
+        logprobs: for each prompt one for each answer, not normalised over the answers.
+        nodes: for each prompt how many nodes were computed beside it.
+    """
+
+    logprobs: list[list[float]]
+    nodes: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """Prompts that were read: the hidden state at each end, own lengths, keys and values by layer."""
+
+    ends: torch.Tensor
+    lengths: torch.Tensor
+    past: int
+    prefix: Prefix | None
+    layers: list[Parts]
+
+
+class TreeScorer:
+    """Scores answers with a causal language model of transformers (typed loosely, as the classes vary)."""
+
+    def __init__(self, model: Any) -> None:
+        tree_attention.register()
+        self._model = model
+        self._groups = model.config.num_attention_heads // (
+            getattr(model.config, "num_key_value_heads", None) or model.config.num_attention_heads
+        )
+        self._step = _STEP if model.dtype == torch.bfloat16 else 1
+        self._tables: dict[ChoiceTree, TreeTables] = {}
+
+    def padded(self, length: int) -> int:
+        """The padded length of a suffix."""
+        return -(-length // self._step) * self._step
+
+    def read_prefix(self, ids: Sequence[int]) -> Prefix:
+        """Compute a prefix once."""
+        record: list[Parts] = []
+        tokens = torch.tensor([list(ids)], device=self._model.device)
+        positions = torch.arange(len(ids), device=self._model.device).unsqueeze(0)
+        self._hidden(tokens, positions, TreePass(suffix=len(ids), record=record))
+        return Prefix(ids=tuple(ids), layers=record)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def score(
+        self, suffixes: Sequence[Sequence[int]], tree: ChoiceTree, prefix: Prefix | None
+    ) -> torch.Tensor:
+        """Log-probabilities (b, answers) of all answers, fp32 and not normalised over the answers.
+
+        Args:
+            suffixes: what follows the prefix in each prompt; at least one token each.
+            tree: the answers.
+            prefix: what all prompts begin with, or None.
+        """
+        tables, b = self._tables_of(tree), len(suffixes)
+        tokens, lengths = self._suffixes(suffixes)
+        s, past = tokens.shape[1], len(prefix.ids) if prefix else 0
+        rows = torch.cat([tokens, tables.tokens.expand(b, -1)], dim=1)
+        own = torch.arange(s, device=tokens.device).expand(b, s)
+        positions = torch.cat([own, lengths.unsqueeze(1) + tables.depths], dim=1)
+        mask = self._mask(lengths, s, tables.ancestors.expand(b, -1, -1)) if tree.tokens else None
+        tree_pass = TreePass(suffix=s, tree_mask=mask, prefix=prefix.layers if prefix else None)
+        hidden = self._hidden(rows, positions + past, tree_pass)
+        ends = hidden[torch.arange(b, device=tokens.device), lengths - 1].unsqueeze(1)
+        nodes = torch.arange(-1, len(tree.tokens), device=tokens.device)
+        values = tables.values(b)
+        flat = torch.cat([ends, hidden[:, s:]], dim=1).flatten(0, 1)
+        self._write(values, tables, flat, _pairs(b, nodes))
+        return tables.sums(values)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def score_needed(
+        self,
+        suffixes: Sequence[Sequence[int]],
+        tree: ChoiceTree,
+        prefix: Prefix | None,
+        *,
+        eps: float = EPS,
+        budget: int = 1 << 30,
+    ) -> Scored:
+        """Log-probabilities of the answers that matter, and shares of a bound for the others.
+
+        Args:
+            suffixes, tree, prefix: as for `score`.
+            eps: most probability left out, as a share of what was computed; 0 computes every answer.
+            budget: most nodes of one pass, places without a node included.
+        """
+        tables, read = self._tables_of(tree), self._read(suffixes, prefix)
+        values = tables.values(len(suffixes))
+        self._write(
+            values, tables, read.ends, _pairs(len(suffixes), torch.tensor([-1], device=values.device))
+        )
+        edges = [branch.edge for branch in tree.branches]
+        bounds: list[list[float]] = values[:, edges].tolist()
+        bare = [index for index, branch in enumerate(tree.branches) if not branch.nodes]
+        opened = [set(bare) for _ in suffixes]
+        wanted = [to_open(row, (), (), eps) for row in bounds]
+        while any(wanted):
+            needed = [[n for index in row for n in tree.branches[index].nodes] for row in wanted]
+            for group in batches([len(nodes) for nodes in needed], budget):
+                members = sorted(row for row in group if needed[row])
+                if members:
+                    self._open(read, tables, values, {row: needed[row] for row in members})
+            scores: list[list[float]] = tables.sums(values).tolist()
+            for row, indices in enumerate(wanted):
+                opened[row].update(indices)
+                found = [scores[row][answer] for i in opened[row] for answer in tree.branches[i].answers]
+                wanted[row] = to_open(bounds[row], opened[row], found, eps) if indices else []
+        logprobs = [
+            _with_shares(row, tree, row_bounds, done)
+            for row, row_bounds, done in zip(tables.sums(values).tolist(), bounds, opened, strict=True)
+        ]
+        nodes = [sum(len(tree.branches[index].nodes) for index in row) for row in opened]
+        return Scored(logprobs=logprobs, nodes=nodes)
+
+    def _tables_of(self, tree: ChoiceTree) -> TreeTables:
+        if tree not in self._tables:
+            self._tables[tree] = TreeTables(tree, self._model.device)
+        return self._tables[tree]
+
+    def _suffixes(self, suffixes: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        s = self.padded(max(len(suffix) for suffix in suffixes))
+        device = self._model.device
+        rows = torch.tensor([[*suffix, *[0] * (s - len(suffix))] for suffix in suffixes], device=device)
+        return rows, torch.tensor([len(suffix) for suffix in suffixes], device=device)
+
+    def _read(self, suffixes: Sequence[Sequence[int]], prefix: Prefix | None) -> _Read:
+        """One pass over the prompts alone."""
+        tokens, lengths = self._suffixes(suffixes)
+        past, record = len(prefix.ids) if prefix else 0, list[Parts]()
+        positions = torch.arange(past, past + tokens.shape[1], device=tokens.device).expand(tokens.shape)
+        layers = prefix.layers if prefix else None
+        hidden = self._hidden(
+            tokens, positions, TreePass(suffix=tokens.shape[1], prefix=layers, record=record)
+        )
+        ends = hidden[torch.arange(len(suffixes), device=tokens.device), lengths - 1]
+        return _Read(ends=ends, lengths=lengths, past=past, prefix=prefix, layers=record)
+
+    def _open(
+        self, read: _Read, tables: TreeTables, values: torch.Tensor, needed: dict[int, list[int]]
+    ) -> None:
+        """One pass over nodes of some rows (rising), all in one line; `values` gets what they tell."""
+        device = values.device
+        most, count = max(len(nodes) for nodes in needed.values()), sum(map(len, needed.values()))
+        fill = self.padded(count) - count
+        rows = torch.tensor(list(needed), device=device)
+        padded = torch.tensor(
+            [[*nodes, *[-1] * (most - len(nodes))] for nodes in needed.values()], device=device
+        )
+        line = (padded >= 0).flatten().nonzero().squeeze(1)
+        spread = torch.zeros(padded.numel(), dtype=torch.long, device=device)
+        spread[line] = torch.arange(count, device=device)
+        nodes, of = padded.flatten()[line], rows.repeat_interleave(most)[line]
+        seen = tables.ancestors[padded.unsqueeze(2), padded.unsqueeze(1)]
+        seen = seen & (padded >= 0).unsqueeze(2) & (padded >= 0).unsqueeze(1)
+        whole = len(rows) == len(read.lengths)  # then nothing recorded need be copied
+        below = Below(
+            layers=read.layers if whole else [(k[rows], v[rows]) for k, v in read.layers],
+            mask=self._mask(read.lengths[rows], read.layers[0][0].shape[2], seen),
+            spread=spread,
+            line=torch.cat([line, line[:1].expand(fill)]),
+        )
+        tokens, positions = tables.tokens[nodes], read.past + read.lengths[of] + tables.depths[nodes]
+        layers = read.prefix.layers if read.prefix else None
+        hidden = self._hidden(
+            torch.cat([tokens, tokens[:1].expand(fill)]).unsqueeze(0),
+            torch.cat([positions, positions[:1].expand(fill)]).unsqueeze(0),
+            TreePass(suffix=0, prefix=layers, below=below),
+        )
+        self._write(values, tables, hidden[0, :count], (of, nodes))
+
+    def _hidden(self, tokens: torch.Tensor, positions: torch.Tensor, tree: TreePass) -> torch.Tensor:
+        with torch.inference_mode():
+            output = self._model.base_model(
+                input_ids=tokens, position_ids=positions, use_cache=False, tree=tree, return_dict=True
+            )
+        hidden: torch.Tensor = output.last_hidden_state
+        return hidden
+
+    def _mask(self, lengths: torch.Tensor, s: int, seen: torch.Tensor) -> torch.Tensor:
+        """What nodes see: the suffix of their row, and what `seen` (b, t, t) says among nodes."""
+        b, t, _ = seen.shape
+        suffix = torch.arange(s, device=lengths.device) < lengths.unsqueeze(1)
+        allowed = torch.cat([suffix[:, None, :].expand(b, t, s), seen], dim=2)
+        mask = torch.zeros(allowed.shape, dtype=self._model.dtype, device=lengths.device)
+        mask.masked_fill_(~allowed, -torch.inf)
+        return mask.unsqueeze(1).repeat(1, 1, self._groups, 1)
+
+    def _write(
+        self, values: torch.Tensor, tables: TreeTables, hidden: torch.Tensor, where: tuple[torch.Tensor, ...]
+    ) -> None:
+        """Edge values from hidden states (n, d); `where` has row and node of each, -1 for the prompt."""
+        rows, nodes = where
+        for start in range(0, len(hidden), _ROWS):
+            part = slice(start, start + _ROWS)
+            logits = self._model.lm_head(hidden[part]).float()
+            picked = logits.gather(1, tables.next[nodes[part] + 1]) - logits.logsumexp(-1, keepdim=True)
+            values[rows[part].unsqueeze(1), tables.edges[nodes[part] + 1]] = picked
+
+
+def _with_shares(
+    scores: list[float], tree: ChoiceTree, bounds: Sequence[float], opened: Collection[int]
+) -> list[float]:
+    """The scores, where the answers of each branch left out share its bound equally."""
+    full = list(scores)
+    for index, branch in enumerate(tree.branches):
+        if index not in opened:
+            share = bounds[index] - math.log(len(branch.answers))
+            for answer in branch.answers:
+                full[answer] = share
+    return full
+
+
+def _pairs(rows: int, nodes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every row with every node, row by row."""
+    return torch.arange(rows, device=nodes.device).repeat_interleave(len(nodes)), nodes.repeat(rows)
+
+
+class PlainScorer:
+    """The same log-probabilities by one ordinary pass an answer; for models the tree cannot serve."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def score(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Log-probabilities (answers,), fp32."""
+        sums = []
+        for answer in answers:
+            ids = torch.tensor([[*prompt, *answer]], device=self._model.device)
+            with torch.inference_mode():
+                logits = self._model(input_ids=ids, use_cache=False, logits_to_keep=len(answer) + 1).logits
+            steps = logits[0, :-1].float().log_softmax(-1)
+            sums.append(steps[torch.arange(len(answer)), list(answer)].sum())
+        return torch.stack(sums)
+
+
+def tree_scorer(model: Any, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> TreeScorer | None:
+    """A tree scorer for the model if it agrees with ordinary passes on this probe, else None.
+
+    The model is left with the attention that is to be used.
+    """
+    ordinary = model.config._attn_implementation
+    expected = PlainScorer(model).score(prompt, answers)
+    try:
+        scorer = TreeScorer(model)
+        model.set_attn_implementation(tree_attention.NAME)
+        half = len(prompt) // 2
+        prefix = scorer.read_prefix(prompt[:half])
+        tree, rest = choice_tree(answers), [prompt[half:]]
+        whole = scorer.score(rest, tree, prefix)[0].tolist()
+        branches = scorer.score_needed(rest, tree, prefix, eps=0.0).logprobs[0]
+        limit = _AGREE.get(model.dtype, 1.0)
+        pairs = zip([*expected.tolist()] * 2, [*whole, *branches], strict=True)
+        if all(abs(one - other) <= limit for one, other in pairs):
+            return scorer
+    except (NotImplementedError, AttributeError, KeyError, TypeError, ValueError, RuntimeError):
+        pass  # another architecture: fused heads, no lm_head, own cache; the ordinary pass serves it
+    model.set_attn_implementation(ordinary)
+    return None

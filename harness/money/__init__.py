@@ -1,0 +1,1 @@
+"""A run's costs in money: measured arms at the numbers of the business."""

@@ -1,0 +1,266 @@
+"""What the measured arms mean in money. Pure, and quick enough to be asked again with other numbers.
+
+    results + business + incumbent + grounds -> Outlook
+
+The same functions answer for the report, for the pages' sliders (`harness.money.what_if`) and for the
+limits of the verdict, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from advisor.money.ledger import total_usd
+from advisor.money.tco import Tco, against
+from harness.bakeoff.busy import marked_outlook
+from harness.bakeoff.results import ArmResult, RunResults
+from harness.core.records import CostLine, PriceBasis
+from harness.money.arm_lines import CHANGE_LINES, PEOPLE_LINE, SEARCH_LINES, WRONG_LINE
+from harness.money.cost_curves import served_by_whole
+from harness.money.crossing import curve, running_curve
+from harness.money.holds_until import limits
+from harness.money.inputs import ENDS, End, Given
+from harness.money.records import (
+    Amount,
+    ArmOutlook,
+    BreakEvenCurve,
+    Business,
+    CostGroup,
+    Grounds,
+    HostedOutlook,
+    HostedPrice,
+    Incumbent,
+    MonthPart,
+    Outlook,
+    Serving,
+)
+from harness.money.scene import Ends, Scene, shapes_of
+from harness.money.unknowns import missing, why
+from harness.recommendation.next_step import biggest_risk, next_step
+
+_WEAKEST_FIRST = (PriceBasis.ILLUSTRATIVE, PriceBasis.ESTIMATE, PriceBasis.LIST_PRICE, PriceBasis.MEASURED)
+_GROUPS: tuple[CostGroup, ...] = ("calls and machines", "retrieval", "changes", "people", "wrong answers")
+
+
+def outlook(results: RunResults, business: Business, today: Incumbent | None, grounds: Grounds) -> Outlook:
+    """The money of a run.
+
+    Args:
+        today: what is stated of the incumbent; its sums are reckoned here.
+    """
+    given = Given(
+        business=business,
+        grounds=grounds,
+        train_rows=results.data.train,
+        test_rows=results.data.test,
+    )
+    scene = Scene(results=results, given=given, today=today)
+    arms = tuple(marked_outlook(_arm(arm, scene), arm.cost.usd_per_1k.busy) for arm in scene.counted)
+    ends = limits(scene)
+    days = [limit.on for limit in ends if limit.on is not None]
+    step = next_step(scene, arms)
+    return Outlook(
+        business=business,
+        incumbent=_incumbent(scene),
+        arms=arms,
+        hosted=tuple(_hosted(price, business.queries_per_month) for price in scene.not_run),
+        valid_until=min(days, default=None),
+        limits=ends,
+        next_step=step.text,
+        next_step_usd=step.usd,
+        decider=step.decider,
+        biggest_risk=biggest_risk(scene, arms),
+        unknown=missing(scene),
+        grounds=grounds,
+    )
+
+
+def _arm(arm: ArmResult, scene: Scene) -> ArmOutlook:
+    sides = scene.sides(arm)
+    totals = {end: side.total(scene.volume, counted=True) for end, side in sides.items()}
+    likely = totals["likely"]
+    lines = _month_lines(likely, scene)
+    basis, once_basis = _basis(lines), _basis(likely.one_off)
+    whole = _weaker(basis, once_basis)
+    reason, once_reason = _reason(lines, arm, scene), _reason(likely.one_off, arm, scene)
+    either = once_reason or reason
+    saving, horizon_saving, payback = _against_today(sides, scene, whole, either)
+    return ArmOutlook(
+        arm=arm.arm,
+        month=_month(totals, arm, scene),
+        month_usd=_amount({e: t.monthly_usd for e, t in totals.items()}, basis, reason),
+        once_usd=_amount({e: t.one_off_usd for e, t in totals.items()}, once_basis, once_reason),
+        horizon_usd=_amount({e: t.horizon_usd for e, t in totals.items()}, whole, either),
+        usd_per_1k=_amount({e: t.usd_per_1k for e, t in totals.items()}, whole, either),
+        usd_per_1k_correct=_amount(
+            {e: t.usd_per_1k_correct for e, t in totals.items()}, whole, either or "no answer was right"
+        ),
+        saving_usd_per_month=saving,
+        payback_months=payback[0],
+        payback=payback[1],
+        break_even=_break_even(arm, sides, scene),
+        once=likely.one_off,
+        saving_usd_horizon=horizon_saving,
+        serving=_serving(arm, scene),
+        barred=arm.arm in scene.barred,
+    )
+
+
+def _month_lines(total: Tco, scene: Scene) -> tuple[CostLine, ...]:
+    """A month's ledger; without a price for them wrong answers are no line of it."""
+    return tuple(line for line in total.monthly if scene.priced or line.name != WRONG_LINE)
+
+
+def _group(line: CostLine) -> CostGroup:
+    if line.name in SEARCH_LINES:
+        return "retrieval"
+    if line.name in CHANGE_LINES:
+        return "changes"
+    if line.name == PEOPLE_LINE:
+        return "people"
+    return "wrong answers" if line.name == WRONG_LINE else "calls and machines"
+
+
+def _month(totals: Mapping[End, Tco], arm: ArmResult, scene: Scene) -> tuple[MonthPart, ...]:
+    found = {end: _grouped(_month_lines(total, scene)) for end, total in totals.items()}
+    return tuple(
+        MonthPart(
+            group=group,
+            amount=_amount(
+                {end: total_usd(lines.get(group, ())) for end, lines in found.items()},
+                _basis(found["likely"][group]),
+                _reason(found["likely"][group], arm, scene),
+            ),
+            lines=tuple(found["likely"][group]),
+        )
+        for group in _GROUPS
+        if found["likely"].get(group)
+    )
+
+
+def _grouped(lines: Iterable[CostLine]) -> dict[CostGroup, list[CostLine]]:
+    groups: dict[CostGroup, list[CostLine]] = {}
+    for line in lines:
+        groups.setdefault(_group(line), []).append(line)
+    return groups
+
+
+def _against_today(
+    sides: Ends, scene: Scene, basis: PriceBasis, reason: str
+) -> tuple[Amount, Amount, tuple[float | None, str]]:
+    """Saving a month and over the horizon, and the payback; wrong answers count on both sides or on none."""
+    if scene.incumbent is None:
+        nothing = Amount(usd=None, basis=basis, reason="what is done today is not stated: business.incumbent")
+        return nothing, nothing, (None, "Not known: what is done today is not stated.")
+    counted = scene.priced_today
+    mine = {end: side.total(scene.volume, counted=counted) for end, side in sides.items()}
+    today = {end: side.total(scene.volume, counted=counted) for end, side in scene.incumbent.items()}
+    found = {end: against(mine[end], today[end]) for end in ENDS}
+    unknown = reason or "what an item costs today is not stated: business.incumbent.usd_per_item"
+    month = _turned({end: f.monthly_saving_usd for end, f in found.items()}, basis, unknown)
+    horizon = _turned({end: f.horizon_saving_usd for end, f in found.items()}, basis, unknown)
+    likely = found["likely"]
+    said = likely.reason if likely.monthly_saving_usd is not None else f"not known: {unknown}"
+    note = ""
+    if scene.priced and not counted:
+        note = " Wrong answers are left out on both sides: how accurate today's way is, is not stated."
+    months = None if likely.payback_months is None else float(likely.payback_months)
+    return month, horizon, (months, f"{said[0].upper()}{said[1:]}.{note}")
+
+
+def _turned(values: Mapping[End, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
+    """A saving is lowest where the costs are highest."""
+    return _amount({"low": values["high"], "likely": values["likely"], "high": values["low"]}, basis, reason)
+
+
+def _break_even(arm: ArmResult, sides: Ends, scene: Scene) -> tuple[BreakEvenCurve, ...]:
+    """Against today, against hosted models that were not run, and against arms that are paid by the query."""
+    curves = []
+    if scene.incumbent is not None:
+        own = shapes_of(sides, counted=scene.priced_today)
+        rival = shapes_of(scene.incumbent, counted=scene.priced_today)
+        curves.append(curve("incumbent", own, rival, scene.volume))
+    bare = shapes_of(sides, counted=False)  # nobody knows how accurate a model is that was not run
+    for price in scene.not_run:
+        rival = shapes_of(scene.hosted(price), counted=False)
+        curves.append(running_curve(price.model, bare, rival, scene.volume))
+    full = shapes_of(sides, counted=scene.priced)
+    for other in scene.may_ship:
+        if other.arm != arm.arm and other.hosted:
+            rival = shapes_of(scene.sides(other, accuracy_end="likely"), counted=scene.priced)
+            curves.append(running_curve(str(other.arm), full, rival, scene.volume))
+    return tuple(curves)
+
+
+def _serving(arm: ArmResult, scene: Scene) -> Serving | None:
+    """Both ways of paying for machines of one's own, for an arm that runs on them."""
+    if all(line.unit != "hours" for line in arm.cost.lines):
+        return None
+    given, whole = scene.given, scene.whole(arm)
+    busy, hour = given.arm(arm.arm).busy_s_per_query, given.hour_usd("likely")
+    served = served_by_whole(arm, given, scene.volume)
+    shared = None
+    if busy is not None and hour is not None:
+        hours = Decimal(str(busy)) / 3600 * scene.volume / Decimal(str(given.business.utilisation))
+        shared = hours * hour
+    sentence = (
+        "Charged by whole machines: a language model holds its machine day and night, busy or idle."
+        if whole
+        else "Charged by the seconds it keeps a shared machine busy: it needs no machine of its own."
+    )
+    return Serving(
+        charged="whole machines" if whole else "busy seconds",
+        busy_usd=shared,
+        whole_usd=None if served is None else served.usd_per_month,
+        machines=None if served is None else served.machines,
+        utilisation=None if served is None else served.utilisation,
+        sentence=sentence,
+    )
+
+
+def _incumbent(scene: Scene) -> Incumbent | None:
+    if scene.incumbent is None or scene.today is None:
+        return None
+    total = scene.incumbent["likely"].total(scene.volume, counted=scene.priced_today)
+    reason = "what an item costs today is not stated: business.incumbent.usd_per_item"
+
+    def stated(usd: Decimal | None, why_not: str = reason) -> Amount:
+        return Amount(usd=usd, basis=PriceBasis.MEASURED, reason="" if usd is not None else why_not)
+
+    missing_accuracy = reason if total.usd_per_1k is None else "its accuracy is not stated"
+    return replace(
+        scene.today,
+        month_usd=stated(total.monthly_usd),
+        horizon_usd=stated(total.horizon_usd),
+        usd_per_1k_correct=stated(total.usd_per_1k_correct, missing_accuracy),
+    )
+
+
+def _hosted(price: HostedPrice, volume: int) -> HostedOutlook:
+    usd = price.usd_per_1k.usd
+    month = replace(price.usd_per_1k, usd=None if usd is None else usd * volume / 1000)
+    return HostedOutlook(model=price.model, month_usd=month, usd_per_1k=price.usd_per_1k, source=price.source)
+
+
+def _amount(values: Mapping[End, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
+    if values["likely"] is None:
+        return Amount(usd=None, basis=basis, reason=reason)
+    return Amount(usd=values["likely"], low_usd=values["low"], high_usd=values["high"], basis=basis)
+
+
+def _basis(lines: Sequence[CostLine]) -> PriceBasis:
+    """The weakest of the lines that amount to something."""
+    paid = [line.basis for line in lines if line.amount_usd != 0]
+    return min(paid, key=_WEAKEST_FIRST.index, default=PriceBasis.MEASURED)
+
+
+def _weaker(one: PriceBasis, other: PriceBasis) -> PriceBasis:
+    return min(one, other, key=_WEAKEST_FIRST.index)
+
+
+def _reason(lines: Sequence[CostLine], arm: ArmResult, scene: Scene) -> str:
+    """Why a sum is not known, '' where it is."""
+    unknown = [line for line in lines if line.amount_usd is None]
+    return "; ".join(dict.fromkeys(why(line, arm, scene.given) for line in unknown))

@@ -1,0 +1,142 @@
+"""What a frontier model that was not run would have to reach, at list prices on counted tokens.
+
+Tokens are those counted for the best local retrieve arm with that model's tokenizer: an estimate, and
+marked so. Hidden reasoning tokens are not in it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from advisor.evidence import published_range
+from advisor.money.errors import UnknownPrice
+from advisor.money.ledger import PriceBasis, per_thousand, query_cost, total_usd
+from advisor.money.price_book import PriceBook
+from advisor.money.usage import CountedBy, Usage
+from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
+from harness.bakeoff.results import ArmResult, FrontierGap, Money, Published
+from harness.core.records import Item, Option
+
+_TASKS = {"banking77": "Banking77", "clinc150": "CLINC150"}
+_BEST_KNOWN = "banking77"
+
+
+def frontier_gaps(
+    plan: ExperimentPlan, arms: tuple[ArmResult, ...], ship: ArmResult | None, book: PriceBook, calls: int
+) -> tuple[FrontierGap, ...]:
+    """One gap for each frontier model of the plan; none without a counted retrieve arm.
+
+    Where nothing may be shipped, the floor of the plan is what it would have to reach; without a floor
+    there is nothing to name.
+
+    Args:
+        calls: what a run of the model takes, see `calls_to_settle`.
+    """
+    counted = counted_usage(arms)
+    if counted is None or (ship is None and plan.decision.quality_floor is None):
+        return ()
+    return tuple(_gap(model, plan, ship, book, counted, calls) for model in plan.cost.frontier)
+
+
+def calls_to_settle(items: Mapping[str, Sequence[Item]]) -> int:
+    """Calls of `prompt` and `retrieve` on one more model, with the defaults of the command line."""
+    retrieve, test, dev = RetrievePlan(), len(items["test"]), len(items["dev"])
+    answered = dev + test + min(LatencyPlan().items, test)
+    return 2 * answered + len(retrieve.k) * min(retrieve.dev_items, dev)
+
+
+def published_for(name: str) -> tuple[Published, ...]:
+    """The published accuracy range of retrieval on this evalset; on Banking77 where none is known."""
+    task = name if name in _TASKS else _BEST_KNOWN
+    found = published_range(task, Option.RETRIEVE.value)
+    if found is None:
+        return ()
+    other = "" if task == name else f", which is another task: no figure is known for {name}"
+    sources = "; ".join(dict.fromkeys(f"{figure.study} ({figure.source})" for figure in found.figures))
+    return (
+        Published(
+            statement=f"hosted models given similar labelled examples, on {_TASKS[task]}{other}",
+            low=found.low,
+            high=found.high,
+            source=sources,
+            checked=f"{max(figure.checked for figure in found.figures):%Y-%m-%d}",
+        ),
+    )
+
+
+def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
+    """Mean tokens of a retrieve query, as a service without a warm prompt cache would see them."""
+    for arm in arms:
+        tokens = arm.cost.mean_tokens
+        if arm.arm.option is Option.RETRIEVE and tokens.get("input_tokens") is not None:
+            whole = (tokens["input_tokens"] or 0.0) + (tokens.get("cached_tokens") or 0.0)
+            output = tokens.get("output_tokens")
+            return Usage(
+                input_tokens=round(whole),
+                output_tokens=None if output is None else max(1, round(output)),
+                counted_by=CountedBy.ESTIMATE,
+            )
+    return None
+
+
+def _gap(
+    model: str, plan: ExperimentPlan, ship: ArmResult | None, book: PriceBook, counted: Usage, calls: int
+) -> FrontierGap:
+    command = shlex.join(["harness", "bakeoff", *_rows(plan), "--model", model])
+    try:
+        price = book.price(model)
+    except UnknownPrice as error:
+        unknown = Money(
+            usd=None, basis=PriceBasis.ESTIMATE, source=str(error).splitlines()[0], reason="no price"
+        )
+        return FrontierGap(
+            model=model,
+            usd_per_1k=unknown,
+            accuracy_to_win=_to_win(ship, plan.decision),
+            accuracy_same_cost_per_correct=None,
+            settle_usd=None,
+            settle_command=command,
+        )
+    lines = per_thousand(query_cost(counted, price), 1)
+    per_1k = total_usd(lines)
+    source = lines[0].source + "; tokens counted with the local model's tokenizer"
+    return FrontierGap(
+        model=model,
+        usd_per_1k=Money(usd=per_1k, basis=PriceBasis.ESTIMATE, source=source),
+        accuracy_to_win=_to_win(ship, plan.decision),
+        accuracy_same_cost_per_correct=_same_cost(per_1k, ship),
+        settle_usd=None if per_1k is None else per_1k * calls / 1000,
+        settle_command=command,
+    )
+
+
+def _rows(plan: ExperimentPlan) -> list[str]:
+    """The flags that name the same rows, split alike, and the same margin."""
+    data = plan.data
+    words = [*data.flags, "--seed", str(plan.seed)]
+    margin = plan.decision.margin
+    words += [] if margin == DecisionPlan().margin else ["--margin", f"{margin:g}"]
+    words += [] if data.limit_test is None else ["--limit", str(data.limit_test)]
+    return words + ([] if data.limit_train is None else ["--limit-train", str(data.limit_train)])
+
+
+def _to_win(ship: ArmResult | None, decision: DecisionPlan) -> float | None:
+    """Accuracy at which it would beat the shipped arm by more than the margin, or keep the floor."""
+    if ship is None:
+        return decision.quality_floor
+    margin = decision.margin
+    value = ship.quality.accuracy.value
+    return None if value is None or value + margin > 1 else value + margin
+
+
+def _same_cost(per_1k: Decimal | None, ship: ArmResult | None) -> float | None:
+    """Accuracy at which 1,000 correct answers cost the same; None where that lies above 1 or is unknown."""
+    if ship is None:
+        return None
+    own = ship.cost.usd_per_1k_correct.usd
+    if per_1k is None or not own:
+        return None
+    needed = float(per_1k / own)
+    return needed if needed <= 1 else None

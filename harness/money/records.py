@@ -1,0 +1,334 @@
+"""What the measured arms mean in money: a month, the horizon, against today, and until when that holds.
+
+Records only; `harness.money.forecast` makes them from measured costs and what the plan says of the
+business, and every page shows their fields. Dollars throughout; `currency` and `rate` say what a reader
+is shown. Unknown stays None, with a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from harness.core.records import ArmId, CostLine, Option, PriceBasis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """Money with its range and what it rests on.
+
+    Attributes:
+        usd: the likely figure; None where a part of it is unknown, and then `reason` says which.
+        low_usd, high_usd: the range of what is assumed in it; None without one.
+        busy: why seconds in it were timed on a machine too busy to be believed; '' where they were not.
+    """
+
+    usd: Decimal | None
+    low_usd: Decimal | None = None
+    high_usd: Decimal | None = None
+    basis: PriceBasis
+    reason: str = ""
+    busy: str = ""
+
+
+CostGroup = Literal["calls and machines", "retrieval", "changes", "people", "wrong answers"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthPart:
+    """One slice of a stacked monthly cost."""
+
+    group: CostGroup
+    amount: Amount
+    lines: tuple[CostLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumePoint:
+    """Monthly cost of an arm and of its rival at one volume; None where unknown."""
+
+    queries_per_month: int
+    usd: Decimal | None
+    rival_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEvenCurve:
+    """From which volume on an arm is the cheaper one than its rival.
+
+    Attributes:
+        rival: 'incumbent', or the name of an arm or of a hosted model at list price.
+        outcome: 'at', 'beyond one machine', 'always', 'never' or 'unknown' (`advisor.money.break_even`), or
+            'up to': cheaper below the volume and dearer above it.
+        queries_per_month: the volume; None unless there is one.
+        low, high: of the volume; None without an interval.
+        reason: one sentence.
+        points: the curve, rising volumes; empty where a cost is unknown.
+    """
+
+    rival: str
+    outcome: str
+    queries_per_month: int | None
+    low: float | None
+    high: float | None
+    reason: str
+    points: tuple[VolumePoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What an arm takes that runs on machines of one's own, reckoned in both ways.
+
+    Attributes:
+        charged: which of the two stands in the arm's month.
+        busy_usd: a month of the seconds its queries keep a machine busy, at the plan's utilisation: the
+            machine is shared with other work.
+        whole_usd: a month of machines that run day and night for it alone, as many as the peak takes.
+        machines: how many those are; None without a measured rate.
+        utilisation: share of their paid time spent on queries.
+        sentence: which is charged, and why.
+    """
+
+    charged: Literal["busy seconds", "whole machines"]
+    busy_usd: Decimal | None
+    whole_usd: Decimal | None
+    machines: int | None
+    utilisation: float | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmOutlook:
+    """One arm over the horizon.
+
+    Attributes:
+        month: what a mean month consists of, in the order in which it is stacked.
+        month_usd: their sum, wrong answers included only where their price was given.
+        once_usd: building it: engineering days, labels, training, first index, evaluation.
+        horizon_usd: once and all months.
+        usd_per_1k, usd_per_1k_correct: the horizon by queries, and by right answers.
+        saving_usd_per_month: against the incumbent; negative when it costs more; None without one.
+        payback_months: until `once_usd` is earned back; None when never or unknown (`payback` says).
+        payback: one sentence.
+        break_even: against the incumbent and against rivals that are paid by the query.
+        once: the lines of `once_usd`.
+        saving_usd_horizon: against the incumbent over the horizon, building included.
+        serving: where it runs on machines of one's own.
+        barred: a veto stands against it, so it may not be shipped whatever it costs.
+    """
+
+    arm: ArmId
+    month: tuple[MonthPart, ...]
+    month_usd: Amount
+    once_usd: Amount
+    horizon_usd: Amount
+    usd_per_1k: Amount
+    usd_per_1k_correct: Amount
+    saving_usd_per_month: Amount
+    payback_months: float | None
+    payback: str
+    break_even: tuple[BreakEvenCurve, ...] = ()
+    once: tuple[CostLine, ...] = ()
+    saving_usd_horizon: Amount | None = None
+    serving: Serving | None = None
+    barred: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incumbent:
+    """What is done today, as the use case states it; never measured here unless it ran as an arm.
+
+    `month_usd` holds wrong answers where their price and the accuracy are stated.
+    """
+
+    kind: str
+    usd_per_item: Decimal | None
+    accuracy: float | None
+    p95_ms: float | None
+    month_usd: Amount
+    horizon_usd: Amount | None = None
+    usd_per_1k_correct: Amount | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Low, likely and high of a figure; three times the same where it is known."""
+
+    low: Decimal
+    likely: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """A range that stands in for what the use case does not state, or that no use case is asked for."""
+
+    field: str
+    range: Spread
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleTime:
+    """An engineer's days to build an option and hours a month to run it."""
+
+    option: Option
+    build_days: Spread
+    run_hours_per_month: Spread
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Business:
+    """The numbers of the use case that the outlook was computed for.
+
+    Attributes:
+        assumed: names of the fields below that the use case did not state and a range stood in for.
+        ranges: those ranges with their sources, and further ones that no use case is asked for
+            ('rows_per_label_change', 'index_usd_per_month', 'failed_share').
+        people: by option; an option that is not in it has unknown hours.
+        day_shape: how queries spread over a day: 'flat', 'office' or 'peaks'.
+    """
+
+    queries_per_month: int
+    horizon_months: float
+    day_rate_usd: Decimal | None
+    wrong_answer_usd: Decimal | None
+    example_usd: Decimal | None
+    knowledge_changes_per_month: float | None
+    label_changes_per_month: float | None
+    machine_hour_usd: Decimal | None
+    utilisation: float
+    currency: str = "USD"
+    rate: Decimal | None = None
+    rate_source: str = ""
+    assumed: tuple[str, ...] = ()
+    ranges: tuple[Assumed, ...] = ()
+    people: tuple[PeopleTime, ...] = ()
+    day_shape: str = "office"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineHour:
+    """What an hour of the machine costs; the range is that of public prices where it is illustrative."""
+
+    usd: Decimal | None
+    low_usd: Decimal | None = None
+    high_usd: Decimal | None = None
+    basis: PriceBasis
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedPrice:
+    """A hosted model's price for 1,000 queries like those of the run, now and as announced.
+
+    Attributes:
+        arm: where the model was run; None for one that was not.
+        next_on, next_usd_per_1k: the next announced price, None where none is known.
+        retires_on, retires_source: when the provider is known to switch it off.
+    """
+
+    model: str
+    arm: ArmId | None
+    usd_per_1k: Amount
+    source: str
+    next_on: date | None = None
+    next_usd_per_1k: Decimal | None = None
+    retires_on: date | None = None
+    retires_source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmGrounds:
+    """What is known of an arm's seconds beside its ledger; None where not measured.
+
+    Attributes:
+        busy_s_per_query: how long a query keeps a machine of one's own busy, searching included.
+        search_s_per_query: embedding the query and searching.
+        refit_s: fitting it again after a change; 0 where nothing is fitted.
+        batched_qps: queries a second of a batched pass; None where it answered one by one.
+    """
+
+    arm: ArmId
+    busy_s_per_query: float | None = None
+    search_s_per_query: float | None = None
+    refit_s: float | None = None
+    batched_qps: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What an outlook rests on beside arms and business, kept so that it can be reckoned again.
+
+    Attributes:
+        utilisation: the one that the arms' machine time was reckoned with.
+        acceptable: the arms that may be shipped and are not worse than the best by the margin.
+    """
+
+    machine: MachineHour
+    utilisation: float
+    arms: tuple[ArmGrounds, ...]
+    hosted: tuple[HostedPrice, ...]
+    acceptable: tuple[ArmId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Something that ends the verdict's validity.
+
+    Attributes:
+        what: 'price change', 'model retirement', 'change rate' or 'volume'.
+        on: the day, where it is a day.
+        at: the changes or the queries a month, where it is a rate or a volume.
+        sentence: what happens, and to what it would change the answer.
+        source: where it is known from.
+    """
+
+    what: Literal["price change", "model retirement", "change rate", "volume"]
+    on: date | None
+    sentence: str
+    source: str
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedOutlook:
+    """A hosted model that was not run, at its list price for this volume."""
+
+    model: str
+    month_usd: Amount
+    usd_per_1k: Amount
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """The money of a run.
+
+    Attributes:
+        arms: every arm but the floor, in the run's order, those with a veto marked; `hosted` the same
+            for hosted models that were not run, at list prices (never measured, no accuracy).
+        valid_until: the first day on which something known changes; None when nothing is known to.
+        limits: what ends the verdict's validity, days first.
+        decider: who decides the next step, in a word ('budget holder', ...), and `next_step`, its command
+            or action with `next_step_usd`.
+        unknown: what is missing, one sentence each, and the plan key that would supply it.
+        grounds: what it rests on; `harness.money.what_if` reckons again with it.
+    """
+
+    business: Business
+    incumbent: Incumbent | None
+    arms: tuple[ArmOutlook, ...]
+    hosted: tuple[HostedOutlook, ...] = ()
+    valid_until: date | None = None
+    limits: tuple[Limit, ...] = ()
+    next_step: str = ""
+    next_step_usd: Amount | None = None
+    decider: str = ""
+    biggest_risk: str = ""
+    unknown: tuple[str, ...] = ()
+    grounds: Grounds | None = None

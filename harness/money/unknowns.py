@@ -1,0 +1,96 @@
+"""Why a cost is not known, and which key of the plan would supply it: never a bare 'unknown'."""
+
+from __future__ import annotations
+
+from harness.bakeoff.results import ArmResult
+from harness.core.records import CostLine
+from harness.money.arm_lines import CHANGE_LINES, PEOPLE_LINE, WRONG_LINE
+from harness.money.inputs import Given
+from harness.money.scene import Scene
+
+_BUILDING = "building"
+_CHANGES = {
+    "label_changes_per_month": "how often labels change",
+    "knowledge_changes_per_month": "how often knowledge changes",
+    "rows_per_label_change": "how many rows a changed label takes",
+    "failed_share": "the share of trainings that fail",
+    "example_usd": "what one more example costs",
+}
+_ASKED = {
+    "day_rate_usd": "An engineer's day rate is not stated, so people's time is unknown",
+    "example_usd": "What one more labelled example costs is not stated",
+    "label_changes_per_month": "How often labels change is not stated, so the cost of changes is unknown",
+    "knowledge_changes_per_month": "How often knowledge changes is not stated",
+}
+_NOTHING_SAID = (
+    "The plan has no business part: people's time, changes, what is done today and with them a month's total "
+    "and payback are not known. `harness plan` writes that part from a use case."
+)
+
+
+def why(line: CostLine, arm: ArmResult, given: Given) -> str:
+    """Why an amount of an arm's ledger is not known, as a clause without a full stop."""
+    if line.name in (PEOPLE_LINE, _BUILDING):
+        if given.people(arm.arm.option, "likely", "build_days") is None:
+            return f"people's time for {arm.arm.option.value} is not stated: business.people"
+        return "an engineer's day rate is not stated: business.day_rate_usd"
+    if line.name in CHANGE_LINES:
+        open_fields = [f for f in _CHANGES if given.figure(f, "likely") is None and _bears_on(f, line.name)]
+        if open_fields:
+            return f"{_CHANGES[open_fields[0]]} is not stated: business.{open_fields[0]}"
+        return "how long fitting takes was not measured"
+    if line.name == WRONG_LINE:
+        return "the accuracy was not measured"
+    if line.unit == "hours":
+        return (
+            "how long a query takes was not measured"
+            if line.quantity is None
+            else "a machine hour has no price"
+        )
+    if line.name == "index hosting":
+        return "what hosting the index costs is not stated: business.assumed index_usd_per_month"
+    return (
+        f"{line.name}: {line.source}" if line.quantity is None else f"no price for {line.name}: {line.source}"
+    )
+
+
+def _bears_on(field: str, name: str) -> bool:
+    """Whether a line hangs on a figure."""
+    rows = {"label_changes_per_month", "rows_per_label_change", "example_usd"}
+    machine = {"label_changes_per_month", "knowledge_changes_per_month", "failed_share"}
+    return field in (rows if name == "new rows" else machine)
+
+
+def missing(scene: Scene) -> tuple[str, ...]:
+    """What nobody stated or assumed, one sentence each, with the plan's key that would supply it."""
+    given = scene.given
+    if scene.today is None and not given.business.people and not given.business.ranges:
+        return (_NOTHING_SAID,)
+    found = [
+        f"{said}: business.{field}."
+        for field, said in _ASKED.items()
+        if given.figure(field, "likely") is None
+    ]
+    if "horizon_months" in given.business.assumed and all(
+        r.field != "horizon_months" for r in given.business.ranges
+    ):
+        months = f"{given.business.horizon_months:g}"
+        found.append(f"Over how many months it must pay is taken as {months}: business.horizon_months.")
+    if given.business.wrong_answer_usd is None:
+        found.append(
+            "A wrong answer has no price, so wrong answers are counted and not paid: cost.wrong_answer_usd."
+        )
+    if scene.today is None:
+        found.append(
+            "What is done today is not stated, so nothing is saved or paid back: business.incumbent."
+        )
+    elif scene.today.usd_per_item is None:
+        found.append("What an item costs today is not stated: business.incumbent.usd_per_item.")
+    elif scene.today.accuracy is None and scene.priced:
+        found.append("How accurate today's way is, is not stated: business.incumbent.accuracy.")
+    known = {entry.option for entry in given.business.people}
+    open_options = dict.fromkeys(a.arm.option.value for a in scene.may_ship if a.arm.option not in known)
+    if open_options:
+        names = ", ".join(open_options)
+        found.append(f"People's time is not stated for {names}: business.people.")
+    return tuple(found)

@@ -1,1 +1,0 @@
-"""Composition roots: the only modules that put several stages together."""

@@ -1,0 +1,201 @@
+"""Harm checks of a run: what its journal says of them, and those that are asked for afterwards.
+
+Inputs out of scope are asked of every arm that learns from labelled rows. A label is left out by training the
+tuned arm once more, without that label's rows:
+
+    runs/<run>/harm/without-<label>/   journal.sqlite and artefacts/ of that training
+    runs/<run>/unseen_labels.json      what it answered to the test rows of that label
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from harness.arms.base import Arm
+from harness.bakeoff.arm_factory import Workshop, lanes_of
+from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.journal import Lane
+from harness.bakeoff.plan import ArmPlan
+from harness.bakeoff.quality import fit_dev_temperature
+from harness.bakeoff.results import RunResults
+from harness.bakeoff.run import (
+    Kitchen,
+    answer,
+    answer_out_of_scope,
+    is_first,
+    same_arm,
+    same_rows,
+    settle_on_dev,
+)
+from harness.bakeoff.run_folder import Manifest, RunFolder, make_folder
+from harness.bakeoff.scored import score
+from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.core.names import file_name
+from harness.core.records import Evalset, Item, Option
+from harness.recommendation.closing import conclude_again, reopened
+from harness.recommendation.conclude import conclude_and_store
+from harness.robustness.checks import rejecting_threshold, unseen_label
+from harness.robustness.records import HARM_CHECKED, UnseenLabel, UnseenLabels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmWish:
+    """What is to be looked at.
+
+    Attributes:
+        out_of_scope: inputs that belong to no label; empty takes those the run has.
+        unseen: labels to be left out of one more training each.
+    """
+
+    out_of_scope: tuple[Item, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def check_harm(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
+    """Ask what a finished run was not asked about harm, and conclude it again.
+
+    The threshold comes from dev as always; no choice of the run is changed by what is found.
+
+    Raises:
+        IncompleteRun: if the run is not finished.
+        UsageError: if there is nothing to look at, or no such label.
+        DataError: if the rows are not those of the run any more.
+    """
+    with folder.writing():
+        return _check(folder, wish, context)
+
+
+def _check(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
+    plan, results = folder.plan(), folder.results()
+    context.progress.stage("loading the rows", None)
+    evalset = load_rows(plan, context, folder)
+    same_rows(folder, evalset)
+    _check_wish(folder, wish, evalset)
+    asked = wish.out_of_scope or folder.out_of_scope()
+    with reopened(folder) as closed:
+        _ask_out_of_scope(folder, evalset, asked, context)
+        folder.write_out_of_scope(asked)
+        for label in wish.unseen:
+            _leave_out(folder, evalset, label, context)
+        return _conclude_again(folder, results, closed, context)
+
+
+def _check_wish(folder: RunFolder, wish: HarmWish, evalset: Evalset) -> None:
+    unknown = [label for label in wish.unseen if label not in evalset.label_names]
+    if unknown:
+        raise UsageError(
+            "There is no such label to leave out.",
+            got=", ".join(unknown),
+            allowed=", ".join(evalset.label_names),
+        )
+    if wish.unseen and not _tuned(folder):
+        raise UsageError(
+            "A label can only be left out of a tuned arm, and this run has none.",
+            got=", ".join(str(arm.id) for arm in folder.plan().arms),
+        )
+    if not wish.unseen and not wish.out_of_scope and not folder.out_of_scope():
+        raise UsageError(
+            "There is nothing to look at: the evalset names no inputs out of scope.",
+            run=folder.command("harm", "--out-of-scope", "out-of-scope.csv", "--text", "text"),
+        )
+
+
+def _tuned(folder: RunFolder) -> list[ArmPlan]:
+    return [arm for arm in folder.plan().arms if arm.option in (Option.TUNE, Option.TUNE_RETRIEVE)]
+
+
+def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ...], context: Context) -> None:
+    """Open every arm once more, as it settled, and ask it."""
+    plan = folder.plan()
+    if not asked:
+        return
+    workshop = Workshop(plan, evalset, folder, context)
+    try:
+        with folder.journal() as journal:
+            kitchen = Kitchen(
+                plan=plan,
+                evalset=evalset,
+                out_of_scope=asked,
+                workshop=workshop,
+                journal=journal,
+                context=context,
+            )
+            for arm_plan, seed in lanes_of(plan):
+                if arm_plan.option in HARM_CHECKED and is_first(plan, seed):
+                    arm = workshop.build(arm_plan, seed)
+                    try:
+                        same_arm(arm, seed, evalset, journal, folder)
+                        config = settle_on_dev(arm, seed, evalset, journal, context)
+                        answer_out_of_scope(kitchen, arm, seed, config)
+                    finally:
+                        arm.close()
+    finally:
+        workshop.close()
+
+
+def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:
+    """Train every tuned arm without a label and ask it that label's test rows."""
+    plan = folder.plan()
+    rows = tuple(item for item in evalset.test if item.label == label)
+    if not rows:
+        raise UsageError("No test row of this run has the label that is to be left out.", got=label)
+    without = dataclasses.replace(
+        evalset,
+        labels=tuple(known for known in evalset.labels if known.name != label),
+        train=tuple(item for item in evalset.train if item.label != label),
+        dev=tuple(item for item in evalset.dev if item.label != label),
+        test=rows,
+    )
+    home = RunFolder(root=folder.root / "harm" / f"without-{file_name(label)}")
+    make_folder(home.artefacts)
+    workshop = Workshop(plan, without, home, context)
+    try:
+        for arm_plan in _tuned(folder):
+            arm = workshop.build(arm_plan, plan.training_seeds[0])
+            try:
+                found = _unseen(arm, plan.training_seeds[0], without, label, home, context)
+            finally:
+                arm.close()
+            _keep(folder, str(arm_plan.id), found)
+    finally:
+        workshop.close()
+
+
+def _unseen(
+    arm: Arm, seed: int, without: Evalset, label: str, home: RunFolder, context: Context
+) -> UnseenLabel:
+    """Train, calibrate and set the threshold without the label; then ask for its rows."""
+    with home.journal() as journal:
+        config = settle_on_dev(arm, seed, without, journal, context)
+        lanes = [Lane(arm=arm.id, seed=seed, split=split, config=config) for split in ("dev", "test")]
+        answer(arm, journal, lanes[1], without.test, context)
+        dev, asked = (
+            score(items, journal.outcomes(lane, items), without.label_names)
+            for lane, items in zip(lanes, (without.dev, without.test), strict=True)
+        )
+    temperature = fit_dev_temperature(dev)
+    threshold = rejecting_threshold(dev, temperature)
+    return unseen_label(label, asked, without.label_names, temperature, threshold)
+
+
+def _keep(folder: RunFolder, arm: str, found: UnseenLabel) -> None:
+    """Store what was found in the place of an earlier finding on the same label."""
+    stored = {one.arm: one.labels for one in folder.unseen()}
+    others = [one for one in stored.get(arm, ()) if one.label != found.label]
+    stored[arm] = tuple(sorted([*others, found], key=lambda one: one.label))
+    folder.write_unseen([UnseenLabels(arm=name, labels=labels) for name, labels in sorted(stored.items())])
+
+
+def _conclude_again(
+    folder: RunFolder, before: RunResults, closed: Manifest | None, context: Context
+) -> RunResults:
+    """The same looks: no option chooses anything by what was found."""
+    results = (
+        conclude_and_store(folder, before.looks, context)
+        if closed is None
+        else conclude_again(folder, before.looks, closed, context)
+    )
+    context.progress.close()
+    return results

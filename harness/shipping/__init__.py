@@ -1,0 +1,1 @@
+"""What is recommended, shipped: export, registry, parity, import, serving."""

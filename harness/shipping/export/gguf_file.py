@@ -1,0 +1,294 @@
+"""A merged model of the Llama family as a GGUF file for llama.cpp and Ollama: F32, F16 or Q8_0.
+
+Written with the `gguf` package, tensor by tensor, so that memory holds one at a time. What has to be right:
+
+- queries and keys: transformers turns pairs (i, i + d/2) of a head by the position, llama.cpp pairs
+  (2i, 2i + 1), so the rows of these two matrices change places;
+- norms stay F32; Q8_0 needs rows of a multiple of 32 values, other tensors stay F16;
+- Llama 3's scaled rotation goes in as factors a frequency (`rope_freqs`);
+- the tokenizer and its splitting: `gguf_words`.
+
+A test compares log-probabilities of llama.cpp on the file with those of transformers on the folder. Other
+architectures (biases, other rotations, experts) are refused: they would be written wrongly without a sound.
+K-quants are made by llama.cpp's own `llama-quantize`, see `quantise`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from advisor.reading import read_json
+from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
+from harness.shipping.export.gguf_words import Words, read_words
+
+OwnKind = Literal["f32", "f16", "q8_0"]
+K_QUANTS = ("q2_k", "q3_k_m", "q4_0", "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k")
+KINDS = (*get_args(OwnKind), *K_QUANTS)
+_FILE_TYPE = {"f32": 0, "f16": 1, "q8_0": 7}  # llama.cpp's names for the whole file
+_LAYER = {
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+Stored = dict[str, tuple[Path, tuple[int, ...]]]  # tensor name -> its file and shape
+_WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Titles:
+    """What the file says of itself.
+
+    Attributes:
+        name: of the tuned model; base: of the one it was tuned from; licence: of the base.
+    """
+
+    name: str
+    base: str
+    licence: str
+
+
+def write_gguf(folder: Path, out: Path, kind: OwnKind, titles: Titles) -> None:
+    """Write the model in `folder` as the file `out`, whole or not at all.
+
+    Raises:
+        MissingExtra: without torch, safetensors or gguf.
+        ModelUnavailable: if the model is of another architecture or its tokenizer is not known.
+        StoreError: if the file cannot be written.
+    """
+    try:
+        import gguf
+    except ImportError as error:
+        raise MissingExtra.of("gguf", "local") from error
+    config = _config(folder)
+    words = read_words(folder, int(config["vocab_size"]))
+    temporary = out.with_name(f".{out.name}.tmp")
+    writer = gguf.GGUFWriter(temporary, "llama")
+    try:
+        _describe(writer, config, kind, titles)
+        _write_words(writer, words)
+        stored = _stored(folder)
+        plan = list(_planned(stored, config, kind))
+        for name, shape, quant in plan:
+            _announce(writer, name, shape, quant)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for name, _, quant in plan:
+            writer.write_tensor_data(_encoded(_tensor(stored, name, config), quant))
+        writer.close()
+        temporary.replace(out)
+    except OSError as error:
+        raise StoreError(f"{out} cannot be written: {error.strerror or error}.") from error
+    finally:
+        writer.close()
+        temporary.unlink(missing_ok=True)
+
+
+def quantise(source: Path, out: Path, kind: str) -> None:
+    """Make a K-quant of a GGUF file with llama.cpp's `llama-quantize`.
+
+    Raises:
+        UsageError: if there is no such kind.
+        MissingExtra: if `llama-quantize` is not on the PATH.
+        StoreError: if it fails.
+    """
+    if kind not in K_QUANTS:
+        raise UsageError("There is no such GGUF kind.", got=kind, allowed=", ".join(KINDS))
+    tool = shutil.which("llama-quantize")
+    if tool is None:
+        raise MissingExtra(
+            f"{kind} is made by llama.cpp's program llama-quantize, which is not on the PATH.",
+            allowed=f"{', '.join(get_args(OwnKind))} without it",
+            run="build or install llama.cpp, then again; on macOS: brew install llama.cpp",
+        )
+    done = subprocess.run(
+        [tool, str(source), str(out), kind.upper()], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0 or not out.is_file():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
+        raise StoreError("llama-quantize failed.", got=last)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = read_json(folder / "config.json")
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"{folder} has no readable config.json.", got=str(error)[:200]) from error
+    architecture = (config.get("architectures") or ["unknown"])[0]
+    biased = config.get("attention_bias") or config.get("mlp_bias")
+    rotation = _rotation(config).get("rope_type", "default")
+    plain = architecture == "LlamaForCausalLM" and not biased and config.get("hidden_act", "silu") == "silu"
+    if not plain or rotation not in ("default", "llama3"):
+        raise ModelUnavailable(
+            "This model cannot be written as GGUF here.",
+            got=f"{architecture}, rotation {rotation}{', with biases' if biased else ''}",
+            allowed="LlamaForCausalLM without biases (SmolLM2, Llama 3, and models built like them)",
+            run="the export with --format merged, then llama.cpp's convert_hf_to_gguf.py on that folder",
+        )
+    return config
+
+
+def _rotation(config: dict[str, Any]) -> dict[str, Any]:
+    found = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    return {"rope_theta": config.get("rope_theta", 10000.0), **found}
+
+
+def _head_dim(config: dict[str, Any]) -> int:
+    return int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
+
+
+def _kv_heads(config: dict[str, Any]) -> int:
+    return int(config.get("num_key_value_heads") or config["num_attention_heads"])
+
+
+def _describe(writer: Any, config: dict[str, Any], kind: OwnKind, titles: Titles) -> None:
+    writer.add_type("model")
+    writer.add_name(titles.name)
+    writer.add_base_model_count(1)
+    writer.add_base_model_name(0, titles.base)
+    if titles.licence:
+        writer.add_license(titles.licence)
+    writer.add_file_type(_FILE_TYPE[kind])
+    if kind == "q8_0":
+        writer.add_quantization_version(2)
+    writer.add_vocab_size(int(config["vocab_size"]))
+    writer.add_context_length(int(config["max_position_embeddings"]))
+    writer.add_embedding_length(int(config["hidden_size"]))
+    writer.add_block_count(int(config["num_hidden_layers"]))
+    writer.add_feed_forward_length(int(config["intermediate_size"]))
+    writer.add_head_count(int(config["num_attention_heads"]))
+    writer.add_head_count_kv(_kv_heads(config))
+    writer.add_key_length(_head_dim(config))
+    writer.add_value_length(_head_dim(config))
+    writer.add_rope_dimension_count(_head_dim(config))
+    writer.add_rope_freq_base(float(_rotation(config)["rope_theta"]))
+    writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
+
+
+def _write_words(writer: Any, words: Words) -> None:
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(words.splitting)
+    writer.add_token_list(words.tokens)
+    writer.add_token_types(words.types)
+    writer.add_token_merges(words.merges)
+    roles = {
+        "bos": writer.add_bos_token_id,
+        "eos": writer.add_eos_token_id,
+        "unk": writer.add_unk_token_id,
+        "pad": writer.add_pad_token_id,
+    }
+    for role, number in words.special.items():
+        roles[role](number)
+    writer.add_add_bos_token(words.add_bos)
+    writer.add_add_space_prefix(False)
+    if words.chat_template:
+        writer.add_chat_template(words.chat_template)
+
+
+def _planned(
+    stored: Stored, config: dict[str, Any], kind: OwnKind
+) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    """(tensor name in the folder, shape, kind it is stored in), the scaled rotation last."""
+    for name, (_, shape) in sorted(stored.items()):
+        if name == "lm_head.weight" and config.get("tie_word_embeddings"):
+            continue
+        _gguf_name(name)
+        flat = len(shape) == 1
+        yield name, shape, "f32" if flat else "f16" if kind == "q8_0" and shape[-1] % 32 else kind
+    if _rotation(config).get("rope_type") == "llama3":
+        yield "rope_freqs", (_head_dim(config) // 2,), "f32"
+
+
+def _stored(folder: Path) -> Stored:
+    """Every tensor of the folder: its file and shape."""
+    try:
+        from safetensors import safe_open
+    except ImportError as error:
+        raise MissingExtra.of("safetensors", "local") from error
+    found = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - the file is no mapping
+                found[name] = (path, tuple(file.get_slice(name).get_shape()))
+    return found
+
+
+def _gguf_name(name: str) -> str:
+    stem = name.removesuffix(".weight")
+    if name == "rope_freqs":
+        return "rope_freqs.weight"
+    if stem in _WHOLE and stem != name:
+        return f"{_WHOLE[stem]}.weight"
+    parts = stem.split(".", 3)
+    if len(parts) == 4 and parts[:2] == ["model", "layers"] and parts[3] in _LAYER and stem != name:
+        return f"blk.{parts[2]}.{_LAYER[parts[3]]}.weight"
+    raise ModelUnavailable(
+        "A tensor of this model has no place in a GGUF file of the Llama family.", got=name
+    )
+
+
+def _announce(writer: Any, name: str, shape: tuple[int, ...], quant: str) -> None:
+    import gguf
+    import numpy as np
+
+    if quant == "q8_0":
+        kind = gguf.GGMLQuantizationType.Q8_0
+        size = gguf.quant_shape_to_byte_shape(shape, kind)
+        writer.add_tensor_info(_gguf_name(name), size, np.dtype(np.uint8), int(np.prod(size)), raw_dtype=kind)
+        return
+    dtype = np.dtype(np.float32 if quant == "f32" else np.float16)
+    writer.add_tensor_info(_gguf_name(name), shape, dtype, int(np.prod(shape)) * dtype.itemsize)
+
+
+def _encoded(values: Any, quant: str) -> Any:
+    import gguf
+    import numpy as np
+
+    if quant == "q8_0":
+        return gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
+    return values.astype(np.float32 if quant == "f32" else np.float16)
+
+
+def _tensor(stored: Stored, name: str, config: dict[str, Any]) -> Any:
+    """One tensor as fp32, its rows in llama.cpp's order."""
+    import torch
+    from safetensors import safe_open
+
+    if name == "rope_freqs":
+        return rotation_factors(config)
+    with safe_open(stored[name][0], framework="pt") as file:
+        values = file.get_tensor(name).to(torch.float32).numpy()
+    if name.endswith("q_proj.weight"):
+        return paired(values, int(config["num_attention_heads"]))
+    if name.endswith("k_proj.weight"):
+        return paired(values, _kv_heads(config))
+    return values
+
+
+def paired(weight: Any, heads: int) -> Any:
+    """Rows of each head moved from (i, i + d/2) to (2i, 2i + 1)."""
+    half = weight.shape[0] // heads // 2
+    return weight.reshape(heads, 2, half, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
+
+
+def rotation_factors(config: dict[str, Any]) -> Any:
+    """By how much Llama 3 slows each frequency: transformers' plain frequencies over its scaled ones."""
+    import numpy as np
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](LlamaConfig.from_dict(config), "cpu")
+    dim = _head_dim(config)
+    plain = 1.0 / float(_rotation(config)["rope_theta"]) ** (np.arange(0, dim, 2, dtype=np.float64) / dim)
+    return (plain / scaled.double().numpy()).astype(np.float32)

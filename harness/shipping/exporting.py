@@ -1,0 +1,200 @@
+"""`harness export`: a tuned model as a folder that others serve, and whether it still answers the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from harness.core.context import Context
+from harness.core.errors import MissingExtra, StoreError, UsageError
+from harness.core.names import check_name
+from harness.core.serial import decode, encode
+from harness.shipping.export.chat_turns import Turns, take_apart
+from harness.shipping.export.gguf_file import KINDS, Titles, quantise, write_gguf
+from harness.shipping.export.launch_files import Launch, adapter_files, gguf_files, merged_files
+from harness.shipping.export.merge import copy_tokenizer, load_tokenizer, merge_into
+from harness.shipping.registry.card import model_card
+from harness.shipping.tuned import Tuned
+from harness.training.tuned_model import Export, Format
+
+RECORD = "harness.json"
+CHECKS = "parity.json"
+_PRECISIONS: dict[Format, tuple[str, ...]] = {
+    "adapter": ("",),
+    "merged": ("bf16", "fp32"),
+    "gguf": ("q8_0", "f16", "f32", *[kind for kind in KINDS if kind not in ("f32", "f16", "q8_0")]),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportWish:
+    """What is to be written.
+
+    Attributes:
+        precision: of merged weights or of the GGUF file; '' for the format's own choice.
+        out: the folder; it must not exist or be empty unless `force`.
+        name: under which it is served; '' for one made from arm and model.
+    """
+
+    format: Format
+    out: Path
+    precision: str = ""
+    name: str = ""
+    force: bool = False
+
+
+def export_tuned(tuned: Tuned, wish: ExportWish, context: Context) -> Export:
+    """Write the export, whole or not at all.
+
+    Raises:
+        UsageError: if the folder is not empty or the precision is not the format's.
+        MissingExtra: if a program or package for the format is missing.
+        ModelUnavailable: if the model cannot be written in this format.
+    """
+    precision = _precision(wish)
+    if wish.name:
+        check_name(wish.name, "a served model")
+    name = wish.name or tuned.served_as
+    if wish.out.exists() and any(wish.out.iterdir()) and not wish.force:
+        raise UsageError(f"{wish.out} is not empty.", run="another -o DIR, or --force to replace it")
+    with _scratch(wish.out) as folder:
+        context.progress.stage(f"writing {wish.format} {precision}".rstrip(), None)
+        launch = Launch(name=name, artefact=tuned.artefact, task=tuned.task, turns=_turns(tuned))
+        match wish.format:
+            case "adapter":
+                precision = tuned.artefact.recipe.method.partition("-")[2]
+                shutil.copytree(tuned.adapter, folder, dirs_exist_ok=True)
+                copy_tokenizer(tuned.base, folder)
+                texts = adapter_files(launch)
+            case "merged":
+                merge_into(tuned.base, tuned.adapter, folder, precision)  # type: ignore[arg-type]
+                texts = merged_files(launch)
+            case "gguf":
+                file = f"{name}-{precision}.gguf"
+                _gguf(tuned, folder / file, precision, name)
+                texts = gguf_files(dataclasses.replace(launch, gguf=file))
+            case _:
+                assert_never(wish.format)
+        texts["README.md"] = model_card(name, tuned.artefact, tuned.origin, tuned.task)
+        return _close(folder, wish, tuned, texts, precision)
+
+
+def read_export(folder: Path) -> Export:
+    """The record of an exported folder, once its files are what was written.
+
+    Raises:
+        UsageError: if it is no exported folder.
+        StoreError: if a file was changed.
+    """
+    try:
+        found = decode(Export, (folder / RECORD).read_bytes())
+    except FileNotFoundError as error:
+        raise UsageError(
+            "This is no folder that `harness export` wrote.", got=str(folder), allowed=f"one with {RECORD}"
+        ) from error
+    for name, expected in found.files.items():
+        if not (folder / name).is_file() or _sha256(folder / name) != expected:
+            raise StoreError("A file of the export is missing or was changed.", got=str(folder / name))
+    return found
+
+
+def export_digest(export: Export) -> str:
+    """Sha256 (hex) over an export's files."""
+    return hashlib.sha256(encode(export.files).encode()).hexdigest()
+
+
+def _precision(wish: ExportWish) -> str:
+    allowed = _PRECISIONS[wish.format]
+    if wish.precision and wish.precision not in allowed:
+        raise UsageError(
+            f"{wish.format} is not written in this precision.",
+            got=wish.precision,
+            allowed=", ".join(allowed) if allowed != ("",) else "none; an adapter keeps its own",
+        )
+    if wish.format == "gguf" and wish.precision not in ("", "q8_0", "f16", "f32") and not _quantiser():
+        raise MissingExtra(
+            f"{wish.precision} is made by llama.cpp's program llama-quantize, which is not on the PATH.",
+            allowed="q8_0, f16 or f32 without it",
+            run="build or install llama.cpp, then again",
+        )
+    return wish.precision or allowed[0]
+
+
+def _quantiser() -> str | None:
+    return shutil.which("llama-quantize")
+
+
+def _turns(tuned: Tuned) -> Turns | None:
+    return take_apart(load_tokenizer(tuned.base))
+
+
+def _gguf(tuned: Tuned, out: Path, precision: str, name: str) -> None:
+    titles = Titles(name=name, base=tuned.artefact.base_model, licence=tuned.origin.licence.lower())
+    with tempfile.TemporaryDirectory(dir=out.parent.parent) as scratch:
+        merged = Path(scratch) / "merged"
+        merge_into(tuned.base, tuned.adapter, merged, "fp32")
+        if precision in ("f32", "f16", "q8_0"):
+            write_gguf(merged, out, precision, titles)  # type: ignore[arg-type]
+            return
+        whole = Path(scratch) / "whole.gguf"
+        write_gguf(merged, whole, "f16", titles)
+        quantise(whole, out, precision)
+
+
+def _close(folder: Path, wish: ExportWish, tuned: Tuned, texts: dict[str, str], precision: str) -> Export:
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        if name.endswith(".sh"):
+            (folder / name).chmod(0o755)
+    export = Export(
+        format=wish.format,
+        precision=precision,
+        artefact=tuned.artefact,
+        origin=tuned.origin,
+        task=tuned.task,
+        served_as=wish.name or tuned.served_as,
+        files={
+            path.relative_to(folder).as_posix(): _sha256(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+    )
+    (folder / RECORD).write_text(encode(export, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(wish.out, ignore_errors=True)
+    wish.out.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(wish.out)
+    return export
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """A folder beside `out`, gone afterwards unless it was renamed."""
+    place = out.absolute().parent
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=place, prefix=f".{out.name}."))
+        folder.chmod(0o755)
+    except OSError as error:
+        raise StoreError(
+            f"{out} cannot be written: {error.strerror}.", allowed="a writable folder"
+        ) from error
+    try:
+        yield folder
+    except OSError as error:
+        raise StoreError(
+            f"{out} cannot be written: {error.strerror}.", allowed="a writable folder with free space"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,172 @@
+"""Whether an exported model, as served, still answers what the adapter answered in its run.
+
+The same dev items are put to the served model over the same `Service` that `harness serve` puts behind its
+HTTP server: the client's turn in, a label out. The reference is the run's journal, in which the adapter
+answered them as it was trained and scored. Nothing is chosen by it; a failed check is kept like any other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness.bakeoff.journal import Lane
+from harness.bakeoff.quality import Measuring
+from harness.bakeoff.run_folder import RunFolder, write_atomically
+from harness.bakeoff.scored import score
+from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.core.records import Failure, FailureKind, Item, Message, Outcome, Prediction, Settled, Timing
+from harness.core.serial import decode, encode
+from harness.shipping.adapters import open_registry
+from harness.shipping.agreement import parity_holds, parity_rule, side_by_side
+from harness.shipping.exporting import CHECKS, export_digest, read_export
+from harness.shipping.registry.history import versions
+from harness.shipping.serve.service import Service
+from harness.shipping.serve.wire import Asked, BadRequest
+from harness.shipping.serving import Engine, ServeWish, open_service
+from harness.tasks.classification import Example, render
+from harness.training.tuned_model import Export, Parity
+
+_ENGINE: dict[str, Engine] = {"adapter": "transformers", "merged": "transformers", "gguf": "llamacpp"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What the two are compared on."""
+
+    items: tuple[Item, ...]
+    reference: dict[str, Outcome]
+    messages: dict[str, tuple[Message, ...]]
+    labels: tuple[str, ...]
+    how: Measuring
+    margin: float
+
+
+def check_export(
+    out: Path, run: RunFolder, count: int, context: Context, registry: str = ""
+) -> tuple[Parity, ...]:
+    """Serve the export in `out`, compare it on `count` dev items of its run, and keep what comes out.
+
+    A GGUF file is checked twice: by whole labels, as `harness serve` answers, and token by token, as
+    llama.cpp's own server and Ollama do.
+
+    Raises:
+        UsageError: if the run has no dev answers of the export's arm.
+    """
+    export = read_export(out)
+    case = _case(run, export, count)
+    ways = (False, True) if export.format == "gguf" else (False,)
+    found = tuple(_check(out, export, case, greedy, context) for greedy in ways)
+    write_atomically(out / CHECKS, encode((*read_checks(out), *found), indent=1) + "\n")
+    shelf = open_registry(registry, context)
+    mine = [v for v in versions(shelf.history()) if v.artefact.digest == export.artefact.digest]
+    for version in mine:
+        for parity in found:
+            shelf.note_check(version, parity)
+    return found
+
+
+def read_checks(out: Path) -> tuple[Parity, ...]:
+    """Every check of an exported folder, oldest first."""
+    try:
+        return decode(tuple[Parity, ...], (out / CHECKS).read_bytes())
+    except FileNotFoundError:
+        return ()
+
+
+def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Context) -> Parity:
+    engine = _ENGINE[export.format]
+    service = open_service(ServeWish(targets=(str(out),), engine=engine, greedy=greedy), context)
+    try:
+        served = _answers(service, export.served_as, case, context)
+    finally:
+        service.close()
+    found = _parity(case, served, export, context.clock())
+    return dataclasses.replace(found, engine=f"{engine}, token by token" if greedy else engine)
+
+
+def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: datetime) -> Parity:
+    reference = score(case.items, case.reference, case.labels)
+    found = side_by_side(reference, score(case.items, served, case.labels), case.how)
+    return Parity(
+        format=export.format,
+        precision=export.precision,
+        engine=_ENGINE[export.format],
+        reference=found.reference,
+        served=found.served,
+        difference=found.difference,
+        agreement=found.agreement,
+        failures=found.failures,
+        passed=parity_holds(found, case.margin),
+        rule=parity_rule(case.margin),
+        checked_at=now,
+        export_digest=export_digest(export),
+    )
+
+
+def _case(run: RunFolder, export: Export, count: int) -> _Case:
+    run.check()
+    plan, rows, facts = run.plan(), run.items(), run.data_facts()
+    with run.journal(read_only=True) as journal:
+        settled = _settled(journal.settled(), export)
+        lane = Lane(arm=settled.arm, seed=settled.seed, split="dev", config=settled.config)
+        reference = journal.outcomes(lane, rows["dev"])
+    there = [item for item in rows["dev"] if item.id in reference]
+    if not there:
+        raise UsageError(
+            f"Run {run.run_id} has no dev answers of {settled.arm} to compare with.",
+            run=run.command("tune --resume"),
+        )
+    picked = there if count >= len(there) else [there[i * len(there) // count] for i in range(count)]
+    train = {item.id: item for item in rows["train"]}
+    messages = {}
+    for item in picked:
+        outcome = reference[item.id]
+        near = outcome.neighbours if isinstance(outcome, Prediction) else ()
+        examples = [Example(text=train[n.item_id].text, label=train[n.item_id].label) for n in reversed(near)]
+        messages[item.id] = render(
+            settled.arm.option, item, labels=facts.labels, examples=examples, limits=plan.prompt.limits
+        )
+    decision = plan.decision
+    return _Case(
+        items=tuple(picked),
+        reference={item.id: reference[item.id] for item in picked},
+        messages=messages,
+        labels=tuple(label.name for label in facts.labels),
+        how=Measuring(draws=decision.bootstrap_draws, precision=decision.route_precision, seed=plan.seed),
+        margin=decision.margin,
+    )
+
+
+def _settled(found: Sequence[Settled], export: Export) -> Settled:
+    for settled in found:
+        artefact = settled.fitted.artefact
+        if artefact is not None and artefact.digest == export.artefact.digest:
+            return settled
+    raise UsageError(
+        "The run has no such tuned model.",
+        got=f"{export.origin.arm}, seed {export.origin.seed}, from run {export.origin.run_id}",
+        allowed="the run the export was made from",
+    )
+
+
+def _answers(service: Service, name: str, case: _Case, context: Context) -> dict[str, Outcome]:
+    context.progress.stage("asking the export as it is served", len(case.items))
+    found: dict[str, Outcome] = {}
+    for item in case.items:
+        asked = Asked(
+            model=name, messages=case.messages[item.id], choices=None, wrapped_in="", top=None, stream=False
+        )
+        try:
+            reply, _ = service.answer(asked)
+            found[item.id] = Prediction(
+                item_id=item.id, text=reply.text, timing=Timing(model_s=reply.model_s), usage=reply.usage
+            )
+        except BadRequest as fault:
+            found[item.id] = Failure(item_id=item.id, kind=FailureKind.BAD_RESPONSE, message=str(fault)[:200])
+        context.progress.advance(1)
+    return found

@@ -1,0 +1,227 @@
+"""`harness serve`: find tuned models, open them in an engine, answer for them under their names."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.bakeoff.run_folder import find_run
+from harness.core.context import Context
+from harness.core.errors import MissingExtra, UsageError
+from harness.models.local.adapter_set import AdapterSet
+from harness.models.local.llama_cpp import LlamaAnswerer
+from harness.models.settings import ModelSettings, Precision
+from harness.shipping.adapters import open_registry
+from harness.shipping.export.launch_files import vllm_words
+from harness.shipping.exporting import RECORD, ExportWish, export_tuned, read_export
+from harness.shipping.registry.history import versions
+from harness.shipping.serve.service import Answerer, Served, Service
+from harness.shipping.tuned import Tuned, base_of, tuned_in_registry, tuned_in_run
+from harness.training.tuned_model import Export
+
+Engine = Literal["transformers", "llamacpp", "vllm"]
+ENGINES: tuple[Engine, ...] = ("transformers", "llamacpp", "vllm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeWish:
+    """What is to be served.
+
+    Attributes:
+        targets: exported folders, adapters of a registry (`NAME[@VERSION|@STAGE]`) or runs.
+        arm, seed: which tuned model of a run.
+        as_sent: ask the models as clients ask, not as they were trained.
+        gguf: precision of the GGUF file that is written where llama.cpp is to serve an adapter.
+        greedy: llama.cpp chooses token by token, as its own server does, not by the whole label.
+    """
+
+    targets: tuple[str, ...]
+    engine: Engine = "transformers"
+    arm: str = ""
+    seed: int | None = None
+    registry: str = ""
+    as_sent: bool = False
+    gguf: str = "q8_0"
+    greedy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A target that was found: a tuned model, or a folder that was exported."""
+
+    name: str
+    tuned: Tuned | None = None
+    folder: Path = Path()
+    export: Export | None = None
+
+
+def find_targets(wish: ServeWish, context: Context) -> list[Found]:
+    """Every target, each under another name.
+
+    Raises:
+        UsageError: if one does not exist or two have the same name.
+    """
+    found = [_found(target, wish, context) for target in wish.targets]
+    names = [one.name for one in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError("Two of the models would be served under one name.", got=", ".join(twice))
+    return found
+
+
+def open_service(wish: ServeWish, context: Context) -> Service:
+    """Load every target into its engine.
+
+    Raises:
+        UsageError, ModelUnavailable, MissingExtra, StoreError: if one cannot be served.
+    """
+    found = find_targets(wish, context)
+    context.progress.stage("loading the models", None)
+    match wish.engine:
+        case "transformers":
+            models = _transformers(found, context)
+        case "llamacpp":
+            models = {one.name: _served(_llama(one, wish, context), one) for one in found}
+        case "vllm":
+            raise UsageError("vLLM serves by itself; see `vllm_command`.")
+    return Service(models, as_sent=wish.as_sent)
+
+
+def vllm_command(wish: ServeWish, context: Context, port: int) -> list[str]:
+    """The words of the command that serves the targets with vLLM: one base, its adapters.
+
+    Raises:
+        UsageError: if they stand on different bases, or are GGUF files.
+    """
+    found = find_targets(wish, context)
+    whole = [one for one in found if one.export is not None and one.export.format == "merged"]
+    if whole and len(found) == 1:
+        return vllm_words(found[0].name, str(whole[0].folder), "", 0, port)
+    tuned = [_as_tuned(one, context) for one in found]
+    if len({one.artefact.base_digest for one in tuned}) > 1:
+        raise UsageError(
+            "vLLM serves one base with its adapters.",
+            got=", ".join(one.artefact.base_model for one in tuned),
+            allowed="adapters of one base, or a single merged export",
+        )
+    rank = max(one.artefact.recipe.rank for one in tuned)
+    words = vllm_words(found[0].name, str(tuned[0].base), str(tuned[0].adapter), rank, port)
+    place = words.index("--lora-modules") + 2
+    more = [f"{one.name}={other.adapter}" for one, other in zip(found[1:], tuned[1:], strict=True)]
+    return [*words[:place], *more, *words[place:]]
+
+
+def become_vllm(words: Sequence[str]) -> None:
+    """Replace this process by vLLM.
+
+    Raises:
+        MissingExtra: if vLLM is not installed here; with the command for where it is.
+    """
+    program = shutil.which("vllm")
+    if program is None:
+        raise MissingExtra(
+            "vLLM is not installed here; it wants an environment of its own and a GPU.",
+            got=shlex.join(words),
+            allowed="the engines transformers and llamacpp on this machine",
+            run="pip install vllm, in its own environment, then the command above",
+        )
+    os.execv(program, list(words))
+
+
+def _found(target: str, wish: ServeWish, context: Context) -> Found:
+    folder = Path(target)
+    if (folder / RECORD).is_file():
+        export = read_export(folder)
+        return Found(name=export.served_as, folder=folder.absolute(), export=export)
+    tuned = find_tuned(target, wish, context)
+    return Found(name=tuned.served_as, tuned=tuned)
+
+
+def find_tuned(target: str, wish: ServeWish, context: Context) -> Tuned:
+    """The tuned model a name means: an adapter of the registry, or else a run's.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    registry = open_registry(wish.registry, context)
+    if versions(registry.history(), target.partition("@")[0]):
+        return tuned_in_registry(registry, target, context)
+    return tuned_in_run(find_run(context.runs, target), wish.arm, wish.seed, context)
+
+
+def _transformers(found: Sequence[Found], context: Context) -> dict[str, Served]:
+    from harness.models.local.transformers_chat import TransformersChat
+
+    settings = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
+    models: dict[str, Served] = {}
+    by_base: dict[str, list[tuple[Found, Tuned]]] = {}
+    for one in found:
+        if one.export is not None and one.export.format == "merged":
+            precision: Precision = "bf16" if one.export.precision == "bf16" else "fp32"
+            opening = dataclasses.replace(settings, precision=precision)
+            models[one.name] = _served(TransformersChat(one.name, one.folder, opening), one)
+        else:
+            tuned = _as_tuned(one, context)
+            by_base.setdefault(tuned.artefact.base_digest, []).append((one, tuned))
+    for members in by_base.values():
+        one, tuned = members[0]
+        if len(members) == 1:
+            opening = dataclasses.replace(settings, adapter=tuned.adapter)
+            models[one.name] = _served(TransformersChat(one.name, tuned.base, opening), one)
+            continue
+        adapters = {member.name: other.adapter for member, other in members}
+        whole = AdapterSet(tuned.artefact.base_model, tuned.base, adapters, settings)
+        first = _served(whole.member(one.name), one)
+        models[one.name] = first
+        for member, _ in members[1:]:
+            served = _served(whole.member(member.name), member)
+            models[member.name] = dataclasses.replace(served, lock=first.lock)
+    return {one.name: models[one.name] for one in found}
+
+
+def _llama(one: Found, wish: ServeWish, context: Context) -> LlamaAnswerer:
+    if one.export is not None and one.export.format == "gguf":
+        (file,) = one.folder.glob("*.gguf")
+        return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
+    tuned = _as_tuned(one, context)
+    place = context.cache / "gguf" / f"{tuned.artefact.digest[:16]}-{wish.gguf}"
+    if not (place / RECORD).is_file():
+        export_tuned(tuned, ExportWish(format="gguf", out=place, precision=wish.gguf, force=True), context)
+    read_export(place)
+    (file,) = place.glob("*.gguf")
+    return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
+
+
+def _as_tuned(one: Found, context: Context) -> Tuned:
+    """The target as base and adapter.
+
+    Raises:
+        UsageError: if it is an export in which the two are merged.
+    """
+    if one.tuned is not None:
+        return one.tuned
+    assert one.export is not None
+    if one.export.format != "adapter":
+        raise UsageError(
+            "This engine cannot serve this export.",
+            got=f"{one.folder}: {one.export.format} {one.export.precision}",
+            allowed="transformers: adapter, merged; llamacpp: gguf, adapter; vllm: adapter, merged",
+        )
+    return Tuned(
+        adapter=one.folder,
+        base=base_of(one.export.artefact, context),
+        artefact=one.export.artefact,
+        origin=one.export.origin,
+        task=one.export.task,
+    )
+
+
+def _served(answerer: Answerer, one: Found) -> Served:
+    task = one.tuned.task if one.tuned is not None else one.export.task if one.export is not None else None
+    return Served(answerer=answerer, task=task)

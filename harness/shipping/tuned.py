@@ -1,0 +1,198 @@
+"""Find a tuned model: in a run folder by its arm and seed, or in a registry by its reference."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.tuners import weights_digest
+from harness.bakeoff.tuning import read_tuned
+from harness.core.context import Context
+from harness.core.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError, command
+from harness.core.names import file_name, inside
+from harness.core.records import ArmId, Artefact, Estimate, Settled
+from harness.models import embedded
+from harness.models.resolve import Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
+from harness.shipping.registry.registry import Registry
+from harness.training.artefact import folder_digest
+from harness.training.tuned_model import Origin, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """A tuned model that was found and is what it was when it was trained.
+
+    Attributes:
+        adapter, base: folders.
+        run: where it was trained; None for one out of a registry.
+        reference: `NAME@VERSION` for one out of a registry, '' otherwise.
+    """
+
+    adapter: Path
+    base: Path
+    artefact: Artefact
+    origin: Origin
+    task: Task
+    run: RunFolder | None = None
+    reference: str = ""
+
+    @property
+    def served_as(self) -> str:
+        """The name a server gives it, in letters every client takes."""
+        name = self.reference.partition("@")[0] or f"{self.origin.arm.option}-{self.origin.arm.model}"
+        return re.sub(r"[^a-z0-9._-]+", "-", name.lower().rpartition("/")[2]).strip("-.")
+
+
+def tuned_in_run(folder: RunFolder, arm: str, seed: int | None, context: Context) -> Tuned:
+    """The tuned model of a run.
+
+    Args:
+        arm: '' where the run has only one tuned arm.
+        seed: None for the first training seed.
+
+    Raises:
+        UsageError: if the run has no such arm or seed, or several and none is named.
+        StoreError: if adapter or base changed since the training.
+        ModelUnavailable: if the base model is not at hand.
+    """
+    folder.check()
+    settled = _settled(folder, arm, seed)
+    artefact = settled.fitted.artefact
+    assert artefact is not None
+    adapter = inside(folder.root, artefact.path)
+    if folder_digest(adapter) != artefact.digest:
+        raise StoreError("The tuned model was changed after it was trained.", got=str(adapter))
+    return Tuned(
+        adapter=adapter,
+        base=base_of(artefact, context),
+        artefact=artefact,
+        origin=_origin(folder, settled),
+        task=task_of(folder, settled.arm),
+        run=folder,
+    )
+
+
+def tuned_in_registry(registry: Registry, reference: str, context: Context) -> Tuned:
+    """A version of a registry, copied into the cache and checked.
+
+    Raises:
+        UsageError, StoreError, ModelUnavailable: as for a run.
+    """
+    version = registry.find(reference)
+    place = context.cache / "adapters" / file_name(f"{version.name}-{version.artefact.digest[:16]}")
+    if not place.is_dir():
+        temporary = place.with_name(f".{place.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        registry.fetch(version, temporary)
+        temporary.rename(place)
+    if folder_digest(place) != version.artefact.digest:
+        shutil.rmtree(place, ignore_errors=True)
+        raise StoreError(
+            f"The cached copy of {reference} was changed; it is removed.", run="the same command again"
+        )
+    return Tuned(
+        adapter=place,
+        base=base_of(version.artefact, context),
+        artefact=version.artefact,
+        origin=version.origin,
+        task=version.task,
+        reference=f"{version.name}@{version.version}",
+    )
+
+
+def task_of(folder: RunFolder, arm: ArmId) -> Task:
+    """What a run's tuned arm was tuned to do."""
+    plan = folder.plan()
+    counts = Counter(item.label for item in folder.items()["train"])
+    labels = folder.data_facts().labels
+    return Task(
+        option=arm.option,
+        prompt_version=plan.prompt.version,
+        item_chars=plan.prompt.item_chars,
+        example_chars=plan.prompt.example_chars,
+        labels=labels,
+        train_counts={label.name: counts[label.name] for label in labels},
+    )
+
+
+def _settled(folder: RunFolder, arm: str, seed: int | None) -> Settled:
+    if not (folder.root / "journal.sqlite").exists():
+        raise IncompleteRun(f"Run {folder.run_id} has trained nothing yet.", run=folder.command("resume"))
+    with folder.journal(read_only=True) as journal:
+        tuned = [settled for settled in journal.settled() if settled.fitted.artefact is not None]
+    names = list(dict.fromkeys(str(settled.arm) for settled in tuned))
+    mine = [settled for settled in tuned if arm in ("", str(settled.arm))]
+    if not mine or (not arm and len(names) > 1):
+        raise UsageError(
+            f"Run {folder.run_id} has no such tuned arm." if arm else "Which tuned arm?",
+            got=arm or None,
+            allowed=", ".join(names) or "none; the run has no tuned arm",
+            run=folder.command("export", "--arm", names[0])
+            if names
+            else command("tune", folder.root / "plan.yaml"),
+        )
+    wanted = folder.plan().training_seeds[0] if seed is None else seed
+    for settled in mine:
+        if settled.seed == wanted or (seed is None and len(mine) == 1):
+            return settled
+    seeds = ", ".join(str(settled.seed) for settled in mine)
+    raise UsageError(f"{names[0]} was not trained with this seed.", got=wanted, allowed=seeds)
+
+
+def base_of(artefact: Artefact, context: Context) -> Path:
+    """The folder of the base model an adapter was trained on, once its weights are the same.
+
+    Raises:
+        ModelUnavailable: if it is not at hand.
+        StoreError: if it is another.
+    """
+    source = resolve(artefact.base_model)
+    if isinstance(source, Provider):
+        raise ModelUnavailable("A base model behind an API cannot be opened here.", got=artefact.base_model)
+    base = local_folder(source, ModelSettings(cache=context.cache, offline=context.offline))
+    found = weights_digest(base, context.cache)
+    if found != artefact.base_digest:
+        raise StoreError(
+            "The base model is not the one the adapter was trained on.",
+            got=f"{base}: {found[:12]}",
+            allowed=artefact.base_digest[:12],
+        )
+    return base
+
+
+def _origin(folder: RunFolder, settled: Settled) -> Origin:
+    facts = folder.data_facts()
+    model = embedded.embedded(settled.arm.model)
+    dev, test = _measured(folder, settled)
+    return Origin(
+        run_id=folder.run_id,
+        plan_digest=folder.lock().plan_digest,
+        arm=settled.arm,
+        seed=settled.seed,
+        evalset=facts.name,
+        data_licence=facts.licence,
+        provenance=facts.provenance,
+        licence=model.licence if model else "",
+        dev=dev,
+        test=test,
+    )
+
+
+def _measured(folder: RunFolder, settled: Settled) -> tuple[Estimate | None, Estimate | None]:
+    """Accuracy on dev and test, where the run came to it."""
+    alone = [one.dev for one in read_tuned(folder) if (one.arm, one.seed) == (settled.arm, settled.seed)]
+    dev = alone[0] if alone else None
+    if not (folder.root / "results.json").exists():
+        return dev, None
+    for result in folder.results().arms:
+        if result.arm != settled.arm:
+            continue
+        of_seed = [found.accuracy for found in result.seeds if found.seed == settled.seed]
+        first = settled.seed == folder.plan().training_seeds[0]
+        return (result.quality.dev_accuracy if first else dev), (of_seed[0] if of_seed else None)
+    return dev, None

@@ -1,0 +1,121 @@
+"""Read a label out of a raw answer, tolerantly but without guessing. The counterpart of the renderings.
+
+An answer counts as a label if it is that label's name or the words the model was given for it; else if,
+apart from case, quotes, punctuation, underscores and a JSON or "Label:" wrapping, it is one label's name
+and no other's; else if its first line is; else if the names of exactly one label stand in it as whole words.
+What a model thought before it answered is no part of the answer, and a thought without an end is none.
+Everything else is invalid; it is reported as such and counts as not correct. Reading takes time in
+proportion to the answer, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from advisor.reading import parse_json
+from harness.tasks.classification import answer_text
+
+_WORDS = re.compile(r"[^\W_]+", re.UNICODE)
+_LEAD = re.compile(r"^(label|category|answer|intent)\s*[:=]\s*", re.IGNORECASE)
+_THOUGHT_ENDS = ("</think>", "</thinking>", "</thought>", "<|channel|>final<|message|>")
+_THOUGHT_BEGINS = ("<think>", "<thinking>", "<thought>", "<|channel|>analysis")
+_TURN_ENDS = ("<|im_end|>", "<|end|>", "<|return|>", "<|eot_id|>", "<|endoftext|>", "</s>")
+_LONGEST_ANSWER = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Label by spelling: as written, and by bare words where no two labels share them."""
+
+    written: dict[str, str]
+    plain: dict[str, str]
+    by_length: tuple[str, ...]
+
+
+def read_label(answer: str, labels: Sequence[str]) -> str | None:
+    """The label an answer names, None if it names none or several."""
+    names = _names(tuple(labels))
+    whole = _said(unicodedata.normalize("NFC", answer))
+    text = _unwrapped(whole)
+    for written in (answer.strip(), whole, text, text.strip("\"'` ")):
+        if written in names.written:
+            return names.written[written]
+    for candidate in (whole, text, _unwrapped(whole.partition("\n")[0])):
+        if len(candidate) <= _LONGEST_ANSWER and _plain(candidate) in names.plain:
+            return names.plain[_plain(candidate)]
+    if len(text) > _LONGEST_ANSWER:
+        return None
+    return _only_one_inside(_plain(text), names)
+
+
+@functools.lru_cache(maxsize=8)
+def _names(labels: tuple[str, ...]) -> _Names:
+    written = _unshared((spelling, label) for label in labels for spelling in (label, answer_text(label)))
+    plain = _unshared((_plain(label), label) for label in labels)
+    return _Names(written, plain, tuple(sorted(plain, key=len, reverse=True)))
+
+
+def _unshared(spellings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Spelling -> label, without blank spellings and those of two labels."""
+    found: dict[str, set[str]] = {}
+    for spelling, label in spellings:
+        found.setdefault(spelling, set()).add(label)
+    return {spelling: min(owners) for spelling, owners in found.items() if spelling and len(owners) == 1}
+
+
+def _plain(text: str) -> str:
+    return " ".join(_WORDS.findall(unicodedata.normalize("NFC", text.casefold())))
+
+
+def _said(answer: str) -> str:
+    """What was said after all thinking, without the marks of a turn's end."""
+    lower = answer.casefold() if answer.isascii() else answer  # the same length, so that places agree
+    start = max((at + len(mark) for mark in _THOUGHT_ENDS if (at := lower.rfind(mark)) >= 0), default=0)
+    if lower[start:].lstrip().startswith(_THOUGHT_BEGINS):
+        return ""
+    text = answer[start:].strip()
+    end = len(text)
+    while mark := next((mark for mark in _TURN_ENDS if text.endswith(mark, 0, end)), ""):
+        end -= len(mark)
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end]
+
+
+def _unwrapped(text: str) -> str:
+    if text.startswith("```") and text.endswith("```"):
+        text = text[3:-3].strip() if len(text) >= 6 else ""
+        text = text[4:].strip() if text[:4].casefold() == "json" else text
+    text = text.strip("`").strip()
+    if text.startswith(("{", '"')):
+        try:
+            parsed = parse_json(text)
+        except ValueError:
+            return text
+        if isinstance(parsed, dict) and (len(parsed) == 1 or "label" in parsed):
+            parsed = parsed.get("label", next(iter(parsed.values())))
+        match parsed:
+            case str():
+                return parsed.strip()
+            case bool() | int() | float():
+                return json.dumps(parsed)
+            case None:
+                return ""
+            case _:
+                return text
+    return _LEAD.sub("", text).strip()
+
+
+def _only_one_inside(text: str, names: _Names) -> str | None:
+    """The one label named in a sentence; a name inside a longer name's words does not count."""
+    rest, found = f" {text} ", []
+    for name in names.by_length:
+        if f" {name} " in rest:
+            found.append(name)
+            rest = rest.replace(f" {name} ", " | ")
+    return names.plain[found[0]] if len(found) == 1 else None

@@ -1,0 +1,124 @@
+"""The advice against the measurement: which predicted ranges held, and where the advice was wrong.
+
+A prediction is tested only by the model it was made for; on another model both figures are shown, and
+nothing is counted. A figure that was timed on a busy machine tests nothing either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+from harness.bakeoff.plan import AdvicePlan, Predicted
+from harness.bakeoff.results import AdviceCheck, ArmResult, Confronted, Verdict
+from harness.core.records import Option
+from harness.core.wording import milliseconds, money, percent
+
+_OPEN = re.compile(r"open ([\d.]+)B")
+_SAME_SIZE = 0.05
+_NAMES = {"accuracy": "accuracy", "p95_ms": "p95", "usd_per_1k": "the price of 1,000 queries,"}
+
+
+def confront(advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict) -> AdviceCheck:
+    """Set every predicted range beside what was measured."""
+    figures = tuple(
+        figure
+        for predicted in advice.predictions
+        for arm in arms
+        if arm.arm.option is predicted.option
+        for figure in _figures(predicted, arm)
+    )
+    tested = [figure for figure in figures if figure.same_model and figure.inside is not None]
+    ships = verdict.ship.option.value if verdict.ship else "none"
+    first = advice.ranking[0].value if advice.ranking else "none"
+    return AdviceCheck(
+        case=advice.case,
+        answer=advice.answer,
+        measured_answer=verdict.answer.value,
+        first=first,
+        measured_first=ships,
+        figures=figures,
+        inside=sum(bool(figure.inside) for figure in tested),
+        tested=len(tested),
+        wrong=_wrong(advice, verdict, first, ships, tested),
+    )
+
+
+def _figures(predicted: Predicted, arm: ArmResult) -> list[Confronted]:
+    same = _same_model(predicted, arm)
+    found = [
+        ("accuracy", predicted.accuracy_low, predicted.accuracy_high, arm.quality.accuracy.value, ""),
+        (
+            "p95_ms",
+            predicted.p95_ms_low,
+            predicted.p95_ms_high,
+            arm.latency.p95_ms.value,
+            arm.latency.busy,
+        ),
+        (
+            "usd_per_1k",
+            _float(predicted.usd_per_1k_low),
+            _float(predicted.usd_per_1k_high),
+            _float(arm.cost.usd_per_1k.usd),
+            arm.cost.usd_per_1k.busy,
+        ),
+    ]
+    return [
+        Confronted(
+            arm=arm.arm,
+            metric=metric,
+            predicted_model=predicted.model,
+            low=low,
+            high=high,
+            measured=measured,
+            inside=None if measured is None or busy else low <= measured <= high,
+            same_model=same,
+            busy=busy,
+        )
+        for metric, low, high, measured, busy in found
+        if low is not None and high is not None
+    ]
+
+
+def _same_model(predicted: Predicted, arm: ArmResult) -> bool:
+    """Whether the arm ran what the prediction was for: the very model, or an open one of that size."""
+    if arm.arm.option is Option.CLASSICAL or predicted.model == arm.arm.model:
+        return True
+    size = _OPEN.fullmatch(predicted.model)
+    weights = arm.identity.parameters if arm.identity else None
+    if size is None or weights is None:
+        return False
+    return abs(weights / (float(size.group(1)) * 1e9) - 1) < _SAME_SIZE
+
+
+def _wrong(
+    advice: AdvicePlan, verdict: Verdict, first: str, ships: str, tested: Sequence[Confronted]
+) -> tuple[str, ...]:
+    found = []
+    decided = {"retrieve", "tune", "tied"}  # "at least as good" confirms either side's win and a tie
+    if advice.answer in decided and verdict.answer.value in decided and advice.answer != verdict.answer.value:
+        found.append(f"It said {advice.answer}; measured on the models of this run: {verdict.answer.value}.")
+    if "none" not in {first, ships} and first != ships:
+        found.append(f"It placed {first} first; {ships} is what this run would ship.")
+    for figure in tested:
+        if not figure.inside:
+            found.append(
+                f"{figure.arm}: {_NAMES[figure.metric]} {_show(figure.metric, figure.measured)} lies outside "
+                f"{_show(figure.metric, figure.low)} to {_show(figure.metric, figure.high)}."
+            )
+    return tuple(found)
+
+
+def _show(metric: str, value: float | None) -> str:
+    match metric:
+        case "accuracy":
+            return percent(value)
+        case "p95_ms":
+            return f"{milliseconds(value)} ms"
+        case _:
+            return money(value)
+
+
+def _float(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)

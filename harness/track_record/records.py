@@ -1,0 +1,70 @@
+"""How often the advice held: the records behind `harness confront`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.core.records import Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Predicted ranges of one metric, of how many how many held.
+
+    Attributes:
+        metric: 'accuracy', 'p95_ms' or 'usd_per_1k'.
+        inside: of the ranges in `share.n`.
+        share: inside by tested, with Wilson's interval, counted in 'predictions'.
+        mean_width: mean of upper minus lower end, in the metric's unit; a wide range holds easily.
+        mean_ratio: geometric mean of upper by lower end; None where a lower end is 0.
+    """
+
+    metric: str
+    inside: int
+    share: Estimate
+    mean_width: float | None
+    mean_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRun:
+    """One complete run whose plan locked an advice.
+
+    Attributes:
+        counted: False for a second run of the same plan on the same rows (`why` names the first).
+        first, ships: the option the advice placed first, and that of the arm the run would ship.
+        answer, measured_answer: on retrieve against tune.
+    """
+
+    run_id: str
+    case: str
+    evalset: str
+    counted: bool
+    why: str
+    inside: int
+    tested: int
+    first: str
+    ships: str
+    answer: str
+    measured_answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRecord:
+    """All of it.
+
+    Attributes:
+        held: on evalsets that informed no range of that metric: a test.
+        informed: on those that did, with `informed_because`: shown, and no test.
+        ranked_first: how often the option placed first is the one to ship.
+        answered: how often a decided answer was the measured one, where both decided.
+        notes: what a reader must know.
+    """
+
+    runs: tuple[CheckedRun, ...]
+    held: tuple[Held, ...]
+    informed: tuple[Held, ...]
+    informed_because: tuple[str, ...]
+    ranked_first: Estimate
+    answered: Estimate
+    notes: tuple[str, ...]

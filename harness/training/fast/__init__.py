@@ -1,0 +1,1 @@
+"""The same training with less work: shared prefixes, frozen layers, fused adapters, loss where it counts."""

@@ -1,0 +1,216 @@
+"""Records of tuned models as they ship: what they were tuned to do, what an export holds, registry versions.
+
+They pass from training to serving, the command line and the pages. `None` means not measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from harness.core.records import ArmId, Artefact, Estimate, Label, Option, Recipe
+
+Format = Literal["adapter", "merged", "gguf"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a model was tuned to do, and how it has to be asked.
+
+    Attributes:
+        option: `tune`, or `tune+retrieve` whose prompts carry retrieved rows.
+        prompt_version, item_chars, example_chars: the rendering it was trained with.
+        labels: in the order in which scores are given.
+        train_counts: training rows of each label, what its answers should look like in the long run.
+    """
+
+    option: Option
+    prompt_version: str
+    item_chars: int
+    example_chars: int
+    labels: tuple[Label, ...]
+    train_counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunedLane:
+    """One arm and seed that `harness tune` trained.
+
+    Attributes:
+        dev: accuracy on all dev rows, answered one by one as in a bake-off.
+        needed_mib: memory that was estimated before the training, peak_mib what the process took.
+    """
+
+    arm: ArmId
+    seed: int
+    artefact: Artefact
+    dev: Estimate
+    seconds: float
+    needed_mib: float | None
+    peak_mib: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """Something that was brought into a finished run; stored there in `imports.json`.
+
+    Attributes:
+        kind: predictions that were made elsewhere, or an adapter that was scored here.
+        file: its name, without folders; sha256: of the file, or over an adapter's files.
+        dev, test: rows of each split that it answers.
+    """
+
+    arm: ArmId
+    kind: Literal["predictions", "adapter"]
+    file: str
+    sha256: str
+    dev: int
+    test: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A training to be run elsewhere: `job.json` of an exported job, and of the adapter it writes.
+
+    Attributes:
+        hub_base: what the job loads, since its machine has no folder of ours.
+        base_model, base_digest: what the plan names, on which the adapter is scored afterwards.
+    """
+
+    schema: Literal[1] = 1
+    arm: ArmId
+    seed: int
+    plan_digest: str
+    evalset: str
+    hub_base: str
+    base_model: str
+    base_digest: str
+    data_digest: str
+    recipe: Recipe
+    train_rows: int
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What a training elsewhere says of itself: `training.json` beside its adapter.
+
+    Attributes:
+        curve: (step, loss) as logged.
+        packages: name -> version.
+        device: the GPU it ran on.
+    """
+
+    steps: int
+    seconds: float
+    tokens: int
+    curve: tuple[tuple[int, float], ...]
+    packages: dict[str, str]
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a tuned model comes from.
+
+    Attributes:
+        dev, test: its accuracy in the run; None where it was not measured there.
+        licence: of the base model; '' when not known. Data may bring terms of its own: `data_licence`.
+    """
+
+    run_id: str
+    plan_digest: str
+    arm: ArmId
+    seed: int
+    evalset: str
+    data_licence: str
+    provenance: str
+    licence: str
+    dev: Estimate | None
+    test: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """An exported model, as served, against the adapter as the trainer's own scoring opens it.
+
+    Attributes:
+        engine: what answered for the export: `transformers`, `llamacpp`, or `llamacpp, token by token`.
+        reference, served: accuracy of each on the same dev items.
+        difference: served minus reference, paired.
+        agreement: share of items with the same label, whether right or wrong.
+        failures: items the served model gave no label for.
+        passed: by the rule in `rule`; None where nothing could be compared.
+    """
+
+    format: Format
+    precision: str
+    engine: str
+    reference: Estimate
+    served: Estimate
+    difference: Estimate
+    agreement: Estimate
+    failures: int
+    passed: bool | None
+    rule: str
+    checked_at: datetime
+    export_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What lies in an exported folder; stored there as `harness.json`.
+
+    Attributes:
+        precision: 'fp32', 'bf16', 'f16', 'q8_0', ...
+        files: sha256 of every file the export wrote, by its path in the folder.
+        served_as: the name under which the launch files serve it.
+    """
+
+    schema: Literal[1] = 1
+    format: Format
+    precision: str
+    artefact: Artefact
+    origin: Origin
+    task: Task
+    served_as: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterVersion:
+    """One version of an adapter in a registry; never changed once it is written."""
+
+    schema: Literal[1] = 1
+    name: str
+    version: int
+    created_at: datetime
+    artefact: Artefact
+    origin: Origin
+    task: Task
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a registry's history, which only ever grows.
+
+    Attributes:
+        number: its place in the history, from 1.
+        what: a version was added, put on a stage, taken back from one, or checked after an export.
+        version: the one that was added, promoted, checked, or stands on the stage after a rollback.
+        previous: the version that stood on the stage before.
+        added: the version itself, where one was added.
+    """
+
+    number: int
+    what: Literal["added", "promoted", "rolled back", "checked"]
+    name: str
+    version: int
+    at: datetime
+    stage: str = ""
+    previous: int | None = None
+    added: AdapterVersion | None = None
+    parity: Parity | None = None

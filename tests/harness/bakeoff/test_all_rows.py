@@ -1,0 +1,72 @@
+"""A limit that is set for time is none on arms that cost nothing; all arms are compared on the same rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from harness.bakeoff.results import ArmResult, RunResults
+from harness.bakeoff.run import run_bakeoff, start_bakeoff
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.records import Option
+from harness.report.model import report_view
+from harness.report.text import render_text
+from tests.harness.bakeoff.test_run import context, plan, shop, tickets
+
+__all__ = ["shop", "tickets"]
+
+ARMS = [{"option": "floor"}, {"option": "classical"}, {"option": "prompt", "model": "m"}]
+
+
+def run(tickets: Path, folder: Path, **limits: Any) -> tuple[RunFolder, RunResults]:
+    drawn = plan(tickets, arms=ARMS)
+    data = drawn.data.model_copy(update=limits)
+    return start_bakeoff(drawn.model_copy(update={"data": data}), context(folder))
+
+
+def arm(results: RunResults, option: Option) -> ArmResult:
+    return next(found for found in results.arms if found.arm.option is option)
+
+
+def test_arms_that_cost_nothing_answer_every_test_row(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    _, whole = run(tickets, tmp_path / "whole")
+    shop()
+    folder, results = run(tickets, tmp_path / "part", limit_test=6, free_take_all=True)
+    assert results.data.test == 6 and whole.data.test > 6
+    for option in (Option.FLOOR, Option.CLASSICAL):
+        found = arm(results, option)
+        assert found.quality.accuracy.n == 6
+        assert found.accuracy_all_rows is not None
+        assert found.accuracy_all_rows.n == whole.data.test
+        assert found.accuracy_all_rows.value == arm(whole, option).quality.accuracy.value
+    assert arm(results, Option.PROMPT).accuracy_all_rows is None
+    assert {comparison.difference.n for comparison in results.comparisons} == {6}
+    manifest = folder.manifest()
+    assert manifest is not None and "rest.jsonl" in manifest.files
+    text = " ".join(render_text(report_view(results)).split())
+    assert "classical@linear costs nothing to run and answered all test rows" in text
+
+
+def test_a_limit_that_a_user_sets_holds_for_every_arm(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    folder, results = run(tickets, tmp_path, limit_test=6)
+    assert all(found.accuracy_all_rows is None for found in results.arms)
+    assert folder.rest() == () and not (folder.root / "rest.jsonl").exists()
+
+
+def test_a_run_that_goes_on_asks_nothing_twice(shop, tickets: Path, tmp_path: Path) -> None:
+    made = shop()
+    folder, results = run(tickets, tmp_path, limit_test=6, free_take_all=True)
+    asked = len(made.chat.asked)
+    again = run_bakeoff(folder, context(tmp_path))
+    assert len(made.chat.asked) == asked
+    kept = [dataclasses.replace(found, peak_memory_mib=None) for found in results.arms]
+    assert [dataclasses.replace(found, peak_memory_mib=None) for found in again.arms] == kept
+
+
+def test_a_plan_without_the_key_keeps_its_digest(tickets: Path) -> None:
+    raw = plan(tickets).model_dump(mode="json")
+    assert raw["data"]["free_take_all"] is False
+    assert plan(tickets).digest != plan(tickets, data=raw["data"] | {"free_take_all": True}).digest

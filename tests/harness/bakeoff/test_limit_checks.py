@@ -1,0 +1,123 @@
+"""Limits held against arms: kept, open, broken, by hand; what is counted, what is timed, what is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.bakeoff.limit_checks import Held, accuracy_check, check_limits
+from harness.bakeoff.plan import DecisionPlan
+from harness.bakeoff.results import LimitCheck, LimitKind, LimitState
+from harness.robustness.records import ArmHarm, SeedAgreement
+from tests.support.results import FLOOR, PROMPT, TUNE, arm_result, dollars, share
+
+FAST = [100.0 + n / 10 for n in range(100)]
+
+
+def held(plan: dict[str, object], right: int = 90, n: int = 100, **changes: object) -> tuple[LimitCheck, ...]:
+    """The checks of one tuned arm with so many right answers."""
+    timed = changes.pop("timed_ms", FAST)
+    arm = arm_result(TUNE, (right / n, 0.0, 1.0), **changes)
+    arm = replace(arm, cost=replace(arm.cost, usd_per_1k=dollars("0.0123")))
+    one = Held(arm=arm, correct=np.arange(n) < right, clusters=None, timed_ms=timed)
+    return check_limits(DecisionPlan.model_validate(plan), [one])
+
+
+@pytest.mark.parametrize(
+    ("right", "state"),
+    [
+        (70, LimitState.BROKEN),  # at most 77.4 %
+        (78, LimitState.BROKEN),  # at most 84.5 %
+        (79, LimitState.OPEN),  # at most 85.4 %
+        (86, LimitState.OPEN),  # 79.0 to 91.3 %
+        (91, LimitState.OPEN),  # at least 84.8 %
+        (92, LimitState.KEPT),  # at least 86.0 %
+    ],
+)
+def test_a_floor_is_kept_open_or_broken_by_its_one_sided_limits(right: int, state: LimitState) -> None:
+    (check,) = held({"quality_floor": 0.85}, right)
+    theirs = stats.binomtest(right, 100).proportion_ci(0.90, method="exact")
+    assert (check.low, check.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert check.state is state and check.kind is LimitKind.ACCURACY and check.bound == 0.85
+    assert (check.more_items is not None) == (state is LimitState.OPEN)
+
+
+def test_alpha_and_looks_move_the_limits() -> None:
+    (strict,) = held({"quality_floor": 0.85, "alpha": 0.01}, 92)
+    (thrice,) = held({"quality_floor": 0.85, "looks": 3}, 92)
+    assert strict.state is LimitState.OPEN and thrice.state is LimitState.OPEN
+
+
+def test_items_that_stand_together_count_for_less() -> None:
+    right = np.repeat(np.arange(34) < 31, 3)[:100]
+    plan = DecisionPlan(quality_floor=0.85)
+    alone = accuracy_check(TUNE, right, None, 0.85, plan)
+    together = accuracy_check(TUNE, right, [str(n // 3) for n in range(100)], 0.85, plan)
+    assert alone.state is LimitState.KEPT and together.state is LimitState.OPEN
+
+
+def test_p95_is_held_by_order_statistics() -> None:
+    assert held({"max_p95_ms": 111})[0].state is LimitState.KEPT
+    assert held({"max_p95_ms": 105})[0].state is LimitState.BROKEN
+    assert held({"max_p95_ms": 109.4})[0].state is LimitState.OPEN
+    (few,) = held({"max_p95_ms": 50}, timed_ms=[100.0] * 20)
+    assert few.state is LimitState.OPEN and few.more_items == 59 - 20  # 0.95^59 < 0.05
+    (none,) = held({"max_p95_ms": 50}, timed_ms=[])
+    assert none.state is LimitState.OPEN
+
+
+def test_a_price_is_a_sum_and_no_sample() -> None:
+    assert held({"max_usd_per_1k": "0.02"})[0].state is LimitState.KEPT
+    assert held({"max_usd_per_1k": "0.0123"})[0].state is LimitState.KEPT
+    assert held({"max_usd_per_1k": "0.01"})[0].state is LimitState.BROKEN
+
+
+def test_an_unknown_price_is_open() -> None:
+    arm = arm_result(PROMPT, (0.8, 0.7, 0.9))
+    arm = replace(arm, cost=replace(arm.cost, usd_per_1k=dollars(None)))
+    one = Held(arm=arm, correct=np.ones(5, dtype=bool), clusters=None, timed_ms=FAST)
+    (check,) = check_limits(DecisionPlan(max_usd_per_1k=Decimal("0.01")), [one])
+    assert check.state is LimitState.OPEN and check.value is None
+
+
+def test_failed_calls_are_counted() -> None:
+    base = arm_result(TUNE, (0.9, 0.8, 1.0)).quality
+    (check,) = held({}, quality=replace(base, failure_rate=share("failure rate", 0.05)))
+    assert check.kind is LimitKind.FAILURES and check.state is LimitState.BROKEN
+    assert held({}, quality=replace(base, failure_rate=share("failure rate", 0.02))) == ()
+
+
+def test_an_arm_no_better_than_guessing_is_broken_and_the_floor_is_held_to_nothing() -> None:
+    floor = Held(
+        arm=arm_result(FLOOR, (0.2, 0.1, 0.3)), correct=np.arange(10) < 2, clusters=None, timed_ms=FAST
+    )
+    same = Held(
+        arm=arm_result(PROMPT, (0.2, 0.1, 0.3)), correct=np.arange(10) < 2, clusters=None, timed_ms=FAST
+    )
+    found = check_limits(DecisionPlan(quality_floor=0.9), [floor, same])
+    assert {check.arm for check in found} == {PROMPT}
+    assert found[0].kind is LimitKind.GUESSING and found[0].state is LimitState.BROKEN
+
+
+def test_what_was_not_looked_at_is_open_and_what_was_is_a_sample() -> None:
+    for key in ("min_handed_back", "min_seed_agreement"):
+        (check,) = held({key: 0.5})
+        assert check.state is LimitState.OPEN and check.value is None
+    seeds = SeedAgreement(
+        seeds=(1, 2),
+        unanimous=share("same label", 0.9),
+        pairwise=0.9,
+        lowest=0.9,
+        highest=0.9,
+        kappa=0.8,
+        flips=share("flips", 0.05),
+    )
+    states = [
+        held({"min_seed_agreement": bound}, harm=ArmHarm(agreement=seeds))[0].state
+        for bound in (0.8, 0.9, 0.95)
+    ]
+    assert states == [LimitState.KEPT, LimitState.OPEN, LimitState.BROKEN]

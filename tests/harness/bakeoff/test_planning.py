@@ -1,0 +1,106 @@
+"""From a command line to a plan: with a use case its advice is locked, and what it says still holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.bakeoff import planning
+from harness.bakeoff.plan import dump_plan, parse_plan
+from harness.bakeoff.planning import PlanRequest, advice_remark, draft, draft_plan
+from harness.bakeoff.sizing import Timed
+from harness.core.errors import UsageError
+from harness.core.records import ArmId, Option
+from tests.harness.bakeoff.test_advising import context
+
+CASE = Path(__file__).resolve().parents[3] / "examples" / "ticket-routing.yaml"
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that takes a second a query: nothing is opened to time it."""
+    found = Timed(
+        query_s={ArmId(option=Option.RETRIEVE, model="smollm2-135m"): 1.0},
+        training=None,
+        precision="fp32",
+        train=700,
+        dev=140,
+        test=579,
+        linear_s=50.0,
+    )
+    monkeypatch.setattr(planning, "time_machine", lambda *_: found)
+
+
+def test_without_a_case_nothing_is_advised(tmp_path: Path) -> None:
+    plan, said = draft_plan(PlanRequest(evalset="support-tickets"), context(tmp_path))
+    assert plan.advice is None and plan.business is None and said == ()
+    assert plan.decision.margin == 0.02
+    with pytest.raises(ValueError, match="no advice"):
+        advice_remark(plan)
+
+
+def test_a_case_locks_its_advice_limits_and_money(tmp_path: Path) -> None:
+    plan, said = draft_plan(PlanRequest(case=CASE, evalset="support-tickets"), context(tmp_path))
+    assert plan.advice is not None and plan.advice.case == "Ticket routing" == plan.title
+    assert plan.business is not None and plan.cost.wrong_answer_usd is not None
+    assert (plan.decision.quality_floor, plan.decision.max_p95_ms) == (0.85, 2000)
+    assert said[0].startswith(f"The advice: {plan.advice.answer}; first to try: ")
+    assert {arm.option for arm in plan.arms} == {Option(o) for o in planning.DEFAULT_OPTIONS}
+    assert {p.model for p in plan.advice.predictions} >= {"open 0.135B"}, "for the model that runs"
+
+
+def test_sizing_keeps_the_advice(timed: None, tmp_path: Path) -> None:
+    """480 s - 60 s of the rest - 20 s of trying another k - 60 dev items: 340 test items."""
+    request = PlanRequest(case=CASE, evalset="support-tickets", minutes=8)
+    plan, said = draft_plan(request, context(tmp_path))
+    whole, _ = draft_plan(PlanRequest(case=CASE, evalset="support-tickets"), context(tmp_path))
+    assert (plan.data.limit_test, plan.data.limit_dev) == (340, 60)
+    assert plan.advice == whole.advice and plan.business == whole.business and len(said) == 2
+    assert parse_plan(dump_plan(plan), "again").digest == plan.digest
+
+
+def test_arms_that_do_not_fit_are_not_in_the_plan(timed: None, tmp_path: Path) -> None:
+    request = PlanRequest(evalset="support-tickets", options=("floor", "classical", "retrieve"), minutes=2)
+    plan, said = draft_plan(request, context(tmp_path))
+    assert [arm.option for arm in plan.arms] == [Option.FLOOR, Option.CLASSICAL]
+    assert "retrieve@smollm2-135m is left out" in said[-1]
+    kept = draft(request, context(tmp_path), lambda every_arm, fewer: True)
+    assert len(kept.plan.arms) == 3 and set(kept.expected_s) == {str(arm.id) for arm in kept.plan.arms}
+    assert sum(kept.expected_s.values()) > 120
+
+
+def test_flags_lie_over_the_case(tmp_path: Path) -> None:
+    request = PlanRequest(
+        case=CASE,
+        evalset="support-tickets",
+        options=("floor", "classical", "retrieve"),
+        models=("openai/gpt-6-luna",),
+        margin=0.05,
+        machine_hour_usd="0.30",
+        train_seeds=("3", "4"),
+        limit_test=50,
+        price_date="2026-11-20",
+    )
+    plan, _ = draft_plan(request, context(tmp_path))
+    assert [str(arm.id) for arm in plan.arms] == [
+        "floor@majority",
+        "classical@linear",
+        "retrieve@openai/gpt-6-luna",
+    ]
+    assert plan.decision.margin == 0.05 and plan.decision.quality_floor == 0.85
+    assert plan.cost.machine_hour_usd is not None and plan.cost.queries_per_month == 10_000
+    assert plan.tune.seeds == (3, 4) and plan.data.limit_test == 50
+    assert f"{plan.cost.price_date}" == "2026-11-20"
+    assert plan.advice is not None
+    assert {p.model for p in plan.advice.predictions if p.option is Option.RETRIEVE} == {"openai/gpt-6-luna"}
+
+
+def test_a_bad_case_or_arm_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_text("name: x\nlabels: 1\n")
+    with pytest.raises(UsageError, match="labels"):
+        draft_plan(PlanRequest(case=tmp_path / "case.yaml", evalset="support-tickets"), context(tmp_path))
+    with pytest.raises(UsageError, match="no such use case"):
+        draft_plan(PlanRequest(case=tmp_path / "none.yaml", evalset="support-tickets"), context(tmp_path))
+    with pytest.raises(UsageError, match="no such arm"):
+        draft_plan(PlanRequest(case=CASE, evalset="x", options=("magic",)), context(tmp_path))

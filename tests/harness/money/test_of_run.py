@@ -1,0 +1,252 @@
+"""The money of real run folders (scripted models): stored, scored again alike, and asked at other numbers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from advisor.money.price_sources import LitellmMap
+from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.prices import open_book
+from harness.bakeoff.results import RunResults
+from harness.bakeoff.run import start_bakeoff
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.core.records import Option
+from harness.core.serial import decode_results, encode
+from harness.money.forecast import outlook
+from harness.money.hosted import _retirement
+from harness.money.of_run import business_of, incumbent_of
+from harness.money.records import Outlook
+from harness.money.what_if import Changes, what_if
+from harness.report.model import report_view
+from harness.report.reporting import rescore
+from tests.harness.bakeoff.test_run import Shop, context, plan
+from tests.support.business import business, grounds, results, today
+from tests.support.desk import write_tickets
+from tests.support.doubles import ScriptedChat, WordEmbedder
+
+ARMS = [
+    {"option": "floor"},
+    {"option": "classical"},
+    {"option": "retrieve", "model": "gemini/gemini-4-argon"},
+    {"option": "tune", "model": "m"},
+]
+BUSINESS = {
+    "horizon_months": 12,
+    "day_rate_usd": "600",
+    "example_usd": "0.5",
+    "knowledge_changes_per_month": 0,
+    "people": {
+        option: {"build_days": [1, 2, 4], "run_hours_per_month": 2}
+        for option in ("classical", "retrieve", "tune", "route")
+    },
+    "incumbent": {"usd_per_item": "0.8", "accuracy": 0.9},
+    "assumed": [
+        {"field": "label_changes_per_month", "range": [0, "0.2", 2], "unit": "labels", "source": "guess"},
+        {"field": "rows_per_label_change", "range": [10, 20, 40], "unit": "rows", "source": "guess"},
+        {"field": "failed_share", "range": [0, "0.25", "0.5"], "unit": "share", "source": "guess"},
+        {"field": "index_usd_per_month", "range": 0, "unit": "USD a month", "source": "inside"},
+    ],
+}
+COST = {
+    "price_date": "2026-11-23",
+    "wrong_answer_usd": "2",
+    "frontier": ["openai/gpt-6-luna", "no/such-model"],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("money")
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> Iterator[tuple[RunFolder, RunResults]]:
+    """One run of a local arm, a tuned one and a hosted one whose price is announced to double."""
+    made = Shop()
+    served = ScriptedChat(name="gemini/gemini-4-argon", location="remote")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workshop, "open_chat", lambda *_: served)
+        patch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
+        patch.setattr(workshop, "build_tuner", lambda *_: made.tuner)
+        tickets = write_tickets(place / "tickets.csv", each=30)
+        yield start_bakeoff(plan(tickets, arms=ARMS, business=BUSINESS, cost=COST), context(place))
+
+
+def outlook_of(results: RunResults) -> Outlook:
+    assert results.outlook is not None
+    return results.outlook
+
+
+def test_a_run_concludes_with_money_and_diagnosis(run: tuple[RunFolder, RunResults]) -> None:
+    folder, results = run
+    assert folder.results() == results
+    found = outlook_of(results)
+    assert {arm.arm.option for arm in found.arms} <= set(Option) - {Option.FLOOR}
+    assert [d.arm for d in results.diagnosis] == [arm.arm for arm in results.arms]
+    for arm, behind in zip(results.arms, results.diagnosis, strict=True):
+        right = (arm.quality.accuracy.value or 0.0) * arm.quality.accuracy.n
+        assert behind.confused <= round(arm.quality.accuracy.n - right)
+        assert behind.latency_n == arm.latency.p50_ms.n
+    assert found.business.assumed == ("label_changes_per_month",)
+    assert found.business.label_changes_per_month == 0.2
+
+
+def test_the_month_is_the_measured_ledger_at_the_plans_volume(run: tuple[RunFolder, RunResults]) -> None:
+    found = outlook_of(run[1])
+    for arm in run[1].arms:
+        of_arm = next((one for one in found.arms if one.arm == arm.arm), None)
+        if of_arm is None or arm.cost.usd_per_1k.usd is None:
+            continue
+        calls = next(part for part in of_arm.month if part.group == "calls and machines").amount.usd
+        if of_arm.serving is None or of_arm.serving.charged == "busy seconds":
+            # 10,000 queries are ten times the measured 1,000
+            assert float(calls or 0) == pytest.approx(float(arm.cost.usd_per_1k.usd) * 10, rel=1e-9)
+
+
+def test_an_announced_price_is_a_limit_with_its_day(run: tuple[RunFolder, RunResults]) -> None:
+    found = outlook_of(run[1])
+    served = next(price for price in found.grounds.hosted if price.arm is not None)  # type: ignore[union-attr]
+    # genai-prices: $2 and $10 a million tokens, $4 and $20 from 2026-12-01
+    assert served.next_on == date(2026, 12, 1)
+    assert served.usd_per_1k.usd is not None and served.next_usd_per_1k == 2 * served.usd_per_1k.usd
+    change = next(limit for limit in found.limits if limit.what == "price change")
+    assert change.on == date(2026, 12, 1) == found.valid_until
+    assert "gemini/gemini-4-argon" in change.sentence
+
+
+def test_a_hosted_model_without_a_price_is_unknown(run: tuple[RunFolder, RunResults]) -> None:
+    by_model = {hosted.model: hosted for hosted in outlook_of(run[1]).hosted}
+    assert set(by_model) == {"openai/gpt-6-luna", "no/such-model"}
+    assert by_model["no/such-model"].month_usd.usd is None and by_model["no/such-model"].month_usd.reason
+    luna = by_model["openai/gpt-6-luna"]
+    assert luna.usd_per_1k.usd is not None and luna.month_usd.usd == luna.usd_per_1k.usd * 10
+    for arm in outlook_of(run[1]).arms:
+        curve = next(curve for curve in arm.break_even if curve.rival == "no/such-model")
+        assert curve.outcome == "unknown" and curve.points == ()
+
+
+def test_scoring_again_gives_the_same_bytes(run: tuple[RunFolder, RunResults], place: Path) -> None:
+    folder, results = run
+    again = rescore(folder, context(place), "")
+    assert encode(again.outlook) == encode(results.outlook)
+    assert [encode(one) for one in again.diagnosis] == [encode(one) for one in results.diagnosis]
+    later = outlook_of(rescore(folder, context(place), "2026-12-24"))
+    now = next(price for price in outlook_of(results).grounds.hosted if price.arm)  # type: ignore[union-attr]
+    then = next(price for price in later.grounds.hosted if price.arm)  # type: ignore[union-attr]
+    assert then.usd_per_1k.usd == now.next_usd_per_1k and then.next_on is None
+
+
+def test_a_run_from_before_outlooks_loads_and_gets_one(
+    run: tuple[RunFolder, RunResults], place: Path
+) -> None:
+    folder, results = run
+    raw = json.loads(encode(results))
+    del raw["outlook"], raw["diagnosis"]
+    old = decode_results(json.dumps(raw))
+    assert old.outlook is None and old.diagnosis == ()
+    assert "Money" not in {section.title for section in report_view(old).sections}
+    assert outlook_of(rescore(folder, context(place), "")) == results.outlook
+    with pytest.raises(UsageError, match="harness score"):
+        what_if(old, Changes())
+
+
+def test_the_report_has_the_money(run: tuple[RunFolder, RunResults]) -> None:
+    assert "money" in {section.key for section in report_view(run[1]).sections}
+
+
+def test_no_change_gives_the_stored_outlook(run: tuple[RunFolder, RunResults]) -> None:
+    assert what_if(run[0], Changes()) == run[1].outlook == what_if(run[1], Changes())
+
+
+def test_sliders_move_what_they_should() -> None:
+    stored = _stored()
+    base = outlook_of(stored)
+    more = what_if(stored, Changes(queries_per_month=2_000))
+    for one, other in zip(base.arms, more.arms, strict=True):
+        assert other.month_usd.usd > one.month_usd.usd  # type: ignore[operator]
+    busier = what_if(stored, Changes(utilisation=1.0))
+    halves = [
+        next(p for p in found.arms[0].month if p.group == "calls and machines") for found in (base, busier)
+    ]
+    # 0.36 s a query at 50 % and at 100 %: $0.10 and $0.05 a month
+    assert [part.amount.usd for part in halves] == [Decimal("0.1"), Decimal("0.05")]
+    dearer = what_if(stored, Changes(machine_hour_usd=Decimal(2)))
+    # 730 hours at $2
+    assert next(p for p in dearer.arms[1].month if p.group == "calls and machines").amount.usd == Decimal(
+        1460
+    )
+    changing = what_if(stored, Changes(label_changes_per_month=4.0))
+    # 4 * 20 rows at $0.50 and four fits of 0.01 h at $0.50
+    assert next(p for p in changing.arms[0].month if p.group == "changes").amount.usd == Decimal("40.02")
+
+
+def test_a_figure_that_is_set_is_no_longer_assumed(run: tuple[RunFolder, RunResults]) -> None:
+    found = what_if(run[1], Changes(label_changes_per_month=1.0)).business
+    assert found.assumed == () and found.label_changes_per_month == 1.0
+    assert all(entry.field != "label_changes_per_month" for entry in found.ranges)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Changes(queries_per_month=0),
+        Changes(utilisation=1.5),
+        Changes(utilisation=0.0),
+        Changes(machine_hour_usd=Decimal(-1)),
+        Changes(label_changes_per_month=float("nan")),
+        Changes(horizon_months=0.0),
+    ],
+)
+def test_figures_that_cannot_be_are_refused(wrong: Changes) -> None:
+    with pytest.raises(UsageError):
+        what_if(_stored(), wrong)
+
+
+def test_asking_again_is_quick() -> None:
+    stored = _stored()
+    what_if(stored, Changes())
+    start = time.process_time()
+    for volume in (500, 5_000, 50_000):
+        what_if(stored, Changes(queries_per_month=volume))
+    assert (time.process_time() - start) / 3 < 0.2
+
+
+def _stored() -> RunResults:
+    """The run by hand, with its outlook."""
+    run = results()
+    return replace(run, outlook=outlook(run, business(), today(), grounds()))
+
+
+def test_ranges_of_the_plan_give_their_likely_value(place: Path) -> None:
+    written = plan(place / "tickets.csv", business=BUSINESS, cost=COST)
+    found, stated = business_of(written), incumbent_of(written)
+    assert found.day_rate_usd == Decimal(600) and found.wrong_answer_usd == Decimal(2)
+    assert stated is not None and stated.usd_per_item == Decimal("0.8")
+    assert found.people[0].build_days.high == Decimal(4)
+    bare: ExperimentPlan = plan(place / "tickets.csv")
+    assert business_of(bare).assumed == ("horizon_months",) and business_of(bare).day_rate_usd is None
+    assert incumbent_of(bare) is None
+
+
+def test_retirements_come_from_the_second_source(place: Path, tmp_path: Path) -> None:
+    at: Context = context(tmp_path)
+    book = open_book(plan(place / "tickets.csv"), at)
+    table = LitellmMap({"gpt-x": {"deprecation_date": "2027-03-31"}, "gpt-y": {}}, "1.0", "00")
+    found = replace(book, crosscheck=table)
+    assert _retirement("openai/gpt-x", found, None) == (
+        date(2027, 3, 31),
+        "litellm 1.0, deprecation_date of gpt-x",
+    )
+    assert _retirement("openai/gpt-y", found, None) == (None, "")
+    assert _retirement("openai/none", replace(book, crosscheck=None), None) == (None, "")

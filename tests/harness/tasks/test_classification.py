@@ -1,0 +1,85 @@
+"""Renderings: who says what, what is shown, and wording that is frozen under its version."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.records import Item, Label, Option
+from harness.tasks.classification import (
+    PROMPT_VERSION,
+    Example,
+    PromptLimits,
+    answer_text,
+    clip,
+    prompt_messages,
+    render,
+    retrieve_messages,
+    tune_messages,
+    tune_retrieve_messages,
+)
+
+LABELS = (Label(name="refund_request", definition="money back"), Label(name="other"))
+LIMITS = PromptLimits()
+ITEM = Item(id="1", text="my ticket", label="other")
+EXAMPLES = (Example(text="far", label="other"), Example(text="near", label="refund_request"))
+
+
+def test_the_wording_is_frozen_under_its_version() -> None:
+    """Changed wording moves results: then `PROMPT_VERSION` and this digest change together."""
+    every = [render(o, ITEM, labels=LABELS, examples=EXAMPLES, limits=LIMITS) for o in ASKING]
+    digest = hashlib.sha256(repr(every).encode()).hexdigest()[:16]
+    assert (PROMPT_VERSION, digest) == ("classification-1", "a545cce7929f3edf")
+
+
+ASKING = (Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
+
+
+@pytest.mark.parametrize("option", ASKING)
+def test_the_ticket_comes_last_and_its_label_nowhere(option: Option) -> None:
+    poisoned = Item(
+        id="POISON", text="my ticket", label="POISON", cluster="POISON", slices=(("POISON", "POISON"),)
+    )
+    shown = render(option, poisoned, labels=LABELS, examples=EXAMPLES, limits=LIMITS)
+    assert shown[-1].role == "user" and shown[-1].content == "my ticket" and shown[0].role == "system"
+    assert "POISON" not in repr(shown)
+
+
+@pytest.mark.parametrize("option", [Option.FLOOR, Option.CLASSICAL, Option.ROUTE])
+def test_options_without_a_model_send_nothing(option: Option) -> None:
+    with pytest.raises(ValueError, match="sends no messages"):
+        render(option, ITEM, labels=LABELS, limits=LIMITS)
+
+
+def test_the_guide_stands_in_the_zero_shot_prompt() -> None:
+    (system, _) = prompt_messages("t", LABELS, LIMITS)
+    assert "- refund request: money back\n- other" in system.content
+
+
+def test_examples_are_turns_in_the_order_given() -> None:
+    shown = retrieve_messages("t", EXAMPLES, LABELS, LIMITS)
+    assert [m.content for m in shown[1:]] == ["far", "other", "near", "refund request", "t"]
+    assert [m.role for m in shown[1:]] == ["user", "assistant", "user", "assistant", "user"]
+
+
+def test_a_tuned_model_is_not_told_the_labels() -> None:
+    for shown in (tune_messages("t", LIMITS), tune_retrieve_messages("t", (), LIMITS)):
+        assert "refund" not in repr(shown)
+
+
+@given(st.text(max_size=300), st.integers(1, 200))
+def test_a_clipped_text_keeps_both_ends_within_its_limit(text: str, limit: int) -> None:
+    short = clip(text, limit)
+    assert len(short) <= max(limit, 0)
+    if len(text) <= limit:
+        assert short == text
+    elif limit >= 12:
+        head, tail = short.split("\n[...]\n") if short.count("\n[...]\n") == 1 else (short[:1], short[-1:])
+        assert text.startswith(head) and text.endswith(tail) and len(head) >= len(tail)
+
+
+def test_answers_are_words() -> None:
+    assert answer_text(" refund_request ") == "refund request"

@@ -1,0 +1,80 @@
+"""The advice against the measurement: tested by what it was made for, and only by that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from harness.bakeoff.plan import AdvicePlan, Predicted
+from harness.bakeoff.results import Answer
+from harness.core.records import Option
+from harness.track_record.confront import confront
+from tests.support.results import CLASSICAL, RETRIEVE, TUNE, arm_result, timed, verdict
+
+ARMS = (
+    arm_result(CLASSICAL, (0.80, 0.77, 0.83), identity=None),
+    arm_result(RETRIEVE, (0.49, 0.45, 0.53)),
+    arm_result(TUNE, (0.81, 0.78, 0.84)),
+)
+
+
+def advice(first: str = "classical", answer: str = "tune", **ranges: float) -> AdvicePlan:
+    expected = Predicted(option=Option.RETRIEVE, model=RETRIEVE.model, **ranges)
+    order = (Option(first), *(o for o in (Option.CLASSICAL, Option.TUNE) if o.value != first))
+    return AdvicePlan(
+        case="c", case_sha256="0", rubric="1", answer=answer, ranking=order, predictions=(expected,)
+    )
+
+
+def test_a_range_holds_at_its_ends_and_not_beyond() -> None:
+    at = confront(advice(accuracy_low=0.49, accuracy_high=0.9), ARMS, verdict())
+    assert (at.inside, at.tested, at.wrong) == (1, 1, ())
+    beyond = confront(advice(accuracy_low=0.5, accuracy_high=0.9), ARMS, verdict())
+    assert (beyond.inside, beyond.tested) == (0, 1)
+    assert "49.0 % lies outside 50.0 % to 90.0 %" in beyond.wrong[0]
+
+
+def test_a_miss_is_said_in_the_units_of_its_figure() -> None:
+    slow = confront(advice(p95_ms_low=100_000.0, p95_ms_high=1_250_000.0), ARMS, verdict())
+    assert any("p95 " in line and "lies outside 100,000 ms to 1,250,000 ms." in line for line in slow.wrong)
+    dear = confront(advice(usd_per_1k_low=Decimal("1234"), usd_per_1k_high=Decimal("2000")), ARMS, verdict())
+    assert any("lies outside $1,234 to $2,000." in line for line in dear.wrong)
+
+
+def test_the_ranking_is_held_against_what_ships_and_not_against_the_highest_accuracy() -> None:
+    # tune leads on accuracy by a point, the classical arm ships: placing it first was right
+    right = confront(advice("classical"), ARMS, verdict(ship=CLASSICAL))
+    assert right.wrong == () and right.measured_first == "classical"
+    wrong = confront(advice("tune"), ARMS, verdict(ship=CLASSICAL))
+    assert wrong.wrong == ("It placed tune first; classical is what this run would ship.",)
+    assert confront(advice("tune"), ARMS, verdict(ship=None)).wrong == (), "nothing ships, nothing is shown"
+
+
+def test_an_undecided_run_does_not_call_the_answer_wrong() -> None:
+    said = advice(answer="retrieve")
+    assert any("It said retrieve" in line for line in confront(said, ARMS, verdict(answer=Answer.TUNE)).wrong)
+    assert confront(said, ARMS, verdict(answer=Answer.NOT_ENOUGH_EVIDENCE)).wrong == ()
+
+
+def test_another_model_and_an_unmeasured_figure_test_nothing() -> None:
+    other = advice(accuracy_low=0.9, accuracy_high=0.95)
+    other = other.model_copy(
+        update={"predictions": (other.predictions[0].model_copy(update={"model": "openai/gpt-6-luna"}),)}
+    )
+    found = confront(other, ARMS, verdict())
+    assert (found.tested, found.wrong) == (0, ()) and not found.figures[0].same_model
+    slow = [replace(arm, latency=replace(arm.latency, p95_ms=timed("p95_ms", None))) for arm in ARMS]
+    unmeasured = confront(advice(p95_ms_low=1.0, p95_ms_high=2.0), slow, verdict())
+    assert unmeasured.figures[0].inside is None and unmeasured.tested == 0
+
+
+@pytest.mark.parametrize(("billions", "same"), [("0.135", True), ("8", False)])
+def test_an_open_model_is_known_by_its_size(billions: str, same: bool) -> None:
+    arm = ARMS[2]
+    assert arm.identity is not None
+    sized = replace(arm, identity=replace(arm.identity, parameters=134_515_008))
+    expected = Predicted(option=Option.TUNE, model=f"open {billions}B", accuracy_low=0.5, accuracy_high=0.9)
+    plan = advice().model_copy(update={"predictions": (expected,)})
+    assert confront(plan, [ARMS[0], sized], verdict()).figures[0].same_model is same

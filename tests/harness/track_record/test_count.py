@@ -1,0 +1,107 @@
+"""How often the advice held: counted by hand, a run twice once, and what informed a range apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.rubric.bands import Informed
+from harness.bakeoff.results import AdviceCheck, Confronted
+from harness.core.records import ArmId, Option
+from harness.track_record.count import Seen, track_record
+
+ARM = ArmId(option=Option.CLASSICAL, model="linear")
+KNOWN = (Informed(evalset="known", metrics=frozenset({"accuracy"}), reason="it was looked at"),)
+
+
+def figure(metric: str, low: float, high: float, measured: float | None, *, same: bool = True) -> Confronted:
+    inside = None if measured is None else low <= measured <= high
+    return Confronted(
+        arm=ARM,
+        metric=metric,
+        predicted_model="m",
+        low=low,
+        high=high,
+        measured=measured,
+        inside=inside,
+        same_model=same,
+    )
+
+
+def seen(
+    run_id: str,
+    *figures: Confronted,
+    evalset: str = "mine",
+    plan: str = "p",
+    rows: str = "r",
+    **changes: str,
+) -> Seen:
+    told = {"answer": "tune", "measured_answer": "tune", "first": "tune", "measured_first": "classical"}
+    advice = AdviceCheck(
+        case="c", figures=figures, inside=0, tested=len(figures), wrong=(), **{**told, **changes}
+    )
+    return Seen(run_id=run_id, evalset=evalset, digests={"test": rows}, plan_digest=plan, advice=advice)
+
+
+def test_ranges_are_counted_by_metric() -> None:
+    """By hand: accuracy 1 of 2, widths 0.2 and 0.4; p95 1 of 1 from 10 to 40; the rest is no test."""
+    record = track_record(
+        [
+            seen(
+                "a",
+                figure("accuracy", 0.6, 0.8, 0.7),
+                figure("p95_ms", 10, 40, 20),
+                figure("accuracy", 0.5, 0.6, 0.55, same=False),
+            ),
+            seen("b", figure("accuracy", 0.5, 0.9, 0.95), figure("p95_ms", 1, 2, None), rows="s"),
+        ],
+        (),
+    )
+    accuracy, p95, usd = record.held
+    assert (accuracy.inside, accuracy.share.n, accuracy.share.value) == (1, 2, 0.5)
+    assert accuracy.mean_width == pytest.approx(0.3)
+    # Wilson for 1 of 2 at 95 %: centre 0.5, half 1.96 * sqrt(0.125 + 3.8416 / 16) / (1 + 3.8416 / 2) = 0.4055
+    assert accuracy.share.low == pytest.approx(0.0945, abs=1e-3) and accuracy.share.high == pytest.approx(
+        0.9055, abs=1e-3
+    )
+    assert (p95.inside, p95.share.n) == (1, 1) and p95.mean_ratio == pytest.approx(4)
+    assert usd.share.n == 0 and usd.share.value is None and usd.mean_width is None
+    assert accuracy.share.unit == "predictions"
+
+
+def test_the_same_plan_on_the_same_rows_counts_once() -> None:
+    one = figure("accuracy", 0.6, 0.8, 0.7)
+    record = track_record(
+        [seen("a", one), seen("b", one), seen("c", one, rows="s"), seen("d", one, plan="q")], ()
+    )
+    assert record.held[0].share.n == 3
+    assert [run.counted for run in record.runs] == [True, False, True, True]
+    assert "of a" in record.runs[1].why and record.ranked_first.n == 3
+
+
+def test_what_informed_a_range_is_no_test_of_it() -> None:
+    record = track_record(
+        [seen("a", figure("accuracy", 0.6, 0.8, 0.7), figure("p95_ms", 10, 40, 20), evalset="known")], KNOWN
+    )
+    assert record.held[0].share.n == 0 and record.held[1].share.n == 1, "the other metric is still a test"
+    assert record.informed[0].inside == 1 and record.informed_because == (
+        "known (accuracy): it was looked at",
+    )
+
+
+def test_rankings_and_answers_are_counted_where_both_said_something() -> None:
+    record = track_record(
+        [
+            seen("a"),
+            seen("b", plan="q", first="classical"),
+            seen("c", plan="s", measured_answer="not enough evidence", measured_first="none"),
+            seen("d", plan="t", measured_answer="retrieve"),
+        ],
+        (),
+    )
+    assert (record.ranked_first.n, record.ranked_first.value) == (3, pytest.approx(1 / 3))
+    assert (record.answered.n, record.answered.value) == (3, pytest.approx(2 / 3))
+
+
+def test_nothing_is_nothing() -> None:
+    record = track_record([], KNOWN)
+    assert record.runs == () and record.answered.value is None and record.informed_because == ()
