@@ -25,13 +25,13 @@ from harness.core.records import (
     ArmId,
     Evalset,
     Fitted,
+    FittedArm,
     Item,
     Label,
     ModelIdentity,
     Neighbour,
     Option,
     Prediction,
-    Settled,
     Timing,
 )
 from harness.recommendation.conclude import conclude_and_store
@@ -103,7 +103,7 @@ def _answer(journal: Journal, arm: ArmId, seed: int, evalset: Evalset, rng: rand
     local = arm.option not in {Option.FLOOR, Option.CLASSICAL}
     identity = ModelIdentity(id="drawn", precision="none", location="local") if local else None
     fitted = Fitted(choices={}, seconds=1.0)
-    journal.settle(Settled(arm=arm, seed=seed, config="drawn", identity=identity, fitted=fitted))
+    journal.settle(FittedArm(arm=arm, seed=seed, config="drawn", identity=identity, fitted=fitted))
     passes: tuple[tuple[Pass, tuple[Item, ...]], ...] = (
         ("dev", evalset.dev),
         ("test", evalset.test),

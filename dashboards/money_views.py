@@ -1,6 +1,6 @@
 """The money of a run as charts and tables, for any volume and price the sliders ask about. Pure.
 
-Every sum is a field of an `Outlook`; nothing is added up here. What was not run is drawn hollow and named
+Every sum is a field of a `CostForecast`: nothing is added up. What was not run is drawn hollow and named
 "priced only"; a break-even that does not exist is called that.
 """
 
@@ -23,7 +23,7 @@ from harness.core.wording import (
     one_line,
     percent,
 )
-from harness.money.records import Amount, ArmOutlook, BreakEvenCurve, Business, HostedOutlook, Outlook
+from harness.money.records import Amount, ArmForecast, BreakEvenCurve, Business, CostForecast, HostedForecast
 from harness.report.money import BUSY_MONEY
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
 from harness.report.tables import line_cells, line_columns, source_notes
@@ -52,7 +52,7 @@ def shown(usd: Decimal | None, unit: Currency) -> float | None:
     return None if usd is None else float(usd * unit.per_usd)
 
 
-def month_chart(outlook: Outlook) -> Spec:
+def month_chart(outlook: CostForecast) -> Spec:
     """A mean month of every arm, stacked by what is paid for, beside today and models at list price."""
     unit = currency_of(outlook.business)
     rows: list[Spec] = []
@@ -125,7 +125,7 @@ def _stacked(rows: list[Spec], parts: list[Spec], title: str) -> Spec:
     return {"height": (ROW_PX + 4) * len(rows) + AXIS_PX, "layer": [bars, spread, *texts]}
 
 
-def month_table(outlook: Outlook, ship: ArmId | None) -> Table:
+def month_table(outlook: CostForecast, ship: ArmId | None) -> Table:
     """The same months in figures, with building and what comes back."""
     unit = currency_of(outlook.business)
     groups = list(MONTH_COLOURS)
@@ -154,7 +154,7 @@ def month_table(outlook: Outlook, ship: ArmId | None) -> Table:
     )
 
 
-def _arm_row(arm: ArmOutlook, groups: Sequence[str], unit: Currency, ship: ArmId | None) -> Row:
+def _arm_row(arm: ArmForecast, groups: Sequence[str], unit: Currency, ship: ArmId | None) -> Row:
     parts = {part.group: part.amount.usd for part in arm.month}
     months = UNKNOWN if arm.saving_usd_per_month.usd is None else "never"
     if arm.payback_months is not None:
@@ -181,7 +181,7 @@ def rival_name(curve: BreakEvenCurve) -> str:
     return "today" if curve.rival == "incumbent" else one_line(curve.rival)
 
 
-def break_even_chart(arm: ArmOutlook, curve: BreakEvenCurve, business: Business) -> Spec:
+def break_even_chart(arm: ArmForecast, curve: BreakEvenCurve, business: Business) -> Spec:
     """A month of an arm and of its rival by volume; where they cross the cheaper one changes."""
     unit = currency_of(business)
     own: list[tuple[float, float, str]] = []
@@ -219,7 +219,9 @@ def _upright(at: float, name: str, crossing: bool) -> Spec:
     }
 
 
-def price_table(arms: Sequence[ArmResult], outlook: Outlook | None, barred: Collection[ArmId] = ()) -> Table:
+def price_table(
+    arms: Sequence[ArmResult], outlook: CostForecast | None, barred: Collection[ArmId] = ()
+) -> Table:
     """What 1,000 queries and 1,000 right answers cost: the calls measured, and all in all.
 
     Args:
@@ -262,7 +264,7 @@ def price_table(arms: Sequence[ArmResult], outlook: Outlook | None, barred: Coll
     )
 
 
-def hosted_table(hosted: Sequence[HostedOutlook], business: Business) -> Table:
+def hosted_table(hosted: Sequence[HostedForecast], business: Business) -> Table:
     """Models that were not run, at list price: no accuracy, so no price per right answer."""
     unit = currency_of(business)
     return Table(

@@ -37,7 +37,7 @@ class Fit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ModelRequest:
     """What a model is wanted for.
 
     Attributes:
@@ -92,7 +92,7 @@ class Refusal:
 class Selection:
     """Picks, best first, and refusals in the order of the catalogue."""
 
-    wish: Wish
+    wish: ModelRequest
     picks: tuple[Pick, ...]
     refusals: tuple[Refusal, ...]
 
@@ -127,7 +127,7 @@ def judge_fit(needs: Needs, gpu: Gpu) -> Fit:
     return Fit.FITS if max(least.high, plain.high) <= gpu.usable_gb else Fit.TIGHT
 
 
-def select(wish: Wish, catalogue: Catalogue) -> Selection:
+def select(wish: ModelRequest, catalogue: Catalogue) -> Selection:
     """Models that suit a wish, best first: those that surely fit, then those nearest to the starting size."""
     picks, refusals = [], []
     for model in catalogue.models:
@@ -142,7 +142,7 @@ def select(wish: Wish, catalogue: Catalogue) -> Selection:
     return Selection(wish=wish, picks=tuple(picks), refusals=tuple(refusals))
 
 
-def _rank(pick: Pick, wish: Wish) -> tuple[bool, int, int, int, str]:
+def _rank(pick: Pick, wish: ModelRequest) -> tuple[bool, int, int, int, str]:
     """Sure fits first, then quarters of a doubling from the starting size, unknowns, longer context."""
     model = pick.model
     quarters = round(abs(math.log2(model.nominal_b / wish.task.start_b)) * 4)
@@ -150,12 +150,12 @@ def _rank(pick: Pick, wish: Wish) -> tuple[bool, int, int, int, str]:
     return pick.fit is not Fit.FITS, quarters, unknowns, -(model.context or 0), model.id
 
 
-def unnamed_languages(model: BaseModel, wish: Wish) -> tuple[str, ...]:
+def unnamed_languages(model: BaseModel, wish: ModelRequest) -> tuple[str, ...]:
     """Wanted languages that the model's source does not name."""
     return tuple(code for code in wish.languages if code not in model.languages)
 
 
-def _refuse(model: BaseModel, needs: Needs, fit: Fit, wish: Wish) -> str | None:
+def _refuse(model: BaseModel, needs: Needs, fit: Fit, wish: ModelRequest) -> str | None:
     policies, gpu = list(Policy), wish.gpu
     missing = unnamed_languages(model, wish)
     if policies.index(model.licence.policy) > policies.index(wish.policy):
@@ -179,7 +179,7 @@ def _refuse(model: BaseModel, needs: Needs, fit: Fit, wish: Wish) -> str | None:
     return None
 
 
-def _praise(model: BaseModel, needs: Needs, fit: Fit, wish: Wish) -> str:
+def _praise(model: BaseModel, needs: Needs, fit: Fit, wish: ModelRequest) -> str:
     least = needs.least
     unnamed = ", ".join(unnamed_languages(model, wish))
     claimed = f"; {model.language_count} languages claimed, {unnamed} not named" if unnamed else ""

@@ -10,7 +10,7 @@ import typer
 
 from advisor.base_models.catalogue import Catalogue, find_gpu, find_task, load_catalogue, read_policy
 from advisor.base_models.catalogue import find as find_row
-from advisor.base_models.choice import Method, Pick, Selection, Wish, select
+from advisor.base_models.choice import Method, ModelRequest, Pick, Selection, select
 from advisor.base_models.vram import TUNE_BAND
 
 ERROR_LINE = (
@@ -40,7 +40,7 @@ def models(  # noqa: PLR0913 - one parameter a flag
 ) -> None:
     """Pick open models that fit a GPU, a licence policy and a task, and say why the others do not."""
     catalogue = load_catalogue()
-    wish = Wish(
+    wish = ModelRequest(
         gpu=find_gpu(catalogue.gpus, gpu),
         policy=read_policy(licence),
         task=find_task(catalogue.tasks, task),

@@ -15,7 +15,7 @@ from dashboards.markup import Figure
 from harness.bakeoff.results import RunResults
 from harness.core.errors import UserError
 from harness.core.wording import marked_money, money, money_range, one_line
-from harness.money.records import ArmOutlook, Outlook
+from harness.money.records import ArmForecast, CostForecast
 from harness.money.what_if import Changes, what_if
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
 from harness.report.reporting import rescore
@@ -61,7 +61,7 @@ def _reset() -> None:
             del st.session_state[name]
 
 
-def sliders(outlook: Outlook, top: Any, bottom: Sequence[Any]) -> Changes:
+def sliders(outlook: CostForecast, top: Any, bottom: Sequence[Any]) -> Changes:
     """Other numbers; what is left alone stays the plan's.
 
     Args:
@@ -109,7 +109,7 @@ def price_day(page: RunPage, results: RunResults) -> RunResults:
     return again
 
 
-def answer(results: RunResults, outlook: Outlook, asked: bool) -> None:
+def answer(results: RunResults, outlook: CostForecast, asked: bool) -> None:
     """A month of the arm to ship, against today."""
     unit = money_views.currency_of(outlook.business)
     arm = next((one for one in outlook.arms if one.arm == results.verdict.ship), None)
@@ -149,7 +149,7 @@ def answer(results: RunResults, outlook: Outlook, asked: bool) -> None:
     st.html(markup.figures(figures))
 
 
-def months(results: RunResults, outlook: Outlook) -> None:
+def months(results: RunResults, outlook: CostForecast) -> None:
     """The stacked month of every arm, and the same in figures."""
     st.subheader("What a month consists of", anchor=False)
     unit = money_views.currency_of(outlook.business)
@@ -168,7 +168,7 @@ def months(results: RunResults, outlook: Outlook) -> None:
         st.html(markup.bullets(outlook.unknown, "warn"))
 
 
-def break_even(results: RunResults, outlook: Outlook) -> None:
+def break_even(results: RunResults, outlook: CostForecast) -> None:
     """One arm against one rival, by volume."""
     arms = [arm for arm in outlook.arms if arm.break_even]
     if not arms:
@@ -179,7 +179,7 @@ def break_even(results: RunResults, outlook: Outlook) -> None:
     ship = str(results.verdict.ship)
     index = names.index(ship) if ship in names else 0
     name = left.selectbox("Arm", names, index=index, key="even-arm", format_func=one_line)
-    arm: ArmOutlook = arms[names.index(name)]
+    arm: ArmForecast = arms[names.index(name)]
     rivals = {money_views.rival_name(curve): curve for curve in arm.break_even}
     curve = rivals[right.selectbox("against", list(rivals), key="even-rival")]
     words = money_views.OUTCOMES.get(curve.outcome, curve.outcome)
@@ -199,7 +199,7 @@ def break_even(results: RunResults, outlook: Outlook) -> None:
         pieces.chart(money_views.break_even_chart(arm, curve, outlook.business), curve.reason)
 
 
-def rest(results: RunResults, outlook: Outlook | None) -> None:
+def rest(results: RunResults, outlook: CostForecast | None) -> None:
     """Prices per thousand, hosted models, limits and the ledger."""
     st.subheader("Per 1,000 queries and per 1,000 correct answers", anchor=False)
     colours = [colour_of(arm.arm) for arm in results.arms]
@@ -229,7 +229,7 @@ def rest(results: RunResults, outlook: Outlook | None) -> None:
                 st.html(markup.table(money_views.ledger_table(whole.once, "once")))
 
 
-def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, Outlook | None, bool]:
+def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, CostForecast | None, bool]:
     """The controls; what they lead to, and whether anything was changed."""
     if results.outlook is None or results.outlook.grounds is None:
         st.info("This run holds no monthly costs: it was concluded before they were reckoned.")

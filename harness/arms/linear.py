@@ -57,7 +57,7 @@ _SVM: dict[str, Any] = {}
 _LOGISTIC: dict[str, Any] = {"max_iter": 1000}
 
 
-class ClassicalArm:
+class LinearArm:
     """The best linear head on dev, with a distribution over the labels."""
 
     identity = None

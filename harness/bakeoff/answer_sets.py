@@ -18,12 +18,12 @@ from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
-from harness.core.records import ArmId, Item, Option, Outcome, Prediction, Settled
+from harness.core.records import ArmId, FittedArm, Item, Option, Outcome, Prediction
 from harness.robustness.records import UnseenLabel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class AnswerSet:
     """One lane's outcomes, scored, on all three passes.
 
     Attributes:
@@ -35,7 +35,7 @@ class Answers:
             did not answer these.
     """
 
-    settled: Settled
+    settled: FittedArm
     dev_outcomes: Mapping[str, Outcome]
     outcomes: Mapping[str, Outcome]
     warm: Mapping[str, Outcome]
@@ -54,7 +54,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class StoredRun:
     """What every step of the conclusion reads.
 
     Attributes:
@@ -75,9 +75,9 @@ class Desk:
         return tuple(label.name for label in self.facts.labels)
 
 
-def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Desk:
+def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> StoredRun:
     """Everything about a run that conclusions are drawn from, but for the answers."""
-    return Desk(
+    return StoredRun(
         plan=plan,
         facts=folder.data_facts(),
         items=folder.items(),
@@ -90,7 +90,7 @@ def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Desk
     )
 
 
-def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
+def read_lanes(folder: RunFolder, desk: StoredRun) -> list[AnswerSet]:
     """Every lane of a run, complete and scored.
 
     Raises:
@@ -101,7 +101,7 @@ def read_lanes(folder: RunFolder, desk: Desk) -> list[Answers]:
         return _lanes(journal, desk, folder)
 
 
-def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
+def _lanes(journal: Journal, desk: StoredRun, folder: RunFolder) -> list[AnswerSet]:
     found = []
     run_id, outside, rest = folder.run_id, folder.out_of_scope(), folder.rest()
     memory = journal.memory()
@@ -128,7 +128,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
                 run=folder.command("resume"),
             )
         found.append(
-            Answers(
+            AnswerSet(
                 settled=_noted(settled, [*dev.values(), *test.values()]),
                 dev_outcomes=dev,
                 outcomes=test,
@@ -151,7 +151,7 @@ def _lanes(journal: Journal, desk: Desk, folder: RunFolder) -> list[Answers]:
     return found
 
 
-def _noted(settled: Settled, outcomes: Sequence[Outcome]) -> Settled:
+def _noted(settled: FittedArm, outcomes: Sequence[Outcome]) -> FittedArm:
     """The arm with a note where a served model was not held to the labels by a schema throughout."""
     forms = [outcome.form for outcome in outcomes if isinstance(outcome, Prediction) and outcome.form]
     plain = forms.count("plain")
@@ -164,7 +164,7 @@ def _noted(settled: Settled, outcomes: Sequence[Outcome]) -> Settled:
 
 
 def _whole(
-    test: Mapping[str, Outcome], more: Mapping[str, Outcome], rest: Sequence[Item], desk: Desk
+    test: Mapping[str, Outcome], more: Mapping[str, Outcome], rest: Sequence[Item], desk: StoredRun
 ) -> Scored | None:
     """The answers to all test rows; None where there are no more than those every arm answers."""
     if not rest or len(more) < len(rest):
@@ -172,16 +172,16 @@ def _whole(
     return score((*desk.items["test"], *rest), {**test, **more}, desk.labels)
 
 
-def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], desk: Desk) -> Scored | None:
+def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], desk: StoredRun) -> Scored | None:
     """The answers to all inputs out of scope; None where there are none or some are missing."""
     return score(items, outcomes, desk.labels) if items and len(outcomes) == len(items) else None
 
 
-def _answered(arm: ArmId, found: Sequence[Answers]) -> bool:
+def _answered(arm: ArmId, found: Sequence[AnswerSet]) -> bool:
     return arm.option is Option.ROUTE or any(answers.settled.arm == arm for answers in found)
 
 
-def primary_lanes(lanes: Sequence[Answers], plan: ExperimentPlan) -> list[Answers]:
+def primary_lanes(lanes: Sequence[AnswerSet], plan: ExperimentPlan) -> list[AnswerSet]:
     """One lane an arm, in the plan's order: the first training seed of tuned arms; imports come last."""
     order = [arm.id for arm in plan.arms]
     first = {plan.seed, plan.training_seeds[0]}

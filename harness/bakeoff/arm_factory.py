@@ -7,11 +7,11 @@ from typing import assert_never
 
 from harness.arms.base import Arm
 from harness.arms.floor import FloorArm
-from harness.arms.linear import ClassicalArm
+from harness.arms.linear import LinearArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm, Tuner
-from harness.bakeoff.budget import Purse
+from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import build_tuner
@@ -25,7 +25,7 @@ from harness.models.remembering import RememberingEmbedder
 from harness.models.settings import ModelSettings
 
 
-class Workshop:
+class ArmFactory:
     """Opens what arms need, at first use.
 
     Args:
@@ -47,7 +47,7 @@ class Workshop:
         self._chats: dict[tuple[str, str], ChatModel] = {}
         self._embedder = embedder
         self._index: TrainingIndex | None = None
-        self._purse = Purse(plan, context, folder.root / "journal.sqlite")
+        self._purse = RunBudget(plan, context, folder.root / "journal.sqlite")
         self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
 
     def build(self, arm: ArmPlan, seed: int) -> Arm:
@@ -62,7 +62,7 @@ class Workshop:
             case Option.FLOOR:
                 return FloorArm(arm.id)
             case Option.CLASSICAL:
-                return ClassicalArm(arm.id, self._embedding(), self._plan.seed)
+                return LinearArm(arm.id, self._embedding(), self._plan.seed)
             case Option.PROMPT:
                 return PromptArm(arm.id, self._chat(arm), labels, limits)
             case Option.RETRIEVE:

@@ -21,7 +21,7 @@ from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import score
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Failure, Item, Option, Outcome, Prediction, Settled, Timing
+from harness.core.records import ArmId, Failure, FittedArm, Item, Option, Outcome, Prediction, Timing
 from harness.core.serial import decode_item
 from harness.tasks.labels import read_label
 
@@ -112,7 +112,7 @@ def read_index(folder: RunFolder) -> ItemIndex:
     )
 
 
-def primary_settled(folder: RunFolder, results: RunResults) -> dict[ArmId, Settled]:
+def primary_settled(folder: RunFolder, results: RunResults) -> dict[ArmId, FittedArm]:
     """What each arm settled on, the first training seed of tuned arms; a route answers nothing itself."""
     plan = folder.plan()
     seeds = (plan.training_seeds[0], plan.seed)
@@ -127,7 +127,7 @@ def primary_settled(folder: RunFolder, results: RunResults) -> dict[ArmId, Settl
     return found
 
 
-def read_marks(folder: RunFolder, settled: Settled, index: ItemIndex) -> array[int]:
+def read_marks(folder: RunFolder, settled: FittedArm, index: ItemIndex) -> array[int]:
     """One number a test item: the code of the label that was answered, or one of the marks below 0.
 
     They are stored with the results; a run from before they were is read answer by answer.
@@ -205,5 +205,5 @@ def _rows(folder: RunFolder, places: Sequence[int]) -> Iterator[dict[str, Any]]:
         raise StoreError(f"items.jsonl of run {folder.run_id} changed while it was read.") from error
 
 
-def _lane(settled: Settled) -> Lane:
+def _lane(settled: FittedArm) -> Lane:
     return Lane(arm=settled.arm, seed=settled.seed, split="test", config=settled.config)

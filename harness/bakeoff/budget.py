@@ -21,7 +21,7 @@ from harness.models.api.budget import SpendGuard, per_token
 from harness.models.base import ChatModel
 
 
-class Purse:
+class RunBudget:
     """Gives each served model a guard over what is left of the budget. Models are opened one by one.
 
     What earlier starts of the run spent counts, also where they kept no budget.

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from harness.bakeoff.results import Cost, Money
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
-from harness.money.records import Amount, ArmOutlook
+from harness.money.records import Amount, ArmForecast
 
 OTHERS = 0.10
 WAITED = 0.10
@@ -59,7 +59,7 @@ def marked(cost: Cost, reason: str) -> Cost:
     )
 
 
-def marked_outlook(arm: ArmOutlook, reason: str) -> ArmOutlook:
+def marked_outlook(arm: ArmForecast, reason: str) -> ArmForecast:
     """An arm's months with every sum marked that holds the seconds of its queries."""
     if not reason:
         return arm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.bakeoff.answer_sets import Answers, Desk
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.busy import busy_reason
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.journal import Pass
@@ -14,7 +14,7 @@ from harness.bakeoff.results import Latency
 from harness.core.records import CostLine, Outcome
 
 
-def latency_of(answers: Answers) -> Latency:
+def latency_of(answers: AnswerSet) -> Latency:
     """An arm's latency from its newest timing."""
     identity = answers.settled.identity
     batches = tuple(answers.batches.values()) or answers.test.predictions
@@ -23,12 +23,12 @@ def latency_of(answers: Answers) -> Latency:
     return measure_latency(answers.warm, answers.test, identity, answers.timed, throughput)
 
 
-def either_busy(*sides: Answers) -> str:
+def either_busy(*sides: AnswerSet) -> str:
     """Why the latency of arms that answer one after the other is not to be believed; '' where it is."""
     return next((why for a in sides if (why := busy_reason(a.timed, a.settled.identity))), "")
 
 
-def _paid(answers: Answers, desk: Desk) -> Pass:
+def _paid(answers: AnswerSet, desk: StoredRun) -> Pass:
     """The pass whose seconds or tokens are paid for.
 
     Concurrent calls to a server on this machine each hold the time of the others, so their seconds would
@@ -45,7 +45,7 @@ def _paid(answers: Answers, desk: Desk) -> Pass:
     return "throughput" if answers.batches else "test"
 
 
-def charged(answers: Answers, desk: Desk, ids: Sequence[str] | None = None) -> list[Outcome]:
+def charged(answers: AnswerSet, desk: StoredRun, ids: Sequence[str] | None = None) -> list[Outcome]:
     """The outcomes that are paid for.
 
     Args:
@@ -56,13 +56,13 @@ def charged(answers: Answers, desk: Desk, ids: Sequence[str] | None = None) -> l
     return [paid[i] for i in ids or () if i in paid] or list(paid.values())
 
 
-def paid_busy(answers: Answers, desk: Desk) -> str:
+def paid_busy(answers: AnswerSet, desk: StoredRun) -> str:
     """Why the seconds that are paid for are not to be believed; '' where they are."""
     identity = answers.settled.identity
     return busy_reason(answers.machine.get(_paid(answers, desk), ()), identity)
 
 
-def paid_lines(answers: Answers, outcomes: list[Outcome], desk: Desk) -> tuple[CostLine, ...]:
+def paid_lines(answers: AnswerSet, outcomes: list[Outcome], desk: StoredRun) -> tuple[CostLine, ...]:
     """The ledger of 1,000 queries like these outcomes."""
     identity = answers.settled.identity
     return cost_lines(outcomes, identity, prices_for(identity, desk.book, desk.machine))

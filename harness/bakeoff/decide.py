@@ -21,12 +21,12 @@ from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import (
     Answer,
     ArmResult,
+    Certainty,
     Comparison,
     FrontierGap,
     LimitCheck,
     LimitState,
     Published,
-    Settled,
     Verdict,
     Veto,
 )
@@ -312,27 +312,27 @@ def _costs(among: Sequence[ArmResult], months: Mapping[ArmId, Amount]) -> tuple[
     return found, "per 1,000 queries, calls and busy machine time"
 
 
-def _settled(case: Case, arm: ArmId | None) -> tuple[Settled, tuple[ArmId, ...]]:
+def _settled(case: Case, arm: ArmId | None) -> tuple[Certainty, tuple[ArmId, ...]]:
     if arm is None:
-        return Settled.NO_ARM, ()
+        return Certainty.NO_ARM, ()
     rivals = [c for c in case.comparisons if arm in (c.a, c.b)]
     if not rivals:
-        return Settled.NO_RIVAL, ()
+        return Certainty.NO_RIVAL, ()
     settled = {Relation.BETTER, Relation.WORSE, Relation.EQUIVALENT}
     open_to = tuple(sorted(c.b if c.a == arm else c.a for c in rivals if c.relation not in settled))
-    return (Settled.SOME_OPEN if open_to else Settled.ALL), open_to
+    return (Certainty.SOME_OPEN if open_to else Certainty.ALL), open_to
 
 
-def _sure(settled: Settled, open_to: Sequence[ArmId]) -> str:
+def _sure(settled: Certainty, open_to: Sequence[ArmId]) -> str:
     match settled:
-        case Settled.NO_ARM:
+        case Certainty.NO_ARM:
             return "No arm can be recommended."
-        case Settled.NO_RIVAL:
+        case Certainty.NO_RIVAL:
             return "Nothing to compare it with: the run has no other arm that was compared."
-        case Settled.SOME_OPEN:
+        case Certainty.SOME_OPEN:
             names = ", ".join(map(str, open_to))
             return f"Fairly sure: the difference to {names} is not settled on these items."
-        case Settled.ALL:
+        case Certainty.ALL:
             return "Sure on these items: every comparison with it is settled at the plan's level."
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from harness.bakeoff.journal_damage import ENDS, Damage, DamagedRow, JournalDamaged, unread_log
 from harness.core.errors import StoreError, command
 from harness.core.machine import MachineUse
-from harness.core.records import ArmId, Failure, Item, Outcome, Settled
+from harness.core.records import ArmId, Failure, FittedArm, Item, Outcome
 from harness.core.serial import decode, decode_outcome, encode
 
 Pass = Literal["dev", "test", "latency", "throughput", "out_of_scope", "rest"]
@@ -189,7 +189,7 @@ class Journal:
         except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
-    def settle(self, settled: Settled) -> None:
+    def settle(self, settled: FittedArm) -> None:
         """Store what an arm settled on; replaces an earlier record of the same arm and seed."""
         row = _digested((str(settled.arm), settled.seed, settled.config, encode(settled)))
         sql = "INSERT OR REPLACE INTO settled (arm, seed, config, payload, digest) VALUES (?,?,?,?,?)"
@@ -199,11 +199,11 @@ class Journal:
         except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
-    def settled(self) -> tuple[Settled, ...]:
+    def settled(self) -> tuple[FittedArm, ...]:
         """Every arm that settled, in the order of its name and seed."""
         return tuple(self._settled_record(row) for row in self._settled_rows("1 ORDER BY arm, seed"))
 
-    def settled_as(self, arm: ArmId, seed: int, config: str) -> Settled | None:
+    def settled_as(self, arm: ArmId, seed: int, config: str) -> FittedArm | None:
         """What the arm settled on under exactly this configuration, None if nothing yet."""
         rows = self._settled_rows("arm=? AND seed=? AND config=?", (str(arm), seed, config))
         return self._settled_record(rows[0]) if rows else None
@@ -409,7 +409,7 @@ class Journal:
         if row[4]:
             return bool(_digested(row[:4])[4] == row[4])
         with contextlib.suppress(StoreError):
-            decode(Settled, row[3])
+            decode(FittedArm, row[3])
             return True
         return False
 
@@ -418,10 +418,10 @@ class Journal:
             raise self._damaged(f"the answer of {row[1]} to {row[4]!a}")
         return decode_outcome(row[6])
 
-    def _settled_record(self, row: tuple[Any, ...]) -> Settled:
+    def _settled_record(self, row: tuple[Any, ...]) -> FittedArm:
         if not self._is_settled(row):
             raise self._damaged(f"what {row[0]!a} settled on")
-        return decode(Settled, row[3])
+        return decode(FittedArm, row[3])
 
     def _damaged(self, what: str) -> StoreError:
         run = self._path.absolute().parent.name

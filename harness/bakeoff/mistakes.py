@@ -14,7 +14,7 @@ from harness.bakeoff.results import RouteDesign, RunResults
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
 from harness.bakeoff.scored import Scored, score
 from harness.core.errors import IncompleteRun, StoreError, UsageError
-from harness.core.records import ArmId, Item, Option, Outcome, Settled
+from harness.core.records import ArmId, FittedArm, Item, Option, Outcome
 from harness.report.errors import ArmErrors, Chosen
 
 _MOST_NAMED = 12
@@ -39,7 +39,7 @@ class ErrorsRequest:
 class _Stored:
     """What the journal holds of one arm."""
 
-    settled: Settled
+    settled: FittedArm
     dev: Scored
     test: Scored
     outcomes: Mapping[str, Outcome]
@@ -128,7 +128,7 @@ def _stored(
 
 
 def _lane(
-    journal: Journal, settled: Settled, split: Pass, items: Sequence[Item], labels: Sequence[str]
+    journal: Journal, settled: FittedArm, split: Pass, items: Sequence[Item], labels: Sequence[str]
 ) -> tuple[Scored, dict[str, Outcome]]:
     lane = Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
     outcomes = journal.outcomes(lane, items)

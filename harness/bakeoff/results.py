@@ -14,8 +14,8 @@ from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
-from harness.money.records import Outlook
-from harness.robustness.records import ArmHarm
+from harness.money.records import CostForecast
+from harness.robustness.records import ArmRobustness
 
 RESULTS_SCHEMA = 2
 """Raised where the rule of the decision changes: results of another one are decided again, not shown."""
@@ -146,7 +146,7 @@ class ArmResult:
     cost: Cost
     seeds: tuple[SeedResult, ...] = ()
     peak_memory_mib: float | None = None
-    harm: ArmHarm | None = None
+    harm: ArmRobustness | None = None
     accuracy_all_rows: Estimate | None = None
 
     @property
@@ -335,7 +335,7 @@ class Published:
     checked: str
 
 
-class Settled(StrEnum):
+class Certainty(StrEnum):
     """How far the comparisons of the arm to use with its rivals are settled."""
 
     ALL = "all"
@@ -364,7 +364,7 @@ class Verdict:
     ship: ArmId | None
     pilot: ArmId | None = None
     ship_because: str
-    settled: Settled
+    settled: Certainty
     open_to: tuple[ArmId, ...] = ()
     sure: str
     hangs_on: tuple[str, ...]
@@ -479,6 +479,6 @@ class RunResults:
     verdict: Verdict
     notes: tuple[str, ...] = ()
     advice: AdviceCheck | None = None
-    outlook: Outlook | None = None
+    outlook: CostForecast | None = None
     diagnosis: tuple[ArmDiagnosis, ...] = ()
     failed: tuple[FailedArm, ...] = ()

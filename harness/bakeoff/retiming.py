@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.arms.base import Arm
-from harness.bakeoff.arm_factory import Workshop, lanes_of
+from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
@@ -26,7 +26,7 @@ from harness.report.reporting import closed_results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimingWish:
+class TimingRequest:
     """What is to be timed.
 
     Attributes:
@@ -38,7 +38,7 @@ class TimingWish:
     items: int | None = None
 
 
-def time_again(folder: RunFolder, wish: TimingWish, context: Context) -> RunResults:
+def time_again(folder: RunFolder, wish: TimingRequest, context: Context) -> RunResults:
     """Time again and conclude again.
 
     Raises:
@@ -55,7 +55,7 @@ def time_again(folder: RunFolder, wish: TimingWish, context: Context) -> RunResu
         same_rows(folder, evalset)
         with reopened(folder) as closed:
             assert closed is not None
-            workshop = Workshop(plan, evalset, folder, context)
+            workshop = ArmFactory(plan, evalset, folder, context)
             try:
                 with folder.journal() as journal:
                     bench = _Bench(
@@ -107,13 +107,13 @@ class _Bench:
     plan: ExperimentPlan
     evalset: Evalset
     journal: Journal
-    wish: TimingWish
+    wish: TimingRequest
     folder: RunFolder
     context: Context
 
 
 def _time_arm(arm: Arm, seed: int, bench: _Bench) -> None:
-    """Settled from what is stored, then timed; an older timing stays until the new one is whole."""
+    """FittedArm from what is stored, then timed; an older timing stays until the new one is whole."""
     plan, evalset, journal = bench.plan, bench.evalset, bench.journal
     same_arm(arm, seed, evalset, journal, bench.folder)
     config = settle_on_dev(arm, seed, evalset, journal, bench.context)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, Wanted, asked_again, refuse, sound_journal
-from harness.bakeoff.arm_factory import Workshop, lanes_of
+from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.looks import earlier_looks
@@ -26,7 +26,7 @@ from harness.bakeoff.whole_run import WholeRun
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, describe_environment
 from harness.core.errors import DataError, TrainingError, UsageError, UserError, command
-from harness.core.records import ArmId, Evalset, Item, Option, Settled
+from harness.core.records import ArmId, Evalset, FittedArm, Item, Option
 from harness.recommendation.conclude import conclude_and_store
 from harness.robustness.records import HARM_CHECKED
 
@@ -66,7 +66,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
     evalset = load_rows(plan, context, folder)
     same_rows(folder, evalset)
     sound_journal(folder, context)
-    workshop = Workshop(plan, evalset, folder, context)
+    workshop = ArmFactory(plan, evalset, folder, context)
     try:
         with folder.journal() as journal:
             kitchen = Kitchen(
@@ -133,7 +133,7 @@ class Kitchen:
 
     plan: ExperimentPlan
     evalset: Evalset
-    workshop: Workshop
+    workshop: ArmFactory
     journal: Journal
     context: Context
     out_of_scope: tuple[Item, ...] = ()
@@ -273,7 +273,7 @@ def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset
     )
     fitted = arm.fit(material, stored.fitted if stored else None)
     if stored is None:
-        journal.settle(Settled(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
+        journal.settle(FittedArm(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
 
 
 def answer(

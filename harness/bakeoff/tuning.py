@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.arms.asking import choices_of
 from harness.arms.base import Arm
-from harness.bakeoff.arm_factory import Workshop, lanes_of
+from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import facts_of, load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
@@ -43,7 +43,7 @@ _TEMPLATE_TOKENS = 24  # of a chat template around one system and one user turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TuneWish:
+class TuneRequest:
     """What a user asked for.
 
     Attributes:
@@ -61,7 +61,7 @@ class TuneWish:
     force: bool = False
 
 
-def lock_tuning(plan: ExperimentPlan, context: Context, wish: TuneWish) -> RunFolder:
+def lock_tuning(plan: ExperimentPlan, context: Context, wish: TuneRequest) -> RunFolder:
     """Lock the plan in a new run folder.
 
     Raises:
@@ -71,7 +71,7 @@ def lock_tuning(plan: ExperimentPlan, context: Context, wish: TuneWish) -> RunFo
     return create_run(context.runs, plan, context.clock(), context.homes)
 
 
-def tune_in(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLane, ...]:
+def tune_in(folder: RunFolder, context: Context, wish: TuneRequest) -> tuple[TunedLane, ...]:
     """Train, or go on training, the tuned arms of the plan locked in `folder`.
 
     Raises:
@@ -85,7 +85,7 @@ def tune_in(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedL
         return found
 
 
-def _tune(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLane, ...]:
+def _tune(folder: RunFolder, context: Context, wish: TuneRequest) -> tuple[TunedLane, ...]:
     plan = folder.plan()
     lanes = tuned_lanes(plan, wish.arm)
     context.progress.stage("loading the rows", None)
@@ -96,7 +96,7 @@ def _tune(folder: RunFolder, context: Context, wish: TuneWish) -> tuple[TunedLan
     found = []
     with folder.journal() as journal:
         for arm_plan, seed in lanes:
-            workshop = Workshop(plan, evalset, folder, context)
+            workshop = ArmFactory(plan, evalset, folder, context)
             try:
                 lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
                 found.append(_train(lane, workshop, journal, context, wish))
@@ -134,12 +134,12 @@ def tuned_lanes(plan: ExperimentPlan, arm: str) -> list[tuple[ArmPlan, int]]:
     return chosen
 
 
-def forecast(plan: ExperimentPlan, folder: RunFolder, context: Context, wish: TuneWish) -> list[str]:
+def forecast(plan: ExperimentPlan, folder: RunFolder, context: Context, wish: TuneRequest) -> list[str]:
     """Recipe and memory of each lane, one line each; nothing is trained."""
     evalset = dataclasses.replace(load_rows(plan, context), test=())
     lines = []
     for arm_plan, seed in tuned_lanes(plan, wish.arm):
-        workshop = Workshop(plan, evalset, folder, context)
+        workshop = ArmFactory(plan, evalset, folder, context)
         lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
         workshop.prepare = lambda tuner, lane=lane: lines.extend(_plan_lines(lane, tuner))  # type: ignore[misc]
         workshop.build(arm_plan, seed).close()
@@ -176,7 +176,9 @@ class _Lane:
         return chars / _CHARS_PER_TOKEN + _TEMPLATE_TOKENS
 
 
-def _train(lane: _Lane, workshop: Workshop, journal: Journal, context: Context, wish: TuneWish) -> TunedLane:
+def _train(
+    lane: _Lane, workshop: ArmFactory, journal: Journal, context: Context, wish: TuneRequest
+) -> TunedLane:
     needed: list[Needed] = []
 
     def prepare(tuner: object) -> None:
@@ -225,7 +227,7 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
     )
 
 
-def _watch(lane: _Lane, wish: TuneWish) -> Watch:
+def _watch(lane: _Lane, wish: TuneRequest) -> Watch:
     return Watch(
         choices=choices_of(lane.evalset.labels), items=wish.watch, samples=wish.samples, tell=wish.tell
     )
@@ -252,7 +254,7 @@ def _needed(lane: _Lane, tuner: LocalTuner) -> Needed:
     return memory_needed(shape, settings.recipe, lane.rows, lane.row_tokens, settings.opening.device)
 
 
-def _check_room(lane: _Lane, tuner: LocalTuner, needed: Needed, wish: TuneWish) -> None:
+def _check_room(lane: _Lane, tuner: LocalTuner, needed: Needed, wish: TuneRequest) -> None:
     device = tuner.settings.opening.device
     free = free_gib(device)
     if wish.force or free is None:

@@ -40,9 +40,9 @@ def export(
     from harness.bakeoff.run_folder import find_run
     from harness.core.serial import encode
     from harness.report.adapters import parity_line
-    from harness.shipping.exporting import ExportWish, export_tuned
+    from harness.shipping.exporting import ExportRequest, export_tuned
     from harness.shipping.parity import check_export
-    from harness.shipping.serving import ServeWish, find_tuned
+    from harness.shipping.serving import ServeRequest, find_tuned
 
     if output is None:
         raise UsageError("Where to?", run=command("export", target, "-o", "exported"))
@@ -50,10 +50,10 @@ def export(
         raise UsageError("There is no such format.", got=form, allowed="adapter, merged, gguf")
     progress = open_progress(quiet=as_json)
     context = make_context(runs, progress, offline=offline, threads=threads)
-    wish = ServeWish(targets=(target,), arm=arm, seed=seed, registry=registry)
+    wish = ServeRequest(targets=(target,), arm=arm, seed=seed, registry=registry)
     tuned = find_tuned(target, wish, context)
     run = (tuned.run or find_run(runs, tuned.origin.run_id)) if check else None
-    how = ExportWish(format=form, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
+    how = ExportRequest(format=form, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
     try:
         found = export_tuned(tuned, how, context)
         checks = () if run is None else check_export(output, run, check, context, registry)
@@ -89,13 +89,15 @@ def import_(
     """Bring predictions made elsewhere, or an adapter, into a finished run and conclude it again."""
     from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results
-    from harness.shipping.importing import ImportWish, import_into
+    from harness.shipping.importing import ImportRequest, import_into
 
     progress = open_progress(quiet=as_json)
     context = make_context(runs, progress, offline=offline, threads=threads)
     folder = find_run(runs, run)
     try:
-        results = import_into(folder, ImportWish(name=arm, path=path, allow_missing=allow_missing), context)
+        results = import_into(
+            folder, ImportRequest(name=arm, path=path, allow_missing=allow_missing), context
+        )
     finally:
         progress.close()
     if as_json:

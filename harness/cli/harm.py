@@ -39,12 +39,12 @@ def harm(
     from harness.core.serial import encode
     from harness.data.out_of_scope import read_out_of_scope
     from harness.report.harm import harm_sentences
-    from harness.robustness.run import HarmWish, check_harm
+    from harness.robustness.run import RobustnessRequest, check_harm
 
     folder = find_run(runs, name)
     columns = tuple(split_names([text])) or folder.plan().data.text or ("text",)
     rows = () if out_of_scope is None else read_out_of_scope(out_of_scope, columns, encoding)
-    wish = HarmWish(out_of_scope=rows, unseen=tuple(unseen or ()))
+    wish = RobustnessRequest(out_of_scope=rows, unseen=tuple(unseen or ()))
     context = make_context(runs, open_progress(quiet=as_json), offline=offline, threads=threads)
     try:
         results = check_harm(folder, wish, context)

@@ -45,7 +45,7 @@ def latency(
     price: Price = None,
 ) -> None:
     """Time a run's arms again and conclude it again; no answer changes."""
-    from harness.bakeoff.retiming import TimingWish, time_again
+    from harness.bakeoff.retiming import TimingRequest, time_again
     from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results
     from harness.core.serial import encode
@@ -62,7 +62,7 @@ def latency(
         max_retries=max_retries,
     )
     try:
-        results = time_again(folder, TimingWish(arms=split_names(arm), items=items), context)
+        results = time_again(folder, TimingRequest(arms=split_names(arm), items=items), context)
     except KeyboardInterrupt as error:
         raise IncompleteRun(
             f"Run {folder.run_id} was stopped while it was timed; no answer is lost, and an arm that was not "

@@ -70,7 +70,7 @@ def serve(
     ready_to_serve(address)
     progress = open_progress()
     context = make_context(runs, progress, offline=offline, threads=threads)
-    wish = serving.ServeWish(
+    wish = serving.ServeRequest(
         targets=tuple(targets or ("latest",)),
         engine=engine,  # type: ignore[arg-type]
         arm=arm,

@@ -16,7 +16,7 @@ from harness.core.errors import DataError, IncompleteRun, UsageError
 if TYPE_CHECKING:
     from harness.bakeoff.plan import ExperimentPlan
     from harness.bakeoff.run_folder import RunFolder
-    from harness.bakeoff.tuning import TuneWish
+    from harness.bakeoff.tuning import TuneRequest
     from harness.core.context import Context
 
 
@@ -53,13 +53,13 @@ def tune(
 ) -> None:
     """Train a plan's tuned arm on train and dev; test is not read."""
     from harness.bakeoff.run_folder import RunFolder, find_run, homes_of
-    from harness.bakeoff.tuning import TuneWish, forecast, lock_tuning
+    from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning
 
     if (plan_file is None) == (not resume):
         raise UsageError("Name a plan, or a run to go on with.", run="harness tune plan.yaml")
     progress = open_progress(quiet=as_json)
     context = make_context(runs, progress, offline=offline, threads=threads)
-    wish = TuneWish(arm=arm, watch=watch, samples=samples, force=force, tell=teller(progress))
+    wish = TuneRequest(arm=arm, watch=watch, samples=samples, force=force, tell=teller(progress))
     if plan_file is None:
         _finish(find_run(runs, resume), context, wish, as_json=as_json)
         return
@@ -77,7 +77,7 @@ def tune(
         _finish(lock_tuning(plan, context, wish), context, wish, as_json=as_json)
 
 
-def _finish(folder: RunFolder, context: Context, wish: TuneWish, *, as_json: bool) -> None:
+def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: bool) -> None:
     from harness.bakeoff.tuning import tune_in
     from harness.core.serial import encode
     from harness.report.tuned import tuned_lines

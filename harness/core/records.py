@@ -376,7 +376,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class FittedArm:
     """An arm as it answers: what it settled on, on which model, under which configuration.
 
     Attributes:

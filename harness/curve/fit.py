@@ -30,7 +30,7 @@ from harness.curve.records import (
     LearningCurve,
     LinePoint,
     Reach,
-    TargetOutlook,
+    TargetForecast,
 )
 
 READ_UP_TO = 3
@@ -225,7 +225,7 @@ def _line(fitted: _Fitted) -> tuple[LinePoint, ...]:
     )
 
 
-def _outlook(subject: Subject, target: float, fitted: _Fitted | None, reason: str) -> TargetOutlook:
+def _outlook(subject: Subject, target: float, fitted: _Fitted | None, reason: str) -> TargetForecast:
     """Whether and with how many more training examples the target is reached."""
     if fitted is None:
         sentence = f"Cannot say whether more training examples reach {percent(target)}: {reason}."
@@ -276,7 +276,7 @@ def _too_far(target: float, fitted: _Fitted, limit: Estimate) -> str:
     )
 
 
-def _more(subject: Subject, target: float, fitted: _Fitted, needed: float) -> TargetOutlook:
+def _more(subject: Subject, target: float, fitted: _Fitted, needed: float) -> TargetForecast:
     reach = READ_UP_TO * fitted.sizes[-1]
     tails = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
     low, high = np.quantile(fitted.drawn.size_for(target), tails, method="inverted_cdf")
@@ -300,7 +300,7 @@ def _more(subject: Subject, target: float, fitted: _Fitted, needed: float) -> Ta
         f"To reach {percent(target)} takes about {value:,} more training examples "
         f"(95 % interval {more.low:,} to {farthest}){cost}."
     )
-    return TargetOutlook(target=target, reach=Reach.MORE, more=more, usd=usd, sentence=sentence)
+    return TargetForecast(target=target, reach=Reach.MORE, more=more, usd=usd, sentence=sentence)
 
 
 def _priced(more: Estimate, price: ExamplePrice | None) -> Money | None:
@@ -319,7 +319,9 @@ def _priced(more: Estimate, price: ExamplePrice | None) -> Money | None:
     )
 
 
-def _unsaid(target: float, reach: Reach, sentence: str, reason: str, fitted: _Fitted | None) -> TargetOutlook:
+def _unsaid(
+    target: float, reach: Reach, sentence: str, reason: str, fitted: _Fitted | None
+) -> TargetForecast:
     """An outlook without a number of examples."""
     more = Estimate(
         metric="more training examples",
@@ -328,14 +330,14 @@ def _unsaid(target: float, reach: Reach, sentence: str, reason: str, fitted: _Fi
         method="none" if fitted is None else _method(fitted),
         reason=reason,
     )
-    return TargetOutlook(target=target, reach=reach, more=more, usd=None, sentence=sentence)
+    return TargetForecast(target=target, reach=reach, more=more, usd=None, sentence=sentence)
 
 
 def _sentences(
     subject: Subject,
     means: Sequence[CurveMean],
     fitted: _Fitted | None,
-    target: TargetOutlook | None,
+    target: TargetForecast | None,
     reason: str,
 ) -> tuple[str, ...]:
     first, last = means[0], means[-1]

@@ -86,7 +86,7 @@ class LinePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetOutlook:
+class TargetForecast:
     """How many training examples more would reach a target accuracy.
 
     Attributes:
@@ -130,7 +130,7 @@ class LearningCurve:
     fit: CurveFit | None
     reason: str
     line: tuple[LinePoint, ...]
-    target: TargetOutlook | None
+    target: TargetForecast | None
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
 

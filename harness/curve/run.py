@@ -22,7 +22,7 @@ import numpy as np
 
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.bakeoff.again import CONSENT, Wanted, asked_again, refuse
-from harness.bakeoff.arm_factory import Workshop, open_embedder
+from harness.bakeoff.arm_factory import ArmFactory, open_embedder
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan, dump_plan
@@ -32,7 +32,7 @@ from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import DataError, UsageError
 from harness.core.names import file_name
-from harness.core.records import Evalset, Item, Option, Outcome, Settled
+from harness.core.records import Evalset, FittedArm, Item, Option, Outcome
 from harness.curve.fit import ExamplePrice, Grid, Subject, learning_curve
 from harness.curve.records import CurvePoint, LearningCurve, LearningCurves
 from harness.curve.store import read_curves, write_curves
@@ -282,7 +282,7 @@ def _point(
         where = f"{file_name(str(arm.id))}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
         folder = RunFolder(root=bench.home / "points" / where)
         make_folder(folder.artefacts)
-        workshop = Workshop(bench.plan, evalset, folder, bench.context, bench.embedder)
+        workshop = ArmFactory(bench.plan, evalset, folder, bench.context, bench.embedder)
         try:
             opened = workshop.build(arm, seed)
             try:
@@ -323,7 +323,7 @@ def _answers(
             fitted = arm.fit(material, stored.fitted if stored else None)
             if stored is None:
                 journal.settle(
-                    Settled(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted)
+                    FittedArm(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted)
                 )
         for first in range(0, len(items), _CHUNK):
             chunk = items[first : first + _CHUNK]

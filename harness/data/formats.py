@@ -41,7 +41,7 @@ _REFUSED = (
     (b"\x80\x05\x95", "a Python pickle"),
     (b"$FL2", "an SPSS file"),
     (b"<stata_dta>", "a Stata file"),
-    (b"!BDN", "an Outlook mailbox"),
+    (b"!BDN", "an CostForecast mailbox"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),

@@ -8,7 +8,7 @@ from advisor.money.ledger import LedgerLine, PriceBasis, line, scaled
 from harness.bakeoff.results import ArmResult
 from harness.core.records import Option
 from harness.core.wording import percent
-from harness.money.inputs import End, Given, plus, times
+from harness.money.inputs import CostInputs, End, plus, times
 from harness.money.records import ArmGrounds
 
 SEARCHES = (Option.RETRIEVE, Option.TUNE_RETRIEVE)
@@ -22,7 +22,7 @@ _SECONDS_PER_HOUR = Decimal(3600)
 
 
 def query_lines(
-    arm: ArmResult, known: ArmGrounds, given: Given, end: End, *, whole: bool
+    arm: ArmResult, known: ArmGrounds, given: CostInputs, end: End, *, whole: bool
 ) -> tuple[LedgerLine, ...]:
     """One query: tokens as in the measured ledger, and the seconds of a shared machine.
 
@@ -49,7 +49,7 @@ def query_lines(
     return tuple(lines)
 
 
-def _shared(name: str, seconds: float | None, given: Given, end: End) -> LedgerLine:
+def _shared(name: str, seconds: float | None, given: CostInputs, end: End) -> LedgerLine:
     """Busy time on a shared machine; dividing by the utilisation pays for its idle time."""
     hours = None
     if seconds is not None:
@@ -57,7 +57,7 @@ def _shared(name: str, seconds: float | None, given: Given, end: End) -> LedgerL
     return line(name, hours, "hours", given.hour_usd(end), given.machine_basis, given.machine_source)
 
 
-def index_lines(option: Option, given: Given, end: End) -> tuple[LedgerLine, ...]:
+def index_lines(option: Option, given: CostInputs, end: End) -> tuple[LedgerLine, ...]:
     """Hosting of an index, a month."""
     price = given.figure("index_usd_per_month", end)
     if option not in SEARCHES or price == 0:
@@ -66,7 +66,7 @@ def index_lines(option: Option, given: Given, end: End) -> tuple[LedgerLine, ...
     return (line("index hosting", Decimal(1), "months", price, PriceBasis.ESTIMATE, source),)
 
 
-def once_lines(option: Option, known: ArmGrounds, given: Given, end: End) -> tuple[LedgerLine, ...]:
+def once_lines(option: Option, known: ArmGrounds, given: CostInputs, end: End) -> tuple[LedgerLine, ...]:
     """Fitting as it was measured, and the labels: those of the run are there already."""
     there = f"the {given.train_rows:,} training and {given.test_rows:,} test rows are labelled already"
     price = given.figure("example_usd", end)
@@ -77,7 +77,7 @@ def once_lines(option: Option, known: ArmGrounds, given: Given, end: End) -> tup
     return (labels, _machine_time(name, known.refit_s, Decimal(1), given, end))
 
 
-def change_lines(option: Option, known: ArmGrounds, given: Given, end: End) -> tuple[LedgerLine, ...]:
+def change_lines(option: Option, known: ArmGrounds, given: CostInputs, end: End) -> tuple[LedgerLine, ...]:
     """A month's changes: new labels need new rows and fitting, new knowledge an index or a training."""
     if option in NOT_REFITTED:
         return ()
@@ -100,7 +100,7 @@ def change_lines(option: Option, known: ArmGrounds, given: Given, end: End) -> t
     return tuple(lines)
 
 
-def _trainings(seconds: float | None, count: Decimal | None, given: Given, end: End) -> list[LedgerLine]:
+def _trainings(seconds: float | None, count: Decimal | None, given: CostInputs, end: End) -> list[LedgerLine]:
     """Trainings that work, and those lost to crashes and bad recipes: `failed_share` of all started."""
     failed = given.figure("failed_share", end)
     lost = None
@@ -115,7 +115,7 @@ def _trainings(seconds: float | None, count: Decimal | None, given: Given, end: 
 
 
 def _machine_time(
-    name: str, seconds: float | None, count: Decimal | None, given: Given, end: End
+    name: str, seconds: float | None, count: Decimal | None, given: CostInputs, end: End
 ) -> LedgerLine:
     hours = None if seconds is None else Decimal(str(seconds)) / _SECONDS_PER_HOUR
     price = given.hour_usd(end)

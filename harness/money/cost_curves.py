@@ -19,12 +19,12 @@ from advisor.money.tco import HOURS_PER_DAY, OptionCosts, Setting, Tco, total_co
 from harness.bakeoff.results import ArmResult, RouteDesign
 from harness.core.records import ArmId, Option
 from harness.money.arm_lines import SEARCHES, change_lines, index_lines, once_lines, query_lines
-from harness.money.inputs import End, Given, accuracy_at, plus, times
+from harness.money.inputs import CostInputs, End, accuracy_at, plus, times
 from harness.money.records import ArmGrounds, HostedPrice, Incumbent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class CostCurve:
     """One way to do the work at one end of its ranges.
 
     Attributes:
@@ -34,7 +34,7 @@ class Side:
     """
 
     costs: OptionCosts
-    given: Given
+    given: CostInputs
     end: End
     fleet: Fleet | None = None
     search_share: Decimal = Decimal(0)
@@ -87,8 +87,8 @@ class Shape:
         return max(1, math.ceil(float(volume / self.capacity) - 1e-9))
 
 
-def shape_of(side: Side, *, counted: bool) -> Shape:
-    """The staircase of a side: the same money as `Side.total` spread over the months, at every volume."""
+def shape_of(side: CostCurve, *, counted: bool) -> Shape:
+    """The staircase of a side: the money of `CostCurve.total` spread over the months, at every volume."""
     given, costs = side.given, side.costs
     setting = given.setting(side.end, 1, counted=counted)
     hours = costs.run_hours_per_month
@@ -122,8 +122,8 @@ def holds_a_model(arm: ArmResult, arms: Mapping[ArmId, ArmResult], route: RouteD
 
 
 def side_of_arm(
-    arm: ArmResult, given: Given, end: End, *, whole: bool, accuracy_end: End | None = None
-) -> Side:
+    arm: ArmResult, given: CostInputs, end: End, *, whole: bool, accuracy_end: End | None = None
+) -> CostCurve:
     """A measured arm.
 
     Args:
@@ -147,16 +147,16 @@ def side_of_arm(
     )
     searching = option in SEARCHES and busy and search is not None
     share = min(Decimal(1), Decimal(str(search)) / Decimal(str(busy))) if searching else Decimal(0)
-    return Side(costs=costs, given=given, end=end, fleet=fleet, search_share=share)
+    return CostCurve(costs=costs, given=given, end=end, fleet=fleet, search_share=share)
 
 
-def served_by_whole(arm: ArmResult, given: Given, volume: int) -> Serving | None:
+def served_by_whole(arm: ArmResult, given: CostInputs, volume: int) -> Serving | None:
     """What machines of its own would take for an arm at a volume; None without a measured rate."""
     fleet = _fleet(given.arm(arm.arm), given, "likely")
     return None if fleet is None else serve(given.load(volume), fleet)
 
 
-def _fleet(known: ArmGrounds, given: Given, end: End) -> Fleet | None:
+def _fleet(known: ArmGrounds, given: CostInputs, end: End) -> Fleet | None:
     """Machines as fast as was measured: one query at a time, or in batches where that was faster."""
     if not known.busy_s_per_query:
         return None
@@ -164,14 +164,14 @@ def _fleet(known: ArmGrounds, given: Given, end: End) -> Fleet | None:
     return Fleet(queries_per_s=rate, usd_per_hour=given.hour_usd(end))
 
 
-def side_of_incumbent(today: Incumbent, given: Given, end: End) -> Side:
+def side_of_incumbent(today: Incumbent, given: CostInputs, end: End) -> CostCurve:
     """What is done today, as stated."""
     price = line("today", Decimal(1), "items", today.usd_per_item, PriceBasis.MEASURED, "as stated")
     costs = OptionCosts(method="incumbent", model=today.kind, accuracy=today.accuracy, per_query=(price,))
-    return Side(costs=costs, given=given, end=end)
+    return CostCurve(costs=costs, given=given, end=end)
 
 
-def side_of_hosted(price: HostedPrice, given: Given, end: End) -> Side:
+def side_of_hosted(price: HostedPrice, given: CostInputs, end: End) -> CostCurve:
     """A hosted model that was not run, at its list price; built, run and changed as a retrieve arm is."""
     usd, option = price.usd_per_1k.usd, Option.RETRIEVE
     unit = None if usd is None else usd / 1000
@@ -188,4 +188,4 @@ def side_of_hosted(price: HostedPrice, given: Given, end: End) -> Side:
         build_days=given.people(option, end, "build_days"),
         run_hours_per_month=given.people(option, end, "run_hours_per_month"),
     )
-    return Side(costs=costs, given=given, end=end)
+    return CostCurve(costs=costs, given=given, end=end)

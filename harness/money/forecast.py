@@ -1,6 +1,6 @@
 """What the measured arms mean in money. Pure, and quick enough to be asked again with other numbers.
 
-    results + business + incumbent + grounds -> Outlook
+    results + business + incumbent + grounds -> CostForecast
 
 The same functions answer for the report, for the pages' sliders (`harness.money.what_if`) and for the
 limits of the verdict, so they cannot disagree.
@@ -21,19 +21,19 @@ from harness.money.arm_lines import CHANGE_LINES, PEOPLE_LINE, SEARCH_LINES, WRO
 from harness.money.cost_curves import served_by_whole
 from harness.money.crossing import curve, running_curve
 from harness.money.holds_until import limits
-from harness.money.inputs import ENDS, End, Given
+from harness.money.inputs import ENDS, CostInputs, End
 from harness.money.records import (
     Amount,
-    ArmOutlook,
+    ArmForecast,
     BreakEvenCurve,
     Business,
+    CostForecast,
     CostGroup,
     Grounds,
-    HostedOutlook,
+    HostedForecast,
     HostedPrice,
     Incumbent,
     MonthPart,
-    Outlook,
     Serving,
 )
 from harness.money.scene import Ends, Scene, shapes_of
@@ -44,13 +44,15 @@ _WEAKEST_FIRST = (PriceBasis.ILLUSTRATIVE, PriceBasis.ESTIMATE, PriceBasis.LIST_
 _GROUPS: tuple[CostGroup, ...] = ("calls and machines", "retrieval", "changes", "people", "wrong answers")
 
 
-def outlook(results: RunResults, business: Business, today: Incumbent | None, grounds: Grounds) -> Outlook:
+def outlook(
+    results: RunResults, business: Business, today: Incumbent | None, grounds: Grounds
+) -> CostForecast:
     """The money of a run.
 
     Args:
         today: what is stated of the incumbent; its sums are reckoned here.
     """
-    given = Given(
+    given = CostInputs(
         business=business,
         grounds=grounds,
         train_rows=results.data.train,
@@ -61,7 +63,7 @@ def outlook(results: RunResults, business: Business, today: Incumbent | None, gr
     ends = limits(scene)
     days = [limit.on for limit in ends if limit.on is not None]
     step = next_step(scene, arms)
-    return Outlook(
+    return CostForecast(
         business=business,
         incumbent=_incumbent(scene),
         arms=arms,
@@ -77,7 +79,7 @@ def outlook(results: RunResults, business: Business, today: Incumbent | None, gr
     )
 
 
-def _arm(arm: ArmResult, scene: Scene) -> ArmOutlook:
+def _arm(arm: ArmResult, scene: Scene) -> ArmForecast:
     sides = scene.sides(arm)
     totals = {end: side.total(scene.volume, counted=True) for end, side in sides.items()}
     likely = totals["likely"]
@@ -87,7 +89,7 @@ def _arm(arm: ArmResult, scene: Scene) -> ArmOutlook:
     reason, once_reason = _reason(lines, arm, scene), _reason(likely.one_off, arm, scene)
     either = once_reason or reason
     saving, horizon_saving, payback = _against_today(sides, scene, whole, either)
-    return ArmOutlook(
+    return ArmForecast(
         arm=arm.arm,
         month=_month(totals, arm, scene),
         month_usd=_amount({e: t.monthly_usd for e, t in totals.items()}, basis, reason),
@@ -238,10 +240,12 @@ def _incumbent(scene: Scene) -> Incumbent | None:
     )
 
 
-def _hosted(price: HostedPrice, volume: int) -> HostedOutlook:
+def _hosted(price: HostedPrice, volume: int) -> HostedForecast:
     usd = price.usd_per_1k.usd
     month = replace(price.usd_per_1k, usd=None if usd is None else usd * volume / 1000)
-    return HostedOutlook(model=price.model, month_usd=month, usd_per_1k=price.usd_per_1k, source=price.source)
+    return HostedForecast(
+        model=price.model, month_usd=month, usd_per_1k=price.usd_per_1k, source=price.source
+    )
 
 
 def _amount(values: Mapping[End, Decimal | None], basis: PriceBasis, reason: str) -> Amount:

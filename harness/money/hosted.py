@@ -11,7 +11,7 @@ from advisor.money.price import Price
 from advisor.money.price_book import PriceBook
 from advisor.money.price_sources import LitellmMap
 from advisor.money.usage import Usage
-from harness.bakeoff.answer_sets import Answers, Desk
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.prices import by_tokens
 from harness.bakeoff.results import RunResults
@@ -24,7 +24,7 @@ Charged = Mapping[ArmId, Sequence[Outcome]]
 
 
 def served(
-    results: RunResults, primary: Sequence[Answers], charged: Charged, desk: Desk
+    results: RunResults, primary: Sequence[AnswerSet], charged: Charged, desk: StoredRun
 ) -> tuple[HostedPrice, ...]:
     """Arms behind an API, with what is announced of their model."""
     by_arm = {arm.arm: arm for arm in results.arms}
@@ -57,7 +57,7 @@ def served(
     return tuple(found)
 
 
-def not_run(results: RunResults, desk: Desk) -> tuple[HostedPrice, ...]:
+def not_run(results: RunResults, desk: StoredRun) -> tuple[HostedPrice, ...]:
     """The plan's hosted models that were not run, on the tokens of the best counted retrieve arm."""
     counted = counted_usage(results.arms)
     run = {arm.identity.id for arm in results.arms if arm.identity is not None}

@@ -20,7 +20,7 @@ _PEAKS = 3.0  # the busiest minutes of an hour over its mean, as the advisor tak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class CostInputs:
     """Business and grounds, read at one end of their ranges."""
 
     business: Business

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from advisor.money.machines import find_machine, load_machines
-from harness.bakeoff.answer_sets import Answers, Desk
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.business import AssumedPlan, BusinessPlan
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import LOCAL_MACHINE
@@ -19,10 +19,10 @@ from harness.money.records import (
     ArmGrounds,
     Assumed,
     Business,
+    CostForecast,
     Grounds,
     Incumbent,
     MachineHour,
-    Outlook,
     PeopleTime,
     Spread,
 )
@@ -32,8 +32,12 @@ _FIELDS = set(Business.__dataclass_fields__)
 
 
 def outlook_of(
-    results: RunResults, desk: Desk, primary: Sequence[Answers], charged: Charged, acceptable: Sequence[ArmId]
-) -> Outlook:
+    results: RunResults,
+    desk: StoredRun,
+    primary: Sequence[AnswerSet],
+    charged: Charged,
+    acceptable: Sequence[ArmId],
+) -> CostForecast:
     """The money of a run, at the plan's numbers and the desk's prices."""
     grounds = Grounds(
         machine=_machine(desk),
@@ -113,7 +117,7 @@ def _spread(three: tuple[Decimal, Decimal, Decimal]) -> Spread:
     return Spread(low=three[0], likely=three[1], high=three[2])
 
 
-def _machine(desk: Desk) -> MachineHour:
+def _machine(desk: StoredRun) -> MachineHour:
     """The desk's machine; a shipped price has the range of public prices, where one is known."""
     rate = desk.machine
     shipped = find_machine(LOCAL_MACHINE, load_machines())
@@ -127,7 +131,7 @@ def _machine(desk: Desk) -> MachineHour:
     )
 
 
-def _arm_grounds(arm: ArmResult, results: RunResults, charged: Charged, desk: Desk) -> ArmGrounds:
+def _arm_grounds(arm: ArmResult, results: RunResults, charged: Charged, desk: StoredRun) -> ArmGrounds:
     hours = [line.quantity for line in arm.cost.lines if line.unit == "hours"]
     busy = None
     if hours and None not in hours:

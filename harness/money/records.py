@@ -100,7 +100,7 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmOutlook:
+class ArmForecast:
     """One arm over the horizon.
 
     Attributes:
@@ -296,7 +296,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostedOutlook:
+class HostedForecast:
     """A hosted model that was not run, at its list price for this volume."""
 
     model: str
@@ -306,7 +306,7 @@ class HostedOutlook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class CostForecast:
     """The money of a run.
 
     Attributes:
@@ -322,8 +322,8 @@ class Outlook:
 
     business: Business
     incumbent: Incumbent | None
-    arms: tuple[ArmOutlook, ...]
-    hosted: tuple[HostedOutlook, ...] = ()
+    arms: tuple[ArmForecast, ...]
+    hosted: tuple[HostedForecast, ...] = ()
     valid_until: date | None = None
     limits: tuple[Limit, ...] = ()
     next_step: str = ""

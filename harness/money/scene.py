@@ -9,18 +9,18 @@ from functools import cached_property
 from harness.bakeoff.results import ArmResult, RunResults
 from harness.core.records import ArmId, Option
 from harness.money.cost_curves import (
+    CostCurve,
     Shape,
-    Side,
     holds_a_model,
     shape_of,
     side_of_arm,
     side_of_hosted,
     side_of_incumbent,
 )
-from harness.money.inputs import ENDS, End, Given
+from harness.money.inputs import ENDS, CostInputs, End
 from harness.money.records import Business, HostedPrice, Incumbent
 
-Ends = Mapping[End, Side]
+Ends = Mapping[End, CostCurve]
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: sides are kept once built
@@ -28,7 +28,7 @@ class Scene:
     """Everything an outlook is reckoned from."""
 
     results: RunResults
-    given: Given
+    given: CostInputs
     today: Incumbent | None
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.bakeoff.results import ArmResult
 from harness.core.records import CostLine
 from harness.money.arm_lines import CHANGE_LINES, PEOPLE_LINE, WRONG_LINE
-from harness.money.inputs import Given
+from harness.money.inputs import CostInputs
 from harness.money.scene import Scene
 
 _BUILDING = "building"
@@ -28,7 +28,7 @@ _NOTHING_SAID = (
 )
 
 
-def why(line: CostLine, arm: ArmResult, given: Given) -> str:
+def why(line: CostLine, arm: ArmResult, given: CostInputs) -> str:
     """Why an amount of an arm's ledger is not known, as a clause without a full stop."""
     if line.name in (PEOPLE_LINE, _BUILDING):
         if given.people(arm.arm.option, "likely", "build_days") is None:

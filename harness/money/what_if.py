@@ -11,7 +11,7 @@ from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.money.forecast import outlook
 from harness.money.inputs import with_figure
-from harness.money.records import Business, Outlook
+from harness.money.records import Business, CostForecast
 from harness.recommendation.conclude import conclude
 from harness.report.view import on_run
 
@@ -31,7 +31,7 @@ class Changes:
     utilisation: float | None = None
 
 
-def what_if(source: RunFolder | RunResults, changes: Changes, context: Context | None = None) -> Outlook:
+def what_if(source: RunFolder | RunResults, changes: Changes, context: Context | None = None) -> CostForecast:
     """The outlook of a run at other numbers, from its stored results.
 
     Args:

@@ -12,7 +12,7 @@ from advisor.money.ledger import scaled
 from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
-from harness.bakeoff.answer_sets import Answers, Desk, open_desk, primary_lanes, read_lanes
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_desk, primary_lanes, read_lanes
 from harness.bakeoff.busy import marked
 from harness.bakeoff.charged import charged, either_busy, latency_of, paid_busy, paid_lines
 from harness.bakeoff.compare import compare_arms
@@ -43,7 +43,7 @@ from harness.core.records import ArmId, Estimate, Option
 from harness.data.gate import REACH
 from harness.money.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.money.of_run import outlook_of
-from harness.money.records import Outlook
+from harness.money.records import CostForecast
 from harness.robustness.checks import Asked, arm_harm
 from harness.track_record.confront import confront
 
@@ -124,7 +124,7 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     paid = {a.settled.arm: charged(a, desk) for a in ours}
     near = [arm.arm for arm in acceptable(case.plan, case.arms, limits, case.comparisons)]
 
-    def priced(results: RunResults) -> Outlook:
+    def priced(results: RunResults) -> CostForecast:
         return outlook_of(_ours(results), desk, ours, paid, near)
 
     unpriced = _results(desk, case, run)
@@ -168,7 +168,7 @@ class _Run:
     design: RouteDesign | None
 
 
-def _results(desk: Desk, case: Case, run: _Run) -> RunResults:
+def _results(desk: StoredRun, case: Case, run: _Run) -> RunResults:
     plan, verdict = desk.plan, decide(case)
     if not case.frontier_measured:
         ship = next((arm for arm in case.arms if arm.arm == verdict.ship), None)
@@ -209,7 +209,7 @@ def _route_notes(plan: ExperimentPlan, design: RouteDesign | None) -> tuple[str,
     return (f"No route: {design.reason}.",) if design.reason else ()
 
 
-def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmResult:
+def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], desk: StoredRun) -> ArmResult:
     settled = answers.settled
     overlap = frozenset(desk.facts.overlap)
     quality = measure_quality(answers.dev, answers.test, desk.labels, overlap, desk.how)
@@ -242,14 +242,14 @@ def _arm_result(answers: Answers, lanes: Sequence[Answers], desk: Desk) -> ArmRe
     )
 
 
-def _on_all_rows(answers: Answers, desk: Desk) -> Estimate | None:
+def _on_all_rows(answers: AnswerSet, desk: StoredRun) -> Estimate | None:
     whole = answers.all_rows
     if whole is None:
         return None
     return share("accuracy on all test rows", whole, whole.correct, whole.answered | True, desk.how)
 
 
-def _asked(answers: Answers, siblings: Sequence[Answers], desk: Desk) -> Asked:
+def _asked(answers: AnswerSet, siblings: Sequence[AnswerSet], desk: StoredRun) -> Asked:
     catch_all = desk.facts.catch_all
     return Asked(
         dev=answers.dev,
@@ -262,7 +262,7 @@ def _asked(answers: Answers, siblings: Sequence[Answers], desk: Desk) -> Asked:
 
 
 def _comparisons(
-    arms: Sequence[ArmResult], limits: Sequence[LimitCheck], scored: Mapping[ArmId, Scored], desk: Desk
+    arms: Sequence[ArmResult], limits: Sequence[LimitCheck], scored: Mapping[ArmId, Scored], desk: StoredRun
 ) -> tuple[Comparison, ...]:
     """The pair first, then the others that the report and the recommendation need."""
     primary, others = pairs_to_compare(arms, limits)
@@ -272,7 +272,7 @@ def _comparisons(
 
 
 def _route(
-    primary: Sequence[Answers], arms: Sequence[ArmResult], desk: Desk
+    primary: Sequence[AnswerSet], arms: Sequence[ArmResult], desk: StoredRun
 ) -> tuple[RouteDesign | None, _Route | None]:
     """Route from the dev leader among cheap arms to the best prompted arm; served ones come first."""
     by_arm = {arm.arm: arm for arm in arms}
@@ -287,7 +287,9 @@ def _route(
     return design, _route_result(design, first, then, one, desk)
 
 
-def _route_result(design: RouteDesign, first: Answers, then: Answers, side: RouteArm, desk: Desk) -> _Route:
+def _route_result(
+    design: RouteDesign, first: AnswerSet, then: AnswerSet, side: RouteArm, desk: StoredRun
+) -> _Route:
     arm = next(a.id for a in desk.plan.arms if a.option is Option.ROUTE)
     dev_items, test_items = desk.items["dev"], desk.items["test"]
     sure = _confidences(first.dev, side) | _confidences(first.test, side)
@@ -314,10 +316,10 @@ def _route_result(design: RouteDesign, first: Answers, then: Answers, side: Rout
 
 def _route_cost(
     design: RouteDesign,
-    sides: tuple[Answers, Answers],
+    sides: tuple[AnswerSet, AnswerSet],
     sure: Mapping[str, float],
     accuracy: Estimate,
-    desk: Desk,
+    desk: StoredRun,
 ) -> Cost:
     """Every query pays the first arm; those handed on pay the second as well."""
     first, then = sides
@@ -340,15 +342,15 @@ def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:
 
 
 def _best(
-    primary: Sequence[Answers],
+    primary: Sequence[AnswerSet],
     options: tuple[Option, ...],
     by_arm: Mapping[ArmId, ArmResult],
     *,
     prefer_served: bool,
-) -> Answers | None:
+) -> AnswerSet | None:
     among = [a for a in primary if a.settled.arm.option in options]
 
-    def rank(answers: Answers) -> tuple[bool, float]:
+    def rank(answers: AnswerSet) -> tuple[bool, float]:
         identity = answers.settled.identity
         served = prefer_served and identity is not None and identity.location != "local"
         return served, by_arm[answers.settled.arm].quality.dev_accuracy.value or 0.0
@@ -356,7 +358,7 @@ def _best(
     return max(among, key=rank) if among else None
 
 
-def _side(answers: Answers, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
+def _side(answers: AnswerSet, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
     result = by_arm[answers.settled.arm]
     return RouteArm(
         arm=answers.settled.arm,
@@ -367,7 +369,7 @@ def _side(answers: Answers, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
     )
 
 
-def _cautions(desk: Desk) -> tuple[str, ...]:
+def _cautions(desk: StoredRun) -> tuple[str, ...]:
     warnings = [finding for finding in desk.facts.findings if finding.severity == "warning"]
     notes = [
         finding.message for finding in warnings if finding.code != REACH
@@ -377,7 +379,7 @@ def _cautions(desk: Desk) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _data_summary(desk: Desk) -> DataSummary:
+def _data_summary(desk: StoredRun) -> DataSummary:
     facts, test = desk.facts, desk.items["test"]
     second = facts.second_labels
     both = [(item.label, second[item.id]) for item in test if item.id in second]

@@ -24,7 +24,7 @@ from harness.bakeoff.results import Answer, ArmResult, Comparison, LimitKind, Li
 from harness.core.records import ArmId, Option, PriceBasis
 from harness.core.wording import limit_words, money, percent
 from harness.money.inputs import ENDS
-from harness.money.records import Amount, ArmOutlook
+from harness.money.records import Amount, ArmForecast
 from harness.money.scene import Scene
 
 WIDE = 0.05
@@ -45,7 +45,7 @@ class Step:
     decider: str
 
 
-def next_step(scene: Scene, arms: Sequence[ArmOutlook]) -> Step:
+def next_step(scene: Scene, arms: Sequence[ArmForecast]) -> Step:
     """What the verdict asks for."""
     verdict = scene.results.verdict
     if verdict.ship is None and verdict.pilot is None:
@@ -117,7 +117,7 @@ def _label(items: int, why: str, scene: Scene) -> Step:
     return Step(text=text, usd=usd, decider="budget holder")
 
 
-def _pilot(ship: ArmOutlook) -> Amount:
+def _pilot(ship: ArmForecast) -> Amount:
     """Building and one month; wrong answers are no outlay, so they are left out."""
     parts = [ship.once_usd, *(part.amount for part in ship.month if part.group != "wrong answers")]
     reason = "; ".join(dict.fromkeys(part.reason for part in parts if part.usd is None))
@@ -132,7 +132,7 @@ def _pilot(ship: ArmOutlook) -> Amount:
     )
 
 
-def biggest_risk(scene: Scene, arms: Sequence[ArmOutlook]) -> str:
+def biggest_risk(scene: Scene, arms: Sequence[ArmForecast]) -> str:
     """The first risk that holds, by the order this module names."""
     verdict, data = scene.results.verdict, scene.results.data
     use = verdict.ship or verdict.pilot
@@ -182,7 +182,7 @@ def _one_seed(arm: ArmResult, scene: Scene) -> str | None:
     return f"{arm.arm} is one training from one seed: another training may do better or worse."
 
 
-def _assumed(arm: ArmResult, arms: Sequence[ArmOutlook]) -> str | None:
+def _assumed(arm: ArmResult, arms: Sequence[ArmForecast]) -> str | None:
     """Whether most of the month's outlay rests on assumed hours or on an illustrative price."""
     found = next((outlook for outlook in arms if outlook.arm == arm.arm), None)
     if found is None or found.month_usd.usd is None or not found.month_usd.usd:

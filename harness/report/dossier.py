@@ -8,7 +8,7 @@ from decimal import Decimal
 from harness.bakeoff.results import ArmResult, Money, RunResults
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import Currency, level, money, one_line, short_money
-from harness.money.records import Amount, ArmOutlook
+from harness.money.records import Amount, ArmForecast
 from harness.report.charts import Axis
 from harness.report.details import Closing
 from harness.report.paper import Citations, Span
@@ -36,7 +36,7 @@ class Dossier:
         """The run's id, harmless."""
         return one_line(self.results.run_id)
 
-    def outlook_of(self, arm: ArmId) -> ArmOutlook | None:
+    def outlook_of(self, arm: ArmId) -> ArmForecast | None:
         """An arm's money; None where there is none."""
         outlook = self.results.outlook
         return None if outlook is None else next((o for o in outlook.arms if o.arm == arm), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.bakeoff.results import Answer, ArmResult, RunResults, Settled
+from harness.bakeoff.results import Answer, ArmResult, Certainty, RunResults
 from harness.core.wording import (
     USD,
     Currency,
@@ -22,7 +22,7 @@ from harness.core.wording import (
     one_line,
     percent,
 )
-from harness.money.records import Amount, ArmOutlook, Outlook
+from harness.money.records import Amount, ArmForecast, CostForecast
 from harness.report.charts import Bar, Slice, bar_chart
 from harness.report.details import Closing
 from harness.report.dossier import Dossier, amount_words, money_axis
@@ -201,7 +201,7 @@ def _money_cards(dossier: Dossier, ship: ArmResult | None) -> list[Card]:
     return [cost, _saving_card(dossier, outlook, found)]
 
 
-def _saving_card(dossier: Dossier, outlook: Outlook, found: ArmOutlook) -> Card:
+def _saving_card(dossier: Dossier, outlook: CostForecast, found: ArmForecast) -> Card:
     saving, currency = found.saving_usd_per_month, dossier.currency
     today = outlook.incumbent
     if today is None or saving.usd is None:
@@ -232,7 +232,7 @@ def _price_card(dossier: Dossier, ship: ArmResult | None) -> Card:
     )
 
 
-def _no_money_card(outlook: Outlook | None, ship: ArmResult | None) -> Card:
+def _no_money_card(outlook: CostForecast | None, ship: ArmResult | None) -> Card:
     if ship is None and outlook is not None:
         return Card(label="Against today", value=Span(text="-"), note=said("nothing to ship"), mood="warn")
     note = "the plan does not say what is done today"
@@ -258,16 +258,16 @@ def _sure_card(results: RunResults) -> Card:
     verdict, among = results.verdict, arm_ids(results)
     rivals = ", ".join(plain_name(arm, among) for arm in verdict.open_to)
     words, note = {
-        Settled.ALL: ("Sure", "Every comparison with it is settled on these items."),
-        Settled.SOME_OPEN: ("Fairly sure", f"Not settled on these items: the difference to {rivals}."),
-        Settled.NO_RIVAL: ("Nothing to compare", "The run has no other arm that was compared with it."),
-        Settled.NO_ARM: ("No arm", "None can be recommended."),
+        Certainty.ALL: ("Sure", "Every comparison with it is settled on these items."),
+        Certainty.SOME_OPEN: ("Fairly sure", f"Not settled on these items: the difference to {rivals}."),
+        Certainty.NO_RIVAL: ("Nothing to compare", "The run has no other arm that was compared with it."),
+        Certainty.NO_ARM: ("No arm", "None can be recommended."),
     }[verdict.settled]
     return Card(
         label="How sure",
         value=Span(text=words),
         note=said(note),
-        mood="good" if verdict.settled is Settled.ALL else "warn",
+        mood="good" if verdict.settled is Certainty.ALL else "warn",
     )
 
 
@@ -342,7 +342,7 @@ def _range(dossier: Dossier, amount: Amount) -> str:
     return f" ({words})" if words else ""
 
 
-def month_chart(dossier: Dossier, outlook: Outlook) -> Chart:
+def month_chart(dossier: Dossier, outlook: CostForecast) -> Chart:
     """What each arm costs a month, beside what today costs."""
     currency = dossier.currency
     rows = []
@@ -372,7 +372,7 @@ def month_chart(dossier: Dossier, outlook: Outlook) -> Chart:
     )
 
 
-def _month_bar(dossier: Dossier, found: ArmOutlook) -> Bar:
+def _month_bar(dossier: Dossier, found: ArmForecast) -> Bar:
     amount, results = found.month_usd, dossier.results
     slices = tuple(
         Slice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from harness.core.wording import marked_money, money, money_range, one_line
-from harness.money.records import ArmOutlook, BreakEvenCurve, CostGroup, Outlook
+from harness.money.records import ArmForecast, BreakEvenCurve, CostForecast, CostGroup
 from harness.report.charts import Axis, Curve, Mark, curve_chart
 from harness.report.dossier import MARKS, Dossier, money_axis
 from harness.report.palette import colour_of
@@ -41,7 +41,7 @@ def money_part(dossier: Dossier) -> Part:
     return Part(key="money", title=title, lead=lead, blocks=tuple(blocks))
 
 
-def _month_grid(dossier: Dossier, outlook: Outlook) -> Grid:
+def _month_grid(dossier: Dossier, outlook: CostForecast) -> Grid:
     heads = (
         ("way of doing it", ""),
         *((_two(group)) for group in GROUPS_OF_A_MONTH),
@@ -68,7 +68,7 @@ def _two(group: str) -> tuple[str, str]:
     return (first, last) if first else (last, "")
 
 
-def _today_row(dossier: Dossier, outlook: Outlook) -> tuple[Row, ...]:
+def _today_row(dossier: Dossier, outlook: CostForecast) -> tuple[Row, ...]:
     today = outlook.incumbent
     if today is None:
         return ()
@@ -83,7 +83,7 @@ def _today_row(dossier: Dossier, outlook: Outlook) -> tuple[Row, ...]:
     return (Row(cells=cells, tone="faint"),)
 
 
-def _month_row(dossier: Dossier, found: ArmOutlook) -> Row:
+def _month_row(dossier: Dossier, found: ArmForecast) -> Row:
     currency, parts = dossier.currency, {part.group: part.amount for part in found.month}
     ships = found.arm == dossier.results.verdict.ship
     months = "never" if found.payback_months is None else f"{found.payback_months:.1f} mo."
@@ -110,14 +110,14 @@ def _month_row(dossier: Dossier, found: ArmOutlook) -> Row:
     )
 
 
-def _picked(dossier: Dossier, outlook: Outlook) -> tuple[ArmOutlook, BreakEvenCurve] | None:
+def _picked(dossier: Dossier, outlook: CostForecast) -> tuple[ArmForecast, BreakEvenCurve] | None:
     """The curve to draw: of the arm to use where it has one."""
     ship = dossier.results.verdict.ship
     ordered = sorted(outlook.arms, key=lambda found: found.arm != ship)
     return next(((found, curve) for found in ordered for curve in found.break_even if curve.points), None)
 
 
-def _slider(dossier: Dossier, outlook: Outlook, found: ArmOutlook, curve: BreakEvenCurve) -> Slider:
+def _slider(dossier: Dossier, outlook: CostForecast, found: ArmForecast, curve: BreakEvenCurve) -> Slider:
     volume = outlook.business.queries_per_month
     under = [place for place, point in enumerate(curve.points) if point.queries_per_month <= volume]
     return Slider(
@@ -136,7 +136,9 @@ def _slider(dossier: Dossier, outlook: Outlook, found: ArmOutlook, curve: BreakE
     )
 
 
-def _break_even_chart(dossier: Dossier, outlook: Outlook, found: ArmOutlook, curve: BreakEvenCurve) -> Chart:
+def _break_even_chart(
+    dossier: Dossier, outlook: CostForecast, found: ArmForecast, curve: BreakEvenCurve
+) -> Chart:
     name = capital(plain_name(found.arm, arm_ids(dossier.results)))
     rival = _rival(curve)
     lines = (
@@ -198,7 +200,7 @@ def _rival(curve: BreakEvenCurve) -> str:
     return "what is done today" if curve.rival == "incumbent" else one_line(curve.rival)
 
 
-def _break_even_lines(dossier: Dossier, outlook: Outlook) -> list[Text]:
+def _break_even_lines(dossier: Dossier, outlook: CostForecast) -> list[Text]:
     """Payback and break-even: of the arm to use against every rival, of the others against today."""
     found = []
     for arm in outlook.arms:
@@ -218,7 +220,7 @@ def _break_even_lines(dossier: Dossier, outlook: Outlook) -> list[Text]:
     return found
 
 
-def _no_price(outlook: Outlook) -> list[Text]:
+def _no_price(outlook: CostForecast) -> list[Text]:
     amount = outlook.next_step_usd
     if amount is None or amount.usd is not None:
         return []
@@ -237,7 +239,7 @@ def _outcome(curve: BreakEvenCurve) -> str:
             return one_line(curve.reason)
 
 
-def _hosted_grid(dossier: Dossier, outlook: Outlook) -> Grid:
+def _hosted_grid(dossier: Dossier, outlook: CostForecast) -> Grid:
     rows = tuple(
         Row(
             cells=(

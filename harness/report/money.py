@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, UNKNOWN, USD, Currency, marked_money, money, money_range, one_line
-from harness.money.records import Amount, ArmOutlook, Business, Incumbent, Outlook
+from harness.money.records import Amount, ArmForecast, Business, CostForecast, Incumbent
 from harness.report.details import lines
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table
 
@@ -21,7 +21,7 @@ _COLUMNS = (
 )
 
 
-def money_section(outlook: Outlook | None, ship: ArmId | None) -> Section:
+def money_section(outlook: CostForecast | None, ship: ArmId | None) -> Section:
     """What each arm costs a month against what is done today; empty for a run without an outlook."""
     title = "Money"
     if outlook is None:
@@ -57,7 +57,7 @@ def _setting(business: Business) -> str:
     return one_line(f"{volume}; 1 USD is {business.rate} {business.currency} ({business.rate_source})")
 
 
-def _rows(outlook: Outlook, ship: ArmId | None, shown: Currency) -> tuple[Row, ...]:
+def _rows(outlook: CostForecast, ship: ArmId | None, shown: Currency) -> tuple[Row, ...]:
     today = [] if outlook.incumbent is None else [_today(outlook.incumbent, shown)]
     return (*today, *(_row(arm, shown, arm.arm == ship) for arm in outlook.arms))
 
@@ -68,7 +68,7 @@ def _today(today: Incumbent, shown: Currency) -> Row:
     return Row(cells=(name, nothing, _cell(today.month_usd, shown), *3 * [nothing]), tone="faint")
 
 
-def _row(arm: ArmOutlook, shown: Currency, ships: bool) -> Row:
+def _row(arm: ArmForecast, shown: Currency, ships: bool) -> Row:
     months = UNKNOWN if arm.saving_usd_per_month.usd is None else "never"
     if arm.payback_months is not None:
         months = f"{arm.payback_months:,.1f}"
@@ -85,7 +85,7 @@ def _row(arm: ArmOutlook, shown: Currency, ships: bool) -> Row:
     return Row(cells=cells, mark="*" if ships else "", tone="good" if ships else "plain")
 
 
-def _calls(arm: ArmOutlook) -> Decimal | None:
+def _calls(arm: ArmForecast) -> Decimal | None:
     return next((part.amount.usd for part in arm.month if part.group == "calls and machines"), None)
 
 
@@ -93,7 +93,7 @@ def _cell(amount: Amount, shown: Currency) -> Cell:
     return Cell(text=marked_money(amount, shown), interval=money_range(amount, shown))
 
 
-def _notes(outlook: Outlook, ship: ArmId | None) -> tuple[str, ...]:
+def _notes(outlook: CostForecast, ship: ArmId | None) -> tuple[str, ...]:
     business = outlook.business
     wrong = (
         "A month holds calls, machines, people, changes and wrong answers"
@@ -113,7 +113,7 @@ def _notes(outlook: Outlook, ship: ArmId | None) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _break_even(outlook: Outlook, ship: ArmId | None) -> list[Block]:
+def _break_even(outlook: CostForecast, ship: ArmId | None) -> list[Block]:
     """Of the arm to ship, against today and against hosted models."""
     found = next((arm for arm in outlook.arms if arm.arm == ship), None)
     if found is None:
@@ -131,7 +131,7 @@ def _rival(name: str) -> str:
     return "today" if name == "incumbent" else name
 
 
-def _serving(arm: ArmOutlook, shown: Currency) -> str:
+def _serving(arm: ArmForecast, shown: Currency) -> str:
     assert arm.serving is not None
     busy, whole = (money(usd, shown) for usd in (arm.serving.busy_usd, arm.serving.whole_usd))
     name = one_line(str(arm.arm))
@@ -140,13 +140,13 @@ def _serving(arm: ArmOutlook, shown: Currency) -> str:
     )
 
 
-def _valid_until(outlook: Outlook) -> str:
+def _valid_until(outlook: CostForecast) -> str:
     if outlook.valid_until is None:
         return "no day is known on which anything changes"
     return f"{outlook.valid_until:%Y-%m-%d}: something known changes on that day"
 
 
-def _next_step(outlook: Outlook, shown: Currency) -> str:
+def _next_step(outlook: CostForecast, shown: Currency) -> str:
     price, decider = "", f" Decides: {outlook.decider}." if outlook.decider else ""
     if outlook.next_step_usd is not None:
         amount: Decimal | None = outlook.next_step_usd.usd

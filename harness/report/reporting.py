@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from harness.bakeoff.answer_sets import Answers, Desk, open_desk, primary_lanes, read_lanes
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_desk, primary_lanes, read_lanes
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import compare_runs as compare_scored
 from harness.bakeoff.between_runs import item_answers
@@ -163,12 +163,12 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
     return ExplainedItem(run_id=folder.run_id, split=split, item=item, arms=arms)
 
 
-def _primary(folder: RunFolder, context: Context) -> list[Answers]:
+def _primary(folder: RunFolder, context: Context) -> list[AnswerSet]:
     desk = open_desk(folder, context, folder.plan())
     return primary_lanes(read_lanes(folder, desk), desk.plan)
 
 
-def _explained(found: Answers, split: str, item: Item, desk: Desk) -> ExplainedArm:
+def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> ExplainedArm:
     arm, identity = found.settled.arm, found.settled.identity
     outcomes, scored = (found.outcomes, found.test) if split == "test" else (found.dev_outcomes, found.dev)
     outcome = outcomes[item.id]
@@ -189,7 +189,9 @@ def _explained(found: Answers, split: str, item: Item, desk: Desk) -> ExplainedA
     )
 
 
-def _messages(option: Option, item: Item, neighbours: Sequence[Neighbour], desk: Desk) -> tuple[Message, ...]:
+def _messages(
+    option: Option, item: Item, neighbours: Sequence[Neighbour], desk: StoredRun
+) -> tuple[Message, ...]:
     """The messages as they were sent: the wording is frozen, and the examples are in the journal."""
     if option in {Option.FLOOR, Option.CLASSICAL, Option.ROUTE, Option.EXTERNAL}:
         return ()
@@ -199,7 +201,7 @@ def _messages(option: Option, item: Item, neighbours: Sequence[Neighbour], desk:
     return render(option, item, labels=desk.facts.labels, examples=examples, limits=desk.plan.prompt.limits)
 
 
-def _shown(neighbours: Sequence[Neighbour], desk: Desk) -> tuple[ShownNeighbour, ...]:
+def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[ShownNeighbour, ...]:
     train = {row.id: row for row in desk.items["train"]}
     return tuple(
         ShownNeighbour(

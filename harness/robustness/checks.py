@@ -18,7 +18,7 @@ from advisor.stats.intervals import Floats, wilson
 from harness.bakeoff.quality import confidence, estimate
 from harness.bakeoff.scored import Scored
 from harness.core.records import Estimate
-from harness.robustness.records import ArmHarm, Rejection, SeedAgreement, UnseenLabel
+from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
 
 WANTED = 0.95
 """Share of dev that a rejecting threshold still answers, unless another is asked for."""
@@ -117,7 +117,7 @@ class Asked:
     catch_all: int | None = None
 
 
-def arm_harm(asked: Asked, temperature: float | None) -> ArmHarm | None:
+def arm_harm(asked: Asked, temperature: float | None) -> ArmRobustness | None:
     """Everything that was looked at of one arm; None where that is nothing."""
     rejected = None
     if asked.out_of_scope is not None:
@@ -127,7 +127,7 @@ def arm_harm(asked: Asked, temperature: float | None) -> ArmHarm | None:
     agreement = seed_agreement(asked.by_seed) if len(asked.by_seed) > 1 else None
     if rejected is None and agreement is None and not asked.unseen:
         return None
-    return ArmHarm(rejection=rejected, unseen=asked.unseen, agreement=agreement)
+    return ArmRobustness(rejection=rejected, unseen=asked.unseen, agreement=agreement)
 
 
 def seed_agreement(by_seed: Mapping[int, Scored]) -> SeedAgreement:

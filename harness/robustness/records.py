@@ -82,7 +82,7 @@ class SeedAgreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmHarm:
+class ArmRobustness:
     """What was looked at of one arm; what was not is None or empty.
 
     Attributes:

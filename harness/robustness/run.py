@@ -13,7 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from harness.arms.base import Arm
-from harness.bakeoff.arm_factory import Workshop, lanes_of
+from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
@@ -41,7 +41,7 @@ from harness.robustness.records import HARM_CHECKED, UnseenLabel, UnseenLabels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HarmWish:
+class RobustnessRequest:
     """What is to be looked at.
 
     Attributes:
@@ -53,7 +53,7 @@ class HarmWish:
     unseen: tuple[str, ...] = ()
 
 
-def check_harm(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
+def check_harm(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunResults:
     """Ask what a finished run was not asked about harm, and conclude it again.
 
     The threshold comes from dev as always; no choice of the run is changed by what is found.
@@ -67,7 +67,7 @@ def check_harm(folder: RunFolder, wish: HarmWish, context: Context) -> RunResult
         return _check(folder, wish, context)
 
 
-def _check(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
+def _check(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunResults:
     plan, results = folder.plan(), folder.results()
     context.progress.stage("loading the rows", None)
     evalset = load_rows(plan, context, folder)
@@ -82,7 +82,7 @@ def _check(folder: RunFolder, wish: HarmWish, context: Context) -> RunResults:
         return _conclude_again(folder, results, closed, context)
 
 
-def _check_wish(folder: RunFolder, wish: HarmWish, evalset: Evalset) -> None:
+def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) -> None:
     unknown = [label for label in wish.unseen if label not in evalset.label_names]
     if unknown:
         raise UsageError(
@@ -111,7 +111,7 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ..
     plan = folder.plan()
     if not asked:
         return
-    workshop = Workshop(plan, evalset, folder, context)
+    workshop = ArmFactory(plan, evalset, folder, context)
     try:
         with folder.journal() as journal:
             kitchen = Kitchen(
@@ -150,7 +150,7 @@ def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context
     )
     home = RunFolder(root=folder.root / "harm" / f"without-{file_name(label)}")
     make_folder(home.artefacts)
-    workshop = Workshop(plan, without, home, context)
+    workshop = ArmFactory(plan, without, home, context)
     try:
         for arm_plan in _tuned(folder):
             arm = workshop.build(arm_plan, plan.training_seeds[0])

@@ -34,7 +34,7 @@ _PRECISIONS: dict[Format, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportWish:
+class ExportRequest:
     """What is to be written.
 
     Attributes:
@@ -50,7 +50,7 @@ class ExportWish:
     force: bool = False
 
 
-def export_tuned(tuned: Tuned, wish: ExportWish, context: Context) -> Export:
+def export_tuned(tuned: Tuned, wish: ExportRequest, context: Context) -> Export:
     """Write the export, whole or not at all.
 
     Raises:
@@ -110,7 +110,7 @@ def export_digest(export: Export) -> str:
     return hashlib.sha256(encode(export.files).encode()).hexdigest()
 
 
-def _precision(wish: ExportWish) -> str:
+def _precision(wish: ExportRequest) -> str:
     allowed = _PRECISIONS[wish.format]
     if wish.precision and wish.precision not in allowed:
         raise UsageError(
@@ -148,7 +148,7 @@ def _gguf(tuned: Tuned, out: Path, precision: str, name: str) -> None:
         quantise(whole, out, precision)
 
 
-def _close(folder: Path, wish: ExportWish, tuned: Tuned, texts: dict[str, str], precision: str) -> Export:
+def _close(folder: Path, wish: ExportRequest, tuned: Tuned, texts: dict[str, str], precision: str) -> Export:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
         if name.endswith(".sh"):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.arms.base import Arm
 from harness.arms.tune import TuneArm
-from harness.bakeoff.arm_factory import Workshop, model_settings
+from harness.bakeoff.arm_factory import ArmFactory, model_settings
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan
@@ -36,11 +36,11 @@ from harness.core.records import (
     Failure,
     FailureKind,
     Fitted,
+    FittedArm,
     Item,
     Option,
     Outcome,
     Prediction,
-    Settled,
     Timing,
 )
 from harness.core.serial import decode, encode
@@ -53,7 +53,7 @@ from harness.training.tuned_model import Done, Export, Imported, Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportWish:
+class ImportRequest:
     """What is brought in.
 
     Attributes:
@@ -67,7 +67,7 @@ class ImportWish:
     allow_missing: bool = False
 
 
-def import_into(folder: RunFolder, wish: ImportWish, context: Context) -> RunResults:
+def import_into(folder: RunFolder, wish: ImportRequest, context: Context) -> RunResults:
     """Bring something into a finished run and conclude it again.
 
     Raises:
@@ -81,7 +81,7 @@ def import_into(folder: RunFolder, wish: ImportWish, context: Context) -> RunRes
         return _import(folder, wish, context)
 
 
-def _import(folder: RunFolder, wish: ImportWish, context: Context) -> RunResults:
+def _import(folder: RunFolder, wish: ImportRequest, context: Context) -> RunResults:
     manifest = manifest_of(folder)
     bring_in = _import_adapter if wish.path.is_dir() else _import_file
     with reopened(folder):
@@ -100,7 +100,7 @@ def read_imports(folder: RunFolder) -> tuple[Imported, ...]:
         return ()
 
 
-def _import_file(folder: RunFolder, wish: ImportWish, context: Context) -> Imported:
+def _import_file(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
     rows, labels = folder.items(), [label.name for label in folder.data_facts().labels]
     arm = ArmId(option=Option.EXTERNAL, model=wish.name)
     if not wish.path.is_file():
@@ -129,7 +129,9 @@ def _import_file(folder: RunFolder, wish: ImportWish, context: Context) -> Impor
     return _note(folder, _imported(arm, "predictions", wish, sha256, (len(dev), test), context))
 
 
-def _settled_outside(arm: ArmId, seed: int, sha256: str, wish: ImportWish, given: Sequence[Given]) -> Settled:
+def _settled_outside(
+    arm: ArmId, seed: int, sha256: str, wish: ImportRequest, given: Sequence[Given]
+) -> FittedArm:
     sure = sum(one.confidence is not None for one in given)
     notes = ["Answered outside: latency and price were not measured here."]
     if sure:
@@ -137,7 +139,7 @@ def _settled_outside(arm: ArmId, seed: int, sha256: str, wish: ImportWish, given
             f"{sure} of {len(given)} predictions came with a confidence; the rest of the probability is "
             "spread evenly over the other labels."
         )
-    return Settled(
+    return FittedArm(
         arm=arm,
         seed=seed,
         config=hashlib.sha256(f"external {wish.name} {sha256}".encode()).hexdigest(),
@@ -166,7 +168,7 @@ def _spread(given: Given, labels: Sequence[str]) -> tuple[float, ...] | None:
     return tuple(math.log(given.confidence) if label == given.label else rest for label in labels)
 
 
-def _import_adapter(folder: RunFolder, wish: ImportWish, context: Context) -> Imported:
+def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
     plan = folder.plan()
     arm = ArmId(option=Option.TUNE, model=wish.name)
     evalset = load_rows(plan, context, folder)
@@ -210,9 +212,9 @@ def _import_adapter(folder: RunFolder, wish: ImportWish, context: Context) -> Im
         notes=_adapter_notes(job, done, tuner.settings.base_digest),
     )
     seed = plan.training_seeds[0]
-    workshop = Workshop(plan, evalset, folder, context)
+    workshop = ArmFactory(plan, evalset, folder, context)
     with folder.journal() as journal:
-        settled = Settled(arm=arm, seed=seed, config=config, identity=tuner.identity, fitted=fitted)
+        settled = FittedArm(arm=arm, seed=seed, config=config, identity=tuner.identity, fitted=fitted)
         journal.settle(settled)
         kitchen = Kitchen(
             plan=plan,
@@ -227,7 +229,7 @@ def _import_adapter(folder: RunFolder, wish: ImportWish, context: Context) -> Im
     return _note(folder, _imported(arm, "adapter", wish, sha256, counts, context))
 
 
-def _answer(kitchen: Kitchen, arm: Arm, settled: Settled) -> None:
+def _answer(kitchen: Kitchen, arm: Arm, settled: FittedArm) -> None:
     watch = MemoryWatch()
     try:
         fit_and_answer(kitchen, arm, settled.seed)
@@ -302,7 +304,7 @@ def _free_name(folder: RunFolder, arm: ArmId, sha256: str) -> None:
 
 
 def _imported(
-    arm: ArmId, kind: str, wish: ImportWish, sha256: str, counts: tuple[int, int], context: Context
+    arm: ArmId, kind: str, wish: ImportRequest, sha256: str, counts: tuple[int, int], context: Context
 ) -> Imported:
     return Imported(
         arm=arm,

@@ -19,7 +19,7 @@ from harness.bakeoff.run_folder import RunFolder, write_atomically
 from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import Failure, FailureKind, Item, Message, Outcome, Prediction, Settled, Timing
+from harness.core.records import Failure, FailureKind, FittedArm, Item, Message, Outcome, Prediction, Timing
 from harness.core.serial import decode, encode
 from harness.shipping.adapters import open_registry
 from harness.shipping.agreement import parity_holds, parity_rule, side_by_side
@@ -27,7 +27,7 @@ from harness.shipping.exporting import CHECKS, export_digest, read_export
 from harness.shipping.registry.history import versions
 from harness.shipping.serve.service import Service
 from harness.shipping.serve.wire import Asked, BadRequest
-from harness.shipping.serving import Engine, ServeWish, open_service
+from harness.shipping.serving import Engine, ServeRequest, open_service
 from harness.tasks.classification import Example, render
 from harness.training.tuned_model import Export, Parity
 
@@ -80,7 +80,7 @@ def read_checks(out: Path) -> tuple[Parity, ...]:
 
 def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Context) -> Parity:
     engine = _ENGINE[export.format]
-    service = open_service(ServeWish(targets=(str(out),), engine=engine, greedy=greedy), context)
+    service = open_service(ServeRequest(targets=(str(out),), engine=engine, greedy=greedy), context)
     try:
         served = _answers(service, export.served_as, case, context)
     finally:
@@ -142,7 +142,7 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
     )
 
 
-def _settled(found: Sequence[Settled], export: Export) -> Settled:
+def _settled(found: Sequence[FittedArm], export: Export) -> FittedArm:
     for settled in found:
         artefact = settled.fitted.artefact
         if artefact is not None and artefact.digest == export.artefact.digest:

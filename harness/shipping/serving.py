@@ -19,7 +19,7 @@ from harness.models.local.llama_cpp import LlamaAnswerer
 from harness.models.settings import ModelSettings, Precision
 from harness.shipping.adapters import open_registry
 from harness.shipping.export.launch_files import vllm_words
-from harness.shipping.exporting import RECORD, ExportWish, export_tuned, read_export
+from harness.shipping.exporting import RECORD, ExportRequest, export_tuned, read_export
 from harness.shipping.registry.history import versions
 from harness.shipping.serve.service import Answerer, Served, Service
 from harness.shipping.tuned import Tuned, base_of, tuned_in_registry, tuned_in_run
@@ -30,7 +30,7 @@ ENGINES: tuple[Engine, ...] = ("transformers", "llamacpp", "vllm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServeWish:
+class ServeRequest:
     """What is to be served.
 
     Attributes:
@@ -61,7 +61,7 @@ class Found:
     export: Export | None = None
 
 
-def find_targets(wish: ServeWish, context: Context) -> list[Found]:
+def find_targets(wish: ServeRequest, context: Context) -> list[Found]:
     """Every target, each under another name.
 
     Raises:
@@ -75,7 +75,7 @@ def find_targets(wish: ServeWish, context: Context) -> list[Found]:
     return found
 
 
-def open_service(wish: ServeWish, context: Context) -> Service:
+def open_service(wish: ServeRequest, context: Context) -> Service:
     """Load every target into its engine.
 
     Raises:
@@ -93,7 +93,7 @@ def open_service(wish: ServeWish, context: Context) -> Service:
     return Service(models, as_sent=wish.as_sent)
 
 
-def vllm_command(wish: ServeWish, context: Context, port: int) -> list[str]:
+def vllm_command(wish: ServeRequest, context: Context, port: int) -> list[str]:
     """The words of the command that serves the targets with vLLM: one base, its adapters.
 
     Raises:
@@ -134,7 +134,7 @@ def become_vllm(words: Sequence[str]) -> None:
     os.execv(program, list(words))
 
 
-def _found(target: str, wish: ServeWish, context: Context) -> Found:
+def _found(target: str, wish: ServeRequest, context: Context) -> Found:
     folder = Path(target)
     if (folder / RECORD).is_file():
         export = read_export(folder)
@@ -143,7 +143,7 @@ def _found(target: str, wish: ServeWish, context: Context) -> Found:
     return Found(name=tuned.served_as, tuned=tuned)
 
 
-def find_tuned(target: str, wish: ServeWish, context: Context) -> Tuned:
+def find_tuned(target: str, wish: ServeRequest, context: Context) -> Tuned:
     """The tuned model a name means: an adapter of the registry, or else a run's.
 
     Raises:
@@ -185,14 +185,14 @@ def _transformers(found: Sequence[Found], context: Context) -> dict[str, Served]
     return {one.name: models[one.name] for one in found}
 
 
-def _llama(one: Found, wish: ServeWish, context: Context) -> LlamaAnswerer:
+def _llama(one: Found, wish: ServeRequest, context: Context) -> LlamaAnswerer:
     if one.export is not None and one.export.format == "gguf":
         (file,) = one.folder.glob("*.gguf")
         return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
     tuned = _as_tuned(one, context)
     place = context.cache / "gguf" / f"{tuned.artefact.digest[:16]}-{wish.gguf}"
     if not (place / RECORD).is_file():
-        export_tuned(tuned, ExportWish(format="gguf", out=place, precision=wish.gguf, force=True), context)
+        export_tuned(tuned, ExportRequest(format="gguf", out=place, precision=wish.gguf, force=True), context)
     read_export(place)
     (file,) = place.glob("*.gguf")
     return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)

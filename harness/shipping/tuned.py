@@ -14,7 +14,7 @@ from harness.bakeoff.tuning import read_tuned
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError, command
 from harness.core.names import file_name, inside
-from harness.core.records import ArmId, Artefact, Estimate, Settled
+from harness.core.records import ArmId, Artefact, Estimate, FittedArm
 from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
@@ -120,7 +120,7 @@ def task_of(folder: RunFolder, arm: ArmId) -> Task:
     )
 
 
-def _settled(folder: RunFolder, arm: str, seed: int | None) -> Settled:
+def _settled(folder: RunFolder, arm: str, seed: int | None) -> FittedArm:
     if not (folder.root / "journal.sqlite").exists():
         raise IncompleteRun(f"Run {folder.run_id} has trained nothing yet.", run=folder.command("resume"))
     with folder.journal(read_only=True) as journal:
@@ -165,7 +165,7 @@ def base_of(artefact: Artefact, context: Context) -> Path:
     return base
 
 
-def _origin(folder: RunFolder, settled: Settled) -> Origin:
+def _origin(folder: RunFolder, settled: FittedArm) -> Origin:
     facts = folder.data_facts()
     model = embedded.embedded(settled.arm.model)
     dev, test = _measured(folder, settled)
@@ -183,7 +183,7 @@ def _origin(folder: RunFolder, settled: Settled) -> Origin:
     )
 
 
-def _measured(folder: RunFolder, settled: Settled) -> tuple[Estimate | None, Estimate | None]:
+def _measured(folder: RunFolder, settled: FittedArm) -> tuple[Estimate | None, Estimate | None]:
     """Accuracy on dev and test, where the run came to it."""
     alone = [one.dev for one in read_tuned(folder) if (one.arm, one.seed) == (settled.arm, settled.seed)]
     dev = alone[0] if alone else None

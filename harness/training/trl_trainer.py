@@ -25,7 +25,7 @@ from harness.core.wording import percent
 from harness.models.local.rendering import Renderer
 from harness.training.checkpoints import last_checkpoint, publish, step_of, write_adapter
 from harness.training.fast.answer_loss import answer_loss, has_plain_head
-from harness.training.fast.frozen_layers import Trunk
+from harness.training.fast.frozen_layers import FrozenLayers
 from harness.training.fast.fused import fused_adapters
 from harness.training.fast.last_layer import LastLayer
 from harness.training.fast.shared_prefix import common_prefix, fits
@@ -123,7 +123,7 @@ class Session:
         self.rows = self.tokenise(job.train)
         self.dev = self.tokenise(job.dev[: _DEV_ROWS_TO_STOP if job.recipe.patience else _DEV_ROWS])
         self.prefix: tuple[int, ...] = ()
-        self.trunk: Trunk | None = None
+        self.trunk: FrozenLayers | None = None
         self.last: LastLayer | None = None
         self.trunk_seconds = self.seconds = 0.0
         self.epochs = Epochs(job.work, job.recipe.patience)
@@ -233,7 +233,7 @@ class Session:
         decoder, tuned = self.model.model, self.job.recipe.tuned_layers
         if tuned is None:
             return
-        trunk = Trunk(decoder, len(decoder.layers) - tuned, self.prefix)
+        trunk = FrozenLayers(decoder, len(decoder.layers) - tuned, self.prefix)
         ids = [row.ids for row in (*self.rows, *self.dev)]
         if not trunk.fits(ids[0], ids):
             return

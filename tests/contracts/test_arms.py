@@ -17,7 +17,7 @@ import pytest
 
 from harness.arms.base import Arm, Material, config_digest
 from harness.arms.floor import FloorArm
-from harness.arms.linear import ClassicalArm
+from harness.arms.linear import LinearArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm
@@ -58,7 +58,7 @@ class Bench:
             case Option.FLOOR:
                 return FloorArm(name)
             case Option.CLASSICAL:
-                return ClassicalArm(name, self.embedder, seed=17)
+                return LinearArm(name, self.embedder, seed=17)
             case Option.PROMPT:
                 return PromptArm(name, self.chat, LABELS, LIMITS)
             case Option.RETRIEVE:
@@ -371,7 +371,7 @@ def test_the_embedded_models_keep_it_too(option: Option, embedded: tuple[ChatMod
     arm: Arm
     match option:
         case Option.CLASSICAL:
-            arm = ClassicalArm(name, embedder, seed=17)
+            arm = LinearArm(name, embedder, seed=17)
         case Option.PROMPT:
             arm = PromptArm(name, chat, LABELS, LIMITS)
         case _:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dashboards import money_views
-from harness.money.records import Outlook
+from harness.money.records import CostForecast
 from tests.support import money
 from tests.support.results import CLASSICAL, PROMPT, run_results
 
 UNKNOWN = money.amount(None)
 
 
-def of(outlook: Outlook, arm: object, **changes: object) -> Outlook:
+def of(outlook: CostForecast, arm: object, **changes: object) -> CostForecast:
     arms = tuple(replace(one, **changes) if one.arm == arm else one for one in outlook.arms)
     return replace(outlook, arms=arms)
 
 
-def bars(outlook: Outlook, name: str) -> tuple[str, list[object]]:
+def bars(outlook: CostForecast, name: str) -> tuple[str, list[object]]:
     """(words beside the row, amounts drawn in it) of an arm."""
     bar, _, names, _ = money_views.month_chart(outlook)["layer"]
     (row,) = [row for row in names["data"]["values"] if row["name"] == name]

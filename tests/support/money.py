@@ -14,19 +14,19 @@ from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, La
 from harness.core.records import ArmId, CostLine, Option, PriceBasis
 from harness.money.records import (
     Amount,
+    ArmForecast,
     ArmGrounds,
-    ArmOutlook,
     Assumed,
     BreakEvenCurve,
     Business,
+    CostForecast,
     Grounds,
-    HostedOutlook,
+    HostedForecast,
     HostedPrice,
     Incumbent,
     Limit,
     MachineHour,
     MonthPart,
-    Outlook,
     PeopleTime,
     Serving,
     Spread,
@@ -161,12 +161,12 @@ def _spread(three: tuple[str, str, str]) -> Spread:
     return Spread(low=Decimal(three[0]), likely=Decimal(three[1]), high=Decimal(three[2]))
 
 
-def classical() -> ArmOutlook:
+def classical() -> ArmForecast:
     """Month 0.123 + 2 + 150 + 3,750 = 3,902.123; saves 9,400 - 3,902.123; pays back 2,400 in 0.44 months."""
     query = cost_line(
         "machine time at 30% utilisation", "1.23", "hours", "0.10", PriceBasis.ILLUSTRATIVE, MACHINE
     )
-    return ArmOutlook(
+    return ArmForecast(
         arm=CLASSICAL,
         month=(
             MonthPart(group="calls and machines", amount=amount("0.123", "0.123", "0.123"), lines=(query,)),
@@ -199,9 +199,9 @@ def classical() -> ArmOutlook:
     )
 
 
-def tune() -> ArmOutlook:
+def tune() -> ArmForecast:
     """Month 73 + 2 + 450 + 4,072 = 4,597."""
-    return ArmOutlook(
+    return ArmForecast(
         arm=TUNE,
         month=(
             MonthPart(group="calls and machines", amount=amount("73", "73", "73"), lines=(whole_machine(),)),
@@ -234,9 +234,9 @@ def tune() -> ArmOutlook:
     )
 
 
-def retrieve() -> ArmOutlook:
+def retrieve() -> ArmForecast:
     """Month 73 + 2 + 300 + 10,178 = 10,553: more than today, so it never pays back."""
-    return ArmOutlook(
+    return ArmForecast(
         arm=RETRIEVE,
         month=(
             MonthPart(group="calls and machines", amount=amount("70", "70", "70"), lines=(whole_machine(),)),
@@ -259,10 +259,10 @@ def retrieve() -> ArmOutlook:
     )
 
 
-def both() -> ArmOutlook:
+def both() -> ArmForecast:
     """Nobody stated what running it takes: the sum is unknown, never 0."""
     unknown = amount(None, reason=UNKNOWN_PEOPLE)
-    return ArmOutlook(
+    return ArmForecast(
         arm=BOTH,
         month=(
             MonthPart(group="calls and machines", amount=amount("73", "73", "73"), lines=(whole_machine(),)),
@@ -340,9 +340,9 @@ def grounds() -> Grounds:
     )
 
 
-def outlook(**changes: object) -> Outlook:
+def outlook(**changes: object) -> CostForecast:
     """The whole: four arms that may be shipped, one hosted model, limits and the next step."""
-    base = Outlook(
+    base = CostForecast(
         business=business(),
         incumbent=Incumbent(
             kind="people",
@@ -355,7 +355,7 @@ def outlook(**changes: object) -> Outlook:
         ),
         arms=(classical(), retrieve(), tune(), both()),
         hosted=(
-            HostedOutlook(
+            HostedForecast(
                 model=LUNA,
                 month_usd=amount("8.42", basis=PriceBasis.ESTIMATE),
                 usd_per_1k=amount("0.842", basis=PriceBasis.ESTIMATE),

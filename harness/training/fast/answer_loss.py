@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.training.fast.frozen_layers import Trunk
+from harness.training.fast.frozen_layers import FrozenLayers
 from harness.training.fast.last_layer import LastLayer
 from harness.training.fast.shared_prefix import forward, line_of
 
@@ -30,7 +30,7 @@ def has_plain_head(model: Any) -> bool:
 def answer_loss(
     model: Any,
     inputs: Any,
-    trunk: Trunk | None = None,
+    trunk: FrozenLayers | None = None,
     last: LastLayer | None = None,
     prefix: Sequence[int] = (),
 ) -> Any:
@@ -57,7 +57,7 @@ def answer_loss(
     return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
 
 
-def _hidden(model: Any, inputs: Any, trunk: Trunk | None, prefix: int) -> Any:
+def _hidden(model: Any, inputs: Any, trunk: FrozenLayers | None, prefix: int) -> Any:
     ids = inputs["input_ids"]
     if trunk is not None:
         lengths = inputs["attention_mask"].sum(dim=1).tolist()

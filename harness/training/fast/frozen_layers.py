@@ -7,7 +7,7 @@ right-padded and attention is causal, so a row's states depend neither on paddin
 (beyond rounding). What all rows begin with is computed and kept once (`shared_prefix`).
 
 Applies to decoders whose layers lie in `layers`, are called in order and take and give hidden states,
-as in the Llama family; `Trunk.fits` tries it on one row rather than guess.
+as in the Llama family; `FrozenLayers.fits` tries it on one row rather than guess.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BATCH_TOKENS = 2048
 _TOLERANCE = 1e-3
 
 
-class Trunk:
+class FrozenLayers:
     """The `depth` lowest layers of a decoder, and what they gave for each row."""
 
     def __init__(self, decoder: Any, depth: int, prefix: Sequence[int] = ()) -> None:

@@ -22,7 +22,7 @@ from advisor.base_models.catalogue import (
     parse_catalogue,
     read_policy,
 )
-from advisor.base_models.choice import Fit, Method, Wish, judge_fit, memory_needs, select
+from advisor.base_models.choice import Fit, Method, ModelRequest, judge_fit, memory_needs, select
 from advisor.base_models.cli import models
 from advisor.base_models.table import catalogue_markdown, languages_text
 from advisor.base_models.vram import Basis, count_parameters
@@ -43,8 +43,8 @@ def toml() -> str:
 
 def wish(
     catalogue: Catalogue, gpu: str, policy: Policy, task: str = "classification", **more: object
-) -> Wish:
-    return Wish(
+) -> ModelRequest:
+    return ModelRequest(
         gpu=find_gpu(catalogue.gpus, gpu), policy=policy, task=find_task(catalogue.tasks, task), **more
     )
 

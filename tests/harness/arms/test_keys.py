@@ -13,7 +13,7 @@ import pytest
 from harness.arms import asking
 from harness.arms import linear as classical
 from harness.arms.base import Arm, config_digest
-from harness.arms.linear import ClassicalArm
+from harness.arms.linear import LinearArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import TuneArm
@@ -34,7 +34,7 @@ def build(option: Option) -> Arm:
     name = ArmId(option=option, model="m")
     match option:
         case Option.CLASSICAL:
-            return ClassicalArm(name, WordEmbedder(), 17)
+            return LinearArm(name, WordEmbedder(), 17)
         case Option.PROMPT:
             return PromptArm(name, ScriptedChat(), LABELS, LIMITS)
         case Option.RETRIEVE:

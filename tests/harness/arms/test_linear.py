@@ -7,7 +7,7 @@ import math
 import pytest
 
 from harness.arms.base import Material
-from harness.arms.linear import TFIDF, ClassicalArm
+from harness.arms.linear import TFIDF, LinearArm
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Item, Label, Option, Prediction
 from tests.support.doubles import WordEmbedder
@@ -24,7 +24,7 @@ def material(
 
 
 def test_words_that_give_a_queue_away_are_learnt() -> None:
-    arm = ClassicalArm(NAME, None, seed=1)
+    arm = LinearArm(NAME, None, seed=1)
     fitted = arm.fit(material(ROWS.train, ROWS.dev), None)
     right = [o.text == i.label for o, i in zip(arm.predict(ROWS.test), ROWS.test, strict=True)]
     assert all(right), "three queues with words of their own are separable"
@@ -33,14 +33,14 @@ def test_words_that_give_a_queue_away_are_learnt() -> None:
 
 
 def test_the_first_of_equally_good_candidates_is_kept() -> None:
-    fitted = ClassicalArm(NAME, WordEmbedder(), seed=1).fit(material(ROWS.train, ROWS.dev), None)
+    fitted = LinearArm(NAME, WordEmbedder(), seed=1).fit(material(ROWS.train, ROWS.dev), None)
     best = max(score for _, score in fitted.trials)
     assert fitted.choices["classifier"] == next(name for name, score in fitted.trials if score == best)
 
 
 def test_a_label_absent_from_train_is_the_least_likely_and_not_impossible() -> None:
     seen = tuple(item for item in ROWS.train if item.label != "shipping")
-    arm = ClassicalArm(NAME, None, seed=1)
+    arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(seen, ROWS.dev), None)
     for outcome in arm.predict(ROWS.test):
         assert isinstance(outcome, Prediction) and outcome.label_logprobs is not None
@@ -51,7 +51,7 @@ def test_a_label_absent_from_train_is_the_least_likely_and_not_impossible() -> N
 
 def test_one_label_is_no_classification() -> None:
     with pytest.raises(DataError, match="two labels"):
-        ClassicalArm(NAME, None, seed=1).fit(
+        LinearArm(NAME, None, seed=1).fit(
             material(tuple(i for i in ROWS.train if i.label == "billing")), None
         )
 
@@ -59,13 +59,13 @@ def test_one_label_is_no_classification() -> None:
 def test_texts_without_words_are_an_error_a_user_can_read() -> None:
     rows = (Item(id="1", text="?", label="billing"), Item(id="2", text="!", label="sign_in"))
     with pytest.raises(DataError, match="nothing to count"):
-        ClassicalArm(NAME, None, seed=1).fit(material(rows), None)
+        LinearArm(NAME, None, seed=1).fit(material(rows), None)
 
 
 def test_texts_of_signs_only_are_told_apart_by_their_signs() -> None:
     signs = (("\U0001f621" * 2, "billing"), ("\U0001f44d" * 2, "sign_in"))
     rows = tuple(Item(id=str(n), text=signs[n % 2][0], label=signs[n % 2][1]) for n in range(6))
-    arm = ClassicalArm(NAME, None, seed=1)
+    arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(rows), None)
     (found,) = arm.predict([Item(id="t", text="\U0001f44d" * 3, label="")])
     assert isinstance(found, Prediction) and found.text == "sign_in"
@@ -76,7 +76,7 @@ def test_of_a_very_long_text_the_beginning_and_the_end_are_counted() -> None:
         Item(id="1", text="refund the charge " + "x" * 9000, label="billing"),
         Item(id="2", text="x" * 9000 + " charge the password", label="sign_in"),
     )
-    arm = ClassicalArm(NAME, None, seed=1)
+    arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(rows), None)
     asked = [Item(id=own, text=text, label="") for own, text in (("t", "refund"), ("u", "password"))]
     assert [o.text for o in arm.predict(asked) if isinstance(o, Prediction)] == ["billing", "sign_in"]
@@ -87,7 +87,7 @@ def test_two_rows_are_enough_to_fit() -> None:
         Item(id="1", text="refund the charge", label="billing"),
         Item(id="2", text="charge the password", label="sign_in"),
     )
-    arm = ClassicalArm(NAME, None, seed=1)
+    arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(rows), None)
     (found,) = arm.predict([Item(id="t", text="refund", label="")])
     assert isinstance(found, Prediction) and found.text == "billing"

@@ -25,8 +25,8 @@ from harness.report.reporting import (
     store_again,
 )
 from harness.report.run_view import open_page
-from harness.robustness.run import HarmWish, check_harm
-from harness.shipping.importing import ImportWish, import_into
+from harness.robustness.run import RobustnessRequest, check_harm
+from harness.shipping.importing import ImportRequest, import_into
 from tests.harness.bakeoff.test_run import Shop, answers, context, plan
 from tests.harness.shipping.test_importing import write
 from tests.support.desk import write_tickets
@@ -80,8 +80,10 @@ def readers(run: RunFolder, tmp_path: Path) -> dict[str, Callable[[], Any]]:
         "compare": lambda: compare_two(run, run, here),
         "explain": lambda: explain_item(run, item, here),
         "errors": lambda: arm_errors(run, ErrorsRequest(arm="prompt@m")),
-        "import": lambda: import_into(run, ImportWish(name="x", path=write(run, tmp_path / "p.csv")), here),
-        "harm": lambda: check_harm(run, HarmWish(out_of_scope=run.items()["test"][:1]), here),
+        "import": lambda: import_into(
+            run, ImportRequest(name="x", path=write(run, tmp_path / "p.csv")), here
+        ),
+        "harm": lambda: check_harm(run, RobustnessRequest(out_of_scope=run.items()["test"][:1]), here),
     }
 
 

@@ -24,13 +24,13 @@ from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import (
     Answer,
     ArmResult,
+    Certainty,
     Comparison,
     LimitCheck,
     LimitKind,
     LimitState,
     MoreItems,
     SeedResult,
-    Settled,
     Verdict,
 )
 from harness.core.records import ArmId, Estimate, Option, PriceBasis
@@ -287,14 +287,14 @@ def test_the_floor_never_ships() -> None:
 def test_a_single_arm_is_not_called_sure() -> None:
     verdict = judged([measured(PROMPT, 0.4)])
     assert verdict.ship == PROMPT and verdict.answer is Answer.NOT_ENOUGH_EVIDENCE
-    assert verdict.settled is Settled.NO_RIVAL
+    assert verdict.settled is Certainty.NO_RIVAL
 
 
 def test_how_sure_follows_from_the_comparisons() -> None:
     arms = [measured(CLASSICAL, 0.8), measured(TUNE, 0.7)]
-    assert judged(arms, compared(TUNE, CLASSICAL, -0.15, -0.05)).settled is Settled.ALL
+    assert judged(arms, compared(TUNE, CLASSICAL, -0.15, -0.05)).settled is Certainty.ALL
     unsure = judged(arms, compared(TUNE, CLASSICAL, -0.15, 0.05))
-    assert (unsure.settled, unsure.open_to) == (Settled.SOME_OPEN, (TUNE,))
+    assert (unsure.settled, unsure.open_to) == (Certainty.SOME_OPEN, (TUNE,))
     assert "tune@smollm2-135m is not settled" in unsure.sure
 
 

@@ -21,11 +21,11 @@ from harness.core.records import (
     Failure,
     FailureKind,
     Fitted,
+    FittedArm,
     Item,
     Option,
     Outcome,
     Prediction,
-    Settled,
     Timing,
 )
 from tests.support.people import as_nobody, let_in
@@ -286,14 +286,14 @@ def test_a_damaged_row_is_an_error_and_not_an_answer(tmp_path: Path) -> None:
 
 
 def test_what_an_arm_settled_on_is_found_under_its_configuration_only(tmp_path: Path) -> None:
-    one = Settled(
+    one = FittedArm(
         arm=ARM, seed=17, config="c1", identity=None, fitted=Fitted(choices={"k": 2, "x": "y"}, seconds=1.0)
     )
     with Journal(tmp_path / "j.sqlite") as journal:
         journal.settle(one)
         assert journal.settled_as(ARM, 17, "c1") == one
         assert journal.settled_as(ARM, 17, "c2") is None and journal.settled_as(ARM, 18, "c1") is None
-        again = Settled(arm=ARM, seed=17, config="c2", identity=None, fitted=one.fitted)
+        again = FittedArm(arm=ARM, seed=17, config="c2", identity=None, fitted=one.fitted)
         journal.settle(again)
         assert journal.settled() == (again,)
 

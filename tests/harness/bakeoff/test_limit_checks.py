@@ -12,7 +12,7 @@ from scipy import stats
 from harness.bakeoff.limit_checks import Held, accuracy_check, check_limits
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import LimitCheck, LimitKind, LimitState
-from harness.robustness.records import ArmHarm, SeedAgreement
+from harness.robustness.records import ArmRobustness, SeedAgreement
 from tests.support.results import FLOOR, PROMPT, TUNE, arm_result, dollars, share
 
 FAST = [100.0 + n / 10 for n in range(100)]
@@ -117,7 +117,7 @@ def test_what_was_not_looked_at_is_open_and_what_was_is_a_sample() -> None:
         flips=share("flips", 0.05),
     )
     states = [
-        held({"min_seed_agreement": bound}, harm=ArmHarm(agreement=seeds))[0].state
+        held({"min_seed_agreement": bound}, harm=ArmRobustness(agreement=seeds))[0].state
         for bound in (0.8, 0.9, 0.95)
     ]
     assert states == [LimitState.KEPT, LimitState.OPEN, LimitState.BROKEN]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.bakeoff.results import ArmResult, RunResults
-from harness.bakeoff.retiming import TimingWish, time_again
+from harness.bakeoff.retiming import TimingRequest, time_again
 from harness.bakeoff.run import start_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
@@ -87,7 +87,7 @@ def test_timing_again_replaces_the_figures_and_no_answer(shop, tickets: Path, tm
     folder = run(tickets, tmp_path)
     before, answers = folder.results(), said_to(folder)
     made.chat.model_s = {item.id: 0.002 for item in folder.items()["test"]}
-    after = time_again(folder, TimingWish(), on(IDLE, tmp_path))
+    after = time_again(folder, TimingRequest(), on(IDLE, tmp_path))
     assert said_to(folder) == answers
     for old, new in zip(before.arms, after.arms, strict=True):
         assert new.quality == old.quality and new.latency.busy == "" and new.cost.usd_per_1k.busy == ""
@@ -105,12 +105,12 @@ def test_only_the_named_arm_and_so_many_items_are_timed(shop, tickets: Path, tmp
     made = shop()
     folder = run(tickets, tmp_path)
     asked = len(made.chat.asked)
-    results = time_again(folder, TimingWish(arms=("prompt",), items=4), on(IDLE, tmp_path))
+    results = time_again(folder, TimingRequest(arms=("prompt",), items=4), on(IDLE, tmp_path))
     assert len(made.chat.asked) - asked == 3 + 4  # three to warm up
     assert arm(results, Option.PROMPT).latency.p50_ms.n == 4
     assert arm(results, Option.CLASSICAL).latency.busy == WHY
     with pytest.raises(UsageError, match="no such arm"):
-        time_again(folder, TimingWish(arms=("retrieve",)), on(IDLE, tmp_path))
+        time_again(folder, TimingRequest(arms=("retrieve",)), on(IDLE, tmp_path))
 
 
 def test_batches_are_timed_again_where_money_stands_on_them(shop, tickets: Path, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_batches_are_timed_again_where_money_stands_on_them(shop, tickets: Path,
     folder = run(tickets, tmp_path, latency={"mode": "separate", "items": 6})
     before = arm(folder.results(), Option.PROMPT)
     made.chat.model_s = {item.id: 0.002 for item in folder.items()["test"]}
-    after = arm(time_again(folder, TimingWish(), on(IDLE, tmp_path)), Option.PROMPT)
+    after = arm(time_again(folder, TimingRequest(), on(IDLE, tmp_path)), Option.PROMPT)
     assert before.latency.p50_ms.n == after.latency.p50_ms.n == 6
     assert before.cost.usd_per_1k.busy == WHY and after.cost.usd_per_1k.busy == ""
     assert after.cost.usd_per_1k.usd is not None and before.cost.usd_per_1k.usd is not None
@@ -131,16 +131,16 @@ def test_an_arm_that_is_billed_by_the_call_is_timed_only_when_it_is_named(
     made = shop("remote")
     folder = run(tickets, tmp_path)
     asked = len(made.chat.asked)
-    time_again(folder, TimingWish(), on(IDLE, tmp_path))
+    time_again(folder, TimingRequest(), on(IDLE, tmp_path))
     assert len(made.chat.asked) == asked
-    time_again(folder, TimingWish(arms=("prompt@m",), items=2), on(IDLE, tmp_path))
+    time_again(folder, TimingRequest(arms=("prompt@m",), items=2), on(IDLE, tmp_path))
     assert len(made.chat.asked) == asked + 5
     with folder.journal(read_only=True) as journal:
         kept = {(a, p): n for a, p, n, _ in journal.counts()}
     assert kept[("prompt@m", "replaced")] > 0, "what was paid for stays in the books"
     alone = run(tickets, tmp_path / "alone", arms=[{"option": "prompt", "model": "m"}])
     with pytest.raises(UsageError, match="billed by the call"):
-        time_again(alone, TimingWish(), on(IDLE, tmp_path / "alone"))
+        time_again(alone, TimingRequest(), on(IDLE, tmp_path / "alone"))
 
 
 def test_a_stop_leaves_the_older_timing_and_the_run_closed(shop, tickets: Path, tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ def test_a_stop_leaves_the_older_timing_and_the_run_closed(shop, tickets: Path, 
 
     made.chat._answer = until
     with pytest.raises(KeyboardInterrupt):
-        time_again(folder, TimingWish(arms=("prompt",)), on(IDLE, tmp_path))
+        time_again(folder, TimingRequest(arms=("prompt",)), on(IDLE, tmp_path))
     made.chat._answer = whole
     assert closed_results(folder) == before, "closed as it was"
-    again = time_again(folder, TimingWish(arms=("prompt",)), on(IDLE, tmp_path))
+    again = time_again(folder, TimingRequest(arms=("prompt",)), on(IDLE, tmp_path))
     assert arm(again, Option.PROMPT).latency.busy == "" and folder.manifest() is not None
 
 
@@ -168,11 +168,11 @@ def test_only_a_finished_run_of_the_same_arms_is_timed_again(shop, tickets: Path
     folder = run(tickets, tmp_path)
     made.chat.name = "another"
     with pytest.raises(UsageError, match="would be another arm now"):
-        time_again(folder, TimingWish(arms=("prompt",)), on(IDLE, tmp_path))
+        time_again(folder, TimingRequest(arms=("prompt",)), on(IDLE, tmp_path))
     assert folder.manifest() is not None, "closed as it was"
     (folder.root / "manifest.json").unlink()
     with pytest.raises(IncompleteRun):
-        time_again(folder, TimingWish(), on(IDLE, tmp_path))
+        time_again(folder, TimingRequest(), on(IDLE, tmp_path))
 
 
 def test_results_without_the_record_are_read_and_not_marked(shop, tickets: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from harness.bakeoff import tuning
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.run import run_bakeoff
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.tuning import TuneWish, forecast, lock_tuning, read_tuned, tune_in, tuned_lanes
+from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning, read_tuned, tune_in, tuned_lanes
 from harness.core.errors import TrainingError, UsageError
 from tests.harness.bakeoff.test_run import context
 from tests.harness.training.conftest import make_tiny
@@ -57,7 +57,7 @@ def weights(folder: RunFolder) -> bytes:
 @pytest.mark.models
 def test_a_tuned_arm_alone(tickets: Path, base: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    wish = TuneWish(tell=told.append, watch=6, samples=1)
+    wish = TuneRequest(tell=told.append, watch=6, samples=1)
     folder = lock_tuning(plan(tickets, base), context(tmp_path), wish)
     (lane,) = tune_in(folder, context(tmp_path), wish)
     assert read_tuned(folder) == (lane,)
@@ -88,7 +88,7 @@ def test_a_tuned_arm_alone(tickets: Path, base: Path, tmp_path: Path) -> None:
 @pytest.mark.models
 def test_what_a_dry_run_says(tickets: Path, base: Path, tmp_path: Path) -> None:
     folder = RunFolder(root=tmp_path / "none")
-    lines = forecast(plan(tickets, base), folder, context(tmp_path), TuneWish(tell=print))
+    lines = forecast(plan(tickets, base), folder, context(tmp_path), TuneRequest(tell=print))
     assert "lora-fp32 of rank 16 on the upper 1 layers, 2 epochs" in lines[0]
     assert lines[1].startswith("memory: about")
     assert not folder.root.exists()
@@ -99,12 +99,12 @@ def test_a_training_that_does_not_fit_is_refused_with_a_way_out(
     tickets: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning, "free_gib", lambda device: 0.1)
-    wish = TuneWish(tell=[].append)
+    wish = TuneRequest(tell=[].append)
     folder = lock_tuning(plan(tickets, base), context(tmp_path), wish)
     with pytest.raises(TrainingError, match="does not fit into memory") as caught:
         tune_in(folder, context(tmp_path), wish)
     assert "allowed: 0.1 GiB free" in str(caught.value) and "--export-job" in str(caught.value)
-    forced = TuneWish(tell=[].append, force=True, watch=0)
+    forced = TuneRequest(tell=[].append, force=True, watch=0)
     assert tune_in(folder, context(tmp_path), forced)[0].artefact.steps > 0
     monkeypatch.setattr(tuning, "free_gib", lambda device: None)
     assert tune_in(folder, context(tmp_path), wish), "what is not known refuses nothing"

@@ -13,7 +13,7 @@ from advisor.money.ledger import total_usd
 from harness.core.records import ArmId, Estimate, Option, PriceBasis
 from harness.core.serial import encode
 from harness.money.forecast import outlook
-from harness.money.records import ArmOutlook, Assumed, BreakEvenCurve, Business, Outlook
+from harness.money.records import ArmForecast, Assumed, BreakEvenCurve, Business, CostForecast
 from tests.support.business import (
     CLASSICAL,
     HOSTED,
@@ -30,20 +30,20 @@ from tests.support.results import verdict
 D = Decimal
 
 
-def made(**changes: object) -> Outlook:
+def made(**changes: object) -> CostForecast:
     parts = {"results": results(), "business": business(), "today": today(), "grounds": grounds()}
     return outlook(**(parts | changes))  # type: ignore[arg-type]
 
 
-def arm(found: Outlook, name: ArmId) -> ArmOutlook:
+def arm(found: CostForecast, name: ArmId) -> ArmForecast:
     return next(one for one in found.arms if one.arm == name)
 
 
-def rival(found: ArmOutlook, name: str) -> BreakEvenCurve:
+def rival(found: ArmForecast, name: str) -> BreakEvenCurve:
     return next(curve for curve in found.break_even if curve.rival == name)
 
 
-def groups(found: ArmOutlook) -> dict[str, Decimal | None]:
+def groups(found: ArmForecast) -> dict[str, Decimal | None]:
     return {part.group: part.amount.usd for part in found.month}
 
 

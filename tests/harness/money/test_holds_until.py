@@ -12,17 +12,17 @@ from decimal import Decimal
 
 from harness.core.records import ArmId, PriceBasis
 from harness.money.forecast import outlook
-from harness.money.records import Amount, Grounds, HostedPrice, Limit, Outlook
+from harness.money.records import Amount, CostForecast, Grounds, HostedPrice, Limit
 from tests.support.business import CLASSICAL, HOSTED, SERVED, business, grounds, results, today
 from tests.support.results import verdict
 
 
-def made(ship: ArmId | None = CLASSICAL, found: Grounds | None = None, **changes: object) -> Outlook:
+def made(ship: ArmId | None = CLASSICAL, found: Grounds | None = None, **changes: object) -> CostForecast:
     run = results(verdict=verdict(ship=ship, pair=None, vetoes=(), frontier=()))
     return outlook(run, business(**changes), today(), found or grounds())
 
 
-def of(found: Outlook, what: str) -> list[Limit]:
+def of(found: CostForecast, what: str) -> list[Limit]:
     return [limit for limit in found.limits if limit.what == what]
 
 

@@ -26,7 +26,7 @@ from harness.core.serial import decode_results, encode
 from harness.money.forecast import outlook
 from harness.money.hosted import _retirement
 from harness.money.of_run import business_of, incumbent_of
-from harness.money.records import Outlook
+from harness.money.records import CostForecast
 from harness.money.what_if import Changes, what_if
 from harness.report.model import report_view
 from harness.report.reporting import rescore
@@ -83,7 +83,7 @@ def run(place: Path) -> Iterator[tuple[RunFolder, RunResults]]:
         yield start_bakeoff(plan(tickets, arms=ARMS, business=BUSINESS, cost=COST), context(place))
 
 
-def outlook_of(results: RunResults) -> Outlook:
+def outlook_of(results: RunResults) -> CostForecast:
     assert results.outlook is not None
     return results.outlook
 

@@ -19,14 +19,14 @@ from harness.bakeoff.results import (
 )
 from harness.core.records import ArmId, Fitted, Option, PriceBasis
 from harness.money.forecast import outlook
-from harness.money.records import Assumed, Outlook
+from harness.money.records import Assumed, CostForecast
 from tests.support.business import CLASSICAL, SERVED, TUNE, business, grounds, results, spread, today
 from tests.support.results import comparison, data_summary, share, verdict
 
 OWN = data_summary(train=100, test=200, provenance="the user's own file")
 
 
-def made(run: RunResults, **changes: object) -> Outlook:
+def made(run: RunResults, **changes: object) -> CostForecast:
     return outlook(run, business(**changes), today(), grounds())
 
 

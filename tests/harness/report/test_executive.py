@@ -10,11 +10,11 @@ from decimal import Decimal
 import pytest
 
 from advisor.stats.paired import Relation
-from harness.bakeoff.results import Answer, RunResults, Settled, Veto
+from harness.bakeoff.results import Answer, Certainty, RunResults, Veto
 from harness.core.errors import UsageError
 from harness.core.records import ArmId, Option
 from harness.core.wording import USD
-from harness.money.records import Outlook
+from harness.money.records import CostForecast
 from harness.report.dress import Dress, Rate, chosen_currency
 from harness.report.executive import reader_currency, run_dossier, run_paper
 from harness.report.executive_parts import new_to_it
@@ -148,16 +148,16 @@ def test_an_arm_with_a_limit_still_open_is_piloted_and_not_used() -> None:
 @pytest.mark.parametrize(
     ("settled", "words"),
     [
-        (Settled.ALL, "Sure"),
-        (Settled.SOME_OPEN, "Fairly sure"),
-        (Settled.NO_RIVAL, "Nothing to compare"),
-        (Settled.NO_ARM, "No arm"),
+        (Certainty.ALL, "Sure"),
+        (Certainty.SOME_OPEN, "Fairly sure"),
+        (Certainty.NO_RIVAL, "Nothing to compare"),
+        (Certainty.NO_ARM, "No arm"),
     ],
 )
-def test_how_sure_is_said_from_what_is_settled_and_not_from_words(settled: Settled, words: str) -> None:
+def test_how_sure_is_said_from_what_is_settled_and_not_from_words(settled: Certainty, words: str) -> None:
     found = paper(run_results(verdict=verdict(settled=settled, sure="Sure, says this sentence.")))
     (card,) = [c for b in found.summary if isinstance(b, Cards) for c in b.cards if c.label == "How sure"]
-    assert card.value.text == words and (card.mood == "good") == (settled is Settled.ALL)
+    assert card.value.text == words and (card.mood == "good") == (settled is Certainty.ALL)
 
 
 def test_two_arms_of_one_option_are_told_apart_by_their_model() -> None:
@@ -319,7 +319,7 @@ def test_without_an_incumbent_the_saving_is_unknown() -> None:
     assert cards(found)["Against today"][0] == "unknown"
 
 
-def _dollars(money: Outlook) -> Outlook:
+def _dollars(money: CostForecast) -> CostForecast:
     return replace(money, business=replace(money.business, currency="USD", rate=None))
 
 

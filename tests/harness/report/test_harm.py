@@ -10,7 +10,7 @@ from harness.report.executive import run_paper
 from harness.report.harm import harm_blocks, harm_sentences
 from harness.report.model import report_view
 from harness.report.paper import Paper, Terms
-from harness.robustness.records import ArmHarm, Rejection, SeedAgreement, UnseenLabel
+from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
 from tests.support.closing import closing
 from tests.support.results import CLASSICAL, TUNE, run_results, share
 
@@ -44,7 +44,10 @@ UNSEEN = UnseenLabel(
     confidence=0.81,
     rejected=part("rejected", 0.15, 40),
 )
-HARM = {CLASSICAL: ArmHarm(rejection=REJECTION), TUNE: ArmHarm(unseen=(UNSEEN,), agreement=AGREEMENT)}
+HARM = {
+    CLASSICAL: ArmRobustness(rejection=REJECTION),
+    TUNE: ArmRobustness(unseen=(UNSEEN,), agreement=AGREEMENT),
+}
 
 
 def looked_at() -> RunResults:
@@ -77,13 +80,13 @@ def test_every_figure_is_said() -> None:
 
 def test_without_a_catch_all_label_one_figure_is_enough() -> None:
     same = dataclasses.replace(REJECTION, handed_back=REJECTION.recall_outside)
-    arm = dataclasses.replace(looked_at().arms[1], harm=ArmHarm(rejection=same))
+    arm = dataclasses.replace(looked_at().arms[1], harm=ArmRobustness(rejection=same))
     assert not any("catch-all" in line for line in harm_sentences(arm))
 
 
 def test_a_threshold_that_is_not_there_is_said() -> None:
     none = dataclasses.replace(REJECTION, threshold=None, reason="the model gives no confidence on dev")
-    arm = dataclasses.replace(looked_at().arms[1], harm=ArmHarm(rejection=none))
+    arm = dataclasses.replace(looked_at().arms[1], harm=ArmRobustness(rejection=none))
     assert harm_sentences(arm) == [
         "out of scope: no threshold on confidence, the model gives no confidence on dev"
     ]

@@ -15,7 +15,7 @@ from harness.core.records import Item, Option
 from harness.data.out_of_scope import out_of_scope_of, read_out_of_scope
 from harness.report.harm import harm_sentences
 from harness.report.reporting import rescore
-from harness.robustness.run import HarmWish, check_harm
+from harness.robustness.run import RobustnessRequest, check_harm
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 from tests.support.doubles import ScriptedTuner
 
@@ -43,7 +43,7 @@ def test_inputs_out_of_scope_are_asked_of_arms_that_learn(shop, tickets: Path, t
     shop()
     folder = run(tickets, tmp_path)
     assert all(found.harm is None for found in folder.results().arms), "this table names none"
-    results = check_harm(folder, HarmWish(out_of_scope=STRANGE), context(tmp_path))
+    results = check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
     manifest = folder.manifest()
     assert folder.results() == results and manifest is not None and "out_of_scope.jsonl" in manifest.files
     for option in (Option.CLASSICAL, Option.TUNE):
@@ -53,7 +53,7 @@ def test_inputs_out_of_scope_are_asked_of_arms_that_learn(shop, tickets: Path, t
         assert any("belong to no label" in line for line in harm_sentences(arm(results, option)))
     assert arm(results, Option.RETRIEVE).harm is None and arm(results, Option.FLOOR).harm is None
     before = arm(folder.results(), Option.TUNE)
-    again = check_harm(folder, HarmWish(), context(tmp_path))
+    again = check_harm(folder, RobustnessRequest(), context(tmp_path))
     assert arm(again, Option.TUNE) == before, "what the run holds is asked once"
     assert rescore(folder, context(tmp_path), "").arms == again.arms
 
@@ -62,7 +62,7 @@ def test_a_label_can_be_left_out_of_one_more_training(shop, tickets: Path, tmp_p
     made = shop()
     folder = run(tickets, tmp_path)
     trained = len(made.tuner.seen)
-    results = check_harm(folder, HarmWish(unseen=("shipping",)), context(tmp_path))
+    results = check_harm(folder, RobustnessRequest(unseen=("shipping",)), context(tmp_path))
     rows, _ = made.tuner.seen[trained]
     assert len(made.tuner.seen) == trained + 1
     assert {row.completion for row in rows} == {"billing", "sign in"}
@@ -71,9 +71,9 @@ def test_a_label_can_be_left_out_of_one_more_training(shop, tickets: Path, tmp_p
     assert found.label == "shipping" and found.items == len(shipped)
     assert {name for name, _ in found.given} <= {"billing", "sign_in"}
     assert sum(share for _, share in found.given) == pytest.approx(1.0)
-    check_harm(folder, HarmWish(unseen=("shipping",)), context(tmp_path))
+    check_harm(folder, RobustnessRequest(unseen=("shipping",)), context(tmp_path))
     assert len(made.tuner.seen) == trained + 1, "a training that is there is not made again"
-    check_harm(folder, HarmWish(unseen=("billing",)), context(tmp_path))
+    check_harm(folder, RobustnessRequest(unseen=("billing",)), context(tmp_path))
     labels = [one.label for one in arm(folder.results(), Option.TUNE).harm.unseen]  # type: ignore[union-attr]
     assert labels == ["billing", "shipping"]
 
@@ -96,7 +96,7 @@ def test_harm_can_veto(shop, tickets: Path, tmp_path: Path) -> None:
     assert ("classical@linear", LimitKind.HANDED_BACK) in before and ("tune@m", LimitKind.SEEDS) in before
     assert verdict.ship is None or "classical" not in str(verdict.ship)
     assert not any("retrieve@m" in name for name, _ in before)
-    results = check_harm(folder, HarmWish(out_of_scope=STRANGE), context(tmp_path))
+    results = check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
     back = arm(results, Option.CLASSICAL).harm.rejection.handed_back  # type: ignore[union-attr]
     (check,) = [
         c
@@ -111,9 +111,9 @@ def test_what_cannot_be_looked_at_is_said(shop, tickets: Path, tmp_path: Path) -
     shop()
     folder = run(tickets, tmp_path)
     with pytest.raises(UsageError, match="nothing to look at"):
-        check_harm(folder, HarmWish(), context(tmp_path))
+        check_harm(folder, RobustnessRequest(), context(tmp_path))
     with pytest.raises(UsageError, match="no such label"):
-        check_harm(folder, HarmWish(unseen=("nowhere",)), context(tmp_path))
+        check_harm(folder, RobustnessRequest(unseen=("nowhere",)), context(tmp_path))
 
 
 def test_an_arm_that_changed_since_is_not_settled_anew(
@@ -124,7 +124,7 @@ def test_an_arm_that_changed_since_is_not_settled_anew(
     before = folder.results()
     monkeypatch.setattr(ScriptedTuner, "config", property(lambda self: {"base": "another"}))
     with pytest.raises(UsageError, match="would be another arm now"):
-        check_harm(folder, HarmWish(out_of_scope=STRANGE), context(tmp_path))
+        check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
     assert rescore(folder, context(tmp_path), "").arms[0] == before.arms[0], "the run is as it was"
     assert folder.out_of_scope() == ()
 

@@ -15,7 +15,7 @@ from harness.core.records import ArmId, Option
 from harness.core.serial import encode
 from harness.report.model import report_view
 from harness.report.reporting import explain_item, export_run, rescore
-from harness.shipping.importing import ImportWish, import_into, read_imports
+from harness.shipping.importing import ImportRequest, import_into, read_imports
 from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import write_adapter
 from tests.support.tuned_run import scripted_run
@@ -44,8 +44,8 @@ def write(
     return path
 
 
-def wish(path: Path, **more: object) -> ImportWish:
-    return ImportWish(name="today", path=path, **more)  # type: ignore[arg-type]
+def wish(path: Path, **more: object) -> ImportRequest:
+    return ImportRequest(name="today", path=path, **more)  # type: ignore[arg-type]
 
 
 def test_predictions_become_an_arm(run: RunFolder, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_same_file_twice_changes_nothing_another_needs_another_name(
     other = write(run, tmp_path / "q.csv", wrong=1)
     with pytest.raises(UsageError, match="has an arm external@today already"):
         import_into(run, wish(other), context(tmp_path))
-    second = import_into(run, ImportWish(name="tomorrow", path=other), context(tmp_path))
+    second = import_into(run, ImportRequest(name="tomorrow", path=other), context(tmp_path))
     assert [str(arm.arm) for arm in second.arms[-2:]] == ["external@today", "external@tomorrow"]
     assert second.looks == first.looks + 1
 
@@ -168,5 +168,5 @@ def test_a_name_that_is_no_arms_touches_nothing_outside(run: RunFolder, tmp_path
     adapter = write_adapter(tmp_path / "adapter")
     for path in (adapter, write(run, tmp_path / "p.csv")):
         with pytest.raises(UsageError, match="name of an arm"):
-            import_into(run, ImportWish(name=name, path=path), context(tmp_path))
+            import_into(run, ImportRequest(name=name, path=path), context(tmp_path))
     assert (victim / "kept.txt").read_text() == "kept" and run.manifest() is not None

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.tuning import TuneWish, lock_tuning, tune_in
+from harness.bakeoff.tuning import TuneRequest, lock_tuning, tune_in
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.shipping.adapters import add_adapter, open_registry, shelved_as
-from harness.shipping.exporting import ExportWish, export_tuned, read_export
+from harness.shipping.exporting import ExportRequest, export_tuned, read_export
 from harness.shipping.parity import check_export, read_checks
 from harness.shipping.serve.app import ServeLimits
 from harness.shipping.serve.server import Address, LabelServer
-from harness.shipping.serving import ServeWish, become_vllm, find_tuned, open_service, vllm_command
+from harness.shipping.serving import ServeRequest, become_vllm, find_tuned, open_service, vllm_command
 from harness.shipping.tuned import tuned_in_run
 from harness.tasks.labels import read_label
 from harness.training.tuned_model import Parity
@@ -35,7 +35,7 @@ def room(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     room = tmp_path_factory.mktemp("room")
     base = make_tiny(room / "base", smollm2, layers=2)
     tickets = write_tickets(room / "tickets.csv", each=20)
-    wish = TuneWish(tell=[].append, watch=0)
+    wish = TuneRequest(tell=[].append, watch=0)
     learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16)
     folder = lock_tuning(learnt, context(room), wish)
     tune_in(folder, context(room), wish)
@@ -48,8 +48,8 @@ def run(room: Path) -> RunFolder:
     return found
 
 
-def wish(tmp_path: Path, form: str, **more: object) -> ExportWish:
-    return ExportWish(format=form, out=tmp_path / form, name="tickets", **more)  # type: ignore[arg-type]
+def wish(tmp_path: Path, form: str, **more: object) -> ExportRequest:
+    return ExportRequest(format=form, out=tmp_path / form, name="tickets", **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
     from harness.models.settings import ModelSettings
 
     here = context(room)
-    service = open_service(ServeWish(targets=(run.run_id,)), here)
+    service = open_service(ServeRequest(targets=(run.run_id,)), here)
     server = LabelServer(service, Address(port=0), ServeLimits())
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -181,14 +181,14 @@ def test_what_is_found_under_which_name(room: Path, run: RunFolder, tmp_path: Pa
     address = str(tmp_path / "registry")
     tuned = tuned_in_run(run, "", None, here)
     add_adapter(open_registry(address, here), "tickets", tuned, here)
-    found = find_tuned("tickets@1", ServeWish(targets=(), registry=address), here)
+    found = find_tuned("tickets@1", ServeRequest(targets=(), registry=address), here)
     assert found.reference == "tickets@1" and found.served_as == "tickets" and found.run is None
-    assert find_tuned("latest", ServeWish(targets=(), registry=address), here).run == run
+    assert find_tuned("latest", ServeRequest(targets=(), registry=address), here).run == run
     with pytest.raises(UsageError, match="No run is called"):
-        find_tuned("nonsense", ServeWish(targets=(), registry=address), here)
+        find_tuned("nonsense", ServeRequest(targets=(), registry=address), here)
     with pytest.raises(UsageError, match="under one name"):
-        open_service(ServeWish(targets=("tickets", "tickets@1"), registry=address), here)
-    words = vllm_command(ServeWish(targets=("tickets",), registry=address), here, 8123)
+        open_service(ServeRequest(targets=("tickets", "tickets@1"), registry=address), here)
+    words = vllm_command(ServeRequest(targets=("tickets",), registry=address), here, 8123)
     assert words[:3] == ["vllm", "serve", str(room / "base")] and words[-2:] == ["--max-lora-rank", "16"]
     assert f"tickets={found.adapter}" in words and "127.0.0.1" in words
 

@@ -159,7 +159,7 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
     import yaml
 
     from harness.bakeoff.run import start_bakeoff
-    from harness.shipping.importing import ImportWish, import_into, read_imports
+    from harness.shipping.importing import ImportRequest, import_into, read_imports
     from tests.harness.bakeoff.test_tuning import plan as tiny_plan
     from tests.harness.training.conftest import make_tiny
 
@@ -183,7 +183,7 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
     done = Done(steps=4, seconds=9.0, tokens=99, curve=((1, 2.0),), packages={}, device="Tesla T4, float16")
     (back / "job.json").write_text(encode(job))
     (back / "training.json").write_text(encode(done))
-    results = import_into(run, ImportWish(name="t4", path=back), context(tmp_path))
+    results = import_into(run, ImportRequest(name="t4", path=back), context(tmp_path))
     imported, own = results.arms[-1], next(a for a in results.arms if a.arm == arm)
     assert str(imported.arm) == "tune@t4"
     assert imported.quality.accuracy.value == own.quality.accuracy.value, "the same weights, the same answers"

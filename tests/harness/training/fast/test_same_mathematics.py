@@ -92,15 +92,15 @@ def test_a_kept_trunk_is_bit_for_bit_what_it_replaces(session):
     """On the batch the states were computed in; other batch-mates change them by rounding only."""
     import torch
 
-    from harness.training.fast.frozen_layers import Trunk
+    from harness.training.fast.frozen_layers import FrozenLayers
 
     decoder = session.model.model
     depth = len(decoder.layers) - session.job.recipe.tuned_layers
     if depth == 0:
-        assert not Trunk(decoder, 0).fits(session.rows[0].ids, [session.rows[0].ids])
+        assert not FrozenLayers(decoder, 0).fits(session.rows[0].ids, [session.rows[0].ids])
         return
     rows = [row.ids for row in session.rows]
-    trunk = Trunk(decoder, depth)
+    trunk = FrozenLayers(decoder, depth)
     trunk.keep(rows)
     order = sorted(rows, key=lambda row: (-len(row), row))
     length = -(-len(order[0]) // 16) * 16
@@ -114,10 +114,10 @@ def test_a_kept_trunk_is_bit_for_bit_what_it_replaces(session):
 
 
 def test_rows_that_do_not_fit_in_memory_are_not_kept(session):
-    from harness.training.fast.frozen_layers import Trunk
+    from harness.training.fast.frozen_layers import FrozenLayers
 
     ids = [row.ids for row in session.rows]
-    assert not Trunk(session.model.model, 1).fits(ids[0], ids, max_bytes=1000)
+    assert not FrozenLayers(session.model.model, 1).fits(ids[0], ids, max_bytes=1000)
 
 
 def test_bf16_adapters_follow_peft_within_bf16(session):
