@@ -71,7 +71,12 @@ class DatedRates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """All a source says of one model, oldest first, announced prices included."""
+    """All a source says of one model, oldest first, announced prices included.
+
+    Attributes:
+        known_from, known_to: the first and last day the source says anything about; None where it holds for
+            any day, as a price that the user wrote without dates does.
+    """
 
     provider: str
     resolved: str
@@ -80,6 +85,12 @@ class Schedule:
     source_version: str
     source_sha256: str
     notes: tuple[str, ...] = ()
+    known_from: date | None = None
+    known_to: date | None = None
+
+    def knows(self, day: date) -> bool:
+        """Whether the source says anything about a day."""
+        return (self.known_from or day) <= day <= (self.known_to or day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

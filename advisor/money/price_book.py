@@ -78,13 +78,16 @@ class PriceBook:
         """The price of `model` ('provider/model' or a bare name) at a moment.
 
         Raises:
-            UnknownPrice: if no layer has a price for it; `allowed` lists close names.
+            UnknownPrice: if no layer has a price for it, or none for that day; `allowed` lists close names,
+                or the first and the last day for which a price is known.
             CostError: if `at` has no time zone.
         """
         moment = _aware(at or self.as_of)
         provider, name = split_model(model)
         for layer in self.layers:
             schedule = layer.find(provider, name, moment)
+            if schedule is not None and not schedule.knows(moment.date()):
+                raise _other_day(model, schedule, moment.date())
             entry = current_entry(schedule, moment) if schedule else None
             if schedule is None or entry is None or not entry.standard.known:
                 continue
@@ -114,6 +117,16 @@ class PriceBook:
         names = [price.requested, price.resolved, split_model(price.requested)[1]]
         found = self.crosscheck.find(price.provider, names, price.context)
         return price if found is None else _cross_checked(price, found)
+
+
+def _other_day(model: str, schedule: Schedule, day: date) -> UnknownPrice:
+    return UnknownPrice(
+        f"No price of '{model}' is known for {day:%Y-%m-%d}.",
+        got=f"{day:%Y-%m-%d}",
+        allowed=f"a day from {schedule.known_from:%Y-%m-%d} to {schedule.known_to:%Y-%m-%d}"
+        f" ({schedule.source} {schedule.source_version})",
+        run=f"name another day, or pass the price: --price {model}=INPUT/OUTPUT",
+    )
 
 
 def split_model(model: str) -> tuple[str, str]:

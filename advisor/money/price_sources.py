@@ -9,12 +9,13 @@ the digest of its data file.
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 MTOK = Decimal(1_000_000)
+BELIEVED = timedelta(days=365)
+"""How long a list price without an announced change is taken to hold after the data set's newest date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,8 @@ class GenaiPrices:
             source_version=self.version,
             source_sha256=self.sha256,
             notes=_genai_notes(info, owner),
+            known_from=first_day(),
+            known_to=last_day(),
         )
 
     def close_names(self, provider: str, model: str) -> tuple[str, ...]:
@@ -106,6 +111,40 @@ def _version(package: Path, name: str) -> str:
     import importlib.metadata
 
     return importlib.metadata.version(name)
+
+
+@functools.cache
+def _dated() -> tuple[date, ...]:
+    """Every day on which a price of the installed data set begins, in order."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    models = (info for owner in get_snapshot().providers for info in owner.models)
+    return tuple(sorted({day for info in models for day in _genai_days(info) if day is not None}))
+
+
+def first_day() -> date:
+    """The first day the installed data set has a price for: its oldest dated price."""
+    return _dated()[0]
+
+
+def last_day() -> date:
+    """The last day it is taken to say anything about: `BELIEVED` after its newest announced price."""
+    return _dated()[-1] + BELIEVED
+
+
+def check_day(day: date) -> None:
+    """Refuse a day on which the installed data set knows no price at all.
+
+    Raises:
+        CostError: if it is before the oldest dated price or long after the newest.
+    """
+    if not first_day() <= day <= last_day():
+        raise CostError(
+            f"No prices are known for {day:%Y-%m-%d}.",
+            got=f"{day:%Y-%m-%d}",
+            allowed=f"a day from {first_day():%Y-%m-%d} to {last_day():%Y-%m-%d}",
+            run="name another day, or pass your own prices: --price MODEL=INPUT/OUTPUT",
+        )
 
 
 def _genai_days(info: ModelInfo) -> tuple[date | None, ...]:

@@ -211,8 +211,14 @@ def _payback(
             return None, None, "it costs less at first and no less by the month: see the horizon total"
         return None, False, "it never pays back: it costs no less by the month"
     months = max(Decimal(0), extra / saving)
-    when = "within" if months <= horizon else "after"
-    return months, months <= horizon, f"it pays back in {months:.1f} months, {when} the horizon"
+    if months <= horizon:
+        return months, True, f"it pays back in {months:.1f} months, within the horizon of {_plain(horizon)}"
+    late = f"paying back would take {months:.1f} months, longer than the horizon of {_plain(horizon)}"
+    return months, False, f"it does not pay back: {late}"
+
+
+def _plain(months: Decimal) -> str:
+    return f"{float(months):g} months"
 
 
 def _minus(one: Decimal | None, other: Decimal | None) -> Decimal | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.bakeoff.advising import CaseRequest, plan_case
 from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.bakeoff.prices import check_price_day
 from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, size_plan, time_machine
 from harness.core.context import Context
 from harness.core.errors import UsageError
@@ -102,6 +103,8 @@ def draft(
         raw = _advised(raw, advised)
         said = (advice_remark(advised),)
     plan = build_plan(raw, "the command line")
+    if request.price_date:
+        check_price_day(plan.cost.price_date, context)
     if request.minutes is None:
         return Drafted(plan=plan, remarks=said)
     seconds = request.minutes * 60

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from advisor.money.errors import CostError, UnknownPrice
 from advisor.money.machines import find_machine, load_machines
 from advisor.money.price import Price, PriceStatus
 from advisor.money.price_book import PriceBook
-from advisor.money.price_sources import load_price_book
+from advisor.money.price_sources import check_day, load_price_book
 from harness.bakeoff.cost import MachineRate
 from harness.bakeoff.plan import ExperimentPlan
 from harness.core.context import Context
@@ -30,6 +30,20 @@ def open_book(plan: ExperimentPlan, context: Context) -> PriceBook:
     file = Path(plan.cost.prices_file) if plan.cost.prices_file else None
     try:
         return load_price_book(as_of, price_file=file, overrides=context.price_overrides)
+    except CostError as error:
+        raise UsageError(str(error)) from error
+
+
+def check_price_day(day: date, context: Context) -> None:
+    """Refuse a day for which no price is known, unless the user brings prices.
+
+    Raises:
+        UsageError: if the public prices say nothing about it.
+    """
+    if context.price_overrides:
+        return
+    try:
+        check_day(day)
     except CostError as error:
         raise UsageError(str(error)) from error
 

@@ -13,7 +13,7 @@ from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.mistakes import no_such
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.prices import prices_for
+from harness.bakeoff.prices import check_price_day, prices_for
 from harness.bakeoff.quality import Measuring, fit_dev_temperature
 from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder, count_looks
@@ -77,7 +77,7 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
     """Measure and decide again, at another day's prices if one is given.
 
     Raises:
-        UsageError: if the day is no date.
+        UsageError: if the day is no date, or no price is known for it.
     """
     plan = folder.plan()
     folder.check(but=FROM_JOURNAL)
@@ -89,6 +89,7 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
             raise UsageError(
                 "--price-at is no date.", got=price_date, allowed="such as 2027-01-15"
             ) from error
+        check_price_day(day, context)
         plan = plan.model_copy(update={"cost": plan.cost.model_copy(update={"price_date": day})})
     return conclude(folder, _looks(folder), context, plan=plan)
 

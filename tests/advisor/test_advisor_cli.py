@@ -9,8 +9,6 @@ import pytest
 
 from advisor.case_file import load_case
 from advisor.interview import questions
-from advisor.money.price_sources import load_genai_prices
-from advisor.prices import SNAPSHOT_MODELS, load_snapshot, take_snapshot
 from tests.advisor.helpers import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -106,31 +104,11 @@ def test_assess_loads_nothing_heavy():
     code = (
         "import sys\nfrom advisor.cli import main\n"
         f"main(['assess', {str(TICKETS)!r}, '--json'])\n"
-        "heavy = {'typer', 'pydantic', 'rich', 'genai_prices', 'numpy', 'litellm', 'torch', 'pandas'}\n"
+        "heavy = {'typer', 'rich', 'numpy', 'litellm', 'torch', 'pandas'}\n"
         "sys.stderr.write(','.join(sorted(heavy & set(sys.modules))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 0 and done.stderr == ""
-
-
-def test_the_price_snapshot_is_what_the_data_set_says():
-    public = load_genai_prices()
-    stored = load_snapshot(public)
-    assert stored is not None, "take a new one: python -m advisor.prices"
-    from datetime import UTC, datetime
-
-    at = datetime(2026, 11, 23, tzinfo=UTC)
-    for name in SNAPSHOT_MODELS:
-        provider, _, model = name.partition("/")
-        assert stored.find(provider, model, at) == public.find(provider, model, at)
-    packaged = (ROOT / "advisor" / "price_snapshot.json").read_text(encoding="utf-8")
-    assert take_snapshot(public) == packaged
-
-
-def test_another_data_set_makes_the_snapshot_void():
-    from dataclasses import replace
-
-    assert load_snapshot(replace(load_genai_prices(), sha256="0" * 64)) is None
 
 
 ANSWERS = "Tickets\nclassification\ncost\nno\n300\n12\n\n8000\n"

@@ -181,7 +181,7 @@ def classical() -> ArmForecast:
         usd_per_1k_correct=amount("504.88", "374.72", "713"),
         saving_usd_per_month=amount("5497.877", "4309.877", "6322.377"),
         payback_months=0.4365,
-        payback="It pays back in 0.4 months, within the horizon.",
+        payback="It pays back in 0.4 months, within the horizon of 12 months.",
         break_even=(
             curve("incumbent", "at", 585, "from 585 queries a month on, with 1 machine"),
             curve(LUNA, "always", 0, "nothing is paid up front"),
@@ -216,7 +216,7 @@ def tune() -> ArmForecast:
         usd_per_1k_correct=amount("652.56", "460.7", "1025.6"),
         saving_usd_per_month=amount("4803", "3167", "5817"),
         payback_months=1.4991,
-        payback="It pays back in 1.5 months, within the horizon.",
+        payback="It pays back in 1.5 months, within the horizon of 12 months.",
         break_even=(
             curve("incumbent", "at", 1750, "from 1,750 queries a month on, with 1 machine"),
             curve(LUNA, "never", None, "a query costs no less than at the rival"),

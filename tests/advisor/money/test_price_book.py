@@ -268,3 +268,21 @@ def test_neither_litellm_nor_the_data_set_is_imported_before_it_is_needed():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("day", ["1999-01-01", "2025-05-21", "2028-01-02", "2099-01-01"])
+def test_a_day_without_data_has_no_price_and_the_known_days_are_named(book, day):
+    moment = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    with pytest.raises(UnknownPrice) as caught:
+        book.price("openai/gpt-6-luna", at=moment)
+    assert (
+        day in str(caught.value) and "2025-05-22" in str(caught.value) and "2028-01-01" in str(caught.value)
+    )
+    with pytest.raises(CostError, match=day):
+        price_sources.check_day(moment.date())
+
+
+def test_a_price_that_the_user_wrote_without_dates_holds_on_any_day():
+    own = WrittenPrices(schedules=(parse_override("openai/gpt-6-luna=1/2"),))
+    book = PriceBook(as_of=datetime(1999, 1, 1, tzinfo=UTC), layers=(own, price_sources.load_genai_prices()))
+    assert book.price("openai/gpt-6-luna").usd_per_mtok.input == 1

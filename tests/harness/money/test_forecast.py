@@ -82,7 +82,7 @@ def test_against_today_and_payback() -> None:
     saving = classical.saving_usd_per_month
     assert (saving.usd, saving.low_usd, saving.high_usd) == (D("599.9"), D("399.9"), D("699.9"))
     assert classical.payback_months == pytest.approx(1600.005 / 599.9)
-    assert classical.payback == "It pays back in 2.7 months, within the horizon."
+    assert classical.payback == "It pays back in 2.7 months, within the horizon of 10 months."
     assert classical.saving_usd_horizon is not None
     assert classical.saving_usd_horizon.usd == D(16000) - D("11601.005")
 
