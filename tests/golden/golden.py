@@ -1,0 +1,184 @@
+"""Frozen run folders, and what is measured and decided in them; the layout of a run folder stays in here.
+
+`tests/golden/<name>/` is a folder of runs with one run in it, as the harness wrote it (weights left out),
+and beside it what it says: `expected.json` (every figure and text of its results, by path) and
+`decision.txt` (the sentences of the decision as the terminal shows them).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from harness.cli.app import app
+from harness.errors import HarnessError
+from harness.pipelines.closing import conclude_again, manifest_of
+from harness.pipelines.context import Context, Quiet
+from harness.pipelines.curve_store import read_curves
+from harness.serial import encode
+from harness.store import RunFolder, list_runs
+
+HERE = Path(__file__).resolve().parent
+CONCLUDED = ("served", "imported")
+UNFINISHED = ("stopped", "incomplete")
+PRICES = {"served": ("openai/served-1=1/3",)}
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+TOLERANCE = 1e-9
+"""Relative; of floats, and of decimals that are written as text."""
+
+_SECTIONS = ("Verdict", "Predicted against measured", "Money")
+_FACT = re.compile(r"[a-zA-Z][\w ]{2,24}:( |$)")
+_FACTS_OF_MONEY = ("pays back:", "valid until:", "next step:", "biggest risk:")
+_NEARLY_FULL = 80  # columns of a line that goes on in the next one
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
+
+
+def copy_of(name: str, folder: Path) -> RunFolder:
+    """A frozen run in a folder of runs that may be written to."""
+    runs = folder / name
+    shutil.copytree(HERE / name, runs)
+    (run,) = list_runs(runs)
+    return run
+
+
+def command(verb: str, run: RunFolder, *more: str) -> tuple[int, str]:
+    """Exit code and text of `harness VERB RUN`; the folder of the runs is written RUNS in the text."""
+    done = CliRunner().invoke(app, [verb, run.run_id, "--runs", str(run.root.parent), *more])
+    code, text = done.exit_code, done.output
+    if isinstance(done.exception, HarnessError):
+        code, text = getattr(done.exception, "exit_code", 1), str(done.exception)
+    elif done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return code, text.replace(str(run.root.parent.absolute()), "RUNS")
+
+
+def score_again(name: str, run: RunFolder) -> None:
+    """Measure and decide again from the journal, and close the run with that; no model is called.
+
+    Args:
+        name: of the frozen run: prices that were stated on the command line are stated again.
+    """
+    context = Context(
+        runs=run.root.parent,
+        cache=run.root.parent / "cache",
+        environ={},
+        clock=lambda: NOW,
+        progress=Quiet(),
+        offline=True,
+        price_overrides=PRICES.get(name, ()),
+    )
+    with run.writing():
+        conclude_again(run, run.results().looks, manifest_of(run), context)
+
+
+def measured(run: RunFolder) -> dict[str, Any]:
+    """Every figure and text of a run's results, wherever its folder keeps them."""
+    found: dict[str, Any] = json.loads(encode(run.results()))
+    del found["schema"]
+    found["harm"] = {_name(arm["arm"]): arm.pop("harm") for arm in found["arms"]}
+    curves = read_curves(run.curves)
+    found["curve"] = None if curves is None else json.loads(encode(curves))
+    return found
+
+
+def decision(run: RunFolder) -> str:
+    """The sentences of the decision as `harness report` prints them, one a line."""
+    code, text = command("report", run)
+    if code:
+        return f"exit code {code}\n{text.strip()}\n"
+    kept: list[str] = []
+    for title, lines in _sections(text):
+        table = next((n for n, line in enumerate(lines) if line.split()[:2] == ["figure", "predicted"]), None)
+        facts = _unwrapped(lines[:table])
+        if title == "Money":
+            facts = [fact for fact in facts if fact.startswith(_FACTS_OF_MONEY)]
+        kept += [f"[{title}]", *facts] if facts and title in _SECTIONS else []
+    return "\n".join(kept) + "\n"
+
+
+def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
+    """(title, lines) of a terminal report."""
+    lines = text.splitlines()
+    starts = [n for n, line in enumerate(lines) if n and line and set(line) == {"-"}]
+    for start, end in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
+        yield lines[start - 1], [line for line in lines[start + 1 : end - 1] if line.strip()]
+
+
+def _unwrapped(lines: list[str]) -> list[str]:
+    """Facts, bullets and sentences on one line each."""
+    found: list[str] = []
+    before = ""
+    for line in lines:
+        apart = not line.startswith(" ") and len(before) < _NEARLY_FULL
+        if not found or apart or line.startswith("  - ") or _FACT.match(line):
+            found.append(" ".join(line.split()))
+        else:
+            found[-1] += " " + " ".join(line.split())
+        before = line
+    return found
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, old, new) of every value that differs; what stands on one side only is `...` on the other."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from differences(old.get(key, ...), new.get(key, ...), f"{path}.{key}".lstrip("."))
+    elif isinstance(old, list) and isinstance(new, list):
+        for number in range(max(len(old), len(new))):
+            pair = [side[number] if number < len(side) else ... for side in (old, new)]
+            yield from differences(pair[0], pair[1], f"{path}[{_place(pair, number)}]")
+    elif not _same(old, new):
+        yield path, old, new
+
+
+def only_moved(old: Any, new: Any) -> bool:
+    """Whether two results hold the same values, at whatever paths."""
+    return Counter(_leaves(old)) == Counter(_leaves(new))
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, bool) or isinstance(new, bool) or type(old) is type(new) is int:
+        return old is new or (type(old) is type(new) and old == new)
+    one, two = _number(old), _number(new)
+    if one is None or two is None or isinstance(old, str) is not isinstance(new, str):
+        return type(old) is type(new) and old == new
+    return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=0.0)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _leaves(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _leaves(entry)
+    else:
+        number = None if isinstance(value, bool) else _number(value)
+        yield repr(value) if number is None else f"{number:.8e}"
+
+
+def _place(pair: list[Any], number: int) -> str:
+    """An element's arm rather than its number, where it has one."""
+    for side in pair:
+        if isinstance(side, dict) and isinstance(side.get("arm"), dict):
+            return f"{number} {_name(side['arm'])}"
+    return str(number)
+
+
+def _name(arm: Mapping[str, str]) -> str:
+    return f"{arm['option']}@{arm['model']}"
