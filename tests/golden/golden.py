@@ -19,13 +19,13 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from harness.bakeoff.run_folder import RunFolder, list_runs
 from harness.cli.app import app
-from harness.errors import HarnessError
-from harness.pipelines.closing import conclude_again, manifest_of
-from harness.pipelines.context import Context, Quiet
-from harness.pipelines.curve_store import read_curves
-from harness.serial import encode
-from harness.store import RunFolder, list_runs
+from harness.core.context import Context, Quiet
+from harness.core.errors import HarnessError
+from harness.core.serial import encode
+from harness.curve.store import read_curves
+from harness.recommendation.closing import conclude_again, manifest_of
 
 HERE = Path(__file__).resolve().parent
 CONCLUDED = ("served", "imported")

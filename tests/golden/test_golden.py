@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import RunFolder
+from harness.bakeoff.run_folder import RunFolder
 from tests.golden.golden import (
     CONCLUDED,
     HERE,
