@@ -93,7 +93,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 
 CARDS = sorted((ROOT / "evalsets").glob("*/card.toml"))
-PLANS = sorted((ROOT / "harness/plans").glob("*.y*ml"))
+PLANS = sorted((ROOT / "harness/cli/plans").glob("*.y*ml"))
 EXAMPLES = sorted((ROOT / "examples").rglob("*.y*ml"))
 
 

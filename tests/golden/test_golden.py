@@ -46,6 +46,14 @@ def test_the_decision_is_worded_as_it_was(scored: tuple[str, RunFolder]):
     assert decision(run).splitlines() == expected.splitlines(), HOW.format(name=name)
 
 
+def test_the_command_that_scores_again_and_stores_finds_the_same(tmp_path: Path):
+    run = copy_of("imported", tmp_path)
+    code, text = command("score", run, "--store")
+    assert code == 0, text
+    expected = json.loads((HERE / "imported" / "expected.json").read_text(encoding="utf-8"))
+    assert list(differences(expected, measured(run))) == []
+
+
 @pytest.mark.parametrize("name", UNFINISHED)
 def test_an_unfinished_run_says_so_and_how_to_go_on(name: str, tmp_path: Path):
     run = copy_of(name, tmp_path)
