@@ -17,7 +17,7 @@ from advisor.case_file import parse_case
 from dashboards import jobs, markup, pieces, state
 from dashboards.jobs import JobState
 from harness.bakeoff.plan import dump_plan
-from harness.bakeoff.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft_plan
+from harness.bakeoff.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft
 from harness.core.errors import UserError
 from harness.core.records import Option
 from harness.core.wording import one_line, seconds
@@ -274,17 +274,11 @@ def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[s
         return ["bakeoff", *named, *_flags(wanted, rows), "--plan-out", str(path), *common]
     request = PlanRequest(
         case=case,
-        evalset=str(rows.get("evalset", "")),
-        file=str(rows.get("file", "")),
-        text=tuple(_listed(rows.get("text"))),
-        label=str(rows.get("label", "")),
-        group=tuple(_listed(rows.get("group"))),
-        encoding=str(rows.get("encoding", "utf-8")),
+        data={**rows, "limit_test": wanted.limit},
         options=wanted.options,
         models=(wanted.model,),
-        limit_test=wanted.limit,
     )
-    path.write_text(dump_plan(draft_plan(request, state.context())[0]), encoding="utf-8")
+    path.write_text(dump_plan(draft(request, state.context()).plan), encoding="utf-8")
     return ["run", str(path), *common]
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from harness.bakeoff.advising import CaseRequest, plan_case
 from harness.bakeoff.plan import dump_plan
-from harness.bakeoff.planning import EMBEDDED_CHAT
+from harness.bakeoff.planning import PlanRequest, draft
 from harness.core.context import Context
 from harness.report.case_report import CaseReport, advised
 from harness.report.export_case import write_case_report
@@ -20,16 +19,8 @@ def plan_text(case_text: str, evalset: str, context: Context) -> str:
         UsageError: if the use case or a price cannot be used.
     """
     with tempfile.TemporaryDirectory() as folder:
-        request = CaseRequest(
-            case=_stored(case_text, folder),
-            rows={"evalset": evalset},
-            model=EMBEDDED_CHAT,
-            tune_model=EMBEDDED_CHAT,
-            api_base="",
-            seed=17,
-            price_at=None,
-        )
-        return dump_plan(plan_case(request, context))
+        request = PlanRequest(case=_stored(case_text, folder), data={"evalset": evalset})
+        return dump_plan(draft(request, context).plan)
 
 
 def prediction_pdf(case_text: str, context: Context) -> bytes:

@@ -159,7 +159,7 @@ def harm(page: RunPage, results: RunResults) -> None:
     if found is None:
         st.info("Nothing was looked at.")
         asks = ("--out-of-scope", "out-of-scope.csv", "--text", "text")
-        pieces.command(state.folder_of(page.run_id).command("harm", *asks), "asks inputs of no label")
+        pieces.command(state.folder_of(page.run_id).command("robustness", *asks), "asks inputs of no label")
         return
     pieces.section(found)
 

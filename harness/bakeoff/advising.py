@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from advisor.advice import Advice, Prediction
 from advisor.assumed import load_assumptions
@@ -16,45 +17,29 @@ from advisor.predict import predict
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import Option as AdvisedOption
 from harness.bakeoff.business_of_case import business_part, wrong_answer_usd
-from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import Option
 from harness.models.resolve import Provider, resolve
 
-_ALWAYS = (Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.ROUTE)
 _BILLIONS = {"smollm2-135m": 0.135}
-_NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseRequest:
-    """What the plan of a case is made with.
+def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: CommandPrices) -> dict[str, Any]:
+    """A raw plan with a use case's advice locked into it, and its limits and money where none were named.
 
-    Attributes:
-        rows: the `data` part of the plan.
-        model: of prompt and retrieve; tune_model: of the tuned arms.
-    """
+    Vetoed options run too: a veto is about shipping, and a run may object to it.
 
-    case: Path
-    rows: Mapping[str, object]
-    model: str
-    tune_model: str
-    api_base: str
-    seed: int
-    price_at: str | None
-
-
-def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
-    """Advise on a use case and write the plan that tests the advice.
+    Args:
+        model: the general model that runs, for which the prediction is made.
 
     Raises:
         UsageError: if the use case or a price cannot be used.
     """
-    prices = CommandPrices(price_at=request.price_at, overrides=context.price_overrides)
     try:
-        advice = advise(request.case, prices)
-        expected = _expected(advice, request, prices)
+        advice = advise(case_file, prices)
+        expected = _expected(advice, model, prices)
+        wrong_usd = wrong_answer_usd(advice.case)
+        business = business_part(advice.case, load_assumptions())
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
     case = advice.case
@@ -63,50 +48,33 @@ def plan_case(request: CaseRequest, context: Context) -> ExperimentPlan:
             "A bake-off compares options on labels; this use case asks for something else.",
             got=f"task: {case.task}",
             allowed=f"task: {Task.CLASSIFICATION}",
-            run=f"advisor assess {request.case}   # the advice, without a measurement",
+            run=f"advisor assess {case_file}   # the advice, without a measurement",
         )
-    decision: dict[str, object] = {}
+    limits: dict[str, object] = {}
     if case.quality_floor is not None and 0 < case.quality_floor < 1:
-        decision["quality_floor"] = case.quality_floor
+        limits["quality_floor"] = case.quality_floor
     if case.p95_ms is not None:
-        decision["max_p95_ms"] = case.p95_ms
-    raw: dict[str, object] = {
+        limits["max_p95_ms"] = case.p95_ms
+    named = {name: value for name, value in raw["cost"].items() if value is not None}
+    return {
+        **raw,
         "title": case.name,
-        "seed": request.seed,
-        "data": dict(request.rows),
-        "arms": _arms(request),
-        "decision": decision,
+        "decision": limits | raw["decision"],
         "cost": {
-            "price_date": request.price_at or f"{context.clock():%Y-%m-%d}",
             "queries_per_month": max(1, round(case.queries_per_month or 10_000)),
-            "wrong_answer_usd": wrong_answer_usd(case),
+            "wrong_answer_usd": wrong_usd,
+            **named,
         },
         "advice": _advice(advice, expected),
-        "business": business_part(case, load_assumptions()),
+        "business": business,
     }
-    return build_plan(raw, f"the plan of {request.case}")
 
 
-def _arms(request: CaseRequest) -> list[dict[str, str]]:
-    """All options run, the vetoed ones too: a veto is about shipping, and a run may object to it."""
-    arms = []
-    for option in _ALWAYS:
-        arm = {"option": option.value}
-        if option in {Option.PROMPT, Option.RETRIEVE}:
-            arm |= {"model": request.model}
-            if request.api_base:
-                arm |= {"api_base": request.api_base}
-        elif option in _NEEDS_MODEL:
-            arm |= {"model": request.tune_model}
-        arms.append(arm)
-    return arms
-
-
-def _expected(advice: Advice, request: CaseRequest, prices: CommandPrices) -> list[tuple[Option, Prediction]]:
+def _expected(advice: Advice, model: str, prices: CommandPrices) -> list[tuple[Option, Prediction]]:
     """A prediction for every option, on the models that will run rather than on those the case names."""
     case, own = advice.case, advice.case
-    if not isinstance(resolve(request.model), Provider):
-        billions = _BILLIONS.get(request.model, case.open_model_billions)
+    if not isinstance(resolve(model), Provider):
+        billions = _BILLIONS.get(model, case.open_model_billions)
         own = replace(case, general_model=GeneralModel.OWN, api_model=None, open_model_billions=billions)
     market, bands = open_market(own, prices), load_bands()
     return [(Option(option.value), predict(own, option, market, bands)) for option in AdvisedOption]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.bakeoff.advising import CaseRequest, plan_case
+from advisor.commands import CommandPrices
+from harness.bakeoff.advising import advised
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.prices import check_price_day
 from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, size_plan, time_machine
@@ -30,30 +31,23 @@ _SHORT_ITEM = 400  # characters of a ticket that language models read, where the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """What a user asked for on the command line; empty means the default.
+    """What a user asked for; empty means the default.
 
     Attributes:
+        data: the data part of the plan: which rows, how they are read, and limits.
         case: a use case; its advice is locked with the plan, and its limits and money hold.
-        reading: how else the file is read, as the plan's data part names it: id, slices, records and so on.
+        models: of prompt and retrieve.
     """
 
+    data: Mapping[str, object]
     case: Path | None = None
-    evalset: str = ""
-    file: str = ""
-    text: tuple[str, ...] = ()
-    label: str | tuple[str, ...] = ""
-    group: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    reading: Mapping[str, object] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     tune_model: str = EMBEDDED_CHAT
     api_base: str = ""
-    limit_test: int | None = None
-    limit_train: int | None = None
     minutes: float | None = None
     seed: int = 17
-    train_seeds: tuple[str, ...] = field(default=())
+    train_seeds: tuple[str, ...] = ()
     margin: float | None = None
     machine_hour_usd: str | None = None
     price_date: str = ""
@@ -73,16 +67,6 @@ class Drafted:
     expected_s: Mapping[str, float] = field(default_factory=dict)
 
 
-def draft_plan(request: PlanRequest, context: Context) -> tuple[ExperimentPlan, tuple[str, ...]]:
-    """The plan of a request, and remarks about the advice in it and how it was sized.
-
-    Raises:
-        UsageError: as `draft`.
-    """
-    found = draft(request, context)
-    return found.plan, found.remarks
-
-
 def draft(
     request: PlanRequest,
     context: Context,
@@ -99,15 +83,16 @@ def draft(
     raw = _raw(request, context)
     said: tuple[str, ...] = ()
     if request.case is not None:
-        advised = plan_case(_case(request, request.case, raw), context)
-        raw = _advised(raw, advised)
-        said = (advice_remark(advised),)
+        prices = CommandPrices(price_at=request.price_date or None, overrides=context.price_overrides)
+        general = request.models[0] if request.models else EMBEDDED_CHAT
+        raw = advised(raw, request.case, general, prices)
+        said = (advice_remark(raw["advice"]),)
     plan = build_plan(raw, "the command line")
     if request.price_date:
         check_price_day(plan.cost.price_date, context)
     if request.minutes is None:
         return Drafted(plan=plan, remarks=said)
-    seconds = request.minutes * 60
+    seconds, asked_test = request.minutes * 60, plan.data.limit_test
     raw = plan.model_dump(mode="json")
     raw["retrieve"] |= {"k": list(CANDIDATES), "dev_items": TRIED}
     slow = choose_precision(ModelSettings(cache=context.cache).device, None) != "bf16"
@@ -117,9 +102,9 @@ def draft(
     gone = {str(arm) for arm in sized.dropped}
     raw["arms"] = [arm.model_dump(mode="json") for arm in plan.arms if str(arm.id) not in gone]
     raw["data"] |= {
-        "limit_test": request.limit_test or sized.test_items,
+        "limit_test": asked_test or sized.test_items,
         "limit_dev": sized.dev_items,
-        "free_take_all": request.limit_test is None,
+        "free_take_all": asked_test is None,
         "limit_out_of_scope": FEW_OUT_OF_SCOPE,
     }
     raw["retrieve"] |= {"k": list(sized.candidates)}
@@ -129,42 +114,10 @@ def draft(
     return Drafted(plan=plan, remarks=(*said, sized.remark + cut), expected_s=sized.by_arm(plan))
 
 
-def advice_remark(plan: ExperimentPlan) -> str:
-    """The locked advice in one line.
-
-    Raises:
-        ValueError: if the plan holds none.
-    """
-    if plan.advice is None:
-        raise ValueError("the plan holds no advice")
-    first = plan.advice.ranking[0].value if plan.advice.ranking else "none, every option is vetoed"
-    return f"The advice: {plan.advice.answer}; first to try: {first}."
-
-
-def _case(request: PlanRequest, case: Path, raw: Mapping[str, Any]) -> CaseRequest:
-    return CaseRequest(
-        case=case,
-        rows=raw["data"],
-        model=request.models[0] if request.models else EMBEDDED_CHAT,
-        tune_model=request.tune_model,
-        api_base=request.api_base,
-        seed=request.seed,
-        price_at=request.price_date or None,
-    )
-
-
-def _advised(raw: Mapping[str, Any], advised: ExperimentPlan) -> dict[str, Any]:
-    """The plan of the use case with what the command line says laid over it."""
-    base = advised.model_dump(mode="json")
-    given = {name: value for name, value in raw["cost"].items() if value is not None}
-    return {
-        **base,
-        "data": raw["data"],
-        "arms": raw["arms"],
-        "tune": raw["tune"],
-        "decision": base["decision"] | raw["decision"],
-        "cost": base["cost"] | given,
-    }
+def advice_remark(advice: Mapping[str, Any]) -> str:
+    """A plan's advice in one line."""
+    first = advice["ranking"][0] if advice["ranking"] else "none, every option is vetoed"
+    return f"The advice: {advice['answer']}; first to try: {first}."
 
 
 def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
@@ -172,17 +125,7 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
     return {
         "title": "",
         "seed": request.seed,
-        "data": {
-            "evalset": request.evalset,
-            "file": request.file,
-            "text": list(request.text),
-            "label": request.label,
-            "group": list(request.group),
-            "encoding": request.encoding,
-            "limit_test": request.limit_test,
-            "limit_train": request.limit_train,
-            **request.reading,
-        },
+        "data": dict(request.data),
         "arms": _arms(request),
         "tune": {"seeds": [_whole(seed) for seed in request.train_seeds]},
         "decision": {} if request.margin is None else {"margin": request.margin},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -13,11 +14,10 @@ from harness.cli import (
     adapters,
     artefacts,
     bakeoff,
-    confront,
     curve,
-    harm,
     latency,
     models,
+    robustness,
     runs,
     serve,
     tune,
@@ -25,9 +25,21 @@ from harness.cli import (
 )
 from harness.cli.dotenv import read_dotenv
 from harness.cli.stopping import Stops
-from harness.core.errors import HarnessError, UsageError, UserError
+from harness.core.errors import HarnessError, UsageError, command
 
 _INTERRUPTED = 130
+_ANY = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+RENAMED = {"harm": "robustness", "confront": "track-record"}
+
+
+def renamed(new: str) -> Callable[[typer.Context], None]:
+    """A command that answers with its new name, and the same words after it."""
+
+    def answer(context: typer.Context) -> None:
+        raise UsageError(f"This command has a new name: {new}.", run=command(new, *context.args))
+
+    return answer
+
 
 app = typer.Typer(
     name="harness",
@@ -50,14 +62,16 @@ app.command("errors")(runs.errors)
 app.command("explain")(runs.explain)
 app.command("view")(view.view)
 app.command("curve")(curve.curve)
-app.command("harm")(harm.harm)
+app.command("robustness")(robustness.robustness)
 app.command("latency")(latency.latency)
-app.command("confront")(confront.confront)
+app.command("track-record")(runs.track_record)
 app.command("tune")(tune.tune)
 app.command("export")(artefacts.export)
 app.command("import")(artefacts.import_)
 app.command("serve")(serve.serve)
 app.command("doctor")(models.doctor)
+for _old, _new in RENAMED.items():
+    app.command(_old, hidden=True, context_settings=_ANY)(renamed(_new))
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
 
@@ -85,9 +99,6 @@ def run() -> None:
     try:
         _check_words()
         app()
-    except UserError as error:
-        typer.echo(f"harness: {_shown(error)}", err=True)
-        sys.exit(error.exit_code)
     except HarnessError as error:
         typer.echo(f"harness: {_shown(error)}", err=True)
         sys.exit(error.exit_code)

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.adapters import ArmName, RegistryAt, SeedNumber
-from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
+from harness.cli.options import ArmName, AtRegistry, Here, Json, SeedNumber, grouped, one_of
 from harness.cli.progress import open_progress
+from harness.cli.show import show_json, show_results
 from harness.core.errors import UsageError, command
 
 
+@grouped
 def export(
     target: Annotated[
         str,
@@ -30,15 +31,13 @@ def export(
         int, typer.Option("--check", min=0, help="Dev items to compare it on, as served; 0 for none.")
     ] = 50,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder.")] = False,
-    registry: RegistryAt = "",
     as_json: Json = False,
-    runs: Runs = DEFAULT_RUNS,
-    offline: Offline = False,
-    threads: Threads = None,
+    *,
+    at: AtRegistry,
+    here: Here,
 ) -> None:
     """Write a tuned model as a folder that others serve, and check that it still answers the same."""
     from harness.bakeoff.run_folder import find_run
-    from harness.core.serial import encode
     from harness.report.adapters import parity_line
     from harness.shipping.exporting import ExportRequest, export_tuned
     from harness.shipping.parity import check_export
@@ -46,21 +45,20 @@ def export(
 
     if output is None:
         raise UsageError("Where to?", run=command("export", target, "-o", "exported"))
-    if form not in ("adapter", "merged", "gguf"):
-        raise UsageError("There is no such format.", got=form, allowed="adapter, merged, gguf")
+    one_of(form, ("adapter", "merged", "gguf"), "format")
     progress = open_progress(quiet=as_json)
-    context = make_context(runs, progress, offline=offline, threads=threads)
-    wish = ServeRequest(targets=(target,), arm=arm, seed=seed, registry=registry)
+    context = here.context(progress)
+    wish = ServeRequest(targets=(target,), arm=arm, seed=seed, registry=at.registry)
     tuned = find_tuned(target, wish, context)
-    run = (tuned.run or find_run(runs, tuned.origin.run_id)) if check else None
+    run = (tuned.run or find_run(here.runs, tuned.origin.run_id)) if check else None
     how = ExportRequest(format=form, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
     try:
         found = export_tuned(tuned, how, context)
-        checks = () if run is None else check_export(output, run, check, context, registry)
+        checks = () if run is None else check_export(output, run, check, context, at.registry)
     finally:
         progress.close()
     if as_json:
-        typer.echo(encode(found, indent=1))
+        show_json(found)
         return
     typer.echo(f"{output}: {found.format} {found.precision}, served as {found.served_as}")
     for parity in checks:
@@ -69,6 +67,7 @@ def export(
         typer.echo("parity not checked: --check 50")
 
 
+@grouped
 def import_(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run id, its beginning, or latest.")],
     path: Annotated[
@@ -82,25 +81,20 @@ def import_(
         bool, typer.Option("--allow-missing", help="Test items without a prediction count as failures.")
     ] = False,
     as_json: Json = False,
-    runs: Runs = DEFAULT_RUNS,
-    offline: Offline = False,
-    threads: Threads = None,
+    *,
+    here: Here,
 ) -> None:
     """Bring predictions made elsewhere, or an adapter, into a finished run and conclude it again."""
     from harness.bakeoff.run_folder import find_run
-    from harness.cli.show import show_results
     from harness.shipping.importing import ImportRequest, import_into
 
     progress = open_progress(quiet=as_json)
-    context = make_context(runs, progress, offline=offline, threads=threads)
-    folder = find_run(runs, run)
+    context = here.context(progress)
+    folder = find_run(here.runs, run)
     try:
         results = import_into(
             folder, ImportRequest(name=arm, path=path, allow_missing=allow_missing), context
         )
     finally:
         progress.close()
-    if as_json:
-        typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
-    else:
-        show_results(folder, results)
+    show_results(folder, results, as_json=as_json)

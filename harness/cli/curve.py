@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from harness.cli.options import (
-    DEFAULT_RUNS,
-    AskAgain,
-    Json,
-    Offline,
-    Runs,
-    Threads,
-    make_context,
-    split_names,
-    typed_amount,
-)
-from harness.cli.plan_file import read_plan
+from harness.cli.options import AskAgain, Here, Json, grouped, one_of, split_names, stoppable, typed_amount
 from harness.cli.progress import open_progress
-from harness.core.errors import IncompleteRun, UsageError
+from harness.cli.show import read_plan
+from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.core.context import Context
@@ -30,13 +20,14 @@ if TYPE_CHECKING:
     from harness.curve.run import CurveRequest
 
 
+@grouped
 def curve(
     what: Annotated[
         str, typer.Argument(metavar="[RUN|PLAN.yaml]", help="A run id, its beginning, latest, or a plan.")
     ] = "latest",
     arms: Annotated[
         list[str] | None,
-        typer.Option("--arms", help="classical,retrieve,tune,tune+retrieve  [default: classical]"),
+        typer.Option("--arms", help="classical,retrieve,tune,tune+retrieve", show_default="classical"),
     ] = None,
     sizes: Annotated[
         str, typer.Option("--sizes", help="Training examples of each point: auto or 100,200,400,800")
@@ -49,7 +40,7 @@ def curve(
     ] = 1,
     target: Annotated[
         float | None,
-        typer.Option("--target", help="Accuracy to reach, 0.93. [default: the quality floor]"),
+        typer.Option("--target", help="Accuracy to reach, 0.93.", show_default="the quality floor"),
     ] = None,
     case: Annotated[
         Path | None, typer.Option("--case", help="The use case: its price of one more example.")
@@ -62,9 +53,8 @@ def curve(
     ] = "dev",
     ask_again: AskAgain = False,
     as_json: Json = False,
-    runs: Runs = DEFAULT_RUNS,
-    offline: Offline = False,
-    threads: Threads = None,
+    *,
+    here: Here,
 ) -> None:
     """Settle arms on parts of the training rows, and say what more labelled examples would bring."""
     from harness.curve.run import CurveRequest
@@ -78,32 +68,26 @@ def curve(
         tune_seeds=tune_seeds,
         target=floor if target is None else _target(target),
         price=_price(example_usd) or price,
-        split=_split(split),
+        split=cast(Literal["dev", "test"], one_of(split, ("dev", "test"), "split to score on")),
     )
-    context = make_context(
-        runs, open_progress(quiet=as_json), offline=offline, threads=threads, ask_again=ask_again
-    )
-    try:
-        made = _curves(what, request, context, runs)
-    except KeyboardInterrupt as error:
-        raise IncompleteRun(
-            "The curve was stopped; no finished point is lost.", run="the same command goes on with it"
-        ) from error
-    finally:
-        context.progress.close()
+    context = dataclasses.replace(here.context(open_progress(quiet=as_json)), ask_again=ask_again)
+    with stoppable(
+        context, "The curve was stopped; no finished point is lost.", "the same command goes on with it"
+    ):
+        made = _curves(what, request, context)
     if as_json:
         typer.echo(curves_json(made))
     else:
         print_curves(made)
 
 
-def _curves(what: str, request: CurveRequest, context: Context, runs: Path) -> LearningCurves:
+def _curves(what: str, request: CurveRequest, context: Context) -> LearningCurves:
     from harness.bakeoff.run_folder import find_run, homes_of
     from harness.curve.run import curves_of_plan, curves_of_run
 
     path = Path(what)
     if path.suffix.lower() not in {".yaml", ".yml"}:
-        return curves_of_run(find_run(runs, what), request, context)
+        return curves_of_run(find_run(context.runs, what), request, context)
     near = dataclasses.replace(context, homes=homes_of(path))
     return curves_of_plan(read_plan(path), request, near)
 
@@ -123,16 +107,6 @@ def _target(share: float) -> float:
             "--target is no share.", got=f"{share:g}", allowed="above 0 and below 1: 0.93 for 93 %"
         )
     return share
-
-
-def _split(text: str) -> Literal["dev", "test"]:
-    match text:
-        case "dev":
-            return "dev"
-        case "test":
-            return "test"
-        case _:
-            raise UsageError("There is no such split to score on.", got=text, allowed="dev, test")
 
 
 def _case(path: Path | None) -> tuple[float | None, ExamplePrice | None]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from harness.cli.options import stoppable
+from harness.cli.show import show_results
 from harness.core.errors import DataError, IncompleteRun, MissingExtra, OverBudget, UsageError, WaitTooLong
 
 if TYPE_CHECKING:
@@ -27,36 +29,26 @@ def finish_run(
         UserError: of any kind; what was computed is kept.
     """
     from harness.bakeoff.run import run_bakeoff
-    from harness.cli.show import show_results
 
-    try:
-        results = run_bakeoff(folder, context, expected_s)
-    except (DataError, MissingExtra, UsageError):
-        folder.discard_if_empty()
-        raise
-    except KeyboardInterrupt as error:
-        raise IncompleteRun(
-            f"Run {folder.run_id} was stopped; nothing computed is lost.",
-            run=folder.command("resume"),
-        ) from error
-    except WaitTooLong as error:
-        raise IncompleteRun(
-            error.what, got=error.got, allowed=error.allowed, run=folder.command("resume")
-        ) from error
-    except OverBudget as error:
-        more = error.run or f"{folder.command('resume')}   # with a larger --budget-usd"
-        raise OverBudget(error.what, got=error.got, allowed=error.allowed, run=more) from error
-    finally:
-        context.progress.close()
-    if as_json:
-        typer.echo((folder.root / "results.json").read_text(encoding="utf-8"))
-    else:
-        show_results(folder, results)
+    goes_on = folder.command("resume")
+    with stoppable(context, f"Run {folder.run_id} was stopped; nothing computed is lost.", goes_on):
+        try:
+            results = run_bakeoff(folder, context, expected_s)
+        except (DataError, MissingExtra, UsageError):
+            folder.discard_if_empty()
+            raise
+        except WaitTooLong as error:
+            raise IncompleteRun(error.what, got=error.got, allowed=error.allowed, run=goes_on) from error
+        except OverBudget as error:
+            more = error.run or f"{goes_on}   # with a larger --budget-usd"
+            raise OverBudget(error.what, got=error.got, allowed=error.allowed, run=more) from error
+    show_results(folder, results, as_json=as_json)
+    if not as_json:
         typer.echo(f"\nRun folder: {folder.root}")
     if results.failed:
         raise IncompleteRun(
             f"Run {folder.run_id} is incomplete: {len(results.failed)} of its arms failed, the others are "
             "compared.",
             got="; ".join(f"{one.arm}: {one.reason}" for one in results.failed),
-            run=f"{folder.command('resume')}   # tries them again",
+            run=f"{goes_on}   # tries them again",
         )

@@ -1,67 +1,51 @@
-"""Options that several commands share. Every flag can also be set by an environment variable."""
+"""Options that several commands share, each declared once. Every flag can also be an environment variable.
+
+Options that go together stand in a group: a frozen record whose fields are options. A command that takes a
+group names it as one parameter under `@grouped`; on the command line its fields are options like any other.
+"""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
+import inspect
 import io
 import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from advisor.numbers import NumberFault, read_number
-from harness.core.errors import UsageError
+from harness.core.errors import IncompleteRun, UsageError
 
 if TYPE_CHECKING:
+    from harness.bakeoff.planning import PlanRequest
     from harness.core.context import Context, Progress
+    from harness.shipping.registry.registry import Registry
 
+DEFAULT_RUNS = Path("runs")
 Runs = Annotated[
     Path, typer.Option("--runs", envvar="TOR_RUNS_DIR", help="Folder of the run folders.", show_default=True)
 ]
+RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="A run id, its beginning, or latest.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
-Offline = Annotated[
-    bool, typer.Option("--offline", envvar="TOR_OFFLINE", help="Never use the network (loopback is allowed).")
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        envvar="TOR_THREADS",
-        min=1,
-        help="CPU threads of whatever computes here. [default: all; 1 to embed]",
-    ),
-]
-Concurrency = Annotated[
-    int,
-    typer.Option(
-        "--max-concurrency",
-        "-j",
-        envvar="TOR_MAX_CONCURRENCY",
-        min=1,
-        help="Calls to a served model at once.",
-    ),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option(
-        "--budget-usd", envvar="TOR_BUDGET_USD", help="Stop before paid calls could cost more than this."
-    ),
-]
-Timeout = Annotated[
-    float, typer.Option("--timeout", envvar="TOR_TIMEOUT", min=1, help="Seconds one call may take.")
-]
-Retries = Annotated[
-    int,
-    typer.Option(
-        "--max-retries", envvar="TOR_MAX_RETRIES", min=0, help="Further attempts after a failed call."
-    ),
-]
 Price = Annotated[
     list[str] | None,
     typer.Option("--price", help="Your own price, dollars per million tokens: openai/gpt-6-luna=0.10/0.50"),
+]
+PriceAt = Annotated[str, typer.Option("--price-at", help="Prices of this day.", show_default="today")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Of a text file, such as cp1252.")]
+NoTexts = Annotated[bool, typer.Option("--no-texts", help="Leave your items' texts out.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Print rows, time, dollars, addresses, missing keys; run nothing."),
 ]
 AskAgain = Annotated[
     bool,
@@ -69,94 +53,345 @@ AskAgain = Annotated[
         "--ask-again", help="Ask again for answers that are damaged, or that another program or model gave."
     ),
 ]
-
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data", help="Your own tickets: CSV, JSON, Excel, ODS or Parquet; CSV and JSON also as .gz."
-    ),
+ArmName = Annotated[str, typer.Option("--arm", help="tune@smollm2-135m; not needed where there is one only.")]
+SeedNumber = Annotated[
+    int | None, typer.Option("--seed", help="Training seed.", show_default="the plan's first")
 ]
-Text = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--text", help="Its text column(s): subject,body. Can be given again, for names with commas."
-    ),
-]
-LabelColumn = Annotated[
-    list[str] | None, typer.Option("--label", help="Its label column; two are joined: area,topic.")
-]
-Group = Annotated[
-    list[str] | None, typer.Option("--group", help="Columns (customer, thread) whose rows stay together.")
-]
-IdColumn = Annotated[
-    str, typer.Option("--id", help="Column of the row ids. [default: id where there is one, else numbers]")
-]
-Slice = Annotated[
-    list[str] | None, typer.Option("--slice", help="Columns (language, channel) to report by as well.")
-]
-SkipUnlabelled = Annotated[bool, typer.Option("--skip-unlabelled", help="Leave out rows without a label.")]
-Records = Annotated[
-    list[str] | None, typer.Option("--records", help="Where the rows are in a JSON document: result.tickets")
-]
-Sheet = Annotated[str, typer.Option("--sheet", help="Which sheet of a workbook.")]
-NoHeader = Annotated[
-    bool, typer.Option("--no-header", help="The table has no header: its columns are called 1, 2, 3.")
-]
-NoQuotes = Annotated[
-    bool, typer.Option("--no-quotes", help='A " in the table is a character like any other.')
-]
-Encoding = Annotated[str, typer.Option("--encoding", help="Of a text file, such as cp1252.")]
-
-DEFAULT_RUNS = Path("runs")
 
 
-def make_context(
-    runs: Path,
-    progress: Progress,
-    *,
-    offline: bool = False,
-    threads: int | None = None,
-    budget_usd: str | None = None,
-    price: list[str] | None = None,
-    concurrency: int = 8,
-    timeout_s: float = 60.0,
-    max_retries: int = 4,
-    retry_failures: bool = False,
-    ask_again: bool = False,
-) -> Context:
-    """The outside world of this command line: its environment, clock and folders."""
-    from harness.core.context import Context
-    from harness.core.environment import BusyWatch, limit_threads
-    from harness.models.settings import cache_dir
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """Where a command works, and with what of this machine."""
 
-    if threads is not None:
-        limit_threads(threads, os.environ)
-    return Context(
-        runs=runs,
-        cache=cache_dir(os.environ),
-        environ=os.environ,
-        clock=lambda: datetime.now(UTC),
-        progress=progress,
-        offline=offline,
-        threads=threads,
-        budget_usd=_money(budget_usd),
-        price_overrides=tuple(price or ()),
-        concurrency=concurrency,
-        timeout_s=timeout_s,
-        max_retries=max_retries,
-        retry_failures=retry_failures,
-        ask_again=ask_again,
-        watch=BusyWatch,
-    )
+    runs: Runs = DEFAULT_RUNS
+    offline: Annotated[
+        bool,
+        typer.Option("--offline", envvar="TOR_OFFLINE", help="Never use the network (loopback is allowed)."),
+    ] = False
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            envvar="TOR_THREADS",
+            min=1,
+            help="CPU threads of whatever computes here.",
+            show_default="all; 1 to embed",
+        ),
+    ] = None
+
+    def context(self, progress: Progress) -> Context:
+        """The outside world of this command line: its environment, clock and folders."""
+        from harness.core.context import Context
+        from harness.core.environment import BusyWatch, limit_threads
+        from harness.models.settings import cache_dir
+
+        if self.threads is not None:
+            limit_threads(self.threads, os.environ)
+        return Context(
+            runs=self.runs,
+            cache=cache_dir(os.environ),
+            environ=os.environ,
+            clock=lambda: datetime.now(UTC),
+            progress=progress,
+            offline=self.offline,
+            threads=self.threads,
+            watch=BusyWatch,
+        )
 
 
-def _money(text: str | None) -> Decimal | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtRegistry:
+    """Which registry of tuned models; it stands among the runs where none is named."""
+
+    registry: Annotated[
+        str,
+        typer.Option(
+            "--registry",
+            envvar="TOR_REGISTRY",
+            help="A folder, or s3://, gs://, ...",
+            show_default="runs/registry",
+        ),
+    ] = ""
+    runs: Runs = DEFAULT_RUNS
+
+    def open(self) -> Registry:
+        """The registry itself."""
+        from harness.cli.progress import open_progress
+        from harness.shipping.adapters import open_registry
+
+        return open_registry(self.registry, Here(runs=self.runs).context(open_progress(quiet=True)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls(Here):
+    """The same, and how served models are called and billed."""
+
+    budget_usd: Annotated[
+        str | None,
+        typer.Option(
+            "--budget-usd",
+            envvar="TOR_BUDGET_USD",
+            help="Stop before paid calls could cost more than this.",
+        ),
+    ] = None
+    timeout: Annotated[
+        float, typer.Option("--timeout", envvar="TOR_TIMEOUT", min=1, help="Seconds one call may take.")
+    ] = 60.0
+    max_retries: Annotated[
+        int,
+        typer.Option(
+            "--max-retries", envvar="TOR_MAX_RETRIES", min=0, help="Further attempts after a failed call."
+        ),
+    ] = 4
+    price: Price = None
+
+    def context(self, progress: Progress) -> Context:
+        """The outside world, with what calls may cost and take.
+
+        Raises:
+            UsageError: if the budget is no amount above 0.
+        """
+        return dataclasses.replace(
+            Here.context(self, progress),
+            budget_usd=_budget(self.budget_usd),
+            price_overrides=tuple(self.price or ()),
+            timeout_s=self.timeout,
+            max_retries=self.max_retries,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManyCalls(Calls):
+    """The same, and how many calls at once."""
+
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            "--max-concurrency",
+            "-j",
+            envvar="TOR_MAX_CONCURRENCY",
+            min=1,
+            help="Calls to a served model at once.",
+        ),
+    ] = 8
+
+    def context(self, progress: Progress) -> Context:
+        """The outside world, with all that is said of calls."""
+        return dataclasses.replace(Calls.context(self, progress), concurrency=self.concurrency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Which rows, and how a user's own file is read."""
+
+    evalset: Annotated[str, typer.Option("--evalset", help="An evalset by name or folder.")] = ""
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", help="Your own tickets: CSV, JSON, Excel, ODS or Parquet; CSV and JSON also as .gz."
+        ),
+    ] = ""
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text", help="Its text column(s): subject,body. Can be given again, for names with commas."
+        ),
+    ] = None
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="Its label column; two are joined: area,topic.")
+    ] = None
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="Columns (customer, thread) whose rows stay together."),
+    ] = None
+    own_id: Annotated[
+        str,
+        typer.Option(
+            "--id", help="Column of the row ids.", show_default="id where there is one, else numbers"
+        ),
+    ] = ""
+    slices: Annotated[
+        list[str] | None,
+        typer.Option("--slice", help="Columns (language, channel) to report by as well."),
+    ] = None
+    skip_unlabelled: Annotated[
+        bool, typer.Option("--skip-unlabelled", help="Leave out rows without a label.")
+    ] = False
+    encoding: Encoding = "utf-8"
+    records: Annotated[
+        list[str] | None,
+        typer.Option("--records", help="Where the rows are in a JSON document: result.tickets"),
+    ] = None
+    sheet: Annotated[str, typer.Option("--sheet", help="Which sheet of a workbook.")] = ""
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The table has no header: its columns are called 1, 2, 3.")
+    ] = False
+    no_quotes: Annotated[
+        bool, typer.Option("--no-quotes", help='A " in the table is a character like any other.')
+    ] = False
+
+    def part(self) -> dict[str, object]:
+        """The data part of a plan."""
+        labels = list(split_names(self.label))
+        return {
+            "evalset": self.evalset,
+            "file": self.data,
+            "text": list(split_names(self.text)),
+            "label": labels[0] if len(labels) == 1 else labels or "",
+            "group": list(split_names(self.group)),
+            "id": self.own_id,
+            "slices": list(split_names(self.slices)),
+            "skip_unlabelled": self.skip_unlabelled,
+            "encoding": self.encoding,
+            "records": list(split_names(self.records)),
+            "sheet": self.sheet,
+            "no_header": self.no_header,
+            "no_quotes": self.no_quotes,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish(Rows):
+    """What a plan is made from."""
+
+    arms: Annotated[
+        list[str] | None,
+        typer.Option("--arms", help="floor,classical,prompt,retrieve,tune,tune+retrieve,route"),
+    ] = None
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", envvar="TOR_MODEL", help="Model(s) of prompt and retrieve, such as openai/gpt-6-luna."
+        ),
+    ] = None
+    tune_model: Annotated[
+        str, typer.Option("--tune-model", envvar="TOR_TUNE_MODEL", help="The model to tune.")
+    ] = "smollm2-135m"
+    api_base: Annotated[
+        str,
+        typer.Option("--api-base", envvar="TOR_API_BASE", help="An OpenAI-compatible endpoint for --model."),
+    ] = ""
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", envvar="TOR_LIMIT", min=1, help="Use this many test items.")
+    ] = None
+    limit_train: Annotated[
+        int | None, typer.Option("--limit-train", min=1, help="Use this many training rows.")
+    ] = None
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes", envvar="TOR_MINUTES", min=1, help="Size the plan to take about this long here."
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        typer.Option("--seed", envvar="TOR_SEED", help="Decides the split, the training and the intervals."),
+    ] = 17
+    seeds: Annotated[
+        list[str] | None, typer.Option("--train-seeds", help="Train once with each: 17,18,19")
+    ] = None
+    after: Annotated[
+        str, typer.Option("--after", help="A run on the same question: what it tested is left out.")
+    ] = ""
+    margin: Annotated[
+        float | None,
+        typer.Option("--margin", envvar="TOR_MARGIN", help="Non-inferiority margin.", show_default="0.02"),
+    ] = None
+    machine_hour_usd: Annotated[
+        str | None,
+        typer.Option("--machine-hour-usd", envvar="TOR_MACHINE_HOUR_USD", help="What this machine costs."),
+    ] = None
+    price_date: PriceAt = ""
+
+    def request(self, runs: Path, case: Path | None) -> PlanRequest:
+        """The same as the planning takes it.
+
+        Args:
+            case: the use case whose advice is locked with the plan.
+
+        Raises:
+            UsageError: if an amount is none, or there is no run to come after.
+        """
+        from harness.bakeoff.planning import PlanRequest
+        from harness.bakeoff.run_folder import find_run
+
+        after = {"after": find_run(runs, self.after).run_id} if self.after else {}
+        hour = self.machine_hour_usd
+        return PlanRequest(
+            case=case,
+            data=self.part() | {"limit_test": self.limit, "limit_train": self.limit_train} | after,
+            options=split_names(self.arms),
+            models=split_names(self.model),
+            tune_model=self.tune_model,
+            api_base=self.api_base,
+            minutes=self.minutes,
+            seed=self.seed,
+            train_seeds=split_names(self.seeds),
+            margin=self.margin,
+            machine_hour_usd=None if hour is None else f"{typed_amount(hour, '--machine-hour-usd'):f}",
+            price_date=self.price_date,
+        )
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of its groups spread out, as typer reads and calls it."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
+    spread: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name in groups:
+            found = inspect.signature(groups[name]).parameters.values()
+            types = get_type_hints(groups[name], include_extras=True)
+            known = {one.name for one in spread}
+            spread += [one.replace(annotation=types[one.name]) for one in found if one.name not in known]
+        else:
+            kind = inspect.Parameter.KEYWORD_ONLY
+            spread.append(parameter.replace(kind=kind, annotation=hints[name]))
+
+    @functools.wraps(command)
+    def flat(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given[field.name] for field in dataclasses.fields(group)})
+        command(**{name: given[name] for name in hints if name in given})
+
+    flat.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
+    flat.__annotations__ = {one.name: one.annotation for one in spread}
+    return flat
+
+
+@contextmanager
+def stoppable(context: Context, stopped: str, run: str) -> Iterator[None]:
+    """Ctrl-C says what is kept and how to go on; the progress is closed either way.
+
+    Raises:
+        IncompleteRun: with these words, when it is stopped.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise IncompleteRun(stopped, run=run) from error
+    finally:
+        context.progress.close()
+
+
+def _budget(text: str | None) -> Decimal | None:
     if text is None:
         return None
     amount = typed_amount(text, "--budget-usd")
     if amount <= 0:
         raise UsageError("--budget-usd must be above 0.", got=text)
     return amount
+
+
+def one_of(value: str, allowed: Mapping[str, object] | tuple[str, ...], what: str) -> str:
+    """The value, where it is one of those allowed.
+
+    Raises:
+        UsageError: where it is none.
+    """
+    if value not in allowed:
+        raise UsageError(f"There is no such {what}.", got=value, allowed=", ".join(allowed))
+    return value
 
 
 def typed_amount(text: str, option: str) -> Decimal:

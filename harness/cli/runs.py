@@ -1,4 +1,4 @@
-"""`harness runs`, `report`, `score`, `compare`, `errors` and `explain`: everything that calls no model."""
+"""`harness runs`, `report`, `score`, `compare`, `errors`, `explain`, `track-record`: no model is called."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from typing import Annotated
 import typer
 
 from harness.cli.dress import Company, CurrencyName, Logo, make_dress
-from harness.cli.options import DEFAULT_RUNS, Json, Price, Runs, make_context, split_names
+from harness.cli.options import (
+    DEFAULT_RUNS,
+    Calls,
+    Here,
+    Json,
+    NoTexts,
+    Price,
+    PriceAt,
+    RunName,
+    Runs,
+    split_names,
+)
 from harness.cli.progress import open_progress
-
-RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="A run id, its beginning, or latest.")]
+from harness.cli.show import show_json, show_results
 
 
 def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
@@ -36,22 +46,19 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Folder for the files. [default: the run folder's report/, or here]"
+            "-o", "--output", help="Folder for the files.", show_default="the run folder's report/, or here"
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All sections, in text.")] = False,
     company: Company = "",
     logo: Logo = None,
     currency: CurrencyName = "",
-    price_date: Annotated[str, typer.Option("--price-at", help="Prices of this day, for a use case.")] = "",
-    no_texts: Annotated[
-        bool, typer.Option("--no-texts", help="Leave your items' texts out of HTML, CSV and Parquet.")
-    ] = False,
+    price_date: PriceAt = "",
+    no_texts: NoTexts = False,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show a run again, or write it in other formats; nothing is run again. A use case: its prediction."""
     from harness.bakeoff.run_folder import find_run
-    from harness.cli.show import show_results
     from harness.report.executive import stated_rate
     from harness.report.reporting import closed_results, export_run
 
@@ -65,7 +72,7 @@ def report(
     files = [one for one in wanted if one != "text"]
     if files:
         dress = make_dress(company, logo, currency, stated_rate(folder.results()))
-        context = make_context(runs, open_progress(quiet=True))
+        context = Here(runs=runs).context(open_progress(quiet=True))
         where = output or folder.root / "report"
         for path in export_run(folder, files, where, context, dress, texts=not no_texts):
             typer.echo(str(path))
@@ -81,7 +88,7 @@ def _report_case(
     from harness.report.case_report import CaseReport, advised, export_case
     from harness.report.executive_case import stated_rate
 
-    context = make_context(DEFAULT_RUNS, open_progress(quiet=True))
+    context = Here().context(open_progress(quiet=True))
     found = advised(CaseReport(case=case, price_at=price_date), context)
     if "text" in wanted:
         from advisor.text import advice_text
@@ -98,9 +105,7 @@ def _report_case(
 def score(
     name: RunName = "latest",
     runs: Runs = DEFAULT_RUNS,
-    price_date: Annotated[
-        str, typer.Option("--price-at", help="Price the stored tokens at this day instead.")
-    ] = "",
+    price_date: PriceAt = "",
     price: Price = None,
     store: Annotated[
         bool, typer.Option("--store", help="Store it in the run: for older or damaged records.")
@@ -116,12 +121,10 @@ def score(
 ) -> None:
     """Measure and decide again from the journal; no model is called."""
     from harness.bakeoff.run_folder import find_run
-    from harness.cli.show import show_results
     from harness.core.errors import UsageError
-    from harness.core.serial import encode
     from harness.report.reporting import rescore, store_again
 
-    context = make_context(runs, open_progress(quiet=True), price=price)
+    context = Calls(runs=runs, price=price).context(open_progress(quiet=True))
     folder = find_run(runs, name)
     if store and (price_date or price):
         raise UsageError(
@@ -136,10 +139,7 @@ def score(
         if store
         else rescore(folder, context, price_date)
     )
-    if as_json:
-        typer.echo(encode(results, indent=1))
-    else:
-        show_results(folder, results)
+    show_results(folder, results, as_json=as_json)
 
 
 def compare(
@@ -153,7 +153,7 @@ def compare(
     from harness.report.compare import comparison_json, print_comparison
     from harness.report.reporting import compare_two
 
-    context = make_context(runs, open_progress(quiet=True))
+    context = Here(runs=runs).context(open_progress(quiet=True))
     found = compare_two(find_run(runs, a), find_run(runs, b), context)
     if as_json:
         typer.echo(comparison_json(found))
@@ -169,9 +169,9 @@ def errors(
     label: Annotated[str, typer.Option("--label", help="Only items of this label.")] = "",
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=1, help="At most so many. [default: 30 in text, else all]"),
+        typer.Option("--limit", "-n", min=1, help="At most so many.", show_default="30 in text, else all"),
     ] = None,
-    no_texts: Annotated[bool, typer.Option("--no-texts", help="Leave your items' texts out.")] = False,
+    no_texts: NoTexts = False,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table on stdout.")] = False,
     runs: Runs = DEFAULT_RUNS,
@@ -204,9 +204,21 @@ def explain(
     from harness.report.explain import explained_json, print_explained
     from harness.report.reporting import explain_item
 
-    context = make_context(runs, open_progress(quiet=True))
+    context = Here(runs=runs).context(open_progress(quiet=True))
     found = explain_item(find_run(runs, name), item, context)
     if as_json:
         typer.echo(explained_json(found))
     else:
         print_explained(found)
+
+
+def track_record(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
+    """Count over all runs how many predicted ranges held: the advice against what was measured."""
+    from harness.report.track import print_track
+    from harness.track_record.over_runs import confront_runs
+
+    record = confront_runs(runs)
+    if as_json:
+        show_json(record)
+    else:
+        print_track(record)

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.adapters import ArmName, RegistryAt, SeedNumber
-from harness.cli.options import DEFAULT_RUNS, Offline, Runs, Threads, make_context
+from harness.cli.options import ArmName, AtRegistry, Here, SeedNumber, grouped, one_of
 from harness.cli.progress import open_progress
-from harness.core.errors import UsageError
 
 
+@grouped
 def serve(
     targets: Annotated[
         list[str] | None,
@@ -54,28 +53,26 @@ def serve(
     ] = False,
     arm: ArmName = "",
     seed: SeedNumber = None,
-    registry: RegistryAt = "",
-    runs: Runs = DEFAULT_RUNS,
-    offline: Offline = False,
-    threads: Threads = None,
+    *,
+    at: AtRegistry,
+    here: Here,
 ) -> None:
     """Serve tuned models: /v1/models, /v1/chat/completions, /metrics."""
     from harness.shipping import serving
     from harness.shipping.serve.server import Address, LabelServer, ready_to_serve
 
-    if engine not in serving.ENGINES:
-        raise UsageError("There is no such engine.", got=engine, allowed=", ".join(serving.ENGINES))
+    one_of(engine, serving.ENGINES, "engine")
     hosts = tuple(allow_host or ())
     address = Address(host=host, port=port, allow_remote=allow_remote, api_key=api_key, hosts=hosts)
     ready_to_serve(address)
     progress = open_progress()
-    context = make_context(runs, progress, offline=offline, threads=threads)
+    context = here.context(progress)
     wish = serving.ServeRequest(
         targets=tuple(targets or ("latest",)),
         engine=engine,  # type: ignore[arg-type]
         arm=arm,
         seed=seed,
-        registry=registry,
+        registry=at.registry,
         as_sent=as_sent,
         gguf=gguf,
         greedy=greedy,

@@ -1,18 +1,55 @@
-"""Print the report of a run on this terminal."""
+"""What commands have in common: a plan that is named, a run's report or a record on this terminal."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from advisor.reading import Unreadable, read_text
+from harness.core.errors import UsageError
+
 if TYPE_CHECKING:
+    from harness.bakeoff.plan import ExperimentPlan
     from harness.bakeoff.results import RunResults
     from harness.bakeoff.run_folder import RunFolder
 
 
-def show_results(folder: RunFolder, results: RunResults, *, full: bool = False) -> None:
-    """The terminal report, with colour where there is a terminal."""
+def read_plan(path: Path) -> ExperimentPlan:
+    """The plan in a file.
+
+    Raises:
+        UsageError: if it cannot be read or is no plan.
+    """
+    from harness.bakeoff.plan import parse_plan
+
+    try:
+        text = read_text(path)
+    except (FileNotFoundError, Unreadable) as error:
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else error
+        raise UsageError(
+            f"The plan {path} cannot be read: {why}.", run="harness init --example tickets"
+        ) from error
+    return parse_plan(text, str(path))
+
+
+def show_results(
+    folder: RunFolder, results: RunResults, *, full: bool = False, as_json: bool = False
+) -> None:
+    """The terminal report, with colour where there is a terminal; or the results as JSON."""
+    if as_json:
+        show_json(results)
+        return
     from harness.report.model import report_view
     from harness.report.text import print_view
 
     print_view(report_view(results, folder.manifest(), folder.command), sys.stdout, full=full)
+
+
+def show_json(record: object) -> None:
+    """A record as JSON."""
+    from harness.core.serial import encode
+
+    typer.echo(encode(record, indent=1))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context
-from harness.cli.plan_file import read_plan
+from harness.cli.options import Here, Json, grouped, stoppable
 from harness.cli.progress import open_progress, teller
-from harness.core.errors import DataError, IncompleteRun, UsageError
+from harness.cli.show import read_plan
+from harness.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from harness.bakeoff.plan import ExperimentPlan
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from harness.core.context import Context
 
 
+@grouped
 def tune(
     plan_file: Annotated[
         Path | None, typer.Argument(metavar="[PLAN.yaml]", help="The plan whose tuned arm is trained.")
     ] = None,
     arm: Annotated[
-        str, typer.Option("--arm", help="One of its arms: tune@smollm2-135m. [default: all]")
+        str, typer.Option("--arm", help="One of its arms: tune@smollm2-135m.", show_default="all")
     ] = "",
     patience: Annotated[
         int | None,
@@ -47,9 +48,8 @@ def tune(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even if memory looks too small.")] = False,
     as_json: Json = False,
-    runs: Runs = DEFAULT_RUNS,
-    offline: Offline = False,
-    threads: Threads = None,
+    *,
+    here: Here,
 ) -> None:
     """Train a plan's tuned arm on train and dev; test is not read."""
     from harness.bakeoff.run_folder import RunFolder, find_run, homes_of
@@ -58,10 +58,10 @@ def tune(
     if (plan_file is None) == (not resume):
         raise UsageError("Name a plan, or a run to go on with.", run="harness tune plan.yaml")
     progress = open_progress(quiet=as_json)
-    context = make_context(runs, progress, offline=offline, threads=threads)
+    context = here.context(progress)
     wish = TuneRequest(arm=arm, watch=watch, samples=samples, force=force, tell=teller(progress))
     if plan_file is None:
-        _finish(find_run(runs, resume), context, wish, as_json=as_json)
+        _finish(find_run(here.runs, resume), context, wish, as_json=as_json)
         return
     plan = _patient(read_plan(plan_file), patience, str(plan_file))
     context = dataclasses.replace(context, homes=homes_of(plan_file))
@@ -71,7 +71,7 @@ def tune(
         for path in write_job(plan, arm, export_job, context):
             typer.echo(str(path))
     elif dry_run:
-        for line in forecast(plan, RunFolder(root=runs / "none"), context, wish):
+        for line in forecast(plan, RunFolder(root=here.runs / "none"), context, wish):
             typer.echo(line)
     else:
         _finish(lock_tuning(plan, context, wish), context, wish, as_json=as_json)
@@ -82,18 +82,13 @@ def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: 
     from harness.core.serial import encode
     from harness.report.tuned import tuned_lines
 
-    try:
-        lanes = tune_in(folder, context, wish)
-    except DataError:
-        folder.discard_if_empty()
-        raise
-    except KeyboardInterrupt as error:
-        raise IncompleteRun(
-            f"The training in run {folder.run_id} was stopped; it goes on from its last checkpoint.",
-            run=folder.command("tune --resume"),
-        ) from error
-    finally:
-        context.progress.close()
+    stopped = f"The training in run {folder.run_id} was stopped; it goes on from its last checkpoint."
+    with stoppable(context, stopped, folder.command("tune --resume")):
+        try:
+            lanes = tune_in(folder, context, wish)
+        except DataError:
+            folder.discard_if_empty()
+            raise
     lines = tuned_lines(folder.run_id, lanes, folder.command)
     typer.echo(encode(lanes, indent=1) if as_json else "\n".join(lines))
 

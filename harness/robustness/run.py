@@ -98,7 +98,7 @@ def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) ->
     if not wish.unseen and not wish.out_of_scope and not folder.out_of_scope():
         raise UsageError(
             "There is nothing to look at: the evalset names no inputs out of scope.",
-            run=folder.command("harm", "--out-of-scope", "out-of-scope.csv", "--text", "text"),
+            run=folder.command("robustness", "--out-of-scope", "out-of-scope.csv", "--text", "text"),
         )
 
 

@@ -1,4 +1,4 @@
-"""How often the advice held: the records behind `harness confront`."""
+"""How often the advice held: the records behind `harness track-record`."""
 
 from __future__ import annotations
 

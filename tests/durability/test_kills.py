@@ -124,7 +124,7 @@ def test_whatever_writes_a_run_respects_its_holder(harness: Harness, tmp_path: P
             ("score", "--store"),
             ("import", "latest", "p.csv", "--arm", "x"),
             ("latency",),
-            ("harm", "--out-of-scope", "p.csv", "--text", "item_id"),
+            ("robustness", "--out-of-scope", "p.csv", "--text", "item_id"),
             ("curve",),
         ):
             code, err = harness.run(tmp_path, *words)

@@ -21,7 +21,7 @@ from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
 from harness.cli.dotenv import read_dotenv
 from harness.cli.dress import make_dress
-from harness.cli.plan_file import read_plan
+from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
 from harness.core.records import ArmId, Item, Option, Prediction, Timing
 from harness.core.serial import decode_outcome, decode_results

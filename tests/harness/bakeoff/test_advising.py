@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.bakeoff.advising import CaseRequest, plan_case
-from harness.bakeoff.plan import dump_plan, parse_plan
+from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan
+from harness.bakeoff.planning import PlanRequest, draft
 from harness.core.context import Context, Quiet
 from harness.core.errors import UsageError
 from harness.core.records import Option
@@ -26,16 +26,11 @@ def context(tmp_path: Path) -> Context:
     )
 
 
-def request(case: Path, model: str = "smollm2-135m") -> CaseRequest:
-    return CaseRequest(
-        case=case,
-        rows={"evalset": "support-tickets"},
-        model=model,
-        tune_model="smollm2-135m",
-        api_base="",
-        seed=3,
-        price_at="2026-11-23",
+def planned(case: Path, tmp_path: Path, model: str = "smollm2-135m") -> ExperimentPlan:
+    request = PlanRequest(
+        case=case, data={"evalset": "support-tickets"}, models=(model,), seed=3, price_date="2026-11-23"
     )
+    return draft(request, context(tmp_path)).plan
 
 
 def test_there_are_examples() -> None:
@@ -49,13 +44,13 @@ def classifies(case: Path) -> bool:
 @pytest.mark.parametrize("case", [c for c in EXAMPLES if not classifies(c)], ids=lambda path: path.stem)
 def test_what_asks_for_more_than_labels_gets_advice_and_no_bake_off(case: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="on labels") as caught:
-        plan_case(request(case), context(tmp_path))
+        planned(case, tmp_path)
     assert "advisor assess" in str(caught.value)
 
 
 @pytest.mark.parametrize("case", [c for c in EXAMPLES if classifies(c)], ids=lambda path: path.stem)
 def test_every_example_becomes_a_plan_that_reads_back(case: Path, tmp_path: Path) -> None:
-    plan = plan_case(request(case), context(tmp_path))
+    plan = planned(case, tmp_path)
     assert plan.advice is not None and plan.advice.case_sha256
     assert parse_plan(dump_plan(plan), "again").digest == plan.digest
     for predicted in plan.advice.predictions:
@@ -65,8 +60,8 @@ def test_every_example_becomes_a_plan_that_reads_back(case: Path, tmp_path: Path
 
 def test_the_prediction_is_made_for_the_model_that_runs(tmp_path: Path) -> None:
     case = next(path for path in EXAMPLES if path.stem == "ticket-routing")
-    own = plan_case(request(case), context(tmp_path)).advice
-    hosted = plan_case(request(case, "openai/gpt-6-luna"), context(tmp_path)).advice
+    own = planned(case, tmp_path).advice
+    hosted = planned(case, tmp_path, "openai/gpt-6-luna").advice
     assert own is not None and hosted is not None
     by_option = {p.option: p for p in own.predictions}
     assert by_option[Option.RETRIEVE].model == "open 0.135B"
@@ -77,7 +72,7 @@ def test_the_prediction_is_made_for_the_model_that_runs(tmp_path: Path) -> None:
 
 def test_a_changed_prediction_is_another_plan(tmp_path: Path) -> None:
     case = next(path for path in EXAMPLES if path.stem == "ticket-routing")
-    plan = plan_case(request(case), context(tmp_path))
+    plan = planned(case, tmp_path)
     assert plan.advice is not None
     other = plan.model_copy(update={"advice": plan.advice.model_copy(update={"answer": "tied"})})
     assert other.digest != plan.digest
@@ -87,5 +82,5 @@ def test_a_bad_case_is_one_clear_error(tmp_path: Path) -> None:
     bad = tmp_path / "case.yaml"
     bad.write_text("name: x\nqueries_per_month: -5\nfoo: 1\n", encoding="utf-8")
     with pytest.raises(UsageError) as caught:
-        plan_case(request(bad), context(tmp_path))
+        planned(bad, tmp_path)
     assert "foo" in str(caught.value) and "queries_per_month" in str(caught.value)

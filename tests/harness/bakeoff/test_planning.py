@@ -7,14 +7,22 @@ from pathlib import Path
 import pytest
 
 from harness.bakeoff import planning
-from harness.bakeoff.plan import dump_plan, parse_plan
-from harness.bakeoff.planning import PlanRequest, advice_remark, draft, draft_plan
+from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan
+from harness.bakeoff.planning import PlanRequest, draft
 from harness.bakeoff.sizing import Timed
 from harness.core.errors import UsageError
 from harness.core.records import ArmId, Option
 from tests.harness.bakeoff.test_advising import context
 
 CASE = Path(__file__).resolve().parents[3] / "examples" / "ticket-routing.yaml"
+
+
+TICKETS = {"evalset": "support-tickets"}
+
+
+def drafted(request: PlanRequest, tmp_path: Path) -> tuple[ExperimentPlan, tuple[str, ...]]:
+    found = draft(request, context(tmp_path))
+    return found.plan, found.remarks
 
 
 @pytest.fixture
@@ -33,15 +41,13 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_case_nothing_is_advised(tmp_path: Path) -> None:
-    plan, said = draft_plan(PlanRequest(evalset="support-tickets"), context(tmp_path))
+    plan, said = drafted(PlanRequest(data=TICKETS), tmp_path)
     assert plan.advice is None and plan.business is None and said == ()
     assert plan.decision.margin == 0.02
-    with pytest.raises(ValueError, match="no advice"):
-        advice_remark(plan)
 
 
 def test_a_case_locks_its_advice_limits_and_money(tmp_path: Path) -> None:
-    plan, said = draft_plan(PlanRequest(case=CASE, evalset="support-tickets"), context(tmp_path))
+    plan, said = drafted(PlanRequest(case=CASE, data=TICKETS), tmp_path)
     assert plan.advice is not None and plan.advice.case == "Ticket routing" == plan.title
     assert plan.business is not None and plan.cost.wrong_answer_usd is not None
     assert (plan.decision.quality_floor, plan.decision.max_p95_ms) == (0.85, 2000)
@@ -52,17 +58,17 @@ def test_a_case_locks_its_advice_limits_and_money(tmp_path: Path) -> None:
 
 def test_sizing_keeps_the_advice(timed: None, tmp_path: Path) -> None:
     """480 s - 60 s of the rest - 20 s of trying another k - 60 dev items: 340 test items."""
-    request = PlanRequest(case=CASE, evalset="support-tickets", minutes=8)
-    plan, said = draft_plan(request, context(tmp_path))
-    whole, _ = draft_plan(PlanRequest(case=CASE, evalset="support-tickets"), context(tmp_path))
+    request = PlanRequest(case=CASE, data=TICKETS, minutes=8)
+    plan, said = drafted(request, tmp_path)
+    whole, _ = drafted(PlanRequest(case=CASE, data=TICKETS), tmp_path)
     assert (plan.data.limit_test, plan.data.limit_dev) == (340, 60)
     assert plan.advice == whole.advice and plan.business == whole.business and len(said) == 2
     assert parse_plan(dump_plan(plan), "again").digest == plan.digest
 
 
 def test_arms_that_do_not_fit_are_not_in_the_plan(timed: None, tmp_path: Path) -> None:
-    request = PlanRequest(evalset="support-tickets", options=("floor", "classical", "retrieve"), minutes=2)
-    plan, said = draft_plan(request, context(tmp_path))
+    request = PlanRequest(data=TICKETS, options=("floor", "classical", "retrieve"), minutes=2)
+    plan, said = drafted(request, tmp_path)
     assert [arm.option for arm in plan.arms] == [Option.FLOOR, Option.CLASSICAL]
     assert "retrieve@smollm2-135m is left out" in said[-1]
     kept = draft(request, context(tmp_path), lambda every_arm, fewer: True)
@@ -73,16 +79,15 @@ def test_arms_that_do_not_fit_are_not_in_the_plan(timed: None, tmp_path: Path) -
 def test_flags_lie_over_the_case(tmp_path: Path) -> None:
     request = PlanRequest(
         case=CASE,
-        evalset="support-tickets",
+        data=TICKETS | {"limit_test": 50},
         options=("floor", "classical", "retrieve"),
         models=("openai/gpt-6-luna",),
         margin=0.05,
         machine_hour_usd="0.30",
         train_seeds=("3", "4"),
-        limit_test=50,
         price_date="2026-11-20",
     )
-    plan, _ = draft_plan(request, context(tmp_path))
+    plan, _ = drafted(request, tmp_path)
     assert [str(arm.id) for arm in plan.arms] == [
         "floor@majority",
         "classical@linear",
@@ -99,8 +104,8 @@ def test_flags_lie_over_the_case(tmp_path: Path) -> None:
 def test_a_bad_case_or_arm_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "case.yaml").write_text("name: x\nlabels: 1\n")
     with pytest.raises(UsageError, match="labels"):
-        draft_plan(PlanRequest(case=tmp_path / "case.yaml", evalset="support-tickets"), context(tmp_path))
+        drafted(PlanRequest(case=tmp_path / "case.yaml", data=TICKETS), tmp_path)
     with pytest.raises(UsageError, match="no such use case"):
-        draft_plan(PlanRequest(case=tmp_path / "none.yaml", evalset="support-tickets"), context(tmp_path))
+        drafted(PlanRequest(case=tmp_path / "none.yaml", data=TICKETS), tmp_path)
     with pytest.raises(UsageError, match="no such arm"):
-        draft_plan(PlanRequest(case=CASE, evalset="x", options=("magic",)), context(tmp_path))
+        drafted(PlanRequest(case=CASE, data={"evalset": "x"}, options=("magic",)), tmp_path)

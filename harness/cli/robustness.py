@@ -1,4 +1,4 @@
-"""`harness harm`: what a run's arms do with what they should not answer."""
+"""`harness robustness`: what a run's arms do with what they should not answer."""
 
 from __future__ import annotations
 
@@ -7,55 +7,50 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RUNS, Json, Offline, Runs, Threads, make_context, split_names
+from harness.cli.options import Encoding, Here, Json, RunName, grouped, split_names, stoppable
 from harness.cli.progress import open_progress
-from harness.core.errors import IncompleteRun
+from harness.cli.show import show_json
 
 
-def harm(
-    name: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="A run id, its beginning, or latest.")
-    ] = "latest",
+@grouped
+def robustness(
+    name: RunName = "latest",
     out_of_scope: Annotated[
         Path | None,
-        typer.Option("--out-of-scope", help="Inputs that belong to no label. [default: those of the run]"),
+        typer.Option(
+            "--out-of-scope", help="Inputs that belong to no label.", show_default="those of the run"
+        ),
     ] = None,
     text: Annotated[
         str,
-        typer.Option("--text", help="Their text columns. [default: those of the run, or text]"),
+        typer.Option("--text", help="Their text columns.", show_default="those of the run, or text"),
     ] = "",
-    encoding: Annotated[str, typer.Option("--encoding", help="Of that file.")] = "utf-8",
+    encoding: Encoding = "utf-8",
     unseen: Annotated[
         list[str] | None,
         typer.Option("--unseen", help="A label to leave out of one more training; can be given again."),
     ] = None,
     as_json: Json = False,
-    runs: Runs = DEFAULT_RUNS,
-    offline: Offline = False,
-    threads: Threads = None,
+    *,
+    here: Here,
 ) -> None:
     """Look at inputs out of scope and at labels a tuned arm never saw, and conclude the run again."""
     from harness.bakeoff.run_folder import find_run
-    from harness.core.serial import encode
     from harness.data.out_of_scope import read_out_of_scope
     from harness.report.harm import harm_sentences
     from harness.robustness.run import RobustnessRequest, check_harm
 
-    folder = find_run(runs, name)
+    folder = find_run(here.runs, name)
     columns = tuple(split_names([text])) or folder.plan().data.text or ("text",)
     rows = () if out_of_scope is None else read_out_of_scope(out_of_scope, columns, encoding)
     wish = RobustnessRequest(out_of_scope=rows, unseen=tuple(unseen or ()))
-    context = make_context(runs, open_progress(quiet=as_json), offline=offline, threads=threads)
-    try:
+    context = here.context(open_progress(quiet=as_json))
+    with stoppable(
+        context, "The checks were stopped; no answer is lost.", "the same command goes on with them"
+    ):
         results = check_harm(folder, wish, context)
-    except KeyboardInterrupt as error:
-        raise IncompleteRun(
-            "The checks were stopped; no answer is lost.", run="the same command goes on with them"
-        ) from error
-    finally:
-        context.progress.close()
     if as_json:
-        typer.echo(encode(results, indent=1))
+        show_json(results)
         return
     for arm in results.arms:
         sentences = harm_sentences(arm)

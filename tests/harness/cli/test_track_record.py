@@ -1,4 +1,4 @@
-"""`harness confront` over real run folders: with advice, without, and the same plan twice."""
+"""`harness track-record` over real run folders: with advice, without, and the same plan twice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
 
 
 def test_over_real_run_folders(harness: Command, tmp_path: Path) -> None:
-    nothing = harness("confront")
+    nothing = harness("track-record")
     assert nothing.code == 0 and "No complete run tests an advice yet" in nothing.out
     tickets = write_tickets(tmp_path / "tickets.csv", each=60)
     (tmp_path / "case.yaml").write_text(CASE)
@@ -42,9 +42,9 @@ def test_over_real_run_folders(harness: Command, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(only)
     assert harness("run", "plan.yaml", "--offline").code == 0
     assert harness("bakeoff", *data, "--arms", "floor", "--offline").code == 0, "a run without advice"
-    shown = harness("confront")
+    shown = harness("track-record")
     assert shown.code == 0 and "tickets of mine" in shown.out and shown.out.isascii()
-    record = decode(TrackRecord, harness("confront", "--json").out)
+    record = decode(TrackRecord, harness("track-record", "--json").out)
     (run,) = record.runs
     assert run.counted and run.evalset == "tickets" and record.held[0].share.n == 1
     assert record.informed_because == ()
@@ -58,6 +58,6 @@ def test_a_bake_off_of_a_case_is_counted(harness: Command, tmp_path: Path) -> No
         "--label", "queue", "--arms", "floor,classical", "--offline",
     )  # fmt: skip
     assert baked.code == 0 and "The advice: " in baked.err
-    (run,) = decode(TrackRecord, harness("confront", "--json").out).runs
+    (run,) = decode(TrackRecord, harness("track-record", "--json").out).runs
     # on so few test items p95 has no figure, and a busy machine's price tests nothing: accuracy always does
     assert run.case == "tickets of mine" and run.tested in (1, 2)
