@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.core.context import Context
-from harness.core.errors import ModelUnavailable
+from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import ModelIdentity
-from harness.models.api.destinations import destination, is_loopback, key_for
-from harness.models.api.library import endpoint
+from harness.models.api.destinations import OWN_HOSTS, destination, is_loopback, key_for
+from harness.models.api.library import endpoint, key_variable, load_litellm, require_key
 from harness.models.resolve import Hub, ModelSource, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 
@@ -40,6 +40,35 @@ def served_identity(arm: ArmPlan, environ: Mapping[str, str]) -> ModelIdentity |
         return None
     here = is_loopback(endpoint(arm.model.partition("/")[0], arm.api_base or None, environ))
     return ModelIdentity(id=arm.model, location="loopback" if here else "remote")
+
+
+def address_of(arm: ArmPlan, environ: Mapping[str, str]) -> str:
+    """Where an arm's calls go; '' where none leaves this process."""
+    if not isinstance(_source(arm.model), Provider):
+        return ""
+    provider = arm.model.partition("/")[0]
+    own = OWN_HOSTS.get(provider, ("an address that is not known",))[0]
+    return endpoint(provider, arm.api_base or None, environ) or own
+
+
+def missing_key(arm: ArmPlan, environ: Mapping[str, str]) -> str:
+    """The variable of the key that an arm needs and that is not set; '' where nothing is missing.
+
+    Whether an address of one's own takes a key is not known before it is called: nothing is missing there.
+    """
+    if not isinstance(_source(arm.model), Provider):
+        return ""
+    provider = arm.model.partition("/")[0]
+    try:
+        where = destination(provider, endpoint(provider, arm.api_base or None, environ), offline=False)
+        if where.own and key_for(where, environ) is None:
+            require_key(load_litellm(), arm.model, provider)
+    except ModelUnavailable as error:
+        return (error.run or "").removeprefix("export ").removesuffix("=...")
+    except MissingExtra:  # which knows every name that a key may have
+        name = key_variable(provider, own_endpoint=False)
+        return "" if environ.get(name) else name
+    return ""
 
 
 def _source(model: str) -> ModelSource | None:

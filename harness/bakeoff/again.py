@@ -24,6 +24,7 @@ from harness.bakeoff.run_folder import JOURNAL, RunFolder
 from harness.core.context import Context
 from harness.core.errors import StoreError
 from harness.core.records import ArmId, Item, Outcome
+from harness.core.wording import about_seconds
 
 _MOST_REASONS, _LONGEST = 3, 40
 CONSENT = "--ask-again"
@@ -52,7 +53,9 @@ class Again:
     def words(self) -> str:
         """The arm, how many answers, what they cost and why, on one line."""
         what = f"{self.answers:,} answer{'s' * (self.answers != 1)}" if self.answers else "settled anew"
-        cost = f"about ${self.usd:.4f}" if self.usd is not None else f"they took {_duration(self.seconds)}"
+        cost = (
+            f"about ${self.usd:.4f}" if self.usd is not None else f"they took {about_seconds(self.seconds)}"
+        )
         return f"{self.arm}: {what} ({cost}), because {' and '.join(self.because)}"
 
 
@@ -205,7 +208,3 @@ def _short(text: str | None) -> str:
     if text is None:
         return "not there"
     return text if len(text) <= _LONGEST else f"{text[:16]}…"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

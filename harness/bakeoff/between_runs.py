@@ -1,8 +1,8 @@
 """Item by item, and run against run. Pure.
 
-Two runs on the same test items are compared item by item. On different items only the two accuracies can
-be set against each other; the interval then adds the two intervals in quadrature (MOVER: Zou and Donner
-2008, after Newcombe 1998), which takes the runs as independent.
+Two runs on the same test items are compared item by item. On different items the two accuracies stand side
+by side and neither is called better or worse; the interval of their difference adds the two intervals in
+quadrature (MOVER: Zou and Donner 2008, after Newcombe 1998), which takes the runs as independent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from advisor.stats.intervals import Interval, Unknown
-from advisor.stats.paired import compare, relation
+from advisor.stats.paired import compare
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
 from harness.bakeoff.quality import Measuring, confidence, estimate
 from harness.bakeoff.quality import share as share_of
@@ -84,7 +84,6 @@ def _arm(
         second=two,
         difference=estimate("accuracy difference", value, interval, min(one.n, two.n), method),
         paired=False,
-        relation=relation(interval, margin) if isinstance(interval, Interval) else None,
     )
 
 

@@ -11,14 +11,14 @@ from advisor.money.ledger import query_cost, scaled, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.stats.power import Design
-from harness.bakeoff.addresses import served_identity
-from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.addresses import address_of, missing_key, served_identity
+from harness.bakeoff.evalset import load_rows, out_of_scope_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book
 from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.core.records import Evalset, Message, Option
-from harness.core.wording import money, reach_sentence
+from harness.core.wording import about_seconds, money, reach_sentence
 from harness.tasks.classification import (
     Example,
     answer_text,
@@ -41,6 +41,8 @@ class Forecast:
         input_tokens, output_tokens: over all calls, estimated from characters.
         usd: price of them; 0 for what runs here, None when no price is known.
         unstated: whether a server on this machine answers and nobody said what it bills.
+        address: where its calls go; '' where none leaves this process.
+        missing_key: the variable of a key that it needs and that is not set.
     """
 
     arm: str
@@ -50,6 +52,8 @@ class Forecast:
     usd: Decimal | None
     served: bool
     unstated: bool = False
+    address: str = ""
+    missing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +61,12 @@ class Preflight:
     """A run before it is started.
 
     Attributes:
+        rows: by split.
         reach: what its test items can settle, a sentence.
     """
 
     arms: tuple[Forecast, ...]
+    rows: Mapping[str, int]
     reach: str
 
 
@@ -72,7 +78,13 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
     """
     evalset = load_rows(plan, context)
     book = open_book(plan, context)
+    splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
     return Preflight(
+        rows={
+            name: len(rows)
+            for name, rows in (*splits, ("out of scope", out_of_scope_rows(plan, context)))
+            if rows
+        },
         arms=tuple(_forecast(arm, plan, evalset, book, context.environ) for arm in plan.arms),
         reach=reach_of(plan, evalset),
     )
@@ -112,35 +124,49 @@ def check_budget(forecast: Sequence[Forecast], budget_usd: Decimal | None) -> No
 
 
 def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = None) -> str:
-    """The forecast as a plain table, and what the run can settle.
+    """What a run would take, for a terminal: rows, each arm and all of them, addresses, keys, and its reach.
 
     Args:
         expected_s: seconds by arm on this machine, as they were timed; empty or None where they were not.
     """
     took = expected_s or {}
-    head = f"{'arm':36} {'calls':>7} {'tokens in':>12} {'tokens out':>11} {'list price':>11} {'time':>9}"
-    lines = [head, "-" * len(head)]
-    for entry in found.arms:
-        price = money(entry.usd) if entry.served else "runs here"
-        lines.append(
-            f"{entry.arm:36} {entry.calls:7,} {entry.input_tokens:12,} {entry.output_tokens:11,} {price:>11} "
-            f"{_duration(took.get(entry.arm)):>9}"
-        )
+    table = [("arm", "calls", "tokens in", "tokens out", "list price", "time", "where")]
+    table += [
+        (*_figures(one.arm, (one,), took.get(one.arm)), one.address or "this machine") for one in found.arms
+    ]
+    table.append((*_figures("in all", found.arms, sum(took.values()) if took else None), ""))
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = ["Rows: " + ", ".join(f"{count:,} {name}" for name, count in found.rows.items())]
+    for row in table:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
+        lines.append("  ".join((row[0].ljust(widths[0]), *cells, row[-1])).rstrip())
+    missing = dict.fromkeys(one.missing_key for one in found.arms if one.missing_key)
+    for key in missing:
+        arms = ", ".join(one.arm for one in found.arms if one.missing_key == key)
+        lines.append(f"Missing key: {key} is not set, so {arms} cannot run.   export {key}=...")
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
     lines.append(f"What it can settle: {found.reach}")
     lines.append(
-        f"Time: about {_duration(sum(took.values()))} in all, from a few queries and training steps timed on "
-        "this machine; a call to a served model is taken for a second."
+        "Time: from a few queries and training steps timed here; a call to a served model counts as a second."
         if took
         else "Time: not known, as the models could not be timed here."
     )
     return "\n".join(lines)
 
 
-def _duration(seconds_: float | None) -> str:
-    if seconds_ is None:
-        return "-"
-    return f"{seconds_:.0f} s" if seconds_ < 90 else f"{seconds_ / 60:.0f} min"
+def _figures(name: str, arms: Sequence[Forecast], seconds_: float | None) -> tuple[str, ...]:
+    """A line's name, calls, tokens in and out, list price and time; prices that are not known are said."""
+    known = [one.usd for one in arms if one.served and one.usd is not None]
+    unknown = sum(one.usd is None for one in arms)
+    price = money(sum(known, Decimal(0)) if known or not unknown else None)
+    return (
+        name,
+        f"{sum(one.calls for one in arms):,}",
+        f"{sum(one.input_tokens for one in arms):,}",
+        f"{sum(one.output_tokens for one in arms):,}",
+        f"{price} + {unknown} unknown" if known and unknown else price,
+        "-" if seconds_ is None else about_seconds(seconds_),
+    )
 
 
 def _forecast(
@@ -165,6 +191,8 @@ def _forecast(
         usd=_usd(arm.model, per_call, calls, book) if billed else Decimal(0),
         served=identity is not None,
         unstated=unstated,
+        address=address_of(arm, environ),
+        missing_key=missing_key(arm, environ),
     )
 
 

@@ -118,6 +118,11 @@ def seconds(value: float | None) -> str:
     return f"{int(value // 60)} min {int(value % 60)} s"
 
 
+def about_seconds(value: float) -> str:
+    """A span as it is told in passing: '45 s', '12 min'."""
+    return f"{value:.0f} s" if value < 90 else f"{value / 60:.0f} min"
+
+
 def decimal(value: float | None, digits: int = 3) -> str:
     """A plain figure such as macro-F1 or kappa: 0.789."""
     return MISSING if value is None else f"{value:.{digits}f}"

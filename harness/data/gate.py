@@ -21,6 +21,7 @@ from harness.data.pii import PATTERNS
 from harness.data.telling import (
     MISSING,
     NEARLY_ALL,
+    dates_among,
     difference,
     look_alikes,
     names_own_label,
@@ -69,6 +70,13 @@ def check(
     Args:
         like: how its rows were compared, where that was done before.
     """
+    dates = dates_among(evalset.label_names)
+    if dates:
+        message = (
+            f"The label column holds {len(dates):,} different dates ({_some(dates[:3])}). Name the column "
+            "that holds the answer (--label)."
+        )
+        return (_finding("label-dates", "error", message),)
     like = like or likeness(_rows(evalset))
     found = [
         *_structure(evalset, like),

@@ -18,6 +18,11 @@ MISSING = frozenset(
 _BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 _WORDS = re.compile(r"[^\W_]+")
+_DATE = re.compile(
+    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d{2})|\d{1,2}\.? [^\W\d]{3,9}\.?,? \d{4}"
+    r"|[^\W\d]{3,9}\.? \d{1,2},? \d{4})([T ,]+\d{1,2}:\d{2}.*)?"
+)
+_MANY_DATES = 10
 _READ_CHARS = 8_000
 NEARLY_ALL = 0.9
 """From this share of the rows on, what names or settles the label is taken for a copy of it."""
@@ -76,6 +81,12 @@ def difference(one: str, other: str) -> str:
     if unicodedata.normalize("NFKC", one) == unicodedata.normalize("NFKC", other):
         return "the form of their characters"
     return "case, blanks, hyphens or underscores"
+
+
+def dates_among(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels, where there are many and nearly all of them are dates: no class, but a column of days."""
+    found = tuple(label for label in labels if _DATE.fullmatch(label.strip()))
+    return found if len(found) >= max(_MANY_DATES, NEARLY_ALL * len(labels)) else ()
 
 
 def names_own_label(items: Sequence[Item]) -> int:

@@ -80,8 +80,9 @@ def _model(name: str, cache: Path) -> Check:
 
 
 def _key(name: str, environ: Mapping[str, str]) -> Check:
-    found = "set" if environ.get(name) else "not set; its arms cannot run"
-    return Check(what=name, ok=True, found=found)
+    there = bool(environ.get(name))
+    found = "set" if there else "not set; its models cannot be called"
+    return Check(what=name, ok=there, found=found, run=f"export {name}=...")
 
 
 def _space(runs: Path) -> Check:

@@ -69,7 +69,7 @@ def _runs(a: RunResults, b: RunResults) -> tuple[Block, ...]:
             label="test rows",
             text="the same, so that arms are compared item by item"
             if same_rows
-            else "different, so that arms cannot be compared item by item; intervals are wider",
+            else "different: the figures stand side by side, and no arm is called better or worse",
             tone="plain" if same_rows else "warn",
         ),
     )

@@ -83,7 +83,7 @@ def test_different_items_are_not_paired() -> None:
     # low = 0.2 - sqrt(0.0888^2 + 0.0654^2) = 0.0897, high = 0.2 + sqrt(0.0666^2 + 0.0692^2) = 0.2960
     assert found.difference.low == pytest.approx(0.0897, abs=2e-4)
     assert found.difference.high == pytest.approx(0.2960, abs=2e-4)
-    assert found.relation is Relation.BETTER
+    assert found.relation is None, "other items, or other data altogether: no word of better or worse"
 
 
 def test_a_changed_text_under_the_same_id_is_another_item() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.preflight import check_budget, preflight
+from harness.bakeoff.preflight import check_budget, preflight, preflight_text
 from harness.bakeoff.run import run_bakeoff
 from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.core.context import Context, Quiet
@@ -161,6 +161,23 @@ def test_the_forecast_reckons_every_served_arm_and_a_budget_needs_its_price(
         check_budget(unstated, Decimal(1000))
     check_budget(unstated, None)
     check_budget(preflight(made, context(tmp_path, "1", price=f"{MODEL}=0/0")).arms, Decimal(1))
+    assert server.requests == []
+
+
+def test_a_dry_run_says_rows_totals_addresses_and_missing_keys(tmp_path: Path, server: ScriptedServer):
+    hosted = {"option": "prompt", "model": "openai/gpt-6-luna"}
+    arms = [{"option": "floor"}, hosted, {"option": "prompt", "model": MODEL, "api_base": server.address}]
+    found = preflight(plan(tmp_path, server.address, arms=arms), context(tmp_path))
+    text = preflight_text(found, {"floor@majority": 1.0, "prompt@openai/gateway": 240.0})
+    rows = sum(found.rows.values())
+    assert f"Rows: {found.rows['train']} train, " in text and rows == 90
+    lines = {line.split("  ")[0]: line for line in text.splitlines()}
+    assert (
+        lines["floor@majority"].endswith("this machine") and server.address in lines["prompt@openai/gateway"]
+    )
+    assert lines["prompt@openai/gpt-6-luna"].endswith("api.openai.com")
+    assert "$" in lines["in all"] and lines["in all"].endswith("4 min")
+    assert "Missing key: OPENAI_API_KEY is not set, so prompt@openai/gpt-6-luna cannot run." in text
     assert server.requests == []
 
 

@@ -104,6 +104,14 @@ def test_stopping_with_the_keyboard_names_the_way_on(
     assert harness("report").code == 0
 
 
+@pytest.mark.parametrize(("old", "new"), [("harm", "robustness"), ("confront", "track-record")])
+def test_a_command_of_an_older_version_answers_with_its_new_name(
+    harness: Command, old: str, new: str
+) -> None:
+    said = harness(old, "latest", "--unseen", "billing")
+    assert said.code == 2 and f"harness {new} latest --unseen billing" in said.err
+
+
 def test_a_damaged_run_is_told_apart(harness: Command, tickets: Path, tmp_path: Path) -> None:
     harness(*flags(tickets, *ARMS))
     (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
@@ -140,10 +148,14 @@ def test_changed_or_damaged_results_are_refused_and_made_again_from_the_journal(
 
 def test_doctor_looks_and_never_shows_a_key(harness: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.delenv("MISTRAL_API_KEY", raising=False)
     said = harness("doctor")
     assert said.code == 0 and "OPENAI_API_KEY" in said.out and "very-secret" not in said.out + said.err
     checks = json.loads(harness("doctor", "--json").out)
     missing = {check["what"]: check for check in checks if not check["ok"]}
+    assert (
+        missing["MISTRAL_API_KEY"]["run"] == "export MISTRAL_API_KEY=..." and "OPENAI_API_KEY" not in missing
+    )
     assert missing["model smollm2-135m"]["run"] == "harness models pull smollm2-135m"
 
 

@@ -276,3 +276,20 @@ def test_at_most_20_ids_are_named() -> None:
     [found] = [f for f in check(with_test(*(new(f"e{n}", "") for n in range(30)))) if f.code == "empty-text"]
     assert len(found.item_ids) == 20
     assert found.message.startswith("30 row(s)")
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-{m:02}-{d:02}", "{d}.{m}.2026", "{m}/{d}/26 10:{d:02}", "{d} March 20{m:02}"]
+)
+def test_a_column_of_dates_is_no_label(day: str) -> None:
+    labels = [day.format(d=d, m=m) for m in (10, 11) for d in range(1, 11)]
+    found = check(clean(labels=tuple(Label(name=one) for one in labels)))
+    assert [finding.code for finding in found] == ["label-dates"] and found[0].severity == "error"
+    assert "20 different dates" in found[0].message and "--label" in found[0].message
+
+
+def test_labels_that_hold_numbers_are_no_dates() -> None:
+    labels = [f"TKT-2026-{number}" for number in range(20)] + [f"{number}.10" for number in range(20)]
+    assert "label-dates" not in {
+        finding.code for finding in check(clean(labels=tuple(Label(name=one) for one in labels)))
+    }

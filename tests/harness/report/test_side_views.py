@@ -71,7 +71,7 @@ def test_runs_on_the_same_rows_are_compared_item_by_item() -> None:
 def test_runs_on_other_rows_say_so() -> None:
     b = run_results(data=data_summary(digests={"test": "99" * 32}))
     shown = flat(compare_view(two_runs(across(paired=False, only_first=None, relation=None), b=b)))
-    assert "different, so that arms cannot be compared item by item" in shown
+    assert "different: the figures stand side by side, and no arm is called better or worse" in shown
 
 
 def test_runs_without_a_common_arm_say_so() -> None:
