@@ -130,7 +130,9 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
         expected_s: seconds by arm on this machine, as they were timed; empty or None where they were not.
     """
     took = expected_s or {}
-    table = [("arm", "calls", "tokens in", "tokens out", "list price", "time", "where")]
+    table: list[tuple[str, ...]] = [
+        ("arm", "calls", "tokens in", "tokens out", "list price", "time", "where")
+    ]
     table += [
         (*_figures(one.arm, (one,), took.get(one.arm)), one.address or "this machine") for one in found.arms
     ]
@@ -156,9 +158,9 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
 
 def _figures(name: str, arms: Sequence[Forecast], seconds_: float | None) -> tuple[str, ...]:
     """A line's name, calls, tokens in and out, list price and time; prices that are not known are said."""
-    known = [one.usd for one in arms if one.served and one.usd is not None]
-    unknown = sum(one.usd is None for one in arms)
-    price = money(sum(known, Decimal(0)) if known or not unknown else None)
+    served = [one.usd for one in arms if one.served]
+    known, unknown = [usd for usd in served if usd is not None], served.count(None)
+    price = money(sum(known, Decimal(0)) if known else None) if served else "runs here"
     return (
         name,
         f"{sum(one.calls for one in arms):,}",
