@@ -6,14 +6,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODELS := $(VENV)/.models
 
-.PHONY: help demo view test test-durability check setup models bench bench-models bench-gpu screenshots clean
+.PHONY: help demo view test test-durability check setup models bench bench-models bench-gpu screenshots wheel clean
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-demo: models ## Advise, run the ticket bake-off on the embedded model, give the verdict, PDF and HTML
-	$(BIN)/harness bakeoff --case examples/ticket-routing.yaml --evalset support-tickets --minutes 8
-	$(BIN)/harness report latest --format pdf,html
+demo: models ## Advice, a bake-off of tickets on a small model here, the recommendation, PDF and HTML
+	$(BIN)/harness demo --yes
 
 view: setup ## Show the runs in a browser
 	$(BIN)/harness view
@@ -61,5 +60,10 @@ bench-models: models ## Time training and answering on a CPU beside the usual wa
 bench-gpu: models ## On a CUDA GPU: Unsloth beside TRL and bitsandbytes, vLLM under load
 	$(BIN)/python benchmarks/gpu.py
 
+wheel: setup ## Build the wheel, which carries the evalset, the examples and all that `harness demo` needs
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
 clean: ## Remove the environment and caches of tools; runs are kept
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from advisor.base_models.cli import models
+from advisor.bundled import example_case, example_cases
 from advisor.commands import CommandPrices, as_json_text, assess_text, cost_text_of
+from advisor.errors import CaseError
 
 app = typer.Typer(
     name="advisor",
@@ -20,7 +22,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Case = Annotated[Path, typer.Argument(metavar="CASE.yaml", help="The use case; '-' reads it from stdin.")]
+Case = Annotated[
+    Path | None, typer.Argument(metavar="[CASE.yaml]", help="The use case; '-' reads it from stdin.")
+]
+Example = Annotated[
+    str, typer.Option("--example", help="One of the use cases that come with it, such as ticket-routing.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 PriceAt = Annotated[
     str | None, typer.Option("--price-at", envvar="TOR_PRICE_AT", help="Prices of that day, YYYY-MM-DD.")
@@ -53,7 +60,8 @@ def interview(
 
 @app.command()
 def assess(  # noqa: PLR0913 - one parameter a flag
-    case: Case,
+    case: Case = None,
+    example: Example = "",
     as_json: Json = False,
     verbose: Verbose = False,
     price_at: PriceAt = None,
@@ -65,12 +73,13 @@ def assess(  # noqa: PLR0913 - one parameter a flag
     priced = CommandPrices(
         price_at=price_at, file=prices, overrides=tuple(price or ()), machine_hour=gpu_hour_usd
     )
-    typer.echo(assess_text(case, priced, as_json=as_json, verbose=verbose), nl=False)
+    typer.echo(assess_text(_case(case, example), priced, as_json=as_json, verbose=verbose), nl=False)
 
 
 @app.command()
-def cost(
-    case: Case,
+def cost(  # noqa: PLR0913 - one parameter a flag
+    case: Case = None,
+    example: Example = "",
     as_json: Json = False,
     price_at: PriceAt = None,
     prices: Prices = None,
@@ -81,7 +90,7 @@ def cost(
     priced = CommandPrices(
         price_at=price_at, file=prices, overrides=tuple(price or ()), machine_hour=gpu_hour_usd
     )
-    typer.echo(cost_text_of(case, priced, as_json=as_json), nl=False)
+    typer.echo(cost_text_of(_case(case, example), priced, as_json=as_json), nl=False)
 
 
 @app.command()
@@ -102,6 +111,21 @@ def evidence(
         return
     found = figures(task, option)
     typer.echo(as_json_text(found) if as_json else figures_text(found), nl=False)
+
+
+def _case(case: Path | None, example: str) -> Path:
+    """The file of the use case that was named.
+
+    Raises:
+        CaseError: if it was named twice, or not at all.
+    """
+    if (case is None) == (not example):
+        raise CaseError(
+            "Name one use case: a file or an example.",
+            got=None if case is None else f"{case} and --example {example}",
+            allowed=f"CASE.yaml, or --example with one of {', '.join(example_cases())}",
+        )
+    return example_case(example) if case is None else case
 
 
 app.command("models")(models)

@@ -29,6 +29,7 @@ COMMANDS = {"cli.py", "cli_app.py", "commands.py", "interview.py", "base_models/
 LOADERS = {
     "assumed.py",
     "base_models/catalogue.py",
+    "bundled.py",
     "case_file.py",
     "evidence.py",
     "money/machines.py",

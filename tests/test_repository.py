@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,18 +120,35 @@ def test_there_are_cards_plans_and_examples() -> None:
     assert len(CARDS) >= 3 and len(PLANS) >= 1 and len(EXAMPLES) >= 1
 
 
-def test_data_files_are_installed_with_the_packages() -> None:
-    """Every file of a package that is not Python is named in pyproject's package data."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    data = settings["tool"]["setuptools"]["package-data"]
-    forgotten = []
-    for path in tracked():
-        package, *rest = path.relative_to(ROOT).parts
-        if package in {"advisor", "harness", "dashboards"} and path.suffix != ".py":
-            endings = {Path(pattern).suffix for pattern in data.get(package, [])}
-            if path.suffix not in endings:
-                forgotten.append("/".join([package, *rest]))
-    assert forgotten == []
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel as `make wheel` builds it, with the builder that is installed here."""
+    builder = pytest.importorskip("hatchling.builders.wheel")
+    out = tmp_path_factory.mktemp("dist")
+    (path,) = builder.WheelBuilder(str(ROOT)).build(directory=str(out), versions=["standard"])
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_carries_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
+    carried = set(wheel.namelist())
+    names = [path.relative_to(ROOT).as_posix() for path in tracked()]
+    needed = [name for name in names if name.split("/")[0] in {"advisor", "harness", "dashboards"}]
+    assert len(needed) > 200 and [name for name in needed if name not in carried] == []
+
+
+def test_the_wheel_carries_evalsets_examples_and_licences(wheel: zipfile.ZipFile) -> None:
+    carried = set(wheel.namelist())
+    names = [path.relative_to(ROOT).as_posix() for path in tracked()]
+    needed = [f"harness/{name}" for name in names if name.startswith("evalsets/")]
+    needed += [f"advisor/{name}" for name in names if name.startswith("examples/")]
+    licences = [name for name in carried if ".dist-info/licenses/" in name]
+    assert len(needed) > 15 and [name for name in needed if name not in carried] == []
+    assert {Path(name).name for name in licences} == {"LICENSE", "NOTICE", "OFL.txt"}
+
+
+def test_the_wheel_carries_nothing_else(wheel: zipfile.ZipFile) -> None:
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"advisor", "harness", "dashboards"}
 
 
 MACHINE_PATH = re.compile(r"(?<![\w./:-])/(?:work|root|Users|home/[a-z]+|mnt|private)/[\w.-]+")

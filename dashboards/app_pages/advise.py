@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from importlib.util import find_spec
-from pathlib import Path
 
 import streamlit as st
 
 from advisor.advice import Advice
+from advisor.bundled import example_case, example_cases
 from advisor.case import UseCase, asks_for_labels
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.commands import CommandPrices, open_market
@@ -27,7 +27,6 @@ from harness.core.wording import one_line, percent
 from harness.data.load import builtin_evalsets
 from harness.report.case_parts import NOT_BUILT
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BLANK = "a blank form"
 OPEN_GROUPS = ("The task", "What it has to know")
 KEPT = "case-kept"
@@ -52,7 +51,7 @@ def fill(case: UseCase) -> None:
 
 def _start() -> None:
     chosen = st.session_state["start"]
-    fill(UseCase(name="My use case") if chosen == BLANK else load_case(EXAMPLES / f"{chosen}.yaml"))
+    fill(UseCase(name="My use case") if chosen == BLANK else load_case(example_case(chosen)))
 
 
 def _upload() -> None:
@@ -68,7 +67,7 @@ def _upload() -> None:
 
 def begin() -> None:
     """Where the form starts: blank, an example, or a file."""
-    names = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+    names = list(example_cases())
     if KEPT in st.session_state and key("name") not in st.session_state:
         st.session_state.update(st.session_state[KEPT])  # Streamlit forgets the form of a page that was left
     if key("name") not in st.session_state:

@@ -8,7 +8,7 @@ plan gives the same answers again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,27 @@ _SHORT_ITEM = 400  # characters of a ticket that language models read, where the
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much of a bake-off is run.
+
+    Attributes:
+        candidates: those for k.
+        epochs: of training; None where nothing is tuned.
+        short: language models read the beginning and the end of a long text only.
+    """
+
+    test_items: int
+    dev_items: int
+    candidates: tuple[int, ...]
+    epochs: float | None
+    short: bool
+
+
+DEMO_SIZE = Size(test_items=100, dev_items=30, candidates=(2,), epochs=1.5, short=True)
+"""What two virtual cores without fast bf16 units do in about seven minutes; the same on every machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
     """What a user asked for; empty means the default.
 
@@ -37,6 +58,7 @@ class PlanRequest:
         data: the data part of the plan: which rows, how they are read, and limits.
         case: a use case; its advice is locked with the plan, and its limits and money hold.
         models: of prompt and retrieve.
+        size: how much of the bake-off is run, where no time is named to which it is sized.
     """
 
     data: Mapping[str, object]
@@ -46,6 +68,7 @@ class PlanRequest:
     tune_model: str = EMBEDDED_CHAT
     api_base: str = ""
     minutes: float | None = None
+    size: Size | None = None
     seed: int = 17
     train_seeds: tuple[str, ...] = ()
     margin: float | None = None
@@ -90,28 +113,55 @@ def draft(
     plan = build_plan(raw, "the command line")
     if request.price_date:
         check_price_day(plan.cost.price_date, context)
-    if request.minutes is None:
-        return Drafted(plan=plan, remarks=said)
-    seconds, asked_test = request.minutes * 60, plan.data.limit_test
+    if request.minutes is not None:
+        sized = _sized_to(request.minutes * 60, plan, context, keep)
+        return replace(sized, remarks=(*said, *sized.remarks))
+    if request.size is not None:
+        plan = _of_size(plan.model_dump(mode="json"), request.size)
+    return Drafted(plan=plan, remarks=said)
+
+
+def _sized_to(
+    seconds: float, plan: ExperimentPlan, context: Context, keep: Callable[[Sized, Sized], bool]
+) -> Drafted:
+    """The plan sized to what this machine does in so many seconds."""
     raw = plan.model_dump(mode="json")
     raw["retrieve"] |= {"k": list(CANDIDATES), "dev_items": TRIED}
     slow = choose_precision(ModelSettings(cache=context.cache).device, None) != "bf16"
-    raw["prompt"] |= {"example_chars": _SHORT_EXAMPLE} | ({"item_chars": _SHORT_ITEM} if slow else {})
-    plan = build_plan(raw, "the sized plan")
-    sized = size_plan(time_machine(plan, seconds, context), seconds, keep)
+    raw["prompt"] |= _shortened(slow)
+    sized = size_plan(time_machine(build_plan(raw, "the sized plan"), seconds, context), seconds, keep)
     gone = {str(arm) for arm in sized.dropped}
     raw["arms"] = [arm.model_dump(mode="json") for arm in plan.arms if str(arm.id) not in gone]
+    size = Size(
+        test_items=sized.test_items,
+        dev_items=sized.dev_items,
+        candidates=sized.candidates,
+        epochs=sized.epochs,
+        short=slow,
+    )
+    cut = f" Language models read at most {_SHORT_ITEM} characters of a ticket." if slow else ""
+    fitting = _of_size(raw, size)
+    return Drafted(plan=fitting, remarks=(sized.remark + cut,), expected_s=sized.by_arm(fitting))
+
+
+def _of_size(raw: dict[str, Any], size: Size) -> ExperimentPlan:
+    """A plan cut to a size; arms that cost nothing answer every row unless the plan limits them itself."""
+    limit = raw["data"]["limit_test"]
     raw["data"] |= {
-        "limit_test": asked_test or sized.test_items,
-        "limit_dev": sized.dev_items,
-        "free_take_all": asked_test is None,
+        "limit_test": limit or size.test_items,
+        "limit_dev": size.dev_items,
+        "free_take_all": limit is None,
         "limit_out_of_scope": FEW_OUT_OF_SCOPE,
     }
-    raw["retrieve"] |= {"k": list(sized.candidates)}
-    raw["tune"] |= {"epochs": sized.epochs}
-    cut = f" Language models read at most {_SHORT_ITEM} characters of a ticket." if slow else ""
-    plan = build_plan(raw, "the sized plan")
-    return Drafted(plan=plan, remarks=(*said, sized.remark + cut), expected_s=sized.by_arm(plan))
+    raw["retrieve"] |= {"k": list(size.candidates), "dev_items": TRIED}
+    raw["prompt"] |= _shortened(size.short)
+    raw["tune"] |= {"epochs": size.epochs}
+    return build_plan(raw, "the sized plan")
+
+
+def _shortened(items: bool) -> dict[str, int]:
+    """How much of a text language models read where time is short: of examples, and of items too."""
+    return {"example_chars": _SHORT_EXAMPLE} | ({"item_chars": _SHORT_ITEM} if items else {})
 
 
 def advice_remark(advice: Mapping[str, Any]) -> str:

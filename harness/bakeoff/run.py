@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ from harness.core.records import ArmId, Evalset, FittedArm, Item, Option
 from harness.recommendation.conclude import conclude_and_store
 from harness.robustness.records import HARM_CHECKED
 
+Early = Callable[[Sequence[ArmId]], None]
+
 CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
 FREE = (Option.FLOOR, Option.CLASSICAL)  # cost nothing, so a limit on the others is none on them
 _WARM_UP = 3
@@ -42,12 +44,16 @@ def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, Ru
 
 
 def run_bakeoff(
-    folder: RunFolder, context: Context, expected_s: Mapping[str, float] | None = None
+    folder: RunFolder,
+    context: Context,
+    expected_s: Mapping[str, float] | None = None,
+    early: Early | None = None,
 ) -> RunResults:
     """Run, or go on with, the plan locked in `folder`.
 
     Args:
         expected_s: seconds forecast by arm, from which the progress says what is left of the whole run.
+        early: is told, once, which of the fast arms have answered dev and test; slow ones are still to come.
 
     Raises:
         UserError: of any kind; whatever was computed before stays in the journal.
@@ -55,10 +61,10 @@ def run_bakeoff(
     if expected_s:
         context = dataclasses.replace(context, progress=WholeRun(context.progress, expected_s))
     with folder.writing():
-        return _run(folder, context)
+        return _run(folder, context, early)
 
 
-def _run(folder: RunFolder, context: Context) -> RunResults:
+def _run(folder: RunFolder, context: Context, early: Early | None) -> RunResults:
     started = time.perf_counter()
     plan = folder.plan()
     check_addresses(plan, context)
@@ -76,6 +82,7 @@ def _run(folder: RunFolder, context: Context) -> RunResults:
                 workshop=workshop,
                 journal=journal,
                 context=context,
+                early=early,
             )
             if not context.ask_again:
                 refuse(f"run {folder.run_id}", _asked_again(kitchen), folder.command("resume", CONSENT))
@@ -137,6 +144,7 @@ class Kitchen:
     journal: Journal
     context: Context
     out_of_scope: tuple[Item, ...] = ()
+    early: Early | None = None
 
 
 def _asked_again(kitchen: Kitchen) -> list[Again]:
@@ -164,17 +172,20 @@ def _asked_again(kitchen: Kitchen) -> list[Again]:
 
 
 def _run_arms(kitchen: Kitchen) -> list[FailedArm]:
-    """Run every arm; one that its rows or its training make impossible does not end the others.
+    """Run every arm, the fast ones first; one that rows or training make impossible does not end the others.
 
     Raises:
         UserError: of the first such arm, where none but the floor is left; any other error at once.
     """
     failed: dict[ArmId, DataError | TrainingError] = {}
-    for arm_plan, seed in lanes_of(kitchen.plan):
+    lanes = sorted(lanes_of(kitchen.plan), key=lambda lane: lane[0].option not in FREE)
+    fast = [arm.id for arm, _ in lanes if arm.option in FREE]
+    for arm_plan, seed in lanes:
         if arm_plan.id in failed:
             continue
+        last_fast = fast[-1:] == [arm_plan.id] and len(fast) < len(lanes)
         try:
-            _run_arm(kitchen, arm_plan, seed)
+            _run_arm(kitchen, arm_plan, seed, [arm for arm in fast if arm not in failed] if last_fast else ())
         except (DataError, TrainingError) as error:
             failed[arm_plan.id] = error
             kitchen.context.progress.note(f"{arm_plan.id} failed and is left out: {one_line(error)}")
@@ -192,12 +203,12 @@ def one_line(error: UserError) -> str:
     return " ".join(f"{error.what}{got}".split()).rstrip(".") + "."
 
 
-def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:
+def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int, tell: Sequence[ArmId]) -> None:
     context, watch = kitchen.context, MemoryWatch()
     context.progress.stage(f"{arm_plan.id}: opening", None)
     arm = kitchen.workshop.build(arm_plan, seed)
     try:
-        fit_and_answer(kitchen, arm, seed)
+        fit_and_answer(kitchen, arm, seed, tell)
         peak = watch.peak_mib()
         if peak is not None:
             kitchen.journal.note_memory(arm.id, seed, peak)
@@ -205,8 +216,12 @@ def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int) -> None:
         arm.close()
 
 
-def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
-    """Settle an arm and let it answer dev, test and inputs out of scope, as far as it has not yet."""
+def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int, tell: Sequence[ArmId] = ()) -> None:
+    """Settle an arm and let it answer dev, test and inputs out of scope, as far as it has not yet.
+
+    Args:
+        tell: the arms that have answered dev and test once this one has, if that is to be told.
+    """
     plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
     config = settle_on_dev(arm, seed, evalset, journal, context)
     test = _lane(arm, seed, "test", config)
@@ -219,6 +234,8 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int) -> None:
         if first:
             warm = evalset.test[: plan.latency.items]
             _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
+    if tell and kitchen.early is not None:
+        kitchen.early(tell)
     if first:
         answer_out_of_scope(kitchen, arm, seed, config)
     if evalset.rest and arm.id.option in FREE:

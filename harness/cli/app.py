@@ -15,6 +15,7 @@ from harness.cli import (
     artefacts,
     bakeoff,
     curve,
+    demo,
     latency,
     models,
     robustness,
@@ -49,6 +50,7 @@ app = typer.Typer(
     help="Measure retrieving against fine-tuning on your own tickets, and say what to ship.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.command("init")(bakeoff.init)
 app.command("bakeoff")(bakeoff.bakeoff)
 app.command("plan")(bakeoff.plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from importlib import resources
 from pathlib import Path
@@ -24,22 +25,32 @@ if TYPE_CHECKING:
     from harness.core.context import Context
 
 
-EXAMPLES = ("tickets",)
+PLANS = ("tickets",)
 MANY = 300  # calls to models here, from which a run is worth timing a few of them first
 
 
 def init(
-    example: Annotated[str, typer.Option("--example", help="Which example to start from.")] = "tickets",
-    output: Annotated[Path, typer.Option("-o", "--output", help="The plan to write.")] = Path("plan.yaml"),
+    example: Annotated[
+        str, typer.Option("--example", help="tickets, a plan; or a use case, such as ticket-routing.")
+    ] = "tickets",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file to write.", show_default="plan.yaml or case.yaml"),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented plan to start from."""
-    named = one_of(example, EXAMPLES, "example")
-    if output.exists() and not force:
-        raise UsageError(f"{output} exists already.", run=command("init", "--force", "-o", output))
-    text = resources.files("harness.cli").joinpath("plans", f"{named}.yaml").read_text(encoding="utf-8")
-    _write(text, output)
-    typer.echo(f"Wrote {output}. Next: {command('run', output)}")
+    """Write a commented plan, or a complete use case, to start from."""
+    from advisor.bundled import example_cases
+
+    plans = resources.files("harness.cli").joinpath("plans")
+    found = {name: plans.joinpath(f"{name}.yaml") for name in PLANS} | example_cases()
+    named = one_of(example, tuple(found), "example")
+    path = output or Path("plan.yaml" if named in PLANS else "case.yaml")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists already.", run=command("init", "--force", "-o", path))
+    _write(found[named].read_text(encoding="utf-8"), path)
+    after = command("run", path) if named in PLANS else f"advisor assess {shlex.quote(str(path))}"
+    typer.echo(f"Wrote {path}. Next: {after}")
 
 
 @grouped

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli.options import stoppable
+from harness.cli.progress import BarProgress
 from harness.cli.show import show_results
 from harness.core.errors import DataError, IncompleteRun, MissingExtra, OverBudget, UsageError, WaitTooLong
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.bakeoff.run_folder import RunFolder
     from harness.core.context import Context
+    from harness.core.records import ArmId
 
 
 def finish_run(
@@ -33,7 +35,8 @@ def finish_run(
     goes_on = folder.command("resume")
     with stoppable(context, f"Run {folder.run_id} was stopped; nothing computed is lost.", goes_on):
         try:
-            results = run_bakeoff(folder, context, expected_s)
+            early = None if as_json else first_figures(folder, context)
+            results = run_bakeoff(folder, context, expected_s, early)
         except (DataError, MissingExtra, UsageError):
             folder.discard_if_empty()
             raise
@@ -52,3 +55,24 @@ def finish_run(
             got="; ".join(f"{one.arm}: {one.reason}" for one in results.failed),
             run=f"{goes_on}   # tries them again",
         )
+
+
+def first_figures(folder: RunFolder, context: Context) -> Callable[[Sequence[ArmId]], None]:
+    """Shows what the fast arms say while the slow ones are still to come; decides and stores nothing."""
+
+    def show(answered: Sequence[ArmId]) -> None:
+        from harness.core.records import Option
+        from harness.recommendation.conclude import conclude_some
+        from harness.report.first_figures import first_view
+        from harness.report.text import render_text
+
+        if all(arm.option is Option.FLOOR for arm in answered):
+            return
+        to_come = [arm.id for arm in folder.plan().arms if arm.id not in answered]
+        text = render_text(first_view(conclude_some(folder, answered, context), to_come))
+        if isinstance(context.progress, BarProgress):
+            context.progress.line(text)
+        else:
+            typer.echo(text)
+
+    return show

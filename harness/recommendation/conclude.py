@@ -82,6 +82,17 @@ def conclude(
     return _conclude(folder, looks, context, plan).results
 
 
+def conclude_some(folder: RunFolder, arms: Sequence[ArmId], context: Context) -> RunResults:
+    """What the arms that have answered say alone, while the run goes on. Stores nothing and is no look.
+
+    Raises:
+        IncompleteRun: if one of these arms has items without an outcome.
+    """
+    plan = folder.plan()
+    some = plan.model_copy(update={"arms": [arm for arm in plan.arms if arm.id in arms]})
+    return _conclude(folder, 0, context, some).results
+
+
 def conclude_and_store(folder: RunFolder, looks: int, context: Context) -> RunResults:
     """`conclude`, stored in the run with every arm's answers; the run is open until its manifest is written.
 

@@ -162,3 +162,24 @@ def test_interview_never_overwrites_a_file_it_cannot_read(tmp_path):
 
 def test_every_example_is_shipped_with_a_comment():
     assert all(path.read_text(encoding="utf-8").startswith("# ") for path in EXAMPLES)
+
+
+def test_an_example_needs_no_file(capsys):
+    from advisor.cli_app import app
+
+    app(args=["assess", "--example", "ticket-routing", "--json"], standalone_mode=False)
+    named = capsys.readouterr().out
+    app(args=["assess", str(TICKETS), "--json"], standalone_mode=False)
+    assert named == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [((), "Name one"), ((str(TICKETS), "--example", "x"), "Name one"), (("--example", "x"), "no such")],
+)
+def test_one_use_case_is_named(words, said):
+    from advisor.cli_app import app
+    from advisor.errors import CaseError
+
+    with pytest.raises(CaseError, match=said):
+        app(args=["assess", *words], standalone_mode=False)

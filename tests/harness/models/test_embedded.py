@@ -39,6 +39,7 @@ def tiny(wheel, monkeypatch):
         source="made in this test",
         distribution="tiny-model",
         version="1.0",
+        download_mb=1,
         wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
         members=(("tiny/model.safetensors", "model.safetensors"), ("tiny/config.json", "sub/config.json")),
         weights="tiny/model.safetensors",
