@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from advisor.case import DatedRate, UseCase
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 
 
 class Answer(StrEnum):
@@ -87,7 +87,7 @@ class Prediction:
 
     Attributes:
         model: what the option would run on.
-        where: 'hosted', 'own-gpu', 'own-cpu' or 'classical'.
+        where: 'hosted', 'own-gpu', 'own-cpu' or 'linear'.
         accuracy_low, accuracy_high: share of right answers; None where nothing is published.
         usd_per_1k: calls and machines only, at the stated volume.
         usd_per_1k_total: everything over the horizon, people's time included.

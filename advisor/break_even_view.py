@@ -26,7 +26,7 @@ from advisor.money.ledger import total_usd
 from advisor.money.machines import HOURS_PER_MONTH
 from advisor.money.serving import monthly_capacity
 from advisor.money.tco import Tco, total_cost
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 
 SEED = 20261123
 LEVEL = 0.9

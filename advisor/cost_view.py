@@ -15,8 +15,9 @@ from advisor.money.ledger import LedgerLine
 from advisor.money.money import format_money, from_usd
 from advisor.money.tco import Against, against
 from advisor.numbers import figure
+from advisor.options import ADVISED, Option
 from advisor.predict import incumbent_tco, incumbent_usd_per_1k, running_per_1k, stand_ins
-from advisor.rubric.rubric import Option, load_rubric
+from advisor.rubric.rubric import load_rubric
 from advisor.rubric.vetoes import vetoes
 from advisor.swing_view import CostSwing, cost_swings
 from advisor.text import ascii_safe
@@ -62,7 +63,7 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
     fallen = vetoes(case, load_rubric().veto)
     today = incumbent_tco(case, inputs[Scenario.LIKELY], counted=False)
     sheets = []
-    for option in Option:
+    for option in ADVISED:
         tco = {s: option_tco(case, option, inputs[s], market) for s in Scenario}
         likely = tco[Scenario.LIKELY]
         sheets.append(

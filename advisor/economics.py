@@ -20,9 +20,9 @@ from advisor.money.serving import FLAT_DAY, OFFICE_DAY, Fleet, Load, Scaling, mo
 from advisor.money.tco import OptionCosts, Setting, Tco, total_cost
 from advisor.money.training import Labels, OwnTraining, label_lines, training_lines
 from advisor.money.usage import CountedBy, Usage
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 
-CLASSICAL_MACHINE = "cpu-2"
+LINEAR_MACHINE = "cpu-2"
 WHOLE_PROMPT_TOKENS = 200_000
 GPU_TRAINING = "3090"
 BATCH_P95_MS = 60_000.0
@@ -79,7 +79,7 @@ def _prompt(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumpti
         case Option.TUNE_RETRIEVE:
             fixed = 40
             varying += _shown(case, inputs, assumptions)
-        case Option.TUNE | Option.CLASSICAL:
+        case Option.TUNE | Option.LINEAR:
             fixed = 40
     return _Prompt(fixed=fixed, varying=varying, output=inputs.output_tokens)
 
@@ -179,13 +179,13 @@ def _own_month(case: UseCase, prompt: _Prompt, inputs: Inputs, market: Market) -
     return (month_line(served, fleet, machine.basis, f"{machine.name}: {machine.source}"),)
 
 
-def _classical_query(inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
+def _linear_query(inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
     part = market.assumptions.part
-    machine = find_machine(CLASSICAL_MACHINE, market.sheet.machines)
+    machine = find_machine(LINEAR_MACHINE, market.sheet.machines)
     thousand = usd_per_1k(
-        part("classical_seconds", inputs.scenario),
+        part("linear_seconds", inputs.scenario),
         machine.usd_per_hour,
-        part("classical_utilisation", inputs.scenario),
+        part("linear_utilisation", inputs.scenario),
     )
     price = None if thousand is None else thousand / 1000
     return (line("machine time", Decimal(1), "queries", price, machine.basis, machine.source),)
@@ -243,11 +243,6 @@ def _index_month(case: UseCase, inputs: Inputs, market: Market) -> tuple[LedgerL
     return (line("index hosting", Decimal(1), "months", price, PriceBasis.ESTIMATE, "assumption"),)
 
 
-_RETRIEVES = (Option.RETRIEVE, Option.TUNE_RETRIEVE)
-_TUNES = (Option.TUNE, Option.TUNE_RETRIEVE)
-_TRAINS = (*_TUNES, Option.CLASSICAL, Option.ROUTE)
-
-
 def option_costs(case: UseCase, option: Option, inputs: Inputs, market: Market) -> OptionCosts:
     """The ledgers of one option in one scenario, changes included.
 
@@ -263,14 +258,14 @@ def option_costs(case: UseCase, option: Option, inputs: Inputs, market: Market) 
     monthly: tuple[LedgerLine, ...] = ()
     once: tuple[LedgerLine, ...] = _evaluation(inputs, market)
     match option:
-        case Option.CLASSICAL:
-            per_query = _classical_query(inputs, market)
+        case Option.LINEAR:
+            per_query = _linear_query(inputs, market)
         case Option.ROUTE:
             if _routes_from_tuned(case):
                 tuned = _prompt(case, Option.TUNE, inputs, assumptions)
                 monthly = _own_month(case, tuned, inputs, market)
             else:
-                per_query = _classical_query(inputs, market)
+                per_query = _linear_query(inputs, market)
             handed_on = Decimal(str(round(1 - assumptions.part("route_own_share", inputs.scenario), 6)))
             hosted = _hosted_query(prompt, api, inputs, market.sheet)
             per_query = (*per_query, *scaled(hosted, handed_on))
@@ -278,12 +273,12 @@ def option_costs(case: UseCase, option: Option, inputs: Inputs, market: Market) 
             monthly = _own_month(case, prompt, inputs, market)
         case _:
             per_query = _hosted_query(prompt, api, inputs, market.sheet)
-    if option in _RETRIEVES:
+    if option.traits.searches:
         monthly = (*monthly, *_index_month(case, inputs, market))
         once = (*once, *_indexing(_indexed_tokens(case, inputs), market))
-    if option in _TRAINS:
+    if option.traits.trained:
         once = (*once, *_bought(bought, inputs))
-    if option in _TUNES or (option is Option.ROUTE and _routes_from_tuned(case)):
+    if option.traits.tuned or (option is Option.ROUTE and _routes_from_tuned(case)):
         once = (*once, *_training(rows, prompt, inputs, market))
     return OptionCosts(
         method=option.value,
@@ -300,15 +295,15 @@ def option_costs(case: UseCase, option: Option, inputs: Inputs, market: Market) 
 
 
 def _routes_from_tuned(case: UseCase) -> bool:
-    """Whether a route's own part is a tuned model: only labels can be routed from a classical one."""
+    """Whether a route's own part is a tuned model: only labels can be routed from a linear one."""
     return case.task not in (None, Task.CLASSIFICATION)
 
 
 def runs_own_model(case: UseCase, option: Option) -> bool:
     """Whether the option runs on the open model; unknown counts as hosted for options that are prompted."""
-    if option in (Option.CLASSICAL, Option.ROUTE):
+    if option in (Option.LINEAR, Option.ROUTE):
         return False
-    return option in _TUNES or prompts_own_model(case) is True
+    return option.traits.tuned or prompts_own_model(case) is True
 
 
 def prompt_tokens(
@@ -320,7 +315,7 @@ def prompt_tokens(
 
 
 def _model_name(option: Option, own: bool, api: Price, inputs: Inputs) -> str:
-    if option is Option.CLASSICAL:
+    if option is Option.LINEAR:
         return "linear head or encoder"
     return f"open {inputs.open_model_billions:g}B" if own else api.requested
 
@@ -346,7 +341,7 @@ def _changes(case: UseCase, option: Option, inputs: Inputs, market: Market) -> t
     if facts_needed(case) is not False:
         month = Decimal(str(inputs.knowledge_changes_per_month))
         changed = inputs.knowledge_tokens * inputs.knowledge_changed_share
-        if option in _RETRIEVES:
+        if option.traits.searches:
             lines += scaled(_indexing(changed, market), month)
         elif option is Option.TUNE:
             lines += scaled(_retraining(case, option, inputs, market), month)
@@ -354,7 +349,7 @@ def _changes(case: UseCase, option: Option, inputs: Inputs, market: Market) -> t
         month = Decimal(str(inputs.label_changes_per_month))
         rows = market.assumptions.part("rows_per_new_label", inputs.scenario)
         lines += scaled(_bought(rows, inputs), month)
-        if option in _TUNES:
+        if option.traits.tuned:
             lines += scaled(_retraining(case, option, inputs, market), month)
     return lines
 

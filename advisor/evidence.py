@@ -36,7 +36,7 @@ class Evidence:
         key: unique.
         study: who measured.
         task: evalset or task, such as 'banking77'.
-        option: as `harness` calls it ('prompt', 'retrieve', 'tune', 'tune+retrieve', 'classical',
+        option: as `harness` calls it ('prompt', 'retrieve', 'tune', 'tune+retrieve', 'linear',
             'route'), 'encoder' for a fine-tuned encoder, 'base' for an untouched model, '' for none.
         model: what was used, '' when it does not matter.
         metric: with its unit, as shares for accuracies ('accuracy', 'usd_per_1k', 'vram_gb').

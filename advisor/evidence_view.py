@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from advisor.errors import CaseError
 from advisor.evidence import NOT_MEASURED_HERE, Evidence, load_evidence
+from advisor.options import current_name
 from advisor.rubric.rubric import load_rubric
 from advisor.text import ascii_safe
 
@@ -14,9 +15,12 @@ def figures(task: str | None, option: str | None) -> tuple[Evidence, ...]:
     """The packaged figures, those of one task or option if named.
 
     Raises:
-        CaseError: if nothing is published for that task or option.
+        CaseError: if nothing is published for that task or option, or the option has a new name.
     """
     known = load_evidence()
+    if option is not None and current_name(option) != option:
+        now = current_name(option)
+        raise CaseError(f"{option} is called {now} now.", got=option, allowed=now)
     for name, wanted in (("task", task), ("option", option)):
         allowed = sorted({getattr(e, name) for e in known if getattr(e, name)})
         if wanted is not None and wanted not in allowed:

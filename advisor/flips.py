@@ -17,7 +17,8 @@ from advisor.assumed import Scenario, resolve
 from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, asks
 from advisor.economics import Market, without_changes
 from advisor.numbers import figure
-from advisor.rubric.rubric import Option, Rubric
+from advisor.options import ADVISED, Option
+from advisor.rubric.rubric import Rubric
 from advisor.rubric.scoring import Scores, pair_answer, score
 
 Outcome = tuple[Option | None, Answer]
@@ -48,7 +49,7 @@ class Judge:
             return {}
         market = self.market if price_factor == 1.0 else _repriced(self.market, price_factor)
         inputs = resolve(case, market.assumptions, Scenario.LIKELY)
-        found = {option: without_changes(case, option, inputs, market) for option in Option}
+        found = {option: without_changes(case, option, inputs, market) for option in ADVISED}
         if any(cost is None for cost in found.values()):
             return {}
         return {option: float(cost) for option, cost in found.items() if cost is not None}

@@ -24,8 +24,8 @@ from advisor.economics import (
 from advisor.money.ledger import PriceBasis, line, total_usd
 from advisor.money.money import to_usd
 from advisor.money.tco import OptionCosts, Tco, against, total_cost
+from advisor.options import Option
 from advisor.rubric.bands import Bands, expected_accuracy
-from advisor.rubric.rubric import Option
 from advisor.stats_light import wilson
 
 CHECKED_ON_UNKNOWN = 50
@@ -134,9 +134,9 @@ def usd_per_query(case: UseCase, option: Option, inputs: Inputs, market: Market)
 
 
 def where_it_runs(case: UseCase, option: Option, inputs: Inputs, market: Market) -> str:
-    """'hosted', 'own-gpu', 'own-cpu' or 'classical'."""
-    if option is Option.CLASSICAL:
-        return "classical"
+    """'hosted', 'own-gpu', 'own-cpu' or 'linear'."""
+    if option is Option.LINEAR:
+        return "linear"
     if not runs_own_model(case, option):
         return "hosted"
     return "own-gpu" if serving_machine(case, inputs, market.sheet).kind == "gpu" else "own-cpu"
@@ -162,7 +162,7 @@ def expected_p95(
             ms += bands.latency["search"].base_ms[index]
         ends.append(ms)
     if option is Option.ROUTE:
-        ends[0] = bands.latency["classical"].base_ms[0]
+        ends[0] = bands.latency["linear"].base_ms[0]
     return Span(low=round(ends[0], 1), likely=None, high=round(ends[1], 1))
 
 

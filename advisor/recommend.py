@@ -26,9 +26,10 @@ from advisor.assumed import Assumptions, Scenario, assumed_in, resolve
 from advisor.case import Task, UseCase, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import Judge, find_flips, find_open_questions
+from advisor.options import ADVISED, Option
 from advisor.predict import incumbent_total_per_1k, incumbent_usd_per_1k, predict, stand_ins
 from advisor.rubric.bands import Bands
-from advisor.rubric.rubric import Option, Rubric
+from advisor.rubric.rubric import Rubric
 from advisor.rubric.scoring import Scores, band_of, between, combines, contributions, pair_answer
 
 EVALUATION_SHARE = 0.3
@@ -89,7 +90,7 @@ def case_digest(case: UseCase) -> str:
 
 def _options(case: UseCase, scores: Scores, basis: Basis) -> tuple[OptionAdvice, ...]:
     found = []
-    order = [*scores.ranked, *(o for o in Option if scores.vetoes[o])]
+    order = [*scores.ranked, *(o for o in ADVISED if scores.vetoes[o])]
     for place, option in enumerate(order, start=1):
         standing = not scores.vetoes[option]
         prediction = predict(case, option, basis.market, basis.bands) if standing else None

@@ -14,7 +14,7 @@ from typing import Any
 from advisor.assumed import Inputs
 from advisor.case import UseCase
 from advisor.economics import Market, option_tco
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 
 _INPUTS = (
     "queries_per_month",

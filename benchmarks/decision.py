@@ -27,6 +27,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.options import Option
 from advisor.stats.paired import Relation
 from advisor.stats.power import Design
 from advisor.stats.special import two_sided_z
@@ -35,7 +36,7 @@ from harness.bakeoff.decide import Case, decide, pairs_to_compare
 from harness.bakeoff.limit_checks import accuracy_check
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import Answer, ArmResult, Comparison, Cost, Latency, LimitState, Money, Quality
-from harness.core.records import ArmId, Estimate, Fitted, Option, PriceBasis
+from harness.core.records import ArmId, Estimate, Fitted, PriceBasis
 
 Bools = NDArray[np.bool_]
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from advisor.money.usage import CountedBy, Usage
+from advisor.options import Option
 from harness.bakeoff.evalset import facts_of
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import build_plan
@@ -30,7 +31,6 @@ from harness.core.records import (
     Label,
     ModelIdentity,
     Neighbour,
-    Option,
     Prediction,
     Timing,
 )
@@ -40,7 +40,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LABELS = tuple(f"queue_{number:02d}" for number in range(77))
 RIGHT = {
     Option.FLOOR: 0.03,
-    Option.CLASSICAL: 0.88,
+    Option.LINEAR: 0.88,
     Option.PROMPT: 0.31,
     Option.RETRIEVE: 0.79,
     Option.TUNE: 0.91,
@@ -100,7 +100,7 @@ def _item(rng: random.Random, split: str, number: int) -> Item:
 
 
 def _answer(journal: Journal, arm: ArmId, seed: int, evalset: Evalset, rng: random.Random) -> None:
-    local = arm.option not in {Option.FLOOR, Option.CLASSICAL}
+    local = arm.option not in {Option.FLOOR, Option.LINEAR}
     identity = ModelIdentity(id="drawn", precision="none", location="local") if local else None
     fitted = Fitted(choices={}, seconds=1.0)
     journal.settle(FittedArm(arm=arm, seed=seed, config="drawn", identity=identity, fitted=fitted))
@@ -127,7 +127,7 @@ def _prediction(rng: random.Random, arm: ArmId, item: Item, evalset: Evalset) ->
         text=said,
         label_logprobs=tuple(score - total for score in scores),
         usage=Usage(input_tokens=200, output_tokens=3, counted_by=CountedBy.TOKENIZER)
-        if arm.option not in {Option.FLOOR, Option.CLASSICAL}
+        if arm.option not in {Option.FLOOR, Option.LINEAR}
         else None,
         timing=Timing(model_s=rng.lognormvariate(-3, 0.5)),
         neighbours=tuple(

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from advisor.advice import Advice, Answer, Contribution, OptionAdvice, Prediction
 from advisor.numbers import figure
-from advisor.rubric.rubric import Option as AdvisedOption
+from advisor.options import Option
 from advisor.text import money_span
 from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Spec, intervals
-from harness.core.records import Option
 from harness.core.wording import MISSING, UNKNOWN, milliseconds, one_line, percent
-from harness.report.palette import OPTION_COLOURS
 from harness.report.view import Cell, Column, Row, Table
 
 ANSWERS = {
@@ -23,9 +21,9 @@ ANSWERS = {
 }
 
 
-def colour(option: AdvisedOption) -> str:
+def colour(option: Option) -> str:
     """An option has the colour its arms have."""
-    return OPTION_COLOURS[Option(option.value)]
+    return option.traits.colour
 
 
 def score_chart(advice: Advice) -> Spec:

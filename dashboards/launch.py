@@ -14,19 +14,19 @@ from pathlib import Path
 import streamlit as st
 
 from advisor.case_file import parse_case
+from advisor.options import BY_DEFAULT, Option
 from dashboards import jobs, markup, pieces, state
 from dashboards.jobs import JobState
 from harness.bakeoff.plan import dump_plan
-from harness.bakeoff.planning import DEFAULT_OPTIONS, EMBEDDED_CHAT, PlanRequest, draft
+from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
 from harness.core.errors import UserError
-from harness.core.records import Option
 from harness.core.wording import one_line, seconds
 from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
 from harness.data.table import TableForm, read_table
 
 POLL_S = 2.0
-FAST = ("floor", "classical")
+FAST = ("floor", "linear")
 CASE, ARRIVED = "case-to-test", "arrived-with-a-case"
 OWN = "my own table"
 ENDINGS = ("csv", "tsv", "txt", "jsonl", "json", "gz", "xlsx", "xlsb", "xls", "ods", "parquet")
@@ -195,8 +195,8 @@ def _own_rows(content: bytes, name: str, file_id: str) -> dict[str, object] | No
 
 
 def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
-    known = [option.value for option in Option if option is not Option.EXTERNAL]
-    options = st.multiselect("Arms", known, default=list(DEFAULT_OPTIONS), key="arms")
+    known = [option.value for option in Option if option.traits.runs]
+    options = st.multiselect("Arms", known, default=[option.value for option in BY_DEFAULT], key="arms")
     one, two = st.columns(2)
     model = one.text_input(
         "Model of prompt and retrieve", EMBEDDED_CHAT, key="model", help="Or a hosted one: provider/model."

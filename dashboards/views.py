@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.options import Option
 from dashboards.spec import DOLLARS, PERCENT, POINTS, Axis, Interval, Line, Spec, intervals, lines
 from harness.bakeoff.results import ArmResult, Comparison, RouteDesign, RoutePoint, RunResults
-from harness.core.records import ArmId, Estimate, Option, PriceBasis
+from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import MISSING, bounds, marked_money, money, one_line, percent, points
-from harness.report.palette import OPTION_COLOURS, colour_of
+from harness.report.palette import colour_of
 
 
 def in_words(estimate: Estimate) -> str:
@@ -130,7 +131,7 @@ def route_chart(design: RouteDesign, results: RunResults) -> Spec:
         for point in sorted(design.curve, key=lambda point: point.kept)
     ]
     name = f"{design.first}, then {design.then}"
-    whole = Line(name=one_line(name), colour=OPTION_COLOURS[Option.ROUTE], points=points)
+    whole = Line(name=one_line(name), colour=Option.ROUTE.traits.colour, points=points)
     shown = [whole]
     for arm in (design.first, design.then):
         found = next((one for one in results.arms if one.arm == arm), None)
@@ -153,7 +154,7 @@ def pareto_chart(design: RouteDesign, results: RunResults) -> Spec:
         for point in sorted(design.curve, key=lambda point: point.kept)
         if point.usd_per_1k is not None and point.usd_per_1k > 0
     ]
-    whole = Line(name="route", colour=OPTION_COLOURS[Option.ROUTE], points=points)
+    whole = Line(name="route", colour=Option.ROUTE.traits.colour, points=points)
     among = price_chart(results)
     prices = [row["usd"] for row in among["data"]["values"]] + [price for price, _, _ in points]
     x = Axis(title="$ per 1,000 queries (logarithmic)", labels=DOLLARS, log=True).over(prices)

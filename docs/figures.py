@@ -26,7 +26,7 @@ SHEETS = {".typ", ".css", ".js", ".html"}
 _FUNCTION = 0x1  # CO_OPTIMIZED: code of a function, not of a module or a class
 _WALK = [
     "bakeoff",
-    *("--evalset", "support-tickets", "--arms", "floor,classical", "--limit", "30", "--limit-train", "90"),
+    *("--evalset", "support-tickets", "--arms", "floor,linear", "--limit", "30", "--limit-train", "90"),
     *("--price-at", "2026-11-20", "--offline"),
 ]
 

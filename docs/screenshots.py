@@ -18,9 +18,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from advisor.options import Option  # noqa: E402
 from harness.bakeoff.run_folder import list_runs  # noqa: E402
 from harness.report.executive import run_paper  # noqa: E402
-from harness.report.palette import OPTION_COLOURS  # noqa: E402
 from harness.report.pdf.render import paper_data  # noqa: E402
 from harness.report.run_view import open_page  # noqa: E402
 from tests.support.browser import Served, faults, missing, open_browser, resize, settled  # noqa: E402
@@ -66,7 +66,7 @@ def _same_colours(before: Any, after: Any) -> None:
     import numpy as np
 
     was, now = np.asarray(before, dtype=int), np.asarray(after, dtype=int)
-    for colour in OPTION_COLOURS.values():
+    for colour in (option.traits.colour for option in Option):
         wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
         spots = (was == wanted).all(axis=2)
         if spots.sum() >= 20:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.case import Task, UseCase, examples_per_label, facts_needed, prompts_own_model
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 
 _CONDITIONS = ("examples", "labels", "model", "size")
 

@@ -21,7 +21,8 @@ from advisor.case import (
     must_self_host,
     prompts_own_model,
 )
-from advisor.rubric.rubric import Factor, Option, Thresholds
+from advisor.options import Option
+from advisor.rubric.rubric import Factor, Thresholds
 
 Strength = float | None
 Costs = Mapping[Option, float]

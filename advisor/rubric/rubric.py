@@ -11,20 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-
-class Option(StrEnum):
-    """What can be done about a use case."""
-
-    PROMPT = "prompt"
-    CLASSICAL = "classical"
-    RETRIEVE = "retrieve"
-    TUNE = "tune"
-    TUNE_RETRIEVE = "tune+retrieve"
-    ROUTE = "route"
+from advisor.options import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from decimal import Decimal
 
 from advisor.advice import Answer, Contribution, Veto
 from advisor.case import UseCase
+from advisor.options import ADVISED, Option
 from advisor.rubric.factors import Costs, Measured, measure
-from advisor.rubric.rubric import ConfidenceBand, Option, Rubric, points
+from advisor.rubric.rubric import ConfidenceBand, Rubric, points
 from advisor.rubric.vetoes import vetoes
 
 
@@ -35,27 +36,17 @@ class Scores:
     unknown_share: float
 
 
-_SIMPLEST = (
-    Option.PROMPT,
-    Option.CLASSICAL,
-    Option.RETRIEVE,
-    Option.TUNE,
-    Option.ROUTE,
-    Option.TUNE_RETRIEVE,
-)
-
-
 def score(case: UseCase, rubric: Rubric, costs: Costs) -> Scores:
     """Score every option; `costs` are horizon costs at likely values, empty where not known."""
     fallen = vetoes(case, rubric.veto)
     measured = tuple(measure(case, factor, costs) for factor in rubric.factors)
     totals = {
         option: sum((points(m.factor, option, m.of(option) or 0.0) for m in measured), Decimal(0))
-        for option in Option
+        for option in ADVISED
     }
     ranked = sorted(
-        (option for option in Option if not fallen[option]),
-        key=lambda option: (-totals[option], _SIMPLEST.index(option)),
+        (option for option in ADVISED if not fallen[option]),
+        key=lambda option: (-totals[option], option.simplicity),
     )
     unknown = [m.factor for m in measured if m.strength is None]
     weight = sum(factor.weight for factor in rubric.factors)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from advisor.advice import Veto
 from advisor.case import Task, UseCase, facts_needed, must_self_host, prompts_own_model
-from advisor.rubric.rubric import Option, VetoRules
+from advisor.options import ADVISED, Option
+from advisor.rubric.rubric import VetoRules
 
 Found = Mapping[Option, str]
-_TRAINED = (Option.CLASSICAL, Option.TUNE, Option.TUNE_RETRIEVE, Option.ROUTE)
+_TRAINED = tuple(option for option in ADVISED if option.traits.trained)
 
 
 def facts_not_by_training(case: UseCase, rules: VetoRules) -> Found:
@@ -27,18 +28,18 @@ def citations_need_sources(case: UseCase, rules: VetoRules) -> Found:
     if not case.citations_required:
         return {}
     why = "answers must cite, and only what is shown can be cited"
-    found = {Option.TUNE: why, Option.CLASSICAL: why, Option.ROUTE: why}
+    found = {Option.TUNE: why, Option.LINEAR: why, Option.ROUTE: why}
     if case.knowledge_tokens is not None and case.knowledge_tokens > rules.knowledge_tokens:
         found[Option.PROMPT] = "answers must cite, and the knowledge does not fit a prompt"
     return found
 
 
 def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
-    """A classical model chooses among labels; so does what a route falls back from."""
+    """A linear model chooses among labels; so does what a route falls back from."""
     if case.task in (None, Task.CLASSIFICATION):
         return {}
     assert case.task is not None
-    return {Option.CLASSICAL: f"{case.task.value} has no closed label set to choose from"}
+    return {Option.LINEAR: f"{case.task.value} has no closed label set to choose from"}
 
 
 def training_needs_examples(case: UseCase, rules: VetoRules) -> Found:
@@ -87,7 +88,7 @@ _RULES: tuple[Callable[[UseCase, VetoRules], Found], ...] = (
 
 def vetoes(case: UseCase, rules: VetoRules) -> dict[Option, tuple[Veto, ...]]:
     """The vetoes against each option, none for most."""
-    found: dict[Option, list[Veto]] = {option: [] for option in Option}
+    found: dict[Option, list[Veto]] = {option: [] for option in ADVISED}
     for rule in _RULES:
         for option, reason in rule(case, rules).items():
             found[option].append(Veto(rule=rule.__name__.replace("_", " "), reason=reason))

@@ -32,8 +32,8 @@ def show(page: RunPage, results: RunResults) -> None:
         notes = [note for note in results.notes if note.startswith("No route")]
         st.html(markup.bullets(notes or ["The plan names no route."]))
         pieces.command(
-            "harness bakeoff --arms floor,classical,prompt,retrieve,tune,route --evalset support-tickets",
-            "a route needs a classical or tuned arm and a prompted one",
+            "harness bakeoff --arms floor,linear,prompt,retrieve,tune,route --evalset support-tickets",
+            "a route needs a linear or tuned arm and a prompted one",
         )
         return
     answer(design)

@@ -7,19 +7,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from advisor.options import Option
 from harness.arms.base import Explained
 from harness.core.errors import DataError
-from harness.core.records import (
-    ArmId,
-    Failure,
-    Item,
-    Label,
-    ModelIdentity,
-    Option,
-    Outcome,
-    Prediction,
-    Timing,
-)
+from harness.core.records import ArmId, Failure, Item, Label, ModelIdentity, Outcome, Prediction, Timing
 from harness.models.base import ChatModel, ChatReply, ChatRequest
 from harness.tasks.classification import PROMPT_VERSION, Example, PromptLimits, answer_text, render
 
@@ -56,7 +47,7 @@ def model_config(
     """The part of an arm's configuration that every language-model arm has."""
     identity = model.identity
     return {
-        "arm": str(arm),
+        "arm": arm.key,
         "model": model_facts(identity),
         "prompt": {"version": PROMPT_VERSION, "wording": wording_of(arm.option, labels, limits)},
         "limits": dataclasses.asdict(limits),

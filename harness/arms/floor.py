@@ -27,7 +27,7 @@ class FloorArm:
     @property
     def config(self) -> Mapping[str, object]:
         """Nothing but the rule decides."""
-        return {"arm": str(self.id), "rule": "majority"}
+        return {"arm": self.id.key, "rule": "majority"}
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Count the training labels.

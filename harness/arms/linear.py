@@ -74,7 +74,7 @@ class LinearArm:
     def config(self) -> Mapping[str, object]:
         """Candidates with their settings, embedding model, libraries and seed."""
         return {
-            "arm": str(self.id),
+            "arm": self.id.key,
             "candidates": [candidate.name for candidate in self._candidates()],
             "tfidf": {"words": _WORDS, "letters": _LETTERS, "chars": _LONGEST},
             "heads": {"svm": _SVM, "logistic": _LOGISTIC},
@@ -182,7 +182,7 @@ def _need_sklearn() -> None:
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise MissingExtra.of("scikit-learn", "classical") from error
+        raise MissingExtra.of("scikit-learn", "linear") from error
 
 
 def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:

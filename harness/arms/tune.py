@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from advisor.options import Option
 from harness.arms.asking import ask_all, ask_one, choices_of, wording_of
 from harness.arms.base import Explained, Material, Say
 from harness.core.records import (
@@ -21,7 +22,6 @@ from harness.core.records import (
     Label,
     ModelIdentity,
     Neighbour,
-    Option,
     Outcome,
 )
 from harness.knowledge.index import TrainingIndex
@@ -97,7 +97,7 @@ class TuneArm:
     def config(self) -> Mapping[str, object]:
         """Base model, training configuration, prompt and labels."""
         return {
-            "arm": str(self.id),
+            "arm": self.id.key,
             "tuner": dict(self._tuner.config),
             "prompt": {
                 "version": PROMPT_VERSION,

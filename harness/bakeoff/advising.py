@@ -13,12 +13,11 @@ from advisor.case import GeneralModel, Task, asks_for_labels
 from advisor.commands import CommandPrices, advise, open_market
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
+from advisor.options import ADVISED, Option
 from advisor.predict import predict
 from advisor.rubric.bands import load_bands
-from advisor.rubric.rubric import Option as AdvisedOption
 from harness.bakeoff.business_of_case import business_part, wrong_answer_usd
 from harness.core.errors import UsageError
-from harness.core.records import Option
 from harness.models.resolve import Provider, resolve
 
 _BILLIONS = {"smollm2-135m": 0.135}
@@ -77,7 +76,7 @@ def _expected(advice: Advice, model: str, prices: CommandPrices) -> list[tuple[O
         billions = _BILLIONS.get(model, case.open_model_billions)
         own = replace(case, general_model=GeneralModel.OWN, api_model=None, open_model_billions=billions)
     market, bands = open_market(own, prices), load_bands()
-    return [(Option(option.value), predict(own, option, market, bands)) for option in AdvisedOption]
+    return [(option, predict(own, option, market, bands)) for option in ADVISED]
 
 
 def _advice(advice: Advice, expected: Sequence[tuple[Option, Prediction]]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from advisor.money.price_book import PriceBook
+from advisor.options import Option
 from harness.bakeoff.cost import MachineRate
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ExperimentPlan
@@ -18,7 +19,7 @@ from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
-from harness.core.records import ArmId, FittedArm, Item, Option, Outcome, Prediction
+from harness.core.records import ArmId, FittedArm, Item, Outcome, Prediction
 from harness.robustness.records import UnseenLabel
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
+from advisor.options import Option
 from harness.arms.base import Arm
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
@@ -17,7 +18,7 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import build_tuner
 from harness.core.context import Context
 from harness.core.errors import ModelUnavailable, UsageError
-from harness.core.records import Evalset, Option
+from harness.core.records import Evalset
 from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
@@ -61,7 +62,7 @@ class ArmFactory:
         match arm.option:
             case Option.FLOOR:
                 return FloorArm(arm.id)
-            case Option.CLASSICAL:
+            case Option.LINEAR:
                 return LinearArm(arm.id, self._embedding(), self._plan.seed)
             case Option.PROMPT:
                 return PromptArm(arm.id, self._chat(arm), labels, limits)
@@ -164,7 +165,7 @@ def lanes_of(plan: ExperimentPlan) -> Iterator[tuple[ArmPlan, int]]:
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 for seed in plan.training_seeds:
                     yield arm, seed
-            case Option.FLOOR | Option.CLASSICAL | Option.PROMPT | Option.RETRIEVE:
+            case Option.FLOOR | Option.LINEAR | Option.PROMPT | Option.RETRIEVE:
                 yield arm, plan.seed
             case _:
                 assert_never(arm.option)

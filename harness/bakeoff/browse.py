@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.money.usage import Usage
+from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Lane
@@ -21,7 +22,7 @@ from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import score
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Failure, FittedArm, Item, Option, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Failure, FittedArm, Item, Outcome, Prediction, Timing
 from harness.core.serial import decode_item
 from harness.tasks.labels import read_label
 

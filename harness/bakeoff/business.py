@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from harness.core.records import Option
+from advisor.options import Option
 
 Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Often = Annotated[float, Field(ge=0, allow_inf_nan=False)]

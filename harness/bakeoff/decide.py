@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import (
@@ -30,7 +31,7 @@ from harness.bakeoff.results import (
     Verdict,
     Veto,
 )
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.core.wording import epochs, limit_words, money, more_items_words, percent, points
 from harness.money.records import Amount
 
@@ -38,17 +39,6 @@ Pair = tuple[ArmId, ArmId]
 
 _ENOUGH_EPOCHS = 2.5  # three passes gave 3 points more than one on Banking77 (docs/lab-log.md)
 _TIMED_ALIKE = Decimal("1.25")  # busy seconds of one arm differ by as much from one timing to the next
-_SIMPLEST = (
-    Option.FLOOR,
-    Option.CLASSICAL,
-    Option.PROMPT,
-    Option.RETRIEVE,
-    Option.TUNE,
-    Option.TUNE_RETRIEVE,
-    Option.ROUTE,
-    Option.EXTERNAL,
-)
-_NOT_OURS_TO_SHIP = {Option.FLOOR, Option.EXTERNAL}
 _ANSWER_OF_TUNED = {
     Relation.BETTER: Answer.TUNE,
     Relation.NON_INFERIOR: Answer.TUNE_AS_GOOD,
@@ -122,7 +112,7 @@ def pairs_to_compare(
 def contenders(arms: Sequence[ArmResult], limits: Sequence[LimitCheck]) -> tuple[ArmResult, ...]:
     """The arms that break no limit, never the floor, never one from outside."""
     broken = {check.arm for check in limits if check.state is LimitState.BROKEN}
-    return tuple(arm for arm in arms if arm.arm not in broken and arm.arm.option not in _NOT_OURS_TO_SHIP)
+    return tuple(arm for arm in arms if arm.arm not in broken and arm.arm.option.traits.ships)
 
 
 def dev_leader(arms: Sequence[ArmResult]) -> ArmResult:
@@ -283,7 +273,7 @@ def _cheapest(
     lowest = min((cost for cost, _ in known), key=lambda cost: cost.usd)
     within = [(cost, arm) for cost, arm in known if cost.usd <= lowest.high]
     best_cost, best = min(
-        within, key=lambda entry: (_SIMPLEST.index(entry[1].arm.option), entry[0].usd, entry[1].arm)
+        within, key=lambda entry: (entry[1].arm.option.simplicity, entry[0].usd, entry[1].arm)
     )
     others = ", ".join(str(arm.arm) for arm in among if arm is not best)
     how = f"Lowest cost ({money(best_cost.usd)} {basis})"
@@ -384,7 +374,7 @@ def _dev_best(arms: Sequence[ArmResult], options: set[Option]) -> ArmResult | No
         return None
     return min(
         among,
-        key=lambda arm: (-(arm.quality.dev_accuracy.value or 0.0), _SIMPLEST.index(arm.arm.option), arm.arm),
+        key=lambda arm: (-(arm.quality.dev_accuracy.value or 0.0), arm.arm.option.simplicity, arm.arm),
     )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from advisor.options import current_name
 from harness.bakeoff.journal_damage import ENDS, Damage, DamagedRow, JournalDamaged, unread_log
 from harness.core.errors import StoreError, command
 from harness.core.machine import MachineUse
@@ -84,7 +85,7 @@ class Lane:
 
     def key_of(self, item_id: str, text: str) -> str:
         """The same, of an item of which no more than this was read."""
-        parts = [str(self.arm), str(self.seed), self.split, self.config, item_id, text]
+        parts = [self.arm.key, str(self.seed), self.split, self.config, item_id, text]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -191,7 +192,7 @@ class Journal:
 
     def settle(self, settled: FittedArm) -> None:
         """Store what an arm settled on; replaces an earlier record of the same arm and seed."""
-        row = _digested((str(settled.arm), settled.seed, settled.config, encode(settled)))
+        row = _digested((settled.arm.key, settled.seed, settled.config, encode(settled)))
         sql = "INSERT OR REPLACE INTO settled (arm, seed, config, payload, digest) VALUES (?,?,?,?,?)"
         try:
             with self._db:
@@ -205,7 +206,7 @@ class Journal:
 
     def settled_as(self, arm: ArmId, seed: int, config: str) -> FittedArm | None:
         """What the arm settled on under exactly this configuration, None if nothing yet."""
-        rows = self._settled_rows("arm=? AND seed=? AND config=?", (str(arm), seed, config))
+        rows = self._settled_rows("arm=? AND seed=? AND config=?", (arm.key, seed, config))
         return self._settled_record(rows[0]) if rows else None
 
     def note_config(self, config: str, payload: str) -> None:
@@ -221,7 +222,7 @@ class Journal:
         if not self._has("configs"):
             return None
         sql = "SELECT payload FROM configs WHERE config = (SELECT config FROM settled WHERE arm=? AND seed=?)"
-        rows = self._rows(sql, (str(arm), seed))
+        rows = self._rows(sql, (arm.key, seed))
         return rows[0][0] if rows else None
 
     def note_memory(self, arm: ArmId, seed: int, peak_mib: float) -> None:
@@ -232,14 +233,14 @@ class Journal:
         )
         try:
             with self._db:
-                self._db.execute(sql, (str(arm), seed, peak_mib))
+                self._db.execute(sql, (arm.key, seed, peak_mib))
         except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
     def memory(self) -> dict[tuple[str, int], float]:
         """Peak MiB by arm and training seed; empty for journals that were written without."""
         rows = self._rows("SELECT arm, seed, peak_mib FROM memory") if self._has("memory") else []
-        return {(arm, seed): peak for arm, seed, peak in rows if isinstance(peak, float)}
+        return {(current_name(arm), seed): peak for arm, seed, peak in rows if isinstance(peak, float)}
 
     def note_machine(self, lane: Lane, use: MachineUse) -> None:
         """Keep how busy the machine was during a pass, or during a part of it where it was interrupted."""
@@ -294,9 +295,8 @@ class Journal:
 
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
         """(arm, pass, outcomes, failures) for every lane, in a stable order."""
-        yield from self._rows(
-            "SELECT arm, pass, COUNT(*), SUM(failed) FROM outcomes GROUP BY arm, pass ORDER BY arm, pass"
-        )
+        sql = "SELECT arm, pass, COUNT(*), SUM(failed) FROM outcomes GROUP BY arm, pass ORDER BY arm, pass"
+        yield from ((current_name(arm), *rest) for arm, *rest in self._rows(sql))
 
     def damage(self) -> Damage:
         """Every row that is not what was written, and what is wrong with the file; whole rows are counted.
@@ -385,7 +385,7 @@ class Journal:
                     DamagedRow(
                         table="outcomes",
                         number=number,
-                        arm=str(row[1]),
+                        arm=current_name(str(row[1])),
                         split=str(row[3]),
                         item_id=str(row[4]),
                     )
@@ -393,7 +393,9 @@ class Journal:
         for number, row in enumerate(self._settled_rows("1 ORDER BY arm, seed"), 1):
             if not self._is_settled(row):
                 found.append(
-                    DamagedRow(table="settled", number=number, arm=str(row[0]), split="", item_id="")
+                    DamagedRow(
+                        table="settled", number=number, arm=current_name(str(row[0])), split="", item_id=""
+                    )
                 )
         return found, whole
 
@@ -415,7 +417,7 @@ class Journal:
 
     def _outcome(self, row: tuple[Any, ...]) -> Outcome:
         if not self._is_whole(row):
-            raise self._damaged(f"the answer of {row[1]} to {row[4]!a}")
+            raise self._damaged(f"the answer of {current_name(row[1])} to {row[4]!a}")
         return decode_outcome(row[6])
 
     def _settled_record(self, row: tuple[Any, ...]) -> FittedArm:
@@ -487,7 +489,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _lane_key(lane: Lane) -> tuple[str, int, str]:
-    return (str(lane.arm), lane.seed, lane.split)
+    return (lane.arm.key, lane.seed, lane.split)
 
 
 def _outcome_row(lane: Lane, item: Item, outcome: Outcome) -> tuple[object, ...]:

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.options import Option
 from advisor.stats.intervals import Interval, Unknown, exact_interval, quantile_interval
 from advisor.stats.power import items_for_bound
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, LimitCheck, LimitKind, LimitState
-from harness.core.records import ArmId, Estimate, Option
-from harness.robustness.records import HARM_CHECKED
-
-_SEEDED = (Option.TUNE, Option.TUNE_RETRIEVE)
+from harness.core.records import ArmId, Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +188,10 @@ def _failures(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
 def _robustness(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
     """Limits that hold for arms that learn from labelled rows."""
     rejection, agreement = (arm.harm.rejection, arm.harm.agreement) if arm.harm else (None, None)
-    if plan.min_handed_back is not None and arm.arm.option in HARM_CHECKED:
+    if plan.min_handed_back is not None and arm.arm.option.traits.robustness_checked:
         handed = None if rejection is None else rejection.handed_back
         yield _at_least(arm.arm, LimitKind.HANDED_BACK, _share_of(handed, plan), plan.min_handed_back, plan)
-    if plan.min_seed_agreement is not None and arm.arm.option in _SEEDED:
+    if plan.min_seed_agreement is not None and arm.arm.option.traits.tuned:
         same = None if agreement is None else agreement.unanimous
         yield _at_least(arm.arm, LimitKind.SEEDS, _share_of(same, plan), plan.min_seed_agreement, plan)
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Journal, Lane, Pass
@@ -14,7 +15,7 @@ from harness.bakeoff.results import RouteDesign, RunResults
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
 from harness.bakeoff.scored import Scored, score
 from harness.core.errors import IncompleteRun, StoreError, UsageError
-from harness.core.records import ArmId, FittedArm, Item, Option, Outcome
+from harness.core.records import ArmId, FittedArm, Item, Outcome
 from harness.report.errors import ArmErrors, Chosen
 
 _MOST_NAMED = 12

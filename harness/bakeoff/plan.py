@@ -11,21 +11,21 @@ import json
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from advisor.options import Option
 from advisor.reading import Unreadable, parse_yaml
 from harness.bakeoff.business import BusinessPlan
 from harness.core.errors import UsageError
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.tasks.classification import PROMPT_VERSION, PromptLimits
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
 
-_NEEDS_MODEL = {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
 _LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
     ("data", "limit_out_of_scope"),
@@ -39,7 +39,6 @@ _LATER_KEYS = (  # added after plans were locked; unset they are not in the dige
     ("decision", "min_seed_agreement"),
     ("decision", "looks"),
 )
-_OWN_NAME = {Option.FLOOR: "majority", Option.CLASSICAL: "linear", Option.ROUTE: "auto"}
 
 
 class _Part(BaseModel):
@@ -57,14 +56,14 @@ class ArmPlan(_Part):
     def _model_where_needed(self) -> ArmPlan:
         if self.option is Option.EXTERNAL:
             raise ValueError("an external arm is brought into a run by `harness import`, not planned")
-        if self.option in _NEEDS_MODEL and not self.model:
+        if self.option.traits.needs_model and not self.model:
             raise ValueError(f"the arm '{self.option.value}' needs a model, such as smollm2-135m")
         return self
 
     @property
     def id(self) -> ArmId:
         """The arm's name, `option@model`."""
-        return ArmId(option=self.option, model=self.model or _OWN_NAME[self.option])
+        return ArmId(option=self.option, model=self.model or self.option.traits.own_model)
 
 
 class DataPlan(_Part):
@@ -302,13 +301,7 @@ class ExperimentPlan(_Part):
     @property
     def digest(self) -> str:
         """Sha256 (hex) over the plan's canonical JSON, defaults included."""
-        raw = self.model_dump(mode="json")
-        if raw["business"] is None:  # younger than the first locked plans, whose digest stays
-            del raw["business"]
-        for part, key in _LATER_KEYS:
-            if not raw[part][key]:
-                del raw[part][key]
-        return _canonical_digest(raw)
+        return _canonical_digest(self.model_dump(mode="json"))
 
 
 def as_names(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -346,11 +339,19 @@ def written_digest(text: str) -> str:
 
     So a run stays readable when a later version knows more keys than its locked plan names.
     """
-    return _canonical_digest(parse_yaml(text))
+    raw = parse_yaml(text)
+    return _canonical_digest(raw) if isinstance(raw, dict) else ""
 
 
-def _canonical_digest(raw: object) -> str:
-    canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"), default=str)
+def _canonical_digest(raw: dict[str, Any]) -> str:
+    """The digest of a plan; what is younger than the first locked plans stands in it only where it is set."""
+    kept = {key: dict(part) if isinstance(part, dict) else part for key, part in raw.items()}
+    if kept.get("business") is None:
+        kept.pop("business", None)
+    for part, key in _LATER_KEYS:
+        if isinstance(kept.get(part), dict) and not kept[part].get(key):
+            kept[part].pop(key, None)
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

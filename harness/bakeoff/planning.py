@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from advisor.commands import CommandPrices
+from advisor.options import BY_DEFAULT, Option
 from harness.bakeoff.advising import advised
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.prices import check_price_day
 from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, size_plan, time_machine
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import Option
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
 
-DEFAULT_OPTIONS = ("floor", "classical", "prompt", "retrieve", "tune", "route")
 EMBEDDED_CHAT = "smollm2-135m"
 _SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time is short
 _SHORT_ITEM = 400  # characters of a ticket that language models read, where the machine is slow as well
@@ -184,8 +183,8 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
 
 
 def _arms(request: PlanRequest) -> list[dict[str, str]]:
-    options = request.options or DEFAULT_OPTIONS
-    known = {option.value for option in Option if option is not Option.EXTERNAL}
+    options = request.options or BY_DEFAULT
+    known = {option.value for option in Option if option.traits.runs}
     unknown = [option for option in options if option not in known]
     if unknown:
         raise UsageError("There is no such arm.", got=", ".join(unknown), allowed=", ".join(sorted(known)))
@@ -197,7 +196,7 @@ def _arms(request: PlanRequest) -> list[dict[str, str]]:
                 arms += [_served(option, model, request.api_base) for model in prompted]
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 arms.append({"option": option, "model": request.tune_model})
-            case Option.FLOOR | Option.CLASSICAL | Option.ROUTE | Option.EXTERNAL:
+            case Option.FLOOR | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
                 arms.append({"option": option})
     return arms
 

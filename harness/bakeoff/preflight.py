@@ -10,6 +10,7 @@ from advisor.money.errors import UnknownPrice
 from advisor.money.ledger import query_cost, scaled, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
+from advisor.options import Option
 from advisor.stats.power import Design
 from harness.bakeoff.addresses import address_of, missing_key, served_identity
 from harness.bakeoff.evalset import load_rows, out_of_scope_rows
@@ -17,7 +18,7 @@ from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book
 from harness.core.context import Context
 from harness.core.errors import OverBudget
-from harness.core.records import Evalset, Message, Option
+from harness.core.records import Evalset, Message
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.tasks.classification import (
     Example,
@@ -230,7 +231,7 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
             found = [retrieve_messages(item.text, shown, labels, limits) for item in sample]
         case Option.TUNE | Option.TUNE_RETRIEVE:
             found = [tune_messages(item.text, limits) for item in sample]
-        case Option.FLOOR | Option.CLASSICAL | Option.ROUTE | Option.EXTERNAL:
+        case Option.FLOOR | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
             return 0.0
     return sum(_chars(messages) for messages in found) / len(found)
 

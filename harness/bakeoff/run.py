@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from advisor.options import Option
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, Wanted, asked_again, refuse, sound_journal
@@ -26,14 +27,12 @@ from harness.bakeoff.whole_run import WholeRun
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, describe_environment
 from harness.core.errors import DataError, TrainingError, UsageError, UserError, command
-from harness.core.records import ArmId, Evalset, FittedArm, Item, Option
+from harness.core.records import ArmId, Evalset, FittedArm, Item
 from harness.recommendation.conclude import conclude_and_store
-from harness.robustness.records import HARM_CHECKED
 
 Early = Callable[[Sequence[ArmId]], None]
 
 CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
-FREE = (Option.FLOOR, Option.CLASSICAL)  # cost nothing, so a limit on the others is none on them
 _WARM_UP = 3
 
 
@@ -156,7 +155,7 @@ def _asked_again(kitchen: Kitchen) -> list[Again]:
         parts: dict[Pass, Sequence[Item]] = {"dev": evalset.dev, "test": evalset.test}
         if is_first(plan, seed):
             parts |= {"latency": evalset.test[: plan.latency.items], "out_of_scope": kitchen.out_of_scope}
-        if arm_plan.option in FREE:
+        if arm_plan.option.traits.free:
             parts |= {"rest": evalset.rest}
         try:
             arm = kitchen.workshop.build(arm_plan, seed)
@@ -178,8 +177,8 @@ def _run_arms(kitchen: Kitchen) -> list[FailedArm]:
         UserError: of the first such arm, where none but the floor is left; any other error at once.
     """
     failed: dict[ArmId, DataError | TrainingError] = {}
-    lanes = sorted(lanes_of(kitchen.plan), key=lambda lane: lane[0].option not in FREE)
-    fast = [arm.id for arm, _ in lanes if arm.option in FREE]
+    lanes = sorted(lanes_of(kitchen.plan), key=lambda lane: not lane[0].option.traits.free)
+    fast = [arm.id for arm, _ in lanes if arm.option.traits.free]
     for arm_plan, seed in lanes:
         if arm_plan.id in failed:
             continue
@@ -238,13 +237,13 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int, tell: Sequence[ArmId] 
         kitchen.early(tell)
     if first:
         answer_out_of_scope(kitchen, arm, seed, config)
-    if evalset.rest and arm.id.option in FREE:
+    if evalset.rest and arm.id.option.traits.free:
         answer(arm, journal, _lane(arm, seed, "rest", config), evalset.rest, context)
 
 
 def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> None:
     """Let an arm that learns from labelled rows answer inputs that belong to no label."""
-    if kitchen.out_of_scope and arm.id.option in HARM_CHECKED:
+    if kitchen.out_of_scope and arm.id.option.traits.robustness_checked:
         lane = _lane(arm, seed, "out_of_scope", config)
         answer(arm, kitchen.journal, lane, kitchen.out_of_scope, kitchen.context)
 

@@ -37,6 +37,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from advisor.options import current_names
 from harness.bakeoff.journal import Journal, examine
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
 from harness.bakeoff.results import FailedArm, RunResults
@@ -408,7 +409,7 @@ class RunFolder:
     def _record(self, name: str, read: Callable[[str], _T]) -> _T:
         text = self._read(name)
         try:
-            return read(text)
+            return read(current_names(text))
         except StoreError as error:
             again = self.command("score", "--store") if name in FROM_JOURNAL else None
             raise StoreError(

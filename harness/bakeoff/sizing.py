@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from advisor.options import Option
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.tuners import recipe_for
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
-from harness.core.records import ArmId, Conversation, Evalset, Item, Message, Option
+from harness.core.records import ArmId, Conversation, Evalset, Item, Message
 from harness.core.wording import epochs
 from harness.models.base import ChatModel, ChatRequest
 from harness.models.local.precision import choose_precision
@@ -48,7 +49,6 @@ _SERVED_S = 1.0  # taken for a call to a served model, which is not asked before
 _LINEAR_S, _LINEAR_ROW_S, _LINEAR_QUERY_S = 20.0, 0.015, 0.004
 _NO_LIMIT_S = 1e9
 _PAIR = (Option.RETRIEVE, Option.TUNE)
-_TUNED = (Option.TUNE, Option.TUNE_RETRIEVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Timed:
     def without(self, arms: Sequence[ArmId]) -> Timed:
         """The same without these arms."""
         left = {arm: seconds for arm, seconds in self.query_s.items() if arm not in arms}
-        tuned = any(arm.option in _TUNED for arm in left)
+        tuned = any(arm.option.traits.tuned for arm in left)
         return replace(self, query_s=left, training=self.training if tuned else None)
 
 
@@ -140,7 +140,7 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
             query_s |= {arm.id: _query_seconds(model, arm.option, evalset, plan) for arm in arms}
         finally:
             model.close()
-        tuned = [arm for arm in arms if arm.option in _TUNED]
+        tuned = [arm for arm in arms if arm.option.traits.tuned]
         if training is None and tuned:
             share = seconds * _SHARE_TRAINING / (len(plan.training_seeds) * len(tuned))
             training = _training(plan, local_folder(source, opening), evalset, share, opening)
@@ -187,7 +187,7 @@ def arm_seconds(timed: Timed, arm: ArmId, sized: tuple[int, int, Sequence[int]])
     once = timed.open_s.get(arm, 0.0) + (dev + test) * query
     if arm.option is Option.RETRIEVE:  # what the trial of the chosen k answered is not asked again
         return once + (len(candidates) - 1) * timed.tried * query
-    if arm.option not in _TUNED:
+    if not arm.option.traits.tuned:
         return once
     training = timed.training.seconds if timed.training else 0.0
     return timed.seeds * (once + training + timed.open_s.get(arm, 0.0)) + FEW_OUT_OF_SCOPE * query
@@ -210,7 +210,7 @@ def forecast_seconds(plan: ExperimentPlan, context: Context) -> dict[str, float]
 
 def by_arm(timed: Timed, plan: ExperimentPlan, sized: tuple[int, int, Sequence[int]]) -> dict[str, float]:
     """Seconds by arm, in the plan's order."""
-    linear = {Option.CLASSICAL: timed.linear_s}
+    linear = {Option.LINEAR: timed.linear_s}
     return {
         str(arm.id): linear.get(arm.option, 0.0) + arm_seconds(timed, arm.id, sized)
         for arm in plan.arms
@@ -356,7 +356,7 @@ def _spread(items: Sequence[Item]) -> list[Item]:
 
 def _linear_seconds(plan: ExperimentPlan, evalset: Evalset) -> float:
     """What the linear classifiers take. Timing them would take as long as running them on a small set."""
-    if all(arm.option is not Option.CLASSICAL for arm in plan.arms):
+    if all(arm.option is not Option.LINEAR for arm in plan.arms):
         return 0.0
     asked = len(evalset.dev) + len(evalset.test) + min(plan.latency.items, len(evalset.test))
     return _LINEAR_S + _LINEAR_ROW_S * len(evalset.train) + _LINEAR_QUERY_S * asked

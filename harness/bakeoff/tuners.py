@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from advisor.options import Option
 from advisor.reading import read_json
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.names import file_name
-from harness.core.records import Option, Recipe
+from harness.core.records import Recipe
 from harness.models.deciding import weights_of
 from harness.models.local.precision import choose_precision
 from harness.models.resolve import Provider, local_folder, resolve

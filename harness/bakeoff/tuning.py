@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.options import Option
 from harness.arms.asking import choices_of
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
@@ -27,7 +28,7 @@ from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, free_gib
 from harness.core.errors import UsageError
-from harness.core.records import Evalset, Option
+from harness.core.records import Evalset
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs
 from harness.recommendation.closing import close_as_before, reopened
@@ -37,7 +38,6 @@ from harness.training.tuned_model import TunedLane
 from harness.training.tuner import LocalTuner
 from harness.training.watching import Watch
 
-_TUNED = (Option.TUNE, Option.TUNE_RETRIEVE)
 _CHARS_PER_TOKEN = 3.5
 _TEMPLATE_TOKENS = 24  # of a chat template around one system and one user turn
 
@@ -123,7 +123,7 @@ def tuned_lanes(plan: ExperimentPlan, arm: str) -> list[tuple[ArmPlan, int]]:
     Raises:
         UsageError: if there is none.
     """
-    lanes = [lane for lane in lanes_of(plan) if lane[0].option in _TUNED]
+    lanes = [lane for lane in lanes_of(plan) if lane[0].option.traits.tuned]
     chosen = [lane for lane in lanes if arm in ("", str(lane[0].id))]
     if not chosen:
         raise UsageError(

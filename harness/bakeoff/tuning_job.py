@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from advisor.options import Option
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.tuning import tuned_lanes
 from harness.core.context import Context
 from harness.core.errors import StoreError, UsageError
-from harness.core.records import Conversation, Evalset, Item, Option
+from harness.core.records import Conversation, Evalset, Item
 from harness.models.resolve import Embedded, Hub, resolve
 from harness.tasks.classification import answer_text, tune_messages
 from harness.training.artefact import conversations_digest

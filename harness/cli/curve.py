@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from harness.cli.options import AskAgain, Here, Json, grouped, one_of, split_names, stoppable, typed_amount
+from harness.cli.options import (
+    AskAgain,
+    Here,
+    Json,
+    arm_names,
+    grouped,
+    one_of,
+    split_names,
+    stoppable,
+    typed_amount,
+)
 from harness.cli.progress import open_progress
 from harness.cli.show import read_plan
 from harness.core.errors import UsageError
@@ -27,7 +37,7 @@ def curve(
     ] = "latest",
     arms: Annotated[
         list[str] | None,
-        typer.Option("--arms", help="classical,retrieve,tune,tune+retrieve", show_default="classical"),
+        typer.Option("--arms", help="linear,retrieve,tune,tune+retrieve", show_default="linear"),
     ] = None,
     sizes: Annotated[
         str, typer.Option("--sizes", help="Training examples of each point: auto or 100,200,400,800")
@@ -62,7 +72,7 @@ def curve(
 
     floor, price = _case(case)
     request = CurveRequest(
-        options=split_names(arms) or ("classical",),
+        options=arm_names(arms) or ("linear",),
         sizes=_sizes(sizes),
         seeds=seeds,
         tune_seeds=tune_seeds,

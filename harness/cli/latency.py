@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Calls, Json, RunName, grouped, split_names, stoppable
+from harness.cli.options import Calls, Json, RunName, arm_names, grouped, stoppable
 from harness.cli.progress import open_progress
 
 
@@ -37,5 +37,5 @@ def latency(
         "timed to its end keeps its older timing."
     )
     with stoppable(context, stopped, folder.command("latency")):
-        results = time_again(folder, TimingRequest(arms=split_names(arm), items=items), context)
+        results = time_again(folder, TimingRequest(arms=arm_names(arm), items=items), context)
     show_results(folder, results, as_json=as_json)

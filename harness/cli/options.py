@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from advisor.numbers import NumberFault, read_number
+from advisor.options import current_name
 from harness.core.errors import IncompleteRun, UsageError
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ class Wish(Rows):
 
     arms: Annotated[
         list[str] | None,
-        typer.Option("--arms", help="floor,classical,prompt,retrieve,tune,tune+retrieve,route"),
+        typer.Option("--arms", help="floor,linear,prompt,retrieve,tune,tune+retrieve,route"),
     ] = None
     model: Annotated[
         list[str] | None,
@@ -320,7 +321,7 @@ class Wish(Rows):
         return PlanRequest(
             case=case,
             data=self.part() | {"limit_test": self.limit, "limit_train": self.limit_train} | after,
-            options=split_names(self.arms),
+            options=arm_names(self.arms),
             models=split_names(self.model),
             tune_model=self.tune_model,
             api_base=self.api_base,
@@ -414,6 +415,20 @@ def typed_amount(text: str, option: str) -> Decimal:
 def split_names(values: list[str] | None) -> tuple[str, ...]:
     """Names given as repeated flags, as a comma list, or both; a name in double quotes may hold commas."""
     return tuple(part for value in values or [] for part in _parts(value) if part)
+
+
+def arm_names(values: list[str] | None) -> tuple[str, ...]:
+    """`split_names` for arms and options.
+
+    Raises:
+        UsageError: with the new name of one that was called otherwise in an earlier version.
+    """
+    names = split_names(values)
+    for name in names:
+        now = current_name(name)
+        if now != name:
+            raise UsageError(f"{name} is called {now} now.", got=name, allowed=now)
+    return names
 
 
 def _parts(value: str) -> list[str]:

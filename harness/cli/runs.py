@@ -18,6 +18,7 @@ from harness.cli.options import (
     PriceAt,
     RunName,
     Runs,
+    arm_names,
     split_names,
 )
 from harness.cli.progress import open_progress
@@ -184,7 +185,7 @@ def errors(
 
     if as_json and as_csv:
         raise UsageError("One format at a time.", got="--json and --csv", allowed="one of them")
-    request = ErrorsRequest(arm=arm, label=label, texts=not no_texts)
+    request = ErrorsRequest(arm=next(iter(arm_names([arm])), ""), label=label, texts=not no_texts)
     found = arm_errors(find_run(runs, name), request)
     if as_json or as_csv:
         kept = first_of(found, limit)

@@ -13,6 +13,7 @@ from typing import Literal
 from advisor.money.ledger import LedgerLine
 from advisor.money.ledger import PriceBasis as PriceBasis
 from advisor.money.usage import Usage
+from advisor.options import Option
 
 Split = Literal["train", "dev", "test"]
 
@@ -21,23 +22,6 @@ AnswerForm = Literal["", "schema", "plain"]
 
 CostLine = LedgerLine
 """One line of a ledger; the cost room defines it."""
-
-
-class Option(StrEnum):
-    """What can be done about the use case; an arm is an option on a model.
-
-    `external` is what somebody else answered: predictions brought into a run (`harness import`), such as
-    those of the system in use today. It is never planned, run or shipped here.
-    """
-
-    FLOOR = "floor"
-    CLASSICAL = "classical"
-    PROMPT = "prompt"
-    RETRIEVE = "retrieve"
-    TUNE = "tune"
-    TUNE_RETRIEVE = "tune+retrieve"
-    ROUTE = "route"
-    EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -49,6 +33,11 @@ class ArmId:
 
     def __str__(self) -> str:
         return f"{self.option.value}@{self.model}"
+
+    @property
+    def key(self) -> str:
+        """The name in what journals are keyed by, which stays when an option gets another one."""
+        return f"{self.option.first_name}@{self.model}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

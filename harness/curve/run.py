@@ -20,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 
+from advisor.options import Option
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.bakeoff.again import CONSENT, Wanted, asked_again, refuse
 from harness.bakeoff.arm_factory import ArmFactory, open_embedder
@@ -32,7 +33,7 @@ from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import DataError, UsageError
 from harness.core.names import file_name
-from harness.core.records import Evalset, FittedArm, Item, Option, Outcome
+from harness.core.records import Evalset, FittedArm, Item, Outcome
 from harness.curve.fit import ExamplePrice, Grid, Subject, learning_curve
 from harness.curve.records import CurvePoint, LearningCurve, LearningCurves
 from harness.curve.store import read_curves, write_curves
@@ -42,11 +43,7 @@ from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
 
-LEARNING = (Option.CLASSICAL, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
-"""Options whose answers change with the number of training examples."""
-
 CHEAP_SIZES, TUNED_SIZES = 5, 4
-_TUNED = (Option.TUNE, Option.TUNE_RETRIEVE)
 _CHUNK = 64
 
 
@@ -63,7 +60,7 @@ class CurveRequest:
         split: 'test' is a look at the test rows.
     """
 
-    options: tuple[str, ...] = (Option.CLASSICAL.value,)
+    options: tuple[str, ...] = (Option.LINEAR.value,)
     sizes: tuple[int, ...] = ()
     seeds: int = 3
     tune_seeds: int = 1
@@ -166,7 +163,7 @@ def _look(plan: ExperimentPlan, request: CurveRequest) -> str:
 
 
 def _arms(plan: ExperimentPlan, request: CurveRequest) -> list[ArmPlan]:
-    there = [arm for arm in plan.arms if arm.option in LEARNING]
+    there = [arm for arm in plan.arms if arm.option.traits.learns]
     allowed = sorted({arm.option.value for arm in there})
     unknown = [option for option in request.options if option not in allowed]
     if unknown or not request.options:
@@ -189,7 +186,7 @@ def _arms(plan: ExperimentPlan, request: CurveRequest) -> list[ArmPlan]:
 def _sizes(arm: ArmPlan, evalset: Evalset, request: CurveRequest) -> tuple[int, ...]:
     rows, labels = len(evalset.train), len({item.label for item in evalset.train})
     if not request.sizes:
-        return geometric_sizes(rows, labels, TUNED_SIZES if arm.option in _TUNED else CHEAP_SIZES)
+        return geometric_sizes(rows, labels, TUNED_SIZES if arm.option.traits.tuned else CHEAP_SIZES)
     wrong = [size for size in request.sizes if not 2 <= size <= rows]
     if wrong:
         raise UsageError(
@@ -202,7 +199,7 @@ def _sizes(arm: ArmPlan, evalset: Evalset, request: CurveRequest) -> tuple[int, 
 
 def _curve(bench: _Bench, arm: ArmPlan, sizes: Sequence[int], looks: int | None) -> LearningCurve:
     plan, request, evalset = bench.plan, bench.request, bench.evalset
-    trained = arm.option in _TUNED
+    trained = arm.option.traits.tuned
     seeds = [plan.seed + number for number in range(request.tune_seeds if trained else request.seeds)]
     parts = _parts(arm, bench)
     how = Measuring(
@@ -249,7 +246,7 @@ def _stated(plan: ExperimentPlan) -> ExamplePrice | None:
 
 def _chooses(arm: ArmPlan, plan: ExperimentPlan) -> bool:
     """Whether the arm chooses something on dev, so that its own dev rows would flatter it."""
-    return arm.option not in _TUNED or plan.tune.patience is not None
+    return not arm.option.traits.tuned or plan.tune.patience is not None
 
 
 def _parts(arm: ArmPlan, bench: _Bench) -> list[tuple[tuple[Item, ...], tuple[Item, ...]]]:
@@ -339,9 +336,9 @@ def _notes(arm: ArmPlan, bench: _Bench, parts: int, seeds: int) -> tuple[str, ..
     found = []
     if parts > 1:
         found.append("Each half of dev was scored by the arm that chose its settings on the other half.")
-    if arm.option in _TUNED and seeds == 1:
+    if arm.option.traits.tuned and seeds == 1:
         found.append("One training seed: how much seeds differ is guessed from the misfit of the law.")
-    if arm.option in _TUNED:
+    if arm.option.traits.tuned:
         found.append("Every size was trained by the plan's recipe; another recipe has another curve.")
     found.append(
         "Subsets of one pool overlap, the larger the more, so the spread from which rows were labelled is "

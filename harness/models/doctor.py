@@ -18,7 +18,7 @@ from harness.models.settings import cache_dir
 _EXTRAS = (
     ("torch", "local"),
     ("transformers", "local"),
-    ("sklearn", "classical"),
+    ("sklearn", "linear"),
     ("bm25s", "retrieve"),
     ("trl", "train"),
     ("peft", "train"),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from advisor.money.ledger import LedgerLine, PriceBasis, line, scaled
+from advisor.options import Option
 from harness.bakeoff.results import ArmResult
-from harness.core.records import Option
 from harness.core.wording import percent
 from harness.money.inputs import CostInputs, End, plus, times
 from harness.money.records import ArmGrounds
 
-SEARCHES = (Option.RETRIEVE, Option.TUNE_RETRIEVE)
 NOT_REFITTED = (Option.PROMPT, Option.FLOOR)
 SEARCH_LINES = ("searching", "machines, searching", "index hosting")
 CHANGE_LINES = ("changes", "new rows", "fitting again", "failed trainings", "indexing again")
@@ -31,7 +30,7 @@ def query_lines(
     """
     tokens = [entry for entry in arm.cost.lines if entry.unit != "hours"]
     lines = list(scaled(tokens, 1 / _PER_1K))
-    runs_here, searches = len(tokens) < len(arm.cost.lines), arm.arm.option in SEARCHES
+    runs_here, searches = len(tokens) < len(arm.cost.lines), arm.arm.option.traits.searches
     if runs_here and not whole:
         busy, search = known.busy_s_per_query, known.search_s_per_query or 0.0 if searches else 0.0
         lines.append(
@@ -60,7 +59,7 @@ def _shared(name: str, seconds: float | None, given: CostInputs, end: End) -> Le
 def index_lines(option: Option, given: CostInputs, end: End) -> tuple[LedgerLine, ...]:
     """Hosting of an index, a month."""
     price = given.figure("index_usd_per_month", end)
-    if option not in SEARCHES or price == 0:
+    if not option.traits.searches or price == 0:
         return ()
     source = given.said("index_usd_per_month")
     return (line("index hosting", Decimal(1), "months", price, PriceBasis.ESTIMATE, source),)

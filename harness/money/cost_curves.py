@@ -16,9 +16,10 @@ from advisor.money.ledger import LedgerLine, PriceBasis, line, total_usd
 from advisor.money.machines import HOURS_PER_MONTH
 from advisor.money.serving import Fleet, Serving, monthly_capacity, serve
 from advisor.money.tco import HOURS_PER_DAY, OptionCosts, Setting, Tco, total_cost
+from advisor.options import Option
 from harness.bakeoff.results import ArmResult, RouteDesign
-from harness.core.records import ArmId, Option
-from harness.money.arm_lines import SEARCHES, change_lines, index_lines, once_lines, query_lines
+from harness.core.records import ArmId
+from harness.money.arm_lines import change_lines, index_lines, once_lines, query_lines
 from harness.money.inputs import CostInputs, End, accuracy_at, plus, times
 from harness.money.records import ArmGrounds, HostedPrice, Incumbent
 
@@ -145,7 +146,7 @@ def side_of_arm(
         build_days=given.people(option, end, "build_days"),
         run_hours_per_month=given.people(option, end, "run_hours_per_month"),
     )
-    searching = option in SEARCHES and busy and search is not None
+    searching = option.traits.searches and busy and search is not None
     share = min(Decimal(1), Decimal(str(search)) / Decimal(str(busy))) if searching else Decimal(0)
     return CostCurve(costs=costs, given=given, end=end, fleet=fleet, search_share=share)
 

@@ -15,9 +15,10 @@ from advisor.money.errors import UnknownPrice
 from advisor.money.ledger import PriceBasis, per_thousand, query_cost, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
+from advisor.options import Option
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
 from harness.bakeoff.results import ArmResult, FrontierGap, Money, Published
-from harness.core.records import Item, Option
+from harness.core.records import Item
 
 _TASKS = {"banking77": "Banking77", "clinc150": "CLINC150"}
 _BEST_KNOWN = "banking77"

@@ -9,7 +9,8 @@ from typing import Literal, assert_never
 from advisor.money.ledger import PriceBasis
 from advisor.money.serving import FLAT_DAY, OFFICE_DAY, Load
 from advisor.money.tco import Setting
-from harness.core.records import ArmId, Estimate, Option
+from advisor.options import Option
+from harness.core.records import ArmId, Estimate
 from harness.money.records import ArmGrounds, Business, Grounds
 
 End = Literal["low", "likely", "high"]

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from advisor.money.machines import find_machine, load_machines
+from advisor.options import Option
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.business import AssumedPlan, BusinessPlan
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import LOCAL_MACHINE
 from harness.bakeoff.results import ArmResult, RunResults
-from harness.core.records import ArmId, Option, Outcome, PriceBasis
+from harness.core.records import ArmId, Outcome, PriceBasis
 from harness.money.forecast import outlook
 from harness.money.hosted import Charged, not_run, served
 from harness.money.records import (

@@ -12,7 +12,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from harness.core.records import ArmId, CostLine, Option, PriceBasis
+from advisor.options import Option
+from harness.core.records import ArmId, CostLine, PriceBasis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from advisor.options import Option
 from harness.bakeoff.results import ArmResult, RunResults
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.money.cost_curves import (
     CostCurve,
     Shape,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.money.ledger import scaled
+from advisor.options import Option
 from advisor.stats.agreement import agreement
 from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
@@ -39,7 +40,7 @@ from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.bakeoff.run_folder import Lock, RunFolder
 from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
-from harness.core.records import ArmId, Estimate, Option
+from harness.core.records import ArmId, Estimate
 from harness.data.gate import REACH
 from harness.money.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.money.of_run import outlook_of
@@ -47,7 +48,7 @@ from harness.money.records import CostForecast
 from harness.robustness.checks import Asked, arm_harm
 from harness.track_record.confront import confront
 
-_FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.CLASSICAL)
+_FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.LINEAR)
 _THEN_OPTIONS = (Option.RETRIEVE, Option.PROMPT)
 
 
@@ -216,7 +217,7 @@ def _accepted_notes(folder: RunFolder) -> list[str]:
 def _route_notes(plan: ExperimentPlan, design: RouteDesign | None) -> tuple[str, ...]:
     if design is None:
         wanted = any(arm.option is Option.ROUTE for arm in plan.arms)
-        return ("No route: it needs a classical or tuned arm and a prompted one.",) if wanted else ()
+        return ("No route: it needs a linear or tuned arm and a prompted one.",) if wanted else ()
     return (f"No route: {design.reason}.",) if design.reason else ()
 
 

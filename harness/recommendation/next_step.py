@@ -20,8 +20,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from advisor.options import Option
 from harness.bakeoff.results import Answer, ArmResult, Comparison, LimitKind, LimitState
-from harness.core.records import ArmId, Option, PriceBasis
+from harness.core.records import ArmId, PriceBasis
 from harness.core.wording import limit_words, money, percent
 from harness.money.inputs import ENDS
 from harness.money.records import Amount, ArmForecast
@@ -29,7 +30,6 @@ from harness.money.scene import Scene
 
 WIDE = 0.05
 OWN_ROWS = "the user's own file"
-_TRAINED = (Option.TUNE, Option.TUNE_RETRIEVE)
 _OUTSIDE = re.compile(
     r"(?:^|[ _-])(?:out[ _-]of[ _-]scope|oos|none[ _-]of[ _-](?:these|the above)|other)(?:$|[ _-])"
 )
@@ -177,7 +177,7 @@ def _one_seed(arm: ArmResult, scene: Scene) -> str | None:
     route = scene.results.route
     if arm.arm.option is Option.ROUTE and route is not None:
         arm = scene.arms.get(route.first, arm)
-    if arm.arm.option not in _TRAINED or len(arm.seeds) > 1:
+    if not arm.arm.option.traits.tuned or len(arm.seeds) > 1:
         return None
     return f"{arm.arm} is one training from one seed: another training may do better or worse."
 

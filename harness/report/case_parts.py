@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 
 from advisor.advice import Advice, Contribution, Flip, MoneySpan, OptionAdvice, Prediction
 from advisor.numbers import figure
-from harness.core.records import Option
 from harness.core.wording import UNKNOWN, Currency, milliseconds, money, one_line, percent
 from harness.report.charts import Axis, Interval, interval_chart
-from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
     Block,
     Chart,
@@ -200,7 +198,7 @@ def cost_chart(dossier: CaseDossier) -> Chart | None:
                 value=None if span.likely is None else float(span.likely) * per,
                 high=float(span.high) * per,
                 words=money_span(dossier, span),
-                colour=OPTION_COLOURS[Option(option.option.value)],
+                colour=option.option.traits.colour,
                 hollow=True,
                 key=option.option.value,
             )

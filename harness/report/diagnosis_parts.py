@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.diagnosis import ArmDiagnosis
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.core.wording import MISSING, milliseconds, one_line, percent
 from harness.report.charts import PERCENT, Axis, Curve, curve_chart
 from harness.report.dossier import Dossier

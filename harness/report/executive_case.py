@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from advisor.advice import Advice, Answer, OptionAdvice, Prediction
-from harness.core.records import Option
 from harness.core.wording import USD, money, one_line, percent
 from harness.report.case_parts import (
     NOT_BUILT,
@@ -20,7 +19,6 @@ from harness.report.case_parts import (
 )
 from harness.report.charts import Interval, interval_chart
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
-from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
     Block,
     Card,
@@ -193,7 +191,7 @@ def _accuracy_row(option: OptionAdvice) -> Interval:
         value=None,
         high=found.accuracy_high,
         words=share_span(found),
-        colour=OPTION_COLOURS[Option(option.option.value)] if known else FAINT,
+        colour=option.option.traits.colour if known else FAINT,
         hollow=True,
         key=option.option.value,
     )

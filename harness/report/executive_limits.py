@@ -22,7 +22,7 @@ from harness.report.paper import (
     outside,
     said,
 )
-from harness.report.plain import WHAT_IT_IS, arm_ids, capital, in_plain_words, plain_name
+from harness.report.plain import arm_ids, capital, in_plain_words, plain_name
 from harness.report.tables import arm_named
 from harness.report.view import Cell, Column, Row, Table, on_run
 
@@ -220,7 +220,7 @@ def method_part(dossier: Dossier) -> Part:
     )
     used = dict.fromkeys(arm.arm.option for arm in results.arms)
     first = {option: next(arm.arm for arm in results.arms if arm.arm.option is option) for option in used}
-    terms = tuple((capital(plain_name(first[option])), said(WHAT_IT_IS[option])) for option in used)
+    terms = tuple((capital(plain_name(first[option])), said(option.traits.about)) for option in used)
     return Part(
         key="method",
         title="How it was measured",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import ArmResult, Confronted, Money, RunResults, Verdict
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.core.wording import busy_mark, marked_money, one_line, percent, short_money
 from harness.report.advice import worded
 from harness.report.charts import Interval, interval_chart

@@ -8,17 +8,8 @@ same contrast.
 
 from __future__ import annotations
 
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 
-OPTION_COLOURS = {
-    Option.FLOOR: "#5a675f",
-    Option.CLASSICAL: "#00a57d",
-    Option.PROMPT: "#a086df",
-    Option.RETRIEVE: "#0371e0",
-    Option.TUNE: "#c27926",
-    Option.TUNE_RETRIEVE: "#be260b",
-    Option.ROUTE: "#9649a7",
-}
 MONTH_COLOURS: dict[str, str] = {
     "calls and machines": "#44689b",
     "retrieval": "#3aa093",
@@ -33,4 +24,4 @@ NEUTRAL = "#7d8793"
 
 def colour_of(arm: ArmId) -> str:
     """The colour of an arm: its option's."""
-    return OPTION_COLOURS.get(arm.option, NEUTRAL)
+    return arm.option.traits.colour

@@ -9,50 +9,29 @@ import re
 from collections.abc import Sequence
 from typing import assert_never
 
+from advisor.options import Option
 from harness.bakeoff.results import Answer, RunResults, Verdict
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.core.wording import one_line
 from harness.report.paper import outside
 from harness.report.tables import arm_named
 
 MOST_OF_A_SENTENCE = 420
 
-_NAMES = {
-    Option.FLOOR: "always the most frequent label",
-    Option.CLASSICAL: "the classical classifier",
-    Option.PROMPT: "the prompted model",
-    Option.RETRIEVE: "RAG",
-    Option.TUNE: "the fine-tuned model",
-    Option.TUNE_RETRIEVE: "fine-tuning with RAG",
-    Option.ROUTE: "the two-step route",
-    Option.EXTERNAL: "the system outside",
-}
-
-WHAT_IT_IS = {
-    Option.FLOOR: "no model; the mark that everything else has to beat",
-    Option.CLASSICAL: "learns from your labelled examples which words go with which label; no language model",
-    Option.PROMPT: "a language model that is given the list of labels and what they mean, and nothing else",
-    Option.RETRIEVE: "a language model that is shown the most similar past items, with their labels, "
-    "before it answers",
-    Option.TUNE: "a small language model whose weights were adapted to your examples beforehand",
-    Option.TUNE_RETRIEVE: "a fine-tuned model that is also shown similar past items",
-    Option.ROUTE: "the cheaper model answers when it is sure; a stronger one takes the rest",
-    Option.EXTERNAL: "answers brought in from outside; their time and price were not measured here",
-}
-"""One line on each option, for the table of what was compared."""
-
 
 def plain_name(arm: ArmId, among: Sequence[ArmId] = ()) -> str:
     """An arm in everyday words; its model is named where several arms share the option."""
-    name = _NAMES[arm.option]
+    name = arm.option.traits.name
     twins = [other for other in among if other.option is arm.option and other != arm]
     return f"{name} ({one_line(arm.model)})" if twins else name
 
 
 def option_name(option: str) -> str:
     """An option in everyday words, by its stored name; an unknown one as it is."""
-    found = next((known for known in Option if known.value == option), None)
-    return one_line(option) if found is None else _NAMES[found]
+    try:
+        return Option(option).traits.name
+    except ValueError:
+        return one_line(option)
 
 
 def capital(text: str) -> str:

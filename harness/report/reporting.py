@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from advisor.options import Option
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_desk, primary_lanes, read_lanes
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import compare_runs as compare_scored
@@ -19,7 +20,7 @@ from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder, count_looks
 from harness.core.context import Context
 from harness.core.errors import StoreError, UsageError
-from harness.core.records import Failure, Item, Message, Neighbour, Option, Prediction
+from harness.core.records import Failure, Item, Message, Neighbour, Prediction
 from harness.recommendation.closing import conclude_again, manifest_of
 from harness.recommendation.conclude import conclude
 from harness.report.compare import ComparedRuns
@@ -194,7 +195,7 @@ def _messages(
     option: Option, item: Item, neighbours: Sequence[Neighbour], desk: StoredRun
 ) -> tuple[Message, ...]:
     """The messages as they were sent: the wording is frozen, and the examples are in the journal."""
-    if option in {Option.FLOOR, Option.CLASSICAL, Option.ROUTE, Option.EXTERNAL}:
+    if not option.traits.needs_model:
         return ()
     train = {row.id: row for row in desk.items["train"]}
     rows = [train[neighbour.item_id] for neighbour in reversed(neighbours)]

@@ -15,7 +15,6 @@ from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import DataFacts, Lock, Manifest, RunFolder
 from harness.core.errors import HarnessError, StoreError, UserError
-from harness.core.records import Option
 
 State = Literal["complete", "unfinished", "no results", "damaged"]
 """'unfinished' has results and no manifest: it was reopened, or it stopped between the two."""
@@ -116,12 +115,11 @@ def progress_of(folder: RunFolder) -> tuple[LaneProgress, ...]:
         with folder.journal(read_only=True) as journal:
             done = {(arm, split): (count, failed) for arm, split, count, failed in journal.counts()}
     rows = _rows(folder)
-    tuned = {Option.TUNE, Option.TUNE_RETRIEVE}
     found = []
     for arm in plan.arms:
-        if arm.option is Option.ROUTE:
+        if arm.option.traits.composed:
             continue  # composed of two others, asked nothing itself
-        seeds = len(plan.training_seeds) if arm.option in tuned else 1
+        seeds = len(plan.training_seeds) if arm.option.traits.tuned else 1
         for split in ("dev", "test"):
             count, failed = done.get((str(arm.id), split), (0, 0))
             total = None if rows is None else rows[split] * seeds

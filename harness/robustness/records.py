@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.records import Estimate, Option
-
-HARM_CHECKED = (Option.CLASSICAL, Option.TUNE, Option.TUNE_RETRIEVE)
-"""Options that learn from labelled rows and give a confidence: what they do out of scope is looked at."""
+from harness.core.records import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,11 +33,11 @@ from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.names import file_name
-from harness.core.records import Evalset, Item, Option
+from harness.core.records import Evalset, Item
 from harness.recommendation.closing import conclude_again, reopened
 from harness.recommendation.conclude import conclude_and_store
 from harness.robustness.checks import rejecting_threshold, unseen_label
-from harness.robustness.records import HARM_CHECKED, UnseenLabel, UnseenLabels
+from harness.robustness.records import UnseenLabel, UnseenLabels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) ->
 
 
 def _tuned(folder: RunFolder) -> list[ArmPlan]:
-    return [arm for arm in folder.plan().arms if arm.option in (Option.TUNE, Option.TUNE_RETRIEVE)]
+    return [arm for arm in folder.plan().arms if arm.option.traits.tuned]
 
 
 def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ...], context: Context) -> None:
@@ -123,7 +123,7 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ..
                 context=context,
             )
             for arm_plan, seed in lanes_of(plan):
-                if arm_plan.option in HARM_CHECKED and is_first(plan, seed):
+                if arm_plan.option.traits.robustness_checked and is_first(plan, seed):
                     arm = workshop.build(arm_plan, seed)
                     try:
                         same_arm(arm, seed, evalset, journal, folder)

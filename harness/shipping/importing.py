@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.options import Option
 from harness.arms.base import Arm
 from harness.arms.tune import TuneArm
 from harness.bakeoff.arm_factory import ArmFactory, model_settings
@@ -38,7 +39,6 @@ from harness.core.records import (
     Fitted,
     FittedArm,
     Item,
-    Option,
     Outcome,
     Prediction,
     Timing,

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from harness.core.records import Item, Label, Message, Option
+from advisor.options import Option
+from harness.core.records import Item, Label, Message
 
 PROMPT_VERSION = "classification-1"
 _CUT = "\n[...]\n"
@@ -114,7 +115,7 @@ def render(
             return tune_messages(item.text, limits)
         case Option.TUNE_RETRIEVE:
             return tune_retrieve_messages(item.text, examples, limits)
-        case Option.FLOOR | Option.CLASSICAL | Option.ROUTE | Option.EXTERNAL:
+        case Option.FLOOR | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
             raise ValueError(f"{option.value} sends no messages")
         case _:
             assert_never(option)

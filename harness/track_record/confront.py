@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
+from advisor.options import Option
 from harness.bakeoff.plan import AdvicePlan, Predicted
 from harness.bakeoff.results import AdviceCheck, ArmResult, Confronted, Verdict
-from harness.core.records import Option
 from harness.core.wording import milliseconds, money, percent
 
 _OPEN = re.compile(r"open ([\d.]+)B")
@@ -83,7 +83,7 @@ def _figures(predicted: Predicted, arm: ArmResult) -> list[Confronted]:
 
 def _same_model(predicted: Predicted, arm: ArmResult) -> bool:
     """Whether the arm ran what the prediction was for: the very model, or an open one of that size."""
-    if arm.arm.option is Option.CLASSICAL or predicted.model == arm.arm.model:
+    if arm.arm.option is Option.LINEAR or predicted.model == arm.arm.model:
         return True
     size = _OPEN.fullmatch(predicted.model)
     weights = arm.identity.parameters if arm.identity else None

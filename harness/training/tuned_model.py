@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from harness.core.records import ArmId, Artefact, Estimate, Label, Option, Recipe
+from advisor.options import Option
+from harness.core.records import ArmId, Artefact, Estimate, Label, Recipe
 
 Format = Literal["adapter", "merged", "gguf"]
 

@@ -37,7 +37,7 @@ def test_both_ways_in_give_the_same_json(extra):
     done = run("assess", str(TICKETS), "--json", *extra, env={"TOR_PRICE_AT": "2026-11-23"})
     advice = json.loads(done.stdout)
     assert advice["pair"]["answer"] in ("tune", "measure") and advice["case"]["name"] == "Ticket routing"
-    assert advice["options"][0]["option"] == "classical"
+    assert advice["options"][0]["option"] == "linear"
 
 
 def test_a_case_comes_from_stdin_too():

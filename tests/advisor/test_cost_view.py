@@ -10,7 +10,7 @@ from advisor.case_file import build_case, load_case
 from advisor.cost_view import cost_sheet, cost_text
 from advisor.economics import knowledge_in_prompt, load_of, option_costs, option_tco, without_changes
 from advisor.money.ledger import total_usd
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 from advisor.swing_view import cost_swings
 from tests.advisor.helpers import EXAMPLES, basis
 
@@ -73,7 +73,7 @@ def test_the_day_shape_counts():
 
 def test_break_even_only_against_a_hosted_model():
     rows = {o.option: o.break_even for o in cost_sheet(TICKETS, MARKET).options}
-    assert rows[Option.PROMPT] is None and rows[Option.CLASSICAL] is None
+    assert rows[Option.PROMPT] is None and rows[Option.LINEAR] is None
     assert rows[Option.TUNE].outcome in ("at", "beyond one machine", "never")
     home = replace(TICKETS, api_model=None, general_model=None, offline=True)
     assert all(o.break_even is None for o in cost_sheet(home, MARKET).options)

@@ -15,13 +15,14 @@ from typing import assert_never
 
 import pytest
 
+from advisor.options import Option
 from harness.arms.base import Arm, Material, config_digest
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm
-from harness.core.records import ArmId, Failure, FailureKind, Fitted, Item, Option, Outcome, Prediction
+from harness.core.records import ArmId, Failure, FailureKind, Fitted, Item, Outcome, Prediction
 from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel, EmbeddingModel
 from harness.models.open import open_chat, open_embedding
@@ -33,7 +34,7 @@ from tests.support.tickets import LABELS, evalset
 ROWS = evalset()
 LIMITS = PromptLimits()
 OPTIONS = [option for option in Option if option not in {Option.ROUTE, Option.EXTERNAL}]
-ASKING = [option for option in OPTIONS if option not in {Option.FLOOR, Option.CLASSICAL}]
+ASKING = [option for option in OPTIONS if option not in {Option.FLOOR, Option.LINEAR}]
 SETTINGS = RetrieveSettings(k=(2, 4), max_tokens=400, dev_items=9)
 
 
@@ -57,7 +58,7 @@ class Bench:
         match self.option:
             case Option.FLOOR:
                 return FloorArm(name)
-            case Option.CLASSICAL:
+            case Option.LINEAR:
                 return LinearArm(name, self.embedder, seed=17)
             case Option.PROMPT:
                 return PromptArm(name, self.chat, LABELS, LIMITS)
@@ -363,14 +364,14 @@ def embedded(smollm2: Path, minilm: Path, model_cache: Path) -> Iterator[tuple[C
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("option", [Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE], ids=lambda o: o.value)
+@pytest.mark.parametrize("option", [Option.LINEAR, Option.PROMPT, Option.RETRIEVE], ids=lambda o: o.value)
 def test_the_embedded_models_keep_it_too(option: Option, embedded: tuple[ChatModel, EmbeddingModel]) -> None:
     chat, embedder = embedded
     few = ROWS.test[:8]
     name = ArmId(option=option, model="smollm2-135m")
     arm: Arm
     match option:
-        case Option.CLASSICAL:
+        case Option.LINEAR:
             arm = LinearArm(name, embedder, seed=17)
         case Option.PROMPT:
             arm = PromptArm(name, chat, LABELS, LIMITS)

@@ -13,15 +13,16 @@ from typing import Any, get_args
 import altair as alt
 import pytest
 
+from advisor.options import Option
 from dashboards import behind, learning, money_views, views
 from dashboards.spec import Axis, Interval, intervals, log_ticks
 from dashboards.theme import GROUNDS, dash_of
 from harness.bakeoff.results import RunResults
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.money.records import CostGroup
-from harness.report.palette import MONTH_COLOURS, NEUTRAL, OPTION_COLOURS, colour_of
+from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
 from tests.support import money
-from tests.support.results import CLASSICAL, RETRIEVE, TUNE, run_results
+from tests.support.results import LINEAR, RETRIEVE, TUNE, run_results
 
 RESULTS = run_results(outlook=money.outlook(), diagnosis=money.diagnosis())
 OUTLOOK = money.outlook()
@@ -38,7 +39,7 @@ CHARTS: dict[str, Any] = {
     "differences": views.difference_chart(RESULTS.comparisons, 0.02),
     "slices": views.slice_chart(RESULTS.arms, "language"),
     "price": views.price_chart(RESULTS),
-    "labels": behind.label_chart(RESULTS.arms[0].quality.labels, CLASSICAL),
+    "labels": behind.label_chart(RESULTS.arms[0].quality.labels, LINEAR),
     "reliability": behind.reliability_chart(RESULTS.diagnosis),
     "coverage": behind.coverage_chart(RESULTS.diagnosis),
     "latency": behind.latency_chart(RESULTS.diagnosis),
@@ -79,7 +80,7 @@ def test_an_interval_is_that_of_the_record() -> None:
     row = values(CHARTS["accuracy"])[1]
     accuracy = RESULTS.arms[1].quality.accuracy
     assert (row["value"], row["low"], row["high"]) == (accuracy.value, accuracy.low, accuracy.high)
-    assert row["words"] == "81.2 % (77.0-84.8), n=560" and row["colour"] == colour_of(CLASSICAL)
+    assert row["words"] == "81.2 % (77.0-84.8), n=560" and row["colour"] == colour_of(LINEAR)
 
 
 def test_figures_that_were_not_measured_are_hollow() -> None:
@@ -99,10 +100,10 @@ def test_an_unknown_total_is_the_word_and_no_bar_of_0() -> None:
 
 
 def test_the_month_is_stacked_from_the_records_parts() -> None:
-    place = next(row["row"] for row in values(CHARTS["month"]) if row.get("name") == str(CLASSICAL))
+    place = next(row["row"] for row in values(CHARTS["month"]) if row.get("name") == str(LINEAR))
     drawn = {r["group"]: r["amount"] for r in values(CHARTS["month"]) if r["row"] == place and "group" in r}
     unit = money_views.currency_of(OUTLOOK.business)
-    arm = next(arm for arm in OUTLOOK.arms if arm.arm == CLASSICAL)
+    arm = next(arm for arm in OUTLOOK.arms if arm.arm == LINEAR)
     expected = {part.group: part.amount.usd for part in arm.month if part.amount.usd is not None}
     assert drawn == {group: float(usd * unit.per_usd) for group, usd in expected.items()}
 
@@ -110,7 +111,7 @@ def test_the_month_is_stacked_from_the_records_parts() -> None:
 def test_never_is_said_as_such() -> None:
     outcomes = {curve.outcome for arm in OUTLOOK.arms for curve in arm.break_even}
     assert "never" in outcomes and outcomes <= set(money_views.OUTCOMES)
-    table = money_views.month_table(OUTLOOK, CLASSICAL)
+    table = money_views.month_table(OUTLOOK, LINEAR)
     assert "never" in {cell.text for row in table.rows for cell in row.cells}
     assert "unknown" in {cell.text for row in table.rows for cell in row.cells}
 
@@ -178,6 +179,9 @@ def oklab(rgb: list[float]) -> tuple[float, float, float]:
     )
 
 
+OURS = [option.traits.colour for option in Option if option.traits.runs]
+
+
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_no_two_options_look_alike(kind: str) -> None:
     def seen(colour: str) -> tuple[float, float, float]:
@@ -186,23 +190,21 @@ def test_no_two_options_look_alike(kind: str) -> None:
 
     least = min(
         sum((a - b) ** 2 for a, b in zip(seen(one), seen(other), strict=True)) ** 0.5
-        for one, other in itertools.combinations(OPTION_COLOURS.values(), 2)
+        for one, other in itertools.combinations(OURS, 2)
     )
     assert least > (0.07 if kind == "tritan" else 0.08), "a just noticeable difference is about 0.02"
 
 
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_colours_stand_out_on_both_grounds(ground: str) -> None:
-    for colour in (*OPTION_COLOURS.values(), *MONTH_COLOURS.values(), NEUTRAL):
+    for colour in (*OURS, *MONTH_COLOURS.values(), NEUTRAL):
         assert contrast(colour, GROUNDS[ground]) >= 3.0, "WCAG 2.2, 1.4.11: graphical objects"
 
 
 def test_every_option_has_a_colour_and_the_theme_file_repeats_them() -> None:
-    assert set(OPTION_COLOURS) == set(Option) - {Option.EXTERNAL}, (
-        "what was answered outside is drawn in grey"
-    )
+    assert Option.EXTERNAL.traits.colour == NEUTRAL, "what was answered outside is drawn in grey"
     theme = tomllib.loads((Path(views.__file__).parent / "theme.toml").read_text())["theme"]
-    assert set(theme["chartCategoricalColors"]) == set(OPTION_COLOURS.values())
+    assert set(theme["chartCategoricalColors"]) == set(OURS)
     assert {name: theme[name]["backgroundColor"] for name in ("light", "dark")} == GROUNDS
     css = (Path(views.__file__).parent / "style.css").read_text()
     assert f"light-dark({GROUNDS['light']}, {GROUNDS['dark']})" in css, (

@@ -51,7 +51,7 @@ def filled(app: AppTest, tickets: Path, name: str = "tickets.csv") -> AppTest:
     app.multiselect(key="text-columns").set_value(["subject", "body"])
     app.selectbox(key="label-column").set_value("queue")
     app.multiselect(key="group-columns").set_value(["customer"])
-    app.multiselect(key="arms").set_value(["floor", "classical"])
+    app.multiselect(key="arms").set_value(["floor", "linear"])
     return app.run()
 
 
@@ -71,7 +71,7 @@ def test_a_table_becomes_a_plan_and_a_command(open_page: Open, started: Started,
     path = started.folder / "plan.yaml"
     assert started.words == ["run", str(path), "--runs", str(tmp_path / "runs"), "--offline"]
     plan = parse_plan(path.read_text(), "plan.yaml")
-    assert [arm.option.value for arm in plan.arms] == ["floor", "classical"]
+    assert [arm.option.value for arm in plan.arms] == ["floor", "linear"]
     assert plan.data.text == ("subject", "body") and plan.data.label == "queue"
     assert plan.data.group == ("customer",) and plan.data.limit_test == 12
     assert Path(plan.data.file).read_bytes() == tickets.read_bytes()
@@ -86,7 +86,7 @@ def test_a_bake_off_sized_to_a_time_is_planned_by_the_command(
     app.number_input(key="budget").set_value(2.5).run()
     app.button(key="start-run").click().run()
     line = " ".join(started.words)
-    assert line.startswith("bakeoff --arms floor,classical --model smollm2-135m --minutes 8")
+    assert line.startswith("bakeoff --arms floor,linear --model smollm2-135m --minutes 8")
     assert "--text subject --text body" in line and "--budget-usd 2.5" in line
     assert f"--plan-out {started.folder / 'plan.yaml'}" in line
 
@@ -99,7 +99,7 @@ def test_an_advice_is_locked_with_the_plan(open_page: Open, started: Started, tm
     app.button(key="start-run").click().run()
     plan = parse_plan((started.folder / "plan.yaml").read_text(), "plan.yaml")
     assert plan.advice is not None and plan.advice.case == "Ticket routing" and plan.business is not None
-    assert [arm.option.value for arm in plan.arms] == ["floor", "classical"]
+    assert [arm.option.value for arm in plan.arms] == ["floor", "linear"]
     assert launch.CASE not in app.session_state, "it is taken along once"
 
 

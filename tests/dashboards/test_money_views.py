@@ -7,7 +7,7 @@ from dataclasses import replace
 from dashboards import money_views
 from harness.money.records import CostForecast
 from tests.support import money
-from tests.support.results import CLASSICAL, PROMPT, run_results
+from tests.support.results import LINEAR, PROMPT, run_results
 
 UNKNOWN = money.amount(None)
 
@@ -26,16 +26,16 @@ def bars(outlook: CostForecast, name: str) -> tuple[str, list[object]]:
 
 def test_a_month_that_is_not_known_draws_no_bar_of_its_known_parts() -> None:
     known = money.outlook()
-    assert bars(known, str(CLASSICAL))[1]
-    words, drawn = bars(of(known, CLASSICAL, month_usd=UNKNOWN), str(CLASSICAL))
+    assert bars(known, str(LINEAR))[1]
+    words, drawn = bars(of(known, LINEAR, month_usd=UNKNOWN), str(LINEAR))
     assert words.startswith("unknown") and drawn == []
 
 
 def test_a_vetoed_arm_is_marked_wherever_it_has_a_price() -> None:
-    barred = of(money.outlook(), CLASSICAL, barred=True)
-    assert bars(barred, str(CLASSICAL))[0].endswith(", vetoed")
+    barred = of(money.outlook(), LINEAR, barred=True)
+    assert bars(barred, str(LINEAR))[0].endswith(", vetoed")
     marks = {row.cells[0].text: row.mark for row in money_views.month_table(barred, None).rows}
-    assert marks[str(CLASSICAL)] == "x" and list(marks.values()).count("x") == 1
+    assert marks[str(LINEAR)] == "x" and list(marks.values()).count("x") == 1
     prices = money_views.price_table(run_results().arms, barred, {PROMPT})
     assert {row.cells[0].text for row in prices.rows if row.mark == "x"} == {str(PROMPT)}
 
@@ -43,6 +43,6 @@ def test_a_vetoed_arm_is_marked_wherever_it_has_a_price() -> None:
 def test_a_price_that_is_not_known_is_the_word() -> None:
     table = money_views.price_table(run_results().arms, None)
     assert all(cell.text != "$0.00" for row in table.rows for cell in row.cells)
-    shown = money_views.month_table(of(money.outlook(), CLASSICAL, month_usd=UNKNOWN), None)
-    (row,) = [row for row in shown.rows if row.cells[0].text == str(CLASSICAL)]
+    shown = money_views.month_table(of(money.outlook(), LINEAR, month_usd=UNKNOWN), None)
+    (row,) = [row for row in shown.rows if row.cells[0].text == str(LINEAR)]
     assert row.cells[-3].text == "unknown"

@@ -59,8 +59,8 @@ def test_choices_narrow_the_items_down(open_page: Open, two_runs: Path) -> None:
     app = browse(open_page, two_runs)
     app.selectbox(key="browsed").set_value("prompt@m").run()
     all_wrong = counted(app)
-    app.selectbox(key="other").set_value("classical@linear").run()
-    assert counted(app) == all_wrong, "the classical arm is right on every item of this run"
+    app.selectbox(key="other").set_value("linear@linear").run()
+    assert counted(app) == all_wrong, "the linear arm is right on every item of this run"
     by_label = []
     for label in ("billing", "shipping", "sign_in"):
         app.selectbox(key="truth").set_value(label).run()

@@ -42,7 +42,7 @@ def reading(item: str) -> tuple[tuple[str, ...], ...]:
         ("report",),
         ("score",),
         ("explain", "latest", item),
-        ("errors", "latest", "classical"),
+        ("errors", "latest", "linear"),
         ("report", "-f", "csv", "-o", "out"),
     )
 
@@ -51,7 +51,7 @@ def reading(item: str) -> tuple[tuple[str, ...], ...]:
 def original(harness: Harness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
     folder = tmp_path_factory.mktemp("original")
     tickets = write_tickets(folder / "tickets.csv", each=20)
-    assert harness.run(folder, *flags(tickets, "--arms", "floor,classical"))[0] == 0
+    assert harness.run(folder, *flags(tickets, "--arms", "floor,linear"))[0] == 0
     item = json.loads((only_run(folder).root / "items.jsonl").read_text().splitlines()[-1])["item"]["id"]
     said = {}
     for words in reading(item):

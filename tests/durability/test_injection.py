@@ -96,7 +96,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
             "--slice",
             "desk",
         ]
-        made = CliRunner().invoke(app, ["bakeoff", *flags, "--arms", "floor,classical", "--offline"])
+        made = CliRunner().invoke(app, ["bakeoff", *flags, "--arms", "floor,linear", "--offline"])
         assert made.exit_code == 0, made.output
         asked = "pdf,html,md,json,csv,parquet"
         made = CliRunner().invoke(app, ["report", "latest", "-f", asked, "-o", "out"])

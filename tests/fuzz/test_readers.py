@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from advisor.case_file import load_case, parse_case
 from advisor.money.errors import CostError
 from advisor.money.price_file import load_price_file, parse_price_file
+from advisor.options import Option
 from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
 from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
@@ -23,7 +24,7 @@ from harness.cli.dotenv import read_dotenv
 from harness.cli.dress import make_dress
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
-from harness.core.records import ArmId, Item, Option, Prediction, Timing
+from harness.core.records import ArmId, Item, Prediction, Timing
 from harness.core.serial import decode_outcome, decode_results
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
@@ -39,7 +40,7 @@ OURS = (HarnessError, CostError)
 """What a user is shown as a block; `CostError` is the root of the advisor's errors."""
 
 CASE = (ROOT / "examples" / "ticket-routing.yaml").read_text(encoding="utf-8")
-PLAN = (ROOT / "harness" / "plans" / "tickets.yaml").read_text(encoding="utf-8")
+PLAN = (ROOT / "harness" / "cli" / "plans" / "tickets.yaml").read_text(encoding="utf-8")
 CARD = (ROOT / "evalsets" / "banking77" / "card.toml").read_text(encoding="utf-8")
 PRICES = """as_of: 2026-11-01
 models:

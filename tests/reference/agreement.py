@@ -13,7 +13,8 @@ from pathlib import Path
 
 from advisor.advice import Answer
 from advisor.case_file import build_case
-from advisor.rubric.rubric import Option, Rubric, load_rubric
+from advisor.options import Option
+from advisor.rubric.rubric import Rubric, load_rubric
 from advisor.rubric.scoring import Scores, between, score
 from advisor.stats_light import wilson
 

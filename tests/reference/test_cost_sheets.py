@@ -132,14 +132,14 @@ class ByHand:
         """(once, a month)."""
         once = likely("evaluation_items") * self.example + ASSUMED["build_days"][option][1] * self.day
         month = ASSUMED["run_hours"][option][1] / 8 * self.day
-        busy = likely("classical_seconds") / 3600 * float(MACHINES["cpu-2"]["usd_per_hour"])
-        classical = self.q * busy / likely("classical_utilisation")
+        busy = likely("linear_seconds") / 3600 * float(MACHINES["cpu-2"]["usd_per_hour"])
+        linear = self.q * busy / likely("linear_utilisation")
         from_tuned = option == "route" and not self.labels
-        if option == "classical":
-            month += classical
+        if option == "linear":
+            month += linear
         elif option == "route":
             month += self.q * (1 - likely("route_own_share")) * self.call("route")
-            month += self.machines("tune") if from_tuned else classical
+            month += self.machines("tune") if from_tuned else linear
         elif option.startswith("tune"):
             month += self.machines(option)
         else:
@@ -147,7 +147,7 @@ class ByHand:
         if "retrieve" in option:
             once += self.embedding * (self.knowledge if self.facts else self.examples * self.input)
             month += likely("index_usd_per_month") if self.facts else 0
-        if option in ("classical", "tune", "tune+retrieve", "route"):
+        if option in ("linear", "tune", "tune+retrieve", "route"):
             once += max(0.0, self.wanted() - self.examples) * self.example
         if option.startswith("tune"):
             once += self.training(option)

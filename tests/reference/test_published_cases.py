@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from advisor.case_file import build_case
-from advisor.rubric.rubric import Option, load_rubric
+from advisor.options import Option
+from advisor.rubric.rubric import load_rubric
 from advisor.stats.intervals import wilson
 from tests.reference.agreement import agreement, by_gap, judge_all, read_cases
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.core.records import ArmId, Artefact, Estimate, Option
+from advisor.options import Option
+from harness.core.records import ArmId, Artefact, Estimate
 from harness.training.artefact import folder_digest
 from harness.training.tuned_model import AdapterVersion, Origin, Parity, Task
 from tests.support.doubles import recipe

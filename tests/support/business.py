@@ -2,7 +2,7 @@
 
 A month has 1,000 queries; the horizon is 10 months; an engineer's day costs $800 (an hour $100).
 
-    classical  right 90 % (80 to 95); a query keeps a shared machine busy for 0.36 s at a utilisation of 50 %
+    linear  right 90 % (80 to 95); a query keeps a shared machine busy for 0.36 s at a utilisation of 50 %
     tune       right 80 % (70 to 90); a query keeps its own machine busy for 7.2 s; an hour is $0.50
     served     right 85 % (75 to 95); a query costs $0.01 of tokens and 0.36 s of searching
 """
@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from advisor.options import Option
 from harness.bakeoff.results import Cost, RunResults
-from harness.core.records import ArmId, CostLine, Fitted, ModelIdentity, Option, PriceBasis
+from harness.core.records import ArmId, CostLine, Fitted, ModelIdentity, PriceBasis
 from harness.money.records import (
     Amount,
     ArmGrounds,
@@ -29,7 +30,7 @@ from harness.money.records import (
 )
 from tests.support.results import arm_result, data_summary, dollars, run_results, verdict
 
-CLASSICAL = ArmId(option=Option.CLASSICAL, model="linear")
+LINEAR = ArmId(option=Option.LINEAR, model="linear")
 TUNE = ArmId(option=Option.TUNE, model="m")
 SERVED = ArmId(option=Option.RETRIEVE, model="p/served")
 HOSTED = "p/other"
@@ -61,11 +62,11 @@ def cost(line: CostLine) -> Cost:
 
 
 def results(**changes: object) -> RunResults:
-    """The run; classical ships and nothing is vetoed."""
+    """The run; linear ships and nothing is vetoed."""
     remote = ModelIdentity(id="p/served", location="remote")
     arms = (
         arm_result(
-            CLASSICAL,
+            LINEAR,
             (0.9, 0.8, 0.95),
             identity=None,
             cost=cost(per_thousand("machine time at 50% utilisation", "0.2", "hours", "0.50")),
@@ -87,7 +88,7 @@ def results(**changes: object) -> RunResults:
     base = run_results(
         arms=arms,
         comparisons=(),
-        verdict=verdict(ship=CLASSICAL, pair=(SERVED, TUNE), vetoes=(), frontier=()),
+        verdict=verdict(ship=LINEAR, pair=(SERVED, TUNE), vetoes=(), frontier=()),
         data=data_summary(train=100, test=200),
         route=None,
         outlook=None,
@@ -99,7 +100,7 @@ def results(**changes: object) -> RunResults:
 def business(**changes: object) -> Business:
     """Everything stated, flat days, no changes, a wrong answer at $2."""
     people = {
-        Option.CLASSICAL: (spread("1", "2", "4"), spread("8")),
+        Option.LINEAR: (spread("1", "2", "4"), spread("8")),
         Option.TUNE: (spread("5", "10", "20"), spread("8", "16", "32")),
         Option.RETRIEVE: (spread("3"), spread("4")),
     }
@@ -147,7 +148,7 @@ def grounds(**changes: object) -> Grounds:
         machine=MachineHour(usd=HOUR, basis=PriceBasis.MEASURED, source="machine_hour_usd of the plan"),
         utilisation=0.5,
         arms=(
-            ArmGrounds(arm=CLASSICAL, busy_s_per_query=0.36, search_s_per_query=0.0, refit_s=36.0),
+            ArmGrounds(arm=LINEAR, busy_s_per_query=0.36, search_s_per_query=0.0, refit_s=36.0),
             ArmGrounds(arm=TUNE, busy_s_per_query=7.2, search_s_per_query=0.0, refit_s=3600.0),
             ArmGrounds(arm=SERVED, search_s_per_query=0.36, refit_s=36.0),
         ),
@@ -161,6 +162,6 @@ def grounds(**changes: object) -> Grounds:
                 next_usd_per_1k=Decimal(40),
             ),
         ),
-        acceptable=(CLASSICAL, TUNE, SERVED),
+        acceptable=(LINEAR, TUNE, SERVED),
     )
     return replace(base, **changes)  # type: ignore[arg-type]

@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from advisor.options import Option
 from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
-from harness.core.records import ArmId, CostLine, Option, PriceBasis
+from harness.core.records import ArmId, CostLine, PriceBasis
 from harness.money.records import (
     Amount,
     ArmForecast,
@@ -33,7 +34,7 @@ from harness.money.records import (
     VolumePoint,
 )
 
-CLASSICAL = ArmId(option=Option.CLASSICAL, model="linear")
+LINEAR = ArmId(option=Option.LINEAR, model="linear")
 RETRIEVE = ArmId(option=Option.RETRIEVE, model="smollm2-135m")
 TUNE = ArmId(option=Option.TUNE, model="smollm2-135m")
 BOTH = ArmId(option=Option.TUNE_RETRIEVE, model="smollm2-135m")
@@ -128,7 +129,7 @@ def business(**changes: object) -> Business:
         source="assumption",
     )
     hours = {
-        Option.CLASSICAL: (("2", "4", "8"), ("0.5", "2", "6")),
+        Option.LINEAR: (("2", "4", "8"), ("0.5", "2", "6")),
         Option.RETRIEVE: (("3", "8", "20"), ("1", "4", "12")),
         Option.TUNE: (("5", "12", "30"), ("2", "6", "16")),
     }
@@ -161,13 +162,13 @@ def _spread(three: tuple[str, str, str]) -> Spread:
     return Spread(low=Decimal(three[0]), likely=Decimal(three[1]), high=Decimal(three[2]))
 
 
-def classical() -> ArmForecast:
+def linear() -> ArmForecast:
     """Month 0.123 + 2 + 150 + 3,750 = 3,902.123; saves 9,400 - 3,902.123; pays back 2,400 in 0.44 months."""
     query = cost_line(
         "machine time at 30% utilisation", "1.23", "hours", "0.10", PriceBasis.ILLUSTRATIVE, MACHINE
     )
     return ArmForecast(
-        arm=CLASSICAL,
+        arm=LINEAR,
         month=(
             MonthPart(group="calls and machines", amount=amount("0.123", "0.123", "0.123"), lines=(query,)),
             MonthPart(group="changes", amount=amount("2", "0", "40"), lines=(new_rows(),)),
@@ -319,7 +320,7 @@ def grounds() -> Grounds:
         machine=MachineHour(usd=Decimal("0.10"), basis=PriceBasis.ILLUSTRATIVE, source=MACHINE),
         utilisation=0.3,
         arms=(
-            ArmGrounds(arm=CLASSICAL, busy_s_per_query=0.00013284, search_s_per_query=0.0, refit_s=12.5),
+            ArmGrounds(arm=LINEAR, busy_s_per_query=0.00013284, search_s_per_query=0.0, refit_s=12.5),
             ArmGrounds(arm=RETRIEVE, busy_s_per_query=0.00013284, search_s_per_query=0.000005, refit_s=0.01),
             ArmGrounds(arm=TUNE, busy_s_per_query=0.00013284, search_s_per_query=0.0, refit_s=900.0),
             ArmGrounds(arm=BOTH, busy_s_per_query=0.00013284, search_s_per_query=0.000005, refit_s=900.0),
@@ -336,7 +337,7 @@ def grounds() -> Grounds:
                 retires_source="litellm 1.106.0, deprecation_date",
             ),
         ),
-        acceptable=(CLASSICAL, TUNE, BOTH),
+        acceptable=(LINEAR, TUNE, BOTH),
     )
 
 
@@ -353,7 +354,7 @@ def outlook(**changes: object) -> CostForecast:
             horizon_usd=amount("112800", "112800", "112800", PriceBasis.MEASURED),
             usd_per_1k_correct=amount("1010.75", "1010.75", "1010.75", PriceBasis.MEASURED),
         ),
-        arms=(classical(), retrieve(), tune(), both()),
+        arms=(linear(), retrieve(), tune(), both()),
         hosted=(
             HostedForecast(
                 model=LUNA,
@@ -364,7 +365,7 @@ def outlook(**changes: object) -> CostForecast:
         ),
         valid_until=date(2026, 12, 1),
         limits=limits(),
-        next_step="Pilot classical@linear for a month beside what is done today.",
+        next_step="Pilot linear@linear for a month beside what is done today.",
         next_step_usd=amount("6302.123", "4277.623", "9890.123"),
         decider="budget holder",
         biggest_risk="The data are machine-written: accuracy on your own traffic may be another.",
@@ -375,10 +376,10 @@ def outlook(**changes: object) -> CostForecast:
 
 
 def diagnosis() -> tuple[ArmDiagnosis, ...]:
-    """What lies behind the classical arm and the retrieve arm; the latter was not timed and not scored."""
+    """What lies behind the linear arm and the retrieve arm; the latter was not timed and not scored."""
     return (
         ArmDiagnosis(
-            arm=CLASSICAL,
+            arm=LINEAR,
             confusions=(
                 Confusion(label="refund_request", answered="invoice_question", count=7),
                 Confusion(label="login_problem", answered="password_reset", count=4),

@@ -20,7 +20,7 @@ from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-ARMS = ("floor", "classical", "prompt", "retrieve", "tune", "tune+retrieve", "route")
+ARMS = ("floor", "linear", "prompt", "retrieve", "tune", "tune+retrieve", "route")
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def scripted_models() -> Iterator[None]:
 
 def scripted_plan(tickets: Path, **changes: Any) -> ExperimentPlan:
     """Every option on scripted models."""
-    arms = [{"option": one, "model": "m"} if one not in {"floor", "classical", "route"} else {"option": one}
+    arms = [{"option": one, "model": "m"} if one not in {"floor", "linear", "route"} else {"option": one}
             for one in ARMS]  # fmt: skip
     raw: dict[str, Any] = {
         "seed": 17,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import (
     Answer,
@@ -28,14 +29,14 @@ from harness.bakeoff.results import (
     Verdict,
     Veto,
 )
-from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, Option, PriceBasis
+from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
 from tests.support import money as hand_money
 
 N = 560
 MACHINE = "illustrative: 2 vCPU at $0.10 an hour"
 
 FLOOR = ArmId(option=Option.FLOOR, model="majority")
-CLASSICAL = ArmId(option=Option.CLASSICAL, model="linear")
+LINEAR = ArmId(option=Option.LINEAR, model="linear")
 PROMPT = ArmId(option=Option.PROMPT, model="smollm2-135m")
 RETRIEVE = ArmId(option=Option.RETRIEVE, model="smollm2-135m")
 TUNE = ArmId(option=Option.TUNE, model="smollm2-135m")
@@ -150,12 +151,12 @@ def comparison(a: ArmId = TUNE, b: ArmId = RETRIEVE) -> Comparison:
 
 
 def verdict(**changes: object) -> Verdict:
-    """Fine-tuning beats RAG, the classical arm ships, the frontier was not measured."""
+    """Fine-tuning beats RAG, the linear arm ships, the frontier was not measured."""
     base = Verdict(
         answer=Answer.TUNE,
         answer_because="tune@smollm2-135m minus retrieve@smollm2-135m: +30.5 points on 560 items.",
         pair=(RETRIEVE, TUNE),
-        ship=CLASSICAL,
+        ship=LINEAR,
         ship_because="Lowest cost of the arms that are as good within the margin.",
         settled=Certainty.SOME_OPEN,
         open_to=(TUNE,),
@@ -217,7 +218,7 @@ def data_summary(**changes: object) -> DataSummary:
 
 
 def run_results(**changes: object) -> RunResults:
-    """A whole run: six arms, fine-tuning beats RAG, the classical arm ships; with money and diagnosis."""
+    """A whole run: six arms, fine-tuning beats RAG, the linear arm ships; with money and diagnosis."""
     base = RunResults(
         run_id="20261123-201500-c0ffee",
         plan_digest="c0ffee" + "00" * 29,
@@ -226,13 +227,13 @@ def run_results(**changes: object) -> RunResults:
         data=data_summary(),
         arms=(
             arm_result(FLOOR, (0.0821, 0.061, 0.108), identity=None),
-            arm_result(CLASSICAL, (0.8125, 0.77, 0.848), identity=None),
+            arm_result(LINEAR, (0.8125, 0.77, 0.848), identity=None),
             arm_result(PROMPT, (0.12, 0.094, 0.149)),
             arm_result(RETRIEVE, (0.4911, 0.45, 0.532)),
             arm_result(TUNE, (0.7964, 0.754, 0.832), seeds=(_seed(7), _seed(8))),
             arm_result(BOTH, (0.7982, 0.756, 0.834)),
         ),
-        comparisons=(comparison(), comparison(CLASSICAL, TUNE)),
+        comparisons=(comparison(), comparison(LINEAR, TUNE)),
         route=RouteDesign(
             first=TUNE,
             then=RETRIEVE,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.records import Artefact, Estimate, Option
+from advisor.options import Option
+from harness.core.records import Artefact, Estimate
 from harness.core.wording import share_sentence
 from harness.tasks.classification import PromptLimits, answer_text, tune_messages
 from harness.training.tuned_model import Origin, Parity, Task

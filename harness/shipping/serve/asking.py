@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.records import Message, Option
+from advisor.options import Option
+from harness.core.records import Message
 from harness.tasks.classification import PromptLimits, answer_text, clip, tune_messages
 from harness.training.tuned_model import Task
 

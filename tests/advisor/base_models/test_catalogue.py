@@ -38,7 +38,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def toml() -> str:
-    return resources.files("advisor").joinpath("base_models.toml").read_text(encoding="utf-8")
+    return resources.files("advisor.base_models").joinpath("base_models.toml").read_text(encoding="utf-8")
 
 
 def wish(

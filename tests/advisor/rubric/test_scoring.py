@@ -11,8 +11,9 @@ from advisor.advice import Answer
 from advisor.case import Task, UseCase
 from advisor.case_file import build_case
 from advisor.flips import Judge
+from advisor.options import ADVISED, Option
 from advisor.rubric.factors import measure, ramp
-from advisor.rubric.rubric import Option, Thresholds, load_rubric, parse_rubric, points
+from advisor.rubric.rubric import Thresholds, load_rubric, parse_rubric, points
 from advisor.rubric.scoring import between, contributions, pair_answer, score
 from advisor.rubric.vetoes import vetoes
 from tests.advisor.helpers import USE_CASES, basis
@@ -53,7 +54,7 @@ def test_every_factor_has_a_source_and_a_function():
 @settings(max_examples=150)
 def test_contributions_add_up_exactly_to_the_score(case):
     scores = JUDGE.scores(case)
-    for option in Option:
+    for option in ADVISED:
         parts = contributions(scores, option)
         assert sum((p.points for p in parts), Decimal(0)) == scores.totals[option]
         assert all(p.points != 0 for p in parts)
@@ -73,7 +74,7 @@ def test_vetoed_options_are_never_ranked(case):
     scores = JUDGE.scores(case)
     fallen = {o for o, reasons in vetoes(case, RUBRIC.veto).items() if reasons}
     assert not fallen & set(scores.ranked)
-    assert fallen | set(scores.ranked) == set(Option)
+    assert fallen | set(scores.ranked) == set(ADVISED)
     if pair_answer(scores, RUBRIC) is Answer.TUNE:
         assert Option.TUNE not in fallen
     if pair_answer(scores, RUBRIC) is Answer.RETRIEVE:
@@ -104,12 +105,12 @@ def test_more_examples_never_lower_tune_against_prompt_at_equal_cost(case, one, 
 
 @given(USE_CASES, st.floats(1, 1e6), st.floats(1, 1e6))
 @settings(max_examples=100)
-def test_a_tighter_latency_never_helps_a_prompt_against_a_classical_model(case, one, other):
+def test_a_tighter_latency_never_helps_a_prompt_against_a_linear_model(case, one, other):
     tight, loose = sorted((one, other))
     leads = []
     for ms in (tight, loose):
         scores = score(replace(case, p95_ms=ms), RUBRIC, {})
-        leads.append(scores.totals[Option.CLASSICAL] - scores.totals[Option.PROMPT])
+        leads.append(scores.totals[Option.LINEAR] - scores.totals[Option.PROMPT])
     assert leads[0] >= leads[1]
 
 
@@ -119,19 +120,19 @@ def test_a_tighter_latency_never_helps_a_prompt_against_a_classical_model(case, 
         ({"needs_facts": True, "knowledge_changes_per_month": 4}, {"tune"}),
         ({"needs_facts": True, "knowledge_changes_per_month": 0.2}, set()),
         ({"needs_facts": False, "knowledge_changes_per_month": 4}, set()),
-        ({"citations_required": True}, {"tune", "classical", "route"}),
+        ({"citations_required": True}, {"tune", "linear", "route"}),
         (
             {"citations_required": True, "knowledge_tokens": 10**6},
-            {"tune", "classical", "route", "prompt"},
+            {"tune", "linear", "route", "prompt"},
         ),
-        ({"task": "writing"}, {"classical"}),
+        ({"task": "writing"}, {"linear"}),
         ({"offline": True}, {"route"}),
         ({"residency": "self-host-only"}, {"route"}),
         (
             {"task": "classification", "examples": 0},
-            {"classical", "tune", "tune+retrieve", "route", "retrieve"},
+            {"linear", "tune", "tune+retrieve", "route", "retrieve"},
         ),
-        ({"needs_facts": True, "examples": 0}, {"classical", "tune", "tune+retrieve", "route"}),
+        ({"needs_facts": True, "examples": 0}, {"linear", "tune", "tune+retrieve", "route"}),
         ({"p95_ms": 90}, {"prompt", "retrieve", "route"}),
         ({"p95_ms": 90, "offline": True}, {"route"}),
         (
@@ -150,7 +151,7 @@ def test_vetoes(answers, fallen):
     [  # the directions of the published decision factors
         ({"task": "question-answering", "needs_facts": True, "knowledge_changes_per_month": 30}, "retrieve"),
         ({"task": "question-answering", "needs_facts": True, "knowledge_tokens": 15000}, "prompt"),
-        ({"task": "classification", "labels": 30, "examples": 3000, "needs_facts": False}, "classical"),
+        ({"task": "classification", "labels": 30, "examples": 3000, "needs_facts": False}, "linear"),
         ({"task": "classification", "labels": 30, "examples": 60, "needs_facts": False}, "retrieve"),
         ({"task": "writing", "problems": ["style"], "examples": 2000, "needs_facts": False}, "tune"),
         ({"task": "reasoning", "needs_facts": False, "general_model": "frontier"}, "prompt"),
@@ -181,11 +182,11 @@ def test_a_veto_decides_the_pair():
 def test_a_small_gap_is_a_tie_only_when_most_is_known():
     case = case_of(task="classification")
     scores = score(case, RUBRIC, {})
-    equal = replace(scores, totals={o: Decimal(0) for o in Option}, vetoes=dict.fromkeys(Option, ()))
+    equal = replace(scores, totals={o: Decimal(0) for o in ADVISED}, vetoes=dict.fromkeys(ADVISED, ()))
     known, unknown = replace(equal, unknown_share=0.1), replace(equal, unknown_share=0.6)
     assert between(known, RUBRIC, Option.RETRIEVE, Option.TUNE) is Answer.TIED
     assert between(unknown, RUBRIC, Option.RETRIEVE, Option.TUNE) is Answer.MEASURE
-    apart = replace(known, totals={o: Decimal(2) if o is Option.TUNE else Decimal(0) for o in Option})
+    apart = replace(known, totals={o: Decimal(2) if o is Option.TUNE else Decimal(0) for o in ADVISED})
     assert between(apart, RUBRIC, Option.RETRIEVE, Option.TUNE) is Option.TUNE
 
 

@@ -6,10 +6,11 @@ import math
 
 import pytest
 
+from advisor.options import Option
 from harness.arms.base import Material
 from harness.arms.floor import FloorArm
 from harness.core.errors import DataError
-from harness.core.records import ArmId, Item, Label, Option, Prediction
+from harness.core.records import ArmId, Item, Label, Prediction
 
 NAME = ArmId(option=Option.FLOOR, model="majority")
 LABELS = (Label(name="a"), Label(name="b"), Label(name="c"))

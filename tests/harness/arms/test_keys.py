@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from harness.arms import asking
-from harness.arms import linear as classical
+from advisor.options import Option
+from harness.arms import asking, linear
 from harness.arms.base import Arm, config_digest
 from harness.arms.linear import LinearArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import TuneArm
-from harness.core.records import ArmId, Label, Option
+from harness.core.records import ArmId, Label
 from harness.knowledge import index
 from harness.knowledge.index import TrainingIndex
 from harness.models.settings import ModelSettings
@@ -33,7 +33,7 @@ def build(option: Option) -> Arm:
     """An arm on the doubles."""
     name = ArmId(option=option, model="m")
     match option:
-        case Option.CLASSICAL:
+        case Option.LINEAR:
             return LinearArm(name, WordEmbedder(), 17)
         case Option.PROMPT:
             return PromptArm(name, ScriptedChat(), LABELS, LIMITS)
@@ -62,7 +62,7 @@ def test_whatever_is_known_of_the_model_is_in_the_key(
     assert config_digest(arm.config) != before and "other" in json.dumps(arm.config)
 
 
-@pytest.mark.parametrize("option", [Option.CLASSICAL, Option.RETRIEVE])
+@pytest.mark.parametrize("option", [Option.LINEAR, Option.RETRIEVE])
 def test_the_embedding_model_is_in_the_key(option: Option, monkeypatch: pytest.MonkeyPatch) -> None:
     before = config_digest(build(option).config)
     changed = dataclasses.replace(WordEmbedder().identity, decides=(("tokenizer", "other"),))
@@ -90,12 +90,12 @@ def test_the_form_of_the_answer_is_in_the_key(option: Option, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", ["_WORDS", "_LETTERS", "_SVM", "_LOGISTIC"])
 def test_the_settings_of_the_linear_arm_are_in_the_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = config_digest(build(Option.CLASSICAL).config)
-    monkeypatch.setattr(classical, name, {**getattr(classical, name), "max_iter": 7})
-    assert config_digest(build(Option.CLASSICAL).config) != before
+    before = config_digest(build(Option.LINEAR).config)
+    monkeypatch.setattr(linear, name, {**getattr(linear, name), "max_iter": 7})
+    assert config_digest(build(Option.LINEAR).config) != before
 
 
-@pytest.mark.parametrize(("option", "room"), [(Option.CLASSICAL, classical), (Option.RETRIEVE, index)])
+@pytest.mark.parametrize(("option", "room"), [(Option.LINEAR, linear), (Option.RETRIEVE, index)])
 def test_libraries_are_in_the_key(option: Option, room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = config_digest(build(option).config)
     real: Callable[..., tuple[tuple[str, str], ...]] = room.versions_of

@@ -1,4 +1,4 @@
-"""The classical arm: what it chooses, and inputs that give it nothing to learn from."""
+"""The linear arm: what it chooses, and inputs that give it nothing to learn from."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import math
 
 import pytest
 
+from advisor.options import Option
 from harness.arms.base import Material
 from harness.arms.linear import TFIDF, LinearArm
 from harness.core.errors import DataError
-from harness.core.records import ArmId, Item, Label, Option, Prediction
+from harness.core.records import ArmId, Item, Label, Prediction
 from tests.support.doubles import WordEmbedder
 from tests.support.tickets import LABELS, evalset
 
-NAME = ArmId(option=Option.CLASSICAL, model="linear")
+NAME = ArmId(option=Option.LINEAR, model="linear")
 ROWS = evalset()
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan
 from harness.bakeoff.planning import PlanRequest, draft
 from harness.core.context import Context, Quiet
 from harness.core.errors import UsageError
-from harness.core.records import Option
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("*.yaml"))
 

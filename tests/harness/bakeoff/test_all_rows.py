@@ -6,17 +6,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from advisor.options import Option
 from harness.bakeoff.results import ArmResult, RunResults
 from harness.bakeoff.run import run_bakeoff, start_bakeoff
 from harness.bakeoff.run_folder import RunFolder
-from harness.core.records import Option
 from harness.report.model import report_view
 from harness.report.text import render_text
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 
 __all__ = ["shop", "tickets"]
 
-ARMS = [{"option": "floor"}, {"option": "classical"}, {"option": "prompt", "model": "m"}]
+ARMS = [{"option": "floor"}, {"option": "linear"}, {"option": "prompt", "model": "m"}]
 
 
 def run(tickets: Path, folder: Path, **limits: Any) -> tuple[RunFolder, RunResults]:
@@ -35,7 +35,7 @@ def test_arms_that_cost_nothing_answer_every_test_row(shop, tickets: Path, tmp_p
     shop()
     folder, results = run(tickets, tmp_path / "part", limit_test=6, free_take_all=True)
     assert results.data.test == 6 and whole.data.test > 6
-    for option in (Option.FLOOR, Option.CLASSICAL):
+    for option in (Option.FLOOR, Option.LINEAR):
         found = arm(results, option)
         assert found.quality.accuracy.n == 6
         assert found.accuracy_all_rows is not None
@@ -46,7 +46,7 @@ def test_arms_that_cost_nothing_answer_every_test_row(shop, tickets: Path, tmp_p
     manifest = folder.manifest()
     assert manifest is not None and "rest.jsonl" in manifest.files
     text = " ".join(render_text(report_view(results)).split())
-    assert "classical@linear costs nothing to run and answered all test rows" in text
+    assert "linear@linear costs nothing to run and answered all test rows" in text
 
 
 def test_a_limit_that_a_user_sets_holds_for_every_arm(shop, tickets: Path, tmp_path: Path) -> None:

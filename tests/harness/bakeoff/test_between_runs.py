@@ -6,14 +6,15 @@ import math
 
 import pytest
 
+from advisor.options import Option
 from advisor.stats.paired import Relation, mcnemar_mid_p
 from harness.bakeoff.between_runs import compare_runs, item_answers
 from harness.bakeoff.quality import Measuring
 from harness.bakeoff.scored import Scored, score
-from harness.core.records import ArmId, Failure, FailureKind, Item, Option, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Failure, FailureKind, Item, Outcome, Prediction, Timing
 
 LABELS = ("a", "b")
-ARM = ArmId(option=Option.CLASSICAL, model="linear")
+ARM = ArmId(option=Option.LINEAR, model="linear")
 OTHER = ArmId(option=Option.FLOOR, model="majority")
 HOW = Measuring(draws=500, precision=0.9, seed=3)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.plan import ExperimentPlan, build_plan, dump_plan, parse_plan
 from harness.core.errors import UsageError
-from harness.core.records import Option
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE: dict[str, Any] = {

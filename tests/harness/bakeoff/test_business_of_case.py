@@ -7,9 +7,9 @@ from pathlib import Path
 
 from advisor.assumed import load_assumptions
 from advisor.case_file import build_case, load_case
+from advisor.options import Option
 from harness.bakeoff.business import BusinessPlan
 from harness.bakeoff.business_of_case import business_part, wrong_answer_usd
-from harness.core.records import Option
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 

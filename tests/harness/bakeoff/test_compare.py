@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from advisor.options import Option
 from advisor.stats.paired import Relation, mcnemar_mid_p
 from advisor.stats.power import Design, items_to_settle, minimum_detectable_difference
 from harness.bakeoff.compare import compare_arms
 from harness.bakeoff.scored import Scored
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from tests.support.scored import scored
 
 ONE = ArmId(option=Option.TUNE, model="m")
 TWO = ArmId(option=Option.RETRIEVE, model="m")
-THREE = ArmId(option=Option.CLASSICAL, model="linear")
+THREE = ArmId(option=Option.LINEAR, model="linear")
 FOUR = ArmId(option=Option.PROMPT, model="m")
 TRUTH = "a" * 200
 DESIGN = Design()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.options import Option
 from advisor.stats.intervals import Interval
 from advisor.stats.paired import Relation, melded_interval, relation
 from harness.bakeoff.decide import (
@@ -33,13 +34,13 @@ from harness.bakeoff.results import (
     SeedResult,
     Verdict,
 )
-from harness.core.records import ArmId, Estimate, Option, PriceBasis
+from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import points
 from harness.money.records import Amount
 from tests.support.results import (
     BOTH,
-    CLASSICAL,
     FLOOR,
+    LINEAR,
     PROMPT,
     RETRIEVE,
     TUNE,
@@ -225,45 +226,43 @@ def test_the_methods_own_effect_is_compared_where_the_pairs_models_differ() -> N
 
 
 def test_comparisons_are_with_the_dev_leader_of_those_that_may_ship_and_none_is_made_twice() -> None:
-    arms = [measured(FLOOR, 0.1), measured(CLASSICAL, 0.9), measured(RETRIEVE, 0.7), measured(TUNE, 0.6)]
-    primary, others = pairs_to_compare(arms, (held(CLASSICAL, LimitState.BROKEN),))
-    assert primary == (TUNE, RETRIEVE) and others == ((CLASSICAL, RETRIEVE),)
+    arms = [measured(FLOOR, 0.1), measured(LINEAR, 0.9), measured(RETRIEVE, 0.7), measured(TUNE, 0.6)]
+    primary, others = pairs_to_compare(arms, (held(LINEAR, LimitState.BROKEN),))
+    assert primary == (TUNE, RETRIEVE) and others == ((LINEAR, RETRIEVE),)
     everything = [frozenset(p) for p in (primary, *others)]
     assert len(set(everything)) == len(everything)
 
 
 def test_among_equals_on_dev_the_simplest_leads() -> None:
-    assert (
-        dev_leader([measured(TUNE, 0.6), measured(RETRIEVE, 0.6), measured(CLASSICAL, 0.6)]).arm == CLASSICAL
-    )
+    assert dev_leader([measured(TUNE, 0.6), measured(RETRIEVE, 0.6), measured(LINEAR, 0.6)]).arm == LINEAR
 
 
-NEAR = (compared(CLASSICAL, TUNE, -0.015, 0.005), compared(RETRIEVE, TUNE, -0.35, -0.25))
+NEAR = (compared(LINEAR, TUNE, -0.015, 0.005), compared(RETRIEVE, TUNE, -0.35, -0.25))
 
 
 def near_and_far() -> list[ArmResult]:
     return [
         measured(FLOOR, 0.1, "0"),
-        measured(CLASSICAL, 0.79, "0.05"),
+        measured(LINEAR, 0.79, "0.05"),
         measured(TUNE, 0.80, "0.02"),
         measured(RETRIEVE, 0.5, "0.0001"),
     ]
 
 
 def test_the_lowest_all_in_month_of_those_near_the_leader_ships() -> None:
-    months = {CLASSICAL: month("900", "890", "910"), TUNE: month("1000", "950", "1100")}
+    months = {LINEAR: month("900", "890", "910"), TUNE: month("1000", "950", "1100")}
     verdict = judged(near_and_far(), *NEAR, months=months)
-    assert verdict.ship == CLASSICAL and "$900 a month, all in" in verdict.ship_because
-    turned = {CLASSICAL: month("1200", "1190", "1210"), TUNE: month("1000", "950", "1100")}
+    assert verdict.ship == LINEAR and "$900 a month, all in" in verdict.ship_because
+    turned = {LINEAR: month("1200", "1190", "1210"), TUNE: month("1000", "950", "1100")}
     assert judged(near_and_far(), *NEAR, months=turned).ship == TUNE
-    may_be_worse = compared(CLASSICAL, TUNE, -0.05, 0.005)
+    may_be_worse = compared(LINEAR, TUNE, -0.05, 0.005)
     assert judged(near_and_far(), may_be_worse, NEAR[1], months=months).ship == TUNE
 
 
 def test_within_the_range_of_the_lowest_cost_the_simpler_one_ships() -> None:
-    months = {CLASSICAL: month("1050", "1000", "1100"), TUNE: month("1000", "950", "1100")}
+    months = {LINEAR: month("1050", "1000", "1100"), TUNE: month("1000", "950", "1100")}
     verdict = judged(near_and_far(), *NEAR, months=months)
-    assert verdict.ship == CLASSICAL and "simplest within the range" in verdict.ship_because
+    assert verdict.ship == LINEAR and "simplest within the range" in verdict.ship_because
 
 
 def test_without_months_calls_and_busy_time_decide() -> None:
@@ -272,9 +271,9 @@ def test_without_months_calls_and_busy_time_decide() -> None:
 
 
 def test_an_unknown_price_cannot_win_nor_lose() -> None:
-    arms = [measured(CLASSICAL, 0.79, None), measured(TUNE, 0.80, "0.02")]
-    verdict = judged(arms, compared(CLASSICAL, TUNE, -0.015, 0.005))
-    assert verdict.ship == TUNE and "what classical@linear costs is unknown" in verdict.ship_because
+    arms = [measured(LINEAR, 0.79, None), measured(TUNE, 0.80, "0.02")]
+    verdict = judged(arms, compared(LINEAR, TUNE, -0.015, 0.005))
+    assert verdict.ship == TUNE and "what linear@linear costs is unknown" in verdict.ship_because
 
 
 def test_the_floor_never_ships() -> None:
@@ -291,19 +290,19 @@ def test_a_single_arm_is_not_called_sure() -> None:
 
 
 def test_how_sure_follows_from_the_comparisons() -> None:
-    arms = [measured(CLASSICAL, 0.8), measured(TUNE, 0.7)]
-    assert judged(arms, compared(TUNE, CLASSICAL, -0.15, -0.05)).settled is Certainty.ALL
-    unsure = judged(arms, compared(TUNE, CLASSICAL, -0.15, 0.05))
+    arms = [measured(LINEAR, 0.8), measured(TUNE, 0.7)]
+    assert judged(arms, compared(TUNE, LINEAR, -0.15, -0.05)).settled is Certainty.ALL
+    unsure = judged(arms, compared(TUNE, LINEAR, -0.15, 0.05))
     assert (unsure.settled, unsure.open_to) == (Certainty.SOME_OPEN, (TUNE,))
     assert "tune@smollm2-135m is not settled" in unsure.sure
 
 
 def test_a_broken_limit_bars_an_arm() -> None:
-    arms = [measured(CLASSICAL, 0.8), measured(TUNE, 0.7)]
-    broken = (held(CLASSICAL, LimitState.BROKEN), held(TUNE, LimitState.KEPT))
-    verdict = judged(arms, compared(TUNE, CLASSICAL, -0.15, -0.05), limits=broken)
+    arms = [measured(LINEAR, 0.8), measured(TUNE, 0.7)]
+    broken = (held(LINEAR, LimitState.BROKEN), held(TUNE, LimitState.KEPT))
+    verdict = judged(arms, compared(TUNE, LINEAR, -0.15, -0.05), limits=broken)
     assert verdict.ship == TUNE
-    assert [veto.arm for veto in verdict.vetoes] == [CLASSICAL]
+    assert [veto.arm for veto in verdict.vetoes] == [LINEAR]
     none = judged(arms, limits=(broken[0], held(TUNE, LimitState.BROKEN)))
     assert (none.ship, none.pilot) == (None, None) and "breaks a limit" in none.ship_because
 
@@ -317,9 +316,9 @@ def test_an_open_limit_allows_a_pilot_and_never_to_ship() -> None:
 
 
 def test_an_arm_that_keeps_its_limits_ships_before_one_that_has_them_open() -> None:
-    arms = [measured(CLASSICAL, 0.8, "0.001"), measured(TUNE, 0.8, "0.1")]
-    limits = (held(CLASSICAL, LimitState.OPEN), held(TUNE, LimitState.KEPT))
-    verdict = judged(arms, compared(TUNE, CLASSICAL, -0.01, 0.01), limits=limits)
+    arms = [measured(LINEAR, 0.8, "0.001"), measured(TUNE, 0.8, "0.1")]
+    limits = (held(LINEAR, LimitState.OPEN), held(TUNE, LimitState.KEPT))
+    verdict = judged(arms, compared(TUNE, LINEAR, -0.01, 0.01), limits=limits)
     assert (verdict.ship, verdict.pilot) == (TUNE, None)
 
 
@@ -332,7 +331,7 @@ def test_one_seed_is_said_and_several_show_their_spread() -> None:
     assert "2 seeds: test accuracy 62.0 % to 70.0 %" in several
 
 
-ARMS = (FLOOR, CLASSICAL, PROMPT, RETRIEVE, TUNE)
+ARMS = (FLOOR, LINEAR, PROMPT, RETRIEVE, TUNE)
 SHARE = st.floats(0, 1).map(lambda v: round(v, 3))
 
 

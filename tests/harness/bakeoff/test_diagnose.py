@@ -8,11 +8,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.diagnose import diagnose
 from harness.bakeoff.scored import Scored
-from harness.core.records import ArmId, Item, Option
+from harness.core.records import ArmId, Item
 
-ARM = ArmId(option=Option.CLASSICAL, model="linear")
+ARM = ArmId(option=Option.LINEAR, model="linear")
 LABELS = ("a", "b", "c")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.journal import Journal, Lane, examine, salvage
 from harness.core.errors import StoreError
 from harness.core.machine import MachineUse
@@ -23,7 +24,6 @@ from harness.core.records import (
     Fitted,
     FittedArm,
     Item,
-    Option,
     Outcome,
     Prediction,
     Timing,

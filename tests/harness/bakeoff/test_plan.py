@@ -182,12 +182,12 @@ def test_defaults_are_spelled_out() -> None:
 def test_arms_have_their_names() -> None:
     raw = [
         {"option": "floor"},
-        {"option": "classical"},
+        {"option": "linear"},
         {"option": "route"},
         {"option": "tune", "model": "a/b"},
     ]
     names = [str(arm.id) for arm in plan({**BASE, "arms": raw}).arms]
-    assert names == ["floor@majority", "classical@linear", "route@auto", "tune@a/b"]
+    assert names == ["floor@majority", "linear@linear", "route@auto", "tune@a/b"]
 
 
 def test_the_plans_seed_trains_where_no_other_is_named() -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff import planning
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan
 from harness.bakeoff.planning import PlanRequest, draft
 from harness.bakeoff.sizing import Timed
 from harness.core.errors import UsageError
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from tests.harness.bakeoff.test_advising import context
 
 CASE = Path(__file__).resolve().parents[3] / "examples" / "ticket-routing.yaml"
@@ -52,7 +53,7 @@ def test_a_case_locks_its_advice_limits_and_money(tmp_path: Path) -> None:
     assert plan.business is not None and plan.cost.wrong_answer_usd is not None
     assert (plan.decision.quality_floor, plan.decision.max_p95_ms) == (0.85, 2000)
     assert said[0].startswith(f"The advice: {plan.advice.answer}; first to try: ")
-    assert {arm.option for arm in plan.arms} == {Option(o) for o in planning.DEFAULT_OPTIONS}
+    assert {arm.option for arm in plan.arms} == set(Option) - {Option.TUNE_RETRIEVE, Option.EXTERNAL}
     assert {p.model for p in plan.advice.predictions} >= {"open 0.135B"}, "for the model that runs"
 
 
@@ -67,9 +68,9 @@ def test_sizing_keeps_the_advice(timed: None, tmp_path: Path) -> None:
 
 
 def test_arms_that_do_not_fit_are_not_in_the_plan(timed: None, tmp_path: Path) -> None:
-    request = PlanRequest(data=TICKETS, options=("floor", "classical", "retrieve"), minutes=2)
+    request = PlanRequest(data=TICKETS, options=("floor", "linear", "retrieve"), minutes=2)
     plan, said = drafted(request, tmp_path)
-    assert [arm.option for arm in plan.arms] == [Option.FLOOR, Option.CLASSICAL]
+    assert [arm.option for arm in plan.arms] == [Option.FLOOR, Option.LINEAR]
     assert "retrieve@smollm2-135m is left out" in said[-1]
     kept = draft(request, context(tmp_path), lambda every_arm, fewer: True)
     assert len(kept.plan.arms) == 3 and set(kept.expected_s) == {str(arm.id) for arm in kept.plan.arms}
@@ -80,7 +81,7 @@ def test_flags_lie_over_the_case(tmp_path: Path) -> None:
     request = PlanRequest(
         case=CASE,
         data=TICKETS | {"limit_test": 50},
-        options=("floor", "classical", "retrieve"),
+        options=("floor", "linear", "retrieve"),
         models=("openai/gpt-6-luna",),
         margin=0.05,
         machine_hour_usd="0.30",
@@ -90,7 +91,7 @@ def test_flags_lie_over_the_case(tmp_path: Path) -> None:
     plan, _ = drafted(request, tmp_path)
     assert [str(arm.id) for arm in plan.arms] == [
         "floor@majority",
-        "classical@linear",
+        "linear@linear",
         "retrieve@openai/gpt-6-luna",
     ]
     assert plan.decision.margin == 0.05 and plan.decision.quality_floor == 0.85

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.results import ArmResult, RunResults
 from harness.bakeoff.retiming import TimingRequest, time_again
 from harness.bakeoff.run import start_bakeoff
@@ -17,13 +18,12 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, UsageError
 from harness.core.machine import MachineUse
-from harness.core.records import Option
 from harness.report.reporting import closed_results
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 
 __all__ = ["shop", "tickets"]
 
-ARMS = [{"option": "floor"}, {"option": "classical"}, {"option": "prompt", "model": "m"}]
+ARMS = [{"option": "floor"}, {"option": "linear"}, {"option": "prompt", "model": "m"}]
 IDLE = MachineUse(wall_s=5, cpus=2, own_cpus=1.5, others_cpus=0.02, quiet_cpus=0.02, waited_s=0.0)
 BUSY = dataclasses.replace(IDLE, own_cpus=0.9, others_cpus=1.1, quiet_cpus=1.1, waited_s=2.0)
 WHY = "other work took 1.1 of 2 CPUs"
@@ -72,7 +72,7 @@ def test_what_was_timed_on_a_busy_machine_is_marked_and_money_with_it(
     for found in run(tickets, tmp_path).results().arms:
         assert found.latency.busy == WHY
         assert found.cost.usd_per_1k.busy == WHY and found.cost.usd_per_1k_correct.busy == WHY
-    assert arm(run(tickets, tmp_path / "b").results(), Option.CLASSICAL).latency.throughput_qps.reason == WHY
+    assert arm(run(tickets, tmp_path / "b").results(), Option.LINEAR).latency.throughput_qps.reason == WHY
 
 
 def test_a_run_that_nobody_watched_is_not_marked(shop, tickets: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_only_the_named_arm_and_so_many_items_are_timed(shop, tickets: Path, tmp
     results = time_again(folder, TimingRequest(arms=("prompt",), items=4), on(IDLE, tmp_path))
     assert len(made.chat.asked) - asked == 3 + 4  # three to warm up
     assert arm(results, Option.PROMPT).latency.p50_ms.n == 4
-    assert arm(results, Option.CLASSICAL).latency.busy == WHY
+    assert arm(results, Option.LINEAR).latency.busy == WHY
     with pytest.raises(UsageError, match="no such arm"):
         time_again(folder, TimingRequest(arms=("retrieve",)), on(IDLE, tmp_path))
 

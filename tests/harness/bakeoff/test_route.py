@@ -8,14 +8,15 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.quality import fit_dev_temperature
 from harness.bakeoff.results import RouteDesign
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.bakeoff.scored import Scored, score
-from harness.core.records import ArmId, Failure, FailureKind, Item, Option, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Failure, FailureKind, Item, Outcome, Prediction, Timing
 from tests.support.scored import LABELS, items, outcomes
 
-FIRST = ArmId(option=Option.CLASSICAL, model="linear")
+FIRST = ArmId(option=Option.LINEAR, model="linear")
 THEN = ArmId(option=Option.RETRIEVE, model="m")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff import arm_factory as workshop
 from harness.bakeoff.journal import Journal
 from harness.bakeoff.plan import ExperimentPlan, build_plan
@@ -22,7 +23,7 @@ from harness.bakeoff.run import run_bakeoff, start_bakeoff
 from harness.bakeoff.run_folder import RunFolder, create_run, find_run
 from harness.core.context import Context, Quiet
 from harness.core.errors import DataError, IncompleteRun, TrainingError, UsageError
-from harness.core.records import FailureKind, Option, Outcome
+from harness.core.records import FailureKind, Outcome
 from harness.core.serial import encode
 from harness.recommendation.conclude import conclude
 from harness.report.reporting import compare_two, explain_item, export_run, rescore
@@ -67,7 +68,7 @@ def plan(tickets: Path, **changes: Any) -> ExperimentPlan:
         "data": {"file": str(tickets), "text": ["subject", "body"], "label": "queue", "group": ["customer"]},
         "arms": [
             {"option": "floor"},
-            {"option": "classical"},
+            {"option": "linear"},
             {"option": "prompt", "model": "m"},
             {"option": "retrieve", "model": "m"},
             {"option": "tune", "model": "m"},
@@ -112,7 +113,7 @@ def test_an_arm_that_fails_is_left_out_and_tried_again(shop, tickets: Path, tmp_
         ("tune@m", "The training diverged."),
         ("tune+retrieve@m", "The training diverged."),
     ]
-    left = {Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE}
+    left = {Option.FLOOR, Option.LINEAR, Option.PROMPT, Option.RETRIEVE}
     assert {arm.arm.option for arm in results.arms} - {Option.ROUTE} == left
     compared = {arm for pair in results.comparisons for arm in (pair.a, pair.b)}
     assert compared and compared.isdisjoint({one.arm for one in results.failed})
@@ -139,7 +140,7 @@ def test_a_bake_off_comes_to_its_conclusion(shop, tickets: Path, tmp_path: Path)
     folder, results = start_bakeoff(plan(tickets), context(tmp_path))
     assert folder.manifest() is not None and folder.results() == results and results.looks == 1
     options = [arm.arm.option for arm in results.arms]
-    assert options[:6] == [Option.FLOOR, Option.CLASSICAL, Option.PROMPT, Option.RETRIEVE, Option.TUNE,
+    assert options[:6] == [Option.FLOOR, Option.LINEAR, Option.PROMPT, Option.RETRIEVE, Option.TUNE,
                            Option.TUNE_RETRIEVE]  # fmt: skip
     assert (Option.ROUTE in options) is (results.route is not None and results.route.threshold is not None)
     assert Option.ROUTE in options or any(note.startswith("No route") for note in results.notes)
@@ -221,7 +222,7 @@ def test_rows_that_changed_are_noticed(shop, tickets: Path, tmp_path: Path) -> N
 
 def test_looks_count_locked_plans(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
-    small = [{"option": "floor"}, {"option": "classical"}]
+    small = [{"option": "floor"}, {"option": "linear"}]
     assert start_bakeoff(plan(tickets, arms=small), context(tmp_path))[1].looks == 1
     other = plan(tickets, arms=small, decision={"bootstrap_draws": 300})
     assert start_bakeoff(other, context(tmp_path))[1].looks == 2
@@ -229,7 +230,7 @@ def test_looks_count_locked_plans(shop, tickets: Path, tmp_path: Path) -> None:
 
 def test_a_further_look_counts_fresh_items_only(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
-    small = [{"option": "floor"}, {"option": "classical"}]
+    small = [{"option": "floor"}, {"option": "linear"}]
     first, found = start_bakeoff(plan(tickets, arms=small), context(tmp_path))
     assert (found.data.look, found.data.planned_looks) == (1, 1)
     seen = {item.text for item in first.items()["test"]}
@@ -247,7 +248,7 @@ def test_a_further_look_counts_fresh_items_only(shop, tickets: Path, tmp_path: P
 
 def test_a_further_look_at_nothing_new_is_refused(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
-    small = [{"option": "floor"}, {"option": "classical"}]
+    small = [{"option": "floor"}, {"option": "linear"}]
     first, _ = start_bakeoff(plan(tickets, arms=small), context(tmp_path))
     data = plan(tickets).model_dump()["data"] | {"after": first.run_id}
     with pytest.raises(DataError, match="every test item"):
@@ -344,7 +345,7 @@ def test_an_arm_without_answers_makes_the_run_incomplete(shop, tickets: Path, tm
 
 def test_a_route_without_sides_says_so(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
-    arms = [{"option": "classical"}, {"option": "route"}]
+    arms = [{"option": "linear"}, {"option": "route"}]
     results = start_bakeoff(plan(tickets, arms=arms), context(tmp_path))[1]
     assert results.route is None and results.notes[0].startswith("No route: it needs")
 

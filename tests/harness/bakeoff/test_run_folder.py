@@ -59,7 +59,7 @@ def complete(folder: RunFolder) -> None:
     folder.write_items(evalset())
     folder.write_data_facts(facts())
     folder.write_results(run_results())
-    folder.write_answers({"classical@linear": [0, 1, 1, 0], "tune@m": [-2, 1, 1, -1]})
+    folder.write_answers({"linear@linear": [0, 1, 1, 0], "tune@m": [-2, 1, 1, -1]})
     folder.write_manifest(finished_at=NOW, wall_s=1.0, environment=describe_environment(NOW))
 
 
@@ -127,8 +127,8 @@ def test_rows_and_results_come_back_the_same(tmp_path: Path) -> None:
     folder.write_results(run_results())
     assert folder.results() == run_results()
     assert folder.answers() == {}
-    folder.write_answers({"classical@linear": [0, -1, 2], "tune@m": [-2, 1, 1]})
-    assert folder.answers() == {"classical@linear": [0, -1, 2], "tune@m": [-2, 1, 1]}
+    folder.write_answers({"linear@linear": [0, -1, 2], "tune@m": [-2, 1, 1]})
+    assert folder.answers() == {"linear@linear": [0, -1, 2], "tune@m": [-2, 1, 1]}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.options import Option
 from harness.bakeoff.sizing import (
     FEW_DEV,
     LEAST_TEST,
@@ -21,7 +22,7 @@ from harness.bakeoff.sizing import (
     size_plan,
 )
 from harness.core.errors import UsageError
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.training.recipe import Budgeted
 from tests.harness.training.samples import recipe
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from advisor.money.usage import CountedBy, Usage
+from advisor.options import Option
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.spending import Call, CallLog
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Item, Option, Prediction, Timing
+from harness.core.records import ArmId, Item, Prediction, Timing
 
 USED = Usage(input_tokens=100, output_tokens=7, counted_by=CountedBy.PROVIDER)
 

@@ -35,7 +35,7 @@ def tickets(tmp_path: Path) -> Path:
 def plan(harness: Command, tickets: Path, tmp_path: Path) -> Path:
     said = harness(
         "bakeoff", "--data", str(tickets), "--text", "subject,body", "--label", "queue", "--offline",
-        "--arms", "floor,classical", "--plan-out", "plan.yaml", "--dry-run",
+        "--arms", "floor,linear", "--plan-out", "plan.yaml", "--dry-run",
     )  # fmt: skip
     assert said.code == 0
     return tmp_path / "plan.yaml"
@@ -45,7 +45,7 @@ def test_a_plan_a_run_and_both_forms(harness: Command, plan: Path, tmp_path: Pat
     shown = harness("curve", str(plan), *SIZES, "--target", "0.5", "--offline")
     assert shown.code == 0 and shown.out.isascii()
     words = " ".join(shown.out.split())
-    for word in ("classical@linear", " 48 ", "##", "50.0 % is reached", "not measured"):
+    for word in ("linear@linear", " 48 ", "##", "50.0 % is reached", "not measured"):
         assert word in words
     assert harness("run", str(plan), "--offline").code == 0
     of_run = harness("curve", *SIZES, "--target", "0.5", "--offline", "--json")
@@ -73,7 +73,7 @@ def test_the_price_of_an_example_comes_from_the_case_or_a_flag(
     [
         (("--sizes", "ten,20"), "no whole numbers"),
         (("--split", "train"), "dev, test"),
-        (("--arms", "route"), "allowed: classical"),
+        (("--arms", "route"), "allowed: linear"),
         (("--example-usd", "cheap"), "no amount"),
         (("--example-usd", "-1"), "at least 0"),
         (("--example-usd", "nan"), "is no number"),

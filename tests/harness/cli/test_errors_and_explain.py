@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from advisor.options import Option
+from harness.bakeoff.plan import written_digest
+from harness.core.records import ArmId
 from tests.support.desk import Command, command
 
+LINEAR = ArmId(option=Option.LINEAR, model="linear")
 QUEUES = ("billing", "shipping", "sign-in")
 
 
@@ -43,7 +47,7 @@ def run(harness: Command, tmp_path: Path) -> Path:
             others = "".join(rng.choices("bcdfglmnprst", k=6)), "".join(rng.choices("bcdfglmnprst", k=5))
             body = " ".join((*rng.sample(words[queue], 3), *others, str(number)))
             table.writerow((f"INC-{number:03}", body, rng.choice(QUEUES) if number % 4 == 0 else queue))
-    flags = ("--text", "body", "--label", "queue", "--arms", "floor,classical", "--offline")
+    flags = ("--text", "body", "--label", "queue", "--arms", "floor,linear", "--offline")
     assert harness("bakeoff", "--data", "own tickets.csv", *flags).code == 0
     (found,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
     return found
@@ -51,7 +55,7 @@ def run(harness: Command, tmp_path: Path) -> Path:
 
 def test_errors_are_listed_the_most_confident_first(harness: Command, run: Path) -> None:
     found = json.loads(harness("errors", "--json").out)
-    assert found["arm"] == {"option": "classical", "model": "linear"} and found["wrong"]
+    assert found["arm"] == {"option": "linear", "model": "linear"} and found["wrong"]
     sure = [answer["confidence"] for answer in found["wrong"]]
     assert sure == sorted(sure, reverse=True)
     assert all(answer["answer"] != answer["label"] for answer in found["wrong"])
@@ -76,7 +80,7 @@ def test_errors_of_a_named_arm_and_label_without_texts(harness: Command, run: Pa
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (("latest", "clasical"), "Did you mean classical@linear?"),
+        (("latest", "lineal"), "Did you mean linear@linear?"),
         (("latest", "--label", "biling"), "Did you mean billing?"),
         (("latest", "--json", "--csv"), "One format"),
     ],
@@ -88,6 +92,30 @@ def test_a_wrong_name_gets_the_nearest(
     assert said.code == 2 and meant in said.err
 
 
+def test_a_run_of_an_earlier_version_opens_by_todays_names(harness: Command, run: Path) -> None:
+    """Its plan and its records say `classical` where this version says `linear`."""
+    plan, lock = (run / "plan.yaml").read_text(), json.loads((run / "lock.json").read_text())
+    for name in ("plan.yaml", "results.json", "answers.json"):
+        old = (run / name).read_text().replace("linear@linear", "classical@linear")
+        (run / name).write_text(
+            old.replace("option: linear", "option: classical").replace(
+                '"option": "linear"', '"option": "classical"'
+            )
+        )
+    assert (run / "plan.yaml").read_text() != plan
+    lock["plan_digest"] = written_digest((run / "plan.yaml").read_text())
+    (run / "lock.json").write_text(json.dumps(lock))
+    (run / "manifest.json").unlink()
+    assert (
+        json.loads(harness("score", "--json").out)["verdict"]
+        == json.loads((run / "results.json").read_text().replace("classical", "linear"))["verdict"]
+    )
+    for shown in (harness("report"), harness("errors", "latest", "linear")):
+        assert shown.code == 0 and "linear@linear" in shown.out and "classical@" not in shown.out
+    refused = harness("errors", "latest", "classical")
+    assert refused.code == 2 and "classical is called linear now" in refused.err
+
+
 def test_errors_of_a_run_without_a_conclusion(harness: Command, run: Path) -> None:
     for name in ("manifest.json", "results.json", "answers.json"):
         (run / name).unlink()
@@ -96,7 +124,7 @@ def test_errors_of_a_run_without_a_conclusion(harness: Command, run: Path) -> No
         journal.execute(
             "DELETE FROM outcomes WHERE key IN "
             "(SELECT key FROM outcomes WHERE arm=? AND pass='test' ORDER BY item_id LIMIT 5)",
-            ("classical@linear",),
+            (LINEAR.key,),
         )
     journal.close()
     said = harness("errors")

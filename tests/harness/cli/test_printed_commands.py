@@ -108,7 +108,7 @@ def test_the_commands_in_a_runs_reports_run_from_another_folder(
     harness: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("typst")
-    harness(*flags(write_tickets(tmp_path / "tickets.csv"), "--arms", "floor,classical"))
+    harness(*flags(write_tickets(tmp_path / "tickets.csv"), "--arms", "floor,linear"))
     shown = harness("report", "--full").out + harness("runs").out + harness("errors", "latest", "floor").out
     assert harness("report", "--format", "md,html,pdf", "-o", "out", "--no-texts").code == 0
     whole = {path.suffix: path.read_bytes() for path in (tmp_path / "out").iterdir()}

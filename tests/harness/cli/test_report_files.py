@@ -11,7 +11,7 @@ import pytest
 from tests.support.desk import Command, command, flags, write_tickets
 from tests.support.pdf_text import page_count, text_of
 
-ARMS = ("--arms", "floor,classical")
+ARMS = ("--arms", "floor,linear")
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_over_real_run_folders(harness: Command, tmp_path: Path) -> None:
     assert harness("plan", "case.yaml", *data, "-o", "plan.yaml").code == 0
     plan = (tmp_path / "plan.yaml").read_text()
     arms, advice = plan.index("arms:"), plan.index("prompt:")
-    only = plan[:arms] + "arms:\n- {option: floor}\n- {option: classical}\n" + plan[advice:]
+    only = plan[:arms] + "arms:\n- {option: floor}\n- {option: linear}\n" + plan[advice:]
     (tmp_path / "plan.yaml").write_text(only)
     assert harness("run", "plan.yaml", "--offline").code == 0
     assert harness("bakeoff", *data, "--arms", "floor", "--offline").code == 0, "a run without advice"
@@ -55,7 +55,7 @@ def test_a_bake_off_of_a_case_is_counted(harness: Command, tmp_path: Path) -> No
     (tmp_path / "case.yaml").write_text(CASE)
     baked = harness(
         "bakeoff", "--case", "case.yaml", "--data", str(tickets), "--text", "subject,body",
-        "--label", "queue", "--arms", "floor,classical", "--offline",
+        "--label", "queue", "--arms", "floor,linear", "--offline",
     )  # fmt: skip
     assert baked.code == 0 and "The advice: " in baked.err
     (run,) = decode(TrackRecord, harness("track-record", "--json").out).runs

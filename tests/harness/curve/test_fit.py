@@ -7,12 +7,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from harness.core.records import ArmId, Option
+from advisor.options import Option
+from harness.core.records import ArmId
 from harness.curve.fit import READ_UP_TO, ExamplePrice, Grid, Subject, learning_curve
 from harness.curve.records import LearningCurve, Reach
 
 SIZES = (45, 90, 181, 362, 723)
-ARM = ArmId(option=Option.CLASSICAL, model="linear")
+ARM = ArmId(option=Option.LINEAR, model="linear")
 
 
 def answers(

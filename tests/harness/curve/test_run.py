@@ -31,11 +31,11 @@ from tests.support.doubles import ScriptedTuner, WordEmbedder
 LOCAL = "smollm2-135m"
 ARMS = [
     {"option": "floor"},
-    {"option": "classical"},
+    {"option": "linear"},
     {"option": "retrieve", "model": LOCAL},
     {"option": "tune", "model": LOCAL},
 ]
-QUICK = CurveRequest(options=("classical",), sizes=(9, 18, 36, 72), seeds=1)
+QUICK = CurveRequest(options=("linear",), sizes=(9, 18, 36, 72), seeds=1)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def baked(tickets: Path, folder: Path, **changes: Any) -> tuple[RunFolder, RunRe
 def test_the_real_linear_arm_learns_with_more_rows(shop, tickets: Path, tmp_path: Path) -> None:
     request = dataclasses.replace(QUICK, sizes=(), seeds=3, target=0.5)
     (found,) = curves_of_plan(asked(tickets), request, context(tmp_path)).curves
-    assert str(found.arm) == "classical@linear" and found.split == "dev" and found.looks is None
+    assert str(found.arm) == "linear@linear" and found.split == "dev" and found.looks is None
     assert len(found.means) == 5 and found.means[-1].size == found.train
     assert {point.seed for point in found.points} == {17, 18, 19}
     assert len(found.points) == 4 * 3 + 1, "all rows are the same rows for every seed"
@@ -103,7 +103,7 @@ def test_texts_are_embedded_once(shop, tickets: Path, tmp_path: Path) -> None:
 def test_a_stopped_curve_goes_on_to_the_same_state(
     shop, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    request = dataclasses.replace(QUICK, options=("classical", "tune"))
+    request = dataclasses.replace(QUICK, options=("linear", "tune"))
     whole = curves_of_plan(asked(tickets), request, context(tmp_path / "whole"))
     settle, settled = Journal.settle, []
 
@@ -139,7 +139,7 @@ def test_the_curve_of_a_run_lies_in_it_and_keeps_the_others(shop, tickets: Path,
     again = curves_of_run(folder, dataclasses.replace(QUICK, seeds=2), context(tmp_path))
     stored = read_curves(folder.curves)
     assert stored is not None and [str(c.arm) for c in stored.curves] == [
-        "classical@linear",
+        "linear@linear",
         f"tune@{LOCAL}",
     ]
     assert stored.curves[0] == again.curves[0] != made.curves[0], "the newest of an arm stays"
@@ -176,9 +176,9 @@ def test_at_all_rows_the_curve_meets_the_bake_off(shop, tickets: Path, tmp_path:
     """A second way to the same figure: on test, with all of train, it is what the run measured."""
     folder, results = baked(tickets, tmp_path)
     whole = (9, 18, 36, results.data.train)
-    request = dataclasses.replace(QUICK, sizes=whole, seeds=1, split="test", options=("classical",))
+    request = dataclasses.replace(QUICK, sizes=whole, seeds=1, split="test", options=("linear",))
     (found,) = curves_of_run(folder, request, context(tmp_path)).curves
-    measured = next(arm for arm in results.arms if str(arm.arm) == "classical@linear")
+    measured = next(arm for arm in results.arms if str(arm.arm) == "linear@linear")
     assert found.points[-1].accuracy.value == measured.quality.accuracy.value
 
 
@@ -194,9 +194,9 @@ def test_the_price_of_an_example_is_the_plans_unless_one_is_given(
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"options": ("prompt",)}, "classical, retrieve, tune"),
-        ({"options": ("floor",)}, "classical, retrieve, tune"),
-        ({"options": ()}, "classical, retrieve, tune"),
+        ({"options": ("prompt",)}, "linear, retrieve, tune"),
+        ({"options": ("floor",)}, "linear, retrieve, tune"),
+        ({"options": ()}, "linear, retrieve, tune"),
         ({"sizes": (1, 10, 20, 40)}, "2 to"),
         ({"sizes": (10, 20, 40, 10_000)}, "the training rows at hand"),
     ],

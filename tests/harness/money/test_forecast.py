@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.money.ledger import total_usd
-from harness.core.records import ArmId, Estimate, Option, PriceBasis
+from advisor.options import Option
+from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.serial import encode
 from harness.money.forecast import outlook
 from harness.money.records import ArmForecast, Assumed, BreakEvenCurve, Business, CostForecast
 from tests.support.business import (
-    CLASSICAL,
     HOSTED,
+    LINEAR,
     SERVED,
     TUNE,
     business,
@@ -48,7 +49,7 @@ def groups(found: ArmForecast) -> dict[str, Decimal | None]:
 
 
 def test_a_shared_machine_is_paid_by_its_busy_seconds() -> None:
-    found = arm(made(), CLASSICAL)
+    found = arm(made(), LINEAR)
     # 0.36 s / 3600 / 0.5 = 0.0002 h a query, $0.10 for 1,000; 8 h of $100; 100 wrong answers at $2
     assert groups(found) == {
         "calls and machines": D("0.1"),
@@ -78,13 +79,13 @@ def test_against_today_and_payback() -> None:
     assert found.incumbent is not None
     assert found.incumbent.month_usd.usd == D(1600) and found.incumbent.horizon_usd is not None
     assert found.incumbent.horizon_usd.usd == D(16000)
-    classical = arm(found, CLASSICAL)
-    saving = classical.saving_usd_per_month
+    linear = arm(found, LINEAR)
+    saving = linear.saving_usd_per_month
     assert (saving.usd, saving.low_usd, saving.high_usd) == (D("599.9"), D("399.9"), D("699.9"))
-    assert classical.payback_months == pytest.approx(1600.005 / 599.9)
-    assert classical.payback == "It pays back in 2.7 months, within the horizon of 10 months."
-    assert classical.saving_usd_horizon is not None
-    assert classical.saving_usd_horizon.usd == D(16000) - D("11601.005")
+    assert linear.payback_months == pytest.approx(1600.005 / 599.9)
+    assert linear.payback == "It pays back in 2.7 months, within the horizon of 10 months."
+    assert linear.saving_usd_horizon is not None
+    assert linear.saving_usd_horizon.usd == D(16000) - D("11601.005")
 
 
 def test_never_is_said_and_not_a_number() -> None:
@@ -117,9 +118,9 @@ def test_a_hosted_arm_pays_tokens_and_its_searching() -> None:
 
 def test_both_ways_of_paying_for_machines_are_shown() -> None:
     found = made()
-    classical, tune = arm(found, CLASSICAL).serving, arm(found, TUNE).serving
-    assert classical is not None and tune is not None
-    assert (classical.charged, classical.busy_usd, classical.whole_usd) == (
+    linear, tune = arm(found, LINEAR).serving, arm(found, TUNE).serving
+    assert linear is not None and tune is not None
+    assert (linear.charged, linear.busy_usd, linear.whole_usd) == (
         "busy seconds",
         D("0.1"),
         D(365),
@@ -152,28 +153,28 @@ def test_a_machine_that_was_measured_in_batches_carries_more() -> None:
 
 def test_break_even_against_today_and_against_hosted_models() -> None:
     found = made()
-    classical = rival(arm(found, CLASSICAL), "incumbent")
+    linear = rival(arm(found, LINEAR), "incumbent")
     # fixed 800 + 1,600.005 / 10; a query 0.0001 + 0.2 against 1.5 + 0.1: 960.0005 / 1.3999 = 685.8
-    assert (classical.outcome, classical.queries_per_month) == ("at", 686)
+    assert (linear.outcome, linear.queries_per_month) == ("at", 686)
     # cheap: 880.0005 / 1.4999 = 586.7; dear: 1120.0005 / 1.1999 = 933.4
-    assert (classical.low, classical.high) == (587.0, 934.0)
+    assert (linear.low, linear.high) == (587.0, 934.0)
     # fixed 2,400.05 and a machine of 365; a query 0.4 against 1.6
     assert rival(arm(found, TUNE), "incumbent").queries_per_month == 2305
     # wrong answers left out: 400 + 240 fixed and $0.02 a query against 960.0005 and $0.0001
-    hosted = rival(arm(found, CLASSICAL), HOSTED)
+    hosted = rival(arm(found, LINEAR), HOSTED)
     assert (hosted.outcome, hosted.queries_per_month) == ("at", 16081)
     # 1,760.05 + 365 over 0.02 a query, on one machine
     assert rival(arm(found, TUNE), HOSTED).queries_per_month == 106_253
     # a query of the tuned arm costs 0.4 with its wrong answers, one of the served arm 0.3101
     assert rival(arm(found, TUNE), "retrieve@p/served").outcome == "never"
-    assert rival(arm(found, CLASSICAL), "retrieve@p/served").queries_per_month == 2910
+    assert rival(arm(found, LINEAR), "retrieve@p/served").queries_per_month == 2910
     assert "retrieve@p/served" not in {curve.rival for curve in arm(found, SERVED).break_even}
 
 
 def test_the_curve_is_the_horizon_by_the_month() -> None:
     """A second way: the points against the whole reckoning at their volumes."""
     found = made()
-    for name in (CLASSICAL, TUNE):
+    for name in (LINEAR, TUNE):
         curve = rival(arm(found, name), "incumbent")
         assert len(curve.points) >= 25
         assert curve.points[0].queries_per_month <= 10 and curve.points[-1].queries_per_month >= 100_000
@@ -191,7 +192,7 @@ def test_the_curve_is_the_horizon_by_the_month() -> None:
 def test_changes_buy_rows_and_train_again() -> None:
     found = made(business=business(label_changes_per_month=2.0, knowledge_changes_per_month=1.0))
     # 2 * 20 rows at $0.50, and two fits of 0.01 h at $0.50
-    assert groups(arm(found, CLASSICAL))["changes"] == D("20.01")
+    assert groups(arm(found, LINEAR))["changes"] == D("20.01")
     # rows, three trainings of an hour, and as many that fail
     assert groups(arm(found, TUNE))["changes"] == D(20) + 6 * D("0.5")
     # rows, and three times 100 rows searched for at 0.36 s
@@ -208,18 +209,18 @@ def test_hosted_models_at_list_price() -> None:
 
 def test_without_a_price_wrong_answers_are_no_part_of_any_sum() -> None:
     found = made(business=business(wrong_answer_usd=None))
-    assert "wrong answers" not in groups(arm(found, CLASSICAL))
-    assert arm(found, CLASSICAL).month_usd.usd == D("800.1")
+    assert "wrong answers" not in groups(arm(found, LINEAR))
+    assert arm(found, LINEAR).month_usd.usd == D("800.1")
     assert found.incumbent is not None and found.incumbent.month_usd.usd == D(1500)
     assert any("cost.wrong_answer_usd" in sentence for sentence in found.unknown)
 
 
 def test_wrong_answers_count_on_both_sides_or_on_none() -> None:
     found = made(today=today(accuracy=None))
-    classical = arm(found, CLASSICAL)
-    assert classical.month_usd.usd == D("1000.1")  # still what it costs
-    assert classical.saving_usd_per_month.usd == D(1500) - D("800.1")
-    assert "left out on both sides" in classical.payback
+    linear = arm(found, LINEAR)
+    assert linear.month_usd.usd == D("1000.1")  # still what it costs
+    assert linear.saving_usd_per_month.usd == D(1500) - D("800.1")
+    assert "left out on both sides" in linear.payback
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_wrong_answers_count_on_both_sides_or_on_none() -> None:
     ],
 )
 def test_what_is_not_known_stays_unknown_and_says_which_key(change: dict[str, object], key: str) -> None:
-    found = arm(made(business=business(**change)), CLASSICAL)
+    found = arm(made(business=business(**change)), LINEAR)
     assert found.month_usd.usd is None and key in found.month_usd.reason
     assert found.horizon_usd.usd is None and found.usd_per_1k.usd is None
     assert found.saving_usd_per_month.usd is None and found.payback_months is None
@@ -264,25 +265,25 @@ def test_without_a_business_part_the_machine_is_still_told() -> None:
         assumed=("horizon_months",),
     )
     found = outlook(results(), bare, None, grounds())
-    classical = arm(found, CLASSICAL)
-    assert groups(classical) == {"calls and machines": D("0.1"), "changes": None, "people": None}
-    assert classical.month_usd.usd is None and classical.month_usd.reason
-    assert "not stated" in classical.payback and classical.saving_usd_per_month.reason
+    linear = arm(found, LINEAR)
+    assert groups(linear) == {"calls and machines": D("0.1"), "changes": None, "people": None}
+    assert linear.month_usd.usd is None and linear.month_usd.reason
+    assert "not stated" in linear.payback and linear.saving_usd_per_month.reason
     assert found.incumbent is None and len(found.unknown) == 1 and "harness plan" in found.unknown[0]
     # what is known is compared: a machine of 365 a month against $0.02 a query, and nothing against it
-    tune, first = (rival(arm(found, name), HOSTED) for name in (TUNE, CLASSICAL))
+    tune, first = (rival(arm(found, name), HOSTED) for name in (TUNE, LINEAR))
     assert (tune.outcome, tune.queries_per_month) == ("at", 18_250)
     assert tune.reason.startswith("calls and machines alone: from 18,250") and len(tune.points) >= 25
     assert first.outcome == "always"
 
 
 def test_an_arm_with_a_veto_is_reckoned_and_marked() -> None:
-    run = results(verdict=verdict(ship=CLASSICAL, pair=None, frontier=()))
+    run = results(verdict=verdict(ship=LINEAR, pair=None, frontier=()))
     barred = replace(run.verdict.vetoes[0], arm=TUNE)
     again = replace(run, verdict=replace(run.verdict, vetoes=(barred,)))
     found = made(results=again)
     assert [one.arm for one in found.arms if one.barred] == [TUNE]
-    assert {CLASSICAL, TUNE, SERVED} <= {one.arm for one in found.arms}
+    assert {LINEAR, TUNE, SERVED} <= {one.arm for one in found.arms}
     assert all(one.arm.option is not Option.FLOOR for one in found.arms)
 
 
@@ -291,15 +292,13 @@ def test_the_basis_is_the_weakest_that_is_paid() -> None:
         grounds=grounds(machine=replace(grounds().machine, basis=PriceBasis.ILLUSTRATIVE)),
         business=business(machine_hour_usd=None),
     )
-    assert arm(found, CLASSICAL).month_usd.basis is PriceBasis.ILLUSTRATIVE
-    assert arm(made(), CLASSICAL).month_usd.basis is PriceBasis.ESTIMATE  # people's time
+    assert arm(found, LINEAR).month_usd.basis is PriceBasis.ILLUSTRATIVE
+    assert arm(made(), LINEAR).month_usd.basis is PriceBasis.ESTIMATE  # people's time
 
 
 def test_an_assumed_figure_widens_the_range() -> None:
     rate = Assumed(field="day_rate_usd", range=spread("400", "800", "1600"), unit="USD", source="guess")
-    found = arm(
-        made(business=business(ranges=(*business().ranges, rate), assumed=("day_rate_usd",))), CLASSICAL
-    )
+    found = arm(made(business=business(ranges=(*business().ranges, rate), assumed=("day_rate_usd",))), LINEAR)
     people = next(part.amount for part in found.month if part.group == "people")
     assert (people.low_usd, people.usd, people.high_usd) == (D(400), D(800), D(1600))
 

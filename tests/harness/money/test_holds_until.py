@@ -1,7 +1,7 @@
 """Until when and where an answer holds. Shapes by hand from `tests.support.business`, building spread over
 10 months:
 
-    classical 960.0005 + 0.2001 a query;  served 640.0005 + 0.3101 a query;  tune 2,765.05 + 0.4 a query
+    linear 960.0005 + 0.2001 a query;  served 640.0005 + 0.3101 a query;  tune 2,765.05 + 0.4 a query
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from decimal import Decimal
 from harness.core.records import ArmId, PriceBasis
 from harness.money.forecast import outlook
 from harness.money.records import Amount, CostForecast, Grounds, HostedPrice, Limit
-from tests.support.business import CLASSICAL, HOSTED, SERVED, business, grounds, results, today
+from tests.support.business import HOSTED, LINEAR, SERVED, business, grounds, results, today
 from tests.support.results import verdict
 
 
-def made(ship: ArmId | None = CLASSICAL, found: Grounds | None = None, **changes: object) -> CostForecast:
+def made(ship: ArmId | None = LINEAR, found: Grounds | None = None, **changes: object) -> CostForecast:
     run = results(verdict=verdict(ship=ship, pair=None, vetoes=(), frontier=()))
     return outlook(run, business(**changes), today(), found or grounds())
 
@@ -45,9 +45,9 @@ def test_the_next_price_of_an_arm_that_was_run_can_change_the_answer() -> None:
         next_usd_per_1k=Decimal(500),
     )
     found = made(SERVED, replace(grounds(), hosted=(dearer,)))
-    # 0.49 a query more: 1,000 queries cost 1,440.1, the classical arm 1,160.1
+    # 0.49 a query more: 1,000 queries cost 1,440.1, the linear arm 1,160.1
     (limit,) = of(found, "price change")
-    assert "classical@linear becomes the cheapest acceptable arm" in limit.sentence
+    assert "linear@linear becomes the cheapest acceptable arm" in limit.sentence
     # 0.001 a query more: 951.1
     small = replace(dearer, next_usd_per_1k=Decimal(11))
     (limit,) = of(made(SERVED, replace(grounds(), hosted=(small,))), "price change")
@@ -77,12 +77,12 @@ def test_the_volume_from_which_another_arm_is_cheaper() -> None:
     # 320 / 0.11 = 2,909.09
     (limit,) = of(found, "volume")
     assert limit.at == 2910.0
-    assert limit.sentence.startswith("From 2,910 queries a month on classical@linear")
+    assert limit.sentence.startswith("From 2,910 queries a month on linear@linear")
 
 
 def test_the_volume_below_which_another_arm_is_cheaper() -> None:
     (limit,) = of(made(queries_per_month=10_000), "volume")
-    # at 2,909 the served arm costs 1,542.08 and the classical one 1,542.09
+    # at 2,909 the served arm costs 1,542.08 and the linear one 1,542.09
     assert limit.at == 2909.0
     assert limit.sentence.startswith("At 2,909 queries a month or fewer retrieve@p/served")
 
@@ -96,7 +96,7 @@ def test_an_arm_that_is_cheaper_already_is_told() -> None:
 
 def test_the_rate_of_change_from_which_another_arm_is_cheaper() -> None:
     slow = tuple(
-        replace(known, refit_s=360_000.0) if known.arm == CLASSICAL else known for known in grounds().arms
+        replace(known, refit_s=360_000.0) if known.arm == LINEAR else known for known in grounds().arms
     )
     found = made(found=replace(grounds(), arms=slow), queries_per_month=10_000, label_changes_per_month=1.0)
     # fitting takes 100 h, $50: once 5 a month more than before, and 49.995 a change more than indexing:
@@ -108,7 +108,7 @@ def test_the_rate_of_change_from_which_another_arm_is_cheaper() -> None:
 
 def test_labels_that_do_not_change_yet_have_a_rate_too() -> None:
     slow = tuple(
-        replace(known, refit_s=360_000.0) if known.arm == CLASSICAL else known for known in grounds().arms
+        replace(known, refit_s=360_000.0) if known.arm == LINEAR else known for known in grounds().arms
     )
     found = made(found=replace(grounds(), arms=slow), queries_per_month=10_000)  # no label change a month
     (limit,) = of(found, "change rate")
@@ -122,7 +122,7 @@ def test_facts_that_change_have_a_rate_and_none_where_there_are_no_facts() -> No
     )
     found = replace(grounds(), arms=slow)  # indexing 100 rows takes 10 h, $5 a change
     changing = of(made(SERVED, found, knowledge_changes_per_month=1.0), "change rate")
-    assert any("changes of knowledge a month on classical@linear" in limit.sentence for limit in changing)
+    assert any("changes of knowledge a month on linear@linear" in limit.sentence for limit in changing)
     still = of(made(SERVED, found, knowledge_changes_per_month=0.0), "change rate")
     assert not any("changes of knowledge" in limit.sentence for limit in still)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from advisor.money.price_sources import LitellmMap
+from advisor.options import Option
 from harness.bakeoff import arm_factory as workshop
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import open_book
@@ -21,7 +22,6 @@ from harness.bakeoff.run import start_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import Option
 from harness.core.serial import decode_results, encode
 from harness.money.forecast import outlook
 from harness.money.hosted import _retirement
@@ -37,7 +37,7 @@ from tests.support.doubles import ScriptedChat, WordEmbedder
 
 ARMS = [
     {"option": "floor"},
-    {"option": "classical"},
+    {"option": "linear"},
     {"option": "retrieve", "model": "gemini/gemini-4-argon"},
     {"option": "tune", "model": "m"},
 ]
@@ -48,7 +48,7 @@ BUSINESS = {
     "knowledge_changes_per_month": 0,
     "people": {
         option: {"build_days": [1, 2, 4], "run_hours_per_month": 2}
-        for option in ("classical", "retrieve", "tune", "route")
+        for option in ("linear", "retrieve", "tune", "route")
     },
     "incumbent": {"usd_per_item": "0.8", "accuracy": 0.9},
     "assumed": [

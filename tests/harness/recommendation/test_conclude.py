@@ -41,14 +41,14 @@ ADVICE: dict[str, Any] = {
     "case_sha256": "0" * 64,
     "rubric": "1",
     "answer": "tune",
-    "ranking": ["prompt", "classical"],
+    "ranking": ["prompt", "linear"],
     "predictions": [{"option": "prompt", "model": "m", "accuracy_low": 0.999, "accuracy_high": 1.0}],
 }
 
 
 def test_advice_in_the_plan_is_confronted_in_the_results(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
-    arms = [{"option": "classical"}, {"option": "prompt", "model": "m"}]
+    arms = [{"option": "linear"}, {"option": "prompt", "model": "m"}]
     folder, results = start_bakeoff(plan(tickets, arms=arms, advice=ADVICE), context(tmp_path))
     assert results.advice is not None and results.advice.tested == 1
     assert folder.results().advice == results.advice, "and it is stored"
@@ -86,7 +86,7 @@ def test_the_command_that_settles_it_names_the_same_split_and_pays_all_its_calls
     shop, tickets: Path, tmp_path: Path
 ) -> None:
     shop()
-    arms = [{"option": "classical"}, {"option": "retrieve", "model": "m"}]
+    arms = [{"option": "linear"}, {"option": "retrieve", "model": "m"}]
     found = start_bakeoff(plan(tickets, arms=arms, seed=23), context(tmp_path))[1]
     gaps = [gap for gap in found.verdict.frontier if gap.usd_per_1k.usd is not None]
     for gap in found.verdict.frontier:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from advisor.options import Option
 from harness.bakeoff.results import (
     Answer,
     LimitCheck,
@@ -17,10 +18,10 @@ from harness.bakeoff.results import (
     Verdict,
     Veto,
 )
-from harness.core.records import ArmId, Fitted, Option, PriceBasis
+from harness.core.records import ArmId, Fitted, PriceBasis
 from harness.money.forecast import outlook
 from harness.money.records import Assumed, CostForecast
-from tests.support.business import CLASSICAL, SERVED, TUNE, business, grounds, results, spread, today
+from tests.support.business import LINEAR, SERVED, TUNE, business, grounds, results, spread, today
 from tests.support.results import comparison, data_summary, share, verdict
 
 OWN = data_summary(train=100, test=200, provenance="the user's own file")
@@ -31,7 +32,7 @@ def made(run: RunResults, **changes: object) -> CostForecast:
 
 
 def decided(**changes: object) -> Verdict:
-    base = {"ship": CLASSICAL, "pair": (SERVED, TUNE), "vetoes": (), "frontier": ()}
+    base = {"ship": LINEAR, "pair": (SERVED, TUNE), "vetoes": (), "frontier": ()}
     return verdict(**(base | changes))
 
 
@@ -51,7 +52,7 @@ def accuracy(run: RunResults, arm: ArmId, low: float, high: float) -> RunResults
 
 def test_a_decided_run_is_piloted_at_the_price_of_building_and_a_month() -> None:
     found = made(results(verdict=decided()))
-    assert found.next_step.startswith("Pilot classical@linear on real queries for a month")
+    assert found.next_step.startswith("Pilot linear@linear on real queries for a month")
     assert found.decider == "budget holder" and found.next_step_usd is not None
     # 1,600.005 once, and 0.1 + 800 a month; wrong answers are no outlay
     assert found.next_step_usd.usd == Decimal("2400.105")
@@ -70,8 +71,8 @@ def test_without_enough_evidence_items_are_labelled_at_their_price() -> None:
     unknown = made(run, example_usd=None).next_step_usd
     assert unknown is not None and unknown.usd is None and "business.example_usd" in unknown.reason
     # a third arm ships whatever the pair says, and no number of items can be named: both are piloted
-    third = replace(run, verdict=replace(run.verdict, ship=CLASSICAL))
-    assert made(third).next_step.startswith("Pilot classical")
+    third = replace(run, verdict=replace(run.verdict, ship=LINEAR))
+    assert made(third).next_step.startswith("Pilot linear")
     never = MoreItems(likely=None, reason="no item differs")
     endless = replace(run, comparisons=(replace(open_pair, more_items=never),))
     assert made(endless).next_step.startswith("Pilot tune")
@@ -107,7 +108,7 @@ def test_risks_in_their_order() -> None:
     assert "machine-written" in made(run).biggest_risk
     own = replace(run, data=OWN)
     assert "between 80.0 % and 95.0 %" in made(own).biggest_risk  # 15 points wide
-    sure = accuracy(own, CLASSICAL, 0.88, 0.92)
+    sure = accuracy(own, LINEAR, 0.88, 0.92)
     # the month's outlay is people's time, whose hours are stated: not assumed; labels are all in scope
     assert made(sure).biggest_risk.startswith("No test row is a question it is not meant for")
     tuned = accuracy(replace(own, verdict=decided(ship=TUNE)), TUNE, 0.78, 0.82)
@@ -124,19 +125,19 @@ def test_a_route_is_as_sure_as_the_training_it_begins_with() -> None:
     twice = tuple(SeedResult(seed=n, accuracy=share("accuracy", 0.8)) for n in (1, 2))
     steady = replace(routed, arms=tuple(replace(a, seeds=twice) if a.arm == TUNE else a for a in routed.arms))
     assert "one seed" not in made(steady).biggest_risk
-    untrained = replace(routed, route=replace(design, first=CLASSICAL))
+    untrained = replace(routed, route=replace(design, first=LINEAR))
     assert "one seed" not in made(untrained).biggest_risk
 
 
 def test_a_month_that_is_mostly_assumed_is_a_risk() -> None:
     rate = Assumed(field="day_rate_usd", range=spread("400", "800", "1600"), unit="USD", source="guess")
-    sure = accuracy(results(verdict=decided(), data=OWN), CLASSICAL, 0.9, 0.9)
+    sure = accuracy(results(verdict=decided(), data=OWN), LINEAR, 0.9, 0.9)
     found = made(sure, ranges=(*business().ranges, rate), assumed=("day_rate_usd",))
     assert "above all people" in found.biggest_risk and "$600 to $1,800" in found.biggest_risk
 
 
 def test_out_of_scope_labels_and_a_measured_frontier_leave_less_to_fear() -> None:
-    sure = accuracy(results(verdict=decided(), data=OWN), CLASSICAL, 0.88, 0.92)
+    sure = accuracy(results(verdict=decided(), data=OWN), LINEAR, 0.88, 0.92)
     arm = sure.arms[0]
     label = replace(arm.quality.labels[0], label="out_of_scope")
     inside = replace(sure, arms=(replace(arm, quality=replace(arm.quality, labels=(label,))), *sure.arms[1:]))

@@ -17,7 +17,7 @@ from harness.report.model import report_view
 from harness.report.text import render_text
 from tests.support import money as hand_money
 from tests.support.pdf_text import text_of
-from tests.support.results import CLASSICAL, TUNE, run_results
+from tests.support.results import LINEAR, TUNE, run_results
 
 WHY = "other work took 1.1 of 2 CPUs"
 P95 = Confronted(
@@ -92,7 +92,7 @@ def test_tables_carry_the_reason_beside_time_and_money(tmp_path: Path) -> None:
     rows = list(csv.DictReader(files(busy(run_results()), "csv", tmp_path).splitlines()))
     found = {row["arm"]: row for row in rows}
     assert found[str(TUNE)]["latency_busy"] == found[str(TUNE)]["usd_per_1k_busy"] == WHY
-    assert found[str(CLASSICAL)]["latency_busy"] == found[str(CLASSICAL)]["usd_per_1k_correct_busy"] == ""
+    assert found[str(LINEAR)]["latency_busy"] == found[str(LINEAR)]["usd_per_1k_correct_busy"] == ""
     assert WHY in files(busy(run_results()), "json", tmp_path)
 
 
@@ -107,7 +107,7 @@ def test_two_runs_side_by_side_keep_the_mark() -> None:
             difference=replace(accuracy[arm], value=0.0),
             paired=True,
         )
-        for arm in (TUNE, CLASSICAL)
+        for arm in (TUNE, LINEAR)
     )
     text = render_text(compare_view(ComparedRuns(a=here, b=there, across=across)), 120)
     assert text.count("1,234!") == 1 and WHY in text

@@ -15,7 +15,7 @@ from advisor.advice import Advice, MoneySpan, ToSettle
 from advisor.case import asks
 from advisor.case_file import dump_case, parse_case
 from advisor.commands import CommandPrices, advise
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 from harness.cli.app import app
 from harness.core.errors import UsageError
 from harness.core.wording import Currency
@@ -76,7 +76,7 @@ def test_flips_and_open_questions_are_said(advice: Advice) -> None:
 
 def test_what_a_measurement_takes_is_said(advice: Advice) -> None:
     settle = ToSettle(
-        options=(Option.CLASSICAL, Option.TUNE),
+        options=(Option.LINEAR, Option.TUNE),
         items=410,
         difference=0.03,
         discordance=0.1,

@@ -9,16 +9,16 @@ from decimal import Decimal
 
 import pytest
 
+from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import Answer, Certainty, RunResults, Veto
 from harness.core.errors import UsageError
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.core.wording import USD
 from harness.money.records import CostForecast
 from harness.report.dress import Dress, Rate, chosen_currency
 from harness.report.executive import reader_currency, run_dossier, run_paper
 from harness.report.executive_parts import new_to_it
-from harness.report.palette import OPTION_COLOURS
 from harness.report.paper import (
     Cards,
     Chart,
@@ -35,11 +35,11 @@ from harness.report.paper import (
     letter,
     outside,
 )
-from harness.report.plain import WHAT_IT_IS, decision, in_plain_words, plain_name
+from harness.report.plain import decision, in_plain_words, plain_name
 from harness.report.view import Cell
 from tests.support.closing import closing
 from tests.support.money import outlook
-from tests.support.results import BOTH, CLASSICAL, RETRIEVE, TUNE, comparison, dollars, run_results, verdict
+from tests.support.results import BOTH, LINEAR, RETRIEVE, TUNE, comparison, dollars, run_results, verdict
 
 
 def paper(results: RunResults | None = None, dress: Dress | None = None) -> Paper:
@@ -86,13 +86,13 @@ def texts(found: Paper) -> Iterator[Text]:
 def test_page_1_gives_decision_money_confidence_risk_and_next_step() -> None:
     """3,902.123 dollars a month against 9,400; 5,497.877 less; all in the case's euros at 0.92."""
     found = paper()
-    assert found.headline == "Use the classical classifier; fine-tuning beats RAG."
+    assert found.headline == "Use the linear classifier; fine-tuning beats RAG."
     assert cards(found)["Cost a month"][0] == "EUR 3,590"
     assert cards(found)["Against today"] == ("EUR 5,058 less", "today EUR 8,648 a month (people)")
     assert cards(found)["Right answers"] == ("81.2 %", "95 % interval 77.0 to 84.8, n=560")
     assert cards(found)["How sure"][0] == "Fairly sure"
     step = [plain(line) for line in panels(found)["Next step"].lines]
-    assert step[0] == "Pilot the classical classifier for a month beside what is done today."
+    assert step[0] == "Pilot the linear classifier for a month beside what is done today."
     assert step[1:] == ["Cost: EUR 5,798 (EUR 3,935 to EUR 9,099)", "Who decides: budget holder"]
     assert "machine-written" in plain(panels(found)["The main risk"].lines[0])
     assert plain(panels(found)["Until when this holds"].lines[0]) == "1 December 2026"
@@ -126,8 +126,8 @@ def test_what_is_no_measurement_is_marked() -> None:
         (Answer.RETRIEVE_AS_GOOD, RETRIEVE, "Use RAG: RAG is at least as good as fine-tuning."),
         (
             Answer.NOT_ENOUGH_EVIDENCE,
-            CLASSICAL,
-            "Use the classical classifier; the evidence does not yet choose between RAG and fine-tuning.",
+            LINEAR,
+            "Use the linear classifier; the evidence does not yet choose between RAG and fine-tuning.",
         ),
         (Answer.TUNE, None, "Use none of them yet: fine-tuning beats RAG."),
     ],
@@ -169,7 +169,7 @@ def test_two_arms_of_one_option_are_told_apart_by_their_model() -> None:
 @pytest.mark.parametrize("option", list(Option))
 def test_every_option_has_an_everyday_name_and_a_line_on_what_it_is(option: Option) -> None:
     assert plain_name(ArmId(option=option, model="m")) != option.value or option is Option.FLOOR
-    assert WHAT_IT_IS[option]
+    assert option.traits.about
 
 
 def test_an_arm_that_is_ruled_out_is_called_so_beside_its_month() -> None:
@@ -198,7 +198,7 @@ def test_not_enough_evidence_looks_it() -> None:
 
 def test_a_run_without_one_of_the_pair_does_not_speak_of_evidence() -> None:
     found = paper(run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE, pair=None)))
-    assert found.headline == "Use the classical classifier; RAG and fine-tuning were not both run."
+    assert found.headline == "Use the linear classifier; RAG and fine-tuning were not both run."
     assert not any("Not enough evidence" in notice for notice in found.notices)
 
 
@@ -265,19 +265,15 @@ def test_an_arm_has_its_options_colour_whatever_the_verdict() -> None:
                     if isinstance(b, Chart) and b.key == "accuracy"]  # fmt: skip
         for arm in results.arms:
             row = chart.svg.split(f'data-arm="{arm.arm}"')[1].split("</g>")[0]
-            assert set(OPTION_COLOURS.values()) & set(re.findall("#[0-9a-f]{6}", row)) == {
-                OPTION_COLOURS[arm.arm.option]
-            }
+            assert {option.traits.colour for option in Option if option.traits.runs} & set(
+                re.findall("#[0-9a-f]{6}", row)
+            ) == {arm.arm.option.traits.colour}
 
 
 def test_a_name_opens_a_sentence_with_a_large_letter() -> None:
     results = run_results()
-    said = in_plain_words(
-        f"Nothing yet. {CLASSICAL} leads, before {RETRIEVE}: {CLASSICAL} is small.", results
-    )
-    assert (
-        said == "Nothing yet. The classical classifier leads, before RAG: the classical classifier is small."
-    )
+    said = in_plain_words(f"Nothing yet. {LINEAR} leads, before {RETRIEVE}: {LINEAR} is small.", results)
+    assert said == "Nothing yet. The linear classifier leads, before RAG: the linear classifier is small."
     assert in_plain_words(f"{TUNE} leads.", results) == "The fine-tuned model leads."
 
 
@@ -377,8 +373,8 @@ def rows_of(results: RunResults) -> list[tuple[Cell, ...]]:
 
 def test_only_whole_names_of_arms_are_put_into_plain_words() -> None:
     """A model whose name begins or ends like an arm's is another one, and stays as it is."""
-    for other in (f"{CLASSICAL}-2", f"{CLASSICAL}/v2", f"{CLASSICAL}.1", f"un{CLASSICAL}"):
+    for other in (f"{LINEAR}-2", f"{LINEAR}/v2", f"{LINEAR}.1", f"un{LINEAR}"):
         assert in_plain_words(f"Not {other} leads.", run_results()) == f"Not {other} leads."
-    assert in_plain_words(f"{CLASSICAL} leads. {CLASSICAL}, not {CLASSICAL}.", run_results()) == (
-        "The classical classifier leads. The classical classifier, not the classical classifier."
+    assert in_plain_words(f"{LINEAR} leads. {LINEAR}, not {LINEAR}.", run_results()) == (
+        "The linear classifier leads. The linear classifier, not the linear classifier."
     )

@@ -19,14 +19,14 @@ from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.records import PriceBasis
 from harness.core.serial import decode_results
 from harness.report.export import Reported, formula_safe, write_report
-from tests.support.results import CLASSICAL, RETRIEVE, arm_result, dollars, run_results
+from tests.support.results import LINEAR, RETRIEVE, arm_result, dollars, run_results
 
 ATTACK = '=HYPERLINK("http://evil","x")'
 
 
 def answer(**changes: object) -> ItemAnswer:
     base = ItemAnswer(
-        arm=CLASSICAL,
+        arm=LINEAR,
         item_id="t-1",
         text="charged twice, \u00fcber\nalles",
         label="refund_request",
@@ -57,16 +57,14 @@ def test_csv_has_one_row_an_arm_with_intervals_and_denominators(tmp_path: Path) 
     arms, _ = write_report(reported(), ["csv"], tmp_path)
     found = {row["arm"]: row for row in rows(arms)}
     assert list(found) == [str(arm.arm) for arm in run_results().arms]
-    classical = found["classical@linear"]
-    assert (classical["accuracy"], classical["accuracy_low"], classical["accuracy_n"]) == (
+    linear = found["linear@linear"]
+    assert (linear["accuracy"], linear["accuracy_low"], linear["accuracy_n"]) == (
         "0.8125",
         "0.77",
         "560",
     )
-    assert classical["usd_per_1k"] == "0.0123" and classical["usd_per_1k_basis"] == "illustrative"
-    assert classical["ship"] == "true" and found["prompt@smollm2-135m"]["vetoes"].startswith(
-        "accuracy 12.0 %"
-    )
+    assert linear["usd_per_1k"] == "0.0123" and linear["usd_per_1k_basis"] == "illustrative"
+    assert linear["ship"] == "true" and found["prompt@smollm2-135m"]["vetoes"].startswith("accuracy 12.0 %")
 
 
 def test_an_unknown_price_is_an_empty_cell_called_unknown(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from harness.report.model import report_view
 from harness.report.paper import Paper, Terms
 from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
 from tests.support.closing import closing
-from tests.support.results import CLASSICAL, TUNE, run_results, share
+from tests.support.results import LINEAR, TUNE, run_results, share
 
 
 def part(metric: str, value: float, n: int) -> Estimate:
@@ -45,7 +45,7 @@ UNSEEN = UnseenLabel(
     rejected=part("rejected", 0.15, 40),
 )
 HARM = {
-    CLASSICAL: ArmRobustness(rejection=REJECTION),
+    LINEAR: ArmRobustness(rejection=REJECTION),
     TUNE: ArmRobustness(unseen=(UNSEEN,), agreement=AGREEMENT),
 }
 
@@ -65,7 +65,7 @@ def risks(paper: Paper) -> dict[str, str]:
 def test_every_figure_is_said() -> None:
     by_arm = {arm.arm: " ".join(harm_sentences(arm)) for arm in looked_at().arms}
     for said in ("answers 95 % of dev", "62.0 %", "n=150", "72.0 %", "93.0 %", "84.0 %"):
-        assert said in by_arm[CLASSICAL]
+        assert said in by_arm[LINEAR]
     for said in (
         "without refund_request",
         "40 test items",
@@ -100,7 +100,7 @@ def test_the_section_is_there_where_something_was_looked_at() -> None:
 
 
 def test_the_executive_reads_it_among_the_risks() -> None:
-    """The classical arm ships: its figure, and nothing of the arms that do not."""
+    """The linear arm ships: its figure, and nothing of the arms that do not."""
     said = risks(run_paper(looked_at(), closing()))["Strange messages"]
     assert "72.0 %" in said and "handed back" in said and "refund" not in said
     nothing = risks(run_paper(run_results(), closing()))["Strange messages"]

@@ -23,7 +23,7 @@ from harness.report.tables import arms_table
 from harness.report.text import render_text
 from tests.support.closing import closing
 from tests.support.pdf_text import text_of
-from tests.support.results import CLASSICAL, data_summary, run_results
+from tests.support.results import LINEAR, data_summary, run_results
 
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload=alert(1) & <!-- "
@@ -34,7 +34,7 @@ VOID = {"meta", "br", "img", "input", "link", "hr", "wbr"}
 
 def wrong(text: str = "charged twice", number: int = 0) -> ItemAnswer:
     return ItemAnswer(
-        arm=CLASSICAL,
+        arm=LINEAR,
         item_id=f"t-{number}",
         text=text,
         label="refund_request",

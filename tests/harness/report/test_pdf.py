@@ -67,7 +67,7 @@ def test_the_same_run_gives_the_same_bytes(plain: bytes) -> None:
 
 def test_it_has_four_to_six_pages_with_the_decision_as_first_bookmark(plain: bytes) -> None:
     assert 4 <= page_count(plain) <= 6
-    assert b"/Title(Use the classical classifier; fine-tuning beats RAG.)" in plain
+    assert b"/Title(Use the linear classifier; fine-tuning beats RAG.)" in plain
 
 
 @pytest.mark.parametrize("more", range(0, 14, 2))

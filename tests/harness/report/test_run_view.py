@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff import browse
 from harness.bakeoff.browse import (
     FAILED,
@@ -19,7 +20,7 @@ from harness.bakeoff.browse import (
 )
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
-from harness.core.records import Failure, FailureKind, Option, Prediction, Timing
+from harness.core.records import Failure, FailureKind, Prediction, Timing
 from harness.report.run_view import open_page, progress_of, stamp_of
 from tests.support.pages import make_run
 

@@ -25,8 +25,8 @@ from harness.report.runs import print_runs, runs_json, runs_view
 from harness.report.text import render_text
 from harness.report.view import View
 from tests.support.results import (
-    CLASSICAL,
     FLOOR,
+    LINEAR,
     RETRIEVE,
     comparison,
     data_summary,
@@ -173,7 +173,7 @@ class Past:
     state: str = "complete"
     locked_at: datetime | None = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
     evalset: str = "support-tickets"
-    arms: tuple[str, ...] = (str(FLOOR), str(CLASSICAL))
+    arms: tuple[str, ...] = (str(FLOOR), str(LINEAR))
     results: RunResults | None = None
     wall_s: float | None = None
     fault: str = ""
@@ -189,7 +189,7 @@ PASTS = (
 
 def test_runs_are_listed_and_what_is_not_complete_looks_it() -> None:
     shown = flat(runs_view(PASTS))
-    assert "20261123-201500-c0ffee complete support-tickets 2 560 7 min 11 s tune classical@linear" in shown
+    assert "20261123-201500-c0ffee complete support-tickets 2 560 7 min 11 s tune linear@linear" in shown
     assert "20261123-211500-beef00 incomplete support-tickets 2 - - - -" in shown
     assert "bad is damaged: The plan was changed." in shown
     assert "harness resume 20261123-211500-beef00" in shown
@@ -203,5 +203,5 @@ def test_no_run_says_what_to_run() -> None:
 
 def test_runs_as_json() -> None:
     found = json.loads(runs_json(PASTS))
-    assert found[0]["ship"] == "classical@linear" and found[0]["locked_at"] == "2026-11-23T20:15:00+00:00"
+    assert found[0]["ship"] == "linear@linear" and found[0]["locked_at"] == "2026-11-23T20:15:00+00:00"
     assert found[1]["test_items"] is None and found[2]["fault"] == "The plan was changed."

@@ -12,12 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.results import Answer, RunResults
-from harness.core.records import ArmId, Finding, Option, PriceBasis
+from harness.core.records import ArmId, Finding, PriceBasis
 from harness.report.model import report_view
 from harness.report.text import print_view, render_text
 from tests.support.results import (
-    CLASSICAL,
+    LINEAR,
     PROMPT,
     RETRIEVE,
     TUNE,
@@ -46,9 +47,9 @@ def row(shown: str, arm: ArmId) -> str:
 
 def test_every_arm_has_a_row_with_its_figures() -> None:
     shown = text()
-    assert row(shown, CLASSICAL).split() == [
+    assert row(shown, LINEAR).split() == [
         ">",
-        "classical@linear",
+        "linear@linear",
         "81.2",
         "(77.0-84.8)",
         "0.789",
@@ -75,7 +76,7 @@ def test_figures_stand_with_their_denominators() -> None:
 def test_answer_what_to_ship_how_sure_and_on_what() -> None:
     shown = flat(text())
     assert "RAG or tuning: Fine-tuning. tune@smollm2-135m beats retrieve@smollm2-135m." in shown
-    assert "what to ship: classical@linear" in shown
+    assert "what to ship: linear@linear" in shown
     assert "how sure: Fairly sure" in shown
     assert "one artefact from one training seed" in shown
     assert "prompt@smollm2-135m: accuracy 12.0 % is under the floor of 50.0 %" in shown
@@ -178,11 +179,11 @@ def test_an_unknown_price_is_unknown_and_never_zero() -> None:
 
 
 def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
-    own = arm_result(CLASSICAL, (0.8, 0.7, 0.9))
+    own = arm_result(LINEAR, (0.8, 0.7, 0.9))
     slow = replace(own.latency, p50_ms=timed("p50_ms", None), p95_ms=timed("p95_ms", None))
     shown = text(run_results(arms=(replace(own, latency=slow),)))
-    assert "- / -" in row(shown, CLASSICAL)
-    assert "classical@linear: p95_ms: no warm pass was run" in flat(shown)
+    assert "- / -" in row(shown, LINEAR)
+    assert "linear@linear: p95_ms: no warm pass was run" in flat(shown)
 
 
 def test_looks_at_the_test_rows_are_counted() -> None:
@@ -223,7 +224,7 @@ def test_no_line_is_longer_than_the_terminal(width: int, full: bool) -> None:
 
 def test_at_100_columns_an_arm_is_one_line_and_at_80_no_figure_is_lost() -> None:
     wide, narrow = text(width=100), text(width=80)
-    assert "81.2 (77.0-84.8)" in row(wide, CLASSICAL)
+    assert "81.2 (77.0-84.8)" in row(wide, LINEAR)
     for figure in ("81.2 (77.0-84.8)", "41 / 1,234", "$0.0123*", "$0.0152*"):
         assert wide.count(figure) == narrow.count(figure)
 
@@ -303,7 +304,7 @@ def test_details_come_only_when_asked_for() -> None:
 
 
 def test_tiny_prices_do_not_read_as_nothing() -> None:
-    own = arm_result(CLASSICAL, (0.8, 0.7, 0.9))
+    own = arm_result(LINEAR, (0.8, 0.7, 0.9))
     cheap = replace(dollars("0.1"), usd=Decimal("0.0000004"))
     shown = text(run_results(arms=(replace(own, cost=replace(own.cost, usd_per_1k=cheap)),)))
     assert "<$0.0001*" in shown

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.results import ArmResult, LimitKind, LimitState, RunResults
 from harness.bakeoff.run import start_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import DataError, UsageError
-from harness.core.records import Item, Option
+from harness.core.records import Item
 from harness.data.out_of_scope import out_of_scope_of, read_out_of_scope
 from harness.report.harm import harm_sentences
 from harness.report.reporting import rescore
@@ -23,7 +24,7 @@ __all__ = ["shop", "tickets"]
 
 ARMS = [
     {"option": "floor"},
-    {"option": "classical"},
+    {"option": "linear"},
     {"option": "retrieve", "model": "m"},
     {"option": "tune", "model": "m"},
 ]
@@ -46,7 +47,7 @@ def test_inputs_out_of_scope_are_asked_of_arms_that_learn(shop, tickets: Path, t
     results = check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
     manifest = folder.manifest()
     assert folder.results() == results and manifest is not None and "out_of_scope.jsonl" in manifest.files
-    for option in (Option.CLASSICAL, Option.TUNE):
+    for option in (Option.LINEAR, Option.TUNE):
         harm = arm(results, option).harm
         assert harm is not None and harm.rejection is not None
         assert harm.rejection.recall_outside.n == len(STRANGE)
@@ -93,15 +94,13 @@ def test_harm_can_veto(shop, tickets: Path, tmp_path: Path) -> None:
     folder = run(tickets, tmp_path, decision=strict)
     verdict = folder.results().verdict
     before = {(str(c.arm), c.kind): c for c in verdict.limits if c.state is LimitState.OPEN}
-    assert ("classical@linear", LimitKind.HANDED_BACK) in before and ("tune@m", LimitKind.SEEDS) in before
-    assert verdict.ship is None or "classical" not in str(verdict.ship)
+    assert ("linear@linear", LimitKind.HANDED_BACK) in before and ("tune@m", LimitKind.SEEDS) in before
+    assert verdict.ship is None or "linear" not in str(verdict.ship)
     assert not any("retrieve@m" in name for name, _ in before)
     results = check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
-    back = arm(results, Option.CLASSICAL).harm.rejection.handed_back  # type: ignore[union-attr]
+    back = arm(results, Option.LINEAR).harm.rejection.handed_back  # type: ignore[union-attr]
     (check,) = [
-        c
-        for c in results.verdict.limits
-        if str(c.arm) == "classical@linear" and c.kind is LimitKind.HANDED_BACK
+        c for c in results.verdict.limits if str(c.arm) == "linear@linear" and c.kind is LimitKind.HANDED_BACK
     ]
     assert check.value == back.value and check.n == back.n
     assert check.state is not LimitState.KEPT, "so few inputs cannot show 99.9 %"

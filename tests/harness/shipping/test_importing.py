@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.run import run_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import DataError, IncompleteRun, UsageError
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.core.serial import encode
 from harness.report.model import report_view
 from harness.report.reporting import explain_item, export_run, rescore

@@ -97,8 +97,9 @@ def test_a_failed_parity_is_kept_and_shown(room: Path, run: RunFolder, tmp_path:
 
 def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Path, run: RunFolder) -> None:
     """`prompt@openai/NAME` over HTTP, with its own label guide, gives the tuned arm's answers one by one."""
+    from advisor.options import Option
     from harness.arms.prompt import PromptArm
-    from harness.core.records import ArmId, Option, Prediction
+    from harness.core.records import ArmId, Prediction
     from harness.models.open import open_chat
     from harness.models.settings import ModelSettings
 

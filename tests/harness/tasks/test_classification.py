@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.records import Item, Label, Option
+from advisor.options import Option
+from harness.core.records import Item, Label
 from harness.tasks.classification import (
     PROMPT_VERSION,
     Example,
@@ -48,7 +49,7 @@ def test_the_ticket_comes_last_and_its_label_nowhere(option: Option) -> None:
     assert "POISON" not in repr(shown)
 
 
-@pytest.mark.parametrize("option", [Option.FLOOR, Option.CLASSICAL, Option.ROUTE])
+@pytest.mark.parametrize("option", [Option.FLOOR, Option.LINEAR, Option.ROUTE])
 def test_options_without_a_model_send_nothing(option: Option) -> None:
     with pytest.raises(ValueError, match="sends no messages"):
         render(option, ITEM, labels=LABELS, limits=LIMITS)

@@ -7,22 +7,22 @@ from decimal import Decimal
 
 import pytest
 
+from advisor.options import Option
 from harness.bakeoff.plan import AdvicePlan, Predicted
 from harness.bakeoff.results import Answer
-from harness.core.records import Option
 from harness.track_record.confront import confront
-from tests.support.results import CLASSICAL, RETRIEVE, TUNE, arm_result, timed, verdict
+from tests.support.results import LINEAR, RETRIEVE, TUNE, arm_result, timed, verdict
 
 ARMS = (
-    arm_result(CLASSICAL, (0.80, 0.77, 0.83), identity=None),
+    arm_result(LINEAR, (0.80, 0.77, 0.83), identity=None),
     arm_result(RETRIEVE, (0.49, 0.45, 0.53)),
     arm_result(TUNE, (0.81, 0.78, 0.84)),
 )
 
 
-def advice(first: str = "classical", answer: str = "tune", **ranges: float) -> AdvicePlan:
+def advice(first: str = "linear", answer: str = "tune", **ranges: float) -> AdvicePlan:
     expected = Predicted(option=Option.RETRIEVE, model=RETRIEVE.model, **ranges)
-    order = (Option(first), *(o for o in (Option.CLASSICAL, Option.TUNE) if o.value != first))
+    order = (Option(first), *(o for o in (Option.LINEAR, Option.TUNE) if o.value != first))
     return AdvicePlan(
         case="c", case_sha256="0", rubric="1", answer=answer, ranking=order, predictions=(expected,)
     )
@@ -44,11 +44,11 @@ def test_a_miss_is_said_in_the_units_of_its_figure() -> None:
 
 
 def test_the_ranking_is_held_against_what_ships_and_not_against_the_highest_accuracy() -> None:
-    # tune leads on accuracy by a point, the classical arm ships: placing it first was right
-    right = confront(advice("classical"), ARMS, verdict(ship=CLASSICAL))
-    assert right.wrong == () and right.measured_first == "classical"
-    wrong = confront(advice("tune"), ARMS, verdict(ship=CLASSICAL))
-    assert wrong.wrong == ("It placed tune first; classical is what this run would ship.",)
+    # tune leads on accuracy by a point, the linear arm ships: placing it first was right
+    right = confront(advice("linear"), ARMS, verdict(ship=LINEAR))
+    assert right.wrong == () and right.measured_first == "linear"
+    wrong = confront(advice("tune"), ARMS, verdict(ship=LINEAR))
+    assert wrong.wrong == ("It placed tune first; linear is what this run would ship.",)
     assert confront(advice("tune"), ARMS, verdict(ship=None)).wrong == (), "nothing ships, nothing is shown"
 
 

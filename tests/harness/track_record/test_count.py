@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from advisor.options import Option
 from advisor.rubric.bands import Informed
 from harness.bakeoff.results import AdviceCheck, Confronted
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.track_record.count import Seen, track_record
 
-ARM = ArmId(option=Option.CLASSICAL, model="linear")
+ARM = ArmId(option=Option.LINEAR, model="linear")
 KNOWN = (Informed(evalset="known", metrics=frozenset({"accuracy"}), reason="it was looked at"),)
 
 
@@ -35,7 +36,7 @@ def seen(
     rows: str = "r",
     **changes: str,
 ) -> Seen:
-    told = {"answer": "tune", "measured_answer": "tune", "first": "tune", "measured_first": "classical"}
+    told = {"answer": "tune", "measured_answer": "tune", "first": "tune", "measured_first": "linear"}
     advice = AdviceCheck(
         case="c", figures=figures, inside=0, tested=len(figures), wrong=(), **{**told, **changes}
     )
@@ -92,7 +93,7 @@ def test_rankings_and_answers_are_counted_where_both_said_something() -> None:
     record = track_record(
         [
             seen("a"),
-            seen("b", plan="q", first="classical"),
+            seen("b", plan="q", first="linear"),
             seen("c", plan="s", measured_answer="not enough evidence", measured_first="none"),
             seen("d", plan="t", measured_answer="retrieve"),
         ],

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from advisor.options import Option
 from harness.core.errors import ModelUnavailable, UsageError
-from harness.core.records import FailureKind, Message, Option
+from harness.core.records import FailureKind, Message
 from harness.models.base import ChatRequest
 from harness.shipping.serve import server as server_module
 from harness.shipping.serve.app import MOST_BYTES, ServeLimits
