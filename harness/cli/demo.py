@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLE = "ticket-routing"
 EVALSET = "support-tickets"
 EXPECTED_S = {
-    "classical@linear": 30.0,
+    "linear@linear": 30.0,
     "prompt@smollm2-135m": 55.0,
     "retrieve@smollm2-135m": 90.0,
     "tune@smollm2-135m": 190.0,

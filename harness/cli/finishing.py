@@ -61,7 +61,7 @@ def first_figures(folder: RunFolder, context: Context) -> Callable[[Sequence[Arm
     """Shows what the fast arms say while the slow ones are still to come; decides and stores nothing."""
 
     def show(answered: Sequence[ArmId]) -> None:
-        from harness.core.records import Option
+        from advisor.options import Option
         from harness.recommendation.conclude import conclude_some
         from harness.report.first_figures import first_view
         from harness.report.text import render_text

@@ -21,7 +21,7 @@ from tests.support.desk import Command, command, flags
 
 __all__ = ["shop", "tickets"]
 
-ARMS = [{"option": "prompt", "model": "m"}, {"option": "classical"}, {"option": "floor"}]
+ARMS = [{"option": "prompt", "model": "m"}, {"option": "linear"}, {"option": "floor"}]
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def test_fast_arms_are_told_of_before_a_model_is_asked(shop, tickets: Path, tmp_
         told.append(answered)
 
     whole = run_bakeoff(folder, at, early=early)
-    assert [[arm.option for arm in answered] for answered in told] == [[Option.CLASSICAL, Option.FLOOR]]
+    assert [[arm.option for arm in answered] for answered in told] == [[Option.LINEAR, Option.FLOOR]]
     assert whole.looks == 1 and {arm.arm.option for arm in whole.arms} == {
         Option.PROMPT,
-        Option.CLASSICAL,
+        Option.LINEAR,
         Option.FLOOR,
     }
 
@@ -67,7 +67,7 @@ def test_first_figures_change_nothing_that_is_concluded(shop, tickets: Path, tmp
 
 
 def test_a_run_without_slow_arms_has_no_first_figures(harness: Command, tickets: Path) -> None:
-    said = harness(*flags(tickets, "--arms", "floor,classical"))
+    said = harness(*flags(tickets, "--arms", "floor,linear"))
     assert said.code == 0 and "First figures" not in said.out
 
 
