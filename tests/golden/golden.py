@@ -1,13 +1,14 @@
 """Frozen run folders, and what is measured and decided in them; the layout of a run folder stays in here.
 
-`tests/golden/<name>/` is a folder of runs with one run in it, as the harness wrote it (weights left out),
-and beside it what it says: `expected.json` (every figure and text of its results, by path) and
-`decision.txt` (the sentences of the decision as the terminal shows them).
+`tests/golden/<name>/` is a folder of runs with one run in it, as the harness wrote it (weights left out, the
+journal packed). Beside it stands what it says: `expected.json` (every figure and text of its results, by path)
+and `decision.txt` (the sentences of the decision as the terminal shows them).
 """
 
 from __future__ import annotations
 
 import json
+import lzma
 import math
 import re
 import shutil
@@ -28,7 +29,7 @@ from harness.curve.store import read_curves
 from harness.recommendation.closing import conclude_again, manifest_of
 
 HERE = Path(__file__).resolve().parent
-CONCLUDED = ("served", "imported")
+CONCLUDED = ("local", "served", "imported")
 UNFINISHED = ("stopped", "incomplete")
 PRICES = {"served": ("openai/served-1=1/3",)}
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -46,6 +47,9 @@ def copy_of(name: str, folder: Path) -> RunFolder:
     """A frozen run in a folder of runs that may be written to."""
     runs = folder / name
     shutil.copytree(HERE / name, runs)
+    for packed in runs.rglob("*.xz"):
+        packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
+        packed.unlink()
     (run,) = list_runs(runs)
     return run
 
