@@ -1,7 +1,7 @@
 """Frozen run folders, and what is measured and decided in them; the layout of a run folder stays in here.
 
 `tests/golden/<name>/` is a folder of runs with one run in it, as the harness wrote it (weights left out, the
-journal packed). Beside it stands what it says: `expected.json` (every figure and text of its results, by path)
+journal packed). Beside it is what it says: `expected.json` (every figure and text of its results, by path)
 and `decision.txt` (the sentences of the decision as the terminal shows them).
 """
 
