@@ -29,9 +29,9 @@ from harness.curve.store import read_curves
 from harness.recommendation.closing import conclude_again, manifest_of
 
 HERE = Path(__file__).resolve().parent
-CONCLUDED = ("local", "served", "imported")
+CONCLUDED = ("local", "served", "routed", "imported")
 UNFINISHED = ("stopped", "incomplete")
-PRICES = {"served": ("openai/served-1=1/3",)}
+PRICES = dict.fromkeys(("served", "routed"), ("openai/served-1=1/3",))
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 TOLERANCE = 1e-9
 """Relative; of floats, and of decimals that are written as text."""
