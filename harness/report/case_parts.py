@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from advisor.advice import Advice, Contribution, Flip, MoneySpan, OptionAdvice, Prediction
 from advisor.numbers import figure
 from harness.core.wording import UNKNOWN, Currency, milliseconds, money, one_line, percent
-from harness.report.charts import Axis, Interval, interval_chart
+from harness.report.charts import Axis, Interval, IntervalChart, draw
 from harness.report.paper import (
     Block,
     Chart,
@@ -212,7 +212,7 @@ def cost_chart(dossier: CaseDossier) -> Chart | None:
     listed = "; ".join(f"{row.label}: {row.words}" for row in rows)
     return Chart(
         key="cost",
-        svg=interval_chart("cost", rows, axis),
+        svg=draw("cost", IntervalChart(rows=tuple(rows), axis=axis)),
         alt=f"Chart of predicted costs per 1,000 queries, everything counted. {listed}.",
         caption=said(
             "Cost per 1,000 queries over the horizon, building, people, changes and wrong answers included; "

@@ -1,13 +1,16 @@
-"""The charts of a report as SVG documents. Pure: worded figures and their numbers in, drawings out.
+"""The charts of a report: one typed record a kind, drawn as SVG. Pure: figures and their words in, SVG out.
 
 Numbers place marks; what is read beside a mark was worded before it came here. Where a number is unknown
-nothing is drawn and the word stands in its place.
+nothing is drawn and the word stands in its place. A chart is drawn for a width: on a wide one rows have
+their names at the left, on a narrow one above the marks, so that letters keep their size on a phone.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from harness.core.wording import percent
 from harness.report.svg import (
@@ -16,12 +19,12 @@ from harness.report.svg import (
     INK,
     LINE,
     MUTED,
-    WIDTH,
+    OTHER,
     Scale,
     cut,
-    decades,
     document,
     dot,
+    factors,
     line,
     path,
     rect,
@@ -29,12 +32,23 @@ from harness.report.svg import (
     steps,
     text,
     tip,
+    turned,
 )
 
-_LEFT, _RIGHT = 196.0, 548.0
-_ROW = 34.0
+WIDE, NARROW = 680.0, 360.0
+"""Widths charts are drawn for: a page of paper or a desk's screen, and a phone."""
 MOST_DOTS = 30
 """Beyond these a line's points are felt under the pointer, not seen."""
+_LETTER = 6.2
+"""How wide a letter of ten units' size may be; an upper bound over the typefaces a page falls back to."""
+
+
+def plain_number(value: float) -> str:
+    """A tick: '2,500', '30k', '10M', '0.05'; never with an exponent."""
+    for size, sign in ((1e9, "bn"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if sign == 'k' else size):,.4g}{sign}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.10f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +59,15 @@ class Interval:
         note: a second, smaller line under the label.
         low, value, high: None where there is none.
         words: the figure as it is read.
-        hollow: drawn as a ring, for what was not measured.
+        hollow: drawn as a ring or a band, for what was not measured.
         key: the arm, by which a page shows and hides it.
     """
 
     label: str
-    note: str
-    low: float | None
-    value: float | None
-    high: float | None
+    note: str = ""
+    low: float | None = None
+    value: float | None = None
+    high: float | None = None
     words: str
     colour: str
     hollow: bool = False
@@ -77,26 +91,29 @@ class Bar:
         slices: from left to right; empty where the figure is unknown.
         low, high: ends of the whisker; None without.
         colour: '' for the colours of the slices.
+        faint: drawn pale, for what was not run.
         key: the arm, by which a page shows and hides it.
     """
 
     label: str
-    note: str
+    note: str = ""
     slices: tuple[Slice, ...]
     words: str
     low: float | None = None
     high: float | None = None
     colour: str = ""
     bold: bool = False
+    faint: bool = False
     key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """A line of a curve chart: (x, y, words) by point.
+    """A line of a curve chart: (x, y, words) by point; one point alone is a mark.
 
     Attributes:
         spreads: (x, low, high) of upright whiskers.
+        hollow: its dots are rings, for what was not measured.
         key: the arm, by which a page shows and hides it.
         dots: whether its points are marked.
     """
@@ -106,6 +123,7 @@ class Curve:
     colour: str
     dash: str = ""
     spreads: tuple[tuple[float, float, float], ...] = ()
+    hollow: bool = False
     key: str = ""
     dots: bool = True
 
@@ -116,7 +134,7 @@ class Mark:
 
     at: float
     words: str
-    colour: str
+    colour: str = MUTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +143,7 @@ class Axis:
 
     Attributes:
         low, high: its ends, None for those of the data.
+        least, most: what no value can be under or over, and so no tick.
         label: words a tick.
         title: '' for none.
         log: equal steps are equal factors; needs values above 0.
@@ -133,7 +152,9 @@ class Axis:
     title: str = ""
     low: float | None = None
     high: float | None = None
-    label: Callable[[float], str] = "{:,g}".format
+    least: float = -math.inf
+    most: float = math.inf
+    label: Callable[[float], str] = plain_number
     log: bool = False
 
     def ticks(self, values: Iterable[float], about: int = 5) -> list[float]:
@@ -141,74 +162,234 @@ class Axis:
         known = [value for value in values if value > 0 or not self.log]
         low = min(known, default=0.1 if self.log else 0.0) if self.low is None else self.low
         high = max(known, default=1.0) if self.high is None else self.high
-        return decades(low, high) if self.log else steps(low, high, about)
+        if self.log:
+            return factors(low, high)
+        if high <= low and math.isfinite(self.most):  # all values alike: a tenth of what can be, around them
+            room = (self.most - max(self.least, self.most - 1)) / 20
+            low, high = low - room, high + room
+        return steps(max(low, self.least), min(max(high, low), self.most), about)
 
 
-PERCENT = Axis(low=0.0, high=1.0, label=lambda share: percent(share, 0))
+def shares(title: str = "", *, whole: bool = True) -> Axis:
+    """An axis of shares in percent: from 0 to 100 %, or as much of it as the data need."""
+    ends = 0.0 if whole else None, 1.0 if whole else None
+    return Axis(title=title, low=ends[0], high=ends[1], least=0.0, most=1.0, label=lambda at: percent(at, 0))
 
 
-def interval_chart(name: str, rows: Sequence[Interval], axis: Axis = PERCENT) -> str:
-    """Values with their intervals, one row each, over a common scale."""
-    ticks = axis.ticks(v for row in rows for v in (row.low, row.value, row.high) if v is not None)
-    scale = Scale(low=ticks[0], high=ticks[-1], start=_LEFT, end=_RIGHT, log=axis.log)
-    bottom = _ROW * len(rows) + 8
-    drawn = _grid(scale, ticks, axis, bottom)
-    for number, row in enumerate(rows):
-        middle = 8 + _ROW * (number + 0.5)
-        if number % 2 == 0:
-            drawn.insert(0, rect((0, middle - _ROW / 2), WIDTH, _ROW, BAND, corner=3))
-        drawn += _labels(row.label, row.note, middle)
-        drawn.append(tip(f"{row.label}: {row.words}", _whisker(row, scale, middle), arm=row.key))
-        drawn.append(text((WIDTH - 8, middle + 4), row.words, size=11, bold=True, to="end"))
-    return document(bottom + 30, drawn, name=name)
+PERCENT = shares()
 
 
-def bar_chart(name: str, rows: Sequence[Bar], axis: Axis, colours: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalChart:
+    """Values with their intervals, one row each, over a common scale.
+
+    Attributes:
+        rule: an upright line, such as no difference or a limit; `margin` is a band on both sides of it.
+        stems: a line from 0 to each value, for figures without an interval.
+    """
+
+    rows: tuple[Interval, ...]
+    axis: Axis = PERCENT
+    rule: float | None = None
+    margin: float = 0.0
+    stems: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarChart:
     """Stacked bars with their totals, one row each; the slices' colours are explained on top.
 
-    Args:
+    Attributes:
         colours: by name of a slice, in the order in which they are explained.
     """
-    used = {piece.name for row in rows if not row.colour for piece in row.slices}
-    names = [piece for piece in colours if piece in used]
-    longest = max((max(_sum(row), row.high or 0.0) for row in rows), default=0.0)
-    ticks = steps(0.0, longest or 1.0, 4)
-    scale = Scale(low=0.0, high=ticks[-1], start=_LEFT, end=_RIGHT)
-    top = 26.0 if names else 4.0
-    bottom = top + _ROW * len(rows) + 4
-    drawn = _legend([(piece, colours[piece]) for piece in names]) if names else []
-    drawn += _grid(scale, ticks, axis, bottom, top)
-    for number, row in enumerate(rows):
-        middle = top + _ROW * (number + 0.5)
-        drawn += _labels(row.label, row.note, middle, bold=row.bold)
-        drawn += _stack(row, scale, middle, colours)
-        drawn.append(text((WIDTH - 8, middle + 4), row.words, size=11, bold=True, to="end"))
-    return document(bottom + 30, drawn, name=name)
+
+    rows: tuple[Bar, ...]
+    axis: Axis
+    colours: Mapping[str, str]
 
 
-def curve_chart(
-    name: str, curves: Sequence[Curve], across: Axis, up: Axis, marks: Sequence[Mark] = ()
-) -> str:
-    """Lines over a common plane, with upright marks."""
-    every = [point for curve in curves for point in curve.points]
-    wide = across.ticks([*(x for x, _, _ in every), *(mark.at for mark in marks)])
-    tall = up.ticks([y for _, y, _ in every], 4)
-    top, bottom = 54.0, 270.0
-    x = Scale(low=wide[0], high=wide[-1], start=74.0, end=WIDTH - 24.0, log=across.log)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveChart:
+    """Lines and points over a common plane, with upright marks."""
+
+    curves: tuple[Curve, ...]
+    across: Axis
+    up: Axis
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatChart:
+    """A square of names against names, such as labels against answers.
+
+    Attributes:
+        cells: by row and column: (share of the row from 0 to 1, what stands in it, words).
+        across, down: what the columns and the rows are.
+        colour: of a whole share.
+    """
+
+    names: tuple[str, ...]
+    cells: tuple[tuple[tuple[float, str, str], ...], ...]
+    across: str
+    down: str
+    colour: str
+
+
+ChartSpec = IntervalChart | BarChart | CurveChart | HeatChart
+
+
+def draw(name: str, spec: ChartSpec, alt: str = "", width: float = WIDE) -> str:
+    """A chart as a whole SVG document; the same chart always gives the same text.
+
+    Args:
+        name: tells it apart from others on a page.
+        alt: all a reader needs who does not see it.
+        width: in units of which a letter is 10 to 11 high.
+    """
+    match spec:
+        case IntervalChart():
+            height, drawn = _interval_chart(spec, width)
+        case BarChart():
+            height, drawn = _bar_chart(spec, width)
+        case CurveChart():
+            height, drawn = _curve_chart(spec, width)
+        case HeatChart():
+            height, drawn = _heat_chart(spec, width)
+        case _:
+            assert_never(spec)
+    return document((width, height), drawn, name=name, alt=alt)
+
+
+class _Rows:
+    """Where the rows of a chart stand: names at the left of the marks, or above them where it is narrow."""
+
+    def __init__(self, rows: Sequence[Interval | Bar], width: float) -> None:
+        self.width = width
+        self.above = width < 520
+        longest = max((len(row.words) for row in rows), default=0)
+        self.left = 12.0 if self.above else 196.0
+        self.right = width - 12.0 if self.above else min(width - 132.0, width - 20.0 - 0.62 * 11 * longest)
+        noted = any(row.note for row in rows)
+        self.high = (56.0 if noted else 44.0) if self.above else 34.0
+
+    def scale(self, ticks: Sequence[float], *, log: bool = False) -> Scale:
+        return Scale(low=ticks[0], high=ticks[-1], start=self.left, end=self.right, log=log)
+
+    def band(self, top: float, number: int) -> str:
+        return rect((0, top + self.high * number), self.width, self.high, BAND, corner=3)
+
+    def middle(self, top: float, number: int) -> float:
+        """Where the marks of a row stand."""
+        return (
+            top + self.high * (number + (0.0 if self.above else 0.5)) + (self.high - 12 if self.above else 0)
+        )
+
+    def labels(self, row: Interval | Bar, top: float, number: int, *, bold: bool = False) -> list[str]:
+        """A row's name, note and words."""
+        at = top + self.high * number
+        base = at + 14.0 if self.above else at + self.high / 2 + (-2.0 if row.note else 4.0)
+        room = self.width - 24 - _LETTER * 1.1 * len(row.words) if self.above else self.left - 8
+        drawn = [text((8, base), cut(row.label, max(8, int(room / 6))), size=11, bold=bold)]
+        if row.note:
+            most = int((self.width - 16 if self.above else self.left - 8) / 4.7)
+            drawn.append(text((8, base + 12.5), cut(row.note, most), size=9, colour=MUTED))
+        words = (self.width - 8, base if self.above else at + self.high / 2 + 4)
+        return [*drawn, text(words, row.words, size=11, bold=True, to="end")]
+
+
+def _interval_chart(chart: IntervalChart, width: float) -> tuple[float, list[str]]:
+    rows, axis, rule = _Rows(chart.rows, width), chart.axis, chart.rule
+    values = [v for row in chart.rows for v in (row.low, row.value, row.high) if v is not None]
+    values += (
+        [] if rule is None else [rule, *([rule - chart.margin, rule + chart.margin] if chart.margin else [])]
+    )
+    values += [0.0] if chart.stems else []
+    ticks = axis.ticks(values, 3 if rows.above else 5)
+    scale, top = rows.scale(ticks, log=axis.log), 8.0
+    bottom = rows.high * len(chart.rows) + top
+    drawn = [rows.band(top, number) for number in range(0, len(chart.rows), 2)]
+    if rule is not None and chart.margin:
+        ends = scale(rule - chart.margin), scale(rule + chart.margin)
+        drawn.append(rect((ends[0], top), ends[1] - ends[0], bottom - top, LINE))
+    drawn += _grid(scale, ticks, axis, (top, bottom))
+    if rule is not None:
+        drawn.append(line((scale(rule), top), (scale(rule), bottom), MUTED, wide=1.2, dash="4 3"))
+    for number, row in enumerate(chart.rows):
+        drawn += rows.labels(row, top, number)
+        marks = _whisker(row, scale, rows.middle(top, number), stem=chart.stems)
+        drawn.append(tip(f"{row.label}: {row.words}", marks, arm=row.key))
+    return bottom + (32 if axis.title else 20), drawn
+
+
+def _bar_chart(chart: BarChart, width: float) -> tuple[float, list[str]]:
+    rows, colours = _Rows(chart.rows, width), chart.colours
+    used = {piece.name for row in chart.rows if not row.colour for piece in row.slices}
+    drawn, top = _legend([(name, colour, "") for name, colour in colours.items() if name in used], width)
+    longest = max((max(sum(p.value for p in row.slices), row.high or 0.0) for row in chart.rows), default=0.0)
+    ticks = steps(0.0, longest or 1.0, 3 if rows.above else 4)
+    scale = rows.scale(ticks)
+    bottom = top + rows.high * len(chart.rows) + 4
+    drawn += _grid(scale, ticks, chart.axis, (top, bottom))
+    for number, row in enumerate(chart.rows):
+        drawn += rows.labels(row, top, number, bold=row.bold)
+        drawn += _stack(row, scale, rows.middle(top, number), colours, 12 if rows.above else 18)
+    return bottom + (32 if chart.axis.title else 20), drawn
+
+
+def _curve_chart(chart: CurveChart, width: float) -> tuple[float, list[str]]:
+    across, up = chart.across, chart.up
+    every = [point for curve in chart.curves for point in curve.points]
+    ends = [end for curve in chart.curves for _, *pair in curve.spreads for end in pair]
+    wide = across.ticks(
+        [*(x for x, _, _ in every), *(mark.at for mark in chart.marks)], 5 if width > 520 else 3
+    )
+    tall = up.ticks([*(y for _, y, _ in every), *ends], 4)
+    drawn, under = _legend([(curve.name, curve.colour, curve.dash) for curve in chart.curves], width)
+    top = under + (12.0 if up.title else 4.0) + (16.0 if chart.marks else 0.0)
+    bottom = top + 216.0
+    left = 18.0 + _LETTER * max(len(up.label(tick)) for tick in tall)
+    x = Scale(low=wide[0], high=wide[-1], start=left, end=width - 16.0, log=across.log)
     y = Scale(low=tall[0], high=tall[-1], start=bottom, end=top, log=up.log)
-    drawn = _legend([(curve.name, curve.colour) for curve in curves])
-    drawn += _plane(x, y, (wide, across), (tall, up))
-    drawn += _marks(marks, x, (top, bottom))
-    for curve in curves:
-        drawn.append(_curve(curve, x, y))
-    return document(bottom + 44, drawn, name=name)
+    if up.title:
+        drawn.append(text((8, under + 4), up.title, size=10, colour=MUTED))
+    for tick in tall:
+        drawn.append(line((x.start, y(tick)), (x.end, y(tick)), LINE))
+        drawn.append(text((x.start - 8, y(tick) + 3.5), up.label(tick), size=10, colour=MUTED, to="end"))
+    drawn.append(line((x.start, bottom), (x.end, bottom), FAINT))
+    drawn += _tick_words(x, wide, across, bottom + 16)
+    drawn += _marks(chart.marks, x, (top, bottom), width)
+    drawn += [_curve(curve, x, y) for curve in chart.curves]
+    return bottom + (40 if across.title else 24), drawn
 
 
-_LETTER = 6.2
-"""How wide a letter of a mark's words may be; an upper bound over the typefaces a page falls back to."""
+def _heat_chart(chart: HeatChart, width: float) -> tuple[float, list[str]]:
+    count = len(chart.names)
+    left = min(0.36 * width, 16 + 6 * max(map(len, chart.names), default=0))
+    side = min(52.0, (width - left - 46) / max(1, count))
+    high = min(side, 34.0)
+    top = 34 + 4.4 * min(18, max(map(len, chart.names), default=0))
+    drawn = [
+        text((left + 4, 12), chart.across, size=10, colour=MUTED),
+        text((8, top - 8), chart.down, size=10, colour=MUTED),
+    ]
+    for number, name in enumerate(chart.names):
+        middle = top + high * (number + 0.5)
+        drawn.append(text((left - 8, middle + 4), cut(name, int((left - 12) / 5.6)), size=10, to="end"))
+        drawn.append(
+            turned((left + side * (number + 0.5), top - 6), -45, text((0, 0), cut(name, 18), size=10))
+        )
+        for place, (share, words, said) in enumerate(chart.cells[number]):
+            at = (left + side * place + 1, top + high * number + 1)
+            box = rect(at, side - 2, high - 2, BAND, corner=2)
+            if share > 0:
+                box += rect(at, side - 2, high - 2, chart.colour, corner=2, opacity=0.15 + 0.75 * share)
+                centre = (at[0] + side / 2 - 1, at[1] + high / 2 + 3)
+                box += text(centre, words, size=10 if side > 26 else 8, to="middle")
+            drawn.append(tip(said, box))
+    return top + high * count + 8, drawn
 
 
-def _marks(marks: Sequence[Mark], x: Scale, ends: tuple[float, float]) -> list[str]:
+def _marks(marks: Sequence[Mark], x: Scale, ends: tuple[float, float], width: float) -> list[str]:
     """Upright lines with their words: to the right of a line, to its left where they would not fit there."""
     top, bottom = ends
     drawn = []
@@ -216,9 +397,9 @@ def _marks(marks: Sequence[Mark], x: Scale, ends: tuple[float, float]) -> list[s
     taken = x.start
     for number, mark in enumerate(ordered):
         place, wide = x(mark.at), 10 + _LETTER * len(mark.words)
-        free = x(ordered[number + 1].at) if number + 1 < len(ordered) else WIDTH
+        free = x(ordered[number + 1].at) if number + 1 < len(ordered) else width
         fits, fits_left = place + wide <= free, place - wide >= taken
-        left = not fits and (fits_left or place + wide > WIDTH)
+        left = not fits and (fits_left or place + wide > width)
         up = 0 if fits or fits_left else 12  # neither side is free: a row higher
         taken = place + wide if fits else place
         drawn.append(line((place, top - 8), (place, bottom), mark.colour, wide=1.2, dash="4 3"))
@@ -231,60 +412,46 @@ def _curve(curve: Curve, x: Scale, y: Scale) -> str:
     places = [(x(at), y(value)) for at, value, _ in curve.points]
     if not places:
         return ""
-    drawn = path(places, curve.colour, wide=2.2, dash=curve.dash)
+    drawn = path(places, curve.colour, wide=2.2, dash=curve.dash) if len(places) > 1 else ""
     drawn += "".join(
         line((x(at), y(low)), (x(at), y(high)), curve.colour, wide=1.4) for at, low, high in curve.spreads
     )
     if curve.dots:
-        mark = dot if len(curve.points) <= MOST_DOTS else spot
-        drawn += "".join(
-            tip(f"{curve.name}: {words}", mark((x(at), y(value)), 2.6, curve.colour), point=number)
-            for number, (at, value, words) in enumerate(curve.points)
-        )
+        radius = 2.6 if len(places) > 1 else 5.0
+        for number, (at, value, words) in enumerate(curve.points):
+            place = (x(at), y(value))
+            many = len(curve.points) > MOST_DOTS
+            shown = spot(place, radius, curve.colour) if many else \
+                dot(place, radius, curve.colour, hollow=curve.hollow)  # fmt: skip
+            drawn += tip(f"{curve.name}: {words}", shown, point=number)
     return tip(curve.name, drawn, arm=curve.key)
 
 
-def _plane(
-    x: Scale, y: Scale, across: tuple[Sequence[float], Axis], up: tuple[Sequence[float], Axis]
-) -> list[str]:
-    drawn = []
-    for tick in up[0]:
-        drawn.append(line((x.start, y(tick)), (x.end, y(tick)), LINE))
-        drawn.append(text((x.start - 8, y(tick) + 3.5), up[1].label(tick), size=10, colour=MUTED, to="end"))
-    for tick in across[0]:
-        drawn.append(text((x(tick), y.start + 16), across[1].label(tick), size=10, colour=MUTED, to="middle"))
-    drawn.append(line((x.start, y.start), (x.end, y.start), FAINT))
-    middle = (x.start + x.end) / 2
-    drawn.append(text((middle, y.start + 34), across[1].title, size=10, colour=MUTED, to="middle"))
-    if up[1].title:
-        drawn.append(text((8, y.end - 10), up[1].title, size=10, colour=MUTED))
-    return drawn
+def _grid(scale: Scale, ticks: Sequence[float], axis: Axis, ends: tuple[float, float]) -> list[str]:
+    top, bottom = ends
+    drawn = [line((scale(tick), top), (scale(tick), bottom), LINE) for tick in ticks]
+    return [*drawn, *_tick_words(scale, ticks, axis, bottom + 13)]
 
 
-def _grid(scale: Scale, ticks: Sequence[float], axis: Axis, bottom: float, top: float = 8.0) -> list[str]:
-    drawn = []
+def _tick_words(scale: Scale, ticks: Sequence[float], axis: Axis, base: float) -> list[str]:
+    """The words under an axis and its title; those that would run into each other are left out."""
+    drawn, taken = [], -math.inf
     for tick in ticks:
-        at = scale(tick)
-        drawn.append(line((at, top), (at, bottom), LINE))
-        drawn.append(text((at, bottom + 14), axis.label(tick), size=10, colour=MUTED, to="middle"))
+        words, at = axis.label(tick), scale(tick)
+        half = _LETTER * len(words) / 2
+        if at - half > taken + 4:
+            drawn.append(text((at, base), words, size=10, colour=MUTED, to="middle"))
+            taken = at + half
     if axis.title:
-        drawn.append(
-            text(((_LEFT + _RIGHT) / 2, bottom + 27), axis.title, size=10, colour=MUTED, to="middle")
-        )
+        middle, most = (scale.start + scale.end) / 2, int((scale.end - scale.start) / 4.8)
+        drawn.append(text((middle, base + 15), cut(axis.title, most), size=10, colour=MUTED, to="middle"))
     return drawn
 
 
-def _labels(label: str, note: str, middle: float, *, bold: bool = False) -> list[str]:
-    if not note:
-        return [text((8, middle + 4), cut(label, 32), size=11, bold=bold)]
-    return [
-        text((8, middle - 2), cut(label, 32), size=11, bold=bold),
-        text((8, middle + 10.5), cut(note, 40), size=9, colour=MUTED),
-    ]
-
-
-def _whisker(row: Interval, scale: Scale, middle: float) -> str:
+def _whisker(row: Interval, scale: Scale, middle: float, *, stem: bool = False) -> str:
     drawn = ""
+    if stem and row.value is not None:
+        drawn += line((scale(0.0), middle), (scale(row.value), middle), row.colour, wide=2)
     if row.low is not None and row.high is not None:
         left, right = scale(row.low), scale(row.high)
         if row.hollow:
@@ -298,12 +465,13 @@ def _whisker(row: Interval, scale: Scale, middle: float) -> str:
     return drawn
 
 
-def _stack(row: Bar, scale: Scale, middle: float, colours: Mapping[str, str]) -> Iterable[str]:
+def _stack(row: Bar, scale: Scale, middle: float, colours: Mapping[str, str], high: float) -> Iterable[str]:
     at = 0.0
     for piece in row.slices:
         left, right = scale(at), scale(at + piece.value)
         at += piece.value
-        box = rect((left, middle - 9), right - left, 18, row.colour or colours[piece.name])
+        colour = row.colour or colours.get(piece.name, OTHER)
+        box = rect((left, middle - high / 2), right - left, high, colour, opacity=0.45 if row.faint else 1.0)
         yield tip(f"{row.label}, {piece.name}: {piece.words}", box, arm=row.key)
     if row.low is not None and row.high is not None and row.slices:
         yield line((scale(row.low), middle), (scale(row.high), middle), INK, wide=1.2)
@@ -312,14 +480,16 @@ def _stack(row: Bar, scale: Scale, middle: float, colours: Mapping[str, str]) ->
         )
 
 
-def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
-    drawn, at = [], 8.0
-    for name, colour in entries:
+def _legend(entries: Sequence[tuple[str, str, str]], width: float) -> tuple[list[str], float]:
+    """Names with their colours and dashes in as many lines as they take, and where those end."""
+    drawn, at, base = [], 8.0, 12.0
+    for name, colour, dash in entries:
         shown = cut(name, 44)
-        drawn += [rect((at, 3), 10, 10, colour, corner=2), text((at + 15, 12), shown, size=10, colour=MUTED)]
-        at += 15 + 5.6 * len(shown) + 18
-    return drawn
-
-
-def _sum(row: Bar) -> float:
-    return sum(piece.value for piece in row.slices)
+        wide = 19 + 5.7 * len(shown) + 14
+        if at > 8 and at + wide > width:
+            at, base = 8.0, base + 16
+        key = line((at, base - 4), (at + 14, base - 4), colour, wide=3, dash=dash) if dash else \
+            rect((at, base - 9), 10, 10, colour, corner=2)  # fmt: skip
+        drawn += [key, text((at + (19 if dash else 15), base), shown, size=10, colour=MUTED)]
+        at += wide
+    return drawn, base + 14 if entries else 4.0

@@ -9,7 +9,7 @@ from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, milliseconds, one_line, percent
-from harness.report.charts import PERCENT, Axis, Curve, curve_chart
+from harness.report.charts import PERCENT, Axis, Curve, CurveChart, draw
 from harness.report.dossier import Dossier
 from harness.report.palette import colour_of
 from harness.report.paper import Block, Chart, Grid, Part, outside, said
@@ -79,7 +79,7 @@ def _confidence(dossier: Dossier, found: Sequence[ArmDiagnosis]) -> tuple[Block,
         blocks.append(
             Chart(
                 key="reliability",
-                svg=curve_chart("reliability", curves, across, up),
+                svg=draw("reliability", CurveChart(curves=curves, across=across, up=up)),
                 alt=f"Confidence against accuracy in ten bins. {words}",
                 caption=said(
                     "On the dotted line an arm is right as often as it is sure. Whiskers: 95 % intervals."
@@ -109,7 +109,7 @@ def _confidence(dossier: Dossier, found: Sequence[ArmDiagnosis]) -> tuple[Block,
         blocks.append(
             Chart(
                 key="coverage",
-                svg=curve_chart("coverage", curves, across, up),
+                svg=draw("coverage", CurveChart(curves=curves, across=across, up=up)),
                 alt=f"Share of right answers when only the surest are given. {said_all}.",
                 caption=said("What a route rests on: fewer answers, more of them right."),
             )
@@ -168,7 +168,7 @@ def _times(dossier: Dossier, found: Sequence[ArmDiagnosis]) -> tuple[Block, ...]
     return (
         Chart(
             key="times",
-            svg=curve_chart("times", curves, across, up),
+            svg=draw("times", CurveChart(curves=curves, across=across, up=up)),
             alt=f"Distribution of answer times. {said_all}.",
             caption=said("One query at a time on a warm machine."),
         ),

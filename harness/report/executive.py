@@ -23,7 +23,7 @@ from harness.core.wording import (
     percent,
 )
 from harness.money.records import Amount, ArmForecast, CostForecast
-from harness.report.charts import Bar, Slice, bar_chart
+from harness.report.charts import Bar, BarChart, Slice, draw
 from harness.report.details import Closing
 from harness.report.dossier import Dossier, amount_words, money_axis
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
@@ -363,7 +363,7 @@ def month_chart(dossier: Dossier, outlook: CostForecast) -> Chart:
     said_all = "; ".join(f"{row.label}: {row.words}" for row in rows)
     return Chart(
         key="month",
-        svg=bar_chart("month", rows, money_axis(currency), MONTH_COLOURS),
+        svg=draw("month", BarChart(rows=tuple(rows), axis=money_axis(currency), colours=MONTH_COLOURS)),
         alt=f"Bar chart of the cost of a month. {said_all}.",
         caption=said(
             "Cost of a month by what it is paid for; the thin line is the range of what is assumed.",

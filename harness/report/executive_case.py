@@ -17,7 +17,7 @@ from harness.report.case_parts import (
     months,
     share_span,
 )
-from harness.report.charts import Interval, interval_chart
+from harness.report.charts import Interval, IntervalChart, draw
 from harness.report.dress import PLAIN, Dress, Rate, chosen_currency
 from harness.report.paper import (
     Block,
@@ -159,7 +159,7 @@ def _accuracy_chart(dossier: CaseDossier) -> Chart | None:
     listed = "; ".join(f"{row.label}: {row.words}" for row in rows)
     return Chart(
         key="accuracy",
-        svg=interval_chart("accuracy", rows),
+        svg=draw("accuracy", IntervalChart(rows=rows)),
         alt=f"Chart of predicted ranges of right answers. {listed}.",
         caption=said(
             "Predicted share of right answers: the range that is published for such tasks.",

@@ -6,7 +6,7 @@ from typing import get_args
 
 from harness.core.wording import marked_money, money, money_range, one_line
 from harness.money.records import ArmForecast, BreakEvenCurve, CostForecast, CostGroup
-from harness.report.charts import Axis, Curve, Mark, curve_chart
+from harness.report.charts import Axis, Curve, CurveChart, Mark, draw
 from harness.report.dossier import MARKS, Dossier, money_axis
 from harness.report.palette import colour_of
 from harness.report.paper import Block, Chart, Grid, Paragraph, Part, Points, Slider, Span, Text, said
@@ -162,12 +162,14 @@ def _break_even_chart(
         )
     return Chart(
         key="break-even",
-        svg=curve_chart(
+        svg=draw(
             "break-even",
-            lines,
-            Axis(title="queries a month", low=0.0, label="{:,.0f}".format),
-            money_axis(dossier.currency, "a month"),
-            tuple(marks),
+            CurveChart(
+                curves=lines,
+                across=Axis(title="queries a month", low=0.0, label="{:,.0f}".format),
+                up=money_axis(dossier.currency, "a month"),
+                marks=tuple(marks),
+            ),
         ),
         alt=f"Lines of the monthly cost of {name} and of {rival} by queries a month. "
         f"{capital(curve.outcome)}: {one_line(curve.reason)}.",

@@ -10,7 +10,7 @@ from harness.bakeoff.results import ArmResult, Confronted, Money, RunResults, Ve
 from harness.core.records import ArmId
 from harness.core.wording import busy_mark, marked_money, one_line, percent, short_money
 from harness.report.advice import worded
-from harness.report.charts import Interval, interval_chart
+from harness.report.charts import Interval, IntervalChart, draw
 from harness.report.details import short
 from harness.report.dossier import MARKS, Dossier
 from harness.report.palette import colour_of
@@ -174,7 +174,7 @@ def accuracy_chart(dossier: Dossier) -> Chart:
     listed = "; ".join(f"{row.label}: {row.words}" for row in rows)
     return Chart(
         key="accuracy",
-        svg=interval_chart("accuracy", rows),
+        svg=draw("accuracy", IntervalChart(rows=rows)),
         alt=f"Chart of right answers with their 95 % intervals. {listed}.",
         caption=said(
             "Share of right answers. The bar is the 95 % interval: where two bars overlap widely, "

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from harness.core.wording import one_line
 
 FONT = "Inter, system-ui, sans-serif"
-WIDTH = 680
 
 INK, MUTED, FAINT, LINE, BAND = "#17212e", "#5a6675", "#8b96a5", "#d5dbe3", "#eef2f6"
 SHIP, WARN, BAD, TODAY = "#0b7a68", "#b45309", "#b3261e", "#3c4858"
@@ -75,11 +74,16 @@ def steps(low: float, high: float, about: int = 5) -> list[float]:
     return [round(n * step, 12) for n in range(first, last + 1)]
 
 
-def decades(low: float, high: float) -> list[float]:
-    """Powers of ten around two values above 0."""
-    first = math.floor(math.log10(max(low, 1e-9)) + 1e-9)
-    last = math.ceil(math.log10(max(high, low, 1e-9)) - 1e-9)
-    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+def factors(low: float, high: float) -> list[float]:
+    """Round values around two values above 0: 1, 2, 5 over a few powers of ten, fewer over many."""
+    low, high = max(low, 1e-9), max(low, high, 1e-9)
+    powers = math.log10(high / low)
+    among = (1, 2, 5) if powers <= 2 else (1, 3) if powers <= 4 else (1,)
+    first, last = math.floor(math.log10(low) - 1e-9), math.ceil(math.log10(high) + 1e-9)
+    found = [float(f"{step}e{power}") for power in range(first, last + 1) for step in among]
+    start = max(n for n, value in enumerate(found) if value <= low * (1 + 1e-9))
+    end = next(n for n, value in enumerate(found) if value >= high * (1 - 1e-9))
+    return found[start : max(end, start + 1) + 1]
 
 
 def escape(text: str) -> str:
@@ -118,9 +122,17 @@ def text(
     )
 
 
-def rect(at: tuple[float, float], wide: float, high: float, colour: str, *, corner: float = 0) -> str:
+def turned(at: tuple[float, float], degrees: float, inside: str) -> str:
+    """What is drawn around 0, 0, moved to a place and turned."""
+    return f'<g transform="translate({number(at[0])} {number(at[1])}) rotate({number(degrees)})">{inside}</g>'
+
+
+def rect(
+    at: tuple[float, float], wide: float, high: float, colour: str, *, corner: float = 0, opacity: float = 1
+) -> str:
     """A box from its upper left corner on."""
     rounded = f' rx="{number(corner)}"' if corner else ""
+    rounded += f' fill-opacity="{number(opacity)}"' if opacity < 1 else ""
     return (
         f'<rect x="{number(at[0])}" y="{number(at[1])}" width="{number(max(0.0, wide))}" '
         f'height="{number(high)}"{rounded} {paint(colour)}/>'
@@ -190,10 +202,13 @@ def tip(words: str, inside: str, *, arm: str = "", point: int | None = None) -> 
     return f'<g data-tip="{escape(cut(words, 240))}"{group}{place}>{inside}</g>'
 
 
-def document(height: float, inside: list[str], *, name: str) -> str:
-    """A whole drawing."""
+def document(size: tuple[float, float], inside: list[str], *, name: str, alt: str = "") -> str:
+    """A whole drawing, named and described for those who do not see it."""
+    wide, high = map(number, size)
+    said = escape(alt)
+    told = f' role="img" aria-label="{said}"' if alt else ""
+    described = f"<desc>{said}</desc>" if alt else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {number(height)}" '
-        f'width="{WIDTH}" height="{number(height)}" font-family="{FONT}" data-chart="{escape(name)}">'
-        f"{''.join(inside)}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
+        f'font-family="{FONT}" data-chart="{escape(name)}"{told}>{described}{"".join(inside)}</svg>'
     )
