@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from advisor.advice import Advice, Answer, Contribution, OptionAdvice, Prediction
 from advisor.numbers import figure
-from advisor.options import Option
 from advisor.text import money_span
-from dashboards.spec import PERCENT, PLAIN, Axis, Interval, Spec, intervals
 from harness.core.wording import MISSING, UNKNOWN, milliseconds, one_line, percent
 from harness.report.view import Cell, Column, Row, Table
 
@@ -19,54 +17,6 @@ ANSWERS = {
     Answer.MEASURE: "Measure first",
     Answer.NEITHER: "Neither",
 }
-
-
-def colour(option: Option) -> str:
-    """An option has the colour its arms have."""
-    return option.traits.colour
-
-
-def score_chart(advice: Advice) -> Spec:
-    """The options by their score, first place first; ruled out ones are not scored."""
-    rows = [
-        Interval(
-            name=f"{one.place}. {one.option.value}",
-            value=float(one.score),
-            low=None,
-            high=None,
-            colour=colour(one.option),
-            words=f"{one.score:+.2f} points",
-            hollow=True,
-        )
-        for one in advice.options
-        if one.place is not None
-    ]
-    return intervals(
-        rows, Axis(title="score in points: the sum of the reasons below", labels=PLAIN), stems=True
-    )
-
-
-def range_chart(advice: Advice) -> Spec:
-    """What accuracy published figures let one expect of each option: ranges, no points."""
-    rows = []
-    for one in advice.options:
-        found = one.prediction
-        if found is None or found.accuracy_low is None or found.accuracy_high is None:
-            continue
-        rows.append(
-            Interval(
-                name=one.option.value,
-                value=None,
-                low=None,
-                high=None,
-                colour=colour(one.option),
-                words=f"{percent(found.accuracy_low, 0)} to {percent(found.accuracy_high, 0)}",
-                expected=(found.accuracy_low, found.accuracy_high),
-            )
-        )
-    floor = advice.case.quality_floor
-    title = "predicted accuracy" + ("" if floor is None else "; dashed: the least that is of use")
-    return intervals(rows, Axis(title=title, labels=PERCENT, domain=(0.0, 1.0)), rule=floor)
 
 
 def prediction_table(advice: Advice) -> Table:

@@ -1,4 +1,4 @@
-"""The money of a run as charts and tables, for any volume and price the sliders ask about. Pure.
+"""The money of a run as tables, for any volume and price that is asked about. Pure.
 
 Every sum is a field of a `CostForecast`: nothing is added up. What was not run is drawn hollow and named
 "priced only"; a break-even that does not exist is called that.
@@ -7,9 +7,7 @@ Every sum is a field of a `CostForecast`: nothing is added up. What was not run 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from decimal import Decimal
 
-from dashboards.spec import AXIS_PX, PLAIN, ROW_PX, Axis, Line, Spec, lines, row_text
 from harness.bakeoff.results import ArmResult
 from harness.core.records import ArmId, CostLine
 from harness.core.wording import (
@@ -23,9 +21,10 @@ from harness.core.wording import (
     one_line,
     percent,
 )
-from harness.money.records import Amount, ArmForecast, BreakEvenCurve, Business, CostForecast, HostedForecast
+from harness.money.records import Amount, ArmForecast, Business, CostForecast, HostedForecast
+from harness.report.drawings import currency_of
 from harness.report.money import BUSY_MONEY
-from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
+from harness.report.palette import MONTH_COLOURS
 from harness.report.tables import line_cells, line_columns, source_notes
 from harness.report.view import Cell, Column, Row, Table
 
@@ -38,91 +37,6 @@ OUTCOMES = {
     "never": "never",
     "unknown": "unknown",
 }
-
-
-def currency_of(business: Business) -> Currency:
-    """What the use case is reckoned in; dollars without a dated rate."""
-    if business.currency == "USD" or business.rate is None:
-        return USD
-    return Currency(code=business.currency, per_usd=business.rate, source=business.rate_source)
-
-
-def shown(usd: Decimal | None, unit: Currency) -> float | None:
-    """An amount for drawing, in the reader's currency."""
-    return None if usd is None else float(usd * unit.per_usd)
-
-
-def month_chart(outlook: CostForecast) -> Spec:
-    """A mean month of every arm, stacked by what is paid for, beside today and models at list price."""
-    unit = currency_of(outlook.business)
-    rows: list[Spec] = []
-    parts: list[Spec] = []
-    today = outlook.incumbent
-    if today is not None and today.month_usd.usd is not None:
-        name = f"today: {one_line(today.kind)}"
-        rows.append(_month_row(len(rows), name, today.month_usd, unit, "as stated"))
-        parts.append(_part(0, "today, as stated", today.month_usd.usd, unit, NEUTRAL, faint=False))
-    for arm in outlook.arms:
-        place = len(rows)
-        said = arm.month_usd.basis.value + (f", {VETOED}" if arm.barred else "")
-        rows.append(_month_row(place, one_line(str(arm.arm)), arm.month_usd, unit, said))
-        for part in arm.month:
-            if part.amount.usd is not None and arm.month_usd.usd is not None:  # no bar for half a month
-                parts.append(_part(place, part.group, part.amount.usd, unit, MONTH_COLOURS[part.group]))
-    for hosted in outlook.hosted:
-        place = len(rows)
-        rows.append(_month_row(place, one_line(hosted.model), hosted.month_usd, unit, "priced only, not run"))
-        if hosted.month_usd.usd is not None:
-            colour = MONTH_COLOURS["calls and machines"]
-            parts.append(_part(place, "calls at list price", hosted.month_usd.usd, unit, colour, faint=True))
-    return _stacked(rows, parts, f"{unit.code} a month at {outlook.business.queries_per_month:,} queries")
-
-
-def _month_row(place: int, name: str, total: Amount, unit: Currency, said: str) -> Spec:
-    words = money(total.usd, unit)
-    low, high = shown(total.low_usd, unit), shown(total.high_usd, unit)
-    return {"row": place, "name": name, "words": f"{words}, {said}", "low": low, "high": high}
-
-
-def _part(place: int, group: str, usd: Decimal, unit: Currency, colour: str, *, faint: bool = False) -> Spec:
-    order = list(MONTH_COLOURS).index(group) if group in MONTH_COLOURS else 0
-    return {
-        "row": place,
-        "group": group,
-        "amount": shown(usd, unit),
-        "colour": colour,
-        "order": order,
-        "words": money(usd, unit),
-        "faint": faint,
-    }
-
-
-def _stacked(rows: list[Spec], parts: list[Spec], title: str) -> Spec:
-    y: Spec = {"field": "row", "type": "ordinal", "axis": None, "scale": {"paddingOuter": 0.1}}
-    x = Axis(title=title, labels=PLAIN, zero=True)
-    bars: Spec = {
-        "data": {"values": parts},
-        "mark": {"type": "bar", "height": 13, "yOffset": 7},
-        "encoding": {
-            "x": x.encoded("amount") | {"stack": "zero"},
-            "y": y,
-            "color": {"field": "colour", "type": "nominal", "scale": None},
-            "order": {"field": "order"},
-            "opacity": {"condition": {"test": "datum.faint", "value": 0.4}, "value": 1},
-            "tooltip": [{"field": "group", "title": "for"}, {"field": "words", "title": "a month"}],
-        },
-    }
-    spread: Spec = {
-        "data": {"values": rows},
-        "mark": {"type": "rule", "strokeWidth": 1.5, "yOffset": 17, "color": NEUTRAL},
-        "encoding": {"x": x.encoded("low"), "x2": {"field": "high"}, "y": y},
-        "transform": [{"filter": "datum.low != null && datum.high != null"}],
-    }
-    texts = [
-        {"data": {"values": rows}} | row_text(field, y, side=side, weight=weight)
-        for field, side, weight in (("name", "left", 600), ("words", "right", 400))
-    ]
-    return {"height": (ROW_PX + 4) * len(rows) + AXIS_PX, "layer": [bars, spread, *texts]}
 
 
 def month_table(outlook: CostForecast, ship: ArmId | None) -> Table:
@@ -174,49 +88,6 @@ def _arm_row(arm: ArmForecast, groups: Sequence[str], unit: Currency, ship: ArmI
 
 def _amount(amount: Amount, unit: Currency) -> Cell:
     return Cell(text=marked_money(amount, unit), interval=money_range(amount, unit))
-
-
-def rival_name(curve: BreakEvenCurve) -> str:
-    """Whom an arm is set against."""
-    return "today" if curve.rival == "incumbent" else one_line(curve.rival)
-
-
-def break_even_chart(arm: ArmForecast, curve: BreakEvenCurve, business: Business) -> Spec:
-    """A month of an arm and of its rival by volume; where they cross the cheaper one changes."""
-    unit = currency_of(business)
-    own: list[tuple[float, float, str]] = []
-    other: list[tuple[float, float, str]] = []
-    for point in curve.points:
-        at = float(point.queries_per_month)
-        for found, usd in ((own, point.usd), (other, point.rival_usd)):
-            amount = shown(usd, unit)
-            if amount is not None and amount > 0:
-                found.append((at, amount, f"{money(usd, unit)} at {point.queries_per_month:,} a month"))
-    x = Axis(title="queries a month (logarithmic)", labels="format(datum.value, '~s')", log=True)
-    y = Axis(title=f"{unit.code} a month (logarithmic)", labels=PLAIN, log=True)
-    rival = Line(name=rival_name(curve), colour=NEUTRAL, points=other, dash=(6, 3))
-    spec = lines([Line(name=one_line(str(arm.arm)), colour=colour_of(arm.arm), points=own), rival], x, y)
-    now = [(business.queries_per_month, "this volume")]
-    crossing = [] if curve.queries_per_month is None else [(curve.queries_per_month, "break-even")]
-    spec["layer"] += [_upright(at, name, name == "break-even") for at, name in [*now, *crossing]]
-    return spec
-
-
-_UPRIGHT_NAME: Spec = {"type": "text", "align": "right", "dx": -4, "baseline": "top", "fontSize": 11}
-
-
-def _upright(at: float, name: str, crossing: bool) -> Spec:
-    return {
-        "data": {"values": [{"at": at, "name": name}]},
-        "encoding": {"x": {"field": "at", "type": "quantitative"}},
-        "layer": [
-            {"mark": {"type": "rule", "strokeDash": [3, 3], "color": NEUTRAL}},
-            {
-                "mark": _UPRIGHT_NAME | ({"align": "left", "dx": 4} if crossing else {}),
-                "encoding": {"text": {"field": "name"}, "y": {"value": 2 if crossing else 16}},
-            },
-        ],
-    }
 
 
 def price_table(

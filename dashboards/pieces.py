@@ -7,15 +7,18 @@ which take it as it is; never through Markdown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from dashboards import markup, state
-from dashboards.spec import Spec
 from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
 from harness.core.wording import one_line
+from harness.report.charts import NARROW, WIDE, ChartSpec, draw
 from harness.report.run_view import RunPage, progress_of
 from harness.report.view import Bullets, Command, Fact, Section, Table
 
@@ -119,10 +122,18 @@ def command(line: str, purpose: str) -> None:
     st.html(markup.block(Command(command=one_line(line), purpose=purpose)))
 
 
-def chart(spec: Spec, alt: str) -> None:
+@cache
+def _chart() -> Any:
+    """Where charts are shown: `st.html` lets no SVG in, and this shows their values as well."""
+    script = Path(__file__).with_name("chart.js").read_text(encoding="utf-8")
+    place = '<div class="tor-chart"></div>'
+    return st.components.v2.component("tor-chart", html=place, js=script, isolate_styles=False)
+
+
+def chart(name: str, spec: ChartSpec, alt: str) -> None:
     """A chart over the whole width, described for those who cannot see it."""
-    drawn = spec | {"usermeta": {"embedOptions": {"renderer": "svg"}}}  # style.css colours its words
-    st.vega_lite_chart(spec=drawn, width="stretch", alt=one_line(alt))
+    drawn = {"wide": draw(name, spec, alt, WIDE), "narrow": draw(name, spec, alt, NARROW)}
+    _chart()(data=drawn, key=f"chart-{name}")
 
 
 def section(shown: Section, *, title: bool = True, colours: Sequence[str] = ()) -> None:

@@ -25,6 +25,7 @@ from dashboards.planning import plan_text, prediction_pdf
 from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
 from harness.core.wording import one_line, percent
 from harness.data.load import builtin_evalsets
+from harness.report import drawings
 from harness.report.case_parts import NOT_BUILT
 
 BLANK = "a blank form"
@@ -215,7 +216,7 @@ def confidence(advice: Advice) -> None:
 def reasons(advice: Advice) -> None:
     """Scores, what they consist of, and what is ruled out."""
     st.subheader("Why", anchor=False)
-    pieces.chart(advice_views.score_chart(advice), "score of every option that is not ruled out")
+    pieces.chart("scores", drawings.scores(advice), "score of every option that is not ruled out")
     for one in advice.options:
         if one.place is not None:
             with st.expander(f"{one.place}. {one.option.value}: {one.score:+.2f} points"):
@@ -256,7 +257,9 @@ def expectations(advice: Advice) -> None:
     """Predicted accuracy, money and time."""
     st.subheader("What to expect", anchor=False)
     if any(one.prediction and one.prediction.accuracy_low is not None for one in advice.options):
-        pieces.chart(advice_views.range_chart(advice), "predicted range of accuracy of every option")
+        pieces.chart(
+            "predicted", drawings.predicted_accuracy(advice), "predicted range of accuracy of every option"
+        )
     table = advice_views.prediction_table(advice)
     if table.rows:
         st.html(markup.table(table))

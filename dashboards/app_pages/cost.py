@@ -17,7 +17,8 @@ from harness.core.errors import UserError
 from harness.core.wording import marked_money, money, money_range, one_line
 from harness.money.records import ArmForecast, CostForecast
 from harness.money.what_if import Changes, what_if
-from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of
+from harness.report import drawings
+from harness.report.palette import NEUTRAL, colour_of
 from harness.report.reporting import rescore
 from harness.report.run_view import RunPage, stamp_of
 
@@ -111,7 +112,7 @@ def price_day(page: RunPage, results: RunResults) -> RunResults:
 
 def answer(results: RunResults, outlook: CostForecast, asked: bool) -> None:
     """A month of the arm to ship, against today."""
-    unit = money_views.currency_of(outlook.business)
+    unit = drawings.currency_of(outlook.business)
     arm = next((one for one in outlook.arms if one.arm == results.verdict.ship), None)
     tags = markup.tag("what if" if asked else "as planned", "predicted" if asked else "plain")
     if arm is None:
@@ -152,14 +153,13 @@ def answer(results: RunResults, outlook: CostForecast, asked: bool) -> None:
 def months(results: RunResults, outlook: CostForecast) -> None:
     """The stacked month of every arm, and the same in figures."""
     st.subheader("What a month consists of", anchor=False)
-    unit = money_views.currency_of(outlook.business)
-    legend = [*MONTH_COLOURS.items(), ("today", NEUTRAL)]
-    st.html(markup.legend(legend))
+    unit = drawings.currency_of(outlook.business)
     pieces.chart(
-        money_views.month_chart(outlook),
+        "month",
+        drawings.month(outlook),
         "; ".join(f"{arm.arm} {money(arm.month_usd.usd, unit)} a month" for arm in outlook.arms),
     )
-    st.html(markup.notes(["grey line: the range; pale bars: models at list price that were not run"]))
+    st.html(markup.notes(["thin line: the range; pale bars: models at list price that were not run"]))
     with st.expander("The same in figures"):
         table = money_views.month_table(outlook, results.verdict.ship)
         today = [] if outlook.incumbent is None else [NEUTRAL]
@@ -180,14 +180,14 @@ def break_even(results: RunResults, outlook: CostForecast) -> None:
     index = names.index(ship) if ship in names else 0
     name = left.selectbox("Arm", names, index=index, key="even-arm", format_func=one_line)
     arm: ArmForecast = arms[names.index(name)]
-    rivals = {money_views.rival_name(curve): curve for curve in arm.break_even}
+    rivals = {drawings.rival_name(curve): curve for curve in arm.break_even}
     curve = rivals[right.selectbox("against", list(rivals), key="even-rival")]
     words = money_views.OUTCOMES.get(curve.outcome, curve.outcome)
-    if curve.queries_per_month is not None:
+    if curve.queries_per_month:
         words = f"{words}: {curve.queries_per_month:,} queries a month"
     st.html(
         markup.answer_card(
-            f"Cheaper than {money_views.rival_name(curve)}?",
+            f"Cheaper than {drawings.rival_name(curve)}?",
             words[:1].upper() + words[1:],
             [curve.reason],
             "warn" if arm.barred or curve.outcome in {"never", "unknown"} else "plain",
@@ -195,8 +195,7 @@ def break_even(results: RunResults, outlook: CostForecast) -> None:
         )
     )
     if curve.points:
-        st.html(markup.legend([(str(arm.arm), colour_of(arm.arm)), (money_views.rival_name(curve), NEUTRAL)]))
-        pieces.chart(money_views.break_even_chart(arm, curve, outlook.business), curve.reason)
+        pieces.chart("break-even", drawings.break_even(arm, curve, outlook.business), curve.reason)
 
 
 def rest(results: RunResults, outlook: CostForecast | None) -> None:

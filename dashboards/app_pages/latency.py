@@ -7,6 +7,7 @@ import streamlit as st
 from dashboards import behind, markup, pieces
 from harness.bakeoff.results import RunResults
 from harness.core.wording import busy_words, milliseconds
+from harness.report import drawings
 from harness.report.details import detail_sections
 from harness.report.palette import colour_of
 from harness.report.run_view import RunPage
@@ -17,8 +18,7 @@ def show(page: RunPage, results: RunResults) -> None:
     timed = [one for one in results.diagnosis if one.latency]
     if timed:
         st.subheader("How long a query takes", anchor=False)
-        st.html(markup.legend(behind.legend_of([one.arm for one in timed])))
-        pieces.chart(behind.latency_chart(timed), "share of queries answered within so many milliseconds")
+        pieces.chart("times", drawings.times(timed), "share of queries answered within so many milliseconds")
     known = [arm for arm in results.arms if arm.latency.p95_ms.value is not None]
     limit = page.plan.decision.max_p95_ms if page.plan is not None else None
     if known:
@@ -27,7 +27,7 @@ def show(page: RunPage, results: RunResults) -> None:
             f"{arm.arm} {milliseconds(arm.latency.p95_ms.value)} ms{busy_words(arm.latency.busy)}"
             for arm in known
         )
-        pieces.chart(behind.percentile_chart(known, limit), f"p95 of every arm: {said}")
+        pieces.chart("p95", drawings.p95(known, limit), f"p95 of every arm: {said}")
         if limit is not None:
             st.html(markup.notes([f"dashed line: the plan allows {milliseconds(limit)} ms"]))
     st.subheader("Percentiles and conditions", anchor=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import behind, learning, markup, pieces, state, views
+from dashboards import behind, markup, pieces, state
 from dashboards.browser import browse
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import ArmResult, RunResults
@@ -12,6 +12,7 @@ from harness.core.errors import UserError
 from harness.core.records import ArmId
 from harness.core.wording import one_line, seconds, share_sentence
 from harness.curve.store import read_curves
+from harness.report import drawings
 from harness.report.model import report_view
 from harness.report.palette import colour_of
 from harness.report.run_view import RunPage
@@ -24,15 +25,16 @@ def accuracy(page: RunPage, results: RunResults) -> None:
     """Intervals, then paired differences."""
     st.subheader("Accuracy of every arm", anchor=False)
     pieces.chart(
-        views.accuracy_chart(results.arms),
-        "; ".join(f"{arm.arm}: {views.in_words(arm.quality.accuracy)}" for arm in results.arms),
+        "accuracy",
+        drawings.accuracy(results.arms),
+        "; ".join(f"{arm.arm}: {drawings.in_words(arm.quality.accuracy)}" for arm in results.arms),
     )
     if not results.comparisons or page.plan is None:
         return
     st.subheader("Differences on the same items", anchor=False)
     margin = page.plan.decision.margin
-    chart = views.difference_chart(results.comparisons, margin)
-    pieces.chart(chart, "Paired differences of accuracy; the table below holds the figures.")
+    chart = drawings.differences(results.comparisons, margin)
+    pieces.chart("differences", chart, "Paired differences of accuracy; the table below holds the figures.")
     st.html(markup.notes([f"grey band: the margin of {100 * margin:g} points, inside which nothing is lost"]))
     sections = pieces.by_key(report_view(results, page.manifest).sections)
     with st.expander("Every comparison with its test"):
@@ -41,14 +43,13 @@ def accuracy(page: RunPage, results: RunResults) -> None:
 
 def slices(results: RunResults) -> None:
     """Accuracy of the arm to ship and of the pair, by one column."""
-    shown = views.arms_behind(results) or results.arms
+    shown = arms_behind(results) or results.arms
     columns = list(dict.fromkeys(found.column for arm in shown for found in arm.quality.slices))
     if not columns:
         st.info("The rows have no slice columns. Name them on the evalset's card as `slices`.")
         return
     column = st.selectbox("Column", columns, format_func=one_line, key="slice")
-    st.html(markup.legend(behind.legend_of([arm.arm for arm in shown])))
-    pieces.chart(views.slice_chart(shown, column), f"accuracy by {column}")
+    pieces.chart("slices", drawings.slices(shown, column), f"accuracy by {column}")
     st.html(markup.notes(["small slices say little: look at the intervals"]))
 
 
@@ -60,9 +61,11 @@ def labels(results: RunResults) -> None:
         return
     found = _diagnosis(results, arm.arm)
     st.subheader("The worst labels", anchor=False)
-    pieces.chart(behind.label_chart(arm.quality.labels, arm.arm), "F1 of the worst labels")
+    pieces.chart("labels", drawings.labels(arm.quality.labels, arm.arm), "F1 of the worst labels")
     if found is not None and found.confusions:
         st.subheader("What is answered instead", anchor=False)
+        confused = drawings.confusions(found, arm.quality.labels)
+        pieces.chart("confusions", confused, "How often each label is answered where another is right.")
         st.html(markup.table(behind.confusion_table(found, arm.quality.labels)))
         st.caption("The part 'Answers' lists the items behind each row.")
     with st.expander(f"All {len(arm.quality.labels)} labels"):
@@ -78,14 +81,10 @@ def calibration(results: RunResults) -> None:
     names = {str(one.arm): one for one in found}
     picked = st.multiselect("Arms", list(names), default=list(names), format_func=one_line, key="calibrated")
     shown = [names[name] for name in picked]
-    st.html(markup.legend(behind.legend_of([one.arm for one in shown])))
-    left, right = st.columns(2)
-    with left:
-        st.subheader("As right as it is sure?", anchor=False)
-        pieces.chart(behind.reliability_chart(shown), "accuracy against confidence in ten bins")
-    with right:
-        st.subheader("What answering less would bring", anchor=False)
-        pieces.chart(behind.coverage_chart(shown), "precision against the share of items answered")
+    st.subheader("As right as it is sure?", anchor=False)
+    pieces.chart("reliability", drawings.reliability(shown), "accuracy against confidence in ten bins")
+    st.subheader("What answering less would bring", anchor=False)
+    pieces.chart("coverage", drawings.coverage(shown), "precision against the share of items answered")
     lines = [
         f"{arm.arm}: calibration error (ECE) {arm.quality.ece.value:.3f}, n={arm.quality.ece.n:,}; "
         f"{arm.quality.coverage.metric if arm.quality.coverage else 'coverage'}: "
@@ -109,8 +108,7 @@ def more_examples(page: RunPage) -> None:
         pieces.command(state.folder_of(page.run_id).command("curve"), "measures one")
         return
     for curve in found.curves:
-        st.html(markup.legend(behind.legend_of([curve.arm])))
-        pieces.chart(learning.curve_chart(curve), " ".join(curve.sentences))
+        pieces.chart(f"learning-{curve.arm}", drawings.learning(curve), " ".join(curve.sentences))
         st.html(markup.bullets(curve.sentences))
         st.html(markup.notes([f"scored on n={curve.items:,} {curve.split} items", *curve.notes]))
 
@@ -123,8 +121,7 @@ def training(page: RunPage, results: RunResults) -> None:
         st.caption("No arm of this run was trained.")
         return
     st.subheader("Training loss", anchor=False)
-    st.html(markup.legend(behind.legend_of([arm for arm, _ in trained])))
-    pieces.chart(learning.training_chart(trained), "training loss by optimiser step")
+    pieces.chart("losses", drawings.losses(trained), "training loss by optimiser step")
     st.html(
         markup.notes(
             f"{arm}: {made.recipe.method}, {made.train_rows:,} rows, {made.train_tokens:,} tokens, "
@@ -134,7 +131,14 @@ def training(page: RunPage, results: RunResults) -> None:
     )
     if any(len(arm.seeds) > 1 for arm in results.arms):
         st.subheader("Training seeds", anchor=False)
-        pieces.chart(learning.seeds_chart(results.arms), "accuracy of every training seed")
+        pieces.chart("seeds", drawings.seeds(results.arms), "accuracy of every training seed")
+
+
+def arms_behind(results: RunResults) -> tuple[ArmResult, ...]:
+    """The arm to ship and the pair: those a reader wants the details of first."""
+    wanted = dict.fromkeys([results.verdict.ship, *(results.verdict.pair or ())])
+    found = [next((arm for arm in results.arms if arm.arm == name), None) for name in wanted]
+    return tuple(arm for arm in found if arm is not None)
 
 
 def _pick(arms: list[ArmResult], results: RunResults) -> ArmResult | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import behind, markup, pieces, views
+from dashboards import markup, pieces
 from dashboards.markup import Figure
 from harness.bakeoff.results import RouteDesign, RunResults
 from harness.core.wording import MISSING, money, percent, share_sentence
+from harness.report import drawings
 from harness.report.run_view import RunPage
 
 
@@ -39,13 +40,16 @@ def show(page: RunPage, results: RunResults) -> None:
     answer(design)
     if design.curve:
         st.subheader("What handing on more would bring", anchor=False)
-        pieces.chart(views.route_chart(design, results), "accuracy of the whole against the share kept")
+        pieces.chart("route", drawings.route(design, results), "accuracy of the whole against the share kept")
         priced = [point for point in design.curve if point.usd_per_1k is not None]
-        st.html(markup.notes(views.route_notes(design)))
+        if design.threshold is not None:
+            chosen = f"the threshold {design.threshold:.3f} was chosen on dev, not on this curve"
+            st.html(markup.notes([chosen]))
         if priced:
             st.subheader("Accuracy against price", anchor=False)
-            st.html(markup.legend(behind.legend_of([arm.arm for arm in results.arms])))
-            pieces.chart(views.pareto_chart(design, results), "accuracy against dollars per 1,000 queries")
+            pieces.chart(
+                "prices", drawings.prices(results, design), "accuracy against dollars per 1,000 queries"
+            )
             st.html(markup.notes(["prices of both sides rest on what the table of 'What won?' says of them"]))
     else:
         st.html(markup.notes(["no curve is stored for this run"]))

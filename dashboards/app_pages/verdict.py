@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import markup, pieces, views
+from dashboards import markup, pieces
 from dashboards.markup import Figure
 from harness.bakeoff.results import Answer, RunResults
 from harness.core.wording import (
@@ -17,6 +17,7 @@ from harness.core.wording import (
     one_line,
     percent,
 )
+from harness.report import drawings
 from harness.report.model import answer_words, open_limits, report_view
 from harness.report.palette import colour_of
 from harness.report.run_view import RunPage
@@ -111,9 +112,9 @@ def show(page: RunPage, results: RunResults) -> None:
     sections = pieces.by_key(report_view(results, page.manifest).sections)
     colours = [colour_of(arm.arm) for arm in results.arms]
     st.subheader("What was measured", anchor=False)
-    st.html(markup.legend([(str(arm.arm), colour_of(arm.arm)) for arm in results.arms]))
     pieces.chart(
-        views.price_chart(results),
+        "prices",
+        drawings.prices(results),
         "Accuracy against dollars per 1,000 queries: "
         + "; ".join(f"{arm.arm} {percent(arm.quality.accuracy.value)}" for arm in results.arms),
     )

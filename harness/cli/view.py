@@ -43,7 +43,7 @@ def view(
 
     _check_address(address, allow_remote=allow_remote)
     names = known_names(address, allow_host or ())
-    for package in ("streamlit", "altair"):
+    for package in ("streamlit",):
         if find_spec(package) is None:
             raise MissingExtra.of(package, "pages")
     run_id = "" if name == "latest" and not list_runs(runs) else find_run(runs, name).run_id

@@ -116,6 +116,7 @@ class Curve:
         hollow: its dots are rings, for what was not measured.
         key: the arm, by which a page shows and hides it.
         dots: whether its points are marked.
+        joined: whether a line goes through its points.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Curve:
     hollow: bool = False
     key: str = ""
     dots: bool = True
+    joined: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,9 +269,9 @@ class _Rows:
         self.width = width
         self.above = width < 520
         longest = max((len(row.words) for row in rows), default=0)
-        self.left = 12.0 if self.above else 196.0
+        noted = max((len(row.note) for row in rows), default=0)
+        self.left = 12.0 if self.above else min(236.0, max(196.0, 14 + 4.6 * noted))
         self.right = width - 12.0 if self.above else min(width - 132.0, width - 20.0 - 0.62 * 11 * longest)
-        noted = any(row.note for row in rows)
         self.high = (56.0 if noted else 44.0) if self.above else 34.0
 
     def scale(self, ticks: Sequence[float], *, log: bool = False) -> Scale:
@@ -345,10 +347,11 @@ def _curve_chart(chart: CurveChart, width: float) -> tuple[float, list[str]]:
     )
     tall = up.ticks([*(y for _, y, _ in every), *ends], 4)
     drawn, under = _legend([(curve.name, curve.colour, curve.dash) for curve in chart.curves], width)
-    top = under + (12.0 if up.title else 4.0) + (16.0 if chart.marks else 0.0)
+    top = under + (18.0 if up.title else 4.0) + (16.0 if chart.marks else 0.0)
     bottom = top + 216.0
     left = 18.0 + _LETTER * max(len(up.label(tick)) for tick in tall)
-    x = Scale(low=wide[0], high=wide[-1], start=left, end=width - 16.0, log=across.log)
+    right = width - max(16.0, 4 + _LETTER * len(across.label(wide[-1])) / 2)
+    x = Scale(low=wide[0], high=wide[-1], start=left, end=right, log=across.log)
     y = Scale(low=tall[0], high=tall[-1], start=bottom, end=top, log=up.log)
     if up.title:
         drawn.append(text((8, under + 4), up.title, size=10, colour=MUTED))
@@ -412,12 +415,13 @@ def _curve(curve: Curve, x: Scale, y: Scale) -> str:
     places = [(x(at), y(value)) for at, value, _ in curve.points]
     if not places:
         return ""
-    drawn = path(places, curve.colour, wide=2.2, dash=curve.dash) if len(places) > 1 else ""
+    joined = curve.joined and len(places) > 1
+    drawn = path(places, curve.colour, wide=2.2, dash=curve.dash) if joined else ""
     drawn += "".join(
         line((x(at), y(low)), (x(at), y(high)), curve.colour, wide=1.4) for at, low, high in curve.spreads
     )
     if curve.dots:
-        radius = 2.6 if len(places) > 1 else 5.0
+        radius = 2.6 if joined else 5.0
         for number, (at, value, words) in enumerate(curve.points):
             place = (x(at), y(value))
             many = len(curve.points) > MOST_DOTS

@@ -8,6 +8,8 @@ same contrast.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.core.records import ArmId
 
 MONTH_COLOURS: dict[str, str] = {
@@ -25,3 +27,12 @@ NEUTRAL = "#7d8793"
 def colour_of(arm: ArmId) -> str:
     """The colour of an arm: its option's."""
     return arm.option.traits.colour
+
+
+_DASHES = ("", "6 3", "2 2", "8 3 2 3")
+
+
+def dash_of(arm: ArmId, arms: Iterable[ArmId]) -> str:
+    """How the line of an arm is dashed: solid, unless an earlier arm has the same option."""
+    alike = [other for other in arms if other.option is arm.option]
+    return _DASHES[alike.index(arm) % len(_DASHES)] if arm in alike else ""

@@ -17,23 +17,8 @@ def of(outlook: CostForecast, arm: object, **changes: object) -> CostForecast:
     return replace(outlook, arms=arms)
 
 
-def bars(outlook: CostForecast, name: str) -> tuple[str, list[object]]:
-    """(words beside the row, amounts drawn in it) of an arm."""
-    bar, _, names, _ = money_views.month_chart(outlook)["layer"]
-    (row,) = [row for row in names["data"]["values"] if row["name"] == name]
-    return row["words"], [part["amount"] for part in bar["data"]["values"] if part["row"] == row["row"]]
-
-
-def test_a_month_that_is_not_known_draws_no_bar_of_its_known_parts() -> None:
-    known = money.outlook()
-    assert bars(known, str(LINEAR))[1]
-    words, drawn = bars(of(known, LINEAR, month_usd=UNKNOWN), str(LINEAR))
-    assert words.startswith("unknown") and drawn == []
-
-
 def test_a_vetoed_arm_is_marked_wherever_it_has_a_price() -> None:
     barred = of(money.outlook(), LINEAR, barred=True)
-    assert bars(barred, str(LINEAR))[0].endswith(", vetoed")
     marks = {row.cells[0].text: row.mark for row in money_views.month_table(barred, None).rows}
     assert marks[str(LINEAR)] == "x" and list(marks.values()).count("x") == 1
     prices = money_views.price_table(run_results().arms, barred, {PROMPT})
@@ -46,3 +31,11 @@ def test_a_price_that_is_not_known_is_the_word() -> None:
     shown = money_views.month_table(of(money.outlook(), LINEAR, month_usd=UNKNOWN), None)
     (row,) = [row for row in shown.rows if row.cells[0].text == str(LINEAR)]
     assert row.cells[-3].text == "unknown"
+
+
+def test_never_is_said_as_such() -> None:
+    outlook = money.outlook()
+    outcomes = {curve.outcome for arm in outlook.arms for curve in arm.break_even}
+    assert "never" in outcomes and outcomes <= set(money_views.OUTCOMES)
+    cells = {cell.text for row in money_views.month_table(outlook, LINEAR).rows for cell in row.cells}
+    assert {"never", "unknown"} <= cells

@@ -186,7 +186,9 @@ KINDS: list[ChartSpec] = [
         axis=Axis(title=LONG), colours={"calls": "#44689b"},
     ),
     CurveChart(
-        curves=tuple(Curve(name=f"{LONG} {n}", points=((1.0, 0.5, ""), (9.0, 1.0, "")), colour="#44689b") for n in (1, 2)),
+        curves=tuple(
+            Curve(name=f"{LONG} {n}", points=((1.0, 0.5, ""), (9.0, 1.0, "")), colour="#44689b") for n in (1, 2)
+        ),
         across=Axis(title=LONG, log=True), up=shares(LONG), marks=(Mark(at=3.0, words="this volume"),),
     ),
     HeatChart(
