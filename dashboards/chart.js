@@ -13,7 +13,9 @@ function drawing(source) {
 }
 
 export default function ({ data, parentElement }) {
-  const place = parentElement.querySelector(".tor-chart");
+  const place = parentElement.querySelector(".tor-chart") ?? document.createElement("div");
+  place.className = "tor-chart";
+  parentElement.append(place);
   const tip = document.createElement("div");
   tip.className = "tor-tip";
   tip.setAttribute("aria-live", "polite");

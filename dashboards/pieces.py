@@ -126,8 +126,7 @@ def command(line: str, purpose: str) -> None:
 def _chart() -> Any:
     """Where charts are shown: `st.html` lets no SVG in, and this shows their values as well."""
     script = Path(__file__).with_name("chart.js").read_text(encoding="utf-8")
-    place = '<div class="tor-chart"></div>'
-    return st.components.v2.component("tor-chart", html=place, js=script, isolate_styles=False)
+    return st.components.v2.component("tor-chart", js=script, isolate_styles=False)
 
 
 def chart(name: str, spec: ChartSpec, alt: str) -> None:

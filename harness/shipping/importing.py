@@ -48,7 +48,8 @@ from harness.data.predictions import Given, read_predictions
 from harness.models.local.safe_weights import require_safe_adapter
 from harness.recommendation.closing import conclude_again, manifest_of, reopened
 from harness.shipping.registry.registry import checked_files
-from harness.training.tuned_model import Done, Export, Imported, Job, folder_digest
+from harness.training.artefact import folder_digest
+from harness.training.tuned_model import Done, Export, Imported, Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

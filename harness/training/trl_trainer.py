@@ -24,19 +24,18 @@ from harness.core.records import Conversation, EpochNote, Recipe
 from harness.core.wording import percent
 from harness.models.local.rendering import Renderer
 from harness.training.checkpoints import last_checkpoint, publish, step_of, write_adapter
-from harness.training.fast import (
-    FrozenLayers,
-    LastLayer,
-    answer_loss,
-    common_prefix,
-    fits,
-    fused_adapters,
-    has_plain_head,
-)
+from harness.training.fast.answer_loss import answer_loss, has_plain_head
+from harness.training.fast.frozen_layers import FrozenLayers
+from harness.training.fast.fused import fused_adapters
+from harness.training.fast.last_layer import LastLayer
+from harness.training.fast.shared_prefix import common_prefix, fits
 from harness.training.loading import load_base, tools
-from harness.training.progress import StopNow, check, quiet, reporter
-from harness.training.rows import RowOrder, TokenRow, tokenise_all
-from harness.training.watching import Answered, Epochs, Watch, answer_rows, drawn, sample_lines
+from harness.training.progress import StopNow, check, reporter
+from harness.training.quiet import quiet
+from harness.training.row_order import RowOrder
+from harness.training.rows import TokenRow, tokenise_all
+from harness.training.stopping import Epochs
+from harness.training.watching import Answered, Watch, answer_rows, drawn, sample_lines
 
 Say = Callable[[str], None]
 

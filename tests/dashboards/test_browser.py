@@ -144,7 +144,7 @@ def test_words_of_charts_can_be_read_in_either_theme(tmp_path: Path, dark: bool)
         "const app = document.querySelector('.stApp');"
         "if (!app) return ['', 0, []];"
         "const ink = getComputedStyle(app).color;"
-        "const words = [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg text')];"
+        "const words = [...document.querySelectorAll('.tor-chart svg text.f-ink')];"
         "const others = words.filter(w => getComputedStyle(w).fill !== ink);"
         "return [ink, words.length, others.map(w => w.textContent)]"
     )

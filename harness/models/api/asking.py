@@ -20,10 +20,10 @@ from typing import Any
 from advisor.money.usage import Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, FailureKind, Timing
-from harness.models.api.asking import AdaptiveSlots, Clock, RetryPolicy, Sleep
 from harness.models.api.budget import Reservation, SpendGuard
 from harness.models.api.calls import Answer, Form, Route, attempt, most_input_tokens, most_output_tokens
 from harness.models.api.faults import Fault
+from harness.models.api.limits import AdaptiveSlots, Clock, RetryPolicy, Sleep
 from harness.models.base import ChatReply, ChatRequest
 
 SILENCE_S = 10.0

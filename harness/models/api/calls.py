@@ -17,9 +17,9 @@ from typing import Any
 
 from advisor.money.usage import Usage
 from harness.core.records import FailureKind
-from harness.models.api.calls import usage_of
 from harness.models.api.destinations import Destination
 from harness.models.api.faults import Fault, fault_of
+from harness.models.api.usage import usage_of
 from harness.models.base import ChatRequest
 
 _ROOM = 64  # tokens for {"label": "..."} beside the label itself

@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, Message, ModelIdentity
 from harness.models.api.asking import Asker, Outside
+from harness.models.api.background import BackgroundLoop
 from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import Form, Route
-from harness.models.api.client import BackgroundLoop
 from harness.models.api.destinations import destination, key_for
 from harness.models.api.library import (
     endpoint,

@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 from advisor.money.usage import Usage
 from harness.core.records import FailureKind
-from harness.models.api.faults import ErrorResponse, chain, error_response, told_pause_s
+from harness.models.api.provider_errors import ErrorResponse, chain, error_response
+from harness.models.api.told_wait import told_pause_s
 
 _LONGEST = 200
 _MOST_SAID = 4000  # characters of a message that are looked at

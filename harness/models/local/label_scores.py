@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from harness.models.local.choice_tree import EPS, ChoiceTree, log_sum, to_open
+from harness.models.local.branch_search import EPS, log_sum, to_open
+from harness.models.local.choice_tree import ChoiceTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

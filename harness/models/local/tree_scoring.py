@@ -26,9 +26,12 @@ from typing import Any
 
 import torch
 
-from harness.models.local import tree_scoring as tree_attention
-from harness.models.local.choice_tree import EPS, ChoiceTree, choice_tree, to_open
-from harness.models.local.tree_scoring import Below, Parts, TreePass, TreeTables, batches
+from harness.models.local import tree_attention
+from harness.models.local.batching import batches
+from harness.models.local.branch_search import EPS, to_open
+from harness.models.local.choice_tree import ChoiceTree, choice_tree
+from harness.models.local.tree_attention import Below, Parts, TreePass
+from harness.models.local.tree_tables import TreeTables
 
 _ROWS = 256  # rows of logits held at once: 256 x 49,152 x 4 bytes = 50 MB
 _STEP = 16  # bf16 passes are padded to multiples of this: a new shape costs a kernel build

@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.training.fast import FrozenLayers, LastLayer, forward, line_of
+from harness.training.fast.frozen_layers import FrozenLayers
+from harness.training.fast.last_layer import LastLayer
+from harness.training.fast.shared_prefix import forward, line_of
 
 _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from harness.training import fast as shared_prefix
+from harness.training.fast import shared_prefix
 
 MAX_BYTES = 3 * 2**30
 _BATCH_TOKENS = 2048

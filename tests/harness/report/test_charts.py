@@ -187,7 +187,7 @@ KINDS: list[ChartSpec] = [
     ),
     CurveChart(
         curves=tuple(
-            Curve(name=f"{LONG} {n}", points=((1.0, 0.5, ""), (9.0, 1.0, "")), colour="#44689b") for n in (1, 2)
+            Curve(name=f"{LONG} {n}", points=((1.0, 0.5, ""), (9.0, 1.0, "")), colour="#44689b") for n in "ab"
         ),
         across=Axis(title=LONG, log=True), up=shares(LONG), marks=(Mark(at=3.0, words="this volume"),),
     ),

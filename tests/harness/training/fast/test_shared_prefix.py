@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from harness.training.fast import LEAST, common_prefix, fits, forward, line_of
+from harness.training.fast.shared_prefix import LEAST, common_prefix, fits, forward, line_of
 
 HEAD = tuple(range(5, 5 + LEAST + 2))
 
