@@ -26,6 +26,7 @@ from advisor.money.money import to_usd
 from advisor.money.tco import OptionCosts, Tco, against, total_cost
 from advisor.options import Option
 from advisor.rubric.bands import Bands, expected_accuracy
+from advisor.stats_light import wilson
 
 CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""
@@ -72,15 +73,12 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Pred
 def accuracy_interval(case: UseCase, option: Option, bands: Bands) -> tuple[float | None, float | None, str]:
     """(low, high, what it rests on); a measured prompt replaces the published span."""
     if option is Option.PROMPT and case.prompting_accuracy is not None:
-        from advisor.stats.intervals import Interval, wilson
-
         n = case.prompting_items or CHECKED_ON_UNKNOWN
-        found = wilson(case.prompting_accuracy * n, n)
-        assert isinstance(found, Interval)  # n is at least 1
+        low, high = wilson(case.prompting_accuracy * n, n)
         said = f"{n} items" if case.prompting_items else f"an unknown number of items, taken as {n}"
-        return found.low, found.high, f"measured by the user on {said} (Wilson, 95 %)"
-    expected = expected_accuracy(case, option, bands)
-    return expected.low, expected.high, expected.source
+        return low, high, f"measured by the user on {said} (Wilson, 95 %)"
+    found = expected_accuracy(case, option, bands)
+    return found.low, found.high, found.source
 
 
 def _middle(low: float | None, high: float | None) -> float | None:

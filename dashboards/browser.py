@@ -18,11 +18,11 @@ from harness.bakeoff.browse import (
     read_marks,
     read_page,
 )
-from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import UserError
 from harness.core.records import ArmId
 from harness.core.wording import decimal, lines_of, milliseconds, one_line
+from harness.recommendation.records import RunResults
 from harness.report.palette import colour_of
 from harness.report.run_view import RunPage, stamp_of
 
@@ -72,7 +72,7 @@ def browse(page: RunPage, results: RunResults) -> None:
 def _chosen(root: str, stamp: str, index: ItemIndex, arms: list[ArmId], results: RunResults) -> list[int]:
     """Numbers of the items that the choices leave."""
     names = [str(arm) for arm in arms]
-    first = names.index(str(results.verdict.ship)) if str(results.verdict.ship) in names else 0
+    first = names.index(str(results.recommendation.ship)) if str(results.recommendation.ship) in names else 0
     one, two, three = st.columns(3)
     arm = one.selectbox("Arm", names, index=first, format_func=one_line, key="browsed")
     kind = two.selectbox("Its answer is", KINDS, key="kind")

@@ -14,10 +14,10 @@ from typing import Any
 import streamlit as st
 
 from dashboards import markup, state
-from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
 from harness.core.wording import one_line
+from harness.recommendation.records import RunResults
 from harness.report.charts import NARROW, WIDE, ChartSpec, draw
 from harness.report.run_view import RunPage, progress_of
 from harness.report.view import Bullets, Command, Fact, Section, Table

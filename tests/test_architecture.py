@@ -23,7 +23,7 @@ HEAVY = (
     "genai_prices",
 )
 
-COMMANDS = {"cli.py", "commands.py", "interview.py", "base_models/cli.py"}
+COMMANDS = {"cli.py", "cli_app.py", "commands.py", "interview.py", "base_models/cli.py"}
 """The advisor's command line: the files that speak with a user."""
 
 LOADERS = {
@@ -52,7 +52,7 @@ PURE = {
         f"bakeoff/{name}"
         for name in ("between_runs", "cost", "diagnose", "latency", "limit_checks", "outside")
     ),
-    *(f"bakeoff/{name}" for name in ("quality", "route", "scored")),
+    *(f"bakeoff/{name}" for name in ("lookup", "quality", "route", "scored", "wording")),
     *(
         f"money/{name}"
         for name in ("arm_lines", "cost_curves", "crossing", "forecast", "holds_until", "inputs")
@@ -61,7 +61,7 @@ PURE = {
     *(f"curve/{name}" for name in ("fit", "power_law", "records")),
     *(f"robustness/{name}" for name in ("checks", "records")),
     *(f"track_record/{name}" for name in ("confront", "count", "records")),
-    "recommendation/next_step",
+    *(f"recommendation/{name}" for name in ("choose", "recommend", "records")),
     "shipping/agreement",
 }
 """What harness computes from records alone."""

@@ -12,11 +12,11 @@ import streamlit as st
 
 from dashboards import markup, money_views, pieces, state
 from dashboards.markup import Figure
-from harness.bakeoff.results import RunResults
 from harness.core.errors import UserError
 from harness.core.wording import marked_money, money, money_range, one_line
 from harness.money.records import ArmForecast, CostForecast
 from harness.money.what_if import Changes, what_if
+from harness.recommendation.records import RunResults
 from harness.report import drawings
 from harness.report.palette import NEUTRAL, colour_of
 from harness.report.reporting import rescore
@@ -113,7 +113,7 @@ def price_day(page: RunPage, results: RunResults) -> RunResults:
 def answer(results: RunResults, outlook: CostForecast, asked: bool) -> None:
     """A month of the arm to ship, against today."""
     unit = drawings.currency_of(outlook.business)
-    arm = next((one for one in outlook.arms if one.arm == results.verdict.ship), None)
+    arm = next((one for one in outlook.arms if one.arm == results.recommendation.ship), None)
     tags = markup.tag("what if" if asked else "as planned", "predicted" if asked else "plain")
     if arm is None:
         st.html(
@@ -161,7 +161,7 @@ def months(results: RunResults, outlook: CostForecast) -> None:
     )
     st.html(markup.notes(["thin line: the range; pale bars: models at list price that were not run"]))
     with st.expander("The same in figures"):
-        table = money_views.month_table(outlook, results.verdict.ship)
+        table = money_views.month_table(outlook, results.recommendation.ship)
         today = [] if outlook.incumbent is None else [NEUTRAL]
         st.html(markup.table(table, colours=[*today, *(colour_of(arm.arm) for arm in outlook.arms)]))
     if outlook.unknown:
@@ -176,7 +176,7 @@ def break_even(results: RunResults, outlook: CostForecast) -> None:
     st.subheader("From which volume on does it pay?", anchor=False)
     left, right = st.columns(2)
     names = [str(arm.arm) for arm in arms]
-    ship = str(results.verdict.ship)
+    ship = str(results.recommendation.ship)
     index = names.index(ship) if ship in names else 0
     name = left.selectbox("Arm", names, index=index, key="even-arm", format_func=one_line)
     arm: ArmForecast = arms[names.index(name)]
@@ -202,7 +202,7 @@ def rest(results: RunResults, outlook: CostForecast | None) -> None:
     """Prices per thousand, hosted models, limits and the ledger."""
     st.subheader("Per 1,000 queries and per 1,000 correct answers", anchor=False)
     colours = [colour_of(arm.arm) for arm in results.arms]
-    barred = {veto.arm for veto in results.verdict.vetoes}
+    barred = results.verdict.barred
     st.html(markup.table(money_views.price_table(results.arms, outlook, barred), colours=colours))
     if barred:
         st.html(markup.notes(["vetoed: may not be shipped, whatever it costs; What won? says why"]))
@@ -245,7 +245,9 @@ def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, CostFor
         st.button("Back to the plan's numbers", on_click=_reset, icon=":material/undo:")
     asked = any(getattr(changes, field.name) is not None for field in fields(changes))
     try:
-        return again, what_if(again, changes) if asked else outlook, asked or again is not results
+        if asked:
+            outlook = what_if(again, outlook, changes, again.recommendation.ship)
+        return again, outlook, asked or again is not results
     except UserError as error:
         st.warning("That cannot be reckoned; the plan's numbers are shown.", icon=":material/calculate:")
         st.text(str(error))

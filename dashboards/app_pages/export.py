@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import pieces, state
-from harness.bakeoff.results import RunResults
+from harness.recommendation.records import RunResults
 from harness.report.export import FORMATS
 from harness.report.reporting import export_run
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import behind, markup, pieces
-from harness.bakeoff.results import RunResults
 from harness.core.wording import busy_words, milliseconds
+from harness.recommendation.records import RunResults
 from harness.report import drawings
 from harness.report.details import detail_sections
 from harness.report.palette import colour_of

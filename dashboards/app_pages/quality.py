@@ -7,11 +7,12 @@ import streamlit as st
 from dashboards import behind, markup, pieces, state
 from dashboards.browser import browse
 from harness.bakeoff.diagnosis import ArmDiagnosis
-from harness.bakeoff.results import ArmResult, RunResults
+from harness.bakeoff.results import ArmResult
 from harness.core.errors import UserError
 from harness.core.records import ArmId
 from harness.core.wording import one_line, seconds, share_sentence
 from harness.curve.store import read_curves
+from harness.recommendation.records import RunResults
 from harness.report import drawings
 from harness.report.model import report_view
 from harness.report.palette import colour_of
@@ -136,7 +137,7 @@ def training(page: RunPage, results: RunResults) -> None:
 
 def arms_behind(results: RunResults) -> tuple[ArmResult, ...]:
     """The arm to ship and the pair: those a reader wants the details of first."""
-    wanted = dict.fromkeys([results.verdict.ship, *(results.verdict.pair or ())])
+    wanted = dict.fromkeys([results.recommendation.ship, *(results.verdict.pair or ())])
     found = [next((arm for arm in results.arms if arm.arm == name), None) for name in wanted]
     return tuple(arm for arm in found if arm is not None)
 
@@ -145,7 +146,7 @@ def _pick(arms: list[ArmResult], results: RunResults) -> ArmResult | None:
     if not arms:
         return None
     names = [str(arm.arm) for arm in arms]
-    ship = str(results.verdict.ship)
+    ship = str(results.recommendation.ship)
     index = names.index(ship) if ship in names else 0
     name = st.selectbox("Arm", names, index=index, format_func=one_line, key="labelled")
     arm = arms[names.index(name)]

@@ -6,8 +6,9 @@ import streamlit as st
 
 from dashboards import markup, pieces
 from dashboards.markup import Figure
-from harness.bakeoff.results import RouteDesign, RunResults
+from harness.bakeoff.results import RouteDesign
 from harness.core.wording import MISSING, money, percent, share_sentence
+from harness.recommendation.records import RunResults
 from harness.report import drawings
 from harness.report.run_view import RunPage
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboards import launch, pieces, state
-from harness.bakeoff.history import Past, list_history
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
+from harness.recommendation.history import Past, list_history
 from harness.report.compare import ComparedRuns, compare_view
 from harness.report.reporting import compare_two
 from harness.report.run_view import stamp_of

@@ -6,7 +6,8 @@ import streamlit as st
 
 from dashboards import markup, pieces
 from dashboards.markup import Figure
-from harness.bakeoff.results import Answer, RunResults
+from harness.bakeoff.results import Answer
+from harness.bakeoff.wording import limit_words
 from harness.core.wording import (
     bounds,
     busy_mark,
@@ -17,9 +18,17 @@ from harness.core.wording import (
     one_line,
     percent,
 )
+from harness.recommendation.records import RunResults
 from harness.report import drawings
 from harness.report.model import answer_words, open_limits, report_view
 from harness.report.palette import colour_of
+from harness.report.recommendation_words import (
+    answer_sentence,
+    cautions,
+    certainty_words,
+    headline,
+    reason_sentence,
+)
 from harness.report.run_view import RunPage
 from harness.report.tables import arm_named
 from harness.report.view import Section
@@ -27,34 +36,32 @@ from harness.report.view import Section
 
 def answers(results: RunResults) -> None:
     """The answer to the title's question, and what to ship."""
-    verdict = results.verdict
+    verdict, advised = results.verdict, results.recommendation
     open_question = verdict.answer is Answer.NOT_ENOUGH_EVIDENCE
     looks = markup.tag("inconclusive", "warn") if open_question else markup.tag("measured", "measured")
     st.html(
         markup.answer_card(
             "RAG or fine-tuning?",
             answer_words(verdict),
-            [verdict.answer_because],
+            [answer_sentence(results)],
             "warn" if open_question else "good",
             looks,
         )
     )
-    ship = "Nothing yet." if verdict.ship is None else str(verdict.ship)
-    if verdict.pilot is not None:
-        ship = f"Nothing yet; pilot {verdict.pilot}."
+    ship = headline(advised)
     st.html(
         markup.answer_card(
             "What to ship",
             ship,
-            [verdict.ship_because, verdict.sure],
-            "warn" if verdict.ship is None else "good",
+            [*map(reason_sentence, advised.reasons), certainty_words(advised)],
+            "warn" if advised.ship is None else "good",
         )
     )
 
 
 def figures(results: RunResults) -> None:
     """The figures of the arm to ship, each with what it rests on."""
-    arm = arm_named(results, results.verdict.ship)
+    arm = arm_named(results, results.recommendation.ship)
     if arm is None:
         return
     accuracy, p95 = arm.quality.accuracy, arm.latency.p95_ms
@@ -83,10 +90,10 @@ def reservations(results: RunResults) -> None:
     """What the verdict hangs on, and what it leaves out."""
     verdict = results.verdict
     st.subheader("What it hangs on", anchor=False)
-    st.html(markup.bullets(verdict.hangs_on or ("nothing named",)))
-    if verdict.vetoes:
+    st.html(markup.bullets(cautions(results) or ("nothing named",)))
+    if verdict.broken:
         st.subheader("May not be shipped", anchor=False)
-        st.html(markup.bullets(f"{veto.arm}: {veto.reason}" for veto in verdict.vetoes))
+        st.html(markup.bullets(f"{check.arm}: {limit_words(check)}" for check in verdict.broken))
     if open_limits(verdict):
         st.subheader("Not shown yet", anchor=False)
         st.html(markup.bullets(open_limits(verdict)))
@@ -98,9 +105,11 @@ def reservations(results: RunResults) -> None:
 def frontier(results: RunResults, section: Section) -> None:
     """Hosted models; those that were not run are priced only, and figures of others are theirs."""
     st.subheader(one_line(section.title), anchor=False)
-    if not results.verdict.frontier_measured:
+    if not results.frontier_measured:
         marks = [("not measured", "priced"), ("priced only", "priced")]
-        marks += [("one range is published by others", "published")] if results.verdict.published else []
+        marks += (
+            [("one range is published by others", "published")] if results.recommendation.published else []
+        )
         st.html(markup.tags(marks))
     pieces.section(section, title=False)
 

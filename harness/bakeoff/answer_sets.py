@@ -20,7 +20,6 @@ from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, FittedArm, Item, Outcome, Prediction
-from harness.robustness.records import UnseenLabel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +55,7 @@ class AnswerSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """What every step of the conclusion reads.
-
-    Attributes:
-        unseen: by arm, what trainings without a label answered to it.
-    """
+    """What every step of the conclusion reads."""
 
     plan: ExperimentPlan
     facts: DataFacts
@@ -68,7 +63,6 @@ class StoredRun:
     how: Measuring
     book: PriceBook
     machine: MachineRate
-    unseen: Mapping[str, tuple[UnseenLabel, ...]] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -76,7 +70,7 @@ class StoredRun:
         return tuple(label.name for label in self.facts.labels)
 
 
-def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> StoredRun:
+def open_run(folder: RunFolder, context: Context, plan: ExperimentPlan) -> StoredRun:
     """Everything about a run that conclusions are drawn from, but for the answers."""
     return StoredRun(
         plan=plan,
@@ -87,11 +81,10 @@ def open_desk(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Stor
         ),
         book=open_book(plan, context),
         machine=machine_rate(plan),
-        unseen={found.arm: found.labels for found in folder.unseen()},
     )
 
 
-def read_lanes(folder: RunFolder, desk: StoredRun) -> list[AnswerSet]:
+def read_lanes(folder: RunFolder, run: StoredRun) -> list[AnswerSet]:
     """Every lane of a run, complete and scored.
 
     Raises:
@@ -99,14 +92,14 @@ def read_lanes(folder: RunFolder, desk: StoredRun) -> list[AnswerSet]:
             failed are left out.
     """
     with folder.journal(read_only=True) as journal:
-        return _lanes(journal, desk, folder)
+        return _lanes(journal, run, folder)
 
 
-def _lanes(journal: Journal, desk: StoredRun, folder: RunFolder) -> list[AnswerSet]:
+def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSet]:
     found = []
     run_id, outside, rest = folder.run_id, folder.out_of_scope(), folder.rest()
     memory = journal.memory()
-    planned = {arm.id for arm in desk.plan.arms}
+    planned = {arm.id for arm in run.plan.arms}
     failed = {one.arm for one in folder.failed()}
     for settled in journal.settled():
         if settled.arm in failed:
@@ -115,12 +108,12 @@ def _lanes(journal: Journal, desk: StoredRun, folder: RunFolder) -> list[AnswerS
             split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
             for split in get_args(Pass)
         }
-        dev = journal.outcomes(lanes["dev"], desk.items["dev"])
-        test = journal.outcomes(lanes["test"], desk.items["test"])
-        dev_items = desk.items["dev"]
+        dev = journal.outcomes(lanes["dev"], run.items["dev"])
+        test = journal.outcomes(lanes["test"], run.items["test"])
+        dev_items = run.items["dev"]
         if settled.arm.option is Option.EXTERNAL:  # brought in with as many dev answers as there were
             dev_items = tuple(item for item in dev_items if item.id in dev)
-        missing = len(dev_items) + len(desk.items["test"]) - len(dev) - len(test)
+        missing = len(dev_items) + len(run.items["test"]) - len(dev) - len(test)
         if missing and settled.arm not in planned:
             continue  # an import that was stopped; it counts once it is repeated
         if missing:
@@ -133,17 +126,17 @@ def _lanes(journal: Journal, desk: StoredRun, folder: RunFolder) -> list[AnswerS
                 settled=_noted(settled, [*dev.values(), *test.values()]),
                 dev_outcomes=dev,
                 outcomes=test,
-                warm=journal.outcomes(lanes["latency"], desk.items["test"]),
-                dev=score(dev_items, dev, desk.labels),
-                test=score(desk.items["test"], test, desk.labels),
-                out_of_scope=_asked(journal.outcomes(lanes["out_of_scope"], outside), outside, desk),
+                warm=journal.outcomes(lanes["latency"], run.items["test"]),
+                dev=score(dev_items, dev, run.labels),
+                test=score(run.items["test"], test, run.labels),
+                out_of_scope=_asked(journal.outcomes(lanes["out_of_scope"], outside), outside, run),
                 peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
-                batches=journal.outcomes(lanes["throughput"], desk.items["test"]),
+                batches=journal.outcomes(lanes["throughput"], run.items["test"]),
                 machine={split: journal.machine(lane) for split, lane in lanes.items()},
-                all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, desk),
+                all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, run),
             )
         )
-    without = [str(arm.id) for arm in desk.plan.arms if arm.id not in failed and not _answered(arm.id, found)]
+    without = [str(arm.id) for arm in run.plan.arms if arm.id not in failed and not _answered(arm.id, found)]
     if without:
         raise IncompleteRun(
             f"Run {run_id} is incomplete: {', '.join(without)} has no answers yet.",
@@ -165,17 +158,17 @@ def _noted(settled: FittedArm, outcomes: Sequence[Outcome]) -> FittedArm:
 
 
 def _whole(
-    test: Mapping[str, Outcome], more: Mapping[str, Outcome], rest: Sequence[Item], desk: StoredRun
+    test: Mapping[str, Outcome], more: Mapping[str, Outcome], rest: Sequence[Item], run: StoredRun
 ) -> Scored | None:
     """The answers to all test rows; None where there are no more than those every arm answers."""
     if not rest or len(more) < len(rest):
         return None
-    return score((*desk.items["test"], *rest), {**test, **more}, desk.labels)
+    return score((*run.items["test"], *rest), {**test, **more}, run.labels)
 
 
-def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], desk: StoredRun) -> Scored | None:
+def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], run: StoredRun) -> Scored | None:
     """The answers to all inputs out of scope; None where there are none or some are missing."""
-    return score(items, outcomes, desk.labels) if items and len(outcomes) == len(items) else None
+    return score(items, outcomes, run.labels) if items and len(outcomes) == len(items) else None
 
 
 def _answered(arm: ArmId, found: Sequence[AnswerSet]) -> bool:

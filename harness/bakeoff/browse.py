@@ -18,7 +18,7 @@ from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Lane
-from harness.bakeoff.results import RunResults
+from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import score
 from harness.core.errors import StoreError
@@ -113,7 +113,7 @@ def read_index(folder: RunFolder) -> ItemIndex:
     )
 
 
-def primary_settled(folder: RunFolder, results: RunResults) -> dict[ArmId, FittedArm]:
+def primary_settled(folder: RunFolder, results: BakeoffResults) -> dict[ArmId, FittedArm]:
     """What each arm settled on, the first training seed of tuned arms; a route answers nothing itself."""
     plan = folder.plan()
     seeds = (plan.training_seeds[0], plan.seed)
@@ -152,7 +152,7 @@ def read_marks(folder: RunFolder, settled: FittedArm, index: ItemIndex) -> array
 
 
 def read_page(
-    folder: RunFolder, results: RunResults, index: ItemIndex, numbers: Sequence[int]
+    folder: RunFolder, results: BakeoffResults, index: ItemIndex, numbers: Sequence[int]
 ) -> tuple[BrowsedItem, ...]:
     """These test items, by their number in the index, with every arm's answer to them."""
     items = _items(folder, [index.places[number] for number in numbers])

@@ -11,9 +11,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from advisor.options import Option
+from harness.core.parts import Part
 
 Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Often = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -46,11 +47,7 @@ def _rising(value: tuple[Decimal, Decimal, Decimal]) -> tuple[Decimal, Decimal, 
 Three = Annotated[tuple[Amount, Amount, Amount], BeforeValidator(_thrice), AfterValidator(_rising)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PeoplePlan(_Part):
+class PeoplePlan(Part):
     """An engineer's days to build an option and hours a month to run it, each a figure or a range."""
 
     build_days: Three
@@ -58,7 +55,7 @@ class PeoplePlan(_Part):
     source: str = "as stated"
 
 
-class IncumbentPlan(_Part):
+class IncumbentPlan(Part):
     """What is done today, everything counted; left out is not known."""
 
     kind: Literal["people", "system"] = "people"
@@ -67,7 +64,7 @@ class IncumbentPlan(_Part):
     p95_ms: Annotated[float, Field(gt=0)] | None = None
 
 
-class RatePlan(_Part):
+class RatePlan(Part):
     """What one dollar buys in the currency of the use case."""
 
     per_usd: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -75,7 +72,7 @@ class RatePlan(_Part):
     source: str
 
 
-class AssumedPlan(_Part):
+class AssumedPlan(Part):
     """The range that stands in for a figure that nobody stated."""
 
     field: AssumedField
@@ -84,7 +81,7 @@ class AssumedPlan(_Part):
     source: str
 
 
-class BusinessPlan(_Part):
+class BusinessPlan(Part):
     """What an outlook needs beside measurements; see the module for what a left-out figure means.
 
     `people` is by option. `day_shape` is how queries spread over a day; it decides how many machines the
@@ -97,7 +94,7 @@ class BusinessPlan(_Part):
     knowledge_changes_per_month: Often | None = None
     label_changes_per_month: Often | None = None
     day_shape: DayShape = "office"
-    people: dict[Option, PeoplePlan] = {}
+    people: dict[Option, PeoplePlan] = Field(default_factory=dict)
     incumbent: IncumbentPlan | None = None
     currency: Literal["USD", "EUR"] = "USD"
     rate: RatePlan | None = None

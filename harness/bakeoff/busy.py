@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from harness.bakeoff.results import Cost, Money
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
-from harness.money.records import Amount, ArmForecast
 
 OTHERS = 0.10
 WAITED = 0.10
@@ -56,32 +55,6 @@ def marked(cost: Cost, reason: str) -> Cost:
         cost,
         usd_per_1k=_marked(cost.usd_per_1k, reason),
         usd_per_1k_correct=_marked(cost.usd_per_1k_correct, reason),
-    )
-
-
-def marked_outlook(arm: ArmForecast, reason: str) -> ArmForecast:
-    """An arm's months with every sum marked that holds the seconds of its queries."""
-    if not reason:
-        return arm
-
-    def mark(amount: Amount) -> Amount:
-        return amount if amount.usd is None else dataclasses.replace(amount, busy=reason)
-
-    horizon = arm.saving_usd_horizon
-    return dataclasses.replace(
-        arm,
-        month=tuple(
-            dataclasses.replace(part, amount=mark(part.amount))
-            if part.group == "calls and machines"
-            else part
-            for part in arm.month
-        ),
-        month_usd=mark(arm.month_usd),
-        horizon_usd=mark(arm.horizon_usd),
-        usd_per_1k=mark(arm.usd_per_1k),
-        usd_per_1k_correct=mark(arm.usd_per_1k_correct),
-        saving_usd_per_month=mark(arm.saving_usd_per_month),
-        saving_usd_horizon=None if horizon is None else mark(horizon),
     )
 
 

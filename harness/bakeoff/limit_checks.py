@@ -31,12 +31,16 @@ class Held:
         correct: by test item, (n,).
         clusters: by test item; None where items stand alone.
         timed_ms: of the queries that latency comes from.
+        handed_back: share of out-of-scope inputs it hands back; None where nobody looked.
+        seeds_agree: share of items on which all its training seeds agree; None with one seed.
     """
 
     arm: ArmResult
     correct: NDArray[np.bool_]
     clusters: Sequence[str | None] | None
     timed_ms: Sequence[float]
+    handed_back: Estimate | None = None
+    seeds_agree: Estimate | None = None
 
 
 def check_limits(plan: DecisionPlan, arms: Sequence[Held]) -> tuple[LimitCheck, ...]:
@@ -47,7 +51,7 @@ def check_limits(plan: DecisionPlan, arms: Sequence[Held]) -> tuple[LimitCheck, 
         if held.arm is floor:
             continue
         found += [*_guessing(floor, held.arm), *_quality(plan, held), *_latency(plan, held)]
-        found += [*_price(plan, held.arm), *_failures(plan, held.arm), *_robustness(plan, held.arm)]
+        found += [*_price(plan, held.arm), *_failures(plan, held.arm), *_robustness(plan, held)]
     return tuple(found)
 
 
@@ -185,15 +189,15 @@ def _failures(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
     )
 
 
-def _robustness(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
+def _robustness(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
     """Limits that hold for arms that learn from labelled rows."""
-    rejection, agreement = (arm.harm.rejection, arm.harm.agreement) if arm.harm else (None, None)
-    if plan.min_handed_back is not None and arm.arm.option.traits.robustness_checked:
-        handed = None if rejection is None else rejection.handed_back
-        yield _at_least(arm.arm, LimitKind.HANDED_BACK, _share_of(handed, plan), plan.min_handed_back, plan)
-    if plan.min_seed_agreement is not None and arm.arm.option.traits.tuned:
-        same = None if agreement is None else agreement.unanimous
-        yield _at_least(arm.arm, LimitKind.SEEDS, _share_of(same, plan), plan.min_seed_agreement, plan)
+    arm = held.arm.arm
+    if plan.min_handed_back is not None and arm.option.traits.robustness_checked:
+        back = _share_of(held.handed_back, plan)
+        yield _at_least(arm, LimitKind.HANDED_BACK, back, plan.min_handed_back, plan)
+    if plan.min_seed_agreement is not None and arm.option.traits.tuned:
+        same = _share_of(held.seeds_agree, plan)
+        yield _at_least(arm, LimitKind.SEEDS, same, plan.min_seed_agreement, plan)
 
 
 def _share_of(estimate: Estimate | None, plan: DecisionPlan) -> _Measured:

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from advisor.options import Option
 from advisor.reading import Unreadable, parse_yaml
 from harness.bakeoff.business import BusinessPlan
 from harness.core.errors import UsageError
+from harness.core.names import as_names, flag_value
+from harness.core.parts import Count, Part, Seed
 from harness.core.records import ArmId
 from harness.tasks.classification import PROMPT_VERSION, PromptLimits
+from harness.training.settings import TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
 
 _LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
@@ -41,11 +41,7 @@ _LATER_KEYS = (  # added after plans were locked; unset they are not in the dige
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ArmPlan(_Part):
+class ArmPlan(Part):
     """One arm: an option, and the model where the option needs one."""
 
     option: Option
@@ -66,7 +62,7 @@ class ArmPlan(_Part):
         return ArmId(option=self.option, model=self.model or self.option.traits.own_model)
 
 
-class DataPlan(_Part):
+class DataPlan(Part):
     """Which rows: an evalset by name, or a user's own file.
 
     For a file: `text` columns are joined, `label` is one column or the levels of one label. `id` is '' for a
@@ -136,7 +132,7 @@ class DataPlan(_Part):
         return self
 
 
-class PromptPlan(_Part):
+class PromptPlan(Part):
     """How much text a rendering carries, in characters."""
 
     version: Literal["classification-1"] = PROMPT_VERSION  # type: ignore[assignment]
@@ -149,7 +145,7 @@ class PromptPlan(_Part):
         return PromptLimits(item_chars=self.item_chars, example_chars=self.example_chars)
 
 
-class RetrievePlan(_Part):
+class RetrievePlan(Part):
     """The retrieval of similar training rows.
 
     `k` lists the candidates; the best on dev is used. `max_tokens` bounds the whole prompt, and the
@@ -162,30 +158,7 @@ class RetrievePlan(_Part):
     embedding: str = "minilm-l6"
 
 
-class TunePlan(_Part):
-    """The training run; values left out come from the recipe's documented defaults.
-
-    `patience` stops early: once so many epochs in a row have not lowered the loss on dev.
-    """
-
-    method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
-    epochs: Annotated[float, Field(gt=0, le=50)] | None = None
-    rank: Count | None = None
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
-    batch_size: Count | None = None
-    max_tokens: Annotated[int, Field(ge=16)] | None = None
-    layers: Count | None = None
-    patience: Count | None = None
-    seeds: tuple[Seed, ...] = ()
-
-    @model_validator(mode="after")
-    def _distinct_seeds(self) -> TunePlan:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("a training seed is named twice")
-        return self
-
-
-class LatencyPlan(_Part):
+class LatencyPlan(Part):
     """Which pass latency comes from: always warm, uncached, one query at a time.
 
     `shared`: a local model answers the test items one by one, and that pass is the timed one (on a CPU
@@ -198,7 +171,7 @@ class LatencyPlan(_Part):
     concurrency: Literal[1] = 1
 
 
-class DecisionPlan(_Part):
+class DecisionPlan(Part):
     """What counts as better, fixed before the run.
 
     `margin` is the non-inferiority margin on the metric; a difference inside it does not matter.
@@ -228,7 +201,7 @@ class DecisionPlan(_Part):
         return self.alpha / (self.looks or 1)
 
 
-class CostPlan(_Part):
+class CostPlan(Part):
     """Prices and volume. A machine hour left out takes the shipped, illustrative figure."""
 
     price_date: date
@@ -240,7 +213,7 @@ class CostPlan(_Part):
     frontier: tuple[str, ...] = ("openai/gpt-6-luna", "anthropic/claude-sonnet-5-5", "openai/gpt-6-astra")
 
 
-class Predicted(_Part):
+class Predicted(Part):
     """What the advice expects of one option, before anything is measured; None where it cannot say."""
 
     option: Option
@@ -253,7 +226,7 @@ class Predicted(_Part):
     p95_ms_high: float | None = None
 
 
-class AdvicePlan(_Part):
+class AdvicePlan(Part):
     """The advice that the plan tests, locked with it: a prediction made before any arm runs.
 
     `ranking` holds the options from first to last, vetoed ones left out.
@@ -267,7 +240,7 @@ class AdvicePlan(_Part):
     predictions: tuple[Predicted, ...]
 
 
-class ExperimentPlan(_Part):
+class ExperimentPlan(Part):
     """A whole bake-off."""
 
     title: str = ""
@@ -302,17 +275,6 @@ class ExperimentPlan(_Part):
     def digest(self) -> str:
         """Sha256 (hex) over the plan's canonical JSON, defaults included."""
         return _canonical_digest(self.model_dump(mode="json"))
-
-
-def as_names(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One name or several, as several; none for ''."""
-    return (value,) * bool(value) if isinstance(value, str) else value
-
-
-def flag_value(names: Iterable[str]) -> str:
-    """Names as one comma list that `harness.cli.options.split_names` takes apart again."""
-    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)
-    return ",".join(quoted)
 
 
 def parse_plan(text: str, source: str, *, locked: bool = False) -> ExperimentPlan:

@@ -1,6 +1,6 @@
-"""What a run concludes: the records behind every table, page and PDF. Written as `results.json`.
+"""What a bake-off measured and decided: arms, comparisons, limits, the answer on the pair.
 
-Reports compute nothing: each number they print is a field of one of these records.
+Reports compute nothing: each number they print is a field of a record.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
-from harness.money.records import CostForecast
-from harness.robustness.records import ArmRobustness
 
-RESULTS_SCHEMA = 2
-"""Raised where the rule of the decision changes: results of another one are decided again, not shown."""
+RESULTS_SCHEMA = 3
+"""Raised where the rule of the decision or the files change: results of another one are decided again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +131,6 @@ class ArmResult:
     Attributes:
         peak_memory_mib: the most the process held from opening the arm to its last answer, data and
             libraries included; None where the system does not tell.
-        harm: what the arm may do wrong beyond its accuracy; None where nothing of it was looked at.
         accuracy_all_rows: of an arm that costs nothing, over the test rows that a limit keeps from the others
             too; arms are compared on the rows that all of them answered. None without such rows.
     """
@@ -146,7 +143,6 @@ class ArmResult:
     cost: Cost
     seeds: tuple[SeedResult, ...] = ()
     peak_memory_mib: float | None = None
-    harm: ArmRobustness | None = None
     accuracy_all_rows: Estimate | None = None
 
     @property
@@ -296,131 +292,6 @@ class LimitCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Veto:
-    """Why an arm may not be shipped whatever its accuracy: a limit it breaks."""
-
-    arm: ArmId
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrontierGap:
-    """What an unmeasured frontier model would have to reach, at list prices.
-
-    Attributes:
-        usd_per_1k: list price of the counted tokens (another model's tokenizer: an estimate).
-        accuracy_to_win: that of the arm to ship plus the margin, or the plan's floor where nothing may be
-            shipped; whether so much would be significant depends on the items; None if it lies above 1.
-        accuracy_same_cost_per_correct: accuracy at which a correct answer costs the same; None if
-            it lies above 1 ('never cheaper').
-        settle_usd: list price of all calls of `settle_command`, each taken to be as long as a retrieve query.
-    """
-
-    model: str
-    usd_per_1k: Money
-    accuracy_to_win: float | None
-    accuracy_same_cost_per_correct: float | None
-    settle_usd: Decimal | None
-    settle_command: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """A figure from the literature; never one of ours."""
-
-    statement: str
-    low: float
-    high: float
-    source: str
-    checked: str
-
-
-class Certainty(StrEnum):
-    """How far the comparisons of the arm to use with its rivals are settled."""
-
-    ALL = "all"
-    SOME_OPEN = "some open"
-    NO_RIVAL = "no rival"
-    NO_ARM = "no arm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the run says: the pair's answer, then what to ship.
-
-    Attributes:
-        answer: on retrieve against tune, with `answer_because`.
-        ship: the arm to ship, None when none is shown to keep every limit.
-        pilot: the arm to pilot where none may be shipped: it breaks no limit, and one is still open.
-        settled: how far the comparisons of `ship` or `pilot` are, `sure` in words; `open_to` names rivals to
-            which the difference is not settled.
-        hangs_on: what would change the verdict.
-        limits: every limit held against every arm; `vetoes` are those that are broken.
-    """
-
-    answer: Answer
-    answer_because: str
-    pair: tuple[ArmId, ArmId] | None
-    ship: ArmId | None
-    pilot: ArmId | None = None
-    ship_because: str
-    settled: Certainty
-    open_to: tuple[ArmId, ...] = ()
-    sure: str
-    hangs_on: tuple[str, ...]
-    limits: tuple[LimitCheck, ...] = ()
-    vetoes: tuple[Veto, ...]
-    frontier_measured: bool
-    frontier: tuple[FrontierGap, ...]
-    published: tuple[Published, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confronted:
-    """One figure that was predicted, against what was measured.
-
-    Attributes:
-        metric: 'accuracy', 'p95_ms' or 'usd_per_1k'.
-        low, high: the predicted range.
-        inside: whether the measured value lies in it; None where either is missing, or where the value was
-            timed on a busy machine (`busy` says how).
-        same_model: False when the prediction was for another model (`predicted_model`): then the
-            figure says nothing on the advice.
-    """
-
-    arm: ArmId
-    metric: str
-    predicted_model: str
-    low: float
-    high: float
-    measured: float | None
-    inside: bool | None
-    same_model: bool
-    busy: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdviceCheck:
-    """The advice against the measurement.
-
-    Attributes:
-        answer: what the advice said on retrieve against tune, and `measured_answer` the run.
-        first: the option it placed first, and `measured_first` the option of the arm to ship.
-        wrong: sentences on where the advice was wrong.
-    """
-
-    case: str
-    answer: str
-    measured_answer: str
-    first: str
-    measured_first: str
-    figures: tuple[Confronted, ...]
-    inside: int
-    tested: int
-    wrong: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSummary:
     """The rows the run stands on.
 
@@ -460,25 +331,68 @@ class FailedArm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResults:
-    """The whole of what a run concludes.
+class Verdict:
+    """What the scores say: the answer on the pair, and the limits. No price and no clock decides the answer.
 
     Attributes:
+        pair: the retrieve arm and the tuned arm that are compared; None where the run lacks one of them.
+        limits: every limit held against every arm.
+    """
+
+    answer: Answer
+    pair: tuple[ArmId, ArmId] | None
+    limits: tuple[LimitCheck, ...] = ()
+
+    @property
+    def broken(self) -> tuple[LimitCheck, ...]:
+        """The limits that are broken: their arms may not be shipped, whatever their accuracy."""
+        return tuple(check for check in self.limits if check.state is LimitState.BROKEN)
+
+    @property
+    def barred(self) -> frozenset[ArmId]:
+        """The arms that break a limit."""
+        return frozenset(check.arm for check in self.broken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BakeoffResults:
+    """What was measured and decided, before money and what to do. Written as `results.json`.
+
+    Attributes:
+        margin: the difference in accuracy that matters, as the plan has it.
         failed: arms that are left out; a run with any is incomplete.
     """
 
-    schema: Literal[2] = 2
+    schema: Literal[3] = 3
     run_id: str
     plan_digest: str
     seed: int
     looks: int
+    margin: float
     data: DataSummary
     arms: tuple[ArmResult, ...]
     comparisons: tuple[Comparison, ...]
     route: RouteDesign | None
     verdict: Verdict
     notes: tuple[str, ...] = ()
-    advice: AdviceCheck | None = None
-    outlook: CostForecast | None = None
     diagnosis: tuple[ArmDiagnosis, ...] = ()
     failed: tuple[FailedArm, ...] = ()
+
+    @property
+    def frontier_measured(self) -> bool:
+        """Whether a hosted model was among the arms."""
+        return any(arm.hosted for arm in self.arms)
+
+    @property
+    def pair(self) -> Comparison | None:
+        """The comparison of the pair."""
+        pair = self.verdict.pair
+        return None if pair is None else self.between(*pair)
+
+    def between(self, a: ArmId, b: ArmId) -> Comparison | None:
+        """The comparison of two arms, whichever way round."""
+        return next((c for c in self.comparisons if {c.a, c.b} == {a, b}), None)
+
+    def arm(self, name: ArmId) -> ArmResult | None:
+        """The results of one arm."""
+        return next((arm for arm in self.arms if arm.arm == name), None)

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.results import RunResults
+from harness.bakeoff.reopen import Conclude, manifest_of, reopened
 from harness.bakeoff.run import CHUNK, is_first, same_arm, same_rows, settle_on_dev, warm_up
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import Evalset, Item, Outcome
-from harness.recommendation.closing import conclude_again, manifest_of, reopened
-from harness.report.reporting import closed_results
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class TimingRequest:
     items: int | None = None
 
 
-def time_again(folder: RunFolder, wish: TimingRequest, context: Context) -> RunResults:
+def time_arms(folder: RunFolder, wish: TimingRequest, context: Context, conclude: Conclude[T]) -> T:
     """Time again and conclude again.
 
     Raises:
@@ -48,7 +49,7 @@ def time_again(folder: RunFolder, wish: TimingRequest, context: Context) -> RunR
     """
     with folder.writing():
         manifest_of(folder)
-        looks, plan = closed_results(folder).looks, folder.plan()
+        looks, plan = folder.closed_results().looks, folder.plan()
         chosen = _chosen(plan, wish.arms, folder)
         context.progress.stage("loading the rows", None)
         evalset = load_rows(plan, context, folder)
@@ -69,9 +70,9 @@ def time_again(folder: RunFolder, wish: TimingRequest, context: Context) -> RunR
                             arm.close()
             finally:
                 workshop.close()
-            results = conclude_again(folder, looks, closed, context)
+            found = conclude(folder, looks, closed, context)
     context.progress.close()
-    return results
+    return found
 
 
 def _chosen(plan: ExperimentPlan, names: Sequence[str], folder: RunFolder) -> list[tuple[ArmPlan, int]]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from advisor.options import Option
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
@@ -21,34 +22,30 @@ from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.looks import earlier_looks
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.results import FailedArm, RunResults
-from harness.bakeoff.run_folder import RunFolder, count_looks, create_run
+from harness.bakeoff.reopen import Conclude
+from harness.bakeoff.results import FailedArm
+from harness.bakeoff.run_folder import RunFolder, count_looks
 from harness.bakeoff.whole_run import WholeRun
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, describe_environment
 from harness.core.errors import DataError, TrainingError, UsageError, UserError, command
 from harness.core.records import ArmId, Evalset, FittedArm, Item
-from harness.recommendation.conclude import conclude_and_store
 
+T = TypeVar("T")
 Early = Callable[[Sequence[ArmId]], None]
 
 CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
 _WARM_UP = 3
 
 
-def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, RunResults]:
-    """Lock the plan in a new run folder and run it."""
-    folder = create_run(context.runs, plan, context.clock(), context.homes)
-    return folder, run_bakeoff(folder, context)
-
-
-def run_bakeoff(
+def run_plan(
     folder: RunFolder,
     context: Context,
+    conclude: Conclude[T],
     expected_s: Mapping[str, float] | None = None,
     early: Early | None = None,
-) -> RunResults:
-    """Run, or go on with, the plan locked in `folder`.
+) -> T:
+    """Run, or go on with, the plan locked in `folder`, and close the run with what it concludes.
 
     Args:
         expected_s: seconds forecast by arm, from which the progress says what is left of the whole run.
@@ -60,10 +57,10 @@ def run_bakeoff(
     if expected_s:
         context = dataclasses.replace(context, progress=WholeRun(context.progress, expected_s))
     with folder.writing():
-        return _run(folder, context, early)
+        return _run(folder, context, conclude, early)
 
 
-def _run(folder: RunFolder, context: Context, early: Early | None) -> RunResults:
+def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Early | None) -> T:
     started = time.perf_counter()
     plan = folder.plan()
     check_addresses(plan, context)
@@ -95,7 +92,7 @@ def _run(folder: RunFolder, context: Context, early: Early | None) -> RunResults
     finally:
         workshop.close()
     context.progress.stage("drawing conclusions", None)
-    results = conclude_and_store(folder, looks, context)
+    results = conclude(folder, looks, None, context)
     folder.write_manifest(
         finished_at=context.clock(),
         wall_s=time.perf_counter() - started,

@@ -14,7 +14,11 @@
         accepted.json     files that were changed after the run was closed, and taken as they were
         artefacts/        tuned models
         curves/           learning curves, where any were asked for (`harness.curve.run`)
-        results.json      what the run concludes (`harness.bakeoff.results.RunResults`)
+        results.json      what was measured and decided (`harness.bakeoff.results.BakeoffResults`)
+        robustness.json   what arms do with what they should not answer (`harness.robustness.records`)
+        money.json        what the arms cost (`harness.money.records.CostForecast`)
+        prediction.json   the advice against the measurement, where there was advice (`harness.track_record`)
+        recommendation.json   what to do (`harness.recommendation.records.Recommendation`)
         answers.json      by arm: the answer to each test item as a number, for reading a few of many
         manifest.json     environment and digests of the files above; written last, atomically
 
@@ -40,13 +44,12 @@ from typing import TypeVar
 from advisor.options import current_names
 from harness.bakeoff.journal import Journal, examine
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
-from harness.bakeoff.results import FailedArm, RunResults
+from harness.bakeoff.results import RESULTS_SCHEMA, BakeoffResults, FailedArm
 from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
 from harness.core.records import Evalset, Finding, Item, Label
-from harness.core.serial import decode, decode_item, decode_results, encode
-from harness.robustness.records import UnseenLabels
+from harness.core.serial import decode, decode_item, encode
 
 ANSWERS = "answers.json"
 JOURNAL = "journal.sqlite"
@@ -54,14 +57,32 @@ ACCEPTED = "accepted.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
 REST = "rest.jsonl"
 UNSEEN = "unseen_labels.json"
+RESULTS = "results.json"
+ROBUSTNESS = "robustness.json"
+MONEY = "money.json"
+PREDICTION = "prediction.json"
+RECOMMENDATION = "recommendation.json"
 FAILED = "failed_arms.json"
-FROM_JOURNAL = frozenset({"results.json", ANSWERS})
+CONCLUDED = (RESULTS, ROBUSTNESS, MONEY, PREDICTION, RECOMMENDATION)
+"""What each capability concludes, in a file of its own."""
+
+FROM_JOURNAL = frozenset({*CONCLUDED, ANSWERS})
 """Files that are made from the others, and can be made again."""
 
-_ALWAYS = ("plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json")
-_SOMETIMES = (ANSWERS, OUT_OF_SCOPE, REST, UNSEEN, FAILED, "imports.json", "tuned.json", ACCEPTED)
+_ALWAYS = ("plan.yaml", "lock.json", "items.jsonl", "data.json", RESULTS)
+_SOMETIMES = (
+    *CONCLUDED[1:],
+    ANSWERS,
+    OUT_OF_SCOPE,
+    REST,
+    UNSEEN,
+    FAILED,
+    "imports.json",
+    "tuned.json",
+    ACCEPTED,
+)
 _LOOKS = "test_looks.jsonl"
-_MARKS = ("lock.json", "items.jsonl", "results.json")
+_MARKS = ("lock.json", "items.jsonl", RESULTS)
 _T = TypeVar("_T")
 
 
@@ -238,16 +259,6 @@ class RunFolder:
             return ()
         return tuple(decode_item(line) for line in self._read(REST).rstrip("\n").split("\n"))
 
-    def write_unseen(self, found: Sequence[UnseenLabels]) -> None:
-        """Store what trainings without a label answered to it."""
-        write_atomically(self.root / UNSEEN, encode(tuple(found), indent=1) + "\n")
-
-    def unseen(self) -> tuple[UnseenLabels, ...]:
-        """What trainings without a label answered to it; empty where none was made."""
-        if not (self.root / UNSEEN).exists():
-            return ()
-        return self._record(UNSEEN, lambda text: decode(tuple[UnseenLabels, ...], text))
-
     def write_failed(self, found: Sequence[FailedArm]) -> None:
         """Store which arms failed, or that none did."""
         if found or (self.root / FAILED).exists():
@@ -267,9 +278,18 @@ class RunFolder:
         """What is known about the rows."""
         return self._record("data.json", lambda text: decode(DataFacts, text))
 
-    def write_results(self, results: RunResults) -> None:
-        """Store what the run concludes."""
-        write_atomically(self.root / "results.json", encode(results, indent=1) + "\n")
+    def write_part(self, name: str, record: object) -> None:
+        """Store what one capability concludes; None removes what an earlier conclusion left."""
+        if record is None:
+            (self.root / name).unlink(missing_ok=True)
+        else:
+            write_atomically(self.root / name, encode(record, indent=1) + "\n")
+
+    def part(self, name: str, kind: type[_T]) -> _T | None:
+        """What one capability concluded; None where it stored nothing."""
+        if not (self.root / name).exists():
+            return None
+        return self._record(name, lambda text: decode(kind, text))
 
     def write_answers(self, answers: Mapping[str, Sequence[int]]) -> None:
         """Store by arm what was answered to each test item: `Scored.answer`, in the items' order."""
@@ -281,18 +301,31 @@ class RunFolder:
         there = (self.root / ANSWERS).exists()
         return self._record(ANSWERS, lambda text: decode(dict[str, list[int]], text)) if there else {}
 
-    def results(self) -> RunResults:
-        """What the run concluded.
+    def results(self) -> BakeoffResults:
+        """What was measured and decided.
 
         Raises:
-            IncompleteRun: if it has not come to its conclusion yet.
+            IncompleteRun: if the run has not come to its conclusion yet.
+            StoreError: if it was decided by the rule of an earlier version: then it is decided again from the
+                journal before it is shown.
         """
-        if not (self.root / "results.json").exists():
+        if not (self.root / RESULTS).exists():
             raise IncompleteRun(
                 f"Run {self.run_id} is incomplete: it has no results yet.",
                 run=self.command("resume"),
             )
-        return self._record("results.json", decode_results)
+        return self._record(RESULTS, _decode_results)
+
+    def closed_results(self) -> BakeoffResults:
+        """The results that a run was closed with, or those it has so far.
+
+        Raises:
+            StoreError: if the plan, or anything the manifest has a digest of, was changed since.
+        """
+        results = self.results()
+        self.plan()
+        self.check()
+        return results
 
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
@@ -601,3 +634,18 @@ def _content_digest(path: Path, *marks: tuple[int, ...]) -> str:
             return "damaged" if journal.damage() else journal.content_digest()
     except StoreError:
         return "damaged"
+
+
+def _decode_results(text: str) -> BakeoffResults:
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raw = None  # `decode` says what is wrong with it
+    found = raw.get("schema") if isinstance(raw, dict) else RESULTS_SCHEMA
+    if found != RESULTS_SCHEMA:
+        raise StoreError(
+            "The verdict of this run was reached by another version's rule.",
+            got=f"results of schema {found}",
+            allowed=f"schema {RESULTS_SCHEMA}",
+        )
+    return decode(BakeoffResults, text)

@@ -22,6 +22,7 @@ from harness.bakeoff.evalset import facts_of, load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.quality import Measuring, share
+from harness.bakeoff.reopen import close_as_before, reopened
 from harness.bakeoff.run import settle_on_dev
 from harness.bakeoff.run_folder import RunFolder, create_run, write_atomically
 from harness.bakeoff.scored import score
@@ -31,7 +32,6 @@ from harness.core.errors import UsageError
 from harness.core.records import Evalset
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs
-from harness.recommendation.closing import close_as_before, reopened
 from harness.tasks.classification import clip
 from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
 from harness.training.tuned_model import TunedLane

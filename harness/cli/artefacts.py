@@ -86,7 +86,8 @@ def import_(
 ) -> None:
     """Bring predictions made elsewhere, or an adapter, into a finished run and conclude it again."""
     from harness.bakeoff.run_folder import find_run
-    from harness.shipping.importing import ImportRequest, import_into
+    from harness.recommendation.run import import_into
+    from harness.shipping.importing import ImportRequest
 
     progress = open_progress(quiet=as_json)
     context = here.context(progress)

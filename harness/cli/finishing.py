@@ -30,7 +30,7 @@ def finish_run(
     Raises:
         UserError: of any kind; what was computed is kept.
     """
-    from harness.bakeoff.run import run_bakeoff
+    from harness.recommendation.run import run_bakeoff
 
     goes_on = folder.command("resume")
     with stoppable(context, f"Run {folder.run_id} was stopped; nothing computed is lost.", goes_on):

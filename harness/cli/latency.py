@@ -26,9 +26,10 @@ def latency(
     calls: Calls,
 ) -> None:
     """Time a run's arms again and conclude it again; no answer changes."""
-    from harness.bakeoff.retiming import TimingRequest, time_again
+    from harness.bakeoff.retiming import TimingRequest
     from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results
+    from harness.recommendation.run import time_again
 
     folder = find_run(calls.runs, name)
     context = calls.context(open_progress(quiet=as_json))

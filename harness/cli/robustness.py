@@ -37,8 +37,9 @@ def robustness(
     """Look at inputs out of scope and at labels a tuned arm never saw, and conclude the run again."""
     from harness.bakeoff.run_folder import find_run
     from harness.data.out_of_scope import read_out_of_scope
+    from harness.recommendation.run import check_robustness
     from harness.report.harm import harm_sentences
-    from harness.robustness.run import RobustnessRequest, check_harm
+    from harness.robustness.run import RobustnessRequest
 
     folder = find_run(here.runs, name)
     columns = tuple(split_names([text])) or folder.plan().data.text or ("text",)
@@ -48,12 +49,10 @@ def robustness(
     with stoppable(
         context, "The checks were stopped; no answer is lost.", "the same command goes on with them"
     ):
-        results = check_harm(folder, wish, context)
+        results = check_robustness(folder, wish, context)
     if as_json:
         show_json(results)
         return
-    for arm in results.arms:
-        sentences = harm_sentences(arm)
-        if sentences:
-            typer.echo("\n".join([f"{arm.arm}:", *(f"  - {sentence}" for sentence in sentences)]))
+    for found in results.robustness:
+        typer.echo("\n".join([f"{found.arm}:", *(f"  - {sentence}" for sentence in harm_sentences(found))]))
     typer.echo(f"\nThey stand in the run's reports now: {folder.command('report')}")

@@ -27,7 +27,7 @@ from harness.cli.show import show_json, show_results
 
 def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """List the runs, oldest first."""
-    from harness.bakeoff.history import list_history
+    from harness.recommendation.history import list_history
     from harness.report.runs import print_runs, runs_json
 
     rows = list_history(runs)
@@ -72,7 +72,7 @@ def report(
         show_results(folder, closed_results(folder), full=full)
     files = [one for one in wanted if one != "text"]
     if files:
-        dress = make_dress(company, logo, currency, stated_rate(folder.results()))
+        dress = make_dress(company, logo, currency, stated_rate(closed_results(folder)))
         context = Here(runs=runs).context(open_progress(quiet=True))
         where = output or folder.root / "report"
         for path in export_run(folder, files, where, context, dress, texts=not no_texts):
@@ -178,10 +178,10 @@ def errors(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """List an arm's wrong answers, the most confident first; no model is called."""
-    from harness.bakeoff.mistakes import ErrorsRequest, arm_errors
     from harness.bakeoff.run_folder import find_run
     from harness.core.errors import UsageError
     from harness.report.errors import MOST_SHOWN, errors_csv, errors_json, first_of, print_errors
+    from harness.report.mistakes import ErrorsRequest, arm_errors
 
     if as_json and as_csv:
         raise UsageError("One format at a time.", got="--json and --csv", allowed="one of them")

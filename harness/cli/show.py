@@ -13,8 +13,8 @@ from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.bakeoff.plan import ExperimentPlan
-    from harness.bakeoff.results import RunResults
     from harness.bakeoff.run_folder import RunFolder
+    from harness.recommendation.records import RunResults
 
 
 def read_plan(path: Path) -> ExperimentPlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.core.errors import StoreError, UsageError
@@ -59,3 +60,14 @@ def inside(root: Path, relative: str) -> Path:
     raise StoreError(
         "A record names a file outside of its folder.", got=ascii(relative[:200]), allowed=f"a path in {root}"
     )
+
+
+def as_names(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One name or several, as several; none for ''."""
+    return (value,) * bool(value) if isinstance(value, str) else value
+
+
+def flag_value(names: Iterable[str]) -> str:
+    """Names as one comma list that `harness.cli.options.split_names` takes apart again."""
+    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)
+    return ",".join(quoted)

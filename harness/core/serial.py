@@ -1,4 +1,4 @@
-"""JSON for records: every record of `records` and `results`, there and back, without loss.
+"""JSON for records: records there and back, without loss.
 
 Decimals travel as strings, enums as their values, infinities and NaN as "Infinity", "-Infinity", "NaN";
 unknown or missing fields are errors. One thing is not kept: half surrogates, which are no text and which
@@ -8,14 +8,12 @@ UTF-8 cannot hold, become U+FFFD.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Hashable
 from typing import Any, TypeVar, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from harness.bakeoff.results import RESULTS_SCHEMA, RunResults
 from harness.core.errors import StoreError
 from harness.core.records import Item, Outcome
 
@@ -83,24 +81,3 @@ def decode_outcome(text: str) -> Outcome:
 def decode_item(text: str) -> Item:
     """Read an Item."""
     return decode(Item, text)
-
-
-def decode_results(text: str | bytes) -> RunResults:
-    """Read `results.json`.
-
-    Raises:
-        StoreError: if it is damaged, or its verdict was reached by the rule of an earlier version: then it is
-            decided again from the journal before it is shown.
-    """
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError):
-        raw = None  # `decode` says what is wrong with it
-    found = raw.get("schema") if isinstance(raw, dict) else RESULTS_SCHEMA
-    if found != RESULTS_SCHEMA:
-        raise StoreError(
-            "The verdict of this run was reached by another version's rule.",
-            got=f"results of schema {found}",
-            allowed=f"schema {RESULTS_SCHEMA}",
-        )
-    return decode(RunResults, text)

@@ -10,11 +10,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from advisor.stats.power import USUAL_DISCORDANCE, Design, items_for_tie, minimum_detectable_difference
-from harness.bakeoff.results import LimitCheck, LimitKind, LimitState, Money, MoreItems
 from harness.core.records import Estimate
-from harness.money.records import Amount
 
 UNKNOWN = "unknown"
 MISSING = "-"
@@ -40,6 +39,26 @@ class Currency:
 
 
 USD = Currency()
+
+
+class Sum(Protocol):
+    """Money with a range, and the mark of a busy machine where seconds in it were timed on one."""
+
+    @property
+    def usd(self) -> Decimal | None:
+        """The likely figure; None where it is unknown."""
+
+    @property
+    def low_usd(self) -> Decimal | None:
+        """The lower end; None without a range."""
+
+    @property
+    def high_usd(self) -> Decimal | None:
+        """The upper end; None without a range."""
+
+    @property
+    def busy(self) -> str:
+        """Why seconds in it are not to be believed; '' where they are."""
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -74,12 +93,12 @@ def _unit(currency: Currency) -> str:
     return "$" if currency.code == "USD" else f"{currency.code} "
 
 
-def marked_money(amount: Amount | Money, currency: Currency = USD) -> str:
+def marked_money(amount: Sum, currency: Currency = USD) -> str:
     """`money` with the mark of a busy machine where seconds in it were timed on one."""
     return money(amount.usd, currency) + busy_mark("" if amount.usd is None else amount.busy)
 
 
-def money_range(amount: Amount | None, currency: Currency = USD) -> str:
+def money_range(amount: Sum | None, currency: Currency = USD) -> str:
     """The range of an amount, '$3,078 to $5,090'; '' without one that says more than the figure."""
     if amount is None or amount.low_usd is None or amount.high_usd is None:
         return ""
@@ -162,70 +181,6 @@ def share_sentence(estimate: Estimate | None) -> str:
     elif estimate.reason:
         inside = f"no interval: {estimate.reason}, {inside}"
     return f"{percent(estimate.value)} ({inside})"
-
-
-_LIMIT_OF_SHARE = {
-    LimitKind.ACCURACY: ("accuracy", "the floor is"),
-    LimitKind.HANDED_BACK: ("share of out-of-scope inputs handed back", "the least is"),
-    LimitKind.SEEDS: ("share of items on which training seeds agree", "the least is"),
-}
-
-
-def limit_words(check: LimitCheck) -> str:
-    """A limit as a clause: 'accuracy 68.0 %, at most 75.6 % on 100 items; the floor is 85.0 %'."""
-    match check.kind:
-        case LimitKind.GUESSING:
-            guess = percent(check.bound)
-            return f"accuracy {percent(check.value)} is no better than always guessing ({guess})"
-        case LimitKind.P95:
-            return _p95_words(check)
-        case LimitKind.PRICE:
-            price = "unknown" if check.value is None else money(check.value)
-            busy = ", timed on a busy machine" if check.busy else ""
-            return f"1,000 queries cost {price}{busy}; the limit is {money(check.bound)}"
-        case LimitKind.FAILURES:
-            return f"{percent(check.value)} of calls failed; at most {percent(check.bound)} may"
-        case _:
-            name, limit = _LIMIT_OF_SHARE[check.kind]
-            return f"{name} {_measured_share(check)}; {limit} {percent(check.bound)}{_more_words(check)}"
-
-
-def _measured_share(check: LimitCheck) -> str:
-    if check.value is None:
-        return "not measured"
-    if check.low is None or check.high is None:
-        return percent(check.value)
-    match check.state:
-        case LimitState.BROKEN:
-            span = f"at most {percent(check.high)}"
-        case LimitState.KEPT:
-            span = f"at least {percent(check.low)}"
-        case LimitState.OPEN:
-            span = f"somewhere from {percent(check.low)} to {percent(check.high)}"
-    return f"{percent(check.value)}, {span} on {check.n:,} items"
-
-
-def _p95_words(check: LimitCheck) -> str:
-    limit = f"the limit is {milliseconds(check.bound)} ms"
-    if check.value is None:
-        return f"p95 was not measured; {limit}"
-    span = ""
-    if check.low is not None and check.high is not None:
-        span = f" ({milliseconds(check.low)} to {milliseconds(check.high)})"
-    busy = ", timed on a busy machine" if check.busy else ""
-    return f"p95 {milliseconds(check.value)} ms{span} on {check.n:,} queries{busy}; {limit}"
-
-
-def _more_words(check: LimitCheck) -> str:
-    return "" if check.more_items is None else f"; about {check.more_items:,} more items would tell"
-
-
-def more_items_words(more: MoreItems) -> str:
-    """'about 111 more items would settle it (38 to 8,139, 80 % range)'."""
-    if more.likely is None:
-        return f"no number of further items can be named: {more.reason}"
-    span = "" if more.low is None or more.high is None else f" ({more.low:,} to {more.high:,}, 80 % range)"
-    return f"about {more.likely:,} more items would settle it{span}"
 
 
 def reach_sentence(n: int, margin: float, design: Design) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.bundled import bundled
-from harness.bakeoff.plan import as_names
 from harness.core.errors import DataError
+from harness.core.names import as_names
 from harness.core.records import Evalset, Finding, Item, Label
 from harness.data.card import Card, parse_card
 from harness.data.digest import rows_digest

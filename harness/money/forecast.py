@@ -14,9 +14,8 @@ from decimal import Decimal
 
 from advisor.money.ledger import total_usd
 from advisor.money.tco import Tco, against
-from harness.bakeoff.busy import marked_outlook
-from harness.bakeoff.results import ArmResult, RunResults
-from harness.core.records import CostLine, PriceBasis
+from harness.bakeoff.results import ArmResult, BakeoffResults
+from harness.core.records import ArmId, CostLine, PriceBasis
 from harness.money.arm_lines import CHANGE_LINES, PEOPLE_LINE, SEARCH_LINES, WRONG_LINE
 from harness.money.cost_curves import served_by_whole
 from harness.money.crossing import curve, running_curve
@@ -38,19 +37,23 @@ from harness.money.records import (
 )
 from harness.money.scene import Ends, Scene, shapes_of
 from harness.money.unknowns import missing, why
-from harness.recommendation.next_step import biggest_risk, next_step
 
 _WEAKEST_FIRST = (PriceBasis.ILLUSTRATIVE, PriceBasis.ESTIMATE, PriceBasis.LIST_PRICE, PriceBasis.MEASURED)
 _GROUPS: tuple[CostGroup, ...] = ("calls and machines", "retrieval", "changes", "people", "wrong answers")
 
 
 def outlook(
-    results: RunResults, business: Business, today: Incumbent | None, grounds: Grounds
+    results: BakeoffResults,
+    business: Business,
+    today: Incumbent | None,
+    grounds: Grounds,
+    ship: ArmId | None = None,
 ) -> CostForecast:
     """The money of a run.
 
     Args:
         today: what is stated of the incumbent; its sums are reckoned here.
+        ship: the arm that is to be used, for what a change of price would change about it.
     """
     given = CostInputs(
         business=business,
@@ -58,11 +61,10 @@ def outlook(
         train_rows=results.data.train,
         test_rows=results.data.test,
     )
-    scene = Scene(results=results, given=given, today=today)
-    arms = tuple(marked_outlook(_arm(arm, scene), arm.cost.usd_per_1k.busy) for arm in scene.counted)
+    scene = Scene(results=results, given=given, today=today, ship=ship)
+    arms = tuple(marked_busy(_arm(arm, scene), arm.cost.usd_per_1k.busy) for arm in scene.counted)
     ends = limits(scene)
     days = [limit.on for limit in ends if limit.on is not None]
-    step = next_step(scene, arms)
     return CostForecast(
         business=business,
         incumbent=_incumbent(scene),
@@ -70,12 +72,32 @@ def outlook(
         hosted=tuple(_hosted(price, business.queries_per_month) for price in scene.not_run),
         valid_until=min(days, default=None),
         limits=ends,
-        next_step=step.text,
-        next_step_usd=step.usd,
-        decider=step.decider,
-        biggest_risk=biggest_risk(scene, arms),
         unknown=missing(scene),
         grounds=grounds,
+    )
+
+
+def marked_busy(arm: ArmForecast, reason: str) -> ArmForecast:
+    """An arm's months with every sum marked that holds the seconds of its queries."""
+    if not reason:
+        return arm
+
+    def mark(amount: Amount) -> Amount:
+        return amount if amount.usd is None else replace(amount, busy=reason)
+
+    horizon = arm.saving_usd_horizon
+    return replace(
+        arm,
+        month=tuple(
+            replace(part, amount=mark(part.amount)) if part.group == "calls and machines" else part
+            for part in arm.month
+        ),
+        month_usd=mark(arm.month_usd),
+        horizon_usd=mark(arm.horizon_usd),
+        usd_per_1k=mark(arm.usd_per_1k),
+        usd_per_1k_correct=mark(arm.usd_per_1k_correct),
+        saving_usd_per_month=mark(arm.saving_usd_per_month),
+        saving_usd_horizon=None if horizon is None else mark(horizon),
     )
 
 

@@ -17,8 +17,9 @@ from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
-from harness.bakeoff.results import ArmResult, FrontierGap, Money, Published
+from harness.bakeoff.results import ArmResult, Money
 from harness.core.records import Item
+from harness.money.records import FrontierGap, Published
 
 _TASKS = {"banking77": "Banking77", "clinc150": "CLINC150"}
 _BEST_KNOWN = "banking77"

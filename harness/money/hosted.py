@@ -14,7 +14,7 @@ from advisor.money.usage import Usage
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.prices import by_tokens
-from harness.bakeoff.results import RunResults
+from harness.bakeoff.results import BakeoffResults
 from harness.core.records import ArmId, Outcome, PriceBasis
 from harness.money.frontier import counted_usage
 from harness.money.records import Amount, HostedPrice
@@ -24,24 +24,24 @@ Charged = Mapping[ArmId, Sequence[Outcome]]
 
 
 def served(
-    results: RunResults, primary: Sequence[AnswerSet], charged: Charged, desk: StoredRun
+    results: BakeoffResults, primary: Sequence[AnswerSet], charged: Charged, run: StoredRun
 ) -> tuple[HostedPrice, ...]:
     """Arms behind an API, with what is announced of their model."""
     by_arm = {arm.arm: arm for arm in results.arms}
     found = []
     for answers in primary:
         arm, identity = by_arm[answers.settled.arm], answers.settled.identity
-        if identity is None or not by_tokens(identity, desk.book):
+        if identity is None or not by_tokens(identity, run.book):
             continue
         now = arm.cost.usd_per_1k
         outcomes = charged[arm.arm]
-        price = _price(identity.id, desk.book)
+        price = _price(identity.id, run.book)
         later = (
             None
             if price is None or price.next_change is None
-            else _price(identity.id, desk.book, price.next_change.on)
+            else _price(identity.id, run.book, price.next_change.on)
         )
-        on, source = _retirement(identity.id, desk.book, price)
+        on, source = _retirement(identity.id, run.book, price)
         found.append(
             HostedPrice(
                 model=identity.id,
@@ -57,14 +57,14 @@ def served(
     return tuple(found)
 
 
-def not_run(results: RunResults, desk: StoredRun) -> tuple[HostedPrice, ...]:
+def not_run(results: BakeoffResults, run: StoredRun) -> tuple[HostedPrice, ...]:
     """The plan's hosted models that were not run, on the tokens of the best counted retrieve arm."""
     counted = counted_usage(results.arms)
-    run = {arm.identity.id for arm in results.arms if arm.identity is not None}
+    there = {arm.identity.id for arm in results.arms if arm.identity is not None}
     if counted is None:
         return ()
     return tuple(
-        _list_price(model, counted, desk.book) for model in desk.plan.cost.frontier if model not in run
+        _list_price(model, counted, run.book) for model in run.plan.cost.frontier if model not in there
     )
 
 

@@ -11,7 +11,7 @@ from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.business import AssumedPlan, BusinessPlan
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import LOCAL_MACHINE
-from harness.bakeoff.results import ArmResult, RunResults
+from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId, Outcome, PriceBasis
 from harness.money.forecast import outlook
 from harness.money.hosted import Charged, not_run, served
@@ -32,22 +32,28 @@ _HORIZON_MONTHS = 12.0  # where no business part says otherwise
 _FIELDS = set(Business.__dataclass_fields__)
 
 
-def outlook_of(
-    results: RunResults,
-    desk: StoredRun,
+def grounds_of(
+    results: BakeoffResults,
+    run: StoredRun,
     primary: Sequence[AnswerSet],
     charged: Charged,
     acceptable: Sequence[ArmId],
-) -> CostForecast:
-    """The money of a run, at the plan's numbers and the desk's prices."""
-    grounds = Grounds(
-        machine=_machine(desk),
-        utilisation=desk.machine.utilisation,
-        arms=tuple(_arm_grounds(arm, results, charged, desk) for arm in results.arms),
-        hosted=(*served(results, primary, charged, desk), *not_run(results, desk)),
+) -> Grounds:
+    """What the money of a run rests on beside the plan: the machine, each arm's seconds, hosted prices."""
+    return Grounds(
+        machine=_machine(run),
+        utilisation=run.machine.utilisation,
+        arms=tuple(_arm_grounds(arm, results, charged, run) for arm in results.arms),
+        hosted=(*served(results, primary, charged, run), *not_run(results, run)),
         acceptable=tuple(acceptable),
     )
-    return outlook(results, business_of(desk.plan), incumbent_of(desk.plan), grounds)
+
+
+def outlook_of(
+    results: BakeoffResults, plan: ExperimentPlan, grounds: Grounds, ship: ArmId | None
+) -> CostForecast:
+    """The money of a run, at the plan's numbers."""
+    return outlook(results, business_of(plan), incumbent_of(plan), grounds, ship)
 
 
 def business_of(plan: ExperimentPlan) -> Business:
@@ -118,9 +124,9 @@ def _spread(three: tuple[Decimal, Decimal, Decimal]) -> Spread:
     return Spread(low=three[0], likely=three[1], high=three[2])
 
 
-def _machine(desk: StoredRun) -> MachineHour:
-    """The desk's machine; a shipped price has the range of public prices, where one is known."""
-    rate = desk.machine
+def _machine(run: StoredRun) -> MachineHour:
+    """The run's machine; a shipped price has the range of public prices, where one is known."""
+    rate = run.machine
     shipped = find_machine(LOCAL_MACHINE, load_machines())
     ranged = rate.basis is PriceBasis.ILLUSTRATIVE
     return MachineHour(
@@ -132,12 +138,12 @@ def _machine(desk: StoredRun) -> MachineHour:
     )
 
 
-def _arm_grounds(arm: ArmResult, results: RunResults, charged: Charged, desk: StoredRun) -> ArmGrounds:
+def _arm_grounds(arm: ArmResult, results: BakeoffResults, charged: Charged, run: StoredRun) -> ArmGrounds:
     hours = [line.quantity for line in arm.cost.lines if line.unit == "hours"]
     busy = None
     if hours and None not in hours:
         a_thousand = sum((h for h in hours if h is not None), Decimal(0)) * Decimal(
-            str(desk.machine.utilisation)
+            str(run.machine.utilisation)
         )
         busy = float(a_thousand * 3600 / 1000)
     search = _search_s(charged.get(arm.arm, ()))
@@ -145,7 +151,7 @@ def _arm_grounds(arm: ArmResult, results: RunResults, charged: Charged, desk: St
         arm=arm.arm,
         busy_s_per_query=busy,
         search_s_per_query=search,
-        refit_s=_refit_s(arm, search, results, len(desk.items["train"])),
+        refit_s=_refit_s(arm, search, results, len(run.items["train"])),
         batched_qps=arm.latency.throughput_qps.value,
     )
 
@@ -155,7 +161,7 @@ def _search_s(outcomes: Sequence[Outcome]) -> float | None:
     return sum(timings) / len(timings) if timings else None
 
 
-def _refit_s(arm: ArmResult, search_s: float | None, results: RunResults, rows: int) -> float | None:
+def _refit_s(arm: ArmResult, search_s: float | None, results: BakeoffResults, rows: int) -> float | None:
     """What fitting again takes; indexing is embedding and searching each row once, a route fits its first."""
     match arm.arm.option:
         case Option.PROMPT | Option.FLOOR:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from advisor.options import Option
+from harness.bakeoff.results import Money
 from harness.core.records import ArmId, CostLine, PriceBasis
 
 
@@ -315,8 +316,6 @@ class CostForecast:
             for hosted models that were not run, at list prices (never measured, no accuracy).
         valid_until: the first day on which something known changes; None when nothing is known to.
         limits: what ends the verdict's validity, days first.
-        decider: who decides the next step, in a word ('budget holder', ...), and `next_step`, its command
-            or action with `next_step_usd`.
         unknown: what is missing, one sentence each, and the plan key that would supply it.
         grounds: what it rests on; `harness.money.what_if` reckons again with it.
     """
@@ -327,9 +326,37 @@ class CostForecast:
     hosted: tuple[HostedForecast, ...] = ()
     valid_until: date | None = None
     limits: tuple[Limit, ...] = ()
-    next_step: str = ""
-    next_step_usd: Amount | None = None
-    decider: str = ""
-    biggest_risk: str = ""
     unknown: tuple[str, ...] = ()
-    grounds: Grounds | None = None
+    grounds: Grounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontierGap:
+    """What an unmeasured frontier model would have to reach, at list prices.
+
+    Attributes:
+        usd_per_1k: list price of the counted tokens (another model's tokenizer: an estimate).
+        accuracy_to_win: that of the arm to ship plus the margin, or the plan's floor where nothing may be
+            shipped; whether so much would be significant depends on the items; None if it lies above 1.
+        accuracy_same_cost_per_correct: accuracy at which a correct answer costs the same; None if
+            it lies above 1 ('never cheaper').
+        settle_usd: list price of all calls of `settle_command`, each taken to be as long as a retrieve query.
+    """
+
+    model: str
+    usd_per_1k: Money
+    accuracy_to_win: float | None
+    accuracy_same_cost_per_correct: float | None
+    settle_usd: Decimal | None
+    settle_command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A figure from the literature; never one of ours."""
+
+    statement: str
+    low: float
+    high: float
+    source: str
+    checked: str

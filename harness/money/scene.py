@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from advisor.options import Option
-from harness.bakeoff.results import ArmResult, RunResults
+from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId
 from harness.money.cost_curves import (
     CostCurve,
@@ -26,11 +26,16 @@ Ends = Mapping[End, CostCurve]
 
 @dataclass(frozen=True, kw_only=True)  # no slots: sides are kept once built
 class Scene:
-    """Everything an outlook is reckoned from."""
+    """Everything an outlook is reckoned from.
 
-    results: RunResults
+    Attributes:
+        ship: the arm that is to be used.
+    """
+
+    results: BakeoffResults
     given: CostInputs
     today: Incumbent | None
+    ship: ArmId | None = None
 
     @property
     def volume(self) -> int:
@@ -47,11 +52,6 @@ class Scene:
         """Whether wrong answers can be counted on both sides of a comparison with the incumbent."""
         return self.priced and self.today is not None and self.today.accuracy is not None
 
-    @property
-    def ship(self) -> ArmId | None:
-        """The arm the verdict ships."""
-        return self.results.verdict.ship
-
     @cached_property
     def arms(self) -> dict[ArmId, ArmResult]:
         """The measured arms."""
@@ -65,7 +65,7 @@ class Scene:
     @property
     def barred(self) -> frozenset[ArmId]:
         """The arms with a veto."""
-        return frozenset(veto.arm for veto in self.results.verdict.vetoes)
+        return self.results.verdict.barred
 
     @property
     def counted(self) -> tuple[ArmResult, ...]:

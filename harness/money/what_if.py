@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
-from harness.bakeoff.results import RunResults
-from harness.bakeoff.run_folder import RunFolder
-from harness.core.context import Context
+from harness.bakeoff.results import BakeoffResults
 from harness.core.errors import UsageError
+from harness.core.records import ArmId
 from harness.money.forecast import outlook
 from harness.money.inputs import with_figure
 from harness.money.records import Business, CostForecast
-from harness.recommendation.conclude import conclude
-from harness.report.view import on_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,26 +28,18 @@ class Changes:
     utilisation: float | None = None
 
 
-def what_if(source: RunFolder | RunResults, changes: Changes, context: Context | None = None) -> CostForecast:
-    """The outlook of a run at other numbers, from its stored results.
+def what_if(
+    results: BakeoffResults, stored: CostForecast, changes: Changes, ship: ArmId | None = None
+) -> CostForecast:
+    """The outlook of a run at other numbers, from what it stored.
 
     Args:
-        context: needed for the folder of a run that was concluded before outlooks were stored.
+        ship: the arm that is to be used.
 
     Raises:
-        UsageError: if a figure lies outside its range, or the results hold no outlook to reckon from.
+        UsageError: if a figure lies outside its range.
     """
-    results = source if isinstance(source, RunResults) else source.results()
-    stored = results.outlook
-    if (stored is None or stored.grounds is None) and isinstance(source, RunFolder) and context is not None:
-        results = conclude(source, results.looks, context)
-        stored = results.outlook
-    if stored is None or stored.grounds is None:
-        raise UsageError(
-            f"Run {results.run_id} was concluded before its money was reckoned.",
-            run=on_run(results.run_id)("score", "--store"),
-        )
-    return outlook(results, changed(stored.business, changes), stored.incumbent, stored.grounds)
+    return outlook(results, changed(stored.business, changes), stored.incumbent, stored.grounds, ship)
 
 
 def changed(business: Business, changes: Changes) -> Business:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.bakeoff.results import AdviceCheck, Confronted
 from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, one_line, percent
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Table
+from harness.track_record.records import AdviceCheck, Confronted
 
 
 def advice_section(check: AdviceCheck | None) -> Section:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from harness.bakeoff.answers import ArmAcrossRuns
-from harness.bakeoff.results import RunResults
 from harness.core.serial import encode
 from harness.core.wording import MISSING, busy_mark, milliseconds, one_line
+from harness.recommendation.records import RunResults
 from harness.report.details import lines, short
 from harness.report.model import answer_words
 from harness.report.tables import (
@@ -174,7 +174,7 @@ def _price(run: RunResults, found: ArmAcrossRuns) -> str:
 
 
 def _verdict(name: str, run: RunResults) -> tuple[Block, ...]:
-    ship = "nothing" if run.verdict.ship is None else one_line(str(run.verdict.ship))
+    ship = "nothing" if run.recommendation.ship is None else one_line(str(run.recommendation.ship))
     return (Fact(label=name, text=f"{answer_words(run.verdict)} To ship: {ship}."),)
 
 

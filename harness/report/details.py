@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from harness.bakeoff.results import ArmResult, RouteDesign, RunResults
+from harness.bakeoff.results import ArmResult, RouteDesign
 from harness.core.records import Estimate
 from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
+from harness.recommendation.records import RunResults
 from harness.report.harm import harm_blocks
 from harness.report.tables import arm_named, comparisons_table, cost_table, labels_table
 from harness.report.view import Block, Bullets, Fact, Section, Sentence, Table
@@ -71,15 +72,16 @@ class Closing(Protocol):
 
 def detail_sections(results: RunResults, closing: Closing | None) -> Iterable[Section]:
     """What a first reading can do without."""
-    verdict = results.verdict
     yield _detail("comparisons", "All comparisons", [comparisons_table(results.comparisons)])
-    shipped = arm_named(results, verdict.ship)
+    shipped = arm_named(results, results.recommendation.ship)
     if shipped is not None and shipped.quality.labels:
         title = f"Labels, {one_line(str(shipped.arm))}"
         yield _detail("labels", title, [labels_table(shipped.quality.labels)])
     yield _detail("costs", "Costs per 1,000 queries, line by line", [cost_table(results.arms)])
     yield _detail("settled", "What each arm settled on before it saw test", map(_settled, results.arms))
-    yield _detail("harm", "What the arms do with what they should not answer", harm_blocks(results.arms))
+    yield _detail(
+        "harm", "What the arms do with what they should not answer", harm_blocks(results.robustness)
+    )
     if results.route is not None:
         yield _detail("route", "Route", [_route(results.route)])
     if closing is not None:

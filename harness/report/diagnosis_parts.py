@@ -176,7 +176,7 @@ def _times(dossier: Dossier, found: Sequence[ArmDiagnosis]) -> tuple[Block, ...]
 
 
 def _examples(dossier: Dossier, answers: Sequence[ItemAnswer]) -> tuple[Block, ...]:
-    ship = dossier.results.verdict.ship
+    ship = dossier.results.recommendation.ship
     wrong = [a for a in answers if a.arm == ship and not a.correct]
     if not wrong or ship is None:
         return ()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from harness.bakeoff.results import ArmResult, Money, RunResults
+from harness.bakeoff.results import ArmResult, Money
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import Currency, level, money, one_line, short_money
 from harness.money.records import Amount, ArmForecast
+from harness.recommendation.records import RunResults
 from harness.report.charts import Axis
 from harness.report.details import Closing
 from harness.report.paper import Citations, Span

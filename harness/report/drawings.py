@@ -11,7 +11,7 @@ from decimal import Decimal
 from advisor.advice import Advice
 from advisor.options import Option
 from harness.bakeoff.diagnosis import ArmDiagnosis
-from harness.bakeoff.results import ArmResult, Comparison, LabelResult, RouteDesign, RoutePoint, RunResults
+from harness.bakeoff.results import ArmResult, Comparison, LabelResult, RouteDesign, RoutePoint
 from harness.core.records import ArmId, Artefact, Estimate, PriceBasis
 from harness.core.wording import (
     MISSING,
@@ -29,6 +29,7 @@ from harness.core.wording import (
 )
 from harness.curve.records import LearningCurve
 from harness.money.records import ArmForecast, BreakEvenCurve, Business, CostForecast
+from harness.recommendation.records import RunResults
 from harness.report.charts import (
     Axis,
     Bar,

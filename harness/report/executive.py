@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.bakeoff.results import Answer, ArmResult, Certainty, RunResults
+from harness.bakeoff.results import Answer, ArmResult
+from harness.bakeoff.wording import more_items_words
 from harness.core.wording import (
     USD,
     Currency,
@@ -18,11 +19,11 @@ from harness.core.wording import (
     marked_money,
     money,
     money_range,
-    more_items_words,
     one_line,
     percent,
 )
 from harness.money.records import Amount, ArmForecast, CostForecast
+from harness.recommendation.records import Certainty, RunResults
 from harness.report.charts import Bar, BarChart, Slice, draw
 from harness.report.details import Closing
 from harness.report.dossier import Dossier, amount_words, money_axis
@@ -53,6 +54,7 @@ from harness.report.paper import (
     said,
 )
 from harness.report.plain import all_barred, arm_ids, capital, decision, in_plain_words, plain_name
+from harness.report.recommendation_words import reason_sentence, risk_sentence, step_action
 from harness.report.svg import TODAY
 from harness.report.tables import arm_named
 
@@ -130,10 +132,10 @@ def _notices(results: RunResults, closing: Closing | None) -> tuple[str, ...]:
     found = []
     if closing is None:
         found.append("Incomplete run: it has no manifest yet, so figures may change.")
-    if results.verdict.ship is None:
+    if results.recommendation.ship is None:
         found.append(
             "No arm may be shipped as things stand."
-            if results.verdict.pilot is None
+            if results.recommendation.pilot is None
             else "No arm is shown to keep every limit yet: a pilot is as far as these items go."
         )
     if results.verdict.pair is None:
@@ -156,7 +158,7 @@ def _not_enough(results: RunResults) -> str:
 
 def _standfirst(dossier: Dossier) -> Text:
     results = dossier.results
-    ship = arm_named(results, results.verdict.ship)
+    ship = arm_named(results, results.recommendation.ship)
     if ship is None:
         return _none_because(results)
     accuracy = ship.quality.accuracy
@@ -172,12 +174,12 @@ def _none_because(results: RunResults) -> Text:
     """Why nothing may be used; the limits an arm breaks stand in the table of what was compared."""
     if all_barred(results):
         return said("Every way that was tried breaks a limit that was set before the run.")
-    return said(in_plain_words(results.verdict.ship_because, results))
+    return said(in_plain_words(reason_sentence(results.recommendation.reasons[0]), results))
 
 
 def _summary(dossier: Dossier) -> tuple[Block, ...]:
     results = dossier.results
-    ship = arm_named(results, results.verdict.ship)
+    ship = arm_named(results, results.recommendation.ship)
     outlook = results.outlook
     cards = [*_money_cards(dossier, ship), _accuracy_card(dossier, ship), _sure_card(results)]
     blocks: list[Block] = [Cards(cards=tuple(cards))]
@@ -255,19 +257,19 @@ def _accuracy_card(dossier: Dossier, ship: ArmResult | None) -> Card:
 
 
 def _sure_card(results: RunResults) -> Card:
-    verdict, among = results.verdict, arm_ids(results)
+    verdict, among = results.recommendation, arm_ids(results)
     rivals = ", ".join(plain_name(arm, among) for arm in verdict.open_to)
     words, note = {
         Certainty.ALL: ("Sure", "Every comparison with it is settled on these items."),
         Certainty.SOME_OPEN: ("Fairly sure", f"Not settled on these items: the difference to {rivals}."),
         Certainty.NO_RIVAL: ("Nothing to compare", "The run has no other arm that was compared with it."),
         Certainty.NO_ARM: ("No arm", "None can be recommended."),
-    }[verdict.settled]
+    }[verdict.certainty]
     return Card(
         label="How sure",
         value=Span(text=words),
         note=said(note),
-        mood="good" if verdict.settled is Certainty.ALL else "warn",
+        mood="good" if verdict.certainty is Certainty.ALL else "warn",
     )
 
 
@@ -302,24 +304,16 @@ def _answer(dossier: Dossier) -> Panel:
 
 
 def _risk(results: RunResults) -> Panel:
-    outlook = results.outlook
-    risk = outlook.biggest_risk if outlook is not None else ""
-    worst = risk or next(iter(results.verdict.hangs_on), "None named.")
+    worst = risk_sentence(results.recommendation.risk)
     return Panel(title="The main risk", lines=(said(in_plain_words(worst, results)),), mood="warn")
 
 
 def _next_step(dossier: Dossier) -> Panel:
-    outlook = dossier.results.outlook
-    if outlook is None or not outlook.next_step:
-        text = "Describe today's cost and the volume in the plan, so that the next report can speak of money."
-        return Panel(title="Next step", lines=(said(text),))
-    lines = [said(in_plain_words(outlook.next_step, dossier.results))]
-    amount = outlook.next_step_usd
-    if amount is not None:
-        more = _range(dossier, amount) if amount.usd is not None else " (what is missing: see The money)"
-        lines.append(said("Cost: ", amount_words(dossier, amount, strong=True), more))
-    if outlook.decider:
-        lines.append(said("Who decides: ", Span(text=outside(outlook.decider, 60), strong=True)))
+    step = dossier.results.recommendation.next
+    lines = [said(in_plain_words(step_action(step, dossier.results), dossier.results))]
+    more = _range(dossier, step.usd) if step.usd.usd is not None else " (what is missing: see The money)"
+    lines.append(said("Cost: ", amount_words(dossier, step.usd, strong=True), more))
+    lines.append(said("Who decides: ", Span(text=step.decides.value, strong=True)))
     return Panel(title="Next step", lines=tuple(lines), mood="good")
 
 
@@ -390,6 +384,6 @@ def _month_bar(dossier: Dossier, found: ArmForecast) -> Bar:
         words=marked_money(amount, dossier.currency),
         low=dossier.shown(amount.low_usd),
         high=dossier.shown(amount.high_usd),
-        bold=found.arm == results.verdict.ship,
+        bold=found.arm == results.recommendation.ship,
         key=one_line(str(found.arm)),
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.bakeoff.results import FrontierGap, RunResults
 from harness.core.wording import money, one_line, percent, seconds, share_sentence
-from harness.money.records import Limit
+from harness.money.records import FrontierGap, Limit
+from harness.recommendation.records import RunResults
 from harness.report.dossier import MARKS, Dossier
 from harness.report.model import looks_words
 from harness.report.paper import (
@@ -23,6 +23,7 @@ from harness.report.paper import (
     said,
 )
 from harness.report.plain import arm_ids, capital, in_plain_words, plain_name
+from harness.report.recommendation_words import cautions
 from harness.report.tables import arm_named
 from harness.report.view import Cell, Column, Row, Table, on_run
 
@@ -34,12 +35,12 @@ MOST_OF_A_SENTENCE = 400
 def change_part(dossier: Dossier) -> Part:
     """What would change the decision, and until when it holds."""
     results = dossier.results
-    verdict, outlook = results.verdict, results.outlook
-    hangs_on = tuple(said(in_plain_words(s, results)) for s in verdict.hangs_on)
-    blocks: list[Block] = [Points(items=hangs_on, label="What the decision hangs on")] if hangs_on else []
-    if verdict.frontier:
-        blocks += _frontier(dossier, verdict.frontier)
-    if verdict.published:
+    advised, outlook = results.recommendation, results.outlook
+    hangs_on = tuple(said(in_plain_words(s, results)) for s in cautions(results))
+    blocks: list[Block] = [Points(items=hangs_on, label="What could change this")] if hangs_on else []
+    if advised.frontier:
+        blocks += _frontier(dossier, advised.frontier)
+    if advised.published:
         published = tuple(_published(dossier))
         blocks.append(Points(items=published, label="Published by others, not measured here"))
     limits = () if outlook is None else outlook.limits
@@ -97,7 +98,7 @@ def _frontier(dossier: Dossier, gaps: tuple[FrontierGap, ...]) -> list[Block]:
 
 
 def _published(dossier: Dossier) -> Iterable[Text]:
-    for figure in dossier.results.verdict.published:
+    for figure in dossier.results.recommendation.published:
         refs = dossier.cites.cite(
             f"Published: {one_line(figure.source)}, checked {one_line(figure.checked)}; not measured here."
         )
@@ -166,11 +167,11 @@ def _agreement(results: RunResults) -> str:
 
 def _strange(results: RunResults) -> str:
     """What the arm to ship, or else the best that was looked at, does with input that belongs nowhere."""
-    ship = arm_named(results, results.verdict.ship)
-    looked = [arm for arm in results.arms if arm.harm is not None]
+    ship = arm_named(results, results.recommendation.ship)
+    looked = [arm for arm in results.arms if results.robustness_of(arm.arm) is not None]
     if ship is None and looked:
         ship = max(looked, key=lambda arm: arm.quality.dev_accuracy.value or 0.0)
-    harm = None if ship is None else ship.harm
+    harm = None if ship is None else results.robustness_of(ship.arm)
     if ship is None or harm is None:
         return "What is answered to messages that belong to no label was not looked at."
     name, found = plain_name(ship.arm, arm_ids(results)), []
@@ -192,7 +193,7 @@ def _strange(results: RunResults) -> str:
 
 
 def _where_texts_go(results: RunResults) -> str:
-    ship = arm_named(results, results.verdict.ship)
+    ship = arm_named(results, results.recommendation.ship)
     if ship is None:
         return "Nothing is shipped yet."
     remote = ship.hosted

@@ -28,7 +28,7 @@ def money_part(dossier: Dossier) -> Part:
     if outlook is None:
         text = "The plan says nothing of volume and of what is done today: no monthly figure can be given."
         return Part(key="money", title=title, blocks=(Paragraph(text=said(text), mood="warn"),))
-    lines = Points(items=(*_break_even_lines(dossier, outlook), *_no_price(outlook)))
+    lines = Points(items=(*_break_even_lines(dossier, outlook), *_no_price(dossier)))
     blocks: list[Block] = [_month_grid(dossier, outlook), lines]
     picked = _picked(dossier, outlook)
     if picked is not None:
@@ -85,7 +85,7 @@ def _today_row(dossier: Dossier, outlook: CostForecast) -> tuple[Row, ...]:
 
 def _month_row(dossier: Dossier, found: ArmForecast) -> Row:
     currency, parts = dossier.currency, {part.group: part.amount for part in found.month}
-    ships = found.arm == dossier.results.verdict.ship
+    ships = found.arm == dossier.results.recommendation.ship
     months = "never" if found.payback_months is None else f"{found.payback_months:.1f} mo."
     if found.payback_months is None and found.month_usd.usd is None:
         months = "unknown"
@@ -112,7 +112,7 @@ def _month_row(dossier: Dossier, found: ArmForecast) -> Row:
 
 def _picked(dossier: Dossier, outlook: CostForecast) -> tuple[ArmForecast, BreakEvenCurve] | None:
     """The curve to draw: of the arm to use where it has one."""
-    ship = dossier.results.verdict.ship
+    ship = dossier.results.recommendation.ship
     ordered = sorted(outlook.arms, key=lambda found: found.arm != ship)
     return next(((found, curve) for found in ordered for curve in found.break_even if curve.points), None)
 
@@ -206,7 +206,7 @@ def _break_even_lines(dossier: Dossier, outlook: CostForecast) -> list[Text]:
     """Payback and break-even: of the arm to use against every rival, of the others against today."""
     found = []
     for arm in outlook.arms:
-        ships = arm.arm == dossier.results.verdict.ship
+        ships = arm.arm == dossier.results.recommendation.ship
         name = capital(plain_name(arm.arm, arm_ids(dossier.results)))
         curves = [curve for curve in arm.break_even if ships or curve.rival == "incumbent"]
         reasons = "; ".join(f"against {_rival(curve)} {_outcome(curve)}" for curve in curves)
@@ -222,9 +222,9 @@ def _break_even_lines(dossier: Dossier, outlook: CostForecast) -> list[Text]:
     return found
 
 
-def _no_price(outlook: CostForecast) -> list[Text]:
-    amount = outlook.next_step_usd
-    if amount is None or amount.usd is not None:
+def _no_price(dossier: Dossier) -> list[Text]:
+    amount = dossier.results.recommendation.next.usd
+    if amount.usd is not None:
         return []
     return [said(Span(text="The next step", strong=True), f" has no price: {one_line(amount.reason)}.")]
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from advisor.options import Option
 from advisor.stats.paired import Relation
-from harness.bakeoff.results import ArmResult, Confronted, Money, RunResults, Verdict
+from harness.bakeoff.results import ArmResult, Money
+from harness.bakeoff.wording import limit_words
 from harness.core.records import ArmId
 from harness.core.wording import busy_mark, marked_money, one_line, percent, short_money
+from harness.recommendation.records import RunResults
 from harness.report.advice import worded
 from harness.report.charts import Interval, IntervalChart, draw
 from harness.report.details import short
@@ -18,6 +20,7 @@ from harness.report.paper import Block, Card, Chart, Grid, Part, Points, Span, s
 from harness.report.plain import arm_ids, capital, in_plain_words, option_name, plain_name
 from harness.report.tables import accuracy_cell, all_rows_notes, difference_cell, p_value, times, timing_notes
 from harness.report.view import Cell, Column, Row, Table
+from harness.track_record.records import Confronted
 
 MOST_DIFFERENCES = 6
 _RELATION = {
@@ -121,8 +124,8 @@ def _arms_grid(dossier: Dossier) -> Grid:
 def _ruled_out(dossier: Dossier) -> list[str]:
     """Why arms may not be used, a line an arm."""
     reasons: dict[ArmId, list[str]] = {}
-    for veto in dossier.results.verdict.vetoes:
-        reasons.setdefault(veto.arm, []).append(one_line(veto.reason))
+    for check in dossier.results.verdict.broken:
+        reasons.setdefault(check.arm, []).append(one_line(limit_words(check)))
     return [f"{_name(dossier, arm)} is ruled out: {'; '.join(why)}" for arm, why in reasons.items()]
 
 
@@ -130,7 +133,7 @@ def _arm_row(dossier: Dossier, arm: ArmResult) -> Row:
     verdict, latency = dossier.results.verdict, arm.latency
     found = dossier.outlook_of(arm.arm)
     month = Cell(text="-") if found is None else Cell(text=marked_money(found.month_usd, dossier.currency))
-    ships, barred = arm.arm == verdict.ship, arm.arm in {veto.arm for veto in verdict.vetoes}
+    ships, barred = arm.arm == dossier.results.recommendation.ship, arm.arm in verdict.barred
     name = capital(plain_name(arm.arm, arm_ids(dossier.results)))
     state = ": to use" if ships else ": ruled out" if barred else ""
     return Row(
@@ -170,7 +173,7 @@ def _marks_used(dossier: Dossier, arms: Sequence[ArmResult]) -> list[str]:
 def accuracy_chart(dossier: Dossier) -> Chart:
     """Right answers of every arm with their intervals."""
     results = dossier.results
-    rows = tuple(_accuracy_row(arm, results.verdict, arm_ids(results)) for arm in results.arms)
+    rows = tuple(_accuracy_row(arm, results) for arm in results.arms)
     listed = "; ".join(f"{row.label}: {row.words}" for row in rows)
     return Chart(
         key="accuracy",
@@ -184,10 +187,11 @@ def accuracy_chart(dossier: Dossier) -> Chart:
     )
 
 
-def _accuracy_row(arm: ArmResult, verdict: Verdict, among: Sequence[ArmId]) -> Interval:
+def _accuracy_row(arm: ArmResult, results: RunResults) -> Interval:
     accuracy = arm.quality.accuracy
-    barred = arm.arm in {veto.arm for veto in verdict.vetoes}
-    state = ", to use" if arm.arm == verdict.ship else ", ruled out" if barred else ""
+    verdict, among = results.verdict, arm_ids(results)
+    barred = arm.arm in verdict.barred
+    state = ", to use" if arm.arm == results.recommendation.ship else ", ruled out" if barred else ""
     return Interval(
         label=capital(plain_name(arm.arm, among)),
         note=one_line(str(arm.arm)) + state,
@@ -203,7 +207,7 @@ def _accuracy_row(arm: ArmResult, verdict: Verdict, among: Sequence[ArmId]) -> I
 def _differences(dossier: Dossier) -> list[Block]:
     """Which differences are real, for the arm to use and the pair asked about; all where none may be used."""
     results = dossier.results
-    ship, pair = results.verdict.ship, set(results.verdict.pair or ())
+    ship, pair = results.recommendation.ship, set(results.verdict.pair or ())
     wanted = [c for c in results.comparisons if ship in (None, c.a, c.b) or {c.a, c.b} == pair]
     rows = tuple(
         Row(

@@ -17,11 +17,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from harness.bakeoff.answers import ItemAnswer
-from harness.bakeoff.results import ArmResult, Money, RunResults
+from harness.bakeoff.results import ArmResult, Money
+from harness.bakeoff.wording import limit_words
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.records import Estimate
 from harness.core.serial import encode
 from harness.core.wording import one_line
+from harness.recommendation.records import RunResults
 from harness.report.details import Closing
 from harness.report.dress import PLAIN, Dress
 from harness.report.executive import paper_of, run_dossier, run_paper
@@ -186,8 +188,8 @@ def _arm_row(arm: ArmResult, results: RunResults) -> dict[str, Value]:
         "arm": str(arm.arm),
         "option": arm.arm.option.value,
         "model": arm.arm.model,
-        "ship": arm.arm == results.verdict.ship,
-        "vetoes": "; ".join(v.reason for v in results.verdict.vetoes if v.arm == arm.arm) or None,
+        "ship": arm.arm == results.recommendation.ship,
+        "vetoes": "; ".join(limit_words(c) for c in results.verdict.broken if c.arm == arm.arm) or None,
     }
     for name, estimate in (
         ("accuracy", quality.accuracy),

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.bakeoff.results import ArmResult
 from harness.core.wording import decimal, one_line, percent, share_sentence
 from harness.report.view import Block, Bullets
-from harness.robustness.records import Rejection, SeedAgreement, UnseenLabel
+from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
 
 MOST_NAMED = 3
 
 
-def harm_blocks(arms: Sequence[ArmResult]) -> list[Block]:
+def harm_blocks(found: Sequence[ArmRobustness]) -> list[Block]:
     """One list an arm that was looked at."""
-    return [
-        Bullets(label=one_line(str(arm.arm)), items=tuple(harm_sentences(arm))) for arm in arms if arm.harm
-    ]
+    return [Bullets(label=one_line(str(one.arm)), items=tuple(harm_sentences(one))) for one in found]
 
 
-def harm_sentences(arm: ArmResult) -> list[str]:
-    """What was looked at of one arm; empty where nothing was."""
-    harm = arm.harm
-    if harm is None:
-        return []
+def harm_sentences(harm: ArmRobustness) -> list[str]:
+    """What was looked at of one arm."""
     found = [] if harm.rejection is None else _rejection(harm.rejection)
     found += [_unseen(label) for label in harm.unseen]
     return found + ([] if harm.agreement is None else _agreement(harm.agreement))

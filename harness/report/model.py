@@ -9,11 +9,23 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import assert_never
 
-from harness.bakeoff.results import Answer, DataSummary, LimitState, Published, RunResults, Verdict
-from harness.core.wording import decimal, limit_words, money, one_line, percent, seconds, share_sentence
+from harness.bakeoff.results import Answer, DataSummary, LimitState, Verdict
+from harness.bakeoff.wording import limit_words
+from harness.core.wording import decimal, money, one_line, percent, seconds, share_sentence
+from harness.money.records import Published
+from harness.recommendation.records import Recommendation, RunResults
 from harness.report.advice import advice_section
 from harness.report.details import Closing, detail_sections, lines, short
 from harness.report.money import money_section
+from harness.report.recommendation_words import (
+    answer_sentence,
+    cautions,
+    certainty_words,
+    headline,
+    reason_sentence,
+    risk_sentence,
+    step_sentence,
+)
 from harness.report.tables import (
     arm_named,
     arms_table,
@@ -51,14 +63,14 @@ def report_view(
         Section(
             key="arms",
             title="What was measured",
-            blocks=(arms_table(results.arms, results.verdict),),
+            blocks=(arms_table(results),),
         ),
         _verdict(results),
         advice_section(results.advice),
-        money_section(results.outlook, results.verdict.ship),
-        _frontier(results.verdict),
+        money_section(results),
+        _frontier(results),
         _slices(results),
-        _data(results.data, results.verdict),
+        _data(results),
         _next_steps(results, command or on_run(results.run_id)),
         *detail_sections(results, closing),
     )
@@ -134,22 +146,22 @@ def _header(results: RunResults, closing: Closing | None) -> Section:
 
 
 def _verdict(results: RunResults) -> Section:
-    verdict = results.verdict
+    verdict, advised = results.verdict, results.recommendation
     blocks: list[Block] = [
-        Fact(label="RAG or tuning", text=answer_words(verdict), tone=_answer_tone(verdict.answer)),
-        Fact(label="because", text=one_line(verdict.answer_because)),
         Fact(
-            label="what to ship",
-            text=_ship_words(results),
-            tone="warn" if verdict.ship is None else "good",
+            label="do this", text=one_line(headline(advised)), tone="warn" if advised.ship is None else "good"
         ),
-        Fact(label="because", text=one_line(verdict.ship_because)),
-        Fact(label="how sure", text=one_line(verdict.sure)),
-        Bullets(label="what it hangs on", items=lines(verdict.hangs_on) or ("nothing named",)),
+        Bullets(label="because", items=lines(map(reason_sentence, advised.reasons))),
+        Fact(label="how sure", text=one_line(certainty_words(advised))),
+        Fact(label="next step", text=one_line(step_sentence(advised.next, results))),
+        Fact(label="biggest risk", text=one_line(risk_sentence(advised.risk))),
+        Fact(label="RAG or tuning", text=answer_words(verdict), tone=_answer_tone(verdict.answer)),
+        Fact(label="because", text=one_line(answer_sentence(results))),
+        Bullets(label="what could change this", items=lines(cautions(results)) or ("nothing named",)),
         Bullets(
-            label="vetoes",
-            items=lines(f"{veto.arm}: {veto.reason}" for veto in verdict.vetoes) or ("none",),
-            tone="warn" if verdict.vetoes else "plain",
+            label="limits broken",
+            items=lines(f"{check.arm}: {limit_words(check)}" for check in verdict.broken) or ("none",),
+            tone="warn" if verdict.broken else "plain",
         ),
         *(
             [Bullets(label="not shown yet", items=open_limits(verdict), tone="warn")]
@@ -166,40 +178,32 @@ def _verdict(results: RunResults) -> Section:
     return Section(key="verdict", title="Verdict", blocks=tuple(blocks))
 
 
-def _ship_words(results: RunResults) -> str:
-    arm = arm_named(results, results.verdict.ship)
-    if results.verdict.pilot is not None:
-        return f"Nothing yet; {one_line(str(results.verdict.pilot))} may be piloted."
-    if arm is None:
-        return "Nothing yet."
-    return f"{one_line(str(arm.arm))}: accuracy {share_sentence(arm.quality.accuracy)}"
+def _what_it_takes(advised: Recommendation) -> str:
+    return "; the figures below are what it would have to reach" if advised.frontier else ""
 
 
-def _what_it_takes(verdict: Verdict) -> str:
-    return "; the figures below are what it would have to reach" if verdict.frontier else ""
-
-
-def _frontier(verdict: Verdict) -> Section:
+def _frontier(results: RunResults) -> Section:
+    advised = results.recommendation
     title = "Large hosted (frontier) models"
-    if verdict.frontier_measured:
+    if results.frontier_measured:
         text = "Measured in this run: see the arms named provider/model above."
         return Section(key="frontier", title=title, blocks=(Sentence(text=text),))
     blocks: list[Block] = [
         Fact(
             label="frontier RAG",
-            text=f"{NOT_MEASURED}. None was run{_what_it_takes(verdict)}.",
+            text=f"{NOT_MEASURED}. None was run{_what_it_takes(advised)}.",
             tone="warn",
         )
     ]
-    if verdict.frontier:
-        blocks.append(frontier_table(verdict))
-    blocks += [Sentence(text=_published(figure)) for figure in verdict.published]
+    if advised.frontier:
+        blocks.append(frontier_table(advised))
+    blocks += [Sentence(text=_published(figure)) for figure in advised.published]
     blocks += [
         Command(
             command=one_line(gap.settle_command),
             purpose=f"settles it for {one_line(gap.model)}, all its calls: {_settle_price(gap.settle_usd)}",
         )
-        for gap in verdict.frontier
+        for gap in advised.frontier
         if gap.settle_command
     ]
     return Section(key="frontier", title=title, blocks=tuple(blocks))
@@ -219,7 +223,7 @@ def _published(figure: Published) -> str:
 def _slices(results: RunResults) -> Section:
     """Accuracy by slice, of the arm to ship and of the pair."""
     pair = results.verdict.pair or ()
-    wanted = dict.fromkeys([results.verdict.ship, *pair])
+    wanted = dict.fromkeys([results.recommendation.ship, *pair])
     arms = [arm for arm in (arm_named(results, name) for name in wanted) if arm is not None]
     table = slices_table(arms) if arms else None
     blocks: tuple[Block, ...] = ()
@@ -231,7 +235,8 @@ def _slices(results: RunResults) -> Section:
     return Section(key="slices", title="Slices", blocks=blocks)
 
 
-def _data(data: DataSummary, verdict: Verdict) -> Section:
+def _data(results: RunResults) -> Section:
+    data = results.data
     blocks: list[Block] = [
         Fact(
             label="always guess",
@@ -241,9 +246,9 @@ def _data(data: DataSummary, verdict: Verdict) -> Section:
     if data.annotator_agreement is not None:
         blocks.append(Fact(label="annotators", text=_agreement(data)))
     found = [f.message for f in data.findings if f.severity != "note"]
-    warnings = [message for message in found if message not in verdict.hangs_on]
+    warnings = [message for message in found if message not in cautions(results)]
     if len(warnings) < len(found):
-        warnings.append("further warnings stand above, under what the verdict hangs on")
+        warnings.append("further warnings stand above, under what could change this")
     blocks.append(
         Bullets(
             label="warnings",

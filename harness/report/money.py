@@ -7,6 +7,7 @@ from decimal import Decimal
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, UNKNOWN, USD, Currency, marked_money, money, money_range, one_line
 from harness.money.records import Amount, ArmForecast, Business, CostForecast, Incumbent
+from harness.recommendation.records import RunResults
 from harness.report.details import lines
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table
 
@@ -21,11 +22,9 @@ _COLUMNS = (
 )
 
 
-def money_section(outlook: CostForecast | None, ship: ArmId | None) -> Section:
-    """What each arm costs a month against what is done today; empty for a run without an outlook."""
-    title = "Money"
-    if outlook is None:
-        return Section(key="money", title=title, blocks=())
+def money_section(results: RunResults) -> Section:
+    """What each arm costs a month against what is done today."""
+    title, outlook, ship = "Money", results.outlook, results.recommendation.ship
     business, shown = outlook.business, _currency(outlook.business)
     blocks: list[Block] = [
         Fact(label="reckoned for", text=_setting(business)),
@@ -35,10 +34,6 @@ def money_section(outlook: CostForecast | None, ship: ArmId | None) -> Section:
     ]
     if outlook.limits:
         blocks.append(Bullets(label="what ends it", items=lines(limit.sentence for limit in outlook.limits)))
-    if outlook.next_step:
-        blocks.append(Fact(label="next step", text=_next_step(outlook, shown)))
-    if outlook.biggest_risk:
-        blocks.append(Fact(label="biggest risk", text=one_line(outlook.biggest_risk)))
     if outlook.unknown:
         blocks.append(Bullets(label="not known", items=lines(outlook.unknown), tone="warn"))
     return Section(key="money", title=title, blocks=tuple(blocks))
@@ -144,14 +139,3 @@ def _valid_until(outlook: CostForecast) -> str:
     if outlook.valid_until is None:
         return "no day is known on which anything changes"
     return f"{outlook.valid_until:%Y-%m-%d}: something known changes on that day"
-
-
-def _next_step(outlook: CostForecast, shown: Currency) -> str:
-    price, decider = "", f" Decides: {outlook.decider}." if outlook.decider else ""
-    if outlook.next_step_usd is not None:
-        amount: Decimal | None = outlook.next_step_usd.usd
-        spread = money_range(outlook.next_step_usd, shown)
-        price = f" Costs {money(amount, shown)}{f' ({spread})' if spread else ''}."
-        if amount is None:
-            price = f" Its price is not known: {outlook.next_step_usd.reason}."
-    return one_line(f"{outlook.next_step}{price}{decider}")

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from advisor.options import Option
-from harness.bakeoff.results import Answer, RunResults, Verdict
+from harness.bakeoff.results import Answer, Verdict
 from harness.core.records import ArmId
 from harness.core.wording import one_line
+from harness.recommendation.records import RunResults
 from harness.report.paper import outside
 from harness.report.tables import arm_named
 
@@ -66,17 +67,17 @@ def arm_ids(results: RunResults) -> tuple[ArmId, ...]:
 
 def all_barred(results: RunResults) -> bool:
     """Whether every arm that could be shipped breaks a limit."""
-    barred = {veto.arm for veto in results.verdict.vetoes}
+    barred = results.verdict.barred
     ours = {arm for arm in arm_ids(results) if arm.option not in (Option.FLOOR, Option.EXTERNAL)}
     return bool(ours) and barred >= ours
 
 
 def decision(results: RunResults) -> str:
     """What to do and the answer to the title's question, in one sentence."""
-    verdict = results.verdict
-    ship = arm_named(results, verdict.ship)
-    if verdict.pilot is not None:
-        pilot = plain_name(verdict.pilot, arm_ids(results))
+    verdict, advised = results.verdict, results.recommendation
+    ship = arm_named(results, advised.ship)
+    if advised.pilot is not None:
+        pilot = plain_name(advised.pilot, arm_ids(results))
         return f"Pilot {pilot}, with a limit not shown yet: {_answer(verdict)}."
     if ship is None:
         why = "each breaks a limit; " if all_barred(results) else ""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 from advisor.options import Option
-from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_desk, primary_lanes, read_lanes
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_lanes, read_lanes
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import compare_runs as compare_scored
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.cost import cost_lines
-from harness.bakeoff.mistakes import no_such
+from harness.bakeoff.lookup import no_such
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import check_price_day, prices_for
 from harness.bakeoff.quality import Measuring, fit_dev_temperature
-from harness.bakeoff.results import RunResults
-from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder, count_looks
+from harness.bakeoff.reopen import manifest_of
+from harness.bakeoff.run_folder import FROM_JOURNAL, RESULTS, RunFolder, count_looks
 from harness.core.context import Context
-from harness.core.errors import StoreError, UsageError
+from harness.core.errors import UsageError
 from harness.core.records import Failure, Item, Message, Neighbour, Prediction
-from harness.recommendation.closing import conclude_again, manifest_of
-from harness.recommendation.conclude import conclude
+from harness.recommendation.conclude import conclude, conclude_again
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 from harness.report.compare import ComparedRuns
 from harness.report.dress import PLAIN, Dress
 from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
@@ -63,15 +66,13 @@ def export_run(
 
 
 def closed_results(folder: RunFolder) -> RunResults:
-    """The results that a run was closed with, or those it has so far.
+    """What a run was closed with, or what it concluded so far.
 
     Raises:
         StoreError: if the plan, or anything the manifest has a digest of, was changed since.
     """
-    results = folder.results()
-    folder.plan()
-    folder.check()
-    return results
+    folder.closed_results()
+    return read_results(folder)
 
 
 def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
@@ -92,7 +93,7 @@ def rescore(folder: RunFolder, context: Context, price_date: str) -> RunResults:
             ) from error
         check_price_day(day, context)
         plan = plan.model_copy(update={"cost": plan.cost.model_copy(update={"price_date": day})})
-    return conclude(folder, _looks(folder), context, plan=plan)
+    return conclude(folder, stored_looks(folder), context, plan=plan)
 
 
 def _known_models(run_id: str, plan: ExperimentPlan, context: Context) -> None:
@@ -123,18 +124,20 @@ def store_again(folder: RunFolder, context: Context, *, accept_changes: bool = F
         changed = [name for name in folder.changed() if name not in FROM_JOURNAL]
         if changed and not accept_changes:
             folder.check(but=FROM_JOURNAL)
-        looks = _looks(folder)
+        looks = stored_looks(folder)
         if changed:
             folder.accept(changed, context.clock())
         return conclude_again(folder, looks, closed, context)
 
 
-def _looks(folder: RunFolder) -> int:
-    """The looks that the results report; counted where these are damaged or of an earlier version."""
-    try:
-        return closed_results(folder).looks
-    except StoreError:
-        return count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
+def stored_looks(folder: RunFolder) -> int:
+    """The looks that the results report, of an earlier version too; counted where these are damaged."""
+    folder.check(but=FROM_JOURNAL)
+    with suppress(OSError, ValueError, RecursionError):
+        raw = json.loads((folder.root / RESULTS).read_text(encoding="utf-8"))
+        if isinstance(raw, dict) and isinstance(raw.get("looks"), int):
+            return int(raw["looks"])
+    return count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
 
 
 def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:
@@ -148,7 +151,7 @@ def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:
         draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
     )
     across = compare_scored(scored_a, scored_b, plan.decision.margin, how)
-    return ComparedRuns(a=a.results(), b=b.results(), across=across)
+    return ComparedRuns(a=read_results(a), b=read_results(b), across=across)
 
 
 def explain_item(folder: RunFolder, item_id: str, context: Context) -> ExplainedItem:
@@ -158,7 +161,7 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
         UsageError: if the run has no such dev or test item.
     """
     folder.check()
-    desk = open_desk(folder, context, folder.plan())
+    desk = open_run(folder, context, folder.plan())
     split, item = _find(desk.items, item_id)
     lanes = primary_lanes(read_lanes(folder, desk), desk.plan)
     arms = tuple(_explained(found, split, item, desk) for found in lanes)
@@ -166,7 +169,7 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
 
 
 def _primary(folder: RunFolder, context: Context) -> list[AnswerSet]:
-    desk = open_desk(folder, context, folder.plan())
+    desk = open_run(folder, context, folder.plan())
     return primary_lanes(read_lanes(folder, desk), desk.plan)
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import DataFacts, Lock, Manifest, RunFolder
 from harness.core.errors import HarnessError, StoreError, UserError
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 
 State = Literal["complete", "unfinished", "no results", "damaged"]
 """'unfinished' has results and no manifest: it was reopened, or it stopped between the two."""
@@ -89,7 +90,7 @@ def _page(folder: RunFolder) -> RunPage:
     if manifest is not None and not has_results:
         raise StoreError("results.json is missing, though the run was closed.")
     folder.check()
-    results = folder.results() if has_results else None
+    results = read_results(folder) if has_results else None
     facts = folder.data_facts() if "data.json" in there else None
     unclosed: State = "unfinished" if results is not None else "no results"
     return RunPage(

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TextIO
 
-from harness.bakeoff.results import RunResults
 from harness.core.wording import MISSING, UNKNOWN, one_line, seconds
+from harness.recommendation.records import RunResults
 from harness.report.text import print_view
 from harness.report.view import Block, Cell, Column, Command, Row, Section, Sentence, Table, View
 
 
 class PastRun(Protocol):
-    """One run folder; `harness.bakeoff.history.Past` is one."""
+    """One run folder; `harness.recommendation.history.Past` is one."""
 
     @property
     def run_id(self) -> str:
@@ -127,12 +127,12 @@ def _row(row: PastRun) -> Row:
 
 
 def _ship(results: RunResults) -> str:
-    return "nothing" if results.verdict.ship is None else one_line(str(results.verdict.ship))
+    return "nothing" if results.recommendation.ship is None else one_line(str(results.recommendation.ship))
 
 
 def _plain(row: PastRun) -> dict[str, object]:
     results = row.results
-    ship = None if results is None or results.verdict.ship is None else str(results.verdict.ship)
+    ship = None if results is None else results.recommendation.ship
     return {
         "run_id": row.run_id,
         "locked_at": None if row.locked_at is None else row.locked_at.isoformat(),
@@ -141,7 +141,7 @@ def _plain(row: PastRun) -> dict[str, object]:
         "arms": list(row.arms),
         "test_items": None if results is None else results.data.test,
         "answer": None if results is None else results.verdict.answer.value,
-        "ship": ship,
+        "ship": None if ship is None else str(ship),
         "wall_s": row.wall_s,
         "fault": row.fault,
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from harness.bakeoff.results import ArmResult, Comparison, LabelResult, Latency, Money, RunResults, Verdict
+from harness.bakeoff.results import ArmResult, Comparison, LabelResult, Latency, Money, Verdict
+from harness.bakeoff.wording import more_items_words
 from harness.core.records import ArmId, CostLine, Estimate, PriceBasis
 from harness.core.wording import (
     MISSING,
@@ -14,7 +15,6 @@ from harness.core.wording import (
     decimal,
     milliseconds,
     money,
-    more_items_words,
     one_line,
     percent,
     points,
@@ -23,6 +23,7 @@ from harness.core.wording import (
     short_money,
     tally,
 )
+from harness.recommendation.records import Recommendation, RunResults
 from harness.report.view import Cell, Column, Row, Table
 
 _BASIS_MARK = {
@@ -40,7 +41,7 @@ _BASIS_WORDS = {
 }
 
 
-def arms_table(arms: Sequence[ArmResult], verdict: Verdict) -> Table:
+def arms_table(results: RunResults) -> Table:
     """One row an arm, in the plan's order."""
     return Table(
         columns=(
@@ -53,13 +54,13 @@ def arms_table(arms: Sequence[ArmResult], verdict: Verdict) -> Table:
             Column(head=("in-", "valid")),
             Column(head=("failed", "")),
         ),
-        rows=tuple(_arm_row(arm, verdict) for arm in arms),
+        rows=tuple(_arm_row(arm, results.verdict, results.recommendation.ship) for arm in results.arms),
         notes=(
-            *_legend(arms, verdict),
-            *all_rows_notes(arms),
-            *_gaps(arms),
-            *_price_notes(arms),
-            *timing_notes(arms),
+            *_legend(results.arms, results.verdict, results.recommendation.ship),
+            *all_rows_notes(results.arms),
+            *_gaps(results.arms),
+            *_price_notes(results.arms),
+            *timing_notes(results.arms),
         ),
     )
 
@@ -205,30 +206,30 @@ def line_columns(of: str) -> tuple[Column, ...]:
     )
 
 
-def frontier_table(verdict: Verdict) -> Table:
+def frontier_table(advised: Recommendation) -> Table:
     """What frontier models that were not run would have to reach."""
     rows = [
         Row(
             cells=(
                 Cell(text=one_line(gap.model)),
                 priced(gap.usd_per_1k),
-                Cell(text=_to_reach(gap.accuracy_to_win, verdict.ship, "cannot: above 100 %")),
-                Cell(text=_same_cost(gap.accuracy_same_cost_per_correct, gap.usd_per_1k, verdict.ship)),
+                Cell(text=_to_reach(gap.accuracy_to_win, advised.ship, "cannot: above 100 %")),
+                Cell(text=_same_cost(gap.accuracy_same_cost_per_correct, gap.usd_per_1k, advised.ship)),
                 Cell(text=money(gap.settle_usd)),
             )
         )
-        for gap in verdict.frontier
+        for gap in advised.frontier
     ]
     return Table(
         columns=(
             Column(head=("model", "(not run)"), right=False),
             Column(head=("$ per 1k", "queries")),
-            Column(head=("accuracy to", "keep the floor" if verdict.ship is None else "win by margin")),
+            Column(head=("accuracy to", "keep the floor" if advised.ship is None else "win by margin")),
             Column(head=("accuracy for same", "$ per correct")),
             Column(head=("$ to", "settle it")),
         ),
         rows=tuple(rows),
-        notes=basis_notes([gap.usd_per_1k.basis for gap in verdict.frontier]),
+        notes=basis_notes([gap.usd_per_1k.basis for gap in advised.frontier]),
     )
 
 
@@ -322,9 +323,9 @@ def p_value(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _arm_row(arm: ArmResult, verdict: Verdict) -> Row:
-    ships = arm.arm == verdict.ship
-    barred = arm.arm in {veto.arm for veto in verdict.vetoes}
+def _arm_row(arm: ArmResult, verdict: Verdict, ship: ArmId | None) -> Row:
+    ships = arm.arm == ship
+    barred = arm.arm in verdict.barred
     quality, latency = arm.quality, arm.latency
     f1 = quality.macro_f1
     return Row(
@@ -351,11 +352,11 @@ def _arm_row(arm: ArmResult, verdict: Verdict) -> Row:
     )
 
 
-def _legend(arms: Sequence[ArmResult], verdict: Verdict) -> tuple[str, ...]:
+def _legend(arms: Sequence[ArmResult], verdict: Verdict, ship: ArmId | None) -> tuple[str, ...]:
     marks = []
-    if verdict.ship is not None:
+    if ship is not None:
         marks.append("> the arm to ship")
-    if verdict.vetoes:
+    if verdict.broken:
         marks.append("x may not be shipped (see vetoes)")
     counts = sorted({arm.quality.accuracy.n for arm in arms})
     items = " or ".join(f"{n:,}" for n in counts)

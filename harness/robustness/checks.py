@@ -1,4 +1,4 @@
-"""Harm checks on journaled answers: out-of-scope input, unseen labels, agreement across seeds. Pure.
+"""Robustness checks on journaled answers: out-of-scope input, unseen labels, agreement across seeds. Pure.
 
 The rejecting threshold comes from dev alone: the highest one that still answers the wanted share of it.
 What it does to inputs out of scope is then measured on rows that chose nothing. Fleiss' kappa is that of
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.stats.intervals import Floats, wilson
-from harness.bakeoff.quality import confidence, estimate
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun
+from harness.bakeoff.quality import confidence, estimate, fit_dev_temperature
 from harness.bakeoff.scored import Scored
-from harness.core.records import Estimate
+from harness.core.records import ArmId, Estimate
 from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
 
 WANTED = 0.95
@@ -100,7 +101,7 @@ def unseen_label(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """An arm's answers that harm checks look at.
+    """An arm's answers that robustness checks look at.
 
     Attributes:
         out_of_scope: None where it was not asked.
@@ -117,7 +118,7 @@ class Asked:
     catch_all: int | None = None
 
 
-def arm_harm(asked: Asked, temperature: float | None) -> ArmRobustness | None:
+def arm_robustness(arm: ArmId, asked: Asked, temperature: float | None) -> ArmRobustness | None:
     """Everything that was looked at of one arm; None where that is nothing."""
     rejected = None
     if asked.out_of_scope is not None:
@@ -127,7 +128,29 @@ def arm_harm(asked: Asked, temperature: float | None) -> ArmRobustness | None:
     agreement = seed_agreement(asked.by_seed) if len(asked.by_seed) > 1 else None
     if rejected is None and agreement is None and not asked.unseen:
         return None
-    return ArmRobustness(rejection=rejected, unseen=asked.unseen, agreement=agreement)
+    return ArmRobustness(arm=arm, rejection=rejected, unseen=asked.unseen, agreement=agreement)
+
+
+def robustness_of(
+    answers: AnswerSet, sets: Sequence[AnswerSet], run: StoredRun, unseen: tuple[UnseenLabel, ...]
+) -> ArmRobustness | None:
+    """What a run's journal says of one arm; None where nothing was looked at.
+
+    Args:
+        sets: every answer set of the run, for those of the arm's other training seeds.
+        unseen: what trainings without a label answered to it.
+    """
+    fitted, catch_all = answers.settled, run.facts.catch_all
+    siblings = [one for one in sets if one.settled.arm == fitted.arm] if fitted.fitted.artefact else []
+    asked = Asked(
+        dev=answers.dev,
+        test=answers.test,
+        out_of_scope=answers.out_of_scope,
+        by_seed={one.settled.seed: one.test for one in siblings},
+        unseen=unseen,
+        catch_all=run.labels.index(catch_all) if catch_all in run.labels else None,
+    )
+    return arm_robustness(fitted.arm, asked, fit_dev_temperature(answers.dev))
 
 
 def seed_agreement(by_seed: Mapping[int, Scored]) -> SeedAgreement:

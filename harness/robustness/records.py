@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.records import Estimate
+from harness.core.records import ArmId, Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,7 @@ class ArmRobustness:
         agreement: of the training seeds, where there were several.
     """
 
+    arm: ArmId
     rejection: Rejection | None = None
     unseen: tuple[UnseenLabel, ...] = ()
     agreement: SeedAgreement | None = None

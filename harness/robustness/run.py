@@ -1,4 +1,4 @@
-"""Harm checks of a run: what its journal says of them, and those that are asked for afterwards.
+"""Robustness of a run: what its journal says of them, and those that are asked for afterwards.
 
 Inputs out of scope are asked of every arm that learns from labelled rows. A label is left out by training the
 tuned arm once more, without that label's rows:
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
@@ -18,7 +19,7 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
 from harness.bakeoff.quality import fit_dev_temperature
-from harness.bakeoff.results import RunResults
+from harness.bakeoff.reopen import Conclude, reopened
 from harness.bakeoff.run import (
     Kitchen,
     answer,
@@ -28,16 +29,17 @@ from harness.bakeoff.run import (
     same_rows,
     settle_on_dev,
 )
-from harness.bakeoff.run_folder import Manifest, RunFolder, make_folder
+from harness.bakeoff.run_folder import RunFolder, make_folder
 from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.names import file_name
 from harness.core.records import Evalset, Item
-from harness.recommendation.closing import conclude_again, reopened
-from harness.recommendation.conclude import conclude_and_store
 from harness.robustness.checks import rejecting_threshold, unseen_label
-from harness.robustness.records import UnseenLabel, UnseenLabels
+from harness.robustness.records import UnseenLabel
+from harness.robustness.store import unseen_of, write_unseen
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,8 @@ class RobustnessRequest:
     unseen: tuple[str, ...] = ()
 
 
-def check_harm(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunResults:
-    """Ask what a finished run was not asked about harm, and conclude it again.
+def look_at(folder: RunFolder, wish: RobustnessRequest, context: Context, conclude: Conclude[T]) -> T:
+    """Ask what a finished run was not asked about its robustness, and conclude it again.
 
     The threshold comes from dev as always; no choice of the run is changed by what is found.
 
@@ -64,10 +66,10 @@ def check_harm(folder: RunFolder, wish: RobustnessRequest, context: Context) -> 
         DataError: if the rows are not those of the run any more.
     """
     with folder.writing():
-        return _check(folder, wish, context)
+        return _check(folder, wish, context, conclude)
 
 
-def _check(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunResults:
+def _check(folder: RunFolder, wish: RobustnessRequest, context: Context, conclude: Conclude[T]) -> T:
     plan, results = folder.plan(), folder.results()
     context.progress.stage("loading the rows", None)
     evalset = load_rows(plan, context, folder)
@@ -79,7 +81,9 @@ def _check(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunR
         folder.write_out_of_scope(asked)
         for label in wish.unseen:
             _leave_out(folder, evalset, label, context)
-        return _conclude_again(folder, results, closed, context)
+        found = conclude(folder, results.looks, closed, context)  # the same looks: nothing is chosen by it
+        context.progress.close()
+        return found
 
 
 def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) -> None:
@@ -182,20 +186,7 @@ def _unseen(
 
 def _keep(folder: RunFolder, arm: str, found: UnseenLabel) -> None:
     """Store what was found in the place of an earlier finding on the same label."""
-    stored = {one.arm: one.labels for one in folder.unseen()}
+    stored = unseen_of(folder)
     others = [one for one in stored.get(arm, ()) if one.label != found.label]
     stored[arm] = tuple(sorted([*others, found], key=lambda one: one.label))
-    folder.write_unseen([UnseenLabels(arm=name, labels=labels) for name, labels in sorted(stored.items())])
-
-
-def _conclude_again(
-    folder: RunFolder, before: RunResults, closed: Manifest | None, context: Context
-) -> RunResults:
-    """The same looks: no option chooses anything by what was found."""
-    results = (
-        conclude_and_store(folder, before.looks, context)
-        if closed is None
-        else conclude_again(folder, before.looks, closed, context)
-    )
-    context.progress.close()
-    return results
+    write_unseen(folder, stored)

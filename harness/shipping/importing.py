@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from advisor.options import Option
 from harness.arms.base import Arm
@@ -23,7 +24,7 @@ from harness.bakeoff.arm_factory import ArmFactory, model_settings
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan
-from harness.bakeoff.results import RunResults
+from harness.bakeoff.reopen import Conclude, manifest_of, reopened
 from harness.bakeoff.run import Kitchen, fit_and_answer, lane_config, same_rows
 from harness.bakeoff.run_folder import RunFolder, count_looks, write_atomically
 from harness.bakeoff.tuners import local_tuner
@@ -46,10 +47,11 @@ from harness.core.records import (
 from harness.core.serial import decode, encode
 from harness.data.predictions import Given, read_predictions
 from harness.models.local.safe_weights import require_safe_adapter
-from harness.recommendation.closing import conclude_again, manifest_of, reopened
 from harness.shipping.registry.registry import checked_files
 from harness.training.artefact import folder_digest
 from harness.training.tuned_model import Done, Export, Imported, Job
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class ImportRequest:
     allow_missing: bool = False
 
 
-def import_into(folder: RunFolder, wish: ImportRequest, context: Context) -> RunResults:
+def bring_in(folder: RunFolder, wish: ImportRequest, context: Context, conclude: Conclude[T]) -> T:
     """Bring something into a finished run and conclude it again.
 
     Raises:
@@ -78,18 +80,18 @@ def import_into(folder: RunFolder, wish: ImportRequest, context: Context) -> Run
     """
     check_name(wish.name, "an arm")
     with folder.writing():
-        return _import(folder, wish, context)
+        return _import(folder, wish, context, conclude)
 
 
-def _import(folder: RunFolder, wish: ImportRequest, context: Context) -> RunResults:
+def _import(folder: RunFolder, wish: ImportRequest, context: Context, conclude: Conclude[T]) -> T:
     manifest = manifest_of(folder)
-    bring_in = _import_adapter if wish.path.is_dir() else _import_file
+    take = _import_adapter if wish.path.is_dir() else _import_file
     with reopened(folder):
-        done = bring_in(folder, wish, context)
+        done = take(folder, wish, context)
         plan_digest = folder.lock().plan_digest
         look = hashlib.sha256(f"{plan_digest}\n{done.sha256}".encode()).hexdigest()
         looks = count_looks(context.runs, folder.data_facts().digests["test"], look)
-        return conclude_again(folder, looks, manifest, context)
+        return conclude(folder, looks, manifest, context)
 
 
 def read_imports(folder: RunFolder) -> tuple[Imported, ...]:

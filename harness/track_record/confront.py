@@ -12,16 +12,20 @@ from decimal import Decimal
 
 from advisor.options import Option
 from harness.bakeoff.plan import AdvicePlan, Predicted
-from harness.bakeoff.results import AdviceCheck, ArmResult, Confronted, Verdict
+from harness.bakeoff.results import ArmResult, Verdict
+from harness.core.records import ArmId
 from harness.core.wording import milliseconds, money, percent
+from harness.track_record.records import AdviceCheck, Confronted
 
 _OPEN = re.compile(r"open ([\d.]+)B")
 _SAME_SIZE = 0.05
 _NAMES = {"accuracy": "accuracy", "p95_ms": "p95", "usd_per_1k": "the price of 1,000 queries,"}
 
 
-def confront(advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict) -> AdviceCheck:
-    """Set every predicted range beside what was measured."""
+def confront(
+    advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict, ship: ArmId | None
+) -> AdviceCheck:
+    """Set every predicted range beside what was measured, and the first option beside the arm to ship."""
     figures = tuple(
         figure
         for predicted in advice.predictions
@@ -30,7 +34,7 @@ def confront(advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict) ->
         for figure in _figures(predicted, arm)
     )
     tested = [figure for figure in figures if figure.same_model and figure.inside is not None]
-    ships = verdict.ship.option.value if verdict.ship else "none"
+    ships = "none" if ship is None else ship.option.value
     first = advice.ranking[0].value if advice.ranking else "none"
     return AdviceCheck(
         case=advice.case,

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from advisor.rubric.bands import Informed
 from advisor.stats.intervals import wilson
 from harness.bakeoff.quality import estimate
-from harness.bakeoff.results import AdviceCheck, Confronted
 from harness.core.records import Estimate
-from harness.track_record.records import CheckedRun, Held, TrackRecord
+from harness.track_record.records import AdviceCheck, CheckedRun, Confronted, Held, TrackRecord
 
 METRICS = ("accuracy", "p95_ms", "usd_per_1k")
 _DECIDED = {"retrieve", "tune", "tied"}

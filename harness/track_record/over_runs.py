@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from advisor.rubric.bands import load_bands
-from harness.bakeoff.history import list_history
+from harness.bakeoff.run_folder import PREDICTION, list_runs
+from harness.core.errors import UserError
 from harness.track_record.count import Seen, track_record
-from harness.track_record.records import TrackRecord
+from harness.track_record.records import AdviceCheck, TrackRecord
 
 
 def confront_runs(runs: Path) -> TrackRecord:
     """Count over the complete runs in a folder; incomplete and damaged ones are left out."""
-    seen = [
-        Seen(
-            run_id=past.run_id,
-            evalset=past.results.data.name,
-            digests=past.results.data.digests,
-            plan_digest=past.results.plan_digest,
-            advice=past.results.advice,
-        )
-        for past in list_history(runs)
-        if past.state == "complete" and past.results is not None and past.results.advice is not None
-    ]
-    return track_record(seen, load_bands().informed)
+    return track_record(list(_seen(runs)), load_bands().informed)
+
+
+def _seen(runs: Path) -> Iterator[Seen]:
+    for folder in list_runs(runs):
+        try:
+            if folder.manifest() is None:
+                continue
+            folder.check(journal=False)  # no answer is looked at, and reading them all would take its time
+            results, advice = folder.results(), folder.part(PREDICTION, AdviceCheck)
+        except UserError:
+            continue
+        if advice is not None:
+            yield Seen(
+                run_id=folder.run_id,
+                evalset=results.data.name,
+                digests=results.data.digests,
+                plan_digest=results.plan_digest,
+                advice=advice,
+            )

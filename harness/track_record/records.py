@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.core.records import Estimate
+from harness.core.records import ArmId, Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +68,48 @@ class TrackRecord:
     ranked_first: Estimate
     answered: Estimate
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confronted:
+    """One figure that was predicted, against what was measured.
+
+    Attributes:
+        metric: 'accuracy', 'p95_ms' or 'usd_per_1k'.
+        low, high: the predicted range.
+        inside: whether the measured value lies in it; None where either is missing, or where the value was
+            timed on a busy machine (`busy` says how).
+        same_model: False when the prediction was for another model (`predicted_model`): then the
+            figure says nothing on the advice.
+    """
+
+    arm: ArmId
+    metric: str
+    predicted_model: str
+    low: float
+    high: float
+    measured: float | None
+    inside: bool | None
+    same_model: bool
+    busy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceCheck:
+    """The advice against the measurement.
+
+    Attributes:
+        answer: what the advice said on retrieve against tune, and `measured_answer` the run.
+        first: the option it placed first, and `measured_first` the option of the arm to ship.
+        wrong: sentences on where the advice was wrong.
+    """
+
+    case: str
+    answer: str
+    measured_answer: str
+    first: str
+    measured_first: str
+    figures: tuple[Confronted, ...]
+    inside: int
+    tested: int
+    wrong: tuple[str, ...]

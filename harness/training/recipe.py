@@ -18,9 +18,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from harness.bakeoff.plan import TunePlan
 from harness.core.errors import UsageError
 from harness.core.records import Recipe
+from harness.training.settings import TunePlan
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _LEAST_STEPS = 120

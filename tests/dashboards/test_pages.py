@@ -8,6 +8,7 @@ import pytest
 
 from harness.bakeoff.run_folder import find_run
 from harness.core.wording import percent
+from harness.recommendation.store import read_results
 from harness.report.model import answer_words
 from tests.dashboards.conftest import Open, words
 
@@ -86,7 +87,7 @@ def test_a_damaged_run_breaks_no_page(open_page: Open, runs: Path, page: str) ->
 
 
 def test_the_verdict_is_that_of_the_record(open_page: Open, two_runs: Path) -> None:
-    results = find_run(two_runs, "latest").results()
+    results = read_results(find_run(two_runs, "latest"))
     said = words(open_page(two_runs))
     assert answer_words(results.verdict) in said
     for arm in results.arms:

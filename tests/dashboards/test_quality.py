@@ -8,6 +8,7 @@ import pytest
 
 from harness.bakeoff.run_folder import find_run
 from harness.core.wording import percent
+from harness.recommendation.store import read_results
 from tests.dashboards.conftest import Open, words
 
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")
@@ -22,7 +23,7 @@ def test_every_part_is_shown(open_page: Open, two_runs: Path, part: str) -> None
 
 
 def test_labels_are_those_of_the_arm_picked(open_page: Open, two_runs: Path) -> None:
-    results = find_run(two_runs, "latest").results()
+    results = read_results(find_run(two_runs, "latest"))
     app = open_page(two_runs, "quality")
     app.segmented_control(key="part").set_value("Labels").run()
     arm = next(arm for arm in results.arms if str(arm.arm) == "prompt@m")
@@ -43,7 +44,7 @@ def counted(app) -> int:
 
 
 def test_the_browser_counts_what_was_measured(open_page: Open, two_runs: Path) -> None:
-    results = find_run(two_runs, "latest").results()
+    results = read_results(find_run(two_runs, "latest"))
     app = browse(open_page, two_runs)
     for arm in results.arms:
         app.selectbox(key="browsed").set_value(str(arm.arm)).run()

@@ -20,12 +20,13 @@ from advisor.options import Option
 from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
 from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
+from harness.bakeoff.results import BakeoffResults
 from harness.cli.dotenv import read_dotenv
 from harness.cli.dress import make_dress
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
 from harness.core.records import ArmId, Item, Prediction, Timing
-from harness.core.serial import decode_outcome, decode_results
+from harness.core.serial import decode, decode_outcome
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
 from harness.models.api.provider_errors import read_error
@@ -237,7 +238,7 @@ def test_faults_of_providers(body: str, status: int, wait: str, usage: object) -
 @given(text=texts | json_values.map(json.dumps))
 def test_stored_records(text: str) -> None:
     told(lambda: decode_outcome(text))
-    told(lambda: decode_results(text))
+    told(lambda: decode(BakeoffResults, text))
 
 
 @bounded(100)

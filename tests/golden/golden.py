@@ -20,13 +20,25 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from harness.bakeoff.reopen import manifest_of
 from harness.bakeoff.run_folder import RunFolder, list_runs
+from harness.bakeoff.wording import limit_words
 from harness.cli.app import app
 from harness.core.context import Context, Quiet
 from harness.core.errors import HarnessError
 from harness.core.serial import encode
 from harness.curve.store import read_curves
-from harness.recommendation.closing import conclude_again, manifest_of
+from harness.recommendation.conclude import conclude_again
+from harness.recommendation.store import read_results
+from harness.report.recommendation_words import (
+    answer_sentence,
+    cautions,
+    certainty_words,
+    reason_sentence,
+    risk_sentence,
+    step_sentence,
+)
+from harness.report.reporting import stored_looks
 
 HERE = Path(__file__).resolve().parent
 CONCLUDED = ("local", "served", "routed", "imported")
@@ -81,14 +93,36 @@ def score_again(name: str, run: RunFolder) -> None:
         price_overrides=PRICES.get(name, ()),
     )
     with run.writing():
-        conclude_again(run, run.results().looks, manifest_of(run), context)
+        conclude_again(run, stored_looks(run), manifest_of(run), context)
 
 
 def measured(run: RunFolder) -> dict[str, Any]:
     """Every figure and text of a run's results, wherever its folder keeps them."""
-    found: dict[str, Any] = json.loads(encode(run.results()))
-    del found["schema"]
-    found["harm"] = {_name(arm["arm"]): arm.pop("harm") for arm in found["arms"]}
+    results = read_results(run)
+    found: dict[str, Any] = json.loads(encode(results))
+    del found["schema"], found["margin"]
+    robustness = {_name(one.pop("arm")): one for one in found.pop("robustness")}
+    found["harm"] = {_name(arm["arm"]): robustness.get(_name(arm["arm"])) for arm in found["arms"]}
+    advised = found.pop("recommendation")
+    found["verdict"] |= {
+        "answer_because": answer_sentence(results),
+        "hangs_on": list(cautions(results)),
+        "sure": certainty_words(results.recommendation),
+        "settled": advised["certainty"],
+        "vetoes": [
+            {"arm": json.loads(encode(check.arm)), "reason": limit_words(check)}
+            for check in results.verdict.broken
+        ],
+        "frontier_measured": results.frontier_measured,
+        **{key: advised[key] for key in ("ship", "pilot", "open_to", "frontier", "published")},
+    }
+    found["recommendation"] = {
+        "action": advised["action"],
+        "reasons": [reason_sentence(reason) for reason in results.recommendation.reasons],
+        "next": step_sentence(results.recommendation.next, results),
+        "next_usd": advised["next"]["usd"],
+        "risk": risk_sentence(results.recommendation.risk),
+    }
     curves = read_curves(run.curves)
     found["curve"] = None if curves is None else json.loads(encode(curves))
     return found

@@ -16,7 +16,7 @@ from advisor.case_file import build_case
 from advisor.options import Option
 from advisor.rubric.rubric import Rubric, load_rubric
 from advisor.rubric.scoring import Scores, between, score
-from advisor.stats.intervals import Interval, wilson
+from advisor.stats_light import wilson
 
 CASES = Path(__file__).with_name("published_cases.toml")
 
@@ -102,8 +102,7 @@ def agreement(judged: list[Judged]) -> Agreement:
     right = sum(j.said in j.winners for j in clear)
     wins = Counter(o for j in clear for o in j.winners)
     common = max(wins, key=lambda o: (wins[o], o.value))
-    share = wilson(right, len(clear))
-    assert isinstance(share, Interval)
+    low, high = wilson(right, len(clear))
     tied = [j for j in judged if j.said is Answer.TIED]
     return Agreement(
         n=len(judged),
@@ -111,8 +110,8 @@ def agreement(judged: list[Judged]) -> Agreement:
         named_a_winner=sum(j.said in j.winners for j in decided),
         clear=len(clear),
         right=right,
-        low=share.low,
-        high=share.high,
+        low=low,
+        high=high,
         baseline=common.value,
         baseline_right=wins[common],
         decided_a_tie=len(decided) - len(clear),

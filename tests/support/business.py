@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal
 
 from advisor.options import Option
-from harness.bakeoff.results import Cost, RunResults
+from harness.bakeoff.results import Cost
 from harness.core.records import ArmId, CostLine, Fitted, ModelIdentity, PriceBasis
 from harness.money.records import (
     Amount,
@@ -28,7 +28,8 @@ from harness.money.records import (
     PeopleTime,
     Spread,
 )
-from tests.support.results import arm_result, data_summary, dollars, run_results, verdict
+from harness.recommendation.records import RunResults
+from tests.support.results import arm_result, data_summary, dollars, recommendation, run_results, verdict
 
 LINEAR = ArmId(option=Option.LINEAR, model="linear")
 TUNE = ArmId(option=Option.TUNE, model="m")
@@ -62,7 +63,7 @@ def cost(line: CostLine) -> Cost:
 
 
 def results(**changes: object) -> RunResults:
-    """The run; linear ships and nothing is vetoed."""
+    """The run; classical ships and no limit is broken."""
     remote = ModelIdentity(id="p/served", location="remote")
     arms = (
         arm_result(
@@ -88,10 +89,10 @@ def results(**changes: object) -> RunResults:
     base = run_results(
         arms=arms,
         comparisons=(),
-        verdict=verdict(ship=LINEAR, pair=(SERVED, TUNE), vetoes=(), frontier=()),
+        verdict=verdict(pair=(SERVED, TUNE), limits=()),
+        recommendation=recommendation(frontier=()),
         data=data_summary(train=100, test=200),
         route=None,
-        outlook=None,
         diagnosis=(),
     )
     return replace(base, **changes)  # type: ignore[arg-type]

@@ -365,10 +365,6 @@ def outlook(**changes: object) -> CostForecast:
         ),
         valid_until=date(2026, 12, 1),
         limits=limits(),
-        next_step="Pilot linear@linear for a month beside what is done today.",
-        next_step_usd=amount("6302.123", "4277.623", "9890.123"),
-        decider="budget holder",
-        biggest_risk="The data are machine-written: accuracy on your own traffic may be another.",
         unknown=(f"tune+retrieve@smollm2-135m has no total: {UNKNOWN_PEOPLE}.",),
         grounds=grounds(),
     )

@@ -13,9 +13,9 @@ import pytest
 
 from harness.bakeoff import arm_factory as workshop
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.run import start_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context, Quiet
+from harness.recommendation.run import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 

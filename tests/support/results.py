@@ -10,26 +10,40 @@ from advisor.stats.paired import Relation
 from harness.bakeoff.results import (
     Answer,
     ArmResult,
-    Certainty,
     Comparison,
     Cost,
     DataSummary,
-    FrontierGap,
     LabelResult,
     Latency,
+    LimitCheck,
+    LimitKind,
+    LimitState,
     Money,
     MoreItems,
-    Published,
     Quality,
     RouteDesign,
     RoutePoint,
-    RunResults,
     SeedResult,
     SliceResult,
     Verdict,
-    Veto,
 )
 from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
+from harness.money.records import FrontierGap, Published
+from harness.recommendation.records import (
+    Action,
+    Caution,
+    CautionKind,
+    Certainty,
+    Decider,
+    NextStep,
+    Reason,
+    ReasonKind,
+    Recommendation,
+    Risk,
+    RiskKind,
+    RunResults,
+    StepKind,
+)
 from tests.support import money as hand_money
 
 N = 560
@@ -150,20 +164,61 @@ def comparison(a: ArmId = TUNE, b: ArmId = RETRIEVE) -> Comparison:
     )
 
 
+def broken(arm: ArmId = PROMPT, **changes: object) -> LimitCheck:
+    """A floor of 50 % on accuracy that the arm does not reach."""
+    base = LimitCheck(
+        arm=arm,
+        kind=LimitKind.ACCURACY,
+        state=LimitState.BROKEN,
+        bound=0.5,
+        value=0.12,
+        low=0.094,
+        high=0.149,
+        n=N,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
 def verdict(**changes: object) -> Verdict:
-    """Fine-tuning beats RAG, the linear arm ships, the frontier was not measured."""
-    base = Verdict(
-        answer=Answer.TUNE,
-        answer_because="tune@smollm2-135m minus retrieve@smollm2-135m: +30.5 points on 560 items.",
-        pair=(RETRIEVE, TUNE),
+    """Fine-tuning beats RAG; the prompted arm breaks the floor."""
+    base = Verdict(answer=Answer.TUNE, pair=(RETRIEVE, TUNE), limits=(broken(),))
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def recommendation(**changes: object) -> Recommendation:
+    """The linear classifier ships; a hosted model was not run."""
+    base = Recommendation(
+        action=Action.SHIP,
         ship=LINEAR,
-        ship_because="Lowest cost of the arms that are as good within the margin.",
-        settled=Certainty.SOME_OPEN,
+        reasons=(
+            Reason(
+                kind=ReasonKind.ACCURACY,
+                arm=LINEAR,
+                estimate=share("accuracy", 0.8125, 0.77, 0.848),
+                check=broken(LINEAR, state=LimitState.KEPT, value=0.8125, low=0.777, high=0.842),
+            ),
+            Reason(
+                kind=ReasonKind.CHEAPEST,
+                arm=LINEAR,
+                others=(TUNE, BOTH),
+                cost=hand_money.amount("151.5"),
+                cost_basis="a month, all in",
+            ),
+            Reason(kind=ReasonKind.SAVES, arm=LINEAR, cost=hand_money.amount("8000"), cost_basis="a month"),
+        ),
+        next=NextStep(
+            kind=StepKind.PILOT,
+            arm=LINEAR,
+            usd=hand_money.amount("6302.123", "4277.623", "9890.123"),
+            decides=Decider.BUDGET_HOLDER,
+        ),
+        risk=Risk(kind=RiskKind.NOT_OWN_ROWS, provenance="machine-written, not customer data"),
+        certainty=Certainty.SOME_OPEN,
         open_to=(TUNE,),
-        sure="Fairly sure: the difference to tune@smollm2-135m is not settled on these items.",
-        hangs_on=("tune@smollm2-135m is one artefact from one training seed; another seed may differ.",),
-        vetoes=(Veto(arm=PROMPT, reason="accuracy 12.0 % is under the floor of 50.0 %"),),
-        frontier_measured=False,
+        cautions=(
+            Caution(kind=CautionKind.DATA, message="3 labels have fewer than 10 training rows."),
+            Caution(kind=CautionKind.SEEDS, arm=TUNE),
+        ),
         frontier=(gap(),),
         published=(
             Published(
@@ -174,6 +229,26 @@ def verdict(**changes: object) -> Verdict:
                 checked="2026-11-20",
             ),
         ),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def none_to_ship(**changes: object) -> Recommendation:
+    """Every arm breaks a limit; a hosted model is to be measured next."""
+    base = recommendation(
+        action=Action.MEASURE_NEXT,
+        ship=None,
+        reasons=(Reason(kind=ReasonKind.LIMIT_BROKEN, arm=PROMPT, check=broken()),),
+        next=NextStep(
+            kind=StepKind.MEASURE_MODEL,
+            model="openai/gpt-6-luna",
+            command="harness bakeoff --evalset support-tickets --model openai/gpt-6-luna",
+            usd=hand_money.amount("0.4715"),
+            decides=Decider.BUDGET_HOLDER,
+        ),
+        risk=Risk(kind=RiskKind.NOTHING_KEEPS_LIMITS),
+        certainty=Certainty.NO_ARM,
+        open_to=(),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -243,7 +318,9 @@ def run_results(**changes: object) -> RunResults:
             curve=(RoutePoint(threshold=0.5, kept=0.8, accuracy=0.8, usd_per_1k=None),),
             reason="No threshold keeps 90 % precision on 120 dev items.",
         ),
+        margin=0.02,
         verdict=verdict(),
+        recommendation=recommendation(),
         outlook=hand_money.outlook(),
         diagnosis=hand_money.diagnosis(),
     )

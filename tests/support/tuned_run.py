@@ -11,9 +11,9 @@ import pytest
 
 from harness.bakeoff import arm_factory as workshop
 from harness.bakeoff.plan import build_plan
-from harness.bakeoff.run import start_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import Artefact, Conversation
+from harness.recommendation.run import start_bakeoff
 from harness.shipping import tuned
 from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import artefact, write_adapter

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from harness.bakeoff.journal import examine
-from harness.bakeoff.mistakes import ErrorsRequest, arm_errors
-from harness.bakeoff.run import run_bakeoff, start_bakeoff
+from harness.bakeoff.reopen import reopened
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
-from harness.recommendation.closing import reopened
+from harness.recommendation.run import check_robustness, import_into, run_bakeoff, start_bakeoff
+from harness.recommendation.store import read_results
+from harness.report.mistakes import ErrorsRequest, arm_errors
 from harness.report.reporting import (
     closed_results,
     compare_two,
@@ -25,8 +26,8 @@ from harness.report.reporting import (
     store_again,
 )
 from harness.report.run_view import open_page
-from harness.robustness.run import RobustnessRequest, check_harm
-from harness.shipping.importing import ImportRequest, import_into
+from harness.robustness.run import RobustnessRequest
+from harness.shipping.importing import ImportRequest
 from tests.harness.bakeoff.test_run import Shop, answers, context, plan
 from tests.harness.shipping.test_importing import write
 from tests.support.desk import write_tickets
@@ -83,12 +84,12 @@ def readers(run: RunFolder, tmp_path: Path) -> dict[str, Callable[[], Any]]:
         "import": lambda: import_into(
             run, ImportRequest(name="x", path=write(run, tmp_path / "p.csv")), here
         ),
-        "harm": lambda: check_harm(run, RobustnessRequest(out_of_scope=run.items()["test"][:1]), here),
+        "harm": lambda: check_robustness(run, RobustnessRequest(out_of_scope=run.items()["test"][:1]), here),
     }
 
 
 def test_rewritten_answers_are_refused_wherever_they_would_be_read(run: RunFolder, tmp_path: Path) -> None:
-    before = run.results()
+    before = read_results(run)
     all_right(run)
     for name, read in readers(run, tmp_path).items():
         with pytest.raises(StoreError) as error:
@@ -98,7 +99,7 @@ def test_rewritten_answers_are_refused_wherever_they_would_be_read(run: RunFolde
     assert page.state == "damaged" and "journal.sqlite" in page.fault
     with pytest.raises(StoreError, match="damaged rows"):
         run_bakeoff(run, context(tmp_path))
-    assert run.manifest() is not None and run.results() == before, "nothing was touched"
+    assert run.manifest() is not None and read_results(run) == before, "nothing was touched"
 
 
 def test_answers_that_were_rewritten_with_their_digests_are_refused_too(
@@ -156,7 +157,7 @@ def test_changes_can_be_accepted_and_every_report_says_so_from_then_on(
 def test_damaged_rows_are_counted_and_named_and_asked_again_with_consent_only(
     run: RunFolder, shop: Shop, tmp_path: Path
 ) -> None:
-    whole, before = answers(run), run.results()
+    whole, before = answers(run), read_results(run)
     for number, payload in enumerate((b"\xff\xfe{", "{}", "[" * 20_000, "null", "1e999", '{"text":"\0"}')):
         edit(
             run,
@@ -179,7 +180,7 @@ def test_damaged_rows_are_counted_and_named_and_asked_again_with_consent_only(
     asked = len(shop.chat.asked)
     run_bakeoff(run, context(tmp_path, ask_again=True))
     assert len(shop.chat.asked) == asked + 6 or len(shop.chat.asked) <= asked + 64, "a chunk at the most"
-    assert answers(run) == whole and run.results().arms[1].quality == before.arms[1].quality
+    assert answers(run) == whole and read_results(run).arms[1].quality == before.arms[1].quality
     assert (run.root / "journal.damaged-1.sqlite").exists()
     kept = sqlite3.connect(run.root / "journal.sqlite").execute("SELECT usd FROM noted").fetchall()
     assert kept == [("0.25",)]
@@ -240,7 +241,7 @@ def made_by_an_earlier_version(run: RunFolder) -> None:
 def test_a_run_of_an_earlier_rule_is_decided_again_and_closed(
     run: RunFolder, shop: Shop, tmp_path: Path
 ) -> None:
-    before, asked = run.results(), len(shop.chat.asked)
+    before, asked = read_results(run), len(shop.chat.asked)
     made_by_an_earlier_version(run)
     with pytest.raises(StoreError, match="of another version") as error:
         closed_results(run)
@@ -255,7 +256,7 @@ def test_a_journal_of_an_earlier_version_is_read_and_scored_and_not_asked_again(
     run: RunFolder, shop: Shop, tmp_path: Path
 ) -> None:
     """Older journals have no digests, and keys of which less is known; their manifests do not name them."""
-    path, before = run.root / "journal.sqlite", run.results()
+    path, before = run.root / "journal.sqlite", read_results(run)
     db = sqlite3.connect(path)
     with db:
         for table in ("outcomes", "settled"):

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from advisor.options import Option
-from harness.bakeoff.results import ArmResult, RunResults
-from harness.bakeoff.run import run_bakeoff, start_bakeoff
+from harness.bakeoff.results import ArmResult
 from harness.bakeoff.run_folder import RunFolder
+from harness.recommendation.records import RunResults
+from harness.recommendation.run import run_bakeoff, start_bakeoff
 from harness.report.model import report_view
 from harness.report.text import render_text
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets

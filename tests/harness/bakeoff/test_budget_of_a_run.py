@@ -14,10 +14,10 @@ import pytest
 
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.preflight import check_budget, preflight, preflight_text
-from harness.bakeoff.run import run_bakeoff
 from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.core.context import Context, Quiet
 from harness.core.errors import ModelUnavailable, OverBudget
+from harness.recommendation.run import run_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.scripted_server import Reply, ScriptedServer, completion, error, scripted
 

@@ -12,7 +12,6 @@ from scipy import stats
 from harness.bakeoff.limit_checks import Held, accuracy_check, check_limits
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import LimitCheck, LimitKind, LimitState
-from harness.robustness.records import ArmRobustness, SeedAgreement
 from tests.support.results import FLOOR, PROMPT, TUNE, arm_result, dollars, share
 
 FAST = [100.0 + n / 10 for n in range(100)]
@@ -20,10 +19,10 @@ FAST = [100.0 + n / 10 for n in range(100)]
 
 def held(plan: dict[str, object], right: int = 90, n: int = 100, **changes: object) -> tuple[LimitCheck, ...]:
     """The checks of one tuned arm with so many right answers."""
-    timed = changes.pop("timed_ms", FAST)
+    timed, agree = changes.pop("timed_ms", FAST), changes.pop("seeds_agree", None)
     arm = arm_result(TUNE, (right / n, 0.0, 1.0), **changes)
     arm = replace(arm, cost=replace(arm.cost, usd_per_1k=dollars("0.0123")))
-    one = Held(arm=arm, correct=np.arange(n) < right, clusters=None, timed_ms=timed)
+    one = Held(arm=arm, correct=np.arange(n) < right, clusters=None, timed_ms=timed, seeds_agree=agree)
     return check_limits(DecisionPlan.model_validate(plan), [one])
 
 
@@ -107,17 +106,8 @@ def test_what_was_not_looked_at_is_open_and_what_was_is_a_sample() -> None:
     for key in ("min_handed_back", "min_seed_agreement"):
         (check,) = held({key: 0.5})
         assert check.state is LimitState.OPEN and check.value is None
-    seeds = SeedAgreement(
-        seeds=(1, 2),
-        unanimous=share("same label", 0.9),
-        pairwise=0.9,
-        lowest=0.9,
-        highest=0.9,
-        kappa=0.8,
-        flips=share("flips", 0.05),
-    )
     states = [
-        held({"min_seed_agreement": bound}, harm=ArmRobustness(agreement=seeds))[0].state
+        held({"min_seed_agreement": bound}, seeds_agree=share("same label", 0.9))[0].state
         for bound in (0.8, 0.9, 0.95)
     ]
     assert states == [LimitState.KEPT, LimitState.OPEN, LimitState.BROKEN]

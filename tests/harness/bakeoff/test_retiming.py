@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.results import ArmResult, RunResults
-from harness.bakeoff.retiming import TimingRequest, time_again
-from harness.bakeoff.run import start_bakeoff
+from harness.bakeoff.results import ArmResult
+from harness.bakeoff.retiming import TimingRequest
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, UsageError
 from harness.core.machine import MachineUse
+from harness.recommendation.records import RunResults
+from harness.recommendation.run import start_bakeoff, time_again
+from harness.recommendation.store import read_results
 from harness.report.reporting import closed_results
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 
@@ -60,7 +62,7 @@ def said_to(folder: RunFolder) -> dict[tuple[str, str], str]:
 
 def test_a_run_on_an_idle_machine_is_not_marked(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
-    for found in run(tickets, tmp_path, IDLE).results().arms:
+    for found in read_results(run(tickets, tmp_path, IDLE)).arms:
         assert (found.latency.busy, found.cost.usd_per_1k.busy) == ("", "")
         assert found.latency.machine == (IDLE,)
 
@@ -69,10 +71,10 @@ def test_what_was_timed_on_a_busy_machine_is_marked_and_money_with_it(
     shop, tickets: Path, tmp_path: Path
 ) -> None:
     shop()
-    for found in run(tickets, tmp_path).results().arms:
+    for found in read_results(run(tickets, tmp_path)).arms:
         assert found.latency.busy == WHY
         assert found.cost.usd_per_1k.busy == WHY and found.cost.usd_per_1k_correct.busy == WHY
-    assert arm(run(tickets, tmp_path / "b").results(), Option.LINEAR).latency.throughput_qps.reason == WHY
+    assert arm(read_results(run(tickets, tmp_path / "b")), Option.LINEAR).latency.throughput_qps.reason == WHY
 
 
 def test_a_run_that_nobody_watched_is_not_marked(shop, tickets: Path, tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_timing_again_replaces_the_figures_and_no_answer(shop, tickets: Path, tm
     made = shop()
     made.chat.model_s = dict.fromkeys((f"t{n}" for n in range(1000)), 0.01)
     folder = run(tickets, tmp_path)
-    before, answers = folder.results(), said_to(folder)
+    before, answers = read_results(folder), said_to(folder)
     made.chat.model_s = {item.id: 0.002 for item in folder.items()["test"]}
     after = time_again(folder, TimingRequest(), on(IDLE, tmp_path))
     assert said_to(folder) == answers
@@ -116,7 +118,7 @@ def test_only_the_named_arm_and_so_many_items_are_timed(shop, tickets: Path, tmp
 def test_batches_are_timed_again_where_money_stands_on_them(shop, tickets: Path, tmp_path: Path) -> None:
     made = shop()
     folder = run(tickets, tmp_path, latency={"mode": "separate", "items": 6})
-    before = arm(folder.results(), Option.PROMPT)
+    before = arm(read_results(folder), Option.PROMPT)
     made.chat.model_s = {item.id: 0.002 for item in folder.items()["test"]}
     after = arm(time_again(folder, TimingRequest(), on(IDLE, tmp_path)), Option.PROMPT)
     assert before.latency.p50_ms.n == after.latency.p50_ms.n == 6
@@ -146,7 +148,7 @@ def test_an_arm_that_is_billed_by_the_call_is_timed_only_when_it_is_named(
 def test_a_stop_leaves_the_older_timing_and_the_run_closed(shop, tickets: Path, tmp_path: Path) -> None:
     made = shop()
     folder = run(tickets, tmp_path)
-    before, asked = folder.results(), len(made.chat.asked)
+    before, asked = read_results(folder), len(made.chat.asked)
     whole: Callable[[Any], Any] = made.chat._answer
 
     def until(request: Any) -> Any:
@@ -185,4 +187,4 @@ def test_results_without_the_record_are_read_and_not_marked(shop, tickets: Path,
         for price in ("usd_per_1k", "usd_per_1k_correct"):
             del found["cost"][price]["busy"]
     (folder.root / "results.json").write_text(json.dumps(raw), encoding="utf-8")
-    assert all(found.latency.busy == "" for found in folder.results().arms)
+    assert all(found.latency.busy == "" for found in read_results(folder).arms)

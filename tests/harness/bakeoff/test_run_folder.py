@@ -23,6 +23,7 @@ from harness.bakeoff.run_folder import (
 )
 from harness.core.environment import describe_environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError
+from harness.recommendation.store import read_results, write_results
 from tests.support.people import as_nobody, let_in
 from tests.support.results import run_results
 from tests.support.tickets import evalset
@@ -58,7 +59,7 @@ def facts() -> DataFacts:
 def complete(folder: RunFolder) -> None:
     folder.write_items(evalset())
     folder.write_data_facts(facts())
-    folder.write_results(run_results())
+    write_results(folder, run_results())
     folder.write_answers({"linear@linear": [0, 1, 1, 0], "tune@m": [-2, 1, 1, -1]})
     folder.write_manifest(finished_at=NOW, wall_s=1.0, environment=describe_environment(NOW))
 
@@ -101,7 +102,8 @@ def test_a_run_is_complete_with_its_manifest_only(tmp_path: Path) -> None:
     complete(folder)
     manifest = folder.manifest()
     assert manifest is not None and set(manifest.files) == {
-        "plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json", "answers.json"
+        "plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json", "money.json",
+        "recommendation.json", "answers.json",
     }  # fmt: skip
     folder.reopen()
     assert folder.manifest() is None
@@ -124,8 +126,8 @@ def test_rows_and_results_come_back_the_same(tmp_path: Path) -> None:
     assert folder.items() == {"train": rows.train, "dev": rows.dev, "test": rows.test}
     folder.write_data_facts(facts())
     assert folder.data_facts() == facts()
-    folder.write_results(run_results())
-    assert folder.results() == run_results()
+    write_results(folder, run_results())
+    assert read_results(folder) == run_results()
     assert folder.answers() == {}
     folder.write_answers({"linear@linear": [0, -1, 2], "tune@m": [-2, 1, 1]})
     assert folder.answers() == {"linear@linear": [0, -1, 2], "tune@m": [-2, 1, 1]}
@@ -133,7 +135,17 @@ def test_rows_and_results_come_back_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["plan.yaml", "lock.json", "items.jsonl", "data.json", "results.json", "answers.json", "manifest.json"],
+    [
+        "plan.yaml",
+        "lock.json",
+        "items.jsonl",
+        "data.json",
+        "results.json",
+        "money.json",
+        "recommendation.json",
+        "answers.json",
+        "manifest.json",
+    ],
 )
 @pytest.mark.parametrize("damage", ["cut", "binary", "other"])
 def test_a_damaged_file_is_one_clear_error(tmp_path: Path, name: str, damage: str) -> None:
@@ -237,12 +249,12 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
         with pytest.raises(StoreError, match="TOR_RUNS_DIR"):
             create_run(closed, plan(), NOW)
         with pytest.raises(StoreError, match="writable"):
-            folder.write_results(run_results())
+            write_results(folder, run_results())
         with pytest.raises(StoreError, match="cannot go on"):
             folder.reopen()
         with pytest.raises(StoreError):
             count_looks(closed, "t", "p")
-        assert folder.results() == run_results()
+        assert read_results(folder) == run_results()
 
     as_nobody(write)
 

@@ -16,10 +16,10 @@ import yaml
 
 from harness.bakeoff import tuning
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.run import run_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning, read_tuned, tune_in, tuned_lanes
 from harness.core.errors import TrainingError, UsageError
+from harness.recommendation.run import run_bakeoff
 from tests.harness.bakeoff.test_run import context
 from tests.harness.training.conftest import make_tiny
 from tests.support.desk import write_tickets

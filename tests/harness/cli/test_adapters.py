@@ -10,6 +10,7 @@ import pytest
 
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.serial import decode
+from harness.recommendation.store import read_results
 from harness.shipping.adapters import open_registry, shelved_as
 from harness.training.tuned_model import AdapterVersion
 from tests.harness.bakeoff.test_run import context
@@ -36,7 +37,7 @@ def test_from_a_run_to_production_and_back(harness: Command, run: RunFolder, tmp
     added = harness("adapters", "add", "tickets")
     assert added.code == 0 and "tickets@1 is in" in added.out
     version = decode(AdapterVersion, harness("adapters", "show", "tickets", "--json").out)
-    results = run.results()
+    results = read_results(run)
     tuned = next(arm for arm in results.arms if arm.fitted.artefact)
     assert version.origin.test == tuned.quality.accuracy and version.origin.dev == tuned.quality.dev_accuracy
     assert version.origin.run_id == run.run_id and version.origin.licence == "Apache-2.0"

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from harness.bakeoff import run as pipeline
-from harness.core.serial import decode_results
+from harness.bakeoff.run_folder import find_run
+from harness.core.serial import decode
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 from tests.support.desk import Command, command, flags, write_tickets
 
 ARMS = ("--arms", "floor,linear")
@@ -44,7 +47,7 @@ def test_from_the_table_to_the_verdict_and_back(harness: Command, tickets: Path,
     written = harness("report", "--format", "json,csv,md", "-o", "out")
     assert {Path(line).suffix for line in written.out.split()} >= {".json", ".csv", ".md"}
     scored = harness("score", "--json")
-    assert decode_results(scored.out) == decode_results((folder / "results.json").read_text())
+    assert decode(RunResults, scored.out) == read_results(find_run(folder.parent, folder.name))
     item = json.loads((folder / "items.jsonl").read_text().splitlines()[-1])["item"]["id"]
     assert "linear@linear" in harness("explain", "latest", item).out
     refused = harness("explain", "latest", "no-such-item")
@@ -60,7 +63,7 @@ def test_from_the_table_to_the_verdict_and_back(harness: Command, tickets: Path,
 
 def test_json_is_all_there_is_on_stdout(harness: Command, tickets: Path) -> None:
     said = harness(*flags(tickets, *ARMS, "--json"))
-    assert said.code == 0 and decode_results(said.out).verdict is not None
+    assert said.code == 0 and decode(RunResults, said.out).verdict is not None
 
 
 def test_a_flag_can_be_an_environment_variable(
@@ -69,7 +72,7 @@ def test_a_flag_can_be_an_environment_variable(
     monkeypatch.setenv("TOR_RUNS_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("TOR_SEED", "23")
     said = harness(*flags(tickets, "--arms", "floor", "--json"))
-    assert decode_results(said.out).seed == 23 and (tmp_path / "elsewhere").is_dir()
+    assert decode(RunResults, said.out).seed == 23 and (tmp_path / "elsewhere").is_dir()
 
 
 def test_an_env_file_is_read_and_does_not_overrule(
@@ -81,7 +84,7 @@ def test_an_env_file_is_read_and_does_not_overrule(
     monkeypatch.delenv("TOR_MARGIN")
     said = harness(*flags(tickets, "--arms", "floor", "--json", "--plan-out", "plan.yaml"))
     monkeypatch.delenv("TOR_MARGIN")
-    assert decode_results(said.out).seed == 31
+    assert decode(RunResults, said.out).seed == 31
     assert "margin: 0.05" in (tmp_path / "plan.yaml").read_text()
 
 
@@ -166,7 +169,7 @@ def test_a_signal_to_stop_leaves_the_way_on(tmp_path: Path, name: str, code: int
     script.write_text(
         "import signal, sys, time\n"
         "from harness.cli import app\n"
-        "from harness.bakeoff import history\n"
+        "from harness.recommendation import history\n"
         "from harness.bakeoff import run as bakeoff\n"
         "def slow(*_):\n"
         "    print('in it', flush=True)\n"

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from advisor.bundled import example_case
+from advisor.options import Option
 from harness.bakeoff.planning import DEMO_SIZE, PlanRequest, draft
-from harness.bakeoff.run import run_bakeoff
 from harness.bakeoff.run_folder import create_run
 from harness.cli import finishing
-from harness.core.records import ArmId, Option
+from harness.core.records import ArmId
 from harness.models import embedded
 from harness.recommendation.conclude import conclude_some
+from harness.recommendation.run import run_bakeoff
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 from tests.support.desk import Command, command, flags
 
@@ -62,7 +63,9 @@ def test_first_figures_change_nothing_that_is_concluded(shop, tickets: Path, tmp
         folder = create_run(at.runs, plan(tickets, arms=ARMS), at.clock())
         early = finishing.first_figures(folder, at) if name == "told" else None
         results = run_bakeoff(folder, at, early=early)
-        found.append((results.verdict.answer, results.verdict.ship, results.comparisons, results.looks))
+        found.append(
+            (results.verdict.answer, results.recommendation.ship, results.comparisons, results.looks)
+        )
     assert found[0] == found[1]
 
 

@@ -96,7 +96,7 @@ def test_a_run_of_an_earlier_version_opens_by_todays_names(harness: Command, run
     """Its plan and its records say `classical` where this version says `linear`."""
     plan, lock = (run / "plan.yaml").read_text(), json.loads((run / "lock.json").read_text())
     for name in ("plan.yaml", "results.json", "answers.json"):
-        old = (run / name).read_text().replace("linear@linear", "classical@linear")
+        old = (run / name).read_text().replace("linear@linear", "linear@linear")
         (run / name).write_text(
             old.replace("option: linear", "option: classical").replace(
                 '"option": "linear"', '"option": "classical"'

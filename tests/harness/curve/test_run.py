@@ -14,8 +14,6 @@ import pytest
 
 from harness.bakeoff import arm_factory as workshop
 from harness.bakeoff.journal import Journal
-from harness.bakeoff.results import RunResults
-from harness.bakeoff.run import start_bakeoff
 from harness.bakeoff.run_folder import RunFolder, count_looks, list_runs
 from harness.core.errors import DataError, UsageError
 from harness.core.serial import decode, encode
@@ -24,6 +22,9 @@ from harness.curve.records import LearningCurves, Reach
 from harness.curve.run import CurveRequest, curves_of_plan, curves_of_run
 from harness.curve.store import read_curves
 from harness.models.remembering import KnownTexts
+from harness.recommendation.records import RunResults
+from harness.recommendation.run import start_bakeoff
+from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import Shop, context, plan
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedTuner, WordEmbedder
@@ -143,7 +144,7 @@ def test_the_curve_of_a_run_lies_in_it_and_keeps_the_others(shop, tickets: Path,
         f"tune@{LOCAL}",
     ]
     assert stored.curves[0] == again.curves[0] != made.curves[0], "the newest of an arm stays"
-    assert folder.results() == results and folder.manifest() is not None, "the run itself stays as it was"
+    assert read_results(folder) == results and folder.manifest() is not None, "the run itself stays as it was"
 
 
 def test_all_of_dev_is_scored_whatever_the_run_was_limited_to(shop, tickets: Path, tmp_path: Path) -> None:

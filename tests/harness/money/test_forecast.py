@@ -26,7 +26,7 @@ from tests.support.business import (
     spread,
     today,
 )
-from tests.support.results import verdict
+from tests.support.results import broken, verdict
 
 D = Decimal
 
@@ -278,9 +278,8 @@ def test_without_a_business_part_the_machine_is_still_told() -> None:
 
 
 def test_an_arm_with_a_veto_is_reckoned_and_marked() -> None:
-    run = results(verdict=verdict(ship=LINEAR, pair=None, frontier=()))
-    barred = replace(run.verdict.vetoes[0], arm=TUNE)
-    again = replace(run, verdict=replace(run.verdict, vetoes=(barred,)))
+    run = results(verdict=verdict(pair=None, limits=()))
+    again = replace(run, verdict=replace(run.verdict, limits=(broken(TUNE),)))
     found = made(results=again)
     assert [one.arm for one in found.arms if one.barred] == [TUNE]
     assert {LINEAR, TUNE, SERVED} <= {one.arm for one in found.arms}

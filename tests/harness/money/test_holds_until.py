@@ -18,8 +18,8 @@ from tests.support.results import verdict
 
 
 def made(ship: ArmId | None = LINEAR, found: Grounds | None = None, **changes: object) -> CostForecast:
-    run = results(verdict=verdict(ship=ship, pair=None, vetoes=(), frontier=()))
-    return outlook(run, business(**changes), today(), found or grounds())
+    run = results(verdict=verdict(pair=None, limits=()))
+    return outlook(run, business(**changes), today(), found or grounds(), ship)
 
 
 def of(found: CostForecast, what: str) -> list[Limit]:

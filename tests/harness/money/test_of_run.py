@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,17 +17,18 @@ from advisor.options import Option
 from harness.bakeoff import arm_factory as workshop
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import open_book
-from harness.bakeoff.results import RunResults
-from harness.bakeoff.run import start_bakeoff
-from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.run_folder import MONEY, RunFolder
 from harness.core.context import Context
-from harness.core.errors import UsageError
-from harness.core.serial import decode_results, encode
+from harness.core.errors import StoreError, UsageError
+from harness.core.serial import encode
 from harness.money.forecast import outlook
 from harness.money.hosted import _retirement
 from harness.money.of_run import business_of, incumbent_of
 from harness.money.records import CostForecast
 from harness.money.what_if import Changes, what_if
+from harness.recommendation.records import RunResults
+from harness.recommendation.run import start_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.model import report_view
 from harness.report.reporting import rescore
 from tests.harness.bakeoff.test_run import Shop, context, plan
@@ -90,7 +91,7 @@ def outlook_of(results: RunResults) -> CostForecast:
 
 def test_a_run_concludes_with_money_and_diagnosis(run: tuple[RunFolder, RunResults]) -> None:
     folder, results = run
-    assert folder.results() == results
+    assert read_results(folder) == results
     found = outlook_of(results)
     assert {arm.arm.option for arm in found.arms} <= set(Option) - {Option.FLOOR}
     assert [d.arm for d in results.diagnosis] == [arm.arm for arm in results.arms]
@@ -147,52 +148,53 @@ def test_scoring_again_gives_the_same_bytes(run: tuple[RunFolder, RunResults], p
     assert then.usd_per_1k.usd == now.next_usd_per_1k and then.next_on is None
 
 
-def test_a_run_from_before_outlooks_loads_and_gets_one(
-    run: tuple[RunFolder, RunResults], place: Path
+def test_a_run_that_lacks_its_money_says_what_to_run(
+    run: tuple[RunFolder, RunResults], tmp_path: Path
 ) -> None:
-    folder, results = run
-    raw = json.loads(encode(results))
-    del raw["outlook"], raw["diagnosis"]
-    old = decode_results(json.dumps(raw))
-    assert old.outlook is None and old.diagnosis == ()
-    assert "Money" not in {section.title for section in report_view(old).sections}
-    assert outlook_of(rescore(folder, context(place), "")) == results.outlook
-    with pytest.raises(UsageError, match="harness score"):
-        what_if(old, Changes())
+    """Money has a file of its own; results of an earlier version are decided again as a whole."""
+    folder = RunFolder(root=Path(shutil.copytree(run[0].root, tmp_path / run[0].run_id)))
+    (folder.root / MONEY).unlink()
+    with pytest.raises(StoreError, match="lacks a part") as caught:
+        read_results(folder)
+    assert "score" in str(caught.value.run) and MONEY in str(caught.value.got)
 
 
 def test_the_report_has_the_money(run: tuple[RunFolder, RunResults]) -> None:
     assert "money" in {section.key for section in report_view(run[1]).sections}
 
 
+def asked(results: RunResults, changes: Changes) -> CostForecast:
+    return what_if(results, results.outlook, changes, results.recommendation.ship)
+
+
 def test_no_change_gives_the_stored_outlook(run: tuple[RunFolder, RunResults]) -> None:
-    assert what_if(run[0], Changes()) == run[1].outlook == what_if(run[1], Changes())
+    assert asked(run[1], Changes()) == run[1].outlook
 
 
 def test_sliders_move_what_they_should() -> None:
     stored = _stored()
     base = outlook_of(stored)
-    more = what_if(stored, Changes(queries_per_month=2_000))
+    more = asked(stored, Changes(queries_per_month=2_000))
     for one, other in zip(base.arms, more.arms, strict=True):
         assert other.month_usd.usd > one.month_usd.usd  # type: ignore[operator]
-    busier = what_if(stored, Changes(utilisation=1.0))
+    busier = asked(stored, Changes(utilisation=1.0))
     halves = [
         next(p for p in found.arms[0].month if p.group == "calls and machines") for found in (base, busier)
     ]
     # 0.36 s a query at 50 % and at 100 %: $0.10 and $0.05 a month
     assert [part.amount.usd for part in halves] == [Decimal("0.1"), Decimal("0.05")]
-    dearer = what_if(stored, Changes(machine_hour_usd=Decimal(2)))
+    dearer = asked(stored, Changes(machine_hour_usd=Decimal(2)))
     # 730 hours at $2
     assert next(p for p in dearer.arms[1].month if p.group == "calls and machines").amount.usd == Decimal(
         1460
     )
-    changing = what_if(stored, Changes(label_changes_per_month=4.0))
+    changing = asked(stored, Changes(label_changes_per_month=4.0))
     # 4 * 20 rows at $0.50 and four fits of 0.01 h at $0.50
     assert next(p for p in changing.arms[0].month if p.group == "changes").amount.usd == Decimal("40.02")
 
 
 def test_a_figure_that_is_set_is_no_longer_assumed(run: tuple[RunFolder, RunResults]) -> None:
-    found = what_if(run[1], Changes(label_changes_per_month=1.0)).business
+    found = asked(run[1], Changes(label_changes_per_month=1.0)).business
     assert found.assumed == () and found.label_changes_per_month == 1.0
     assert all(entry.field != "label_changes_per_month" for entry in found.ranges)
 
@@ -210,15 +212,15 @@ def test_a_figure_that_is_set_is_no_longer_assumed(run: tuple[RunFolder, RunResu
 )
 def test_figures_that_cannot_be_are_refused(wrong: Changes) -> None:
     with pytest.raises(UsageError):
-        what_if(_stored(), wrong)
+        asked(_stored(), wrong)
 
 
 def test_asking_again_is_quick() -> None:
     stored = _stored()
-    what_if(stored, Changes())
+    asked(stored, Changes())
     start = time.process_time()
     for volume in (500, 5_000, 50_000):
-        what_if(stored, Changes(queries_per_month=volume))
+        asked(stored, Changes(queries_per_month=volume))
     assert (time.process_time() - start) / 3 < 0.2
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from harness.bakeoff import arm_factory as workshop
 from harness.bakeoff.preflight import _weight
-from harness.bakeoff.run import start_bakeoff
 from harness.core.records import Item
 from harness.money.frontier import calls_to_settle, published_for
+from harness.recommendation.run import start_bakeoff
+from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import Shop, context, plan
 from tests.support.desk import write_tickets
 from tests.support.doubles import WordEmbedder
@@ -51,7 +52,7 @@ def test_advice_in_the_plan_is_confronted_in_the_results(shop, tickets: Path, tm
     arms = [{"option": "linear"}, {"option": "prompt", "model": "m"}]
     folder, results = start_bakeoff(plan(tickets, arms=arms, advice=ADVICE), context(tmp_path))
     assert results.advice is not None and results.advice.tested == 1
-    assert folder.results().advice == results.advice, "and it is stored"
+    assert read_results(folder).advice == results.advice, "and it is stored"
     silent = start_bakeoff(plan(tickets, arms=arms), context(tmp_path))[1]
     assert silent.advice is None
 
@@ -88,8 +89,8 @@ def test_the_command_that_settles_it_names_the_same_split_and_pays_all_its_calls
     shop()
     arms = [{"option": "linear"}, {"option": "retrieve", "model": "m"}]
     found = start_bakeoff(plan(tickets, arms=arms, seed=23), context(tmp_path))[1]
-    gaps = [gap for gap in found.verdict.frontier if gap.usd_per_1k.usd is not None]
-    for gap in found.verdict.frontier:
+    gaps = [gap for gap in found.recommendation.frontier if gap.usd_per_1k.usd is not None]
+    for gap in found.recommendation.frontier:
         words = shlex.split(gap.settle_command)
         assert words[words.index("--seed") + 1] == "23" and words[words.index("--group") + 1] == "customer"
     dev, test = found.data.dev, found.data.test

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from harness.bakeoff.between_runs import ArmAcrossRuns
-from harness.bakeoff.busy import marked, marked_outlook
-from harness.bakeoff.results import AdviceCheck, Confronted, RunResults
+from harness.bakeoff.busy import marked
+from harness.money.forecast import marked_busy
+from harness.recommendation.records import RunResults
 from harness.report.compare import ComparedRuns, compare_view
 from harness.report.export import Reported, write_report
 from harness.report.model import report_view
 from harness.report.text import render_text
+from harness.track_record.records import AdviceCheck, Confronted
 from tests.support import money as hand_money
 from tests.support.pdf_text import text_of
 from tests.support.results import LINEAR, TUNE, run_results
@@ -53,7 +55,7 @@ def busy(results: RunResults) -> RunResults:
         for arm in results.arms
     )
     outlook = hand_money.outlook()
-    months = tuple(marked_outlook(arm, WHY if arm.arm == TUNE else "") for arm in outlook.arms)
+    months = tuple(marked_busy(arm, WHY if arm.arm == TUNE else "") for arm in outlook.arms)
     return replace(results, arms=arms, outlook=replace(outlook, arms=months), advice=CHECK)
 
 

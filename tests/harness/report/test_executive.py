@@ -11,11 +11,12 @@ import pytest
 
 from advisor.options import Option
 from advisor.stats.paired import Relation
-from harness.bakeoff.results import Answer, Certainty, RunResults, Veto
+from harness.bakeoff.results import Answer
 from harness.core.errors import UsageError
 from harness.core.records import ArmId
 from harness.core.wording import USD
 from harness.money.records import CostForecast
+from harness.recommendation.records import Certainty, RunResults
 from harness.report.dress import Dress, Rate, chosen_currency
 from harness.report.executive import reader_currency, run_dossier, run_paper
 from harness.report.executive_parts import new_to_it
@@ -39,7 +40,19 @@ from harness.report.plain import decision, in_plain_words, plain_name
 from harness.report.view import Cell
 from tests.support.closing import closing
 from tests.support.money import outlook
-from tests.support.results import BOTH, LINEAR, RETRIEVE, TUNE, comparison, dollars, run_results, verdict
+from tests.support.results import (
+    BOTH,
+    LINEAR,
+    RETRIEVE,
+    TUNE,
+    broken,
+    comparison,
+    dollars,
+    none_to_ship,
+    recommendation,
+    run_results,
+    verdict,
+)
 
 
 def paper(results: RunResults | None = None, dress: Dress | None = None) -> Paper:
@@ -92,7 +105,7 @@ def test_page_1_gives_decision_money_confidence_risk_and_next_step() -> None:
     assert cards(found)["Right answers"] == ("81.2 %", "95 % interval 77.0 to 84.8, n=560")
     assert cards(found)["How sure"][0] == "Fairly sure"
     step = [plain(line) for line in panels(found)["Next step"].lines]
-    assert step[0] == "Pilot the linear classifier for a month beside what is done today."
+    assert step[0].startswith("Pilot the classical classifier on real queries for a month")
     assert step[1:] == ["Cost: EUR 5,798 (EUR 3,935 to EUR 9,099)", "Who decides: budget holder"]
     assert "machine-written" in plain(panels(found)["The main risk"].lines[0])
     assert plain(panels(found)["Until when this holds"].lines[0]) == "1 December 2026"
@@ -133,12 +146,12 @@ def test_what_is_no_measurement_is_marked() -> None:
     ],
 )
 def test_the_decision_is_one_sentence(answer: Answer, ship: ArmId | None, words: str) -> None:
-    results = run_results(verdict=verdict(answer=answer, ship=ship))
+    results = run_results(verdict=verdict(answer=answer, limits=()), recommendation=recommendation(ship=ship))
     assert decision(results) == words
 
 
 def test_an_arm_with_a_limit_still_open_is_piloted_and_not_used() -> None:
-    results = run_results(verdict=verdict(ship=None, pilot=TUNE, answer=Answer.TUNE))
+    results = run_results(recommendation=recommendation(ship=None, pilot=TUNE))
     assert decision(results) == (
         "Pilot the fine-tuned model, with a limit not shown yet: fine-tuning beats RAG."
     )
@@ -155,7 +168,7 @@ def test_an_arm_with_a_limit_still_open_is_piloted_and_not_used() -> None:
     ],
 )
 def test_how_sure_is_said_from_what_is_settled_and_not_from_words(settled: Certainty, words: str) -> None:
-    found = paper(run_results(verdict=verdict(settled=settled, sure="Sure, says this sentence.")))
+    found = paper(run_results(recommendation=recommendation(certainty=settled)))
     (card,) = [c for b in found.summary if isinstance(b, Cards) for c in b.cards if c.label == "How sure"]
     assert card.value.text == words and (card.mood == "good") == (settled is Certainty.ALL)
 
@@ -239,11 +252,9 @@ def test_rows_that_stand_in_train_are_not_called_new() -> None:
 
 
 def test_nothing_to_ship_looks_it() -> None:
-    found = paper(
-        run_results(verdict=verdict(ship=None, ship_because="Every arm is vetoed; see the reasons."))
-    )
+    found = paper(run_results(recommendation=none_to_ship()))
     assert any("No arm may be shipped" in notice for notice in found.notices)
-    assert plain(found.standfirst) == "Every arm is vetoed; see the reasons."
+    assert "comes nearest and breaks a limit" in plain(found.standfirst)
     assert "Right answers" not in cards(found)
     best, note = cards(found)["Right answers, at best"]
     known = [arm.quality.accuracy.value or 0.0 for arm in run_results().arms]
@@ -252,15 +263,14 @@ def test_nothing_to_ship_looks_it() -> None:
 
 def test_where_every_arm_breaks_a_limit_its_readers_are_led_to_the_reasons() -> None:
     results = run_results()
-    vetoes = tuple(Veto(arm=arm.arm, reason="too dear") for arm in results.arms)
-    found = paper(run_results(outlook=outlook(), verdict=verdict(ship=None, vetoes=vetoes)))
+    limits = tuple(broken(arm.arm) for arm in results.arms)
+    found = paper(run_results(verdict=verdict(limits=limits), recommendation=none_to_ship()))
     assert plain(found.standfirst).startswith("Every way that was tried breaks a limit")
     assert cards(found)["Against today"] == ("-", "nothing to ship"), "months are known; there is no arm"
 
 
 def test_an_arm_has_its_options_colour_whatever_the_verdict() -> None:
-    none = verdict(ship=None, vetoes=())
-    for results in (run_results(outlook=outlook()), run_results(outlook=outlook(), verdict=none)):
+    for results in (run_results(), run_results(recommendation=none_to_ship())):
         (chart,) = [b for p in paper(results).parts for b in p.blocks
                     if isinstance(b, Chart) and b.key == "accuracy"]  # fmt: skip
         for arm in results.arms:
@@ -291,22 +301,21 @@ def test_an_arm_over_a_limit_is_ruled_out_with_its_reason() -> None:
     (grid,) = [b for p in found.parts if p.key == "compared" for b in p.blocks if isinstance(b, Grid)][:1]
     ruled = [row.cells[0].text for row in grid.table.rows if row.tone == "faint"]
     assert ruled == ["The prompted model: ruled out"]
-    assert any("under the floor of 50.0 %" in note for note in grid.table.notes)
+    assert any("the floor is 50.0 %" in note for note in grid.table.notes)
 
 
 def test_an_unknown_next_step_price_says_why() -> None:
-    stated = outlook()
-    assert stated.next_step_usd is not None
-    unknown = replace(stated.next_step_usd, usd=None, low_usd=None, high_usd=None, reason="nobody said so")
-    found = paper(run_results(outlook=replace(stated, next_step_usd=unknown)))
-    step = [plain(line) for line in panels(found)["Next step"].lines]
-    assert "Cost: unknown (what is missing: see The money)" in step
+    step = recommendation().next
+    unknown = replace(step.usd, usd=None, low_usd=None, high_usd=None, reason="nobody said so")
+    found = paper(run_results(recommendation=recommendation(next=replace(step, usd=unknown))))
+    said = [plain(line) for line in panels(found)["Next step"].lines]
+    assert "Cost: unknown (what is missing: see The money)" in said
     assert "The next step has no price: nobody said so." in [plain(text) for text in texts(found)]
 
 
 def test_more_than_today_is_said_and_warned_of() -> None:
     """RAG costs 1,153 dollars a month more than today."""
-    found = paper(run_results(verdict=verdict(ship=RETRIEVE)), Dress(currency=USD))
+    found = paper(run_results(recommendation=recommendation(ship=RETRIEVE)), Dress(currency=USD))
     assert cards(found)["Against today"][0] == "$1,153 more"
 
 

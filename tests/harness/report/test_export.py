@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bakeoff.answers import ItemAnswer
-from harness.bakeoff.results import RESULTS_SCHEMA, RunResults
+from harness.bakeoff.results import RESULTS_SCHEMA
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.records import PriceBasis
-from harness.core.serial import decode_results
+from harness.core.serial import decode
+from harness.recommendation.records import RunResults
 from harness.report.export import Reported, formula_safe, write_report
 from tests.support.results import LINEAR, RETRIEVE, arm_result, dollars, run_results
 
@@ -50,7 +51,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_json_is_the_results_with_their_schema(tmp_path: Path) -> None:
     (path,) = write_report(reported(), ["json"], tmp_path)
     assert json.loads(path.read_text())["schema"] == RESULTS_SCHEMA
-    assert decode_results(path.read_bytes()) == run_results()
+    assert decode(RunResults, path.read_bytes()) == run_results()
 
 
 def test_csv_has_one_row_an_arm_with_intervals_and_denominators(tmp_path: Path) -> None:

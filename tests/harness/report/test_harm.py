@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness.bakeoff.results import RunResults
 from harness.core.records import Estimate
+from harness.recommendation.records import RunResults
 from harness.report.executive import run_paper
 from harness.report.harm import harm_blocks, harm_sentences
 from harness.report.model import report_view
@@ -45,15 +45,13 @@ UNSEEN = UnseenLabel(
     rejected=part("rejected", 0.15, 40),
 )
 HARM = {
-    LINEAR: ArmRobustness(rejection=REJECTION),
-    TUNE: ArmRobustness(unseen=(UNSEEN,), agreement=AGREEMENT),
+    LINEAR: ArmRobustness(arm=LINEAR, rejection=REJECTION),
+    TUNE: ArmRobustness(arm=TUNE, unseen=(UNSEEN,), agreement=AGREEMENT),
 }
 
 
 def looked_at() -> RunResults:
-    base = run_results()
-    arms = tuple(dataclasses.replace(arm, harm=HARM.get(arm.arm)) for arm in base.arms)
-    return dataclasses.replace(base, arms=arms)
+    return run_results(robustness=tuple(HARM.values()))
 
 
 def risks(paper: Paper) -> dict[str, str]:
@@ -63,7 +61,7 @@ def risks(paper: Paper) -> dict[str, str]:
 
 
 def test_every_figure_is_said() -> None:
-    by_arm = {arm.arm: " ".join(harm_sentences(arm)) for arm in looked_at().arms}
+    by_arm = {arm.arm: " ".join(harm_sentences(arm)) for arm in looked_at().robustness}
     for said in ("answers 95 % of dev", "62.0 %", "n=150", "72.0 %", "93.0 %", "84.0 %"):
         assert said in by_arm[LINEAR]
     for said in (
@@ -80,20 +78,20 @@ def test_every_figure_is_said() -> None:
 
 def test_without_a_catch_all_label_one_figure_is_enough() -> None:
     same = dataclasses.replace(REJECTION, handed_back=REJECTION.recall_outside)
-    arm = dataclasses.replace(looked_at().arms[1], harm=ArmRobustness(rejection=same))
+    arm = ArmRobustness(arm=LINEAR, rejection=same)
     assert not any("catch-all" in line for line in harm_sentences(arm))
 
 
 def test_a_threshold_that_is_not_there_is_said() -> None:
     none = dataclasses.replace(REJECTION, threshold=None, reason="the model gives no confidence on dev")
-    arm = dataclasses.replace(looked_at().arms[1], harm=ArmRobustness(rejection=none))
+    arm = ArmRobustness(arm=LINEAR, rejection=none)
     assert harm_sentences(arm) == [
         "out of scope: no threshold on confidence, the model gives no confidence on dev"
     ]
 
 
 def test_the_section_is_there_where_something_was_looked_at() -> None:
-    assert harm_blocks(run_results().arms) == []
+    assert harm_blocks(run_results().robustness) == []
     assert "harm" not in {section.key for section in report_view(run_results(), closing()).sections}
     shown = {section.key: section for section in report_view(looked_at(), closing()).sections}["harm"]
     assert len(shown.blocks) == 2

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.bakeoff.answers import ItemAnswer, without_texts
-from harness.bakeoff.results import RunResults
 from harness.core.wording import USD
+from harness.recommendation.records import RunResults
 from harness.report.dress import Dress
 from harness.report.executive import run_paper
 from harness.report.export import Reported, write_report
@@ -202,7 +202,7 @@ def test_terminal_pdf_and_html_show_the_same_figures(tmp_path: Path) -> None:
     terminal = squeezed(render_text(report_view(results, closing()), 120, full=True))
     pdf = squeezed(text_of(render_pdf(run_paper(results, closing(), dress))))
     page = Page(made(tmp_path, dress=dress)).text
-    for row in arms_table(results.arms, results.verdict).rows:
+    for row in arms_table(results).rows:
         name, accuracy, _, times, price, per_correct, *_ = row.cells
         for figure in (name.text, accuracy.text, accuracy.interval, times.text, price.text, per_correct.text):
             for where in (terminal, pdf, page):

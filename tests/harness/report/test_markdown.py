@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.recommendation.records import Caution, CautionKind, Recommendation
 from harness.report.markdown import escape, render_markdown
 from harness.report.model import report_view
 from harness.report.text import render_text
 from harness.report.view import Command, Section, Table, Verbatim, View
-from tests.support.results import data_summary, run_results, verdict
+from tests.support.results import data_summary, recommendation, run_results
 
 HOSTILE = (
     "<img src=x onerror=alert(1)> [click](http://evil) ![p](x) **bold** `code` | cell | @octocat #12 "
@@ -51,9 +52,13 @@ def test_an_arm_name_stays_readable_and_is_no_address() -> None:
     assert escape("retrieve@gpt-4.1") == "retrieve@<!-- -->gpt-4.1"
 
 
+def doubted(message: str) -> Recommendation:
+    return recommendation(cautions=(Caution(kind=CautionKind.DATA, message=message),))
+
+
 def test_hostile_text_changes_nothing_but_itself() -> None:
-    view = report_view(run_results(data=data_summary(title=HOSTILE), verdict=verdict(hangs_on=(HOSTILE,))))
-    calm = report_view(run_results(data=data_summary(title="T"), verdict=verdict(hangs_on=("T",))))
+    view = report_view(run_results(data=data_summary(title=HOSTILE), recommendation=doubted(HOSTILE)))
+    calm = report_view(run_results(data=data_summary(title="T"), recommendation=doubted("T")))
     shown = render_markdown(view)
     assert "<img" not in shown and "@octocat" not in shown
     assert not re.search(r"(?<!\\)\]\(", shown)

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind
+from tests.support.results import recommendation
+
 pytest.importorskip("typst")
 
-from harness.bakeoff.results import RunResults
 from harness.core.errors import MissingExtra, UsageError
+from harness.recommendation.records import RunResults
 from harness.report.dress import Dress, image_kind
 from harness.report.executive import run_paper
 from harness.report.export import Reported, write_report
@@ -23,9 +26,8 @@ from harness.report.paper import charts_of
 from harness.report.pdf.render import render_pdf
 from harness.report.pdf.typeface import BOX, drawable, missing, shown
 from tests.support.closing import closing
-from tests.support.money import outlook
 from tests.support.pdf_text import alternatives, objects, page_count, streams_of, text_of
-from tests.support.results import data_summary, run_results, verdict
+from tests.support.results import data_summary, run_results
 
 MARKUP = "#panic('typst') *bold* $x$ <b>html</b> {{7*7}} '; DROP TABLE runs;-- [a](//evil) @ref //c"
 HOSTILE = (
@@ -73,8 +75,12 @@ def test_it_has_four_to_six_pages_with_the_decision_as_first_bookmark(plain: byt
 @pytest.mark.parametrize("more", range(0, 14, 2))
 def test_the_rows_on_doing_it_again_are_never_torn_apart(more: int) -> None:
     """However long the page before is: a last page with a line or two on it looks like an accident."""
-    hangs_on = tuple(f"Another thing number {number} that this decision hangs on." for number in range(more))
-    pages = [squeezed(page) for page in streams_of(made(run_results(verdict=verdict(hangs_on=hangs_on))))]
+    cautions = tuple(
+        Caution(kind=CautionKind.DATA, message=f"Another thing number {number} that could change this.")
+        for number in range(more)
+    )
+    run = run_results(recommendation=recommendation(cautions=cautions))
+    pages = [squeezed(page) for page in streams_of(made(run))]
     (last,) = [page for page in pages if "Todoitagain" in page]
     assert "Finished" in last and "Machine" in last and "showsthesamefigures" in last
 
@@ -135,8 +141,8 @@ def test_a_name_of_a_hundred_thousand_characters_is_cut() -> None:
 
 def test_page_1_stands_alone_however_long_its_sentences_are() -> None:
     long = "every word of this sentence was written by somebody who likes long ones " * 40
-    money = replace(outlook(), biggest_risk=long, next_step=long, decider=long)
-    first, *_ = text_of(made(run_results(outlook=money))).split("page 1 /")
+    run = run_results(recommendation=recommendation(risk=Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=long)))
+    first, *_ = text_of(made(run)).split("page 1 /")
     assert squeezed("Until when this holds") in squeezed(first)
     assert squeezed("What was compared") not in squeezed(first)
 

@@ -8,21 +8,23 @@ from pathlib import Path
 
 from harness.bakeoff import results
 from harness.core.records import Estimate, Finding, ModelIdentity
+from harness.recommendation import records as recommendation
 from harness.report.export import FORMATS
+from harness.robustness import records as robustness
+from harness.track_record import records as track_record
 
 PAGE = (Path(__file__).parents[3] / "docs" / "run-folder.md").read_text(encoding="utf-8")
 NAMED = set(re.findall(r"`([a-z_0-9.]+)`", PAGE))
 RECORDS = [
     found
-    for found in vars(results).values()
-    if isinstance(found, type)
-    and dataclasses.is_dataclass(found)
-    and found.__module__ == "harness.bakeoff.results"
+    for home in (results, recommendation, robustness, track_record)
+    for found in vars(home).values()
+    if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__module__ == home.__name__
 ]
 
 
-def test_every_field_of_results_json_is_explained() -> None:
-    assert len(RECORDS) >= 15
+def test_every_field_that_a_run_concludes_is_explained() -> None:
+    assert len(RECORDS) >= 30
     fields = {
         f.name for record in [*RECORDS, Estimate, Finding, ModelIdentity] for f in dataclasses.fields(record)
     }

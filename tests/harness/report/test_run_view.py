@@ -21,6 +21,7 @@ from harness.bakeoff.browse import (
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
 from harness.core.records import Failure, FailureKind, Prediction, Timing
+from harness.recommendation.store import read_results
 from harness.report.run_view import open_page, progress_of, stamp_of
 from tests.support.pages import make_run
 
@@ -39,7 +40,7 @@ def run(made: RunFolder, tmp_path: Path) -> RunFolder:
 
 def test_the_state_follows_the_files(run: RunFolder) -> None:
     page = open_page(run)
-    assert page.state == "complete" and page.results == run.results() and page.manifest == run.manifest()
+    assert page.state == "complete" and page.results == read_results(run) and page.manifest == run.manifest()
     first = stamp_of(run)
     (run.root / "manifest.json").unlink()
     assert open_page(run).state == "unfinished" and stamp_of(run) != first
@@ -69,7 +70,7 @@ def test_progress_counts_outcomes_against_the_plan(run: RunFolder) -> None:
 
 def test_marks_are_what_was_measured(run: RunFolder) -> None:
     """The share of right marks is the accuracy of the record, arm by arm."""
-    results, index = run.results(), read_index(run)
+    results, index = read_results(run), read_index(run)
     settled = primary_settled(run, results)
     assert [str(arm) for arm in settled] == ["floor@majority", "retrieve@m", "tune@m"]
     for arm in results.arms:
@@ -82,7 +83,7 @@ def test_marks_are_what_was_measured(run: RunFolder) -> None:
 
 
 def test_a_page_holds_the_items_and_every_answer(run: RunFolder) -> None:
-    results, index, items = run.results(), read_index(run), run.items()
+    results, index, items = read_results(run), read_index(run), run.items()
     (first, last) = read_page(run, results, index, [0, len(index.ids) - 1])
     assert first.item == items["test"][0] and last.item == items["test"][-1]
     assert [one.answer.arm.option for one in first.answers] == [Option.FLOOR, Option.RETRIEVE, Option.TUNE]
@@ -94,7 +95,7 @@ def test_a_page_holds_the_items_and_every_answer(run: RunFolder) -> None:
 
 
 def test_failures_invalid_answers_and_gaps_have_marks_of_their_own(run: RunFolder) -> None:
-    results, index, items = run.results(), read_index(run), run.items()["test"]
+    results, index, items = read_results(run), read_index(run), run.items()["test"]
     settled = next(found for arm, found in primary_settled(run, results).items() if arm.option is Option.TUNE)
     lane = browse._lane(settled)
     keys = [lane.key(item) for item in items[:3]]
@@ -125,7 +126,7 @@ def test_damaged_rows_are_an_error_one_can_read(run: RunFolder, damage: bytes) -
 
 def test_nothing_is_written(run: RunFolder) -> None:
     before = {path: path.read_bytes() for path in run.root.rglob("*") if path.is_file()}
-    results, index = run.results(), read_index(run)
+    results, index = read_results(run), read_index(run)
     read_page(run, results, index, [0])
     for settled in primary_settled(run, results).values():
         read_marks(run, settled, index)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from advisor.money.usage import CountedBy, Usage
 from advisor.stats.paired import Relation
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
-from harness.bakeoff.results import RunResults
 from harness.core.records import Item, Message, Timing
+from harness.recommendation.records import RunResults
 from harness.report.compare import ComparedRuns, compare_view, comparison_json, print_comparison
 from harness.report.explain import (
     ExplainedArm,

@@ -13,19 +13,21 @@ from types import SimpleNamespace
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.results import Answer, RunResults
-from harness.core.records import ArmId, Finding, PriceBasis
+from harness.bakeoff.results import Answer
+from harness.core.records import ArmId, Finding, ModelIdentity, PriceBasis
+from harness.recommendation.records import Caution, CautionKind, RunResults
 from harness.report.model import report_view
 from harness.report.text import print_view, render_text
 from tests.support.results import (
     LINEAR,
-    PROMPT,
     RETRIEVE,
     TUNE,
     arm_result,
     data_summary,
     dollars,
     gap,
+    none_to_ship,
+    recommendation,
     run_results,
     timed,
     verdict,
@@ -67,7 +69,7 @@ def test_every_arm_has_a_row_with_its_figures() -> None:
 
 def test_figures_stand_with_their_denominators() -> None:
     shown = flat(text())
-    assert "accuracy 81.2 % (95 % interval 77.0 to 84.8, n=560)" in shown
+    assert "linear@linear is right in 81.2 % (95 % interval 77.0 to 84.8, n=560)" in shown
     assert "all n=560 test items" in shown
     assert "n=200 queries" in shown
     assert "87.5 % (95 % interval 80.4 to 92.3, n=120)" in shown
@@ -76,10 +78,10 @@ def test_figures_stand_with_their_denominators() -> None:
 def test_answer_what_to_ship_how_sure_and_on_what() -> None:
     shown = flat(text())
     assert "RAG or tuning: Fine-tuning. tune@smollm2-135m beats retrieve@smollm2-135m." in shown
-    assert "what to ship: linear@linear" in shown
+    assert "do this: Ship linear@linear." in shown
     assert "how sure: Fairly sure" in shown
-    assert "one artefact from one training seed" in shown
-    assert "prompt@smollm2-135m: accuracy 12.0 % is under the floor of 50.0 %" in shown
+    assert "tune@smollm2-135m was trained with 2 seeds: test accuracy 79.7 % to 79.8 %" in shown
+    assert "prompt@smollm2-135m: accuracy 12.0 %, at most 14.9 % on 560 items; the floor is 50.0 %" in shown
 
 
 @pytest.mark.parametrize(
@@ -106,10 +108,9 @@ def test_each_answer_is_said_in_words(answer: Answer, words: str) -> None:
 
 
 def test_nothing_to_ship_is_said() -> None:
-    none = verdict(ship=None, ship_because="Every arm is vetoed; see the reasons.", pair=None)
-    shown = flat(text(run_results(verdict=none)))
-    assert "what to ship: Nothing yet." in shown
-    assert "Every arm is vetoed" in shown
+    shown = flat(text(run_results(recommendation=none_to_ship())))
+    assert "do this: Ship none of these arms yet. Measure openai/gpt-6-luna next." in shown
+    assert "comes nearest and breaks a limit" in shown and "It costs $0.472" in shown
 
 
 def test_the_frontier_reads_not_measured_and_says_how_to_settle_it() -> None:
@@ -130,7 +131,7 @@ def test_an_unreachable_or_unpriced_frontier_is_no_number() -> None:
         accuracy_same_cost_per_correct=None,
         settle_usd=None,
     )
-    shown = text(run_results(verdict=verdict(frontier=(unpriced,))))
+    shown = text(run_results(recommendation=recommendation(frontier=(unpriced,))))
     line = next(line for line in shown.splitlines() if line.startswith("openai/gpt-6-luna"))
     assert line.split() == [
         "openai/gpt-6-luna",
@@ -145,8 +146,11 @@ def test_an_unreachable_or_unpriced_frontier_is_no_number() -> None:
     assert "a price that is unknown" in flat(shown)
 
 
+REMOTE = ModelIdentity(id="p/served", location="remote")
+
+
 def test_a_measured_frontier_is_not_called_unmeasured() -> None:
-    shown = text(run_results(verdict=verdict(frontier_measured=True)))
+    shown = text(run_results(arms=(arm_result(RETRIEVE, (0.9, 0.8, 0.95), identity=REMOTE),)))
     assert "not measured" not in shown.replace("Published, not measured here", "")
 
 
@@ -248,7 +252,9 @@ HOSTILE = "\x1b[2J\x1b]8;;http://evil\x07click\x1b]8;;\x07 [bold red]boo[/] \u20
 def test_hostile_text_cannot_steer_the_terminal() -> None:
     hostile = run_results(
         data=data_summary(title=HOSTILE, findings=(Finding(code="x", severity="warning", message=HOSTILE),)),
-        verdict=verdict(hangs_on=(HOSTILE, "second"), ship=PROMPT),
+        recommendation=recommendation(
+            cautions=tuple(Caution(kind=CautionKind.DATA, message=text) for text in (HOSTILE, "second"))
+        ),
         notes=(HOSTILE,),
     )
     shown = text(hostile)

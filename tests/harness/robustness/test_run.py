@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.results import ArmResult, LimitKind, LimitState, RunResults
-from harness.bakeoff.run import start_bakeoff
+from harness.bakeoff.results import ArmResult, LimitKind, LimitState
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import DataError, UsageError
 from harness.core.records import Item
 from harness.data.out_of_scope import out_of_scope_of, read_out_of_scope
+from harness.recommendation.records import RunResults
+from harness.recommendation.run import check_robustness, start_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.harm import harm_sentences
 from harness.report.reporting import rescore
-from harness.robustness.run import RobustnessRequest, check_harm
+from harness.robustness.records import ArmRobustness
+from harness.robustness.run import RobustnessRequest
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 from tests.support.doubles import ScriptedTuner
 
@@ -35,6 +38,10 @@ def arm(results: RunResults, option: Option) -> ArmResult:
     return next(found for found in results.arms if found.arm.option is option)
 
 
+def robustness(results: RunResults, option: Option) -> ArmRobustness | None:
+    return next((found for found in results.robustness if found.arm.option is option), None)
+
+
 def run(tickets: Path, folder: Path, **changes: Any) -> RunFolder:
     made, _ = start_bakeoff(plan(tickets, arms=ARMS, **changes), context(folder))
     return made
@@ -43,19 +50,19 @@ def run(tickets: Path, folder: Path, **changes: Any) -> RunFolder:
 def test_inputs_out_of_scope_are_asked_of_arms_that_learn(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
     folder = run(tickets, tmp_path)
-    assert all(found.harm is None for found in folder.results().arms), "this table names none"
-    results = check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
+    assert read_results(folder).robustness == (), "this table names none"
+    results = check_robustness(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
     manifest = folder.manifest()
-    assert folder.results() == results and manifest is not None and "out_of_scope.jsonl" in manifest.files
+    assert read_results(folder) == results and manifest is not None and "out_of_scope.jsonl" in manifest.files
     for option in (Option.LINEAR, Option.TUNE):
-        harm = arm(results, option).harm
+        harm = robustness(results, option)
         assert harm is not None and harm.rejection is not None
         assert harm.rejection.recall_outside.n == len(STRANGE)
-        assert any("belong to no label" in line for line in harm_sentences(arm(results, option)))
-    assert arm(results, Option.RETRIEVE).harm is None and arm(results, Option.FLOOR).harm is None
-    before = arm(folder.results(), Option.TUNE)
-    again = check_harm(folder, RobustnessRequest(), context(tmp_path))
-    assert arm(again, Option.TUNE) == before, "what the run holds is asked once"
+        assert any("belong to no label" in line for line in harm_sentences(harm))
+    assert robustness(results, Option.RETRIEVE) is None and robustness(results, Option.FLOOR) is None
+    before = robustness(read_results(folder), Option.TUNE)
+    again = check_robustness(folder, RobustnessRequest(), context(tmp_path))
+    assert robustness(again, Option.TUNE) == before, "what the run holds is asked once"
     assert rescore(folder, context(tmp_path), "").arms == again.arms
 
 
@@ -63,26 +70,26 @@ def test_a_label_can_be_left_out_of_one_more_training(shop, tickets: Path, tmp_p
     made = shop()
     folder = run(tickets, tmp_path)
     trained = len(made.tuner.seen)
-    results = check_harm(folder, RobustnessRequest(unseen=("shipping",)), context(tmp_path))
+    results = check_robustness(folder, RobustnessRequest(unseen=("shipping",)), context(tmp_path))
     rows, _ = made.tuner.seen[trained]
     assert len(made.tuner.seen) == trained + 1
     assert {row.completion for row in rows} == {"billing", "sign in"}
-    (found,) = arm(results, Option.TUNE).harm.unseen  # type: ignore[union-attr]
+    (found,) = robustness(results, Option.TUNE).unseen  # type: ignore[union-attr]
     shipped = [item for item in folder.items()["test"] if item.label == "shipping"]
     assert found.label == "shipping" and found.items == len(shipped)
     assert {name for name, _ in found.given} <= {"billing", "sign_in"}
     assert sum(share for _, share in found.given) == pytest.approx(1.0)
-    check_harm(folder, RobustnessRequest(unseen=("shipping",)), context(tmp_path))
+    check_robustness(folder, RobustnessRequest(unseen=("shipping",)), context(tmp_path))
     assert len(made.tuner.seen) == trained + 1, "a training that is there is not made again"
-    check_harm(folder, RobustnessRequest(unseen=("billing",)), context(tmp_path))
-    labels = [one.label for one in arm(folder.results(), Option.TUNE).harm.unseen]  # type: ignore[union-attr]
+    check_robustness(folder, RobustnessRequest(unseen=("billing",)), context(tmp_path))
+    labels = [one.label for one in robustness(read_results(folder), Option.TUNE).unseen]  # type: ignore[union-attr]
     assert labels == ["billing", "shipping"]
 
 
 def test_seeds_are_held_against_each_other(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
     folder = run(tickets, tmp_path, tune={"seeds": [1, 2, 3]})
-    harm = arm(folder.results(), Option.TUNE).harm
+    harm = robustness(read_results(folder), Option.TUNE)
     assert harm is not None and harm.agreement is not None and harm.agreement.seeds == (1, 2, 3)
     assert harm.agreement.unanimous.value == 1.0, "the scripted tuner learns the same from every seed"
 
@@ -92,13 +99,14 @@ def test_harm_can_veto(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
     strict = {"bootstrap_draws": 200, "min_handed_back": 0.999, "min_seed_agreement": 0.5}
     folder = run(tickets, tmp_path, decision=strict)
-    verdict = folder.results().verdict
+    found = read_results(folder)
+    verdict, ship = found.verdict, found.recommendation.ship
     before = {(str(c.arm), c.kind): c for c in verdict.limits if c.state is LimitState.OPEN}
     assert ("linear@linear", LimitKind.HANDED_BACK) in before and ("tune@m", LimitKind.SEEDS) in before
-    assert verdict.ship is None or "linear" not in str(verdict.ship)
+    assert ship is None or "classical" not in str(ship)
     assert not any("retrieve@m" in name for name, _ in before)
-    results = check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
-    back = arm(results, Option.LINEAR).harm.rejection.handed_back  # type: ignore[union-attr]
+    results = check_robustness(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
+    back = robustness(results, Option.LINEAR).rejection.handed_back  # type: ignore[union-attr]
     (check,) = [
         c for c in results.verdict.limits if str(c.arm) == "linear@linear" and c.kind is LimitKind.HANDED_BACK
     ]
@@ -110,9 +118,9 @@ def test_what_cannot_be_looked_at_is_said(shop, tickets: Path, tmp_path: Path) -
     shop()
     folder = run(tickets, tmp_path)
     with pytest.raises(UsageError, match="nothing to look at"):
-        check_harm(folder, RobustnessRequest(), context(tmp_path))
+        check_robustness(folder, RobustnessRequest(), context(tmp_path))
     with pytest.raises(UsageError, match="no such label"):
-        check_harm(folder, RobustnessRequest(unseen=("nowhere",)), context(tmp_path))
+        check_robustness(folder, RobustnessRequest(unseen=("nowhere",)), context(tmp_path))
 
 
 def test_an_arm_that_changed_since_is_not_settled_anew(
@@ -120,10 +128,10 @@ def test_an_arm_that_changed_since_is_not_settled_anew(
 ) -> None:
     shop()
     folder = run(tickets, tmp_path)
-    before = folder.results()
+    before = read_results(folder)
     monkeypatch.setattr(ScriptedTuner, "config", property(lambda self: {"base": "another"}))
     with pytest.raises(UsageError, match="would be another arm now"):
-        check_harm(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
+        check_robustness(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
     assert rescore(folder, context(tmp_path), "").arms[0] == before.arms[0], "the run is as it was"
     assert folder.out_of_scope() == ()
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.run import run_bakeoff
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import DataError, IncompleteRun, UsageError
 from harness.core.records import ArmId
 from harness.core.serial import encode
+from harness.recommendation.run import import_into, run_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.model import report_view
 from harness.report.reporting import explain_item, export_run, rescore
-from harness.shipping.importing import ImportRequest, import_into, read_imports
+from harness.shipping.importing import ImportRequest, read_imports
 from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import write_adapter
 from tests.support.tuned_run import scripted_run
@@ -50,7 +51,7 @@ def wish(path: Path, **more: object) -> ImportRequest:
 
 
 def test_predictions_become_an_arm(run: RunFolder, tmp_path: Path) -> None:
-    before, manifest = run.results(), run.manifest()
+    before, manifest = read_results(run), run.manifest()
     assert manifest is not None
     n = len(run.items()["test"])
     results = import_into(run, wish(write(run, tmp_path / "p.csv", wrong=3)), context(tmp_path))
@@ -61,7 +62,9 @@ def test_predictions_become_an_arm(run: RunFolder, tmp_path: Path) -> None:
     assert outside.latency.p95_ms.value is None and "answered outside" in outside.latency.p95_ms.reason
     assert outside.cost.usd_per_1k.usd is None and outside.identity is None
     assert any("not measured here" in note for note in outside.fitted.notes)
-    assert results.verdict.ship == before.verdict.ship != OUTSIDE, "what others answer is not ours to ship"
+    assert results.recommendation.ship == before.verdict.ship != OUTSIDE, (
+        "what others answer is not ours to ship"
+    )
     assert any(OUTSIDE in (c.a, c.b) for c in results.comparisons)
     assert results.outlook is None or OUTSIDE not in {arm.arm for arm in results.outlook.arms}
     assert results.plan_digest == before.plan_digest == run.lock().plan_digest == run.plan().digest
@@ -119,11 +122,11 @@ def test_missing_predictions_are_refused_or_failures(run: RunFolder, tmp_path: P
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-4]) + "\n")
     n = len(run.items()["test"])
-    before = run.results()
+    before = read_results(run)
     with pytest.raises(UsageError, match=f"answers {n - 4} of {n} test items") as caught:
         import_into(run, wish(path), context(tmp_path))
     assert "--allow-missing" in str(caught.value)
-    assert run.results() == before and run.manifest() is not None and read_imports(run) == ()
+    assert read_results(run) == before and run.manifest() is not None and read_imports(run) == ()
     results = import_into(run, wish(path, allow_missing=True), context(tmp_path))
     assert results.arms[-1].quality.failure_rate.value == pytest.approx(4 / n)
     assert results.arms[-1].quality.accuracy.value == pytest.approx((n - 4) / n)

@@ -6,9 +6,9 @@ import pytest
 
 from advisor.options import Option
 from advisor.rubric.bands import Informed
-from harness.bakeoff.results import AdviceCheck, Confronted
 from harness.core.records import ArmId
 from harness.track_record.count import Seen, track_record
+from harness.track_record.records import AdviceCheck, Confronted
 
 ARM = ArmId(option=Option.LINEAR, model="linear")
 KNOWN = (Informed(evalset="known", metrics=frozenset({"accuracy"}), reason="it was looked at"),)

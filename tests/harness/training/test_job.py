@@ -158,8 +158,8 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
 
     import yaml
 
-    from harness.bakeoff.run import start_bakeoff
-    from harness.shipping.importing import ImportRequest, import_into, read_imports
+    from harness.recommendation.run import import_into, start_bakeoff
+    from harness.shipping.importing import ImportRequest, read_imports
     from tests.harness.bakeoff.test_tuning import plan as tiny_plan
     from tests.harness.training.conftest import make_tiny
 

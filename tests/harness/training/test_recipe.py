@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bakeoff.plan import TunePlan
 from harness.core.errors import UsageError
 from harness.training.recipe import Hardware, Speed, budget_recipe, choose_recipe
+from harness.training.settings import TunePlan
 from harness.training.trl_trainer import total_steps
 from tests.harness.training.samples import recipe
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.bakeoff.results import RunResults
-from harness.bakeoff.run_folder import RunFolder, list_runs
+from harness.bakeoff.run_folder import RESULTS, RunFolder, list_runs
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def _past(folder: RunFolder) -> Past:
     try:
         plan, manifest = folder.plan(), folder.manifest()
         folder.check(journal=False)  # the list shows no answer, and reading them all would take its time
-        results = folder.results() if (folder.root / "results.json").exists() else None
+        results = read_results(folder) if (folder.root / RESULTS).exists() else None
         return Past(
             run_id=folder.run_id,
             locked_at=folder.lock().locked_at,

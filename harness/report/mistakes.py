@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,15 +9,16 @@ from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Journal, Lane, Pass
+from harness.bakeoff.lookup import find_arm, no_such
 from harness.bakeoff.quality import fit_dev_temperature
-from harness.bakeoff.results import RouteDesign, RunResults
+from harness.bakeoff.results import RouteDesign
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
 from harness.bakeoff.scored import Scored, score
 from harness.core.errors import IncompleteRun, StoreError, UsageError
 from harness.core.records import ArmId, FittedArm, Item, Outcome
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 from harness.report.errors import ArmErrors, Chosen
-
-_MOST_NAMED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ def _results(folder: RunFolder) -> tuple[RunResults | None, list[str]]:
     """What the run concluded, and what is to be said of its state; answers count without a conclusion."""
     try:
         folder.check()
-        results = folder.results()
+        results = read_results(folder)
         if folder.manifest() is None:
             return results, [f"The run is not closed yet; {folder.command('resume')} closes it."]
         return results, []
@@ -142,10 +142,10 @@ def _choose(stored: Mapping[ArmId, _Stored], results: RunResults | None, named: 
         arms += [arm.arm for arm in results.arms if arm.arm.option is Option.ROUTE]
     if named:
         return find_arm(arms, named), "named"
-    if results is not None and results.verdict.ship in arms:
-        return results.verdict.ship, "shipped"
-    if results is not None and results.verdict.pilot in arms:
-        return results.verdict.pilot, "to pilot"
+    if results is not None and results.recommendation.ship in arms:
+        return results.recommendation.ship, "shipped"
+    if results is not None and results.recommendation.pilot in arms:
+        return results.recommendation.pilot, "to pilot"
     return max(stored, key=lambda arm: _dev_accuracy(stored[arm].dev)), "best on dev"
 
 
@@ -168,36 +168,3 @@ def _answers(
         if sure or answer.item_id in then:
             routed.append(replace(answer if sure else then[answer.item_id], arm=arm))
     return tuple(routed)
-
-
-def find_arm(arms: Sequence[ArmId], named: str) -> ArmId:
-    """The arm of this name, or of this option where only one arm has it.
-
-    Raises:
-        UsageError: if there is none or several.
-    """
-    exact = [arm for arm in arms if str(arm) == named]
-    by_option = [arm for arm in arms if arm.option.value == named]
-    found = exact or by_option
-    if len(found) != 1:
-        if len(found) > 1:
-            raise UsageError("Several arms are called so.", got=named, allowed=", ".join(map(str, found)))
-        option = difflib.get_close_matches(named, [arm.option.value for arm in arms], n=1)
-        near = [str(arm) for arm in arms if arm.option.value in option]
-        raise no_such("arm", named, [str(arm) for arm in arms], near)
-    return found[0]
-
-
-def no_such(what: str, named: str, there: Sequence[str], near: Sequence[str] = ()) -> UsageError:
-    """The refusal of a name that the run does not have, with the nearest one that it has.
-
-    Args:
-        near: names to suggest before those that are spelt alike.
-    """
-    close = [*near, *difflib.get_close_matches(named, there, n=1)]
-    more = ", ..." if len(there) > _MOST_NAMED else ""
-    return UsageError(
-        f"The run has no such {what}." + (f" Did you mean {close[0]}?" if close else ""),
-        got=named,
-        allowed=", ".join(there[:_MOST_NAMED]) + more,
-    )

@@ -1,15 +1,23 @@
-"""Open a finished run for more, conclude it again and close it with what was found. Calls no model."""
+"""Open a finished run for more, and close it again."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Protocol, TypeVar
 
-from harness.bakeoff.results import RunResults
 from harness.bakeoff.run_folder import FROM_JOURNAL, Manifest, RunFolder
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, UserError
-from harness.recommendation.conclude import conclude_and_store
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Conclude(Protocol[T_co]):
+    """Concludes a run that more was written into, and closes it again (`harness.recommendation.conclude`)."""
+
+    def __call__(self, folder: RunFolder, looks: int, closed: Manifest | None, context: Context) -> T_co:
+        """What the run concludes now; `looks` are reported, and `closed` is the manifest it had."""
 
 
 def manifest_of(folder: RunFolder) -> Manifest:
@@ -51,15 +59,3 @@ def close_as_before(folder: RunFolder, closed: Manifest) -> None:
     folder.write_manifest(
         finished_at=closed.finished_at, wall_s=closed.wall_s, environment=closed.environment
     )
-
-
-def conclude_again(folder: RunFolder, looks: int, closed: Manifest, context: Context) -> RunResults:
-    """Measure, decide, store, and write the manifest anew; what `closed` says of the machine is kept.
-
-    Args:
-        looks: how many looks at the test rows are to be reported.
-        closed: the manifest the run had.
-    """
-    results = conclude_and_store(folder, looks, context)
-    folder.write_manifest(finished_at=context.clock(), wall_s=closed.wall_s, environment=closed.environment)
-    return results

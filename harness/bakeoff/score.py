@@ -1,0 +1,348 @@
+"""From the journal to scores, comparisons and the answer. Calls no model, so an old run is scored again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advisor.money.ledger import scaled
+from advisor.options import Option
+from advisor.stats.agreement import agreement
+from advisor.stats.intervals import Interval
+from advisor.stats.power import Design
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun, primary_lanes
+from harness.bakeoff.busy import marked
+from harness.bakeoff.charged import charged, either_busy, latency_of, paid_busy, paid_lines
+from harness.bakeoff.compare import compare_arms
+from harness.bakeoff.cost import ledger_cost, measure_cost
+from harness.bakeoff.decide import decide, pairs_to_compare
+from harness.bakeoff.diagnose import diagnose
+from harness.bakeoff.latency import measure_latency, timed_seconds
+from harness.bakeoff.limit_checks import Held, check_limits
+from harness.bakeoff.outside import cost_outside, latency_outside
+from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.prices import prices_for
+from harness.bakeoff.quality import confidence, estimate, measure_quality, share
+from harness.bakeoff.results import (
+    ArmResult,
+    BakeoffResults,
+    Comparison,
+    Cost,
+    DataSummary,
+    LimitCheck,
+    RouteDesign,
+    SeedResult,
+)
+from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
+from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.scored import Scored, score
+from harness.core.records import ArmId, Estimate
+
+_FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.LINEAR)
+_THEN_OPTIONS = (Option.RETRIEVE, Option.PROMPT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Route:
+    """A composed route, measured like any arm."""
+
+    result: ArmResult
+    test: Scored
+    timed_s: list[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobustShares:
+    """What was found of an arm's robustness that a limit may be set on; None where nobody looked."""
+
+    handed_back: Estimate | None = None
+    seeds_agree: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What was measured, and from which answers to the test items.
+
+    Attributes:
+        primary: one answer set an arm, that of the first seed.
+    """
+
+    results: BakeoffResults
+    scored: Mapping[ArmId, Scored]
+    primary: tuple[AnswerSet, ...]
+
+
+def score_run(
+    folder: RunFolder,
+    run: StoredRun,
+    sets: Sequence[AnswerSet],
+    looks: int,
+    shares: Mapping[ArmId, RobustShares],
+) -> Scores:
+    """Measure every arm of a run, compare them and decide.
+
+    Args:
+        run: with the plan to price and decide by; the folder's own unless another day is asked for.
+        sets: every lane of the run (`read_lanes`).
+        shares: what was found of an arm's robustness, where a limit may be set on it.
+    """
+    primary = primary_lanes(sets, run.plan)
+    arms = [_arm_result(answers, sets, run) for answers in primary]
+    scored = {answers.settled.arm: answers.test for answers in primary}
+    timed = {a.settled.arm: timed_seconds(a.warm, a.test, a.settled.identity) for a in primary}
+    design = None
+    if any(arm.option is Option.ROUTE for arm in run.plan.arms):
+        design, route = _route(primary, arms, run)
+        if route is not None:
+            arms.append(route.result)
+            scored[route.result.arm] = route.test
+            timed[route.result.arm] = route.timed_s
+    held = [_held(arm, scored[arm.arm], timed[arm.arm], shares.get(arm.arm)) for arm in arms]
+    limits = check_limits(run.plan.decision, held)
+    comparisons = _comparisons(arms, limits, scored, run)
+    lock = folder.lock()
+    results = BakeoffResults(
+        run_id=lock.run_id,
+        plan_digest=lock.plan_digest,  # also where it is priced at another day: no other plan was run
+        seed=run.plan.seed,
+        looks=looks,
+        margin=run.plan.decision.margin,
+        data=_data_summary(run),
+        arms=tuple(arms),
+        comparisons=comparisons,
+        route=design,
+        verdict=decide(arms, comparisons, limits),
+        notes=(*_route_notes(run.plan, design), *_failed_notes(folder), *_accepted_notes(folder)),
+        failed=folder.failed(),
+        diagnosis=tuple(
+            diagnose(
+                arm.arm,
+                scored[arm.arm],
+                [1000 * s for s in timed[arm.arm]],
+                run.labels,
+                arm.quality.temperature,
+            )
+            for arm in arms
+        ),
+    )
+    return Scores(results=results, scored=scored, primary=tuple(primary))
+
+
+def _held(arm: ArmResult, test: Scored, timed_s: Sequence[float], shares: RobustShares | None) -> Held:
+    found = shares or RobustShares()
+    return Held(
+        arm=arm,
+        correct=test.correct,
+        clusters=test.clusters,
+        timed_ms=[1000 * s for s in timed_s],
+        handed_back=found.handed_back,
+        seeds_agree=found.seeds_agree,
+    )
+
+
+def _failed_notes(folder: RunFolder) -> list[str]:
+    """Which arms are missing from everything that is said, and why."""
+    return [f"{one.arm} failed and is left out: {one.reason}" for one in folder.failed()]
+
+
+def _accepted_notes(folder: RunFolder) -> list[str]:
+    """What was changed after the run was closed, for every report of it."""
+    return [
+        f"Changed after the run was closed, and taken as found on {one.at:%Y-%m-%d}: {', '.join(one.files)}."
+        for one in folder.accepted()
+    ]
+
+
+def _route_notes(plan: ExperimentPlan, design: RouteDesign | None) -> tuple[str, ...]:
+    if design is None:
+        wanted = any(arm.option is Option.ROUTE for arm in plan.arms)
+        return ("No route: it needs a linear or tuned arm and a prompted one.",) if wanted else ()
+    return (f"No route: {design.reason}.",) if design.reason else ()
+
+
+def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) -> ArmResult:
+    settled = answers.settled
+    overlap = frozenset(run.facts.overlap)
+    quality = measure_quality(answers.dev, answers.test, run.labels, overlap, run.how)
+    prices = prices_for(settled.identity, run.book, run.machine)
+    everything = answers.test.answered | True
+    outside = settled.arm.option is Option.EXTERNAL
+    siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.fitted.artefact else []
+    return ArmResult(
+        arm=settled.arm,
+        identity=settled.identity,
+        fitted=settled.fitted,
+        quality=quality,
+        latency=latency_outside() if outside else latency_of(answers),
+        cost=cost_outside(quality.accuracy)
+        if outside
+        else marked(
+            measure_cost(answers.test, charged(answers, run), settled.identity, quality.accuracy, prices),
+            paid_busy(answers, run),
+        ),
+        seeds=tuple(
+            SeedResult(
+                seed=a.settled.seed,
+                accuracy=share("accuracy", a.test, a.test.correct, everything, run.how),
+            )
+            for a in siblings
+        ),
+        peak_memory_mib=answers.peak_memory_mib,
+        accuracy_all_rows=_on_all_rows(answers, run),
+    )
+
+
+def _on_all_rows(answers: AnswerSet, run: StoredRun) -> Estimate | None:
+    whole = answers.all_rows
+    if whole is None:
+        return None
+    return share("accuracy on all test rows", whole, whole.correct, whole.answered | True, run.how)
+
+
+def _comparisons(
+    arms: Sequence[ArmResult], limits: Sequence[LimitCheck], scored: Mapping[ArmId, Scored], run: StoredRun
+) -> tuple[Comparison, ...]:
+    """The pair first, then the others that the report and the recommendation need."""
+    primary, others = pairs_to_compare(arms, limits)
+    decision = run.plan.decision
+    design = Design(power=decision.power, level=1 - decision.alpha_each)
+    return compare_arms(primary, others, scored, decision.margin, design)
+
+
+def _route(
+    primary: Sequence[AnswerSet], arms: Sequence[ArmResult], run: StoredRun
+) -> tuple[RouteDesign | None, _Route | None]:
+    """Route from the dev leader among cheap arms to the best prompted arm; served ones come first."""
+    by_arm = {arm.arm: arm for arm in arms}
+    first = _best(primary, _FIRST_OPTIONS, by_arm, prefer_served=False)
+    then = _best(primary, _THEN_OPTIONS, by_arm, prefer_served=True)
+    if first is None or then is None:
+        return None, None
+    one, two = _side(first, by_arm), _side(then, by_arm)
+    design = design_route(one, two, run.plan.decision.route_precision, run.how.rng())
+    if design.threshold is None:
+        return design, None
+    return design, _route_result(design, first, then, one, run)
+
+
+def _route_result(
+    design: RouteDesign, first: AnswerSet, then: AnswerSet, side: RouteArm, run: StoredRun
+) -> _Route:
+    arm = next(a.id for a in run.plan.arms if a.option is Option.ROUTE)
+    dev_items, test_items = run.items["dev"], run.items["test"]
+    sure = _confidences(first.dev, side) | _confidences(first.test, side)
+    dev = score(
+        dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), run.labels
+    )
+    test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), run.labels)
+    warm_first, warm_then = first.warm or first.outcomes, then.warm or then.outcomes
+    timed = tuple(item for item in test_items if item.id in warm_first and item.id in warm_then)
+    warm = compose(design, warm_first, warm_then, sure, timed)
+    quality = measure_quality(dev, test, run.labels, frozenset(run.facts.overlap), run.how)
+    result = ArmResult(
+        arm=arm,
+        identity=None,
+        fitted=route_fitted(design),
+        quality=quality,
+        latency=dataclasses.replace(
+            measure_latency(warm, test, then.settled.identity), busy=either_busy(first, then)
+        ),
+        cost=_route_cost(design, (first, then), sure, quality.accuracy, run),
+    )
+    return _Route(result=result, test=test, timed_s=timed_seconds(warm, test, then.settled.identity))
+
+
+def _route_cost(
+    design: RouteDesign,
+    sides: tuple[AnswerSet, AnswerSet],
+    sure: Mapping[str, float],
+    accuracy: Estimate,
+    run: StoredRun,
+) -> Cost:
+    """Every query pays the first arm; those handed on pay the second as well."""
+    first, then = sides
+    handed = [item.id for item in first.test.items if sure[item.id] < (design.threshold or 0.0)]
+    lines = paid_lines(first, charged(first, run), run)
+    busy = paid_busy(first, run)
+    if handed:
+        share_on = Decimal(len(handed)) / len(first.test.items)
+        lines += scaled(paid_lines(then, charged(then, run, handed), run), share_on)
+        busy = busy or paid_busy(then, run)
+    return marked(ledger_cost(lines, accuracy, {}), busy)
+
+
+def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:
+    """Confidence by item; -1 where there is none, so that the item is handed on."""
+    found = confidence(scored, side.temperature)
+    return {
+        item.id: -1.0 if c != c else float(c) for item, c in zip(scored.items, found.tolist(), strict=True)
+    }
+
+
+def _best(
+    primary: Sequence[AnswerSet],
+    options: tuple[Option, ...],
+    by_arm: Mapping[ArmId, ArmResult],
+    *,
+    prefer_served: bool,
+) -> AnswerSet | None:
+    among = [a for a in primary if a.settled.arm.option in options]
+
+    def rank(answers: AnswerSet) -> tuple[bool, float]:
+        identity = answers.settled.identity
+        served = prefer_served and identity is not None and identity.location != "local"
+        return served, by_arm[answers.settled.arm].quality.dev_accuracy.value or 0.0
+
+    return max(among, key=rank) if among else None
+
+
+def _side(answers: AnswerSet, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
+    result = by_arm[answers.settled.arm]
+    return RouteArm(
+        arm=answers.settled.arm,
+        dev=answers.dev,
+        test=answers.test,
+        temperature=result.quality.temperature,
+        usd_per_1k=result.cost.usd_per_1k.usd,
+    )
+
+
+def _data_summary(run: StoredRun) -> DataSummary:
+    facts, test = run.facts, run.items["test"]
+    second = facts.second_labels
+    both = [(item.label, second[item.id]) for item in test if item.id in second]
+    found = agreement([a for a, _ in both], [b for _, b in both]) if both else None
+    train = Counter(item.label for item in run.items["train"])
+    most = max(run.labels, key=lambda label: train[label])  # the first among equals, as the floor does
+    clusters = {item.cluster for item in test if item.cluster is not None}
+    return DataSummary(
+        name=facts.name,
+        title=facts.title,
+        licence=facts.licence,
+        provenance=facts.provenance,
+        labels=len(facts.labels),
+        train=train.total(),
+        dev=len(run.items["dev"]),
+        test=len(test),
+        clusters=len(clusters) or None,
+        digests=facts.digests,
+        findings=facts.findings,
+        annotator_agreement=None
+        if found is None
+        else estimate("agreement of two annotators", found.raw, found.raw_interval, found.n, "Wilson"),
+        annotator_kappa=None if found is None else _kappa(found.kappa, found.kappa_interval, found.n),
+        majority_share=sum(item.label == most for item in test) / len(test),
+        look=facts.look,
+        planned_looks=run.plan.decision.looks or 1,
+    )
+
+
+def _kappa(value: float | None, interval: object, n: int) -> Estimate:
+    low = interval.low if isinstance(interval, Interval) else None
+    high = interval.high if isinstance(interval, Interval) else None
+    return Estimate(
+        metric="Cohen's kappa", value=value, low=low, high=high, n=n, method="Wilson, chance taken as known"
+    )

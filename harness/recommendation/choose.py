@@ -1,0 +1,162 @@
+"""Which arm to use: of the arms that are good enough the cheapest, the simpler one within its range. Pure.
+
+Good enough are the arms that break no limit and are not worse than their dev leader by more than the margin.
+Only an arm that is shown to keep every limit is shipped; one with a limit still open may be piloted. Where
+today's way costs less, wrong answers included, and answers as well, it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from advisor.options import Option
+from advisor.stats.paired import Relation
+from harness.bakeoff.decide import acceptable, contenders, dev_leader
+from harness.bakeoff.plan import DecisionPlan
+from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
+from harness.core.records import ArmId
+from harness.money.records import Amount, ArmForecast, CostForecast
+from harness.recommendation.records import Action, Certainty, Reason, ReasonKind
+
+A_MONTH = "a month, all in"
+A_THOUSAND = "per 1,000 queries, calls and busy machine time"
+_TIMED_ALIKE = Decimal("1.25")  # busy seconds of one arm differ by as much from one timing to the next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The arm to use and why it and no other."""
+
+    action: Action
+    ship: ArmId | None = None
+    pilot: ArmId | None = None
+    why: Reason
+
+    @property
+    def arm(self) -> ArmId | None:
+        """The arm to use, shipped or piloted."""
+        return self.ship or self.pilot
+
+
+def choose(results: BakeoffResults, plan: DecisionPlan, months: Mapping[ArmId, Amount]) -> Choice:
+    """The arm to ship, or to pilot; neither where every arm breaks a limit.
+
+    Args:
+        months: all-in cost of a month by arm; empty where nothing is known of the business.
+    """
+    if all(arm.arm.option is Option.FLOOR for arm in results.arms):
+        return Choice(action=Action.MEASURE_NEXT, why=Reason(kind=ReasonKind.ONLY_FLOOR))
+    limits = results.verdict.limits
+    allowed = contenders(results.arms, limits)
+    if not allowed:
+        return Choice(action=Action.MEASURE_NEXT, why=_nearest_miss(results))
+    near = acceptable(plan, results.arms, limits, results.comparisons)
+    open_ones = {check.arm for check in limits if check.state is LimitState.OPEN}
+    kept = tuple(arm for arm in near if arm.arm not in open_ones)
+    best, why = _cheapest(kept or near, months, dev_leader(allowed))
+    if kept:
+        return Choice(action=Action.SHIP, ship=best.arm, why=why)
+    return Choice(action=Action.PILOT, pilot=best.arm, why=why)
+
+
+def today_is_better(choice: Choice, results: BakeoffResults, outlook: CostForecast) -> bool:
+    """Whether what is done today answers as well as the arm to ship and costs less a month, all in.
+
+    Both accuracies and a price of wrong answers must be known: what is not stated keeps nobody's way.
+    """
+    today = outlook.incumbent
+    arm = None if choice.ship is None else results.arm(choice.ship)
+    month = next((found.month_usd for found in outlook.arms if found.arm == choice.ship), None)
+    if today is None or arm is None or month is None or today.accuracy is None:
+        return False
+    cheapest = month.usd if month.low_usd is None else month.low_usd
+    if today.month_usd.usd is None or cheapest is None or today.month_usd.usd >= cheapest:
+        return False
+    reached = (
+        arm.quality.accuracy.high if arm.quality.accuracy.high is not None else arm.quality.accuracy.value
+    )
+    return reached is not None and today.accuracy >= reached
+
+
+def certainty_of(results: BakeoffResults, arm: ArmId | None) -> tuple[Certainty, tuple[ArmId, ...]]:
+    """How far the comparisons of an arm are settled, and the rivals to which they are not."""
+    if arm is None:
+        return Certainty.NO_ARM, ()
+    rivals = [c for c in results.comparisons if arm in (c.a, c.b)]
+    if not rivals:
+        return Certainty.NO_RIVAL, ()
+    settled = {Relation.BETTER, Relation.WORSE, Relation.EQUIVALENT}
+    open_to = tuple(sorted(c.b if c.a == arm else c.a for c in rivals if c.relation not in settled))
+    return (Certainty.SOME_OPEN if open_to else Certainty.ALL), open_to
+
+
+def best_barred(results: BakeoffResults) -> ArmResult | None:
+    """The most accurate of the arms that break a limit."""
+    barred = [
+        arm
+        for arm in results.arms
+        if arm.arm in results.verdict.barred and arm.arm.option is not Option.FLOOR
+    ]
+    return max(barred, key=lambda arm: arm.quality.accuracy.value or 0.0, default=None)
+
+
+def _nearest_miss(results: BakeoffResults) -> Reason:
+    best = best_barred(results)
+    if best is None:  # only arms from outside, which are nobody's to ship here
+        return Reason(kind=ReasonKind.ONLY_FLOOR)
+    broken = next(check for check in results.verdict.broken if check.arm == best.arm)
+    return Reason(kind=ReasonKind.LIMIT_BROKEN, arm=best.arm, check=broken)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    amount: Amount
+    usd: Decimal
+    high: Decimal
+
+
+def _cheapest(
+    among: Sequence[ArmResult], months: Mapping[ArmId, Amount], leader: ArmResult
+) -> tuple[ArmResult, Reason]:
+    """The arm with the lowest cost, the simpler one within its range; and why."""
+    if len(among) == 1:
+        return among[0], Reason(kind=ReasonKind.ONLY_ONE, arm=among[0].arm)
+    costs, basis = _costs(among, months)
+    unknown = tuple(arm.arm for arm, cost in zip(among, costs, strict=True) if cost is None)
+    if unknown:
+        best = leader if leader in among else among[0]
+        return best, Reason(kind=ReasonKind.COST_UNKNOWN, arm=best.arm, others=unknown)
+    known = [(cost, arm) for cost, arm in zip(costs, among, strict=True) if cost is not None]
+    lowest = min((cost for cost, _ in known), key=lambda cost: cost.usd)
+    within = [(cost, arm) for cost, arm in known if cost.usd <= lowest.high]
+    cost, best = min(within, key=lambda pair: (pair[1].arm.option.simplicity, pair[0].usd, pair[1].arm))
+    kind = ReasonKind.SIMPLEST if cost.usd > lowest.usd else ReasonKind.CHEAPEST
+    others = tuple(arm.arm for arm in among if arm is not best)
+    return best, Reason(kind=kind, arm=best.arm, others=others, cost=cost.amount, cost_basis=basis)
+
+
+def _costs(among: Sequence[ArmResult], months: Mapping[ArmId, Amount]) -> tuple[list[_Cost | None], str]:
+    """All-in months where every arm's is known, else 1,000 queries in calls and busy machine time."""
+    amounts = [months.get(arm.arm) for arm in among]
+    if all(amount is not None and amount.usd is not None for amount in amounts):
+        known = [(amount, amount.usd) for amount in amounts if amount is not None and amount.usd is not None]
+        return [_Cost(amount, usd, max(usd, amount.high_usd or usd)) for amount, usd in known], A_MONTH
+    return [_calls(arm) for arm in among], A_THOUSAND
+
+
+def _calls(arm: ArmResult) -> _Cost | None:
+    price = arm.cost.usd_per_1k
+    if price.usd is None:
+        return None
+    timed = any(line.unit == "hours" for line in arm.cost.lines)
+    amount = Amount(usd=price.usd, basis=price.basis, busy=price.busy)
+    return _Cost(amount, price.usd, price.usd * _TIMED_ALIKE if timed else price.usd)
+
+
+def kept_today(choice: Choice, forecast: ArmForecast | None) -> Choice:
+    """The choice turned down for what is done today."""
+    month = None if forecast is None else forecast.saving_usd_per_month
+    why = Reason(kind=ReasonKind.COSTS_MORE, arm=choice.ship, cost=month, cost_basis=A_MONTH)
+    return replace(choice, action=Action.KEEP_TODAY, ship=None, pilot=None, why=why)

@@ -1,0 +1,324 @@
+"""What to do next, why, what that costs, who decides, and the one risk to name. Pure; rules in a fixed order.
+
+The next step:
+1. Every arm breaks a limit: run the cheapest hosted model that has a price, on the same rows; where none is
+   left to run, fix what stands against the most accurate arm.
+2. An arm breaks no limit and one is open: label as many items as would show whether it keeps the floor, or
+   measure what was not measured.
+3. RAG against tuning is open and one of the two ships: label as many more items as would settle it.
+4. Else pilot the arm to ship for a month.
+
+The biggest risk is the first of `RiskKind` that holds, from what undoes the answer to what shifts it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from advisor.options import Option
+from advisor.stats.paired import Relation
+from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, LimitKind, LimitState
+from harness.core.records import ArmId, Finding, PriceBasis
+from harness.data.gate import REACH
+from harness.money.records import Amount, ArmForecast, CostForecast, FrontierGap, Published
+from harness.recommendation.choose import A_MONTH, Choice, best_barred, certainty_of
+from harness.recommendation.records import (
+    Action,
+    Caution,
+    CautionKind,
+    Decider,
+    NextStep,
+    Reason,
+    ReasonKind,
+    Recommendation,
+    Risk,
+    RiskKind,
+    StepKind,
+)
+
+WIDE = 0.05
+OWN_ROWS = "the user's own file"
+_REASONS = 3
+_ENOUGH_EPOCHS = 2.5  # three passes gave 3 points more than one on Banking77 (docs/lab-log.md)
+_OUTSIDE = re.compile(
+    r"(?:^|[ _-])(?:out[ _-]of[ _-]scope|oos|none[ _-]of[ _-](?:these|the above)|other)(?:$|[ _-])"
+)
+_MOST = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Everything a recommendation is made from.
+
+    Attributes:
+        example_usd: low, likely and high price of one more labelled item; None where nobody said.
+        findings: of the gate, on the rows.
+    """
+
+    results: BakeoffResults
+    choice: Choice
+    outlook: CostForecast
+    findings: tuple[Finding, ...]
+    frontier: tuple[FrontierGap, ...]
+    published: tuple[Published, ...]
+    example_usd: tuple[Decimal | None, Decimal | None, Decimal | None]
+
+    @property
+    def months(self) -> Mapping[ArmId, ArmForecast]:
+        """The arms' months."""
+        return {arm.arm: arm for arm in self.outlook.arms}
+
+
+def recommend(found: Found) -> Recommendation:
+    """The one recommendation of a run."""
+    certainty, open_to = certainty_of(found.results, found.choice.arm)
+    return Recommendation(
+        action=found.choice.action,
+        ship=found.choice.ship,
+        pilot=found.choice.pilot,
+        reasons=tuple(_reasons(found))[:_REASONS],
+        next=replace(_next_step(found), before=found.outlook.valid_until),
+        risk=_risk(found),
+        certainty=certainty,
+        open_to=open_to,
+        cautions=tuple(_cautions(found)),
+        frontier=found.frontier,
+        published=found.published,
+    )
+
+
+# Reasons, the weightiest first.
+
+
+def _reasons(found: Found) -> Iterator[Reason]:
+    choice = found.choice
+    arm = None if choice.arm is None else found.results.arm(choice.arm)
+    if arm is None:
+        yield from _reasons_against(found)
+        return
+    yield _accuracy(arm, found)
+    yield choice.why
+    yield from _open(arm, found)
+    yield from _against_today(found.months.get(arm.arm))
+    yield from _against_rivals(arm, found)
+    yield from _kept(arm, found)
+
+
+def _reasons_against(found: Found) -> Iterator[Reason]:
+    yield found.choice.why
+    best = best_barred(found.results)
+    if found.choice.action is not Action.KEEP_TODAY and best is not None:
+        yield _accuracy(best, found)
+    yield from (Reason(kind=ReasonKind.NOT_RUN, gap=gap) for gap in _cheapest_gap(found))
+    others = [c for c in found.results.verdict.broken if best is not None and c.arm == best.arm]
+    yield from (Reason(kind=ReasonKind.LIMIT_BROKEN, arm=c.arm, check=c) for c in others[1:])
+
+
+def _accuracy(arm: ArmResult, found: Found) -> Reason:
+    checks = found.results.verdict.limits
+    floor = next((c for c in checks if c.arm == arm.arm and c.kind is LimitKind.ACCURACY), None)
+    return Reason(kind=ReasonKind.ACCURACY, arm=arm.arm, estimate=arm.quality.accuracy, check=floor)
+
+
+def _open(arm: ArmResult, found: Found) -> Iterator[Reason]:
+    for check in found.results.verdict.limits:
+        if check.arm == arm.arm and check.state is LimitState.OPEN:
+            yield Reason(kind=ReasonKind.LIMIT_OPEN, arm=arm.arm, check=check)
+
+
+def _kept(arm: ArmResult, found: Found) -> Iterator[Reason]:
+    for check in found.results.verdict.limits:
+        named = check.kind not in (LimitKind.ACCURACY, LimitKind.GUESSING)
+        if named and check.arm == arm.arm and check.state is LimitState.KEPT:
+            yield Reason(kind=ReasonKind.LIMIT_KEPT, arm=arm.arm, check=check)
+
+
+def _against_today(month: ArmForecast | None) -> Iterator[Reason]:
+    saving = None if month is None else month.saving_usd_per_month
+    if month is not None and saving is not None and saving.usd is not None:
+        kind = ReasonKind.SAVES if saving.usd >= 0 else ReasonKind.COSTS_MORE
+        yield Reason(kind=kind, arm=month.arm, cost=saving, cost_basis=A_MONTH)
+
+
+def _against_rivals(arm: ArmResult, found: Found) -> Iterator[Reason]:
+    """The most accurate rival it was compared with, where the comparison says something."""
+    by_rival = {c.b if c.a == arm.arm else c.a: c for c in found.results.comparisons if arm.arm in (c.a, c.b)}
+    rivals = [rival for rival in found.results.arms if rival.arm in by_rival]
+    rivals.sort(key=lambda rival: -(rival.quality.accuracy.value or 0.0))
+    for rival in rivals:
+        comparison = by_rival[rival.arm]
+        better = Relation.BETTER if comparison.a == arm.arm else Relation.WORSE
+        if comparison.relation is better:
+            kind = ReasonKind.BEATS
+        elif comparison.relation is Relation.EQUIVALENT:
+            kind = ReasonKind.AS_GOOD_AS
+        else:
+            continue
+        yield Reason(kind=kind, arm=arm.arm, others=(rival.arm,), comparison=comparison)
+
+
+# The next step.
+
+
+def _next_step(found: Found) -> NextStep:
+    choice, results = found.choice, found.results
+    if choice.action is Action.KEEP_TODAY or choice.arm is None:
+        return _measure_or_fix(found)
+    if choice.pilot is not None:
+        return _show_what_is_open(choice.pilot, found)
+    open_pair = results.verdict.answer is Answer.NOT_ENOUGH_EVIDENCE
+    pair, more = results.verdict.pair, results.pair
+    if open_pair and pair is not None and choice.ship in pair and more is not None and more.more_items.likely:
+        return _label(more.more_items.likely, "RAG against tuning", found)
+    month = found.months.get(choice.arm)
+    usd = _unknown("nothing is known of the month") if month is None else _pilot(month)
+    return NextStep(kind=StepKind.PILOT, arm=choice.arm, usd=usd, decides=Decider.BUDGET_HOLDER)
+
+
+def _cheapest_gap(found: Found) -> tuple[FrontierGap, ...]:
+    """The hosted model that costs least to try, among those that could reach what is asked."""
+    open_ones = [
+        gap for gap in found.frontier if gap.settle_usd is not None and gap.accuracy_to_win is not None
+    ]
+    return tuple(sorted(open_ones, key=lambda gap: (gap.settle_usd, gap.model))[:1])
+
+
+def _measure_or_fix(found: Found) -> NextStep:
+    for gap in _cheapest_gap(found):
+        usd = Amount(usd=gap.settle_usd, basis=gap.usd_per_1k.basis)
+        return NextStep(
+            kind=StepKind.MEASURE_MODEL,
+            model=gap.model,
+            command=gap.settle_command,
+            usd=usd,
+            decides=Decider.BUDGET_HOLDER,
+        )
+    best = best_barred(found.results)
+    against = tuple(c for c in found.results.verdict.broken if best is not None and c.arm == best.arm)
+    return NextStep(
+        kind=StepKind.FIX,
+        arm=None if best is None else best.arm,
+        checks=against,
+        usd=_unknown("what the change takes is not known"),
+        decides=Decider.PRODUCT_OWNER,
+    )
+
+
+def _show_what_is_open(pilot: ArmId, found: Found) -> NextStep:
+    checks = tuple(c for c in found.results.verdict.limits if c.arm == pilot and c.state is LimitState.OPEN)
+    items = [c.more_items for c in checks if c.kind is LimitKind.ACCURACY and c.more_items]
+    if items:
+        return replace(
+            _label(max(items), f"whether {pilot} keeps the floor", found), arm=pilot, checks=checks
+        )
+    return NextStep(
+        kind=StepKind.MEASURE_OPEN,
+        arm=pilot,
+        checks=checks,
+        usd=_unknown("it takes this machine's time only"),
+        decides=Decider.PRODUCT_OWNER,
+    )
+
+
+def _label(items: int, settles: str, found: Found) -> NextStep:
+    """More evaluation items, at the price of an example."""
+    low, likely, high = (None if one is None else one * items for one in found.example_usd)
+    usd = _unknown("what one more example costs is not stated: business.example_usd")
+    if likely is not None:
+        usd = Amount(usd=likely, low_usd=low, high_usd=high, basis=PriceBasis.ESTIMATE)
+    return NextStep(kind=StepKind.LABEL, items=items, settles=settles, usd=usd, decides=Decider.BUDGET_HOLDER)
+
+
+def _unknown(reason: str) -> Amount:
+    return Amount(usd=None, basis=PriceBasis.ESTIMATE, reason=reason)
+
+
+def _pilot(arm: ArmForecast) -> Amount:
+    """Building and one month; wrong answers are no outlay, so they are left out."""
+    parts = [arm.once_usd, *(part.amount for part in arm.month if part.group != "wrong answers")]
+    if any(part.usd is None for part in parts):
+        return _unknown("; ".join(dict.fromkeys(part.reason for part in parts if part.usd is None)))
+
+    def added(end: str) -> Decimal:
+        return sum((getattr(part, end) or Decimal(0) for part in parts), Decimal(0))
+
+    return Amount(
+        usd=added("usd"), low_usd=added("low_usd"), high_usd=added("high_usd"), basis=PriceBasis.ESTIMATE
+    )
+
+
+# The biggest risk.
+
+
+def _risk(found: Found) -> Risk:
+    arm = None if found.choice.arm is None else found.results.arm(found.choice.arm)
+    if arm is None:
+        return Risk(kind=RiskKind.NOTHING_KEEPS_LIMITS)
+    return next(_risks(arm, found), Risk(kind=RiskKind.NONE_SEEN))
+
+
+def _risks(arm: ArmResult, found: Found) -> Iterator[Risk]:
+    accuracy, provenance = arm.quality.accuracy, found.results.data.provenance
+    if provenance != OWN_ROWS:
+        yield Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=provenance)
+    if accuracy.low is None or accuracy.high is None or accuracy.high - accuracy.low > 2 * WIDE:
+        yield Risk(kind=RiskKind.WIDE, arm=arm.arm, estimate=accuracy)
+    trained = _trained_part(arm, found)
+    if trained.arm.option.traits.tuned and len(trained.seeds) <= 1:
+        yield Risk(kind=RiskKind.ONE_TRAINING, arm=trained.arm)
+    yield from _assumed(found.months.get(arm.arm))
+    if not any(_OUTSIDE.search(label.label.casefold()) for label in arm.quality.labels):
+        yield Risk(kind=RiskKind.NO_OUTSIDE_ROWS)
+    if not found.results.frontier_measured:
+        yield Risk(kind=RiskKind.NO_HOSTED)
+
+
+def _trained_part(arm: ArmResult, found: Found) -> ArmResult:
+    route = found.results.route
+    if arm.arm.option is not Option.ROUTE or route is None:
+        return arm
+    return found.results.arm(route.first) or arm
+
+
+def _assumed(month: ArmForecast | None) -> Iterator[Risk]:
+    """Whether most of the month's outlay rests on assumed hours or on an illustrative price."""
+    if month is None or not month.month_usd.usd:
+        return
+    paid = [part for part in month.month if part.group != "wrong answers"]
+    whole = sum((part.amount.usd or Decimal(0) for part in paid), Decimal(0))
+    weak = [
+        part
+        for part in paid
+        if part.amount.basis is PriceBasis.ILLUSTRATIVE or part.amount.low_usd != part.amount.high_usd
+    ]
+    share = sum((part.amount.usd or Decimal(0) for part in weak), Decimal(0))
+    if whole and share / whole > _MOST:
+        biggest = max(weak, key=lambda part: part.amount.usd or Decimal(0))
+        yield Risk(kind=RiskKind.ASSUMED, arm=month.arm, group=biggest.group, cost=month.month_usd)
+
+
+# What bounds the answer.
+
+
+def _cautions(found: Found) -> Iterator[Caution]:
+    results = found.results
+    for finding in found.findings:
+        if finding.severity == "warning" and finding.code != REACH:  # the measured one follows
+            yield Caution(kind=CautionKind.DATA, message=finding.message)
+    grounds = found.outlook.grounds
+    if grounds is not None and grounds.machine.basis is PriceBasis.ILLUSTRATIVE:
+        yield Caution(kind=CautionKind.ILLUSTRATIVE_MACHINE)
+    if results.pair is not None and results.verdict.pair is not None:
+        if results.pair.difference.n:
+            yield Caution(kind=CautionKind.REACH, comparison=results.pair)
+        tuned = results.arm(results.verdict.pair[1])
+        if tuned is not None:
+            yield Caution(kind=CautionKind.SEEDS, arm=tuned.arm)
+            artefact = tuned.fitted.artefact
+            if artefact is not None and artefact.recipe.epochs < _ENOUGH_EPOCHS:
+                yield Caution(kind=CautionKind.SHORT_TRAINING, arm=tuned.arm)
+    if not results.frontier_measured:
+        yield Caution(kind=CautionKind.NO_HOSTED)

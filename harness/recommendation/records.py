@@ -1,0 +1,224 @@
+"""What to do after a run: one recommendation, with typed reasons; and the whole of what a run concludes.
+
+No sentence stands here: `harness.report` words these records, and every format shows the same words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from harness.bakeoff.results import BakeoffResults, Comparison, LimitCheck
+from harness.core.records import ArmId, Estimate
+from harness.money.records import Amount, CostForecast, FrontierGap, Published
+from harness.robustness.records import ArmRobustness
+from harness.track_record.records import AdviceCheck
+
+
+class Action(StrEnum):
+    """What to do now."""
+
+    SHIP = "ship"
+    PILOT = "pilot"
+    MEASURE_NEXT = "measure next"
+    KEEP_TODAY = "keep today's way"
+
+
+class ReasonKind(StrEnum):
+    """Why, or why not."""
+
+    ACCURACY = "accuracy"
+    CHEAPEST = "lowest cost"
+    SIMPLEST = "simplest within the range of the lowest cost"
+    ONLY_ONE = "no other arm is as good and keeps the limits"
+    COST_UNKNOWN = "cost could not decide"
+    BEATS = "better than another arm"
+    AS_GOOD_AS = "not worse than another arm by the margin"
+    SAVES = "saves against today"
+    COSTS_MORE = "costs more than today"
+    LIMIT_KEPT = "a limit is kept"
+    LIMIT_OPEN = "a limit is not shown to be kept"
+    LIMIT_BROKEN = "a limit is broken"
+    NOT_RUN = "a hosted model was not run"
+    ONLY_FLOOR = "only the floor was run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason with its figures; which fields are filled depends on `kind`.
+
+    Attributes:
+        arm: what it speaks of; `others` are those it is set beside.
+        estimate: an accuracy with its interval.
+        comparison, check, gap: the record it is read from.
+        cost: a sum, whose basis is `cost_basis`: 'a month, all in' or 'per 1,000 queries, calls and busy
+            machine time'.
+    """
+
+    kind: ReasonKind
+    arm: ArmId | None = None
+    others: tuple[ArmId, ...] = ()
+    estimate: Estimate | None = None
+    comparison: Comparison | None = None
+    check: LimitCheck | None = None
+    gap: FrontierGap | None = None
+    cost: Amount | None = None
+    cost_basis: str = ""
+
+
+class Certainty(StrEnum):
+    """How far the comparisons of the arm to use with its rivals are settled."""
+
+    ALL = "all"
+    SOME_OPEN = "some open"
+    NO_RIVAL = "no rival"
+    NO_ARM = "no arm"
+
+
+class Decider(StrEnum):
+    """Whose decision the next step is."""
+
+    BUDGET_HOLDER = "budget holder"
+    PRODUCT_OWNER = "product owner"
+
+
+class StepKind(StrEnum):
+    """What the next step is."""
+
+    PILOT = "pilot for a month on real queries"
+    LABEL = "label more evaluation items"
+    MEASURE_OPEN = "measure what is not shown yet"
+    MEASURE_MODEL = "run a hosted model on the same rows"
+    FIX = "fix what stands against the best arm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """The next step, what it costs and who decides it.
+
+    Attributes:
+        items: evaluation items to label; `settles` says what they would show.
+        checks: the limits that are to be shown or mended.
+        model: the hosted model to run.
+        command: what to run; '' where that is not one command.
+        before: the first day on which a known price or model changes; None where none is known.
+    """
+
+    kind: StepKind
+    usd: Amount
+    decides: Decider
+    arm: ArmId | None = None
+    items: int | None = None
+    settles: str = ""
+    checks: tuple[LimitCheck, ...] = ()
+    model: str = ""
+    command: str = ""
+    before: date | None = None
+
+
+class RiskKind(StrEnum):
+    """The biggest risk, from what would undo the answer to what would shift it."""
+
+    NOTHING_KEEPS_LIMITS = "nothing keeps the limits"
+    NOT_OWN_ROWS = "the rows are not the user's own"
+    WIDE = "the accuracy is not known closely"
+    ONE_TRAINING = "one training of one seed"
+    ASSUMED = "most of the month is assumed"
+    NO_OUTSIDE_ROWS = "no row tests questions it is not meant for"
+    NO_HOSTED = "no hosted model was measured"
+    NONE_SEEN = "none that a run can see"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """The one risk to name.
+
+    Attributes:
+        estimate: the accuracy that is not known closely.
+        group: the part of the month that is assumed above all, and `cost` the month with its range.
+        provenance: of rows that are not the user's own.
+    """
+
+    kind: RiskKind
+    arm: ArmId | None = None
+    estimate: Estimate | None = None
+    group: str = ""
+    cost: Amount | None = None
+    provenance: str = ""
+
+
+class CautionKind(StrEnum):
+    """What bounds the answer."""
+
+    DATA = "a finding on the rows"
+    ILLUSTRATIVE_MACHINE = "the machine price is illustrative"
+    REACH = "what so many items can show"
+    SEEDS = "training seeds"
+    SHORT_TRAINING = "a short training"
+    NO_HOSTED = "no hosted model was run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """One thing that bounds what can be claimed, and could change the answer.
+
+    Attributes:
+        message: of a finding on the rows, as the gate words it.
+        comparison: the pair, whose items and disagreement say what could be seen.
+    """
+
+    kind: CautionKind
+    arm: ArmId | None = None
+    message: str = ""
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """What to do. Written as `recommendation.json`.
+
+    Attributes:
+        ship: the arm to ship; None where none is shown to keep every limit, or today's way is kept.
+        pilot: the arm to pilot where none may be shipped: it breaks no limit, and one is still open.
+        reasons: three at most, the weightiest first.
+        certainty: how far the arm's comparisons are settled; `open_to` names rivals where they are not.
+        frontier: what hosted models that were not run would have to reach; `published` what others report.
+    """
+
+    action: Action
+    ship: ArmId | None = None
+    pilot: ArmId | None = None
+    reasons: tuple[Reason, ...]
+    next: NextStep
+    risk: Risk
+    certainty: Certainty
+    open_to: tuple[ArmId, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+    frontier: tuple[FrontierGap, ...] = ()
+    published: tuple[Published, ...] = ()
+
+    @property
+    def arm(self) -> ArmId | None:
+        """The arm to use, shipped or piloted."""
+        return self.ship or self.pilot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResults(BakeoffResults):
+    """The whole of what a run concludes; `harness.recommendation.store` keeps its parts.
+
+    Attributes:
+        robustness: of the arms that were looked at.
+        outlook: what the arms mean in money.
+        advice: the prediction that was locked with the plan, against the measurement.
+    """
+
+    recommendation: Recommendation
+    robustness: tuple[ArmRobustness, ...] = ()
+    outlook: CostForecast
+    advice: AdviceCheck | None = None
+
+    def robustness_of(self, arm: ArmId) -> ArmRobustness | None:
+        """What was looked at of one arm."""
+        return next((found for found in self.robustness if found.arm == arm), None)

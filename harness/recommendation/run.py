@@ -1,0 +1,46 @@
+"""What writes into a run and ends in a conclusion: the bake-off, and what is asked of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.retiming import TimingRequest, time_arms
+from harness.bakeoff.run import Early, run_plan
+from harness.bakeoff.run_folder import RunFolder, create_run
+from harness.core.context import Context
+from harness.recommendation.conclude import conclude_again
+from harness.recommendation.records import RunResults
+from harness.robustness.run import RobustnessRequest, look_at
+from harness.shipping.importing import ImportRequest, bring_in
+
+
+def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, RunResults]:
+    """Lock the plan in a new run folder and run it."""
+    folder = create_run(context.runs, plan, context.clock(), context.homes)
+    return folder, run_bakeoff(folder, context)
+
+
+def run_bakeoff(
+    folder: RunFolder,
+    context: Context,
+    expected_s: Mapping[str, float] | None = None,
+    early: Early | None = None,
+) -> RunResults:
+    """Run, or go on with, a locked plan, and conclude (`harness.bakeoff.run.run_plan`)."""
+    return run_plan(folder, context, conclude_again, expected_s, early)
+
+
+def time_again(folder: RunFolder, wish: TimingRequest, context: Context) -> RunResults:
+    """Time arms of a finished run again, and conclude again (`harness.bakeoff.retiming`)."""
+    return time_arms(folder, wish, context, conclude_again)
+
+
+def import_into(folder: RunFolder, wish: ImportRequest, context: Context) -> RunResults:
+    """Bring something into a finished run, and conclude again (`harness.shipping.importing`)."""
+    return bring_in(folder, wish, context, conclude_again)
+
+
+def check_robustness(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunResults:
+    """Ask what a finished run was not asked, and conclude again (`harness.robustness.run`)."""
+    return look_at(folder, wish, context, conclude_again)

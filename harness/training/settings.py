@@ -1,0 +1,32 @@
+"""How a plan asks for tuning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from harness.core.parts import Count, Part, Seed
+
+
+class TunePlan(Part):
+    """The training run; values left out come from the recipe's documented defaults.
+
+    `patience` stops early: once so many epochs in a row have not lowered the loss on dev.
+    """
+
+    method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
+    epochs: Annotated[float, Field(gt=0, le=50)] | None = None
+    rank: Count | None = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    batch_size: Count | None = None
+    max_tokens: Annotated[int, Field(ge=16)] | None = None
+    layers: Count | None = None
+    patience: Count | None = None
+    seeds: tuple[Seed, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> TunePlan:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a training seed is named twice")
+        return self

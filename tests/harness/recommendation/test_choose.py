@@ -1,0 +1,168 @@
+"""Which arm is used: of the good enough the cheapest, of these within its range the simplest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advisor.options import Option
+from harness.bakeoff.decide import acceptable, contenders
+from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
+from harness.core.records import ArmId, PriceBasis
+from harness.money.records import Amount
+from harness.recommendation.choose import (
+    A_MONTH,
+    A_THOUSAND,
+    Choice,
+    certainty_of,
+    choose,
+    kept_today,
+    today_is_better,
+)
+from harness.recommendation.records import Action, Certainty, ReasonKind
+from harness.report.recommendation_words import reason_sentence
+from tests.support.decisions import PLAN, cases, compared, held, judged, measured
+from tests.support.money import amount, outlook
+from tests.support.results import FLOOR, LINEAR, PROMPT, RETRIEVE, TUNE, run_results
+
+NEAR = (compared(LINEAR, TUNE, -0.015, 0.005), compared(RETRIEVE, TUNE, -0.35, -0.25))
+
+
+def month(likely: str, low: str, high: str) -> Amount:
+    return Amount(
+        usd=Decimal(likely), low_usd=Decimal(low), high_usd=Decimal(high), basis=PriceBasis.ESTIMATE
+    )
+
+
+def chosen(results: BakeoffResults, months: dict[ArmId, Amount] | None = None) -> Choice:
+    return choose(results, PLAN, months or {})
+
+
+def near_and_far() -> list[ArmResult]:
+    return [
+        measured(FLOOR, 0.1, "0"),
+        measured(LINEAR, 0.79, "0.05"),
+        measured(TUNE, 0.80, "0.02"),
+        measured(RETRIEVE, 0.5, "0.0001"),
+    ]
+
+
+def test_the_lowest_all_in_month_of_those_near_the_leader_ships() -> None:
+    months = {LINEAR: month("900", "890", "910"), TUNE: month("1000", "950", "1100")}
+    choice = chosen(judged(near_and_far(), *NEAR), months)
+    assert (choice.action, choice.ship, choice.why.kind) == (Action.SHIP, LINEAR, ReasonKind.CHEAPEST)
+    assert choice.why.cost == months[LINEAR] and choice.why.cost_basis == A_MONTH
+    turned = {LINEAR: month("1200", "1190", "1210"), TUNE: month("1000", "950", "1100")}
+    assert chosen(judged(near_and_far(), *NEAR), turned).ship == TUNE
+    may_be_worse = compared(LINEAR, TUNE, -0.05, 0.005)
+    assert chosen(judged(near_and_far(), may_be_worse, NEAR[1]), months).ship == TUNE
+
+
+def test_within_the_range_of_the_lowest_cost_the_simpler_one_ships() -> None:
+    months = {LINEAR: month("1050", "1000", "1100"), TUNE: month("1000", "950", "1100")}
+    choice = chosen(judged(near_and_far(), *NEAR), months)
+    assert (choice.ship, choice.why.kind) == (LINEAR, ReasonKind.SIMPLEST)
+
+
+def test_without_months_calls_and_busy_time_decide() -> None:
+    choice = chosen(judged(near_and_far(), *NEAR))
+    assert choice.ship == TUNE and choice.why.cost_basis == A_THOUSAND
+
+
+def test_an_unknown_price_cannot_win_nor_lose() -> None:
+    arms = [measured(LINEAR, 0.79, None), measured(TUNE, 0.80, "0.02")]
+    choice = chosen(judged(arms, compared(LINEAR, TUNE, -0.015, 0.005)))
+    assert choice.ship == TUNE and choice.why.others == (LINEAR,)
+    assert "what linear@linear costs is not known" in reason_sentence(choice.why)
+
+
+def test_the_floor_never_ships() -> None:
+    assert chosen(judged([measured(FLOOR, 0.1, "0"), measured(PROMPT, 0.2)])).ship == PROMPT
+    alone = chosen(judged([measured(FLOOR, 0.9, "0")]))
+    assert alone.arm is None and alone.why.kind is ReasonKind.ONLY_FLOOR
+
+
+def test_what_others_answer_never_ships() -> None:
+    assert chosen(judged([measured(ArmId(option=Option.EXTERNAL, model="desk"), 0.9)])).arm is None
+
+
+def test_a_broken_limit_bars_an_arm_and_says_which() -> None:
+    arms = [measured(LINEAR, 0.8), measured(TUNE, 0.7)]
+    broken = (held(LINEAR, LimitState.BROKEN), held(TUNE, LimitState.KEPT))
+    assert chosen(judged(arms, compared(TUNE, LINEAR, -0.15, -0.05), limits=broken)).ship == TUNE
+    none = chosen(judged(arms, limits=(broken[0], held(TUNE, LimitState.BROKEN))))
+    assert none.arm is None and none.action is Action.MEASURE_NEXT
+    assert (none.why.kind, none.why.arm) == (ReasonKind.LIMIT_BROKEN, LINEAR), "the nearest one"
+
+
+def test_an_open_limit_allows_a_pilot_and_never_to_ship() -> None:
+    """86 of 100 at a floor of 85 % was once shipped as 'Sure'."""
+    choice = chosen(judged([measured(TUNE, 0.86)], limits=(held(TUNE, LimitState.OPEN, more=8151),)))
+    assert (choice.action, choice.ship, choice.pilot) == (Action.PILOT, None, TUNE)
+
+
+def test_an_arm_that_keeps_its_limits_ships_before_one_that_has_them_open() -> None:
+    arms = [measured(LINEAR, 0.8, "0.001"), measured(TUNE, 0.8, "0.1")]
+    limits = (held(LINEAR, LimitState.OPEN), held(TUNE, LimitState.KEPT))
+    choice = chosen(judged(arms, compared(TUNE, LINEAR, -0.01, 0.01), limits=limits))
+    assert (choice.ship, choice.pilot) == (TUNE, None)
+
+
+def test_how_sure_follows_from_the_comparisons() -> None:
+    arms = [measured(LINEAR, 0.8), measured(TUNE, 0.7)]
+    settled = judged(arms, compared(TUNE, LINEAR, -0.15, -0.05))
+    assert certainty_of(settled, LINEAR) == (Certainty.ALL, ())
+    unsure = judged(arms, compared(TUNE, LINEAR, -0.15, 0.05))
+    assert certainty_of(unsure, LINEAR) == (Certainty.SOME_OPEN, (TUNE,))
+    assert certainty_of(judged(arms[:1]), LINEAR) == (Certainty.NO_RIVAL, ())
+    assert certainty_of(unsure, None) == (Certainty.NO_ARM, ())
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "usd", "better"),
+    [(0.9, "10", True), (0.9, "100000", False), (0.5, "10", False), (None, "10", False), (0.9, None, False)],
+    ids=["as good and cheaper", "dearer", "worse", "accuracy not stated", "price not stated"],
+)
+def test_todays_way_is_kept_only_where_it_is_as_good_and_costs_less(accuracy, usd, better) -> None:
+    stated = outlook()
+    assert stated.incumbent is not None
+    today = replace(stated.incumbent, accuracy=accuracy, month_usd=amount(usd, reason="not stated"))
+    choice = Choice(action=Action.SHIP, ship=LINEAR, why=chosen(judged(near_and_far(), *NEAR)).why)
+    assert today_is_better(choice, run_results(), replace(stated, incumbent=today)) is better
+    kept = kept_today(choice, None)
+    assert (kept.action, kept.arm, kept.why.kind) == (Action.KEEP_TODAY, None, ReasonKind.COSTS_MORE)
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases(), st.booleans(), st.data())
+def test_what_holds_for_every_choice(results: BakeoffResults, with_months: bool, data) -> None:
+    months = {}
+    if with_months:
+        for arm in results.arms:
+            low, likely, high = sorted(data.draw(st.tuples(*[st.integers(1, 5000)] * 3)))
+            months[arm.arm] = month(str(likely), str(low), str(high))
+    choice, limits = choose(results, PLAN, months), results.verdict.limits
+    unsure = {check.arm for check in limits if check.state is LimitState.OPEN}
+    assert choice.arm not in results.verdict.barred and choice.arm != FLOOR
+    assert choice.ship is None or choice.pilot is None
+    assert choice.ship not in unsure and (choice.pilot is None or choice.pilot in unsure)
+    assert (choice.arm is None) == (not contenders(results.arms, limits))
+    near = {arm.arm for arm in acceptable(PLAN, results.arms, limits, results.comparisons)}
+    assert choice.arm in near or not near
+    assert choose(results, PLAN, months) == choice, "and it is the same every time"
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.randoms(use_true_random=False))
+def test_the_order_of_arms_chooses_nothing(results: BakeoffResults, random) -> None:
+    turned = replace(
+        results,
+        arms=tuple(random.sample(results.arms, len(results.arms))),
+        comparisons=tuple(random.sample(results.comparisons, len(results.comparisons))),
+    )
+    one, other = chosen(results), chosen(turned)
+    assert (one.ship, one.pilot) == (other.ship, other.pilot)
