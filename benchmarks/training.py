@@ -32,7 +32,7 @@ from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
 from harness.tasks.classification import answer_text, tune_messages
 from harness.training.loading import load_base, tools
-from harness.training.quiet import quiet
+from harness.training.progress import quiet
 from harness.training.trl_trainer import Job, total_steps, train
 
 MODEL = "smollm2-135m"

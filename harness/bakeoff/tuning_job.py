@@ -16,10 +16,9 @@ from harness.core.errors import StoreError, UsageError
 from harness.core.records import Conversation, Evalset, Item
 from harness.models.resolve import Embedded, Hub, resolve
 from harness.tasks.classification import answer_text, tune_messages
-from harness.training.artefact import conversations_digest
 from harness.training.job.pack import job_files
 from harness.training.recipe import Hardware, choose_recipe
-from harness.training.tuned_model import Job, Task
+from harness.training.tuned_model import Job, Task, conversations_digest
 
 _HUB_OF_EMBEDDED = {"smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 

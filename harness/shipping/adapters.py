@@ -16,8 +16,7 @@ from harness.shipping.registry.card import model_card
 from harness.shipping.registry.hub import Push, hub_token, push_adapter
 from harness.shipping.registry.registry import Registry
 from harness.shipping.tuned import Tuned
-from harness.training.artefact import folder_digest
-from harness.training.tuned_model import AdapterVersion, Event, Parity
+from harness.training.tuned_model import AdapterVersion, Event, Parity, folder_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

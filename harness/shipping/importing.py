@@ -48,8 +48,7 @@ from harness.core.serial import decode, encode
 from harness.data.predictions import Given, read_predictions
 from harness.models.local.safe_weights import require_safe_adapter
 from harness.shipping.registry.registry import checked_files
-from harness.training.artefact import folder_digest
-from harness.training.tuned_model import Done, Export, Imported, Job
+from harness.training.tuned_model import Done, Export, Imported, Job, folder_digest
 
 T = TypeVar("T")
 

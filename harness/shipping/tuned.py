@@ -19,8 +19,7 @@ from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.registry.registry import Registry
-from harness.training.artefact import folder_digest
-from harness.training.tuned_model import Origin, Task
+from harness.training.tuned_model import Origin, Task, folder_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

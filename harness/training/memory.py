@@ -27,7 +27,7 @@ from advisor.base_models.vram import GIB, NF4_BITS, OVERHEAD_GIB, Shape, count_p
 from advisor.reading import read_json
 from harness.core.errors import ModelUnavailable, TrainingError
 from harness.core.records import Recipe
-from harness.training.fast.frozen_layers import MAX_BYTES
+from harness.training.fast import MAX_BYTES
 
 BAND = (0.8, 1.3)
 _CPU_OVERHEAD_GIB = 0.75  # Python with torch, transformers, TRL and datasets loaded

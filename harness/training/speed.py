@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.training.quiet import quiet
+from harness.training.progress import quiet
 from harness.training.recipe import Speed
 from harness.training.trl_trainer import Job, Session
 

@@ -24,18 +24,19 @@ from harness.core.records import Conversation, EpochNote, Recipe
 from harness.core.wording import percent
 from harness.models.local.rendering import Renderer
 from harness.training.checkpoints import last_checkpoint, publish, step_of, write_adapter
-from harness.training.fast.answer_loss import answer_loss, has_plain_head
-from harness.training.fast.frozen_layers import FrozenLayers
-from harness.training.fast.fused import fused_adapters
-from harness.training.fast.last_layer import LastLayer
-from harness.training.fast.shared_prefix import common_prefix, fits
+from harness.training.fast import (
+    FrozenLayers,
+    LastLayer,
+    answer_loss,
+    common_prefix,
+    fused_adapters,
+    has_plain_head,
+    prefix_fits,
+)
 from harness.training.loading import load_base, tools
-from harness.training.progress import StopNow, check, reporter
-from harness.training.quiet import quiet
-from harness.training.row_order import RowOrder
-from harness.training.rows import TokenRow, tokenise_all
-from harness.training.stopping import Epochs
-from harness.training.watching import Answered, Watch, answer_rows, drawn, sample_lines
+from harness.training.progress import StopNow, check, quiet, reporter
+from harness.training.rows import RowOrder, TokenRow, tokenise_all
+from harness.training.watching import Answered, Epochs, Watch, answer_rows, drawn, sample_lines
 
 Say = Callable[[str], None]
 
@@ -226,7 +227,7 @@ class Session:
         rows = (*self.rows, *self.dev)
         ids = [row.ids for row in rows]
         prefix = common_prefix(ids, [row.answer for row in rows])
-        if prefix and fits(self.model.model, prefix, ids):
+        if prefix and prefix_fits(self.model.model, prefix, ids):
             self.prefix = prefix
 
     def _freeze(self) -> None:

@@ -25,13 +25,13 @@ from harness.models.base import ChatModel
 from harness.models.deciding import folder_facts, versions_of
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
-from harness.training.artefact import (
+from harness.training.release import release
+from harness.training.tuned_model import (
     conversations_digest,
     folder_digest,
     read_record,
     write_record,
 )
-from harness.training.release import release
 from harness.training.watching import Watch
 
 TRAINER_VERSION = "answers-only-2"  # raised when a change makes the same recipe train something else

@@ -29,9 +29,8 @@ from harness.core.records import ArmId, Item, Prediction, Timing
 from harness.core.serial import decode, decode_outcome
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
-from harness.models.api.provider_errors import read_error
-from harness.models.api.told_wait import told_pause_s
-from harness.models.api.usage import usage_of
+from harness.models.api.calls import usage_of
+from harness.models.api.faults import read_error, told_pause_s
 from harness.shipping.serve.wire import BadRequest, read_request
 from harness.tasks.labels import read_label
 from tests.fuzz.nasty import a_value_replaced, bounded, in_place_of, json_values, scalars, texts

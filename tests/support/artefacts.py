@@ -9,8 +9,7 @@ from typing import Any
 
 from advisor.options import Option
 from harness.core.records import ArmId, Artefact, Estimate
-from harness.training.artefact import folder_digest
-from harness.training.tuned_model import AdapterVersion, Origin, Parity, Task
+from harness.training.tuned_model import AdapterVersion, Origin, Parity, Task, folder_digest
 from tests.support.doubles import recipe
 from tests.support.tickets import LABELS
 

@@ -5,21 +5,247 @@ real 500, and `Timeout` for a 408; the exceptions it was raised from tell them a
 is told by its codes (`provider_errors`), never by a word that may be a label or a link. Its own words are
 shown only scrubbed of keys, and not at all where they quote the request. Whatever is read here is cut first:
 nothing takes longer for a longer response.
+
+What a failed response holds: its status, headers and error object, as they came over the wire.
+
+Error objects differ: OpenAI's `{"error": {"message", "type", "code", "param"}}`, Google's with `status` and
+`details`, the same inside a list, FastAPI's `{"detail": …}`, vLLM's without a wrapper, or plain text. What
+went wrong is told by codes; words are for people.
+
+How long a response asks to be left alone, read from its headers, then its body, and last from its words.
+
+Whatever stands there, the result is between 0 and `LONGEST_S`, or None where nothing can be read: a date
+of the year 99999999999, NaN and negative numbers come from real servers.
 """
 
 from __future__ import annotations
 
 import html
+import json
+import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from advisor.money.usage import Usage
 from harness.core.records import FailureKind
-from harness.models.api.provider_errors import ErrorResponse, chain, error_response
-from harness.models.api.told_wait import told_pause_s
+
+MOST_READ = 65_536
+"""No more characters than this are read of an error's body."""
+
+_CODE_FIELDS = ("code", "type", "status", "reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorResponse:
+    """A response that is an error.
+
+    Attributes:
+        body: its error object, empty where it has none.
+        codes: every code, type, status and reason in it, in lower case.
+        words: its message, or the text it sent in place of one.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    codes: frozenset[str] = frozenset()
+    words: str = ""
+
+
+def error_response(error: BaseException) -> ErrorResponse | None:
+    """The response behind an exception of litellm; None where no error came over the wire."""
+    for link in chain(error):
+        response: Any = getattr(link, "response", None)
+        try:
+            status, text = int(response.status_code), str(response.text)[:MOST_READ]
+        except Exception:  # noqa: BLE001 - no response, one of another shape, or one never read
+            continue
+        if status >= 400 and text:
+            return read_error(status, {str(k): str(v) for k, v in dict(response.headers).items()}, text)
+    return None
+
+
+def read_error(status: int, headers: Mapping[str, str], text: str) -> ErrorResponse:
+    """Read an error response."""
+    body = _error_object(text)
+    words = body.get("message") or body.get("detail") or ("" if body else text)
+    return ErrorResponse(
+        status=status,
+        headers=headers,
+        body=body,
+        codes=frozenset(_codes(body)),
+        words=words if isinstance(words, str) else json.dumps(words),
+    )
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those it was raised from."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _error_object(text: str) -> Mapping[str, Any]:
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(found, list) and found:
+        found = found[0]
+    if isinstance(found, dict) and "error" in found:
+        inner = found["error"]
+        found = inner if isinstance(inner, dict) else {**found, "message": found.get("message") or inner}
+    return found if isinstance(found, dict) else {}
+
+
+def _codes(body: Mapping[str, Any]) -> Iterator[str]:
+    inner = body.get("innererror")
+    parts = [body, inner if isinstance(inner, dict) else {}]
+    details = body.get("details")
+    parts += [entry for entry in details if isinstance(entry, dict)] if isinstance(details, list) else []
+    for part in parts:
+        for name in _CODE_FIELDS:
+            if isinstance(part.get(name), str):
+                yield part[name].lower()
+
+
+LONGEST_S = 30 * 86_400.0
+_DAY_S = 86_400.0
+_EPOCH_S = 1e9  # a larger number of seconds is a moment since 1970, one of milliseconds above _EPOCH_MS
+_EPOCH_MS = 1e11
+_LONGEST_TEXT = 64
+_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_NUMBER = r"\d{1,12}(?:\.\d{1,9})?"
+_DURATION = re.compile("".join(rf"(?:(?P<{unit}>{_NUMBER}){unit})?" for unit in _UNITS))
+_SAID = re.compile(
+    r"(?:retry|try again) (?:in|after) (?P<short>[0-9][0-9.dhms]{0,24})(?: (?P<unit>second|minute|hour))?",
+    re.IGNORECASE,
+)
+_RESET = re.compile(r"(?:x-|anthropic-)?ratelimit-(?:reset(?P<after>-[\w-]+)?|(?P<before>[\w-]+)-reset)")
+
+
+def told_pause_s(
+    headers: Mapping[str, str], now: datetime, body: Mapping[str, Any] | None = None, words: str = ""
+) -> float | None:
+    """The pause a response asks for, in seconds.
+
+    In this order: `retry-after-ms`; `Retry-After` (RFC 9110, section 10.2.3) in seconds or as a date;
+    Google's `RetryInfo`, or a day where the quota is one a day; the reset of a limit that is used up
+    (`x-ratelimit-reset-*`, `anthropic-ratelimit-*-reset`); "try again in 7m12s".
+
+    Args:
+        now: with a time zone; for moments.
+        body: the error object of the response.
+        words: its message.
+    """
+    lower = {str(name).lower(): str(value).strip() for name, value in headers.items()}
+    milliseconds = _number(lower.get("retry-after-ms", ""))
+    readings = (
+        None if milliseconds is None else milliseconds / 1000.0,
+        _seconds(lower.get("retry-after", ""), now),
+        _google_s(body or {}, now),
+        _reset_s(lower, now),
+        _said_s(words),
+    )
+    found = next((reading for reading in readings if reading is not None), None)
+    return None if found is None else min(max(0.0, found), LONGEST_S)
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    """Seconds from now: a number, '6m0s', an HTTP date, an ISO date, or a moment since 1970."""
+    if not text or len(text) > _LONGEST_TEXT:
+        return None
+    number = _number(text)
+    if number is not None:
+        if number < _EPOCH_S:
+            return number
+        return (number / 1000.0 if number > _EPOCH_MS else number) - now.timestamp()
+    duration = _duration(text)
+    return _until(text, now) if duration is None else duration
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _duration(text: str) -> float | None:
+    found = _DURATION.fullmatch(text)
+    if found is None or not text:
+        return None
+    return sum(float(found[unit]) * size for unit, size in _UNITS.items() if found[unit])
+
+
+def _until(text: str, now: datetime) -> float | None:
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return (moment - now).total_seconds()
+        except (ValueError, OverflowError, TypeError):
+            continue
+    return None
+
+
+def _google_s(body: Mapping[str, Any], now: datetime) -> float | None:
+    """`RetryInfo` of an error's details; a quota counted by the day is not free again in its few seconds."""
+    entries = [entry for entry in _listed(body.get("details")) if isinstance(entry, Mapping)]
+    told = next((_seconds(str(e["retryDelay"]), now) for e in entries if "retryDelay" in e), None)
+    quotas = (v for e in entries for v in _listed(e.get("violations")) if isinstance(v, Mapping))
+    daily = any("perday" in str(violation.get("quotaId", "")).lower() for violation in quotas)
+    return max(told or 0.0, _DAY_S) if daily else told
+
+
+def _reset_s(lower: Mapping[str, str], now: datetime) -> float | None:
+    """When the limit that is used up is free again; of several the last one.
+
+    A limit with something left is not what refused the call: the reset is then the time until all of it
+    is free again, up to a day. Without a word on what is left, the header is believed.
+    """
+    waits = [
+        wait
+        for name, value in lower.items()
+        if (found := _RESET.fullmatch(name)) is not None
+        and all(_number(left) == 0.0 for left in _left(lower, found))
+        and (wait := _seconds(value, now)) is not None
+    ]
+    return max(waits, default=None)
+
+
+def _left(lower: Mapping[str, str], reset: re.Match[str]) -> Iterator[str]:
+    """What remains of the limit that a reset header belongs to, where that is said."""
+    stem = reset.string.partition("ratelimit-")[0] + "ratelimit-"
+    after, before = reset["after"] or "", reset["before"]
+    name = f"{stem}{before}-remaining" if before else f"{stem}remaining{after}"
+    if name in lower:
+        yield lower[name]
+
+
+def _said_s(words: str) -> float | None:
+    found = _SAID.search(words)
+    if found is None:
+        return None
+    short = found["short"].rstrip(".")
+    number = _number(short)
+    if number is None:
+        return _duration(short)
+    return number * _UNITS[(found["unit"] or "second")[0].lower()]
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
 
 _LONGEST = 200
 _MOST_SAID = 4000  # characters of a message that are looked at
@@ -110,7 +336,7 @@ def fault_of(error: Exception, request_texts: Sequence[str], secrets: Sequence[s
         message=f"{_TOLD[kind]}{f' (HTTP {status})' if status else ''}{': ' + detail if detail else ''}",
         passes=passes,
         fatal=(status in (401, 402, 403, 404) and not loading) or no_credit,
-        told_s=_told_s(error, response, words, now) if passes else None,
+        told_s=_told_pause_s(error, response, words, now) if passes else None,
         refused=refused,
         schema=_schema(kind, status, codes, words) if not refused else "",
         unbilled=status in _NOTHING_SERVED or bool(_names(error) & _NEVER_REACHED),
@@ -202,7 +428,9 @@ def _was_sent(error: Exception) -> bool:
     return "provider returned" not in str(error)
 
 
-def _told_s(error: Exception, response: ErrorResponse | None, words: str, now: datetime) -> float | None:
+def _told_pause_s(
+    error: Exception, response: ErrorResponse | None, words: str, now: datetime
+) -> float | None:
     headers = response.headers if response is not None else _litellm_headers(error)
     return told_pause_s(headers, now, response.body if response is not None else None, words)
 

@@ -3,14 +3,74 @@
 Node 0 is the end of the prompt and is not stored; every further node is one token that some answer
 passes through. The end-of-turn token of an answer is never computed on, so it is no node: its
 probability is read at the answer's last node.
+
+Which first tokens of the answers must be looked below, so that the rest can be left out. Pure.
+
+The end of a prompt gives the probability of every first token. No answer is more probable than its first
+token, and all answers under one first token are together no more probable than it: P(first token) bounds
+the mass of its branch. `to_open` says which branches to compute, most probable first, until what is left
+out is together at most `EPS` of what was found and none of it could be the best.
+
+With found mass Z, left-out mass U <= B and B <= EPS * Z, a found answer has probability P / (Z + U) and is
+reported as P / (Z + B): too low by at most EPS of itself. A left-out answer has at most EPS. So every
+reported probability is within EPS of the exact one, and the best answer is the exact best one.
+
+Every label's log-probability from an engine that tells the likeliest next tokens only. Pure.
+
+The engine is asked after the prompt and below the labels that can matter (`models.branch_search`). A token it
+does not name has at most the probability of the least it named; labels that rest on such a bound are together
+at most `EPS` of what was found, or the engine is asked there for all its tokens. So the best label is the
+exact best, and no probability is off by more than twice `EPS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.core.errors import DataError
+
+EPS = 1e-3  # most probability that may be left out, as a share of what was found
+# Before anything is found, the answers are taken to hold this share of their first tokens' mass, as they do
+# in a tuned model; a smaller one opens more branches at once, a larger one needs a second round more often.
+_GUESS = math.log(0.9)
+_LEAD = math.log(2.0)  # the best must be twice any bound: far more than rounding
+
+
+def log_sum(values: Sequence[float]) -> float:
+    """log of the sum of exp(values); -inf of nothing."""
+    top = max(values, default=-math.inf)
+    if top == -math.inf:
+        return top
+    return top + math.log(math.fsum(math.exp(value - top) for value in values))
+
+
+def to_open(
+    bounds: Sequence[float], opened: Collection[int], found: Sequence[float], eps: float = EPS
+) -> list[int]:
+    """The branches to compute next, most probable first; empty when the bound holds.
+
+    Everything is in log-probabilities, not normalised over the answers. Two rounds are always enough:
+    what was found only grows.
+
+    Args:
+        bounds: of each branch, that of its first token.
+        opened: branches computed already.
+        found: of each answer below `opened`; empty before the first round.
+        eps: 0 opens every branch that is possible at all.
+    """
+    total = log_sum(found) if opened else log_sum(bounds) + _GUESS
+    most = total + (math.log(eps) if eps > 0 else -math.inf)
+    lead = max(found, default=-math.inf) - _LEAD if opened else math.inf
+    rest = sorted((i for i in range(len(bounds)) if i not in opened), key=lambda i: (bounds[i], -i))
+    left, count = -math.inf, 0
+    for branch in rest:
+        left = log_sum((left, bounds[branch]))
+        if left > most or bounds[branch] > lead:
+            break
+        count += 1
+    return rest[count:][::-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,3 +191,87 @@ def _branches(paths: Sequence[tuple[int, ...]], edges: Sequence[tuple[int, int]]
         Branch(edge=edge, nodes=tuple(sorted(nodes[edge])), answers=tuple(members))
         for edge, members in answers.items()
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """Tokens that can come next.
+
+    Attributes:
+        known: token -> log-probability.
+        least: bound of every other token; minus infinity where all are known.
+    """
+
+    known: Mapping[int, float]
+    least: float
+
+
+Ask = Callable[[int, bool], Following]
+
+
+@dataclass
+class _Search:
+    """What is known so far: edge values, those that are bounds only, and which branches were opened."""
+
+    tree: ChoiceTree
+    ask: Ask
+    values: dict[int, float] = field(default_factory=dict)
+    bounds_only: set[int] = field(default_factory=set)
+    opened: set[int] = field(default_factory=set)
+
+    def look(self, node: int, *, whole: bool) -> None:
+        """Ask what follows a node, -1 for the prompt."""
+        following = self.ask(node, whole)
+        for edge, (at, token) in enumerate(self.tree.edges):
+            if at == node:
+                self.values[edge] = following.known.get(token, following.least)
+                self.bounds_only.discard(edge)
+                if token not in following.known and following.least > -math.inf:
+                    self.bounds_only.add(edge)
+
+    def score(self, answer: int) -> float:
+        return sum(self.values[edge] for edge in self.tree.paths[answer])
+
+    def found(self) -> dict[int, float]:
+        """The scores of all answers in opened branches."""
+        return {a: self.score(a) for index in self.opened for a in self.tree.branches[index].answers}
+
+    def doubtful(self) -> set[int]:
+        """The nodes to ask again, if what rests on bounds is more than may be."""
+        found = self.found()
+        resting = {a: s for a, s in found.items() if self.bounds_only.intersection(self.tree.paths[a])}
+        if log_sum(list(resting.values())) <= log_sum(list(found.values())) + math.log(EPS):
+            return set()
+        edges = self.bounds_only.intersection(edge for answer in resting for edge in self.tree.paths[answer])
+        return {self.tree.edges[edge][0] for edge in edges}
+
+
+def label_scores(tree: ChoiceTree, ask: Ask) -> list[float]:
+    """Log-probability of each answer of the tree, not normalised over them.
+
+    Args:
+        ask: (node, whole) -> what follows it; node -1 is the end of the prompt, `whole` wants every token.
+    """
+    search = _Search(tree, ask)
+    search.look(-1, whole=False)
+    search.opened = {index for index, branch in enumerate(tree.branches) if not branch.nodes}
+    while True:
+        bounds = [search.values[branch.edge] for branch in tree.branches]
+        found = list(search.found().values())
+        wanted = to_open(bounds, search.opened if found else (), found)
+        for index in wanted:
+            for node in tree.branches[index].nodes:
+                search.look(node, whole=False)
+            search.opened.add(index)
+        if not wanted:
+            again = search.doubtful()
+            if not again:
+                break
+            for node in again:
+                search.look(node, whole=True)
+    scores = [0.0] * len(tree.paths)
+    for index, branch in enumerate(tree.branches):
+        for answer in branch.answers:
+            share = bounds[index] - math.log(len(branch.answers))
+            scores[answer] = search.score(answer) if index in search.opened else share
+    return scores

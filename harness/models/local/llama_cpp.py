@@ -26,9 +26,7 @@ from advisor.money.usage import CountedBy, Usage
 from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
-from harness.models.local.branch_search import log_sum
-from harness.models.local.choice_tree import ChoiceTree, choice_tree
-from harness.models.local.label_scores import Following, label_scores
+from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree, label_scores, log_sum
 
 _ROOM = 64  # tokens an answer may take at most
 # How many of the likeliest tokens are asked for: after the prompt, after a label's token, and all there are.

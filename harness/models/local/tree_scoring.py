@@ -15,6 +15,25 @@ computed depends on the prompt alone, up to rounding, and not on the other promp
 What is computed, against one full pass an answer: the same in float64 (tests hold it to 1e-8), at most 1e-3
 apart in fp32 (rounding in another order of summation) and up to 2 in bf16 (the worst on 12 prompts of
 SmolLM2-135M), in units of log-probability. Ordinary passes in bf16 are off themselves.
+
+Grouping prompts for batched passes. Pure.
+
+A tree of answers as tensors, made once for each set of choices and device.
+
+Attention for one pass over prompt suffixes and a tree of answers, behind a shared prompt prefix.
+
+A row of the batch is `[suffix, padding, tree]`. Suffix tokens are causal; a tree token sees the whole
+suffix of its row and its own ancestors; everything sees the prefix, whose keys and values are held once
+for the whole batch and never copied. In a later pass over nodes alone (`Below`) the nodes of all rows
+stand in one line without padding, and each sees the recorded suffix of its row.
+
+The parts are computed apart and merged by their log-sum-exp (the split-softmax identity of
+FlashAttention, Dao et al. 2022, section 3.1), so that prefix and suffix need no mask and the mask of the
+tree stays small.
+
+It is registered with transformers as an attention of its own; `harness.models.local.tree_scoring` checks on
+loading that a model's forward pass agrees with its ordinary one. Sliding windows, soft caps and
+attention sinks are refused.
 """
 
 from __future__ import annotations
@@ -26,12 +45,210 @@ from typing import Any
 
 import torch
 
-from harness.models.local import tree_attention
-from harness.models.local.batching import batches
-from harness.models.local.branch_search import EPS, to_open
-from harness.models.local.choice_tree import ChoiceTree, choice_tree
-from harness.models.local.tree_attention import Below, Parts, TreePass
-from harness.models.local.tree_tables import TreeTables
+from harness.models.local.choice_tree import EPS, ChoiceTree, choice_tree, to_open
+from harness.models.local.rendering import batches
+
+
+class TreeTables:
+    """What scoring looks up; t nodes, e edges, a answers. Row 0 of `next` and `edges` is the prompt's end.
+
+    Attributes:
+        tokens, depths: (t,), as in the tree.
+        ancestors: (t, t), whether a node sees another.
+        next: (t + 1, w) the tokens whose log-probability is wanted after each node, padded with 0.
+        edges: (t + 1, w) where these stand in a row of edge values, padded with `spare`.
+        paths: (a, longest) the edges of each answer, padded with `zero`.
+        zero, spare: two further places of a row of edge values: one stays 0, one is written and not read.
+    """
+
+    def __init__(self, tree: ChoiceTree, device: torch.device) -> None:
+        self.zero, self.spare = len(tree.edges), len(tree.edges) + 1
+        tokens: list[list[int]] = [[] for _ in range(len(tree.tokens) + 1)]
+        edges: list[list[int]] = [[] for _ in tokens]
+        for edge, (node, token) in enumerate(tree.edges):
+            tokens[node + 1].append(token)
+            edges[node + 1].append(edge)
+        seen = torch.zeros(len(tree.tokens), len(tree.tokens), dtype=torch.bool)
+        for node in range(len(tree.tokens)):
+            seen[node, list(tree.ancestors(node))] = True
+        self.tokens = torch.tensor(tree.tokens, dtype=torch.long, device=device)
+        self.depths = torch.tensor(tree.depths, dtype=torch.long, device=device)
+        self.ancestors = seen.to(device)
+        self.next = _filled(tokens, 0, device)
+        self.edges = _filled(edges, self.spare, device)
+        self.paths = _filled(tree.paths, self.zero, device)
+
+    def values(self, rows: int) -> torch.Tensor:
+        """(rows, e + 2) edge values of which none is known yet: -inf."""
+        values = torch.full((rows, self.spare + 1), -torch.inf, device=self.paths.device)
+        values[:, self.zero] = 0.0
+        return values
+
+    def sums(self, values: torch.Tensor) -> torch.Tensor:
+        """(rows, a) log-probabilities of the answers; -inf where an edge is not known."""
+        return values[:, self.paths].sum(-1)
+
+
+def _filled(rows: Sequence[Sequence[int]], fill: int, device: torch.device) -> torch.Tensor:
+    most = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[fill] * (most - len(row))] for row in rows], device=device)
+
+
+ATTENTION = "tune_or_retrieve_tree"
+Parts = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Below:
+    """A pass over n tree nodes of r rows, in one line; row i has at most m of them.
+
+    Attributes:
+        layers: keys and values of the rows' suffixes by layer, each (r, kv_heads, s, d).
+        mask: (r, 1, groups * m, s + m), 0 where a node may look and -inf elsewhere.
+        spread: (r * m,) which node of the line stands at each place; 0 at places without one.
+        line: (n,) at which place each node of the line stands.
+    """
+
+    layers: list[Parts]
+    mask: torch.Tensor
+    spread: torch.Tensor
+    line: torch.Tensor
+
+
+@dataclass(slots=True, kw_only=True)
+class TreePass:
+    """What one forward pass tells every layer's attention.
+
+    Attributes:
+        suffix: padded length s of the suffix; what follows in a row are its t tree tokens.
+        tree_mask: (b, 1, groups * t, s + t), 0 where a tree token may look and -inf elsewhere; None
+            when t is 0.
+        prefix: keys and values by layer, each (1, kv_heads, p, d); None without a prefix.
+        record: filled with this pass's keys and values by layer when not None.
+        below: set for a pass over nodes alone; `suffix` is then 0.
+    """
+
+    suffix: int
+    tree_mask: torch.Tensor | None = None
+    prefix: list[Parts] | None = None
+    record: list[Parts] | None = None
+    below: Below | None = None
+
+
+def register_tree_attention() -> None:
+    """Make the attention known to transformers under `NAME`; again is harmless."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(ATTENTION, tree_attention)
+
+
+def tree_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """The attention function as transformers calls it; its `TreePass` comes as the keyword `tree`.
+
+    Shapes: query (b, heads, s + t, d), key and value (b, kv_heads, s + t, d); returns (b, s + t, heads, d).
+
+    Raises:
+        NotImplementedError: if the layer needs a sliding window, a soft cap or sinks.
+    """
+    tree: TreePass = kwargs["tree"]
+    for name in ("sliding_window", "softcap", "s_aux", "position_bias"):
+        if kwargs.get(name) is not None:
+            raise NotImplementedError(f"tree attention without {name}")
+    if tree.record is not None:
+        tree.record.append((key, value))
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    if tree.below is not None:
+        own, own_lse = _below(query, key, value, tree.below, module.layer_idx, scale)
+    else:
+        own, own_lse = _own(query, key, value, tree, scale)
+    if tree.prefix is not None:
+        past_key, past_value = tree.prefix[module.layer_idx]
+        past, past_lse = _prefix(query, past_key, past_value, scale)
+        weight = torch.sigmoid(past_lse - own_lse).unsqueeze(-1).to(own.dtype)
+        own = torch.lerp(own, past, weight)
+    return own.transpose(1, 2), None
+
+
+def _own(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, tree: TreePass, scale: float) -> Parts:
+    """Attention inside the rows: causal over the suffix, masked for the tree."""
+    heads, s, t = q.shape[1], tree.suffix, q.shape[2] - tree.suffix
+    groups = heads // k.shape[1]
+    ks, vs = (x[:, :, :s].repeat_interleave(groups, dim=1) for x in (k, v))
+    out, lse = attend(q[:, :, :s], ks, vs, scale, causal=True)
+    if t == 0:
+        return out, lse
+    folded = q[:, :, s:].reshape(q.shape[0], k.shape[1], groups * t, q.shape[3])
+    tree_out, tree_lse = attend(folded, k, v, scale, mask=tree.tree_mask)
+    shape = (q.shape[0], heads, t)
+    return (
+        torch.cat([out, tree_out.reshape(*shape, -1)], dim=2),
+        torch.cat([lse, tree_lse.reshape(shape)], dim=2),
+    )
+
+
+def _below(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, below: Below, layer: int, scale: float
+) -> Parts:
+    """Attention of nodes to their row's suffix and to their ancestors."""
+    past_k, past_v = below.layers[layer]
+    rows, kv, d = past_k.shape[0], k.shape[1], q.shape[3]
+    places = len(below.spread) // rows
+
+    def spread(x: torch.Tensor) -> torch.Tensor:
+        return x[0].index_select(1, below.spread).reshape(-1, rows, places, d).transpose(0, 1)
+
+    keys, values = torch.cat([past_k, spread(k)], dim=2), torch.cat([past_v, spread(v)], dim=2)
+    out, lse = attend(spread(q).reshape(rows, kv, -1, d), keys, values, scale, mask=below.mask)
+    out = out.reshape(rows, -1, places, d).transpose(0, 1).reshape(-1, rows * places, d)
+    lse = lse.reshape(rows, -1, places).transpose(0, 1).reshape(-1, rows * places)
+    return out.index_select(1, below.line).unsqueeze(0), lse.index_select(1, below.line).unsqueeze(0)
+
+
+def _prefix(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Parts:
+    """Attention of all rows to the shared prefix: the batch is folded into the query length."""
+    b, heads, n, d = q.shape
+    kv = k.shape[1]
+    folded = q.reshape(b, kv, -1, d).transpose(0, 1).reshape(1, kv, -1, d)
+    out, lse = attend(folded, k, v, scale)
+    out = out.reshape(kv, b, heads // kv, n, -1).transpose(0, 1).reshape(b, heads, n, -1)
+    return out, lse.reshape(kv, b, heads // kv, n).transpose(0, 1).reshape(b, heads, n)
+
+
+def attend(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    *,
+    causal: bool = False,
+    mask: torch.Tensor | None = None,
+) -> Parts:
+    """Softmax attention and the log-sum-exp of its scores, (b, h, n, d) and fp32 (b, h, n).
+
+    On a CPU the fused kernel of torch is used, which returns both; elsewhere plain matrix products.
+    """
+    if q.device.type == "cpu":
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            q, k, v, 0.0, causal, attn_mask=mask, scale=scale
+        )
+        return out, lse
+    scores = (q @ k.transpose(-1, -2)).float() * scale
+    if mask is not None:
+        scores = scores + mask
+    if causal:
+        n, m = scores.shape[-2:]
+        scores = scores.masked_fill(torch.ones(n, m, dtype=torch.bool, device=q.device).triu(1), -torch.inf)
+    lse = scores.logsumexp(-1)
+    return torch.exp(scores - lse.unsqueeze(-1)).to(v.dtype) @ v, lse
+
 
 _ROWS = 256  # rows of logits held at once: 256 x 49,152 x 4 bytes = 50 MB
 _STEP = 16  # bf16 passes are padded to multiples of this: a new shape costs a kernel build
@@ -82,7 +299,7 @@ class TreeScorer:
     """Scores answers with a causal language model of transformers (typed loosely, as the classes vary)."""
 
     def __init__(self, model: Any) -> None:
-        tree_attention.register()
+        register_tree_attention()
         self._model = model
         self._groups = model.config.num_attention_heads // (
             getattr(model.config, "num_key_value_heads", None) or model.config.num_attention_heads
@@ -304,7 +521,7 @@ def tree_scorer(model: Any, prompt: Sequence[int], answers: Sequence[Sequence[in
     expected = PlainScorer(model).score(prompt, answers)
     try:
         scorer = TreeScorer(model)
-        model.set_attn_implementation(tree_attention.NAME)
+        model.set_attn_implementation(ATTENTION)
         half = len(prompt) // 2
         prefix = scorer.read_prefix(prompt[:half])
         tree, rest = choice_tree(answers), [prompt[half:]]

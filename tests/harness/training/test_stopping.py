@@ -4,9 +4,8 @@ import pytest
 
 from harness.core.errors import TrainingError
 from harness.core.records import EpochNote
-from harness.training import stopping
-from harness.training.stopping import best_note, stops
-from harness.training.watching import Watch, drawn
+from harness.training import watching as stopping
+from harness.training.watching import Watch, best_note, drawn, stops
 from tests.harness.training.samples import conversations
 
 

@@ -14,8 +14,8 @@ import pytest
 from harness.core.errors import MissingExtra, StoreError, TrainingError
 from harness.models.base import ChatRequest
 from harness.models.settings import ModelSettings
-from harness.training.artefact import conversations_digest, folder_digest
 from harness.training.progress import check
+from harness.training.tuned_model import conversations_digest, folder_digest
 from tests.harness.training.samples import conversations
 
 pytestmark = pytest.mark.models

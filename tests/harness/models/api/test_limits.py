@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.api.limits import AdaptiveSlots, RetryPolicy
+from harness.models.api.asking import AdaptiveSlots, RetryPolicy
 
 
 class Time:

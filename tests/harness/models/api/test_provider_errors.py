@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.api.provider_errors import read_error
+from harness.models.api.faults import read_error
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.api.told_wait import LONGEST_S, told_pause_s
+from harness.models.api.faults import LONGEST_S, told_pause_s
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 DAILY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}

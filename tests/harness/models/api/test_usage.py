@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.money.usage import CountedBy, Usage
+from harness.models.api.calls import UNREPORTED, usage_of
 from harness.models.api.library import load_litellm
-from harness.models.api.usage import UNREPORTED, usage_of
 
 
 def buckets(usage: Usage) -> tuple[int | None, ...]:

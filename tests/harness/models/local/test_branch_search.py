@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.local.branch_search import EPS, log_sum, to_open
+from harness.models.local.choice_tree import EPS, log_sum, to_open
 
 # For each branch: log-probability of its first token, and how the mass below it is shared by its answers;
 # the last share is what ends in no answer.

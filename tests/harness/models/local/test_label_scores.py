@@ -7,8 +7,7 @@ import random
 
 import pytest
 
-from harness.models.local.choice_tree import choice_tree
-from harness.models.local.label_scores import Following, label_scores
+from harness.models.local.choice_tree import Following, choice_tree, label_scores
 
 VOCABULARY = 40
 

@@ -9,7 +9,7 @@ from advisor.money.usage import CountedBy
 from harness.core.errors import ModelUnavailable
 from harness.core.records import Failure, FailureKind, Message
 from harness.models.base import ChatReply, ChatRequest
-from harness.models.local.branch_search import EPS
+from harness.models.local.choice_tree import EPS
 from harness.models.local.transformers_chat import TransformersChat
 from harness.models.settings import ModelSettings
 from tests.support.float64 import float64

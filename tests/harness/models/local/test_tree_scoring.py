@@ -4,8 +4,7 @@ import pytest
 import torch
 import transformers
 
-from harness.models.local.branch_search import EPS
-from harness.models.local.choice_tree import choice_tree
+from harness.models.local.choice_tree import EPS, choice_tree
 from harness.models.local.tree_scoring import PlainScorer, TreeScorer, tree_scorer
 from tests.support.float64 import float64
 

@@ -15,7 +15,7 @@ import pytest
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
 from harness.shipping.registry import history
 from harness.shipping.registry.registry import Registry
-from harness.training.artefact import folder_digest
+from harness.training.tuned_model import folder_digest
 from tests.support.artefacts import NOW, draft, parity, write_adapter
 
 

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
-from harness.training.fast.shared_prefix import LEAST, common_prefix, fits, forward, line_of
+from harness.training.fast import LEAST_PREFIX, common_prefix, forward_over_prefix, line_of, prefix_fits
 
-HEAD = tuple(range(5, 5 + LEAST + 2))
+HEAD = tuple(range(5, 5 + LEAST_PREFIX + 2))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_states_and_gradients_are_those_of_ordinary_passes(decoder) -> None:
 
     with float64():
         plain, plain_grads = gradients(decoder(input_ids=ids, use_cache=False).last_hidden_state[read])
-        short, short_grads = gradients(forward(decoder, ids[0, :p], ids[:, p:])[line_of(p, read)])
+        short, short_grads = gradients(forward_over_prefix(decoder, ids[0, :p], ids[:, p:])[line_of(p, read)])
     assert plain.dtype == torch.float64
     assert len(plain_grads) == len(short_grads) > 20
     for one, other in zip([plain, *plain_grads], [short, *short_grads], strict=True):
@@ -75,11 +75,11 @@ def test_states_and_gradients_are_those_of_ordinary_passes(decoder) -> None:
 
 def test_a_model_with_another_attention_does_not_pass(decoder) -> None:
     rows = [(*HEAD, 20, 21), (*HEAD, 30, 31, 32)]
-    assert fits(decoder, HEAD, rows)
+    assert prefix_fits(decoder, HEAD, rows)
     looser = copy.deepcopy(decoder)
     for layer in looser.layers:
         layer.self_attn.forward = _other_scale(layer.self_attn)
-    assert not fits(looser, HEAD, rows)
+    assert not prefix_fits(looser, HEAD, rows)
 
 
 def _other_scale(attention):

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness.training.fast.fused import fused_adapters
-from harness.training.quiet import quiet
+from harness.training.fast import fused_adapters
+from harness.training.progress import quiet
 from harness.training.trl_trainer import Job, Session
 from tests.harness.training.samples import conversations, recipe
 from tests.support.float64 import float64
@@ -92,7 +92,7 @@ def test_a_kept_trunk_is_bit_for_bit_what_it_replaces(session):
     """On the batch the states were computed in; other batch-mates change them by rounding only."""
     import torch
 
-    from harness.training.fast.frozen_layers import FrozenLayers
+    from harness.training.fast import FrozenLayers
 
     decoder = session.model.model
     depth = len(decoder.layers) - session.job.recipe.tuned_layers
@@ -114,7 +114,7 @@ def test_a_kept_trunk_is_bit_for_bit_what_it_replaces(session):
 
 
 def test_rows_that_do_not_fit_in_memory_are_not_kept(session):
-    from harness.training.fast.frozen_layers import FrozenLayers
+    from harness.training.fast import FrozenLayers
 
     ids = [row.ids for row in session.rows]
     assert not FrozenLayers(session.model.model, 1).fits(ids[0], ids, max_bytes=1000)
