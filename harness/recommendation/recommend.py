@@ -108,13 +108,32 @@ def _reasons(found: Found) -> Iterator[Reason]:
 
 
 def _reasons_against(found: Found) -> Iterator[Reason]:
-    yield found.choice.why
-    best = best_barred(found.results)
-    if found.choice.action is not Action.KEEP_TODAY and best is not None:
+    why, best = found.choice.why, best_barred(found.results)
+    yield why
+    if why.check is not None and why.check.kind is not LimitKind.ACCURACY and best is not None:
         yield _accuracy(best, found)
-    yield from (Reason(kind=ReasonKind.NOT_RUN, gap=gap) for gap in _cheapest_gap(found))
+    for gap in _cheapest_gap(found):
+        yield Reason(kind=ReasonKind.NOT_RUN, gap=gap)
+        yield from _today_beside(gap, found)
     others = [c for c in found.results.verdict.broken if best is not None and c.arm == best.arm]
     yield from (Reason(kind=ReasonKind.LIMIT_BROKEN, arm=c.arm, check=c) for c in others[1:])
+
+
+def _today_beside(gap: FrontierGap, found: Found) -> Iterator[Reason]:
+    """A month of what is paid today beside a month of the hosted model's calls, wrong answers in neither."""
+    today = found.outlook.incumbent
+    hosted = next((one.month_usd for one in found.outlook.hosted if one.model == gap.model), None)
+    if today is None or hosted is None or today.usd_per_item is None or hosted.usd is None:
+        return
+    paid = today.usd_per_item * found.outlook.business.queries_per_month
+    if paid > hosted.usd:
+        yield Reason(
+            kind=ReasonKind.TODAY_COSTS,
+            gap=gap,
+            cost=hosted,
+            cost_basis="a month, calls alone",
+            today=Amount(usd=paid, basis=today.month_usd.basis),
+        )
 
 
 def _accuracy(arm: ArmResult, found: Found) -> Reason:

@@ -41,6 +41,7 @@ class ReasonKind(StrEnum):
     LIMIT_OPEN = "a limit is not shown to be kept"
     LIMIT_BROKEN = "a limit is broken"
     NOT_RUN = "a hosted model was not run"
+    TODAY_COSTS = "what is done today costs more than a hosted model at its list price"
     ONLY_FLOOR = "only the floor was run"
 
 
@@ -52,6 +53,7 @@ class Reason:
         arm: what it speaks of; `others` are those it is set beside.
         estimate: an accuracy with its interval.
         comparison, check, gap: the record it is read from.
+        today: what is done today costs, in the basis of `cost`.
         cost: a sum, whose basis is `cost_basis`: 'a month, all in' or 'per 1,000 queries, calls and busy
             machine time'.
     """
@@ -65,6 +67,7 @@ class Reason:
     gap: FrontierGap | None = None
     cost: Amount | None = None
     cost_basis: str = ""
+    today: Amount | None = None
 
 
 class Certainty(StrEnum):

@@ -74,7 +74,7 @@ def reason_sentence(reason: Reason, currency: Currency = USD) -> str:
             return _against(reason)
         case ReasonKind.LIMIT_KEPT | ReasonKind.LIMIT_OPEN | ReasonKind.LIMIT_BROKEN:
             return _of_limit(reason)
-        case ReasonKind.NOT_RUN:
+        case ReasonKind.NOT_RUN | ReasonKind.TODAY_COSTS:
             return _not_run(reason, currency)
         case ReasonKind.ONLY_FLOOR:
             return "Only the floor was run; it is what an arm has to beat, not one to ship."
@@ -272,6 +272,10 @@ def _not_run(reason: Reason, currency: Currency) -> str:
     gap = reason.gap
     if gap is None:
         return ""
+    if reason.kind is ReasonKind.TODAY_COSTS:
+        now = money(None if reason.today is None else reason.today.usd, currency)
+        then = money(None if reason.cost is None else reason.cost.usd, currency)
+        return f"Today costs {now} a month without its mistakes; calls of {gap.model} would cost {then}."
     need = "" if gap.accuracy_to_win is None else f"; it would have to reach {percent(gap.accuracy_to_win)}"
     return (
         f"{gap.model} was not run: at list price 1,000 queries cost {money(gap.usd_per_1k.usd, currency)}"

@@ -48,6 +48,7 @@ def test_gzip_is_unpacked_whatever_it_is_called(name: str) -> None:
         (b"Return-Path: <a@b>\r\nReceived: c\r\nSubject: d\r\n\r\n", "a mail"),
         (b"PAR1aaaaPAR1", "cannot be read as Parquet"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "file",  # packed bytes hold the time of day
 )
 def test_what_is_no_table_is_named(content: bytes, words: str) -> None:
     message = refusal(content)

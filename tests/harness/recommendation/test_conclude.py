@@ -106,7 +106,7 @@ def test_where_nothing_may_be_shipped_a_frontier_model_would_have_to_keep_the_fl
     shop()
     arms = [{"option": "floor"}, {"option": "retrieve", "model": "m"}]
     floor = {"quality_floor": 0.999, "max_p95_ms": 1e-9, "bootstrap_draws": 200}
-    found = start_bakeoff(plan(tickets, arms=arms, decision=floor), context(tmp_path))[1].verdict
+    found = start_bakeoff(plan(tickets, arms=arms, decision=floor), context(tmp_path))[1].recommendation
     assert found.ship is None and found.frontier
     assert {gap.accuracy_to_win for gap in found.frontier} == {0.999}
     assert {gap.accuracy_same_cost_per_correct for gap in found.frontier} == {None}

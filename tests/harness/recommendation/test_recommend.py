@@ -30,7 +30,7 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
-from tests.support.business import LINEAR, SERVED, TUNE, business, grounds, results, spread, today
+from tests.support.business import HOSTED, LINEAR, SERVED, TUNE, business, grounds, results, spread, today
 from tests.support.results import broken, comparison, data_summary, gap, share, verdict
 
 OWN = data_summary(train=100, test=200, provenance="the user's own file")
@@ -139,6 +139,15 @@ def test_where_nothing_may_be_shipped_a_hosted_model_is_measured_next_at_its_pri
     )
     assert found.next.command == cheap.settle_command
     assert found.risk.kind is RiskKind.NOTHING_KEEPS_LIMITS
+
+
+def test_what_is_paid_today_stands_beside_the_list_price_where_that_is_less() -> None:
+    run = results(verdict=verdict(pair=(SERVED, TUNE), limits=(broken(TUNE),)))
+    found = made(run, None, frontier=(gap(model=HOSTED),))
+    (reason,) = [one for one in found.reasons if one.kind is ReasonKind.TODAY_COSTS]
+    # 1,000 queries at $1.50 an item, and at $20 per 1,000 calls; wrong answers in neither
+    assert reason.today is not None and reason.today.usd == Decimal(1500)
+    assert reason.cost is not None and reason.cost.usd == Decimal(20)
 
 
 def test_where_no_model_is_left_to_measure_the_nearest_arm_is_mended() -> None:

@@ -10,7 +10,7 @@ import pytest
 from harness.shipping.export import gguf_words
 from harness.shipping.export.gguf_file import Titles, write_gguf
 from harness.shipping.export.gguf_words import read_words
-from tests.harness.shipping.test_export import llama
+from tests.harness.shipping.export.test_export import llama
 
 pytestmark = pytest.mark.models
 TEXTS = (
