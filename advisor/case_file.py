@@ -107,7 +107,7 @@ def numbers_read(text: str, source: str) -> tuple[str, ...]:
     for name, value in _mapping(text, source).items():
         if isinstance(value, str) and name in asks() and asks()[name].unit:
             with contextlib.suppress(NumberFault):
-                echo = read_number(value, _kind(name)).echo
+                echo = read_number(value, number_kind(name)).echo
                 found += [f"{name}: {echo}"] if echo else []
     return tuple(found)
 
@@ -177,7 +177,7 @@ def read_field(name: str, value: object) -> Any:
 
 
 def _in_range(name: str, value: object) -> Any:
-    number = _money(value) if name in _MONEY else _number(value, _kind(name))
+    number = _money(value) if name in _MONEY else _number(value, number_kind(name))
     ask: Ask = asks()[name]
     amount = float(number)
     if ask.low is not None and (amount < ask.low or (ask.above and amount == ask.low)):
@@ -265,8 +265,8 @@ def _decimal(value: object, kind: NumberKind, what: str) -> Decimal:
     return number
 
 
-def _kind(name: str) -> NumberKind:
-    """What one mark before three digits means in a field."""
+def number_kind(name: str) -> NumberKind:
+    """What one mark before three digits means in a field of numbers."""
     small = name in _MONEY or asks()[name].unit in _SMALL_UNITS
     return "amount" if small else "count"
 

@@ -76,7 +76,7 @@ def questions(raw: dict[str, Any], *, everything: bool) -> tuple[str, ...]:
         for name, ask in asks().items()
         if name not in raw
         and (everything or ask.short or _worth_asking(name, raw))
-        and not _senseless(name, raw)
+        and not senseless(name, raw)
     )
 
 
@@ -89,7 +89,8 @@ def _worth_asking(name: str, raw: dict[str, Any]) -> bool:
     return name in ("input_tokens", "output_tokens") and "queries_per_month" in raw
 
 
-def _senseless(name: str, raw: dict[str, Any]) -> bool:
+def senseless(name: str, raw: dict[str, Any]) -> bool:
+    """Whether a question makes no sense for the answers so far."""
     case = build_case({"name": "so far", **raw})
     task = raw.get("task")
     if name in ("labels", "labels_per_class", "label_changes_per_month"):

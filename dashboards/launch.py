@@ -6,8 +6,8 @@ sized to a time, `harness bakeoff --minutes` makes it. Nothing is run inside the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,15 +17,18 @@ from advisor.case_file import parse_case
 from advisor.options import BY_DEFAULT, Option
 from dashboards import jobs, markup, pieces, state
 from dashboards.jobs import JobState
-from harness.bakeoff.plan import dump_plan
+from harness.bakeoff.plan import DataPlan, dump_plan
 from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
 from harness.core.errors import UserError
 from harness.core.wording import one_line, seconds
 from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
 from harness.data.table import TableForm, read_table
+from harness.report.svg import cut
+from harness.report.view import Cell, Column, Row, Table
 
 POLL_S = 2.0
+PREVIEW_ROWS, PREVIEW_CHARS = 5, 160
 FAST = ("floor", "linear")
 CASE, ARRIVED = "case-to-test", "arrived-with-a-case"
 OWN = "my own table"
@@ -59,14 +62,26 @@ class Wanted:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the table ...")  # type: ignore[untyped-decorator]
-def _columns(file_id: str, _content: bytes, name: str, encoding: str) -> tuple[tuple[str, ...], int, str]:
+def _columns(file_id: str, _content: bytes, name: str, form: TableForm) -> tuple[tuple[str, ...], int, str]:
     """(columns, rows, what is wrong) of an uploaded table."""
     problems = Problems()
     try:
-        table = read_table(_content, name, {}, problems, TableForm(encoding=encoding))
+        table = read_table(_content, name, {}, problems, form)
     except UserError as error:
         return (), 0, str(error)
     return tuple(filter(None, dict.fromkeys(table.columns))), len(table.rows), "\n".join(problems.lines()[:5])
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)  # type: ignore[untyped-decorator]
+def _preview(
+    file_id: str, _content: bytes, name: str, form: TableForm, columns: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...]:
+    """The chosen columns of the first rows."""
+    table = read_table(_content, name, {"chosen": columns}, Problems(), form)
+    places = table.positions.get("chosen", ())
+    return tuple(
+        tuple(cut(cells[place], PREVIEW_CHARS) for place in places) for _, cells in table.rows[:PREVIEW_ROWS]
+    )
 
 
 def take_along(case_text: str) -> None:
@@ -161,21 +176,33 @@ def form(running: bool) -> None:
         )  # fmt: skip
         rows = None if upload is None else _own_rows(upload.getvalue(), upload.name, upload.file_id)
     wanted = _settings(rows or {}, case_text)
-    missing = [] if rows else ["rows"]
-    missing += [] if wanted.options else ["at least one arm"]
+    missing = _missing(source, uploaded=upload is not None, rows=bool(rows), arms=bool(wanted.options))
     if running:
         st.caption("One at a time: a second run would slow the first one down and spoil its latencies.")
-    if missing:
-        st.caption(f"Still to choose: {', '.join(missing)}.")
+    elif missing:
+        st.caption(missing)
     ready = not running and not missing
     if st.button("Start", type="primary", disabled=not ready, icon=":material/play_arrow:", key="start-run"):
         begin(wanted, upload.getvalue() if upload else b"", upload.name if upload else "")
 
 
+def _missing(source: str, *, uploaded: bool, rows: bool, arms: bool) -> str:
+    """What has to be done before a run can start; '' for nothing."""
+    steps = []
+    if source == OWN and not uploaded:
+        steps.append("upload a table above, or choose an evalset under Rows")
+    elif not rows:
+        steps.append("say which columns hold the text and which one the label")
+    if not arms:
+        steps.append("choose at least one arm")
+    return f"Before it can start: {'; '.join(steps)}." if steps else ""
+
+
 def _own_rows(content: bytes, name: str, file_id: str) -> dict[str, object] | None:
-    encodings = ("utf-8", "cp1252", "utf-16", "latin-1")
-    encoding = st.selectbox("Encoding", encodings, key="encoding")
-    columns, count, wrong = _columns(file_id, content, name, encoding)
+    """The columns of the uploaded table, chosen and shown; None until text and label are."""
+    with st.expander("How the file is written"):
+        form, more = _file_form()
+    columns, count, wrong = _columns(file_id, content, name, form)
     if wrong:
         st.error("The table cannot be used as it is.", icon=":material/table:")
         st.text(wrong)
@@ -189,9 +216,44 @@ def _own_rows(content: bytes, name: str, file_id: str) -> dict[str, object] | No
         "Rows that belong together", columns, key="group-columns", format_func=one_line,
         help="Customer or thread: such rows are never split between training and test.",
     )  # fmt: skip
+    left, right = st.columns(2)
+    own_id = left.selectbox(
+        "Id column", columns, index=None, key="id-column", format_func=one_line, placeholder="row numbers"
+    )
+    slices = right.multiselect(
+        "Report by as well", columns, key="slice-columns", format_func=one_line,
+        help="Language or channel: accuracy is shown for each of its values.",
+    )  # fmt: skip
+    chosen = tuple(dict.fromkeys([*text, *([label] if label else []), *group, *slices]))
+    if chosen and not wrong:
+        table = Table(
+            columns=tuple(Column(head=(column,), right=False) for column in chosen),
+            rows=tuple(
+                Row(cells=tuple(Cell(text=cell) for cell in row))
+                for row in _preview(file_id, content, name, form, chosen)
+            ),
+        )
+        st.html(markup.table(table, caption="The first rows"))
     if not text or label is None:
         return None
-    return {"text": text, "label": label, "group": group, "encoding": encoding}
+    columns_chosen = {"text": text, "label": label, "group": group, "slices": slices, "id": own_id or ""}
+    return columns_chosen | more
+
+
+def _file_form() -> tuple[TableForm, dict[str, object]]:
+    """What only the user can know of the file, as on the command line; and the same for the plan."""
+    one, two, three = st.columns(3)
+    encoding = one.selectbox("Encoding", ("utf-8", "cp1252", "utf-16", "latin-1"), key="encoding")
+    sheet = two.text_input("Sheet of a workbook", key="sheet", placeholder="the first one").strip()
+    records = three.text_input(
+        "Where the rows are in a JSON document", key="records", placeholder="looked for: result.tickets"
+    )
+    no_header = st.checkbox("The table has no header: its columns are called 1, 2, 3", key="no-header")
+    no_quotes = st.checkbox('A " in the table is a character like any other', key="no-quotes")
+    skip = st.checkbox("Leave out rows without a label", key="skip-unlabelled")
+    places = tuple(part.strip() for part in records.split(",") if part.strip())
+    form = TableForm(encoding=encoding, records=places, sheet=sheet, no_header=no_header, no_quotes=no_quotes)
+    return form, asdict(form) | {"skip_unlabelled": skip}
 
 
 def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
@@ -285,14 +347,4 @@ def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[s
 def _flags(wanted: Wanted, rows: Mapping[str, object]) -> list[str]:
     flags = ["--arms", ",".join(wanted.options), "--model", wanted.model, "--minutes", str(wanted.minutes)]
     flags += [] if wanted.limit is None else ["--limit", str(wanted.limit)]
-    names = {"evalset": "--evalset", "file": "--data", "label": "--label", "encoding": "--encoding"}
-    for name, flag in names.items():
-        flags += [flag, str(rows[name])] if rows.get(name) else []
-    for name in ("text", "group"):
-        for column in _listed(rows.get(name)):
-            flags += [f"--{name}", column]
-    return flags
-
-
-def _listed(value: object) -> Sequence[str]:
-    return [str(part) for part in value] if isinstance(value, list | tuple) else []
+    return flags + DataPlan.model_validate(rows).flags

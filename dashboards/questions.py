@@ -1,74 +1,49 @@
 """The questionnaire as a form: how each question is asked, and answers from and to a use case. Pure.
 
-A page keeps its answers under `key(field)`. `None` is an answer too: not known.
+A page keeps its answers under `key(field)`; numbers as they are typed ('12,500', '12.500', '12,5'), read
+by the advisor's one rule. '' and `None` are answers too: not known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from advisor.case import DayShape, GeneralModel, Licence, Problem, Residency, Task, UseCase, asks
-from advisor.case_file import build_case
+from advisor.case import Problem, UseCase, asks
+from advisor.case_file import build_case, number_kind
+from advisor.interview import CHOICES, YES_NO, senseless
+from advisor.numbers import NumberFault, figure, read_number, unambiguous
 
-Way = Literal["choice", "choices", "yes or no", "steps", "money", "text", "words"]
+Way = Literal["choice", "choices", "yes or no", "number", "text"]
 NOT_KNOWN = "not known"
 
-CHOICES: Mapping[str, type[StrEnum]] = {
-    "task": Task,
-    "problems": Problem,
-    "residency": Residency,
-    "general_model": GeneralModel,
-    "day_shape": DayShape,
-    "licence": Licence,
-}
-STEPS: Mapping[str, tuple[float, ...]] = {
-    "queries_per_month": (100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7),
-    "knowledge_changes_per_month": (0, 0.1, 0.3, 1, 2, 4, 10, 30, 100),
-    "knowledge_changed_share": (0, 0.01, 0.03, 0.1, 0.3, 1),
-    "knowledge_tokens": (1e4, 1e5, 3e5, 1e6, 1e7, 1e8),
-    "retrieval_recall": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99),
-    "labels": (2, 3, 5, 10, 20, 30, 50, 77, 100, 150),
-    "labels_per_class": (0, 5, 10, 20, 50, 100, 300, 1000),
-    "label_changes_per_month": (0, 0.1, 0.3, 1, 3, 10),
-    "label_noise": (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
-    "examples": (0, 30, 100, 300, 600, 1e3, 3e3, 1e4, 3e4, 1e5),
-    "prompting_accuracy": (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99),
-    "prompting_items": (30, 100, 300, 1000, 3000),
-    "input_tokens": (20, 50, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5),
-    "output_tokens": (1, 5, 20, 50, 100, 300, 1e3, 3e3),
-    "p95_ms": (50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4),
-    "quality_floor": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.98, 0.99),
-    "open_model_billions": (0.135, 0.5, 1, 3, 4, 7, 8, 14, 32, 70),
-    "horizon_months": (1, 3, 6, 12, 24, 36),
-}
-WHOLE = {
-    "knowledge_tokens",
+ESSENTIAL = (
+    "task",
     "labels",
-    "labels_per_class",
     "examples",
-    "prompting_items",
-    "input_tokens",
-    "output_tokens",
-}
-MONEY = {"example_cost", "wrong_answer_cost", "machine_hour_cost", "day_rate"}
-YES_OR_NO = {"out_of_scope_matters", "needs_facts", "citations_required", "pii", "offline"}
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "The task": ("task", "problems", "labels", "quality_floor", "out_of_scope_matters"),
+    "queries_per_month",
+    "needs_facts",
+    "knowledge_changes_per_month",
+    "quality_floor",
+    "p95_ms",
+    "residency",
+    "wrong_answer_cost",
+)
+"""What moves the advice most; always in sight."""
+MORE: Mapping[str, tuple[str, ...]] = {
+    "The task": ("problems", "out_of_scope_matters", "languages"),
     "What it has to know": (
-        "needs_facts",
-        "knowledge_changes_per_month",
         "citations_required",
         "knowledge_tokens",
         "knowledge_changed_share",
         "retrieval_recall",
     ),
     "Your examples": (
-        "examples",
         "labels_per_class",
         "label_noise",
         "label_changes_per_month",
@@ -76,9 +51,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "prompting_accuracy",
         "prompting_items",
     ),
-    "Load and speed": ("queries_per_month", "p95_ms", "day_shape", "input_tokens", "output_tokens"),
+    "Load": ("day_shape", "input_tokens", "output_tokens"),
     "Where it may run": (
-        "residency",
         "pii",
         "offline",
         "general_model",
@@ -86,14 +60,14 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "open_model_billions",
         "hardware",
         "licence",
-        "languages",
     ),
-    "Money": ("wrong_answer_cost", "day_rate", "machine_hour_cost", "horizon_months"),
+    "Money": ("day_rate", "machine_hour_cost", "horizon_months"),
 }
-"""Every question once, in the order in which it is asked."""
+"""Every other question once, in the order in which it is asked."""
 
 TODAY = ("kind", "cost_per_item", "accuracy", "p95_ms")
 RATE = ("per_usd", "as_of", "source")
+_SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,82 +89,90 @@ def key(field: str) -> str:
     return f"case.{field}"
 
 
-def question(field: str, given: object = None) -> Question:
-    """How a field is asked; a value already given is among its steps."""
+def question(field: str, currency: str = "USD") -> Question:
+    """How a field is asked."""
     ask = asks()[field]
-    unit = f" ({ask.unit})" if ask.unit and ask.unit not in {"share", "money"} else ""
+    unit = {"": "", _SHARE: " (%)", "money": f" ({currency})"}.get(ask.unit, f" ({ask.unit})")
     text = f"{ask.question.removesuffix('?')}{unit}?"
-    if field in STEPS:
-        steps = {float(step) for step in STEPS[field]} | ({float(str(given))} if _is_step(given) else set())
-        return Question(field=field, way="steps", text=text, options=(None, *sorted(steps)))
     if field == "problems":
         return Question(field=field, way="choices", text=text, options=tuple(p.value for p in Problem))
     if field in CHOICES:
         options = (None, *(member.value for member in CHOICES[field]))
         return Question(field=field, way="choice", text=text, options=options)
-    if field in YES_OR_NO:
+    if field in YES_NO:
         return Question(field=field, way="yes or no", text=text, options=(None, True, False))
-    if field in MONEY:
-        return Question(field=field, way="money", text=text)
-    return Question(field=field, way="words" if field == "languages" else "text", text=text)
+    return Question(field=field, way="number" if ask.unit else "text", text=text)
 
 
-def _is_step(given: object) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool)
-
-
-def in_words(field: str, answer: object) -> str:
-    """An answer as the form shows it."""
+def in_words(answer: object) -> str:
+    """A chosen answer as the form shows it."""
     match answer:
         case None:
             return NOT_KNOWN
         case bool():
             return "yes" if answer else "no"
-        case float() | int():
-            share = asks()[field].unit == "share" if field in asks() else False
-            return f"{100 * answer:g} %" if share else f"{answer:,.15g}"
         case _:
             return str(answer).replace("-", " ")
 
 
+def echo(field: str, text: str) -> str:
+    """How a number was read that can be written in several ways: `'12.500' read as 12,500`."""
+    with suppress(NumberFault):
+        return read_number(_bare(text), number_kind(field)).echo
+    return ""
+
+
+def worth_asking(field: str, answers: Mapping[str, Any]) -> bool:
+    """Whether a question makes sense beside the answers so far, or has an answer already."""
+    if answers.get(key(field)) not in (None, "", []):
+        return True
+    raw = {name: answers.get(key(name)) for name in ("task", "needs_facts", "residency", "offline")}
+    return not senseless(field, {name: value for name, value in raw.items() if value is not None})
+
+
 def answers_of(case: UseCase) -> dict[str, Any]:
-    """A use case as the answers of the form, by key; what is not known is `None`."""
+    """A use case as the answers of the form, by key."""
     found: dict[str, Any] = {key("name"): case.name, key("description"): case.description}
-    for field in asks():
-        found[key(field)] = _answer(field, getattr(case, field))
-    today = case.incumbent
-    for part in TODAY:
-        value = None if today is None else getattr(today, part)
-        found[key(f"incumbent.{part}")] = value if isinstance(value, str) else _float(value)
+    found |= {key(field): _answer(field, getattr(case, field)) for field in asks()}
+    today, rate = case.incumbent, case.usd_rate
+    found[key("incumbent.kind")] = None if today is None else today.kind
+    found[key("incumbent.cost_per_item")] = "" if today is None else _typed(today.cost_per_item)
+    found[key("incumbent.accuracy")] = "" if today is None else _typed(today.accuracy, share=True)
+    found[key("incumbent.p95_ms")] = "" if today is None else _typed(today.p95_ms)
     found[key("currency")] = case.currency
-    rate = case.usd_rate
-    found[key("usd_rate.per_usd")] = None if rate is None else float(rate.per_usd)
+    found[key("usd_rate.per_usd")] = "" if rate is None else _typed(rate.per_usd)
     found[key("usd_rate.as_of")] = None if rate is None else rate.as_of
     found[key("usd_rate.source")] = "" if rate is None else rate.source
     return found
 
 
 def _answer(field: str, value: Any) -> Any:
-    if field == "problems":
-        return [problem.value for problem in value or ()]
-    if field == "languages":
-        return ", ".join(value or ())
-    if field in {"api_model", "hardware"}:
-        return value or ""
-    if isinstance(value, StrEnum):
-        return value.value
-    return value if isinstance(value, bool) else _float(value)
+    match question(field).way:
+        case "number":
+            share = asks()[field].unit == _SHARE
+            counts = value is not None and number_kind(field) == "count"
+            return figure(value) if counts else _typed(value, share=share)
+        case "choices":
+            return [problem.value for problem in value or ()]
+        case "text":
+            return ", ".join(value or ()) if field == "languages" else value or ""
+        case _:
+            return value.value if isinstance(value, StrEnum) else value
 
 
-def _float(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _typed(value: float | Decimal | None, *, share: bool = False) -> str:
+    """A number as it could have been typed, a share in percent."""
+    if value is None:
+        return ""
+    exact = Decimal(str(value)) * (100 if share else 1)
+    return unambiguous(exact.normalize())
 
 
 def case_from(answers: Mapping[str, Any]) -> UseCase:
     """The use case that the answers describe.
 
     Raises:
-        CaseError: with every contradiction and every value out of range.
+        CaseError: with every contradiction, every value out of range, and every text that is no number.
     """
     raw: dict[str, object] = {"name": answers.get(key("name")) or "My use case"}
     if answers.get(key("description")):
@@ -199,24 +181,28 @@ def case_from(answers: Mapping[str, Any]) -> UseCase:
         value = answers.get(key(field))
         if value is None or value == "" or value == []:
             continue
-        if field == "languages":
-            value = [part.strip() for part in str(value).split(",") if part.strip()]
-        elif field in WHOLE:
-            value = int(value)
-        elif field in MONEY:
-            value = f"{value:.15g}"
-        raw[field] = value
-    raw |= _today(answers) | _currency(answers)
-    return build_case(raw, "this use case")
+        raw[field] = _whole(value) if asks()[field].unit == _SHARE else value
+    return build_case(raw | _today(answers) | _currency(answers), "this use case")
+
+
+def _whole(text: str) -> str:
+    """A share typed in percent as a share; what is no number stays as it is, and is refused."""
+    with suppress(NumberFault):
+        return f"{read_number(_bare(text), 'amount').value / 100:f}"
+    return text
+
+
+def _bare(text: str) -> str:
+    return text.strip().removesuffix("%").strip()
 
 
 def _today(answers: Mapping[str, Any]) -> dict[str, object]:
     given = {part: answers.get(key(f"incumbent.{part}")) for part in TODAY}
     if given["kind"] is None:
         return {}
-    if given["cost_per_item"] is not None:
-        given["cost_per_item"] = f"{given['cost_per_item']:.15g}"
-    return {"incumbent": {part: value for part, value in given.items() if value is not None}}
+    if given["accuracy"]:
+        given["accuracy"] = _whole(given["accuracy"])
+    return {"incumbent": {part: value for part, value in given.items() if value not in (None, "")}}
 
 
 def _currency(answers: Mapping[str, Any]) -> dict[str, object]:
@@ -224,7 +210,7 @@ def _currency(answers: Mapping[str, Any]) -> dict[str, object]:
     if currency == "USD":
         return {}
     per_usd, as_of, source = (answers.get(key(f"usd_rate.{part}")) for part in RATE)
-    if per_usd is None or not isinstance(as_of, date):
+    if not per_usd or not isinstance(as_of, date):
         return {"currency": currency}
-    rate = {"per_usd": f"{per_usd:.15g}", "as_of": as_of, "source": source or "as given in the form"}
+    rate = {"per_usd": per_usd, "as_of": as_of, "source": source or "as given in the form"}
     return {"currency": currency, "usd_rate": rate}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from importlib.util import find_spec
 
@@ -15,21 +16,30 @@ from advisor.commands import CommandPrices, open_market
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
 from advisor.money.money import CURRENCIES
-from advisor.numbers import figure
+from advisor.numbers import NumberFault, figure, read_number
 from advisor.recommend import Basis, recommend
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
 from dashboards import advice_views, launch, markup, pieces, questions, state
 from dashboards.markup import Figure
 from dashboards.planning import plan_text, prediction_pdf
-from dashboards.questions import GROUPS, TODAY, Question, answers_of, case_from, in_words, key
+from dashboards.questions import (
+    ESSENTIAL,
+    MORE,
+    NOT_KNOWN,
+    Question,
+    answers_of,
+    case_from,
+    in_words,
+    key,
+    worth_asking,
+)
 from harness.core.wording import one_line, percent
 from harness.data.load import builtin_evalsets
 from harness.report import drawings
 from harness.report.case_parts import NOT_BUILT
 
 BLANK = "a blank form"
-OPEN_GROUPS = ("The task", "What it has to know")
 KEPT = "case-kept"
 SHOWN = 3  # open questions shown before 'more'
 CAN_WRITE_PDF = find_spec("typst") is not None
@@ -47,7 +57,6 @@ def fill(case: UseCase) -> None:
     """Put a use case into the form."""
     for name, value in answers_of(case).items():
         st.session_state[name] = value
-        st.session_state[f"given.{name}"] = value
 
 
 def _start() -> None:
@@ -97,80 +106,78 @@ def begin() -> None:
 
 def _fewer_examples() -> None:
     """Examples of a typical label cannot be more than all examples: then they are spread evenly."""
-    each, whole = key("labels_per_class"), st.session_state[key("examples")]
-    given = st.session_state.get(each)
-    if given is not None and whole is not None and (given > whole or (whole > 0) != (given > 0)):
-        st.session_state[each] = None
+    each, whole = key("labels_per_class"), key("examples")
+    with suppress(NumberFault):
+        typical, given = (
+            read_number(st.session_state.get(name) or "", "count").value for name in (each, whole)
+        )
+        if typical > given or (given > 0) != (typical > 0):
+            st.session_state[each] = ""
 
 
 _MOVED = {"examples": _fewer_examples}
 
 
 def ask(field: str) -> None:
-    """One question."""
+    """One question, where it makes sense beside the answers so far."""
     name = key(field)
-    found: Question = questions.question(field, st.session_state.get(f"given.{name}"))
+    if not worth_asking(field, {str(k): v for k, v in st.session_state.items()}):
+        return
+    found: Question = questions.question(field, st.session_state.get(key("currency")) or "USD")
     match found.way:
         case "choice" | "yes or no":
-            _choice(found, name)
-        case "steps":
-            st.select_slider(
-                found.text,
-                found.options,
-                key=name,
-                on_change=_MOVED.get(field),
-                format_func=lambda value: in_words(field, value),
-            )
+            st.selectbox(found.text, found.options, key=name, format_func=in_words)
         case "choices":
-            st.multiselect(
-                found.text, found.options, key=name, format_func=lambda value: in_words(field, value)
-            )
-        case "money":
-            unit = st.session_state.get(key("currency")) or "USD"
-            st.number_input(
-                f"{found.text} ({unit})", min_value=0.0, key=name, placeholder="not known", format="%.15g"
-            )
+            st.multiselect(found.text, found.options, key=name, format_func=in_words)
+        case "number":
+            _number(found.text, name, field)
         case _:
-            st.text_input(found.text, key=name, placeholder="not known")
+            st.text_input(found.text, key=name, placeholder=NOT_KNOWN)
 
 
-def _choice(found: Question, name: str) -> None:
-    st.selectbox(found.text, found.options, key=name, format_func=lambda value: in_words(found.field, value))
+def _number(text: str, name: str, field: str) -> None:
+    """A number as people write it; how it was read stands under it where it could be read otherwise."""
+    typed = st.text_input(text, key=name, on_change=_MOVED.get(field), placeholder=NOT_KNOWN)
+    said = questions.echo(field, typed or "")
+    if said:
+        st.caption(said.replace("'", ""))
 
 
 def form() -> None:
-    """All questions, the first of each group in sight."""
+    """The questions that move the advice most, in sight; all others folded."""
     begin()
-    st.text_input("Name", key=key("name"), max_chars=120)
-    for title, fields in GROUPS.items():
-        with st.expander(title, expanded=title in OPEN_GROUPS):
+    for field in ESSENTIAL:
+        ask(field)
+    today()
+    every = [field for fields in MORE.values() for field in fields]
+    known = sum(st.session_state.get(key(field)) not in (None, "", []) for field in every)
+    with st.expander(f"More questions: {known} of {len(every)} answered"):
+        st.text_input("Name", key=key("name"), max_chars=120)
+        for title, fields in MORE.items():
+            st.markdown(f"**{title}**")
             for field in fields:
                 ask(field)
-    with st.expander("What does the work today"):
-        today()
-    with st.expander("Currency"):
+        st.markdown("**Today, further**")
+        _number("Right answers today (%)?", key("incumbent.accuracy"), "quality_floor")
+        _number("95 % of them done within (ms)?", key("incumbent.p95_ms"), "p95_ms")
+        st.markdown("**Currency**")
         currency()
 
 
 def today() -> None:
-    """The incumbent."""
-    kind, cost, accuracy, p95 = (key(f"incumbent.{part}") for part in TODAY)
-    st.selectbox("Who or what?", (None, "people", "system"), key=kind, format_func=lambda v: v or "not said")
+    """Who does the work now, and what an item costs."""
     unit = st.session_state.get(key("currency")) or "USD"
-    st.number_input(
-        f"Cost of one item ({unit})", min_value=0.0, key=cost, placeholder="not known", format="%.15g"
-    )
-    st.number_input(
-        "Share of right answers (0 to 1)", min_value=0.0, max_value=1.0, key=accuracy, placeholder="not known"
-    )
-    st.number_input("95 % done within (ms)", min_value=0.0, key=p95, placeholder="not known")
+    ways = (None, "people", "system")
+    st.selectbox("Who or what does it today?", ways, key=key("incumbent.kind"), format_func=in_words)
+    if st.session_state.get(key("incumbent.kind")):
+        _number(f"What does one item cost today ({unit})?", key("incumbent.cost_per_item"), "day_rate")
 
 
 def currency() -> None:
     """The currency; any other than the dollar needs a dated rate."""
     st.selectbox("Currency", CURRENCIES, key=key("currency"))
     if st.session_state.get(key("currency")) not in (None, "USD"):
-        st.number_input("One US dollar buys", min_value=0.0, key=key("usd_rate.per_usd"), format="%.15g")
+        _number("One US dollar buys", key("usd_rate.per_usd"), "day_rate")
         st.date_input("on", key=key("usd_rate.as_of"))
         st.text_input("according to", key=key("usd_rate.source"))
 
@@ -346,6 +353,6 @@ def show() -> None:
 
 pieces.heading(
     "Should we retrieve or tune?",
-    "Move an answer and see where the recommendation turns. It is a prediction; a bake-off tests it.",
+    "Change an answer and see where the advice turns. It is a prediction; a bake-off tests it.",
 )
 show()

@@ -13,7 +13,7 @@ from advisor.case import Incumbent, Task, UseCase, asks
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
 from dashboards.planning import plan_text
-from dashboards.questions import GROUPS, answers_of, case_from, in_words, key, question
+from dashboards.questions import ESSENTIAL, MORE, answers_of, case_from, echo, in_words, key, worth_asking
 from dashboards.state import context
 from harness.bakeoff.plan import parse_plan
 from tests.dashboards.conftest import Open, words
@@ -28,7 +28,7 @@ def test_a_use_case_survives_the_form(path: Path) -> None:
 
 
 def test_every_question_is_asked_once() -> None:
-    asked = list(itertools.chain(*GROUPS.values()))
+    asked = [*ESSENTIAL, *itertools.chain(*MORE.values())]
     assert sorted(asked) == sorted(asks())
 
 
@@ -36,26 +36,57 @@ def test_not_known_stays_not_known() -> None:
     blank = UseCase(name="x")
     answers = answers_of(blank)
     assert case_from(answers) == blank
-    assert in_words("examples", None) == "not known" and in_words("label_noise", 0.05) == "5 %"
+    assert in_words(None) == "not known" and in_words(False) == "no"
     assert case_from(answers | {key("needs_facts"): False}).needs_facts is False, "no is an answer"
-    assert case_from(answers | {key("examples"): 0.0}).examples == 0
+    assert case_from(answers | {key("examples"): "0"}).examples == 0
 
 
-def test_a_value_between_the_steps_is_a_step_of_its_own() -> None:
-    assert 760.0 in question("examples", 760).options and 760.0 not in question("examples").options
-    assert question("examples").options[0] is None
+@pytest.mark.parametrize(
+    ("field", "typed", "read"),
+    [
+        ("queries_per_month", "12,500", 12_500.0),
+        ("queries_per_month", "12.500", 12_500.0),
+        ("queries_per_month", "10k", 10_000.0),
+        ("examples", "1 234", 1234),
+        ("knowledge_changes_per_month", "0,5", 0.5),
+        ("quality_floor", "85", 0.85),
+        ("quality_floor", "92,5 %", 0.925),
+        ("label_noise", "5", 0.05),
+    ],
+)
+def test_numbers_are_typed_as_people_write_them(field: str, typed: str, read: float) -> None:
+    """A slider had steps: 12,500 could not be entered."""
+    case = case_from(answers_of(UseCase(name="x")) | {key(field): typed})
+    assert getattr(case, field) == pytest.approx(read)
+    assert case_from(answers_of(case)) == case
+
+
+def test_how_a_number_was_read_is_said_where_it_could_be_read_otherwise() -> None:
+    assert "12,500" in echo("queries_per_month", "12.500") and echo("queries_per_month", "12500") == ""
+
+
+@pytest.mark.parametrize("typed", ["many", "1.2.3.4", "-5", "9e999"])
+def test_what_is_no_number_is_told(typed: str) -> None:
+    with pytest.raises(CaseError, match="examples"):
+        case_from(answers_of(UseCase(name="x")) | {key("examples"): typed})
+
+
+def test_a_question_that_makes_no_sense_is_left_out_unless_it_has_an_answer() -> None:
+    answers = answers_of(UseCase(name="x", task=Task.EXTRACTION))
+    assert not worth_asking("labels", answers) and worth_asking("examples", answers)
+    assert worth_asking("labels", answers | {key("labels"): "30"}), "what contradicts can be taken back"
 
 
 def test_contradictions_are_told() -> None:
-    answers = answers_of(UseCase(name="x", task=Task.EXTRACTION)) | {key("labels"): 30.0}
+    answers = answers_of(UseCase(name="x", task=Task.EXTRACTION)) | {key("labels"): "30"}
     with pytest.raises(CaseError, match="only classification"):
         case_from(answers)
 
 
 def test_money_and_rates_keep_their_digits() -> None:
     answers = answers_of(UseCase(name="x", incumbent=Incumbent(kind="people")))
-    answers |= {key("incumbent.cost_per_item"): 0.1, key("currency"): "EUR", key("day_rate"): 600.0}
-    answers |= {key("usd_rate.per_usd"): 0.92, key("usd_rate.as_of"): date(2026, 11, 1)}
+    answers |= {key("incumbent.cost_per_item"): "0,1", key("currency"): "EUR", key("day_rate"): "600"}
+    answers |= {key("usd_rate.per_usd"): "0.92", key("usd_rate.as_of"): date(2026, 11, 1)}
     case = case_from(answers)
     assert str(case.incumbent.cost_per_item) == "0.1" and str(case.usd_rate.per_usd) == "0.92"  # type: ignore[union-attr]
     assert str(case.day_rate) == "600"
@@ -67,7 +98,7 @@ def test_the_advice_moves_with_an_answer(open_page: Open, tmp_path: Path) -> Non
     app.selectbox(key=key("general_model")).set_value("own")
     app.text_input(key=key("api_model")).set_value("")
     app.selectbox(key=key("residency")).set_value("self-host-only").run()
-    app.select_slider(key=key("examples")).set_value(0.0).run()
+    app.text_input(key=key("examples")).set_value("0").run()
     assert not app.exception
     said = words(app)
     assert ">Tune<" not in said and "there are no examples" in said
@@ -88,7 +119,7 @@ def test_examples_and_files_fill_the_form(open_page: Open, tmp_path: Path) -> No
     mine = UseCase(name="From a file", task=Task.CLASSIFICATION, labels=7)
     app.file_uploader(key="case-file").upload("CASE.yaml", dump_case(mine).encode(), "application/yaml").run()
     assert app.text_input(key=key("name")).value == "From a file"
-    assert app.select_slider(key=key("labels")).value == 7.0
+    assert app.text_input(key=key("labels")).value == "7"
     app.file_uploader(key="case-file").upload("CASE.yaml", b"nonsense: [", "application/yaml").run()
     assert (
         "no usable use case" in app.error[0].value and app.text_input(key=key("name")).value == "From a file"

@@ -57,13 +57,20 @@ def filled(app: AppTest, tickets: Path, name: str = "tickets.csv") -> AppTest:
 
 def test_nothing_can_be_started_before_rows_are_chosen(open_page: Open, tmp_path: Path) -> None:
     app = form(open_page, tmp_path / "runs")
-    assert "Still to choose: rows." in words(app) and app.button(key="start-run").disabled
+    """What is missing is said as what to do; "Still to choose: rows." named a field of a plan."""
+    assert "upload a table above, or choose an evalset" in words(app)
+    assert app.button(key="start-run").disabled
+    app = app.selectbox(key="rows").select_index(1).run()
+    assert "Before it can start" not in words(app) and not app.button(key="start-run").disabled
 
 
 def test_a_table_becomes_a_plan_and_a_command(open_page: Open, started: Started, tmp_path: Path) -> None:
     tickets = write_tickets(tmp_path / "tickets.csv")
     app = filled(form(open_page, tmp_path / "runs"), tickets)
-    assert "120 rows, 4 columns" in words(app)
+    said = words(app)
+    assert "120 rows, 4 columns" in said and "The first rows" in said
+    first = tickets.read_text(encoding="utf-8").splitlines()[1].split(",")
+    assert first[0] in said and said.count("<tr") == 1 + launch.PREVIEW_ROWS, "a preview of chosen columns"
     app.number_input(key="limit").set_value(12)
     app.checkbox(key="offline").check().run()
     app.button(key="start-run").click().run()
@@ -87,7 +94,7 @@ def test_a_bake_off_sized_to_a_time_is_planned_by_the_command(
     app.button(key="start-run").click().run()
     line = " ".join(started.words)
     assert line.startswith("bakeoff --arms floor,linear --model smollm2-135m --minutes 8")
-    assert "--text subject --text body" in line and "--budget-usd 2.5" in line
+    assert "--text subject,body" in line and "--budget-usd 2.5" in line
     assert f"--plan-out {started.folder / 'plan.yaml'}" in line
 
 
@@ -186,3 +193,20 @@ def test_how_it_ended_is_told_and_it_can_go_on(
     assert said in words(app) and "the next call could cost more" in words(app)
     app.button(key=f"resume-last-{run.run_id}").click().run()
     assert started.words[:2] == ["resume", run.run_id] and started.run_id == run.run_id
+
+
+def test_the_file_is_read_as_on_the_command_line(open_page: Open, started: Started, tmp_path: Path) -> None:
+    content = '3;"Screen; cracked;hardware\n4;Wrong sum; of all;billing\n5;none;here;\n' * 20
+    app = with_table(form(open_page, tmp_path / "runs"), content.replace("; ", " ").encode())
+    app.checkbox(key="no-header").check()
+    app.checkbox(key="no-quotes").check()
+    app.checkbox(key="skip-unlabelled").check().run()
+    app.multiselect(key="text-columns").set_value(["2"])
+    app.selectbox(key="label-column").set_value("3")
+    app.selectbox(key="id-column").set_value("1")
+    app.multiselect(key="arms").set_value(["floor"]).run()
+    app.selectbox(key="minutes").set_value(3).run()
+    app.button(key="start-run").click().run()
+    line = " ".join(started.words)
+    assert "--text 2 --label 3" in line and "--id 1" in line
+    assert "--skip-unlabelled --no-header --no-quotes" in line
