@@ -35,14 +35,14 @@ from advisor.money.money import CURRENCIES
 from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
 from advisor.reading import Unreadable, parse_yaml, read_text
 
-_ENUMS: dict[str, type[StrEnum]] = {
+CHOICES: dict[str, type[StrEnum]] = {
     "task": Task,
     "residency": Residency,
     "general_model": GeneralModel,
     "day_shape": DayShape,
     "licence": Licence,
 }
-_BOOLS = {"out_of_scope_matters", "needs_facts", "citations_required", "pii", "offline"}
+YES_NO = {"out_of_scope_matters", "needs_facts", "citations_required", "pii", "offline"}
 _COUNTS = {
     "knowledge_tokens",
     "labels",
@@ -159,13 +159,13 @@ def read_field(name: str, value: object) -> Any:
         return _named_text(name, value)
     if value is None or (isinstance(value, str) and value.strip().lower() in UNKNOWN_WORDS):
         return None
-    if name in _ENUMS:
-        return _enum(_ENUMS[name], value)
+    if name in CHOICES:
+        return _enum(CHOICES[name], value)
     if name == "problems":
         return tuple(dict.fromkeys(_enum(Problem, part) for part in _list(value)))
     if name == "languages":
         return tuple(word.lower() for word in map(_text, _list(value)) if word)
-    if name in _BOOLS:
+    if name in YES_NO:
         return _bool(value)
     if name in _TEXTS:
         return _text(value)

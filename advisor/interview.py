@@ -14,9 +14,7 @@ from typing import Any
 import typer
 
 from advisor.case import Ask, Problem, Task, UseCase, asks, facts_needed
-from advisor.case_file import _BOOLS as YES_NO
-from advisor.case_file import _ENUMS as CHOICES
-from advisor.case_file import build_case, dump_case, load_case, numbers_read, read_field
+from advisor.case_file import CHOICES, YES_NO, build_case, dump_case, load_case, numbers_read, read_field
 from advisor.errors import CaseError
 from advisor.reading import parse_yaml
 

@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from advisor.case import Problem, UseCase, asks
-from advisor.case_file import build_case, number_kind
-from advisor.interview import CHOICES, YES_NO, senseless
+from advisor.case_file import CHOICES, YES_NO, build_case, number_kind
+from advisor.interview import senseless
 from advisor.numbers import NumberFault, figure, read_number, unambiguous
 
 Way = Literal["choice", "choices", "yes or no", "number", "text"]
