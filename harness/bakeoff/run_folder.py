@@ -86,6 +86,10 @@ _MARKS = ("lock.json", "items.jsonl", RESULTS)
 _T = TypeVar("_T")
 
 
+class EarlierVersion(StoreError):
+    """Results that another version's rule reached."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """When a plan was locked, under which digest.
@@ -443,13 +447,21 @@ class RunFolder:
         text = self._read(name)
         try:
             return read(current_names(text))
+        except EarlierVersion as error:
+            again = self.command("score", "--store")
+            raise StoreError(
+                f"Run {self.run_id} was decided by the rule of another version.",
+                got=error.got,
+                allowed=error.allowed,
+                run=f"{again}   # decides it again from its journal; no model is asked",
+            ) from error
         except StoreError as error:
-            again = self.command("score", "--store") if name in FROM_JOURNAL else None
+            again = self.command("score", "--store") if name in FROM_JOURNAL else ""
             raise StoreError(
                 f"{name} of run {self.run_id} is damaged, or of another version.",
                 got=error.got,
                 allowed="the file as it was written",
-                run=again,
+                run=again or None,
             ) from error
 
     def _read(self, name: str) -> str:
@@ -643,7 +655,7 @@ def _decode_results(text: str) -> BakeoffResults:
         raw = None  # `decode` says what is wrong with it
     found = raw.get("schema") if isinstance(raw, dict) else RESULTS_SCHEMA
     if found != RESULTS_SCHEMA:
-        raise StoreError(
+        raise EarlierVersion(
             "The verdict of this run was reached by another version's rule.",
             got=f"results of schema {found}",
             allowed=f"schema {RESULTS_SCHEMA}",
