@@ -51,6 +51,7 @@ export default function ({ data, parentElement }) {
     if (!place.clientWidth || now === narrow) return;
     narrow = now;
     at = -1;
+    place.classList.toggle("tor-narrow", narrow);
     const svg = drawing(narrow ? data.narrow : data.wide);
     svg.setAttribute("tabindex", "0");
     svg.setAttribute("width", "100%");

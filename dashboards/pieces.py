@@ -7,12 +7,14 @@ which take it as it is; never through Markdown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from advisor.numbers import NumberFault, NumberKind, figure, read_number
 from dashboards import markup, state
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
@@ -156,3 +158,18 @@ def section(shown: Section, *, title: bool = True, colours: Sequence[str] = ()) 
 def by_key(sections: Iterable[Section]) -> dict[str, Section]:
     """Sections of a report by their short names."""
     return {section.key: section for section in sections}
+
+
+def number(label: str, key: str, kind: NumberKind, placeholder: str) -> Decimal | None:
+    """A number as people write it, and how it was read where that could differ; None where nothing is typed."""
+    typed = st.text_input(label, key=key, placeholder=placeholder)
+    if not typed:
+        return None
+    try:
+        found = read_number(typed, kind)
+    except NumberFault as fault:
+        st.error(one_line(str(fault)), icon=":material/error:")
+        return None
+    if found.echo and figure(found.value) != typed.strip():
+        st.caption(f"read as {figure(found.value)}")
+    return found.value

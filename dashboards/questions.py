@@ -92,7 +92,8 @@ def key(field: str) -> str:
 def question(field: str, currency: str = "USD") -> Question:
     """How a field is asked."""
     ask = asks()[field]
-    unit = {"": "", _SHARE: " (%)", "money": f" ({currency})"}.get(ask.unit, f" ({ask.unit})")
+    named = "" if ask.unit in ask.question else f" ({ask.unit})"
+    unit = {_SHARE: " (%)", "money": f" ({currency})"}.get(ask.unit, named)
     text = f"{ask.question.removesuffix('?')}{unit}?"
     if field == "problems":
         return Question(field=field, way="choices", text=text, options=tuple(p.value for p in Problem))
@@ -118,7 +119,8 @@ def in_words(answer: object) -> str:
 def echo(field: str, text: str) -> str:
     """How a number was read that can be written in several ways: `'12.500' read as 12,500`."""
     with suppress(NumberFault):
-        return read_number(_bare(text), number_kind(field)).echo
+        found = read_number(_bare(text), number_kind(field))
+        return "" if figure(found.value) == _bare(text) else found.echo
     return ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
@@ -10,11 +9,12 @@ from typing import Any
 
 import streamlit as st
 
+from advisor.numbers import NumberKind, figure
 from dashboards import markup, money_views, pieces, state
 from dashboards.markup import Figure
 from harness.core.errors import UserError
 from harness.core.wording import marked_money, money, money_range, one_line
-from harness.money.records import ArmForecast, CostForecast
+from harness.money.records import ArmForecast, Business, CostForecast
 from harness.money.what_if import Changes, what_if
 from harness.recommendation.records import RunResults
 from harness.report import drawings
@@ -22,11 +22,18 @@ from harness.report.palette import NEUTRAL, colour_of
 from harness.report.reporting import rescore
 from harness.report.run_view import RunPage, stamp_of
 
-VOLUMES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
-RATES = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0, 10.0, 30.0)
-UTILISATIONS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 ALL = "over the horizon, all in all"
-HORIZONS = (1.0, 3.0, 6.0, 12.0, 24.0, 36.0)
+WHAT_IF: tuple[tuple[str, str, NumberKind], ...] = (
+    ("queries_per_month", "Queries a month", "count"),
+    ("knowledge_changes_per_month", "Changes of the facts a month", "amount"),
+    ("machine_hour_usd", "Machine or GPU, $ an hour", "amount"),
+    ("horizon_months", "Horizon, months", "amount"),
+    ("label_changes_per_month", "Changes of the labels a month", "amount"),
+    ("utilisation", "Utilisation, %", "amount"),
+    ("wrong_answer_usd", "A wrong answer, $", "amount"),
+    ("day_rate_usd", "An engineer's day, $", "amount"),
+)
+"""What may be other than planned: a figure of the business, its label, and how it is typed."""
 
 
 @st.cache_resource(max_entries=32, show_spinner="Pricing again ...")  # type: ignore[untyped-decorator]
@@ -35,64 +42,31 @@ def priced_on(run_id: str, stamp: str, day: str) -> RunResults:
     return rescore(state.folder_of(run_id), state.context(), day)
 
 
-def _step(label: str, steps: tuple[float, ...], now: float | None, name: str, unit: str = "") -> float | None:
-    """A slider over steps; None is the plan's own figure."""
-    own = "unknown" if now is None else f"{now:,g}"
-
-    def words(value: float | None) -> str:
-        if value is None:
-            return f"plan: {own}{unit}"
-        return f"{100 * value:g} %" if name == "utilisation" else f"{value:,g}{unit}"
-
-    found: float | None = st.select_slider(label, (None, *steps), key=f"what-{name}", format_func=words)
-    return found
-
-
-def _price(label: str, now: Decimal | None, name: str) -> Decimal | None:
-    own = "unknown" if now is None else f"{now.normalize():f}"
-    given = st.number_input(
-        label, min_value=0.0, value=None, placeholder=f"plan: {own}", key=f"what-{name}", format="%.15g"
-    )
-    return None if given is None else Decimal(f"{given:.15g}")
-
-
 def _reset() -> None:
     for name in list(st.session_state):
         if str(name).startswith("what-"):
             del st.session_state[name]
 
 
-def sliders(outlook: CostForecast, top: Any, bottom: Sequence[Any]) -> Changes:
-    """Other numbers; what is left alone stays the plan's.
+def changes(business: Business) -> Changes:
+    """Other numbers, as they are typed; what is left empty stays the plan's."""
+    given: dict[str, Any] = {}
+    columns = st.columns(3)
+    for place, (field, label, kind) in enumerate(WHAT_IF):
+        now = getattr(business, field)
+        share = field == "utilisation"
+        planned = "unknown" if now is None else figure(100 * now if share else now)
+        with columns[place % 3]:
+            found = pieces.number(label, f"what-{field}", kind, f"plan: {planned}")
+        if found is not None:
+            given[field] = _as_kept(field, found / 100 if share else found)
+    return Changes(**given)
 
-    Args:
-        top, bottom: where they go: a container, and two columns under it.
-    """
-    now = outlook.business
-    one, two, three = top.columns(3)
-    with one:
-        volume = _step("Queries a month", VOLUMES, now.queries_per_month, "volume")
-        horizon = _step("Horizon", HORIZONS, now.horizon_months, "horizon", " months")
-    with two:
-        facts = _step("Changes of the facts a month", RATES, now.knowledge_changes_per_month, "facts")
-        labels = _step("Changes of the labels a month", RATES, now.label_changes_per_month, "labels")
-    with three:
-        hour = _price("Machine or GPU, $ an hour", now.machine_hour_usd, "machine")
-        used = _step("Utilisation", UTILISATIONS, now.utilisation, "utilisation")
-    with bottom[0]:
-        wrong = _price("A wrong answer, $", now.wrong_answer_usd, "wrong")
-    with bottom[1]:
-        day = _price("An engineer's day, $", now.day_rate_usd, "day")
-    return Changes(
-        queries_per_month=None if volume is None else int(volume),
-        horizon_months=horizon,
-        knowledge_changes_per_month=facts,
-        label_changes_per_month=labels,
-        machine_hour_usd=hour,
-        utilisation=used,
-        wrong_answer_usd=wrong,
-        day_rate_usd=day,
-    )
+
+def _as_kept(field: str, value: Decimal) -> Decimal | float | int:
+    if field.endswith("_usd"):
+        return value
+    return int(value) if field == "queries_per_month" else float(value)
 
 
 def price_day(page: RunPage, results: RunResults) -> RunResults:
@@ -236,17 +210,14 @@ def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, CostFor
         pieces.command(reckon, "reckons them from the journal")
         return results, results.outlook, False
     with st.expander("What if the numbers were others?", expanded=True):
-        top = st.container()
-        *bottom, last = st.columns(3)
-        with last:
-            again = price_day(page, results)
+        again = price_day(page, results)
         outlook = again.outlook or results.outlook
-        changes = sliders(outlook, top, bottom)
-        st.button("Back to the plan's numbers", on_click=_reset, icon=":material/undo:")
-    asked = any(getattr(changes, field.name) is not None for field in fields(changes))
+        other = changes(outlook.business)
+        st.button("Back to the plan's numbers", on_click=_reset, icon=":material/undo:", key="what-back")
+    asked = any(getattr(other, field.name) is not None for field in fields(other))
     try:
         if asked:
-            outlook = what_if(again, outlook, changes, again.recommendation.ship)
+            outlook = what_if(again, outlook, other, again.recommendation.ship)
         return again, outlook, asked or again is not results
     except UserError as error:
         st.warning("That cannot be reckoned; the plan's numbers are shown.", icon=":material/calculate:")

@@ -270,8 +270,8 @@ class _Rows:
         self.above = width < 520
         longest = max((len(row.words) for row in rows), default=0)
         noted = max((len(row.note) for row in rows), default=0)
-        self.left = 12.0 if self.above else min(236.0, max(196.0, 14 + 4.6 * noted))
-        self.right = width - 12.0 if self.above else min(width - 132.0, width - 20.0 - 0.62 * 11 * longest)
+        self.left = 20.0 if self.above else min(236.0, max(196.0, 14 + 4.6 * noted))
+        self.right = width - 20.0 if self.above else min(width - 132.0, width - 20.0 - 0.62 * 11 * longest)
         self.high = (56.0 if noted else 44.0) if self.above else 34.0
 
     def scale(self, ticks: Sequence[float], *, log: bool = False) -> Scale:

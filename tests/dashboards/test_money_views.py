@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from dashboards import money_views
 from harness.money.records import CostForecast
+from tests.dashboards.conftest import Open, words
 from tests.support import money
 from tests.support.results import LINEAR, PROMPT, run_results
 
@@ -39,3 +41,16 @@ def test_never_is_said_as_such() -> None:
     assert "never" in outcomes and outcomes <= set(money_views.OUTCOMES)
     cells = {cell.text for row in money_views.month_table(outlook, LINEAR).rows for cell in row.cells}
     assert {"never", "unknown"} <= cells
+
+
+def test_any_number_can_be_asked_what_if(open_page: Open, two_runs: Path) -> None:
+    """The slider's first stop was 10,000 and its next 100."""
+    app = open_page(two_runs, "cost")
+    assert "as planned" in words(app)
+    app.text_input(key="what-queries_per_month").set_value("12.500").run()
+    said = words(app)
+    assert "what if" in said and "12,500 a month" in said and "read as 12,500" in said
+    app.text_input(key="what-utilisation").set_value("many").run()
+    assert "is no number" in app.error[0].value and not app.exception
+    app.button(key="what-back").click().run()
+    assert "as planned" in words(app) and app.text_input(key="what-queries_per_month").value == ""
