@@ -161,7 +161,7 @@ def by_key(sections: Iterable[Section]) -> dict[str, Section]:
 
 
 def number(label: str, key: str, kind: NumberKind, placeholder: str) -> Decimal | None:
-    """A number as people write it, and how it was read where that could differ; None where nothing is typed."""
+    """A number as people write it, and how it was read where that could differ; None for nothing."""
     typed = st.text_input(label, key=key, placeholder=placeholder)
     if not typed:
         return None
