@@ -17,6 +17,16 @@ from advisor.case import DatedRate, UseCase
 from advisor.options import Option
 
 
+class Today(StrEnum):
+    """What stands beside the options: leaving the work as it is done today."""
+
+    KEEP = "keep today's way"
+
+
+Choice = Option | Today
+"""What can come first."""
+
+
 class Answer(StrEnum):
     """The answer to 'RAG or fine-tuning?'."""
 
@@ -73,12 +83,16 @@ class Payback:
         months: until the cost of building is earned back, by scenario; None when never or not known.
         verdict: 'yes', 'no' or 'depends' within the horizon, 'unknown' without the incumbent's cost.
         monthly_saving_usd: at likely costs.
+        monthly_saving: lowest, likely and highest saving a month.
+        wrong_answers_counted: whether the wrong answers of both sides are in the saving.
     """
 
     months: Span
     verdict: str
     monthly_saving_usd: Decimal | None
     sentence: str
+    monthly_saving: MoneySpan = MoneySpan(low=None, likely=None, high=None)
+    wrong_answers_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,34 +139,182 @@ class OptionAdvice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairAnswer:
-    """RAG or fine-tuning.
+    """RAG or fine-tuning, by what the description says; no price has a say in it.
 
     Attributes:
         gap: score of retrieve minus score of tune; None where one is vetoed.
         cheaper: by the horizon's likely cost, named when tied.
         combine: tuning on top of retrieving scores above both.
+        because: what speaks most for the winner against the loser, at most two factors; `points` is the lead.
+        vetoes: why the loser, or both, are ruled out.
     """
 
     answer: Answer
-    sentence: str
     gap: Decimal | None
     cheaper: Option | None
     combine: bool
+    because: tuple[Contribution, ...] = ()
+    vetoes: tuple[Veto, ...] = ()
+
+
+class Certainty(StrEnum):
+    """How sure first place is; the rubric says from which score gap on."""
+
+    NONE = "cannot say"
+    CLOSE = "too close to call"
+    LEANING = "leaning"
+    LIKELY = "likely"
+    CLEAR = "clear"
+
+
+class Ground(StrEnum):
+    """What decided first place, and so what the confidence in it rests on."""
+
+    DESCRIPTION = "description"  # the score gap to the next option, against published cases
+    ONLY_OPTION = "only option"
+    MONEY = "money"
+    MEASUREMENT = "measurement"
+    LIMITS = "limits"  # what scores higher cannot keep the floor or the latency
+    NOTHING_LEFT = "nothing left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confidence:
-    """How far the first place can be trusted: `share` is the chance given that it holds."""
+    """How far the first place can be trusted.
 
-    words: str
+    Attributes:
+        share: the chance given that it holds, set by hand.
+        gap: score of first place minus that of the next option by description; None without one.
+        cases_held, cases: published cases with such a gap, in-sample, where `ground` is the description.
+        scenarios_held, scenarios: of cheap, likely and dear costs, how many lead to the same first place.
+    """
+
+    certainty: Certainty
     share: float
     gap: Decimal | None
-    basis: str
+    ground: Ground
+    cases_held: int | None = None
+    cases: int | None = None
+    scenarios_held: int | None = None
+    scenarios: int | None = None
+
+
+class Do(StrEnum):
+    """What to do now."""
+
+    TRY = "try"
+    MEASURE = "measure"
+    KEEP = "keep today's way"
+    CHANGE_THE_CASE = "change the use case"  # every option is ruled out
+
+
+class ReasonKind(StrEnum):
+    """What a reason says; the comment names the fields it fills."""
+
+    FACTOR = "factor"  # choice, contribution
+    MEASURED = "measured"  # choice, accuracy, items, floor
+    CHEAPER = "cheaper"  # choice, usd, against, against_usd, months, wrong_usd
+    PAYS_BACK = "pays back"  # choice, usd, against, against_usd, months
+    NOTHING_PAYS_BACK = "nothing pays back"  # usd: today; against: the cheapest option, against_usd, months
+    BREAK_EVEN = "pays above"  # choice, usd: what an item must cost today for it to pay, months
+    KEEPS_FLOOR = "keeps the floor"  # choice, accuracy, items, floor
+    OPEN_FLOOR = "may keep the floor"  # choice, accuracy, items, floor
+    BELOW_FLOOR = "below the floor"  # against, accuracy, items, floor
+    TOO_SLOW = "too slow"  # against, ms, wanted_ms
+    RULED_OUT = "ruled out"  # against, veto
+    CLOSE_CALL = "close call"  # choice, against, points
+    ACCURACY = "accuracy"  # choice, accuracy
+    COST = "cost"  # choice, usd, months
+    SPEED = "speed"  # choice, ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason with its figures; `kind` says which are filled.
+
+    Attributes:
+        against: what `choice` is set against.
+        usd, against_usd: likely cost over `months`, everything counted.
+        wrong_usd: what a wrong answer is valued at within these sums; None where they hold none.
+        wrong_assumed: whether that is the price of one more checked example, as none was stated.
+        accuracy: low, stated (where measured) and high share of right answers.
+        items: on how many items it was measured; None for a published range or where nobody says.
+        ms: low and high p95.
+    """
+
+    kind: ReasonKind
+    choice: Choice | None = None
+    against: Choice | None = None
+    contribution: Contribution | None = None
+    veto: Veto | None = None
+    points: Decimal | None = None
+    usd: Decimal | None = None
+    against_usd: Decimal | None = None
+    wrong_usd: Decimal | None = None
+    wrong_assumed: bool = False
+    months: float | None = None
+    accuracy: Span | None = None
+    items: int | None = None
+    floor: float | None = None
+    ms: Span | None = None
+    wanted_ms: float | None = None
+
+
+class CostBasis(StrEnum):
+    """Which sum a cost is."""
+
+    ALL_IN = "all in"  # calls, machines, people, changes, and wrong answers where their price is known
+    AS_STATED = "as stated"  # what today costs an item, times the volume
+    MEASURING = "labels and calls of the measurement"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendedCost:
+    """What the recommendation costs.
+
+    Attributes:
+        usd_once: paid before anything runs.
+        usd_per_month: of a mean month; None for a measurement.
+        wrong_answers_counted: whether the month holds them.
+    """
+
+    basis: CostBasis
+    usd_once: MoneySpan
+    usd_per_month: MoneySpan | None
+    wrong_answers_counted: bool
+
+
+class Decider(StrEnum):
+    """Who says yes."""
+
+    WORK_OWNER = "the owner of the work"
+    BUDGET_HOLDER = "the holder of the budget"
+    DATA_PROTECTION = "the owner of the work, with data protection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """The one recommendation.
+
+    Attributes:
+        options: what to try (one) or to measure (two); none where today's way is kept.
+        reasons: exactly three.
+        flip: the nearest single figure that would change what comes first.
+        question: the strongest answer not given that would.
+    """
+
+    what: Do
+    options: tuple[Option, ...]
+    reasons: tuple[Reason, ...]
+    cost: RecommendedCost | None
+    decider: Decider
+    flip: Flip | None
+    question: OpenQuestion | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToSettle:
-    """What a measurement of the two closest options takes.
+    """What a measurement of the two closest options takes, at 80 % power.
 
     Attributes:
         items: evaluation items, not training examples.
@@ -166,7 +328,6 @@ class ToSettle:
     discordance: float
     items_to_label: int | None
     usd: MoneySpan
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +339,8 @@ class Flip:
         at: the value at which it flips (`api_price`: times today's).
         above: whether it flips above `at`.
         assumed: whether today's value is assumed.
+        to_option: what comes first beyond it; None where nothing is left.
+        stays_first: whether first place is the same and only the pair's answer changes.
     """
 
     field: str
@@ -185,9 +348,9 @@ class Flip:
     at: float
     above: bool
     assumed: bool
-    to_option: Option
+    to_option: Choice | None
     to_answer: Answer
-    sentence: str
+    stays_first: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +359,7 @@ class OpenQuestion:
 
     field: str
     question: str
-    leads_to: tuple[tuple[str, Option | None, Answer], ...]
+    leads_to: tuple[tuple[str, Choice | None, Answer], ...]
     swing: Decimal
 
 
@@ -217,7 +380,10 @@ class Advice:
     """Everything said about a use case before anything is measured.
 
     Attributes:
+        recommendation: what to do; everything else backs it.
         options: ranked ones first, vetoed ones last.
+        today_place: the place of today's way among the options; None where its cost is not known or it is no
+            way on.
         cannot_say: set when every option is vetoed or nothing is known.
         incumbent_usd_per_1k_total: today's price with wrong answers, as totals of options count them.
         rubric_version, rubric_sha256, prices: what it rests on.
@@ -225,8 +391,10 @@ class Advice:
 
     case: UseCase
     case_sha256: str
+    recommendation: Recommendation
     pair: PairAnswer
     options: tuple[OptionAdvice, ...]
+    today_place: int | None
     confidence: Confidence
     settle: ToSettle | None
     flips: tuple[Flip, ...]
@@ -245,8 +413,8 @@ class Advice:
 
     @property
     def first(self) -> OptionAdvice | None:
-        """The option in first place; None when all are vetoed."""
-        return next((o for o in self.options if o.place == 1), None)
+        """The option to try before all others, even where today's way is better; None when all are vetoed."""
+        return next((o for o in self.options if o.place is not None), None)
 
 
 def plain(value: Any) -> Any:

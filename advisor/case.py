@@ -83,12 +83,14 @@ class Incumbent:
         kind: 'people' or 'system'.
         cost_per_item: in the case's currency, everything counted.
         accuracy: share of right answers.
+        items: on how many items that was measured; None where nobody says.
         p95_ms: 95th percentile of its time to answer.
     """
 
     kind: str = "people"
     cost_per_item: Decimal | None = None
     accuracy: float | None = None
+    items: int | None = None
     p95_ms: float | None = None
 
 
@@ -166,6 +168,12 @@ class UseCase:
     example_cost: Decimal | None = _ask("What does one more example cost?", "money", 0)
     prompting_accuracy: float | None = _ask("Accuracy the best prompt has reached?", "share", 0, 1)
     prompting_items: int | None = _ask("Measured on how many items?", "items", 1)
+    retrieval_accuracy: float | None = _ask(
+        "Accuracy reached with passages or similar examples shown?", "share", 0, 1
+    )
+    retrieval_items: int | None = _ask("Measured on how many items?", "items", 1)
+    classifier_accuracy: float | None = _ask("Accuracy of a classifier you have trained?", "share", 0, 1)
+    classifier_items: int | None = _ask("Measured on how many items?", "items", 1)
 
     queries_per_month: float | None = _ask("How many queries?", "a month", 0, above=True, short=True)
     day_shape: DayShape | None = _ask("How do they spread over the day?")

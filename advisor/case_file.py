@@ -49,6 +49,8 @@ _COUNTS = {
     "labels_per_class",
     "examples",
     "prompting_items",
+    "retrieval_items",
+    "classifier_items",
     "input_tokens",
     "output_tokens",
 }
@@ -301,7 +303,13 @@ def _incumbent(value: object) -> Incumbent:
             raise _Fault(f"got {_shown(text)}, allowed: people, system")
         return str(text)
 
-    readers = {"kind": kind, "cost_per_item": _amount, "accuracy": _share, "p95_ms": _above_zero}
+    readers = {
+        "kind": kind,
+        "cost_per_item": _amount,
+        "accuracy": _share,
+        "items": _items,
+        "p95_ms": _above_zero,
+    }
     return Incumbent(**_part(value, Incumbent, readers))
 
 
@@ -328,6 +336,13 @@ def _share(value: object) -> float:
     if not 0 <= number <= 1:
         raise _Fault(f"must lie within 0 and 1 (a share: 0.93, not 93); got {value}")
     return number
+
+
+def _items(value: object) -> int:
+    number = _number(value, "count")
+    if number < 1 or number != int(number):
+        raise _Fault(f"must be a whole number above 0; got {value}")
+    return int(number)
 
 
 def _above_zero(value: object) -> float:
@@ -378,8 +393,11 @@ def contradictions(case: UseCase) -> list[str]:
             found.append("problems names missing-facts, but needs_facts is no")
     if case.knowledge_tokens == 0 and case.needs_facts:
         found.append("knowledge_tokens: 0, but needs_facts is yes")
-    if case.prompting_items is not None and case.prompting_accuracy is None:
-        found.append("prompting_items is given without prompting_accuracy")
+    found += [
+        f"{way}_items is given without {way}_accuracy"
+        for way in ("prompting", "retrieval", "classifier")
+        if getattr(case, f"{way}_items") is not None and getattr(case, f"{way}_accuracy") is None
+    ]
     if case.currency != "USD" and case.usd_rate is None:
         found.append(
             f"currency: {case.currency} needs usd_rate (per_usd, as_of, source); there is no built-in rate"

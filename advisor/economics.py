@@ -385,9 +385,3 @@ def option_tco(
     if inputs.wrong_answer_cost is not None and accuracy is not None:
         setting = replace(setting, wrong_usd=inputs.wrong_answer_cost)
     return total_cost(costs, setting)
-
-
-def without_changes(case: UseCase, option: Option, inputs: Inputs, market: Market) -> Decimal | None:
-    """Horizon cost with changes and wrong answers left aside: other factors count these."""
-    costs = replace(option_costs(case, option, inputs, market), per_change=())
-    return total_cost(costs, setting_of(inputs)).horizon_usd

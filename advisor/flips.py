@@ -8,75 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any
 
-from advisor.advice import Answer, Flip, OpenQuestion
+from advisor.advice import Flip, OpenQuestion
 from advisor.assumed import Scenario, resolve
 from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, asks
-from advisor.economics import Market, without_changes
+from advisor.judge import Judge, Outcome, Standing
 from advisor.numbers import figure
-from advisor.options import ADVISED, Option
-from advisor.rubric.rubric import Rubric
-from advisor.rubric.scoring import Scores, pair_answer, score
+from advisor.options import Option
 
-Outcome = tuple[Option | None, Answer]
 GRID = 10
 BISECTIONS = 9
 _CHANGES_NO_COST = {
     "out_of_scope_matters",
-    "knowledge_changes_per_month",
     "retrieval_recall",
-    "label_changes_per_month",
     "label_noise",
     "prompting_accuracy",
     "pii",
+    "p95_ms",
 }
-"""Fields that leave costs without changes as they are."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
-    """Scores a case; costs come with it."""
-
-    rubric: Rubric
-    market: Market
-
-    def costs(self, case: UseCase, price_factor: float = 1.0) -> dict[Option, float]:
-        """Likely horizon costs without changes; empty unless the volume is known."""
-        if case.queries_per_month is None:
-            return {}
-        market = self.market if price_factor == 1.0 else _repriced(self.market, price_factor)
-        inputs = resolve(case, market.assumptions, Scenario.LIKELY)
-        found = {option: without_changes(case, option, inputs, market) for option in ADVISED}
-        if any(cost is None for cost in found.values()):
-            return {}
-        return {option: float(cost) for option, cost in found.items() if cost is not None}
-
-    def scores(
-        self, case: UseCase, price_factor: float = 1.0, *, costs: dict[Option, float] | None = None
-    ) -> Scores:
-        """All options of a case, scored; `costs` saves pricing it again where they are the same."""
-        found = self.costs(case, price_factor) if costs is None else costs
-        return score(case, self.rubric, found)
-
-    def outcome(self, scores: Scores) -> Outcome:
-        """First place and the answer to the pair."""
-        return (scores.ranked[0] if scores.ranked else None, pair_answer(scores, self.rubric))
-
-
-def _repriced(market: Market, factor: float) -> Market:
-    scale = Decimal(str(factor))
-
-    def rates(price: Any) -> Any:
-        old = price.usd_per_mtok
-        new = {n: None if (v := getattr(old, n)) is None else v * scale for n in old.__slots__}
-        return replace(price, usd_per_mtok=replace(old, **new), long_context=())
-
-    return replace(
-        market, sheet=replace(market.sheet, api={k: rates(p) for k, p in market.sheet.api.items()})
-    )
+"""Fields whose tried values leave every ledger as it is."""
 
 
 def _with_examples(case: UseCase, value: float) -> UseCase:
@@ -87,30 +39,36 @@ def _with_examples(case: UseCase, value: float) -> UseCase:
     return replace(case, examples=round(value), labels_per_class=per_label)
 
 
-_FIELDS: tuple[tuple[str, float, float, str], ...] = (
-    ("queries_per_month", 100.0, 1e8, "queries a month"),
-    ("knowledge_changes_per_month", 0.02, 1000.0, "changes of the facts a month"),
-    ("examples", 10.0, 100_000.0, "examples"),
-    ("api_price", 0.02, 50.0, "times today's price of the hosted model"),
+_FIELDS: tuple[tuple[str, float, float], ...] = (
+    ("queries_per_month", 1.0, 1e8),
+    ("knowledge_changes_per_month", 0.02, 1000.0),
+    ("examples", 10.0, 100_000.0),
+    ("api_price", 0.02, 50.0),  # times today's
 )
 
 
 def find_flips(case: UseCase, judge: Judge, now: Outcome) -> tuple[Flip, ...]:
-    """The nearest flip above and below today's value of each input that has one."""
+    """The nearest flip above and below today's value of each input that has one.
+
+    Where a value is assumed and stating it would change the advice already, nothing is said of its limits:
+    it is an open question instead.
+    """
     found: list[Flip] = []
     inputs = resolve(case, judge.market.assumptions, Scenario.LIKELY)
-    for field, low, high, unit in _FIELDS:
+    for field, low, high in _FIELDS:
         if field == "knowledge_changes_per_month" and case.needs_facts is False:
             continue
-        if field == "api_price":
-            value, assumed = 1.0, False
-        else:
+        value, assumed = 1.0, False
+        if field != "api_price":
             value, assumed = float(getattr(inputs, field)), getattr(case, field) is None
         at = _evaluator(case, judge, field)
+        start = max(value, low)
+        if (assumed or start != value) and at(start) != now:
+            continue
         for above in (True, False):
-            flip = _nearest(at, max(value, low), (low, high), now, above)
-            if flip is not None:
-                found.append(_flip((field, unit), value, (now, flip), above, assumed))
+            turn = _nearest(at, start, (low, high), now, above)
+            if turn is not None:
+                found.append(_flip(field, value, (now, turn), above, assumed))
     return tuple(found)
 
 
@@ -119,12 +77,14 @@ def _evaluator(case: UseCase, judge: Judge, field: str) -> Callable[[float], Out
 
     def at(value: float) -> Outcome:
         if field == "api_price":
-            return judge.outcome(judge.scores(case, value))
+            return judge.standing(case, judge.costs(case, price_factor=value)).outcome
         if field == "examples":
-            return judge.outcome(judge.scores(_with_examples(case, value)))
-        answer: dict[str, Any] = {field: value}
-        changed = replace(case, **answer)
-        return judge.outcome(judge.scores(changed, costs=same if field in _CHANGES_NO_COST else None))
+            changed = _with_examples(case, value)
+        else:
+            answer: dict[str, Any] = {field: value}
+            changed = replace(case, **answer)
+        costs = same if field in _CHANGES_NO_COST else judge.costs(changed)
+        return judge.standing(changed, costs).outcome
 
     return at
 
@@ -155,35 +115,19 @@ def _nearest(
 
 
 def _flip(
-    what: tuple[str, str],
-    now: float,
-    turn: tuple[Outcome, tuple[float, Outcome]],
-    above: bool,
-    assumed: bool,
+    field: str, now: float, turn: tuple[Outcome, tuple[float, Outcome]], above: bool, assumed: bool
 ) -> Flip:
-    field, unit = what
-    (first, _), (at, (option, answer)) = turn
-    side, shown = "above" if above else "below", _round(at)
-    stays = "stays" if option is first else "comes"
-    leads = "nothing is left" if option is None else f"{option.value} {stays} first"
+    (first, _), (at, (choice, answer)) = turn
     return Flip(
         field=field,
         now=now,
         at=at,
         above=above,
         assumed=assumed,
-        to_option=option or Option.PROMPT,
+        to_option=choice,
         to_answer=answer,
-        sentence=f"{side} about {shown} {unit}: {leads}, RAG or fine-tuning: {answer.value}",
+        stays_first=choice is first,
     )
-
-
-def _round(value: float) -> str:
-    """Two significant digits, without an exponent."""
-    if value >= 100:
-        digits = int(math.log10(value)) - 1
-        return f"{round(value / 10**digits) * 10**digits:,.0f}"
-    return f"{value:.2g}"
 
 
 _TRIES: dict[str, Sequence[Any]] = {
@@ -200,7 +144,7 @@ _TRIES: dict[str, Sequence[Any]] = {
     "label_noise": (0.0, 0.15, 0.4),
     "examples": (0, 50, 500, 5000),
     "prompting_accuracy": (0.6, 0.8, 0.97),
-    "queries_per_month": (1_000.0, 100_000.0, 10_000_000.0),
+    "queries_per_month": (30.0, 1_000.0, 100_000.0, 10_000_000.0),
     "p95_ms": (90.0, 1000.0, 10_000.0),
     "residency": tuple(Residency),
     "pii": (False, True),
@@ -210,12 +154,12 @@ _TRIES: dict[str, Sequence[Any]] = {
 }
 
 
-def find_open_questions(case: UseCase, judge: Judge, now: Scores) -> tuple[OpenQuestion, ...]:
+def find_open_questions(case: UseCase, judge: Judge, now: Standing) -> tuple[OpenQuestion, ...]:
     """Answers not given that could change first place or the pair's answer, the strongest first."""
     from advisor.case_file import contradictions
 
     found = []
-    base, same = judge.outcome(now), judge.costs(case)
+    same = judge.costs(case)
     questions = asks()
     for field, tries in _TRIES.items():
         if getattr(case, field) is not None:
@@ -225,10 +169,12 @@ def find_open_questions(case: UseCase, judge: Judge, now: Scores) -> tuple[OpenQ
             changed = replace(case, **{field: value})
             if contradictions(changed):
                 continue
-            scores = judge.scores(changed, costs=same if field in _CHANGES_NO_COST else None)
-            leads.append((_word(value), *judge.outcome(scores)))
-            gaps.append(scores.totals[Option.RETRIEVE] - scores.totals[Option.TUNE])
-        if any((option, answer) != base for _, option, answer in leads):
+            costs = same if field in _CHANGES_NO_COST else judge.costs(changed)
+            there = judge.standing(changed, costs)
+            leads.append((_word(value), *there.outcome))
+            totals = there.scores.totals
+            gaps.append(totals[Option.RETRIEVE] - totals[Option.TUNE])
+        if any((choice, answer) != now.outcome for _, choice, answer in leads):
             swing = max(gaps) - min(gaps)
             found.append(
                 OpenQuestion(

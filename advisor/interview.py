@@ -95,8 +95,8 @@ def senseless(name: str, raw: dict[str, Any]) -> bool:
         return task is not None and task != Task.CLASSIFICATION.value
     if name.startswith("knowledge_") or name in ("citations_required", "retrieval_recall"):
         return facts_needed(case) is False
-    if name == "prompting_items":
-        return case.prompting_accuracy is None
+    if name.endswith("_items"):
+        return getattr(case, name.replace("_items", "_accuracy")) is None
     if name in ("api_model", "general_model"):
         return case.offline is True or raw.get("residency") == "self-host-only"
     return False

@@ -23,9 +23,9 @@ from advisor.economics import (
 )
 from advisor.money.ledger import PriceBasis, line, total_usd
 from advisor.money.money import to_usd
-from advisor.money.tco import OptionCosts, Tco, against, total_cost
+from advisor.money.tco import Against, OptionCosts, Tco, against, total_cost
 from advisor.options import Option
-from advisor.rubric.bands import Bands, expected_accuracy
+from advisor.rubric.bands import Bands, Expected, expected_accuracy
 from advisor.stats_light import wilson
 
 CHECKED_ON_UNKNOWN = 50
@@ -70,15 +70,65 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Pred
     )
 
 
+_MEASURED = {
+    Option.PROMPT: "prompting",
+    Option.RETRIEVE: "retrieval",
+    Option.LINEAR: "classifier",
+}
+"""By option, the fields of the use case that hold what was measured of it."""
+
+
+def measured_items(case: UseCase, option: Option) -> int | None:
+    """On how many items an option's accuracy was measured; None without a measurement that says so."""
+    found: int | None = getattr(case, f"{_MEASURED[option]}_items") if option in _MEASURED else None
+    return found
+
+
 def accuracy_interval(case: UseCase, option: Option, bands: Bands) -> tuple[float | None, float | None, str]:
-    """(low, high, what it rests on); a measured prompt replaces the published span."""
-    if option is Option.PROMPT and case.prompting_accuracy is not None:
-        n = case.prompting_items or CHECKED_ON_UNKNOWN
-        low, high = wilson(case.prompting_accuracy * n, n)
-        said = f"{n} items" if case.prompting_items else f"an unknown number of items, taken as {n}"
+    """(low, high, what it rests on); a measurement replaces the published span."""
+    stated = getattr(case, f"{_MEASURED[option]}_accuracy") if option in _MEASURED else None
+    if stated is not None:
+        items = measured_items(case, option)
+        low, high = _wilson(stated, items)
+        said = f"{items} items" if items else f"an unknown number of items, taken as {CHECKED_ON_UNKNOWN}"
         return low, high, f"measured by the user on {said} (Wilson, 95 %)"
     found = expected_accuracy(case, option, bands)
+    if option is Option.PROMPT and facts_needed(case) and found.low is not None:
+        found = _with_text_shown(case, found, bands)
     return found.low, found.high, found.source
+
+
+def _with_text_shown(case: UseCase, closed_book: Expected, bands: Bands) -> Expected:
+    """What a prompt reaches that carries all the knowledge, as if it had been retrieved; both spans where the
+    size of the knowledge is not known.
+    """
+    size = case.knowledge_tokens
+    if size is not None and size > WHOLE_PROMPT_TOKENS:
+        return closed_book
+    shown = expected_accuracy(case, Option.RETRIEVE, bands)
+    if size is not None or shown.low is None or closed_book.low is None:
+        return shown
+    assert shown.high is not None and closed_book.high is not None
+    return Expected(
+        low=min(shown.low, closed_book.low),
+        high=max(shown.high, closed_book.high),
+        source=f"{closed_book.source}; {shown.source}",
+    )
+
+
+def _wilson(share: float, items: int | None) -> tuple[float, float]:
+    """An interval (95 %) for a measured share; a wide one where nobody says on how many items."""
+    n = items or CHECKED_ON_UNKNOWN
+    return wilson(share * n, n)
+
+
+def incumbent_accuracy(case: UseCase) -> Span | None:
+    """Today's accuracy as stated, with its interval; None where not known."""
+    given = case.incumbent
+    if given is None or given.accuracy is None:
+        return None
+    low, high = _wilson(given.accuracy, given.items)
+    return Span(low=low, likely=given.accuracy, high=high)
 
 
 def _middle(low: float | None, high: float | None) -> float | None:
@@ -217,10 +267,9 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
         return Payback(
             months=unknown, verdict="unknown", monthly_saving_usd=None, sentence="today's cost is not known"
         )
-    found = {}
+    found, counted = {}, False
     for scenario, total in tco.items():
-        both = total.option.accuracy is not None and case.incumbent is not None
-        counted = both and case.incumbent is not None and case.incumbent.accuracy is not None
+        counted = total.option.accuracy is not None and incumbent_accuracy(case) is not None
         today = incumbent_tco(case, inputs[scenario], counted)
         assert today is not None
         if not counted:
@@ -237,8 +286,17 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
         months=Span(low=months[Scenario.CHEAP], likely=months[Scenario.LIKELY], high=months[Scenario.DEAR]),
         verdict=verdict,
         monthly_saving_usd=found[Scenario.LIKELY].monthly_saving_usd,
+        monthly_saving=_saving([a.monthly_saving_usd for a in found.values()], found[Scenario.LIKELY]),
+        wrong_answers_counted=counted and case.wrong_answer_cost is not None,
         sentence=_payback_sentence(months, found[Scenario.LIKELY].reason),
     )
+
+
+def _saving(values: list[Decimal | None], likely: Against) -> MoneySpan:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return MoneySpan(low=None, likely=likely.monthly_saving_usd, high=None)
+    return MoneySpan(low=min(known), likely=likely.monthly_saving_usd, high=max(known))
 
 
 def _payback_sentence(months: dict[Scenario, float | None], likely: str) -> str:

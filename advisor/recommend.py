@@ -1,13 +1,15 @@
 """From a use case to advice: (case, rubric, market, bands) in, one frozen record out. Pure.
 
-The order of work: vetoes, scores, predictions, the answer to the pair, what a close call needs, what would
-change the answer. Metadata alone predicts weakly, so a close call says "measure" and what that takes.
+The order of work: vetoes, scores, the gates of money, measured accuracy and limits (`judge`), predictions,
+the one recommendation with its three reasons, the answer to the pair, what would settle or change it.
+Metadata alone predicts weakly, so a close call says "measure" and what that takes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,22 +17,42 @@ from advisor.advice import (
     Advice,
     Answer,
     Assumption,
+    Certainty,
+    Choice,
     Confidence,
+    Contribution,
+    CostBasis,
+    Decider,
+    Do,
+    Flip,
+    Ground,
     MoneySpan,
+    OpenQuestion,
     OptionAdvice,
     PairAnswer,
+    Recommendation,
+    RecommendedCost,
+    Today,
     ToSettle,
     plain,
 )
 from advisor.assumed import Assumptions, Scenario, assumed_in, resolve
 from advisor.case import Task, UseCase, facts_needed, must_self_host
 from advisor.economics import Market
-from advisor.flips import Judge, find_flips, find_open_questions
-from advisor.options import ADVISED, Option
-from advisor.predict import incumbent_total_per_1k, incumbent_usd_per_1k, predict, stand_ins
+from advisor.flips import find_flips, find_open_questions
+from advisor.judge import Judge, Standing
+from advisor.options import Option
+from advisor.predict import (
+    incumbent_tco,
+    incumbent_total_per_1k,
+    incumbent_usd_per_1k,
+    predict,
+    stand_ins,
+)
+from advisor.reasons import three_reasons
 from advisor.rubric.bands import Bands
 from advisor.rubric.rubric import Rubric
-from advisor.rubric.scoring import Scores, band_of, between, combines, contributions, pair_answer
+from advisor.rubric.scoring import Scores, band_of, combines, contributions, leads, pair_answer
 
 EVALUATION_SHARE = 0.3
 """Of the examples at hand, what is set aside for evaluation."""
@@ -54,20 +76,35 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
     Raises:
         CostError: if a machine named has no known price, or the currency no rate.
     """
-    judge = Judge(rubric=basis.rubric, market=basis.market)
-    scores = judge.scores(case)
-    options = _options(case, scores, basis)
+    judge = Judge(rubric=basis.rubric, market=basis.market, bands=basis.bands)
+    standing = judge.standing(case, judge.costs(case))
+    scores = standing.scores
+    options = _options(case, standing, basis)
     pair = _pair(scores, basis.rubric, options)
-    now = judge.outcome(scores)
+    look_around = look_around and bool(scores.ranked)
+    flips = find_flips(case, judge, standing.outcome) if look_around else ()
+    questions = find_open_questions(case, judge, standing) if look_around else ()
+    what, tried = _what(standing, basis.rubric)
+    settle = _to_settle(case, basis, pair, tried)
     return Advice(
         case=case,
         case_sha256=case_digest(case),
+        recommendation=Recommendation(
+            what=what,
+            options=tried,
+            reasons=three_reasons(case, standing, what, tried, _horizon(case, basis)),
+            cost=_cost(case, basis, (what, tried), options, settle),
+            decider=_decider(case, what),
+            flip=_nearest_flip(flips),
+            question=next((q for q in questions if _changes_first(q, standing.first)), None),
+        ),
         pair=pair,
         options=options,
-        confidence=_confidence(scores, basis.rubric),
-        settle=_to_settle(case, scores, basis, pair),
-        flips=find_flips(case, judge, now) if look_around and scores.ranked else (),
-        open_questions=find_open_questions(case, judge, scores) if look_around else (),
+        today_place=_place(standing, Today.KEEP),
+        confidence=_confidence(case, judge, standing),
+        settle=settle,
+        flips=flips,
+        open_questions=questions,
         assumptions=_assumptions(case, basis.market.assumptions),
         unknown=scores.unknown,
         notes=(*_notes(case), *stand_ins(case, basis.market)),
@@ -82,25 +119,138 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
     )
 
 
+def _horizon(case: UseCase, basis: Basis) -> float:
+    return resolve(case, basis.market.assumptions, Scenario.LIKELY).horizon_months
+
+
+def _what(standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...]]:
+    """What to do, and with which options: two are measured where a close description alone decides."""
+    first = standing.first
+    if first is None:
+        return Do.CHANGE_THE_CASE, ()
+    if not isinstance(first, Option):
+        return Do.KEEP, ()
+    close = Decimal(str(rubric.decision.close))
+    second = next((o for o in standing.scores.ranked if o is not first), None)
+    if second is None or _ground(standing, close) is not Ground.DESCRIPTION or not _free(standing, second):
+        return Do.TRY, (first,)
+    if standing.scores.totals[first] - standing.scores.totals[second] < close:
+        return Do.MEASURE, (first, second)
+    return Do.TRY, (first,)
+
+
+def _free(standing: Standing, option: Option) -> bool:
+    """Whether nothing keeps an option from first place but its score."""
+    return option not in standing.barred and not standing.candidates[option].broken
+
+
+def _ground(standing: Standing, close: Decimal) -> Ground:
+    """What decided first place; `close` is the lead below which the description decides nothing."""
+    first, ranked = standing.first, standing.scores.ranked
+    if not ranked:
+        return Ground.NOTHING_LEFT
+    if not isinstance(first, Option):
+        free = [o for o in ranked if not standing.candidates[o].broken]
+        return Ground.MONEY if free else Ground.LIMITS
+    mine = standing.candidates[first]
+    over = [o for o in ranked if standing.scores.totals[o] > standing.scores.totals[first]]
+    barred = [standing.barred[o] for o in over if o in standing.barred]
+    if mine.items is not None and mine.low is not None and (not over or first in barred):
+        return Ground.MEASUREMENT
+    if barred:
+        return Ground.MONEY
+    if over:
+        return Ground.LIMITS
+    if len(ranked) == 1:
+        return Ground.ONLY_OPTION
+    second = ranked[1]
+    if standing.scores.totals[first] - standing.scores.totals[second] >= close or _free(standing, second):
+        return Ground.DESCRIPTION
+    return Ground.MONEY if second in standing.barred else Ground.LIMITS
+
+
+def _cost(
+    case: UseCase,
+    basis: Basis,
+    done: tuple[Do, tuple[Option, ...]],
+    options: tuple[OptionAdvice, ...],
+    settle: ToSettle | None,
+) -> RecommendedCost | None:
+    what, tried = done
+    nothing = MoneySpan(low=Decimal(0), likely=Decimal(0), high=Decimal(0))
+    match what:
+        case Do.TRY:
+            found = next(o.prediction for o in options if o.option is tried[0])
+            assert found is not None
+            return RecommendedCost(
+                basis=CostBasis.ALL_IN,
+                usd_once=found.usd_one_off,
+                usd_per_month=found.usd_per_month,
+                wrong_answers_counted=found.wrong_answers_counted,
+            )
+        case Do.MEASURE:
+            assert settle is not None
+            return RecommendedCost(
+                basis=CostBasis.MEASURING,
+                usd_once=settle.usd,
+                usd_per_month=None,
+                wrong_answers_counted=False,
+            )
+        case Do.KEEP:
+            inputs = resolve(case, basis.market.assumptions, Scenario.LIKELY)
+            total = incumbent_tco(case, inputs, counted=False) if case.queries_per_month else None
+            if total is None or total.monthly_usd is None:
+                return None
+            month = MoneySpan(low=total.monthly_usd, likely=total.monthly_usd, high=total.monthly_usd)
+            return RecommendedCost(
+                basis=CostBasis.AS_STATED, usd_once=nothing, usd_per_month=month, wrong_answers_counted=False
+            )
+        case Do.CHANGE_THE_CASE:
+            return None
+
+
+def _decider(case: UseCase, what: Do) -> Decider:
+    if what is Do.MEASURE:
+        return Decider.BUDGET_HOLDER
+    if what is Do.TRY and case.pii:
+        return Decider.DATA_PROTECTION
+    return Decider.WORK_OWNER
+
+
+def _nearest_flip(flips: tuple[Flip, ...]) -> Flip | None:
+    """The flip of first place that takes the smallest factor of change."""
+    moving = [flip for flip in flips if not flip.stays_first]
+    return min(moving, key=lambda f: abs(math.log(f.at / f.now)) if f.now > 0 else math.inf, default=None)
+
+
+def _changes_first(question: OpenQuestion, first: Choice | None) -> bool:
+    return any(choice is not first for _, choice, _ in question.leads_to)
+
+
+def _place(standing: Standing, choice: Choice) -> int | None:
+    return standing.order.index(choice) + 1 if choice in standing.order else None
+
+
 def case_digest(case: UseCase) -> str:
     """Sha256 (hex) of the case's canonical JSON."""
     text = json.dumps(plain(case), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _options(case: UseCase, scores: Scores, basis: Basis) -> tuple[OptionAdvice, ...]:
+def _options(case: UseCase, standing: Standing, basis: Basis) -> tuple[OptionAdvice, ...]:
     found = []
-    order = [*scores.ranked, *(o for o in ADVISED if scores.vetoes[o])]
-    for place, option in enumerate(order, start=1):
-        standing = not scores.vetoes[option]
-        prediction = predict(case, option, basis.market, basis.bands) if standing else None
+    scores = standing.scores
+    ranked = [choice for choice in standing.order if isinstance(choice, Option)]
+    for option in (*ranked, *(o for o in scores.totals if scores.vetoes[o])):
+        stands = not scores.vetoes[option]
+        prediction = predict(case, option, basis.market, basis.bands) if stands else None
         warnings = []
         if prediction is not None:
             warnings = _warnings(case, prediction.accuracy_high, prediction.p95_ms.low)
         found.append(
             OptionAdvice(
                 option=option,
-                place=place if standing else None,
+                place=_place(standing, option),
                 score=scores.totals[option],
                 contributions=contributions(scores, option),
                 vetoes=scores.vetoes[option],
@@ -125,16 +275,20 @@ def _warnings(case: UseCase, best: float | None, fastest: float | None) -> list[
 
 def _pair(scores: Scores, rubric: Rubric, options: tuple[OptionAdvice, ...]) -> PairAnswer:
     answer = pair_answer(scores, rubric)
-    both = not scores.vetoes[Option.RETRIEVE] and not scores.vetoes[Option.TUNE]
-    gap = scores.totals[Option.RETRIEVE] - scores.totals[Option.TUNE] if both else None
-    cheaper = _cheaper(options) if both else None
-    combine = combines(scores, rubric)
+    retrieve, tune = scores.vetoes[Option.RETRIEVE], scores.vetoes[Option.TUNE]
+    both = not retrieve and not tune
+    because: tuple[Contribution, ...] = ()
+    if both and answer is Answer.RETRIEVE:
+        because = leads(scores, Option.RETRIEVE, Option.TUNE)[:2]
+    elif both and answer is Answer.TUNE:
+        because = leads(scores, Option.TUNE, Option.RETRIEVE)[:2]
     return PairAnswer(
         answer=answer,
-        sentence=_pair_sentence(scores, answer, cheaper, combine),
-        gap=gap,
-        cheaper=cheaper,
-        combine=combine,
+        gap=scores.totals[Option.RETRIEVE] - scores.totals[Option.TUNE] if both else None,
+        cheaper=_cheaper(options) if both else None,
+        combine=combines(scores, rubric),
+        because=because,
+        vetoes=(*retrieve[:1], *tune[:1]),
     )
 
 
@@ -150,59 +304,55 @@ def _cheaper(options: tuple[OptionAdvice, ...]) -> Option | None:
     return Option.RETRIEVE if one < other else Option.TUNE
 
 
-def _pair_sentence(scores: Scores, answer: Answer, cheaper: Option | None, combine: bool) -> str:
-    match answer:
-        case Answer.RETRIEVE:
-            sentence = f"Retrieve. {_why(scores, Option.RETRIEVE, Option.TUNE)}"
-        case Answer.TUNE:
-            sentence = f"Tune. {_why(scores, Option.TUNE, Option.RETRIEVE)}"
-        case Answer.TIED:
-            named = "neither is known to be cheaper" if cheaper is None else f"{cheaper.value} is cheaper"
-            sentence = f"Tied: nothing known separates them, and {named}."
-        case Answer.MEASURE:
-            sentence = "Measure: the two are too close to call from a description."
-        case Answer.NEITHER:
-            sentence = "Neither: both are ruled out."
-    if combine and answer is not Answer.NEITHER:
-        sentence += " Tuning on top of retrieving may beat both."
-    return sentence
+_BY_MONEY = {3: Certainty.LIKELY, 2: Certainty.LEANING, 1: Certainty.CLOSE}
+"""How sure, by how many of the cheap, likely and dear costs lead to the same first place."""
 
 
-def _why(scores: Scores, winner: Option, loser: Option) -> str:
-    if scores.vetoes[loser]:
-        return f"{loser.value.capitalize()} is ruled out: {scores.vetoes[loser][0].reason}."
-    ours = {c.factor: c for c in contributions(scores, winner)}
-    theirs = {c.factor: c.points for c in contributions(scores, loser)}
-    lead = {name: c.points - theirs.get(name, Decimal(0)) for name, c in ours.items()}
-    lead |= {name: -value for name, value in theirs.items() if name not in ours}
-    reasons = {m.factor.name: m.factor.reason for m in scores.measured}
-    best = [name for name in sorted(lead, key=lambda n: (-lead[n], n)) if lead[name] > 0][:2]
-    text = "; ".join(reasons[name] for name in best)
-    return f"{text[:1].upper()}{text[1:]}."
+def _confidence(case: UseCase, judge: Judge, standing: Standing) -> Confidence:
+    close = Decimal(str(judge.rubric.decision.close))
+    ground, ranked = _ground(standing, close), standing.scores.ranked
+    shares = {Certainty(band.words): band.share for band in judge.rubric.confidence}
+    certainty, gap, held = Certainty.NONE, None, None
+    match ground:
+        case Ground.NOTHING_LEFT:
+            return Confidence(certainty=certainty, share=0.0, gap=None, ground=ground)
+        case Ground.MONEY:
+            ends = (Scenario.CHEAP, Scenario.DEAR)
+            firsts = [judge.standing(case, judge.costs(case, s), s).first for s in ends]
+            held = 1 + sum(first is standing.first for first in firsts)
+            certainty = _BY_MONEY[held]
+        case Ground.MEASUREMENT | Ground.ONLY_OPTION:
+            certainty = Certainty.CLEAR
+        case Ground.LIMITS:
+            certainty = Certainty.LEANING
+        case Ground.DESCRIPTION:
+            gap = standing.scores.totals[ranked[0]] - standing.scores.totals[ranked[1]]
+            band = band_of(gap, judge.rubric)
+            return Confidence(
+                certainty=Certainty(band.words),
+                share=band.share,
+                gap=gap,
+                ground=ground,
+                cases_held=band.held,
+                cases=band.cases,
+            )
+    return Confidence(
+        certainty=certainty,
+        share=shares[certainty],
+        gap=gap,
+        ground=ground,
+        scenarios_held=held,
+        scenarios=None if held is None else len(Scenario),
+    )
 
 
-def _confidence(scores: Scores, rubric: Rubric) -> Confidence:
-    if not scores.ranked:
-        return Confidence(words="cannot say", share=0.0, gap=None, basis="every option is ruled out")
-    gap = None
-    if len(scores.ranked) > 1:
-        gap = scores.totals[scores.ranked[0]] - scores.totals[scores.ranked[1]]
-    band = band_of(gap, rubric)
-    basis = f"{band.seen} published cases with such a gap, in-sample, and set lower: weights are set by hand"
-    if gap is None:
-        basis = "the only option that is not ruled out"
-    return Confidence(words=band.words, share=band.share, gap=gap, basis=basis)
-
-
-def _to_settle(case: UseCase, scores: Scores, basis: Basis, pair: PairAnswer) -> ToSettle | None:
-    """Evaluation items for the closest call: the pair if it is open, else first against second."""
+def _to_settle(case: UseCase, basis: Basis, pair: PairAnswer, tried: tuple[Option, ...]) -> ToSettle | None:
+    """Evaluation items for the closest call: the two to be measured, else the pair if it is open."""
     rules = basis.rubric.measure
-    if pair.answer in (Answer.MEASURE, Answer.TIED):
+    if len(tried) > 1:
+        two = (tried[0], tried[1])
+    elif pair.answer in (Answer.MEASURE, Answer.TIED):
         two = (Option.RETRIEVE, Option.TUNE)
-    elif len(scores.ranked) > 1 and isinstance(
-        between(scores, basis.rubric, scores.ranked[0], scores.ranked[1]), Answer
-    ):
-        two = (scores.ranked[0], scores.ranked[1])
     else:
         return None
     from advisor.stats.power import items_needed
@@ -211,7 +361,6 @@ def _to_settle(case: UseCase, scores: Scores, basis: Basis, pair: PairAnswer) ->
     spare = None if case.examples is None else int(case.examples * EVALUATION_SHARE)
     to_label = None if spare is None else max(0, items - spare)
     usd = _settling_cost(case, two, to_label if to_label is not None else items, items, basis)
-    words = f"{items:,} evaluation items tell {two[0].value} from {two[1].value} if they differ by"
     return ToSettle(
         options=two,
         items=items,
@@ -219,8 +368,6 @@ def _to_settle(case: UseCase, scores: Scores, basis: Basis, pair: PairAnswer) ->
         discordance=rules.discordance,
         items_to_label=to_label,
         usd=usd,
-        sentence=f"{words} {100 * rules.difference:.0f} % or more "
-        f"(80 % power, {100 * rules.discordance:.0f} % discordance)",
     )
 
 
@@ -251,6 +398,8 @@ def _notes(case: UseCase) -> tuple[str, ...]:
     notes = []
     if case.task is Task.QUESTION_ANSWERING and facts_needed(case) is None:
         notes.append("whether answers need facts from outside is not said; taken as half likely")
+    if case.queries_per_month is None:
+        notes.append("no volume is stated, so cost has no say in the order")
     if case.wrong_answer_cost is None:
         notes.append("wrong answers are left out of the totals: their cost is not known")
     if case.api_model is None and not must_self_host(case):

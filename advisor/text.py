@@ -5,10 +5,22 @@ from __future__ import annotations
 import textwrap
 from decimal import Decimal
 
-from advisor.advice import Advice, Answer, MoneySpan, OptionAdvice, Prediction, Span
+from advisor.advice import Advice, MoneySpan, OptionAdvice, Prediction, Span
 from advisor.assumed import rates
 from advisor.money.money import format_money, from_usd
 from advisor.numbers import figure
+from advisor.sentences import (
+    Money,
+    change_sentence,
+    confidence_sentence,
+    cost_sentence,
+    flip_sentence,
+    headline,
+    named,
+    pair_sentence,
+    reason_sentence,
+    settle_sentence,
+)
 
 WIDTH = 96
 
@@ -45,31 +57,49 @@ def _wrap(text: str, indent: str = "  ", first: str | None = None) -> str:
     )
 
 
-_ANSWERS = {
-    Answer.RETRIEVE: "RETRIEVE",
-    Answer.TUNE: "TUNE",
-    Answer.TIED: "TIED",
-    Answer.MEASURE: "MEASURE FIRST",
-    Answer.NEITHER: "NEITHER",
-}
+def money_of(advice: Advice) -> Money:
+    """How an amount in US dollars is shown: in the case's currency."""
+    return lambda usd: _money(advice, usd)
+
+
+def recommendation_lines(advice: Advice) -> tuple[list[str], dict[str, str]]:
+    """The three reasons, and cost, who decides, what would change it and how sure it is, by name."""
+    done, money, sure = advice.recommendation, money_of(advice), advice.confidence
+    reasons = [f"{capital(reason_sentence(reason, money))}." for reason in done.reasons]
+    rows = {
+        "Cost": f"{capital(cost_sentence(done, money))}.",
+        "Decides": f"{capital(done.decider.value)}.",
+        "Changes it": f"{capital(change_sentence(done))}.",
+        "How sure": f"{capital(sure.certainty.value)}, about {100 * sure.share:.0f} %; "
+        f"{confidence_sentence(sure)}.",
+    }
+    return reasons, rows
 
 
 def _head(advice: Advice) -> str:
-    lines = [f"{advice.case.name}", ""]
-    lines.append(f"RAG or fine-tuning?  {_ANSWERS[advice.pair.answer]}")
-    lines.append(_wrap(advice.pair.sentence))
+    reasons, rows = recommendation_lines(advice)
+    lines = [
+        f"{advice.case.name}",
+        "",
+        _wrap(f"First: {headline(advice.recommendation)}", indent="       ", first=""),
+    ]
+    for number, reason in enumerate(reasons, start=1):
+        lines.append(_wrap(f"{number}. {reason}", indent="     ", first="  "))
+    lines += [_wrap(words, indent=" " * 14, first=f"  {name + ':':12}") for name, words in rows.items()]
     if advice.cannot_say:
         lines.append(_wrap(advice.cannot_say))
-    first = advice.first
-    if first is not None:
-        second = next((o for o in advice.options if o.place == 2), None)
-        lead = "" if second is None else f", {advice.confidence.gap} points ahead of {second.option.value}"
-        lines.append(f"First to try:        {first.option.value}{lead}")
-    sure = advice.confidence
-    lines.append(f"Confidence:          {sure.words} (about {100 * sure.share:.0f} %)")
-    lines.append(_wrap(f"{sure.basis}."))
-    lines.append(_wrap("A prediction, made before anything is measured: the plan built from it tests it."))
+    pair = capital(pair_sentence(advice.pair, advice.recommendation))
+    lines += [
+        "",
+        _wrap(f"RAG or fine-tuning? {pair}", first=""),
+        _wrap("A prediction, made before anything is measured: the plan built from it tests it.", first=""),
+    ]
     return "\n".join(lines)
+
+
+def capital(text: str) -> str:
+    """The text with a large first letter."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _table(advice: Advice) -> str:
@@ -92,13 +122,14 @@ def _table(advice: Advice) -> str:
         lines.append("  ".join(cells).rstrip())
     today = advice.incumbent_usd_per_1k
     if today is not None:
+        place = "" if advice.today_place is None else f" (place {advice.today_place})"
         incumbent = advice.case.incumbent
         known = (
             "" if incumbent is None or incumbent.accuracy is None else f", accuracy {incumbent.accuracy:.2f}"
         )
         total = advice.incumbent_usd_per_1k_total
         in_all = "" if total is None else f", {_money(advice, total)} in all with its wrong answers"
-        lines.append(f"today: {_money(advice, today)} per 1,000{known}{in_all}")
+        lines.append(f"today{place}: {_money(advice, today)} per 1,000{known}{in_all}")
     return "\n".join(lines)
 
 
@@ -191,7 +222,7 @@ def _settle(advice: Advice) -> str:
     settle = advice.settle
     if settle is None:
         return ""
-    lines = ["To settle it", _wrap(settle.sentence + ".")]
+    lines = ["To settle it", _wrap(settle_sentence(settle) + ".")]
     cost = money_span(advice, settle.usd)
     if settle.items_to_label is None:
         need = f"If none is labelled yet, that costs {advice.currency} {cost}."
@@ -209,13 +240,7 @@ def _changes(advice: Advice) -> str:
         nothing = "no single one of volume, change rate, examples and price, within wide limits"
         return f"What would change the answer\n  {nothing}"
     lines = ["What would change the answer"]
-    for flip in advice.flips:
-        now = (
-            ""
-            if flip.field == "api_price"
-            else f" (now {figure(flip.now)}{', assumed' if flip.assumed else ''})"
-        )
-        lines.append(_wrap(f"{flip.sentence}{now}", indent="    ", first="  "))
+    lines += [_wrap(flip_sentence(flip), indent="    ", first="  ") for flip in advice.flips]
     return "\n".join(lines)
 
 
@@ -226,7 +251,7 @@ def _open(advice: Advice) -> str:
     for question in advice.open_questions[:5]:
         lines.append(_wrap(f"{question.question} ({question.field})", indent="    ", first="  "))
         leads = "; ".join(
-            f"{word}: {'nothing left' if option is None else option.value}, {answer.value}"
+            f"{word}: {'nothing left' if option is None else named(option)}, {answer.value}"
             for word, option, answer in question.leads_to
         )
         lines.append(_wrap(leads, indent="      "))

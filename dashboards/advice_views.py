@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.advice import Advice, Answer, Contribution, OptionAdvice, Prediction
+from advisor.advice import Advice, Contribution, OptionAdvice, Prediction
 from advisor.numbers import figure
+from advisor.sentences import named, settle_sentence
 from advisor.text import money_span
 from harness.core.wording import MISSING, UNKNOWN, milliseconds, one_line, percent
 from harness.report.view import Cell, Column, Row, Table
-
-ANSWERS = {
-    Answer.RETRIEVE: "Retrieve",
-    Answer.TUNE: "Tune",
-    Answer.TIED: "A tie",
-    Answer.MEASURE: "Measure first",
-    Answer.NEITHER: "Neither",
-}
 
 
 def prediction_table(advice: Advice) -> Table:
@@ -117,7 +110,7 @@ def question_lines(advice: Advice) -> list[str]:
     found = []
     for one in advice.open_questions:
         leads = "; ".join(
-            f"{word}: {'nothing left' if option is None else option.value}, {answer.value}"
+            f"{word}: {'nothing left' if option is None else named(option)}, {answer.value}"
             for word, option, answer in one.leads_to
         )
         found.append(f"{one.question} {leads}")
@@ -136,4 +129,4 @@ def settle_lines(advice: Advice) -> list[str]:
         need = f"The examples at hand are enough for that; the calls cost {cost}."
     else:
         need = f"{settle.items_to_label:,} of them are still to be labelled: {cost} with the calls."
-    return [f"{settle.sentence}.", need]
+    return [f"{settle_sentence(settle)}.", need]

@@ -22,6 +22,7 @@ from advisor.numbers import NumberFault, figure, read_number, unambiguous
 Way = Literal["choice", "choices", "yes or no", "number", "text"]
 NOT_KNOWN = "not known"
 
+MEASURED = ("prompting", "retrieval", "classifier")
 ESSENTIAL = (
     "task",
     "labels",
@@ -48,8 +49,7 @@ MORE: Mapping[str, tuple[str, ...]] = {
         "label_noise",
         "label_changes_per_month",
         "example_cost",
-        "prompting_accuracy",
-        "prompting_items",
+        *(f"{way}_{what}" for way in MEASURED for what in ("accuracy", "items")),
     ),
     "Load": ("day_shape", "input_tokens", "output_tokens"),
     "Where it may run": (
@@ -65,7 +65,7 @@ MORE: Mapping[str, tuple[str, ...]] = {
 }
 """Every other question once, in the order in which it is asked."""
 
-TODAY = ("kind", "cost_per_item", "accuracy", "p95_ms")
+TODAY = ("kind", "cost_per_item", "accuracy", "items", "p95_ms")
 RATE = ("per_usd", "as_of", "source")
 _SHARE = "share"
 
@@ -140,6 +140,7 @@ def answers_of(case: UseCase) -> dict[str, Any]:
     found[key("incumbent.kind")] = None if today is None else today.kind
     found[key("incumbent.cost_per_item")] = "" if today is None else _typed(today.cost_per_item)
     found[key("incumbent.accuracy")] = "" if today is None else _typed(today.accuracy, share=True)
+    found[key("incumbent.items")] = "" if today is None else _typed(today.items)
     found[key("incumbent.p95_ms")] = "" if today is None else _typed(today.p95_ms)
     found[key("currency")] = case.currency
     found[key("usd_rate.per_usd")] = "" if rate is None else _typed(rate.per_usd)

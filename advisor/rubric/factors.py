@@ -1,13 +1,13 @@
 """The factors: one small pure function each, from a use case to a strength between 0 and 1.
 
 A strength of None means the answers it needs are not known; it then contributes nothing and the advice
-says so. Thresholds come from the rubric. `running_cost` alone differs by option.
+says so. Thresholds come from the rubric. Money is no factor: it is a gate (`advisor.judge`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from advisor.case import (
@@ -21,11 +21,9 @@ from advisor.case import (
     must_self_host,
     prompts_own_model,
 )
-from advisor.options import Option
 from advisor.rubric.rubric import Factor, Thresholds
 
 Strength = float | None
-Costs = Mapping[Option, float]
 
 LIKELY_FACTS = 0.5
 """Strength of 'facts needed' for a question-answering case that does not say: half, and listed as unknown."""
@@ -236,13 +234,13 @@ def frontier(case: UseCase, factor: Factor) -> Strength:
             return 0.0
 
 
-_FLOOR_IF_NONE = 0.95
+FLOOR_IF_NONE = 0.95
 
 
 def _above_floor(case: UseCase) -> float | None:
     if case.prompting_accuracy is None:
         return None
-    floor = _FLOOR_IF_NONE if case.quality_floor is None else case.quality_floor
+    floor = FLOOR_IF_NONE if case.quality_floor is None else case.quality_floor
     return case.prompting_accuracy - floor
 
 
@@ -277,16 +275,6 @@ def private(case: UseCase, factor: Factor) -> Strength:
     return max(strengths) if strengths else None
 
 
-def running_cost(case: UseCase, factor: Factor, costs: Costs) -> Mapping[Option, float]:
-    """How many times the cheapest option's cost each option costs; empty when costs are not known."""
-    positive = {option: cost for option, cost in costs.items() if cost > 0}
-    if not positive:
-        return {}
-    cheapest = min(positive.values())
-    share = 1.0 if case.problems and Problem.COST in case.problems else 0.5
-    return {o: share * ramp(cost / cheapest, _at(factor), log=True) for o, cost in positive.items()}
-
-
 def effort(case: UseCase, factor: Factor) -> Strength:
     """Always there."""
     return 1.0
@@ -301,33 +289,22 @@ _FUNCTIONS: dict[str, Callable[[UseCase, Factor], Strength]] = {
         own_model, frontier, prompting_enough, prompting_short, fast, private, effort,
     )
 }  # fmt: skip
-PER_OPTION = "running_cost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A factor with its strength: one for all options, or by option; None when not known."""
+    """A factor with its strength; None when not known."""
 
     factor: Factor
     strength: Strength
-    by_option: Mapping[Option, float] | None = None
-
-    def of(self, option: Option) -> Strength:
-        """The strength for an option."""
-        if self.by_option is not None:
-            return self.by_option.get(option)
-        return self.strength
 
 
-def measure(case: UseCase, factor: Factor, costs: Costs) -> Measured:
+def measure(case: UseCase, factor: Factor) -> Measured:
     """The strength of one factor.
 
     Raises:
         ValueError: if the rubric names a function that does not exist.
     """
-    if factor.function == PER_OPTION:
-        by_option = running_cost(case, factor, costs)
-        return Measured(factor=factor, strength=None if not by_option else 1.0, by_option=by_option)
     function = _FUNCTIONS.get(factor.function)
     if function is None:
         raise ValueError(f"factor {factor.name}: there is no function {factor.function}")

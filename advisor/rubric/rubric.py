@@ -52,12 +52,13 @@ class Factor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceBand:
-    """From this score gap on: the words, the chance given, and what published cases showed, in-sample."""
+    """From this score gap on: how sure, the chance given, and how many published cases held, in-sample."""
 
     gap: float
     words: str
     share: float
-    seen: str
+    held: int
+    cases: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

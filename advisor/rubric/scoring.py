@@ -12,7 +12,7 @@ from decimal import Decimal
 from advisor.advice import Answer, Contribution, Veto
 from advisor.case import UseCase
 from advisor.options import ADVISED, Option
-from advisor.rubric.factors import Costs, Measured, measure
+from advisor.rubric.factors import Measured, measure
 from advisor.rubric.rubric import ConfidenceBand, Rubric, points
 from advisor.rubric.vetoes import vetoes
 
@@ -36,12 +36,12 @@ class Scores:
     unknown_share: float
 
 
-def score(case: UseCase, rubric: Rubric, costs: Costs) -> Scores:
-    """Score every option; `costs` are horizon costs at likely values, empty where not known."""
+def score(case: UseCase, rubric: Rubric) -> Scores:
+    """Score every option by what the description says; money has its say later, as a gate."""
     fallen = vetoes(case, rubric.veto)
-    measured = tuple(measure(case, factor, costs) for factor in rubric.factors)
+    measured = tuple(measure(case, factor) for factor in rubric.factors)
     totals = {
-        option: sum((points(m.factor, option, m.of(option) or 0.0) for m in measured), Decimal(0))
+        option: sum((points(m.factor, option, m.strength or 0.0) for m in measured), Decimal(0))
         for option in ADVISED
     }
     ranked = sorted(
@@ -62,24 +62,32 @@ def score(case: UseCase, rubric: Rubric, costs: Costs) -> Scores:
 
 def contributions(scores: Scores, option: Option) -> tuple[Contribution, ...]:
     """What adds to an option's score, largest first; factors that add nothing are left out."""
+    values = ((m, points(m.factor, option, m.strength or 0.0)) for m in scores.measured)
+    found = [_contribution(m, value) for m, value in values if value]
+    return tuple(sorted(found, key=lambda c: (-abs(c.points), c.factor)))
+
+
+def leads(scores: Scores, option: Option, other: Option | None) -> tuple[Contribution, ...]:
+    """What an option has over another one, largest first; `points` is the lead of that factor."""
+    theirs = {} if other is None else {c.factor: c.points for c in contributions(scores, other)}
     found = []
     for m in scores.measured:
-        strength = m.of(option)
-        if strength is None:
-            continue
-        value = points(m.factor, option, strength)
-        if value:
-            found.append(
-                Contribution(
-                    factor=m.factor.name,
-                    weight=m.factor.weight,
-                    strength=round(strength, 3),
-                    points=value,
-                    reason=m.factor.reason,
-                    source=m.factor.source,
-                )
-            )
-    return tuple(sorted(found, key=lambda c: (-abs(c.points), c.factor)))
+        mine = points(m.factor, option, m.strength or 0.0)
+        lead = mine - theirs.get(m.factor.name, Decimal(0))
+        if lead > 0:
+            found.append(_contribution(m, lead))
+    return tuple(sorted(found, key=lambda c: (-c.points, c.factor)))
+
+
+def _contribution(m: Measured, value: Decimal) -> Contribution:
+    return Contribution(
+        factor=m.factor.name,
+        weight=m.factor.weight,
+        strength=round(m.strength or 0.0, 3),
+        points=value,
+        reason=m.factor.reason,
+        source=m.factor.source,
+    )
 
 
 def between(scores: Scores, rubric: Rubric, one: Option, other: Option) -> Answer | Option:
@@ -117,8 +125,6 @@ def combines(scores: Scores, rubric: Rubric) -> bool:
     return bool(single) and scores.totals[both] - max(single) >= Decimal(str(rubric.decision.combine))
 
 
-def band_of(gap: Decimal | None, rubric: Rubric) -> ConfidenceBand:
-    """How sure a gap is; without a second option only the veto speaks, as sure as the highest band."""
-    if gap is None:
-        return rubric.confidence[-1]
+def band_of(gap: Decimal, rubric: Rubric) -> ConfidenceBand:
+    """How sure a score gap is."""
     return [band for band in rubric.confidence if gap >= Decimal(str(band.gap))][-1]

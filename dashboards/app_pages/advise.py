@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import streamlit as st
 
-from advisor.advice import Advice
+from advisor.advice import Advice, Do
 from advisor.bundled import example_case, example_cases
 from advisor.case import UseCase, asks_for_labels
 from advisor.case_file import dump_case, load_case, parse_case
@@ -16,12 +16,13 @@ from advisor.commands import CommandPrices, open_market
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
 from advisor.money.money import CURRENCIES
-from advisor.numbers import NumberFault, figure, read_number
+from advisor.numbers import NumberFault, read_number
 from advisor.recommend import Basis, recommend
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
+from advisor.sentences import flip_sentence, headline, pair_sentence
+from advisor.text import capital, recommendation_lines
 from dashboards import advice_views, launch, markup, pieces, questions, state
-from dashboards.markup import Figure
 from dashboards.planning import plan_text, prediction_pdf
 from dashboards.questions import (
     ESSENTIAL,
@@ -34,7 +35,7 @@ from dashboards.questions import (
     key,
     worth_asking,
 )
-from harness.core.wording import one_line, percent
+from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
 from harness.report import drawings
 from harness.report.case_parts import NOT_BUILT
@@ -159,6 +160,7 @@ def form() -> None:
                 ask(field)
         st.markdown("**Today, further**")
         _number("Right answers today (%)?", key("incumbent.accuracy"), "quality_floor")
+        _number("Measured on how many items?", key("incumbent.items"), "prompting_items")
         _number("95 % of them done within (ms)?", key("incumbent.p95_ms"), "p95_ms")
         st.markdown("**Currency**")
         currency()
@@ -183,41 +185,19 @@ def currency() -> None:
 
 
 def recommendation(advice: Advice) -> None:
-    """The answer to the title's question."""
-    pair = advice.pair
-    predicted = markup.tag("predicted, not measured", "predicted")
-    open_call = pair.answer.value in {"tied", "measure", "neither"}
+    """What to do, why, and what it costs; the answer to the title's question after it."""
+    done = advice.recommendation
+    why, rows = recommendation_lines(advice)
+    last = f"RAG or fine-tuning? {capital(pair_sentence(advice.pair, done))}", advice.cannot_say
     st.html(
         markup.answer_card(
-            "RAG or fine-tuning?",
-            advice_views.ANSWERS[pair.answer],
-            [pair.sentence, advice.cannot_say],
-            "warn" if open_call or advice.cannot_say else "plain",
-            predicted,
+            "What to do first",
+            capital(headline(done)),
+            [*why, *(f"{name}: {words}" for name, words in rows.items()), *last],
+            "plain" if done.what in (Do.TRY, Do.KEEP) and not advice.cannot_say else "warn",
+            markup.tag("predicted, not measured", "predicted"),
         )
     )
-
-
-def confidence(advice: Advice) -> None:
-    """The option to try first, and how sure that is."""
-    first, sure = advice.first, advice.confidence
-    if first is not None:
-        second = next((one for one in advice.options if one.place == 2), None)
-        ahead = (
-            "" if second is None or sure.gap is None else f"{sure.gap} points ahead of {second.option.value}"
-        )
-        st.html(
-            markup.figures(
-                [
-                    Figure(name="first to try", value=first.option.value, basis=ahead),
-                    Figure(
-                        name="confidence",
-                        value=sure.words,
-                        basis=f"holds in about {percent(sure.share, 0)} of cases: {sure.basis}",
-                    ),
-                ]
-            )
-        )
 
 
 def reasons(advice: Advice) -> None:
@@ -239,12 +219,7 @@ def reasons(advice: Advice) -> None:
 def what_would_change(advice: Advice) -> None:
     """Flip points, open answers, and what a measurement takes."""
     st.subheader("What would change the answer", anchor=False)
-    flips = [
-        f"{one.sentence} (now {figure(one.now)}{', assumed' if one.assumed else ''})"
-        if one.field != "api_price"
-        else one.sentence
-        for one in advice.flips
-    ]
+    flips = [flip_sentence(one) for one in advice.flips]
     nothing = "no single one of volume, change rate, examples and price, within wide limits"
     st.html(markup.bullets(flips or [nothing]))
     settle = advice_views.settle_lines(advice)
@@ -344,7 +319,6 @@ def show() -> None:
     with top:
         recommendation(advice)
     with right:
-        confidence(advice)
         reasons(advice)
         what_would_change(advice)
     expectations(advice)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from advisor.advice import Advice, Contribution, Flip, MoneySpan, OptionAdvice, Prediction
+from advisor.advice import Advice, Contribution, MoneySpan, OptionAdvice, Prediction
 from advisor.numbers import figure
+from advisor.sentences import flip_sentence, named, settle_sentence
 from harness.core.wording import UNKNOWN, Currency, milliseconds, money, one_line, percent
 from harness.report.charts import Axis, Interval, IntervalChart, draw
 from harness.report.paper import (
@@ -248,7 +249,7 @@ def _change(dossier: CaseDossier) -> Part:
     advice = dossier.advice
     blocks: list[Block] = []
     if advice.flips:
-        items = tuple(said(f"{capital(one_line(flip.sentence))}{_now(flip)}.") for flip in advice.flips)
+        items = tuple(said(f"{capital(flip_sentence(flip))}.") for flip in advice.flips)
         blocks.append(Points(items=items, label="One figure alone would change it"))
     else:
         text = "No single one of volume, change rate, examples and price would, within wide limits."
@@ -259,8 +260,7 @@ def _change(dossier: CaseDossier) -> Part:
                 Span(text=one_line(found.question), strong=True),
                 " ",
                 "; ".join(
-                    f"{one_line(word)}: {'nothing left' if option is None else option_name(option.value)}, "
-                    f"{answer.value}"
+                    f"{one_line(word)}: {'nothing left' if option is None else named(option)}, {answer.value}"
                     for word, option, answer in found.leads_to
                 ),
             )
@@ -276,19 +276,13 @@ def _change(dossier: CaseDossier) -> Part:
         blocks.append(
             Points(
                 items=(
-                    said(capital(one_line(settle.sentence)), ". ", need),
+                    said(capital(settle_sentence(settle)), ". ", need),
                     said("Run: ", dossier.command) if dossier.command else said(NOT_BUILT),
                 ),
                 label="What a measurement takes",
             )
         )
     return Part(key="change", title="What would change this advice", blocks=tuple(blocks))
-
-
-def _now(flip: Flip) -> str:
-    if flip.field == "api_price":
-        return ""
-    return f" (now {figure(flip.now)}{', assumed' if flip.assumed else ''})"
 
 
 def _assumed(dossier: CaseDossier) -> Part:

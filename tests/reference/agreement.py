@@ -57,7 +57,7 @@ def rank(scores: Scores, options: tuple[Option, ...]) -> list[Option]:
 
 def judge(row: dict, rubric: Rubric) -> Judged:
     case = build_case({"name": row["id"], **row["use_case"]}, row["id"])
-    scores = score(case, rubric, {})
+    scores = score(case, rubric)
     options = tuple(Option(o) for o in row["options"])
     order = rank(scores, options)
     said: Option | Answer = order[0]

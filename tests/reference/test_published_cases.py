@@ -61,6 +61,6 @@ def test_the_docs_show_every_case_that_was_not_right():
 def test_confidence_says_what_the_cases_showed():
     bands = load_rubric().confidence
     seen = by_gap(JUDGED, [band.gap for band in bands])
-    assert [band.seen for band in bands] == [f"{held} of {n}" for held, n in seen]
+    assert [(band.held, band.cases) for band in bands] == seen
     for band, (held, n) in zip(bands, seen, strict=True):
         assert band.share <= held / n

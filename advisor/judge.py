@@ -1,0 +1,302 @@
+"""What comes first: the description ranks, and measured accuracy, limits and money are gates before it.
+
+An option stands behind another one that bars it from first place:
+- today's way bars what does not pay back against it within the horizon;
+- prompting bars what does not pay back against prompting, and any option bars a dearer one whose accuracy
+  has no higher lower end;
+- an option whose measured accuracy keeps the floor bars all others that are not cheaper.
+What cannot keep the floor or the latency wanted bars nothing and comes last. Without a stated volume money
+has no say. Pure, and fast: it is asked many times when looking for what would change the advice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from advisor.advice import Answer, Choice, Today
+from advisor.assumed import Inputs, Scenario, resolve
+from advisor.case import UseCase
+from advisor.economics import Market, option_costs, setting_of
+from advisor.money.tco import OptionCosts, Tco, total_cost
+from advisor.options import ADVISED, Option
+from advisor.predict import (
+    accuracy_interval,
+    expected_p95,
+    incumbent_accuracy,
+    incumbent_tco,
+    measured_items,
+    where_it_runs,
+)
+from advisor.rubric.bands import Bands
+from advisor.rubric.factors import FLOOR_IF_NONE
+from advisor.rubric.rubric import Rubric
+from advisor.rubric.scoring import Scores, pair_answer, score
+
+Outcome = tuple[Choice | None, Answer]
+Costs = Mapping[Option, OptionCosts]
+
+
+class Limit(StrEnum):
+    """What a candidate cannot keep."""
+
+    ACCURACY = "accuracy"
+    LATENCY = "latency"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An option, or today's way, as the gates see it.
+
+    Attributes:
+        points: the description's score; None for today's way.
+        low, high: accuracy, measured or published; None where not known.
+        items: on how many items the accuracy was measured; None without a measurement that says so.
+        p95_ms: low end of the expected p95.
+        usd: likely cost over the horizon with wrong answers at the value of one; None where not known.
+        usd_stated: the same as today's way is compared: wrong answers only where their price is stated and
+            both sides' accuracy is known; `usd_per_1k` is that sum by 1,000 queries.
+        broken: limits it cannot keep.
+    """
+
+    choice: Choice
+    points: Decimal | None
+    low: float | None
+    high: float | None
+    items: int | None
+    p95_ms: float | None
+    usd: Decimal | None
+    usd_stated: Decimal | None
+    usd_per_1k: Decimal | None
+    broken: frozenset[Limit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """All candidates in order.
+
+    Attributes:
+        order: best first; vetoed options are not in it, nor today's way where it cannot go on.
+        candidates: what is in `order`, and today's way even where it is not.
+        barred: what kept options that score higher from first place, by the option kept.
+        wrong_usd: what a wrong answer is valued at where options are compared.
+        wrong_assumed: whether that is the price of one more checked example.
+        today_counts_wrong: whether wrong answers are in the sums that today's way is compared by.
+    """
+
+    scores: Scores
+    order: tuple[Choice, ...]
+    candidates: Mapping[Choice, Candidate]
+    barred: Mapping[Option, Choice]
+    wrong_usd: Decimal
+    wrong_assumed: bool
+    today_counts_wrong: bool
+    answer: Answer
+
+    @property
+    def first(self) -> Choice | None:
+        """What comes first; None when nothing is left."""
+        return self.order[0] if self.order else None
+
+    @property
+    def outcome(self) -> Outcome:
+        """First place and the answer to the pair."""
+        return self.first, self.answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Judges a case by the rubric, with prices and published accuracies at hand."""
+
+    rubric: Rubric
+    market: Market
+    bands: Bands
+
+    def costs(
+        self, case: UseCase, scenario: Scenario = Scenario.LIKELY, price_factor: float = 1.0
+    ) -> Costs | None:
+        """Each option's ledgers, without wrong answers; None unless the volume is stated."""
+        if case.queries_per_month is None:
+            return None
+        market = self.market if price_factor == 1.0 else _repriced(self.market, price_factor)
+        inputs = resolve(case, market.assumptions, scenario)
+        return {option: option_costs(case, option, inputs, market) for option in ADVISED}
+
+    def standing(
+        self, case: UseCase, costs: Costs | None = None, scenario: Scenario = Scenario.LIKELY
+    ) -> Standing:
+        """Everything in its place; `costs` as `costs` gives them, None to leave money aside."""
+        scores = score(case, self.rubric)
+        inputs = {s: resolve(case, self.market.assumptions, s) for s in Scenario}
+        given = inputs[scenario]
+        wrong = given.example_cost if given.wrong_answer_cost is None else given.wrong_answer_cost
+        found = [self._candidate(case, option, (scores, costs, inputs), given) for option in scores.ranked]
+        today = _today(case, given, found, counted=costs is not None)
+        everyone: dict[Choice, Candidate] = {one.choice: one for one in found}
+        barred = _barred(found, today, case)
+        order = _order(found, today, case)
+        if today is not None:
+            everyone[Today.KEEP] = today
+        return Standing(
+            scores=scores,
+            order=order,
+            candidates=everyone,
+            barred=barred,
+            wrong_usd=wrong,
+            wrong_assumed=given.wrong_answer_cost is None,
+            today_counts_wrong=given.wrong_answer_cost is not None and incumbent_accuracy(case) is not None,
+            answer=pair_answer(scores, self.rubric),
+        )
+
+    def _candidate(
+        self,
+        case: UseCase,
+        option: Option,
+        known: tuple[Scores, Costs | None, dict[Scenario, Inputs]],
+        given: Inputs,
+    ) -> Candidate:
+        scores, costs, inputs = known
+        low, high, _ = accuracy_interval(case, option, self.bands)
+        where = where_it_runs(case, option, given, self.market)
+        fastest = expected_p95(case, option, inputs, (where, self.market), self.bands).low
+        broken = set()
+        if high is not None and case.quality_floor is not None and high < case.quality_floor:
+            broken.add(Limit.ACCURACY)
+        if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
+            broken.add(Limit.LATENCY)
+        likely = _middle(low, high)
+        stated = incumbent_accuracy(case) is not None and given.wrong_answer_cost is not None
+        wrong = given.example_cost if given.wrong_answer_cost is None else given.wrong_answer_cost
+        ledger = None if costs is None else costs[option]
+        as_today = None if ledger is None else _total(ledger, likely if stated else None, wrong, given)
+        return Candidate(
+            choice=option,
+            points=scores.totals[option],
+            low=low,
+            high=high,
+            items=measured_items(case, option),
+            p95_ms=fastest,
+            usd=None if ledger is None else _total(ledger, likely, wrong, given).horizon_usd,
+            usd_stated=None if as_today is None else as_today.horizon_usd,
+            usd_per_1k=None if as_today is None else as_today.usd_per_1k,
+            broken=frozenset(broken),
+        )
+
+
+def _middle(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None else (low + high) / 2
+
+
+def _total(costs: OptionCosts, accuracy: float | None, wrong: Decimal, inputs: Inputs) -> Tco:
+    setting = setting_of(inputs)
+    if accuracy is not None:
+        setting = replace(setting, wrong_usd=wrong)
+    return total_cost(replace(costs, accuracy=accuracy), setting)
+
+
+def _today(case: UseCase, inputs: Inputs, options: list[Candidate], *, counted: bool) -> Candidate | None:
+    """Today's way; None where nothing is said of it. Its limits bind only where an option does better."""
+    if case.incumbent is None:
+        return None
+    given, interval = case.incumbent, incumbent_accuracy(case)
+    broken = set()
+    if interval is not None and case.quality_floor is not None and interval.high is not None:
+        better = any(o.high is not None and o.high > (interval.likely or 0.0) for o in options)
+        if interval.high < case.quality_floor and better:
+            broken.add(Limit.ACCURACY)
+    if given.p95_ms is not None and case.p95_ms is not None and given.p95_ms > case.p95_ms and options:
+        broken.add(Limit.LATENCY)
+    total = incumbent_tco(case, inputs, counted=True) if counted else None
+    usd = None if total is None else total.horizon_usd
+    return Candidate(
+        choice=Today.KEEP,
+        points=None,
+        low=None if interval is None else interval.low,
+        high=None if interval is None else interval.high,
+        items=given.items,
+        p95_ms=given.p95_ms,
+        usd=usd,
+        usd_stated=usd,
+        usd_per_1k=None if total is None else total.usd_per_1k,
+        broken=frozenset(broken),
+    )
+
+
+def pays_against_today(option: Candidate, today: Candidate | None) -> bool | None:
+    """Whether an option costs no more over the horizon than today's way; None where that is not known."""
+    if today is None or today.usd_stated is None or option.usd_stated is None:
+        return None
+    return option.usd_stated <= today.usd_stated
+
+
+def _kept(candidate: Candidate, case: UseCase) -> bool:
+    """Whether a measurement that says on how many items shows that the floor is kept."""
+    floor = FLOOR_IF_NONE if case.quality_floor is None else case.quality_floor
+    return candidate.items is not None and candidate.low is not None and candidate.low >= floor
+
+
+def _bars(one: Candidate, other: Candidate, case: UseCase) -> bool:
+    """Whether `one` keeps `other` from coming first."""
+    if one.broken and not other.broken:
+        return False
+    cheaper = None if one.usd is None or other.usd is None else one.usd < other.usd
+    if _kept(one, case) and not _kept(other, case) and cheaper is not False:
+        return True
+    if not cheaper:
+        return False
+    if one.choice is Option.PROMPT:
+        return True
+    return one.low is not None and other.low is not None and one.low >= other.low
+
+
+def _barred(options: list[Candidate], today: Candidate | None, case: UseCase) -> dict[Option, Choice]:
+    """By option, what keeps it from first place: today's way before all, then the cheapest option."""
+    found: dict[Option, Choice] = {}
+    standing = [o for o in options if not o.broken] or options
+    for option in standing:
+        assert isinstance(option.choice, Option)
+        if today is not None and not today.broken and pays_against_today(option, today) is False:
+            found[option.choice] = Today.KEEP
+    paying = [o for o in standing if o.choice not in found]
+    for option in paying:
+        over = [o for o in paying if o is not option and _bars(o, option, case)]
+        if over:
+            assert isinstance(option.choice, Option)
+            found[option.choice] = min(over, key=lambda o: (o.usd is None, o.usd)).choice
+    return found
+
+
+def _order(options: list[Candidate], today: Candidate | None, case: UseCase) -> tuple[Choice, ...]:
+    """First place given away again and again; `options` come best score first."""
+    left, found = list(options), []
+    waiting = today if today is not None and not today.broken else None
+    while left:
+        standing = [o for o in left if not o.broken]
+        barred = _barred(left, waiting, case)
+        free = [o for o in standing or left if o.choice not in barred]
+        if waiting is not None and (not free or not standing):
+            found.append(waiting.choice)
+            waiting = None
+            continue
+        pick = free[0]
+        found.append(pick.choice)
+        left.remove(pick)
+    if waiting is not None and (waiting.usd is not None or not found):
+        found.append(waiting.choice)
+    return tuple(found)
+
+
+def _repriced(market: Market, factor: float) -> Market:
+    scale = Decimal(str(factor))
+
+    def rates(price: Any) -> Any:
+        old = price.usd_per_mtok
+        new = {n: None if (v := getattr(old, n)) is None else v * scale for n in old.__slots__}
+        return replace(price, usd_per_mtok=replace(old, **new), long_context=())
+
+    return replace(
+        market, sheet=replace(market.sheet, api={k: rates(p) for k, p in market.sheet.api.items()})
+    )

@@ -1,0 +1,265 @@
+"""One sentence for one record of the advice. Every figure is a field of the record; nothing is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+
+from advisor.advice import (
+    Answer,
+    Choice,
+    Confidence,
+    CostBasis,
+    Do,
+    Flip,
+    Ground,
+    MoneySpan,
+    PairAnswer,
+    Reason,
+    ReasonKind,
+    Recommendation,
+    Span,
+    Today,
+    ToSettle,
+)
+from advisor.numbers import figure
+
+Money = Callable[[Decimal], str]
+"""An amount in US dollars as the reader is shown it."""
+
+
+def named(choice: Choice) -> str:
+    """An option in everyday words, or today's way, within a sentence."""
+    return "today's way" if isinstance(choice, Today) else choice.traits.name
+
+
+def headline(done: Recommendation) -> str:
+    """What to do now, in one sentence."""
+    names = [named(option) for option in done.options]
+    match done.what:
+        case Do.TRY:
+            return f"try {names[0]}."
+        case Do.MEASURE:
+            return f"measure {names[0]} and {names[1]}; the description does not separate them."
+        case Do.KEEP:
+            return "keep today's way."
+        case Do.CHANGE_THE_CASE:
+            return "change the use case; as it stands every option is ruled out."
+
+
+def reason_sentence(reason: Reason, money: Money) -> str:
+    """A reason as a sentence without its full stop."""
+    kind, one, other = reason.kind, reason.choice, reason.against
+    mine = "" if one is None else named(one)
+    theirs = "" if other is None else named(other)
+    match kind:
+        case ReasonKind.FACTOR:
+            assert reason.contribution is not None
+            return reason.contribution.reason
+        case ReasonKind.RULED_OUT:
+            assert reason.veto is not None
+            return f"{theirs} is ruled out: {reason.veto.reason}"
+        case ReasonKind.CLOSE_CALL:
+            return f"by the description {mine} is only {reason.points} points ahead of {theirs}"
+        case ReasonKind.CHEAPER | ReasonKind.PAYS_BACK | ReasonKind.NOTHING_PAYS_BACK:
+            return _money_sentence(reason, mine, theirs, money)
+        case ReasonKind.BREAK_EVEN:
+            assert reason.usd is not None and reason.months is not None
+            return (
+                f"what an item costs today is not stated; {mine} pays within {figure(reason.months)} months "
+                f"where that is more than about {money(reason.usd)}"
+            )
+        case ReasonKind.TOO_SLOW:
+            assert reason.ms is not None and reason.ms.low is not None and reason.wanted_ms is not None
+            return (
+                f"{theirs} takes {reason.ms.low:,.0f} ms or more (p95); {reason.wanted_ms:,.0f} ms is wanted"
+            )
+        case ReasonKind.COST:
+            months = "" if reason.months is None else f" over {figure(reason.months)} months"
+            usd = "an unknown sum" if reason.usd is None else f"about {money(reason.usd)}"
+            return f"{mine} is expected to cost {usd}{months}, everything counted"
+        case ReasonKind.SPEED:
+            ms = None if reason.ms is None else reason.ms.low
+            took = "at an unknown speed" if ms is None else f"in {ms:,.0f} ms at the fastest (p95)"
+            return f"{mine} is expected to answer {took}"
+        case _:
+            return _accuracy_sentence(reason, mine, theirs)
+
+
+def _accuracy_sentence(reason: Reason, mine: str, theirs: str) -> str:
+    assert reason.accuracy is not None
+    measured = "" if reason.items is None else f", measured on {reason.items:,} items"
+    right = f"{_shares(reason.accuracy)} of the answers right{measured}"
+    floor = "" if reason.floor is None else f"{100 * reason.floor:.0f} %"
+    match reason.kind:
+        case ReasonKind.MEASURED:
+            kept = "" if not floor else f"; {floor} is wanted"
+            return f"{mine} gets {right}{kept}"
+        case ReasonKind.KEEPS_FLOOR:
+            return f"{mine} keeps the {floor} wanted: {right}"
+        case ReasonKind.OPEN_FLOOR:
+            return f"{mine} may keep the {floor} wanted: {right}"
+        case ReasonKind.BELOW_FLOOR:
+            return f"{theirs} does not reach the {floor} wanted: {right}"
+        case _:
+            return f"{mine} is expected to get {right}"
+
+
+def _money_sentence(reason: Reason, mine: str, theirs: str, money: Money) -> str:
+    assert reason.usd is not None and reason.against_usd is not None and reason.months is not None
+    ours, others = money(reason.usd), money(reason.against_usd)
+    over = f"over {figure(reason.months)} months"
+    wrong = ""
+    if reason.wrong_usd is not None:
+        price = money(reason.wrong_usd)
+        wrong = f", with each wrong answer counted at {price}"
+        wrong += " (assumed: the price of one more checked example)" if reason.wrong_assumed else ""
+    match reason.kind:
+        case ReasonKind.PAYS_BACK:
+            return f"it pays back: {mine} costs about {ours} {over}, {theirs} {others}{wrong}"
+        case ReasonKind.NOTHING_PAYS_BACK:
+            return (
+                f"nothing pays back {over}: {mine} costs {ours}, the cheapest option, {theirs}, "
+                f"about {others}{wrong}"
+            )
+        case _:
+            return f"{mine} costs about {ours} {over}, {theirs} about {others}{wrong}"
+
+
+def _shares(span: Span) -> str:
+    if span.low is None or span.high is None:
+        return "an unknown share"
+    return f"{100 * span.low:.0f} to {100 * span.high:.0f} %"
+
+
+def cost_sentence(done: Recommendation, money: Money) -> str:
+    """What the recommendation costs, and which sum that is."""
+    cost = done.cost
+    if cost is None:
+        return "not known"
+    match cost.basis:
+        case CostBasis.MEASURING:
+            return f"{span_words(cost.usd_once, money)} once for labels and calls"
+        case CostBasis.AS_STATED:
+            assert cost.usd_per_month is not None
+            return f"nothing to build; {span_words(cost.usd_per_month, money)} a month, as stated"
+        case CostBasis.ALL_IN:
+            assert cost.usd_per_month is not None
+            counted = "with wrong answers" if cost.wrong_answers_counted else "wrong answers left out"
+            return (
+                f"{span_words(cost.usd_once, money)} to build, then "
+                f"{span_words(cost.usd_per_month, money)} a month all in ({counted})"
+            )
+
+
+def span_words(span: MoneySpan, money: Money) -> str:
+    """'$2.10 to $4.19', one figure where both are the same, or 'an unknown sum'."""
+    if span.low is None or span.high is None:
+        return "an unknown sum"
+    low, high = money(span.low), money(span.high)
+    return low if low == high else f"{low} to {high}"
+
+
+def change_sentence(done: Recommendation) -> str:
+    """The nearest thing that would change what comes first."""
+    if done.flip is not None:
+        return flip_sentence(done.flip)
+    if done.question is not None:
+        return f"an answer not given yet: {done.question.question.rstrip('?')}"
+    return "no single figure, within wide limits"
+
+
+_SIDES = {Answer.RETRIEVE: "RAG", Answer.TUNE: "fine-tuning"}
+
+
+def pair_sentence(pair: PairAnswer, done: Recommendation) -> str:
+    """The answer to 'RAG or fine-tuning?' beside the recommendation, with its reasons."""
+    match pair.answer:
+        case Answer.RETRIEVE | Answer.TUNE:
+            sentence = _of_two(pair, done)
+        case Answer.TIED:
+            cheaper = "neither is known to be cheaper"
+            if pair.cheaper is not None:
+                cheaper = f"{_SIDES[Answer(pair.cheaper.value)]} is cheaper"
+            sentence = f"tied: nothing known separates them, and {cheaper}"
+        case Answer.MEASURE:
+            sentence = "only a measurement can tell; the description does not separate them"
+        case Answer.NEITHER:
+            sentence = "neither; both are ruled out"
+    both = pair.combine and pair.answer is not Answer.NEITHER
+    return f"{sentence}.{' Fine-tuning on top of RAG may beat both.' if both else ''}"
+
+
+def _of_two(pair: PairAnswer, done: Recommendation) -> str:
+    side = _SIDES[pair.answer]
+    why = "; ".join(part.reason for part in pair.because)
+    if pair.vetoes:
+        other = _SIDES[Answer.TUNE if pair.answer is Answer.RETRIEVE else Answer.RETRIEVE]
+        why = f"{other} is ruled out: {pair.vetoes[0].reason}"
+    first = done.options[0].value if len(done.options) == 1 else None
+    if first == pair.answer.value or done.what is Do.MEASURE:
+        return f"{side}; {why}"
+    if first in (Answer.RETRIEVE.value, Answer.TUNE.value):
+        return f"for quality alone, {side}; {why}. Cost or a limit puts {_SIDES[Answer(first)]} first"
+    return f"if you need one of them, {side}; {why}"
+
+
+def confidence_sentence(sure: Confidence) -> str:
+    """What the confidence rests on."""
+    match sure.ground:
+        case Ground.DESCRIPTION:
+            return (
+                f"{sure.cases_held} of {sure.cases} published cases with such a lead held; that is "
+                "in-sample, so the chance is set lower"
+            )
+        case Ground.MONEY:
+            return f"decided by cost; {sure.scenarios_held} of {sure.scenarios} cost scenarios agree"
+        case Ground.MEASUREMENT:
+            return "decided by what was measured"
+        case Ground.LIMITS:
+            return "decided by limits that the others are not expected to keep"
+        case Ground.ONLY_OPTION:
+            return "the only option that is not ruled out"
+        case Ground.NOTHING_LEFT:
+            return "every option is ruled out"
+
+
+def settle_sentence(settle: ToSettle) -> str:
+    """How many items tell two options apart."""
+    one, other = settle.options
+    return (
+        f"{settle.items:,} evaluation items tell {named(one)} from {named(other)} if they differ by "
+        f"{100 * settle.difference:.0f} % or more (80 % power, {100 * settle.discordance:.0f} % discordance)"
+    )
+
+
+_UNITS = {
+    "queries_per_month": "queries a month",
+    "knowledge_changes_per_month": "changes of the facts a month",
+    "examples": "examples",
+    "api_price": "times today's price of the hosted model",
+}
+
+
+def flip_sentence(flip: Flip) -> str:
+    """Where one figure alone changes the advice; with what it is today."""
+    side = "above" if flip.above else "below"
+    stays = "stays" if flip.stays_first else "comes"
+    leads = "nothing is left" if flip.to_option is None else f"{named(flip.to_option)} {stays} first"
+    if flip.stays_first:
+        leads += f"; RAG or fine-tuning: {flip.to_answer.value}"
+    now = ""
+    if flip.field != "api_price":
+        now = f" (now {figure(flip.now)}{', assumed' if flip.assumed else ''})"
+    return f"{side} about {_apart(flip.at, flip.now)} {_UNITS[flip.field]}: {leads}{now}"
+
+
+def _apart(value: float, now: float) -> str:
+    """A rounded figure that does not read as today's value."""
+    for digits in (2, 3, 4):
+        places = digits - 1 - math.floor(math.log10(value))
+        shown = f"{round(value, places):,.{max(0, places)}f}"
+        if float(shown.replace(",", "")) != now:
+            break
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown

@@ -1,0 +1,202 @@
+"""What comes first: money, measured accuracy and limits as gates before the description's order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advisor.advice import Certainty, Do, Ground, ReasonKind, Today
+from advisor.case import Incumbent, UseCase
+from advisor.case_file import build_case
+from advisor.judge import Judge, Standing, pays_against_today
+from advisor.options import Option
+from advisor.recommend import recommend
+from advisor.text import advice_text
+from tests.advisor.helpers import USE_CASES, basis
+
+JUDGE = Judge(rubric=basis().rubric, market=basis().market, bands=basis().bands)
+MODEST = settings(max_examples=60, deadline=None)
+COSTS = st.decimals(Decimal("0.001"), Decimal(50), places=3)
+INCUMBENTS = st.builds(
+    Incumbent,
+    cost_per_item=COSTS,
+    accuracy=st.none() | st.floats(0.3, 1),
+    items=st.none() | st.integers(20, 2000),
+)
+VOLUMES = st.floats(1, 1e8)
+
+
+def standing_of(case: UseCase) -> Standing:
+    return JUDGE.standing(case, JUDGE.costs(case))
+
+
+@given(USE_CASES, st.none() | INCUMBENTS, st.none() | COSTS, VOLUMES)
+@MODEST
+def test_first_place_never_costs_more_than_a_cheaper_option_expected_to_be_no_less_accurate(
+    case, incumbent, wrong, volume
+):
+    case = replace(case, incumbent=incumbent, wrong_answer_cost=wrong, queries_per_month=volume)
+    found = standing_of(case)
+    first, today = found.first, found.candidates.get(Today.KEEP)
+    if not isinstance(first, Option):
+        return
+    mine = found.candidates[first]
+    for choice, other in found.candidates.items():
+        if not isinstance(choice, Option) or other.broken or choice is first:
+            continue
+        if pays_against_today(other, today) is False and not today.broken:
+            continue
+        if other.usd < mine.usd:
+            assert other.low < mine.low and choice is not Option.PROMPT
+
+
+@given(USE_CASES, st.none() | INCUMBENTS, st.none() | COSTS, VOLUMES)
+@MODEST
+def test_what_comes_first_pays_back_against_today_unless_today_is_no_way_on(case, incumbent, wrong, volume):
+    case = replace(case, incumbent=incumbent, wrong_answer_cost=wrong, queries_per_month=volume)
+    found = standing_of(case)
+    today = found.candidates.get(Today.KEEP)
+    if isinstance(found.first, Option) and today is not None and not today.broken:
+        assert pays_against_today(found.candidates[found.first], today) is not False
+
+
+GRID = (3.0, 30.0, 300.0, 3e3, 3e4, 3e5, 3e6, 3e7)
+
+
+@given(USE_CASES, st.none() | INCUMBENTS)
+@MODEST
+def test_more_volume_moves_first_place_only_the_way_money_moves(case, incumbent):
+    """Something costs no longer less than what comes first now, or has come to cost less than what did."""
+    case = replace(case, incumbent=incumbent)
+    steps = [standing_of(replace(case, queries_per_month=volume)) for volume in GRID]
+    for less, more in pairwise(steps):
+        if less.first is more.first:
+            continue
+        freed = _cheaper_than(less, more.first) - _cheaper_than(more, more.first)
+        barred = _cheaper_than(more, less.first) - _cheaper_than(less, less.first)
+        assert freed or barred
+
+
+def _cheaper_than(found: Standing, choice) -> set:
+    return {name for name in found.candidates if _cheaper(found, name, choice)}
+
+
+def _cheaper(found: Standing, one, other) -> bool:
+    """Whether `one` costs less; against today's way as that is compared."""
+    a, b = found.candidates[one], found.candidates[other]
+    sums = (a.usd_stated, b.usd_stated) if Today.KEEP in (one, other) else (a.usd, b.usd)
+    return None not in sums and sums[0] < sums[1]
+
+
+@given(USE_CASES, COSTS)
+@MODEST
+def test_todays_way_wins_at_a_tiny_volume(case, cost):
+    case = replace(case, incumbent=Incumbent(cost_per_item=cost), queries_per_month=1e-6)
+    assert standing_of(case).first is Today.KEEP
+
+
+INVOICES = {
+    "name": "Invoices",
+    "task": "extraction",
+    "needs_facts": False,
+    "examples": 3000,
+    "queries_per_month": 30,
+}
+
+
+def test_thirty_invoices_a_month_are_left_as_they_are():
+    case = build_case(INVOICES | {"incumbent": {"cost_per_item": 2, "accuracy": 0.97, "items": 300}})
+    advice = recommend(case, basis())
+    assert advice.recommendation.what is Do.KEEP and advice.today_place == 1
+    assert advice.confidence.ground is Ground.MONEY
+    assert advice.recommendation.reasons[0].kind is ReasonKind.NOTHING_PAYS_BACK
+    assert advice.recommendation.cost.usd_per_month.likely == Decimal(60)
+    text = advice_text(advice)
+    assert "First: keep today's way." in text and "nothing to build; $60.00 a month" in text.lower()
+
+
+def test_without_todays_cost_it_is_said_what_an_item_would_have_to_cost():
+    advice = recommend(build_case(INVOICES), basis())
+    assert advice.recommendation.options == (Option.PROMPT,)
+    assert advice.first.prediction.where == "hosted"
+    (even,) = (r for r in advice.recommendation.reasons if r.kind is ReasonKind.BREAK_EVEN)
+    assert even.usd > 5
+
+
+def test_at_a_million_a_month_the_same_work_is_built():
+    advice = recommend(
+        build_case(INVOICES | {"queries_per_month": 1e6, "incumbent": {"cost_per_item": 2}}), basis()
+    )
+    assert advice.recommendation.what is not Do.KEEP and advice.today_place != 1
+
+
+MEASURED = {
+    "name": "x",
+    "task": "classification",
+    "needs_facts": False,
+    "labels": 30,
+    "examples": 3000,
+    "quality_floor": 0.90,
+}
+
+
+@pytest.mark.parametrize("volume", [{}, {"queries_per_month": 5000}])
+def test_a_prompt_measured_to_keep_the_floor_comes_before_what_is_only_described(volume):
+    """0.99 of 1,000 items keeps 0.90 by its lower bound; described alone, the linear classifier leads."""
+    described = recommend(build_case(MEASURED), basis(), look_around=False)
+    assert described.first.option is not Option.PROMPT
+    case = build_case(MEASURED | volume | {"prompting_accuracy": 0.99, "prompting_items": 1000})
+    advice = recommend(case, basis(), look_around=False)
+    assert advice.recommendation.options == (Option.PROMPT,)
+    assert advice.confidence.ground is Ground.MEASUREMENT
+    assert advice.confidence.certainty is Certainty.CLEAR
+    measured = advice.recommendation.reasons[0]
+    assert (measured.kind, measured.items, measured.floor) == (ReasonKind.MEASURED, 1000, 0.90)
+    assert measured.accuracy.low == pytest.approx(0.981, abs=0.002)
+
+
+def test_an_accuracy_without_its_number_of_items_is_worth_less():
+    case = build_case(MEASURED | {"prompting_accuracy": 0.99})
+    advice = recommend(case, basis(), look_around=False)
+    assert advice.first.option is not Option.PROMPT
+    found = next(o.prediction for o in advice.options if o.option is Option.PROMPT)
+    assert found.accuracy_low < 0.95 and "unknown number of items" in found.accuracy_source
+
+
+def test_a_prompt_measured_below_the_floor_never_comes_first():
+    case = build_case(
+        MEASURED | {"queries_per_month": 100, "prompting_accuracy": 0.6, "prompting_items": 200}
+    )
+    advice = recommend(case, basis(), look_around=False)
+    assert advice.first.option is not Option.PROMPT
+    assert any(
+        (r.kind, r.against) == (ReasonKind.BELOW_FLOOR, Option.PROMPT) for r in advice.recommendation.reasons
+    )
+
+
+@pytest.mark.parametrize(("way", "option"), [("retrieval", "retrieve"), ("classifier", "linear")])
+def test_what_was_measured_of_other_ways_counts_too(way, option):
+    case = build_case(MEASURED | {f"{way}_accuracy": 0.97, f"{way}_items": 800})
+    advice = recommend(case, basis(), look_around=False)
+    assert advice.first.option.value == option
+    assert "measured by the user on 800 items" in advice.first.prediction.accuracy_source
+
+
+def test_todays_way_that_misses_the_floor_is_no_way_on():
+    given = INVOICES | {"quality_floor": 0.9}
+    case = build_case(given | {"incumbent": {"cost_per_item": 2, "accuracy": 0.6, "items": 500}})
+    advice = recommend(case, basis(), look_around=False)
+    assert advice.today_place is None and advice.recommendation.what is Do.TRY
+    assert ReasonKind.BELOW_FLOOR in {r.kind for r in advice.recommendation.reasons}
+
+
+def test_without_a_volume_money_has_no_say():
+    case = build_case({k: v for k, v in INVOICES.items() if k != "queries_per_month"})
+    advice = recommend(case, basis(), look_around=False)
+    assert any("no volume is stated" in note for note in advice.notes)
+    assert advice.confidence.ground is not Ground.MONEY
