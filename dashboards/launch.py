@@ -27,7 +27,6 @@ from harness.data.table import TableForm, read_table
 from harness.report.svg import cut
 from harness.report.view import Cell, Column, Row, Table
 
-POLL_S = 2.0
 PREVIEW_ROWS, PREVIEW_CHARS = 5, 160
 FAST = ("floor", "linear")
 CASE, ARRIVED = "case-to-test", "arrived-with-a-case"
@@ -102,7 +101,7 @@ def show_job() -> bool:
     return False
 
 
-@st.fragment(run_every=POLL_S)  # type: ignore[untyped-decorator]
+@st.fragment(run_every=pieces.POLL_S)  # type: ignore[untyped-decorator]
 def _running() -> None:
     """Progress of the running job, looked up again every other second."""
     found = jobs.latest(state.runs_dir())

@@ -24,6 +24,7 @@ from harness.report.charts import NARROW, WIDE, ChartSpec, draw
 from harness.report.run_view import RunPage, progress_of
 from harness.report.view import Bullets, Command, Fact, Section, Table
 
+POLL_S = 2.0
 _STATES = {
     "complete": ("complete", "complete"),
     "unfinished": ("not closed", "warn"),
@@ -72,7 +73,9 @@ def going_on(run_id: str) -> bool:
 
 def _state_line(page: RunPage) -> None:
     name = page.facts.title if page.facts else (page.plan.data.evalset if page.plan else "")
-    st.html(markup.runline(page.run_id, [_STATES[page.state]], name))
+    running = page.state != "complete" and holder_of(state.folder_of(page.run_id).root) is not None
+    tag = ("running", "priced") if running else _STATES[page.state]
+    st.html(markup.runline(page.run_id, [tag], name))
 
 
 def no_runs() -> None:
@@ -96,7 +99,7 @@ def damaged(page: RunPage) -> None:
 def incomplete(page: RunPage) -> None:
     """A run that has not come to its conclusion: how far it is, and no figure."""
     if going_on(page.run_id):
-        progress(page)
+        _moving(page)
         return
     st.warning(
         "This run is incomplete: it has no conclusion yet, and no figure is shown for it.",
@@ -105,6 +108,14 @@ def incomplete(page: RunPage) -> None:
     progress(page)
     goes_on = state.folder_of(page.run_id).command("resume")
     command(goes_on, "goes on where it stopped; nothing computed is lost")
+
+
+@st.fragment(run_every=POLL_S)  # type: ignore[untyped-decorator]
+def _moving(page: RunPage) -> None:
+    """Progress of a run that another process writes, looked up again as it goes; the page follows its end."""
+    if holder_of(state.folder_of(page.run_id).root) is None:
+        st.rerun()
+    progress(page)
 
 
 def progress(page: RunPage) -> None:

@@ -22,8 +22,7 @@ from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
 from advisor.sentences import flip_sentence, headline, pair_sentence
 from advisor.text import capital, recommendation_lines
-from dashboards import advice_views, launch, markup, pieces, questions, state
-from dashboards.planning import plan_text, prediction_pdf
+from dashboards import advice_views, launch, markup, pieces, planning, questions, state
 from dashboards.questions import (
     ESSENTIAL,
     MORE,
@@ -35,6 +34,7 @@ from dashboards.questions import (
     key,
     worth_asking,
 )
+from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
 from harness.report import drawings
@@ -254,6 +254,27 @@ def expectations(advice: Advice) -> None:
     st.html(markup.notes(foot))
 
 
+def prediction(case_text: str) -> None:
+    """The prediction as a PDF, made when it is asked for; where it cannot be made, why."""
+    asked = st.button(
+        "Prediction as PDF", icon=":material/picture_as_pdf:", width="stretch", disabled=not CAN_WRITE_PDF
+    )
+    if not CAN_WRITE_PDF:
+        pieces.command("pip install 'tune-or-retrieve[pdf]'", "is what the PDF needs")
+    if not asked:
+        return
+    try:
+        made = planning.prediction_pdf(case_text, state.context())
+    except UserError as error:
+        st.error("The PDF cannot be made.", icon=":material/picture_as_pdf:")
+        st.text(str(error))
+        return
+    st.download_button(
+        "Save prediction.pdf", made, "prediction.pdf", "application/pdf", icon=":material/download:",
+        on_click="ignore", width="stretch", type="primary",
+    )  # fmt: skip
+
+
 def take_away(case_text: str, *, measurable: bool) -> None:
     """The use case and the plan as files, and the way to a measurement, where there is one."""
     st.subheader("Put it to the test", anchor=False)
@@ -264,19 +285,8 @@ def take_away(case_text: str, *, measurable: bool) -> None:
             "CASE.yaml", case_text, "CASE.yaml", "application/yaml", icon=":material/download:",
             on_click="ignore", width="stretch",
         )  # fmt: skip
-        st.download_button(
-            "Prediction as PDF",
-            lambda: prediction_pdf(case_text, state.context()),
-            "prediction.pdf",
-            "application/pdf",
-            icon=":material/picture_as_pdf:",
-            on_click="ignore",
-            width="stretch",
-            disabled=not CAN_WRITE_PDF,
-        )
+        prediction(case_text)
         st.caption("This form for `advisor assess`, and what is predicted, to hand on.")
-        if not CAN_WRITE_PDF:  # a download that fails after the click says nothing on the page
-            pieces.command("pip install 'tune-or-retrieve[pdf]'", "is what the PDF needs")
     if not measurable:
         two.info(NOT_BUILT, icon=":material/science_off:")
         return
@@ -290,7 +300,7 @@ def take_away(case_text: str, *, measurable: bool) -> None:
             evalset = st.selectbox("Evalset", evalsets, key="plan-evalset", format_func=one_line)
             st.download_button(
                 "PLAN.yaml",
-                lambda: plan_text(case_text, evalset, state.context()),
+                lambda: planning.plan_text(case_text, evalset, state.context()),
                 "PLAN.yaml",
                 "application/yaml",
                 icon=":material/download:",

@@ -5,17 +5,21 @@ from __future__ import annotations
 import itertools
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from streamlit.testing.v1 import AppTest
 
 from advisor.case import Incumbent, Task, UseCase, asks
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
+from dashboards import planning
 from dashboards.planning import plan_text
 from dashboards.questions import ESSENTIAL, MORE, answers_of, case_from, echo, in_words, key, worth_asking
 from dashboards.state import context
 from harness.bakeoff.plan import parse_plan
+from harness.core.errors import UsageError
 from tests.dashboards.conftest import Open, words
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
@@ -138,7 +142,7 @@ def test_what_cannot_be_measured_offers_no_plan(open_page: Open, tmp_path: Path)
     app = open_page(tmp_path, "advise")
     app.selectbox(key="start").set_value("realtime-stocks").run()
     assert not app.exception
-    assert {button.label for button in app.get("download_button")} == {"CASE.yaml", "Prediction as PDF"}
+    assert {button.label for button in app.get("download_button")} == {"CASE.yaml"}
     assert any("labels only" in info.value for info in app.info)
 
 
@@ -146,7 +150,7 @@ def test_the_case_and_its_plan_can_be_taken_along(open_page: Open, tmp_path: Pat
     app = open_page(tmp_path, "advise")
     case = load_case(next(path for path in EXAMPLES if path.stem == "ticket-routing"))
     buttons = {button.label: button for button in app.get("download_button")}
-    assert set(buttons) == {"CASE.yaml", "PLAN.yaml", "Prediction as PDF"}
+    assert set(buttons) == {"CASE.yaml", "PLAN.yaml"}
     plan = parse_plan(plan_text(dump_case(case), "support-tickets", context()), "PLAN.yaml")
     assert (
         plan.advice is not None and plan.advice.case == case.name and plan.data.evalset == "support-tickets"
@@ -159,3 +163,29 @@ def test_a_case_is_taken_to_the_bake_off(open_page: Open, tmp_path: Path) -> Non
     next(button for button in app.button if button.label == "Test it on my own table").click().run()
     app.switch_page("app_pages/runs.py").run()
     assert "The advice on &#x27;Ticket routing&#x27; is locked with the plan" in words(app)
+
+
+def pdf_button(app: AppTest) -> Any:
+    return next(button for button in app.button if button.label == "Prediction as PDF")
+
+
+def test_the_prediction_of_a_nearly_empty_form_is_a_pdf(open_page: Open, tmp_path: Path) -> None:
+    """A use case without a horizon could not be printed, and the page said nothing."""
+    pytest.importorskip("typst")
+    app = open_page(tmp_path, "advise")
+    app.selectbox(key="start").set_value("a blank form").run()
+    pdf_button(app).click().run()
+    assert not app.exception and not app.error
+    assert "Save prediction.pdf" in {button.label for button in app.get("download_button")}
+
+
+def test_a_pdf_that_cannot_be_made_says_why(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise UsageError("There are no prices of that day.", got="1999-01-01")
+
+    app = open_page(tmp_path, "advise")
+    monkeypatch.setattr(planning, "prediction_pdf", fails)
+    pdf_button(app).click().run()
+    assert app.error[0].value == "The PDF cannot be made." and "no prices of that day" in words(app)

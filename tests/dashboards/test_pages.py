@@ -121,6 +121,7 @@ def test_a_run_that_a_process_writes_is_shown_as_going_on(open_page: Open, runs:
             app = open_page(runs, page)
             said = words(app)
             assert "going on" in said or "is running" in said
+            assert page == "runs" or ">running<" in said, "the state beside its name says so too"
             assert "harness resume" not in said
             assert not [button for button in app.button if button.label == "Go on with it"]
     app = open_page(runs, "runs")
