@@ -1,22 +1,56 @@
-# ruff: noqa: RUF009 - `_ask` returns a dataclass field, one a line
-"""The use case: the questionnaire as one frozen record, with unit, range and question for each field.
+"""The use case: the questionnaire as one frozen pydantic model, with unit, range and question for each field.
 
 Every field but the name may be left out: `None` means not known, and what is not known widens what is
-predicted. Nothing here reads a file (see `case_file`) and nothing judges (see `recommend`).
+predicted. A value is read as people write it ("Question Answering", yes, 3.000, "cost, latency"); whatever is
+wrong is one sentence saying what, got and allowed, and `build_case` says them all at once. Nothing here reads
+a file (see `case_file`) and nothing judges (see `recommend`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+import difflib
+import functools
+import re
+import reprlib
+import typing
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic.dataclasses import dataclass
+from pydantic_core import CoreSchema, core_schema
+
+from advisor.errors import CaseError
+from advisor.money.money import CURRENCIES
+from advisor.numbers import NumberFault, NumberKind, figure, read_number, unambiguous
+
+UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
+_MOST = Decimal("1e15")  # no count or amount lies beyond
+_CONFIG = ConfigDict(extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True)
 
 
-class Task(StrEnum):
+class _Choice(StrEnum):
+    """One of a few words, however it is written."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Choice | None:
+        plain = str(value).strip().lower().replace("_", "-").replace(" ", "-")
+        return next((member for member in cls if member.value == plain), None)
+
+
+class Task(_Choice):
     """What an answer is."""
 
     CLASSIFICATION = "classification"  # one label of a closed set
@@ -29,7 +63,7 @@ class Task(StrEnum):
     REASONING = "reasoning"  # open problems in several steps
 
 
-class Problem(StrEnum):
+class Problem(_Choice):
     """What is not good enough today."""
 
     MISSING_FACTS = "missing-facts"
@@ -43,7 +77,7 @@ class Problem(StrEnum):
     PRIVACY = "privacy"
 
 
-class Residency(StrEnum):
+class Residency(_Choice):
     """Where the data may go."""
 
     ANYWHERE = "anywhere"
@@ -51,7 +85,7 @@ class Residency(StrEnum):
     SELF_HOST = "self-host-only"  # only machines of one's own
 
 
-class GeneralModel(StrEnum):
+class GeneralModel(_Choice):
     """Which model is prompted, and given what was retrieved."""
 
     FRONTIER = "frontier"  # a large hosted one
@@ -59,7 +93,7 @@ class GeneralModel(StrEnum):
     OWN = "own"  # the open model that would also be tuned
 
 
-class DayShape(StrEnum):
+class DayShape(_Choice):
     """How queries spread over the day."""
 
     FLAT = "flat"
@@ -67,7 +101,7 @@ class DayShape(StrEnum):
     PEAKS = "peaks"  # office hours with peaks of three times the hour's mean
 
 
-class Licence(StrEnum):
+class Licence(_Choice):
     """Which licences of an open model will do."""
 
     ANY = "any"
@@ -75,37 +109,9 @@ class Licence(StrEnum):
     PERMISSIVE = "permissive"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incumbent:
-    """What does the work today.
-
-    Attributes:
-        kind: 'people' or 'system'.
-        cost_per_item: in the case's currency, everything counted.
-        accuracy: share of right answers.
-        items: on how many items that was measured; None where nobody says.
-        p95_ms: 95th percentile of its time to answer.
-    """
-
-    kind: str = "people"
-    cost_per_item: Decimal | None = None
-    accuracy: float | None = None
-    items: int | None = None
-    p95_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatedRate:
-    """What one US dollar buys in the case's currency, from `source` on `as_of`."""
-
-    per_usd: Decimal
-    as_of: date
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Ask:
-    """How a field is asked and what it may be.
+    """How a field is asked, and what it may be: stands in the field's type and checks it.
 
     Attributes:
         question: as the interview puts it.
@@ -119,93 +125,231 @@ class Ask:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    _: dataclasses.KW_ONLY
     above: bool = False
     short: bool = False
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
 
-def _ask(
-    question: str,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    *,
-    above: bool = False,
-    short: bool = False,
-) -> Any:  # the type of dataclasses.field
-    ask = Ask(question=question, unit=unit, low=low, high=high, above=above, short=short)
-    return dataclasses.field(default=None, metadata={"ask": ask})
+    @property
+    def kind(self) -> NumberKind:
+        """What one mark before three digits means in the number."""
+        return "amount" if self.unit in ("share", "money", "billion parameters") else "count"
+
+    def _read(self, value: Any) -> Any:
+        if value is None or (isinstance(value, str) and value.strip().lower() in UNKNOWN_WORDS):
+            return None
+        if not self.unit:
+            return value
+        number = _decimal(
+            value, self.kind, "an amount without a currency sign" if self.unit == "money" else "a number"
+        )
+        if self.low is not None and (number < Decimal(str(self.low)) or (self.above and number == self.low)):
+            raise ValueError(f"must be {'above' if self.above else 'at least'} {self.low:g}; got {value}")
+        if self.high is not None and number > Decimal(str(self.high)):
+            hint = " (a share: 0.93, not 93)" if self.unit == "share" else ""
+            raise ValueError(f"must be at most {self.high:g}{hint}; got {value}")
+        return number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _decimal(value: Any, kind: NumberKind, what: str) -> Decimal:
+    """A number given as one, or as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError(f"must be {what}; got {reprlib.repr(value)}")
+    if isinstance(value, str):
+        try:
+            number = read_number(value, kind).value
+        except NumberFault as fault:
+            raise ValueError(f"must be {what}; {fault}") from None
+    else:
+        try:
+            number = Decimal(str(value))
+        except ValueError:  # an int of thousands of digits
+            raise ValueError(f"must be {what}; got thousands of digits") from None
+    if not number.is_finite() or abs(number) > _MOST:
+        raise ValueError(f"must be {what} that is finite and at most {_MOST:g}; got {reprlib.repr(value)}")
+    return number
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, date):
+        return date(value.year, value.month, value.day)
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"must be a date, YYYY-MM-DD; got {reprlib.repr(value)}") from None
+
+
+def _currency(value: Any) -> Any:
+    if str(value).strip().upper() in CURRENCIES:
+        return str(value).strip().upper()
+    raise ValueError(f"unknown currency; got {reprlib.repr(value)}, allowed: {', '.join(CURRENCIES)}")
+
+
+def _or_nothing(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _several(value: Any, read: Callable[[Any], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Words in a list, or in a text with commas; each once."""
+    if isinstance(value, str):
+        value = [part for part in value.replace(";", ",").split(",") if part.strip()]
+    return tuple(dict.fromkeys(read(value)))
+
+
+Money = Annotated[Decimal, PlainSerializer(unambiguous)]
+"""An amount in the case's currency."""
+_Problems = Annotated[tuple[Problem, ...], WrapValidator(_several)]
+_Words = Annotated[
+    tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1)], ...], WrapValidator(_several)
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Incumbent:
+    """What does the work today.
+
+    Attributes:
+        cost_per_item: in the case's currency, everything counted.
+        accuracy: share of right answers.
+        items: on how many items that was measured; None where nobody says.
+        p95_ms: 95th percentile of its time to answer.
+    """
+
+    kind: Literal["people", "system"] = "people"
+    cost_per_item: Annotated[Money | None, Ask("What does one item cost?", "money", 0)] = None
+    accuracy: Annotated[float | None, Ask("What share is right?", "share", 0, 1)] = None
+    items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
+    p95_ms: Annotated[float | None, Ask("How fast are 95 % of the answers?", "ms", 0, above=True)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class DatedRate:
+    """What one US dollar buys in the case's currency, from `source` on `as_of`."""
+
+    per_usd: Annotated[Money, Ask("What does a dollar buy?", "money", 0, above=True)]
+    as_of: Annotated[date, BeforeValidator(_day)]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class UseCase:
     """Someone's use case. Shares lie in [0, 1]; money is in `currency`; None is not known."""
 
-    name: str
-    description: str = ""
+    name: Annotated[str, StringConstraints(min_length=1)]
+    description: Annotated[str, BeforeValidator(_or_nothing)] = ""
 
-    task: Task | None = _ask("What is an answer?", short=True)
-    problems: tuple[Problem, ...] | None = _ask("What is not good enough today?", short=True)
-    out_of_scope_matters: bool | None = _ask("Must it notice questions it is not meant for?")
+    task: Annotated[Task | None, Ask("What is an answer?", short=True)] = None
+    problems: Annotated[_Problems | None, Ask("What is not good enough today?", short=True)] = None
+    out_of_scope_matters: Annotated[bool | None, Ask("Must it notice questions it is not meant for?")] = None
 
-    needs_facts: bool | None = _ask(
-        "Do answers need facts that a general model cannot know (documents, records, news)?", short=True
+    needs_facts: Annotated[
+        bool | None,
+        Ask("Do answers need facts that a general model cannot know (documents, records, news)?", short=True),
+    ] = None
+    knowledge_changes_per_month: Annotated[
+        float | None, Ask("How often do these facts change?", "times a month", 0, short=True)
+    ] = None
+    knowledge_changed_share: Annotated[float | None, Ask("How much changes each time?", "share", 0, 1)] = None
+    knowledge_tokens: Annotated[
+        int | None, Ask("How much text holds them?", "tokens (1 page is about 500)", 0)
+    ] = None
+    citations_required: Annotated[bool | None, Ask("Must an answer cite its source?", short=True)] = None
+    retrieval_recall: Annotated[
+        float | None, Ask("How often does your search find the right passage?", "share", 0, 1)
+    ] = None
+
+    labels: Annotated[int | None, Ask("How many labels are there (classification)?", "labels", 2)] = None
+    labels_per_class: Annotated[int | None, Ask("Examples of a typical label?", "examples", 0)] = None
+    label_changes_per_month: Annotated[float | None, Ask("Labels added or redefined?", "a month", 0)] = None
+    label_noise: Annotated[
+        float | None, Ask("Share of your examples that are labelled wrongly?", "share", 0, 1)
+    ] = None
+    examples: Annotated[
+        int | None, Ask("How many checked examples (input and right answer)?", "examples", 0, short=True)
+    ] = None
+    example_cost: Annotated[Money | None, Ask("What does one more example cost?", "money", 0)] = None
+    prompting_accuracy: Annotated[
+        float | None, Ask("Accuracy the best prompt has reached?", "share", 0, 1)
+    ] = None
+    prompting_items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
+    retrieval_accuracy: Annotated[
+        float | None, Ask("Accuracy reached with passages or similar examples shown?", "share", 0, 1)
+    ] = None
+    retrieval_items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
+    classifier_accuracy: Annotated[
+        float | None, Ask("Accuracy of a classifier you have trained?", "share", 0, 1)
+    ] = None
+    classifier_items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
+
+    queries_per_month: Annotated[
+        float | None, Ask("How many queries?", "a month", 0, above=True, short=True)
+    ] = None
+    day_shape: Annotated[DayShape | None, Ask("How do they spread over the day?")] = None
+    input_tokens: Annotated[int | None, Ask("How long is one input?", "tokens", 1)] = None
+    output_tokens: Annotated[int | None, Ask("How long is one answer?", "tokens", 1)] = None
+    p95_ms: Annotated[
+        float | None, Ask("How fast must 95 % of the answers be?", "ms", 0, above=True, short=True)
+    ] = None
+    quality_floor: Annotated[
+        float | None, Ask("Least accuracy that is of use?", "share", 0, 1, short=True)
+    ] = None
+    wrong_answer_cost: Annotated[Money | None, Ask("What does a wrong answer cost?", "money", 0)] = None
+
+    residency: Annotated[Residency | None, Ask("Where may the data go?", short=True)] = None
+    pii: Annotated[bool | None, Ask("Do inputs hold personal data?")] = None
+    offline: Annotated[bool | None, Ask("Must it run without a network?")] = None
+    general_model: Annotated[GeneralModel | None, Ask("Which kind of model would be prompted?")] = None
+    api_model: Annotated[str | None, Ask("Which hosted model (provider/model)?")] = None
+    open_model_billions: Annotated[
+        float | None, Ask("How large is the open model you would tune?", "billion parameters", 0, above=True)
+    ] = None
+    hardware: Annotated[
+        str | None, Ask("Which machine would serve it (none, cpu-4, T4, L4, A100-80, H100)?")
+    ] = None
+    machine_hour_cost: Annotated[Money | None, Ask("What does an hour of that machine cost?", "money", 0)] = (
+        None
     )
-    knowledge_changes_per_month: float | None = _ask(
-        "How often do these facts change?", "times a month", 0, short=True
-    )
-    knowledge_changed_share: float | None = _ask("How much changes each time?", "share", 0, 1)
-    knowledge_tokens: int | None = _ask("How much text holds them?", "tokens (1 page is about 500)", 0)
-    citations_required: bool | None = _ask("Must an answer cite its source?", short=True)
-    retrieval_recall: float | None = _ask("How often does your search find the right passage?", "share", 0, 1)
+    licence: Annotated[Licence | None, Ask("Which licences of an open model will do?")] = None
+    languages: Annotated[_Words | None, Ask("Which languages (en, de, ...)?")] = None
 
-    labels: int | None = _ask("How many labels are there (classification)?", "labels", 2)
-    labels_per_class: int | None = _ask("Examples of a typical label?", "examples", 0)
-    label_changes_per_month: float | None = _ask("Labels added or redefined?", "a month", 0)
-    label_noise: float | None = _ask("Share of your examples that are labelled wrongly?", "share", 0, 1)
-    examples: int | None = _ask(
-        "How many checked examples (input and right answer)?", "examples", 0, short=True
-    )
-    example_cost: Decimal | None = _ask("What does one more example cost?", "money", 0)
-    prompting_accuracy: float | None = _ask("Accuracy the best prompt has reached?", "share", 0, 1)
-    prompting_items: int | None = _ask("Measured on how many items?", "items", 1)
-    retrieval_accuracy: float | None = _ask(
-        "Accuracy reached with passages or similar examples shown?", "share", 0, 1
-    )
-    retrieval_items: int | None = _ask("Measured on how many items?", "items", 1)
-    classifier_accuracy: float | None = _ask("Accuracy of a classifier you have trained?", "share", 0, 1)
-    classifier_items: int | None = _ask("Measured on how many items?", "items", 1)
-
-    queries_per_month: float | None = _ask("How many queries?", "a month", 0, above=True, short=True)
-    day_shape: DayShape | None = _ask("How do they spread over the day?")
-    input_tokens: int | None = _ask("How long is one input?", "tokens", 1)
-    output_tokens: int | None = _ask("How long is one answer?", "tokens", 1)
-    p95_ms: float | None = _ask("How fast must 95 % of the answers be?", "ms", 0, above=True, short=True)
-    quality_floor: float | None = _ask("Least accuracy that is of use?", "share", 0, 1, short=True)
-    wrong_answer_cost: Decimal | None = _ask("What does a wrong answer cost?", "money", 0)
-
-    residency: Residency | None = _ask("Where may the data go?", short=True)
-    pii: bool | None = _ask("Do inputs hold personal data?")
-    offline: bool | None = _ask("Must it run without a network?")
-    general_model: GeneralModel | None = _ask("Which kind of model would be prompted?")
-    api_model: str | None = _ask("Which hosted model (provider/model)?")
-    open_model_billions: float | None = _ask(
-        "How large is the open model you would tune?", "billion parameters", 0, above=True
-    )
-    hardware: str | None = _ask("Which machine would serve it (none, cpu-4, T4, L4, A100-80, H100)?")
-    machine_hour_cost: Decimal | None = _ask("What does an hour of that machine cost?", "money", 0)
-    licence: Licence | None = _ask("Which licences of an open model will do?")
-    languages: tuple[str, ...] | None = _ask("Which languages (en, de, ...)?")
-
-    horizon_months: float | None = _ask("Over how many months must it pay?", "months", 0, above=True)
-    currency: str = "USD"
+    horizon_months: Annotated[
+        float | None, Ask("Over how many months must it pay?", "months", 0, above=True)
+    ] = None
+    currency: Annotated[str, BeforeValidator(_currency)] = "USD"
     usd_rate: DatedRate | None = None
     incumbent: Incumbent | None = None
-    day_rate: Decimal | None = _ask("What does a day of an engineer cost?", "money", 0, short=True)
+    day_rate: Annotated[Money | None, Ask("What does a day of an engineer cost?", "money", 0, short=True)] = (
+        None
+    )
 
 
 def asks() -> Mapping[str, Ask]:
     """The questions by field, in the order of the questionnaire."""
-    return {f.name: f.metadata["ask"] for f in dataclasses.fields(UseCase) if "ask" in f.metadata}
+    return {name: ask for name, (_, ask) in _asked().items()}
+
+
+def answer_type(field: str) -> Any:
+    """What an answer is: an enum, `bool`, `int`, `float`, `Decimal`, `str`, or a tuple of words."""
+    return _asked()[field][0]
+
+
+def choices(field: str) -> tuple[str, ...]:
+    """The words to choose from, one or several; none where an answer is free."""
+    kind = answer_type(field)
+    kind = next(iter(typing.get_args(kind)), kind)
+    return tuple(word.value for word in kind) if isinstance(kind, type) and issubclass(kind, _Choice) else ()
+
+
+@functools.cache
+def _asked() -> Mapping[str, tuple[Any, Ask]]:
+    kinds, found = typing.get_type_hints(UseCase), {}
+    for name, hint in typing.get_type_hints(UseCase, include_extras=True).items():
+        ask = next((part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Ask)), None)
+        if ask is not None:
+            found[name] = (typing.get_args(kinds[name])[0], ask)
+    return found
 
 
 def examples_per_label(case: UseCase) -> float | None:
@@ -245,3 +389,128 @@ def prompts_own_model(case: UseCase) -> bool | None:
 def asks_for_labels(case: UseCase) -> bool:
     """Whether an answer is one label of a closed set, as far as is said: what a bake-off can measure."""
     return case.task in (None, Task.CLASSIFICATION)
+
+
+def build_case(raw: Mapping[Any, object], source: str = "the use case") -> UseCase:
+    """Check a use case given as a mapping.
+
+    Raises:
+        CaseError: with every fault: unknown keys, values out of range, contradictions.
+    """
+    try:
+        case: UseCase = _model().validate_python(dict(raw))
+        faults = contradictions(case)
+    except ValidationError as error:
+        faults = list(dict.fromkeys(map(_sentence, error.errors(include_url=False))))
+    if not faults:
+        return case
+    lines = "\n".join(f"  - {fault}" for fault in faults)
+    raise CaseError(f"{source} is not a usable use case: {len(faults)} fault(s).\n{lines}")
+
+
+@functools.cache
+def _model() -> TypeAdapter[UseCase]:
+    return TypeAdapter(UseCase)
+
+
+def _sentence(error: Any) -> str:
+    """One fault in words: where, what, got, allowed."""
+    place = [
+        str(part) for part in error["loc"] if not isinstance(part, int) or error["type"] == "invalid_key"
+    ]
+    return f"{'.'.join(place)}: {_what(error, place)}"
+
+
+def _what(error: Any, place: list[str]) -> str:
+    value = error["input"]
+    got = figure(value) if isinstance(value, Decimal) else reprlib.repr(value)
+    match error["type"]:
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "unexpected_keyword_argument" | "invalid_key":
+            return "unknown key" + _near(place[-1], _fields(place[:-1]))
+        case "enum" | "literal_error":
+            allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+            plain = str(value).strip().lower().replace("_", "-").replace(" ", "-")
+            return f"got {got}, allowed: {', '.join(allowed)}{_near(plain, allowed)}"
+        case "missing" | "missing_keyword_only_argument" | "string_too_short":
+            return "is missing" + ("; any short name will do" if place == ["name"] else "")
+        case kind:
+            asked = _WORDS.get(kind, f"cannot be used: {error['msg']}")
+            return f"{asked.format(fields=', '.join(_fields(place)))}; got {got}"
+
+
+_WORDS = {
+    "bool_parsing": "must be yes or no",
+    "bool_type": "must be yes or no",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "string_type": "must be a text, in quotes if need be",
+    "tuple_type": "must be a list",
+    "dataclass_type": "must be a mapping of {fields}",
+}
+
+
+def _fields(place: list[str]) -> list[str]:
+    kind = {"incumbent": Incumbent, "usd_rate": DatedRate}.get(place[0], UseCase) if place else UseCase
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def _near(word: str, among: list[str]) -> str:
+    close = difflib.get_close_matches(word, among, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def contradictions(case: UseCase) -> list[str]:
+    """Answers that cannot all be true, one sentence each."""
+    found = []
+    if must_self_host(case):
+        why = "offline: yes" if case.offline else "residency: self-host-only"
+        if case.general_model in (GeneralModel.FRONTIER, GeneralModel.SMALL_HOSTED):
+            found.append(
+                f"general_model: {case.general_model.value} is a hosted model, but {why} allows none"
+            )
+        elif case.api_model is not None:
+            found.append(f"api_model: {case.api_model} is a hosted model, but {why} allows none")
+    if case.offline and case.residency is Residency.REGION:
+        found.append("offline: yes and residency: region (a hosted model) exclude each other")
+    found += _label_contradictions(case)
+    if case.needs_facts is False:
+        if case.citations_required:
+            found.append("citations_required: yes needs facts to cite, but needs_facts is no")
+        if case.problems and Problem.MISSING_FACTS in case.problems:
+            found.append("problems names missing-facts, but needs_facts is no")
+    if case.knowledge_tokens == 0 and case.needs_facts:
+        found.append("knowledge_tokens: 0, but needs_facts is yes")
+    found += [
+        f"{way}_items is given without {way}_accuracy"
+        for way in ("prompting", "retrieval", "classifier")
+        if getattr(case, f"{way}_items") is not None and getattr(case, f"{way}_accuracy") is None
+    ]
+    if case.currency != "USD" and case.usd_rate is None:
+        found.append(
+            f"currency: {case.currency} needs usd_rate (per_usd, as_of, source); there is no built-in rate"
+        )
+    if case.currency == "USD" and case.usd_rate is not None and case.usd_rate.per_usd != 1:
+        found.append("usd_rate: a dollar is worth one dollar; name the other currency in currency")
+    return found
+
+
+def _label_contradictions(case: UseCase) -> list[str]:
+    found = []
+    given = {"labels": case.labels, "labels_per_class": case.labels_per_class}
+    named = [name for name, value in given.items() if value is not None]
+    if case.task not in (None, Task.CLASSIFICATION) and named:
+        assert case.task is not None
+        found.append(
+            f"{' and '.join(named)}: only classification has a closed label set, not {case.task.value}"
+        )
+    elif case.labels_per_class is not None and case.examples is not None:
+        if case.labels_per_class > case.examples:
+            found.append(
+                f"labels_per_class: {case.labels_per_class} of a label cannot be more than all"
+                f" {case.examples} examples"
+            )
+        elif case.labels_per_class == 0 and case.labels and case.examples > 0:
+            found.append(f"labels_per_class: 0 of a typical label, but there are {case.examples} examples")
+    return found

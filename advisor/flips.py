@@ -156,7 +156,7 @@ _TRIES: dict[str, Sequence[Any]] = {
 
 def find_open_questions(case: UseCase, judge: Judge, now: Standing) -> tuple[OpenQuestion, ...]:
     """Answers not given that could change first place or the pair's answer, the strongest first."""
-    from advisor.case_file import contradictions
+    from advisor.case import contradictions
 
     found = []
     same = judge.costs(case)

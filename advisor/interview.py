@@ -13,8 +13,8 @@ from typing import Any
 
 import typer
 
-from advisor.case import Ask, Problem, Task, UseCase, asks, facts_needed
-from advisor.case_file import CHOICES, YES_NO, build_case, dump_case, load_case, numbers_read, read_field
+from advisor.case import Ask, Task, UseCase, answer_type, asks, build_case, choices, facts_needed
+from advisor.case_file import dump_case, load_case, numbers_read
 from advisor.errors import CaseError
 from advisor.reading import parse_yaml
 
@@ -119,11 +119,9 @@ def _ask_all(path: Path, raw: dict[str, Any], *, everything: bool) -> None:
 
 def allowed(name: str, ask: Ask) -> str:
     """What may be answered, in words."""
-    if name in CHOICES:
-        return ", ".join(member.value for member in CHOICES[name])
-    if name == "problems":
-        return "any of " + ", ".join(member.value for member in Problem)
-    if name in YES_NO:
+    if choices(name):
+        return ("any of " if name == "problems" else "") + ", ".join(choices(name))
+    if answer_type(name) is bool:
         return "yes, no"
     if name == "languages":
         return "codes such as en, de"
@@ -148,10 +146,9 @@ def _ask_one(name: str, ask: Ask, raw: dict[str, Any]) -> Any:
         if not answer:
             return None
         try:
-            value = read_field(name, answer)
-            if value is None:
-                return None
             case = build_case({"name": "so far", **raw, name: answer})
+            if getattr(case, name) is None:
+                return None
             for echo in numbers_read(f"{name}: {json.dumps(answer)}", "the answer"):
                 typer.echo(f"  {echo}", err=True)
         except ValueError as fault:

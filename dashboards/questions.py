@@ -14,8 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from advisor.case import Problem, UseCase, asks
-from advisor.case_file import CHOICES, YES_NO, build_case, number_kind
+from advisor.case import UseCase, asks, build_case
 from advisor.interview import senseless
 from advisor.numbers import NumberFault, figure, read_number, unambiguous
 
@@ -96,11 +95,10 @@ def question(field: str, currency: str = "USD") -> Question:
     unit = {_SHARE: " (%)", "money": f" ({currency})"}.get(ask.unit, named)
     text = f"{ask.question.removesuffix('?')}{unit}?"
     if field == "problems":
-        return Question(field=field, way="choices", text=text, options=tuple(p.value for p in Problem))
-    if field in CHOICES:
-        options = (None, *(member.value for member in CHOICES[field]))
-        return Question(field=field, way="choice", text=text, options=options)
-    if field in YES_NO:
+        return Question(field=field, way="choices", text=text, options=choices(field))
+    if choices(field):
+        return Question(field=field, way="choice", text=text, options=(None, *choices(field)))
+    if answer_type(field) is bool:
         return Question(field=field, way="yes or no", text=text, options=(None, True, False))
     return Question(field=field, way="number" if ask.unit else "text", text=text)
 
@@ -119,7 +117,7 @@ def in_words(answer: object) -> str:
 def echo(field: str, text: str) -> str:
     """How a number was read that can be written in several ways: `'12.500' read as 12,500`."""
     with suppress(NumberFault):
-        found = read_number(_bare(text), number_kind(field))
+        found = read_number(_bare(text), asks()[field].kind)
         return "" if figure(found.value) == _bare(text) else found.echo
     return ""
 
@@ -153,7 +151,7 @@ def _answer(field: str, value: Any) -> Any:
     match question(field).way:
         case "number":
             share = asks()[field].unit == _SHARE
-            counts = value is not None and number_kind(field) == "count"
+            counts = value is not None and asks()[field].kind == "count"
             return figure(value) if counts else _typed(value, share=share)
         case "choices":
             return [problem.value for problem in value or ()]

@@ -9,8 +9,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from advisor.assumed import load_assumptions
-from advisor.case import GeneralModel, Problem, Residency, Task, UseCase
-from advisor.case_file import contradictions
+from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, contradictions
 from advisor.economics import Market
 from advisor.prices import PriceOptions, open_book, price_sheet
 from advisor.recommend import Basis

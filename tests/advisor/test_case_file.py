@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 
-from advisor.case import Problem, Residency, Task
-from advisor.case_file import build_case, dump_case, load_case, parse_case
+from advisor.case import Problem, Residency, Task, build_case
+from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
 from tests.advisor.helpers import EXAMPLES, USE_CASES
 
@@ -62,11 +62,11 @@ BAD = [
     ({"volume": 10}, "unknown key"),
     ({"query_per_month": 10}, "did you mean queries_per_month"),
     ({"incumbent": {"kind": "robots"}}, "allowed: people, system"),
-    ({"incumbent": {"cost": 1}}, "cost: unknown key"),
+    ({"incumbent": {"cost": 1}}, "incumbent.cost: unknown key"),
     ({"incumbent": {"accuracy": 95}}, "a share"),
     ({"incumbent": 3}, "must be a mapping"),
     ({"currency": "EUR", "usd_rate": {"per_usd": 0, "as_of": "2026-01-01", "source": "x"}}, "above 0"),
-    ({"currency": "EUR", "usd_rate": {"per_usd": 0.9}}, "as_of is missing"),
+    ({"currency": "EUR", "usd_rate": {"per_usd": 0.9, "source": "x"}}, "usd_rate.as_of: is missing"),
     ({"currency": "EUR", "usd_rate": {"per_usd": 0.9, "as_of": "soon", "source": "x"}}, "YYYY-MM-DD"),
     ({"offline": True, "general_model": "frontier"}, "allows none"),
     ({"residency": "self-host-only", "api_model": "openai/gpt-6-luna"}, "allows none"),

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from advisor.assumed import Scenario, resolve
-from advisor.case_file import build_case, load_case
+from advisor.case import build_case
+from advisor.case_file import load_case
 from advisor.cost_view import cost_sheet, cost_text
 from advisor.economics import knowledge_in_prompt, load_of, option_costs, option_tco
 from advisor.money.ledger import total_usd

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.advice import Certainty, Do, Ground, ReasonKind, Today
-from advisor.case import Incumbent, UseCase
-from advisor.case_file import build_case
+from advisor.case import Incumbent, UseCase, build_case
 from advisor.judge import Judge, Standing, pays_against_today
 from advisor.options import Option
 from advisor.recommend import recommend

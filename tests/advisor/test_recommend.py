@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from advisor.advice import Answer, Do, plain
 from advisor.assumed import Scenario, resolve
-from advisor.case import UseCase, prompts_own_model
-from advisor.case_file import build_case, load_case
+from advisor.case import UseCase, build_case, prompts_own_model
+from advisor.case_file import load_case
 from advisor.judge import Judge
 from advisor.money.errors import CostError
 from advisor.options import ADVISED, Option

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from advisor.case_file import build_case
+from advisor.case import build_case
 from advisor.cost_view import cost_sheet, cost_text
 from advisor.errors import CaseError
 from advisor.money.ledger import PriceBasis

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.advice import Answer
-from advisor.case_file import build_case
+from advisor.case import build_case
 from advisor.options import Option
 from advisor.rubric.rubric import Rubric, load_rubric
 from advisor.rubric.scoring import Scores, between, score

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.case_file import build_case
+from advisor.case import build_case
 from advisor.options import Option
 from advisor.rubric.rubric import load_rubric
 from advisor.stats.intervals import wilson

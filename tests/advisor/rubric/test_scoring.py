@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.advice import Answer
-from advisor.case import Task, UseCase
-from advisor.case_file import build_case
+from advisor.case import Task, UseCase, build_case
 from advisor.options import ADVISED, Option
 from advisor.rubric.factors import measure, ramp
 from advisor.rubric.rubric import Thresholds, load_rubric, parse_rubric, points

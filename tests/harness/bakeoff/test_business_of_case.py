@@ -6,7 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from advisor.assumed import load_assumptions
-from advisor.case_file import build_case, load_case
+from advisor.case import build_case
+from advisor.case_file import load_case
 from advisor.options import Option
 from harness.bakeoff.business import BusinessPlan
 from harness.bakeoff.business_of_case import business_part, wrong_answer_usd
