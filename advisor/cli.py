@@ -1,8 +1,6 @@
-"""`advisor`: interview, assess, cost, models, evidence.
+"""`advisor`: interview, assess, cost, models, evidence; every command takes --json.
 
-`advisor assess CASE.yaml`, with no flag but --json or --verbose, does not go through typer: loading that
-takes half of a cold start (it brings pydantic), and advice is to come within half a second. Everything else
-does. Exit codes: 0 ok, 1 error, 2 usage (a wrong flag, or a use case that cannot be used).
+Exit codes: 0 ok, 1 error, 2 usage (a wrong flag, or a use case that cannot be used).
 """
 
 from __future__ import annotations
@@ -10,22 +8,164 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
-_PLAIN_FLAGS = {"--json", "--verbose", "-v"}
+import typer
+
+from advisor.base_models.cli import models
+from advisor.bundled import example_case, example_cases
+from advisor.errors import CaseError
+from advisor.money.errors import CostError
+from advisor.reading import Unreadable, check_words
+
+app = typer.Typer(
+    name="advisor",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # help in plain ASCII
+    pretty_exceptions_enable=False,
+    help="RAG or fine-tuning? Advice for a use case, with its price and what would prove it wrong.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Case = Annotated[
+    Path | None, typer.Argument(metavar="[CASE.yaml]", help="The use case; '-' reads it from stdin.")
+]
+Example = Annotated[
+    str, typer.Option("--example", help="One of the use cases that come with it, such as ticket-routing.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+PriceAt = Annotated[
+    str | None, typer.Option("--price-at", envvar="TOR_PRICE_AT", help="Prices of that day, YYYY-MM-DD.")
+]
+Prices = Annotated[Path | None, typer.Option("--prices", envvar="TOR_PRICES", help="Your own prices.yaml.")]
+Price = Annotated[
+    list[str] | None,
+    typer.Option("--price", help="Your own price, dollars per million tokens: openai/gpt-6-luna=0.10/0.50"),
+]
+GpuHour = Annotated[
+    str | None,
+    typer.Option("--gpu-hour-usd", envvar="TOR_GPU_HOUR_USD", help="What an hour of your machine costs."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every contribution, with its source.")]
+
+
+@app.command()
+def interview(
+    out: Annotated[Path, typer.Argument(metavar="CASE.yaml", help="Where the answers go.")] = Path(
+        "case.yaml"
+    ),
+    everything: Annotated[bool, typer.Option("--all", help="Ask everything, not the short list.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Answer a few questions; Enter skips one, Ctrl-C keeps what was answered, a second run goes on."""
+    from advisor.interview import run_interview
+
+    run_interview(out, everything=everything, as_json=as_json)
+
+
+@app.command()
+def assess(  # noqa: PLR0913 - one parameter a flag
+    case: Case = None,
+    example: Example = "",
+    as_json: Json = False,
+    verbose: Verbose = False,
+    price_at: PriceAt = None,
+    prices: Prices = None,
+    price: Price = None,
+    gpu_hour_usd: GpuHour = None,
+) -> None:
+    """Say what to try first, why, at what price, and what would change the answer."""
+    from advisor.commands import CommandPrices, assess_text
+
+    priced = CommandPrices(
+        price_at=price_at, file=prices, overrides=tuple(price or ()), machine_hour=gpu_hour_usd
+    )
+    typer.echo(assess_text(_case(case, example), priced, as_json=as_json, verbose=verbose), nl=False)
+
+
+@app.command()
+def cost(  # noqa: PLR0913 - one parameter a flag
+    case: Case = None,
+    example: Example = "",
+    as_json: Json = False,
+    price_at: PriceAt = None,
+    prices: Prices = None,
+    price: Price = None,
+    gpu_hour_usd: GpuHour = None,
+) -> None:
+    """Price every option line by line over the horizon, against today."""
+    from advisor.commands import CommandPrices, cost_text_of
+
+    priced = CommandPrices(
+        price_at=price_at, file=prices, overrides=tuple(price or ()), machine_hour=gpu_hour_usd
+    )
+    typer.echo(cost_text_of(_case(case, example), priced, as_json=as_json), nl=False)
+
+
+@app.command()
+def evidence(
+    task: Annotated[
+        str | None, typer.Option("--task", help="Only that evalset or task, such as banking77.")
+    ] = None,
+    option: Annotated[str | None, typer.Option("--option", help="Only that option, such as tune.")] = None,
+    rubric: Annotated[bool, typer.Option("--rubric", help="The rubric's factors instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the published figures the advice rests on: published, not measured here."""
+    from advisor.commands import as_json_text
+    from advisor.evidence_view import figures, figures_text, rubric_rows, rubric_text
+
+    if rubric:
+        rows = rubric_rows()
+        typer.echo(as_json_text(rows) if as_json else rubric_text(rows), nl=False)
+        return
+    found = figures(task, option)
+    typer.echo(as_json_text(found) if as_json else figures_text(found), nl=False)
+
+
+def _case(case: Path | None, example: str) -> Path:
+    """The file of the use case that was named.
+
+    Raises:
+        CaseError: if it was named twice, or not at all.
+    """
+    if (case is None) == (not example):
+        raise CaseError(
+            "Name one use case: a file or an example.",
+            got=None if case is None else f"{case} and --example {example}",
+            allowed=f"CASE.yaml, or --example with one of {', '.join(example_cases())}",
+        )
+    return example_case(example) if case is None else case
+
+
+app.command("models")(models)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import PackageNotFoundError
+        from importlib.metadata import version as installed
+
+        try:
+            typer.echo(f"advisor {installed('tune-or-retrieve')}")
+        except PackageNotFoundError:
+            typer.echo("advisor (not installed)")
+        raise typer.Exit
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; errors a user can fix are printed without a traceback."""
-    from advisor.errors import CaseError
-    from advisor.money.errors import CostError
-
     arguments = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         _check_words(arguments)
-        _run(arguments)
+        app(args=arguments, prog_name="advisor")
     except CaseError as error:
         _fail(f"advisor: {error}", 2)
     except CostError as error:
@@ -37,40 +177,12 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _run(arguments: list[str]) -> None:
-    case = _only_assess(arguments)
-    if case is not None:
-        from advisor.commands import CommandPrices, assess_text
-
-        verbose = bool({"--verbose", "-v"} & set(arguments))
-        prices = CommandPrices(price_at=os.environ.get("TOR_PRICE_AT") or None)
-        sys.stdout.write(assess_text(case, prices, as_json="--json" in arguments, verbose=verbose))
-        sys.stdout.flush()
-        return
-    from advisor.cli_app import app
-
-    app(args=arguments, prog_name="advisor")
-
-
 def _check_words(arguments: list[str]) -> None:
-    from advisor.errors import CaseError
-    from advisor.reading import Unreadable, check_words
-
     own = [value for name, value in os.environ.items() if name.startswith("TOR_")]
     try:
         check_words([*arguments, *own])
     except Unreadable as error:
         raise CaseError(f"An argument or a TOR_ variable cannot be used: {error}.") from None
-
-
-def _only_assess(arguments: list[str]) -> Path | None:
-    """The case of a plain `assess`; None where flags or variables need the full command line."""
-    if not arguments or arguments[0] != "assess" or {"TOR_PRICES", "TOR_GPU_HOUR_USD"} & set(os.environ):
-        return None
-    names = [a for a in arguments[1:] if a not in _PLAIN_FLAGS]
-    if len(names) != 1 or (names[0].startswith("-") and names[0] != "-"):
-        return None
-    return Path(names[0])
 
 
 def _fail(message: str, code: int) -> None:

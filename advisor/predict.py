@@ -26,7 +26,6 @@ from advisor.money.money import to_usd
 from advisor.money.tco import Against, OptionCosts, Tco, against, total_cost
 from advisor.options import Option
 from advisor.rubric.bands import Bands, Expected, expected_accuracy
-from advisor.stats_light import wilson
 
 CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""
@@ -118,8 +117,12 @@ def _with_text_shown(case: UseCase, closed_book: Expected, bands: Bands) -> Expe
 
 def _wilson(share: float, items: int | None) -> tuple[float, float]:
     """An interval (95 %) for a measured share; a wide one where nobody says on how many items."""
+    from advisor.stats.intervals import Interval, wilson
+
     n = items or CHECKED_ON_UNKNOWN
-    return wilson(share * n, n)
+    found = wilson(share * n, n)
+    assert isinstance(found, Interval)  # n is at least 1
+    return found.low, found.high
 
 
 def incumbent_accuracy(case: UseCase) -> Span | None:

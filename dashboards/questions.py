@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from advisor.case import UseCase, asks, build_case
+from advisor.case import UseCase, answer_type, asks, build_case, choices
 from advisor.interview import senseless
 from advisor.numbers import NumberFault, figure, read_number, unambiguous
 

@@ -23,7 +23,7 @@ HEAVY = (
     "genai_prices",
 )
 
-COMMANDS = {"cli.py", "cli_app.py", "commands.py", "interview.py", "base_models/cli.py"}
+COMMANDS = {"cli.py", "commands.py", "interview.py", "base_models/cli.py"}
 """The advisor's command line: the files that speak with a user."""
 
 LOADERS = {

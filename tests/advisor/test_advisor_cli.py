@@ -33,9 +33,9 @@ def test_assess_prints_the_answer_first():
     assert done.stdout.isascii()
 
 
-@pytest.mark.parametrize("extra", [(), ("--price-at", "2026-11-23")], ids=["fast path", "typer"])
-def test_both_ways_in_give_the_same_json(extra):
-    done = run("assess", str(TICKETS), "--json", *extra, env={"TOR_PRICE_AT": "2026-11-23"})
+def test_a_flag_and_its_variable_give_the_same_json():
+    done = run("assess", str(TICKETS), "--json", env={"TOR_PRICE_AT": "2026-11-23"})
+    assert done.stdout == run("assess", str(TICKETS), "--json", "--price-at", "2026-11-23").stdout
     advice = json.loads(done.stdout)
     assert advice["pair"]["answer"] in ("tune", "measure") and advice["case"]["name"] == "Ticket routing"
     assert advice["options"][0]["option"] == "linear"
@@ -102,10 +102,11 @@ def test_models_is_there():
 
 
 def test_assess_loads_nothing_heavy():
+    """It comes within a second: there is one parser, so typer is loaded, and numpy, but nothing heavier."""
     code = (
         "import sys\nfrom advisor.cli import main\n"
         f"main(['assess', {str(TICKETS)!r}, '--json'])\n"
-        "heavy = {'typer', 'rich', 'numpy', 'litellm', 'torch', 'pandas'}\n"
+        "heavy = {'scipy', 'litellm', 'torch', 'pandas'}\n"
         "sys.stderr.write(','.join(sorted(heavy & set(sys.modules))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
@@ -166,7 +167,7 @@ def test_every_example_is_shipped_with_a_comment():
 
 
 def test_an_example_needs_no_file(capsys):
-    from advisor.cli_app import app
+    from advisor.cli import app
 
     app(args=["assess", "--example", "ticket-routing", "--json"], standalone_mode=False)
     named = capsys.readouterr().out
@@ -179,7 +180,7 @@ def test_an_example_needs_no_file(capsys):
     [((), "Name one"), ((str(TICKETS), "--example", "x"), "Name one"), (("--example", "x"), "no such")],
 )
 def test_one_use_case_is_named(words, said):
-    from advisor.cli_app import app
+    from advisor.cli import app
     from advisor.errors import CaseError
 
     with pytest.raises(CaseError, match=said):

@@ -42,9 +42,9 @@ def test_only_what_takes_no_model_has_a_name_of_its_own():
 def test_plans_and_runs_of_earlier_versions_open():
     assert Option("classical") is Option.LINEAR
     assert Option.LINEAR.first_name == "classical" and Option.TUNE.first_name == "tune"
-    assert current_name("linear@linear") == "linear@linear" and current_name("tune@m") == "tune@m"
-    said = "linear@linear: 68 %; route@linear@linear and a classical answer stay"
-    assert current_names(said) == "linear@linear: 68 %; route@linear@linear and a classical answer stay"
+    assert current_name("classical@linear") == "linear@linear" and current_name("tune@m") == "tune@m"
+    said = "classical@linear: 68 %; route@classical@linear and a classical answer stay"
+    assert current_names(said) == "linear@linear: 68 %; route@classical@linear and a classical answer stay"
 
 
 @pytest.mark.parametrize("unknown", ["classic", "", 3, None])

@@ -18,9 +18,8 @@ from advisor.options import ADVISED, Option
 from advisor.predict import accuracy_interval, predict
 from advisor.recommend import recommend
 from advisor.rubric.bands import expected_accuracy, load_bands
-from advisor.stats.intervals import wilson as wilson_of_stats
+from advisor.stats.intervals import wilson
 from advisor.stats.power import items_needed
-from advisor.stats_light import wilson
 from advisor.text import advice_text
 from tests.advisor.helpers import EXAMPLES, USE_CASES, basis
 
@@ -153,17 +152,11 @@ def test_a_measured_prompt_replaces_the_published_span():
         {"name": "x", "task": "classification", "prompting_accuracy": 0.8, "prompting_items": 200}
     )
     low, high, source = accuracy_interval(case, Option.PROMPT, BANDS)
-    reference = wilson_of_stats(160, 200)
+    reference = wilson(160, 200)
     assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-9)
     assert "measured by the user" in source
     wider = accuracy_interval(replace(case, prompting_items=None), Option.PROMPT, BANDS)
     assert wider[0] < low and wider[1] > high
-
-
-@given(st.integers(1, 5000), st.floats(0, 1))
-def test_the_light_wilson_is_the_one_of_stats(n, share):
-    reference = wilson_of_stats(share * n, n)
-    assert wilson(share * n, n) == pytest.approx((reference.low, reference.high), abs=1e-9)
 
 
 def test_nothing_known_says_so():

@@ -16,7 +16,7 @@ from advisor.case import build_case
 from advisor.options import Option
 from advisor.rubric.rubric import Rubric, load_rubric
 from advisor.rubric.scoring import Scores, between, score
-from advisor.stats_light import wilson
+from advisor.stats.intervals import Interval, wilson
 
 CASES = Path(__file__).with_name("published_cases.toml")
 
@@ -102,7 +102,8 @@ def agreement(judged: list[Judged]) -> Agreement:
     right = sum(j.said in j.winners for j in clear)
     wins = Counter(o for j in clear for o in j.winners)
     common = max(wins, key=lambda o: (wins[o], o.value))
-    low, high = wilson(right, len(clear))
+    share = wilson(right, len(clear))
+    assert isinstance(share, Interval)
     tied = [j for j in judged if j.said is Answer.TIED]
     return Agreement(
         n=len(judged),
@@ -110,8 +111,8 @@ def agreement(judged: list[Judged]) -> Agreement:
         named_a_winner=sum(j.said in j.winners for j in decided),
         clear=len(clear),
         right=right,
-        low=low,
-        high=high,
+        low=share.low,
+        high=share.high,
         baseline=common.value,
         baseline_right=wins[common],
         decided_a_tie=len(decided) - len(clear),

@@ -14,7 +14,7 @@ import click
 import pytest
 import typer
 
-from advisor.cli_app import app as advisor_app
+from advisor.cli import app as advisor_app
 from harness.cli.app import app as harness_app
 from tests.support.desk import Command, command, flags, write_tickets
 from tests.support.pdf_text import text_of
