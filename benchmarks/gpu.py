@@ -42,7 +42,7 @@ from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
 from harness.shipping.export.launch_files import vllm_words
 from harness.tasks.classification import answer_text, tune_messages
-from harness.training.recipe import Hardware, choose_recipe
+from harness.training.recipe import TrainingHardware, choose_recipe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -80,7 +80,7 @@ def prepare(options: argparse.Namespace) -> Bench:
     opening = ModelSettings(cache=cache_dir(os.environ), device=options.device)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
     evalset = load_rows(plan, make_context(Path("runs"), Quiet()))
-    hardware = Hardware(device="cuda", precision="bf16", layers=1)  # a GPU tunes all layers
+    hardware = TrainingHardware(device="cuda", precision="bf16", layers=1)  # a GPU tunes all layers
     recipe = choose_recipe(plan.tune, len(evalset.train), hardware, 17)
     return Bench(plan=plan, evalset=evalset, base=base, recipe=recipe, opening=opening)
 
@@ -89,9 +89,9 @@ def train_here(bench: Bench, out: Path, device: str) -> None:
     """TRL with bitsandbytes, in this process; writes `took.json` beside the adapter."""
     import torch
 
-    from harness.training.trl_trainer import Job, train
+    from harness.training.trl_trainer import TrainingJob, train
 
-    job = Job(
+    job = TrainingJob(
         base=bench.base,
         work=out / "work",
         out=out / "adapter",

@@ -33,7 +33,7 @@ from harness.models.settings import ModelSettings, cache_dir
 from harness.tasks.classification import answer_text, tune_messages
 from harness.training.loading import load_base, tools
 from harness.training.progress import quiet
-from harness.training.trl_trainer import Job, total_steps, train
+from harness.training.trl_trainer import TrainingJob, total_steps, train
 
 MODEL = "smollm2-135m"
 
@@ -70,7 +70,7 @@ class Trained:
 
 def ours(bench: Bench, recipe: Recipe, out: Path) -> Trained:
     """Train as the harness does."""
-    job = Job(
+    job = TrainingJob(
         base=bench.base,
         work=out.with_name(f"{out.name}-work"),
         out=out,

@@ -58,7 +58,7 @@ PURE = {
         for name in ("arm_lines", "cost_curves", "crossing", "forecast", "holds_until", "inputs")
     ),
     *(f"money/{name}" for name in ("records", "scene", "unknowns")),
-    *(f"curve/{name}" for name in ("fit", "power_law", "records")),
+    *(f"curve/{name}" for name in ("fit", "records")),
     *(f"robustness/{name}" for name in ("checks", "records")),
     *(f"track_record/{name}" for name in ("confront", "count", "records")),
     *(f"recommendation/{name}" for name in ("choose", "recommend", "records")),

@@ -11,7 +11,7 @@ from harness.bakeoff.results import ArmResult
 from harness.core.errors import UserError
 from harness.core.records import ArmId
 from harness.core.wording import one_line, seconds, share_sentence
-from harness.curve.store import read_curves
+from harness.curve.run import read_curves
 from harness.recommendation.records import RunResults
 from harness.report import drawings
 from harness.report.model import report_view

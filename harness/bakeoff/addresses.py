@@ -10,7 +10,7 @@ from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import ModelIdentity
 from harness.models.api.destinations import OWN_HOSTS, destination, is_loopback, key_for
 from harness.models.api.library import endpoint, key_variable, load_litellm, require_key
-from harness.models.resolve import Hub, ModelSource, Provider, local_folder, resolve
+from harness.models.resolve import HubModel, ModelSource, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 
 
@@ -30,7 +30,7 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
             provider = arm.model.partition("/")[0]
             base = endpoint(provider, arm.api_base or None, context.environ)
             key_for(destination(provider, base, offline=context.offline), context.environ)
-        elif isinstance(source, Hub) and context.offline:
+        elif isinstance(source, HubModel) and context.offline:
             local_folder(source, ModelSettings(cache=context.cache, offline=True))
 
 

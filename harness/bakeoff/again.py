@@ -116,7 +116,7 @@ def _changed_besides(folder: RunFolder, damage: Damage) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ArmToAsk:
     """What an arm is about to be asked.
 
     Attributes:
@@ -130,7 +130,7 @@ class Wanted:
     parts: Mapping[Pass, Sequence[Item]]
 
 
-def asked_again(wanted: Wanted, journal: Journal, plan: ExperimentPlan, context: Context) -> Again | None:
+def asked_again(wanted: ArmToAsk, journal: Journal, plan: ExperimentPlan, context: Context) -> Again | None:
     """What this arm would be asked or settled on again, None for nothing."""
     arm, seed, facts, parts = wanted.arm, wanted.seed, wanted.facts, wanted.parts
     config = config_digest(facts)

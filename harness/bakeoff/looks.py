@@ -10,7 +10,7 @@ from harness.bakeoff.run_folder import RunFolder, find_run
 from harness.core.context import Context
 from harness.core.errors import DataError, command
 from harness.core.records import Evalset, Finding
-from harness.data.minhash import normalise
+from harness.data.leakage import normalise
 from harness.data.split import keep_test
 
 

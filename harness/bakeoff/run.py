@@ -16,7 +16,7 @@ from typing import TypeVar
 from advisor.options import Option
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.bakeoff.addresses import check_addresses
-from harness.bakeoff.again import CONSENT, Again, Wanted, asked_again, refuse, sound_journal
+from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.bakeoff.journal import Journal, Lane, Pass
@@ -159,7 +159,7 @@ def _asked_again(kitchen: Kitchen) -> list[Again]:
         except UserError:
             continue
         try:
-            wanted = Wanted(arm=arm, seed=seed, facts=lane_facts(arm, evalset), parts=parts)
+            wanted = ArmToAsk(arm=arm, seed=seed, facts=lane_facts(arm, evalset), parts=parts)
             again = asked_again(wanted, kitchen.journal, plan, kitchen.context)
         finally:
             arm.close()

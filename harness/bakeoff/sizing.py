@@ -30,7 +30,7 @@ from harness.models.settings import ModelSettings
 from harness.tasks.classification import Example, answer_text, render, tune_messages
 from harness.training.recipe import Budgeted, budget_recipe
 from harness.training.speed import measure_speed
-from harness.training.trl_trainer import Job
+from harness.training.trl_trainer import TrainingJob
 
 ENOUGH_TEST = 200
 LEAST_TEST = 100
@@ -388,7 +388,7 @@ def _training(
         for item in evalset.train
     ]
     with tempfile.TemporaryDirectory() as scratch:
-        job = Job(
+        job = TrainingJob(
             base=base,
             work=Path(scratch) / "work",
             out=Path(scratch) / "out",

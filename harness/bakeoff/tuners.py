@@ -15,7 +15,7 @@ from harness.models.deciding import weights_of
 from harness.models.local.precision import choose_precision
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
-from harness.training.recipe import Hardware, choose_recipe
+from harness.training.recipe import TrainingHardware, choose_recipe
 from harness.training.tuner import LocalTuner, TunerSettings
 
 
@@ -80,7 +80,7 @@ def recipe_for(
     plan: ExperimentPlan, base: Path, rows: int, seed: int, opening: ModelSettings, *, shown: int = 0
 ) -> Recipe:
     """The recipe for this base model on this machine; `shown` examples stand in each training prompt."""
-    hardware = Hardware(
+    hardware = TrainingHardware(
         device="cpu" if opening.device == "cpu" else "cuda",
         precision=choose_precision(opening.device, opening.precision),
         layers=_layers(base),

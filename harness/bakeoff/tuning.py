@@ -36,7 +36,7 @@ from harness.tasks.classification import clip
 from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
 from harness.training.tuned_model import TunedLane
 from harness.training.tuner import LocalTuner
-from harness.training.watching import Watch
+from harness.training.watching import DevWatch
 
 _CHARS_PER_TOKEN = 3.5
 _TEMPLATE_TOKENS = 24  # of a chat template around one system and one user turn
@@ -227,8 +227,8 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
     )
 
 
-def _watch(lane: _Lane, wish: TuneRequest) -> Watch:
-    return Watch(
+def _watch(lane: _Lane, wish: TuneRequest) -> DevWatch:
+    return DevWatch(
         choices=choices_of(lane.evalset.labels), items=wish.watch, samples=wish.samples, tell=wish.tell
     )
 

@@ -14,11 +14,11 @@ from harness.bakeoff.tuning import tuned_lanes
 from harness.core.context import Context
 from harness.core.errors import StoreError, UsageError
 from harness.core.records import Conversation, Evalset, Item
-from harness.models.resolve import Embedded, Hub, resolve
+from harness.models.resolve import Embedded, HubModel, resolve
 from harness.tasks.classification import answer_text, tune_messages
 from harness.training.job.pack import job_files
-from harness.training.recipe import Hardware, choose_recipe
-from harness.training.tuned_model import Job, Task, conversations_digest
+from harness.training.recipe import TrainingHardware, choose_recipe
+from harness.training.tuned_model import ExportedJob, TunedTask, conversations_digest
 
 _HUB_OF_EMBEDDED = {"smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
@@ -41,8 +41,8 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
         raise UsageError(f"{out} is not empty.", run="another DIR")
     evalset = dataclasses.replace(load_rows(plan, context), test=())
     train, dev = (_conversations(items, plan) for items in (evalset.train, evalset.dev))
-    gpu = Hardware(device="cuda", precision="bf16", layers=plan.tune.layers or 1)
-    job = Job(
+    gpu = TrainingHardware(device="cuda", precision="bf16", layers=plan.tune.layers or 1)
+    job = ExportedJob(
         arm=arm_plan.id,
         seed=seed,
         plan_digest=plan.digest,
@@ -83,19 +83,19 @@ def _hub_id(model: str) -> str:
     match resolve(model):
         case Embedded(name=name) if name in _HUB_OF_EMBEDDED:
             return _HUB_OF_EMBEDDED[name]
-        case Hub(repo=repo):
+        case HubModel(repo=repo):
             return repo
         case _:
             raise UsageError(
-                "The rented machine can load models of the Hugging Face Hub only.",
+                "The rented machine can load models of the Hugging Face HubModel only.",
                 got=model,
                 allowed="smollm2-135m, org/name or hf:org/name",
             )
 
 
-def _task(plan: ExperimentPlan, evalset: Evalset) -> Task:
+def _task(plan: ExperimentPlan, evalset: Evalset) -> TunedTask:
     counts = Counter(item.label for item in evalset.train)
-    return Task(
+    return TunedTask(
         option=Option.TUNE,
         prompt_version=plan.prompt.version,
         item_chars=plan.prompt.item_chars,

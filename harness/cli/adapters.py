@@ -67,7 +67,7 @@ def show(
     """Show one version: base, data, recipe, accuracy, parity and history."""
     from harness.report.adapters import show_lines
     from harness.shipping.adapters import history_of, shelved_as
-    from harness.shipping.registry.card import model_card
+    from harness.shipping.registry.hub import model_card
 
     shelf = at.open()
     found = shelved_as(shelf, reference)

@@ -7,6 +7,8 @@
 
 A point whose journal is whole asks nothing again, so a curve that was stopped goes on when it is asked for
 again. Scoring on test happens on demand only and is counted as a look.
+
+Learning curves on disk: of a run in its folder, of a plan that was not run under its digest.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 
 from advisor.options import Option
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
-from harness.bakeoff.again import CONSENT, Wanted, asked_again, refuse
+from harness.bakeoff.again import CONSENT, ArmToAsk, asked_again, refuse
 from harness.bakeoff.arm_factory import ArmFactory, open_embedder
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
@@ -31,17 +33,39 @@ from harness.bakeoff.quality import Measuring, share
 from harness.bakeoff.run_folder import RunFolder, count_looks, make_folder, write_atomically
 from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
-from harness.core.errors import DataError, UsageError
+from harness.core.errors import DataError, StoreError, UsageError
 from harness.core.names import file_name
 from harness.core.records import Evalset, FittedArm, Item, Outcome
-from harness.curve.fit import ExamplePrice, Grid, Subject, learning_curve
+from harness.core.serial import decode, encode
+from harness.curve.fit import CurveGrid, ExamplePrice, Subject, learning_curve
 from harness.curve.records import CurvePoint, LearningCurve, LearningCurves
-from harness.curve.store import read_curves, write_curves
 from harness.data.nested import first_rows, geometric_sizes, nested_order
 from harness.data.split import split_items
 from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
+
+CURVES = "learning_curves.json"
+
+
+def read_curves(home: Path) -> LearningCurves | None:
+    """The learning curves stored in a folder of curves; None where there are none yet.
+
+    Raises:
+        StoreError: if they are damaged.
+    """
+    try:
+        return decode(LearningCurves, (home / CURVES).read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{home / CURVES} cannot be read: {error.strerror}.") from error
+
+
+def write_curves(home: Path, curves: LearningCurves) -> None:
+    """Store learning curves."""
+    write_atomically(home / CURVES, encode(curves, indent=1) + "\n")
+
 
 CHEAP_SIZES, TUNED_SIZES = 5, 4
 _CHUNK = 64
@@ -70,7 +94,7 @@ class CurveRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
+class _CurveBench:
     """What every point is made with.
 
     Attributes:
@@ -136,7 +160,7 @@ def _curves(
         looks = count_looks(context.runs, evalset.digests["test"], _look(plan, request))
     opened = open_embedder(plan, context)
     texts = [item.text for item in (*evalset.train, *evalset.dev, *evalset.test[: _test_rows(request)])]
-    bench = _Bench(
+    bench = _CurveBench(
         home=home,
         plan=plan,
         evalset=evalset,
@@ -197,7 +221,7 @@ def _sizes(arm: ArmPlan, evalset: Evalset, request: CurveRequest) -> tuple[int, 
     return tuple(sorted(set(request.sizes)))
 
 
-def _curve(bench: _Bench, arm: ArmPlan, sizes: Sequence[int], looks: int | None) -> LearningCurve:
+def _curve(bench: _CurveBench, arm: ArmPlan, sizes: Sequence[int], looks: int | None) -> LearningCurve:
     plan, request, evalset = bench.plan, bench.request, bench.evalset
     trained = arm.option.traits.tuned
     seeds = [plan.seed + number for number in range(request.tune_seeds if trained else request.seeds)]
@@ -219,7 +243,7 @@ def _curve(bench: _Bench, arm: ArmPlan, sizes: Sequence[int], looks: int | None)
             everything = np.ones(len(scored.items), dtype=bool)
             accuracy = share("accuracy", scored, scored.correct, everything, how)
             points.append(CurvePoint(size=size, seed=seed, accuracy=accuracy))
-    grid = Grid(
+    grid = CurveGrid(
         sizes=tuple(sizes),
         correct=np.array([[rows[seed, size].correct for size in sizes] for seed in seeds]),
         clusters=next(iter(rows.values())).clusters,
@@ -249,7 +273,7 @@ def _chooses(arm: ArmPlan, plan: ExperimentPlan) -> bool:
     return not arm.option.traits.tuned or plan.tune.patience is not None
 
 
-def _parts(arm: ArmPlan, bench: _Bench) -> list[tuple[tuple[Item, ...], tuple[Item, ...]]]:
+def _parts(arm: ArmPlan, bench: _CurveBench) -> list[tuple[tuple[Item, ...], tuple[Item, ...]]]:
     evalset, plan = bench.evalset, bench.plan
     if bench.request.split == "test":
         return [(evalset.dev, evalset.test)]
@@ -265,7 +289,7 @@ def _parts(arm: ArmPlan, bench: _Bench) -> list[tuple[tuple[Item, ...], tuple[It
 
 
 def _point(
-    bench: _Bench,
+    bench: _CurveBench,
     arm: ArmPlan,
     evalset: Evalset,
     seed: int,
@@ -302,7 +326,7 @@ def _point(
 
 
 def _answers(
-    bench: _Bench, folder: RunFolder, arm: Arm, seed: int, material: Material, items: Sequence[Item]
+    bench: _CurveBench, folder: RunFolder, arm: Arm, seed: int, material: Material, items: Sequence[Item]
 ) -> Mapping[str, Outcome]:
     digests = {"train": items_digest(material.train), "dev": items_digest(material.dev)}
     facts = {"keys": KEY_VERSION, **arm.config, **digests}
@@ -310,7 +334,7 @@ def _answers(
     lane = Lane(arm=arm.id, seed=seed, split=bench.request.split, config=config)
     with folder.journal() as journal:
         if not bench.context.ask_again:
-            wanted = Wanted(arm=arm, seed=seed, facts=facts, parts={bench.request.split: items})
+            wanted = ArmToAsk(arm=arm, seed=seed, facts=facts, parts={bench.request.split: items})
             again = asked_again(wanted, journal, bench.plan, bench.context)
             refuse("this curve", [again] if again else [], f"the same command with {CONSENT}")
         journal.note_config(config, canonical(facts))
@@ -332,7 +356,7 @@ def _answers(
         return journal.outcomes(lane, items)
 
 
-def _notes(arm: ArmPlan, bench: _Bench, parts: int, seeds: int) -> tuple[str, ...]:
+def _notes(arm: ArmPlan, bench: _CurveBench, parts: int, seeds: int) -> tuple[str, ...]:
     found = []
     if parts > 1:
         found.append("Each half of dev was scored by the arm that chose its settings on the other half.")

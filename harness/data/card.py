@@ -1,6 +1,6 @@
 """The card of an evalset: what the rows are, where they come from, how they are read and split.
 
-Pure: TOML text in, a frozen `Card` out; reading files is `harness.data.load`'s work. Unknown keys are
+Pure: TOML text in, a frozen `EvalsetCard` out; reading files is `harness.data.load`'s work. Unknown keys are
 refused and all faults of a card are reported at once.
 """
 
@@ -55,7 +55,7 @@ class Files(_Part):
     out_of_scope: FileName | None = None
 
 
-class Hub(_Part):
+class HubRows(_Part):
     """Where `datasets.load_dataset` finds the rows.
 
     Attributes:
@@ -82,7 +82,7 @@ class DevSplit(_Part):
     seed: int
 
 
-class Card(_Part):
+class EvalsetCard(_Part):
     """A whole card. `[labels]` maps each label to its definition and fixes the label order.
 
     Attributes:
@@ -106,7 +106,7 @@ class Card(_Part):
     columns: Columns
     files: Files | None = None
     folder: Files | None = None
-    hub: Hub | None = None
+    hub: HubRows | None = None
     sha256: dict[str, Sha256] = {}
     split: DevSplit | None = None
     labels: dict[str, str] = {}
@@ -114,7 +114,7 @@ class Card(_Part):
     other: str = ""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Card:
+    def _consistent(self) -> EvalsetCard:
         if self.files is None and self.folder is None and self.hub is None:
             raise ValueError("name where the rows are: [files], [folder] or [hub]")
         if self.files is not None and self.files.dev is None and self.split is None:
@@ -130,7 +130,7 @@ class Card(_Part):
         return tuple(Label(name=name, definition=text) for name, text in self.labels.items())
 
 
-def parse_card(text: str, source: str) -> Card:
+def parse_card(text: str, source: str) -> EvalsetCard:
     """Read a card.
 
     Args:
@@ -144,7 +144,7 @@ def parse_card(text: str, source: str) -> Card:
     except Unreadable as error:
         raise DataError(f"{source} is not valid TOML.", got=error) from error
     try:
-        return Card.model_validate(raw)
+        return EvalsetCard.model_validate(raw)
     except ValidationError as error:
         faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
         listed = "\n".join(f"  - {fault}" for fault in faults)

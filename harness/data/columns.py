@@ -1,4 +1,11 @@
-"""Which columns are asked for, and where a header holds them. Pure."""
+"""Which columns are asked for, and where a header holds them. Pure.
+
+Tables of cells, from CSV, a workbook or lists in JSON: where the header is, and the rows below it. Pure.
+
+A header is the first row that holds every asked column. What stands above it is skipped and said; a row
+further down that repeats it is left out and said. A row with too few or too many fields is an error, never
+padded; empty fields too many at its end are no fault of the data.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +13,9 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 
 from harness.data.problems import Problems, shorten
 
@@ -135,3 +143,191 @@ def nearest(name: str, columns: Sequence[str]) -> str:
     folded = {column.casefold(): column for column in reversed(columns)}
     near = ending or [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=1)]
     return near[0] if near else ""
+
+
+Cells = tuple[int, list[str]]
+"""The number of a line or row, and its fields."""
+
+HEADER_ROWS = 50
+_LONG_NAME = 80
+_SEVERAL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The header of a table.
+
+    Attributes:
+        index: of the header among the rows of the table; -1 where it has none.
+        number: of its line or row.
+        steady: share of the rows that have as many fields.
+        resembling: asked names that stand somewhere in it.
+    """
+
+    index: int
+    number: int
+    columns: tuple[str, ...]
+    match: Match
+    steady: float
+    resembling: int
+
+    @property
+    def score(self) -> tuple[int, int, int, float, int]:
+        """How well it fits; of two readings of one file the higher is right."""
+        found, width = self.match.found, len(self.columns)
+        several = _SEVERAL if found else min(width, _SEVERAL)
+        return (found, self.resembling, several, self.steady, width)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTable:
+    """The columns of a table and the asked cells of its rows, every value a string.
+
+    Attributes:
+        columns: all that were found; empty where the file could not be read.
+        positions: for each purpose that was asked, where its values stand in a row.
+        rows: the number of a line or row of the file, and the asked values.
+        unit: what that number counts: 'line' or 'row'.
+        usable: False where the asked columns could not be found; `Problems` has what is wrong.
+    """
+
+    columns: tuple[str, ...]
+    positions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    rows: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    unit: str = "row"
+    usable: bool = True
+
+
+def find_header(sample: Sequence[Cells], asked: Asked, *, no_header: bool = False) -> Header:
+    """The header among the first rows of a table: the first that holds most of the asked columns.
+
+    Where none holds any, the first row that is as wide as most are.
+    """
+    widths = Counter(_width(cells) for _, cells in sample if any(map(str.strip, cells)))
+    usual = widths.most_common(1)[0][0] if widths else 0
+    if no_header:
+        columns = tuple(str(number + 1) for number in range(usual))
+        return _header(-1, 0, columns, asked, widths)
+    best: Header | None = None
+    for index, (number, cells) in enumerate(sample[:HEADER_ROWS]):
+        columns = tuple(cell.replace("\ufeff", "").strip() for cell in cells)
+        if not any(columns):
+            continue
+        found = _header(index, number, columns, asked, widths)
+        if not found.match.missing and asked:
+            return found
+        better = best is None or found.score[:2] > best.score[:2]
+        if better or (best and not any(best.score[:2]) and len(best.columns) < usual == len(columns)):
+            best = found
+    return best or _header(-1, 0, (), asked, widths)
+
+
+def _header(index: int, number: int, columns: tuple[str, ...], asked: Asked, widths: Counter[int]) -> Header:
+    total = widths.total()
+    width = _width(columns)
+    text = " ".join(columns).casefold()
+    return Header(
+        index=index,
+        number=number,
+        columns=columns,
+        match=match_columns(asked, columns),
+        steady=widths[width] / total if total else 0.0,
+        resembling=sum(name.casefold() in text for use in asked if needed(use) for name in asked[use]),
+    )
+
+
+def _width(cells: Sequence[str]) -> int:
+    """Fields up to the last that holds something."""
+    return next((n for n in range(len(cells), 0, -1) if cells[n - 1].strip()), 0)
+
+
+def take_rows(cells: Iterable[Cells], header: Header, unit: str, problems: Problems) -> DataTable:
+    """The rows below a header, the asked columns of them.
+
+    Args:
+        cells: the whole table, from its first row.
+        unit: what a number counts: 'line' or 'row'.
+    """
+    taken = header.match.taken
+    width, least = len(header.columns), _width(header.columns)
+    names = {plain_name(header.columns[position]) for position in taken}
+    anchor = header.columns[taken[-1]] if len(names) >= _SEVERAL and header.index >= 0 else None
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    trailing: list[int] = []
+    repeated: list[int] = []
+    for number, fields in islice(iter(cells), header.index + 1, None):
+        if not any(map(str.strip, fields)):
+            continue
+        if len(fields) != width:
+            if len(fields) > width and _width(fields) <= width:
+                trailing.append(number)
+            elif not least <= len(fields) < width:
+                problems.add(
+                    f"number of fields differs from the header's {width}",
+                    f"{unit} {number} has {len(fields)}",
+                )
+                problems.advise(
+                    "the same command once those lines are mended: cells with a delimiter, a line break or a "
+                    "quotation mark in them stand in quotation marks, and a line that is no row goes"
+                )
+                continue
+            fields = (fields + [""] * width)[:width]
+        if anchor is not None and anchor in fields:
+            plain = [plain_name(field) for field in fields]
+            if names.issubset(plain):
+                if all(plain[position] == plain_name(header.columns[position]) for position in taken):
+                    repeated.append(number)
+                else:
+                    problems.add("another header, with the columns in another order", f"{unit} {number}")
+                continue
+        rows.append((number, tuple([fields[position] for position in taken])))
+    if trailing:
+        message = f"{_places(trailing, unit)} end with empty fields too many, which were dropped."
+        problems.say("trailing-delimiter", message, "note")
+    if repeated:
+        problems.say("repeated-header", f"{_places(repeated, unit)} repeat the header and were left out.")
+    return DataTable(columns=header.columns, positions=header.match.positions_taken, rows=rows, unit=unit)
+
+
+def _places(numbers: Sequence[int], unit: str) -> str:
+    listed = ", ".join(str(number) for number in numbers[:5]) + (", ..." if len(numbers) > 5 else "")
+    return f"{len(numbers):,} row(s) ({unit} {listed})"
+
+
+def check_header(header: Header, sample: Sequence[Cells], unit: str, problems: Problems) -> bool:
+    """Note what is wrong with a header, or say what was skipped above it; True if the table can be read."""
+    well = check_columns(header.match, header.columns, problems)
+    if well:
+        above = [cells for _, cells in sample[: max(0, header.index)] if any(map(str.strip, cells))]
+        if above:
+            shown = "; ".join(shorten(" ".join(filter(None, map(str.strip, cells)))) for cells in above[:3])
+            message = f"{len(above)} row(s) above the header in {unit} {header.number} were skipped: {shown}."
+            problems.say("above-the-header", message)
+        return True
+    known = header.match.found or header.resembling
+    if (
+        header.match.missing
+        and not known
+        and not any(nearest(n, header.columns) for n in header.match.missing)
+    ):
+        looked = min(len(sample), HEADER_ROWS)
+        shown = f"; those of {unit} {header.number} are shown" if header.columns else ""
+        problems.add(f"no header with those columns in the first {looked} rows{shown}")
+        if _is_data(header, sample):
+            problems.add(f"{unit} {header.number} looks like a row, not like a header")
+            problems.advise(
+                "the same command with --no-header, and the columns by number, such as --text 1 --label 2"
+            )
+    return False
+
+
+def _is_data(header: Header, sample: Sequence[Cells]) -> bool:
+    """Whether what was taken for a header is a row like the others."""
+    if header.index < 0:
+        return False
+    below = [cells for _, cells in sample[header.index + 1 :]]
+    for position, name in enumerate(header.columns):
+        again = any(len(cells) > position and cells[position].strip() == name for cells in below)
+        if name and (again or len(name) > _LONG_NAME or name.replace(".", "").isdigit()):
+            return True
+    return False

@@ -13,8 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from harness.data.columns import Asked, needed, plain_name
-from harness.data.grid import HEADER_ROWS, Cells, Header, Table, check_header, find_header, take_rows
+from harness.data.columns import (
+    HEADER_ROWS,
+    Asked,
+    Cells,
+    DataTable,
+    Header,
+    check_header,
+    find_header,
+    needed,
+    plain_name,
+    take_rows,
+)
 from harness.data.problems import Problems
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -46,7 +56,7 @@ class _Unreadable(Exception):
         self.first, self.last, self.words = first, last, words
 
 
-def read_csv(text: str, asked: Asked, problems: Problems, *, no_header: bool, no_quotes: bool) -> Table:
+def read_csv(text: str, asked: Asked, problems: Problems, *, no_header: bool, no_quotes: bool) -> DataTable:
     """Read a CSV text; what is wrong is noted in `problems`."""
     # The csv module keeps its field limit in one process-wide place; put back as it was.
     limit = csv.field_size_limit(MAX_FIELD_CHARS)
@@ -65,7 +75,7 @@ def read_csv(text: str, asked: Asked, problems: Problems, *, no_header: bool, no
                 text, asked, sep, no_header=no_header, no_quotes=no_quotes
             )
         if not check_header(header, sample, "line", problems):
-            return Table(columns=header.columns, unit="line", usable=False)
+            return DataTable(columns=header.columns, unit="line", usable=False)
         if dialect.delimiter != "," and len(header.columns) > 1:
             shown = _SHOWN.get(dialect.delimiter, ascii(dialect.delimiter))
             message = f"Fields are told apart by {shown}{', as its first line says' if sep else ''}."
@@ -158,7 +168,7 @@ def _records(text: str, dialect: _Dialect, *, strict: bool = True) -> Iterator[C
         raise _Unreadable(first, dialect.skipped + reader.line_num, words) from error
 
 
-def _read_body(text: str, header: Header, dialect: _Dialect, problems: Problems) -> Table:
+def _read_body(text: str, header: Header, dialect: _Dialect, problems: Problems) -> DataTable:
     said = Problems()
     table = _try(text, header, dialect, said)
     if said and dialect.quote == '"':
@@ -188,7 +198,7 @@ def _other_quotes(text: str, dialect: _Dialect) -> Iterator[tuple[str, _Dialect,
             )
 
 
-def _try(text: str, header: Header, dialect: _Dialect, problems: Problems) -> Table:
+def _try(text: str, header: Header, dialect: _Dialect, problems: Problems) -> DataTable:
     try:
         return take_rows(_records(text, dialect), header, "line", problems)
     except _Unreadable as error:
@@ -198,4 +208,4 @@ def _try(text: str, header: Header, dialect: _Dialect, problems: Problems) -> Ta
             f"the same command once the quotation mark in line {error.first} is doubled or closed; or with "
             "--no-quotes, if this file encloses nothing in quotation marks"
         )
-        return Table(columns=header.columns, unit="line", usable=False)
+        return DataTable(columns=header.columns, unit="line", usable=False)

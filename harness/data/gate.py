@@ -2,12 +2,21 @@
 
 It changes nothing: overlapping test rows are kept and reported, and `exact_overlap_ids` of
 `harness.data.leakage` names them so that accuracy can be given without them as well.
+
+Personal data by pattern: e-mail addresses, phone numbers, IBANs and card numbers with checksum.
+
+Pure. Names and postal addresses are not detected; a clean result is no proof of absence. Addresses
+under the domains that RFC 2606 reserves for examples are counted like any other.
+
+What makes a label unclear or gives it away: look-alikes, missing values, labels in the text. Pure.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,18 +24,185 @@ from advisor.stats.power import USUAL_DISCORDANCE, Design, minimum_detectable_di
 from harness.core.errors import DataError
 from harness.core.records import Evalset, Finding, Item
 from harness.core.wording import reach_sentence
-from harness.data.leakage import Likeness, likeness, overlaps, shared_ngram_ids
-from harness.data.minhash import fingerprint
-from harness.data.pii import PATTERNS
-from harness.data.telling import (
-    MISSING,
-    NEARLY_ALL,
-    dates_among,
-    difference,
-    look_alikes,
-    names_own_label,
-    settled_by_a_part,
+from harness.data.leakage import Likeness, fingerprint, likeness, overlaps, shared_ngram_ids
+
+_EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]){11,30}\b")
+_CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
+_PHONE = re.compile(r"(?<![\w.,/-])(?:\+|00|\(?0)\d?[\d ()/.-]{6,20}\d(?!\w)")
+_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})(?!\d)")
+
+
+def has_email(text: str) -> bool:
+    """An e-mail address is in the text."""
+    return "@" in text and _EMAIL.search(text) is not None
+
+
+def has_iban(text: str) -> bool:
+    """An IBAN with a right checksum is in the text (ISO 13616, modulus 97)."""
+    return any(_iban_in(match.group()) for match in _IBAN.finditer(text))
+
+
+def has_card(text: str) -> bool:
+    """A number of 13 to 19 digits that passes the Luhn check (ISO/IEC 7812-1) is in the text."""
+    return any(luhn_valid(re.sub(r"\D", "", match.group())) for match in _CARD.finditer(text))
+
+
+def has_phone(text: str) -> bool:
+    """A number of 8 to 17 digits written like a phone number: a leading +, 00 or 0, and no date."""
+    return any(_phone_like(match.group()) for match in _PHONE.finditer(text))
+
+
+PATTERNS: Mapping[str, Callable[[str], bool]] = {
+    "e-mail addresses": has_email,
+    "phone numbers": has_phone,
+    "IBANs": has_iban,
+    "card numbers": has_card,
+}
+
+
+def iban_valid(number: str) -> bool:
+    """The checksum of an IBAN without blanks: moved and spelled in digits, it is 1 modulo 97."""
+    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", number):
+        return False
+    return int("".join(str(int(char, 36)) for char in number[4:] + number[:4])) % 97 == 1
+
+
+def luhn_valid(digits: str) -> bool:
+    """The Luhn check: every second digit from the right doubled, the digit sums divisible by 10."""
+    doubled = [int(d) * (1 + position % 2) for position, d in enumerate(reversed(digits))]
+    return len(digits) > 1 and any(doubled) and sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
+
+
+def _iban_in(found: str) -> bool:
+    """Words after an IBAN may have been matched with it; so shorter readings are tried as well."""
+    parts = found.split(" ")
+    return any(iban_valid("".join(parts[:count])) for count in range(1, len(parts) + 1))
+
+
+def _phone_like(found: str) -> bool:
+    digits = re.sub(r"\D", "", found)
+    return 8 <= len(digits) <= 17 and len(set(digits)) > 1 and not _DATE.match(found)
+
+
+MISSING = frozenset(
+    {"nan", "none", "null", "na", "n/a", "#n/a", "nil", "nat", "<na>", "undefined", "missing"}
 )
+"""Labels, case-folded, that programs write where a cell is empty."""
+
+_BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
+_WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
+_WORDS = re.compile(r"[^\W_]+")
+_DAY = re.compile(
+    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d{2})|\d{1,2}\.? [^\W\d]{3,9}\.?,? \d{4}"
+    r"|[^\W\d]{3,9}\.? \d{1,2},? \d{4})([T ,]+\d{1,2}:\d{2}.*)?"
+)
+_MANY_DATES = 10
+_READ_CHARS = 8_000
+NEARLY_ALL = 0.9
+"""From this share of the rows on, what names or settles the label is taken for a copy of it."""
+_CATEGORY_CHARS = 100
+_FEW_VALUES = 0.1
+"""A part of the text with more distinct values than this share of the rows is no category."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellingPart:
+    """A place in the text that settles the label.
+
+    Attributes:
+        place: 'the first part' or 'the last part'.
+        values: some of its values.
+        rows: how many rows have the label that most rows with their value have.
+    """
+
+    place: str
+    values: tuple[str, ...]
+    rows: int
+
+
+def visible(label: str) -> str:
+    """A label without characters that take no room, such as a zero-width space."""
+    return "".join(char for char in label if unicodedata.category(char) != "Cf")
+
+
+def plain(label: str) -> str:
+    """What a label is when case, blanks, hyphens, character forms and a trailing .0 do not count."""
+    text = " ".join(visible(unicodedata.normalize("NFKC", label)).casefold().split())
+    number = _WHOLE_NUMBER.fullmatch(text)
+    if number:
+        return number.group(1)
+    return _BETWEEN.sub(" ", text).strip(" _") or text
+
+
+def look_alikes(labels: Sequence[str]) -> list[tuple[str, ...]]:
+    """Labels that a reader would take for one, in their order."""
+    forms: dict[str, list[str]] = defaultdict(list)
+    for label in dict.fromkeys(labels):
+        forms[plain(label)].append(label)
+    return [tuple(variants) for variants in forms.values() if len(variants) > 1]
+
+
+def difference(one: str, other: str) -> str:
+    """In what two look-alikes differ."""
+    if visible(one) == visible(other):
+        return "characters that take no room"
+    if one.casefold() == other.casefold():
+        return "case"
+    if one.casefold().split() == other.casefold().split():
+        return "blanks"
+    if _WHOLE_NUMBER.fullmatch(one) or _WHOLE_NUMBER.fullmatch(other):
+        return "how a number is written"
+    if unicodedata.normalize("NFKC", one) == unicodedata.normalize("NFKC", other):
+        return "the form of their characters"
+    return "case, blanks, hyphens or underscores"
+
+
+def dates_among(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels, where there are many and nearly all of them are dates: no class, but a column of days."""
+    found = tuple(label for label in labels if _DAY.fullmatch(label.strip()))
+    return found if len(found) >= max(_MANY_DATES, NEARLY_ALL * len(labels)) else ()
+
+
+def names_own_label(items: Sequence[Item]) -> int:
+    """In how many rows the text names their own label, as whole words, and no other."""
+    labels: dict[tuple[str, ...], str] = {}
+    for label in {item.label for item in items}:
+        labels[tuple(_WORDS.findall(plain(label)))] = label
+    labels.pop((), None)
+    lengths = sorted({len(words) for words in labels}, reverse=True)
+    return sum(_named(item.text, labels, lengths) == {item.label} for item in items)
+
+
+def _named(text: str, labels: Mapping[tuple[str, ...], str], lengths: Sequence[int]) -> set[str]:
+    """The labels named in a text; a name inside a longer name does not count."""
+    words, found, place = _WORDS.findall(text[:_READ_CHARS].casefold()), set[str](), 0
+    while place < len(words):
+        size = next((n for n in lengths if tuple(words[place : place + n]) in labels), 0)
+        if size:
+            found.add(labels[tuple(words[place : place + size])])
+        place += size or 1
+    return found
+
+
+def settled_by_a_part(items: Sequence[Item]) -> Iterator[TellingPart]:
+    """Parts of the text with few values of which each stands under one label in nearly all rows.
+
+    The parts are what the text columns were joined from; only the first and the last are looked at.
+    """
+    most = Counter(item.label for item in items).most_common(1)[0][1] if items else 0
+    for place, end in (("the first part", 0), ("the last part", -1)):
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for item in items:
+            parts = item.text.split("\n\n")
+            if len(parts) > 1 and len(parts[end]) < _CATEGORY_CHARS:
+                found[parts[end]][item.label] += 1
+            if len(found) > _FEW_VALUES * len(items):
+                break
+        told = sum(labels.most_common(1)[0][1] for labels in found.values())
+        if 1 < len(found) <= _FEW_VALUES * len(items) and told > max(most, NEARLY_ALL * len(items)):
+            yield TellingPart(place=place, values=tuple(list(found)[:3]), rows=told)
+
 
 Severity = Literal["error", "warning", "note"]
 SHOWN_IDS = 20

@@ -15,8 +15,16 @@ from functools import cache
 from itertools import chain, islice
 
 from harness.core.errors import DataError
-from harness.data.columns import Asked, check_columns, match_columns
-from harness.data.grid import Cells, Table, check_header, find_header, take_rows
+from harness.data.columns import (
+    Asked,
+    Cells,
+    DataTable,
+    check_columns,
+    check_header,
+    find_header,
+    match_columns,
+    take_rows,
+)
 from harness.data.problems import Problems, shorten
 
 _SAMPLE = 200
@@ -63,7 +71,7 @@ def looks_like_json(text: str, name: str) -> bool:
 
 def read_json(
     text: str, asked: Asked, problems: Problems, *, records: Sequence[str] = (), no_header: bool = False
-) -> Table:
+) -> DataTable:
     """The asked values of a JSON text; what is wrong with its rows is noted in `problems`.
 
     Raises:
@@ -71,7 +79,7 @@ def read_json(
     """
     unit, values = _documents(text, problems)
     if values is None:
-        return Table(columns=(), usable=False)
+        return DataTable(columns=(), usable=False)
     head = list(islice(values, _SAMPLE))
     if len(head) == 1 and not records and _is_row(head[0][1], asked):
         unit = "line"
@@ -363,7 +371,7 @@ def _walk(value: object, path: str) -> object:
 
 def _objects(
     rows: Iterable[Numbered], head: Sequence[Numbered], asked: Asked, unit: str, problems: Problems
-) -> Table:
+) -> DataTable:
     columns = _columns(head)
     match = match_columns(asked, columns)
     if match.missing:  # a key may first come later than in the head
@@ -373,7 +381,7 @@ def _objects(
         )
         match = match_columns(asked, columns)
     if not check_columns(match, columns, problems):
-        return Table(columns=columns, unit=unit, usable=False)
+        return DataTable(columns=columns, unit=unit, usable=False)
     names = [columns[position] for position in match.taken]
     needed = {columns[position] for position in match.needed}
     lacking = dict.fromkeys(names, 0)
@@ -396,7 +404,7 @@ def _objects(
     if replaced:
         message = f"{replaced} half surrogate(s) were replaced by U+FFFD."
         problems.say("half-surrogates", message)
-    return Table(columns=columns, positions=match.positions_taken, rows=found, unit=unit)
+    return DataTable(columns=columns, positions=match.positions_taken, rows=found, unit=unit)
 
 
 _ABSENT = object()
@@ -441,13 +449,13 @@ def _lists(
     problems: Problems,
     *,
     no_header: bool,
-) -> Table:
+) -> DataTable:
     cells = _cells(rows)
     header = find_header(cells[:_SAMPLE], asked, no_header=no_header)
     if header.match.missing and not header.match.found and not no_header:
         raise _no_one_place(None, [taken], asked, holding=False)
     if not check_header(header, cells[:_SAMPLE], "row", problems):
-        return Table(columns=header.columns, usable=False)
+        return DataTable(columns=header.columns, usable=False)
     return take_rows(cells, header, "row", problems)
 
 

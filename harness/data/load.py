@@ -14,11 +14,10 @@ from advisor.bundled import bundled
 from harness.core.errors import DataError
 from harness.core.names import as_names
 from harness.core.records import Evalset, Finding, Item, Label
-from harness.data.card import Card, parse_card
-from harness.data.digest import rows_digest
+from harness.data.card import EvalsetCard, parse_card
 from harness.data.gate import check, require_usable
 from harness.data.leakage import Likeness, cluster_rows, likeness
-from harness.data.lock import LOCK_FILE, check_lock
+from harness.data.lock import LOCK_FILE, check_lock, rows_digest
 from harness.data.problems import Problems
 from harness.data.rows import RowGroups, RowReader, read_rows
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
@@ -74,7 +73,7 @@ def builtin_evalsets() -> dict[str, Path]:
     return found
 
 
-def load_card(name_or_dir: str | Path) -> tuple[Card, Path]:
+def load_card(name_or_dir: str | Path) -> tuple[EvalsetCard, Path]:
     """The card of an evalset and the folder it lies in.
 
     Args:
@@ -211,7 +210,9 @@ def _gated(evalset: Evalset, like: Likeness | None = None) -> Evalset:
     return replace(evalset, findings=(*evalset.findings, *findings))
 
 
-def _read_parts(card: Card, files: Mapping[str, RawFile], problems: Problems) -> dict[str, list[RowGroups]]:
+def _read_parts(
+    card: EvalsetCard, files: Mapping[str, RawFile], problems: Problems
+) -> dict[str, list[RowGroups]]:
     columns = card.columns
     parts: dict[str, list[RowGroups]] = {}
     for split in ("train", "dev", "test"):
@@ -232,7 +233,7 @@ def _read_parts(card: Card, files: Mapping[str, RawFile], problems: Problems) ->
     return parts
 
 
-def _arrange(card: Card, parts: Mapping[str, list[RowGroups]]) -> dict[str, tuple[Item, ...]]:
+def _arrange(card: EvalsetCard, parts: Mapping[str, list[RowGroups]]) -> dict[str, tuple[Item, ...]]:
     """The splits as items. Test rows keep the clusters of the card; nothing else grouped them."""
     train = tuple(cluster_rows(parts["train"]))
     test = tuple(cluster_rows(parts["test"]) if card.columns.cluster else (r.item for r in parts["test"]))

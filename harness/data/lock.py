@@ -2,17 +2,33 @@
 
 The lock is one JSON file in the user's cache, `{evalset@version: {split: sha256}}`. Rows may change
 only together with the card's version.
+
+Fingerprints of rows and files. Pure.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advisor.reading import read_json
 from harness.core.errors import DataError, StoreError
+from harness.core.records import Item
+
+
+def rows_digest(items: Sequence[Item]) -> str:
+    """Sha256 (hex) of rows in order: ids, texts and labels. Clusters and slices do not count."""
+    rows = [[item.id, item.text, item.label] for item in items]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def bytes_digest(content: bytes) -> str:
+    """Sha256 (hex) of a file's bytes."""
+    return hashlib.sha256(content).hexdigest()
+
 
 LOCK_FILE = "evalset-digests.json"
 

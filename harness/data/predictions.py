@@ -23,7 +23,7 @@ _NAMES = {"item_id", "label", "confidence"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class OutsidePrediction:
     """One prediction.
 
     Attributes:
@@ -36,7 +36,9 @@ class Given:
     confidence: float | None
 
 
-def read_predictions(path: Path, labels: Sequence[str], known: frozenset[str]) -> tuple[Given, ...]:
+def read_predictions(
+    path: Path, labels: Sequence[str], known: frozenset[str]
+) -> tuple[OutsidePrediction, ...]:
     """Read a file.
 
     Args:
@@ -50,7 +52,7 @@ def read_predictions(path: Path, labels: Sequence[str], known: frozenset[str]) -
     except (FileNotFoundError, Unreadable) as error:
         raise DataError(f"{path} cannot be read: {error}.", allowed="a CSV or JSONL file in UTF-8") from error
     rows = list(_jsonl(text) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(text, path))
-    found: dict[str, Given] = {}
+    found: dict[str, OutsidePrediction] = {}
     faults: list[str] = []
     for number, row in rows:
         given = _given(row, labels, known)
@@ -72,7 +74,7 @@ def read_predictions(path: Path, labels: Sequence[str], known: frozenset[str]) -
     return tuple(found.values())
 
 
-def _given(row: dict[str, object], labels: Sequence[str], known: frozenset[str]) -> Given | str:
+def _given(row: dict[str, object], labels: Sequence[str], known: frozenset[str]) -> OutsidePrediction | str:
     """The prediction of a row, or what is wrong with it."""
     unknown = sorted(set(map(str, row)) - _NAMES)
     if unknown:
@@ -90,7 +92,7 @@ def _given(row: dict[str, object], labels: Sequence[str], known: frozenset[str])
     confidence = _confidence(row.get("confidence"))
     if isinstance(confidence, str):
         return confidence
-    return Given(item_id=item_id, label=label, confidence=confidence)
+    return OutsidePrediction(item_id=item_id, label=label, confidence=confidence)
 
 
 def _confidence(value: object) -> float | str | None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.records import Item
+from harness.data.columns import Asked, DataTable
 from harness.data.problems import Problems, shorten
-from harness.data.table import Asked, Table
 
 LEVELS = " > "
 """Between the levels of a label that is made of several columns."""
@@ -58,7 +58,7 @@ class RowGroups:
     groups: tuple[str, ...]
 
 
-def read_rows(table: Table, reader: RowReader, problems: Problems) -> list[RowGroups]:
+def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[RowGroups]:
     """Turn rows into items; ids and labels are stripped of outer blanks, texts are too.
 
     The table's cells are used up, so that texts do not lie in memory twice.
@@ -112,7 +112,7 @@ def _label(levels: Sequence[str]) -> str:
     return LEVELS.join([part for part in parts if part]) if parts and parts[0] else ""
 
 
-def _say_unlabelled(unlabelled: list[int], table: Table, reader: RowReader, problems: Problems) -> None:
+def _say_unlabelled(unlabelled: list[int], table: DataTable, reader: RowReader, problems: Problems) -> None:
     if not unlabelled:
         return
     count, total = len(unlabelled), len(table.rows)
@@ -128,7 +128,7 @@ def _say_unlabelled(unlabelled: list[int], table: Table, reader: RowReader, prob
     problems.say("unlabelled", message)
 
 
-def _ids(table: Table, reader: RowReader, problems: Problems) -> list[str]:
+def _ids(table: DataTable, reader: RowReader, problems: Problems) -> list[str]:
     """An id for each row: from the id column, from one that nobody named if it will do, or its number."""
     places = table.positions["id"] or table.positions.get("id?", ())
     own = [values[places[0]].strip() for _, values in table.rows] if places else []

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import DataError, StoreError
-from harness.data.card import Card, Files, Hub
-from harness.data.digest import bytes_digest
+from harness.data.card import EvalsetCard, Files, HubRows
+from harness.data.lock import bytes_digest
 from harness.data.problems import Problems
 
 DATA_DIR = "TOR_DATA_DIR"
@@ -70,7 +70,7 @@ def read_bytes(path: Path, what: str) -> bytes:
         raise DataError(f"{what} cannot be read.", got=f"{str(path)!a}: {error}") from error
 
 
-def read_splits(card: Card, place: Place) -> dict[str, RawFile]:
+def read_splits(card: EvalsetCard, place: Place) -> dict[str, RawFile]:
     """The files of an evalset by split ('train', 'dev' where there is one, 'test', 'second_labels').
 
     Raises:
@@ -95,7 +95,7 @@ def _raw(path: Path) -> RawFile:
     return RawFile(name=path.name, content=read_bytes(path, f"The data file {path.name}"))
 
 
-def _from_folder(card: Card, files: Files, folder: Path) -> dict[str, RawFile]:
+def _from_folder(card: EvalsetCard, files: Files, folder: Path) -> dict[str, RawFile]:
     problems = Problems()
     found: dict[str, RawFile] = {}
     for split, name in files.model_dump(exclude_none=True).items():
@@ -115,7 +115,7 @@ def _from_folder(card: Card, files: Files, folder: Path) -> dict[str, RawFile]:
     return found
 
 
-def _from_hub(card: Card, hub: Hub, kept: Path | None, data_dir: str) -> dict[str, RawFile]:
+def _from_hub(card: EvalsetCard, hub: HubRows, kept: Path | None, data_dir: str) -> dict[str, RawFile]:
     try:
         import datasets
     except ImportError as error:
@@ -142,8 +142,8 @@ def _from_hub(card: Card, hub: Hub, kept: Path | None, data_dir: str) -> dict[st
     return found
 
 
-def _jsonl(rows: Any, card: Card, hub: Hub) -> bytes:
-    """Hub rows as JSONL with the card's column names; class numbers become their names."""
+def _jsonl(rows: Any, card: EvalsetCard, hub: HubRows) -> bytes:
+    """HubRows rows as JSONL with the card's column names; class numbers become their names."""
     columns = card.columns
     theirs = {columns.label: hub.label or columns.label}
     ours = [n for n in (columns.id, *columns.text, columns.label, columns.cluster, *columns.slices) if n]
@@ -170,7 +170,7 @@ def _keep(found: Mapping[str, RawFile], folder: Path) -> None:
         raise StoreError("The fetched rows cannot be kept.", got=f"{folder}: {error.strerror}") from error
 
 
-def _nowhere(card: Card, data_dir: str, reason: str) -> DataError:
+def _nowhere(card: EvalsetCard, data_dir: str, reason: str) -> DataError:
     set_to = f"{DATA_DIR} is {data_dir!r}" if data_dir else f"{DATA_DIR} is not set"
     ways = []
     if card.folder is not None:

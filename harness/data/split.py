@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.core.records import Evalset, Item
-from harness.data.digest import rows_digest
+from harness.data.lock import rows_digest
 
 Fractions = Mapping[str, float]
 

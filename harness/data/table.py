@@ -10,16 +10,15 @@ import re
 from dataclasses import dataclass
 
 from harness.core.errors import DataError
-from harness.data.columns import Asked
+from harness.data.columns import Asked, DataTable
 from harness.data.decoding import decode
 from harness.data.delimited import read_csv
 from harness.data.formats import kind_of, unpack
-from harness.data.grid import Table
 from harness.data.json_rows import looks_like_json, read_json
 from harness.data.problems import Problems, shorten
 from harness.data.workbook import read_parquet, read_workbook
 
-__all__ = ["Asked", "Table", "TableForm", "read_table"]
+__all__ = ["Asked", "DataTable", "TableForm", "read_table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,7 @@ class TableForm:
 
 def read_table(
     content: bytes, name: str, asked: Asked, problems: Problems, form: TableForm | None = None
-) -> Table:
+) -> DataTable:
     """Read a table.
 
     Args:
@@ -72,7 +71,7 @@ def read_table(
     return _read_text(text, name, asked, form, problems)
 
 
-def _read_text(text: str, name: str, asked: Asked, form: TableForm, problems: Problems) -> Table:
+def _read_text(text: str, name: str, asked: Asked, form: TableForm, problems: Problems) -> DataTable:
     if looks_like_json(text, name):
         return read_json(text, asked, problems, records=form.records, no_header=form.no_header)
     if form.records:

@@ -11,8 +11,17 @@ from datetime import date, datetime, time
 from typing import Any
 
 from harness.core.errors import DataError, MissingExtra
-from harness.data.columns import Asked, check_columns, match_columns
-from harness.data.grid import Cells, Header, Table, check_header, find_header, take_rows
+from harness.data.columns import (
+    Asked,
+    Cells,
+    DataTable,
+    Header,
+    check_columns,
+    check_header,
+    find_header,
+    match_columns,
+    take_rows,
+)
 from harness.data.problems import Problems, shorten
 
 MAX_ROWS = 20_000_000
@@ -27,7 +36,7 @@ def read_workbook(
     *,
     sheet: str = "",
     no_header: bool = False,
-) -> Table:
+) -> DataTable:
     """The columns of a sheet and its asked cells; without a name, the one sheet that holds the columns.
 
     Raises:
@@ -61,7 +70,7 @@ def read_workbook(
         )
     own, header, sample = whole[0]
     if not check_header(header, sample, "row", problems):
-        return Table(columns=header.columns, usable=False)
+        return DataTable(columns=header.columns, usable=False)
     if len(book.sheet_names) > 1:
         message = f"The sheet {own!r} of {name} was read, of {len(book.sheet_names)}."
         problems.say("sheet", message, "note")
@@ -131,7 +140,7 @@ def _text(cell: object) -> str:
             return str(cell)
 
 
-def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) -> Table:
+def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) -> DataTable:
     """The columns of a Parquet file, nested ones by dots, and the asked values of its rows.
 
     Raises:
@@ -152,7 +161,7 @@ def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) ->
         columns = tuple(_leaves(file.schema_arrow))
         match = match_columns(asked, columns)
         if not check_columns(match, columns, problems):
-            return Table(columns=columns, usable=False)
+            return DataTable(columns=columns, usable=False)
         names = [columns[position] for position in match.taken]
         rows: list[tuple[int, tuple[str, ...]]] = []
         for batch in file.iter_batches(batch_size=8192, columns=names):
@@ -162,7 +171,7 @@ def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) ->
     except (arrow.ArrowException, OSError, ValueError) as error:
         words = " ".join(str(error).split())[:120]
         raise DataError(f"{name} cannot be read as Parquet: {words}.", run="get the file again") from error
-    return Table(columns=columns, positions=match.positions_taken, rows=rows)
+    return DataTable(columns=columns, positions=match.positions_taken, rows=rows)
 
 
 def _leaves(schema: Any, before: str = "") -> Iterator[str]:

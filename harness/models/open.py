@@ -6,7 +6,7 @@ from typing import assert_never
 
 from harness.core.errors import ModelUnavailable
 from harness.models.base import ChatModel, EmbeddingModel
-from harness.models.resolve import Embedded, Folder, Hub, Provider, local_folder, resolve
+from harness.models.resolve import Embedded, Folder, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 
 
@@ -23,7 +23,7 @@ def open_chat(model: str, settings: ModelSettings) -> ChatModel:
             from harness.models.api.client import open_litellm_chat
 
             return open_litellm_chat(name, settings)
-        case Embedded() | Folder() | Hub():
+        case Embedded() | Folder() | HubModel():
             from harness.models.local.transformers_chat import TransformersChat
 
             return TransformersChat(model, local_folder(source, settings), settings)
@@ -46,7 +46,7 @@ def open_embedding(model: str, settings: ModelSettings) -> EmbeddingModel:
                 got=name,
                 allowed="minilm-l6, a folder or a hub id",
             )
-        case Embedded() | Folder() | Hub():
+        case Embedded() | Folder() | HubModel():
             from harness.models.local.embedding import TransformersEmbedding
 
             return TransformersEmbedding(model, local_folder(source, settings), settings)

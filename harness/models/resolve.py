@@ -55,7 +55,7 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hub:
+class HubModel:
     """A model of the Hugging Face hub; revision None is its main branch."""
 
     repo: str
@@ -69,7 +69,7 @@ class Provider:
     model: str
 
 
-ModelSource = Embedded | Folder | Hub | Provider
+ModelSource = Embedded | Folder | HubModel | Provider
 
 
 def resolve(model: str) -> ModelSource:
@@ -83,7 +83,7 @@ def resolve(model: str) -> ModelSource:
     if model.startswith("hf:"):
         repo, _, revision = model[3:].partition("@")
         if _HUB_ID.fullmatch(repo):
-            return Hub(repo=repo, revision=revision or None)
+            return HubModel(repo=repo, revision=revision or None)
     elif model.startswith(("/", "./", "../", "~")):
         return Folder(path=Path(model).expanduser())
     elif "/" in model and model.split("/", 1)[0] in PROVIDERS:
@@ -91,11 +91,11 @@ def resolve(model: str) -> ModelSource:
     elif model and Path(model).is_dir():
         return Folder(path=Path(model))
     elif _HUB_ID.fullmatch(model):
-        return Hub(repo=model)
+        return HubModel(repo=model)
     raise ModelUnavailable("This does not name a model.", got=model or "''", allowed=_FORMS)
 
 
-def local_folder(source: Embedded | Folder | Hub, settings: ModelSettings) -> Path:
+def local_folder(source: Embedded | Folder | HubModel, settings: ModelSettings) -> Path:
     """The folder with the weights; a hub model is downloaded unless `settings.offline`.
 
     Raises:
@@ -119,7 +119,7 @@ def local_folder(source: Embedded | Folder | Hub, settings: ModelSettings) -> Pa
                     "There is no model in this folder.", got=str(path), allowed="a folder with config.json"
                 )
             return path
-        case Hub(repo=repo, revision=revision):
+        case HubModel(repo=repo, revision=revision):
             return _from_hub(repo, revision, settings.offline)
 
 

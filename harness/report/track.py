@@ -22,7 +22,7 @@ from harness.report.view import (
     Table,
     View,
 )
-from harness.track_record.records import CheckedRun, Held, TrackRecord
+from harness.track_record.records import CheckedRun, HeldRanges, TrackRecord
 
 _UNITS = {"accuracy": "accuracy", "p95_ms": "p95, ms", "usd_per_1k": "$ per 1,000 queries"}
 
@@ -62,7 +62,7 @@ def _section(key: str, title: str, blocks: tuple[Block, ...]) -> Section:
     return Section(key=key, title=title, blocks=blocks)
 
 
-def _held(entries: Sequence[Held]) -> Table:
+def _held(entries: Sequence[HeldRanges]) -> Table:
     rows = tuple(
         Row(
             cells=(
@@ -88,7 +88,7 @@ def _held(entries: Sequence[Held]) -> Table:
     )
 
 
-def _width(entry: Held) -> str:
+def _width(entry: HeldRanges) -> str:
     if entry.mean_width is None:
         return MISSING
     match entry.metric:

@@ -100,7 +100,7 @@ def unseen_label(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedArm:
     """An arm's answers that robustness checks look at.
 
     Attributes:
@@ -118,7 +118,7 @@ class Asked:
     catch_all: int | None = None
 
 
-def arm_robustness(arm: ArmId, asked: Asked, temperature: float | None) -> ArmRobustness | None:
+def arm_robustness(arm: ArmId, asked: AskedArm, temperature: float | None) -> ArmRobustness | None:
     """Everything that was looked at of one arm; None where that is nothing."""
     rejected = None
     if asked.out_of_scope is not None:
@@ -142,7 +142,7 @@ def robustness_of(
     """
     fitted, catch_all = answers.settled, run.facts.catch_all
     siblings = [one for one in sets if one.settled.arm == fitted.arm] if fitted.fitted.artefact else []
-    asked = Asked(
+    asked = AskedArm(
         dev=answers.dev,
         test=answers.test,
         out_of_scope=answers.out_of_scope,

@@ -11,10 +11,8 @@ from pathlib import Path
 
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.shipping.registry import history
-from harness.shipping.registry.card import model_card
-from harness.shipping.registry.hub import Push, hub_token, push_adapter
-from harness.shipping.registry.registry import Registry
+from harness.shipping.registry.hub import Push, hub_token, model_card, push_adapter
+from harness.shipping.registry.registry import Registry, checks_of, find_version, stages_of, versions_in
 from harness.shipping.tuned import Tuned
 from harness.training.tuned_model import AdapterVersion, Event, Parity, folder_digest
 
@@ -55,13 +53,13 @@ def add_adapter(registry: Registry, name: str, tuned: Tuned, context: Context) -
 def shelved(registry: Registry, name: str = "") -> tuple[Shelved, ...]:
     """Every version, oldest first; of one adapter where a name is given."""
     events = registry.history()
-    return tuple(_shelved(events, version) for version in history.versions(events, name))
+    return tuple(_shelved(events, version) for version in versions_in(events, name))
 
 
 def shelved_as(registry: Registry, reference: str) -> Shelved:
     """One version by its reference."""
     events = registry.history()
-    return _shelved(events, history.find(events, reference))
+    return _shelved(events, find_version(events, reference))
 
 
 def history_of(registry: Registry, name: str) -> tuple[Event, ...]:
@@ -72,7 +70,7 @@ def history_of(registry: Registry, name: str) -> tuple[Event, ...]:
 def differences(registry: Registry, a: str, b: str) -> dict[str, tuple[object, object]]:
     """Every field in which two versions differ: name -> (of a, of b)."""
     events = registry.history()
-    one, other = (_flat(history.find(events, reference)) for reference in (a, b))
+    one, other = (_flat(find_version(events, reference)) for reference in (a, b))
     names = sorted(one.keys() | other.keys())
     return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
 
@@ -101,11 +99,11 @@ def push(registry: Registry, reference: str, repo: str, environ: Mapping[str, st
 
 
 def _shelved(events: tuple[Event, ...], version: AdapterVersion) -> Shelved:
-    standing = history.stages(events, version.name)
+    standing = stages_of(events, version.name)
     return Shelved(
         version=version,
         stages=tuple(stage for stage, number in standing.items() if number == version.version),
-        checks=tuple(history.checks(events, version.name, version.version)),
+        checks=tuple(checks_of(events, version.name, version.version)),
     )
 
 

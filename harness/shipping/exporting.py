@@ -16,11 +16,17 @@ from harness.core.context import Context
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.names import check_name
 from harness.core.serial import decode, encode
-from harness.shipping.export.chat_turns import Turns, take_apart
-from harness.shipping.export.gguf_file import KINDS, Titles, quantise, write_gguf
-from harness.shipping.export.launch_files import Launch, adapter_files, gguf_files, merged_files
+from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf
+from harness.shipping.export.launch_files import (
+    Launch,
+    Turns,
+    adapter_files,
+    gguf_files,
+    merged_files,
+    take_apart,
+)
 from harness.shipping.export.merge import copy_tokenizer, load_tokenizer, merge_into
-from harness.shipping.registry.card import model_card
+from harness.shipping.registry.hub import model_card
 from harness.shipping.tuned import Tuned
 from harness.training.tuned_model import Export, Format
 

@@ -45,10 +45,10 @@ from harness.core.records import (
     Timing,
 )
 from harness.core.serial import decode, encode
-from harness.data.predictions import Given, read_predictions
+from harness.data.predictions import OutsidePrediction, read_predictions
 from harness.models.local.safe_weights import require_safe_adapter
 from harness.shipping.registry.registry import checked_files
-from harness.training.tuned_model import Done, Export, Imported, Job, folder_digest
+from harness.training.tuned_model import Done, Export, ExportedJob, Imported, folder_digest
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ def _import_file(folder: RunFolder, wish: ImportRequest, context: Context) -> Im
 
 
 def _settled_outside(
-    arm: ArmId, seed: int, sha256: str, wish: ImportRequest, given: Sequence[Given]
+    arm: ArmId, seed: int, sha256: str, wish: ImportRequest, given: Sequence[OutsidePrediction]
 ) -> FittedArm:
     sure = sum(one.confidence is not None for one in given)
     notes = ["Answered outside: latency and price were not measured here."]
@@ -149,7 +149,7 @@ def _settled_outside(
     )
 
 
-def _outcome(item: Item, given: Given | None, labels: Sequence[str]) -> Outcome:
+def _outcome(item: Item, given: OutsidePrediction | None, labels: Sequence[str]) -> Outcome:
     if given is None:
         return Failure(item_id=item.id, kind=FailureKind.BAD_RESPONSE, message="no prediction was given")
     return Prediction(
@@ -160,7 +160,7 @@ def _outcome(item: Item, given: Given | None, labels: Sequence[str]) -> Outcome:
     )
 
 
-def _spread(given: Given, labels: Sequence[str]) -> tuple[float, ...] | None:
+def _spread(given: OutsidePrediction, labels: Sequence[str]) -> tuple[float, ...] | None:
     """The stated confidence on the label, the rest in equal parts on the others."""
     if given.confidence is None:
         return None
@@ -243,19 +243,19 @@ def _answer(kitchen: Kitchen, arm: Arm, settled: FittedArm) -> None:
         arm.close()
 
 
-def _training_of(folder: Path) -> tuple[Job, Done]:
+def _training_of(folder: Path) -> tuple[ExportedJob, Done]:
     """What is known about how an adapter was trained: of an exported job, or of `harness export`.
 
     Raises:
         UsageError: if nothing is.
     """
     if (folder / "job.json").is_file() and (folder / "training.json").is_file():
-        job = decode(Job, (folder / "job.json").read_bytes())
+        job = decode(ExportedJob, (folder / "job.json").read_bytes())
         return job, decode(Done, (folder / "training.json").read_bytes())
     if (folder / "harness.json").is_file():
         export = decode(Export, (folder / "harness.json").read_bytes())
         artefact = export.artefact
-        job = Job(
+        job = ExportedJob(
             arm=export.origin.arm,
             seed=export.origin.seed,
             plan_digest=export.origin.plan_digest,
@@ -285,7 +285,7 @@ def _training_of(folder: Path) -> tuple[Job, Done]:
     )
 
 
-def _adapter_notes(job: Job, done: Done, base_digest: str) -> tuple[str, ...]:
+def _adapter_notes(job: ExportedJob, done: Done, base_digest: str) -> tuple[str, ...]:
     notes = [f"Trained elsewhere{f' on {done.device}' if done.device else ''}; scored here."]
     if job.hub_base:
         notes.append(f"Trained on the weights of {job.hub_base}, scored on those of {job.base_model}.")

@@ -24,9 +24,9 @@ from harness.core.serial import decode, encode
 from harness.shipping.adapters import open_registry
 from harness.shipping.agreement import parity_holds, parity_rule, side_by_side
 from harness.shipping.exporting import CHECKS, export_digest, read_export
-from harness.shipping.registry.history import versions
+from harness.shipping.registry.registry import versions_in
 from harness.shipping.serve.service import Service
-from harness.shipping.serve.wire import Asked, BadRequest
+from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.shipping.serving import Engine, ServeRequest, open_service
 from harness.tasks.classification import Example, render
 from harness.training.tuned_model import Export, Parity
@@ -63,7 +63,7 @@ def check_export(
     found = tuple(_check(out, export, case, greedy, context) for greedy in ways)
     write_atomically(out / CHECKS, encode((*read_checks(out), *found), indent=1) + "\n")
     shelf = open_registry(registry, context)
-    mine = [v for v in versions(shelf.history()) if v.artefact.digest == export.artefact.digest]
+    mine = [v for v in versions_in(shelf.history()) if v.artefact.digest == export.artefact.digest]
     for version in mine:
         for parity in found:
             shelf.note_check(version, parity)
@@ -158,7 +158,7 @@ def _answers(service: Service, name: str, case: _Case, context: Context) -> dict
     context.progress.stage("asking the export as it is served", len(case.items))
     found: dict[str, Outcome] = {}
     for item in case.items:
-        asked = Asked(
+        asked = CompletionRequest(
             model=name, messages=case.messages[item.id], choices=None, wrapped_in="", top=None, stream=False
         )
         try:

@@ -20,7 +20,7 @@ from harness.models.settings import ModelSettings, Precision
 from harness.shipping.adapters import open_registry
 from harness.shipping.export.launch_files import vllm_words
 from harness.shipping.exporting import RECORD, ExportRequest, export_tuned, read_export
-from harness.shipping.registry.history import versions
+from harness.shipping.registry.registry import versions_in
 from harness.shipping.serve.service import Answerer, Served, Service
 from harness.shipping.tuned import Tuned, base_of, tuned_in_registry, tuned_in_run
 from harness.training.tuned_model import Export
@@ -52,7 +52,7 @@ class ServeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundTarget:
     """A target that was found: a tuned model, or a folder that was exported."""
 
     name: str
@@ -61,7 +61,7 @@ class Found:
     export: Export | None = None
 
 
-def find_targets(wish: ServeRequest, context: Context) -> list[Found]:
+def find_targets(wish: ServeRequest, context: Context) -> list[FoundTarget]:
     """Every target, each under another name.
 
     Raises:
@@ -134,13 +134,13 @@ def become_vllm(words: Sequence[str]) -> None:
     os.execv(program, list(words))
 
 
-def _found(target: str, wish: ServeRequest, context: Context) -> Found:
+def _found(target: str, wish: ServeRequest, context: Context) -> FoundTarget:
     folder = Path(target)
     if (folder / RECORD).is_file():
         export = read_export(folder)
-        return Found(name=export.served_as, folder=folder.absolute(), export=export)
+        return FoundTarget(name=export.served_as, folder=folder.absolute(), export=export)
     tuned = find_tuned(target, wish, context)
-    return Found(name=tuned.served_as, tuned=tuned)
+    return FoundTarget(name=tuned.served_as, tuned=tuned)
 
 
 def find_tuned(target: str, wish: ServeRequest, context: Context) -> Tuned:
@@ -150,17 +150,17 @@ def find_tuned(target: str, wish: ServeRequest, context: Context) -> Tuned:
         UsageError: if it is neither.
     """
     registry = open_registry(wish.registry, context)
-    if versions(registry.history(), target.partition("@")[0]):
+    if versions_in(registry.history(), target.partition("@")[0]):
         return tuned_in_registry(registry, target, context)
     return tuned_in_run(find_run(context.runs, target), wish.arm, wish.seed, context)
 
 
-def _transformers(found: Sequence[Found], context: Context) -> dict[str, Served]:
+def _transformers(found: Sequence[FoundTarget], context: Context) -> dict[str, Served]:
     from harness.models.local.transformers_chat import TransformersChat
 
     settings = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
     models: dict[str, Served] = {}
-    by_base: dict[str, list[tuple[Found, Tuned]]] = {}
+    by_base: dict[str, list[tuple[FoundTarget, Tuned]]] = {}
     for one in found:
         if one.export is not None and one.export.format == "merged":
             precision: Precision = "bf16" if one.export.precision == "bf16" else "fp32"
@@ -185,7 +185,7 @@ def _transformers(found: Sequence[Found], context: Context) -> dict[str, Served]
     return {one.name: models[one.name] for one in found}
 
 
-def _llama(one: Found, wish: ServeRequest, context: Context) -> LlamaAnswerer:
+def _llama(one: FoundTarget, wish: ServeRequest, context: Context) -> LlamaAnswerer:
     if one.export is not None and one.export.format == "gguf":
         (file,) = one.folder.glob("*.gguf")
         return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
@@ -198,7 +198,7 @@ def _llama(one: Found, wish: ServeRequest, context: Context) -> LlamaAnswerer:
     return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
 
 
-def _as_tuned(one: Found, context: Context) -> Tuned:
+def _as_tuned(one: FoundTarget, context: Context) -> Tuned:
     """The target as base and adapter.
 
     Raises:
@@ -222,6 +222,6 @@ def _as_tuned(one: Found, context: Context) -> Tuned:
     )
 
 
-def _served(answerer: Answerer, one: Found) -> Served:
+def _served(answerer: Answerer, one: FoundTarget) -> Served:
     task = one.tuned.task if one.tuned is not None else one.export.task if one.export is not None else None
     return Served(answerer=answerer, task=task)

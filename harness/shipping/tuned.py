@@ -19,7 +19,7 @@ from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.registry.registry import Registry
-from harness.training.tuned_model import Origin, Task, folder_digest
+from harness.training.tuned_model import Origin, TunedTask, folder_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Tuned:
     base: Path
     artefact: Artefact
     origin: Origin
-    task: Task
+    task: TunedTask
     run: RunFolder | None = None
     reference: str = ""
 
@@ -104,12 +104,12 @@ def tuned_in_registry(registry: Registry, reference: str, context: Context) -> T
     )
 
 
-def task_of(folder: RunFolder, arm: ArmId) -> Task:
+def task_of(folder: RunFolder, arm: ArmId) -> TunedTask:
     """What a run's tuned arm was tuned to do."""
     plan = folder.plan()
     counts = Counter(item.label for item in folder.items()["train"])
     labels = folder.data_facts().labels
-    return Task(
+    return TunedTask(
         option=arm.option,
         prompt_version=plan.prompt.version,
         item_chars=plan.prompt.item_chars,

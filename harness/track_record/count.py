@@ -11,7 +11,7 @@ from advisor.rubric.bands import Informed
 from advisor.stats.intervals import wilson
 from harness.bakeoff.quality import estimate
 from harness.core.records import Estimate
-from harness.track_record.records import AdviceCheck, CheckedRun, Confronted, Held, TrackRecord
+from harness.track_record.records import AdviceCheck, CheckedRun, Confronted, HeldRanges, TrackRecord
 
 METRICS = ("accuracy", "p95_ms", "usd_per_1k")
 _DECIDED = {"retrieve", "tune", "tied"}
@@ -84,14 +84,14 @@ def _is_informed(run: Seen, figure: Confronted, informed: Sequence[Informed]) ->
     return any(entry.evalset == run.evalset and figure.metric in entry.metrics for entry in informed)
 
 
-def _by_metric(figures: Sequence[Confronted]) -> tuple[Held, ...]:
+def _by_metric(figures: Sequence[Confronted]) -> tuple[HeldRanges, ...]:
     found = []
     for metric in METRICS:
         tested = [figure for figure in figures if figure.metric == metric]
         inside = sum(bool(figure.inside) for figure in tested)
         ratios = [math.log(f.high / f.low) for f in tested if f.low > 0]
         found.append(
-            Held(
+            HeldRanges(
                 metric=metric,
                 inside=inside,
                 share=_share(f"{metric} ranges that held", inside, len(tested)),

@@ -8,7 +8,7 @@ from harness.core.records import ArmId, Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class HeldRanges:
     """Predicted ranges of one metric, of how many how many held.
 
     Attributes:
@@ -62,8 +62,8 @@ class TrackRecord:
     """
 
     runs: tuple[CheckedRun, ...]
-    held: tuple[Held, ...]
-    informed: tuple[Held, ...]
+    held: tuple[HeldRanges, ...]
+    informed: tuple[HeldRanges, ...]
     informed_because: tuple[str, ...]
     ranked_first: Estimate
     answered: Estimate

@@ -28,7 +28,7 @@ _FEW_ROWS = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speed:
+class TrainingSpeed:
     """How fast a recipe trains on a machine (`harness.training.speed` measures it).
 
     Attributes:
@@ -55,7 +55,7 @@ class Budgeted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hardware:
+class TrainingHardware:
     """What the trainer will run on.
 
     Attributes:
@@ -68,7 +68,7 @@ class Hardware:
     layers: int
 
 
-def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int, shown: int = 0) -> Recipe:
+def choose_recipe(plan: TunePlan, rows: int, hardware: TrainingHardware, seed: int, shown: int = 0) -> Recipe:
     """The recipe for `rows` training rows; what the plan states always wins.
 
     Args:
@@ -103,7 +103,7 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: Hardware, seed: int, show
     )
 
 
-def budget_recipe(recipe: Recipe, rows: int, tokens: int, speed: Speed, seconds: float) -> Budgeted:
+def budget_recipe(recipe: Recipe, rows: int, tokens: int, speed: TrainingSpeed, seconds: float) -> Budgeted:
     """Take away epochs, in whole optimiser steps, until training fits into `seconds`.
 
     At least one step is left, so that a tiny budget gives a poor model and not none; `Budgeted.seconds`
@@ -128,7 +128,7 @@ def budget_recipe(recipe: Recipe, rows: int, tokens: int, speed: Speed, seconds:
     return Budgeted(recipe=dataclasses.replace(recipe, epochs=epochs), seconds=expected, cut=cut)
 
 
-def _method(plan: TunePlan, hardware: Hardware) -> Literal["lora-bf16", "lora-fp32", "qlora-4bit"]:
+def _method(plan: TunePlan, hardware: TrainingHardware) -> Literal["lora-bf16", "lora-fp32", "qlora-4bit"]:
     match plan.method:
         case "auto":
             return "lora-bf16" if hardware.precision == "bf16" else "lora-fp32"
@@ -144,7 +144,7 @@ def _epochs(rows: int, batch: int) -> float:
     return float(min(10, max(3, -(-_LEAST_STEPS // steps_per_epoch))))
 
 
-def _layers(hardware: Hardware, *, few: bool) -> int | None:
+def _layers(hardware: TrainingHardware, *, few: bool) -> int | None:
     match hardware.device:
         case "cuda":
             return None

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.training.progress import quiet
-from harness.training.recipe import Speed
-from harness.training.trl_trainer import Job, Session
+from harness.training.recipe import TrainingSpeed
+from harness.training.trl_trainer import Session, TrainingJob
 
 _BATCHES = 2
 _STEPS = 3  # the first of them warms up and does not count
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredSpeed:
     """What was timed.
 
     Attributes:
@@ -25,12 +25,12 @@ class Measured:
         seconds: what the measurement itself took, loading included.
     """
 
-    speed: Speed
+    speed: TrainingSpeed
     tokens: int
     seconds: float
 
 
-def measure_speed(job: Job) -> Measured:
+def measure_speed(job: TrainingJob) -> MeasuredSpeed:
     """Time the job's own recipe on a few of its rows, evenly drawn by length; trains nothing that is kept.
 
     `job.work` and `job.out` are not touched.
@@ -50,8 +50,8 @@ def measure_speed(job: Job) -> Measured:
         tokens = sum(len(row.ids) for row in session.tokenise(job.train))
     kept = sum(len(row.ids) for row in session.rows)
     trunk = kept / session.trunk_seconds if session.trunk is not None else None
-    speed = Speed(trunk_tokens_per_s=trunk, step_tokens_per_s=steps)
-    return Measured(speed=speed, tokens=tokens, seconds=time.perf_counter() - start)
+    speed = TrainingSpeed(trunk_tokens_per_s=trunk, step_tokens_per_s=steps)
+    return MeasuredSpeed(speed=speed, tokens=tokens, seconds=time.perf_counter() - start)
 
 
 def _timed(session: Session) -> float:

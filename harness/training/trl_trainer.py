@@ -23,7 +23,7 @@ from typing import Any
 from harness.core.records import Conversation, EpochNote, Recipe
 from harness.core.wording import percent
 from harness.models.local.rendering import Renderer
-from harness.training.checkpoints import last_checkpoint, publish, step_of, write_adapter
+from harness.training.checkpoints import RowOrder, last_checkpoint, publish, step_of, write_adapter
 from harness.training.fast import (
     FrozenLayers,
     LastLayer,
@@ -35,8 +35,8 @@ from harness.training.fast import (
 )
 from harness.training.loading import load_base, tools
 from harness.training.progress import StopNow, check, quiet, reporter
-from harness.training.rows import RowOrder, TokenRow, tokenise_all
-from harness.training.watching import Answered, Epochs, Watch, answer_rows, drawn, sample_lines
+from harness.training.rows import TokenRow, tokenise_all
+from harness.training.watching import Answered, DevWatch, Epochs, answer_rows, drawn, sample_lines
 
 Say = Callable[[str], None]
 
@@ -69,7 +69,7 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class TrainingJob:
     """One training run: which base, which rows, where to.
 
     Attributes:
@@ -89,10 +89,10 @@ class Job:
     dev: Sequence[Conversation]
     threads: int | None = None
     device: str = "cpu"
-    watch: Watch | None = None
+    watch: DevWatch | None = None
 
 
-def train(job: Job, say: Say) -> Trained:
+def train(job: TrainingJob, say: Say) -> Trained:
     """Run the job, or go on with it where a checkpoint lies.
 
     Raises:
@@ -113,7 +113,7 @@ def train(job: Job, say: Say) -> Trained:
 class Session:
     """A loaded model with its trainer, ready to run; `speed` times a few steps of one."""
 
-    def __init__(self, job: Job, say: Say, max_steps: int = -1) -> None:
+    def __init__(self, job: TrainingJob, say: Say, max_steps: int = -1) -> None:
         kit = tools()
         if job.threads:
             kit.torch.set_num_threads(job.threads)
@@ -361,7 +361,7 @@ def _pad_step(recipe: Recipe) -> int | None:
     return None if recipe.method == "lora-fp32" else 16
 
 
-def _arguments(job: Job, rows: int, max_steps: int, kit: Any) -> Any:
+def _arguments(job: TrainingJob, rows: int, max_steps: int, kit: Any) -> Any:
     recipe = job.recipe
     steps = total_steps(rows, recipe)
     return kit.SFTConfig(

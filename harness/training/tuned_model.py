@@ -24,7 +24,7 @@ Format = Literal["adapter", "merged", "gguf"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class TunedTask:
     """What a model was tuned to do, and how it has to be asked.
 
     Attributes:
@@ -80,7 +80,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class ExportedJob:
     """A training to be run elsewhere: `job.json` of an exported job, and of the adapter it writes.
 
     Attributes:
@@ -99,7 +99,7 @@ class Job:
     data_digest: str
     recipe: Recipe
     train_rows: int
-    task: Task
+    task: TunedTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ class Export:
     precision: str
     artefact: Artefact
     origin: Origin
-    task: Task
+    task: TunedTask
     served_as: str
     files: dict[str, str]
 
@@ -198,7 +198,7 @@ class AdapterVersion:
     created_at: datetime
     artefact: Artefact
     origin: Origin
-    task: Task
+    task: TunedTask
     files: dict[str, str]
 
 

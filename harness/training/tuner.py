@@ -32,7 +32,7 @@ from harness.training.tuned_model import (
     read_record,
     write_record,
 )
-from harness.training.watching import Watch
+from harness.training.watching import DevWatch
 
 TRAINER_VERSION = "answers-only-2"  # raised when a change makes the same recipe train something else
 
@@ -63,7 +63,7 @@ class TunerSettings:
     name: str
     recipe: Recipe
     opening: ModelSettings
-    watch: Watch | None = None
+    watch: DevWatch | None = None
 
 
 class LocalTuner:
@@ -115,10 +115,10 @@ class LocalTuner:
         if finished is not None:
             say(f"{self.settings.name} is trained already")
             return finished
-        from harness.training.trl_trainer import Job
+        from harness.training.trl_trainer import TrainingJob
         from harness.training.trl_trainer import train as run
 
-        job = Job(
+        job = TrainingJob(
             base=self.settings.base,
             work=self._prepared(data),
             out=self._folder,

@@ -1,4 +1,4 @@
-"""Watch a training answer dev items: accuracy and a few sample answers at the end of each epoch.
+"""DevWatch a training answer dev items: accuracy and a few sample answers at the end of each epoch.
 
 The model is scored as it stands, whole and with its adapters unmerged, by the code that scores it later
 (`tree_scoring`), so an answer can differ from the shipped model's by rounding only. Nothing is chosen here,
@@ -124,7 +124,7 @@ _SHOWN_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class DevWatch:
     """What to watch, and where to tell it.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from advisor.options import Option
 from harness.core.records import ArmId, Artefact, Estimate
-from harness.training.tuned_model import AdapterVersion, Origin, Parity, Task, folder_digest
+from harness.training.tuned_model import AdapterVersion, Origin, Parity, TunedTask, folder_digest
 from tests.support.doubles import recipe
 from tests.support.tickets import LABELS
 
@@ -69,7 +69,7 @@ def origin(**changes: Any) -> Origin:
     return Origin(**{**base, **changes})
 
 
-def task(**changes: Any) -> Task:
+def task(**changes: Any) -> TunedTask:
     """What it was tuned to do."""
     base: dict[str, Any] = {
         "option": Option.TUNE,
@@ -79,7 +79,7 @@ def task(**changes: Any) -> Task:
         "labels": LABELS,
         "train_counts": {"billing": 60, "sign_in": 40, "shipping": 20},
     }
-    return Task(**{**base, **changes})
+    return TunedTask(**{**base, **changes})
 
 
 def draft(folder: Path, name: str = "tickets", **changes: Any) -> AdapterVersion:

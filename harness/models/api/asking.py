@@ -27,7 +27,14 @@ from advisor.money.usage import Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, FailureKind, Timing
 from harness.models.api.budget import Reservation, SpendGuard
-from harness.models.api.calls import Answer, Form, Route, attempt, most_input_tokens, most_output_tokens
+from harness.models.api.calls import (
+    Form,
+    ReceivedAnswer,
+    Route,
+    attempt,
+    most_input_tokens,
+    most_output_tokens,
+)
 from harness.models.api.faults import Fault
 from harness.models.base import ChatReply, ChatRequest
 
@@ -224,7 +231,7 @@ class Asker:
             tries.attempts += 1
             if result.usage is not None:
                 tries.spent.append(result.usage)
-            if isinstance(result, Answer):
+            if isinstance(result, ReceivedAnswer):
                 if tries.blamed is not None:
                     self._stay_plain(tries.blamed)
                 return ChatReply(
@@ -253,14 +260,16 @@ class Asker:
                 timing=Timing(queue_s=sent_at - tries.began, model_s=ended - sent_at),
             )
 
-    async def _one_attempt(self, request: ChatRequest, form: Form) -> tuple[Answer | Fault, float, float]:
+    async def _one_attempt(
+        self, request: ChatRequest, form: Form
+    ) -> tuple[ReceivedAnswer | Fault, float, float]:
         """The attempt's result and when, slot and budget granted, it began and ended."""
         generation = await self._slots.take()
         try:
             if self._stopped is not None:
                 raise self._stopped
             reservation = await self._reserve(request, form)
-            result: Answer | Fault | None = None
+            result: ReceivedAnswer | Fault | None = None
             began = self._outside.clock()
             try:
                 with self._told_while_in_flight(began):
@@ -270,7 +279,7 @@ class Asker:
             ended = self._outside.clock()
         finally:
             await self._slots.give_back()
-        if isinstance(result, Answer):
+        if isinstance(result, ReceivedAnswer):
             self._slots.answered()
             self._ever_answered, self._in_vain, self._limited_since = True, 0, None
             self._schema_answered = self._schema_answered or form.schema
@@ -385,7 +394,7 @@ class Asker:
                 self._reserved += 1
                 return reservation
 
-    def _settle(self, reservation: Reservation | None, result: Answer | Fault | None) -> None:
+    def _settle(self, reservation: Reservation | None, result: ReceivedAnswer | Fault | None) -> None:
         if self.guard is None or reservation is None:
             return
         if isinstance(result, Fault) and result.unbilled:

@@ -160,7 +160,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ReceivedAnswer:
     """An answered attempt. `served_by` is what the provider says answered, '' when it does not say."""
 
     text: str
@@ -218,7 +218,7 @@ def request_parameters(request: ChatRequest, route: Route, form: Form) -> dict[s
 
 async def attempt(
     litellm: Any, request: ChatRequest, route: Route, form: Form, now: datetime
-) -> Answer | Fault:
+) -> ReceivedAnswer | Fault:
     """Make one call. Every failure of the call comes back as a `Fault`; cancellation passes through."""
     from harness.models.api.transport import held_to
 
@@ -232,7 +232,7 @@ async def attempt(
     return _read(response, most_output_tokens(request, form))
 
 
-def _read(response: Any, limit: int) -> Answer | Fault:
+def _read(response: Any, limit: int) -> ReceivedAnswer | Fault:
     choices = getattr(response, "choices", None) or []
     reported = getattr(response, "usage", None)
     message = choices[0].message if choices else None
@@ -252,7 +252,7 @@ def _read(response: Any, limit: int) -> Answer | Fault:
     if not text.strip():
         return _bad("the answer is empty", usage, passes=True)
     names = (getattr(response, "model", None), getattr(response, "system_fingerprint", None))
-    return Answer(text=text, usage=usage, served_by=" ".join(str(name) for name in names if name))
+    return ReceivedAnswer(text=text, usage=usage, served_by=" ".join(str(name) for name in names if name))
 
 
 def _first_line_is_whole(text: str) -> bool:

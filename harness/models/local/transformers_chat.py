@@ -32,9 +32,9 @@ from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import folder_facts, versions_of, weights_of
-from harness.models.local.choice_tree import ChoiceTree, choice_tree, require_distinct
+from harness.models.local.choice_tree import ChoiceTree, batches, choice_tree, common_prefix, require_distinct
 from harness.models.local.precision import choose_precision
-from harness.models.local.rendering import Renderer, batches, common_prefix
+from harness.models.local.rendering import Renderer
 from harness.models.local.safe_weights import require_safe_adapter
 from harness.models.settings import ModelSettings
 

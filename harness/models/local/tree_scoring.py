@@ -45,8 +45,7 @@ from typing import Any
 
 import torch
 
-from harness.models.local.choice_tree import EPS, ChoiceTree, choice_tree, to_open
-from harness.models.local.rendering import batches
+from harness.models.local.choice_tree import EPS, ChoiceTree, batches, choice_tree, to_open
 
 
 class TreeTables:
@@ -272,7 +271,7 @@ class Prefix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class TreeScores:
     """Scores of b prompts.
 
     Attributes:
@@ -355,7 +354,7 @@ class TreeScorer:
         *,
         eps: float = EPS,
         budget: int = 1 << 30,
-    ) -> Scored:
+    ) -> TreeScores:
         """Log-probabilities of the answers that matter, and shares of a bound for the others.
 
         Args:
@@ -389,7 +388,7 @@ class TreeScorer:
             for row, row_bounds, done in zip(tables.sums(values).tolist(), bounds, opened, strict=True)
         ]
         nodes = [sum(len(tree.branches[index].nodes) for index in row) for row in opened]
-        return Scored(logprobs=logprobs, nodes=nodes)
+        return TreeScores(logprobs=logprobs, nodes=nodes)
 
     def _tables_of(self, tree: ChoiceTree) -> TreeTables:
         if tree not in self._tables:

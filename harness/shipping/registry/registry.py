@@ -6,24 +6,220 @@
 An event's file is created once and never written again, so two writers cannot take the same number and a
 kill leaves whole events only. Files come before their event: an adapter whose event is missing was never
 added. Whatever is taken out is compared with the digests in its version first.
+
+What a registry's history says: versions, stages, checks. Pure: events in, answers out.
+
+Bytes under names, in a folder or at any address fsspec opens (`s3://`, `gs://`, `memory://`, ...).
+
+`create` writes a name once: on this machine's disks by linking a whole file into place, elsewhere as far as
+the store has it (S3 refuses a second write; others look first, which two writers at one moment can pass).
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from harness.core.errors import ModelUnavailable, StoreError, UsageError
+from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
 from harness.core.names import inside
 from harness.core.serial import decode, encode
 from harness.models.local.safe_weights import refuse_pickles, require_safetensors
-from harness.shipping.registry import history as past
-from harness.shipping.registry.shelf import Shelf
 from harness.training.tuned_model import AdapterVersion, Event, Parity
+
+
+def versions_in(events: Sequence[Event], name: str = "") -> list[AdapterVersion]:
+    """Every version, oldest first; of one adapter where a name is given."""
+    found = [event.added for event in events if event.added is not None]
+    return [version for version in found if name in ("", version.name)]
+
+
+def stages_of(events: Sequence[Event], name: str) -> dict[str, int]:
+    """Stage -> the version that stands on it."""
+    return {stage: past[-1] for stage, past in _past(events, name).items() if past}
+
+
+def stood_before(events: Sequence[Event], name: str, stage: str) -> tuple[int, int]:
+    """The version on a stage and the one that stood there before it.
+
+    Raises:
+        UsageError: if there is none to go back to.
+    """
+    past = _past(events, name).get(stage, [])
+    if len(past) < 2:
+        raise UsageError(
+            f"There is no version to go back to on the stage '{stage}' of {name}.",
+            got=", ".join(map(str, past)) or "no version on it",
+            allowed="a stage on which two versions have stood",
+            run=f"harness adapters show {name}",
+        )
+    return past[-1], past[-2]
+
+
+def find_version(events: Sequence[Event], reference: str) -> AdapterVersion:
+    """The version a reference means: `NAME` (the newest), `NAME@3`, `NAME@production`.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    name, _, which = reference.partition("@")
+    mine = versions_in(events, name)
+    if not mine:
+        names = sorted({version.name for version in versions_in(events)})
+        raise UsageError(
+            "There is no such adapter in the registry.",
+            got=name,
+            allowed=", ".join(names) or "none yet",
+            run="harness adapters list",
+        )
+    if re.fullmatch(r"[0-9]{1,9}|", which):
+        number: int | None = int(which or mine[-1].version)
+    else:
+        number = stages_of(events, name).get(which)
+    for version in mine:
+        if version.version == number:
+            return version
+    on = [f"{name}@{stage}" for stage in stages_of(events, name)]
+    raise UsageError(
+        f"{name} has no such version.",
+        got=reference,
+        allowed=", ".join([f"{name}@{version.version}" for version in mine] + on),
+    )
+
+
+def checks_of(events: Sequence[Event], name: str, version: int) -> list[Parity]:
+    """Every parity check of a version, oldest first, failed ones included."""
+    mine = [event for event in events if (event.name, event.version) == (name, version)]
+    return [event.parity for event in mine if event.parity is not None]
+
+
+def _past(events: Sequence[Event], name: str) -> dict[str, list[int]]:
+    """By stage the versions that stood on it and were not taken back, oldest first."""
+    found: dict[str, list[int]] = {}
+    for event in events:
+        if event.name != name:
+            continue
+        match event.what:
+            case "promoted":
+                found.setdefault(event.stage, []).append(event.version)
+            case "rolled back":
+                found[event.stage].pop()
+            case "added" | "checked":
+                continue
+    return found
+
+
+class Shelf:
+    """Named bytes at one address."""
+
+    def __init__(self, address: str) -> None:
+        """Open an address; nothing is written.
+
+        Raises:
+            MissingExtra: without fsspec, or without the package an address needs.
+            UsageError: if nothing can open the address.
+        """
+        try:
+            from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise MissingExtra.of("fsspec", "train") from error
+        try:
+            self._fs, self._root = url_to_fs(address)
+        except ImportError as error:
+            raise MissingExtra(
+                f"The package for {address.partition('://')[0]}:// is not installed.", got=str(error)
+            ) from error
+        except ValueError as error:
+            raise UsageError(
+                "This is no address of a registry.", got=address, allowed="a folder, or s3://, gs://, ..."
+            ) from error
+        self.address = address
+        self._local = "file" in _protocols(self._fs)
+
+    def names(self, under: str) -> list[str]:
+        """Every name under a part of the shelf, sorted; empty where there is nothing."""
+        place = f"{self._root}/{under}"
+        with self._faults(under):
+            if not self._fs.exists(place):
+                return []
+            found = [str(path) for path in self._fs.find(place)]
+        start = len(str(self._root).rstrip("/")) + 1
+        return sorted(path[start:] for path in found if not Path(path).name.startswith("."))
+
+    def read(self, name: str) -> bytes:
+        """The bytes under a name.
+
+        Raises:
+            StoreError: if there are none.
+        """
+        with self._faults(name):
+            found: bytes = self._fs.cat_file(f"{self._root}/{name}")
+            return found
+
+    def put(self, name: str, source: Path) -> None:
+        """Copy a file in; the same name again is replaced."""
+        with self._faults(name):
+            self._make_room(name)
+            self._fs.put_file(str(source), f"{self._root}/{name}")
+
+    def get(self, name: str, target: Path) -> None:
+        """Copy a file out."""
+        with self._faults(name):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._fs.get_file(f"{self._root}/{name}", str(target))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a name that is not there yet; False if it is."""
+        with self._faults(name):
+            self._make_room(name)
+            try:
+                if self._local:
+                    _link(Path(f"{self._root}/{name}"), data)
+                else:
+                    self._fs.pipe_file(f"{self._root}/{name}", data, mode="create")
+            except FileExistsError:
+                return False
+        return True
+
+    def _make_room(self, name: str) -> None:
+        parent = f"{self._root}/{name}".rpartition("/")[0]
+        self._fs.makedirs(parent, exist_ok=True)
+
+    @contextlib.contextmanager
+    def _faults(self, name: str) -> Any:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"The registry cannot be used: {error.strerror or type(error).__name__}.",
+                got=f"{self.address}: {name}",
+                allowed="an address that can be read and written",
+                run="set TOR_REGISTRY or --registry",
+            ) from error
+
+
+def _link(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
 
 STAGES = ("staging", "production", "archived")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -74,14 +270,14 @@ class Registry:
         _check_name(draft.name)
         files = checked_files(folder)
         digest = hashlib.sha256(encode(files).encode()).hexdigest()
-        for version in past.versions(self.history(), draft.name):
+        for version in versions_in(self.history(), draft.name):
             if version.files == files:
                 return version
         for name in files:
             self._shelf.put(f"{draft.name}/{digest[:16]}/{name}", folder / name)
 
         def event(events: Sequence[Event]) -> Event:
-            number = max((v.version for v in past.versions(events, draft.name)), default=0) + 1
+            number = max((v.version for v in versions_in(events, draft.name)), default=0) + 1
             version = replace(draft, version=number, created_at=self._clock(), files=files)
             return self._event(events, "added", version.name, number, added=version)
 
@@ -90,8 +286,8 @@ class Registry:
         return added
 
     def find(self, reference: str) -> AdapterVersion:
-        """The version a reference means; see `history.find`."""
-        return past.find(self.history(), reference)
+        """The version a reference means; see `find_version`."""
+        return find_version(self.history(), reference)
 
     def fetch(self, version: AdapterVersion, into: Path) -> Path:
         """Copy a version's files into a folder and check them; returns the folder.
@@ -124,8 +320,8 @@ class Registry:
             raise UsageError("There is no such stage.", got=stage, allowed=", ".join(STAGES))
 
         def event(events: Sequence[Event]) -> Event:
-            past.find(events, f"{name}@{number}")
-            standing = past.stages(events, name).get(stage)
+            find_version(events, f"{name}@{number}")
+            standing = stages_of(events, name).get(stage)
             if standing == number:
                 raise UsageError(f"{name}@{number} stands on '{stage}' already.")
             return self._event(events, "promoted", name, number, stage=stage, previous=standing)
@@ -140,8 +336,8 @@ class Registry:
         """
 
         def event(events: Sequence[Event]) -> Event:
-            past.find(events, name)
-            standing, earlier = past.before(events, name, stage)
+            find_version(events, name)
+            standing, earlier = stood_before(events, name, stage)
             return self._event(events, "rolled back", name, earlier, stage=stage, previous=standing)
 
         return self._append(event)

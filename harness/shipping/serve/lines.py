@@ -19,7 +19,7 @@ from typing import Any
 from harness.models.base import ChatReply
 from harness.shipping.serve.metrics import Metrics
 from harness.shipping.serve.service import Service
-from harness.shipping.serve.wire import Asked, BadRequest
+from harness.shipping.serve.wire import BadRequest, CompletionRequest
 
 Answer = tuple[ChatReply, tuple[str, ...]]
 
@@ -72,7 +72,7 @@ class Lines:
         self._limits = limits
         self._lines: dict[int, _Line] = {}
 
-    async def answer(self, asked: Asked, gone: Callable[[], Coroutine[Any, Any, None]]) -> Answer:
+    async def answer(self, asked: CompletionRequest, gone: Callable[[], Coroutine[Any, Any, None]]) -> Answer:
         """The answer to a request, once it is its turn.
 
         Args:

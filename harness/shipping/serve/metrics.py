@@ -22,7 +22,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class GivenAnswer:
     """One answer that was given.
 
     Attributes:
@@ -72,7 +72,7 @@ class Metrics:
         """A request ended with this HTTP status; `model` is '' for one that named none that is served."""
         self._requests.labels(model, str(status)).inc()
 
-    def given(self, one: Given) -> None:
+    def given(self, one: GivenAnswer) -> None:
         """An answer was given."""
         self._answers.labels(one.model, one.label).inc()
         self._tokens.labels(one.model).inc(one.input_tokens or 0)

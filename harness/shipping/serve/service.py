@@ -1,4 +1,11 @@
-"""Models under their names, each answering one request at a time."""
+"""Models under their names, each answering one request at a time.
+
+A request asked as the model was trained, whatever prompt its client wrote. Pure.
+
+A tuned model answers best to the very turns it was trained on. So the client's system turn is replaced by
+the trained one and its text is cut as in training; of a model tuned alone only the last turn is kept, of one
+tuned with retrieved rows the turns before it too, which are the rows its client retrieved.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +14,50 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.core.records import Failure, FailureKind, ModelIdentity
+from advisor.options import Option
+from harness.core.records import Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
-from harness.shipping.serve.asking import as_answers, as_trained, label_of, trained_answers
-from harness.shipping.serve.metrics import Given
-from harness.shipping.serve.wire import Asked, BadRequest
-from harness.training.tuned_model import Task
+from harness.shipping.serve.metrics import GivenAnswer
+from harness.shipping.serve.wire import BadRequest, CompletionRequest
+from harness.tasks.classification import PromptLimits, answer_text, clip, tune_messages
+from harness.training.tuned_model import TunedTask
+
+
+def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The turns the model is to see for a client's turns."""
+    limits = PromptLimits(item_chars=task.item_chars, example_chars=task.example_chars)
+    system, user = tune_messages(messages[-1].content, limits)
+    if task.option is not Option.TUNE_RETRIEVE:
+        return (system, user)
+    shown = [turn for turn in messages[:-1] if turn.role != "system"]
+    return (system, *(_clipped(turn, limits) for turn in shown), user)
+
+
+def trained_answers(task: TunedTask) -> tuple[str, ...]:
+    """The answers the model was trained to give."""
+    return tuple(answer_text(label.name) for label in task.labels)
+
+
+def as_answers(task: TunedTask, choices: Sequence[str]) -> tuple[str, ...]:
+    """A client's choices in the words the model was trained on: a label's name becomes its answer."""
+    names = {label.name: answer_text(label.name) for label in task.labels}
+    return tuple(names.get(choice, choice) for choice in choices)
+
+
+def label_of(task: TunedTask, answer: str) -> str:
+    """The label an answer stands for; `other` for one the model was not tuned on."""
+    names = {answer_text(label.name): label.name for label in task.labels}
+    return names.get(answer, "other")
+
+
+def _clipped(turn: Message, limits: PromptLimits) -> Message:
+    if turn.role != "user":
+        return turn
+    return Message(role="user", content=clip(turn.content, limits.example_chars))
 
 
 class Answerer(Protocol):
@@ -46,12 +87,12 @@ class Served:
     """
 
     answerer: Answerer
-    task: Task | None
+    task: TunedTask | None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class PreparedRequest:
     """A request that can be computed.
 
     Attributes:
@@ -93,7 +134,7 @@ class Service:
         """Of each model tuned here, the rows of each label it was trained on."""
         return {name: served.task.train_counts for name, served in self._models.items() if served.task}
 
-    def answer(self, asked: Asked) -> tuple[ChatReply, tuple[str, ...]]:
+    def answer(self, asked: CompletionRequest) -> tuple[ChatReply, tuple[str, ...]]:
         """The answer, in the client's own words, and the choices its log-probabilities are for.
 
         Raises:
@@ -101,7 +142,7 @@ class Service:
         """
         return self.run(self.prepare(asked))
 
-    def prepare(self, asked: Asked) -> Job:
+    def prepare(self, asked: CompletionRequest) -> PreparedRequest:
         """What there is to compute for a request.
 
         Raises:
@@ -113,11 +154,11 @@ class Service:
             message = f"the model '{asked.model[:100]}' is not served here; there are: {known}"
             raise BadRequest(message, status=404, kind="not_found_error")
         request, choices = self._request(asked, served)
-        return Job(
+        return PreparedRequest(
             model=asked.model, served=served, request=request, choices=choices, arrived=time.perf_counter()
         )
 
-    def run(self, job: Job) -> tuple[ChatReply, tuple[str, ...]]:
+    def run(self, job: PreparedRequest) -> tuple[ChatReply, tuple[str, ...]]:
         """Compute the answer.
 
         Raises:
@@ -139,13 +180,13 @@ class Service:
         )
         return reply, choices
 
-    def given(self, job: Job, reply: ChatReply) -> Given:
+    def given(self, job: PreparedRequest, reply: ChatReply) -> GivenAnswer:
         """What to count of an answer: its label under its own name, for clients may not make up names."""
         logprobs, usage = reply.choice_logprobs, reply.usage
         read = None if usage.input_tokens is None else usage.input_tokens + (usage.cached_tokens or 0)
         place = job.choices.index(reply.text)
         answer, task = job.request.choices[place], job.served.task
-        return Given(
+        return GivenAnswer(
             model=job.model,
             label=label_of(task, answer) if task else "other",
             confidence=None if logprobs is None else math.exp(logprobs[place]),
@@ -159,7 +200,7 @@ class Service:
         for answerer in {id(served.answerer): served.answerer for served in self._models.values()}.values():
             answerer.close()
 
-    def _request(self, asked: Asked, served: Served) -> tuple[ChatRequest, tuple[str, ...]]:
+    def _request(self, asked: CompletionRequest, served: Served) -> tuple[ChatRequest, tuple[str, ...]]:
         task = served.task
         choices = asked.choices or (trained_answers(task) if task else None)
         if choices is None:

@@ -46,7 +46,7 @@ class BadRequest(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class CompletionRequest:
     """A chat completion that was asked for.
 
     Attributes:
@@ -64,7 +64,7 @@ class Asked:
     stream: bool
 
 
-def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> Asked:
+def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> CompletionRequest:
     """Read the body of POST /v1/chat/completions.
 
     Args:
@@ -85,7 +85,7 @@ def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> Asked:
     choices, wrapped_in = _choices(raw)
     if choices is not None and len(choices) > most_choices:
         raise BadRequest(f"a request may name {most_choices} labels at most; this one names {len(choices)}")
-    return Asked(
+    return CompletionRequest(
         model=_text(raw.get("model"), "model"),
         messages=_messages(raw.get("messages")),
         choices=choices,
@@ -96,7 +96,7 @@ def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> Asked:
 
 
 def completion(
-    asked: Asked, reply: ChatReply, choices: Sequence[str], *, number: str, now: int
+    asked: CompletionRequest, reply: ChatReply, choices: Sequence[str], *, number: str, now: int
 ) -> dict[str, Any]:
     """The response to a request.
 
@@ -234,7 +234,7 @@ def _text(value: object, name: str) -> str:
     return value
 
 
-def _content(asked: Asked, text: str) -> str:
+def _content(asked: CompletionRequest, text: str) -> str:
     match asked.wrapped_in:
         case "":
             return text
@@ -244,7 +244,7 @@ def _content(asked: Asked, text: str) -> str:
             return json.dumps({name: text}, ensure_ascii=False)
 
 
-def _logprobs(asked: Asked, reply: ChatReply, choices: Sequence[str]) -> dict[str, Any] | None:
+def _logprobs(asked: CompletionRequest, reply: ChatReply, choices: Sequence[str]) -> dict[str, Any] | None:
     if asked.top is None or reply.choice_logprobs is None:
         return None
     ranked = sorted(zip(choices, reply.choice_logprobs, strict=True), key=lambda pair: -pair[1])

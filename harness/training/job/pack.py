@@ -17,12 +17,12 @@ import json
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from harness.core.records import Conversation
+from harness.core.records import Conversation, Message
 from harness.core.serial import encode
 from harness.models.local import rendering
 from harness.training import rows as token_rows
 from harness.training.job import remote
-from harness.training.tuned_model import Job
+from harness.training.tuned_model import ExportedJob
 
 REQUIREMENTS = (
     "unsloth==2026.10.7",
@@ -47,24 +47,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a conversation, before any chat template."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """A training example: what the model is shown, and the answer it is to give."""
-
-    item_id: str
-    prompt: tuple[Message, ...]
-    completion: str
+from typing import Any, Literal
 
 '''
 _TAIL = """
@@ -74,7 +57,7 @@ if __name__ == "__main__":
 """
 
 
-def job_files(job: Job, train: Sequence[Conversation], dev: Sequence[Conversation]) -> dict[str, str]:
+def job_files(job: ExportedJob, train: Sequence[Conversation], dev: Sequence[Conversation]) -> dict[str, str]:
     """File name -> text of everything a job consists of."""
     files = {
         "train.py": script(job),
@@ -96,14 +79,15 @@ def jsonl(rows: Sequence[Conversation]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def script(job: Job) -> str:
+def script(job: ExportedJob) -> str:
     """The script: our own rendering and rows, and what trains them."""
-    parts = [_body(module) for module in (rendering, token_rows, remote)]
+    parts = [inspect.getsource(record) for record in (Message, Conversation)]
+    parts += [_body(module) for module in (rendering, token_rows, remote)]
     head = _HEAD.format(base=job.hub_base, arm=job.arm, seed=job.seed)
     return head + "\n\n" + "\n\n\n".join(parts) + "\n" + _TAIL
 
 
-def notebook(job: Job, files: Mapping[str, str]) -> str:
+def notebook(job: ExportedJob, files: Mapping[str, str]) -> str:
     """The notebook: install, unpack what is in it, train, offer the adapter for download."""
     packed = base64.b64encode(gzip.compress(json.dumps(dict(files)).encode(), mtime=0)).decode()
     cells = [

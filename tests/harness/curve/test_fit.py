@@ -9,7 +9,7 @@ import pytest
 
 from advisor.options import Option
 from harness.core.records import ArmId
-from harness.curve.fit import READ_UP_TO, ExamplePrice, Grid, Subject, learning_curve
+from harness.curve.fit import READ_UP_TO, CurveGrid, ExamplePrice, Subject, learning_curve
 from harness.curve.records import LearningCurve, Reach
 
 SIZES = (45, 90, 181, 362, 723)
@@ -50,7 +50,7 @@ def curve(
         target=target,
         price=price,
     )
-    grid = Grid(sizes=sizes, correct=correct, clusters=clusters, draws=(len(correct),) * len(sizes))
+    grid = CurveGrid(sizes=sizes, correct=correct, clusters=clusters, draws=(len(correct),) * len(sizes))
     return learning_curve(subject, grid, (), np.random.default_rng(1), draws)
 
 

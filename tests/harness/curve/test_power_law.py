@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.curve.power_law import C_RANGE, fit_power_laws
+from harness.curve.fit import C_RANGE, fit_power_laws
 
 SIZES = (50, 100, 200, 400, 800)
 

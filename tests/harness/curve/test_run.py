@@ -19,8 +19,7 @@ from harness.core.errors import DataError, UsageError
 from harness.core.serial import decode, encode
 from harness.curve import run as curves
 from harness.curve.records import LearningCurves, Reach
-from harness.curve.run import CurveRequest, curves_of_plan, curves_of_run
-from harness.curve.store import read_curves
+from harness.curve.run import CurveRequest, curves_of_plan, curves_of_run, read_curves
 from harness.models.remembering import KnownTexts
 from harness.recommendation.records import RunResults
 from harness.recommendation.run import start_bakeoff

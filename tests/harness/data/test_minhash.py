@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.minhash import connected, jaccard, normalise, shingles, similar_pairs
+from harness.data.leakage import connected, jaccard, normalise, shingles, similar_pairs
 
 WORDS = [
     "card",
@@ -97,7 +97,7 @@ def test_of_a_very_long_text_the_beginning_and_the_end_are_compared() -> None:
 
 def test_what_is_looked_at_grows_with_the_texts_and_not_with_their_pairs(monkeypatch) -> None:
     compared = []
-    monkeypatch.setattr("harness.data.minhash.jaccard", lambda a, b: compared.append(0) or 0.0)
+    monkeypatch.setattr("harness.data.leakage.jaccard", lambda a, b: compared.append(0) or 0.0)
     counts = []
     for size in (500, 2_000):
         compared.clear()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.data.pii import PATTERNS, has_card, has_email, has_iban, has_phone, iban_valid, luhn_valid
+from harness.data.gate import PATTERNS, has_card, has_email, has_iban, has_phone, iban_valid, luhn_valid
 
 
 @pytest.mark.parametrize(

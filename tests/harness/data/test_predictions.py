@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import DataError
-from harness.data.predictions import Given, read_predictions
+from harness.data.predictions import OutsidePrediction, read_predictions
 
 LABELS = ("billing", "sign_in", "shipping")
 KNOWN = frozenset({"a", "b", "c"})
 
 
-def read(tmp_path: Path, text: str, name: str = "p.csv") -> tuple[Given, ...]:
+def read(tmp_path: Path, text: str, name: str = "p.csv") -> tuple[OutsidePrediction, ...]:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     return read_predictions(path, LABELS, KNOWN)
@@ -22,8 +22,8 @@ def read(tmp_path: Path, text: str, name: str = "p.csv") -> tuple[Given, ...]:
 def test_csv_and_jsonl_with_and_without_confidence(tmp_path: Path) -> None:
     found = read(tmp_path, "item_id,label,confidence\na,billing,0.9\nb,Sign In,\n")
     assert found == (
-        Given(item_id="a", label="billing", confidence=0.9),
-        Given(item_id="b", label="sign_in", confidence=None),
+        OutsidePrediction(item_id="a", label="billing", confidence=0.9),
+        OutsidePrediction(item_id="b", label="sign_in", confidence=None),
     )
     assert read(tmp_path, "\ufeffitem_id,label\nc,shipping\n")[0].label == "shipping"
     lines = '{"item_id": "a", "label": "billing", "confidence": 1}\n\n{"item_id": "b", "label": "sign in"}\n'

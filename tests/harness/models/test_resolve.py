@@ -3,7 +3,7 @@
 import pytest
 
 from harness.core.errors import ModelUnavailable
-from harness.models.resolve import PROVIDERS, Embedded, Folder, Hub, Provider, local_folder, resolve
+from harness.models.resolve import PROVIDERS, Embedded, Folder, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 
 
@@ -11,10 +11,10 @@ from harness.models.settings import ModelSettings
     ("model", "source"),
     [
         ("smollm2-135m", Embedded(name="smollm2-135m")),
-        ("hf:Qwen/Qwen3-0.6B", Hub(repo="Qwen/Qwen3-0.6B")),
-        ("hf:Qwen/Qwen3-0.6B@abc123", Hub(repo="Qwen/Qwen3-0.6B", revision="abc123")),
-        ("hf:openai/gpt-oss-20b", Hub(repo="openai/gpt-oss-20b")),
-        ("Qwen/Qwen3-0.6B", Hub(repo="Qwen/Qwen3-0.6B")),
+        ("hf:Qwen/Qwen3-0.6B", HubModel(repo="Qwen/Qwen3-0.6B")),
+        ("hf:Qwen/Qwen3-0.6B@abc123", HubModel(repo="Qwen/Qwen3-0.6B", revision="abc123")),
+        ("hf:openai/gpt-oss-20b", HubModel(repo="openai/gpt-oss-20b")),
+        ("Qwen/Qwen3-0.6B", HubModel(repo="Qwen/Qwen3-0.6B")),
         ("openai/gpt-oss-20b", Provider(model="openai/gpt-oss-20b")),
         ("openrouter/qwen/qwen3-8b", Provider(model="openrouter/qwen/qwen3-8b")),
         ("hosted_vllm/my-model", Provider(model="hosted_vllm/my-model")),
@@ -51,7 +51,7 @@ def test_missing_weights_say_what_to_do(tmp_path):
 def test_a_hub_model_offline_is_a_clear_error(tmp_path, monkeypatch):
     pytest.importorskip("huggingface_hub")
     with pytest.raises(ModelUnavailable, match="--offline"):
-        local_folder(Hub(repo="acme/never-downloaded"), ModelSettings(cache=tmp_path, offline=True))
+        local_folder(HubModel(repo="acme/never-downloaded"), ModelSettings(cache=tmp_path, offline=True))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from harness.core.serial import decode
 from harness.models.local.rendering import Renderer
 from harness.training.rows import tokenise_all
 from harness.training.trl_trainer import total_steps
-from harness.training.tuned_model import Job
+from harness.training.tuned_model import ExportedJob
 from tests.harness.bakeoff.test_run import context
 from tests.support.desk import write_tickets
 
@@ -56,7 +56,7 @@ def test_what_lies_in_the_folder(job, tmp_path):
     assert {path.name for path in job.iterdir()} == {
         "train.py", "train.ipynb", "train.jsonl", "dev.jsonl", "job.json", "requirements.txt",
     }  # fmt: skip
-    found = decode(Job, (job / "job.json").read_bytes())
+    found = decode(ExportedJob, (job / "job.json").read_bytes())
     assert found.hub_base == "HuggingFaceTB/SmolLM2-135M-Instruct" and found.base_model == "smollm2-135m"
     assert found.recipe.tuned_layers is None and found.recipe.max_tokens == 256, "a GPU's recipe"
     pins = (job / "requirements.txt").read_text().split()
@@ -108,7 +108,7 @@ def test_rows_are_rendered_as_ours(job, smollm2, tickets, tmp_path, max_tokens):
 def test_the_trainers_settings_are_the_recipes(job, tickets):
     from trl import SFTConfig
 
-    module, found = load(job / "train.py"), decode(Job, (job / "job.json").read_bytes())
+    module, found = load(job / "train.py"), decode(ExportedJob, (job / "job.json").read_bytes())
     recipe = json.loads((job / "job.json").read_text())["recipe"]
     settings = module.trainer_settings(recipe, found.train_rows)
     assert settings["max_steps"] == total_steps(found.train_rows, found.recipe)
@@ -175,7 +175,7 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
     from harness.training.tuned_model import Done
 
     arm = next(arm.arm for arm in before.arms if arm.fitted.artefact)
-    job = Job(
+    job = ExportedJob(
         arm=arm, seed=17, plan_digest=tuned.digest, evalset="tickets", hub_base="org/tiny",
         base_model=str(base), base_digest="", data_digest=record.data_digest, recipe=record.recipe,
         train_rows=record.train_rows, task=task_of(run, arm),

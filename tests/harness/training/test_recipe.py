@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
-from harness.training.recipe import Hardware, Speed, budget_recipe, choose_recipe
+from harness.training.recipe import TrainingHardware, TrainingSpeed, budget_recipe, choose_recipe
 from harness.training.settings import TunePlan
 from harness.training.trl_trainer import total_steps
 from tests.harness.training.samples import recipe
 
-CPU = Hardware(device="cpu", precision="fp32", layers=30)
-GPU = Hardware(device="cuda", precision="bf16", layers=30)
+CPU = TrainingHardware(device="cpu", precision="fp32", layers=30)
+GPU = TrainingHardware(device="cuda", precision="bf16", layers=30)
 
 
 def test_what_the_plan_states_wins():
@@ -51,7 +51,7 @@ def test_more_layers_than_there_are_is_refused():
 def test_a_budget_by_hand():
     # 100 rows in batches of 10 are 10 steps an epoch; 1,000 tokens at 100/s are 1 s a step.
     # 5 s of trunk leave 15 s of the 20: 15 steps, 1.5 epochs.
-    speed = Speed(trunk_tokens_per_s=200.0, step_tokens_per_s=100.0)
+    speed = TrainingSpeed(trunk_tokens_per_s=200.0, step_tokens_per_s=100.0)
     fitted = budget_recipe(recipe(epochs=3.0, batch_size=10), 100, 1000, speed, 20.0)
     assert fitted.recipe.epochs == pytest.approx(1.5)
     assert fitted.seconds == pytest.approx(20.0)
@@ -60,7 +60,9 @@ def test_a_budget_by_hand():
 
 def test_enough_time_changes_nothing():
     asked = recipe(epochs=3.0)
-    fitted = budget_recipe(asked, 100, 1000, Speed(trunk_tokens_per_s=None, step_tokens_per_s=1e6), 60)
+    fitted = budget_recipe(
+        asked, 100, 1000, TrainingSpeed(trunk_tokens_per_s=None, step_tokens_per_s=1e6), 60
+    )
     assert fitted.recipe == asked and fitted.cut == ""
 
 
@@ -73,7 +75,7 @@ def test_enough_time_changes_nothing():
 )
 def test_a_budget_is_kept_and_gives_the_steps_it_says(rows, batch, epochs, speed, seconds):
     asked = recipe(epochs=epochs, batch_size=batch)
-    measured = Speed(trunk_tokens_per_s=None, step_tokens_per_s=speed)
+    measured = TrainingSpeed(trunk_tokens_per_s=None, step_tokens_per_s=speed)
     fitted = budget_recipe(asked, rows, rows * 80, measured, seconds)
     steps = total_steps(rows, fitted.recipe)
     step_s = rows * 80 / speed / math.ceil(rows / batch)

@@ -10,7 +10,7 @@ import pytest
 
 from harness.training.fast import fused_adapters
 from harness.training.progress import quiet
-from harness.training.trl_trainer import Job, Session
+from harness.training.trl_trainer import Session, TrainingJob
 from tests.harness.training.samples import conversations, recipe
 from tests.support.float64 import float64
 
@@ -22,7 +22,7 @@ def session(request, tiny, tmp_path_factory):
     import torch
 
     place = tmp_path_factory.mktemp("session")
-    job = Job(
+    job = TrainingJob(
         base=tiny,
         work=place / "work",
         out=place / "out",

@@ -5,7 +5,7 @@ import pytest
 from harness.core.errors import TrainingError
 from harness.core.records import EpochNote
 from harness.training import watching as stopping
-from harness.training.watching import Watch, best_note, drawn, stops
+from harness.training.watching import DevWatch, best_note, drawn, stops
 from tests.harness.training.samples import conversations
 
 
@@ -157,7 +157,9 @@ def test_a_training_killed_after_its_last_checkpoint_is_not_trained_further(tune
 def test_watching_tells_answers_and_changes_no_byte(tuner):
     rows = conversations()
     told = []
-    watch = Watch(choices=tuple(sorted({r.completion for r in rows})), items=8, samples=2, tell=told.append)
+    watch = DevWatch(
+        choices=tuple(sorted({r.completion for r in rows})), items=8, samples=2, tell=told.append
+    )
     alone, watched = tuner(run="alone", epochs=4.0), tuner(run="watched", epochs=4.0)
     alone.tune(rows, rows, [].append)
     import dataclasses
@@ -183,7 +185,7 @@ def test_the_watched_accuracy_is_that_of_the_artefact(tuner):
     rows = conversations()
     choices = tuple(sorted({r.completion for r in rows}))
     trained = tuner(epochs=10.0, tuned_layers=4, rank=16, alpha=32)
-    watch = Watch(choices=choices, items=12, samples=0, tell=[].append)
+    watch = DevWatch(choices=choices, items=12, samples=0, tell=[].append)
     trained.settings = dataclasses.replace(trained.settings, watch=watch)
     artefact = trained.tune(rows, rows, [].append)
     model = trained.open(artefact)

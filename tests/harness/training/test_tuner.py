@@ -228,10 +228,10 @@ def test_nothing_but_our_lines_is_written(tuner, capfd):
 
 def test_a_measured_speed_is_real_and_leaves_nothing(tiny, tmp_path):
     from harness.training.speed import measure_speed
-    from harness.training.trl_trainer import Job
+    from harness.training.trl_trainer import TrainingJob
     from tests.harness.training.samples import recipe
 
-    job = Job(
+    job = TrainingJob(
         base=tiny,
         work=tmp_path / "work",
         out=tmp_path / "out",

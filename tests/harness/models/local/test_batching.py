@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.local.rendering import batches, common_prefix
+from harness.models.local.choice_tree import batches, common_prefix
 
 LENGTHS = st.lists(st.integers(1, 60), max_size=40)
 

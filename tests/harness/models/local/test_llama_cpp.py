@@ -12,7 +12,7 @@ from harness.models.base import ChatReply, ChatRequest
 from harness.models.local.llama_cpp import LlamaAnswerer, grammar, inert, special_tokens
 from harness.models.local.transformers_chat import TransformersChat
 from harness.models.settings import ModelSettings
-from harness.shipping.export.gguf_file import Titles, write_gguf
+from harness.shipping.export.gguf import Titles, write_gguf
 from tests.harness.training.conftest import make_tiny
 
 pytestmark = pytest.mark.models

@@ -13,10 +13,16 @@ import pytest
 from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import Message
 from harness.models.local.rendering import Renderer
-from harness.shipping.export.chat_turns import go_template, take_apart
-from harness.shipping.export.gguf_file import Titles, paired, quantise, rotation_factors, write_gguf
-from harness.shipping.export.gguf_words import read_words
-from harness.shipping.export.launch_files import Launch, adapter_files, gguf_files, merged_files, vllm_words
+from harness.shipping.export.gguf import Titles, paired, quantise, read_words, rotation_factors, write_gguf
+from harness.shipping.export.launch_files import (
+    Launch,
+    adapter_files,
+    gguf_files,
+    go_template,
+    merged_files,
+    take_apart,
+    vllm_words,
+)
 from harness.shipping.export.merge import merge_into
 from tests.harness.training.samples import conversations
 from tests.support.artefacts import artefact, task, write_adapter

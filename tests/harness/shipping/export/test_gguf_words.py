@@ -7,9 +7,8 @@ import urllib.request
 
 import pytest
 
-from harness.shipping.export import gguf_words
-from harness.shipping.export.gguf_file import Titles, write_gguf
-from harness.shipping.export.gguf_words import read_words
+from harness.shipping.export import gguf as gguf_words
+from harness.shipping.export.gguf import Titles, read_words, write_gguf
 from tests.harness.shipping.export.test_export import llama
 
 pytestmark = pytest.mark.models

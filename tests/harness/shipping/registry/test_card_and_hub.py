@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from harness.core.errors import ModelUnavailable, UsageError
-from harness.shipping.registry.card import model_card
-from harness.shipping.registry.hub import Push, hub_token, push_adapter
+from harness.shipping.registry.hub import Push, hub_token, model_card, push_adapter
 from tests.support.artefacts import artefact, origin, parity, task, write_adapter
 
 PUSH = Push(repo="org/tickets", token="secret-token", private=True, message="tickets@1")

@@ -13,8 +13,7 @@ from datetime import timedelta
 import pytest
 
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
-from harness.shipping.registry import history
-from harness.shipping.registry.registry import Registry
+from harness.shipping.registry.registry import Registry, checks_of, stages_of, versions_in
 from harness.training.tuned_model import folder_digest
 from tests.support.artefacts import NOW, draft, parity, write_adapter
 
@@ -75,7 +74,7 @@ def test_stages_and_the_way_back(registry, adapters):
     with pytest.raises(UsageError, match="no version to go back to"):
         registry.rollback("tickets", "production")
     registry.promote("tickets", 2, "staging")
-    assert history.stages(registry.history(), "tickets") == {"production": 1, "staging": 2}
+    assert stages_of(registry.history(), "tickets") == {"production": 1, "staging": 2}
     assert [event.number for event in registry.history()] == list(range(1, 10))
 
 
@@ -103,9 +102,9 @@ def test_checks_are_kept_failed_ones_too(registry, adapters):
     version = registry.add(adapters[0], draft(adapters[0]))
     registry.note_check(version, parity(passed=True))
     registry.note_check(version, parity(passed=False, agreement=0.6))
-    found = history.checks(registry.history(), "tickets", 1)
+    found = checks_of(registry.history(), "tickets", 1)
     assert [check.passed for check in found] == [True, False]
-    assert history.checks(registry.history(), "tickets", 2) == []
+    assert checks_of(registry.history(), "tickets", 2) == []
 
 
 @pytest.mark.parametrize("name", ["adapter_model.bin", "weights.pt", "x.pkl", "scaler.joblib", "A.BIN"])
@@ -191,7 +190,7 @@ def test_many_writers_take_different_numbers(tmp_path):
         thread.join()
     assert faults == []
     events = Registry(address, clock()).history()
-    assert sorted(version.version for version in history.versions(events)) == [1, 2, 3, 4, 5, 6]
+    assert sorted(version.version for version in versions_in(events)) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_registry_that_cannot_be_written_is_said(tmp_path, adapters):

@@ -18,11 +18,10 @@ from harness.core.records import FailureKind, Message
 from harness.models.base import ChatRequest
 from harness.shipping.serve import server as server_module
 from harness.shipping.serve.app import MOST_BYTES, ServeLimits
-from harness.shipping.serve.asking import as_trained, label_of
 from harness.shipping.serve.lines import LineLimits
-from harness.shipping.serve.metrics import Given, Metrics
+from harness.shipping.serve.metrics import GivenAnswer, Metrics
 from harness.shipping.serve.server import Address, LabelServer, ready_to_serve
-from harness.shipping.serve.service import Served, Service
+from harness.shipping.serve.service import Served, Service, as_trained, label_of
 from tests.support.artefacts import task
 from tests.support.doubles import ScriptedChat
 
@@ -233,7 +232,9 @@ def test_the_metrics_are_what_prometheus_reads():
     metrics = Metrics({"m": {"a": 3, 'b"\n': 1}})
     for confidence, seconds in ((0.55, 0.02), (0.999, 0.02), (None, 3.0)):
         metrics.given(
-            Given(model="m", label="a", confidence=confidence, answer_s=seconds, wait_s=0.0, input_tokens=7)
+            GivenAnswer(
+                model="m", label="a", confidence=confidence, answer_s=seconds, wait_s=0.0, input_tokens=7
+            )
         )
     text = metrics.text().decode()
     assert counted(text, "tor_answers_total", model="m", label="a") == 3

@@ -1,0 +1,5 @@
+"""The tiny decoder of the training tests serves here too."""
+
+from tests.harness.training.conftest import tiny
+
+__all__ = ["tiny"]
