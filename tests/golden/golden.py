@@ -27,7 +27,7 @@ from harness.cli.app import app
 from harness.core.context import Context, Quiet
 from harness.core.errors import HarnessError
 from harness.core.serial import encode
-from harness.curve.store import read_curves
+from harness.curve.run import read_curves
 from harness.recommendation.conclude import conclude_again
 from harness.recommendation.store import read_results
 from harness.report.recommendation_words import (
