@@ -87,7 +87,7 @@ def _hub_id(model: str) -> str:
             return repo
         case _:
             raise UsageError(
-                "The rented machine can load models of the Hugging Face HubModel only.",
+                "The rented machine can load models of the Hugging Face Hub only.",
                 got=model,
                 allowed="smollm2-135m, org/name or hf:org/name",
             )

@@ -143,7 +143,7 @@ def _from_hub(card: EvalsetCard, hub: HubRows, kept: Path | None, data_dir: str)
 
 
 def _jsonl(rows: Any, card: EvalsetCard, hub: HubRows) -> bytes:
-    """HubRows rows as JSONL with the card's column names; class numbers become their names."""
+    """Hub rows as JSONL with the card's column names; class numbers become their names."""
     columns = card.columns
     theirs = {columns.label: hub.label or columns.label}
     ours = [n for n in (columns.id, *columns.text, columns.label, columns.cluster, *columns.slices) if n]

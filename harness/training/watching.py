@@ -1,4 +1,4 @@
-"""DevWatch a training answer dev items: accuracy and a few sample answers at the end of each epoch.
+"""Watch a training answer dev items: accuracy and a few sample answers at the end of each epoch.
 
 The model is scored as it stands, whole and with its adapters unmerged, by the code that scores it later
 (`tree_scoring`), so an answer can differ from the shipped model's by rounding only. Nothing is chosen here,

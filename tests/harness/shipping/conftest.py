@@ -1,5 +1,5 @@
 """The tiny decoder of the training tests serves here too."""
 
-from tests.harness.training.conftest import tiny
+from tests.harness.training.conftest import tiny, tuner
 
-__all__ = ["tiny"]
+__all__ = ["tiny", "tuner"]

@@ -62,7 +62,7 @@ def test_predictions_become_an_arm(run: RunFolder, tmp_path: Path) -> None:
     assert outside.latency.p95_ms.value is None and "answered outside" in outside.latency.p95_ms.reason
     assert outside.cost.usd_per_1k.usd is None and outside.identity is None
     assert any("not measured here" in note for note in outside.fitted.notes)
-    assert results.recommendation.ship == before.verdict.ship != OUTSIDE, (
+    assert results.recommendation.ship == before.recommendation.ship != OUTSIDE, (
         "what others answer is not ours to ship"
     )
     assert any(OUTSIDE in (c.a, c.b) for c in results.comparisons)
