@@ -9,9 +9,7 @@ a file (see `case_file`) and nothing judges (see `recommend`).
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
-import re
 import reprlib
 import typing
 from collections.abc import Callable, Mapping
@@ -33,8 +31,9 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
 
 from advisor.errors import CaseError
+from advisor.faults import sentences
 from advisor.money.money import CURRENCIES
-from advisor.numbers import NumberFault, NumberKind, figure, read_number, unambiguous
+from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
 
 UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
 _MOST = Decimal("1e15")  # no count or amount lies beyond
@@ -401,7 +400,7 @@ def build_case(raw: Mapping[Any, object], source: str = "the use case") -> UseCa
         case: UseCase = _model().validate_python(dict(raw))
         faults = contradictions(case)
     except ValidationError as error:
-        faults = list(dict.fromkeys(map(_sentence, error.errors(include_url=False))))
+        faults = sentences(error, _fields)
     if not faults:
         return case
     lines = "\n".join(f"  - {fault}" for fault in faults)
@@ -413,52 +412,10 @@ def _model() -> TypeAdapter[UseCase]:
     return TypeAdapter(UseCase)
 
 
-def _sentence(error: Any) -> str:
-    """One fault in words: where, what, got, allowed."""
-    place = [
-        str(part) for part in error["loc"] if not isinstance(part, int) or error["type"] == "invalid_key"
-    ]
-    return f"{'.'.join(place)}: {_what(error, place)}"
-
-
-def _what(error: Any, place: list[str]) -> str:
-    value = error["input"]
-    got = figure(value) if isinstance(value, Decimal) else reprlib.repr(value)
-    match error["type"]:
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case "unexpected_keyword_argument" | "invalid_key":
-            return "unknown key" + _near(place[-1], _fields(place[:-1]))
-        case "enum" | "literal_error":
-            allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-            plain = str(value).strip().lower().replace("_", "-").replace(" ", "-")
-            return f"got {got}, allowed: {', '.join(allowed)}{_near(plain, allowed)}"
-        case "missing" | "missing_keyword_only_argument" | "string_too_short":
-            return "is missing" + ("; any short name will do" if place == ["name"] else "")
-        case kind:
-            asked = _WORDS.get(kind, f"cannot be used: {error['msg']}")
-            return f"{asked.format(fields=', '.join(_fields(place)))}; got {got}"
-
-
-_WORDS = {
-    "bool_parsing": "must be yes or no",
-    "bool_type": "must be yes or no",
-    "int_from_float": "must be a whole number",
-    "int_type": "must be a whole number",
-    "string_type": "must be a text, in quotes if need be",
-    "tuple_type": "must be a list",
-    "dataclass_type": "must be a mapping of {fields}",
-}
-
-
 def _fields(place: list[str]) -> list[str]:
+    """The fields there are at a place."""
     kind = {"incumbent": Incumbent, "usd_rate": DatedRate}.get(place[0], UseCase) if place else UseCase
     return [field.name for field in dataclasses.fields(kind)]
-
-
-def _near(word: str, among: list[str]) -> str:
-    close = difflib.get_close_matches(word, among, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def contradictions(case: UseCase) -> list[str]:

@@ -6,13 +6,13 @@ a source gave one figure, low and high are its own stated bounds, else None.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+
+from advisor.reading import parse_toml, read_record
 
 NOT_MEASURED_HERE = "published, not measured here"
 
@@ -62,6 +62,17 @@ class Evidence:
     checked: date
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse bounds that the figure does not lie within.
+
+        Raises:
+            ValueError: naming the figure.
+        """
+        low = self.value if self.low is None else self.low
+        high = self.value if self.high is None else self.high
+        if not low <= self.value <= high:
+            raise ValueError(f"evidence {self.key}: need low <= value <= high")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRange:
@@ -88,28 +99,14 @@ def parse_evidence(text: str) -> tuple[Evidence, ...]:
     Raises:
         ValueError: on an unknown key, a missing one, a doubled figure or bounds out of order.
     """
-    content = tomllib.loads(text)
-    found = tuple(_figure(row, content["checked"]) for row in content["figure"])
+    content = parse_toml(text)
+    rows = [{"checked": content.get("checked"), **row} for row in content.get("figure", [])]
+    found: tuple[Evidence, ...] = read_record(tuple[Evidence, ...], rows)
     keys = [figure.key for figure in found]
     doubled = sorted({key for key in keys if keys.count(key) > 1})
     if doubled:
         raise ValueError(f"doubled evidence keys: {', '.join(doubled)}")
     return found
-
-
-def _figure(row: dict[str, Any], checked: date) -> Evidence:
-    unknown = set(row) - {field.name for field in fields(Evidence)}
-    if unknown:
-        raise ValueError(f"unknown keys in evidence {row.get('key')}: {sorted(unknown)}")
-    try:
-        figure = Evidence(**{"checked": checked, **row, "tag": Tag(row["tag"])})
-    except (KeyError, TypeError) as fault:
-        raise ValueError(f"evidence {row.get('key')} is incomplete: {fault}") from None
-    low = figure.value if figure.low is None else figure.low
-    high = figure.value if figure.high is None else figure.high
-    if not low <= figure.value <= high:
-        raise ValueError(f"evidence {figure.key}: need low <= value <= high")
-    return figure
 
 
 def load_evidence() -> tuple[Evidence, ...]:

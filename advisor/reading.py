@@ -12,10 +12,11 @@ import functools
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
+Record = TypeVar("Record")
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 64
 _MOST_VALUES = 200_000  # of a YAML document, its aliases written out
@@ -153,6 +154,30 @@ def parse_json(text: str | bytes, most: int = MOST_BYTES) -> Any:
     if text.count("[") + text.count("{") > MOST_DEPTH or _HALF.search(text):
         _check_depth(found)
     return found
+
+
+def read_record(kind: type[Record], raw: Any) -> Record:
+    """A frozen record, and those in it, from tables: unknown keys and missing ones are faults.
+
+    Raises:
+        Unreadable: with every fault.
+    """
+    from pydantic import ValidationError
+
+    from advisor.faults import sentences
+
+    try:
+        found: Record = _adapter(cast(Hashable, kind)).validate_python(raw)
+    except ValidationError as error:
+        raise Unreadable("; ".join(sentences(error, numbered=True))) from None
+    return found
+
+
+@functools.cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(kind | None, config=ConfigDict(extra="forbid"))  # a dataclass alone takes no config
 
 
 _TAG = "tag:yaml.org,2002:"

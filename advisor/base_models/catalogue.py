@@ -8,16 +8,18 @@ Known limits: the table says nothing of quality; licence terms are a summary in 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from advisor.base_models.vram import Shape, count_parameters
 from advisor.errors import CaseError
+from advisor.reading import parse_toml, read_record
 
 USABLE = (
     0.93  # of a GPU's memory: driver, error correction and display take the rest; this project's assumption
@@ -145,12 +147,12 @@ class Catalogue:
 
     checked: date
     sources: Mapping[str, str]
-    licences: tuple[Licence, ...]
-    gpus: tuple[Gpu, ...]
-    tasks: tuple[Task, ...]
+    licences: Annotated[tuple[Licence, ...], Field(alias="licence")]
+    gpus: Annotated[tuple[Gpu, ...], Field(alias="gpu")]
+    tasks: Annotated[tuple[Task, ...], Field(alias="task")]
     minima: tuple[Minimum, ...]
     minima_source: str
-    models: tuple[BaseModel, ...]
+    models: Annotated[tuple[BaseModel, ...], Field(alias="model")]
 
 
 def find_gpu(gpus: Sequence[Gpu], name: str) -> Gpu:
@@ -204,20 +206,16 @@ def parse_catalogue(text: str) -> Catalogue:
     Raises:
         ValueError: on an unknown or missing key, a doubled id, or a source that is not listed.
     """
-    content = tomllib.loads(text)
-    sources: dict[str, str] = content["sources"]
-    licences = tuple(_build(Licence, {**row, "policy": Policy(row["policy"])}) for row in content["licence"])
-    by_key = {licence.key: licence for licence in licences}
-    minima = content["published_minimum"]
-    catalogue = Catalogue(
-        checked=content["checked"],
-        sources=sources,
-        licences=licences,
-        gpus=tuple(_build(Gpu, row) for row in content["gpu"]),
-        tasks=tuple(_build(Task, row) for row in content["task"]),
-        minima=tuple(_build(Minimum, row) for row in minima["sizes"]),
-        minima_source=minima["source"],
-        models=tuple(_model(row, by_key) for row in content["model"]),
+    content = parse_toml(text)
+    licences = {licence.get("key"): licence for licence in content.get("licence", [])}
+    minima = content.pop("published_minimum", {})
+    models = [
+        {**row, "licence": licences.get(row.get("licence"), row.get("licence"))}
+        for row in content.get("model", [])
+    ]
+    catalogue = read_record(
+        Catalogue,
+        {**content, "model": models, "minima": minima.get("sizes"), "minima_source": minima.get("source")},
     )
     _check_sources(catalogue)
     return catalogue
@@ -226,22 +224,6 @@ def parse_catalogue(text: str) -> Catalogue:
 def load_catalogue() -> Catalogue:
     """The packaged catalogue."""
     return parse_catalogue(Path(__file__).with_name("base_models.toml").read_text(encoding="utf-8"))
-
-
-def _model(row: dict[str, Any], licences: Mapping[str, Licence]) -> BaseModel:
-    if row.get("licence") not in licences:
-        raise ValueError(f"{row.get('id')}: licence {row.get('licence')} is not listed")
-    shape = _build(Shape, row["shape"]) if "shape" in row else None
-    return _build(BaseModel, {**row, "licence": licences[row["licence"]], "shape": shape})
-
-
-def _build(kind: Callable[..., Row], row: Mapping[str, Any]) -> Row:
-    """A record from a TOML table; lists become tuples."""
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in row.items()}
-    try:
-        return kind(**values)
-    except TypeError as fault:
-        raise ValueError(f"{row.get('id') or row.get('name') or row}: {fault}") from None
 
 
 def _check_sources(catalogue: Catalogue) -> None:

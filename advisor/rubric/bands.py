@@ -5,27 +5,41 @@ An answer that is not known fits every band, so not knowing only widens the pred
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from advisor.case import Task, UseCase, examples_per_label, facts_needed, prompts_own_model
 from advisor.options import Option
-
-_CONDITIONS = ("examples", "labels", "model", "size")
+from advisor.reading import parse_toml, read_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """Accuracies between `low` and `high` where all `conditions` hold."""
+    """Accuracies between `low` and `high`; `examples` to `size` say for which use cases, None for any."""
 
     kind: str
     option: Option
-    conditions: Mapping[str, str]
-    low: float
-    high: float
+    examples: str | None = None
+    labels: str | None = None
+    model: str | None = None
+    size: str | None = None
+    low: Annotated[float, Field(ge=0)]
+    high: Annotated[float, Field(le=1)]
     source: str
+
+    def __post_init__(self) -> None:
+        """Refuse a band that is none.
+
+        Raises:
+            ValueError: unless low lies below high.
+        """
+        if not self.low < self.high:
+            raise ValueError(f"a band of {self.option} for {self.kind} is out of order")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +63,11 @@ class Informed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bands:
-    """The packaged bands."""
+    """The packaged bands; `level` says what share of results an accuracy band is meant to hold."""
 
-    accuracy: tuple[Band, ...]
+    checked: date
+    level: str
+    accuracy: Annotated[tuple[Band, ...], Field(alias="band")]
     latency: Mapping[str, LatencyRow]
     informed: tuple[Informed, ...] = ()
 
@@ -69,37 +85,11 @@ def parse_bands(text: str) -> Bands:
     """Read bands from TOML.
 
     Raises:
-        ValueError: if a band is out of order.
+        ValueError: on a missing or unknown key, or a band out of order.
     """
-    raw = tomllib.loads(text)
-    accuracy = tuple(
-        Band(
-            kind=row["kind"],
-            option=Option(row["option"]),
-            conditions={name: row[name] for name in _CONDITIONS if name in row},
-            low=row["low"],
-            high=row["high"],
-            source=row["source"],
-        )
-        for row in raw["band"]
-    )
-    for band in accuracy:
-        if not 0 <= band.low < band.high <= 1:
-            raise ValueError(f"a band of {band.option} for {band.kind} is out of order")
-    latency = {
-        row["where"]: LatencyRow(
-            base_ms=tuple(row["base_ms"]),
-            input_ms=tuple(row["input_ms"]),
-            output_ms=tuple(row["output_ms"]),
-            source=row["source"],
-        )
-        for row in raw["latency"]
-    }
-    informed = tuple(
-        Informed(evalset=row["evalset"], metrics=frozenset(row["metrics"]), reason=row["reason"])
-        for row in raw.get("informed", [])
-    )
-    return Bands(accuracy=accuracy, latency=latency, informed=informed)
+    raw = parse_toml(text)
+    latency = {row.pop("where"): row for row in raw.pop("latency", [])}
+    return read_record(Bands, {**raw, "latency": latency})
 
 
 def load_bands() -> Bands:
@@ -153,9 +143,8 @@ def expected_accuracy(case: UseCase, option: Option, bands: Bands) -> Expected:
         if band.option is option
         and band.kind in kinds
         and all(
-            known is None or known == wanted
-            for name, wanted in band.conditions.items()
-            for known in (_amount(case, band.kind) if name == "examples" else answers[name],)
+            known is None or getattr(band, name) in (None, known)
+            for name, known in {**answers, "examples": _amount(case, band.kind)}.items()
         )
     ]
     if not fits:

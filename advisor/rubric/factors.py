@@ -80,7 +80,7 @@ def knowledge_fits(case: UseCase, factor: Factor) -> Strength:
     if case.knowledge_tokens is None:
         return None
     changes = case.knowledge_changes_per_month
-    if changes is not None and changes > factor.more["changes_at_most"]:
+    if changes is not None and changes > factor.changes_at_most:
         return 0.0
     return ramp(case.knowledge_tokens, _at(factor), log=True)
 

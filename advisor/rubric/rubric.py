@@ -6,15 +6,20 @@ Only `load_rubric` reads the packaged file.
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from advisor.options import Option
+from advisor.reading import parse_toml, read_record
+
+Stated = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +39,20 @@ class Factor:
         weight: points at full strength and full direction.
         toward: option -> direction in [-1, 1]; options left out are not touched.
         at: thresholds of the strength, in the unit the rubric's comment names.
-        more: further settings of the function.
+        changes_at_most: a month; where more change, the factor does not speak.
         reason: one clause for the reader.
         source, opened: who measured the direction, and what of it was seen.
     """
 
     name: str
     function: str
-    weight: float
-    toward: Mapping[Option, float]
-    at: Thresholds | None
-    more: Mapping[str, float]
-    reason: str
-    source: str
-    opened: str
+    weight: Annotated[float, Field(gt=0)]
+    toward: Mapping[Option, Annotated[float, Field(ge=-1, le=1)]]
+    at: Thresholds | None = None
+    changes_at_most: float = math.inf
+    reason: Stated
+    source: Stated
+    opened: Stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,61 +104,34 @@ class Rubric:
     version: str
     sha256: str
     checked: date
-    factors: tuple[Factor, ...]
+    factors: Annotated[tuple[Factor, ...], Field(alias="factor")]
     decision: DecisionRules
     measure: MeasureRules
     confidence: tuple[ConfidenceBand, ...]
     veto: VetoRules
 
+    def __post_init__(self) -> None:
+        """Refuse a rubric with two factors of one name.
+
+        Raises:
+            ValueError: naming them.
+        """
+        names = [factor.name for factor in self.factors]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"factors named twice: {', '.join(doubled)}")
+
 
 _NOTHING, _HUNDREDTH = Decimal(0), Decimal("0.01")
-_FACTOR_KEYS = {"name", "function", "weight", "toward", "at", "reason", "source", "opened"}
 
 
 def parse_rubric(text: str) -> Rubric:
     """Read a rubric from TOML.
 
     Raises:
-        ValueError: on a missing key, an unknown option, a direction outside [-1, 1] or a doubled name.
+        ValueError: on a missing or unknown key, an unknown option or a direction outside [-1, 1].
     """
-    raw = tomllib.loads(text)
-    try:
-        rubric = Rubric(
-            version=raw["version"],
-            sha256=hashlib.sha256(text.encode()).hexdigest(),
-            checked=raw["checked"],
-            factors=tuple(_factor(row) for row in raw["factor"]),
-            decision=DecisionRules(**raw["decision"]),
-            measure=MeasureRules(**raw["measure"]),
-            confidence=tuple(ConfidenceBand(**row) for row in raw["confidence"]),
-            veto=VetoRules(**raw["veto"]),
-        )
-    except (KeyError, TypeError) as fault:
-        raise ValueError(f"the rubric is incomplete: {fault}") from None
-    names = [factor.name for factor in rubric.factors]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise ValueError(f"factors named twice: {', '.join(doubled)}")
-    return rubric
-
-
-def _factor(row: Mapping[str, Any]) -> Factor:
-    toward = {Option(name): float(value) for name, value in row["toward"].items()}
-    if any(not -1 <= value <= 1 for value in toward.values()) or not row["weight"] > 0:
-        raise ValueError(f"factor {row['name']}: directions lie in [-1, 1], weights above 0")
-    if not row["source"] or not row["opened"] or not row["reason"]:
-        raise ValueError(f"factor {row['name']} needs a reason, a source and what was opened of it")
-    return Factor(
-        name=row["name"],
-        function=row["function"],
-        weight=float(row["weight"]),
-        toward=toward,
-        at=Thresholds(**row["at"]) if "at" in row else None,
-        more={key: float(value) for key, value in row.items() if key not in _FACTOR_KEYS},
-        reason=row["reason"],
-        source=row["source"],
-        opened=row["opened"],
-    )
+    raw = parse_toml(text)
+    return read_record(Rubric, {**raw, "sha256": hashlib.sha256(text.encode()).hexdigest()})
 
 
 def load_rubric() -> Rubric:

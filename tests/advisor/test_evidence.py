@@ -58,8 +58,8 @@ ROW = 'key="a"\nstudy="s"\ntask="t"\noption=""\nmodel=""\nmetric="m"\nsource="x"
     ("text", "words"),
     [
         (f"[[figure]]\n{ROW}value=1\n[[figure]]\n{ROW}value=2\n", "doubled"),
-        (f"[[figure]]\n{ROW}value=1\ncolour=3\n", "unknown keys"),
-        (f"[[figure]]\n{ROW}", "incomplete"),
+        (f"[[figure]]\n{ROW}value=1\ncolour=3\n", "colour: unknown key"),
+        (f"[[figure]]\n{ROW}", "1.value: is missing"),
         (f"[[figure]]\n{ROW}value=1\nlow=2\n", "low <= value"),
     ],
 )
