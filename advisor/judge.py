@@ -159,7 +159,7 @@ class Judge:
         given: Inputs,
     ) -> Candidate:
         scores, costs, inputs = known
-        low, high, _ = accuracy_interval(case, option, self.bands)
+        low, high, _ = accuracy_interval(case, option, self.bands, self.market.assumptions)
         where = where_it_runs(case, option, given, self.market)
         fastest = expected_p95(case, option, inputs, (where, self.market), self.bands).low
         broken = set()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from advisor.advice import MoneySpan, Payback, Prediction, Span
-from advisor.assumed import Inputs, Scenario, rates, resolve
+from advisor.assumed import Assumptions, Inputs, Scenario, rates, resolve
 from advisor.case import UseCase, facts_needed
 from advisor.economics import (
     WHOLE_PROMPT_TOKENS,
@@ -25,7 +25,7 @@ from advisor.money.ledger import PriceBasis, line, total_usd
 from advisor.money.money import to_usd
 from advisor.money.tco import Against, OptionCosts, Tco, against, total_cost
 from advisor.options import Option
-from advisor.rubric.bands import Bands, Expected, expected_accuracy
+from advisor.rubric.bands import Bands, expected_accuracy
 
 CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""
@@ -37,7 +37,7 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Pred
     Raises:
         CostError: if a machine named has no known price.
     """
-    low, high, source = accuracy_interval(case, option, bands)
+    low, high, source = accuracy_interval(case, option, bands, market.assumptions)
     accuracy = {Scenario.CHEAP: high, Scenario.LIKELY: _middle(low, high), Scenario.DEAR: low}
     inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
     tco = {s: option_tco(case, option, inputs[s], market, accuracy=accuracy[s]) for s in Scenario}
@@ -83,36 +83,44 @@ def measured_items(case: UseCase, option: Option) -> int | None:
     return found
 
 
-def accuracy_interval(case: UseCase, option: Option, bands: Bands) -> tuple[float | None, float | None, str]:
-    """(low, high, what it rests on); a measurement replaces the published span."""
+def accuracy_interval(
+    case: UseCase, option: Option, bands: Bands, assumptions: Assumptions
+) -> tuple[float | None, float | None, str]:
+    """(low, high, what it rests on); a measurement replaces the published span.
+
+    Where the size of the open model is not said, the span is that of the sizes that costs are assumed for.
+    """
     stated = getattr(case, f"{_MEASURED[option]}_accuracy") if option in _MEASURED else None
     if stated is not None:
         items = measured_items(case, option)
         low, high = _wilson(stated, items)
         said = f"{items} items" if items else f"an unknown number of items, taken as {CHECKED_ON_UNKNOWN}"
         return low, high, f"measured by the user on {said} (Wilson, 95 %)"
-    found = expected_accuracy(case, option, bands)
-    if option is Option.PROMPT and facts_needed(case) and found.low is not None:
-        found = _with_text_shown(case, found, bands)
-    return found.low, found.high, found.source
+    sizes: tuple[float | None, ...] = (case.open_model_billions,)
+    if case.open_model_billions is None:
+        assumed = assumptions.ranges["open_model_billions"]
+        sizes = (assumed.low, assumed.likely, assumed.high)
+    spans = [
+        expected_accuracy(replace(case, open_model_billions=size), read_as, bands)
+        for size in sizes
+        for read_as in _read_as(case, option)
+    ]
+    known = [span for span in spans if span.low is not None and span.high is not None]
+    sources = "; ".join(dict.fromkeys(part for span in spans for part in span.source.split("; ")))
+    if not known:
+        return None, None, sources
+    return min(span.low or 0.0 for span in known), max(span.high or 0.0 for span in known), sources
 
 
-def _with_text_shown(case: UseCase, closed_book: Expected, bands: Bands) -> Expected:
-    """What a prompt reaches that carries all the knowledge, as if it had been retrieved; both spans where the
-    size of the knowledge is not known.
+def _read_as(case: UseCase, option: Option) -> tuple[Option, ...]:
+    """Whose published figures an option has: a prompt that carries all the knowledge has those of retrieving,
+    and both where the size of the knowledge is not known.
     """
-    size = case.knowledge_tokens
-    if size is not None and size > WHOLE_PROMPT_TOKENS:
-        return closed_book
-    shown = expected_accuracy(case, Option.RETRIEVE, bands)
-    if size is not None or shown.low is None or closed_book.low is None:
-        return shown
-    assert shown.high is not None and closed_book.high is not None
-    return Expected(
-        low=min(shown.low, closed_book.low),
-        high=max(shown.high, closed_book.high),
-        source=f"{closed_book.source}; {shown.source}",
-    )
+    if option is not Option.PROMPT or facts_needed(case) is not True:
+        return (option,)
+    if case.knowledge_tokens is None:
+        return (option, Option.RETRIEVE)
+    return (Option.RETRIEVE if case.knowledge_tokens <= WHOLE_PROMPT_TOKENS else option,)
 
 
 def _wilson(share: float, items: int | None) -> tuple[float, float]:

@@ -211,12 +211,14 @@ def cost_chart(dossier: CaseDossier) -> Chart | None:
         title="per 1,000 queries, equal steps are factors of ten", log=True, label=lambda v: money(v, unit)
     )
     listed = "; ".join(f"{row.label}: {row.words}" for row in rows)
+    counted = all(o.prediction.wrong_answers_counted for o in dossier.advice.options if o.prediction)
+    wrong = "and wrong answers included" if counted else "included, wrong answers left out"
     return Chart(
         key="cost",
         svg=draw("cost", IntervalChart(rows=tuple(rows), axis=axis)),
         alt=f"Chart of predicted costs per 1,000 queries, everything counted. {listed}.",
         caption=said(
-            "Cost per 1,000 queries over the horizon, building, people, changes and wrong answers included; "
+            f"Cost per 1,000 queries over the horizon, building, people, changes {wrong}; "
             "the ring is the likely figure.",
             Span(text="", mark="predicted", refs=dossier.money()),
         ),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.advice import Answer, Do, plain
-from advisor.assumed import Scenario, resolve
+from advisor.assumed import Scenario, load_assumptions, resolve
 from advisor.case import UseCase, build_case, prompts_own_model
 from advisor.case_file import load_case
 from advisor.judge import Judge
@@ -23,7 +23,7 @@ from advisor.stats.power import items_needed
 from advisor.text import advice_text
 from tests.advisor.helpers import EXAMPLES, USE_CASES, basis
 
-BANDS = load_bands()
+BANDS, ASSUMED = load_bands(), load_assumptions()
 EXAMPLE = load_case(next(p for p in EXAMPLES if p.stem == "changing-policy-answers"))
 EXPECTED = {  # what the issue of each example is about; not a measurement
     "ticket-routing": ("linear", {"tune", "measure"}),
@@ -147,15 +147,37 @@ def test_not_knowing_never_narrows_the_cost(data, field, option):
         assert wide.low <= tight.low * slack and wide.high * slack >= tight.high
 
 
+def test_a_model_whose_size_is_not_said_is_one_of_the_sizes_that_costs_are_assumed_for():
+    """The assumed 1 to 8 billion parameters hold no tiny model, whose published span begins far lower."""
+    case = build_case({"name": "x", "task": "classification", "labels": 30, "examples": 3000})
+    unsaid = accuracy_interval(case, Option.TUNE, BANDS, ASSUMED)
+    small, tiny = (
+        accuracy_interval(replace(case, open_model_billions=size), Option.TUNE, BANDS, ASSUMED)
+        for size in (1.0, 0.135)
+    )
+    assert unsaid[0] == small[0] > tiny[0]
+
+
+def test_a_prompt_that_carries_all_the_knowledge_is_expected_to_answer_as_if_it_were_retrieved():
+    facts = {"name": "x", "task": "question-answering", "needs_facts": True, "general_model": "frontier"}
+    shown, too_much, unsaid = (
+        accuracy_interval(build_case(facts | more), Option.PROMPT, BANDS, ASSUMED)
+        for more in ({"knowledge_tokens": 15_000}, {"knowledge_tokens": 10**7}, {})
+    )
+    retrieved = accuracy_interval(build_case(facts), Option.RETRIEVE, BANDS, ASSUMED)
+    assert shown[:2] == retrieved[:2] and too_much[1] < retrieved[1]
+    assert unsaid[:2] == (too_much[0], retrieved[1])
+
+
 def test_a_measured_prompt_replaces_the_published_span():
     case = build_case(
         {"name": "x", "task": "classification", "prompting_accuracy": 0.8, "prompting_items": 200}
     )
-    low, high, source = accuracy_interval(case, Option.PROMPT, BANDS)
+    low, high, source = accuracy_interval(case, Option.PROMPT, BANDS, ASSUMED)
     reference = wilson(160, 200)
     assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-9)
     assert "measured by the user" in source
-    wider = accuracy_interval(replace(case, prompting_items=None), Option.PROMPT, BANDS)
+    wider = accuracy_interval(replace(case, prompting_items=None), Option.PROMPT, BANDS, ASSUMED)
     assert wider[0] < low and wider[1] > high
 
 
