@@ -75,24 +75,29 @@ class MoneySpan:
     high: Decimal | None
 
 
+class PaysBack(StrEnum):
+    """Whether an option earns its building back within the horizon."""
+
+    YES = "yes"  # at cheap, likely and dear costs
+    DEPENDS = "depends"
+    NO = "no"
+    UNKNOWN = "unknown"  # what today costs is not known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payback:
     """Against the incumbent.
 
     Attributes:
         months: until the cost of building is earned back, by scenario; None when never or not known.
-        verdict: 'yes', 'no' or 'depends' within the horizon, 'unknown' without the incumbent's cost.
-        monthly_saving_usd: at likely costs.
         monthly_saving: lowest, likely and highest saving a month.
         wrong_answers_counted: whether the wrong answers of both sides are in the saving.
     """
 
     months: Span
-    verdict: str
-    monthly_saving_usd: Decimal | None
-    sentence: str
-    monthly_saving: MoneySpan = MoneySpan(low=None, likely=None, high=None)
-    wrong_answers_counted: bool = False
+    verdict: PaysBack
+    monthly_saving: MoneySpan
+    wrong_answers_counted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,11 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionAdvice:
-    """One option: its place, score, reasons, vetoes and prediction; a vetoed one has no place."""
+    """One option: its place, score, reasons, vetoes and prediction; a vetoed one has no place.
+
+    Attributes:
+        warnings: what it is not expected to keep, or to do as well as today's way.
+    """
 
     option: Option
     place: int | None
@@ -134,7 +143,7 @@ class OptionAdvice:
     contributions: tuple[Contribution, ...]
     vetoes: tuple[Veto, ...]
     prediction: Prediction | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +229,7 @@ class ReasonKind(StrEnum):
     KEEPS_FLOOR = "keeps the floor"  # choice, accuracy, items, floor
     OPEN_FLOOR = "may keep the floor"  # choice, accuracy, items, floor
     BELOW_FLOOR = "below the floor"  # against, accuracy, items, floor
+    BELOW_TODAY = "below today"  # against, accuracy; floor: today's
     TOO_SLOW = "too slow"  # against, ms, wanted_ms
     RULED_OUT = "ruled out"  # against, veto
     CLOSE_CALL = "close call"  # choice, against, points

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from advisor.advice import MoneySpan, Payback, Prediction, Span
+from advisor.advice import MoneySpan, Payback, PaysBack, Prediction, Span
 from advisor.assumed import Assumptions, Inputs, Scenario, rates, resolve
 from advisor.case import UseCase, facts_needed
 from advisor.economics import (
@@ -274,9 +274,12 @@ def incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:
 def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inputs]) -> Payback:
     """Months to earn the building back; wrong answers count only where both sides have an accuracy."""
     if incumbent_usd_per_1k(case) is None:
-        unknown = Span(low=None, likely=None, high=None)
+        nothing = MoneySpan(low=None, likely=None, high=None)
         return Payback(
-            months=unknown, verdict="unknown", monthly_saving_usd=None, sentence="today's cost is not known"
+            months=Span(low=None, likely=None, high=None),
+            verdict=PaysBack.UNKNOWN,
+            monthly_saving=nothing,
+            wrong_answers_counted=False,
         )
     found, counted = {}, False
     for scenario, total in tco.items():
@@ -287,19 +290,17 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
             total = total_cost(total.option, replace(total.setting, wrong_usd=Decimal(0)))
         found[scenario] = against(total, today)
     pays = {s: a.pays_back for s, a in found.items()}
-    verdict = "unknown" if None in pays.values() else "depends"
+    verdict = PaysBack.UNKNOWN if None in pays.values() else PaysBack.DEPENDS
     if set(pays.values()) == {True}:
-        verdict = "yes"
+        verdict = PaysBack.YES
     elif set(pays.values()) == {False}:
-        verdict = "no"
+        verdict = PaysBack.NO
     months = {s: None if a.payback_months is None else float(a.payback_months) for s, a in found.items()}
     return Payback(
         months=Span(low=months[Scenario.CHEAP], likely=months[Scenario.LIKELY], high=months[Scenario.DEAR]),
         verdict=verdict,
-        monthly_saving_usd=found[Scenario.LIKELY].monthly_saving_usd,
         monthly_saving=_saving([a.monthly_saving_usd for a in found.values()], found[Scenario.LIKELY]),
         wrong_answers_counted=counted and case.wrong_answer_cost is not None,
-        sentence=_payback_sentence(months, found[Scenario.LIKELY].reason),
     )
 
 
@@ -308,14 +309,3 @@ def _saving(values: list[Decimal | None], likely: Against) -> MoneySpan:
     if len(known) < len(values):
         return MoneySpan(low=None, likely=likely.monthly_saving_usd, high=None)
     return MoneySpan(low=min(known), likely=likely.monthly_saving_usd, high=max(known))
-
-
-def _payback_sentence(months: dict[Scenario, float | None], likely: str) -> str:
-    if all(value is None for value in months.values()):
-        return "never pays back"
-
-    def word(value: float | None) -> str:
-        return "never" if value is None else f"{value:.1f}"
-
-    ends = f"{word(months[Scenario.CHEAP])} to {word(months[Scenario.DEAR])} months"
-    return f"{likely} ({ends} from cheap to dear)"

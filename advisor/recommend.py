@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,8 +31,12 @@ from advisor.advice import (
     OpenQuestion,
     OptionAdvice,
     PairAnswer,
+    Prediction,
+    Reason,
+    ReasonKind,
     Recommendation,
     RecommendedCost,
+    Span,
     Today,
     ToSettle,
     plain,
@@ -244,9 +249,6 @@ def _options(case: UseCase, standing: Standing, basis: Basis) -> tuple[OptionAdv
     for option in (*ranked, *(o for o in scores.totals if scores.vetoes[o])):
         stands = not scores.vetoes[option]
         prediction = predict(case, option, basis.market, basis.bands) if stands else None
-        warnings = []
-        if prediction is not None:
-            warnings = _warnings(case, prediction.accuracy_high, prediction.p95_ms.low)
         found.append(
             OptionAdvice(
                 option=option,
@@ -255,22 +257,23 @@ def _options(case: UseCase, standing: Standing, basis: Basis) -> tuple[OptionAdv
                 contributions=contributions(scores, option),
                 vetoes=scores.vetoes[option],
                 prediction=prediction,
-                warnings=tuple(warnings),
+                warnings=() if prediction is None else tuple(_warnings(case, prediction)),
             )
         )
     return tuple(found)
 
 
-def _warnings(case: UseCase, best: float | None, fastest: float | None) -> list[str]:
-    found = []
-    if best is not None and case.quality_floor is not None and best < case.quality_floor:
-        found.append(f"published figures end at {best:.2f}, below the floor of {case.quality_floor:.2f}")
+def _warnings(case: UseCase, found: Prediction) -> Iterator[Reason]:
+    """What an option is not expected to keep, or to do as well as today's way."""
+    best, fastest = found.accuracy_high, found.p95_ms.low
+    accuracy = Span(low=found.accuracy_low, likely=None, high=best)
     today = None if case.incumbent is None else case.incumbent.accuracy
-    if best is not None and today is not None and best < today:
-        found.append(f"published figures end at {best:.2f}, below today's {today:.2f}")
+    marks = ((ReasonKind.BELOW_FLOOR, case.quality_floor), (ReasonKind.BELOW_TODAY, today))
+    for kind, mark in marks:
+        if best is not None and mark is not None and best < mark:
+            yield Reason(kind=kind, against=found.option, accuracy=accuracy, floor=mark)
     if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
-        found.append(f"expected p95 of {fastest:.0f} ms or more, above the {case.p95_ms:.0f} ms wanted")
-    return found
+        yield Reason(kind=ReasonKind.TOO_SLOW, against=found.option, ms=found.p95_ms, wanted_ms=case.p95_ms)
 
 
 def _pair(scores: Scores, rubric: Rubric, options: tuple[OptionAdvice, ...]) -> PairAnswer:

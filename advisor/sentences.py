@@ -102,6 +102,8 @@ def _accuracy_sentence(reason: Reason, mine: str, theirs: str) -> str:
             return f"{mine} may keep the {floor} wanted: {right}"
         case ReasonKind.BELOW_FLOOR:
             return f"{theirs} does not reach the {floor} wanted: {right}"
+        case ReasonKind.BELOW_TODAY:
+            return f"{theirs} does not reach today's {floor}: {right}"
         case _:
             return f"{mine} is expected to get {right}"
 

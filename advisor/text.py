@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from decimal import Decimal
 
-from advisor.advice import Advice, MoneySpan, OptionAdvice, Prediction, Span
+from advisor.advice import Advice, MoneySpan, OptionAdvice, PaysBack, Prediction, Span
 from advisor.assumed import rates
 from advisor.money.money import format_money, from_usd
 from advisor.numbers import figure
@@ -160,7 +160,7 @@ def _p95(span: Span) -> str:
 
 def _months(prediction: Prediction) -> str:
     span, verdict = prediction.payback.months, prediction.payback.verdict
-    if verdict == "unknown":
+    if verdict is PaysBack.UNKNOWN:
         return "unknown"
     ends = ["never" if value is None else f"{value:.1f}" for value in (span.low, span.high)]
     if ends[0] == ends[1]:
@@ -206,7 +206,10 @@ def _reasons(advice: Advice, *, verbose: bool) -> str:
         if left:
             rest = sum((part.points for part in left), Decimal(0))
             lines.append(f"    {rest:+.2f}  {len(left)} more (--verbose shows them with their sources)")
-        lines += [_wrap(f"note: {warning}", indent=" " * 10, first="    ") for warning in option.warnings]
+        lines += [
+            _wrap(f"note: {reason_sentence(one, money_of(advice))}", indent=" " * 10, first="    ")
+            for one in option.warnings
+        ]
     return "\n".join(lines) if len(lines) > 1 else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.advice import Advice, Contribution, OptionAdvice, Prediction
+from advisor.advice import Advice, Contribution, OptionAdvice, PaysBack, Prediction
 from advisor.numbers import figure
 from advisor.sentences import named, settle_sentence
 from advisor.text import money_span
@@ -53,7 +53,7 @@ def _row(advice: Advice, one: OptionAdvice, found: Prediction) -> Row:
 
 def _payback(found: Prediction) -> Cell:
     span = found.payback.months
-    if found.payback.verdict == "unknown":
+    if found.payback.verdict is PaysBack.UNKNOWN:
         return Cell(text=UNKNOWN)
     low, likely, high = (
         "never" if end is None else f"{end:.1f}" for end in (span.low, span.likely, span.high)

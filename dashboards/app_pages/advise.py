@@ -20,8 +20,8 @@ from advisor.numbers import NumberFault, read_number
 from advisor.recommend import Basis, recommend
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
-from advisor.sentences import flip_sentence, headline, pair_sentence
-from advisor.text import capital, recommendation_lines
+from advisor.sentences import flip_sentence, headline, pair_sentence, reason_sentence
+from advisor.text import capital, money_of, recommendation_lines
 from dashboards import advice_views, launch, markup, pieces, planning, questions, state
 from dashboards.questions import (
     ESSENTIAL,
@@ -209,7 +209,9 @@ def reasons(advice: Advice) -> None:
             with st.expander(f"{one.place}. {one.option.value}: {one.score:+.2f} points"):
                 st.html(markup.table(advice_views.reason_table(one.contributions)))
                 if one.warnings:
-                    st.html(markup.bullets(one.warnings, "warn"))
+                    money = money_of(advice)
+                    said = [capital(reason_sentence(reason, money)) for reason in one.warnings]
+                    st.html(markup.bullets(said, "warn"))
     vetoes = [f"{one.option.value}: {veto.reason}" for one in advice.options for veto in one.vetoes]
     if vetoes:
         st.subheader("Ruled out", anchor=False)

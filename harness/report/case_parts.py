@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from advisor.advice import Advice, Contribution, MoneySpan, OptionAdvice, Prediction
+from advisor.advice import Advice, Contribution, MoneySpan, OptionAdvice, PaysBack, Prediction, Reason
 from advisor.numbers import figure
-from advisor.sentences import flip_sentence, named, settle_sentence
+from advisor.sentences import flip_sentence, named, reason_sentence, settle_sentence
 from harness.core.wording import UNKNOWN, Currency, milliseconds, money, one_line, percent
 from harness.report.charts import Axis, Interval, IntervalChart, draw
 from harness.report.paper import (
@@ -46,6 +46,10 @@ class CaseDossier:
     currency: Currency
     command: str
     cites: Citations = field(default_factory=Citations)
+
+    def reason(self, reason: Reason) -> str:
+        """A reason as a sentence without its full stop, in the reader's currency."""
+        return one_line(reason_sentence(reason, lambda usd: money(usd, self.currency)))
 
     def money(self) -> tuple[int, ...]:
         """Where predicted money comes from."""
@@ -87,7 +91,7 @@ def share_span(found: Prediction) -> str:
 def months(found: Prediction) -> str:
     """Until building it is earned back: '0.9 to 14.0 months', 'never', 'unknown'."""
     span, verdict = found.payback.months, found.payback.verdict
-    if verdict == "unknown":
+    if verdict is PaysBack.UNKNOWN:
         return UNKNOWN
     ends = ["never" if value is None else f"{value:.1f}" for value in (span.low, span.high)]
     if ends[0] == ends[1]:
@@ -234,7 +238,7 @@ def _reasons(dossier: CaseDossier) -> Part:
         name = capital(option_name(option.option.value))
         blocks.append(Terms(rows=rows, label=f"{option.place}. {name}: {option.score:+.2f} points"))
         if option.warnings:
-            blocks.append(Points(items=tuple(said(one_line(warning)) for warning in option.warnings)))
+            blocks.append(Points(items=tuple(said(capital(dossier.reason(one))) for one in option.warnings)))
     lead = said("Each reason adds or takes points; their sum ranks the options. Weights are set by hand.")
     return Part(key="reasons", title="Why", lead=lead, blocks=tuple(blocks))
 

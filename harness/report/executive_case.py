@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 
-from advisor.advice import Advice, OptionAdvice, Prediction
+from advisor.advice import Advice, OptionAdvice, PaysBack, Prediction
 from advisor.sentences import (
     confidence_sentence,
     flip_sentence,
     headline,
     pair_sentence,
-    reason_sentence,
     settle_sentence,
 )
-from harness.core.wording import USD, money, one_line, percent
+from harness.core.wording import USD, one_line, percent
 from harness.report.case_parts import (
     NOT_BUILT,
     CaseDossier,
@@ -90,11 +88,7 @@ def stated_rate(advice: Advice) -> Rate | None:
 def _reasons(dossier: CaseDossier) -> list[str]:
     """The three reasons, and then the answer to the question of the title."""
     done = dossier.advice.recommendation
-
-    def amount(usd: Decimal) -> str:
-        return money(usd, dossier.currency)
-
-    reasons = [f"{capital(one_line(reason_sentence(reason, amount)))}. " for reason in done.reasons]
+    reasons = [f"{capital(dossier.reason(reason))}. " for reason in done.reasons]
     return [*reasons, f"RAG or fine-tuning? {capital(one_line(pair_sentence(dossier.advice.pair, done)))}"]
 
 
@@ -155,7 +149,7 @@ def _saving_card(dossier: CaseDossier, found: Prediction) -> Card:
         label="Saved a month, against today",
         value=Span(text=money_span(dossier, span), mark="predicted", refs=dossier.money()),
         note=said(f"{counted} wrong answers; earned back: {months(found)}"),
-        mood="good" if back.verdict == "yes" else "warn",
+        mood="good" if back.verdict is PaysBack.YES else "warn",
     )
 
 

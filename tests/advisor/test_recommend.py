@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.advice import Answer, Do, plain
+from advisor.advice import Answer, Do, PaysBack, plain
 from advisor.assumed import Scenario, load_assumptions, resolve
 from advisor.case import UseCase, build_case, prompts_own_model
 from advisor.case_file import load_case
@@ -268,7 +268,7 @@ def test_payback_by_hand():
     found = predict(case, Option.PROMPT, basis(case.api_model).market, BANDS)
     month = found.usd_per_month.likely
     assert found.usd_one_off.likely == Decimal(2040)
-    assert found.payback.monthly_saving_usd == Decimal(1000) - month
+    assert found.payback.monthly_saving.likely == Decimal(1000) - month
     assert found.payback.months.likely == pytest.approx(float(2040 / (1000 - month)))
 
 
@@ -282,7 +282,7 @@ def test_a_dear_option_against_a_cheap_incumbent_never_pays_back():
     case = build_case({"name": "x", "task": "extraction", "queries_per_month": 1000, "needs_facts": False,
                        "incumbent": {"kind": "system", "cost_per_item": "0.0001"}})  # fmt: skip
     found = predict(case, Option.TUNE, basis().market, BANDS)
-    assert found.payback.verdict == "no" and found.payback.sentence == "never pays back"
+    assert found.payback.verdict is PaysBack.NO and found.payback.months.low is None
 
 
 def test_prompt_tokens_are_those_of_a_published_prompt():
