@@ -6,10 +6,15 @@ Banking77, above most generative models tuned for it.
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +22,20 @@ from numpy.typing import NDArray
 
 from harness.arms.asking import model_facts
 from harness.arms.base import Explained, Material, items_digest, shared_time
-from harness.core.errors import DataError, MissingExtra
-from harness.core.records import ArmId, Fitted, Item, Outcome, Prediction, Timing
+from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError, UsageError
+from harness.core.records import ArmId, Fitted, Item, LinearArtefact, Outcome, Prediction, Timing
+from harness.core.serial import decode, encode
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import versions_of
 from harness.tasks.classification import clip
 
 Logits = NDArray[np.float64]
+
+MODEL_FILE, RECORD_FILE = "classifier.skops", "linear.json"
+KEPT = "artefact_sha256"
+"""The choice under which a run's journal pins its classifier."""
+_PACKAGES = ("scikit-learn", "scipy", "numpy")
+_TYPES = frozenset({"FeatureUnion", "LinearSVC", "LogisticRegression"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +69,70 @@ _SVM: dict[str, Any] = {}
 _LOGISTIC: dict[str, Any] = {"max_iter": 1000}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearClassifier:
+    """A fitted candidate: texts in, a distribution over the labels out.
+
+    Attributes:
+        labels: the closed set; seen: those that stood in train, in the order of the head's classes.
+        head: scikit-learn's classifier; counting: its vectorisers; None where only vectors are read.
+        embedder: None where only words and letters are counted.
+    """
+
+    candidate: Candidate
+    labels: tuple[str, ...]
+    seen: tuple[str, ...]
+    head: Any
+    counting: Any
+    embedder: EmbeddingModel | None
+
+    def features(self, texts: Sequence[str]) -> Any:
+        """What the head reads; both feature sets side by side in one sparse matrix, each with unit rows."""
+        if self.counting is None:
+            return self._vectors(texts)
+        counted = self.counting.transform(_cut(texts))
+        if self.embedder is None:
+            return counted
+        from scipy.sparse import csr_matrix, hstack
+
+        return hstack([counted, csr_matrix(self._vectors(texts))]).tocsr()
+
+    def scores(self, texts: Sequence[str]) -> Logits:
+        """The head's decision scores, a column a label of `seen`."""
+        raw = np.asarray(self.head.decision_function(self.features(texts)), dtype=np.float64)
+        return np.stack([-raw, raw], axis=1) if raw.ndim == 1 else raw
+
+    def logprobs(self, texts: Sequence[str]) -> Logits:
+        """Log-softmax of the scores; labels absent from train get the lowest score less 5."""
+        seen = self.scores(texts)
+        full = np.repeat(seen.min(axis=1, keepdims=True) - 5.0, len(self.labels), axis=1)
+        full[:, [self.labels.index(name) for name in self.seen]] = seen
+        full -= full.max(axis=1, keepdims=True)
+        result: Logits = full - np.log(np.exp(full).sum(axis=1, keepdims=True))
+        return result
+
+    def _vectors(self, texts: Sequence[str]) -> Any:
+        assert self.embedder is not None, "this classifier reads vectors"
+        return self.embedder.embed(texts)
+
+
 class LinearArm:
     """The best linear head on dev, with a distribution over the labels."""
 
     identity = None
 
-    def __init__(self, arm: ArmId, embedder: EmbeddingModel | None, seed: int) -> None:
+    def __init__(
+        self, arm: ArmId, embedder: EmbeddingModel | None, seed: int, keep_in: Path | None = None
+    ) -> None:
+        """
+        Args:
+            keep_in: the folder in which the classifier is kept once it is fitted; None keeps it nowhere.
+        """
         self.id = arm
         self._embedder = embedder
         self._seed = seed
-        self._scores: Callable[[Sequence[str]], Logits] | None = None
-        self._names: tuple[str, ...] = ()
-        self._columns: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._keep_in = keep_in
+        self._classifier: LinearClassifier | None = None
 
     @property
     def config(self) -> Mapping[str, object]:
@@ -80,37 +144,47 @@ class LinearArm:
             "heads": {"svm": _SVM, "logistic": _LOGISTIC},
             "embedding": model_facts(self._embedder.identity) if self._embedder else None,
             "seed": self._seed,
-            **dict(versions_of("scikit-learn", "scipy", "numpy")),
+            **dict(versions_of(*_PACKAGES)),
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Fit every candidate on train, score it on dev and keep the best (the first among equals).
+
+        What was kept before is taken again, so that a run that goes on answers with the same classifier.
 
         Raises:
             DataError: with fewer than two labels in train.
             MissingExtra: without scikit-learn.
         """
         _need_sklearn()
+        if stored is not None and self._kept(stored):
+            return stored
         start = time.perf_counter()
-        self._names = tuple(label.name for label in material.labels)
+        names = tuple(label.name for label in material.labels)
         texts, labels = [i.text for i in material.train], [i.label for i in material.train]
         if len(set(labels)) < 2:
             raise DataError("A classifier needs at least two labels in train.", got=len(set(labels)))
-        self._columns = np.array([self._names.index(name) for name in sorted(set(labels))])
-        featurise = self._featurisers(texts)
+        counting = _counting(texts)
         trials: list[tuple[str, float]] = []
-        best: tuple[float, Candidate, Callable[[Sequence[str]], Logits]] | None = None
+        best: tuple[float, LinearClassifier] | None = None
         for candidate in self._candidates():
             material.say(f"fitting {candidate.name}")
-            scores = _fit(candidate, featurise[candidate.features], texts, labels, self._seed)
-            accuracy = self._accuracy(scores, material.dev)
+            classifier = _fit(candidate, counting, self._embedder, names, self._seed)(texts, labels)
+            accuracy = _accuracy(classifier, material.dev)
             trials.append((candidate.name, accuracy))
             if best is None or accuracy > best[0]:
-                best = (accuracy, candidate, scores)
+                best = (accuracy, classifier)
         assert best is not None
-        self._scores = best[2]
+        self._classifier = best[1]
+        train = items_digest(material.train)
+        choices: dict[str, str | int | float] = {
+            "classifier": best[1].candidate.name,
+            "train_digest": train[:16],
+        }
+        if self._keep_in is not None:
+            choices[KEPT] = save_linear(best[1], self._keep_in, train, len(material.train))
         return Fitted(
-            choices={"classifier": best[1].name, "train_digest": items_digest(material.train)[:16]},
+            choices=choices,
             trials=tuple(trials),
             seconds=time.perf_counter() - start,
             notes=() if self._embedder else ("No embedding model at hand: TF-IDF candidates only.",),
@@ -141,41 +215,157 @@ class LinearArm:
 
     def close(self) -> None:
         """Forget the classifier."""
-        self._scores = None
+        self._classifier = None
 
     def _candidates(self) -> tuple[Candidate, ...]:
         return TFIDF + (EMBEDDING + BOTH if self._embedder else ())
 
-    def _featurisers(self, texts: Sequence[str]) -> dict[str, Callable[[Sequence[str]], Any]]:
-        found: dict[str, Callable[[Sequence[str]], Any]] = {"tfidf": _tfidf(texts)}
-        if self._embedder:
-            found["embedding"] = self._embedder.embed
-            found["both"] = _side_by_side(found["tfidf"], self._embedder.embed)
-        return found
-
-    def _accuracy(self, scores: Callable[[Sequence[str]], Logits], dev: Sequence[Item]) -> float:
-        if not dev:
-            return 0.0
-        winners = self._columns[np.argmax(scores([item.text for item in dev]), axis=1)]
-        return float(np.mean([self._names[w] == item.label for w, item in zip(winners, dev, strict=True)]))
+    def _kept(self, stored: Fitted) -> bool:
+        """Take the classifier that was kept; False where there is none, or it was changed."""
+        if self._keep_in is None or stored.choices.get(KEPT) != pin_of(self._keep_in):
+            return False
+        with suppress(StoreError):
+            self._classifier = load_linear(self._keep_in, self._embedder)
+        return self._classifier is not None
 
     def _logprobs(self, texts: Sequence[str]) -> Logits:
-        """Log-softmax of the decision scores; labels absent from train get the lowest score less 5."""
-        assert self._scores is not None, "fit comes first"
-        seen = self._scores(texts)
-        full = np.repeat(seen.min(axis=1, keepdims=True) - 5.0, len(self._names), axis=1)
-        full[:, self._columns] = seen
-        full -= full.max(axis=1, keepdims=True)
-        result: Logits = full - np.log(np.exp(full).sum(axis=1, keepdims=True))
-        return result
+        assert self._classifier is not None, "fit comes first"
+        return self._classifier.logprobs(texts)
 
     def _prediction(self, item: Item, row: Logits, timing: Timing) -> Prediction:
         return Prediction(
             item_id=item.id,
-            text=self._names[int(np.argmax(row))],
+            text=self._classifier.labels[int(np.argmax(row))] if self._classifier else "",
             label_logprobs=tuple(float(v) for v in row),
             timing=timing,
         )
+
+
+def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, train_rows: int) -> str:
+    """Keep a classifier in a folder, whole or not at all; returns what pins it.
+
+    Raises:
+        MissingExtra: without skops.
+        StoreError: if it cannot be written.
+    """
+    skops_io = _skops()
+    facts = classifier.embedder.identity if classifier.embedder else None
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        objects = {"counting": classifier.counting, "head": classifier.head}
+        skops_io.dump(objects, scratch / MODEL_FILE, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+        record = LinearArtefact(
+            digest=_sha256(scratch / MODEL_FILE),
+            classifier=classifier.candidate.name,
+            embedding=facts,
+            labels=classifier.labels,
+            seen=classifier.seen,
+            packages=dict(versions_of(*_PACKAGES)),
+            data_digest=data_digest,
+            train_rows=train_rows,
+        )
+        (scratch / RECORD_FILE).write_text(encode(record, indent=1) + "\n", encoding="utf-8")
+        scratch.rename(folder)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written: {error.strerror}.", allowed="a writable folder with free space"
+        ) from error
+    return pin_of(folder)
+
+
+def pin_of(folder: Path) -> str:
+    """What pins a kept classifier: sha256 of its record, which has the sha256 of its file; '' without one."""
+    try:
+        return _sha256(folder / RECORD_FILE)
+    except OSError:
+        return ""
+
+
+def read_linear(folder: Path) -> LinearArtefact:
+    """The record of a kept classifier.
+
+    Raises:
+        StoreError: if it is not there, or its file is another than was written.
+    """
+    try:
+        record = decode(LinearArtefact, (folder / RECORD_FILE).read_bytes())
+        found = _sha256(folder / MODEL_FILE)
+    except OSError as error:
+        raise StoreError(f"There is no linear classifier in {folder}.", got=error.strerror) from error
+    if found != record.digest:
+        raise StoreError("The linear classifier was changed after it was fitted.", got=str(folder))
+    return record
+
+
+def load_linear(folder: Path, embedder: EmbeddingModel | None) -> LinearClassifier:
+    """Open a kept classifier. Nothing in it is run: only the types named in `_TYPES` are ever made.
+
+    Args:
+        embedder: the model whose vectors it reads; not needed by one that counts words and letters only.
+
+    Raises:
+        StoreError: if it is not what was kept, or holds an object of another type.
+        UsageError: if the libraries here are others than those it was made with.
+        ModelUnavailable: if the embedding model is not the one it was fitted on.
+        MissingExtra: without skops or scikit-learn.
+    """
+    _need_sklearn()
+    record, skops_io = read_linear(folder), _skops()
+    _same_packages(record)
+    unknown = skops_io.get_untrusted_types(file=folder / MODEL_FILE)
+    if unknown:
+        raise StoreError("The classifier holds objects that are not opened.", got=", ".join(unknown))
+    objects = skops_io.load(folder / MODEL_FILE, trusted=[])
+    head, counting = objects["head"], objects["counting"]
+    kinds = {type(one).__name__ for one in (head, counting) if one is not None}
+    if not kinds <= _TYPES:
+        raise StoreError("The classifier holds objects that are not opened.", got=", ".join(sorted(kinds)))
+    candidate = next((one for one in TFIDF + EMBEDDING + BOTH if one.name == record.classifier), None)
+    if candidate is None:
+        raise StoreError("This linear classifier is of another version.", got=record.classifier)
+    if record.embedding is None:
+        embedder = None
+    elif embedder is None or model_facts(embedder.identity) != model_facts(record.embedding):
+        raise ModelUnavailable(
+            "The embedding model is not the one the classifier was fitted on.",
+            got="none" if embedder is None else embedder.identity.id,
+            allowed=record.embedding.id,
+            run="harness models pull",
+        )
+    return LinearClassifier(
+        candidate=candidate,
+        labels=record.labels,
+        seen=record.seen,
+        head=head,
+        counting=counting,
+        embedder=embedder,
+    )
+
+
+def _same_packages(record: LinearArtefact) -> None:
+    here = dict(versions_of(*_PACKAGES))
+    other = {name: made for name, made in record.packages.items() if here.get(name) != made}
+    if other:
+        raise UsageError(
+            "The classifier was made with other libraries, with which it need not answer the same.",
+            got=", ".join(f"{name} {here.get(name, 'missing')}" for name in other),
+            allowed=", ".join(f"{name} {made}" for name, made in other.items()),
+            run=f"pip install {' '.join(f'{name}=={made}' for name, made in other.items())}",
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _skops() -> Any:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise MissingExtra.of("skops", "linear") from error
+    return skops.io
 
 
 def _need_sklearn() -> None:
@@ -185,7 +375,8 @@ def _need_sklearn() -> None:
         raise MissingExtra.of("scikit-learn", "linear") from error
 
 
-def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:
+def _counting(texts: Sequence[str]) -> Any:
+    """Words and groups of letters, counted and weighted."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_union
 
@@ -198,45 +389,44 @@ def _tfidf(texts: Sequence[str]) -> Callable[[Sequence[str]], Any]:
             "The training texts give a classifier nothing to count.",
             got=f"no word, and no letter group that stands twice, in {len(texts):,} texts",
         )
-    union = make_union(*fitted)
-    return lambda texts: union.transform(_cut(texts))
+    return make_union(*fitted)
 
 
 def _cut(texts: Sequence[str]) -> list[str]:
     return [clip(text, _LONGEST) for text in texts]
 
 
-def _side_by_side(
-    sparse: Callable[[Sequence[str]], Any], dense: Callable[[Sequence[str]], Any]
-) -> Callable[[Sequence[str]], Any]:
-    """Both feature sets in one sparse matrix; each has unit rows per block already."""
-    from scipy.sparse import csr_matrix, hstack
-
-    def transform(texts: Sequence[str]) -> Any:
-        return hstack([sparse(texts), csr_matrix(dense(texts))]).tocsr()
-
-    return transform
-
-
 def _fit(
-    candidate: Candidate,
-    featurise: Callable[[Sequence[str]], Any],
-    texts: Sequence[str],
-    labels: Sequence[str],
-    seed: int,
-) -> Callable[[Sequence[str]], Logits]:
+    candidate: Candidate, counting: Any, embedder: EmbeddingModel | None, names: tuple[str, ...], seed: int
+) -> Callable[[Sequence[str], Sequence[str]], LinearClassifier]:
+    """Fits a candidate to texts and their labels."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
-    model: Any
+    head: Any
     if candidate.head == "svm":
-        model = LinearSVC(C=candidate.c, random_state=seed, **_SVM)
+        head = LinearSVC(C=candidate.c, random_state=seed, **_SVM)
     else:
-        model = LogisticRegression(C=candidate.c, random_state=seed, **_LOGISTIC)
-    model.fit(featurise(texts), labels)
+        head = LogisticRegression(C=candidate.c, random_state=seed, **_LOGISTIC)
 
-    def scores(unseen: Sequence[str]) -> Logits:
-        raw = np.asarray(model.decision_function(featurise(unseen)), dtype=np.float64)
-        return np.stack([-raw, raw], axis=1) if raw.ndim == 1 else raw
+    def fit(texts: Sequence[str], labels: Sequence[str]) -> LinearClassifier:
+        classifier = LinearClassifier(
+            candidate=candidate,
+            labels=names,
+            seen=tuple(sorted(set(labels))),
+            head=head,
+            counting=None if candidate.features == "embedding" else counting,
+            embedder=None if candidate.features == "tfidf" else embedder,
+        )
+        head.fit(classifier.features(texts), labels)
+        return classifier
 
-    return scores
+    return fit
+
+
+def _accuracy(classifier: LinearClassifier, dev: Sequence[Item]) -> float:
+    if not dev:
+        return 0.0
+    seen = classifier.scores([item.text for item in dev])
+    winners = [classifier.seen[column] for column in np.argmax(seen, axis=1)]
+    return float(np.mean([winner == item.label for winner, item in zip(winners, dev, strict=True)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import assert_never
 
 from advisor.options import Option
@@ -18,7 +19,8 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import build_tuner
 from harness.core.context import Context
 from harness.core.errors import ModelUnavailable, UsageError
-from harness.core.records import Evalset
+from harness.core.names import file_name
+from harness.core.records import ArmId, Evalset
 from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
@@ -31,6 +33,7 @@ class ArmFactory:
 
     Args:
         embedder: an embedding model that is open already; None opens the plan's.
+        keep: linear classifiers are kept in the run folder, to be shipped.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class ArmFactory:
         folder: RunFolder,
         context: Context,
         embedder: EmbeddingModel | None = None,
+        *,
+        keep: bool = True,
     ) -> None:
         self._plan = plan
         self._evalset = evalset
@@ -47,6 +52,7 @@ class ArmFactory:
         self._context = context
         self._chats: dict[tuple[str, str], ChatModel] = {}
         self._embedder = embedder
+        self._keep = keep
         self._index: TrainingIndex | None = None
         self._purse = RunBudget(plan, context, folder.root / "journal.sqlite")
         self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
@@ -63,7 +69,8 @@ class ArmFactory:
             case Option.FLOOR:
                 return FloorArm(arm.id)
             case Option.LINEAR:
-                return LinearArm(arm.id, self._embedding(), self._plan.seed)
+                home = linear_folder(self._folder, arm.id) if self._keep else None
+                return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
             case Option.PROMPT:
                 return PromptArm(arm.id, self._chat(arm), labels, limits)
             case Option.RETRIEVE:
@@ -128,6 +135,11 @@ class ArmFactory:
     def _retrieve_settings(self) -> RetrieveSettings:
         plan = self._plan.retrieve
         return RetrieveSettings(k=plan.k, max_tokens=plan.max_tokens, dev_items=plan.dev_items)
+
+
+def linear_folder(folder: RunFolder, arm: ArmId) -> Path:
+    """Where a run keeps its linear classifier."""
+    return folder.artefacts / file_name(str(arm))
 
 
 def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | None:

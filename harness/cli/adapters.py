@@ -29,15 +29,17 @@ def add(
     at: AtRegistry,
     here: Here,
 ) -> None:
-    """Add a run's tuned model as the next version."""
+    """Add a run's tuned model, or its linear classifier, as the next version."""
     from harness.bakeoff.run_folder import find_run
+    from harness.recommendation.store import recommended_arm
     from harness.shipping.adapters import add_adapter, open_registry
-    from harness.shipping.tuned import tuned_in_run
+    from harness.shipping.shipped import shipped_in_run
 
     context = here.context(open_progress(quiet=True))
     shelf = open_registry(at.registry, context)
-    tuned = tuned_in_run(find_run(here.runs, run), arm, seed, context)
-    version = add_adapter(shelf, name, tuned, context)
+    folder = find_run(here.runs, run)
+    shipped = shipped_in_run(folder, arm, seed, context, recommended_arm(folder))
+    version = add_adapter(shelf, name, shipped, context)
     typer.echo(f"{version.name}@{version.version} is in {shelf.address}")
 
 
@@ -67,7 +69,7 @@ def show(
     """Show one version: base, data, recipe, accuracy, parity and history."""
     from harness.report.adapters import show_lines
     from harness.shipping.adapters import history_of, shelved_as
-    from harness.shipping.registry.hub import model_card
+    from harness.shipping.registry.hub import card_of
 
     shelf = at.open()
     found = shelved_as(shelf, reference)
@@ -76,7 +78,7 @@ def show(
         show_json(version)
     elif card:
         title = f"{version.name} {version.version}"
-        typer.echo(model_card(title, version.artefact, version.origin, version.task, found.checks))
+        typer.echo(card_of(title, version.artefact, version.origin, version.task, found.checks))
     else:
         events = history_of(shelf, version.name)
         typer.echo("\n".join(show_lines(version, found.stages, found.checks, events)))

@@ -1,4 +1,4 @@
-"""`harness export` and `harness import`: tuned models and predictions out of a run, and into one."""
+"""`harness export` and `harness import`: what ships out of a run; predictions and adapters into one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ def export(
         typer.Argument(metavar="RUN|ADAPTER", help="A run, or an adapter of the registry: NAME[@VERSION]."),
     ] = "latest",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write.")] = None,
-    form: Annotated[str, typer.Option("--format", "-f", help="adapter, merged or gguf.")] = "merged",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="A tuned model: adapter, merged, gguf; a linear classifier: skops.",
+            show_default="merged or skops",
+        ),
+    ] = "",
     precision: Annotated[
         str, typer.Option("--precision", help="merged: bf16, fp32; gguf: q8_0, f16, f32, q4_k_m, ...")
     ] = "",
@@ -36,31 +44,36 @@ def export(
     at: AtRegistry,
     here: Here,
 ) -> None:
-    """Write a tuned model as a folder that others serve, and check that it still answers the same."""
+    """Write what a run recommends as a folder to serve, and check that it still answers the same."""
     from harness.bakeoff.run_folder import find_run
+    from harness.recommendation.store import recommended_arm
     from harness.report.adapters import parity_line
-    from harness.shipping.exporting import ExportRequest, export_tuned
+    from harness.shipping.exporting import ExportRequest, export_shipped
     from harness.shipping.parity import check_export
-    from harness.shipping.serving import ServeRequest, find_tuned
+    from harness.shipping.serving import ServeRequest, find_shipped
 
     if output is None:
         raise UsageError("Where to?", run=command("export", target, "-o", "exported"))
-    one_of(form, ("adapter", "merged", "gguf"), "format")
+    if form:
+        one_of(form, ("adapter", "merged", "gguf", "skops"), "format")
     progress = open_progress(quiet=as_json)
     context = here.context(progress)
-    wish = ServeRequest(targets=(target,), arm=arm, seed=seed, registry=at.registry)
-    tuned = find_tuned(target, wish, context)
-    run = (tuned.run or find_run(here.runs, tuned.origin.run_id)) if check else None
-    how = ExportRequest(format=form, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
+    wish = ServeRequest(
+        targets=(target,), arm=arm, seed=seed, registry=at.registry, recommended=recommended_arm
+    )
+    shipped = find_shipped(target, wish, context)
+    run = (shipped.run or find_run(here.runs, shipped.origin.run_id)) if check else None
+    how = ExportRequest(format=form or None, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
     try:
-        found = export_tuned(tuned, how, context)
+        found = export_shipped(shipped, how, context)
         checks = () if run is None else check_export(output, run, check, context, at.registry)
     finally:
         progress.close()
     if as_json:
         show_json(found)
         return
-    typer.echo(f"{output}: {found.format} {found.precision}, served as {found.served_as}")
+    what = f"{found.format} {found.precision}".rstrip()
+    typer.echo(f"{output}: {found.origin.arm} as {what}, served as {found.served_as}")
     for parity in checks:
         typer.echo(f"parity {parity_line(parity)}")
     if not checks:

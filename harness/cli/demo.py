@@ -53,8 +53,8 @@ def demo(
     from harness.bakeoff.run_folder import create_run
 
     _need_extras()
+    _fetch(here.context(open_progress(quiet=True)), yes=yes)
     context = here.context(open_progress())
-    _fetch(context, yes=yes)
     case = example_case(EXAMPLE)
     request = PlanRequest(data={"evalset": EVALSET}, case=case, minutes=minutes, size=DEMO_SIZE, seed=seed)
     drafted = draft(request, context)

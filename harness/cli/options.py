@@ -54,7 +54,12 @@ AskAgain = Annotated[
         "--ask-again", help="Ask again for answers that are damaged, or that another program or model gave."
     ),
 ]
-ArmName = Annotated[str, typer.Option("--arm", help="tune@smollm2-135m; not needed where there is one only.")]
+ArmName = Annotated[
+    str,
+    typer.Option(
+        "--arm", help="linear, or tune@smollm2-135m.", show_default="the one recommended, or the only one"
+    ),
+]
 SeedNumber = Annotated[
     int | None, typer.Option("--seed", help="Training seed.", show_default="the plan's first")
 ]

@@ -1,4 +1,4 @@
-"""`harness serve`: tuned models behind an OpenAI-compatible API."""
+"""`harness serve`: what ships behind an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def serve(
             metavar="[RUN|ADAPTER|FOLDER]...", help="Runs, adapters of the registry, or exported folders."
         ),
     ] = None,
-    engine: Annotated[str, typer.Option("--engine", help="transformers, llamacpp or vllm.")] = "transformers",
+    engine: Annotated[
+        str, typer.Option("--engine", help="Of a tuned model: transformers, llamacpp or vllm.")
+    ] = "transformers",
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")] = 8000,
     allow_remote: Annotated[
@@ -57,7 +59,8 @@ def serve(
     at: AtRegistry,
     here: Here,
 ) -> None:
-    """Serve tuned models: /v1/models, /v1/chat/completions, /metrics."""
+    """Serve what a run recommends: /v1/models, /v1/chat/completions, /metrics."""
+    from harness.recommendation.store import recommended_arm
     from harness.shipping import serving
     from harness.shipping.serve.server import Address, LabelServer, ready_to_serve
 
@@ -76,6 +79,7 @@ def serve(
         as_sent=as_sent,
         gguf=gguf,
         greedy=greedy,
+        recommended=recommended_arm,
     )
     if engine == "vllm":
         words = serving.vllm_command(wish, context, port or 8000)

@@ -325,6 +325,30 @@ class Artefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinearArtefact:
+    """A linear classifier as it is scored and shipped; it lies in a folder beside this record.
+
+    Attributes:
+        digest: sha256 of the classifier's file.
+        classifier: the candidate that was chosen on dev, such as `tfidf+svm(C=1)`.
+        embedding: the model whose vectors it reads; None where it counts words and letters only.
+        labels: the closed set, in the order in which scores are given; seen: those it was trained on.
+        packages: name -> version of the libraries whose objects lie in the file.
+        data_digest: sha256 of the training rows.
+    """
+
+    schema: Literal[1] = 1
+    digest: str
+    classifier: str
+    embedding: ModelIdentity | None
+    labels: tuple[str, ...]
+    seen: tuple[str, ...]
+    packages: dict[str, str]
+    data_digest: str
+    train_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelIdentity:
     """Which model answered.
 

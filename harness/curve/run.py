@@ -303,7 +303,7 @@ def _point(
         where = f"{file_name(str(arm.id))}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
         folder = RunFolder(root=bench.home / "points" / where)
         make_folder(folder.artefacts)
-        workshop = ArmFactory(bench.plan, evalset, folder, bench.context, bench.embedder)
+        workshop = ArmFactory(bench.plan, evalset, folder, bench.context, bench.embedder, keep=False)
         try:
             opened = workshop.build(arm, seed)
             try:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import MONEY, PREDICTION, RECOMMENDATION, RESULTS, ROBUSTNESS, RunFolder
 from harness.core.errors import StoreError
+from harness.core.records import ArmId
 from harness.money.records import CostForecast
 from harness.recommendation.records import Recommendation, RunResults
 from harness.robustness.records import ArmRobustness
@@ -59,3 +60,9 @@ def read_results(folder: RunFolder) -> RunResults:
         )
     robustness = folder.part(ROBUSTNESS, tuple[ArmRobustness, ...]) or ()
     return together(results, outlook, recommendation, robustness, folder.part(PREDICTION, AdviceCheck))
+
+
+def recommended_arm(folder: RunFolder) -> ArmId | None:
+    """The arm a run recommends to ship or to pilot; None where it recommends none, or has not concluded."""
+    found = folder.part(RECOMMENDATION, Recommendation)
+    return found.arm if found is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from harness.core.records import LinearArtefact
 from harness.core.wording import MISSING, percent, share_sentence
 from harness.training.tuned_model import AdapterVersion, Event, Parity
 
@@ -23,7 +24,7 @@ def list_lines(rows: Iterable[tuple[AdapterVersion, Sequence[str], Sequence[Pari
         name, standing = f"{version.name}@{version.version}", ", ".join(stages) or "-"
         lines.append(
             f"{name:28} {standing:12} {dev:>8} {test:>8} "
-            f"{parity_word(checks):10} {version.artefact.base_model:20} {version.created_at:%Y-%m-%d %H:%M}"
+            f"{parity_word(checks):10} {_stands_on(version):20} {version.created_at:%Y-%m-%d %H:%M}"
         )
     return lines if len(lines) > 2 else ["No adapter yet. Add one: harness adapters add my-adapter latest"]
 
@@ -32,28 +33,44 @@ def show_lines(
     version: AdapterVersion, stages: Sequence[str], checks: Sequence[Parity], events: Sequence[Event]
 ) -> list[str]:
     """Everything about one version."""
-    artefact, origin, recipe = version.artefact, version.origin, version.artefact.recipe
-    layers = "all layers" if recipe.tuned_layers is None else f"upper {recipe.tuned_layers} layers"
+    artefact, origin = version.artefact, version.origin
     lines = [
         f"{version.name}@{version.version}, {', '.join(stages) or 'on no stage'}",
         f"  made        {version.created_at:%Y-%m-%d %H:%M} from run {origin.run_id}, {origin.arm}, "
         f"seed {origin.seed}",
-        f"  base        {artefact.base_model}, sha256 {artefact.base_digest[:16]}, "
-        f"licence {origin.licence or MISSING}",
         f"  data        {origin.evalset}, sha256 {artefact.data_digest[:16]}, {artefact.train_rows} rows, "
         f"licence {origin.data_licence or MISSING}",
-        f"  recipe      {recipe.method}, rank {recipe.rank}, {layers}, {artefact.steps} steps, "
-        f"learning rate {recipe.learning_rate:g}, seed {recipe.seed}",
+        *_made_from(version),
         f"  dev         {share_sentence(origin.dev)}",
         f"  test        {share_sentence(origin.test)}",
         f"  labels      {len(version.task.labels)}",
-        f"  adapter     sha256 {artefact.digest[:16]}, {len(version.files)} files",
+        f"  digest      sha256 {artefact.digest[:16]}, {len(version.files)} files",
     ]
     lines += [f"  parity      {parity_line(check)}" for check in checks] or [
         f"  parity      not checked: harness export {version.name}@{version.version} -o exported --check 50"
     ]
     lines += [f"  {event.at:%Y-%m-%d %H:%M}  {event_line(event)}" for event in events]
     return lines
+
+
+def _stands_on(version: AdapterVersion) -> str:
+    artefact = version.artefact
+    return artefact.classifier if isinstance(artefact, LinearArtefact) else artefact.base_model
+
+
+def _made_from(version: AdapterVersion) -> list[str]:
+    artefact, origin = version.artefact, version.origin
+    if isinstance(artefact, LinearArtefact):
+        vectors = f", vectors of {artefact.embedding.id}" if artefact.embedding else ""
+        return [f"  classifier  {artefact.classifier}{vectors}"]
+    recipe = artefact.recipe
+    layers = "all layers" if recipe.tuned_layers is None else f"upper {recipe.tuned_layers} layers"
+    return [
+        f"  base        {artefact.base_model}, sha256 {artefact.base_digest[:16]}, "
+        f"licence {origin.licence or MISSING}",
+        f"  recipe      {recipe.method}, rank {recipe.rank}, {layers}, {artefact.steps} steps, "
+        f"learning rate {recipe.learning_rate:g}, seed {recipe.seed}",
+    ]
 
 
 def diff_lines(a: str, b: str, found: Mapping[str, tuple[object, object]]) -> list[str]:

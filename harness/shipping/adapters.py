@@ -1,4 +1,4 @@
-"""`harness adapters`: put tuned models into a registry, look at them, put them on stages."""
+"""`harness adapters`: put what ships into a registry, look at them, put them on stages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.shipping.registry.hub import Push, hub_token, model_card, push_adapter
+from harness.core.records import Artefact, LinearArtefact
+from harness.shipping.registry.hub import Push, card_of, hub_token, push_adapter
 from harness.shipping.registry.registry import Registry, checks_of, find_version, stages_of, versions_in
-from harness.shipping.tuned import Tuned
+from harness.shipping.shipped import Shipped, Tuned
 from harness.training.tuned_model import AdapterVersion, Event, Parity, folder_digest
 
 
@@ -36,18 +37,21 @@ def open_registry(address: str, context: Context) -> Registry:
     return Registry(address or str(context.runs / "registry"), context.clock)
 
 
-def add_adapter(registry: Registry, name: str, tuned: Tuned, context: Context) -> AdapterVersion:
-    """Take a tuned model into a registry as the next version of `name`."""
+def add_adapter(registry: Registry, name: str, found: Shipped, context: Context) -> AdapterVersion:
+    """Take a tuned model or a linear classifier into a registry as the next version of `name`."""
+    artefact: Artefact | LinearArtefact = found.artefact
+    if isinstance(artefact, Artefact):
+        artefact = dataclasses.replace(artefact, path=name)
     draft = AdapterVersion(
         name=name,
         version=0,
         created_at=context.clock(),
-        artefact=dataclasses.replace(tuned.artefact, path=name),
-        origin=tuned.origin,
-        task=tuned.task,
+        artefact=artefact,
+        origin=found.origin,
+        task=found.task,
         files={},
     )
-    return registry.add(tuned.adapter, draft)
+    return registry.add(found.adapter if isinstance(found, Tuned) else found.folder, draft)
 
 
 def shelved(registry: Registry, name: str = "") -> tuple[Shelved, ...]:
@@ -88,10 +92,11 @@ def push(registry: Registry, reference: str, repo: str, environ: Mapping[str, st
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "adapter"
         registry.fetch(version, folder)
-        if folder_digest(folder) != version.artefact.digest:
+        linear = isinstance(version.artefact, LinearArtefact)  # its two files were compared by `fetch`
+        if not linear and folder_digest(folder) != version.artefact.digest:
             raise UsageError(f"{reference} is not what was trained.", got=version.artefact.digest[:12])
         title = f"{version.name} {version.version}"
-        card = model_card(title, version.artefact, version.origin, version.task, found.checks)
+        card = card_of(title, version.artefact, version.origin, version.task, found.checks)
         (folder / "README.md").write_text(card, encoding="utf-8")
         shutil.rmtree(folder / ".cache", ignore_errors=True)
         how = Push(repo=repo, token=token, private=private, message=f"{version.name}@{version.version}")
@@ -109,14 +114,11 @@ def _shelved(events: tuple[Event, ...], version: AdapterVersion) -> Shelved:
 
 def _flat(version: AdapterVersion) -> dict[str, object]:
     """The fields one would ask about, by dotted name."""
+    artefact = version.artefact
     found: dict[str, object] = {
-        "base": version.artefact.base_model,
-        "base_digest": version.artefact.base_digest,
-        "data_digest": version.artefact.data_digest,
-        "digest": version.artefact.digest,
-        "train_rows": version.artefact.train_rows,
-        "steps": version.artefact.steps,
-        "train_s": round(version.artefact.train_s, 1),
+        "data_digest": artefact.data_digest,
+        "digest": artefact.digest,
+        "train_rows": artefact.train_rows,
         "run": version.origin.run_id,
         "arm": str(version.origin.arm),
         "seed": version.origin.seed,
@@ -126,5 +128,10 @@ def _flat(version: AdapterVersion) -> dict[str, object]:
         "dev accuracy": None if version.origin.dev is None else version.origin.dev.value,
         "test accuracy": None if version.origin.test is None else version.origin.test.value,
     }
-    recipe = dataclasses.asdict(version.artefact.recipe)
+    if isinstance(artefact, LinearArtefact):
+        embedding = artefact.embedding.id if artefact.embedding else None
+        return found | {"classifier": artefact.classifier, "embedding": embedding} | artefact.packages
+    found |= {"base": artefact.base_model, "base_digest": artefact.base_digest}
+    found |= {"steps": artefact.steps, "train_s": round(artefact.train_s, 1)}
+    recipe = dataclasses.asdict(artefact.recipe)
     return found | {f"recipe.{name}": value for name, value in recipe.items()}

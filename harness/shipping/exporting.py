@@ -1,4 +1,4 @@
-"""`harness export`: a tuned model as a folder that others serve, and whether it still answers the same."""
+"""`harness export`: what ships as a folder that others serve, and whether it still answers the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,8 @@ from harness.shipping.export.launch_files import (
     take_apart,
 )
 from harness.shipping.export.merge import copy_tokenizer, load_tokenizer, merge_into
-from harness.shipping.registry.hub import model_card
-from harness.shipping.tuned import Tuned
+from harness.shipping.registry.hub import card_of
+from harness.shipping.shipped import Shipped, ShippedLinear, Tuned
 from harness.training.tuned_model import Export, Format
 
 RECORD = "harness.json"
@@ -35,6 +35,7 @@ CHECKS = "parity.json"
 _PRECISIONS: dict[Format, tuple[str, ...]] = {
     "adapter": ("",),
     "merged": ("bf16", "fp32"),
+    "skops": ("",),
     "gguf": ("q8_0", "f16", "f32", *[kind for kind in KINDS if kind not in ("f32", "f16", "q8_0")]),
 }
 
@@ -44,52 +45,83 @@ class ExportRequest:
     """What is to be written.
 
     Attributes:
+        format: None for what fits: merged weights of a tuned model, skops of a linear classifier.
         precision: of merged weights or of the GGUF file; '' for the format's own choice.
         out: the folder; it must not exist or be empty unless `force`.
         name: under which it is served; '' for one made from arm and model.
     """
 
-    format: Format
+    format: Format | None
     out: Path
     precision: str = ""
     name: str = ""
     force: bool = False
 
 
-def export_tuned(tuned: Tuned, wish: ExportRequest, context: Context) -> Export:
+def export_shipped(found: Shipped, wish: ExportRequest, context: Context) -> Export:
     """Write the export, whole or not at all.
 
     Raises:
-        UsageError: if the folder is not empty or the precision is not the format's.
+        UsageError: if the folder is not empty, or the format or precision does not fit.
         MissingExtra: if a program or package for the format is missing.
         ModelUnavailable: if the model cannot be written in this format.
     """
-    precision = _precision(wish)
+    form, precision = _form(found, wish)
     if wish.name:
         check_name(wish.name, "a served model")
-    name = wish.name or tuned.served_as
+    name = wish.name or found.served_as
     if wish.out.exists() and any(wish.out.iterdir()) and not wish.force:
         raise UsageError(f"{wish.out} is not empty.", run="another -o DIR, or --force to replace it")
     with _scratch(wish.out) as folder:
-        context.progress.stage(f"writing {wish.format} {precision}".rstrip(), None)
-        launch = Launch(name=name, artefact=tuned.artefact, task=tuned.task, turns=_turns(tuned))
-        match wish.format:
-            case "adapter":
-                precision = tuned.artefact.recipe.method.partition("-")[2]
-                shutil.copytree(tuned.adapter, folder, dirs_exist_ok=True)
-                copy_tokenizer(tuned.base, folder)
-                texts = adapter_files(launch)
-            case "merged":
-                merge_into(tuned.base, tuned.adapter, folder, precision)  # type: ignore[arg-type]
-                texts = merged_files(launch)
-            case "gguf":
-                file = f"{name}-{precision}.gguf"
-                _gguf(tuned, folder / file, precision, name)
-                texts = gguf_files(dataclasses.replace(launch, gguf=file))
-            case _:
-                assert_never(wish.format)
-        texts["README.md"] = model_card(name, tuned.artefact, tuned.origin, tuned.task)
-        return _close(folder, wish, tuned, texts, precision)
+        context.progress.stage(f"writing {form} {precision}".rstrip(), None)
+        if isinstance(found, ShippedLinear):
+            shutil.copytree(found.folder, folder, dirs_exist_ok=True)
+            texts: dict[str, str] = {}
+        else:
+            texts = _write_tuned(found, folder, form, precision, name)
+        if form == "adapter" and isinstance(found, Tuned):
+            precision = found.artefact.recipe.method.partition("-")[2]
+        texts["README.md"] = card_of(name, found.artefact, found.origin, found.task)
+        _write_texts(folder, texts)
+        export = Export(
+            format=form,
+            precision=precision,
+            artefact=found.artefact,
+            origin=found.origin,
+            task=found.task,
+            served_as=name,
+            files={
+                path.relative_to(folder).as_posix(): _sha256(path)
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            },
+        )
+        (folder / RECORD).write_text(encode(export, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(wish.out, ignore_errors=True)
+        wish.out.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(wish.out)
+        return export
+
+
+def _write_tuned(tuned: Tuned, folder: Path, form: Format, precision: str, name: str) -> dict[str, str]:
+    """Write a tuned model's weights; returns the texts that go beside them."""
+    launch = Launch(name=name, artefact=tuned.artefact, task=tuned.task, turns=_turns(tuned))
+    match form:
+        case "adapter":
+            shutil.copytree(tuned.adapter, folder, dirs_exist_ok=True)
+            copy_tokenizer(tuned.base, folder)
+            return adapter_files(launch)
+        case "merged":
+            merge_into(tuned.base, tuned.adapter, folder, precision)  # type: ignore[arg-type]
+            return merged_files(launch)
+        case "gguf":
+            file = f"{name}-{precision}.gguf"
+            _gguf(tuned, folder / file, precision, name)
+            return gguf_files(dataclasses.replace(launch, gguf=file))
+        case "skops":
+            raise UsageError("A tuned model is not written as skops.")
+        case _:
+            assert_never(form)
 
 
 def read_export(folder: Path) -> Export:
@@ -116,15 +148,28 @@ def export_digest(export: Export) -> str:
     return hashlib.sha256(encode(export.files).encode()).hexdigest()
 
 
-def _precision(wish: ExportRequest) -> str:
-    allowed = _PRECISIONS[wish.format]
+def _form(found: Shipped, wish: ExportRequest) -> tuple[Format, str]:
+    """Format and precision to write."""
+    linear = isinstance(found, ShippedLinear)
+    form = wish.format or ("skops" if linear else "merged")
+    if linear != (form == "skops"):
+        raise UsageError(
+            f"{found.origin.arm} is not written in this format.",
+            got=form,
+            allowed="skops" if linear else "adapter, merged, gguf",
+        )
+    return form, _precision(wish, form)
+
+
+def _precision(wish: ExportRequest, form: Format) -> str:
+    allowed = _PRECISIONS[form]
     if wish.precision and wish.precision not in allowed:
         raise UsageError(
-            f"{wish.format} is not written in this precision.",
+            f"{form} is not written in this precision.",
             got=wish.precision,
-            allowed=", ".join(allowed) if allowed != ("",) else "none; an adapter keeps its own",
+            allowed=", ".join(allowed) if allowed != ("",) else "none; it keeps its own",
         )
-    if wish.format == "gguf" and wish.precision not in ("", "q8_0", "f16", "f32") and not _quantiser():
+    if form == "gguf" and wish.precision not in ("", "q8_0", "f16", "f32") and not _quantiser():
         raise MissingExtra(
             f"{wish.precision} is made by llama.cpp's program llama-quantize, which is not on the PATH.",
             allowed="q8_0, f16 or f32 without it",
@@ -154,29 +199,11 @@ def _gguf(tuned: Tuned, out: Path, precision: str, name: str) -> None:
         quantise(whole, out, precision)
 
 
-def _close(folder: Path, wish: ExportRequest, tuned: Tuned, texts: dict[str, str], precision: str) -> Export:
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
         if name.endswith(".sh"):
             (folder / name).chmod(0o755)
-    export = Export(
-        format=wish.format,
-        precision=precision,
-        artefact=tuned.artefact,
-        origin=tuned.origin,
-        task=tuned.task,
-        served_as=wish.name or tuned.served_as,
-        files={
-            path.relative_to(folder).as_posix(): _sha256(path)
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        },
-    )
-    (folder / RECORD).write_text(encode(export, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(wish.out, ignore_errors=True)
-    wish.out.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(wish.out)
-    return export
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from harness.core.records import (
     Fitted,
     FittedArm,
     Item,
+    LinearArtefact,
     Outcome,
     Prediction,
     Timing,
@@ -255,6 +256,12 @@ def _training_of(folder: Path) -> tuple[ExportedJob, Done]:
     if (folder / "harness.json").is_file():
         export = decode(Export, (folder / "harness.json").read_bytes())
         artefact = export.artefact
+        if isinstance(artefact, LinearArtefact):
+            raise UsageError(
+                "A linear classifier is not imported: the run fits its own.",
+                got=str(folder),
+                allowed="an adapter, or a file of predictions",
+            )
         job = ExportedJob(
             arm=export.origin.arm,
             seed=export.origin.seed,

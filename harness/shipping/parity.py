@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from advisor.options import Option
+from harness.arms.linear import KEPT, RECORD_FILE
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.quality import Measuring
 from harness.bakeoff.run_folder import RunFolder, write_atomically
@@ -31,7 +33,12 @@ from harness.shipping.serving import Engine, ServeRequest, open_service
 from harness.tasks.classification import Example, render
 from harness.training.tuned_model import Export, Parity
 
-_ENGINE: dict[str, Engine] = {"adapter": "transformers", "merged": "transformers", "gguf": "llamacpp"}
+_ENGINE: dict[str, Engine] = {
+    "adapter": "transformers",
+    "merged": "transformers",
+    "gguf": "llamacpp",
+    "skops": "linear",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +135,12 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
         outcome = reference[item.id]
         near = outcome.neighbours if isinstance(outcome, Prediction) else ()
         examples = [Example(text=train[n.item_id].text, label=train[n.item_id].label) for n in reversed(near)]
-        messages[item.id] = render(
-            settled.arm.option, item, labels=facts.labels, examples=examples, limits=plan.prompt.limits
+        messages[item.id] = (
+            (Message(role="user", content=item.text),)
+            if settled.arm.option is Option.LINEAR
+            else render(
+                settled.arm.option, item, labels=facts.labels, examples=examples, limits=plan.prompt.limits
+            )
         )
     decision = plan.decision
     return _Case(
@@ -145,10 +156,15 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
 def _settled(found: Sequence[FittedArm], export: Export) -> FittedArm:
     for settled in found:
         artefact = settled.fitted.artefact
-        if artefact is not None and artefact.digest == export.artefact.digest:
+        pinned = settled.fitted.choices.get(KEPT)
+        if (
+            artefact.digest == export.artefact.digest
+            if artefact
+            else pinned == export.files.get(RECORD_FILE, "")
+        ):
             return settled
     raise UsageError(
-        "The run has no such tuned model.",
+        "The run has no such model.",
         got=f"{export.origin.arm}, seed {export.origin.seed}, from run {export.origin.run_id}",
         allowed="the run the export was made from",
     )

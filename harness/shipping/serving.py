@@ -1,4 +1,4 @@
-"""`harness serve`: find tuned models, open them in an engine, answer for them under their names."""
+"""`harness serve`: find what ships, open them in an engine, answer for them under their names."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import dataclasses
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.bakeoff.run_folder import find_run
+from harness.arms.linear import load_linear, read_linear
+from harness.bakeoff.run_folder import RunFolder, find_run
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, UsageError
+from harness.core.records import ArmId, LinearArtefact
 from harness.models.local.adapter_set import AdapterSet
 from harness.models.local.llama_cpp import LlamaAnswerer
+from harness.models.open import open_embedding
 from harness.models.settings import ModelSettings, Precision
 from harness.shipping.adapters import open_registry
 from harness.shipping.export.launch_files import vllm_words
-from harness.shipping.exporting import RECORD, ExportRequest, export_tuned, read_export
+from harness.shipping.exporting import RECORD, ExportRequest, export_shipped, read_export
 from harness.shipping.registry.registry import versions_in
+from harness.shipping.serve.linear import LinearAnswerer
 from harness.shipping.serve.service import Answerer, Served, Service
-from harness.shipping.tuned import Tuned, base_of, tuned_in_registry, tuned_in_run
+from harness.shipping.shipped import (
+    Shipped,
+    ShippedLinear,
+    Tuned,
+    base_of,
+    shipped_in_registry,
+    shipped_in_run,
+)
 from harness.training.tuned_model import Export
 
-Engine = Literal["transformers", "llamacpp", "vllm"]
-ENGINES: tuple[Engine, ...] = ("transformers", "llamacpp", "vllm")
+Engine = Literal["transformers", "llamacpp", "vllm", "linear"]
+ENGINES: tuple[Engine, ...] = ("transformers", "llamacpp", "vllm", "linear")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +46,8 @@ class ServeRequest:
 
     Attributes:
         targets: exported folders, adapters of a registry (`NAME[@VERSION|@STAGE]`) or runs.
-        arm, seed: which tuned model of a run.
+        engine: of tuned models; a linear classifier has its own.
+        arm, seed: which model of a run; recommended: what a run recommends, taken where no arm is named.
         as_sent: ask the models as clients ask, not as they were trained.
         gguf: precision of the GGUF file that is written where llama.cpp is to serve an adapter.
         greedy: llama.cpp chooses token by token, as its own server does, not by the whole label.
@@ -45,6 +57,7 @@ class ServeRequest:
     engine: Engine = "transformers"
     arm: str = ""
     seed: int | None = None
+    recommended: Callable[[RunFolder], ArmId | None] = lambda run: None
     registry: str = ""
     as_sent: bool = False
     gguf: str = "q8_0"
@@ -53,10 +66,10 @@ class ServeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundTarget:
-    """A target that was found: a tuned model, or a folder that was exported."""
+    """A target that was found: what ships, or a folder that was exported."""
 
     name: str
-    tuned: Tuned | None = None
+    tuned: Shipped | None = None
     folder: Path = Path()
     export: Export | None = None
 
@@ -83,14 +96,35 @@ def open_service(wish: ServeRequest, context: Context) -> Service:
     """
     found = find_targets(wish, context)
     context.progress.stage("loading the models", None)
-    match wish.engine:
+    linear = [one for one in found if _is_linear(one)]
+    tuned = [one for one in found if not _is_linear(one)]
+    models = {one.name: _served(_linear(one, context), one) for one in linear}
+    match wish.engine if tuned else "linear":
         case "transformers":
-            models = _transformers(found, context)
+            models |= _transformers(tuned, context)
         case "llamacpp":
-            models = {one.name: _served(_llama(one, wish, context), one) for one in found}
+            models |= {one.name: _served(_llama(one, wish, context), one) for one in tuned}
         case "vllm":
             raise UsageError("vLLM serves by itself; see `vllm_command`.")
+        case "linear":
+            if tuned:
+                raise UsageError(
+                    "A tuned model is not served as a linear classifier.",
+                    got=tuned[0].name,
+                    allowed="transformers, llamacpp, vllm",
+                )
     return Service(models, as_sent=wish.as_sent)
+
+
+def _is_linear(one: FoundTarget) -> bool:
+    return isinstance(one.tuned, ShippedLinear) or (one.export is not None and one.export.format == "skops")
+
+
+def _linear(one: FoundTarget, context: Context) -> LinearAnswerer:
+    folder = one.tuned.folder if isinstance(one.tuned, ShippedLinear) else one.folder
+    reads = read_linear(folder).embedding
+    opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
+    return LinearAnswerer(one.name, load_linear(folder, open_embedding(reads.id, opening) if reads else None))
 
 
 def vllm_command(wish: ServeRequest, context: Context, port: int) -> list[str]:
@@ -139,20 +173,21 @@ def _found(target: str, wish: ServeRequest, context: Context) -> FoundTarget:
     if (folder / RECORD).is_file():
         export = read_export(folder)
         return FoundTarget(name=export.served_as, folder=folder.absolute(), export=export)
-    tuned = find_tuned(target, wish, context)
-    return FoundTarget(name=tuned.served_as, tuned=tuned)
+    shipped = find_shipped(target, wish, context)
+    return FoundTarget(name=shipped.served_as, tuned=shipped)
 
 
-def find_tuned(target: str, wish: ServeRequest, context: Context) -> Tuned:
-    """The tuned model a name means: an adapter of the registry, or else a run's.
+def find_shipped(target: str, wish: ServeRequest, context: Context) -> Shipped:
+    """The model a name means: one of the registry, or else a run's.
 
     Raises:
         UsageError: if it is neither.
     """
     registry = open_registry(wish.registry, context)
     if versions_in(registry.history(), target.partition("@")[0]):
-        return tuned_in_registry(registry, target, context)
-    return tuned_in_run(find_run(context.runs, target), wish.arm, wish.seed, context)
+        return shipped_in_registry(registry, target, context)
+    run = find_run(context.runs, target)
+    return shipped_in_run(run, wish.arm, wish.seed, context, wish.recommended(run))
 
 
 def _transformers(found: Sequence[FoundTarget], context: Context) -> dict[str, Served]:
@@ -192,7 +227,9 @@ def _llama(one: FoundTarget, wish: ServeRequest, context: Context) -> LlamaAnswe
     tuned = _as_tuned(one, context)
     place = context.cache / "gguf" / f"{tuned.artefact.digest[:16]}-{wish.gguf}"
     if not (place / RECORD).is_file():
-        export_tuned(tuned, ExportRequest(format="gguf", out=place, precision=wish.gguf, force=True), context)
+        export_shipped(
+            tuned, ExportRequest(format="gguf", out=place, precision=wish.gguf, force=True), context
+        )
     read_export(place)
     (file,) = place.glob("*.gguf")
     return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
@@ -204,10 +241,15 @@ def _as_tuned(one: FoundTarget, context: Context) -> Tuned:
     Raises:
         UsageError: if it is an export in which the two are merged.
     """
-    if one.tuned is not None:
+    if isinstance(one.tuned, Tuned):
         return one.tuned
-    assert one.export is not None
-    if one.export.format != "adapter":
+    if one.export is None:
+        raise UsageError(
+            "This engine cannot serve a linear classifier.",
+            got=one.name,
+            allowed="harness serve without --engine",
+        )
+    if one.export.format != "adapter" or isinstance(one.export.artefact, LinearArtefact):
         raise UsageError(
             "This engine cannot serve this export.",
             got=f"{one.folder}: {one.export.format} {one.export.precision}",

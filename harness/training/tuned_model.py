@@ -17,10 +17,10 @@ from typing import Literal
 
 from advisor.options import Option
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Artefact, Conversation, Estimate, Label, Recipe
+from harness.core.records import ArmId, Artefact, Conversation, Estimate, Label, LinearArtefact, Recipe
 from harness.core.serial import decode, encode
 
-Format = Literal["adapter", "merged", "gguf"]
+Format = Literal["adapter", "merged", "gguf", "skops"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ class TunedTask:
     """What a model was tuned to do, and how it has to be asked.
 
     Attributes:
-        option: `tune`, or `tune+retrieve` whose prompts carry retrieved rows.
+        option: `tune`, `tune+retrieve` whose prompts carry retrieved rows, or a classifier that reads the
+            bare text.
         prompt_version, item_chars, example_chars: the rendering it was trained with.
         labels: in the order in which scores are given.
         train_counts: training rows of each label, what its answers should look like in the long run.
@@ -181,7 +182,7 @@ class Export:
     schema: Literal[1] = 1
     format: Format
     precision: str
-    artefact: Artefact
+    artefact: Artefact | LinearArtefact
     origin: Origin
     task: TunedTask
     served_as: str
@@ -196,7 +197,7 @@ class AdapterVersion:
     name: str
     version: int
     created_at: datetime
-    artefact: Artefact
+    artefact: Artefact | LinearArtefact
     origin: Origin
     task: TunedTask
     files: dict[str, str]

@@ -14,7 +14,7 @@ from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import Artefact, Conversation
 from harness.recommendation.run import start_bakeoff
-from harness.shipping import tuned
+from harness.shipping import shipped as tuned
 from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import artefact, write_adapter
 from tests.support.desk import write_tickets

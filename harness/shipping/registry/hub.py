@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor.options import Option
 from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
-from harness.core.records import Artefact, Estimate
+from harness.core.records import Artefact, Estimate, LinearArtefact
 from harness.core.wording import share_sentence
 from harness.shipping.registry.registry import checked_files
 from harness.tasks.classification import PromptLimits, answer_text, tune_messages
@@ -24,6 +24,53 @@ _NAMES = {
     "qlora-4bit": "QLoRA: LoRA on a base in 4 bits (nf4, double quantisation)",
 }
 _SHOWN_LABELS = 100
+
+
+def card_of(
+    title: str,
+    artefact: Artefact | LinearArtefact,
+    origin: Origin,
+    task: TunedTask,
+    checks: Sequence[Parity] = (),
+) -> str:
+    """The card of a tuned model or a linear classifier; see `model_card` and `linear_card`."""
+    if isinstance(artefact, LinearArtefact):
+        return linear_card(title, artefact, origin, task, checks)
+    return model_card(title, artefact, origin, task, checks)
+
+
+def linear_card(
+    title: str, artefact: LinearArtefact, origin: Origin, task: TunedTask, checks: Sequence[Parity] = ()
+) -> str:
+    """The card of a linear classifier: no language model, so no prompt and no base."""
+    answers = ", ".join(f"`{answer_text(label.name)}`" for label in task.labels[:_SHOWN_LABELS])
+    reads = "words and groups of letters"
+    if artefact.embedding is not None:
+        vectors = f"vectors of `{artefact.embedding.id}` (sha256 {artefact.embedding.revision})"
+        both = artefact.classifier.startswith("both")
+        reads = f"{reads}, and {vectors}" if both else vectors
+    made = ", ".join(f"{name} {version}" for name, version in artefact.packages.items())
+    licence = origin.data_licence.lower() or "unknown"
+    parts = [
+        "---\nlibrary_name: sklearn\npipeline_tag: text-classification\n"
+        f"license: {_quoted(licence)}\ntags: [sklearn, skops, text-classification, tune-or-retrieve]\n---",
+        f"# {title}",
+        f"A linear classifier ({artefact.classifier}) that puts a message into one of {len(task.labels)} "
+        f"labels. It reads {reads}. Made by Tune or Retrieve in run `{origin.run_id}` as `{origin.arm}`.",
+        "## How to ask it\n\n```\nharness serve FOLDER\n```\n\n"
+        "The last turn of a request is the message, without any prompt. It answers with one of: "
+        f"{answers}. Requests name other labels of this set or none; `logprobs` gives the labels' "
+        "log-probabilities.",
+        _measured(origin, checks),
+        f"## Made with\n\n{artefact.train_rows} rows; {made}. Its objects are stored by skops and only "
+        "known types of scikit-learn are ever opened; there is no pickle.\n\n"
+        f"- training rows: sha256 {artefact.data_digest}\n- classifier: sha256 {artefact.digest}\n"
+        f"- plan: sha256 {origin.plan_digest}",
+        "## Limits\n\nIt always answers with a label it was trained on, also where none fits. Accuracy "
+        "holds for messages like those it was measured on. Terms of the training data: "
+        f"{origin.data_licence or 'not stated'}.",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def model_card(

@@ -28,6 +28,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.arms.linear import MODEL_FILE, RECORD_FILE, read_linear
 from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
 from harness.core.names import inside
 from harness.core.serial import decode, encode
@@ -368,11 +369,14 @@ class Registry:
 
 
 def checked_files(folder: Path) -> dict[str, str]:
-    """Every file of an adapter's folder with its sha256.
+    """Every file of an adapter's folder, or of a linear classifier's, with its sha256.
 
     Raises:
         ModelUnavailable: if there is a pickle, code, or anything else that is neither weights nor text.
     """
+    if (folder / RECORD_FILE).is_file():
+        read_linear(folder)
+        return {name: _sha256(folder / name) for name in (MODEL_FILE, RECORD_FILE)}
     if not (folder / "adapter_config.json").is_file():
         raise ModelUnavailable(
             "There is no adapter in this folder.",

@@ -28,7 +28,9 @@ from harness.training.tuned_model import TunedTask
 
 
 def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The turns the model is to see for a client's turns."""
+    """The turns the model is to see for a client's turns; a linear classifier sees the last one as it is."""
+    if task.option is Option.LINEAR:
+        return (messages[-1],)
     limits = PromptLimits(item_chars=task.item_chars, example_chars=task.example_chars)
     system, user = tune_messages(messages[-1].content, limits)
     if task.option is not Option.TUNE_RETRIEVE:

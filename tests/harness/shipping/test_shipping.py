@@ -13,12 +13,12 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, lock_tuning, tune_in
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.shipping.adapters import add_adapter, open_registry, shelved_as
-from harness.shipping.exporting import ExportRequest, export_tuned, read_export
+from harness.shipping.exporting import ExportRequest, export_shipped, read_export
 from harness.shipping.parity import check_export, read_checks
 from harness.shipping.serve.app import ServeLimits
 from harness.shipping.serve.server import Address, LabelServer
-from harness.shipping.serving import ServeRequest, become_vllm, find_tuned, open_service, vllm_command
-from harness.shipping.tuned import tuned_in_run
+from harness.shipping.serving import ServeRequest, become_vllm, find_shipped, open_service, vllm_command
+from harness.shipping.shipped import shipped_in_run
 from harness.tasks.labels import read_label
 from harness.training.tuned_model import Parity
 from tests.harness.bakeoff.test_run import context
@@ -59,9 +59,9 @@ def wish(tmp_path: Path, form: str, **more: object) -> ExportRequest:
 def test_an_export_answers_as_the_run_did(
     room: Path, run: RunFolder, tmp_path: Path, form: str, precision: str, engine: str
 ) -> None:
-    tuned = tuned_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, context(room))
     asked = "" if form == "adapter" else precision
-    export = export_tuned(tuned, wish(tmp_path, form, precision=asked), context(room))
+    export = export_shipped(tuned, wish(tmp_path, form, precision=asked), context(room))
     assert read_export(tmp_path / form) == export and export.precision == precision
     assert "README.md" in export.files and "request.json" in export.files
     parity, *greedy = check_export(tmp_path / form, run, 6, context(room))
@@ -77,10 +77,10 @@ def test_a_failed_parity_is_kept_and_shown(room: Path, run: RunFolder, tmp_path:
     from safetensors.numpy import load_file, save_file
 
     here = context(room)
-    tuned = tuned_in_run(run, "", None, here)
+    tuned = shipped_in_run(run, "", None, here)
     registry = open_registry(str(tmp_path / "registry"), here)
     add_adapter(registry, "tickets", tuned, here)
-    export_tuned(tuned, wish(tmp_path, "adapter"), here)
+    export_shipped(tuned, wish(tmp_path, "adapter"), here)
     file = tmp_path / "adapter" / "adapter_model.safetensors"
     save_file({name: -3 * value for name, value in load_file(file).items()}, file)
     with pytest.raises(StoreError, match="was changed"):
@@ -146,7 +146,7 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
     from harness.models.settings import ModelSettings
     from harness.tasks.classification import PromptLimits, tune_messages
 
-    tuned = tuned_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, context(room))
     other = tmp_path / "other"
     other.mkdir()
     for path in tuned.adapter.iterdir():
@@ -180,13 +180,13 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
 def test_what_is_found_under_which_name(room: Path, run: RunFolder, tmp_path: Path) -> None:
     here = context(room)
     address = str(tmp_path / "registry")
-    tuned = tuned_in_run(run, "", None, here)
+    tuned = shipped_in_run(run, "", None, here)
     add_adapter(open_registry(address, here), "tickets", tuned, here)
-    found = find_tuned("tickets@1", ServeRequest(targets=(), registry=address), here)
+    found = find_shipped("tickets@1", ServeRequest(targets=(), registry=address), here)
     assert found.reference == "tickets@1" and found.served_as == "tickets" and found.run is None
-    assert find_tuned("latest", ServeRequest(targets=(), registry=address), here).run == run
+    assert find_shipped("latest", ServeRequest(targets=(), registry=address), here).run == run
     with pytest.raises(UsageError, match="No run is called"):
-        find_tuned("nonsense", ServeRequest(targets=(), registry=address), here)
+        find_shipped("nonsense", ServeRequest(targets=(), registry=address), here)
     with pytest.raises(UsageError, match="under one name"):
         open_service(ServeRequest(targets=("tickets", "tickets@1"), registry=address), here)
     words = vllm_command(ServeRequest(targets=("tickets",), registry=address), here, 8123)
@@ -213,20 +213,20 @@ def test_precisions_that_cannot_be_written(
     kind: type[Exception], words: str,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("PATH", str(tmp_path))
-    tuned = tuned_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, context(room))
     with pytest.raises(kind, match=words):
-        export_tuned(tuned, wish(tmp_path, "gguf", **more), context(room))
+        export_shipped(tuned, wish(tmp_path, "gguf", **more), context(room))
     assert not (tmp_path / "gguf").exists() and not list(tmp_path.glob(".gguf*"))
 
 
 def test_a_full_folder_is_not_overwritten(room: Path, run: RunFolder, tmp_path: Path) -> None:
-    tuned = tuned_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, context(room))
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "mine.txt").write_text("precious")
     with pytest.raises(UsageError, match="not empty"):
-        export_tuned(tuned, wish(tmp_path, "adapter"), context(room))
+        export_shipped(tuned, wish(tmp_path, "adapter"), context(room))
     assert (tmp_path / "adapter" / "mine.txt").read_text() == "precious"
-    export_tuned(tuned, wish(tmp_path, "adapter", force=True), context(room))
+    export_shipped(tuned, wish(tmp_path, "adapter", force=True), context(room))
     assert not (tmp_path / "adapter" / "mine.txt").exists()
 
 

@@ -171,7 +171,7 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
     back = Path(shutil.copytree(adapter, tmp_path / "adapter"))
     record = next(arm.fitted.artefact for arm in before.arms if arm.fitted.artefact)
     from harness.core.serial import encode
-    from harness.shipping.tuned import task_of
+    from harness.shipping.shipped import task_of
     from harness.training.tuned_model import Done
 
     arm = next(arm.arm for arm in before.arms if arm.fitted.artefact)

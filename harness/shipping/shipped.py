@@ -1,25 +1,29 @@
-"""Find a tuned model: in a run folder by its arm and seed, or in a registry by its reference."""
+"""Find what ships, a tuned model or a linear classifier: in a run by its arm, in a registry by its name."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.arms.linear import KEPT, pin_of, read_linear
+from harness.bakeoff.arm_factory import linear_folder
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import weights_digest
 from harness.bakeoff.tuning import read_tuned
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError, command
 from harness.core.names import file_name, inside
-from harness.core.records import ArmId, Artefact, Estimate, FittedArm
+from harness.core.records import ArmId, Artefact, Estimate, FittedArm, LinearArtefact
 from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.registry.registry import Registry
-from harness.training.tuned_model import Origin, TunedTask, folder_digest
+from harness.training.tuned_model import AdapterVersion, Origin, TunedTask, folder_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +51,63 @@ class Tuned:
         return re.sub(r"[^a-z0-9._-]+", "-", name.lower().rpartition("/")[2]).strip("-.")
 
 
-def tuned_in_run(folder: RunFolder, arm: str, seed: int | None, context: Context) -> Tuned:
-    """The tuned model of a run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedLinear:
+    """A linear classifier that was found and is what it was when it was fitted.
+
+    Attributes:
+        folder: where its files lie.
+        run: where it was fitted; None for one out of a registry.
+        reference: `NAME@VERSION` for one out of a registry, '' otherwise.
+    """
+
+    folder: Path
+    artefact: LinearArtefact
+    origin: Origin
+    task: TunedTask
+    run: RunFolder | None = None
+    reference: str = ""
+
+    @property
+    def served_as(self) -> str:
+        """The name a server gives it."""
+        return self.reference.partition("@")[0] or "linear"
+
+
+Shipped = Tuned | ShippedLinear
+
+
+def shipped_in_run(
+    folder: RunFolder, arm: str, seed: int | None, context: Context, prefer: ArmId | None = None
+) -> Shipped:
+    """The tuned model or the linear classifier of a run.
 
     Args:
-        arm: '' where the run has only one tuned arm.
+        arm: '' for `prefer`, or the only one there is.
         seed: None for the first training seed.
+        prefer: what the run recommends.
 
     Raises:
         UsageError: if the run has no such arm or seed, or several and none is named.
-        StoreError: if adapter or base changed since the training.
+        StoreError: if it, or the base model, changed since.
         ModelUnavailable: if the base model is not at hand.
     """
     folder.check()
-    settled = _settled(folder, arm, seed)
+    settled = _settled(folder, arm, seed, prefer)
     artefact = settled.fitted.artefact
-    assert artefact is not None
+    if artefact is None:
+        home = linear_folder(folder, settled.arm)
+        if pin_of(home) != settled.fitted.choices[KEPT]:
+            raise StoreError(
+                "The linear classifier is not there, or was changed after it was fitted.", got=home
+            )
+        return ShippedLinear(
+            folder=home,
+            artefact=read_linear(home),
+            origin=_origin(folder, settled),
+            task=task_of(folder, settled.arm),
+            run=folder,
+        )
     adapter = inside(folder.root, artefact.path)
     if folder_digest(adapter) != artefact.digest:
         raise StoreError("The tuned model was changed after it was trained.", got=str(adapter))
@@ -76,7 +121,7 @@ def tuned_in_run(folder: RunFolder, arm: str, seed: int | None, context: Context
     )
 
 
-def tuned_in_registry(registry: Registry, reference: str, context: Context) -> Tuned:
+def shipped_in_registry(registry: Registry, reference: str, context: Context) -> Shipped:
     """A version of a registry, copied into the cache and checked.
 
     Raises:
@@ -89,10 +134,19 @@ def tuned_in_registry(registry: Registry, reference: str, context: Context) -> T
         shutil.rmtree(temporary, ignore_errors=True)
         registry.fetch(version, temporary)
         temporary.rename(place)
-    if folder_digest(place) != version.artefact.digest:
+    if not _is_as_added(place, version):
         shutil.rmtree(place, ignore_errors=True)
         raise StoreError(
             f"The cached copy of {reference} was changed; it is removed.", run="the same command again"
+        )
+    named = f"{version.name}@{version.version}"
+    if isinstance(version.artefact, LinearArtefact):
+        return ShippedLinear(
+            folder=place,
+            artefact=version.artefact,
+            origin=version.origin,
+            task=version.task,
+            reference=named,
         )
     return Tuned(
         adapter=place,
@@ -100,8 +154,16 @@ def tuned_in_registry(registry: Registry, reference: str, context: Context) -> T
         artefact=version.artefact,
         origin=version.origin,
         task=version.task,
-        reference=f"{version.name}@{version.version}",
+        reference=named,
     )
+
+
+def _is_as_added(place: Path, version: AdapterVersion) -> bool:
+    if isinstance(version.artefact, LinearArtefact):
+        with suppress(StoreError):
+            return read_linear(place) == version.artefact
+        return False
+    return folder_digest(place) == version.artefact.digest
 
 
 def task_of(folder: RunFolder, arm: ArmId) -> TunedTask:
@@ -119,28 +181,44 @@ def task_of(folder: RunFolder, arm: ArmId) -> TunedTask:
     )
 
 
-def _settled(folder: RunFolder, arm: str, seed: int | None) -> FittedArm:
+def _settled(folder: RunFolder, arm: str, seed: int | None, prefer: ArmId | None) -> FittedArm:
     if not (folder.root / "journal.sqlite").exists():
         raise IncompleteRun(f"Run {folder.run_id} has trained nothing yet.", run=folder.command("resume"))
     with folder.journal(read_only=True) as journal:
-        tuned = [settled for settled in journal.settled() if settled.fitted.artefact is not None]
-    names = list(dict.fromkeys(str(settled.arm) for settled in tuned))
-    mine = [settled for settled in tuned if arm in ("", str(settled.arm))]
-    if not mine or (not arm and len(names) > 1):
+        kept = [one for one in journal.settled() if one.fitted.artefact or KEPT in one.fitted.choices]
+    names = list(dict.fromkeys(str(settled.arm) for settled in kept))
+    wanted_arm = arm or _default(kept, prefer)
+    mine = [settled for settled in kept if _is_named(settled.arm, wanted_arm)]
+    if not mine or len({settled.arm for settled in mine}) > 1:
         raise UsageError(
-            f"Run {folder.run_id} has no such tuned arm." if arm else "Which tuned arm?",
+            f"Run {folder.run_id} has no such arm that can be shipped." if arm else "Which arm?",
             got=arm or None,
-            allowed=", ".join(names) or "none; the run has no tuned arm",
+            allowed=", ".join(names) or "none; nothing in the run was trained here and kept",
             run=folder.command("export", "--arm", names[0])
             if names
-            else command("tune", folder.root / "plan.yaml"),
+            else command("run", folder.root / "plan.yaml"),
         )
+    if len(mine) == 1 and seed is None:
+        return mine[0]
     wanted = folder.plan().training_seeds[0] if seed is None else seed
     for settled in mine:
-        if settled.seed == wanted or (seed is None and len(mine) == 1):
+        if settled.seed == wanted:
             return settled
     seeds = ", ".join(str(settled.seed) for settled in mine)
-    raise UsageError(f"{names[0]} was not trained with this seed.", got=wanted, allowed=seeds)
+    raise UsageError(f"{mine[0].arm} was not trained with this seed.", got=wanted, allowed=seeds)
+
+
+def _is_named(arm: ArmId, name: str) -> bool:
+    """Whether an arm is meant: by its whole name, or its option alone; '' means any."""
+    return name in ("", str(arm), arm.option.value)
+
+
+def _default(kept: Sequence[FittedArm], prefer: ArmId | None) -> str:
+    """The arm that is preferred, where it can be shipped; else the only tuned arm; else ''."""
+    if prefer in {settled.arm for settled in kept}:
+        return str(prefer)
+    tuned = {settled.arm for settled in kept if settled.fitted.artefact}
+    return str(next(iter(tuned))) if len(tuned) == 1 else ""
 
 
 def base_of(artefact: Artefact, context: Context) -> Path:

@@ -1,0 +1,49 @@
+"""A linear classifier behind the server: the same labels and confidences as its arm gave."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from advisor.money.usage import CountedBy, Usage
+from harness.arms.linear import LinearClassifier
+from harness.core.records import Failure, ModelIdentity
+from harness.models.base import ChatReply, ChatRequest
+from harness.tasks.classification import answer_text
+
+
+class LinearAnswerer:
+    """Answers for a linear classifier; a request's last turn is the text."""
+
+    def __init__(self, name: str, classifier: LinearClassifier) -> None:
+        self.identity = ModelIdentity(id=name, location="local")
+        self._classifier = classifier
+        self._place = {answer_text(label): place for place, label in enumerate(classifier.labels)}
+
+    def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
+        """The likeliest of the choices, and their log-probabilities, normalised over them.
+
+        Raises:
+            ValueError: if a choice is none of the labels it was fitted on.
+        """
+        choices = request.choices or ()
+        unknown = [choice for choice in choices if choice not in self._place]
+        if unknown:
+            raise ValueError(f"'{unknown[0][:100]}' is none of the labels this classifier knows")
+        start = time.perf_counter()
+        row = self._classifier.logprobs([request.messages[-1].content])[0]
+        among = row[[self._place[choice] for choice in choices]]
+        if len(choices) < len(self._place):
+            among = among - np.logaddexp.reduce(among)
+        return ChatReply(
+            item_id=request.item_id,
+            text=choices[int(np.argmax(among))],
+            choice_logprobs=tuple(float(value) for value in among),
+            usage=Usage(input_tokens=None, output_tokens=None, counted_by=CountedBy.TOKENIZER),
+            queue_s=0.0,
+            model_s=time.perf_counter() - start,
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
