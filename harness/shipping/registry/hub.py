@@ -43,7 +43,7 @@ def linear_card(
     title: str, artefact: LinearArtefact, origin: Origin, task: TunedTask, checks: Sequence[Parity] = ()
 ) -> str:
     """The card of a linear classifier: no language model, so no prompt and no base."""
-    answers = ", ".join(f"`{answer_text(label.name)}`" for label in task.labels[:_SHOWN_LABELS])
+    answers = ", ".join(f"`{label.name}`" for label in task.labels[:_SHOWN_LABELS])
     reads = "words and groups of letters"
     if artefact.embedding is not None:
         vectors = f"vectors of `{artefact.embedding.id}` (sha256 {artefact.embedding.revision})"

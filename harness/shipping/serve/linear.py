@@ -10,7 +10,6 @@ from advisor.money.usage import CountedBy, Usage
 from harness.arms.linear import LinearClassifier
 from harness.core.records import Failure, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
-from harness.tasks.classification import answer_text
 
 
 class LinearAnswerer:
@@ -19,7 +18,7 @@ class LinearAnswerer:
     def __init__(self, name: str, classifier: LinearClassifier) -> None:
         self.identity = ModelIdentity(id=name, location="local")
         self._classifier = classifier
-        self._place = {answer_text(label): place for place, label in enumerate(classifier.labels)}
+        self._place = {label: place for place, label in enumerate(classifier.labels)}
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
         """The likeliest of the choices, and their log-probabilities, normalised over them.

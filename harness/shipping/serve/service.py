@@ -41,19 +41,24 @@ def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, .
 
 def trained_answers(task: TunedTask) -> tuple[str, ...]:
     """The answers the model was trained to give."""
-    return tuple(answer_text(label.name) for label in task.labels)
+    return tuple(_answer(task, label.name) for label in task.labels)
 
 
 def as_answers(task: TunedTask, choices: Sequence[str]) -> tuple[str, ...]:
     """A client's choices in the words the model was trained on: a label's name becomes its answer."""
-    names = {label.name: answer_text(label.name) for label in task.labels}
+    names = {label.name: _answer(task, label.name) for label in task.labels}
     return tuple(names.get(choice, choice) for choice in choices)
 
 
 def label_of(task: TunedTask, answer: str) -> str:
     """The label an answer stands for; `other` for one the model was not tuned on."""
-    names = {answer_text(label.name): label.name for label in task.labels}
+    names = {_answer(task, label.name): label.name for label in task.labels}
     return names.get(answer, "other")
+
+
+def _answer(task: TunedTask, label: str) -> str:
+    """What a model says for a label: a linear classifier its name, a language model words it learnt."""
+    return label if task.option is Option.LINEAR else answer_text(label)
 
 
 def _clipped(turn: Message, limits: PromptLimits) -> Message:

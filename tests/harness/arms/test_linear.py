@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 
 import pytest
 
 from advisor.options import Option
+from harness.arms import linear
 from harness.arms.base import Material
-from harness.arms.linear import TFIDF, LinearArm
-from harness.core.errors import DataError
+from harness.arms.linear import BOTH, EMBEDDING, KEPT, TFIDF, LinearArm, load_linear, pin_of
+from harness.core.errors import DataError, ModelUnavailable, StoreError, UsageError
 from harness.core.records import ArmId, Item, Label, Prediction
 from tests.support.doubles import WordEmbedder
 from tests.support.tickets import LABELS, evalset
@@ -92,3 +95,66 @@ def test_two_rows_are_enough_to_fit() -> None:
     arm.fit(material(rows), None)
     (found,) = arm.predict([Item(id="t", text="refund", label="")])
     assert isinstance(found, Prediction) and found.text == "billing"
+
+
+CANDIDATES = (TFIDF[0], EMBEDDING[0], BOTH[0])
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda one: one.features)
+def test_a_kept_classifier_answers_every_test_row_the_same(candidate, tmp_path, monkeypatch) -> None:
+    """The expected values are the fitted arm's own; float64 all the way, so they are equal to the bit."""
+    for name in ("TFIDF", "EMBEDDING", "BOTH"):
+        found = getattr(linear, name)
+        monkeypatch.setattr(linear, name, tuple(one for one in found if one == candidate))
+    arm = LinearArm(NAME, WordEmbedder(), 1, tmp_path / "kept")
+    fitted = arm.fit(material(ROWS.train, ROWS.dev), None)
+    assert fitted.choices["classifier"] == candidate.name
+    assert fitted.choices[KEPT] == pin_of(tmp_path / "kept")
+    opened = load_linear(tmp_path / "kept", WordEmbedder())
+    texts = [item.text for item in ROWS.test]
+    expected = [o.label_logprobs for o in arm.predict(ROWS.test) if isinstance(o, Prediction)]
+    assert [tuple(row) for row in opened.logprobs(texts).tolist()] == expected
+
+
+def test_a_run_that_goes_on_takes_the_kept_classifier(tmp_path, monkeypatch) -> None:
+    fitted = LinearArm(NAME, None, 1, tmp_path / "kept").fit(material(ROWS.train, ROWS.dev), None)
+    monkeypatch.setattr(linear, "_counting", lambda texts: pytest.fail("it was fitted again"))
+    again = LinearArm(NAME, None, 1, tmp_path / "kept")
+    assert again.fit(material(ROWS.train, ROWS.dev), fitted) == fitted
+    assert all(o.text == i.label for o, i in zip(again.predict(ROWS.test), ROWS.test, strict=True))
+
+
+def test_a_changed_classifier_is_not_opened(tmp_path) -> None:
+    LinearArm(NAME, None, 1, tmp_path / "kept").fit(material(ROWS.train), None)
+    file = tmp_path / "kept" / linear.MODEL_FILE
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(StoreError, match="changed"):
+        load_linear(tmp_path / "kept", None)
+
+
+def test_objects_of_other_types_are_never_made(tmp_path) -> None:
+    """A file whose digest is right in a record that was written with it: the types stop it."""
+    import skops.io
+
+    LinearArm(NAME, None, 1, tmp_path / "kept").fit(material(ROWS.train), None)
+    skops.io.dump({"head": Material, "counting": None}, tmp_path / "kept" / linear.MODEL_FILE)
+    record = linear.RECORD_FILE
+    text = (tmp_path / "kept" / record).read_text()
+    digest = hashlib.sha256((tmp_path / "kept" / linear.MODEL_FILE).read_bytes()).hexdigest()
+    (tmp_path / "kept" / record).write_text(json.dumps(json.loads(text) | {"digest": digest}))
+    with pytest.raises(StoreError, match="not opened"):
+        load_linear(tmp_path / "kept", None)
+
+
+def test_other_libraries_are_said(tmp_path, monkeypatch) -> None:
+    LinearArm(NAME, None, 1, tmp_path / "kept").fit(material(ROWS.train), None)
+    monkeypatch.setattr(linear, "versions_of", lambda *names: tuple((name, "0.1") for name in names))
+    with pytest.raises(UsageError, match="pip install scikit-learn"):
+        load_linear(tmp_path / "kept", None)
+
+
+def test_a_classifier_of_vectors_needs_the_same_model(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(linear, "TFIDF", ())
+    LinearArm(NAME, WordEmbedder(), 1, tmp_path / "kept").fit(material(ROWS.train, ROWS.dev), None)
+    with pytest.raises(ModelUnavailable, match="not the one"):
+        load_linear(tmp_path / "kept", None)
