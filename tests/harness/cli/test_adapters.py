@@ -83,7 +83,7 @@ def test_two_versions_differ_in_what_was_changed(
     [
         (["add", "Bad Name"], 2, "cannot be an adapter's name"),
         (["add", "tickets", "nope"], 2, "No run"),
-        (["add", "tickets", "latest", "--arm", "tune@other"], 2, "no such tuned arm"),
+        (["add", "tickets", "latest", "--arm", "tune@other"], 2, "no such arm that can be shipped"),
         (["add", "tickets", "latest", "--seed", "99"], 2, "allowed: 17"),
         (["show", "nobody"], 2, "no such adapter"),
         (["promote", "nobody", "1"], 2, "no such adapter"),
