@@ -266,7 +266,7 @@ class _Rows:
     """Where the rows of a chart stand: names at the left of the marks, or above them where it is narrow."""
 
     def __init__(self, rows: Sequence[Interval | Bar], width: float) -> None:
-        self.width = width
+        self.width, self.count = width, len(rows)
         self.above = width < 520
         longest = max((len(row.words) for row in rows), default=0)
         noted = max((len(row.note) for row in rows), default=0)
@@ -285,6 +285,13 @@ class _Rows:
         return (
             top + self.high * (number + (0.0 if self.above else 0.5)) + (self.high - 12 if self.above else 0)
         )
+
+    def lines(self, top: float, bottom: float) -> list[tuple[float, float]]:
+        """From where to where upright lines go: past all rows, or beside the marks only, under the names."""
+        if not self.above:
+            return [(top, bottom)]
+        middles = (self.middle(top, number) for number in range(self.count))
+        return [(middle - 11, middle + 11) for middle in middles]
 
     def labels(self, row: Interval | Bar, top: float, number: int, *, bold: bool = False) -> list[str]:
         """A row's name, note and words."""
@@ -313,9 +320,10 @@ def _interval_chart(chart: IntervalChart, width: float) -> tuple[float, list[str
     if rule is not None and chart.margin:
         ends = scale(rule - chart.margin), scale(rule + chart.margin)
         drawn.append(rect((ends[0], top), ends[1] - ends[0], bottom - top, LINE))
-    drawn += _grid(scale, ticks, axis, (top, bottom))
+    drawn += _grid(scale, ticks, axis, rows.lines(top, bottom))
     if rule is not None:
-        drawn.append(line((scale(rule), top), (scale(rule), bottom), MUTED, wide=1.2, dash="4 3"))
+        at = scale(rule)
+        drawn += [line((at, a), (at, b), MUTED, wide=1.2, dash="4 3") for a, b in rows.lines(top, bottom)]
     for number, row in enumerate(chart.rows):
         drawn += rows.labels(row, top, number)
         marks = _whisker(row, scale, rows.middle(top, number), stem=chart.stems)
@@ -331,7 +339,7 @@ def _bar_chart(chart: BarChart, width: float) -> tuple[float, list[str]]:
     ticks = steps(0.0, longest or 1.0, 3 if rows.above else 4)
     scale = rows.scale(ticks)
     bottom = top + rows.high * len(chart.rows) + 4
-    drawn += _grid(scale, ticks, chart.axis, (top, bottom))
+    drawn += _grid(scale, ticks, chart.axis, rows.lines(top, bottom))
     for number, row in enumerate(chart.rows):
         drawn += rows.labels(row, top, number, bold=row.bold)
         drawn += _stack(row, scale, rows.middle(top, number), colours, 12 if rows.above else 18)
@@ -431,10 +439,11 @@ def _curve(curve: Curve, x: Scale, y: Scale) -> str:
     return tip(curve.name, drawn, arm=curve.key)
 
 
-def _grid(scale: Scale, ticks: Sequence[float], axis: Axis, ends: tuple[float, float]) -> list[str]:
-    top, bottom = ends
-    drawn = [line((scale(tick), top), (scale(tick), bottom), LINE) for tick in ticks]
-    return [*drawn, *_tick_words(scale, ticks, axis, bottom + 13)]
+def _grid(
+    scale: Scale, ticks: Sequence[float], axis: Axis, spans: Sequence[tuple[float, float]]
+) -> list[str]:
+    drawn = [line((scale(tick), top), (scale(tick), bottom), LINE) for tick in ticks for top, bottom in spans]
+    return [*drawn, *_tick_words(scale, ticks, axis, spans[-1][1] + 13 if spans else 13)]
 
 
 def _tick_words(scale: Scale, ticks: Sequence[float], axis: Axis, base: float) -> list[str]:
