@@ -9,43 +9,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from advisor.case import Task, UseCase, facts_needed
+from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
+from advisor.money.machines import NO_MACHINE
 from advisor.money.money import ExchangeRate, to_usd
-
-
-class Scenario(StrEnum):
-    """Which end of every range: the cheap one, the likely one or the dear one."""
-
-    CHEAP = "cheap"
-    LIKELY = "likely"
-    DEAR = "dear"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssumedRange:
-    """What an unknown answer may be; `cheap_is_low` says which end makes queries cheaper."""
-
-    key: str
-    unit: str
-    low: float
-    likely: float
-    high: float
-    cheap_is_low: bool
-    source: str
-
-    def at(self, scenario: Scenario) -> float:
-        """The value in a scenario."""
-        match scenario:
-            case Scenario.LIKELY:
-                return self.likely
-            case Scenario.CHEAP:
-                return self.low if self.cheap_is_low else self.high
-            case Scenario.DEAR:
-                return self.high if self.cheap_is_low else self.low
+from advisor.money.ranges import AssumedRange, Range, Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +35,7 @@ class Assumptions:
 
     ranges: Mapping[str, AssumedRange]
     parts: Mapping[str, tuple[float, float, float]]
-    build_days: Mapping[str, tuple[float, float, float]]
-    run_hours: Mapping[str, tuple[float, float, float]]
+    people: Mapping[str, People]
     speeds: Mapping[str, Speed]
     faster: float
     slower: float
@@ -74,16 +44,7 @@ class Assumptions:
 
     def part(self, name: str, scenario: Scenario) -> float:
         """A part of a cost that no questionnaire asks."""
-        return _pick(self.parts[name], scenario)
-
-
-def _pick(three: tuple[float, float, float], scenario: Scenario) -> float:
-    return three[tuple(Scenario).index(scenario)]
-
-
-def days(table: Mapping[str, tuple[float, float, float]], option: str, scenario: Scenario) -> Decimal:
-    """Engineering time of an option in a scenario."""
-    return Decimal(str(_pick(table[option], scenario)))
+        return self.parts[name][tuple(Scenario).index(scenario)]
 
 
 def load_assumptions() -> Assumptions:
@@ -107,8 +68,7 @@ def parse_assumptions(text: str) -> Assumptions:
     return Assumptions(
         ranges=ranges,
         parts=_three(raw["parts"]),
-        build_days=_three(raw["build_days"]),
-        run_hours=_three(raw["run_hours"]),
+        people=_people(raw["build_days"], raw["run_hours"]),
         speeds={row["machine"]: Speed(**row) for row in raw["speed"]},
         faster=raw["serving"]["faster"],
         slower=raw["serving"]["slower"],
@@ -125,8 +85,22 @@ def _three(table: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
     return {name: (v[0], v[1], v[2]) for name, v in table.items() if name != "source"}
 
 
+def _people(days: Mapping[str, Any], hours: Mapping[str, Any]) -> dict[str, People]:
+    def three(values: tuple[float, float, float]) -> Range[Decimal]:
+        low, likely, high = (Decimal(str(value)) for value in values)
+        return Range(low=low, likely=likely, high=high)
+
+    running = _three(hours)
+    return {
+        option: People(
+            build_days=three(built), run_hours_per_month=three(running[option]), source="assumption"
+        )
+        for option, built in _three(days).items()
+    }
+
+
 def _range(row: Mapping[str, Any]) -> AssumedRange:
-    found = AssumedRange(
+    return AssumedRange(
         key=row["key"],
         unit=row["unit"],
         low=row["low"],
@@ -135,9 +109,6 @@ def _range(row: Mapping[str, Any]) -> AssumedRange:
         cheap_is_low=row.get("cheap", "low") == "low",
         source=row["source"],
     )
-    if not found.low <= found.likely <= found.high:
-        raise ValueError(f"assumed {found.key}: need low <= likely <= high")
-    return found
 
 
 def _token_range(key: str, three: list[float], source: str) -> AssumedRange:
@@ -154,35 +125,25 @@ def _token_range(key: str, three: list[float], source: str) -> AssumedRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """Every number the economics need, in US dollars, for one scenario.
+class Inputs(CostInputs):
+    """The figures of a use case at one scenario, and the sizes that a prediction takes besides.
 
     Attributes:
-        assumed: fields of the case that were not known and were taken from a range.
+        hour_usd: of the serving machine, as the use case states it.
+        ranges: of figures that the use case does not state.
     """
 
-    scenario: Scenario
-    queries_per_month: float
-    horizon_months: float
-    day_rate: Decimal
-    example_cost: Decimal
     examples: float
     labels: float
     knowledge_tokens: float
     knowledge_changed_share: float
-    knowledge_changes_per_month: float
-    label_changes_per_month: float
     open_model_billions: float
     input_tokens: float
     output_tokens: float
-    wrong_answer_cost: Decimal | None
-    machine_hour_cost: Decimal | None
-    assumed: tuple[AssumedRange, ...]
+    hour_usd: Decimal | None
 
 
-_MONEY = ("day_rate", "example_cost")
 _PLAIN = (
-    "queries_per_month",
     "horizon_months",
     "examples",
     "labels",
@@ -198,8 +159,8 @@ def rates(case: UseCase) -> tuple[ExchangeRate, ...]:
     """The case's exchange rate, if it has one."""
     if case.usd_rate is None or case.currency == "USD":
         return ()
-    given = case.usd_rate
-    return (ExchangeRate(currency="EUR", per_usd=given.per_usd, as_of=given.as_of, source=given.source),)
+    given, code = case.usd_rate, case.currency
+    return (ExchangeRate(currency=code, per_usd=given.per_usd, as_of=given.as_of, source=given.source),)
 
 
 _OF_FACTS = ("knowledge_tokens", "knowledge_changed_share", "knowledge_changes_per_month")
@@ -208,7 +169,7 @@ _OF_LABELS = ("labels", "label_changes_per_month")
 
 def assumed_in(case: UseCase, inputs: Inputs) -> dict[str, AssumedRange]:
     """By field, the ranges that stood in for an answer and that something hangs on in this case."""
-    used = {entry.key.split(":")[0]: entry for entry in inputs.assumed}
+    used = {entry.key.split(":")[0]: entry for entry in inputs.ranges}
     idle: tuple[str, ...] = _OF_FACTS if facts_needed(case) is False else ()
     if case.task not in (None, Task.CLASSIFICATION):
         idle += _OF_LABELS
@@ -242,12 +203,24 @@ def resolve(case: UseCase, assumptions: Assumptions, scenario: Scenario) -> Inpu
 
     task = "unknown" if case.task is None else case.task.value
     plain: dict[str, Any] = {field: number(field, field) for field in _PLAIN}
-    plain |= {field: money(field) for field in _MONEY}
     plain |= {f"{way}_tokens": number(f"{way}_tokens:{task}", f"{way}_tokens") for way in ("input", "output")}
+    index = 0.0 if facts_needed(case) is False else assumptions.part("index_usd_per_month", scenario)
+    batch = case.p95_ms is not None and case.p95_ms >= BATCH_P95_MS
     return Inputs(
         scenario=scenario,
+        queries_per_month=max(1, round(number("queries_per_month", "queries_per_month"))),
+        day_rate_usd=money("day_rate"),
+        example_usd=money("example_cost"),
+        wrong_answer_usd=optional(case.wrong_answer_cost),
+        hour_usd=optional(case.machine_hour_cost),
         **plain,
-        wrong_answer_cost=optional(case.wrong_answer_cost),
-        machine_hour_cost=optional(case.machine_hour_cost),
-        assumed=tuple(used),
+        rows_per_label_change=assumptions.part("rows_per_new_label", scenario),
+        index_usd_per_month=Decimal(str(index)),
+        failed_share=assumptions.part("failed_share", scenario),
+        machine=NO_MACHINE,
+        utilisation=assumptions.part("utilisation", scenario),
+        day_shape="office" if case.day_shape is None else case.day_shape.value,
+        may_sleep=batch or scenario is Scenario.CHEAP,
+        people=assumptions.people,
+        ranges=tuple(used),
     )

@@ -10,22 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from advisor.assumed import Inputs, Scenario
+from advisor.assumed import Inputs
 from advisor.case import UseCase, must_self_host
-from advisor.economics import (
-    Market,
-    load_of,
-    option_costs,
-    own_fleet,
-    prompt_tokens,
-    runs_own_model,
-    setting_of,
-)
+from advisor.economics import Market, cost_curve_of, runs_own_model
 from advisor.money.break_even import FixedCost, break_even
-from advisor.money.ledger import total_usd
-from advisor.money.machines import HOURS_PER_MONTH
-from advisor.money.serving import monthly_capacity
-from advisor.money.tco import Tco, total_cost
+from advisor.money.ranges import Scenario
 from advisor.options import Option
 
 SEED = 20261123
@@ -93,40 +82,25 @@ def break_even_row(
 
 
 def _side(case: UseCase, option: Option, inputs: Inputs, market: Market) -> _Side:
-    own = option_costs(case, option, inputs, market)
-    rival = option_costs(case, Option.PROMPT, inputs, market)
-    fleet = own_fleet(case, prompt_tokens(case, option, inputs, market.assumptions), inputs, market)
-    setting = setting_of(inputs)
+    """An own option beyond the rival: what is paid besides queries and machines counts on both."""
+    own = cost_curve_of(case, option, inputs, market).shape(counted=False)
+    rival = cost_curve_of(case, Option.PROMPT, inputs, market).shape(counted=False)
+    fixed = None if rival.fixed_usd is None or own.fixed_usd is None else own.fixed_usd - rival.fixed_usd
     return _Side(
-        fixed=_fixed(total_cost(own, setting), total_cost(rival, setting), setting.horizon_months),
-        machine=None if fleet.usd_per_hour is None else fleet.usd_per_hour * HOURS_PER_MONTH,
-        capacity=monthly_capacity(load_of(case, inputs), fleet),
-        rival_query=total_usd(rival.per_query),
+        fixed=None if fixed is None else max(Decimal(0), fixed),
+        machine=own.machine_usd,
+        capacity=float(own.capacity or 0),
+        rival_query=rival.query_usd,
     )
-
-
-def _fixed(own: Tco, rival: Tco, horizon: Decimal) -> Decimal | None:
-    """What the own option costs a month beyond the rival, machines and queries aside; at least 0."""
-    parts = []
-    for tco, sign in ((own, 1), (rival, -1)):
-        once = tco.one_off_usd
-        month = total_usd(
-            line
-            for line in tco.monthly
-            if line.name not in {q.name for q in tco.option.per_query} and line.name != "machines"
-        )
-        if once is None or month is None:
-            return None
-        parts.append(sign * (once / horizon + month))
-    return max(Decimal(0), sum(parts, Decimal(0)))
 
 
 def _simulated(sides: Mapping[Scenario, _Side]) -> tuple[float | None, float | None, float | None]:
     import numpy as np
 
-    from advisor.money.sensitivity import BreakEvenRanges, Range, known, simulate_break_even
+    from advisor.money.ranges import Range
+    from advisor.money.sensitivity import BreakEvenRanges, known, simulate_break_even
 
-    def spread(name: str) -> Range | None:
+    def spread(name: str) -> Range[float] | None:
         values = [getattr(side, name) for side in sides.values()]
         if any(value is None for value in values):
             return None

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.advice import MoneySpan, Veto
-from advisor.assumed import AssumedRange, Scenario, assumed_in, rates, resolve
+from advisor.assumed import assumed_in, rates, resolve
 from advisor.break_even_view import BreakEvenRow, break_even_row
 from advisor.case import UseCase
 from advisor.economics import Market, option_tco
 from advisor.money.ledger import LedgerLine
 from advisor.money.money import format_money, from_usd
+from advisor.money.ranges import AssumedRange, Scenario
 from advisor.money.tco import Against, against
 from advisor.numbers import figure
 from advisor.options import ADVISED, Option

@@ -11,22 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from advisor.assumed import Assumptions, Inputs, Scenario, days
-from advisor.case import DayShape, Task, UseCase, facts_needed, prompts_own_model
+from advisor.assumed import Assumptions, Inputs
+from advisor.case import Task, UseCase, facts_needed, prompts_own_model
 from advisor.money.ledger import LedgerLine, PriceBasis, line, query_cost, scaled
 from advisor.money.machines import Machine, find_machine
 from advisor.money.price import Price
-from advisor.money.serving import FLAT_DAY, OFFICE_DAY, Fleet, Load, Scaling, month_line, serve, usd_per_1k
-from advisor.money.tco import OptionCosts, Setting, Tco, total_cost
+from advisor.money.ranges import Scenario
+from advisor.money.tco import Tco
 from advisor.money.training import Labels, OwnTraining, label_lines, training_lines
 from advisor.money.usage import CountedBy, Usage
+from advisor.money.workload import CostCurve, RunsOn, Workload, cost_curve
 from advisor.options import Option
 
-LINEAR_MACHINE = "cpu-2"
+SMALL_MACHINE = "cpu-2"
+SMALL_MODEL = 0.6
+"""Billions of parameters below which a model runs and is trained on a CPU."""
 WHOLE_PROMPT_TOKENS = 200_000
 GPU_TRAINING = "3090"
-BATCH_P95_MS = 60_000.0
-"""Answers that may take a minute may wait for a machine to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ def _shown(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
     return min(count * (inputs.input_tokens + inputs.output_tokens + 10), most)
 
 
-def _hosted_query(prompt: _Prompt, price: Price, inputs: Inputs, sheet: PriceSheet) -> tuple[LedgerLine, ...]:
+def _hosted_query(prompt: _Prompt, price: Price, inputs: Inputs) -> tuple[LedgerLine, ...]:
     """Tokens of a hosted call; a long fixed prefix is read from the cache when calls come close together."""
     often = inputs.queries_per_month / 730 >= 12
     cacheable = prompt.fixed >= 1024 and price.usd_per_mtok.cached is not None
@@ -110,85 +111,39 @@ def _hosted_query(prompt: _Prompt, price: Price, inputs: Inputs, sheet: PriceShe
 
 
 def serving_machine(case: UseCase, inputs: Inputs, sheet: PriceSheet) -> Machine:
-    """The machine an open model runs on: as said, else a CPU below 0.6B, an L4 up to 9B, an A100 above.
+    """The machine an open model runs on: as said, else two CPU cores, an L4 from 0.6B, an A100 above 9B.
 
     Raises:
         CostError: if the machine named has no known price.
     """
-    named = case.hardware if case.hardware and case.hardware.lower() != "none" else None
     size = inputs.open_model_billions
-    name = named or ("cpu-4" if size < 0.6 else "L4" if size <= 9 else "A100-80")
-    return find_machine(name, sheet.machines, inputs.machine_hour_cost)
+    by_size = SMALL_MACHINE if size < SMALL_MODEL else "L4" if size <= 9 else "A100-80"
+    return _machine(_named(case) or by_size, inputs, sheet)
 
 
-def _hour(machine: Machine, scenario: Scenario) -> Decimal | None:
-    match scenario:
-        case Scenario.CHEAP:
-            return machine.usd_per_hour if machine.low is None else machine.low
-        case Scenario.DEAR:
-            return machine.usd_per_hour if machine.high is None else machine.high
-        case Scenario.LIKELY:
-            return machine.usd_per_hour
+def _named(case: UseCase) -> str | None:
+    return case.hardware if case.hardware and case.hardware.lower() != "none" else None
 
 
-def load_of(case: UseCase, inputs: Inputs) -> Load:
-    """The month's queries over the day; office hours where not known."""
-    match case.day_shape:
-        case DayShape.FLAT:
-            return Load(queries_per_month=inputs.queries_per_month, day=FLAT_DAY)
-        case DayShape.PEAKS:
-            return Load(queries_per_month=inputs.queries_per_month, day=OFFICE_DAY, peak_factor=3.0)
-        case DayShape.OFFICE | None:
-            return Load(queries_per_month=inputs.queries_per_month, day=OFFICE_DAY)
+def _machine(name: str, inputs: Inputs, sheet: PriceSheet) -> Machine:
+    return find_machine(name, sheet.machines, inputs.hour_usd).at(inputs.scenario)
 
 
-def own_fleet(case: UseCase, prompt_tokens: tuple[float, float], inputs: Inputs, market: Market) -> Fleet:
-    """Machines serving the open model at (input, output) tokens a query.
-
-    Raises:
-        CostError: if the machine has no known price.
-    """
-    machine = serving_machine(case, inputs, market.sheet)
+def _rate(case: UseCase, machine: Machine, prompt: _Prompt, inputs: Inputs, market: Market) -> float:
+    """Queries a second that one machine answers, by the published speeds."""
     speeds = market.assumptions.speeds
     speed = speeds.get(machine.name) or speeds[stand_in(machine)]
     factor = {Scenario.CHEAP: market.assumptions.faster, Scenario.LIKELY: 1.0}.get(
         inputs.scenario, market.assumptions.slower
     )
     weight = market.assumptions.part("decode_weight", inputs.scenario)
-    tokens = prompt_tokens[0] + weight * prompt_tokens[1]
-    rate = speed.serve * factor / (inputs.open_model_billions * max(1.0, tokens))
-    batch = case.p95_ms is not None and case.p95_ms >= BATCH_P95_MS
-    to_zero = batch or inputs.scenario is Scenario.CHEAP
-    return Fleet(
-        queries_per_s=rate,
-        usd_per_hour=_hour(machine, inputs.scenario),
-        scaling=Scaling.TO_ZERO if to_zero else Scaling.FIXED,
-        min_replicas=0 if to_zero else 1,
-    )
+    tokens = prompt.whole_input + weight * prompt.output
+    return speed.serve * factor / (inputs.open_model_billions * max(1.0, tokens))
 
 
 def stand_in(machine: Machine) -> str:
     """The machine whose speed is taken where that of `machine` is not known."""
     return "L4" if machine.kind == "gpu" else "cpu-4"
-
-
-def _own_month(case: UseCase, prompt: _Prompt, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
-    fleet = own_fleet(case, (prompt.whole_input, prompt.output), inputs, market)
-    machine = serving_machine(case, inputs, market.sheet)
-    served = serve(load_of(case, inputs), fleet)
-    return (month_line(served, fleet, machine.basis, f"{machine.name}: {machine.source}"),)
-
-
-def _linear_query(inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
-    part = market.assumptions.part
-    machine = find_machine(LINEAR_MACHINE, market.sheet.machines)
-    thousand = usd_per_1k(
-        part("linear_seconds", inputs.scenario),
-        machine.usd_per_hour,
-        part("linear_utilisation", inputs.scenario),
-    )
-    price = None if thousand is None else thousand / 1000
-    return (line("machine time", Decimal(1), "queries", price, machine.basis, machine.source),)
 
 
 def rows_wanted(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
@@ -204,19 +159,19 @@ def _rows(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> tuple[floa
     return max(wanted, inputs.examples), max(0.0, wanted - inputs.examples)
 
 
-def _training(rows: float, prompt: _Prompt, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
-    part = market.assumptions.part
-    size = inputs.open_model_billions
-    name = GPU_TRAINING if size >= 0.6 else "cpu-4"
-    machine = find_machine(name, market.sheet.machines)
+def _training(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
+    """All trainings that building takes, the failed ones included."""
+    rows, _ = _rows(case, inputs, market.assumptions)
+    prompt = _prompt(case, option, inputs, market.assumptions)
+    part, size = market.assumptions.part, inputs.open_model_billions
+    name = GPU_TRAINING if size >= SMALL_MODEL else SMALL_MACHINE
     tokens = rows * (prompt.whole_input + prompt.output) * part("epochs", inputs.scenario)
-    hours = tokens * size / market.assumptions.speeds[name].train / 3600
     return training_lines(
         OwnTraining(
-            hours=hours,
-            machine=replace(machine, usd_per_hour=_hour(machine, inputs.scenario)),
+            hours=tokens * size / market.assumptions.speeds[name].train / 3600,
+            machine=find_machine(name, market.sheet.machines).at(inputs.scenario),
             runs=round(part("training_runs", inputs.scenario)),
-            failed_share=part("failed_share", inputs.scenario),
+            failed_share=inputs.failed_share or 0.0,
         )
     )
 
@@ -224,74 +179,81 @@ def _training(rows: float, prompt: _Prompt, inputs: Inputs, market: Market) -> t
 def _bought(rows: float, inputs: Inputs) -> tuple[LedgerLine, ...]:
     if rows <= 0:
         return ()
-    bought = Labels(items=round(rows), usd_per_item=inputs.example_cost)
+    bought = Labels(items=round(rows), usd_per_item=inputs.example_usd)
     return label_lines(bought, "price of one more example", PriceBasis.ESTIMATE)
 
 
-def _indexing(tokens: float, market: Market) -> tuple[LedgerLine, ...]:
+def _indexing(name: str, tokens: float, market: Market) -> tuple[LedgerLine, ...]:
     price = market.sheet.embedding
     rate = None if price is None else price.usd_per_mtok.input
     unit = None if rate is None else rate / 1_000_000
     source = "no embedding price" if price is None else price.requested
-    return (line("indexing", Decimal(round(tokens)), "tokens", unit, PriceBasis.ESTIMATE, source),)
+    return (line(name, Decimal(round(tokens)), "tokens", unit, PriceBasis.ESTIMATE, source),)
 
 
-def _index_month(case: UseCase, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
-    if facts_needed(case) is False:
-        return ()  # examples for labels fit into the serving process
-    price = Decimal(str(market.assumptions.part("index_usd_per_month", inputs.scenario)))
-    return (line("index hosting", Decimal(1), "months", price, PriceBasis.ESTIMATE, "assumption"),)
-
-
-def option_costs(case: UseCase, option: Option, inputs: Inputs, market: Market) -> OptionCosts:
-    """The ledgers of one option in one scenario, changes included.
+def cost_curve_of(
+    case: UseCase, option: Option, inputs: Inputs, market: Market, *, accuracy: float | None = None
+) -> CostCurve:
+    """What an option costs in one scenario, at any volume.
 
     Raises:
         CostError: if a machine named has no known price.
     """
+    return cost_curve(
+        replace(_workload(case, option, inputs, market), accuracy=accuracy), _that_matter(case, inputs)
+    )
+
+
+def _that_matter(case: UseCase, inputs: Inputs) -> Inputs:
+    """Without changes that the answers cannot suffer."""
+    knowledge = inputs.knowledge_changes_per_month if facts_needed(case) is not False else 0.0
+    labels = inputs.label_changes_per_month if case.task is Task.CLASSIFICATION else 0.0
+    return replace(inputs, knowledge_changes_per_month=knowledge, label_changes_per_month=labels)
+
+
+def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> Workload:
     assumptions = market.assumptions
     prompt = _prompt(case, option, inputs, assumptions)
-    own = runs_own_model(case, option)
-    api = market.sheet.api[inputs.scenario]
-    rows, bought = _rows(case, inputs, assumptions)
-    per_query: tuple[LedgerLine, ...] = ()
-    monthly: tuple[LedgerLine, ...] = ()
-    once: tuple[LedgerLine, ...] = _evaluation(inputs, market)
-    match option:
-        case Option.LINEAR:
-            per_query = _linear_query(inputs, market)
-        case Option.ROUTE:
-            if _routes_from_tuned(case):
-                tuned = _prompt(case, Option.TUNE, inputs, assumptions)
-                monthly = _own_month(case, tuned, inputs, market)
-            else:
-                per_query = _linear_query(inputs, market)
-            handed_on = Decimal(str(round(1 - assumptions.part("route_own_share", inputs.scenario), 6)))
-            hosted = _hosted_query(prompt, api, inputs, market.sheet)
-            per_query = (*per_query, *scaled(hosted, handed_on))
-        case _ if own:
-            monthly = _own_month(case, prompt, inputs, market)
-        case _:
-            per_query = _hosted_query(prompt, api, inputs, market.sheet)
-    if option.traits.searches:
-        monthly = (*monthly, *_index_month(case, inputs, market))
-        once = (*once, *_indexing(_indexed_tokens(case, inputs), market))
-    if option.traits.trained:
-        once = (*once, *_bought(bought, inputs))
-    if option.traits.tuned or (option is Option.ROUTE and _routes_from_tuned(case)):
-        once = (*once, *_training(rows, prompt, inputs, market))
-    return OptionCosts(
+    own, api = runs_own_model(case, option), market.sheet.api[inputs.scenario]
+    calls: tuple[LedgerLine, ...] = ()
+    if option is Option.ROUTE:
+        handed_on = Decimal(str(round(1 - assumptions.part("route_own_share", inputs.scenario), 6)))
+        calls = scaled(_hosted_query(prompt, api, inputs), handed_on)
+    elif not own and option is not Option.LINEAR:
+        calls = _hosted_query(prompt, api, inputs)
+    tuned = option.traits.tuned or (option is Option.ROUTE and _routes_from_tuned(case))
+    own_prompt = _prompt(case, Option.TUNE, inputs, assumptions) if option is Option.ROUTE else prompt
+    changed = inputs.knowledge_tokens * inputs.knowledge_changed_share
+    work = Workload(
         method=option.value,
         model=_model_name(option, own, api, inputs),
         accuracy=None,
-        per_query=per_query,
-        monthly=monthly,
-        one_off=once,
-        per_change=_changes(case, option, inputs, market),
-        changes_per_month=Decimal(1),  # `per_change` holds a month's changes of both kinds
-        build_days=days(assumptions.build_days, option.value, inputs.scenario),
-        run_hours_per_month=days(assumptions.run_hours, option.value, inputs.scenario),
+        calls=calls,
+        machine=inputs.machine,
+        one_off=(
+            *_evaluation(inputs, market),
+            *(_indexing("indexing", _indexed_tokens(case, inputs), market) if option.traits.searches else ()),
+            *(_bought(_rows(case, inputs, assumptions)[1], inputs) if option.traits.trained else ()),
+            *(_training(case, option, inputs, market) if tuned else ()),
+        ),
+        refit=_training(case, option, inputs, market) if option.traits.tuned else (),
+        reindex=() if facts_needed(case) is False else _indexing("indexing again", changed, market),
     )
+    return _placed(work, case, own_prompt, inputs, market)
+
+
+def _placed(work: Workload, case: UseCase, prompt: _Prompt, inputs: Inputs, market: Market) -> Workload:
+    """On the machines it takes: none for calls alone, its own for a language model, else a shared one."""
+    option = Option(work.method)
+    if runs_own_model(case, option) or (option is Option.ROUTE and _routes_from_tuned(case)):
+        machine = serving_machine(case, inputs, market.sheet)
+        rate = _rate(case, machine, prompt, inputs, market)
+        return replace(work, runs_on=RunsOn.WHOLE, machine=machine, per_s=rate, busy_s=1 / rate)
+    if option in (Option.LINEAR, Option.ROUTE):
+        machine = _machine(_named(case) or SMALL_MACHINE, inputs, market.sheet)
+        busy = market.assumptions.part("linear_seconds", inputs.scenario)
+        return replace(work, runs_on=RunsOn.SHARED, machine=machine, busy_s=busy)
+    return work
 
 
 def _routes_from_tuned(case: UseCase) -> bool:
@@ -330,43 +292,8 @@ def _evaluation(inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
     items = Decimal(round(market.assumptions.part("evaluation_items", inputs.scenario)))
     return (
         line(
-            "evaluation items", items, "items", inputs.example_cost, PriceBasis.ESTIMATE, "price of one more"
+            "evaluation items", items, "items", inputs.example_usd, PriceBasis.ESTIMATE, "price of one more"
         ),
-    )
-
-
-def _changes(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
-    """A month's changes of knowledge and of labels."""
-    lines: tuple[LedgerLine, ...] = ()
-    if facts_needed(case) is not False:
-        month = Decimal(str(inputs.knowledge_changes_per_month))
-        changed = inputs.knowledge_tokens * inputs.knowledge_changed_share
-        if option.traits.searches:
-            lines += scaled(_indexing(changed, market), month)
-        elif option is Option.TUNE:
-            lines += scaled(_retraining(case, option, inputs, market), month)
-    if case.task is Task.CLASSIFICATION and option is not Option.PROMPT:
-        month = Decimal(str(inputs.label_changes_per_month))
-        rows = market.assumptions.part("rows_per_new_label", inputs.scenario)
-        lines += scaled(_bought(rows, inputs), month)
-        if option.traits.tuned:
-            lines += scaled(_retraining(case, option, inputs, market), month)
-    return lines
-
-
-def _retraining(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
-    rows, _ = _rows(case, inputs, market.assumptions)
-    prompt = _prompt(case, option, inputs, market.assumptions)
-    return _training(rows, prompt, inputs, market)
-
-
-def setting_of(inputs: Inputs) -> Setting:
-    """Volume, horizon and rates; wrong answers cost 0 only where their cost was given as 0 or not at all."""
-    return Setting(
-        queries_per_month=Decimal(str(inputs.queries_per_month)),
-        horizon_months=Decimal(str(inputs.horizon_months)),
-        wrong_usd=Decimal(0),
-        day_rate_usd=inputs.day_rate,
     )
 
 
@@ -380,8 +307,5 @@ def option_tco(
     Raises:
         CostError: if a machine named has no known price.
     """
-    costs = replace(option_costs(case, option, inputs, market), accuracy=accuracy)
-    setting = setting_of(inputs)
-    if inputs.wrong_answer_cost is not None and accuracy is not None:
-        setting = replace(setting, wrong_usd=inputs.wrong_answer_cost)
-    return total_cost(costs, setting)
+    curve = cost_curve_of(case, option, inputs, market, accuracy=accuracy)
+    return curve.total(counted=accuracy is not None)

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from advisor.advice import Flip, OpenQuestion
-from advisor.assumed import Scenario, resolve
+from advisor.assumed import resolve
 from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, asks
 from advisor.judge import Judge, Outcome, Standing
+from advisor.money.ranges import Scenario
 from advisor.numbers import figure
 from advisor.options import Option
 

@@ -18,9 +18,10 @@ from enum import StrEnum
 from typing import Any
 
 from advisor.advice import Answer, Choice, Today
-from advisor.assumed import Inputs, Scenario, resolve
+from advisor.assumed import Inputs, resolve
 from advisor.case import UseCase
-from advisor.economics import Market, option_costs, setting_of
+from advisor.economics import Market, cost_curve_of
+from advisor.money.ranges import Scenario
 from advisor.money.tco import OptionCosts, Tco, total_cost
 from advisor.options import ADVISED, Option
 from advisor.predict import (
@@ -123,7 +124,8 @@ class Judge:
             return None
         market = self.market if price_factor == 1.0 else _repriced(self.market, price_factor)
         inputs = resolve(case, market.assumptions, scenario)
-        return {option: option_costs(case, option, inputs, market) for option in ADVISED}
+        volume = inputs.queries_per_month
+        return {option: cost_curve_of(case, option, inputs, market).at(volume) for option in ADVISED}
 
     def standing(
         self, case: UseCase, costs: Costs | None = None, scenario: Scenario = Scenario.LIKELY
@@ -132,7 +134,7 @@ class Judge:
         scores = score(case, self.rubric)
         inputs = {s: resolve(case, self.market.assumptions, s) for s in Scenario}
         given = inputs[scenario]
-        wrong = given.example_cost if given.wrong_answer_cost is None else given.wrong_answer_cost
+        wrong = _wrong_usd(given)
         found = [self._candidate(case, option, (scores, costs, inputs), given) for option in scores.ranked]
         today = _today(case, given, found, counted=costs is not None)
         everyone: dict[Choice, Candidate] = {one.choice: one for one in found}
@@ -146,8 +148,8 @@ class Judge:
             candidates=everyone,
             barred=barred,
             wrong_usd=wrong,
-            wrong_assumed=given.wrong_answer_cost is None,
-            today_counts_wrong=given.wrong_answer_cost is not None and incumbent_accuracy(case) is not None,
+            wrong_assumed=given.wrong_answer_usd is None,
+            today_counts_wrong=given.wrong_answer_usd is not None and incumbent_accuracy(case) is not None,
             answer=pair_answer(scores, self.rubric),
         )
 
@@ -168,8 +170,8 @@ class Judge:
         if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
             broken.add(Limit.LATENCY)
         likely = _middle(low, high)
-        stated = incumbent_accuracy(case) is not None and given.wrong_answer_cost is not None
-        wrong = given.example_cost if given.wrong_answer_cost is None else given.wrong_answer_cost
+        stated = incumbent_accuracy(case) is not None and given.wrong_answer_usd is not None
+        wrong = _wrong_usd(given)
         ledger = None if costs is None else costs[option]
         as_today = None if ledger is None else _total(ledger, likely if stated else None, wrong, given)
         return Candidate(
@@ -186,12 +188,17 @@ class Judge:
         )
 
 
+def _wrong_usd(inputs: Inputs) -> Decimal:
+    """What a wrong answer is valued at: its price, or that of one more checked example."""
+    return next((usd for usd in (inputs.wrong_answer_usd, inputs.example_usd) if usd is not None), Decimal(0))
+
+
 def _middle(low: float | None, high: float | None) -> float | None:
     return None if low is None or high is None else (low + high) / 2
 
 
 def _total(costs: OptionCosts, accuracy: float | None, wrong: Decimal, inputs: Inputs) -> Tco:
-    setting = setting_of(inputs)
+    setting = inputs.setting(counted=False)
     if accuracy is not None:
         setting = replace(setting, wrong_usd=wrong)
     return total_cost(replace(costs, accuracy=accuracy), setting)

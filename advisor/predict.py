@@ -7,23 +7,24 @@ from dataclasses import replace
 from decimal import Decimal
 
 from advisor.advice import MoneySpan, Payback, PaysBack, Prediction, Span
-from advisor.assumed import Assumptions, Inputs, Scenario, rates, resolve
+from advisor.assumed import Assumptions, Inputs, rates, resolve
 from advisor.case import UseCase, facts_needed
 from advisor.economics import (
     WHOLE_PROMPT_TOKENS,
     Market,
-    option_costs,
+    cost_curve_of,
     option_tco,
     prompt_tokens,
     rows_wanted,
     runs_own_model,
     serving_machine,
-    setting_of,
     stand_in,
 )
-from advisor.money.ledger import PriceBasis, line, total_usd
+from advisor.money.ledger import total_usd
 from advisor.money.money import to_usd
-from advisor.money.tco import Against, OptionCosts, Tco, against, total_cost
+from advisor.money.ranges import Scenario
+from advisor.money.tco import Against, Tco, against, total_cost
+from advisor.money.workload import today_curve
 from advisor.options import Option
 from advisor.rubric.bands import Bands, expected_accuracy
 
@@ -186,8 +187,7 @@ def running_per_1k(tco: Tco) -> Decimal | None:
 
 def usd_per_query(case: UseCase, option: Option, inputs: Inputs, market: Market) -> Decimal | None:
     """What one evaluation call costs at most: an own machine is busy a minute at the very most."""
-    costs = option_costs(case, option, inputs, market)
-    calls = total_usd(costs.per_query)
+    calls = total_usd(cost_curve_of(case, option, inputs, market).costs.per_query)
     if not runs_own_model(case, option):
         return calls
     hour = serving_machine(case, inputs, market.sheet).usd_per_hour
@@ -260,15 +260,9 @@ def incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:
     thousand = incumbent_usd_per_1k(case)
     if thousand is None or case.incumbent is None:
         return None
-    price = thousand / 1000
-    per_query = (line("today", Decimal(1), "items", price, PriceBasis.MEASURED, "as given"),)
-    setting = setting_of(inputs)
-    if counted and inputs.wrong_answer_cost is not None and case.incumbent.accuracy is not None:
-        setting = replace(setting, wrong_usd=inputs.wrong_answer_cost)
-    costs = OptionCosts(
-        method="incumbent", model=case.incumbent.kind, accuracy=case.incumbent.accuracy, per_query=per_query
-    )
-    return total_cost(costs, setting)
+    today = case.incumbent
+    curve = today_curve(today.kind, thousand / 1000, today.accuracy, inputs)
+    return curve.total(counted=counted and today.accuracy is not None)
 
 
 def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inputs]) -> Payback:

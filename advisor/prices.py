@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from advisor.assumed import Assumptions, Scenario, rates
+from advisor.assumed import Assumptions, rates
 from advisor.case import UseCase
 from advisor.economics import PriceSheet
 from advisor.money.machines import load_machines
 from advisor.money.price_book import PriceBook, PriceLayer
 from advisor.money.price_file import WrittenPrices, load_price_file, parse_override
 from advisor.money.price_sources import load_genai_prices
+from advisor.money.ranges import Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,11 +41,14 @@ from advisor.advice import (
     ToSettle,
     plain,
 )
-from advisor.assumed import Assumptions, Scenario, assumed_in, resolve
+from advisor.assumed import Assumptions, assumed_in, resolve
 from advisor.case import Task, UseCase, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import find_flips, find_open_questions
 from advisor.judge import Judge, Standing
+from advisor.money.inputs import plus, times
+from advisor.money.money import total
+from advisor.money.ranges import Scenario
 from advisor.options import Option
 from advisor.predict import (
     incumbent_tco,
@@ -381,10 +384,8 @@ def _settling_cost(
 
     def at(scenario: Scenario) -> Decimal | None:
         inputs = resolve(case, basis.market.assumptions, scenario)
-        calls = [usd_per_query(case, option, inputs, basis.market) for option in two]
-        if any(call is None for call in calls):
-            return None
-        return to_label * inputs.example_cost + items * sum((c for c in calls if c is not None), Decimal(0))
+        calls = total(usd_per_query(case, option, inputs, basis.market) for option in two)
+        return plus(times(to_label, inputs.example_usd), times(items, calls))
 
     return MoneySpan(low=at(Scenario.CHEAP), likely=at(Scenario.LIKELY), high=at(Scenario.DEAR))
 

@@ -32,6 +32,9 @@ _INPUTS = (
 )
 
 
+_IN_DOLLARS = {"day_rate": "day_rate_usd", "example_cost": "example_usd"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostSwing:
     """Horizon cost with one input at `low` and at `high`; None where it is not known."""
@@ -46,20 +49,22 @@ class CostSwing:
 
 def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[CostSwing, ...]:
     """The swings that move the cost at all, largest first."""
-    from advisor.money.sensitivity import Range, swings
+    from advisor.money.ranges import Range
+    from advisor.money.sensitivity import swings
 
-    assumed = {r.key.split(":")[0]: r for r in inputs.assumed}
+    assumed = {r.key.split(":")[0]: r for r in inputs.ranges}
 
-    def span(field: str) -> Range:
-        now = float(getattr(inputs, field))
+    def span(field: str) -> Range[float]:
+        now = float(getattr(inputs, _IN_DOLLARS.get(field, field)))
         if field in assumed:
             return Range(low=assumed[field].low, likely=now, high=assumed[field].high)
         return Range(low=now / 2, likely=now, high=now * 2)
 
     def evaluate(values: Mapping[str, float]) -> float | None:
-        changed: dict[str, Any] = dict(values)
-        for name in ("day_rate", "example_cost"):
-            changed[name] = Decimal(str(values[name]))
+        changed: dict[str, Any] = {
+            _IN_DOLLARS.get(field, field): Decimal(str(value)) if field in _IN_DOLLARS else value
+            for field, value in values.items()
+        }
         total = option_tco(case, option, replace(inputs, **changed), market).horizon_usd
         return None if total is None else float(total)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from advisor.money.inputs import CostInputs
 from harness.bakeoff.results import ArmResult
 from harness.core.records import ArmId, CostLine
 from harness.core.wording import (
@@ -21,7 +22,7 @@ from harness.core.wording import (
     one_line,
     percent,
 )
-from harness.money.records import Amount, ArmForecast, Business, CostForecast, HostedForecast
+from harness.money.records import Amount, ArmForecast, CostForecast, HostedForecast
 from harness.report.drawings import currency_of
 from harness.report.money import BUSY_MONEY
 from harness.report.palette import MONTH_COLOURS
@@ -135,7 +136,7 @@ def price_table(
     )
 
 
-def hosted_table(hosted: Sequence[HostedForecast], business: Business) -> Table:
+def hosted_table(hosted: Sequence[HostedForecast], business: CostInputs) -> Table:
     """Models that were not run, at list price: no accuracy, so no price per right answer."""
     unit = currency_of(business)
     return Table(
@@ -168,7 +169,7 @@ def ledger_table(cost_lines: Sequence[CostLine], of: str) -> Table:
     )
 
 
-def setting_lines(business: Business) -> list[tuple[str, str, bool]]:
+def setting_lines(business: CostInputs) -> list[tuple[str, str, bool]]:
     """(name, figure, whether it is assumed) of everything the months were reckoned for."""
     unit = currency_of(business)
 

@@ -32,6 +32,7 @@ LOADERS = {
     "bundled.py",
     "case_file.py",
     "evidence.py",
+    "money/exchange.py",
     "money/machines.py",
     "money/price_file.py",
     "money/price_sources.py",
@@ -53,11 +54,7 @@ PURE = {
         for name in ("between_runs", "cost", "diagnose", "latency", "limit_checks", "outside")
     ),
     *(f"bakeoff/{name}" for name in ("lookup", "quality", "route", "scored", "wording")),
-    *(
-        f"money/{name}"
-        for name in ("arm_lines", "cost_curves", "crossing", "forecast", "holds_until", "inputs")
-    ),
-    *(f"money/{name}" for name in ("records", "scene", "unknowns")),
+    *(f"money/{name}" for name in ("forecast", "holds_until", "records", "scene", "unknowns", "workloads")),
     *(f"curve/{name}" for name in ("fit", "records")),
     *(f"robustness/{name}" for name in ("checks", "records")),
     *(f"track_record/{name}" for name in ("confront", "count", "records")),

@@ -87,6 +87,17 @@ def scaled(lines: Iterable[LedgerLine], factor: Decimal) -> tuple[LedgerLine, ..
     )
 
 
+def repeated(lines: Iterable[LedgerLine], count: Decimal | float | None) -> tuple[LedgerLine, ...]:
+    """The same ledger so many times; an unknown number of times is an unknown amount, unless it is free."""
+    if count == 0:
+        return tuple(replace(entry, quantity=Decimal(0), amount_usd=Decimal(0)) for entry in lines)
+    if count is not None:
+        return scaled(lines, Decimal(str(count)))
+    return tuple(
+        entry if entry.amount_usd == 0 else replace(entry, quantity=None, amount_usd=None) for entry in lines
+    )
+
+
 def per_thousand(lines: Iterable[LedgerLine], queries: int) -> tuple[LedgerLine, ...]:
     """A ledger of `queries` queries as one of 1,000.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Literal
 from advisor.money.errors import CostError
 from advisor.money.ledger import PriceBasis
 from advisor.money.money import decimal
+from advisor.money.ranges import Scenario
 
 HOURS_PER_YEAR = Decimal(8760)
 HOURS_PER_MONTH = Decimal(730)
@@ -39,6 +40,57 @@ class Machine:
     as_of: date | None
     source: str
     basis: PriceBasis
+
+    @property
+    def said(self) -> str:
+        """Its name and where its price comes from, for a ledger."""
+        if self.usd_per_hour is None:
+            return self.source
+        shown = " (illustrative)" if self.basis is PriceBasis.ILLUSTRATIVE else ""
+        return f"{self.name}: {', '.join(part for part in (self.provider, self.source) if part)}{shown}"
+
+    def at(self, scenario: Scenario) -> Machine:
+        """The same at one end of the public prices; a price of one's own has no range."""
+        match scenario:
+            case Scenario.CHEAP:
+                hour = self.low
+            case Scenario.LIKELY:
+                hour = None
+            case Scenario.DEAR:
+                hour = self.high
+        return self if hour is None else replace(self, usd_per_hour=hour)
+
+    def at_price(self, usd_per_hour: Decimal) -> Machine:
+        """The same at the user's own price of an hour.
+
+        Raises:
+            CostError: if the price is negative.
+        """
+        return replace(
+            self,
+            usd_per_hour=decimal(usd_per_hour, "price of a machine hour"),
+            low=None,
+            high=None,
+            provider="",
+            region="",
+            as_of=None,
+            source="price of an hour as stated",
+            basis=PriceBasis.MEASURED,
+        )
+
+
+NO_MACHINE = Machine(
+    name="",
+    kind="cpu",
+    vram_gb=0,
+    usd_per_hour=None,
+    provider="",
+    region="",
+    as_of=None,
+    source="the machine that serves it is not named: --machine NAME or --machine-hour-usd PRICE",
+    basis=PriceBasis.ILLUSTRATIVE,
+)
+"""A server's machine that nobody named: what runs on it has no known price."""
 
 
 def load_machines() -> tuple[Machine, ...]:
@@ -70,17 +122,7 @@ def find_machine(name: str, machines: Sequence[Machine], hour_usd: Decimal | Non
     """
     found = next((m for m in machines if m.name.lower() == name.lower()), None)
     if hour_usd is not None:
-        return Machine(
-            name=name,
-            kind=found.kind if found else "gpu",
-            vram_gb=found.vram_gb if found else 0,
-            usd_per_hour=decimal(hour_usd, "price of a machine hour"),
-            provider="as given",
-            region="",
-            as_of=None,
-            source="set by the user",
-            basis=PriceBasis.MEASURED,
-        )
+        return (found or replace(NO_MACHINE, name=name, kind="gpu")).at_price(hour_usd)
     if found is None:
         raise CostError(
             f"No hourly price is known for the machine '{name}'.",

@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Literal
 
 from advisor.money.errors import CostError
 from advisor.numbers import NumberFault, read_number
 
-Currency = Literal["USD", "EUR"]
-CURRENCIES: tuple[Currency, ...] = ("USD", "EUR")
+CURRENCIES = ("USD", "EUR", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "JPY", "CAD")
 UNKNOWN = "unknown"
 _MOST = Decimal(10) ** 15
 
@@ -25,10 +23,15 @@ _MOST = Decimal(10) ** 15
 class ExchangeRate:
     """What one US dollar buys in `currency`, from `source` on `as_of`. There is no built-in rate."""
 
-    currency: Currency
+    currency: str
     per_usd: Decimal
     as_of: date
     source: str
+
+    @property
+    def said(self) -> str:
+        """Where it comes from and of which day it is."""
+        return f"{self.source}, {self.as_of:%Y-%m-%d}"
 
     def __post_init__(self) -> None:
         """Refuse unknown currencies and rates that are not positive.

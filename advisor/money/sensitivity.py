@@ -13,29 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.money.errors import CostError
+from advisor.money.ranges import Range
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """What an input may be: the lowest, the likely and the highest value."""
-
-    low: float
-    likely: float
-    high: float
-
-    def __post_init__(self) -> None:
-        """Refuse ranges out of order.
-
-        Raises:
-            CostError: unless low <= likely <= high.
-        """
-        if not self.low <= self.likely <= self.high:
-            raise CostError("A range needs low <= likely <= high.", got=self)
-
-
-def known(value: float) -> Range:
+def known(value: float) -> Range[float]:
     """A range of a single value."""
     return Range(low=value, likely=value, high=value)
 
@@ -51,7 +34,7 @@ class Swing:
 
 
 def swings(
-    evaluate: Callable[[Mapping[str, float]], float | None], ranges: Mapping[str, Range]
+    evaluate: Callable[[Mapping[str, float]], float | None], ranges: Mapping[str, Range[float]]
 ) -> tuple[Swing, ...]:
     """One-at-a-time sensitivity, largest first; an output that stops being defined comes before all."""
     base = {name: given.likely for name, given in ranges.items()}
@@ -92,12 +75,12 @@ def flip_point(gap: Callable[[float], float], low: float, high: float) -> float 
     return (low + high) / 2
 
 
-def draw(ranges: Mapping[str, Range], rng: np.random.Generator, draws: int) -> dict[str, Floats]:
+def draw(ranges: Mapping[str, Range[float]], rng: np.random.Generator, draws: int) -> dict[str, Floats]:
     """Independent triangular draws of each range, (draws,) a name."""
     return {name: _triangular(given, rng, draws) for name, given in ranges.items()}
 
 
-def _triangular(given: Range, rng: np.random.Generator, draws: int) -> Floats:
+def _triangular(given: Range[float], rng: np.random.Generator, draws: int) -> Floats:
     if given.low == given.high:
         return np.full(draws, given.low)
     return rng.triangular(given.low, given.likely, given.high, draws)
@@ -107,11 +90,11 @@ def _triangular(given: Range, rng: np.random.Generator, draws: int) -> Floats:
 class BreakEvenRanges:
     """`break_even.FixedCost` and the rival's price with ranges, a month and a query."""
 
-    usd_per_month: Range
-    machine_usd_per_month: Range
-    queries_per_machine: Range
-    usd_per_query: Range
-    rival_usd_per_query: Range
+    usd_per_month: Range[float]
+    machine_usd_per_month: Range[float]
+    queries_per_machine: Range[float]
+    usd_per_query: Range[float]
+    rival_usd_per_query: Range[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import date
-from decimal import Decimal
-from typing import Any
 
 import streamlit as st
 
+from advisor.money.inputs import CostInputs
 from advisor.numbers import NumberKind, figure
 from dashboards import markup, money_views, pieces, state
 from dashboards.markup import Figure
 from harness.core.errors import UserError
 from harness.core.wording import marked_money, money, money_range, one_line
-from harness.money.records import ArmForecast, Business, CostForecast
-from harness.money.what_if import Changes, what_if
+from harness.money.records import ArmForecast, CostForecast
+from harness.money.what_if import what_if
 from harness.recommendation.records import RunResults
 from harness.report import drawings
 from harness.report.palette import NEUTRAL, colour_of
@@ -48,25 +46,21 @@ def _reset() -> None:
             del st.session_state[name]
 
 
-def changes(business: Business) -> Changes:
+def changes(now: CostInputs) -> dict[str, object]:
     """Other numbers, as they are typed; what is left empty stays the plan's."""
-    given: dict[str, Any] = {}
+    given: dict[str, object] = {}
     columns = st.columns(3)
     for place, (field, label, kind) in enumerate(WHAT_IF):
-        now = getattr(business, field)
+        planned_value = getattr(now, field)
         share = field == "utilisation"
-        planned = "unknown" if now is None else figure(100 * now if share else now)
+        planned = (
+            "unknown" if planned_value is None else figure(100 * planned_value if share else planned_value)
+        )
         with columns[place % 3]:
             found = pieces.number(label, f"what-{field}", kind, f"plan: {planned}")
         if found is not None:
-            given[field] = _as_kept(field, found / 100 if share else found)
-    return Changes(**given)
-
-
-def _as_kept(field: str, value: Decimal) -> Decimal | float | int:
-    if field.endswith("_usd"):
-        return value
-    return int(value) if field == "queries_per_month" else float(value)
+            given[field] = found / 100 if share else found
+    return given
 
 
 def price_day(page: RunPage, results: RunResults) -> RunResults:
@@ -214,7 +208,7 @@ def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, CostFor
         outlook = again.outlook or results.outlook
         other = changes(outlook.business)
         st.button("Back to the plan's numbers", on_click=_reset, icon=":material/undo:", key="what-back")
-    asked = any(getattr(other, field.name) is not None for field in fields(other))
+    asked = bool(other)
     try:
         if asked:
             outlook = what_if(again, outlook, other, again.recommendation.ship)

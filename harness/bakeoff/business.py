@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from advisor.money.money import CURRENCIES
 from advisor.options import Option
 from harness.core.parts import Part
 
@@ -41,6 +42,12 @@ def _thrice(value: object) -> object:
 def _rising(value: tuple[Decimal, Decimal, Decimal]) -> tuple[Decimal, Decimal, Decimal]:
     if not value[0] <= value[1] <= value[2]:
         raise ValueError("a range is written [low, likely, high]")
+    return value
+
+
+def _known_currency(value: str) -> str:
+    if value not in CURRENCIES:
+        raise ValueError(f"unknown currency; allowed: {', '.join(CURRENCIES)}")
     return value
 
 
@@ -96,7 +103,7 @@ class BusinessPlan(Part):
     day_shape: DayShape = "office"
     people: dict[Option, PeoplePlan] = Field(default_factory=dict)
     incumbent: IncumbentPlan | None = None
-    currency: Literal["USD", "EUR"] = "USD"
+    currency: Annotated[str, AfterValidator(_known_currency)] = "USD"
     rate: RatePlan | None = None
     assumed: tuple[AssumedPlan, ...] = ()
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from advisor.assumed import Assumptions, rates
 from advisor.case import Task, UseCase, facts_needed
 from advisor.money.money import to_usd
+from advisor.money.ranges import Range
 
 _WHERE = "advisor/assumed.toml"
 _STATED = ("queries_per_month", "horizon_months")
@@ -104,12 +105,16 @@ def _never_asked(case: UseCase, assumptions: Assumptions) -> list[dict[str, obje
 def _people(assumptions: Assumptions) -> dict[str, object]:
     return {
         option: {
-            "build_days": list(assumptions.build_days[option]),
-            "run_hours_per_month": list(assumptions.run_hours[option]),
-            "source": f"{_WHERE}: assumption",
+            "build_days": _three(known.build_days),
+            "run_hours_per_month": _three(known.run_hours_per_month),
+            "source": f"{_WHERE}: {known.source}",
         }
-        for option in assumptions.build_days
+        for option, known in assumptions.people.items()
     }
+
+
+def _three(found: Range[Decimal]) -> list[Decimal]:
+    return [found.low, found.likely, found.high]
 
 
 def _incumbent(case: UseCase) -> dict[str, object] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from advisor.money.ledger import LedgerLine, PriceBasis, line, per_thousand, query_cost, total_usd
+from advisor.money.machines import Machine
 from advisor.money.price import Price
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.results import Cost, Money
@@ -21,16 +22,15 @@ from harness.core.wording import percent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRate:
-    """What an hour of the machine costs and how busy it is kept.
+    """The machine whose time is paid, and how busy it is kept.
 
     Attributes:
-        basis: measured for the user's own figure, illustrative for a shipped one.
+        stated: somebody named it, or the price of its hour.
     """
 
-    usd_per_hour: Decimal
+    machine: Machine
     utilisation: float
-    basis: PriceBasis
-    source: str
+    stated: bool = True
 
 
 def measure_cost(
@@ -106,7 +106,8 @@ def _machine_line(outcomes: Sequence[Outcome], rate: MachineRate) -> LedgerLine:
     if n:
         hours = Decimal(str(seconds)) * 1000 / n / 3600 / Decimal(str(rate.utilisation))
     name = f"machine time at {percent(rate.utilisation, 0)} utilisation"
-    return line(name, hours, "hours", rate.usd_per_hour, rate.basis, rate.source)
+    machine = rate.machine
+    return line(name, hours, "hours", machine.usd_per_hour, machine.basis, machine.said)
 
 
 def _unknown_line(why: str) -> LedgerLine:
@@ -135,7 +136,7 @@ def _money(usd: Decimal | None, lines: Sequence[LedgerLine]) -> Money:
         usd=usd,
         basis=basis,
         source=sources,
-        reason="" if usd is not None else "a price or an amount is unknown",
+        reason="; ".join(dict.fromkeys(entry.source for entry in lines if entry.amount_usd is None)),
     )
 
 

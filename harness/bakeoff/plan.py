@@ -38,6 +38,7 @@ _LATER_KEYS = (  # added after plans were locked; unset they are not in the dige
     ("decision", "min_handed_back"),
     ("decision", "min_seed_agreement"),
     ("decision", "looks"),
+    ("cost", "machine"),
 )
 
 
@@ -202,9 +203,15 @@ class DecisionPlan(Part):
 
 
 class CostPlan(Part):
-    """Prices and volume. A machine hour left out takes the shipped, illustrative figure."""
+    """Prices and volume.
+
+    `machine` is what the local arms, and a server on this machine, run on: a name of
+    advisor/money/gpu_prices.toml, or any name with a `machine_hour_usd`. Left out, local arms are priced as a
+    machine with two virtual CPUs, and what runs on a server here has no known price.
+    """
 
     price_date: date
+    machine: str = ""
     machine_hour_usd: Annotated[Decimal, Field(gt=0)] | None = None
     utilisation: Annotated[float, Field(gt=0, le=1)] = 0.3
     queries_per_month: Count = 10_000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 
 from advisor.money.errors import CostError, UnknownPrice
-from advisor.money.machines import find_machine, load_machines
+from advisor.money.machines import NO_MACHINE, Machine, find_machine, load_machines
 from advisor.money.price import Price, PriceStatus
 from advisor.money.price_book import PriceBook
 from advisor.money.price_sources import check_day, load_price_book
@@ -15,7 +15,7 @@ from harness.bakeoff.cost import MachineRate
 from harness.bakeoff.plan import ExperimentPlan
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import ModelIdentity, PriceBasis
+from harness.core.records import ModelIdentity
 
 LOCAL_MACHINE = "cpu-2"
 
@@ -48,27 +48,47 @@ def check_price_day(day: date, context: Context) -> None:
         raise UsageError(str(error)) from error
 
 
+def machine_stated(plan: ExperimentPlan) -> bool:
+    """Whether somebody named the machine, or the price of its hour."""
+    return bool(plan.cost.machine) or plan.cost.machine_hour_usd is not None
+
+
+def machine_of(plan: ExperimentPlan) -> Machine:
+    """What local arms run on: the machine of the plan, else one with two virtual CPUs.
+
+    Raises:
+        UsageError: if no price is known for the machine named.
+    """
+    try:
+        hour = plan.cost.machine_hour_usd
+        name = plan.cost.machine or (LOCAL_MACHINE if hour is None else "this machine")
+        return find_machine(name, load_machines(), hour)
+    except CostError as error:
+        raise UsageError(
+            error.what,
+            got=error.got,
+            allowed=error.allowed,
+            run="name one of these with --machine, or give the price of an hour with --machine-hour-usd",
+        ) from error
+
+
 def machine_rate(plan: ExperimentPlan) -> MachineRate:
-    """The hourly rate of the machine: the user's own, else the shipped illustrative one."""
-    own = plan.cost.machine_hour_usd
-    machine = find_machine(LOCAL_MACHINE, load_machines(), own)
-    assert machine.usd_per_hour is not None
-    source = "machine_hour_usd of the plan"
-    if own is None:
-        source = f"{machine.provider}, {machine.source} (illustrative)"
-    return MachineRate(
-        usd_per_hour=Decimal(machine.usd_per_hour),
-        utilisation=plan.cost.utilisation,
-        basis=PriceBasis.ILLUSTRATIVE if own is None else PriceBasis.MEASURED,
-        source=source,
-    )
+    """What the time of the machine costs that local arms run on."""
+    machine, stated = machine_of(plan), machine_stated(plan)
+    return MachineRate(machine=machine, utilisation=plan.cost.utilisation, stated=stated)
 
 
 def prices_for(
-    identity: ModelIdentity | None, book: PriceBook, machine: MachineRate
+    identity: ModelIdentity | None, book: PriceBook, rate: MachineRate
 ) -> MachineRate | Price | None:
-    """What an arm on this model is priced with; None when its price is not known."""
-    return token_price(identity, book) if by_tokens(identity, book) else machine
+    """What an arm on this model is priced with; None when its price is not known.
+
+    The machine of a server here is known only where somebody named it.
+    """
+    if by_tokens(identity, book):
+        return token_price(identity, book)
+    served = identity is not None and identity.location == "loopback"
+    return replace(rate, machine=NO_MACHINE) if served and not rate.stated else rate
 
 
 def by_tokens(identity: ModelIdentity | None, book: PriceBook) -> bool:

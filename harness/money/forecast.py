@@ -1,6 +1,6 @@
 """What the measured arms mean in money. Pure, and quick enough to be asked again with other numbers.
 
-    results + business + incumbent + grounds -> CostForecast
+    results + cost inputs + incumbent + grounds -> CostForecast
 
 The same functions answer for the report, for the pages' sliders (`harness.money.what_if`) and for the
 limits of the verdict, so they cannot disagree.
@@ -12,20 +12,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from advisor.money.crossing import BreakEvenCurve, curve, running_curve
+from advisor.money.inputs import CostInputs
 from advisor.money.ledger import total_usd
+from advisor.money.ranges import Scenario
 from advisor.money.tco import Tco, against
+from advisor.money.workload import (
+    CHANGE_LINES,
+    PEOPLE_LINE,
+    SEARCH_LINES,
+    WRONG_LINE,
+    served,
+    shared_month_usd,
+)
 from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId, CostLine, PriceBasis
-from harness.money.arm_lines import CHANGE_LINES, PEOPLE_LINE, SEARCH_LINES, WRONG_LINE
-from harness.money.cost_curves import served_by_whole
-from harness.money.crossing import curve, running_curve
 from harness.money.holds_until import limits
-from harness.money.inputs import ENDS, CostInputs, End
 from harness.money.records import (
     Amount,
     ArmForecast,
-    BreakEvenCurve,
-    Business,
     CostForecast,
     CostGroup,
     Grounds,
@@ -35,7 +40,7 @@ from harness.money.records import (
     MonthPart,
     Serving,
 )
-from harness.money.scene import Ends, Scene, shapes_of
+from harness.money.scene import Curves, Scene, shapes_of
 from harness.money.unknowns import missing, why
 
 _WEAKEST_FIRST = (PriceBasis.ILLUSTRATIVE, PriceBasis.ESTIMATE, PriceBasis.LIST_PRICE, PriceBasis.MEASURED)
@@ -44,7 +49,7 @@ _GROUPS: tuple[CostGroup, ...] = ("calls and machines", "retrieval", "changes", 
 
 def outlook(
     results: BakeoffResults,
-    business: Business,
+    inputs: CostInputs,
     today: Incumbent | None,
     grounds: Grounds,
     ship: ArmId | None = None,
@@ -55,21 +60,15 @@ def outlook(
         today: what is stated of the incumbent; its sums are reckoned here.
         ship: the arm that is to be used, for what a change of price would change about it.
     """
-    given = CostInputs(
-        business=business,
-        grounds=grounds,
-        train_rows=results.data.train,
-        test_rows=results.data.test,
-    )
-    scene = Scene(results=results, given=given, today=today, ship=ship)
+    scene = Scene(results=results, inputs=inputs, grounds=grounds, today=today, ship=ship)
     arms = tuple(marked_busy(_arm(arm, scene), arm.cost.usd_per_1k.busy) for arm in scene.counted)
     ends = limits(scene)
     days = [limit.on for limit in ends if limit.on is not None]
     return CostForecast(
-        business=business,
+        business=inputs,
         incumbent=_incumbent(scene),
         arms=arms,
-        hosted=tuple(_hosted(price, business.queries_per_month) for price in scene.not_run),
+        hosted=tuple(_hosted(price, inputs.queries_per_month) for price in scene.not_run),
         valid_until=min(days, default=None),
         limits=ends,
         unknown=missing(scene),
@@ -102,9 +101,9 @@ def marked_busy(arm: ArmForecast, reason: str) -> ArmForecast:
 
 
 def _arm(arm: ArmResult, scene: Scene) -> ArmForecast:
-    sides = scene.sides(arm)
+    sides = scene.curves(arm)
     totals = {end: side.total(scene.volume, counted=True) for end, side in sides.items()}
-    likely = totals["likely"]
+    likely = totals[Scenario.LIKELY]
     lines = _month_lines(likely, scene)
     basis, once_basis = _basis(lines), _basis(likely.one_off)
     whole = _weaker(basis, once_basis)
@@ -147,20 +146,20 @@ def _group(line: CostLine) -> CostGroup:
     return "wrong answers" if line.name == WRONG_LINE else "calls and machines"
 
 
-def _month(totals: Mapping[End, Tco], arm: ArmResult, scene: Scene) -> tuple[MonthPart, ...]:
+def _month(totals: Mapping[Scenario, Tco], arm: ArmResult, scene: Scene) -> tuple[MonthPart, ...]:
     found = {end: _grouped(_month_lines(total, scene)) for end, total in totals.items()}
     return tuple(
         MonthPart(
             group=group,
             amount=_amount(
                 {end: total_usd(lines.get(group, ())) for end, lines in found.items()},
-                _basis(found["likely"][group]),
-                _reason(found["likely"][group], arm, scene),
+                _basis(found[Scenario.LIKELY][group]),
+                _reason(found[Scenario.LIKELY][group], arm, scene),
             ),
-            lines=tuple(found["likely"][group]),
+            lines=tuple(found[Scenario.LIKELY][group]),
         )
         for group in _GROUPS
-        if found["likely"].get(group)
+        if found[Scenario.LIKELY].get(group)
     )
 
 
@@ -172,7 +171,7 @@ def _grouped(lines: Iterable[CostLine]) -> dict[CostGroup, list[CostLine]]:
 
 
 def _against_today(
-    sides: Ends, scene: Scene, basis: PriceBasis, reason: str
+    sides: Curves, scene: Scene, basis: PriceBasis, reason: str
 ) -> tuple[Amount, Amount, tuple[float | None, str]]:
     """Saving a month and over the horizon, and the payback; wrong answers count on both sides or on none."""
     if scene.incumbent is None:
@@ -181,11 +180,11 @@ def _against_today(
     counted = scene.priced_today
     mine = {end: side.total(scene.volume, counted=counted) for end, side in sides.items()}
     today = {end: side.total(scene.volume, counted=counted) for end, side in scene.incumbent.items()}
-    found = {end: against(mine[end], today[end]) for end in ENDS}
+    found = {end: against(mine[end], today[end]) for end in Scenario}
     unknown = reason or "what an item costs today is not stated: business.incumbent.usd_per_item"
     month = _turned({end: f.monthly_saving_usd for end, f in found.items()}, basis, unknown)
     horizon = _turned({end: f.horizon_saving_usd for end, f in found.items()}, basis, unknown)
-    likely = found["likely"]
+    likely = found[Scenario.LIKELY]
     said = likely.reason if likely.monthly_saving_usd is not None else f"not known: {unknown}"
     note = ""
     if scene.priced and not counted:
@@ -194,12 +193,20 @@ def _against_today(
     return month, horizon, (months, f"{said[0].upper()}{said[1:]}.{note}")
 
 
-def _turned(values: Mapping[End, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
+def _turned(values: Mapping[Scenario, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
     """A saving is lowest where the costs are highest."""
-    return _amount({"low": values["high"], "likely": values["likely"], "high": values["low"]}, basis, reason)
+    return _amount(
+        {
+            Scenario.CHEAP: values[Scenario.DEAR],
+            Scenario.LIKELY: values[Scenario.LIKELY],
+            Scenario.DEAR: values[Scenario.CHEAP],
+        },
+        basis,
+        reason,
+    )
 
 
-def _break_even(arm: ArmResult, sides: Ends, scene: Scene) -> tuple[BreakEvenCurve, ...]:
+def _break_even(arm: ArmResult, sides: Curves, scene: Scene) -> tuple[BreakEvenCurve, ...]:
     """Against today, against hosted models that were not run, and against arms that are paid by the query."""
     curves = []
     if scene.incumbent is not None:
@@ -213,7 +220,7 @@ def _break_even(arm: ArmResult, sides: Ends, scene: Scene) -> tuple[BreakEvenCur
     full = shapes_of(sides, counted=scene.priced)
     for other in scene.may_ship:
         if other.arm != arm.arm and other.hosted:
-            rival = shapes_of(scene.sides(other, accuracy_end="likely"), counted=scene.priced)
+            rival = shapes_of(scene.curves(other, accuracy_at_likely=True), counted=scene.priced)
             curves.append(running_curve(str(other.arm), full, rival, scene.volume))
     return tuple(curves)
 
@@ -222,13 +229,8 @@ def _serving(arm: ArmResult, scene: Scene) -> Serving | None:
     """Both ways of paying for machines of one's own, for an arm that runs on them."""
     if all(line.unit != "hours" for line in arm.cost.lines):
         return None
-    given, whole = scene.given, scene.whole(arm)
-    busy, hour = given.arm(arm.arm).busy_s_per_query, given.hour_usd("likely")
-    served = served_by_whole(arm, given, scene.volume)
-    shared = None
-    if busy is not None and hour is not None:
-        hours = Decimal(str(busy)) / 3600 * scene.volume / Decimal(str(given.business.utilisation))
-        shared = hours * hour
+    whole, work = scene.whole(arm), scene.workload(arm, scene.inputs)
+    machines = served(work, scene.inputs, scene.volume)
     sentence = (
         "Charged by whole machines: a language model holds its machine day and night, busy or idle."
         if whole
@@ -236,10 +238,10 @@ def _serving(arm: ArmResult, scene: Scene) -> Serving | None:
     )
     return Serving(
         charged="whole machines" if whole else "busy seconds",
-        busy_usd=shared,
-        whole_usd=None if served is None else served.usd_per_month,
-        machines=None if served is None else served.machines,
-        utilisation=None if served is None else served.utilisation,
+        busy_usd=shared_month_usd(work, scene.inputs, scene.volume),
+        whole_usd=None if machines is None else machines.usd_per_month,
+        machines=None if machines is None else machines.machines,
+        utilisation=None if machines is None else machines.utilisation,
         sentence=sentence,
     )
 
@@ -247,7 +249,7 @@ def _serving(arm: ArmResult, scene: Scene) -> Serving | None:
 def _incumbent(scene: Scene) -> Incumbent | None:
     if scene.incumbent is None or scene.today is None:
         return None
-    total = scene.incumbent["likely"].total(scene.volume, counted=scene.priced_today)
+    total = scene.incumbent[Scenario.LIKELY].total(scene.volume, counted=scene.priced_today)
     reason = "what an item costs today is not stated: business.incumbent.usd_per_item"
 
     def stated(usd: Decimal | None, why_not: str = reason) -> Amount:
@@ -270,10 +272,15 @@ def _hosted(price: HostedPrice, volume: int) -> HostedForecast:
     )
 
 
-def _amount(values: Mapping[End, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
-    if values["likely"] is None:
+def _amount(values: Mapping[Scenario, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
+    if values[Scenario.LIKELY] is None:
         return Amount(usd=None, basis=basis, reason=reason)
-    return Amount(usd=values["likely"], low_usd=values["low"], high_usd=values["high"], basis=basis)
+    return Amount(
+        usd=values[Scenario.LIKELY],
+        low_usd=values[Scenario.CHEAP],
+        high_usd=values[Scenario.DEAR],
+        basis=basis,
+    )
 
 
 def _basis(lines: Sequence[CostLine]) -> PriceBasis:
@@ -289,4 +296,4 @@ def _weaker(one: PriceBasis, other: PriceBasis) -> PriceBasis:
 def _reason(lines: Sequence[CostLine], arm: ArmResult, scene: Scene) -> str:
     """Why a sum is not known, '' where it is."""
     unknown = [line for line in lines if line.amount_usd is None]
-    return "; ".join(dict.fromkeys(why(line, arm, scene.given) for line in unknown))
+    return "; ".join(dict.fromkeys(why(line, arm, scene) for line in unknown))

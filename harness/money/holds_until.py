@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from advisor.money.crossing import Crossing, Shape, crossing
+from advisor.money.ranges import Scenario
 from harness.core.records import ArmId
 from harness.core.wording import money
-from harness.money.cost_curves import Shape, shape_of, side_of_hosted
-from harness.money.crossing import Crossing, crossing
-from harness.money.inputs import with_figure
 from harness.money.records import HostedPrice, Limit
 from harness.money.scene import Scene
 
@@ -30,7 +29,7 @@ Shapes = Mapping[ArmId, Shape]
 
 def limits(scene: Scene) -> tuple[Limit, ...]:
     """Everything known that ends the answer's validity: days first, in order, then rates and volumes."""
-    days = [limit for price in scene.given.grounds.hosted for limit in _days(price, scene)]
+    days = [limit for price in scene.grounds.hosted for limit in _days(price, scene)]
     return (
         *sorted(days, key=lambda limit: (str(limit.on), limit.sentence)),
         *_change_rates(scene),
@@ -78,8 +77,7 @@ def _effect(price: HostedPrice, scene: Scene) -> str:
     own = scene.likely_shape(ship, counted=False)
     dearer_price = replace(price, usd_per_1k=replace(price.usd_per_1k, usd=then))
     now, later = (
-        crossing(own, shape_of(side_of_hosted(p, scene.given, "likely"), counted=False))
-        for p in (price, dearer_price)
+        crossing(own, scene.hosted(p)[Scenario.LIKELY].shape(counted=False)) for p in (price, dearer_price)
     )
     if now == later:
         return f"; {ship} against it stays as it is ({_named(now)})"
@@ -141,12 +139,12 @@ def _volumes(scene: Scene) -> tuple[Limit, ...]:
 def _change_rates(scene: Scene) -> tuple[Limit, ...]:
     found = []
     for field, words in _RATES.items():
-        rate = scene.given.figure(field, "likely")
+        rate = getattr(scene.inputs, field)
         if rate is None or (rate == 0 and field == "knowledge_changes_per_month"):
             continue  # without facts in it an answer cannot go stale
 
         def best(changes: float, field: str = field) -> ArmId | None:
-            moved = scene.at(with_figure(scene.given.business, field, changes))
+            moved = scene.at(scene.inputs.stating(**{field: changes}))
             return _cheapest(_shapes(moved), scene.volume)
 
         if best(float(rate)) != scene.ship:

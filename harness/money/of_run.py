@@ -5,31 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from advisor.money.machines import find_machine, load_machines
+from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
+from advisor.money.ledger import PriceBasis
+from advisor.money.money import ExchangeRate
+from advisor.money.ranges import AssumedRange, Range
 from advisor.options import Option
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
-from harness.bakeoff.business import AssumedPlan, BusinessPlan
+from harness.bakeoff.business import BusinessPlan, PeoplePlan
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.prices import LOCAL_MACHINE
+from harness.bakeoff.prices import machine_of, machine_stated
 from harness.bakeoff.results import ArmResult, BakeoffResults
-from harness.core.records import ArmId, Outcome, PriceBasis
+from harness.core.records import ArmId, Outcome
 from harness.money.forecast import outlook
 from harness.money.hosted import Charged, not_run, served
-from harness.money.records import (
-    Amount,
-    ArmGrounds,
-    Assumed,
-    Business,
-    CostForecast,
-    Grounds,
-    Incumbent,
-    MachineHour,
-    PeopleTime,
-    Spread,
-)
+from harness.money.records import Amount, ArmGrounds, CostForecast, Grounds, Incumbent
+from harness.money.unknowns import NOT_STATED
 
-_HORIZON_MONTHS = 12.0  # where no business part says otherwise
-_FIELDS = set(Business.__dataclass_fields__)
+YEAR = 12.0  # months, where nobody says over how many it must pay
 
 
 def grounds_of(
@@ -41,8 +33,6 @@ def grounds_of(
 ) -> Grounds:
     """What the money of a run rests on beside the plan: the machine, each arm's seconds, hosted prices."""
     return Grounds(
-        machine=_machine(run),
-        utilisation=run.machine.utilisation,
         arms=tuple(_arm_grounds(arm, results, charged, run) for arm in results.arms),
         hosted=(*served(results, primary, charged, run), *not_run(results, run)),
         acceptable=tuple(acceptable),
@@ -53,53 +43,77 @@ def outlook_of(
     results: BakeoffResults, plan: ExperimentPlan, grounds: Grounds, ship: ArmId | None
 ) -> CostForecast:
     """The money of a run, at the plan's numbers."""
-    return outlook(results, business_of(plan), incumbent_of(plan), grounds, ship)
+    return outlook(results, inputs_of(plan), incumbent_of(plan), grounds, ship)
 
 
-def business_of(plan: ExperimentPlan) -> Business:
-    """The plan's numbers; a range that stands in for a figure gives its likely value."""
+def inputs_of(plan: ExperimentPlan) -> CostInputs:
+    """The plan's figures; a range that stands in for one gives its likely value."""
     part = plan.business or BusinessPlan()
-    ranges = tuple(_assumed(entry) for entry in part.assumed)
-    likely = {entry.field: entry.range.likely for entry in ranges}
-    assumed = tuple(entry.field for entry in ranges if entry.field in _FIELDS)
+    ranges = tuple(
+        AssumedRange(
+            key=entry.field,
+            unit=entry.unit,
+            source=entry.source,
+            low=float(entry.range[0]),
+            likely=float(entry.range[1]),
+            high=float(entry.range[2]),
+        )
+        for entry in part.assumed
+    )
+    likely = {entry.key: entry.likely for entry in ranges}
     if part.horizon_months is None and "horizon_months" not in likely:
-        assumed = (*assumed, "horizon_months")
+        year = AssumedRange(
+            key="horizon_months", unit="months", source=NOT_STATED, low=YEAR, likely=YEAR, high=YEAR
+        )
+        ranges = (*ranges, year)
 
     def money(field: str) -> Decimal | None:
-        stated: Decimal | None = getattr(part, field)
-        return likely.get(field) if stated is None else stated
+        stated: Decimal | None = getattr(part, field, None)
+        found = likely.get(field)
+        return stated if stated is not None or found is None else Decimal(str(found))
 
     def number(field: str) -> float | None:
-        stated: float | None = getattr(part, field)
-        found = likely.get(field)
-        return stated if stated is not None or found is None else float(found)
+        stated: float | None = getattr(part, field, None)
+        return likely.get(field) if stated is None else stated
 
-    return Business(
+    machine = machine_of(plan)
+    batch = plan.decision.max_p95_ms is not None and plan.decision.max_p95_ms >= BATCH_P95_MS
+    return CostInputs(
         queries_per_month=plan.cost.queries_per_month,
-        horizon_months=number("horizon_months") or _HORIZON_MONTHS,
+        horizon_months=number("horizon_months") or YEAR,
         day_rate_usd=money("day_rate_usd"),
-        wrong_answer_usd=plan.cost.wrong_answer_usd,
         example_usd=money("example_usd"),
+        wrong_answer_usd=plan.cost.wrong_answer_usd,
         knowledge_changes_per_month=number("knowledge_changes_per_month"),
         label_changes_per_month=number("label_changes_per_month"),
-        machine_hour_usd=plan.cost.machine_hour_usd,
+        rows_per_label_change=number("rows_per_label_change"),
+        index_usd_per_month=money("index_usd_per_month"),
+        failed_share=number("failed_share"),
+        machine=machine,
+        machine_stated=machine_stated(plan),
         utilisation=plan.cost.utilisation,
-        currency=part.currency,
-        rate=None if part.rate is None else part.rate.per_usd,
-        rate_source="" if part.rate is None else f"{part.rate.source}, {part.rate.as_of:%Y-%m-%d}",
-        assumed=assumed,
-        ranges=ranges,
-        people=tuple(
-            PeopleTime(
-                option=option,
-                build_days=_spread(known.build_days),
-                run_hours_per_month=_spread(known.run_hours_per_month),
-                source=known.source,
-            )
-            for option, known in part.people.items()
-        ),
         day_shape=part.day_shape,
+        may_sleep=batch,
+        people={option.value: _people(known) for option, known in part.people.items()},
+        exchange=_exchange(part),
+        ranges=ranges,
     )
+
+
+def _people(known: PeoplePlan) -> People:
+    days, hours = known.build_days, known.run_hours_per_month
+    return People(
+        build_days=Range(low=days[0], likely=days[1], high=days[2]),
+        run_hours_per_month=Range(low=hours[0], likely=hours[1], high=hours[2]),
+        source=known.source,
+    )
+
+
+def _exchange(part: BusinessPlan) -> ExchangeRate | None:
+    rate = part.rate
+    if rate is None:
+        return None
+    return ExchangeRate(currency=part.currency, per_usd=rate.per_usd, as_of=rate.as_of, source=rate.source)
 
 
 def incumbent_of(plan: ExperimentPlan) -> Incumbent | None:
@@ -116,34 +130,12 @@ def incumbent_of(plan: ExperimentPlan) -> Incumbent | None:
     )
 
 
-def _assumed(entry: AssumedPlan) -> Assumed:
-    return Assumed(field=entry.field, range=_spread(entry.range), unit=entry.unit, source=entry.source)
-
-
-def _spread(three: tuple[Decimal, Decimal, Decimal]) -> Spread:
-    return Spread(low=three[0], likely=three[1], high=three[2])
-
-
-def _machine(run: StoredRun) -> MachineHour:
-    """The run's machine; a shipped price has the range of public prices, where one is known."""
-    rate = run.machine
-    shipped = find_machine(LOCAL_MACHINE, load_machines())
-    ranged = rate.basis is PriceBasis.ILLUSTRATIVE
-    return MachineHour(
-        usd=rate.usd_per_hour,
-        low_usd=shipped.low if ranged else None,
-        high_usd=shipped.high if ranged else None,
-        basis=rate.basis,
-        source=rate.source,
-    )
-
-
 def _arm_grounds(arm: ArmResult, results: BakeoffResults, charged: Charged, run: StoredRun) -> ArmGrounds:
     hours = [line.quantity for line in arm.cost.lines if line.unit == "hours"]
     busy = None
     if hours and None not in hours:
         a_thousand = sum((h for h in hours if h is not None), Decimal(0)) * Decimal(
-            str(run.machine.utilisation)
+            str(run.plan.cost.utilisation)
         )
         busy = float(a_thousand * 3600 / 1000)
     search = _search_s(charged.get(arm.arm, ()))

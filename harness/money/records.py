@@ -12,7 +12,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from advisor.options import Option
+from advisor.money.crossing import BreakEvenCurve
+from advisor.money.inputs import CostInputs
 from harness.bakeoff.results import Money
 from harness.core.records import ArmId, CostLine, PriceBasis
 
@@ -45,38 +46,6 @@ class MonthPart:
     group: CostGroup
     amount: Amount
     lines: tuple[CostLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolumePoint:
-    """Monthly cost of an arm and of its rival at one volume; None where unknown."""
-
-    queries_per_month: int
-    usd: Decimal | None
-    rival_usd: Decimal | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakEvenCurve:
-    """From which volume on an arm is the cheaper one than its rival.
-
-    Attributes:
-        rival: 'incumbent', or the name of an arm or of a hosted model at list price.
-        outcome: 'at', 'beyond one machine', 'always', 'never' or 'unknown' (`advisor.money.break_even`), or
-            'up to': cheaper below the volume and dearer above it.
-        queries_per_month: the volume; None unless there is one.
-        low, high: of the volume; None without an interval.
-        reason: one sentence.
-        points: the curve, rising volumes; empty where a cost is unknown.
-    """
-
-    rival: str
-    outcome: str
-    queries_per_month: int | None
-    low: float | None
-    high: float | None
-    reason: str
-    points: tuple[VolumePoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,76 +124,6 @@ class Incumbent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """Low, likely and high of a figure; three times the same where it is known."""
-
-    low: Decimal
-    likely: Decimal
-    high: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumed:
-    """A range that stands in for what the use case does not state, or that no use case is asked for."""
-
-    field: str
-    range: Spread
-    unit: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeopleTime:
-    """An engineer's days to build an option and hours a month to run it."""
-
-    option: Option
-    build_days: Spread
-    run_hours_per_month: Spread
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Business:
-    """The numbers of the use case that the outlook was computed for.
-
-    Attributes:
-        assumed: names of the fields below that the use case did not state and a range stood in for.
-        ranges: those ranges with their sources, and further ones that no use case is asked for
-            ('rows_per_label_change', 'index_usd_per_month', 'failed_share').
-        people: by option; an option that is not in it has unknown hours.
-        day_shape: how queries spread over a day: 'flat', 'office' or 'peaks'.
-    """
-
-    queries_per_month: int
-    horizon_months: float
-    day_rate_usd: Decimal | None
-    wrong_answer_usd: Decimal | None
-    example_usd: Decimal | None
-    knowledge_changes_per_month: float | None
-    label_changes_per_month: float | None
-    machine_hour_usd: Decimal | None
-    utilisation: float
-    currency: str = "USD"
-    rate: Decimal | None = None
-    rate_source: str = ""
-    assumed: tuple[str, ...] = ()
-    ranges: tuple[Assumed, ...] = ()
-    people: tuple[PeopleTime, ...] = ()
-    day_shape: str = "office"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineHour:
-    """What an hour of the machine costs; the range is that of public prices where it is illustrative."""
-
-    usd: Decimal | None
-    low_usd: Decimal | None = None
-    high_usd: Decimal | None = None
-    basis: PriceBasis
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HostedPrice:
     """A hosted model's price for 1,000 queries like those of the run, now and as announced.
 
@@ -264,15 +163,12 @@ class ArmGrounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """What an outlook rests on beside arms and business, kept so that it can be reckoned again.
+    """What a forecast rests on beside arms and figures, kept so that it can be reckoned again.
 
     Attributes:
-        utilisation: the one that the arms' machine time was reckoned with.
         acceptable: the arms that may be shipped and are not worse than the best by the margin.
     """
 
-    machine: MachineHour
-    utilisation: float
     arms: tuple[ArmGrounds, ...]
     hosted: tuple[HostedPrice, ...]
     acceptable: tuple[ArmId, ...]
@@ -320,7 +216,7 @@ class CostForecast:
         grounds: what it rests on; `harness.money.what_if` reckons again with it.
     """
 
-    business: Business
+    business: CostInputs
     incumbent: Incumbent | None
     arms: tuple[ArmForecast, ...]
     hosted: tuple[HostedForecast, ...] = ()

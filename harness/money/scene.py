@@ -1,4 +1,4 @@
-"""A run's arms at the business's numbers: the sides of each arm and of its rivals, built once."""
+"""A run's arms at some figures: what each of them and of their rivals costs, built once."""
 
 from __future__ import annotations
 
@@ -6,46 +6,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from advisor.money.crossing import Shape, Shapes
+from advisor.money.inputs import CostInputs
+from advisor.money.machines import NO_MACHINE, Machine
+from advisor.money.ranges import Scenario
+from advisor.money.workload import CostCurve, Workload, cost_curve, today_curve
 from advisor.options import Option
 from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId
-from harness.money.cost_curves import (
-    CostCurve,
-    Shape,
-    holds_a_model,
-    shape_of,
-    side_of_arm,
-    side_of_hosted,
-    side_of_incumbent,
-)
-from harness.money.inputs import ENDS, CostInputs, End
-from harness.money.records import Business, HostedPrice, Incumbent
+from harness.money.records import ArmGrounds, Grounds, HostedPrice, Incumbent
+from harness.money.workloads import Rows, accuracy_at, of_arm, of_hosted
 
-Ends = Mapping[End, CostCurve]
+Curves = Mapping[Scenario, CostCurve]
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: sides are kept once built
+@dataclass(frozen=True, kw_only=True)  # no slots: what was built once is kept
 class Scene:
-    """Everything an outlook is reckoned from.
+    """Everything a forecast is reckoned from.
 
     Attributes:
         ship: the arm that is to be used.
     """
 
     results: BakeoffResults
-    given: CostInputs
+    inputs: CostInputs
+    grounds: Grounds
     today: Incumbent | None
     ship: ArmId | None = None
 
     @property
     def volume(self) -> int:
         """Queries a month."""
-        return self.given.business.queries_per_month
+        return self.inputs.queries_per_month
 
     @property
     def priced(self) -> bool:
         """Whether a wrong answer has a price."""
-        return self.given.business.wrong_answer_usd is not None
+        return self.inputs.wrong_answer_usd is not None
 
     @property
     def priced_today(self) -> bool:
@@ -75,46 +72,74 @@ class Scene:
     @cached_property
     def acceptable(self) -> tuple[ArmId, ...]:
         """The arms that are not worse than the best by the margin."""
-        return tuple(arm for arm in self.given.grounds.acceptable if arm in self.arms)
+        return tuple(arm for arm in self.grounds.acceptable if arm in self.arms)
 
     @cached_property
     def not_run(self) -> tuple[HostedPrice, ...]:
         """Hosted models that were not run."""
-        return tuple(price for price in self.given.grounds.hosted if price.arm is None)
+        return tuple(price for price in self.grounds.hosted if price.arm is None)
+
+    def _models(self, arm: ArmResult) -> list[ArmResult]:
+        """The arm, and those that a route is made of, as far as a model runs on a machine of one's own."""
+        route = self.results.route
+        parts = (route.first, route.then) if arm.arm.option is Option.ROUTE and route is not None else ()
+        models = [arm, *(self.arms[part] for part in parts if part in self.arms)]
+        return [one for one in models if one.identity is not None and not one.hosted]
 
     def whole(self, arm: ArmResult) -> bool:
-        """Whether the arm is paid by whole machines."""
-        return holds_a_model(arm, self.arms, self.results.route)
+        """Whether the arm is paid by whole machines: it keeps a language model in memory."""
+        return bool(self._models(arm))
 
-    def sides(self, arm: ArmResult, *, accuracy_end: End | None = None) -> Ends:
+    def machine(self, arm: ArmResult, inputs: CostInputs) -> Machine:
+        """What the arm's answers run on; not known where a server here was not given its machine."""
+        served = any(one.identity and one.identity.location == "loopback" for one in self._models(arm))
+        return NO_MACHINE if served and not inputs.machine_stated else inputs.machine
+
+    def workload(self, arm: ArmResult, inputs: CostInputs) -> Workload:
+        """What the arm takes, at the scenario of the inputs."""
+        known = next((one for one in self.grounds.arms if one.arm == arm.arm), ArmGrounds(arm=arm.arm))
+        rows = Rows(train=self.results.data.train, test=self.results.data.test)
+        machine = self.machine(arm, inputs)
+        return of_arm(arm, known, inputs, rows, machine, whole=self.whole(arm))
+
+    def curves(self, arm: ArmResult, *, accuracy_at_likely: bool = False) -> Curves:
         """An arm at all ends."""
-        whole = self.whole(arm)
-        return {
-            end: side_of_arm(arm, self.given, end, whole=whole, accuracy_end=accuracy_end) for end in ENDS
-        }
+        found = {}
+        for end in Scenario:
+            inputs = self.inputs.at(end)
+            work = self.workload(arm, inputs)
+            if accuracy_at_likely:
+                work = replace(work, accuracy=accuracy_at(arm.quality.accuracy, Scenario.LIKELY))
+            found[end] = cost_curve(work, inputs)
+        return found
 
     def likely_shape(self, arm: ArmId, *, counted: bool) -> Shape:
         """The staircase of an arm at likely figures."""
-        found = self.arms[arm]
-        side = side_of_arm(found, self.given, "likely", whole=self.whole(found))
-        return shape_of(side, counted=counted)
+        return cost_curve(self.workload(self.arms[arm], self.inputs), self.inputs).shape(counted=counted)
 
     @cached_property
-    def incumbent(self) -> Ends | None:
+    def incumbent(self) -> Curves | None:
         """What is done today, None where nobody said."""
-        if self.today is None:
+        if (today := self.today) is None:
             return None
-        return {end: side_of_incumbent(self.today, self.given, end) for end in ENDS}
+        return {
+            end: today_curve(today.kind, today.usd_per_item, today.accuracy, self.inputs.at(end))
+            for end in Scenario
+        }
 
-    def hosted(self, price: HostedPrice) -> Ends:
+    def hosted(self, price: HostedPrice) -> Curves:
         """A hosted model that was not run."""
-        return {end: side_of_hosted(price, self.given, end) for end in ENDS}
+        return {
+            end: cost_curve(of_hosted(price, given), given)
+            for end in Scenario
+            if (given := self.inputs.at(end))
+        }
 
-    def at(self, business: Business) -> Scene:
-        """The same run at other numbers."""
-        return replace(self, given=replace(self.given, business=business))
+    def at(self, inputs: CostInputs) -> Scene:
+        """The same run at other figures."""
+        return replace(self, inputs=inputs)
 
 
-def shapes_of(sides: Ends, *, counted: bool) -> Mapping[End, Shape]:
+def shapes_of(curves: Curves, *, counted: bool) -> Shapes:
     """The staircases of all ends."""
-    return {end: shape_of(side, counted=counted) for end, side in sides.items()}
+    return {end: curve.shape(counted=counted) for end, curve in curves.items()}

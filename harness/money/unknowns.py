@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from advisor.money.machines import NO_MACHINE
+from advisor.money.workload import CHANGE_LINES, PEOPLE_LINE, WRONG_LINE
 from harness.bakeoff.results import ArmResult
 from harness.core.records import CostLine
-from harness.money.arm_lines import CHANGE_LINES, PEOPLE_LINE, WRONG_LINE
-from harness.money.inputs import CostInputs
 from harness.money.scene import Scene
 
 _BUILDING = "building"
+NOT_STATED = "not stated"
+"""The source of a figure that the plan has to have and nobody stated."""
 _CHANGES = {
     "label_changes_per_month": "how often labels change",
     "knowledge_changes_per_month": "how often knowledge changes",
@@ -28,25 +30,22 @@ _NOTHING_SAID = (
 )
 
 
-def why(line: CostLine, arm: ArmResult, given: CostInputs) -> str:
+def why(line: CostLine, arm: ArmResult, scene: Scene) -> str:
     """Why an amount of an arm's ledger is not known, as a clause without a full stop."""
+    inputs = scene.inputs
     if line.name in (PEOPLE_LINE, _BUILDING):
-        if given.people(arm.arm.option, "likely", "build_days") is None:
+        if inputs.build_days(arm.arm.option.value) is None:
             return f"people's time for {arm.arm.option.value} is not stated: business.people"
         return "an engineer's day rate is not stated: business.day_rate_usd"
     if line.name in CHANGE_LINES:
-        open_fields = [f for f in _CHANGES if given.figure(f, "likely") is None and _bears_on(f, line.name)]
+        open_fields = [f for f in _CHANGES if getattr(inputs, f) is None and _bears_on(f, line.name)]
         if open_fields:
             return f"{_CHANGES[open_fields[0]]} is not stated: business.{open_fields[0]}"
         return "how long fitting takes was not measured"
     if line.name == WRONG_LINE:
         return "the accuracy was not measured"
     if line.unit == "hours":
-        return (
-            "how long a query takes was not measured"
-            if line.quantity is None
-            else "a machine hour has no price"
-        )
+        return "how long a query takes was not measured" if line.quantity is None else NO_MACHINE.source
     if line.name == "index hosting":
         return "what hosting the index costs is not stated: business.assumed index_usd_per_month"
     return (
@@ -63,20 +62,15 @@ def _bears_on(field: str, name: str) -> bool:
 
 def missing(scene: Scene) -> tuple[str, ...]:
     """What nobody stated or assumed, one sentence each, with the plan's key that would supply it."""
-    given = scene.given
-    if scene.today is None and not given.business.people and not given.business.ranges:
+    inputs = scene.inputs
+    stated = [entry for entry in inputs.ranges if entry.source != NOT_STATED]
+    if scene.today is None and not inputs.people and not stated:
         return (_NOTHING_SAID,)
-    found = [
-        f"{said}: business.{field}."
-        for field, said in _ASKED.items()
-        if given.figure(field, "likely") is None
-    ]
-    if "horizon_months" in given.business.assumed and all(
-        r.field != "horizon_months" for r in given.business.ranges
-    ):
-        months = f"{given.business.horizon_months:g}"
+    found = [f"{said}: business.{field}." for field, said in _ASKED.items() if getattr(inputs, field) is None]
+    if len(stated) < len(inputs.ranges):
+        months = f"{inputs.horizon_months:g}"
         found.append(f"Over how many months it must pay is taken as {months}: business.horizon_months.")
-    if given.business.wrong_answer_usd is None:
+    if inputs.wrong_answer_usd is None:
         found.append(
             "A wrong answer has no price, so wrong answers are counted and not paid: cost.wrong_answer_usd."
         )
@@ -88,9 +82,8 @@ def missing(scene: Scene) -> tuple[str, ...]:
         found.append("What an item costs today is not stated: business.incumbent.usd_per_item.")
     elif scene.today.accuracy is None and scene.priced:
         found.append("How accurate today's way is, is not stated: business.incumbent.accuracy.")
-    known = {entry.option for entry in given.business.people}
-    open_options = dict.fromkeys(a.arm.option.value for a in scene.may_ship if a.arm.option not in known)
+    names = dict.fromkeys(arm.arm.option.value for arm in scene.may_ship)
+    open_options = [name for name in names if name not in inputs.people]
     if open_options:
-        names = ", ".join(open_options)
-        found.append(f"People's time is not stated for {names}: business.people.")
+        found.append(f"People's time is not stated for {', '.join(open_options)}: business.people.")
     return tuple(found)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from advisor.options import Option
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_lanes, read_lanes
@@ -21,9 +20,8 @@ from harness.bakeoff.score import RobustShares, Scores, score_run
 from harness.core.context import Context
 from harness.core.records import ArmId
 from harness.money.frontier import calls_to_settle, frontier_gaps, published_for
-from harness.money.inputs import ENDS, CostInputs
 from harness.money.of_run import grounds_of, outlook_of
-from harness.money.records import CostForecast, Grounds
+from harness.money.records import Grounds
 from harness.recommendation.choose import choose, kept_today, today_is_better
 from harness.recommendation.recommend import Found, recommend
 from harness.recommendation.records import RunResults
@@ -140,7 +138,6 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
             findings=run.facts.findings,
             frontier=() if hosted else frontier_gaps(plan, results.arms, ship, run.book, calls),
             published=() if hosted else published_for(run.facts.name),
-            example_usd=_example_usd(results, outlook, grounds),
         )
     )
     advice = (
@@ -165,16 +162,3 @@ def _grounds(run: StoredRun, scores: Scores) -> Grounds:
 
 def _names(arms: tuple[ArmResult, ...]) -> tuple[ArmId, ...]:
     return tuple(arm.arm for arm in arms)
-
-
-def _example_usd(
-    results: BakeoffResults, outlook: CostForecast, grounds: Grounds
-) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    inputs = CostInputs(
-        business=outlook.business,
-        grounds=grounds,
-        train_rows=results.data.train,
-        test_rows=results.data.test,
-    )
-    low, likely, high = (inputs.figure("example_usd", end) for end in ENDS)
-    return low, likely, high

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from advisor.money.inputs import times
+from advisor.money.ranges import Scenario
 from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, LimitKind, LimitState
@@ -54,7 +56,6 @@ class Found:
     """Everything a recommendation is made from.
 
     Attributes:
-        example_usd: low, likely and high price of one more labelled item; None where nobody said.
         findings: of the gate, on the rows.
     """
 
@@ -64,7 +65,6 @@ class Found:
     findings: tuple[Finding, ...]
     frontier: tuple[FrontierGap, ...]
     published: tuple[Published, ...]
-    example_usd: tuple[Decimal | None, Decimal | None, Decimal | None]
 
     @property
     def months(self) -> Mapping[ArmId, ArmForecast]:
@@ -244,7 +244,8 @@ def _show_what_is_open(pilot: ArmId, found: Found) -> NextStep:
 
 def _label(items: int, settles: str, found: Found) -> NextStep:
     """More evaluation items, at the price of an example."""
-    low, likely, high = (None if one is None else one * items for one in found.example_usd)
+    ends = (found.outlook.business.at(end).example_usd for end in Scenario)
+    low, likely, high = (times(items, usd) for usd in ends)
     usd = _unknown("what one more example costs is not stated: business.example_usd")
     if likely is not None:
         usd = Amount(usd=likely, low_usd=low, high_usd=high, basis=PriceBasis.ESTIMATE)
@@ -327,8 +328,7 @@ def _cautions(found: Found) -> Iterator[Caution]:
     for finding in found.findings:
         if finding.severity == "warning" and finding.code != REACH:  # the measured one follows
             yield Caution(kind=CautionKind.DATA, message=finding.message)
-    grounds = found.outlook.grounds
-    if grounds is not None and grounds.machine.basis is PriceBasis.ILLUSTRATIVE:
+    if found.outlook.business.machine.basis is PriceBasis.ILLUSTRATIVE:
         yield Caution(kind=CautionKind.ILLUSTRATIVE_MACHINE)
     if results.pair is not None and results.verdict.pair is not None:
         if results.pair.difference.n:

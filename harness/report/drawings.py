@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from advisor.advice import Advice
+from advisor.money.crossing import BreakEvenCurve
+from advisor.money.inputs import CostInputs
 from advisor.options import Option
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import ArmResult, Comparison, LabelResult, RouteDesign, RoutePoint
@@ -28,7 +30,7 @@ from harness.core.wording import (
     points,
 )
 from harness.curve.records import LearningCurve
-from harness.money.records import ArmForecast, BreakEvenCurve, Business, CostForecast
+from harness.money.records import ArmForecast, CostForecast
 from harness.recommendation.records import RunResults
 from harness.report.charts import (
     Axis,
@@ -399,11 +401,10 @@ def _route_words(point: RoutePoint) -> str:
     )
 
 
-def currency_of(business: Business) -> Currency:
+def currency_of(business: CostInputs) -> Currency:
     """What the use case is reckoned in; dollars without a dated rate."""
-    if business.currency == "USD" or business.rate is None:
-        return USD
-    return Currency(code=business.currency, per_usd=business.rate, source=business.rate_source)
+    rate = business.exchange
+    return USD if rate is None else Currency(code=rate.currency, per_usd=rate.per_usd, source=rate.said)
 
 
 def money_axis(currency: Currency, title: str = "", *, log: bool = False) -> Axis:
@@ -478,7 +479,7 @@ def rival_name(curve: BreakEvenCurve) -> str:
     return "today" if curve.rival == "incumbent" else one_line(curve.rival)
 
 
-def break_even(arm: ArmForecast, curve: BreakEvenCurve, business: Business) -> CurveChart:
+def break_even(arm: ArmForecast, curve: BreakEvenCurve, business: CostInputs) -> CurveChart:
     """A month of an arm and of its rival by volume; where they cross the cheaper one changes."""
     unit, crossing = currency_of(business), curve.queries_per_month
     until = REACH * max(business.queries_per_month, crossing or 0)

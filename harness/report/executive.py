@@ -116,10 +116,8 @@ def _begun(run_id: str) -> datetime:
 
 def stated_rate(results: RunResults) -> Rate | None:
     """The currency the use case asks for with its rate; None where it gives none."""
-    business = None if results.outlook is None else results.outlook.business
-    if business is None or business.rate is None:
-        return None
-    return Rate(code=business.currency, per_usd=business.rate, source=business.rate_source)
+    rate = None if results.outlook is None else results.outlook.business.exchange
+    return None if rate is None else Rate(code=rate.currency, per_usd=rate.per_usd, source=rate.said)
 
 
 def reader_currency(results: RunResults) -> Currency:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
+from advisor.money.crossing import BreakEvenCurve
 from harness.core.wording import marked_money, money, money_range, one_line
-from harness.money.records import ArmForecast, BreakEvenCurve, CostForecast, CostGroup
+from harness.money.records import ArmForecast, CostForecast, CostGroup
 from harness.report.charts import Axis, Curve, CurveChart, Mark, draw
 from harness.report.dossier import MARKS, Dossier, money_axis
 from harness.report.palette import colour_of

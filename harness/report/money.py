@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from advisor.money.inputs import CostInputs
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, UNKNOWN, USD, Currency, marked_money, money, money_range, one_line
-from harness.money.records import Amount, ArmForecast, Business, CostForecast, Incumbent
+from harness.money.records import Amount, ArmForecast, CostForecast, Incumbent
 from harness.recommendation.records import RunResults
 from harness.report.details import lines
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Sentence, Table
@@ -39,17 +40,17 @@ def money_section(results: RunResults) -> Section:
     return Section(key="money", title=title, blocks=tuple(blocks))
 
 
-def _currency(business: Business) -> Currency:
-    if business.currency == "USD" or business.rate is None:
-        return USD
-    return Currency(code=business.currency, per_usd=business.rate, source=business.rate_source)
+def _currency(business: CostInputs) -> Currency:
+    rate = business.exchange
+    return USD if rate is None else Currency(code=rate.currency, per_usd=rate.per_usd, source=rate.said)
 
 
-def _setting(business: Business) -> str:
+def _setting(business: CostInputs) -> str:
     volume = f"{business.queries_per_month:,} queries a month over {business.horizon_months:g} months"
-    if business.rate is None:
+    rate = business.exchange
+    if rate is None:
         return volume
-    return one_line(f"{volume}; 1 USD is {business.rate} {business.currency} ({business.rate_source})")
+    return one_line(f"{volume}; 1 USD is {rate.per_usd} {rate.currency} ({rate.said})")
 
 
 def _rows(outlook: CostForecast, ship: ArmId | None, shown: Currency) -> tuple[Row, ...]:

@@ -64,7 +64,7 @@ def test_prices_of_the_command_line_count():
     [
         (("assess", "nowhere.yaml"), "", 2, "no such use case"),
         (("assess", "-"), "name: x\nhorizon_months: 0\n", 2, "must be above 0"),
-        (("assess", "-"), "name: x\ncurrency: DKK\n", 2, "unknown currency"),
+        (("assess", "-"), "name: x\ncurrency: QQQ\n", 2, "unknown currency"),
         (("assess", "-"), "name: x\nqueries_per_month: -1\n", 2, "must be above 0"),
         (("assess", "-"), "name: x\napi_model: openai/gpt-99\n", 1, "No price is known"),
         (("assess", "-"), "name: x\nhardware: abacus\n", 1, "No hourly price"),

@@ -46,7 +46,7 @@ BAD = [
     ({"queries_per_month": -5}, "queries_per_month: must be above 0"),
     ({"queries_per_month": 0}, "queries_per_month: must be above 0"),
     ({"horizon_months": 0}, "horizon_months: must be above 0"),
-    ({"currency": "GBP"}, "unknown currency"),
+    ({"currency": "QQQ"}, "unknown currency"),
     ({"currency": "EUR"}, "needs usd_rate"),
     ({"labels": 0}, "labels: must be at least 2"),
     ({"labels": 1}, "labels: must be at least 2"),

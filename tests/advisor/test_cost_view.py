@@ -5,12 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from advisor.assumed import Scenario, resolve
-from advisor.case import build_case
+from advisor.assumed import resolve
+from advisor.case import DayShape, build_case
 from advisor.case_file import load_case
 from advisor.cost_view import cost_sheet, cost_text
-from advisor.economics import knowledge_in_prompt, load_of, option_costs, option_tco
+from advisor.economics import cost_curve_of, knowledge_in_prompt, option_tco
 from advisor.money.ledger import total_usd
+from advisor.money.ranges import Scenario
 from advisor.options import Option
 from advisor.swing_view import cost_swings
 from tests.advisor.helpers import EXAMPLES, basis
@@ -41,7 +42,7 @@ def test_a_zero_shot_label_costs_what_is_published():
     case = build_case({"name": "x", "task": "classification", "labels": 77, "input_tokens": 3,
                        "output_tokens": 15, "needs_facts": False, "queries_per_month": 1000,
                        "api_model": "openai/gpt-6-luna"})  # fmt: skip
-    costs = option_costs(case, Option.PROMPT, likely(case), MARKET)
+    costs = cost_curve_of(case, Option.PROMPT, likely(case), MARKET).costs
     assert total_usd(costs.per_query) * 1000 == pytest.approx(Decimal("0.105"), rel=Decimal("0.01"))
 
 
@@ -64,7 +65,7 @@ def test_small_knowledge_stands_in_the_prompt():
 
 def test_the_day_shape_counts():
     office, peaks = (
-        load_of(build_case({"name": "x", "day_shape": d}), likely(TICKETS)) for d in ("office", "peaks")
+        likely(replace(TICKETS, day_shape=DayShape(shape))).load(10_000) for shape in ("office", "peaks")
     )
     assert peaks.peak_factor > office.peak_factor and office.queries_per_month == 10_000
 

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.advice import Answer, Do, PaysBack, plain
-from advisor.assumed import Scenario, load_assumptions, resolve
+from advisor.assumed import load_assumptions, resolve
 from advisor.case import UseCase, build_case, prompts_own_model
 from advisor.case_file import load_case
 from advisor.judge import Judge
 from advisor.money.errors import CostError
+from advisor.money.ranges import Scenario
 from advisor.options import ADVISED, Option
 from advisor.predict import accuracy_interval, predict
 from advisor.recommend import recommend
@@ -309,7 +310,7 @@ def test_currency_is_converted_at_the_dated_rate():
     case = build_case({"name": "x", "task": "extraction", "currency": "EUR", "day_rate": 460,
                        "usd_rate": {"per_usd": "0.92", "as_of": "2026-11-20", "source": "a bank"}}
                       )  # fmt: skip
-    assert resolve(case, basis().market.assumptions, Scenario.LIKELY).day_rate == Decimal(500)
+    assert resolve(case, basis().market.assumptions, Scenario.LIKELY).day_rate_usd == Decimal(500)
     text = advice_text(advise(case))
     assert "EUR/1k" in text and "1 USD = 0.92 EUR on 2026-11-20 (a bank)" in text
 

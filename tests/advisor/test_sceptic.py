@@ -78,7 +78,7 @@ def test_a_number_of_labels_that_is_assumed_is_no_measurement() -> None:
     """600 rows wanted, 400 there: 200 bought at $0.40, and 2 a month for a tenth of a label."""
     linear = next(o for o in sheet().options if o.option.value == "linear")
     (once,) = [line for line in linear.one_off if line.name == "labelling"]
-    (month,) = [line for line in linear.monthly if line.name == "labelling"]
+    (month,) = [line for line in linear.monthly if line.name == "new rows"]
     assert (once.amount_usd, month.amount_usd) == (Decimal("80.00"), Decimal("0.80"))
     assert {once.basis, month.basis} == {PriceBasis.ESTIMATE}
 

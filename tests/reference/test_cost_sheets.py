@@ -96,7 +96,7 @@ class ByHand:
     def machines(self, option: str) -> float:
         """A month of machines of one's own, from the queries an hour of an office day."""
         name = self.raw.get("hardware") or (
-            "cpu-4" if self.size < 0.6 else "L4" if self.size <= 9 else "A100-80"
+            "cpu-2" if self.size < 0.6 else "L4" if self.size <= 9 else "A100-80"
         )
         speed = next(row["serve"] for row in ASSUMED["speed"] if row["machine"] == name)
         fixed, varying = self.prompt(option)
@@ -115,7 +115,7 @@ class ByHand:
         return hours * float(MACHINES[name]["usd_per_hour"])
 
     def training(self, option: str) -> float:
-        name = "cpu-4" if self.size < 0.6 else "3090"
+        name = "cpu-2" if self.size < 0.6 else "3090"
         speed = next(row["train"] for row in ASSUMED["speed"] if row["machine"] == name)
         fixed, varying = self.prompt(option)
         rows = max(self.wanted(), self.examples)
@@ -132,8 +132,9 @@ class ByHand:
         """(once, a month)."""
         once = likely("evaluation_items") * self.example + ASSUMED["build_days"][option][1] * self.day
         month = ASSUMED["run_hours"][option][1] / 8 * self.day
-        busy = likely("linear_seconds") / 3600 * float(MACHINES["cpu-2"]["usd_per_hour"])
-        linear = self.q * busy / likely("linear_utilisation")
+        hour = float(MACHINES[self.raw.get("hardware", "cpu-2")]["usd_per_hour"])  # a named one prices all
+        busy = likely("linear_seconds") / 3600 * hour
+        linear = self.q * busy / likely("utilisation")
         from_tuned = option == "route" and not self.labels
         if option == "linear":
             month += linear

@@ -13,22 +13,20 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from advisor.money.inputs import CostInputs, People
+from advisor.money.machines import NO_MACHINE
 from advisor.options import Option
 from harness.bakeoff.results import Cost
 from harness.core.records import ArmId, CostLine, Fitted, ModelIdentity, PriceBasis
 from harness.money.records import (
     Amount,
     ArmGrounds,
-    Assumed,
-    Business,
     Grounds,
     HostedPrice,
     Incumbent,
-    MachineHour,
-    PeopleTime,
-    Spread,
 )
 from harness.recommendation.records import RunResults
+from tests.support.money import assumed, spread
 from tests.support.results import arm_result, data_summary, dollars, recommendation, run_results, verdict
 
 LINEAR = ArmId(option=Option.LINEAR, model="linear")
@@ -36,11 +34,6 @@ TUNE = ArmId(option=Option.TUNE, model="m")
 SERVED = ArmId(option=Option.RETRIEVE, model="p/served")
 HOSTED = "p/other"
 HOUR = Decimal("0.50")
-
-
-def spread(low: str, likely: str | None = None, high: str | None = None) -> Spread:
-    """A range; one figure is a range without width."""
-    return Spread(low=Decimal(low), likely=Decimal(likely or low), high=Decimal(high or low))
 
 
 def per_thousand(name: str, quantity: str, unit: str, price: str) -> CostLine:
@@ -98,14 +91,14 @@ def results(**changes: object) -> RunResults:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def business(**changes: object) -> Business:
+def business(**changes: object) -> CostInputs:
     """Everything stated, flat days, no changes, a wrong answer at $2."""
     people = {
         Option.LINEAR: (spread("1", "2", "4"), spread("8")),
         Option.TUNE: (spread("5", "10", "20"), spread("8", "16", "32")),
         Option.RETRIEVE: (spread("3"), spread("4")),
     }
-    base = Business(
+    base = CostInputs(
         queries_per_month=1_000,
         horizon_months=10.0,
         day_rate_usd=Decimal(800),
@@ -113,19 +106,20 @@ def business(**changes: object) -> Business:
         example_usd=Decimal("0.5"),
         knowledge_changes_per_month=0.0,
         label_changes_per_month=0.0,
-        machine_hour_usd=HOUR,
+        rows_per_label_change=20.0,
+        index_usd_per_month=Decimal(0),
+        failed_share=0.5,
+        machine=NO_MACHINE.at_price(HOUR),
+        machine_stated=True,
         utilisation=0.5,
         ranges=(
-            Assumed(
-                field="rows_per_label_change", range=spread("10", "20", "40"), unit="rows", source="guess"
-            ),
-            Assumed(field="index_usd_per_month", range=spread("0"), unit="USD a month", source="inside"),
-            Assumed(field="failed_share", range=spread("0", "0.5", "0.5"), unit="share", source="guess"),
+            assumed("rows_per_label_change", 10.0, 20.0, 40.0, "rows"),
+            assumed("failed_share", 0.0, 0.5, 0.5, "share"),
         ),
-        people=tuple(
-            PeopleTime(option=option, build_days=build, run_hours_per_month=run, source="by hand")
+        people={
+            option.value: People(build_days=build, run_hours_per_month=run, source="by hand")
             for option, (build, run) in people.items()
-        ),
+        },
         day_shape="flat",
     )
     return replace(base, **changes)  # type: ignore[arg-type]
@@ -146,8 +140,6 @@ def today(**changes: object) -> Incumbent:
 def grounds(**changes: object) -> Grounds:
     """Seconds as the module says; a hosted model that was not run at $20 per 1,000, dearer from a day on."""
     base = Grounds(
-        machine=MachineHour(usd=HOUR, basis=PriceBasis.MEASURED, source="machine_hour_usd of the plan"),
-        utilisation=0.5,
         arms=(
             ArmGrounds(arm=LINEAR, busy_s_per_query=0.36, search_s_per_query=0.0, refit_s=36.0),
             ArmGrounds(arm=TUNE, busy_s_per_query=7.2, search_s_per_query=0.0, refit_s=3600.0),

@@ -10,6 +10,11 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from advisor.money.crossing import BreakEvenCurve, VolumePoint
+from advisor.money.inputs import CostInputs, People
+from advisor.money.machines import NO_MACHINE
+from advisor.money.money import ExchangeRate
+from advisor.money.ranges import AssumedRange, Range
 from advisor.options import Option
 from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
 from harness.core.records import ArmId, CostLine, PriceBasis
@@ -17,21 +22,14 @@ from harness.money.records import (
     Amount,
     ArmForecast,
     ArmGrounds,
-    Assumed,
-    BreakEvenCurve,
-    Business,
     CostForecast,
     Grounds,
     HostedForecast,
     HostedPrice,
     Incumbent,
     Limit,
-    MachineHour,
     MonthPart,
-    PeopleTime,
     Serving,
-    Spread,
-    VolumePoint,
 )
 
 LINEAR = ArmId(option=Option.LINEAR, model="linear")
@@ -114,26 +112,14 @@ def curve(rival: str, outcome: str, volume: int | None, reason: str) -> BreakEve
     )
 
 
-def business(**changes: object) -> Business:
+def business(**changes: object) -> CostInputs:
     """What was stated, and one range that stands in."""
-    changes_a_month = Assumed(
-        field="label_changes_per_month",
-        range=Spread(low=Decimal(0), likely=Decimal("0.2"), high=Decimal(2)),
-        unit="labels a month",
-        source="assumption",
-    )
-    rows = Assumed(
-        field="rows_per_label_change",
-        range=Spread(low=Decimal(10), likely=Decimal(20), high=Decimal(40)),
-        unit="rows",
-        source="assumption",
-    )
     hours = {
         Option.LINEAR: (("2", "4", "8"), ("0.5", "2", "6")),
         Option.RETRIEVE: (("3", "8", "20"), ("1", "4", "12")),
         Option.TUNE: (("5", "12", "30"), ("2", "6", "16")),
     }
-    base = Business(
+    base = CostInputs(
         queries_per_month=10_000,
         horizon_months=12.0,
         day_rate_usd=Decimal(600),
@@ -141,25 +127,34 @@ def business(**changes: object) -> Business:
         example_usd=Decimal("0.5"),
         knowledge_changes_per_month=0.0,
         label_changes_per_month=0.2,
-        machine_hour_usd=None,
+        rows_per_label_change=20.0,
+        machine=replace(NO_MACHINE, name="cpu-2", usd_per_hour=Decimal("0.10"), source=MACHINE),
         utilisation=0.3,
-        currency="EUR",
-        rate=Decimal("0.92"),
-        rate_source="example rate, 2026-11-20",
-        assumed=("label_changes_per_month",),
-        ranges=(changes_a_month, rows),
-        people=tuple(
-            PeopleTime(
-                option=option, build_days=_spread(days), run_hours_per_month=_spread(run), source="assumption"
+        exchange=ExchangeRate(
+            currency="EUR", per_usd=Decimal("0.92"), as_of=date(2026, 11, 20), source="example rate"
+        ),
+        ranges=(
+            assumed("label_changes_per_month", 0.0, 0.2, 2.0, "labels a month"),
+            assumed("rows_per_label_change", 10.0, 20.0, 40.0, "rows"),
+        ),
+        people={
+            option.value: People(
+                build_days=spread(*days), run_hours_per_month=spread(*run), source="assumption"
             )
             for option, (days, run) in hours.items()
-        ),
+        },
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def _spread(three: tuple[str, str, str]) -> Spread:
-    return Spread(low=Decimal(three[0]), likely=Decimal(three[1]), high=Decimal(three[2]))
+def assumed(key: str, low: float, likely: float, high: float, unit: str) -> AssumedRange:
+    """A range that stands in for a figure."""
+    return AssumedRange(key=key, low=low, likely=likely, high=high, unit=unit, source="assumption")
+
+
+def spread(low: str, likely: str | None = None, high: str | None = None) -> Range[Decimal]:
+    """A range; one figure is a range without width."""
+    return Range(low=Decimal(low), likely=Decimal(likely or low), high=Decimal(high or low))
 
 
 def linear() -> ArmForecast:
@@ -317,8 +312,6 @@ def limits() -> tuple[Limit, ...]:
 def grounds() -> Grounds:
     """What the figures rest on beside the arms."""
     return Grounds(
-        machine=MachineHour(usd=Decimal("0.10"), basis=PriceBasis.ILLUSTRATIVE, source=MACHINE),
-        utilisation=0.3,
         arms=(
             ArmGrounds(arm=LINEAR, busy_s_per_query=0.00013284, search_s_per_query=0.0, refit_s=12.5),
             ArmGrounds(arm=RETRIEVE, busy_s_per_query=0.00013284, search_s_per_query=0.000005, refit_s=0.01),

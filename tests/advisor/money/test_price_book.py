@@ -238,7 +238,7 @@ def test_a_written_price_in_euro_with_a_tier():
         ("models: [{model: a, input: cheap}]", "not a number"),
         ("models: [{model: a, input: '-1'}]", "at least 0"),
         ("models: [{model: a, input: '1', effective_from: soon}]", "must be a date"),
-        ("models: [{model: a, input: '1', currency: GBP}]", "Unknown currency"),
+        ("models: [{model: a, input: '1', currency: QQQ}]", "Unknown currency"),
         ("models: [{model: a, input: '1', long_context: [{input: '2'}]}]", "above_input_tokens"),
         ("models: [{model: a, input: '1', batch: half}]", "must be a mapping"),
     ],

@@ -9,7 +9,8 @@ import pytest
 from advisor.money import break_even as be
 from advisor.money import sensitivity as sens
 from advisor.money.errors import CostError
-from advisor.money.sensitivity import Range, known
+from advisor.money.ranges import Range
+from advisor.money.sensitivity import known
 
 
 def test_swings_by_hand_largest_first():

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from advisor.money.machines import NO_MACHINE
 from advisor.stats.intervals import Interval
 from harness.bakeoff.busy import busy_reason, marked
 from harness.bakeoff.cost import MachineRate, measure_cost
 from harness.bakeoff.quality import estimate
 from harness.bakeoff.scored import score
 from harness.core.machine import MachineUse
-from harness.core.records import ModelIdentity, PriceBasis
+from harness.core.records import ModelIdentity
 from tests.support.scored import LABELS, items, outcomes
 
 LOCAL = ModelIdentity(id="m", location="local")
@@ -96,7 +97,7 @@ def test_money_by_the_second_is_marked_and_money_by_the_token_is_not() -> None:
     answers = outcomes(rows, "aaaa", seconds=0.2)
     test = score(rows, answers, LABELS)
     right = estimate("accuracy", 1.0, Interval(low=0.5, high=1.0, level=0.95), 4, "exact")
-    rate = MachineRate(usd_per_hour=Decimal(1), utilisation=0.5, basis=PriceBasis.MEASURED, source="the plan")
+    rate = MachineRate(machine=NO_MACHINE.at_price(Decimal(1)), utilisation=0.5)
     timed = measure_cost(test, list(answers.values()), None, right, rate)
     assert marked(timed, "") == timed
     found = marked(timed, "other work")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from advisor.money.ledger import PriceBasis, total_usd
+from advisor.money.machines import NO_MACHINE
 from advisor.money.price import Price, PriceStatus, Rates
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.cost import MachineRate, cost_lines, measure_cost
@@ -16,7 +18,7 @@ from harness.core.records import Estimate, Failure, FailureKind, Outcome, Predic
 from tests.support.scored import LABELS, items
 
 RATE = MachineRate(
-    usd_per_hour=Decimal("0.36"), utilisation=0.5, basis=PriceBasis.ILLUSTRATIVE, source="a machine"
+    machine=replace(NO_MACHINE, name="m", usd_per_hour=Decimal("0.36"), source="a machine"), utilisation=0.5
 )
 PRICE = Price(
     provider="p",

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.money.crossing import BreakEvenCurve
+from advisor.money.inputs import CostInputs
 from advisor.money.ledger import total_usd
 from advisor.options import Option
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.serial import encode
 from harness.money.forecast import outlook
-from harness.money.records import ArmForecast, Assumed, BreakEvenCurve, Business, CostForecast
+from harness.money.records import ArmForecast, CostForecast
 from tests.support.business import (
     HOSTED,
     LINEAR,
@@ -23,16 +25,16 @@ from tests.support.business import (
     business,
     grounds,
     results,
-    spread,
     today,
 )
+from tests.support.money import assumed
 from tests.support.results import broken, verdict
 
 D = Decimal
 
 
 def made(**changes: object) -> CostForecast:
-    parts = {"results": results(), "business": business(), "today": today(), "grounds": grounds()}
+    parts = {"results": results(), "inputs": business(), "today": today(), "grounds": grounds()}
     return outlook(**(parts | changes))  # type: ignore[arg-type]
 
 
@@ -135,7 +137,7 @@ def test_both_ways_of_paying_for_machines_are_shown() -> None:
 def test_whole_machines_climb_a_staircase() -> None:
     # one machine carries 0.7 / 7.2 queries a second for 730 h: 255,500
     for volume, machines in ((255_500, 1), (255_501, 2), (600_000, 3)):
-        found = arm(made(business=business(queries_per_month=volume)), TUNE)
+        found = arm(made(inputs=business(queries_per_month=volume)), TUNE)
         assert found.serving is not None and found.serving.machines == machines
         assert groups(found)["calls and machines"] == D(365) * machines
 
@@ -146,8 +148,8 @@ def test_a_machine_that_was_measured_in_batches_carries_more() -> None:
     )
     many = business(queries_per_month=1_800_000)
     # 0.7 a second for 730 h are 1,839,600 queries; one at a time it takes eight machines
-    fast = arm(made(business=many, grounds=grounds(arms=batched)), TUNE).serving
-    slow = arm(made(business=many), TUNE).serving
+    fast = arm(made(inputs=many, grounds=grounds(arms=batched)), TUNE).serving
+    slow = arm(made(inputs=many), TUNE).serving
     assert fast is not None and slow is not None and (fast.machines, slow.machines) == (1, 8)
 
 
@@ -179,7 +181,7 @@ def test_the_curve_is_the_horizon_by_the_month() -> None:
         assert len(curve.points) >= 25
         assert curve.points[0].queries_per_month <= 10 and curve.points[-1].queries_per_month >= 100_000
         for point in curve.points[::6]:
-            at = made(business=business(queries_per_month=point.queries_per_month))
+            at = made(inputs=business(queries_per_month=point.queries_per_month))
             whole = arm(at, name).horizon_usd.usd
             assert whole is not None and point.usd is not None and at.incumbent is not None
             assert float(point.usd) == pytest.approx(float(whole) / 10, abs=1e-4)
@@ -190,7 +192,7 @@ def test_the_curve_is_the_horizon_by_the_month() -> None:
 
 
 def test_changes_buy_rows_and_train_again() -> None:
-    found = made(business=business(label_changes_per_month=2.0, knowledge_changes_per_month=1.0))
+    found = made(inputs=business(label_changes_per_month=2.0, knowledge_changes_per_month=1.0))
     # 2 * 20 rows at $0.50, and two fits of 0.01 h at $0.50
     assert groups(arm(found, LINEAR))["changes"] == D("20.01")
     # rows, three trainings of an hour, and as many that fail
@@ -208,7 +210,7 @@ def test_hosted_models_at_list_price() -> None:
 
 
 def test_without_a_price_wrong_answers_are_no_part_of_any_sum() -> None:
-    found = made(business=business(wrong_answer_usd=None))
+    found = made(inputs=business(wrong_answer_usd=None))
     assert "wrong answers" not in groups(arm(found, LINEAR))
     assert arm(found, LINEAR).month_usd.usd == D("800.1")
     assert found.incumbent is not None and found.incumbent.month_usd.usd == D(1500)
@@ -227,13 +229,13 @@ def test_wrong_answers_count_on_both_sides_or_on_none() -> None:
     ("change", "key"),
     [
         ({"day_rate_usd": None}, "business.day_rate_usd"),
-        ({"people": ()}, "business.people"),
+        ({"people": {}}, "business.people"),
         ({"label_changes_per_month": None}, "business.label_changes_per_month"),
         ({"example_usd": None, "label_changes_per_month": 1.0}, "business.example_usd"),
     ],
 )
 def test_what_is_not_known_stays_unknown_and_says_which_key(change: dict[str, object], key: str) -> None:
-    found = arm(made(business=business(**change)), LINEAR)
+    found = arm(made(inputs=business(**change)), LINEAR)
     assert found.month_usd.usd is None and key in found.month_usd.reason
     assert found.horizon_usd.usd is None and found.usd_per_1k.usd is None
     assert found.saving_usd_per_month.usd is None and found.payback_months is None
@@ -252,7 +254,7 @@ def test_an_unknown_token_price_is_not_zero() -> None:
 
 
 def test_without_a_business_part_the_machine_is_still_told() -> None:
-    bare = Business(
+    bare = CostInputs(
         queries_per_month=1_000,
         horizon_months=12.0,
         day_rate_usd=None,
@@ -260,9 +262,9 @@ def test_without_a_business_part_the_machine_is_still_told() -> None:
         example_usd=None,
         knowledge_changes_per_month=None,
         label_changes_per_month=None,
-        machine_hour_usd=None,
+        machine=business().machine,
+        machine_stated=True,
         utilisation=0.5,
-        assumed=("horizon_months",),
     )
     found = outlook(results(), bare, None, grounds())
     linear = arm(found, LINEAR)
@@ -288,16 +290,15 @@ def test_an_arm_with_a_veto_is_reckoned_and_marked() -> None:
 
 def test_the_basis_is_the_weakest_that_is_paid() -> None:
     found = made(
-        grounds=grounds(machine=replace(grounds().machine, basis=PriceBasis.ILLUSTRATIVE)),
-        business=business(machine_hour_usd=None),
+        inputs=business(machine=replace(business().machine, basis=PriceBasis.ILLUSTRATIVE)),
     )
     assert arm(found, LINEAR).month_usd.basis is PriceBasis.ILLUSTRATIVE
     assert arm(made(), LINEAR).month_usd.basis is PriceBasis.ESTIMATE  # people's time
 
 
 def test_an_assumed_figure_widens_the_range() -> None:
-    rate = Assumed(field="day_rate_usd", range=spread("400", "800", "1600"), unit="USD", source="guess")
-    found = arm(made(business=business(ranges=(*business().ranges, rate), assumed=("day_rate_usd",))), LINEAR)
+    rate = assumed("day_rate_usd", 400, 800, 1600, "USD")
+    found = arm(made(inputs=business(ranges=(*business().ranges, rate))), LINEAR)
     people = next(part.amount for part in found.month if part.group == "people")
     assert (people.low_usd, people.usd, people.high_usd) == (D(400), D(800), D(1600))
 
@@ -327,7 +328,7 @@ def test_the_month_is_the_sum_of_its_parts_and_these_of_their_lines(
     )
     run = replace(run, arms=(run.arms[0], replace(run.arms[1], quality=quality), run.arms[2]))
     at = business(queries_per_month=volume, label_changes_per_month=changes, wrong_answer_usd=wrong)
-    for found in made(results=run, business=at).arms:
+    for found in made(results=run, inputs=at).arms:
         for end in ("usd", "low_usd", "high_usd"):
             parts = [getattr(part.amount, end) for part in found.month]
             whole = getattr(found.month_usd, end)
@@ -344,7 +345,7 @@ def test_the_month_is_the_sum_of_its_parts_and_these_of_their_lines(
 @given(one=volumes, other=volumes)
 def test_a_month_never_costs_less_at_a_higher_volume(one: int, other: int) -> None:
     few, many = sorted((one, other))
-    lower, higher = (made(business=business(queries_per_month=v)) for v in (few, many))
+    lower, higher = (made(inputs=business(queries_per_month=v)) for v in (few, many))
     for a, b in zip(lower.arms, higher.arms, strict=True):
         assert a.month_usd.usd is not None and b.month_usd.usd is not None
         assert a.month_usd.usd <= b.month_usd.usd

@@ -17,7 +17,7 @@ from harness.bakeoff.results import (
 )
 from harness.core.records import ArmId, Fitted, PriceBasis
 from harness.money.forecast import outlook
-from harness.money.records import Assumed, Grounds
+from harness.money.records import Grounds
 from harness.recommendation.choose import Choice
 from harness.recommendation.recommend import Found, recommend
 from harness.recommendation.records import (
@@ -30,7 +30,8 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
-from tests.support.business import HOSTED, LINEAR, SERVED, TUNE, business, grounds, results, spread, today
+from tests.support.business import HOSTED, LINEAR, SERVED, TUNE, business, grounds, results, today
+from tests.support.money import assumed
 from tests.support.results import broken, comparison, data_summary, gap, share, verdict
 
 OWN = data_summary(train=100, test=200, provenance="the user's own file")
@@ -48,7 +49,6 @@ def made(
 ) -> Recommendation:
     action = Action.SHIP if ship else Action.PILOT if pilot else Action.MEASURE_NEXT
     numbers = business(**changes)
-    example = None if numbers.example_usd is None else numbers.example_usd
     return recommend(
         Found(
             results=run,
@@ -57,7 +57,6 @@ def made(
             findings=(),
             frontier=frontier,  # type: ignore[arg-type]
             published=(),
-            example_usd=(example, example, example),
         )
     )
 
@@ -184,9 +183,9 @@ def test_a_route_is_as_sure_as_the_training_it_begins_with() -> None:
 
 
 def test_a_month_that_is_mostly_assumed_is_a_risk() -> None:
-    rate = Assumed(field="day_rate_usd", range=spread("400", "800", "1600"), unit="USD", source="guess")
+    rate = assumed("day_rate_usd", 400, 800, 1600, "USD")
     sure = accuracy(results(data=OWN), LINEAR, 0.9, 0.9)
-    risk = made(sure, ranges=(*business().ranges, rate), assumed=("day_rate_usd",)).risk
+    risk = made(sure, ranges=(*business().ranges, rate)).risk
     assert (risk.kind, risk.group) == (RiskKind.ASSUMED, "people") and risk.cost is not None
     assert (round(risk.cost.low_usd or 0), round(risk.cost.high_usd or 0)) == (600, 1800)
 
@@ -206,8 +205,8 @@ def test_an_illustrative_machine_is_assumed_too() -> None:
     tuned = accuracy(results(data=OWN), TUNE, 0.8, 0.8)
     seeds = tuple(SeedResult(seed=n, accuracy=share("accuracy", 0.8)) for n in (1, 2))
     run = replace(tuned, arms=(tuned.arms[0], replace(tuned.arms[1], seeds=seeds), tuned.arms[2]))
-    shipped = replace(grounds(), machine=replace(grounds().machine, basis=PriceBasis.ILLUSTRATIVE))
-    risk = made(run, TUNE, shipped=shipped, machine_hour_usd=None, day_rate_usd=Decimal(80)).risk
+    shipped = replace(business().machine, basis=PriceBasis.ILLUSTRATIVE)
+    risk = made(run, TUNE, machine=shipped, day_rate_usd=Decimal(80)).risk
     # 365 of machines against 160 of people
     assert (risk.kind, risk.group) == (RiskKind.ASSUMED, "calls and machines")
 

@@ -105,7 +105,7 @@ def test_page_1_gives_decision_money_confidence_risk_and_next_step() -> None:
     assert cards(found)["Right answers"] == ("81.2 %", "95 % interval 77.0 to 84.8, n=560")
     assert cards(found)["How sure"][0] == "Fairly sure"
     step = [plain(line) for line in panels(found)["Next step"].lines]
-    assert step[0].startswith("Pilot the classical classifier on real queries for a month")
+    assert step[0].startswith("Pilot the linear classifier on real queries for a month")
     assert step[1:] == ["Cost: EUR 5,798 (EUR 3,935 to EUR 9,099)", "Who decides: budget holder"]
     assert "machine-written" in plain(panels(found)["The main risk"].lines[0])
     assert plain(panels(found)["Until when this holds"].lines[0]) == "1 December 2026"
@@ -325,7 +325,7 @@ def test_without_an_incumbent_the_saving_is_unknown() -> None:
 
 
 def _dollars(money: CostForecast) -> CostForecast:
-    return replace(money, business=replace(money.business, currency="USD", rate=None))
+    return replace(money, business=replace(money.business, exchange=None))
 
 
 def test_the_currency_is_the_cases_unless_the_reader_asks() -> None:

@@ -29,7 +29,7 @@ def test_arms_stand_under_today_in_the_currency_of_the_use_case() -> None:
 
 
 def test_dollars_stay_dollars() -> None:
-    found = money_section(run_results(outlook=outlook(business=business(currency="USD", rate=None))))
+    found = money_section(run_results(outlook=outlook(business=business(exchange=None))))
     assert table(found)[1][2] == "$3,902"
     assert "USD" not in facts(found)["reckoned for"]
 

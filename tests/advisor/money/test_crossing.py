@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.money.cost_curves import Shape
-from harness.money.crossing import crossing, volumes_around
+from advisor.money.crossing import Shape, crossing, volumes_around
 
 D = Decimal
 MOST = 400

@@ -13,14 +13,74 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from advisor.money.break_even import FixedCost, Outcome, break_even
-from harness.money.cost_curves import Shape
-from harness.money.inputs import ENDS, End
-from harness.money.records import BreakEvenCurve, VolumePoint
+from advisor.money.ranges import Scenario
 
 UP_TO = "up to"
 POINTS = 25
 _REACH = 100  # a curve spans from a hundredth of the volume asked for to a hundred times it
 _CENTS = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumePoint:
+    """Monthly cost of an option and of its rival at one volume; None where unknown."""
+
+    queries_per_month: int
+    usd: Decimal | None
+    rival_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEvenCurve:
+    """From which volume on an option is the cheaper one than its rival.
+
+    Attributes:
+        rival: 'incumbent', or the name of an arm or of a hosted model at list price.
+        outcome: 'at', 'beyond one machine', 'always', 'never' or 'unknown' (`break_even.Outcome`), or
+            'up to': cheaper below the volume and dearer above it.
+        queries_per_month: the volume; None unless there is one.
+        low, high: of the volume; None without an interval.
+        reason: one sentence.
+        points: the curve, rising volumes; empty where a cost is unknown.
+    """
+
+    rival: str
+    outcome: str
+    queries_per_month: int | None
+    low: float | None
+    high: float | None
+    reason: str
+    points: tuple[VolumePoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """An option's cost over the volume, a staircase: a month, with what is paid once spread over the months.
+
+    Attributes:
+        machine_usd: one whole machine for a month; 0 without machines of its own.
+        capacity: queries a month that one machine carries; None without.
+    """
+
+    fixed_usd: Decimal | None
+    query_usd: Decimal | None
+    machine_usd: Decimal | None = Decimal(0)
+    capacity: Decimal | None = None
+
+    def month_usd(self, volume: int) -> Decimal | None:
+        """All of a month at a volume; None where a part is not known."""
+        if self.fixed_usd is None or self.query_usd is None or self.machine_usd is None:
+            return None
+        return self.fixed_usd + self.machine_usd * self.machines(volume) + self.query_usd * volume
+
+    def machines(self, volume: int) -> int:
+        """Whole machines at a volume, never fewer than one."""
+        if self.capacity is None:
+            return 1
+        return max(1, math.ceil(float(volume / self.capacity) - 1e-9))
+
+
+Shapes = Mapping[Scenario, Shape]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +159,7 @@ def _up_to(volume: Decimal, machines: int) -> Crossing:
     return Crossing(outcome=UP_TO, volume=math.floor(volume), machines=machines)
 
 
-def running_curve(
-    rival: str, own: Mapping[End, Shape], others: Mapping[End, Shape], volume: int
-) -> BreakEvenCurve:
+def running_curve(rival: str, own: Shapes, others: Shapes, volume: int) -> BreakEvenCurve:
     """As `curve`; where building, people or changes are not known, of calls and machines alone, and says so.
 
     That is fair only between two ways that both have to be built and run.
@@ -115,34 +173,38 @@ def running_curve(
     return replace(alone, reason=f"calls and machines alone: {alone.reason}")
 
 
-def _running(shapes: Mapping[End, Shape]) -> dict[End, Shape]:
+def _running(shapes: Shapes) -> dict[Scenario, Shape]:
     return {end: replace(shape, fixed_usd=Decimal(0)) for end, shape in shapes.items()}
 
 
-def curve(rival: str, own: Mapping[End, Shape], others: Mapping[End, Shape], volume: int) -> BreakEvenCurve:
+def curve(rival: str, own: Shapes, others: Shapes, volume: int) -> BreakEvenCurve:
     """The break-even of an arm against a rival, its range, and the points of the curve around `volume`."""
-    found = {end: crossing(own[end], others[end]) for end in ENDS}
-    likely = found["likely"]
+    found = {end: crossing(own[end], others[end]) for end in Scenario}
+    likely = found[Scenario.LIKELY]
     low, high = _span(found)
     known = likely.outcome != Outcome.UNKNOWN.value
-    points = _points(own["likely"], others["likely"], volume, likely.volume) if known else ()
+    points = _points(own[Scenario.LIKELY], others[Scenario.LIKELY], volume, likely.volume) if known else ()
     return BreakEvenCurve(
         rival=rival,
         outcome=likely.outcome,
         queries_per_month=likely.volume,
         low=low,
         high=high,
-        reason=_reason(likely, found, own["likely"].capacity is not None),
+        reason=_reason(likely, found, own[Scenario.LIKELY].capacity is not None),
         points=points,
     )
 
 
-def _span(found: Mapping[End, Crossing]) -> tuple[float | None, float | None]:
+def _span(found: Mapping[Scenario, Crossing]) -> tuple[float | None, float | None]:
     """The volumes at both ends of the ranges, smaller first; None where an end has none."""
-    likely = found["likely"]
+    likely = found[Scenario.LIKELY]
     if likely.volume is None or likely.outcome == Outcome.ALWAYS.value:
         return None, None
-    ends = (found["low"], found["high"]) if likely.outcome != UP_TO else (found["high"], found["low"])
+    ends = (
+        (found[Scenario.CHEAP], found[Scenario.DEAR])
+        if likely.outcome != UP_TO
+        else (found[Scenario.DEAR], found[Scenario.CHEAP])
+    )
     kinds = {UP_TO} if likely.outcome == UP_TO else {"at", "beyond one machine", "always"}
     low, high = (
         None if end.outcome not in kinds or end.volume is None else float(end.volume) for end in ends
@@ -150,7 +212,7 @@ def _span(found: Mapping[End, Crossing]) -> tuple[float | None, float | None]:
     return low, high
 
 
-def _reason(likely: Crossing, found: Mapping[End, Crossing], machines: bool) -> str:
+def _reason(likely: Crossing, found: Mapping[Scenario, Crossing], machines: bool) -> str:
     match likely.outcome:
         case "unknown":
             said = "a cost is not known"
@@ -164,13 +226,9 @@ def _reason(likely: Crossing, found: Mapping[End, Crossing], machines: bool) -> 
             said = f"from {likely.volume:,} queries a month on"
             if machines and likely.machines is not None:
                 said += f", with {likely.machines} machine{'s' if likely.machines > 1 else ''}"
-    ends = {end: found[end].outcome for end in ("low", "high") if found[end].outcome != likely.outcome}
-    words = {"low": "cheap", "high": "dear"}
-    if ends and likely.outcome != "unknown":
-        said += "; " + ", ".join(
-            f"at the {words[end]} end of its ranges {_briefly(found[end])}"  # type: ignore[index]
-            for end in ends
-        )
+    others = [end for end in (Scenario.CHEAP, Scenario.DEAR) if found[end].outcome != likely.outcome]
+    if others and likely.outcome != "unknown":
+        said += "; " + ", ".join(f"at the {end} end of its ranges {_briefly(found[end])}" for end in others)
     return said
 
 
