@@ -47,10 +47,11 @@ def write_rows(path: Path, rows: int) -> None:
 
 def ours(path: Path) -> Callable[[], object]:
     """Read, check, cluster near-duplicates, split, all findings."""
-    from harness.data.load import FileOptions, load_file
+    from harness.data.load import load_file
+    from harness.data.settings import DataPlan
 
-    options = FileOptions(text=("subject", "body"), label="queue", seed=17)
-    return lambda: load_file(path, options)
+    form = DataPlan(file="rows", text=("subject", "body"), label="queue")
+    return lambda: load_file(path, form, 17)
 
 
 def pandas_read(path: Path) -> Callable[[], object]:

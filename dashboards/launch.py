@@ -17,13 +17,14 @@ from advisor.case_file import parse_case
 from advisor.options import BY_DEFAULT, Option
 from dashboards import jobs, markup, pieces, state
 from dashboards.jobs import JobState
-from harness.bakeoff.plan import DataPlan, dump_plan
+from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
 from harness.core.errors import UserError
 from harness.core.wording import one_line, seconds
 from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
-from harness.data.table import TableForm, read_table
+from harness.data.settings import DataPlan, TableForm
+from harness.data.table import read_table
 from harness.report.svg import cut
 from harness.report.view import Cell, Column, Row, Table
 

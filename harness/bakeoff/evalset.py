@@ -13,11 +13,10 @@ from harness.core.context import Context
 from harness.core.records import Evalset, Item
 from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids
-from harness.data.load import FileOptions, builtin_evalsets, load_evalset, load_file
+from harness.data.load import builtin_evalsets, load_evalset, load_file
 from harness.data.out_of_scope import out_of_scope_of
 from harness.data.source import CARD_FILE
 from harness.data.split import limit_evalset, subsample
-from harness.data.table import TableForm
 
 
 def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None = None) -> Evalset:
@@ -40,23 +39,7 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
             offline=context.offline,
         )
     else:
-        options = FileOptions(
-            text=data.text,
-            label=data.labels,
-            groups=data.group,
-            slices=data.slices,
-            id=data.id,
-            skip_unlabelled=data.skip_unlabelled,
-            form=TableForm(
-                encoding=data.encoding,
-                records=data.records,
-                sheet=data.sheet,
-                no_header=data.no_header,
-                no_quotes=data.no_quotes,
-            ),
-            seed=plan.seed,
-        )
-        evalset = load_file(_file_at(data.file, homes), options)
+        evalset = load_file(_file_at(data.file, homes), data, plan.seed)
     require_usable(evalset.name, evalset.findings)
     fresh = only_fresh(evalset, earlier_looks(plan, context))
     left = limit_evalset(

@@ -12,15 +12,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from advisor.options import Option
 from advisor.reading import Unreadable, parse_yaml
 from harness.bakeoff.business import BusinessPlan
 from harness.core.errors import UsageError
-from harness.core.names import as_names, flag_value
-from harness.core.parts import Count, Part, Seed
+from harness.core.parts import Count, Part, Seed, faults_of
 from harness.core.records import ArmId
+from harness.data.settings import DataPlan
 from harness.tasks.classification import PROMPT_VERSION, PromptLimits
 from harness.training.settings import TunePlan
 
@@ -61,76 +61,6 @@ class ArmPlan(Part):
     def id(self) -> ArmId:
         """The arm's name, `option@model`."""
         return ArmId(option=self.option, model=self.model or self.option.traits.own_model)
-
-
-class DataPlan(Part):
-    """Which rows: an evalset by name, or a user's own file.
-
-    For a file: `text` columns are joined, `label` is one column or the levels of one label. `id` is '' for a
-    column called id where there is one, otherwise for row numbers. `records` are the places of the rows in a
-    JSON document, `sheet` one of a workbook; '' and () look for them. With `no_header` columns are called
-    1, 2, 3; with `no_quotes` a quotation mark is a character like any other. `after` names a run that asked
-    the same question: what it tested is left out, and this run is a further look.
-    """
-
-    evalset: str = ""
-    file: str = ""
-    text: tuple[str, ...] = ()
-    label: str | tuple[str, ...] = ""
-    group: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    id: str = ""
-    slices: tuple[str, ...] = ()
-    records: tuple[str, ...] = ()
-    sheet: str = ""
-    skip_unlabelled: bool = False
-    no_header: bool = False
-    no_quotes: bool = False
-    limit_train: Count | None = None
-    limit_dev: Count | None = None
-    limit_test: Count | None = None
-    limit_out_of_scope: Count | None = None
-    free_take_all: bool = False
-    after: str | None = None
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The label column, or the columns of its levels."""
-        return as_names(self.label)
-
-    @property
-    def flags(self) -> list[str]:
-        """The flags of the command line that name the same rows."""
-        if self.evalset:
-            return ["--evalset", self.evalset]
-        words = ["--data", self.file]
-        lists = (("--text", self.text), ("--label", self.labels), ("--group", self.group))
-        for flag, names in (*lists, ("--slice", self.slices), ("--records", self.records)):
-            words += [flag, flag_value(names)] if names else []
-        words += [] if self.encoding == "utf-8" else ["--encoding", self.encoding]
-        words += ["--id", self.id] if self.id else []
-        words += ["--sheet", self.sheet] if self.sheet else []
-        switches = (("--skip-unlabelled", self.skip_unlabelled), ("--no-header", self.no_header))
-        return words + [flag for flag, on in (*switches, ("--no-quotes", self.no_quotes)) if on]
-
-    @model_validator(mode="after")
-    def _label_apart(self, info: ValidationInfo) -> DataPlan:
-        """Refused for new plans only: a run that was locked stays readable."""
-        if not (info.context or {}).get("locked"):
-            both = [name for name in self.labels if name in self.text]
-            if both:
-                raise ValueError(
-                    f"the label column {both[0]!r} is among the text columns, which give the answer away"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _one_source(self) -> DataPlan:
-        if bool(self.evalset) == bool(self.file):
-            raise ValueError("name either an evalset or a file, not both or neither")
-        if self.file and not (self.text and self.label):
-            raise ValueError("a file needs the names of its text column(s) and of its label column")
-        return self
 
 
 class PromptPlan(Part):
@@ -333,10 +263,8 @@ def build_plan(raw: dict[str, object], source: str, *, locked: bool = False) -> 
     try:
         return ExperimentPlan.model_validate(raw, context={"locked": locked})
     except ValidationError as error:
-        faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
         raise UsageError(
-            f"{source} is not a usable plan: {len(faults)} fault(s).\n"
-            + "\n".join(f"  - {f}" for f in faults),
+            f"{source} is not a usable plan: {faults_of(error, 'plan')}",
             run="harness init --example tickets   # writes a commented plan to start from",
         ) from error
 
@@ -355,13 +283,3 @@ def dump_plan(plan: ExperimentPlan) -> str:
         return readable
     escaped: str = yaml.safe_dump(raw, sort_keys=False, allow_unicode=False, width=100)
     return escaped
-
-
-def _fault(detail: dict[str, object]) -> str:
-    place = ".".join(str(part) for part in detail["loc"]) or "plan"  # type: ignore[attr-defined]
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        return f"{place}: unknown key"
-    if detail["type"] in {"missing", "value_error"}:
-        return f"{place}: {message}"
-    return f"{place}: {message}; got {detail.get('input')!r}"

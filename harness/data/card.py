@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from advisor.reading import Unreadable, parse_toml
 from harness.core.errors import DataError
+from harness.core.parts import Part, faults_of
 from harness.core.records import Label
 
 Name = Annotated[str, Field(min_length=1)]
@@ -19,11 +20,7 @@ FileName = Annotated[str, Field(pattern=r"^[\w][\w.-]*\.(csv|tsv|jsonl|ndjson|js
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Columns(_Part):
+class Columns(Part):
     """Which column holds what.
 
     Attributes:
@@ -41,7 +38,7 @@ class Columns(_Part):
     slices: tuple[Name, ...] = ()
 
 
-class Files(_Part):
+class Files(Part):
     """The splits as files beside the card, or in the folder of this evalset under `TOR_DATA_DIR`.
 
     Attributes:
@@ -55,7 +52,7 @@ class Files(_Part):
     out_of_scope: FileName | None = None
 
 
-class HubRows(_Part):
+class HubRows(Part):
     """Where `datasets.load_dataset` finds the rows.
 
     Attributes:
@@ -72,7 +69,7 @@ class HubRows(_Part):
     label: str = ""
 
 
-class DevSplit(_Part):
+class DevSplit(Part):
     """How dev is carved out of train where the evalset has none.
 
     Stratified by label; rows of one cluster and near-duplicates stay together.
@@ -82,7 +79,7 @@ class DevSplit(_Part):
     seed: int
 
 
-class EvalsetCard(_Part):
+class EvalsetCard(Part):
     """A whole card. `[labels]` maps each label to its definition and fixes the label order.
 
     Attributes:
@@ -107,9 +104,9 @@ class EvalsetCard(_Part):
     files: Files | None = None
     folder: Files | None = None
     hub: HubRows | None = None
-    sha256: dict[str, Sha256] = {}
+    sha256: dict[str, Sha256] = Field(default_factory=dict)
     split: DevSplit | None = None
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     out_of_scope: str = ""
     other: str = ""
 
@@ -146,20 +143,7 @@ def parse_card(text: str, source: str) -> EvalsetCard:
     try:
         return EvalsetCard.model_validate(raw)
     except ValidationError as error:
-        faults = [_fault(dict(detail)) for detail in error.errors(include_url=False)]
-        listed = "\n".join(f"  - {fault}" for fault in faults)
         raise DataError(
-            f"{source} is not a usable card: {len(faults)} fault(s).\n{listed}",
+            f"{source} is not a usable card: {faults_of(error, 'card')}",
             allowed="the keys of docs/evalsets.md",
         ) from error
-
-
-def _fault(detail: dict[str, object]) -> str:
-    location = detail["loc"]
-    place = ".".join(str(part) for part in location) if isinstance(location, tuple) else ""
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        return f"{place}: unknown key"
-    if detail["type"] in {"missing", "value_error"}:
-        return f"{place or 'card'}: {message}"
-    return f"{place}: {message}; got {detail.get('input')!r}"

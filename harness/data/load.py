@@ -7,12 +7,11 @@ passed the gate: findings that are errors are raised, all at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from advisor.bundled import bundled
 from harness.core.errors import DataError
-from harness.core.names import as_names
 from harness.core.records import Evalset, Finding, Item, Label
 from harness.data.card import EvalsetCard, parse_card
 from harness.data.gate import check, require_usable
@@ -20,47 +19,13 @@ from harness.data.leakage import Likeness, cluster_rows, likeness
 from harness.data.lock import LOCK_FILE, check_lock, rows_digest
 from harness.data.problems import Problems
 from harness.data.rows import RowGroups, RowReader, read_rows
+from harness.data.settings import DataPlan
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
-from harness.data.table import TableForm, read_table
+from harness.data.table import read_table
 
-__all__ = [
-    "FileOptions",
-    "builtin_evalsets",
-    "load_card",
-    "load_evalset",
-    "load_file",
-    "read_file",
-    "rows_digest",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileOptions:
-    """How a user's own file is read and split.
-
-    Attributes:
-        text: columns joined in this order with a blank line between; subject first.
-        groups: columns (customer, thread) whose equal values keep rows in one split.
-        slices: columns under which results are also reported.
-        label: one column, or several as the levels of one label.
-        id: the id column; '' is a column called id, if each row has one of its own, otherwise row numbers.
-        form: how the file is read.
-        skip_unlabelled: rows without a label are left out rather than an error.
-        fractions: of train, dev and test, summing to 1; as the project's own evalsets are split.
-        labels: label -> definition; when given, the closed label set in this order.
-    """
-
-    text: tuple[str, ...]
-    label: str | tuple[str, ...]
-    groups: tuple[str, ...] = ()
-    slices: tuple[str, ...] = ()
-    id: str = ""
-    form: TableForm = field(default_factory=TableForm)
-    skip_unlabelled: bool = False
-    seed: int
-    fractions: tuple[float, float, float] = (0.5, 0.1, 0.4)
-    labels: Mapping[str, str] = field(default_factory=dict)
+FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
+"""Of a user's own file, as the project's own evalsets are split."""
 
 
 def builtin_evalsets() -> dict[str, Path]:
@@ -142,7 +107,7 @@ def load_evalset(
     return evalset
 
 
-def load_file(path: str | Path, options: FileOptions) -> Evalset:
+def load_file(path: str | Path, form: DataPlan, seed: int) -> Evalset:
     """Load a user's own file (see `harness.data.table`) and split it.
 
     The split is stratified by label and keeps together near-duplicates and rows with an equal value
@@ -152,12 +117,12 @@ def load_file(path: str | Path, options: FileOptions) -> Evalset:
         DataError: naming every fault of the file at once.
     """
     path = Path(path)
-    rows, findings = read_file(path, options)
+    rows, findings = read_file(path, form)
     like = likeness([row.item for row in rows])
-    return _gated(_split_file(path.stem, cluster_rows(rows, like), options, findings), like)
+    return _gated(_split_file(path.stem, cluster_rows(rows, like), seed, findings), like)
 
 
-def read_file(path: Path, options: FileOptions) -> tuple[list[RowGroups], list[Finding]]:
+def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding]]:
     """The rows of a user's own file, neither clustered nor split, and how it was read.
 
     Raises:
@@ -167,16 +132,16 @@ def read_file(path: Path, options: FileOptions) -> tuple[list[RowGroups], list[F
     """
     problems = Problems()
     reader = RowReader(
-        id=options.id,
-        text=options.text,
-        label=as_names(options.label),
-        groups=options.groups,
-        slices=options.slices,
+        id=form.id,
+        text=form.text,
+        label=form.labels,
+        groups=form.group,
+        slices=form.slices,
         prefix="row",
-        skip_unlabelled=options.skip_unlabelled,
+        skip_unlabelled=form.skip_unlabelled,
         optional_id="id",
     )
-    table = read_table(read_bytes(path, "The data file"), path.name, reader.asked, problems, options.form)
+    table = read_table(read_bytes(path, "The data file"), path.name, reader.asked, problems, form)
     rows = read_rows(table, reader, problems)
     if not rows and not problems:
         problems.add("no rows below the header")
@@ -184,18 +149,14 @@ def read_file(path: Path, options: FileOptions) -> tuple[list[RowGroups], list[F
     return rows, problems.findings
 
 
-def _split_file(
-    name: str, items: Sequence[Item], options: FileOptions, findings: Sequence[Finding]
-) -> Evalset:
-    fractions = dict(zip(("train", "dev", "test"), options.fractions, strict=True))
-    splits = split_items(items, fractions, options.seed)
-    guide = tuple(Label(name=label, definition=text) for label, text in options.labels.items())
+def _split_file(name: str, items: Sequence[Item], seed: int, findings: Sequence[Finding]) -> Evalset:
+    splits = split_items(items, FRACTIONS, seed)
     return Evalset(
         name=name,
         title=f"The file {name}",
         licence="not stated",
         provenance="the user's own file",
-        labels=guide or _labels_of(items),
+        labels=_labels_of(items),
         train=splits["train"],
         dev=splits["dev"],
         test=splits["test"],

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.records import Item
 from harness.data.load import load_card
 from harness.data.problems import Problems
 from harness.data.rows import RowReader, read_rows
+from harness.data.settings import TableForm
 from harness.data.source import DATA_DIR, read_bytes
-from harness.data.table import TableForm, read_table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """A file of inputs, and which columns hold their text."""
-
-    path: Path
-    text: tuple[str, ...]
-    encoding: str = "utf-8"
+from harness.data.table import read_table
 
 
 def out_of_scope_of(name_or_dir: str | Path, environ: Mapping[str, str]) -> tuple[Item, ...]:
@@ -31,11 +22,11 @@ def out_of_scope_of(name_or_dir: str | Path, environ: Mapping[str, str]) -> tupl
     """
     card, folder = load_card(name_or_dir)
     if card.files is not None and card.files.out_of_scope is not None:
-        return _read(_Source(path=folder / card.files.out_of_scope, text=card.columns.text))
+        return read_out_of_scope(folder / card.files.out_of_scope, card.columns.text)
     data_dir = environ.get(DATA_DIR, "").strip()
     if card.folder is not None and card.folder.out_of_scope is not None and data_dir:
         path = Path(data_dir) / card.name / card.folder.out_of_scope
-        return _read(_Source(path=path, text=card.columns.text))
+        return read_out_of_scope(path, card.columns.text)
     return ()
 
 
@@ -48,14 +39,10 @@ def read_out_of_scope(path: Path, text: tuple[str, ...], encoding: str = "utf-8"
     Raises:
         DataError: naming every fault of the file at once.
     """
-    return _read(_Source(path=path, text=text, encoding=encoding))
-
-
-def _read(source: _Source) -> tuple[Item, ...]:
-    problems, name = Problems(), source.path.name
-    raw = read_bytes(source.path, "The file of inputs out of scope")
-    form = TableForm(encoding=source.encoding)
-    reader = RowReader(id="", text=source.text, label=(), prefix="out-of-scope", optional_id="id")
+    problems, name = Problems(), path.name
+    raw = read_bytes(path, "The file of inputs out of scope")
+    form = TableForm(encoding=encoding)
+    reader = RowReader(id="", text=text, label=(), prefix="out-of-scope", optional_id="id")
     rows = read_rows(read_table(raw, name, reader.asked, problems, form), reader, problems)
     if not rows and not problems:
         problems.add("no rows below the header")

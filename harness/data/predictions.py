@@ -1,25 +1,24 @@
-"""Predictions that were made elsewhere: CSV or JSONL with `item_id`, `label` and, if known, `confidence`.
+"""Predictions that were made elsewhere: a table of `item_id`, `label` and, if known, `confidence`.
 
-Every fault of a file is reported at once, each with its line. Labels are read like a model's answers
-(`prompts.labels`): a label's name, or the same words in another spelling.
+Read like any table of a user (CSV, JSON, a workbook, Parquet), other columns left alone; every fault of a
+file is reported at once, with the rows where it stands. Labels are read like a model's answers
+(`tasks.labels`): a label's name, or the same words in another spelling.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.reading import Unreadable, parse_json, read_text
-from harness.core.errors import DataError
+from harness.data.columns import Asked
+from harness.data.problems import Problems, shorten
+from harness.data.source import read_bytes
+from harness.data.table import read_table
 from harness.tasks.labels import read_label
 
-_MOST_FAULTS = 20
-_MOST_BYTES = 1 << 28
-_NAMES = {"item_id", "label", "confidence"}
+_ASKED: Asked = {"id": ("item_id",), "label": ("label",), "confidence?": ("confidence",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,88 +44,40 @@ def read_predictions(
         known: ids of the items that may be answered.
 
     Raises:
-        DataError: with every fault, at most twenty.
+        DataError: with every fault.
     """
-    try:
-        text = read_text(path, _MOST_BYTES)
-    except (FileNotFoundError, Unreadable) as error:
-        raise DataError(f"{path} cannot be read: {error}.", allowed="a CSV or JSONL file in UTF-8") from error
-    rows = list(_jsonl(text) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(text, path))
+    problems = Problems()
+    table = read_table(read_bytes(path, "The file of predictions"), path.name, _ASKED, problems)
     found: dict[str, OutsidePrediction] = {}
-    faults: list[str] = []
-    for number, row in rows:
-        given = _given(row, labels, known)
-        if isinstance(given, str):
-            faults.append(f"line {number}: {given}")
-        elif given.item_id in found:
-            faults.append(f"line {number}: the item {given.item_id} is answered twice")
+    places = [at for purpose in _ASKED for at in table.positions.get(purpose, ())] if table.usable else []
+    for number, cells in table.rows if table.usable else ():
+        item_id, text, sure = (*(cells[at].strip() for at in places), "")[:3]
+        label, confidence = read_label(text, labels), _confidence(sure)
+        fault, value = "", item_id
+        if not item_id:
+            fault = "no item_id"
+        elif item_id not in known:
+            fault = "the run has no such item on dev or test"
+        elif item_id in found:
+            fault = "the item is answered twice"
+        elif label is None:
+            fault, value = ("no label", item_id) if not text else ("this is no label of the run", text)
+        elif confidence is not None and not 0 < confidence <= 1:
+            fault, value = "confidence is not above 0 and at most 1", sure
         else:
-            found[given.item_id] = given
-    if not rows:
-        faults.append("it has no rows")
-    if faults:
-        more = "" if len(faults) <= _MOST_FAULTS else f"\n  ... and {len(faults) - _MOST_FAULTS} more"
-        listed = "\n".join(f"  - {fault}" for fault in faults[:_MOST_FAULTS])
-        raise DataError(
-            f"{path.name} is not usable: {len(faults)} fault(s).\n{listed}{more}",
-            allowed="columns item_id, label and, if known, confidence; items and labels of the run",
-        )
+            found[item_id] = OutsidePrediction(item_id=item_id, label=label, confidence=confidence)
+        if fault:
+            problems.add(fault, f"{table.unit} {number} ({shorten(value)})")
+    if not table.rows and not problems:
+        problems.add("it has no rows")
+    problems.check(
+        path.name, allowed="columns item_id, label and, if known, confidence; items and labels of the run"
+    )
     return tuple(found.values())
 
 
-def _given(row: dict[str, object], labels: Sequence[str], known: frozenset[str]) -> OutsidePrediction | str:
-    """The prediction of a row, or what is wrong with it."""
-    unknown = sorted(set(map(str, row)) - _NAMES)
-    if unknown:
-        return f"unknown column {', '.join(unknown)}"
-    item_id, text = row.get("item_id"), row.get("label")
-    if not isinstance(item_id, str) or not item_id:
-        return "no item_id"
-    if item_id not in known:
-        return f"the run has no item {item_id} on dev or test"
-    if not isinstance(text, str) or not text.strip():
-        return f"no label for {item_id}"
-    label = read_label(text, labels)
-    if label is None:
-        return f"'{text[:60]}' is no label of the run"
-    confidence = _confidence(row.get("confidence"))
-    if isinstance(confidence, str):
-        return confidence
-    return OutsidePrediction(item_id=item_id, label=label, confidence=confidence)
-
-
-def _confidence(value: object) -> float | str | None:
-    if value is None or value == "":
-        return None
+def _confidence(text: str) -> float | None:
     try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = math.nan
-    return number if 0 < number <= 1 else f"confidence {value} is not above 0 and at most 1"
-
-
-def _csv(text: str, path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    table = csv.DictReader(io.StringIO(text, newline=""))
-    names = set(table.fieldnames or ())
-    if not {"item_id", "label"} <= names:
-        raise DataError(
-            f"{path.name} has no columns item_id and label.",
-            got=", ".join(table.fieldnames or ()) or "no header",
-            allowed="item_id,label or item_id,label,confidence",
-        )
-    try:
-        for row in table:
-            yield table.line_num, {str(name): value for name, value in row.items() if name in names}
-    except csv.Error as error:
-        raise DataError(f"{path.name} is no CSV file: {error}.") from error
-
-
-def _jsonl(text: str) -> Iterator[tuple[int, dict[str, object]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = parse_json(line)
-        except ValueError:
-            row = None
-        yield number, row if isinstance(row, dict) else {"no JSON object": line}
+        return float(text) if text else None
+    except ValueError:
+        return math.nan

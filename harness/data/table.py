@@ -7,7 +7,6 @@ Every fault of the rows is collected; a file that is no table at all is one erro
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from harness.core.errors import DataError
 from harness.data.columns import Asked, DataTable
@@ -16,28 +15,8 @@ from harness.data.delimited import read_csv
 from harness.data.formats import kind_of, unpack
 from harness.data.json_rows import looks_like_json, read_json
 from harness.data.problems import Problems, shorten
+from harness.data.settings import TableForm
 from harness.data.workbook import read_parquet, read_workbook
-
-__all__ = ["Asked", "DataTable", "TableForm", "read_table"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableForm:
-    """What a user says about a file; the defaults find it out.
-
-    Attributes:
-        encoding: of text; a byte-order mark goes before it.
-        records: places of the rows in a JSON document, as keys joined by dots.
-        sheet: of a workbook.
-        no_header: the columns are called 1, 2, 3.
-        no_quotes: a quotation mark in CSV is a character like any other.
-    """
-
-    encoding: str = "utf-8"
-    records: tuple[str, ...] = ()
-    sheet: str = ""
-    no_header: bool = False
-    no_quotes: bool = False
 
 
 def read_table(

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from harness.core.errors import UserError
+from harness.data.columns import Asked
 from harness.data.problems import Problems
-from harness.data.table import Asked, TableForm, read_table
+from harness.data.settings import TableForm
+from harness.data.table import read_table
 
 ASKED: Asked = {"text": ("subject", "body"), "label": ("queue",)}
 ROWS = [

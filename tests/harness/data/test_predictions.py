@@ -33,38 +33,44 @@ def test_csv_and_jsonl_with_and_without_confidence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("z,billing,", "line 2: the run has no item z"),
-        ("a,parking,", "line 2: 'parking' is no label"),
-        ("a,,", "line 2: no label for a"),
-        (",billing,", "line 2: no item_id"),
-        ("a,billing,1.5", "line 2: confidence 1.5"),
-        ("a,billing,0", "line 2: confidence 0"),
-        ("a,billing,nan", "line 2: confidence nan"),
-        ("a,billing,sure", "line 2: confidence sure"),
-        ("a,billing,\na,shipping,", "line 3: the item a is answered twice"),
+        ("z,billing,", "the run has no such item on dev or test: line 2 ('z')"),
+        ("a,parking,", "this is no label of the run: line 2 ('parking')"),
+        ("a,,", "no label: line 2 ('a')"),
+        (",billing,", "no item_id: line 2"),
+        ("a,billing,1.5", "confidence is not above 0 and at most 1: line 2 ('1.5')"),
+        ("a,billing,0", "at most 1: line 2 ('0')"),
+        ("a,billing,nan", "at most 1: line 2 ('nan')"),
+        ("a,billing,sure", "at most 1: line 2 ('sure')"),
+        ("a,billing,\na,shipping,", "the item is answered twice: line 3 ('a')"),
         ("", "it has no rows"),
     ],
 )
 def test_faults(tmp_path: Path, rows: str, words: str) -> None:
-    with pytest.raises(DataError, match="not usable") as caught:
+    with pytest.raises(DataError, match="cannot be used") as caught:
         read(tmp_path, f"item_id,label,confidence\n{rows}\n")
     assert words in str(caught.value)
 
 
 def test_every_fault_at_once_and_not_too_many(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read(tmp_path, "item_id,label\n" + "z,billing\n" * 30)
-    assert "30 fault(s)" in str(caught.value) and "and 10 more" in str(caught.value)
+        read(tmp_path, "item_id,label\n" + "z,billing\n" * 30 + "a,none\n")
+    assert "2 problem(s)" in str(caught.value) and "and 22 more" in str(caught.value)
+
+
+def test_other_columns_are_left_alone(tmp_path: Path) -> None:
+    """They were refused: a file that a model or a spreadsheet wrote has columns that nobody asks for."""
+    found = read(tmp_path, "text,label,item_id,run\nhello;billing,billing,a,7\n")
+    assert found == (OutsidePrediction(item_id="a", label="billing", confidence=None),)
+    line = '{"item_id": "a", "label": "billing", "score": 1}\n'
+    assert read(tmp_path, line, "p.jsonl")[0].label == "billing"
 
 
 @pytest.mark.parametrize(
     ("text", "name", "words"),
     [
-        ("id,class\na,billing\n", "p.csv", "no columns item_id and label"),
-        ("", "p.csv", "no header"),
-        ("[1]\n", "p.jsonl", "unknown column"),
-        ('{"item_id": "a", "label": "billing", "score": 1}\n', "p.jsonl", "unknown column score"),
-        ('{"item_id": 7, "label": "billing"}\n', "p.jsonl", "no item_id"),
+        ("id,class\na,billing\n", "p.csv", "item_id"),
+        ("", "p.csv", "is empty"),
+        ("[1]\n", "p.jsonl", "No list of rows"),
     ],
 )
 def test_files_of_another_kind(tmp_path: Path, text: str, name: str, words: str) -> None:
@@ -74,8 +80,8 @@ def test_files_of_another_kind(tmp_path: Path, text: str, name: str, words: str)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="does not exist"):
         read_predictions(tmp_path / "none.csv", LABELS, KNOWN)
     (tmp_path / "x.csv").write_bytes(b"item_id,label\na,\xff\xfe")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"encoding|UTF-8"):
         read_predictions(tmp_path / "x.csv", LABELS, KNOWN)
