@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -78,11 +78,6 @@ def describe_environment(now: datetime) -> Environment:
         gpu=_gpu(),
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     )
-
-
-def utc_now() -> datetime:
-    """The clock, for composition roots; everything below takes the time as an argument."""
-    return datetime.now(UTC)
 
 
 class MemoryWatch:

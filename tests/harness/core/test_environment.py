@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.core import environment
-from harness.core.environment import BusyWatch, Environment, MachineLook, describe_environment, utc_now
+from harness.core.environment import BusyWatch, Environment, MachineLook, describe_environment
 from harness.core.machine import MachineUse
 from harness.core.serial import decode, encode
 
@@ -35,10 +35,6 @@ def test_it_comes_back_the_same() -> None:
     found = describe_environment(NOW)
     assert found.taken_at == NOW and found.cores >= 1 and "numpy" in found.packages
     assert decode(Environment, encode(found)) == found
-
-
-def test_the_clock_has_a_zone() -> None:
-    assert utc_now().tzinfo is UTC
 
 
 def test_a_machine_without_tools_is_described_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
