@@ -166,7 +166,7 @@ class PairAnswer:
     vetoes: tuple[Veto, ...] = ()
 
 
-class Certainty(StrEnum):
+class Sureness(StrEnum):
     """How sure first place is; the rubric says from which score gap on."""
 
     NONE = "cannot say"
@@ -198,7 +198,7 @@ class Confidence:
         scenarios_held, scenarios: of cheap, likely and dear costs, how many lead to the same first place.
     """
 
-    certainty: Certainty
+    certainty: Sureness
     share: float
     gap: Decimal | None
     ground: Ground
@@ -217,7 +217,7 @@ class Do(StrEnum):
     CHANGE_THE_CASE = "change the use case"  # every option is ruled out
 
 
-class ReasonKind(StrEnum):
+class Why(StrEnum):
     """What a reason says; the comment names the fields it fills."""
 
     FACTOR = "factor"  # choice, contribution
@@ -252,7 +252,7 @@ class Reason:
         ms: low and high p95.
     """
 
-    kind: ReasonKind
+    kind: Why
     choice: Choice | None = None
     against: Choice | None = None
     contribution: Contribution | None = None
@@ -294,7 +294,7 @@ class RecommendedCost:
     wrong_answers_counted: bool
 
 
-class Decider(StrEnum):
+class AdviceDecider(StrEnum):
     """Who says yes."""
 
     WORK_OWNER = "the owner of the work"
@@ -303,7 +303,7 @@ class Decider(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
+class AdviceRecommendation:
     """The one recommendation.
 
     Attributes:
@@ -317,7 +317,7 @@ class Recommendation:
     options: tuple[Option, ...]
     reasons: tuple[Reason, ...]
     cost: RecommendedCost | None
-    decider: Decider
+    decider: AdviceDecider
     flip: Flip | None
     question: OpenQuestion | None
 
@@ -401,7 +401,7 @@ class Advice:
 
     case: UseCase
     case_sha256: str
-    recommendation: Recommendation
+    recommendation: AdviceRecommendation
     pair: PairAnswer
     options: tuple[OptionAdvice, ...]
     today_place: int | None

@@ -41,15 +41,15 @@ Outcome = tuple[Choice | None, Answer]
 Costs = Mapping[Option, OptionCosts]
 
 
-class Limit(StrEnum):
-    """What a candidate cannot keep."""
+class BrokenLimit(StrEnum):
+    """What a contender cannot keep."""
 
     ACCURACY = "accuracy"
     LATENCY = "latency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Contender:
     """An option, or today's way, as the gates see it.
 
     Attributes:
@@ -72,16 +72,16 @@ class Candidate:
     usd: Decimal | None
     usd_stated: Decimal | None
     usd_per_1k: Decimal | None
-    broken: frozenset[Limit]
+    broken: frozenset[BrokenLimit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """All candidates in order.
+    """All contenders in order.
 
     Attributes:
         order: best first; vetoed options are not in it, nor today's way where it cannot go on.
-        candidates: what is in `order`, and today's way even where it is not.
+        contenders: what is in `order`, and today's way even where it is not.
         barred: what kept options that score higher from first place, by the option kept.
         wrong_usd: what a wrong answer is valued at where options are compared.
         wrong_assumed: whether that is the price of one more checked example.
@@ -90,7 +90,7 @@ class Standing:
 
     scores: Scores
     order: tuple[Choice, ...]
-    candidates: Mapping[Choice, Candidate]
+    contenders: Mapping[Choice, Contender]
     barred: Mapping[Option, Choice]
     wrong_usd: Decimal
     wrong_assumed: bool
@@ -135,9 +135,9 @@ class Judge:
         inputs = {s: resolve(case, self.market.assumptions, s) for s in Scenario}
         given = inputs[scenario]
         wrong = _wrong_usd(given)
-        found = [self._candidate(case, option, (scores, costs, inputs), given) for option in scores.ranked]
+        found = [self._contender(case, option, (scores, costs, inputs), given) for option in scores.ranked]
         today = _today(case, given, found, counted=costs is not None)
-        everyone: dict[Choice, Candidate] = {one.choice: one for one in found}
+        everyone: dict[Choice, Contender] = {one.choice: one for one in found}
         barred = _barred(found, today, case)
         order = _order(found, today, case)
         if today is not None:
@@ -145,7 +145,7 @@ class Judge:
         return Standing(
             scores=scores,
             order=order,
-            candidates=everyone,
+            contenders=everyone,
             barred=barred,
             wrong_usd=wrong,
             wrong_assumed=given.wrong_answer_usd is None,
@@ -153,28 +153,28 @@ class Judge:
             answer=pair_answer(scores, self.rubric),
         )
 
-    def _candidate(
+    def _contender(
         self,
         case: UseCase,
         option: Option,
         known: tuple[Scores, Costs | None, dict[Scenario, Inputs]],
         given: Inputs,
-    ) -> Candidate:
+    ) -> Contender:
         scores, costs, inputs = known
         low, high, _ = accuracy_interval(case, option, self.bands, self.market.assumptions)
         where = where_it_runs(case, option, given, self.market)
         fastest = expected_p95(case, option, inputs, (where, self.market), self.bands).low
         broken = set()
         if high is not None and case.quality_floor is not None and high < case.quality_floor:
-            broken.add(Limit.ACCURACY)
+            broken.add(BrokenLimit.ACCURACY)
         if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
-            broken.add(Limit.LATENCY)
+            broken.add(BrokenLimit.LATENCY)
         likely = _middle(low, high)
         stated = incumbent_accuracy(case) is not None and given.wrong_answer_usd is not None
         wrong = _wrong_usd(given)
         ledger = None if costs is None else costs[option]
         as_today = None if ledger is None else _total(ledger, likely if stated else None, wrong, given)
-        return Candidate(
+        return Contender(
             choice=option,
             points=scores.totals[option],
             low=low,
@@ -204,7 +204,7 @@ def _total(costs: OptionCosts, accuracy: float | None, wrong: Decimal, inputs: I
     return total_cost(replace(costs, accuracy=accuracy), setting)
 
 
-def _today(case: UseCase, inputs: Inputs, options: list[Candidate], *, counted: bool) -> Candidate | None:
+def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: bool) -> Contender | None:
     """Today's way; None where nothing is said of it. Its limits bind only where an option does better."""
     if case.incumbent is None:
         return None
@@ -213,12 +213,12 @@ def _today(case: UseCase, inputs: Inputs, options: list[Candidate], *, counted: 
     if interval is not None and case.quality_floor is not None and interval.high is not None:
         better = any(o.high is not None and o.high > (interval.likely or 0.0) for o in options)
         if interval.high < case.quality_floor and better:
-            broken.add(Limit.ACCURACY)
+            broken.add(BrokenLimit.ACCURACY)
     if given.p95_ms is not None and case.p95_ms is not None and given.p95_ms > case.p95_ms and options:
-        broken.add(Limit.LATENCY)
+        broken.add(BrokenLimit.LATENCY)
     total = incumbent_tco(case, inputs, counted=True) if counted else None
     usd = None if total is None else total.horizon_usd
-    return Candidate(
+    return Contender(
         choice=Today.KEEP,
         points=None,
         low=None if interval is None else interval.low,
@@ -232,20 +232,20 @@ def _today(case: UseCase, inputs: Inputs, options: list[Candidate], *, counted: 
     )
 
 
-def pays_against_today(option: Candidate, today: Candidate | None) -> bool | None:
+def pays_against_today(option: Contender, today: Contender | None) -> bool | None:
     """Whether an option costs no more over the horizon than today's way; None where that is not known."""
     if today is None or today.usd_stated is None or option.usd_stated is None:
         return None
     return option.usd_stated <= today.usd_stated
 
 
-def _kept(candidate: Candidate, case: UseCase) -> bool:
+def _kept(contender: Contender, case: UseCase) -> bool:
     """Whether a measurement that says on how many items shows that the floor is kept."""
     floor = FLOOR_IF_NONE if case.quality_floor is None else case.quality_floor
-    return candidate.items is not None and candidate.low is not None and candidate.low >= floor
+    return contender.items is not None and contender.low is not None and contender.low >= floor
 
 
-def _bars(one: Candidate, other: Candidate, case: UseCase) -> bool:
+def _bars(one: Contender, other: Contender, case: UseCase) -> bool:
     """Whether `one` keeps `other` from coming first."""
     if one.broken and not other.broken:
         return False
@@ -259,7 +259,7 @@ def _bars(one: Candidate, other: Candidate, case: UseCase) -> bool:
     return one.low is not None and other.low is not None and one.low >= other.low
 
 
-def _barred(options: list[Candidate], today: Candidate | None, case: UseCase) -> dict[Option, Choice]:
+def _barred(options: list[Contender], today: Contender | None, case: UseCase) -> dict[Option, Choice]:
     """By option, what keeps it from first place: today's way before all, then the cheapest option."""
     found: dict[Option, Choice] = {}
     standing = [o for o in options if not o.broken] or options
@@ -276,7 +276,7 @@ def _barred(options: list[Candidate], today: Candidate | None, case: UseCase) ->
     return found
 
 
-def _order(options: list[Candidate], today: Candidate | None, case: UseCase) -> tuple[Choice, ...]:
+def _order(options: list[Contender], today: Contender | None, case: UseCase) -> tuple[Choice, ...]:
     """First place given away again and again; `options` come best score first."""
     left, found = list(options), []
     waiting = today if today is not None and not today.broken else None

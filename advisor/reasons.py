@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from advisor.advice import Choice, Do, Reason, ReasonKind, Span, Today
+from advisor.advice import Choice, Do, Reason, Span, Today, Why
 from advisor.case import UseCase
-from advisor.judge import Candidate, Limit, Standing, pays_against_today
+from advisor.judge import BrokenLimit, Contender, Standing, pays_against_today
 from advisor.options import Option
 from advisor.rubric.scoring import leads
 
@@ -43,9 +43,9 @@ class _Reasons:
         self.months = months
 
     def to_try(self, first: Option) -> Iterator[Reason]:
-        mine = self.standing.candidates[first]
+        mine = self.standing.contenders[first]
         if mine.items is not None:
-            yield self._floor(mine, ReasonKind.MEASURED)
+            yield self._floor(mine, Why.MEASURED)
         yield from self._scored_higher(first)
         yield from self._cheaper_forbidden(mine)
         strongest = self._factors(first)
@@ -59,19 +59,19 @@ class _Reasons:
     def to_measure(self, one: Option, other: Option) -> Iterator[Reason]:
         totals = self.standing.scores.totals
         gap = totals[one] - totals[other]
-        yield Reason(kind=ReasonKind.CLOSE_CALL, choice=one, against=other, points=gap)
+        yield Reason(kind=Why.CLOSE_CALL, choice=one, against=other, points=gap)
         yield from self._factors(one, other)[:1]
         yield from self._factors(other, one)[:1]
         for option in (one, other):
-            yield from self._expected(self.standing.candidates[option])
+            yield from self._expected(self.standing.contenders[option])
 
     def to_keep(self) -> Iterator[Reason]:
-        today = self.standing.candidates[Today.KEEP]
+        today = self.standing.contenders[Today.KEEP]
         known = [c for c in self._options() if c.usd_stated is not None]
         if today.usd_stated is not None and known:
             cheapest = min(known, key=lambda c: c.usd_stated or Decimal(0))
             if pays_against_today(cheapest, today) is False:
-                yield self._money(ReasonKind.NOTHING_PAYS_BACK, today, cheapest)
+                yield self._money(Why.NOTHING_PAYS_BACK, today, cheapest)
         if today.low is not None:
             yield self._floor(today) if self.case.quality_floor is not None else self._accuracy(today)
         yield from self.of_every_option()
@@ -83,38 +83,38 @@ class _Reasons:
             if found is not None:
                 yield found
             else:
-                yield self._accuracy(self.standing.candidates[option])
+                yield self._accuracy(self.standing.contenders[option])
 
-    def _options(self) -> list[Candidate]:
-        return [c for c in self.standing.candidates.values() if c.choice is not Today.KEEP]
+    def _options(self) -> list[Contender]:
+        return [c for c in self.standing.contenders.values() if c.choice is not Today.KEEP]
 
     def _against(self, choice: Choice) -> Reason | None:
         """Why something cannot come first: a veto, a limit, or what bars it."""
         vetoes = () if choice is Today.KEEP else self.standing.scores.vetoes[Option(choice)]
         if vetoes:
-            return Reason(kind=ReasonKind.RULED_OUT, against=choice, veto=vetoes[0])
-        one = self.standing.candidates[choice]
-        if Limit.ACCURACY in one.broken:
+            return Reason(kind=Why.RULED_OUT, against=choice, veto=vetoes[0])
+        one = self.standing.contenders[choice]
+        if BrokenLimit.ACCURACY in one.broken:
             return Reason(
-                kind=ReasonKind.BELOW_FLOOR,
+                kind=Why.BELOW_FLOOR,
                 against=choice,
                 accuracy=_span(one),
                 items=one.items,
                 floor=self.case.quality_floor,
             )
-        if Limit.LATENCY in one.broken:
+        if BrokenLimit.LATENCY in one.broken:
             ms = Span(low=one.p95_ms, likely=None, high=None)
-            return Reason(kind=ReasonKind.TOO_SLOW, against=choice, ms=ms, wanted_ms=self.case.p95_ms)
+            return Reason(kind=Why.TOO_SLOW, against=choice, ms=ms, wanted_ms=self.case.p95_ms)
         over = None if choice is Today.KEEP else self.standing.barred.get(Option(choice))
         return None if over is None else self._over(over, one)
 
-    def _over(self, over: Choice, one: Candidate) -> Reason | None:
+    def _over(self, over: Choice, one: Contender) -> Reason | None:
         """What `over` has over `one`: it costs less, or was measured."""
-        bar = self.standing.candidates[over]
+        bar = self.standing.contenders[over]
         sums = (bar.usd_stated, one.usd_stated) if over is Today.KEEP else (bar.usd, one.usd)
         if sums[0] is not None and sums[1] is not None and sums[0] < sums[1]:
-            return self._money(ReasonKind.CHEAPER, bar, one)
-        return self._floor(bar, ReasonKind.MEASURED) if bar.items is not None else None
+            return self._money(Why.CHEAPER, bar, one)
+        return self._floor(bar, Why.MEASURED) if bar.items is not None else None
 
     def _scored_higher(self, first: Option) -> Iterator[Reason]:
         """Why the option that the description likes best does not come first."""
@@ -123,12 +123,12 @@ class _Reasons:
         if found is not None:
             yield found
 
-    def _cheaper_forbidden(self, mine: Candidate) -> Iterator[Reason]:
+    def _cheaper_forbidden(self, mine: Contender) -> Iterator[Reason]:
         """What forbids today's way and prompting, where they may cost less."""
         for choice in (Today.KEEP, Option.PROMPT):
             if choice is mine.choice:
                 continue
-            one = self.standing.candidates.get(choice)
+            one = self.standing.contenders.get(choice)
             if one is None and choice is Today.KEEP:
                 continue
             dearer = one is not None and one.usd is not None and mine.usd is not None and one.usd >= mine.usd
@@ -137,42 +137,40 @@ class _Reasons:
                 if found is not None:
                     yield found
 
-    def _against_today(self, mine: Candidate) -> Iterator[Reason]:
+    def _against_today(self, mine: Contender) -> Iterator[Reason]:
         """That it pays back, or what an item must cost today for that."""
-        today = self.standing.candidates.get(Today.KEEP)
+        today = self.standing.contenders.get(Today.KEEP)
         if (today is None or today.usd_stated is None) and mine.usd_per_1k is not None:
             item = mine.usd_per_1k / 1000
-            yield Reason(kind=ReasonKind.BREAK_EVEN, choice=mine.choice, usd=item, months=self.months)
+            yield Reason(kind=Why.BREAK_EVEN, choice=mine.choice, usd=item, months=self.months)
         if pays_against_today(mine, today) and today is not None:
-            yield self._money(ReasonKind.PAYS_BACK, mine, today)
+            yield self._money(Why.PAYS_BACK, mine, today)
 
     def _factors(self, option: Option, other: Option | None = None) -> list[Reason]:
         """What speaks most for an option, against the best other one."""
         scores = self.standing.scores
         against = other or next((o for o in scores.ranked if o is not option), None)
         return [
-            Reason(kind=ReasonKind.FACTOR, choice=option, against=against, contribution=found)
+            Reason(kind=Why.FACTOR, choice=option, against=against, contribution=found)
             for found in leads(scores, option, against)
         ]
 
-    def _expected(self, one: Candidate) -> Iterator[Reason]:
+    def _expected(self, one: Contender) -> Iterator[Reason]:
         yield self._accuracy(one)
-        yield Reason(kind=ReasonKind.COST, choice=one.choice, usd=one.usd, months=self.months)
-        yield Reason(
-            kind=ReasonKind.SPEED, choice=one.choice, ms=Span(low=one.p95_ms, likely=None, high=None)
-        )
+        yield Reason(kind=Why.COST, choice=one.choice, usd=one.usd, months=self.months)
+        yield Reason(kind=Why.SPEED, choice=one.choice, ms=Span(low=one.p95_ms, likely=None, high=None))
 
-    def _accuracy(self, one: Candidate) -> Reason:
-        return Reason(kind=ReasonKind.ACCURACY, choice=one.choice, accuracy=_span(one), items=one.items)
+    def _accuracy(self, one: Contender) -> Reason:
+        return Reason(kind=Why.ACCURACY, choice=one.choice, accuracy=_span(one), items=one.items)
 
-    def _floor(self, one: Candidate, kind: ReasonKind | None = None) -> Reason:
+    def _floor(self, one: Contender, kind: Why | None = None) -> Reason:
         floor = self.case.quality_floor
         if kind is None:
             kept = one.low is not None and floor is not None and one.low >= floor
-            kind = ReasonKind.KEEPS_FLOOR if kept else ReasonKind.OPEN_FLOOR
+            kind = Why.KEEPS_FLOOR if kept else Why.OPEN_FLOOR
         return Reason(kind=kind, choice=one.choice, accuracy=_span(one), items=one.items, floor=floor)
 
-    def _money(self, kind: ReasonKind, one: Candidate, other: Candidate) -> Reason:
+    def _money(self, kind: Why, one: Contender, other: Contender) -> Reason:
         stated = Today.KEEP in (one.choice, other.choice)
         sums = (one.usd_stated, other.usd_stated) if stated else (one.usd, other.usd)
         counted = self.standing.today_counts_wrong if stated else True
@@ -188,5 +186,5 @@ class _Reasons:
         )
 
 
-def _span(one: Candidate) -> Span:
+def _span(one: Contender) -> Span:
     return Span(low=one.low, likely=None, high=one.high)

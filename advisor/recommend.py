@@ -16,14 +16,14 @@ from decimal import Decimal
 
 from advisor.advice import (
     Advice,
+    AdviceDecider,
+    AdviceRecommendation,
     Answer,
     Assumption,
-    Certainty,
     Choice,
     Confidence,
     Contribution,
     CostBasis,
-    Decider,
     Do,
     Flip,
     Ground,
@@ -33,12 +33,12 @@ from advisor.advice import (
     PairAnswer,
     Prediction,
     Reason,
-    ReasonKind,
-    Recommendation,
     RecommendedCost,
     Span,
+    Sureness,
     Today,
     ToSettle,
+    Why,
     plain,
 )
 from advisor.assumed import Assumptions, assumed_in, resolve
@@ -97,7 +97,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
     return Advice(
         case=case,
         case_sha256=case_digest(case),
-        recommendation=Recommendation(
+        recommendation=AdviceRecommendation(
             what=what,
             options=tried,
             reasons=three_reasons(case, standing, what, tried, _horizon(case, basis)),
@@ -149,7 +149,7 @@ def _what(standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...]]:
 
 def _free(standing: Standing, option: Option) -> bool:
     """Whether nothing keeps an option from first place but its score."""
-    return option not in standing.barred and not standing.candidates[option].broken
+    return option not in standing.barred and not standing.contenders[option].broken
 
 
 def _ground(standing: Standing, close: Decimal) -> Ground:
@@ -158,9 +158,9 @@ def _ground(standing: Standing, close: Decimal) -> Ground:
     if not ranked:
         return Ground.NOTHING_LEFT
     if not isinstance(first, Option):
-        free = [o for o in ranked if not standing.candidates[o].broken]
+        free = [o for o in ranked if not standing.contenders[o].broken]
         return Ground.MONEY if free else Ground.LIMITS
-    mine = standing.candidates[first]
+    mine = standing.contenders[first]
     over = [o for o in ranked if standing.scores.totals[o] > standing.scores.totals[first]]
     barred = [standing.barred[o] for o in over if o in standing.barred]
     if mine.items is not None and mine.low is not None and (not over or first in barred):
@@ -217,12 +217,12 @@ def _cost(
             return None
 
 
-def _decider(case: UseCase, what: Do) -> Decider:
+def _decider(case: UseCase, what: Do) -> AdviceDecider:
     if what is Do.MEASURE:
-        return Decider.BUDGET_HOLDER
+        return AdviceDecider.BUDGET_HOLDER
     if what is Do.TRY and case.pii:
-        return Decider.DATA_PROTECTION
-    return Decider.WORK_OWNER
+        return AdviceDecider.DATA_PROTECTION
+    return AdviceDecider.WORK_OWNER
 
 
 def _nearest_flip(flips: tuple[Flip, ...]) -> Flip | None:
@@ -271,12 +271,12 @@ def _warnings(case: UseCase, found: Prediction) -> Iterator[Reason]:
     best, fastest = found.accuracy_high, found.p95_ms.low
     accuracy = Span(low=found.accuracy_low, likely=None, high=best)
     today = None if case.incumbent is None else case.incumbent.accuracy
-    marks = ((ReasonKind.BELOW_FLOOR, case.quality_floor), (ReasonKind.BELOW_TODAY, today))
+    marks = ((Why.BELOW_FLOOR, case.quality_floor), (Why.BELOW_TODAY, today))
     for kind, mark in marks:
         if best is not None and mark is not None and best < mark:
             yield Reason(kind=kind, against=found.option, accuracy=accuracy, floor=mark)
     if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
-        yield Reason(kind=ReasonKind.TOO_SLOW, against=found.option, ms=found.p95_ms, wanted_ms=case.p95_ms)
+        yield Reason(kind=Why.TOO_SLOW, against=found.option, ms=found.p95_ms, wanted_ms=case.p95_ms)
 
 
 def _pair(scores: Scores, rubric: Rubric, options: tuple[OptionAdvice, ...]) -> PairAnswer:
@@ -310,15 +310,15 @@ def _cheaper(options: tuple[OptionAdvice, ...]) -> Option | None:
     return Option.RETRIEVE if one < other else Option.TUNE
 
 
-_BY_MONEY = {3: Certainty.LIKELY, 2: Certainty.LEANING, 1: Certainty.CLOSE}
+_BY_MONEY = {3: Sureness.LIKELY, 2: Sureness.LEANING, 1: Sureness.CLOSE}
 """How sure, by how many of the cheap, likely and dear costs lead to the same first place."""
 
 
 def _confidence(case: UseCase, judge: Judge, standing: Standing) -> Confidence:
     close = Decimal(str(judge.rubric.decision.close))
     ground, ranked = _ground(standing, close), standing.scores.ranked
-    shares = {Certainty(band.words): band.share for band in judge.rubric.confidence}
-    certainty, gap, held = Certainty.NONE, None, None
+    shares = {Sureness(band.words): band.share for band in judge.rubric.confidence}
+    certainty, gap, held = Sureness.NONE, None, None
     match ground:
         case Ground.NOTHING_LEFT:
             return Confidence(certainty=certainty, share=0.0, gap=None, ground=ground)
@@ -328,14 +328,14 @@ def _confidence(case: UseCase, judge: Judge, standing: Standing) -> Confidence:
             held = 1 + sum(first is standing.first for first in firsts)
             certainty = _BY_MONEY[held]
         case Ground.MEASUREMENT | Ground.ONLY_OPTION:
-            certainty = Certainty.CLEAR
+            certainty = Sureness.CLEAR
         case Ground.LIMITS:
-            certainty = Certainty.LEANING
+            certainty = Sureness.LEANING
         case Ground.DESCRIPTION:
             gap = standing.scores.totals[ranked[0]] - standing.scores.totals[ranked[1]]
             band = band_of(gap, judge.rubric)
             return Confidence(
-                certainty=Certainty(band.words),
+                certainty=Sureness(band.words),
                 share=band.share,
                 gap=gap,
                 ground=ground,

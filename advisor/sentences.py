@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from advisor.advice import (
+    AdviceRecommendation,
     Answer,
     Choice,
     Confidence,
@@ -17,11 +18,10 @@ from advisor.advice import (
     MoneySpan,
     PairAnswer,
     Reason,
-    ReasonKind,
-    Recommendation,
     Span,
     Today,
     ToSettle,
+    Why,
 )
 from advisor.numbers import figure
 
@@ -34,7 +34,7 @@ def named(choice: Choice) -> str:
     return "today's way" if isinstance(choice, Today) else choice.traits.name
 
 
-def headline(done: Recommendation) -> str:
+def headline(done: AdviceRecommendation) -> str:
     """What to do now, in one sentence."""
     names = [named(option) for option in done.options]
     match done.what:
@@ -54,32 +54,32 @@ def reason_sentence(reason: Reason, money: Money) -> str:
     mine = "" if one is None else named(one)
     theirs = "" if other is None else named(other)
     match kind:
-        case ReasonKind.FACTOR:
+        case Why.FACTOR:
             assert reason.contribution is not None
-            return reason.contribution.reason
-        case ReasonKind.RULED_OUT:
+            return f"in favour of {mine}: {reason.contribution.reason}"
+        case Why.RULED_OUT:
             assert reason.veto is not None
             return f"{theirs} is ruled out: {reason.veto.reason}"
-        case ReasonKind.CLOSE_CALL:
+        case Why.CLOSE_CALL:
             return f"by the description {mine} is only {reason.points} points ahead of {theirs}"
-        case ReasonKind.CHEAPER | ReasonKind.PAYS_BACK | ReasonKind.NOTHING_PAYS_BACK:
+        case Why.CHEAPER | Why.PAYS_BACK | Why.NOTHING_PAYS_BACK:
             return _money_sentence(reason, mine, theirs, money)
-        case ReasonKind.BREAK_EVEN:
+        case Why.BREAK_EVEN:
             assert reason.usd is not None and reason.months is not None
             return (
                 f"what an item costs today is not stated; {mine} pays within {figure(reason.months)} months "
                 f"where that is more than about {money(reason.usd)}"
             )
-        case ReasonKind.TOO_SLOW:
+        case Why.TOO_SLOW:
             assert reason.ms is not None and reason.ms.low is not None and reason.wanted_ms is not None
             return (
                 f"{theirs} takes {reason.ms.low:,.0f} ms or more (p95); {reason.wanted_ms:,.0f} ms is wanted"
             )
-        case ReasonKind.COST:
+        case Why.COST:
             months = "" if reason.months is None else f" over {figure(reason.months)} months"
             usd = "an unknown sum" if reason.usd is None else f"about {money(reason.usd)}"
             return f"{mine} is expected to cost {usd}{months}, everything counted"
-        case ReasonKind.SPEED:
+        case Why.SPEED:
             ms = None if reason.ms is None else reason.ms.low
             took = "at an unknown speed" if ms is None else f"in {ms:,.0f} ms at the fastest (p95)"
             return f"{mine} is expected to answer {took}"
@@ -93,16 +93,16 @@ def _accuracy_sentence(reason: Reason, mine: str, theirs: str) -> str:
     right = f"{_shares(reason.accuracy)} of the answers right{measured}"
     floor = "" if reason.floor is None else f"{100 * reason.floor:.0f} %"
     match reason.kind:
-        case ReasonKind.MEASURED:
+        case Why.MEASURED:
             kept = "" if not floor else f"; {floor} is wanted"
             return f"{mine} gets {right}{kept}"
-        case ReasonKind.KEEPS_FLOOR:
+        case Why.KEEPS_FLOOR:
             return f"{mine} keeps the {floor} wanted: {right}"
-        case ReasonKind.OPEN_FLOOR:
+        case Why.OPEN_FLOOR:
             return f"{mine} may keep the {floor} wanted: {right}"
-        case ReasonKind.BELOW_FLOOR:
+        case Why.BELOW_FLOOR:
             return f"{theirs} does not reach the {floor} wanted: {right}"
-        case ReasonKind.BELOW_TODAY:
+        case Why.BELOW_TODAY:
             return f"{theirs} does not reach today's {floor}: {right}"
         case _:
             return f"{mine} is expected to get {right}"
@@ -118,9 +118,9 @@ def _money_sentence(reason: Reason, mine: str, theirs: str, money: Money) -> str
         wrong = f", with each wrong answer counted at {price}"
         wrong += " (assumed: the price of one more checked example)" if reason.wrong_assumed else ""
     match reason.kind:
-        case ReasonKind.PAYS_BACK:
+        case Why.PAYS_BACK:
             return f"it pays back: {mine} costs about {ours} {over}, {theirs} {others}{wrong}"
-        case ReasonKind.NOTHING_PAYS_BACK:
+        case Why.NOTHING_PAYS_BACK:
             return (
                 f"nothing pays back {over}: {mine} costs {ours}, the cheapest option, {theirs}, "
                 f"about {others}{wrong}"
@@ -135,11 +135,13 @@ def _shares(span: Span) -> str:
     return f"{100 * span.low:.0f} to {100 * span.high:.0f} %"
 
 
-def cost_sentence(done: Recommendation, money: Money) -> str:
+def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
     """What the recommendation costs, and which sum that is."""
     cost = done.cost
+    if done.what is Do.CHANGE_THE_CASE:
+        return "none, as nothing is recommended"
     if cost is None:
-        return "not known"
+        return "not known; the volume or what an item costs today is not stated"
     match cost.basis:
         case CostBasis.MEASURING:
             return f"{span_words(cost.usd_once, money)} once for labels and calls"
@@ -163,19 +165,21 @@ def span_words(span: MoneySpan, money: Money) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def change_sentence(done: Recommendation) -> str:
+def change_sentence(done: AdviceRecommendation) -> str:
     """The nearest thing that would change what comes first."""
     if done.flip is not None:
         return flip_sentence(done.flip)
     if done.question is not None:
-        return f"an answer not given yet: {done.question.question.rstrip('?')}"
+        return f'the answer to "{done.question.question}"'
+    if done.what is Do.CHANGE_THE_CASE:
+        return "an answer that rules options out; they are listed below"
     return "no single figure, within wide limits"
 
 
 _SIDES = {Answer.RETRIEVE: "RAG", Answer.TUNE: "fine-tuning"}
 
 
-def pair_sentence(pair: PairAnswer, done: Recommendation) -> str:
+def pair_sentence(pair: PairAnswer, done: AdviceRecommendation) -> str:
     """The answer to 'RAG or fine-tuning?' beside the recommendation, with its reasons."""
     match pair.answer:
         case Answer.RETRIEVE | Answer.TUNE:
@@ -193,7 +197,7 @@ def pair_sentence(pair: PairAnswer, done: Recommendation) -> str:
     return f"{sentence}.{' Fine-tuning on top of RAG may beat both.' if both else ''}"
 
 
-def _of_two(pair: PairAnswer, done: Recommendation) -> str:
+def _of_two(pair: PairAnswer, done: AdviceRecommendation) -> str:
     side = _SIDES[pair.answer]
     why = "; ".join(part.reason for part in pair.because)
     if pair.vetoes:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.advice import Certainty, Do, Ground, ReasonKind, Today
+from advisor.advice import Do, Ground, Sureness, Today, Why
 from advisor.case import Incumbent, UseCase, build_case
 from advisor.judge import Judge, Standing, pays_against_today
 from advisor.options import Option
@@ -41,11 +41,11 @@ def test_first_place_never_costs_more_than_a_cheaper_option_expected_to_be_no_le
 ):
     case = replace(case, incumbent=incumbent, wrong_answer_cost=wrong, queries_per_month=volume)
     found = standing_of(case)
-    first, today = found.first, found.candidates.get(Today.KEEP)
+    first, today = found.first, found.contenders.get(Today.KEEP)
     if not isinstance(first, Option):
         return
-    mine = found.candidates[first]
-    for choice, other in found.candidates.items():
+    mine = found.contenders[first]
+    for choice, other in found.contenders.items():
         if not isinstance(choice, Option) or other.broken or choice is first:
             continue
         if pays_against_today(other, today) is False and not today.broken:
@@ -59,9 +59,9 @@ def test_first_place_never_costs_more_than_a_cheaper_option_expected_to_be_no_le
 def test_what_comes_first_pays_back_against_today_unless_today_is_no_way_on(case, incumbent, wrong, volume):
     case = replace(case, incumbent=incumbent, wrong_answer_cost=wrong, queries_per_month=volume)
     found = standing_of(case)
-    today = found.candidates.get(Today.KEEP)
+    today = found.contenders.get(Today.KEEP)
     if isinstance(found.first, Option) and today is not None and not today.broken:
-        assert pays_against_today(found.candidates[found.first], today) is not False
+        assert pays_against_today(found.contenders[found.first], today) is not False
 
 
 GRID = (3.0, 30.0, 300.0, 3e3, 3e4, 3e5, 3e6, 3e7)
@@ -82,12 +82,12 @@ def test_more_volume_moves_first_place_only_the_way_money_moves(case, incumbent)
 
 
 def _cheaper_than(found: Standing, choice) -> set:
-    return {name for name in found.candidates if _cheaper(found, name, choice)}
+    return {name for name in found.contenders if _cheaper(found, name, choice)}
 
 
 def _cheaper(found: Standing, one, other) -> bool:
     """Whether `one` costs less; against today's way as that is compared."""
-    a, b = found.candidates[one], found.candidates[other]
+    a, b = found.contenders[one], found.contenders[other]
     sums = (a.usd_stated, b.usd_stated) if Today.KEEP in (one, other) else (a.usd, b.usd)
     return None not in sums and sums[0] < sums[1]
 
@@ -113,7 +113,7 @@ def test_thirty_invoices_a_month_are_left_as_they_are():
     advice = recommend(case, basis())
     assert advice.recommendation.what is Do.KEEP and advice.today_place == 1
     assert advice.confidence.ground is Ground.MONEY
-    assert advice.recommendation.reasons[0].kind is ReasonKind.NOTHING_PAYS_BACK
+    assert advice.recommendation.reasons[0].kind is Why.NOTHING_PAYS_BACK
     assert advice.recommendation.cost.usd_per_month.likely == Decimal(60)
     text = advice_text(advice)
     assert "First: keep today's way." in text and "nothing to build; $60.00 a month" in text.lower()
@@ -123,7 +123,7 @@ def test_without_todays_cost_it_is_said_what_an_item_would_have_to_cost():
     advice = recommend(build_case(INVOICES), basis())
     assert advice.recommendation.options == (Option.PROMPT,)
     assert advice.first.prediction.where == "hosted"
-    (even,) = (r for r in advice.recommendation.reasons if r.kind is ReasonKind.BREAK_EVEN)
+    (even,) = (r for r in advice.recommendation.reasons if r.kind is Why.BREAK_EVEN)
     assert even.usd > 5
 
 
@@ -153,9 +153,9 @@ def test_a_prompt_measured_to_keep_the_floor_comes_before_what_is_only_described
     advice = recommend(case, basis(), look_around=False)
     assert advice.recommendation.options == (Option.PROMPT,)
     assert advice.confidence.ground is Ground.MEASUREMENT
-    assert advice.confidence.certainty is Certainty.CLEAR
+    assert advice.confidence.certainty is Sureness.CLEAR
     measured = advice.recommendation.reasons[0]
-    assert (measured.kind, measured.items, measured.floor) == (ReasonKind.MEASURED, 1000, 0.90)
+    assert (measured.kind, measured.items, measured.floor) == (Why.MEASURED, 1000, 0.90)
     assert measured.accuracy.low == pytest.approx(0.981, abs=0.002)
 
 
@@ -173,9 +173,7 @@ def test_a_prompt_measured_below_the_floor_never_comes_first():
     )
     advice = recommend(case, basis(), look_around=False)
     assert advice.first.option is not Option.PROMPT
-    assert any(
-        (r.kind, r.against) == (ReasonKind.BELOW_FLOOR, Option.PROMPT) for r in advice.recommendation.reasons
-    )
+    assert any((r.kind, r.against) == (Why.BELOW_FLOOR, Option.PROMPT) for r in advice.recommendation.reasons)
 
 
 @pytest.mark.parametrize(("way", "option"), [("retrieval", "retrieve"), ("classifier", "linear")])
@@ -191,7 +189,7 @@ def test_todays_way_that_misses_the_floor_is_no_way_on():
     case = build_case(given | {"incumbent": {"cost_per_item": 2, "accuracy": 0.6, "items": 500}})
     advice = recommend(case, basis(), look_around=False)
     assert advice.today_place is None and advice.recommendation.what is Do.TRY
-    assert ReasonKind.BELOW_FLOOR in {r.kind for r in advice.recommendation.reasons}
+    assert Why.BELOW_FLOOR in {r.kind for r in advice.recommendation.reasons}
 
 
 def test_without_a_volume_money_has_no_say():
