@@ -7,6 +7,7 @@ Money is in US dollars where the name says so; `currency` and `rate` say what th
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -73,6 +74,13 @@ class MoneySpan:
     low: Decimal | None
     likely: Decimal | None
     high: Decimal | None
+
+    @classmethod
+    def over(cls, values: Sequence[Decimal | None], likely: Decimal | None) -> MoneySpan:
+        """From the least to the most of all values; open where one of them is not known."""
+        known = [value for value in values if value is not None]
+        whole = len(known) == len(values)
+        return cls(low=min(known) if whole else None, likely=likely, high=max(known) if whole else None)
 
 
 class PaysBack(StrEnum):

@@ -114,10 +114,12 @@ def evidence(
 ) -> None:
     """List the published figures the advice rests on: published, not measured here."""
     from advisor.commands import as_json_text
-    from advisor.evidence_view import figures, figures_text, rubric_rows, rubric_text
+    from advisor.evidence import figures
+    from advisor.rubric.rubric import load_rubric
+    from advisor.text import figures_text, rubric_text
 
     if rubric:
-        rows = rubric_rows()
+        rows = sorted(load_rubric().factors, key=lambda factor: (-factor.weight, factor.name))
         typer.echo(as_json_text(rows) if as_json else rubric_text(rows), nl=False)
         return
     found = figures(task, option)

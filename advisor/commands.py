@@ -116,7 +116,7 @@ def assess_text(path: Path, prices: CommandPrices, *, as_json: bool, verbose: bo
 
 def cost_text_of(path: Path, prices: CommandPrices, *, as_json: bool) -> str:
     """The output of `advisor cost`."""
-    from advisor.cost_view import cost_sheet, cost_text
+    from advisor.cost_sheet import cost_sheet, cost_text
 
     case = read_case(path, prices)
     sheet = cost_sheet(case, open_market(case, prices))

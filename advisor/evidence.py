@@ -12,6 +12,8 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+from advisor.errors import CaseError
+from advisor.options import current_name
 from advisor.reading import parse_toml, read_record
 
 NOT_MEASURED_HERE = "published, not measured here"
@@ -107,6 +109,23 @@ def parse_evidence(text: str) -> tuple[Evidence, ...]:
     if doubled:
         raise ValueError(f"doubled evidence keys: {', '.join(doubled)}")
     return found
+
+
+def figures(task: str | None, option: str | None) -> tuple[Evidence, ...]:
+    """The packaged figures, those of one task or option if named.
+
+    Raises:
+        CaseError: if nothing is published for that task or option, or the option has a new name.
+    """
+    known = load_evidence()
+    if option is not None and current_name(option) != option:
+        now = current_name(option)
+        raise CaseError(f"{option} is called {now} now.", got=option, allowed=now)
+    for name, wanted in (("task", task), ("option", option)):
+        allowed = sorted({getattr(e, name) for e in known if getattr(e, name)})
+        if wanted is not None and wanted not in allowed:
+            raise CaseError(f"Nothing is published for that {name}.", got=wanted, allowed=", ".join(allowed))
+    return tuple(e for e in known if task in (None, e.task) and option in (None, e.option))
 
 
 def load_evidence() -> tuple[Evidence, ...]:

@@ -23,7 +23,7 @@ from advisor.economics import (
 from advisor.money.ledger import total_usd
 from advisor.money.money import to_usd
 from advisor.money.ranges import Scenario
-from advisor.money.tco import Against, Tco, against, total_cost
+from advisor.money.tco import Tco, against, total_cost
 from advisor.money.workload import today_curve
 from advisor.options import Option
 from advisor.rubric.bands import Bands, expected_accuracy
@@ -169,11 +169,7 @@ def variants(case: UseCase, market: Market) -> tuple[UseCase, ...]:
 def _money(priced: dict[Scenario, list[Tco]], of: Callable[[Tco], Decimal | None]) -> MoneySpan:
     """The span over scenarios and variants; the likely value is that of the case as it is."""
     values = [of(tco) for totals in priced.values() for tco in totals]
-    likely = of(priced[Scenario.LIKELY][0])
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return MoneySpan(low=None, likely=likely, high=None)
-    return MoneySpan(low=min(known), likely=likely, high=max(known))
+    return MoneySpan.over(values, of(priced[Scenario.LIKELY][0]))
 
 
 def running_per_1k(tco: Tco) -> Decimal | None:
@@ -293,13 +289,8 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
     return Payback(
         months=Span(low=months[Scenario.CHEAP], likely=months[Scenario.LIKELY], high=months[Scenario.DEAR]),
         verdict=verdict,
-        monthly_saving=_saving([a.monthly_saving_usd for a in found.values()], found[Scenario.LIKELY]),
+        monthly_saving=MoneySpan.over(
+            [a.monthly_saving_usd for a in found.values()], found[Scenario.LIKELY].monthly_saving_usd
+        ),
         wrong_answers_counted=counted and case.wrong_answer_cost is not None,
     )
-
-
-def _saving(values: list[Decimal | None], likely: Against) -> MoneySpan:
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return MoneySpan(low=None, likely=likely.monthly_saving_usd, high=None)
-    return MoneySpan(low=min(known), likely=likely.monthly_saving_usd, high=max(known))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Sequence
 from decimal import Decimal
 
 from advisor.advice import Advice, MoneySpan, OptionAdvice, PaysBack, Prediction, Span
 from advisor.assumed import rates
+from advisor.evidence import NOT_MEASURED_HERE, Evidence
+from advisor.layout import aligned, ascii_safe, section, wrap
 from advisor.money.money import format_money, from_usd
 from advisor.numbers import figure
+from advisor.rubric.rubric import Factor
 from advisor.sentences import (
     Money,
     change_sentence,
@@ -21,13 +24,6 @@ from advisor.sentences import (
     reason_sentence,
     settle_sentence,
 )
-
-WIDTH = 96
-
-
-def ascii_safe(text: str) -> str:
-    """The text with anything outside ASCII replaced, so that no terminal stumbles over it."""
-    return text.encode("ascii", "replace").decode("ascii")
 
 
 def advice_text(advice: Advice, *, verbose: bool = False) -> str:
@@ -44,17 +40,6 @@ def advice_text(advice: Advice, *, verbose: bool = False) -> str:
         _foot(advice),
     ]
     return ascii_safe("\n\n".join(part for part in parts if part) + "\n")
-
-
-def _wrap(text: str, indent: str = "  ", first: str | None = None) -> str:
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def money_of(advice: Advice) -> Money:
@@ -81,18 +66,18 @@ def _head(advice: Advice) -> str:
     lines = [
         f"{advice.case.name}",
         "",
-        _wrap(f"First: {headline(advice.recommendation)}", indent="       ", first=""),
+        wrap(f"First: {headline(advice.recommendation)}", indent="       ", first=""),
     ]
     for number, reason in enumerate(reasons, start=1):
-        lines.append(_wrap(f"{number}. {reason}", indent="     ", first="  "))
-    lines += [_wrap(words, indent=" " * 14, first=f"  {name + ':':12}") for name, words in rows.items()]
+        lines.append(wrap(f"{number}. {reason}", indent="     ", first="  "))
+    lines += [wrap(words, indent=" " * 14, first=f"  {name + ':':12}") for name, words in rows.items()]
     if advice.cannot_say:
-        lines.append(_wrap(advice.cannot_say))
+        lines.append(wrap(advice.cannot_say))
     pair = capital(pair_sentence(advice.pair, advice.recommendation))
     lines += [
         "",
-        _wrap(f"RAG or fine-tuning? {pair}", first=""),
-        _wrap("A prediction, made before anything is measured: the plan built from it tests it.", first=""),
+        wrap(f"RAG or fine-tuning? {pair}", first=""),
+        wrap("A prediction, made before anything is measured: the plan built from it tests it.", first=""),
     ]
     return "\n".join(lines)
 
@@ -112,14 +97,7 @@ def _table(advice: Advice) -> str:
             rows.append(_row(advice, option, option.prediction))
     if len(rows) == 1:
         return ""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    right = {0, 2}
-    lines = []
-    for row in rows:
-        cells = [
-            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
+    lines = aligned(rows, right={0, 2})
     today = advice.incumbent_usd_per_1k
     if today is not None:
         place = "" if advice.today_place is None else f" (place {advice.today_place})"
@@ -191,7 +169,7 @@ def _money(advice: Advice, usd: Decimal) -> str:
 
 
 def _reasons(advice: Advice, *, verbose: bool) -> str:
-    lines = ["Why"]
+    lines: list[str] = []
     shown = advice.options if verbose else advice.options[:3]
     for option in shown:
         if option.place is None:
@@ -201,31 +179,32 @@ def _reasons(advice: Advice, *, verbose: bool) -> str:
         for part in parts:
             source = f" [{part.source}]" if verbose else ""
             text = f"{part.points:+.2f}  {part.factor}: {part.reason}{source}"
-            lines.append(_wrap(text, indent=" " * 11, first="    "))
+            lines.append(wrap(text, indent=" " * 11, first="    "))
         left = option.contributions[len(parts) :]
         if left:
             rest = sum((part.points for part in left), Decimal(0))
             lines.append(f"    {rest:+.2f}  {len(left)} more (--verbose shows them with their sources)")
         lines += [
-            _wrap(f"note: {reason_sentence(one, money_of(advice))}", indent=" " * 10, first="    ")
+            wrap(f"note: {reason_sentence(one, money_of(advice))}", indent=" " * 10, first="    ")
             for one in option.warnings
         ]
-    return "\n".join(lines) if len(lines) > 1 else ""
+    return section("Why", lines)
 
 
 def _ruled_out(advice: Advice) -> str:
-    lines = ["Ruled out"]
-    for option in advice.options:
-        for veto in option.vetoes:
-            lines.append(_wrap(f"{option.option.value}: {veto.reason}", indent="    ", first="  "))
-    return "\n".join(lines) if len(lines) > 1 else ""
+    lines = [
+        wrap(f"{option.option.value}: {veto.reason}", indent="    ", first="  ")
+        for option in advice.options
+        for veto in option.vetoes
+    ]
+    return section("Ruled out", lines)
 
 
 def _settle(advice: Advice) -> str:
     settle = advice.settle
     if settle is None:
         return ""
-    lines = ["To settle it", _wrap(settle_sentence(settle) + ".")]
+    lines = ["To settle it", wrap(settle_sentence(settle) + ".")]
     cost = money_span(advice, settle.usd)
     if settle.items_to_label is None:
         need = f"If none is labelled yet, that costs {advice.currency} {cost}."
@@ -234,34 +213,29 @@ def _settle(advice: Advice) -> str:
     else:
         need = f"{settle.items_to_label:,} of them are still to be labelled:"
         need += f" {advice.currency} {cost} with the calls."
-    lines.append(_wrap(need))
+    lines.append(wrap(need))
     return "\n".join(lines)
 
 
 def _changes(advice: Advice) -> str:
-    if not advice.flips:
-        nothing = "no single one of volume, change rate, examples and price, within wide limits"
-        return f"What would change the answer\n  {nothing}"
-    lines = ["What would change the answer"]
-    lines += [_wrap(flip_sentence(flip), indent="    ", first="  ") for flip in advice.flips]
-    return "\n".join(lines)
+    nothing = "  no single one of volume, change rate, examples and price, within wide limits"
+    lines = [wrap(flip_sentence(flip), indent="    ", first="  ") for flip in advice.flips]
+    return section("What would change the answer", lines or [nothing])
 
 
 def _open(advice: Advice) -> str:
-    if not advice.open_questions:
-        return ""
-    lines = ["Answers not given that could change it"]
+    lines = []
     for question in advice.open_questions[:5]:
-        lines.append(_wrap(f"{question.question} ({question.field})", indent="    ", first="  "))
+        lines.append(wrap(f"{question.question} ({question.field})", indent="    ", first="  "))
         leads = "; ".join(
             f"{word}: {'nothing left' if option is None else named(option)}, {answer.value}"
             for word, option, answer in question.leads_to
         )
-        lines.append(_wrap(leads, indent="      "))
+        lines.append(wrap(leads, indent="      "))
     left = len(advice.open_questions) - 5
     if left > 0:
         lines.append(f"  and {left} more (--json lists them)")
-    return "\n".join(lines)
+    return section("Answers not given that could change it", lines)
 
 
 def _assumed(advice: Advice, *, verbose: bool) -> str:
@@ -271,20 +245,57 @@ def _assumed(advice: Advice, *, verbose: bool) -> str:
         for a in advice.assumptions:
             source = f" [{a.source}]" if verbose else ""
             text = f"{a.field}: {figure(a.likely)} {a.unit} ({figure(a.low)} to {figure(a.high)}){source}"
-            lines.append(_wrap(text, indent="    ", first="  "))
+            lines.append(wrap(text, indent="    ", first="  "))
     if advice.unknown:
-        lines.append(_wrap("Not scored, as not known: " + ", ".join(advice.unknown), indent="  ", first=""))
+        lines.append(wrap("Not scored, as not known: " + ", ".join(advice.unknown), indent="  ", first=""))
     return "\n".join(lines)
 
 
 def _foot(advice: Advice) -> str:
-    lines = [_wrap(f"- {note}", indent="  ", first="") for note in advice.notes]
+    lines = [wrap(f"- {note}", indent="  ", first="") for note in advice.notes]
     if advice.rate is not None and advice.currency != "USD":
         rate = advice.rate
         lines.append(f"- 1 USD = {rate.per_usd} {advice.currency} on {rate.as_of} ({rate.source})")
-    lines += [_wrap(f"- price {price}", indent="  ", first="") for price in advice.prices]
+    lines += [wrap(f"- price {price}", indent="  ", first="") for price in advice.prices]
     lines.append("- machine hours are illustrative list prices unless given")
     lines.append(
         f"- rubric {advice.rubric_version} ({advice.rubric_sha256[:12]}), case {advice.case_sha256[:12]}"
     )
     return "\n".join(lines)
+
+
+_TAGS = "P text or table seen, R public repository, S second-hand, V vendor, C computed, U unverified"
+
+
+def figures_text(found: Sequence[Evidence]) -> str:
+    """Published figures, a line each with its source below."""
+    rows = aligned(
+        (
+            (
+                f"[{e.tag}] {e.task}",
+                e.option or "-",
+                e.metric,
+                f"{e.value:g}",
+                f"n={e.n}" if e.n else "",
+                e.study,
+            )
+            for e in found
+        ),
+        right={3},
+    )
+    sources = (f"      {e.source}{'; ' + e.note if e.note else ''}" for e in found)
+    lines = [line for pair in zip(rows, sources, strict=True) for line in pair]
+    return ascii_safe("\n".join([f"{len(found)} figures, {NOT_MEASURED_HERE} ({_TAGS})", "", *lines]) + "\n")
+
+
+def rubric_text(factors: Sequence[Factor]) -> str:
+    """The rubric's factors with weight, directions, reason and source."""
+    lines = [
+        f"{len(factors)} factors; weights set by hand, so agreement with published cases is in-sample",
+        "",
+    ]
+    for one in factors:
+        toward = ", ".join(f"{option.value} {value:+g}" for option, value in one.toward.items())
+        lines += [f"{one.weight:<4g} {one.name}: {one.reason}", f"     {toward}"]
+        lines += [f"     source: {one.source} (opened: {one.opened})", ""]
+    return ascii_safe("\n".join(lines))

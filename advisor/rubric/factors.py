@@ -79,8 +79,8 @@ def knowledge_fits(case: UseCase, factor: Factor) -> Strength:
         return 0.0 if facts_needed(case) is False else None
     if case.knowledge_tokens is None:
         return None
-    changes = case.knowledge_changes_per_month
-    if changes is not None and changes > factor.changes_at_most:
+    changes, most = case.knowledge_changes_per_month, factor.changes_at_most
+    if changes is not None and most is not None and changes > most:
         return 0.0
     return ramp(case.knowledge_tokens, _at(factor), log=True)
 

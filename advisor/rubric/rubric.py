@@ -6,7 +6,6 @@ Only `load_rubric` reads the packaged file.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -49,7 +48,7 @@ class Factor:
     weight: Annotated[float, Field(gt=0)]
     toward: Mapping[Option, Annotated[float, Field(ge=-1, le=1)]]
     at: Thresholds | None = None
-    changes_at_most: float = math.inf
+    changes_at_most: float | None = None
     reason: Stated
     source: Stated
     opened: Stated

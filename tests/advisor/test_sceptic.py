@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from advisor.case import build_case
-from advisor.cost_view import cost_sheet, cost_text
+from advisor.cost_sheet import cost_sheet, cost_text
 from advisor.errors import CaseError
 from advisor.money.ledger import PriceBasis
 from advisor.predict import incumbent_total_per_1k

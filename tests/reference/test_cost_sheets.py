@@ -17,7 +17,7 @@ import yaml
 
 from advisor.case_file import load_case
 from advisor.commands import CommandPrices, open_market
-from advisor.cost_view import CostSheet, cost_sheet
+from advisor.cost_sheet import CostSheet, cost_sheet
 from advisor.prices import PriceOptions, open_book
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,12 +8,11 @@ import pytest
 from advisor.assumed import resolve
 from advisor.case import DayShape, build_case
 from advisor.case_file import load_case
-from advisor.cost_view import cost_sheet, cost_text
+from advisor.cost_sheet import cost_sheet, cost_swings, cost_text
 from advisor.economics import cost_curve_of, knowledge_in_prompt, option_tco
 from advisor.money.ledger import total_usd
 from advisor.money.ranges import Scenario
 from advisor.options import Option
-from advisor.swing_view import cost_swings
 from tests.advisor.helpers import EXAMPLES, basis
 
 TICKETS = load_case(next(p for p in EXAMPLES if p.stem == "ticket-routing"))
