@@ -75,7 +75,16 @@ def _need_extras() -> None:
 
     from harness.core.errors import MissingExtra
 
-    for package in ("torch", "transformers", "sentence_transformers", "sklearn", "bm25s", "trl", "typst"):
+    for package in (
+        "torch",
+        "transformers",
+        "sentence_transformers",
+        "sklearn",
+        "skops",
+        "bm25s",
+        "trl",
+        "typst",
+    ):
         if find_spec(package) is None:
             raise MissingExtra.of(package, "demo")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from harness.data.problems import Problems, shorten
 
 LEVELS = " > "
 """Between the levels of a label that is made of several columns."""
+
+_ID_LIKE = re.compile(r"(?:^|[^a-z])(?:id|no|nr|key|ref|number|nummer|ticket|incident|case)(?:$|[^a-z])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,17 @@ def _say_unlabelled(unlabelled: list[int], table: DataTable, reader: RowReader, 
     problems.say("unlabelled", message)
 
 
+def _numbered(table: DataTable, reader: RowReader) -> str:
+    """That the rows got ids of their own, how to name one, and which column may hold the user's."""
+    used = {*reader.text, *reader.label, *reader.groups, *reader.slices}
+    near = [name for name in table.columns if name not in used and _ID_LIKE.search(name.casefold())]
+    own = f" Its column {near[0]!r} may hold ids of your own: --id takes it." if near else ""
+    return (
+        f"No column {reader.optional_id!r}: rows are called {reader.prefix}-00000, {reader.prefix}-00001 and "
+        f"so on; `harness explain` also takes the number of a row, 1 is the first below the header.{own}"
+    )
+
+
 def _ids(table: DataTable, reader: RowReader, problems: Problems) -> list[str]:
     """An id for each row: from the id column, from one that nobody named if it will do, or its number."""
     places = table.positions["id"] or table.positions.get("id?", ())
@@ -148,4 +162,6 @@ def _ids(table: DataTable, reader: RowReader, problems: Problems) -> list[str]:
             f"than once, {own.count('')} rows have none); rows are numbered instead."
         )
         problems.say("ids", message, "note")
+    elif reader.optional_id:
+        problems.say("ids", _numbered(table, reader), "note")
     return [f"{reader.prefix}-{place:05d}" for place in range(len(table.rows))]

@@ -240,6 +240,12 @@ def _find(rows: Mapping[str, tuple[Item, ...]], wanted: str) -> tuple[str, Item]
                     )
                 if way(item):
                     return split, item
-    raise no_such(
-        "item on dev or test", wanted, [item.id for split in ("test", "dev") for item in rows[split]]
-    )
+    there = [item.id for split in ("test", "dev") for item in rows[split]]
+    refusal = no_such("item on dev or test", wanted, there)
+    if all(own.startswith("row-") for own in there):
+        refusal = UsageError(
+            refusal.what,
+            got=refusal.got,
+            allowed=f"{refusal.allowed}, or a row's number; ids of your own with --id COLUMN in a new run",
+        )
+    raise refusal

@@ -331,3 +331,14 @@ def test_the_label_among_the_texts_is_refused_however_it_is_spelled(tmp_path: Pa
 def test_devices_are_not_read() -> None:
     with pytest.raises(DataError, match="is a device"):
         load_file(Path("/dev/zero"), FORM, SEED)
+
+
+def test_rows_without_ids_are_numbered_and_that_is_said(tmp_path: Path) -> None:
+    rows = [{"number": f"INC{n:06}", "body": f"basket {n}", "queue": "ab"[n % 2]} for n in range(20)]
+    for row, usual in zip(rows, table(20), strict=True):
+        row["body"] = usual["body"]  # texts that are no near-duplicates of each other
+    evalset = load(tmp_path, as_csv(rows), options=form(text=("body",)))
+    (said,) = [finding for finding in evalset.findings if finding.code == "ids"]
+    assert said.severity == "note" and "row-00000" in said.message and "'number'" in said.message
+    named = load(tmp_path, as_csv(rows), options=form(text=("body",), id="number"))
+    assert "INC000003" in items(named) and all(finding.code != "ids" for finding in named.findings)
