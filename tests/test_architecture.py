@@ -57,7 +57,7 @@ PURE = {
     *(f"money/{name}" for name in ("forecast", "holds_until", "records", "scene", "unknowns", "workloads")),
     *(f"curve/{name}" for name in ("fit", "records")),
     *(f"robustness/{name}" for name in ("checks", "records")),
-    *(f"track_record/{name}" for name in ("confront", "count", "records")),
+    *(f"track_record/{name}" for name in ("advice_check", "count", "records")),
     *(f"recommendation/{name}" for name in ("choose", "recommend", "records")),
     "shipping/agreement",
 }

@@ -76,9 +76,7 @@ def open_run(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Store
         plan=plan,
         facts=folder.data_facts(),
         items=folder.items(),
-        how=Measuring(
-            draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
-        ),
+        how=Measuring.of(plan),
         book=open_book(plan, context),
         machine=machine_rate(plan),
     )

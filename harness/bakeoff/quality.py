@@ -19,6 +19,7 @@ from advisor.stats.intervals import (
     proportion_interval,
     wilson,
 )
+from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import LabelResult, Quality, SliceResult
 from harness.bakeoff.scored import Scored
 from harness.core.records import Estimate
@@ -35,6 +36,12 @@ class Measuring:
     precision: float
     seed: int
     level: float = 0.95
+
+    @classmethod
+    def of(cls, plan: ExperimentPlan) -> Measuring:
+        """As a plan says."""
+        decision = plan.decision
+        return cls(draws=decision.bootstrap_draws, precision=decision.route_precision, seed=plan.seed)
 
     @property
     def bootstrap(self) -> Bootstrap:

@@ -8,6 +8,7 @@ batches are timed again too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -56,20 +57,14 @@ def time_arms(folder: RunFolder, wish: TimingRequest, context: Context, conclude
         same_rows(folder, evalset)
         with reopened(folder) as closed:
             assert closed is not None
-            workshop = ArmFactory(plan, evalset, folder, context)
-            try:
-                with folder.journal() as journal:
-                    bench = _Bench(
-                        plan=plan, evalset=evalset, journal=journal, wish=wish, folder=folder, context=context
-                    )
-                    for arm_plan, seed in chosen:
-                        arm = workshop.build(arm_plan, seed)
-                        try:
-                            _time_arm(arm, seed, bench)
-                        finally:
-                            arm.close()
-            finally:
-                workshop.close()
+            factory = ArmFactory(plan, evalset, folder, context)
+            with closing(factory), folder.journal() as journal:
+                bench = _Bench(
+                    plan=plan, evalset=evalset, journal=journal, wish=wish, folder=folder, context=context
+                )
+                for arm_plan, seed in chosen:
+                    with closing(factory.build(arm_plan, seed)) as arm:
+                        _time_arm(arm, seed, bench)
             found = conclude(folder, looks, closed, context)
     context.progress.close()
     return found

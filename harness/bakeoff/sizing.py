@@ -11,6 +11,7 @@ import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -134,12 +135,9 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
         source = resolve(model_name)
         assert not isinstance(source, Provider)
         began = time.perf_counter()
-        model = open_chat(model_name, opening)
-        open_s |= dict.fromkeys((arm.id for arm in arms), time.perf_counter() - began)
-        try:
+        with closing(open_chat(model_name, opening)) as model:
+            open_s |= dict.fromkeys((arm.id for arm in arms), time.perf_counter() - began)
             query_s |= {arm.id: _query_seconds(model, arm.option, evalset, plan) for arm in arms}
-        finally:
-            model.close()
         tuned = [arm for arm in arms if arm.option.traits.tuned]
         if training is None and tuned:
             share = seconds * _SHARE_TRAINING / (len(plan.training_seeds) * len(tuned))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,12 +97,9 @@ def _tune(folder: RunFolder, context: Context, wish: TuneRequest) -> tuple[Tuned
     found = []
     with folder.journal() as journal:
         for arm_plan, seed in lanes:
-            workshop = ArmFactory(plan, evalset, folder, context)
-            try:
-                lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
+            lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
+            with closing(ArmFactory(plan, evalset, folder, context)) as workshop:
                 found.append(_train(lane, workshop, journal, context, wish))
-            finally:
-                workshop.close()
     kept = [one for one in read_tuned(folder) if (one.arm, one.seed) not in {(f.arm, f.seed) for f in found}]
     write_atomically(folder.root / "tuned.json", encode((*kept, *found), indent=1) + "\n")
     context.progress.close()
@@ -192,14 +190,11 @@ def _train(
 
     workshop.prepare = prepare
     started, memory = time.perf_counter(), MemoryWatch()
-    arm = workshop.build(lane.arm_plan, lane.seed)
-    try:
+    with closing(workshop.build(lane.arm_plan, lane.seed)) as arm:
         config = settle_on_dev(arm, lane.seed, lane.evalset, journal, context)
         peak = memory.peak_mib()
         if peak is not None:
             journal.note_memory(arm.id, lane.seed, peak)
-    finally:
-        arm.close()
     found = _summary(lane, arm, config, journal)
     return dataclasses.replace(
         found,
@@ -214,8 +209,7 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
     assert settled is not None and settled.fitted.artefact is not None
     place = Lane(arm=arm.id, seed=lane.seed, split="dev", config=config)
     dev = score(lane.evalset.dev, journal.outcomes(place, lane.evalset.dev), lane.evalset.label_names)
-    decision = lane.plan.decision
-    how = Measuring(draws=decision.bootstrap_draws, precision=decision.route_precision, seed=lane.plan.seed)
+    how = Measuring.of(lane.plan)
     return TunedLane(
         arm=arm.id,
         seed=lane.seed,

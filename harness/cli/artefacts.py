@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -102,13 +103,9 @@ def import_(
     from harness.recommendation.run import import_into
     from harness.shipping.importing import ImportRequest
 
-    progress = open_progress(quiet=as_json)
-    context = here.context(progress)
     folder = find_run(here.runs, run)
-    try:
-        results = import_into(
-            folder, ImportRequest(name=arm, path=path, allow_missing=allow_missing), context
-        )
-    finally:
-        progress.close()
+    wish = ImportRequest(name=arm, path=path, allow_missing=allow_missing)
+    context = here.context(open_progress(quiet=as_json))
+    with closing(context.progress):
+        results = import_into(folder, wish, context)
     show_results(folder, results, as_json=as_json)

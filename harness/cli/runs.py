@@ -216,9 +216,9 @@ def explain(
 def track_record(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """Count over all runs how many predicted ranges held: the advice against what was measured."""
     from harness.report.track import print_track
-    from harness.track_record.over_runs import confront_runs
+    from harness.track_record.over_runs import record_of_runs
 
-    record = confront_runs(runs)
+    record = record_of_runs(runs)
     if as_json:
         show_json(record)
     else:

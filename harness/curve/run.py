@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -226,9 +227,7 @@ def _curve(bench: _CurveBench, arm: ArmPlan, sizes: Sequence[int], looks: int | 
     trained = arm.option.traits.tuned
     seeds = [plan.seed + number for number in range(request.tune_seeds if trained else request.seeds)]
     parts = _parts(arm, bench)
-    how = Measuring(
-        draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
-    )
+    how = Measuring.of(plan)
     points: list[CurvePoint] = []
     rows: dict[tuple[int, int], Scored] = {}
     for seed in seeds:
@@ -303,24 +302,11 @@ def _point(
         where = f"{file_name(str(arm.id))}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
         folder = RunFolder(root=bench.home / "points" / where)
         make_folder(folder.artefacts)
-        workshop = ArmFactory(bench.plan, evalset, folder, bench.context, bench.embedder, keep=False)
-        try:
-            opened = workshop.build(arm, seed)
-            try:
-                outcomes |= _answers(
-                    bench,
-                    folder,
-                    opened,
-                    seed,
-                    Material(
-                        labels=evalset.labels, train=evalset.train, dev=dev, say=bench.context.progress.note
-                    ),
-                    items,
-                )
-            finally:
-                opened.close()
-        finally:
-            workshop.close()
+        say = bench.context.progress.note
+        material = Material(labels=evalset.labels, train=evalset.train, dev=dev, say=say)
+        factory = ArmFactory(bench.plan, evalset, folder, bench.context, bench.embedder, keep=False)
+        with closing(factory), closing(factory.build(arm, seed)) as opened:
+            outcomes |= _answers(bench, folder, opened, seed, material, items)
     ordered = [item for _, items in parts for item in items]
     return score(ordered, outcomes, evalset.label_names)
 

@@ -29,7 +29,7 @@ from harness.recommendation.store import together, write_results
 from harness.robustness.checks import robustness_of
 from harness.robustness.records import ArmRobustness
 from harness.robustness.store import unseen_of
-from harness.track_record.confront import confront
+from harness.track_record.advice_check import check_advice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
         )
     )
     advice = (
-        None if plan.advice is None else confront(plan.advice, results.arms, results.verdict, choice.ship)
+        None if plan.advice is None else check_advice(plan.advice, results.arms, results.verdict, choice.ship)
     )
     return together(results, outlook, recommendation, robustness, advice)
 

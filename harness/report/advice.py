@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, one_line, percent
 from harness.report.view import Block, Bullets, Cell, Column, Fact, Row, Section, Table
-from harness.track_record.records import AdviceCheck, Confronted
+from harness.track_record.records import AdviceCheck, CheckedRange
 
 
 def advice_section(check: AdviceCheck | None) -> Section:
@@ -28,7 +28,7 @@ def advice_section(check: AdviceCheck | None) -> Section:
     return Section(key="advice", title="Predicted against measured", blocks=blocks)
 
 
-def _table(figures: tuple[Confronted, ...]) -> Table:
+def _table(figures: tuple[CheckedRange, ...]) -> Table:
     columns = (
         Column(head=("arm",), right=False),
         Column(head=("figure",), right=False),
@@ -44,7 +44,7 @@ def _table(figures: tuple[Confronted, ...]) -> Table:
     return Table(columns=columns, rows=tuple(_row(figure) for figure in figures), notes=notes)
 
 
-def _row(figure: Confronted) -> Row:
+def _row(figure: CheckedRange) -> Row:
     held = MISSING if figure.inside is None else ("yes" if figure.inside else "no")
     if not figure.same_model:
         held = f"not tested (was for {one_line(figure.predicted_model)})"

@@ -20,7 +20,7 @@ from harness.report.paper import Block, Card, Chart, Grid, Part, Points, Span, s
 from harness.report.plain import arm_ids, capital, in_plain_words, option_name, plain_name
 from harness.report.tables import accuracy_cell, all_rows_notes, difference_cell, p_value, times, timing_notes
 from harness.report.view import Cell, Column, Row, Table
-from harness.track_record.records import Confronted
+from harness.track_record.records import CheckedRange
 
 MOST_DIFFERENCES = 6
 _RELATION = {
@@ -286,7 +286,7 @@ def advice_part(dossier: Dossier) -> Part:
             Column(head=("measured",)),
             Column(head=("held",), right=False),
         ),
-        rows=tuple(_confronted(dossier, figure) for figure in check.figures),
+        rows=tuple(_checked_range(dossier, figure) for figure in check.figures),
         notes=("a range made for another model than the one that ran is shown and not counted",),
     )
     lead = said(
@@ -308,7 +308,7 @@ def advice_part(dossier: Dossier) -> Part:
     )
 
 
-def _confronted(dossier: Dossier, figure: Confronted) -> Row:
+def _checked_range(dossier: Dossier, figure: CheckedRange) -> Row:
     held = "-" if figure.inside is None else ("yes" if figure.inside else "no")
     if not figure.same_model:
         held = f"not tested (was for {one_line(figure.predicted_model)})"

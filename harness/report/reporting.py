@@ -147,9 +147,7 @@ def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:
     b.check()
     scored_a = {found.settled.arm: found.test for found in _primary(a, context)}
     scored_b = {found.settled.arm: found.test for found in _primary(b, context)}
-    how = Measuring(
-        draws=plan.decision.bootstrap_draws, precision=plan.decision.route_precision, seed=plan.seed
-    )
+    how = Measuring.of(plan)
     across = compare_scored(scored_a, scored_b, plan.decision.margin, how)
     return ComparedRuns(a=read_results(a), b=read_results(b), across=across)
 

@@ -10,6 +10,7 @@ tuned arm once more, without that label's rows:
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -115,28 +116,21 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ..
     plan = folder.plan()
     if not asked:
         return
-    workshop = ArmFactory(plan, evalset, folder, context)
-    try:
-        with folder.journal() as journal:
-            kitchen = Kitchen(
-                plan=plan,
-                evalset=evalset,
-                out_of_scope=asked,
-                workshop=workshop,
-                journal=journal,
-                context=context,
-            )
-            for arm_plan, seed in lanes_of(plan):
-                if arm_plan.option.traits.robustness_checked and is_first(plan, seed):
-                    arm = workshop.build(arm_plan, seed)
-                    try:
-                        same_arm(arm, seed, evalset, journal, folder)
-                        config = settle_on_dev(arm, seed, evalset, journal, context)
-                        answer_out_of_scope(kitchen, arm, seed, config)
-                    finally:
-                        arm.close()
-    finally:
-        workshop.close()
+    with closing(ArmFactory(plan, evalset, folder, context)) as factory, folder.journal() as journal:
+        kitchen = Kitchen(
+            plan=plan,
+            evalset=evalset,
+            out_of_scope=asked,
+            workshop=factory,
+            journal=journal,
+            context=context,
+        )
+        for arm_plan, seed in lanes_of(plan):
+            if arm_plan.option.traits.robustness_checked and is_first(plan, seed):
+                with closing(factory.build(arm_plan, seed)) as arm:
+                    same_arm(arm, seed, evalset, journal, folder)
+                    config = settle_on_dev(arm, seed, evalset, journal, context)
+                    answer_out_of_scope(kitchen, arm, seed, config)
 
 
 def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:
@@ -154,17 +148,12 @@ def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context
     )
     home = RunFolder(root=folder.root / "harm" / f"without-{file_name(label)}")
     make_folder(home.artefacts)
-    workshop = ArmFactory(plan, without, home, context)
-    try:
+    seed = plan.training_seeds[0]
+    with closing(ArmFactory(plan, without, home, context)) as factory:
         for arm_plan in _tuned(folder):
-            arm = workshop.build(arm_plan, plan.training_seeds[0])
-            try:
-                found = _unseen(arm, plan.training_seeds[0], without, label, home, context)
-            finally:
-                arm.close()
+            with closing(factory.build(arm_plan, seed)) as arm:
+                found = _unseen(arm, seed, without, label, home, context)
             _keep(folder, str(arm_plan.id), found)
-    finally:
-        workshop.close()
 
 
 def _unseen(

@@ -13,6 +13,7 @@ import hashlib
 import math
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,7 @@ from harness.arms.base import Arm
 from harness.arms.tune import TuneArm
 from harness.bakeoff.arm_factory import ArmFactory, model_settings
 from harness.bakeoff.evalset import load_rows
-from harness.bakeoff.journal import Journal, Lane
+from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
 from harness.bakeoff.reopen import Conclude, manifest_of, reopened
 from harness.bakeoff.run import Kitchen, fit_and_answer, lane_config, same_rows
@@ -232,16 +233,13 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
 
 
 def _answer(kitchen: Kitchen, arm: Arm, settled: FittedArm) -> None:
-    watch = MemoryWatch()
-    try:
+    watch, journal = MemoryWatch(), kitchen.journal
+    with closing(arm):
         fit_and_answer(kitchen, arm, settled.seed)
-        journal: Journal = kitchen.journal
         journal.settle(dataclasses.replace(settled, identity=arm.identity))
         peak = watch.peak_mib()
         if peak is not None:
             journal.note_memory(arm.id, settled.seed, peak)
-    finally:
-        arm.close()
 
 
 def _training_of(folder: Path) -> tuple[ExportedJob, Done]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -87,11 +88,9 @@ def read_checks(out: Path) -> tuple[Parity, ...]:
 
 def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Context) -> Parity:
     engine = _ENGINE[export.format]
-    service = open_service(ServeRequest(targets=(str(out),), engine=engine, greedy=greedy), context)
-    try:
+    wish = ServeRequest(targets=(str(out),), engine=engine, greedy=greedy)
+    with closing(open_service(wish, context)) as service:
         served = _answers(service, export.served_as, case, context)
-    finally:
-        service.close()
     found = _parity(case, served, export, context.clock())
     return dataclasses.replace(found, engine=f"{engine}, token by token" if greedy else engine)
 
@@ -142,14 +141,13 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
                 settled.arm.option, item, labels=facts.labels, examples=examples, limits=plan.prompt.limits
             )
         )
-    decision = plan.decision
     return _Case(
         items=tuple(picked),
         reference={item.id: reference[item.id] for item in picked},
         messages=messages,
         labels=tuple(label.name for label in facts.labels),
-        how=Measuring(draws=decision.bootstrap_draws, precision=decision.route_precision, seed=plan.seed),
-        margin=decision.margin,
+        how=Measuring.of(plan),
+        margin=plan.decision.margin,
     )
 
 

@@ -11,7 +11,7 @@ from advisor.rubric.bands import Informed
 from advisor.stats.intervals import wilson
 from harness.bakeoff.quality import estimate
 from harness.core.records import Estimate
-from harness.track_record.records import AdviceCheck, CheckedRun, Confronted, HeldRanges, TrackRecord
+from harness.track_record.records import AdviceCheck, CheckedRange, CheckedRun, HeldRanges, TrackRecord
 
 METRICS = ("accuracy", "p95_ms", "usd_per_1k")
 _DECIDED = {"retrieve", "tune", "tied"}
@@ -42,8 +42,8 @@ def track_record(seen: Sequence[Seen], informed: Sequence[Informed]) -> TrackRec
     first: dict[tuple[object, ...], str] = {}
     runs: list[CheckedRun] = []
     counted: list[Seen] = []
-    fresh: list[Confronted] = []
-    known: list[Confronted] = []
+    fresh: list[CheckedRange] = []
+    known: list[CheckedRange] = []
     for run in seen:
         key = (run.plan_digest, *sorted(run.digests.items()))
         twin = first.setdefault(key, run.run_id)
@@ -80,11 +80,11 @@ def track_record(seen: Sequence[Seen], informed: Sequence[Informed]) -> TrackRec
     )
 
 
-def _is_informed(run: Seen, figure: Confronted, informed: Sequence[Informed]) -> bool:
+def _is_informed(run: Seen, figure: CheckedRange, informed: Sequence[Informed]) -> bool:
     return any(entry.evalset == run.evalset and figure.metric in entry.metrics for entry in informed)
 
 
-def _by_metric(figures: Sequence[Confronted]) -> tuple[HeldRanges, ...]:
+def _by_metric(figures: Sequence[CheckedRange]) -> tuple[HeldRanges, ...]:
     found = []
     for metric in METRICS:
         tested = [figure for figure in figures if figure.metric == metric]

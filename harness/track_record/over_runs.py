@@ -12,7 +12,7 @@ from harness.track_record.count import Seen, track_record
 from harness.track_record.records import AdviceCheck, TrackRecord
 
 
-def confront_runs(runs: Path) -> TrackRecord:
+def record_of_runs(runs: Path) -> TrackRecord:
     """Count over the complete runs in a folder; incomplete and damaged ones are left out."""
     return track_record(list(_seen(runs)), load_bands().informed)
 

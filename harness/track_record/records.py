@@ -71,7 +71,7 @@ class TrackRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confronted:
+class CheckedRange:
     """One figure that was predicted, against what was measured.
 
     Attributes:
@@ -109,7 +109,7 @@ class AdviceCheck:
     measured_answer: str
     first: str
     measured_first: str
-    figures: tuple[Confronted, ...]
+    figures: tuple[CheckedRange, ...]
     inside: int
     tested: int
     wrong: tuple[str, ...]

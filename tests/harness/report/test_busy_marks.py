@@ -16,13 +16,13 @@ from harness.report.compare import ComparedRuns, compare_view
 from harness.report.export import Reported, write_report
 from harness.report.model import report_view
 from harness.report.text import render_text
-from harness.track_record.records import AdviceCheck, Confronted
+from harness.track_record.records import AdviceCheck, CheckedRange
 from tests.support import money as hand_money
 from tests.support.pdf_text import text_of
 from tests.support.results import LINEAR, TUNE, run_results
 
 WHY = "other work took 1.1 of 2 CPUs"
-P95 = Confronted(
+P95 = CheckedRange(
     arm=TUNE,
     metric="p95_ms",
     predicted_model="smollm2-135m",

@@ -8,15 +8,17 @@ from advisor.options import Option
 from advisor.rubric.bands import Informed
 from harness.core.records import ArmId
 from harness.track_record.count import Seen, track_record
-from harness.track_record.records import AdviceCheck, Confronted
+from harness.track_record.records import AdviceCheck, CheckedRange
 
 ARM = ArmId(option=Option.LINEAR, model="linear")
 KNOWN = (Informed(evalset="known", metrics=frozenset({"accuracy"}), reason="it was looked at"),)
 
 
-def figure(metric: str, low: float, high: float, measured: float | None, *, same: bool = True) -> Confronted:
+def figure(
+    metric: str, low: float, high: float, measured: float | None, *, same: bool = True
+) -> CheckedRange:
     inside = None if measured is None else low <= measured <= high
-    return Confronted(
+    return CheckedRange(
         arm=ARM,
         metric=metric,
         predicted_model="m",
@@ -30,7 +32,7 @@ def figure(metric: str, low: float, high: float, measured: float | None, *, same
 
 def seen(
     run_id: str,
-    *figures: Confronted,
+    *figures: CheckedRange,
     evalset: str = "mine",
     plan: str = "p",
     rows: str = "r",

@@ -10,7 +10,7 @@ import pytest
 from advisor.options import Option
 from harness.bakeoff.plan import AdvicePlan, Predicted
 from harness.bakeoff.results import Answer
-from harness.track_record.confront import confront
+from harness.track_record.advice_check import check_advice
 from tests.support.results import LINEAR, RETRIEVE, TUNE, arm_result, timed, verdict
 
 ARMS = (
@@ -29,17 +29,17 @@ def advice(first: str = "linear", answer: str = "tune", **ranges: float) -> Advi
 
 
 def test_a_range_holds_at_its_ends_and_not_beyond() -> None:
-    at = confront(advice(accuracy_low=0.49, accuracy_high=0.9), ARMS, verdict(), LINEAR)
+    at = check_advice(advice(accuracy_low=0.49, accuracy_high=0.9), ARMS, verdict(), LINEAR)
     assert (at.inside, at.tested, at.wrong) == (1, 1, ())
-    beyond = confront(advice(accuracy_low=0.5, accuracy_high=0.9), ARMS, verdict(), LINEAR)
+    beyond = check_advice(advice(accuracy_low=0.5, accuracy_high=0.9), ARMS, verdict(), LINEAR)
     assert (beyond.inside, beyond.tested) == (0, 1)
     assert "49.0 % lies outside 50.0 % to 90.0 %" in beyond.wrong[0]
 
 
 def test_a_miss_is_said_in_the_units_of_its_figure() -> None:
-    slow = confront(advice(p95_ms_low=100_000.0, p95_ms_high=1_250_000.0), ARMS, verdict(), LINEAR)
+    slow = check_advice(advice(p95_ms_low=100_000.0, p95_ms_high=1_250_000.0), ARMS, verdict(), LINEAR)
     assert any("p95 " in line and "lies outside 100,000 ms to 1,250,000 ms." in line for line in slow.wrong)
-    dear = confront(
+    dear = check_advice(
         advice(usd_per_1k_low=Decimal("1234"), usd_per_1k_high=Decimal("2000")), ARMS, verdict(), LINEAR
     )
     assert any("lies outside $1,234 to $2,000." in line for line in dear.wrong)
@@ -47,19 +47,20 @@ def test_a_miss_is_said_in_the_units_of_its_figure() -> None:
 
 def test_the_ranking_is_held_against_what_ships_and_not_against_the_highest_accuracy() -> None:
     # tune leads on accuracy by a point, the classical arm ships: placing it first was right
-    right = confront(advice("classical"), ARMS, verdict(), LINEAR)
+    right = check_advice(advice("classical"), ARMS, verdict(), LINEAR)
     assert right.wrong == () and right.measured_first == "classical"
-    wrong = confront(advice("tune"), ARMS, verdict(), LINEAR)
+    wrong = check_advice(advice("tune"), ARMS, verdict(), LINEAR)
     assert wrong.wrong == ("It placed tune first; classical is what this run would ship.",)
-    assert confront(advice("tune"), ARMS, verdict(), None).wrong == (), "nothing ships, nothing is shown"
+    assert check_advice(advice("tune"), ARMS, verdict(), None).wrong == (), "nothing ships, nothing is shown"
 
 
 def test_an_undecided_run_does_not_call_the_answer_wrong() -> None:
     said = advice(answer="retrieve")
     assert any(
-        "It said retrieve" in line for line in confront(said, ARMS, verdict(answer=Answer.TUNE), LINEAR).wrong
+        "It said retrieve" in line
+        for line in check_advice(said, ARMS, verdict(answer=Answer.TUNE), LINEAR).wrong
     )
-    assert confront(said, ARMS, verdict(answer=Answer.NOT_ENOUGH_EVIDENCE), LINEAR).wrong == ()
+    assert check_advice(said, ARMS, verdict(answer=Answer.NOT_ENOUGH_EVIDENCE), LINEAR).wrong == ()
 
 
 def test_another_model_and_an_unmeasured_figure_test_nothing() -> None:
@@ -67,10 +68,10 @@ def test_another_model_and_an_unmeasured_figure_test_nothing() -> None:
     other = other.model_copy(
         update={"predictions": (other.predictions[0].model_copy(update={"model": "openai/gpt-6-luna"}),)}
     )
-    found = confront(other, ARMS, verdict(), LINEAR)
+    found = check_advice(other, ARMS, verdict(), LINEAR)
     assert (found.tested, found.wrong) == (0, ()) and not found.figures[0].same_model
     slow = [replace(arm, latency=replace(arm.latency, p95_ms=timed("p95_ms", None))) for arm in ARMS]
-    unmeasured = confront(advice(p95_ms_low=1.0, p95_ms_high=2.0), slow, verdict(), LINEAR)
+    unmeasured = check_advice(advice(p95_ms_low=1.0, p95_ms_high=2.0), slow, verdict(), LINEAR)
     assert unmeasured.figures[0].inside is None and unmeasured.tested == 0
 
 
@@ -81,4 +82,4 @@ def test_an_open_model_is_known_by_its_size(billions: str, same: bool) -> None:
     sized = replace(arm, identity=replace(arm.identity, parameters=134_515_008))
     expected = Predicted(option=Option.TUNE, model=f"open {billions}B", accuracy_low=0.5, accuracy_high=0.9)
     plan = advice().model_copy(update={"predictions": (expected,)})
-    assert confront(plan, [ARMS[0], sized], verdict(), LINEAR).figures[0].same_model is same
+    assert check_advice(plan, [ARMS[0], sized], verdict(), LINEAR).figures[0].same_model is same

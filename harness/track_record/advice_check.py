@@ -15,14 +15,14 @@ from harness.bakeoff.plan import AdvicePlan, Predicted
 from harness.bakeoff.results import ArmResult, Verdict
 from harness.core.records import ArmId
 from harness.core.wording import milliseconds, money, percent
-from harness.track_record.records import AdviceCheck, Confronted
+from harness.track_record.records import AdviceCheck, CheckedRange
 
 _OPEN = re.compile(r"open ([\d.]+)B")
 _SAME_SIZE = 0.05
 _NAMES = {"accuracy": "accuracy", "p95_ms": "p95", "usd_per_1k": "the price of 1,000 queries,"}
 
 
-def confront(
+def check_advice(
     advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict, ship: ArmId | None
 ) -> AdviceCheck:
     """Set every predicted range beside what was measured, and the first option beside the arm to ship."""
@@ -49,7 +49,7 @@ def confront(
     )
 
 
-def _figures(predicted: Predicted, arm: ArmResult) -> list[Confronted]:
+def _figures(predicted: Predicted, arm: ArmResult) -> list[CheckedRange]:
     same = _same_model(predicted, arm)
     found = [
         ("accuracy", predicted.accuracy_low, predicted.accuracy_high, arm.quality.accuracy.value, ""),
@@ -69,7 +69,7 @@ def _figures(predicted: Predicted, arm: ArmResult) -> list[Confronted]:
         ),
     ]
     return [
-        Confronted(
+        CheckedRange(
             arm=arm.arm,
             metric=metric,
             predicted_model=predicted.model,
@@ -97,7 +97,7 @@ def _same_model(predicted: Predicted, arm: ArmResult) -> bool:
 
 
 def _wrong(
-    advice: AdvicePlan, verdict: Verdict, first: str, ships: str, tested: Sequence[Confronted]
+    advice: AdvicePlan, verdict: Verdict, first: str, ships: str, tested: Sequence[CheckedRange]
 ) -> tuple[str, ...]:
     found = []
     decided = {"retrieve", "tune", "tied"}  # "at least as good" confirms either side's win and a tie
