@@ -46,11 +46,11 @@ def test_a_miss_is_said_in_the_units_of_its_figure() -> None:
 
 
 def test_the_ranking_is_held_against_what_ships_and_not_against_the_highest_accuracy() -> None:
-    # tune leads on accuracy by a point, the classical arm ships: placing it first was right
-    right = check_advice(advice("classical"), ARMS, verdict(), LINEAR)
-    assert right.wrong == () and right.measured_first == "classical"
+    # tune leads on accuracy by a point, the linear arm ships: placing it first was right
+    right = check_advice(advice("linear"), ARMS, verdict(), LINEAR)
+    assert right.wrong == () and right.measured_first == "linear"
     wrong = check_advice(advice("tune"), ARMS, verdict(), LINEAR)
-    assert wrong.wrong == ("It placed tune first; classical is what this run would ship.",)
+    assert wrong.wrong == ("It placed tune first; linear is what this run would ship.",)
     assert check_advice(advice("tune"), ARMS, verdict(), None).wrong == (), "nothing ships, nothing is shown"
 
 
