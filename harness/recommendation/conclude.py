@@ -29,7 +29,7 @@ from harness.recommendation.store import together, write_results
 from harness.robustness.checks import robustness_of
 from harness.robustness.records import ArmRobustness
 from harness.robustness.store import unseen_of
-from harness.track_record.records.advice_check import check_advice
+from harness.track_record.advice_check import check_advice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

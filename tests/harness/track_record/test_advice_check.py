@@ -6,11 +6,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from harness.track_record.records.advice_check import check_advice
 
 from advisor.options import Option
 from harness.bakeoff.plan import AdvicePlan, Predicted
 from harness.bakeoff.results import Answer
+from harness.track_record.advice_check import check_advice
 from tests.support.results import LINEAR, RETRIEVE, TUNE, arm_result, timed, verdict
 
 ARMS = (
