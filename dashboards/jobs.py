@@ -23,8 +23,9 @@ from pathlib import Path
 
 from advisor.reading import read_json
 from harness.bakeoff.plan import parse_plan
-from harness.bakeoff.run_folder import list_runs, write_atomically
+from harness.bakeoff.run_folder import list_runs
 from harness.core.errors import StoreError, UserError
+from harness.core.files import write_atomically
 
 HOME = ".pages"
 WAITS = "waits for "

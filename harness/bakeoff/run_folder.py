@@ -48,6 +48,7 @@ from harness.bakeoff.results import RESULTS_SCHEMA, BakeoffResults, FailedArm
 from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
+from harness.core.files import sha256_of, write_atomically
 from harness.core.records import Evalset, Finding, Item, Label
 from harness.core.serial import decode, decode_item, encode
 
@@ -334,7 +335,7 @@ class RunFolder:
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
         names = [*_ALWAYS, *(name for name in _SOMETIMES if (self.root / name).exists())]
-        files = {name: _sha256(self.root / name) for name in names}
+        files = {name: sha256_of(self.root / name) for name in names}
         if (self.root / JOURNAL).exists():
             with self.journal() as journal:  # opened to write: rows of an older journal get their digests
                 files[JOURNAL] = journal.content_digest()
@@ -379,7 +380,7 @@ class RunFolder:
 
     def as_it_was(self, closed: Manifest, names: Collection[str]) -> bool:
         """Whether files, the journal not among them, are those that a manifest has the digests of."""
-        return all(closed.files.get(name) in (None, _sha256(self.root / name)) for name in names)
+        return all(closed.files.get(name) in (None, sha256_of(self.root / name)) for name in names)
 
     def check(self, *, but: Collection[str] = (), journal: bool = True) -> None:
         """Refuse a closed run that holds anything but what it was closed with.
@@ -575,58 +576,11 @@ def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
     return len(seen | {plan_digest})
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, if they are not there.
-
-    Raises:
-        StoreError: if it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be made: {error.strerror}.",
-            allowed="a writable folder with free space",
-            run="set TOR_RUNS_DIR or --runs to another folder",
-        ) from error
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        StoreError: if the disk is full or the folder is read-only.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}.",
-            allowed="a writable folder with free space",
-            run="harness resume   # once that is mended; nothing already computed is lost",
-        ) from error
-
-
 def _seal(text: str) -> str:
     """Sha256 (hex) of a manifest as it is written, its seal left out."""
     raw = json.loads(text)
     raw.pop("sealed", None)
     return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    """The sha256 of a file; of one that cannot be read, one that no file has."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return "missing"
 
 
 def _mark(path: Path) -> tuple[int, ...]:

@@ -25,11 +25,12 @@ from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.quality import Measuring, share
 from harness.bakeoff.reopen import close_as_before, reopened
 from harness.bakeoff.run import settle_on_dev
-from harness.bakeoff.run_folder import RunFolder, create_run, write_atomically
+from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, free_gib
 from harness.core.errors import UsageError
+from harness.core.files import write_atomically
 from harness.core.records import Evalset
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs

@@ -31,10 +31,11 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan, dump_plan
 from harness.bakeoff.quality import Measuring, share
-from harness.bakeoff.run_folder import RunFolder, count_looks, make_folder, write_atomically
+from harness.bakeoff.run_folder import RunFolder, count_looks
 from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import DataError, StoreError, UsageError
+from harness.core.files import make_folder, write_atomically
 from harness.core.names import file_name
 from harness.core.records import Evalset, FittedArm, Item, Outcome
 from harness.core.serial import decode, encode

@@ -30,10 +30,11 @@ from harness.bakeoff.run import (
     same_rows,
     settle_on_dev,
 )
-from harness.bakeoff.run_folder import RunFolder, make_folder
+from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
+from harness.core.files import make_folder
 from harness.core.names import file_name
 from harness.core.records import Evalset, Item
 from harness.robustness.checks import rejecting_threshold, unseen_label

@@ -27,11 +27,12 @@ from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
 from harness.bakeoff.reopen import Conclude, manifest_of, reopened
 from harness.bakeoff.run import Kitchen, fit_and_answer, lane_config, same_rows
-from harness.bakeoff.run_folder import RunFolder, count_looks, write_atomically
+from harness.bakeoff.run_folder import RunFolder, count_looks
 from harness.bakeoff.tuners import local_tuner
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch
 from harness.core.errors import UsageError
+from harness.core.files import write_atomically
 from harness.core.names import check_name
 from harness.core.records import (
     ArmId,

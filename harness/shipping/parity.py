@@ -18,10 +18,11 @@ from advisor.options import Option
 from harness.arms.linear import KEPT, RECORD_FILE
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.quality import Measuring
-from harness.bakeoff.run_folder import RunFolder, write_atomically
+from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
+from harness.core.files import write_atomically
 from harness.core.records import Failure, FailureKind, FittedArm, Item, Message, Outcome, Prediction, Timing
 from harness.core.serial import decode, encode
 from harness.shipping.adapters import open_registry

@@ -12,17 +12,10 @@ import pytest
 import yaml
 
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.run_folder import (
-    DataFacts,
-    RunFolder,
-    count_looks,
-    create_run,
-    find_run,
-    list_runs,
-    write_atomically,
-)
+from harness.bakeoff.run_folder import DataFacts, RunFolder, count_looks, create_run, find_run, list_runs
 from harness.core.environment import describe_environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError
+from harness.core.files import write_atomically
 from harness.recommendation.store import read_results, write_results
 from tests.support.people import as_nobody, let_in
 from tests.support.results import run_results
