@@ -9,7 +9,7 @@ from advisor.numbers import figure
 from advisor.sentences import named, settle_sentence
 from advisor.text import money_span
 from harness.core.wording import MISSING, UNKNOWN, milliseconds, one_line, percent
-from harness.report.view import Cell, Column, Row, Table
+from harness.report.document import Cell, Column, Row, Table
 
 
 def prediction_table(advice: Advice) -> Table:
@@ -41,7 +41,7 @@ def _row(advice: Advice, one: OptionAdvice, found: Prediction) -> Row:
     low, high = milliseconds(found.p95_ms.low), milliseconds(found.p95_ms.high)
     return Row(
         cells=(
-            Cell(text=f"{one.place}. {one.option.value}", interval=one_line(f"{found.model}, {found.where}")),
+            Cell(text=f"{one.place}. {one.option.value}", detail=one_line(f"{found.model}, {found.where}")),
             Cell(text=accuracy),
             Cell(text=money_span(advice, found.usd_per_1k)),
             Cell(text=money_span(advice, found.usd_per_1k_total)),
@@ -58,7 +58,7 @@ def _payback(found: Prediction) -> Cell:
     low, likely, high = (
         "never" if end is None else f"{end:.1f}" for end in (span.low, span.likely, span.high)
     )
-    return Cell(text=likely, interval="" if low == high else f"{low} to {high}")
+    return Cell(text=likely, detail="" if low == high else f"{low} to {high}")
 
 
 def reason_table(contributions: Sequence[Contribution]) -> Table:
@@ -74,7 +74,7 @@ def reason_table(contributions: Sequence[Contribution]) -> Table:
                 cells=(
                     Cell(text=one_line(part.factor.replace("_", " "))),
                     Cell(text=f"{part.points:+.2f}"),
-                    Cell(text=one_line(part.reason), interval=one_line(part.source)),
+                    Cell(text=one_line(part.reason), detail=one_line(part.source)),
                 )
             )
             for part in contributions
@@ -94,7 +94,7 @@ def assumption_table(advice: Advice) -> Table:
         rows=tuple(
             Row(
                 cells=(
-                    Cell(text=one_line(a.field.replace("_", " ")), interval=one_line(a.unit)),
+                    Cell(text=one_line(a.field.replace("_", " ")), detail=one_line(a.unit)),
                     Cell(text=figure(a.likely)),
                     Cell(text=f"{figure(a.low)} to {figure(a.high)}"),
                     Cell(text=one_line(a.source)),

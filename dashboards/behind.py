@@ -8,8 +8,8 @@ from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import ArmResult, LabelResult
 from harness.core.records import Estimate
 from harness.core.wording import MISSING, busy_mark, milliseconds, one_line
-from harness.report.tables import timing_notes
-from harness.report.view import Cell, Column, Row, Table
+from harness.report.document import Cell, Column, Row, Table
+from harness.report.topics.cells import timing_notes
 
 
 def confusion_table(found: ArmDiagnosis, labels: Sequence[LabelResult], most: int = 15) -> Table:
@@ -87,4 +87,4 @@ def _timed_cell(figure: Estimate, busy: str) -> Cell:
     if figure.low is not None and figure.high is not None:
         inside = f"{milliseconds(figure.low)}-{milliseconds(figure.high)}"
     mark = busy_mark("" if figure.value is None else busy)
-    return Cell(text=milliseconds(figure.value) + mark, interval=inside, n=figure.n)
+    return Cell(text=milliseconds(figure.value) + mark, detail=inside)

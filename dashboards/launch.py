@@ -25,8 +25,8 @@ from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
 from harness.data.settings import DataPlan, TableForm
 from harness.data.table import read_table
+from harness.report.document import Cell, Column, Row, Table
 from harness.report.svg import cut
-from harness.report.view import Cell, Column, Row, Table
 
 PREVIEW_ROWS, PREVIEW_CHARS = 5, 160
 FAST = ("floor", "linear")

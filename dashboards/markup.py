@@ -12,7 +12,23 @@ from html import escape
 from typing import assert_never
 
 from harness.core.wording import lines_of, one_line
-from harness.report.view import Block, Bullets, Cell, Column, Command, Fact, Row, Sentence, Table, Verbatim
+from harness.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Column,
+    Command,
+    Fact,
+    Facts,
+    Paragraph,
+    Recommendation,
+    Row,
+    Sources,
+    Table,
+    Verbatim,
+    plain,
+)
 
 _ROW_MARKS = {">": "ship", "x": "vetoed"}
 
@@ -27,7 +43,7 @@ def _text(text: str) -> str:
     return escape("\n".join(lines_of(text)))
 
 
-def plain(text: str) -> str:
+def words(text: str) -> str:
     """Text, escaped."""
     return f"<span>{_said(text)}</span>"
 
@@ -35,7 +51,7 @@ def plain(text: str) -> str:
 def runline(run_id: str, tags: Sequence[tuple[str, str]], aside: str) -> str:
     """A run in one line: its name, tags as (text, kind), and what else there is to say."""
     found = "".join(tag(text, kind) for text, kind in tags)
-    return f'<div class="tor tor-runline">{plain(run_id)} {plain(aside)}{found}</div>'
+    return f'<div class="tor tor-runline">{words(run_id)} {words(aside)}{found}</div>'
 
 
 def tag(text: str, kind: str) -> str:
@@ -82,7 +98,7 @@ def table(shown: Table, *, colours: Sequence[str] = (), caption: str = "") -> st
         rows.append(_row(row, shown.columns, heads, colour))
     said = f"<caption>{_said(caption)}</caption>" if caption else ""
     body = f"<thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    under = _notes(_unmarked(shown.notes))
+    under = _notes(shown.notes)
     return f'<div class="tor"><table class="tor-table">{said}{body}</table>{under}</div>'
 
 
@@ -99,7 +115,8 @@ def _notes(texts: Iterable[str]) -> str:
 def facts(shown: Sequence[Fact]) -> str:
     """Names and what is said under them."""
     rows = "".join(
-        f'<dt>{_said(fact.label)}</dt><dd class="tor-{fact.tone}">{_said(fact.text)}</dd>' for fact in shown
+        f'<dt>{_said(fact.label)}</dt><dd class="tor-{fact.tone}">{_said(plain(fact.text))}</dd>'
+        for fact in shown
     )
     return f'<div class="tor"><dl class="tor-facts">{rows}</dl></div>'
 
@@ -216,20 +233,26 @@ def block(shown: Block) -> str:
     match shown:
         case Table():
             return table(shown)
-        case Fact():
-            return facts([shown])
-        case Sentence():
-            return f'<div class="tor"><p class="tor-{shown.tone}">{_said(shown.text)}</p></div>'
+        case Facts():
+            head = f'<div class="tor tor-name">{_said(shown.label)}</div>' if shown.label else ""
+            return head + facts(shown.rows)
+        case Paragraph():
+            return f'<div class="tor"><p class="tor-{shown.tone}">{_said(plain(shown.text))}</p></div>'
         case Bullets():
             head = f'<div class="tor tor-name">{_said(shown.label)}</div>' if shown.label else ""
-            return head + bullets(shown.items, shown.tone)
+            return head + bullets(map(plain, shown.items), shown.tone)
+        case Recommendation():
+            why = list(map(plain, shown.reasons))
+            return answer_card("What to do", shown.headline, why, shown.tone) + facts(shown.facts)
+        case Chart() | Sources():
+            return ""  # a page draws its own
         case Command():
             return (
                 f'<div class="tor"><div class="tor-command"><code>{_said(shown.command)}</code>'
                 f"<span>{_said(shown.purpose)}</span></div></div>"
             )
         case Verbatim():
-            text = _text("\n".join(shown.lines))
+            text = _text(shown.text)
             return f'<div class="tor"><div class="tor-name">{_said(shown.label)}</div><pre>{text}</pre></div>'
         case _:
             assert_never(shown)
@@ -238,11 +261,6 @@ def block(shown: Block) -> str:
 def _one_head(column: Column) -> str:
     """A column's head in one line: 'in-' over 'valid' is 'invalid'."""
     return " ".join(part for part in column.head if part).replace("- ", "")
-
-
-def _unmarked(texts: Iterable[str]) -> list[str]:
-    """Notes without those on marks before a name, which are labels here."""
-    return [text for text in texts if not text.startswith(("> ", "x "))]
 
 
 def _head(column: Column) -> str:
@@ -270,5 +288,5 @@ def _row(row: Row, columns: Sequence[Column], heads: Sequence[str], colour: str)
 
 
 def _cell(cell: Cell) -> str:
-    under = f"<small>{_said(cell.interval)}</small>" if cell.interval else ""
+    under = f"<small>{_said(cell.detail)}</small>" if cell.detail else ""
     return f"{_said(cell.text)}{under}"

@@ -23,11 +23,11 @@ from harness.core.wording import (
     percent,
 )
 from harness.money.records import Amount, ArmForecast, CostForecast, HostedForecast
+from harness.report.document import Cell, Column, Row, Table
 from harness.report.drawings import currency_of
-from harness.report.money import BUSY_MONEY
 from harness.report.palette import MONTH_COLOURS
-from harness.report.tables import line_cells, line_columns, source_notes
-from harness.report.view import Cell, Column, Row, Table
+from harness.report.topics.cells import line_cells, line_columns, source_notes
+from harness.report.topics.money import BUSY_MONEY
 
 VETOED = "vetoed"
 OUTCOMES = {
@@ -48,7 +48,7 @@ def month_table(outlook: CostForecast, ship: ArmId | None) -> Table:
     rows = []
     if today is not None:
         empty = [Cell(text="") for _ in range(len(groups))]
-        cells = (Cell(text=f"today: {one_line(today.kind)}", interval="as stated"), *empty,
+        cells = (Cell(text=f"today: {one_line(today.kind)}", detail="as stated"), *empty,
                  _amount(today.month_usd, unit), Cell(text=""), Cell(text=""))  # fmt: skip
         rows.append(Row(cells=cells, tone="faint"))
     rows += [_arm_row(arm, groups, unit, ship) for arm in outlook.arms]
@@ -88,7 +88,7 @@ def _arm_row(arm: ArmForecast, groups: Sequence[str], unit: Currency, ship: ArmI
 
 
 def _amount(amount: Amount, unit: Currency) -> Cell:
-    return Cell(text=marked_money(amount, unit), interval=money_range(amount, unit))
+    return Cell(text=marked_money(amount, unit), detail=money_range(amount, unit))
 
 
 def price_table(
@@ -111,8 +111,8 @@ def price_table(
             Row(
                 cells=(
                     Cell(text=one_line(str(arm.arm))),
-                    Cell(text=marked_money(each, unit), interval=each.basis.value),
-                    Cell(text=marked_money(right, unit), interval=spread),
+                    Cell(text=marked_money(each, unit), detail=each.basis.value),
+                    Cell(text=marked_money(right, unit), detail=spread),
                     nothing if found is None else _amount(found.usd_per_1k, unit),
                     nothing if found is None else _amount(found.usd_per_1k_correct, unit),
                 ),
@@ -165,7 +165,7 @@ def ledger_table(cost_lines: Sequence[CostLine], of: str) -> Table:
     return Table(
         columns=line_columns(of),
         rows=tuple(Row(cells=line_cells(line)) for line in cost_lines),
-        notes=source_notes(line.source for line in cost_lines),
+        notes=source_notes(cost_lines),
     )
 
 

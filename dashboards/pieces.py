@@ -21,8 +21,8 @@ from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.recommendation.records import RunResults
 from harness.report.charts import NARROW, WIDE, ChartSpec, draw
+from harness.report.document import Chart, Command, Section, Table
 from harness.report.run_view import RunPage, progress_of
-from harness.report.view import Bullets, Command, Fact, Section, Table
 
 POLL_S = 2.0
 _STATES = {
@@ -152,18 +152,13 @@ def section(shown: Section, *, title: bool = True, colours: Sequence[str] = ()) 
     """A section of the report as it stands there."""
     if title:
         st.subheader(one_line(shown.title), anchor=False)
-    facts: list[Fact] = []
-    for block in [*shown.blocks, None]:
-        if isinstance(block, Fact):
-            facts.append(block)
+    for block in shown.blocks:
+        if isinstance(block, Chart):
+            chart(block.key, block.spec, block.alt)
             continue
-        if facts:
-            st.html(markup.facts(facts))
-            facts = []
-        if isinstance(block, Table):
-            st.html(markup.table(block, colours=colours))
-        elif isinstance(block, Bullets) or block is not None:
-            st.html(markup.block(block))
+        html = markup.table(block, colours=colours) if isinstance(block, Table) else markup.block(block)
+        if html:
+            st.html(html)
 
 
 def by_key(sections: Iterable[Section]) -> dict[str, Section]:

@@ -9,7 +9,7 @@ from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import PlanRequest, draft
 from harness.core.context import Context
 from harness.report.case_report import CaseReport, advised
-from harness.report.export_case import write_case_report
+from harness.report.files import write_case_report
 
 
 def plan_text(case_text: str, evalset: str, context: Context) -> str:

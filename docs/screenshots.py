@@ -20,8 +20,6 @@ sys.path.insert(0, str(ROOT))
 
 from advisor.options import Option  # noqa: E402
 from harness.bakeoff.run_folder import list_runs  # noqa: E402
-from harness.report.executive import run_paper  # noqa: E402
-from harness.report.pdf.render import paper_data  # noqa: E402
 from harness.report.run_view import open_page  # noqa: E402
 from tests.support.browser import Served, faults, missing, open_browser, resize, settled  # noqa: E402
 
@@ -88,12 +86,12 @@ def first_page(runs: Path) -> bytes:
 
     folder = ROOT / "harness" / "report"
     pages = typst.compile(
-        (folder / "pdf" / "paper.typ").read_bytes(),
+        (folder / "layout" / "document.typ").read_bytes(),
         font_paths=[folder / "fonts"],
         ignore_system_fonts=True,
         format="png",
         ppi=144.0,
-        sys_inputs={"paper": json.dumps(paper_data(run_paper(page.results, page.manifest)))},
+        sys_inputs={"document": json.dumps(document_data(run_document(page.results, page.manifest, "pdf")))},
     )
     return small(pages[0], PDF_PAGE_WIDTH)
 

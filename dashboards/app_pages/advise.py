@@ -38,7 +38,7 @@ from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
 from harness.report import drawings
-from harness.report.case_parts import NOT_BUILT
+from harness.report.topics.advice import NOT_BUILT
 
 BLANK = "a blank form"
 KEPT = "case-kept"

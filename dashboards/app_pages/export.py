@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboards import pieces, state
 from harness.recommendation.records import RunResults
-from harness.report.export import FORMATS
+from harness.report.files import FORMATS
 from harness.report.reporting import export_run
 
 SAID = {

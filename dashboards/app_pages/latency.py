@@ -8,8 +8,8 @@ from dashboards import behind, markup, pieces
 from harness.core.wording import busy_words, milliseconds
 from harness.recommendation.records import RunResults
 from harness.report import drawings
-from harness.report.details import detail_sections
 from harness.report.palette import colour_of
+from harness.report.run_document import run_document
 from harness.report.run_view import RunPage
 
 
@@ -33,9 +33,9 @@ def show(page: RunPage, results: RunResults) -> None:
     st.subheader("Percentiles and conditions", anchor=False)
     colours = [colour_of(arm.arm) for arm in results.arms]
     st.html(markup.table(behind.latency_table(results.arms), colours=colours))
-    machine = pieces.by_key(detail_sections(results, page.manifest)).get("machine")
+    machine = run_document(results, page.manifest).section("run")
     if machine is not None:
-        st.subheader("The machine", anchor=False)
+        st.subheader("The run and its machine", anchor=False)
         pieces.section(machine, title=False)
 
 

@@ -14,10 +14,10 @@ from harness.core.wording import one_line, seconds, share_sentence
 from harness.curve.run import read_curves
 from harness.recommendation.records import RunResults
 from harness.report import drawings
-from harness.report.model import report_view
 from harness.report.palette import colour_of
+from harness.report.run_document import run_document
 from harness.report.run_view import RunPage
-from harness.report.tables import labels_table
+from harness.report.topics.quality import labels_table
 
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")
 
@@ -37,7 +37,7 @@ def accuracy(page: RunPage, results: RunResults) -> None:
     chart = drawings.differences(results.comparisons, margin)
     pieces.chart("differences", chart, "Paired differences of accuracy; the table below holds the figures.")
     st.html(markup.notes([f"grey band: the margin of {100 * margin:g} points, inside which nothing is lost"]))
-    sections = pieces.by_key(report_view(results, page.manifest).sections)
+    sections = pieces.by_key(run_document(results, page.manifest).sections)
     with st.expander("Every comparison with its test"):
         pieces.section(sections["comparisons"], title=False)
 
@@ -160,7 +160,7 @@ def _diagnosis(results: RunResults, arm: ArmId) -> ArmDiagnosis | None:
 
 def harm(page: RunPage, results: RunResults) -> None:
     """What the arms do with what they should not answer."""
-    found = pieces.by_key(report_view(results, page.manifest).sections).get("harm")
+    found = pieces.by_key(run_document(results, page.manifest).sections).get("robustness")
     if found is None:
         st.info("Nothing was looked at.")
         asks = ("--out-of-scope", "out-of-scope.csv", "--text", "text")

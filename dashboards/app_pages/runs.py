@@ -8,10 +8,10 @@ from dashboards import launch, pieces, state
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
 from harness.recommendation.history import Past, list_history
-from harness.report.compare import ComparedRuns, compare_view
 from harness.report.reporting import compare_two
 from harness.report.run_view import stamp_of
-from harness.report.runs import runs_view
+from harness.report.topics.compare import ComparedRuns, compare_document
+from harness.report.topics.runs import runs_document
 
 MOST = 25  # runs of the list, the newest first
 
@@ -42,7 +42,7 @@ def history(running: bool) -> None:
         *(f"{name} {stamp_of(state.folder_of(name))} {_writer(name)}" for name in names),
     )
     rows: list[Past] = listed(stamps)
-    for section in runs_view(rows[:MOST]).sections:
+    for section in runs_document(rows[:MOST]).sections:
         pieces.section(section, title=False)
     if len(rows) > MOST:
         st.caption(f"{len(rows) - MOST:,} older runs are left out here; `harness runs` lists all.")
@@ -67,7 +67,7 @@ def compare(names: list[str]) -> None:
         return
     stamps = stamp_of(state.folder_of(a)) + stamp_of(state.folder_of(b))
     try:
-        view = compare_view(compared(a, b, stamps))
+        view = compare_document(compared(a, b, stamps))
     except UserError as error:
         st.warning("These two cannot be compared.", icon=":material/compare_arrows:")
         st.text(str(error))

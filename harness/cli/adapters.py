@@ -47,14 +47,15 @@ def add(
 @grouped
 def list_adapters(as_json: Json = False, *, at: AtRegistry) -> None:
     """List every version with its stages, accuracy and parity."""
-    from harness.report.adapters import list_lines
+    from harness.report.text import print_document
+    from harness.report.topics.tuned import adapters_document
     from harness.shipping.adapters import shelved
 
     rows = shelved(at.open())
     if as_json:
         show_json(tuple(row.version for row in rows))
     else:
-        typer.echo("\n".join(list_lines((row.version, row.stages, row.checks) for row in rows)))
+        print_document(adapters_document((row.version, row.stages, row.checks) for row in rows))
 
 
 @app.command("show")
@@ -67,7 +68,8 @@ def show(
     at: AtRegistry,
 ) -> None:
     """Show one version: base, data, recipe, accuracy, parity and history."""
-    from harness.report.adapters import show_lines
+    from harness.report.text import print_document
+    from harness.report.topics.tuned import adapter_document
     from harness.shipping.adapters import history_of, shelved_as
     from harness.shipping.registry.hub import card_of
 
@@ -81,17 +83,18 @@ def show(
         typer.echo(card_of(title, version.artefact, version.origin, version.task, found.checks))
     else:
         events = history_of(shelf, version.name)
-        typer.echo("\n".join(show_lines(version, found.stages, found.checks, events)))
+        print_document(adapter_document(version, found.stages, found.checks, events))
 
 
 @app.command("diff")
 @grouped
 def diff(a: Reference, b: Reference, *, at: AtRegistry) -> None:
     """Show in what two versions differ."""
-    from harness.report.adapters import diff_lines
+    from harness.report.text import print_document
+    from harness.report.topics.tuned import diff_document
     from harness.shipping.adapters import differences
 
-    typer.echo("\n".join(diff_lines(a, b, differences(at.open(), a, b))))
+    print_document(diff_document(a, b, differences(at.open(), a, b)))
 
 
 @app.command("promote")
@@ -104,7 +107,7 @@ def promote(
     at: AtRegistry,
 ) -> None:
     """Put a version on a stage."""
-    from harness.report.adapters import event_line
+    from harness.report.topics.tuned import event_line
 
     typer.echo(event_line(at.open().promote(name, version, stage)))
 
@@ -113,7 +116,7 @@ def promote(
 @grouped
 def rollback(name: Name, stage: Stage = "production", *, at: AtRegistry) -> None:
     """Put the version back that stood on a stage before."""
-    from harness.report.adapters import event_line
+    from harness.report.topics.tuned import event_line
 
     typer.echo(event_line(at.open().rollback(name, stage)))
 

@@ -48,7 +48,7 @@ def export(
     """Write what a run recommends as a folder to serve, and check that it still answers the same."""
     from harness.bakeoff.run_folder import find_run
     from harness.recommendation.store import recommended_arm
-    from harness.report.adapters import parity_line
+    from harness.report.topics.tuned import parity_line
     from harness.shipping.exporting import ExportRequest, export_shipped
     from harness.shipping.parity import check_export
     from harness.shipping.serving import ServeRequest, find_shipped

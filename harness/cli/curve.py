@@ -20,7 +20,7 @@ from harness.cli.options import (
     typed_amount,
 )
 from harness.cli.progress import open_progress
-from harness.cli.show import read_plan
+from harness.cli.show import read_plan, show_json
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def curve(
 ) -> None:
     """Settle arms on parts of the training rows, and say what more labelled examples would bring."""
     from harness.curve.run import CurveRequest
-    from harness.report.curve import curves_json, print_curves
+    from harness.report.text import print_document
+    from harness.report.topics.curve import curves_document
 
     floor, price = _case(case)
     request = CurveRequest(
@@ -86,9 +87,9 @@ def curve(
     ):
         made = _curves(what, request, context)
     if as_json:
-        typer.echo(curves_json(made))
+        show_json(made)
     else:
-        print_curves(made)
+        print_document(curves_document(made))
 
 
 def _curves(what: str, request: CurveRequest, context: Context) -> LearningCurves:

@@ -63,13 +63,13 @@ def first_figures(folder: RunFolder, context: Context) -> Callable[[Sequence[Arm
     def show(answered: Sequence[ArmId]) -> None:
         from advisor.options import Option
         from harness.recommendation.conclude import conclude_some
-        from harness.report.first_figures import first_view
+        from harness.report.run_document import first_document
         from harness.report.text import render_text
 
         if all(arm.option is Option.FLOOR for arm in answered):
             return
         to_come = [arm.id for arm in folder.plan().arms if arm.id not in answered]
-        text = render_text(first_view(conclude_some(folder, answered, context), to_come))
+        text = render_text(first_document(conclude_some(folder, answered, context), to_come))
         if isinstance(context.progress, BarProgress):
             context.progress.line(text)
         else:

@@ -38,7 +38,8 @@ def robustness(
     from harness.bakeoff.run_folder import find_run
     from harness.data.out_of_scope import read_out_of_scope
     from harness.recommendation.run import check_robustness
-    from harness.report.harm import harm_sentences
+    from harness.report.text import print_document
+    from harness.report.topics.robustness import robustness_document
     from harness.robustness.run import RobustnessRequest
 
     folder = find_run(here.runs, name)
@@ -53,6 +54,4 @@ def robustness(
     if as_json:
         show_json(results)
         return
-    for found in results.robustness:
-        typer.echo("\n".join([f"{found.arm}:", *(f"  - {sentence}" for sentence in harm_sentences(found))]))
-    typer.echo(f"\nThey stand in the run's reports now: {folder.command('report')}")
+    print_document(robustness_document(results, folder.command))

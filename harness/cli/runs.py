@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.dress import Company, CurrencyName, Logo, make_dress
+from harness.cli.branding import Company, CurrencyName, Logo, make_branding
 from harness.cli.options import (
     DEFAULT_RUNS,
     Calls,
@@ -28,13 +29,14 @@ from harness.cli.show import show_json, show_results
 def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """List the runs, oldest first."""
     from harness.recommendation.history import list_history
-    from harness.report.runs import print_runs, runs_json
+    from harness.report.text import print_document
+    from harness.report.topics.runs import runs_document, runs_json
 
     rows = list_history(runs)
     if as_json:
-        typer.echo(runs_json(rows))
+        typer.echo(json.dumps(runs_json(rows), indent=1))
     else:
-        print_runs(rows)
+        print_document(runs_document(rows))
 
 
 def report(
@@ -60,7 +62,7 @@ def report(
 ) -> None:
     """Show a run again, or write it in other formats; nothing is run again. A use case: its prediction."""
     from harness.bakeoff.run_folder import find_run
-    from harness.report.executive import stated_rate
+    from harness.report.context import stated_rate
     from harness.report.reporting import closed_results, export_run
 
     wanted = split_names(formats) or ("text",)
@@ -72,10 +74,10 @@ def report(
         show_results(folder, closed_results(folder), full=full)
     files = [one for one in wanted if one != "text"]
     if files:
-        dress = make_dress(company, logo, currency, stated_rate(closed_results(folder)))
+        branding = make_branding(company, logo, currency, stated_rate(closed_results(folder)))
         context = Here(runs=runs).context(open_progress(quiet=True))
         where = output or folder.root / "report"
-        for path in export_run(folder, files, where, context, dress, texts=not no_texts):
+        for path in export_run(folder, files, where, context, branding, texts=not no_texts):
             typer.echo(str(path))
 
 
@@ -83,23 +85,22 @@ def _report_case(
     case: Path,
     wanted: tuple[str, ...],
     output: Path | None,
-    dressed: tuple[str, Path | None, str],
+    branded: tuple[str, Path | None, str],
     price_date: str,
 ) -> None:
     from harness.report.case_report import CaseReport, advised, export_case
-    from harness.report.executive_case import stated_rate
+    from harness.report.text import print_document
+    from harness.report.topics.advice import advice_document, stated_rate
 
     context = Here().context(open_progress(quiet=True))
     found = advised(CaseReport(case=case, price_at=price_date), context)
     if "text" in wanted:
-        from advisor.text import advice_text
-
-        typer.echo(advice_text(found.advice), nl=False)
+        print_document(advice_document(found.advice, found.day, found.command))
     files = [one for one in wanted if one != "text"]
     if files:
-        company, logo, currency = dressed
-        dress = make_dress(company, logo, currency, stated_rate(found.advice))
-        for path in export_case(found, files, output or Path(), dress):
+        company, logo, currency = branded
+        branding = make_branding(company, logo, currency, stated_rate(found.advice))
+        for path in export_case(found, files, output or Path(), branding):
             typer.echo(str(path))
 
 
@@ -151,15 +152,16 @@ def compare(
 ) -> None:
     """Compare two runs arm by arm, paired where they share their test items."""
     from harness.bakeoff.run_folder import find_run
-    from harness.report.compare import comparison_json, print_comparison
     from harness.report.reporting import compare_two
+    from harness.report.text import print_document
+    from harness.report.topics.compare import compare_document
 
     context = Here(runs=runs).context(open_progress(quiet=True))
     found = compare_two(find_run(runs, a), find_run(runs, b), context)
     if as_json:
-        typer.echo(comparison_json(found))
+        show_json(found)
     else:
-        print_comparison(found)
+        print_document(compare_document(found))
 
 
 def errors(
@@ -180,8 +182,11 @@ def errors(
     """List an arm's wrong answers, the most confident first; no model is called."""
     from harness.bakeoff.run_folder import find_run
     from harness.core.errors import UsageError
-    from harness.report.errors import MOST_SHOWN, errors_csv, errors_json, first_of, print_errors
+    from harness.core.serial import encode
     from harness.report.mistakes import ErrorsRequest, arm_errors
+    from harness.report.tables import errors_csv
+    from harness.report.text import print_document
+    from harness.report.topics.items import MOST_SHOWN, errors_document, first_of
 
     if as_json and as_csv:
         raise UsageError("One format at a time.", got="--json and --csv", allowed="one of them")
@@ -189,9 +194,9 @@ def errors(
     found = arm_errors(find_run(runs, name), request)
     if as_json or as_csv:
         kept = first_of(found, limit)
-        typer.echo(errors_json(kept) if as_json else errors_csv(kept), nl=as_json)
+        typer.echo(encode(kept, indent=1) if as_json else errors_csv(kept), nl=as_json)
     else:
-        print_errors(found, limit or MOST_SHOWN)
+        print_document(errors_document(found, limit or MOST_SHOWN))
 
 
 def explain(
@@ -202,24 +207,26 @@ def explain(
 ) -> None:
     """Show one item in every arm: messages, neighbours, raw answer, usage and prices."""
     from harness.bakeoff.run_folder import find_run
-    from harness.report.explain import explained_json, print_explained
     from harness.report.reporting import explain_item
+    from harness.report.text import print_document
+    from harness.report.topics.items import explain_document
 
     context = Here(runs=runs).context(open_progress(quiet=True))
     found = explain_item(find_run(runs, name), item, context)
     if as_json:
-        typer.echo(explained_json(found))
+        show_json(found)
     else:
-        print_explained(found)
+        print_document(explain_document(found))
 
 
 def track_record(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """Count over all runs how many predicted ranges held: the advice against what was measured."""
-    from harness.report.track import print_track
+    from harness.report.text import print_document
+    from harness.report.topics.track_record import track_document
     from harness.track_record.over_runs import record_of_runs
 
     record = record_of_runs(runs)
     if as_json:
         show_json(record)
     else:
-        print_track(record)
+        print_document(track_document(record))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +41,10 @@ def show_results(
     if as_json:
         show_json(results)
         return
-    from harness.report.model import report_view
-    from harness.report.text import print_view
+    from harness.report.run_document import run_document
+    from harness.report.text import print_document
 
-    print_view(report_view(results, folder.manifest(), folder.command), sys.stdout, full=full)
+    print_document(run_document(results, folder.manifest(), command=folder.command), full=full)
 
 
 def show_json(record: object) -> None:

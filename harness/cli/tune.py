@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.options import Here, Json, grouped, stoppable
 from harness.cli.progress import open_progress, teller
-from harness.cli.show import read_plan
+from harness.cli.show import read_plan, show_json
 from harness.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def tune(
 
 def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: bool) -> None:
     from harness.bakeoff.tuning import tune_in
-    from harness.core.serial import encode
-    from harness.report.tuned import tuned_lines
+    from harness.report.text import print_document
+    from harness.report.topics.tuned import tuned_document
 
     stopped = f"The training in run {folder.run_id} was stopped; it goes on from its last checkpoint."
     with stoppable(context, stopped, folder.command("tune --resume")):
@@ -89,8 +89,10 @@ def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: 
         except DataError:
             folder.discard_if_empty()
             raise
-    lines = tuned_lines(folder.run_id, lanes, folder.command)
-    typer.echo(encode(lanes, indent=1) if as_json else "\n".join(lines))
+    if as_json:
+        show_json(lanes)
+    else:
+        print_document(tuned_document(folder.run_id, lanes, folder.command))
 
 
 def _patient(plan: ExperimentPlan, patience: int | None, source: str) -> ExperimentPlan:

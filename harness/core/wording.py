@@ -99,11 +99,11 @@ def marked_money(amount: Sum, currency: Currency = USD) -> str:
 
 
 def money_range(amount: Sum | None, currency: Currency = USD) -> str:
-    """The range of an amount, '$3,078 to $5,090'; '' without one that says more than the figure."""
+    """The range of an amount, '$3,078 to $5,090' or 'EUR 3,078 to 5,090'; '' where it says no more."""
     if amount is None or amount.low_usd is None or amount.high_usd is None:
         return ""
     low, high = money(amount.low_usd, currency), money(amount.high_usd, currency)
-    return "" if low == high else f"{low} to {high}"
+    return "" if low == high else f"{low} to {high.removeprefix(f'{currency.code} ')}"
 
 
 def short_money(usd: Decimal | None, currency: Currency = USD) -> str:

@@ -14,8 +14,8 @@ from advisor.errors import CaseError
 from advisor.money.errors import CostError
 from harness.core.context import Context
 from harness.core.errors import UsageError, command
-from harness.report.dress import Dress
-from harness.report.export_case import Advised, write_case_report
+from harness.report.branding import Branding
+from harness.report.files import Advised, write_case_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +43,9 @@ def advised(request: CaseReport, context: Context) -> Advised:
     return Advised(advice=advice, name=request.case.stem, day=day, command=tests)
 
 
-def export_case(found: Advised, formats: Sequence[str], out_dir: Path, dress: Dress) -> list[Path]:
+def export_case(found: Advised, formats: Sequence[str], out_dir: Path, branding: Branding) -> list[Path]:
     """Write the prediction in each format; raises as `write_case_report`."""
-    return write_case_report(replace(found, dress=dress), formats, out_dir)
+    return write_case_report(replace(found, branding=branding), formats, out_dir)
 
 
 def _day(price_at: str, context: Context) -> datetime:

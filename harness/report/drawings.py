@@ -47,8 +47,8 @@ from harness.report.charts import (
     shares,
 )
 from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
-from harness.report.plain import capital, plain_name
 from harness.report.svg import FAINT, TODAY
+from harness.report.topics.names import as_title, capital, plain_name
 
 MOST_LABELS = 20
 MOST_CONFUSED = 10
@@ -59,7 +59,7 @@ REACH = 2.2
 
 def named(arm: ArmId, among: Sequence[ArmId]) -> str:
     """An arm's name beside its marks."""
-    return capital(plain_name(arm, among))
+    return as_title(plain_name(arm, among))
 
 
 def in_words(estimate: Estimate) -> str:
@@ -418,9 +418,13 @@ def money_axis(currency: Currency, title: str = "", *, log: bool = False) -> Axi
     return Axis(title=title, low=None if log else 0.0, label=label, log=log)
 
 
-def month(forecast: CostForecast) -> BarChart:
-    """A mean month of every arm by what is paid for, beside today and models at list price."""
-    unit = currency_of(forecast.business)
+def month(forecast: CostForecast, unit: Currency | None = None) -> BarChart:
+    """A mean month of every arm by what is paid for, beside today and models at list price.
+
+    Args:
+        unit: the reader's currency; None for that of the use case.
+    """
+    unit = unit or currency_of(forecast.business)
     among = [arm.arm for arm in forecast.arms]
     rows = []
     today = forecast.incumbent
@@ -446,7 +450,7 @@ def month(forecast: CostForecast) -> BarChart:
         rows.append(
             Bar(
                 label=named(arm.arm, among),
-                note=f"{one_line(str(arm.arm))}, {total.basis.value}{', vetoed' if arm.barred else ''}",
+                note=f"{one_line(str(arm.arm))}, {total.basis.value}{', ruled out' if arm.barred else ''}",
                 slices=parts,
                 words=marked_money(total, unit),
                 low=None if total.low_usd is None else _shown(total.low_usd, unit),
@@ -479,9 +483,15 @@ def rival_name(curve: BreakEvenCurve) -> str:
     return "today" if curve.rival == "incumbent" else one_line(curve.rival)
 
 
-def break_even(arm: ArmForecast, curve: BreakEvenCurve, business: CostInputs) -> CurveChart:
-    """A month of an arm and of its rival by volume; where they cross the cheaper one changes."""
-    unit, crossing = currency_of(business), curve.queries_per_month
+def break_even(
+    arm: ArmForecast, curve: BreakEvenCurve, business: CostInputs, unit: Currency | None = None
+) -> CurveChart:
+    """A month of an arm and of its rival by volume; where they cross the cheaper one changes.
+
+    Args:
+        unit: the reader's currency; None for that of the use case.
+    """
+    unit, crossing = unit or currency_of(business), curve.queries_per_month
     until = REACH * max(business.queries_per_month, crossing or 0)
     own: list[tuple[float, float, str]] = []
     other: list[tuple[float, float, str]] = []
@@ -517,7 +527,7 @@ def predicted_accuracy(advice: Advice) -> IntervalChart:
         )
         rows.append(
             Interval(
-                label=f"{one.place}. {capital(one.option.traits.name)}",
+                label=f"{one.place}. {as_title(one.option.traits.name)}",
                 note=one_line(found.model),
                 low=found.accuracy_low,
                 high=found.accuracy_high,
@@ -540,7 +550,7 @@ def predicted_cost(advice: Advice, unit: Currency) -> IntervalChart:
         ends = money(span.low, unit), money(span.high, unit)
         rows.append(
             Interval(
-                label=capital(one.option.traits.name),
+                label=as_title(one.option.traits.name),
                 low=_shown(span.low, unit),
                 value=None if span.likely is None else _shown(span.likely, unit),
                 high=_shown(span.high, unit),
@@ -558,7 +568,7 @@ def scores(advice: Advice) -> IntervalChart:
     """The options by their score, first place first; ruled out ones are not scored."""
     rows = tuple(
         Interval(
-            label=f"{one.place}. {capital(one.option.traits.name)}",
+            label=f"{one.place}. {as_title(one.option.traits.name)}",
             value=float(one.score),
             colour=one.option.traits.colour,
             words=f"{one.score:+.2f} points",

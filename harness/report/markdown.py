@@ -1,4 +1,4 @@
-"""A view as Markdown for a pull request. Text from outside stays text: no markup, HTML, link or mention.
+"""A document as Markdown for a pull request. Text from outside stays text: no markup, HTML, link or mention.
 
 Written for GitHub's dialect, where dollar signs start formulas, bare addresses become links, and `@name`
 and `#1` notify people: each is broken up without changing what is read.
@@ -10,17 +10,24 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from harness.report.view import (
+from harness.core.wording import lines_of, one_line
+from harness.report.document import (
     Block,
     Bullets,
+    Chart,
     Column,
     Command,
-    Fact,
+    Document,
+    Facts,
+    Paragraph,
+    Recommendation,
     Section,
-    Sentence,
+    Sources,
     Table,
+    Text,
     Verbatim,
-    View,
+    plain,
+    sources_of,
 )
 
 _BREAK = "<!-- -->"
@@ -29,17 +36,17 @@ _AT_START = re.compile(r"^(?:(\d+)([.)])|([-+=#]))")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-def render_markdown(view: View) -> str:
-    """The whole view, details folded; the same view always gives the same text."""
-    parts = [f"# {escape(view.title)}"]
-    for section in view.sections:
-        parts += _section(section)
-    return "\n\n".join(parts) + "\n"
+def render_markdown(document: Document) -> str:
+    """The whole document, its folded sections folded; the same document always gives the same text."""
+    parts = [f"# {escape(document.title)}"]
+    for section in document.sections:
+        parts += _section(section, document)
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def escape(text: str) -> str:
     """Text that renders as itself wherever it stands, also in a table cell."""
-    marked = _MARKUP.sub(r"\\\1", " ".join(text.split()).translate(_ENTITIES))
+    marked = _MARKUP.sub(r"\\\1", one_line(text).translate(_ENTITIES))
     marked = _AT_START.sub(lambda hit: f"{hit[1] or ''}\\{hit[2] or hit[3]}", marked)
     marked = re.sub(r"(?i)(https?|ftp)(:)(?=//)", rf"\1\2{_BREAK}", marked)
     marked = re.sub(r"(?i)(www)\.", rf"\1{_BREAK}.", marked)
@@ -48,34 +55,48 @@ def escape(text: str) -> str:
     return marked.replace("$", "&#36;")
 
 
-def _section(section: Section) -> Iterator[str]:
-    if section.detail:
-        yield f"<details><summary>{escape(section.title)}</summary>"
-    else:
-        yield f"## {escape(section.title)}"
+def _section(section: Section, document: Document) -> Iterator[str]:
+    title = escape(section.title)
+    yield f"<details><summary>{title}</summary>" if section.folded else f"## {title}"
+    if section.lead:
+        yield _said(section.lead)
     for block in section.blocks:
-        yield _block(block)
-    if section.detail:
+        yield _block(block, document)
+    if section.folded:
         yield "</details>"
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, document: Document) -> str:
     match block:
         case Table():
-            return _table(block)
-        case Fact(label=label, text=text):
-            return f"**{escape(label)}:** {escape(text)}"
-        case Sentence(text=text):
-            return escape(text)
+            return _label(block.caption) + _table(block)
+        case Facts(rows=rows, label=label):
+            return _label(label) + "\n\n".join(f"**{escape(row.label)}:** {_said(row.text)}" for row in rows)
+        case Paragraph(text=text):
+            return _said(text)
         case Bullets(label=label, items=items):
-            lead = f"**{escape(label)}:**\n\n" if label else ""
-            return lead + "\n".join(f"- {escape(item)}" for item in items)
+            return _label(label) + "\n".join(f"- {_said(item)}" for item in items)
+        case Recommendation(headline=headline, reasons=reasons, facts=facts):
+            why = "\n".join(f"{number}. {_said(reason)}" for number, reason in enumerate(reasons, start=1))
+            return "\n\n".join((f"**{escape(headline)}**", why, _block(Facts(rows=facts), document)))
         case Command(command=command, purpose=purpose):
-            return f"{escape(purpose)}:\n\n{_fenced((command,), 'sh')}"
-        case Verbatim(label=label, lines=lines):
-            return f"**{escape(label)}:**\n\n{_fenced(lines, 'text')}"
+            return f"{escape(purpose)}:\n\n{_fenced((one_line(command),), 'sh')}"
+        case Verbatim(label=label, text=text):
+            return _label(label) + _fenced(lines_of(text), "text")
+        case Sources():
+            return "\n".join(f"- {escape(source)}" for source in sources_of(document))
+        case Chart():
+            return ""
         case _:
             assert_never(block)
+
+
+def _said(text: Text) -> str:
+    return escape(plain(text))
+
+
+def _label(label: str) -> str:
+    return f"**{escape(label)}:**\n\n" if label else ""
 
 
 def _table(table: Table) -> str:

@@ -18,7 +18,7 @@ from harness.core.errors import IncompleteRun, StoreError, UsageError
 from harness.core.records import ArmId, FittedArm, Item, Outcome
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
-from harness.report.errors import ArmErrors, Chosen
+from harness.report.topics.items import ArmErrors, Chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

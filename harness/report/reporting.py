@@ -26,10 +26,10 @@ from harness.core.records import Failure, Item, Message, Neighbour, Prediction
 from harness.recommendation.conclude import conclude, conclude_again
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
-from harness.report.compare import ComparedRuns
-from harness.report.dress import PLAIN, Dress
-from harness.report.explain import ExplainedArm, ExplainedItem, ShownNeighbour
-from harness.report.export import Reported, write_report
+from harness.report.branding import PLAIN, Branding
+from harness.report.files import Reported, write_report
+from harness.report.topics.compare import ComparedRuns
+from harness.report.topics.items import ExplainedArm, ExplainedItem, ShownNeighbour
 from harness.tasks.classification import Example, render
 
 _LONGEST_ROW = 10
@@ -40,7 +40,7 @@ def export_run(
     formats: Sequence[str],
     out_dir: Path,
     context: Context,
-    dress: Dress = PLAIN,
+    branding: Branding = PLAIN,
     *,
     texts: bool = True,
 ) -> list[Path]:
@@ -61,7 +61,7 @@ def export_run(
         arm = found.settled.arm
         answers += item_answers(arm, found.test, found.outcomes, labels, temperatures.get(arm))
     answers = answers if texts else without_texts(answers)
-    reported = Reported(results=results, answers=answers, closing=closing, dress=dress)
+    reported = Reported(results=results, answers=answers, closing=closing, branding=branding)
     return write_report(reported, formats, out_dir)
 
 

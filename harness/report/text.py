@@ -1,34 +1,44 @@
-"""A view as text for a terminal: fixed layout, readable from 80 columns on, ASCII apart from the data.
+"""A document as text for a terminal: fixed layout, readable from 80 columns on, ASCII apart from the data.
 
 The layout is made here, line by line, so that a piped report and one on a terminal hold the same words;
-rich only adds colour. Nothing in a view is ever read as markup.
+rich only adds colour. Nothing in a document is ever read as markup. Charts are left out: their figures stand
+in the tables.
 """
 
 from __future__ import annotations
 
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO, assert_never
 
-from harness.report.view import (
+from harness.core.wording import lines_of, one_line
+from harness.report.document import (
     Block,
     Bullets,
+    Chart,
     Column,
     Command,
-    Fact,
+    Document,
+    Facts,
+    Paragraph,
+    Recommendation,
     Section,
-    Sentence,
+    Sources,
     Table,
+    Text,
     Tone,
     Verbatim,
-    View,
+    plain,
+    sources_of,
 )
 
 MIN_WIDTH, MAX_WIDTH, DEFAULT_WIDTH = 60, 120, 100
 _GAP = 2
-_LABEL = 15
+_LABELS = (15, 24)
+"""The least and the most columns that labels of facts take."""
 _COMMAND = 48
 _QUOTE = "    | "
 
@@ -42,82 +52,120 @@ class Line:
     title: bool = False
 
 
-def render_text(view: View, width: int = DEFAULT_WIDTH, *, full: bool = False) -> str:
-    """The view as plain text; the same view and width always give the same text.
+def render_text(document: Document, width: int = DEFAULT_WIDTH, *, full: bool = False) -> str:
+    """The document as plain text; the same document and width always give the same text.
 
     Args:
         width: columns; kept within `MIN_WIDTH` and `MAX_WIDTH`.
-        full: the detail sections too.
+        full: the folded sections too.
     """
-    return "\n".join(line.text for line in lay_out(view, width, full=full)) + "\n"
+    return "\n".join(line.text for line in lay_out(document, width, full=full)) + "\n"
 
 
-def print_view(view: View, stream: TextIO, *, width: int | None = None, full: bool = False) -> None:
-    """Write a view to a stream, in colour on a terminal that takes it.
+def print_document(
+    document: Document, stream: TextIO | None = None, *, width: int | None = None, full: bool = False
+) -> None:
+    """Write a document to a stream, in colour on a terminal that takes it.
 
     Characters that the stream cannot encode are written as escapes, never an error.
 
     Args:
+        stream: None for the standard output.
         width: None for the terminal's own, or `DEFAULT_WIDTH` where there is none.
     """
+    stream = stream or sys.stdout
     if not stream.isatty():
-        stream.write(_encodable(render_text(view, width or DEFAULT_WIDTH, full=full), stream))
+        stream.write(_encodable(render_text(document, width or DEFAULT_WIDTH, full=full), stream))
         return
     from rich.console import Console
-    from rich.text import Text
+    from rich.text import Text as Coloured
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for line in lay_out(view, width or console.width, full=full):
-        console.print(Text(_encodable(line.text, stream), style=_style(line)))
+    for line in lay_out(document, width or console.width, full=full):
+        console.print(Coloured(_encodable(line.text, stream), style=_style(line)))
 
 
-def lay_out(view: View, width: int, *, full: bool = False) -> list[Line]:
-    """The lines of a view."""
+def lay_out(document: Document, width: int, *, full: bool = False) -> list[Line]:
+    """The lines of a document."""
     room = max(MIN_WIDTH, min(width, MAX_WIDTH))
-    lines = [Line(text=view.title, title=True), Line(text="=" * min(room, _width(view.title)))]
-    for section in view.sections:
-        if full or not section.detail:
-            lines += _section(section, room)
+    title = one_line(document.title)
+    lines = [Line(text=title, title=True), Line(text="=" * min(room, _width(title)))]
+    for section in document.sections:
+        if full or not section.folded:
+            lines += _section(section, document, room)
     return lines
 
 
-def _section(section: Section, width: int) -> Iterator[Line]:
+def _section(section: Section, document: Document, width: int) -> Iterator[Line]:
+    title = one_line(section.title)
     yield Line(text="")
-    yield Line(text=section.title, title=True)
-    yield Line(text="-" * _width(section.title))
+    yield Line(text=title, title=True)
+    yield Line(text="-" * _width(title))
+    if section.lead:
+        yield from _lines(section.lead, width)
     for block in section.blocks:
-        yield from _block(block, width)
+        yield from _block(block, document, width)
 
 
-def _block(block: Block, width: int) -> Iterator[Line]:
+def _block(block: Block, document: Document, width: int) -> Iterator[Line]:
     match block:
         case Table():
             yield from _table(block, width)
-        case Fact(label=label, text=text, tone=tone):
-            yield from _fact(label, text, tone, width)
-        case Sentence(text=text, tone=tone):
-            yield from (Line(text=line, tone=tone) for line in _wrap(text, width))
-        case Bullets(label=label, items=items, tone=tone):
-            if label:
-                yield Line(text=f"{label}:")
-            for item in items:
-                yield from (Line(text=line, tone=tone) for line in _wrap(item, width, first="  - "))
-        case Command(command=command, purpose=purpose):
-            yield from _command(command, purpose, width)
-        case Verbatim(label=label, lines=lines):
-            yield Line(text=f"{label}:")
-            for line in lines:
-                yield from (Line(text=f"{_QUOTE}{part}".rstrip()) for part in _cut(line, width - len(_QUOTE)))
-        case _:
-            assert_never(block)
+        case Facts():
+            yield from _facts(block, width)
+        case Paragraph(text=text, tone=tone):
+            yield from _lines(text, width, tone)
+        case Bullets():
+            yield from _label(block.label)
+            for item in block.items:
+                yield from _lines(item, width, block.tone, first="  - ")
+        case Recommendation():
+            yield from _recommendation(block, width)
+        case Command():
+            yield from _command(one_line(block.command), one_line(block.purpose), width)
+        case Verbatim():
+            yield from _verbatim(block, width)
+        case Sources():
+            yield from _block(Bullets(items=tuple(sources_of(document))), document, width)
+        case Chart():
+            return
 
 
-def _fact(label: str, text: str, tone: Tone, width: int) -> Iterator[Line]:
-    head = f"{label}:".ljust(_LABEL)
-    if len(head) > _LABEL:
-        head += " "
-    rest = " " * (_LABEL if len(head) <= _LABEL else 2)
-    yield from (Line(text=line, tone=tone) for line in _wrap(text, width, first=head, rest=rest))
+def _verbatim(block: Verbatim, width: int) -> Iterator[Line]:
+    yield Line(text=f"{one_line(block.label)}:")
+    for line in lines_of(block.text):
+        yield from (Line(text=f"{_QUOTE}{part}".rstrip()) for part in _cut(line, width - len(_QUOTE)))
+
+
+def _label(label: str) -> Iterator[Line]:
+    if label:
+        yield Line(text=f"{one_line(label)}:")
+
+
+def _lines(
+    text: Text, width: int, tone: Tone = "plain", first: str = "", rest: str | None = None
+) -> Iterator[Line]:
+    yield from (Line(text=line, tone=tone) for line in _wrap(plain(text), width, first, rest))
+
+
+def _recommendation(block: Recommendation, width: int) -> Iterator[Line]:
+    yield from _lines(block.headline, width, block.tone)
+    for number, reason in enumerate(block.reasons, start=1):
+        yield from _lines(reason, width, first=f"  {number}. ")
+    yield from _facts(Facts(rows=block.facts), width)
+
+
+def _facts(block: Facts, width: int) -> Iterator[Line]:
+    yield from _label(block.label)
+    least, most = _LABELS
+    size = max((len(one_line(fact.label)) + 2 for fact in block.rows), default=0)
+    size = max(least, size if size <= most else least)
+    for fact in block.rows:
+        head = f"{one_line(fact.label)}:".ljust(size)
+        fits = len(head) <= size
+        yield from _lines(
+            fact.text, width, fact.tone, first=head if fits else f"{head} ", rest=" " * (size if fits else 2)
+        )
 
 
 def _command(command: str, purpose: str, width: int) -> Iterator[Line]:
@@ -131,26 +179,50 @@ def _command(command: str, purpose: str, width: int) -> Iterator[Line]:
 
 
 def _table(table: Table, width: int) -> Iterator[Line]:
-    texts = [[_clipped(cell.whole, width - 4) for cell in row.cells] for row in table.rows]
-    sizes = [
-        max(*map(_width, column.head), 0, *(_width(row[number]) for row in texts))
-        for number, column in enumerate(table.columns)
-    ]
-    marked = 2 if any(row.mark for row in table.rows) else 0
-    if marked + sum(sizes) + _GAP * (len(sizes) - 1) <= width:
-        yield from _one_line_rows(table, texts, sizes)
+    """A line a row; where that is too wide, details in a line of their own; else figures under the name."""
+    yield from _label(table.caption)
+    room = width - 4
+    whole = [[_clipped(one_line(cell.whole), room) for cell in row.cells] for row in table.rows]
+    upper = [[_clipped(one_line(cell.text), room) for cell in row.cells] for row in table.rows]
+    under = [[_clipped(one_line(cell.detail), room) for cell in row.cells] for row in table.rows]
+    beside = [[up[0], *all_[1:]] for up, all_ in zip(upper, whole, strict=True)]
+    only_names = [[low[0], *("" for _ in low[1:])] for low in under]
+    for texts, details in ((beside, only_names), (upper, under)):
+        sizes = _sizes(table, texts, details)
+        marked = 2 if any(row.mark for row in table.rows) else 0
+        if marked + sum(sizes) + _GAP * (len(sizes) - 1) <= width:
+            yield from _one_line_rows(table, texts, details, sizes)
+            break
     else:
-        yield from _stacked_rows(table, texts, sizes, width)
+        yield from _stacked_rows(table, whole, _sizes(table, whole, []), width)
     for note in table.notes:
         yield from (Line(text=line, tone="faint") for line in _wrap(note, width, first="  ", rest="    "))
 
 
-def _one_line_rows(table: Table, texts: Sequence[Sequence[str]], sizes: Sequence[int]) -> Iterator[Line]:
+def _sizes(table: Table, texts: Sequence[Sequence[str]], details: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column is; details of names are indented."""
+    return [
+        max(
+            *map(_width, column.head),
+            0,
+            *(_width(row[place]) for row in texts),
+            *(_width(row[place]) + (_GAP if place == 0 and row[0] else 0) for row in details),
+        )
+        for place, column in enumerate(table.columns)
+    ]
+
+
+def _one_line_rows(
+    table: Table, texts: Sequence[Sequence[str]], details: Sequence[Sequence[str]], sizes: Sequence[int]
+) -> Iterator[Line]:
     indent = "  " if any(row.mark for row in table.rows) else ""
     yield from _heads(table.columns, sizes, indent)
-    for row, cells in zip(table.rows, texts, strict=True):
+    for row, cells, (name, *figures) in zip(table.rows, texts, details, strict=True):
         start = row.mark.ljust(2) if indent else ""
         yield Line(text=start + _joined(cells, table.columns, sizes), tone=row.tone)
+        if name or any(figures):
+            under = _joined([f"  {name}" if name else "", *figures], table.columns, sizes)
+            yield Line(text=indent + under, tone="faint")
 
 
 def _stacked_rows(
@@ -211,7 +283,7 @@ def _clipped(text: str, room: int) -> str:
 def _wrap(text: str, width: int, first: str = "", rest: str | None = None) -> Iterable[str]:
     hanging = " " * len(first) if rest is None else rest
     lines = textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=hanging, break_on_hyphens=False
+        one_line(text), width, initial_indent=first, subsequent_indent=hanging, break_on_hyphens=False
     )
     return lines or [first.rstrip()]
 
@@ -241,6 +313,8 @@ def _style(line: Line) -> str:
             return "bold green"
         case "warn":
             return "yellow"
+        case "bad":
+            return "red"
         case "faint":
             return "dim"
         case _:

@@ -12,7 +12,19 @@ import pytest
 
 from dashboards import browser, markup
 from harness.bakeoff.run_folder import find_run
-from harness.report.view import Bullets, Cell, Column, Command, Fact, Row, Sentence, Table, Verbatim
+from harness.report.document import (
+    Bullets,
+    Cell,
+    Column,
+    Command,
+    Fact,
+    Facts,
+    Paragraph,
+    Recommendation,
+    Row,
+    Table,
+    Verbatim,
+)
 from tests.dashboards.conftest import Open, words
 from tests.support.pages import make_run
 
@@ -67,14 +79,15 @@ def harmless(html: str) -> bool:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_text_becomes_markup(text: str) -> None:
-    cell = Cell(text=text, interval=text, source=text)
+    cell, fact = Cell(text=text, detail=text), Fact(label=text, text=text)
     table = Table(columns=(Column(head=(text, text)),), rows=(Row(cells=(cell,)),), notes=(text,))
     made = [
         markup.table(table, colours=["#000000"], caption=text),
-        *(markup.block(b) for b in (table, Fact(label=text, text=text), Sentence(text=text),
+        *(markup.block(b) for b in (table, Facts(rows=(fact,)), Paragraph(text=text),
+                                    Recommendation(headline=text, reasons=(text,), facts=(fact,)),
                                     Bullets(label=text, items=(text,)), Command(command=text, purpose=text),
-                                    Verbatim(label=text, lines=(text,)))),
-        markup.tag(text, text), markup.plain(text), markup.notes([text]), markup.lead(text),
+                                    Verbatim(label=text, text=text))),
+        markup.tag(text, text), markup.words(text), markup.notes([text]), markup.lead(text),
         markup.answer_card(text, text, [text], text), markup.bars([(text, 1, 2, 1)]),
         markup.legend([(text, text)]), markup.item(text, text, "", text), markup.tags([(text, text)]),
         markup.answers([(text, text, text, text, text, text, text)]),

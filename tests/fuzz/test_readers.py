@@ -21,8 +21,8 @@ from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
 from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
 from harness.bakeoff.results import BakeoffResults
+from harness.cli.branding import make_branding
 from harness.cli.dotenv import read_dotenv
-from harness.cli.dress import make_dress
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
 from harness.core.records import ArmId, Item, Prediction, Timing
@@ -255,7 +255,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "plan": read_plan,
     "prices": load_price_file,
     "predictions": lambda path: read_predictions(path, ("a",), frozenset("1")),
-    "logo": lambda path: make_dress("", path, "", None),
+    "logo": lambda path: make_branding("", path, "", None),
 }
 
 

@@ -13,7 +13,7 @@ import math
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,17 @@ from harness.core.serial import encode
 from harness.curve.run import read_curves
 from harness.recommendation.conclude import conclude_again
 from harness.recommendation.store import read_results
-from harness.report.recommendation_words import (
+from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Recommendation, plain
+from harness.report.reporting import stored_looks
+from harness.report.run_document import run_document
+from harness.report.topics.recommendation import (
     answer_sentence,
     cautions,
     certainty_words,
     reason_sentence,
     risk_sentence,
-    step_sentence,
+    step_action,
 )
-from harness.report.reporting import stored_looks
 
 HERE = Path(__file__).resolve().parent
 CONCLUDED = ("local", "served", "routed", "imported")
@@ -48,10 +50,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 TOLERANCE = 1e-9
 """Relative; of floats, and of decimals that are written as text."""
 
-_SECTIONS = ("Verdict", "Predicted against measured", "Money")
-_FACT = re.compile(r"[a-zA-Z][\w ]{2,24}:( |$)")
-_FACTS_OF_MONEY = ("pays back:", "valid until:", "next step:", "biggest risk:")
-_NEARLY_FULL = 80  # columns of a line that goes on in the next one
+_SECTIONS = ("decision", "options", "change", "advice")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
@@ -119,7 +118,7 @@ def measured(run: RunFolder) -> dict[str, Any]:
     found["recommendation"] = {
         "action": advised["action"],
         "reasons": [reason_sentence(reason) for reason in results.recommendation.reasons],
-        "next": step_sentence(results.recommendation.next, results),
+        "next": step_action(results.recommendation.next, results),
         "next_usd": advised["next"]["usd"],
         "risk": risk_sentence(results.recommendation.risk),
     }
@@ -129,40 +128,34 @@ def measured(run: RunFolder) -> dict[str, Any]:
 
 
 def decision(run: RunFolder) -> str:
-    """The sentences of the decision as `harness report` prints them, one a line."""
+    """The sentences of the decision as every report words them, one a line; tables and commands left out."""
     code, text = command("report", run)
     if code:
         return f"exit code {code}\n{text.strip()}\n"
     kept: list[str] = []
-    for title, lines in _sections(text):
-        table = next((n for n, line in enumerate(lines) if line.split()[:2] == ["figure", "predicted"]), None)
-        facts = _unwrapped(lines[:table])
-        if title == "Money":
-            facts = [fact for fact in facts if fact.startswith(_FACTS_OF_MONEY)]
-        kept += [f"[{title}]", *facts] if facts and title in _SECTIONS else []
+    for section in run_document(read_results(run), run.manifest()).sections:
+        if section.key in _SECTIONS:
+            kept += [f"[{section.title}]", *(line for block in section.blocks for line in _sentences(block))]
     return "\n".join(kept) + "\n"
 
 
-def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
-    """(title, lines) of a terminal report."""
-    lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines) if n and line and set(line) == {"-"}]
-    for start, end in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
-        yield lines[start - 1], [line for line in lines[start + 1 : end - 1] if line.strip()]
+def _sentences(block: Block) -> list[str]:
+    match block:
+        case Recommendation():
+            return [block.headline, *(f"- {plain(one)}" for one in block.reasons), *_said(block.facts)]
+        case Facts():
+            return _said(block.rows)
+        case Bullets():
+            label = [f"{block.label}:"] if block.label else []
+            return [*label, *(f"- {plain(one)}" for one in block.items)]
+        case Paragraph():
+            return [plain(block.text)]
+        case _:
+            return []
 
 
-def _unwrapped(lines: list[str]) -> list[str]:
-    """Facts, bullets and sentences on one line each."""
-    found: list[str] = []
-    before = ""
-    for line in lines:
-        apart = not line.startswith(" ") and len(before) < _NEARLY_FULL
-        if not found or apart or line.startswith("  - ") or _FACT.match(line):
-            found.append(" ".join(line.split()))
-        else:
-            found[-1] += " " + " ".join(line.split())
-        before = line
-    return found
+def _said(facts: Sequence[Fact]) -> list[str]:
+    return [f"{fact.label}: {plain(fact.text)}" for fact in facts]
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -11,7 +11,7 @@ from harness.bakeoff.results import ArmResult
 from harness.bakeoff.run_folder import RunFolder
 from harness.recommendation.records import RunResults
 from harness.recommendation.run import run_bakeoff, start_bakeoff
-from harness.report.model import report_view
+from harness.report.run_document import run_document
 from harness.report.text import render_text
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 
@@ -46,8 +46,8 @@ def test_arms_that_cost_nothing_answer_every_test_row(shop, tickets: Path, tmp_p
     assert {comparison.difference.n for comparison in results.comparisons} == {6}
     manifest = folder.manifest()
     assert manifest is not None and "rest.jsonl" in manifest.files
-    text = " ".join(render_text(report_view(results)).split())
-    assert "linear@linear costs nothing to run and answered all test rows" in text
+    text = " ".join(render_text(run_document(results)).split())
+    assert "Linear classifier costs nothing to run and answered all test rows" in text
 
 
 def test_a_limit_that_a_user_sets_holds_for_every_arm(shop, tickets: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from advisor.stats.paired import melded_interval
 from harness.bakeoff.decide import acceptable, contenders, decide, dev_leader, pairs_to_compare, rag_and_tuned
 from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Comparison, LimitState
 from harness.core.wording import points
-from harness.report.recommendation_words import answer_sentence
+from harness.report.topics.recommendation import answer_sentence
 from tests.support.decisions import PLAN, cases, compared, held, judged, measured, pair
 from tests.support.results import BOTH, FLOOR, LINEAR, RETRIEVE, TUNE
 

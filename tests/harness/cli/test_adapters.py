@@ -33,7 +33,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
 
 
 def test_from_a_run_to_production_and_back(harness: Command, run: RunFolder, tmp_path: Path) -> None:
-    assert harness("adapters", "list").out.startswith("No adapter yet")
+    assert "No adapter yet" in harness("adapters", "list").out
     added = harness("adapters", "add", "tickets")
     assert added.code == 0 and "tickets@1 is in" in added.out
     version = decode(AdapterVersion, harness("adapters", "show", "tickets", "--json").out)
@@ -47,7 +47,7 @@ def test_from_a_run_to_production_and_back(harness: Command, run: RunFolder, tmp
     }
     assert harness("adapters", "promote", "tickets", "1").out == "tickets@1 promoted to production\n"
     shown = harness("adapters", "show", "tickets@production").out
-    assert "not checked" in shown and "tickets@1, production" in shown
+    assert "not checked" in shown and "stage: production" in " ".join(shown.split())
     assert "tickets@1" in harness("adapters", "list").out and "unchecked" in harness("adapters", "list").out
     assert "# tickets 1" in harness("adapters", "show", "tickets", "--card").out
     refused = harness("adapters", "rollback", "tickets")

@@ -11,8 +11,8 @@ import pytest
 from harness.core.serial import decode
 from harness.curve import run as pipeline
 from harness.curve.records import LearningCurves
-from harness.report.curve import curves_view
 from harness.report.text import render_text
+from harness.report.topics.curve import curves_document
 from tests.support.desk import Command, command, write_tickets
 
 SIZES = ("--sizes", "6,12,24,48", "--seeds", "1")
@@ -50,7 +50,7 @@ def test_a_plan_a_run_and_both_forms(harness: Command, plan: Path, tmp_path: Pat
     assert harness("run", str(plan), "--offline").code == 0
     of_run = harness("curve", *SIZES, "--target", "0.5", "--offline", "--json")
     stored = decode(LearningCurves, of_run.out)
-    assert render_text(curves_view(stored)) in shown.out, "the run has the plan's rows, so the same curve"
+    assert render_text(curves_document(stored)) in shown.out, "the run has the plan's rows, so the same curve"
     (folder,) = [path for path in (tmp_path / "runs").iterdir() if (path / "lock.json").exists()]
     assert decode(LearningCurves, (folder / "curves" / "learning_curves.json").read_text()) == stored
 

@@ -29,8 +29,8 @@ from harness.money.what_if import what_if
 from harness.recommendation.records import RunResults
 from harness.recommendation.run import start_bakeoff
 from harness.recommendation.store import read_results
-from harness.report.model import report_view
 from harness.report.reporting import rescore
+from harness.report.run_document import run_document
 from tests.harness.bakeoff.test_run import Shop, context, plan
 from tests.support.business import business, grounds, results, today
 from tests.support.desk import write_tickets
@@ -160,7 +160,7 @@ def test_a_run_that_lacks_its_money_says_what_to_run(
 
 
 def test_the_report_has_the_money(run: tuple[RunFolder, RunResults]) -> None:
-    assert "money" in {section.key for section in report_view(run[1]).sections}
+    assert "money" in {section.key for section in run_document(run[1]).sections}
 
 
 def asked(results: RunResults, **figures: object) -> CostForecast:

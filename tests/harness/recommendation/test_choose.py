@@ -24,7 +24,7 @@ from harness.recommendation.choose import (
     today_is_better,
 )
 from harness.recommendation.records import Action, Certainty, ReasonKind
-from harness.report.recommendation_words import reason_sentence
+from harness.report.topics.recommendation import reason_sentence
 from tests.support.decisions import PLAN, cases, compared, held, judged, measured
 from tests.support.money import amount, outlook
 from tests.support.results import FLOOR, LINEAR, PROMPT, RETRIEVE, TUNE, run_results

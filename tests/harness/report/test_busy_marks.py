@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.bakeoff.between_runs import ArmAcrossRuns
+from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.busy import marked
 from harness.money.forecast import marked_busy
 from harness.recommendation.records import RunResults
-from harness.report.compare import ComparedRuns, compare_view
-from harness.report.export import Reported, write_report
-from harness.report.model import report_view
+from harness.report.files import Reported, write_report
+from harness.report.run_document import run_document
 from harness.report.text import render_text
+from harness.report.topics.compare import ComparedRuns, compare_document
 from harness.track_record.records import AdviceCheck, CheckedRange
 from tests.support import money as hand_money
 from tests.support.pdf_text import text_of
@@ -66,9 +66,9 @@ def files(results: RunResults, fmt: str, folder: Path) -> str:
 
 
 def test_the_terminal_marks_time_money_and_month_and_says_how_to_time_again() -> None:
-    text = render_text(report_view(busy(run_results())), 120, full=True)
-    assert "1,234!" in text and "$0.0123*!" in text
-    assert f"! timed on a busy machine (tune@smollm2-135m: {WHY})" in " ".join(text.split())
+    text = render_text(run_document(busy(run_results())), 120, full=True)
+    assert "1,234!" in text and "EUR 0.0113*!" in text
+    assert f"! timed on a busy machine (Fine-tuned model: {WHY})" in " ".join(text.split())
     assert "machine time in it was timed on a busy machine" in " ".join(text.split())
     assert "not tested (timed on a busy machine)" in text
     assert f"harness latency {run_results().run_id}" in text
@@ -111,7 +111,7 @@ def test_two_runs_side_by_side_keep_the_mark() -> None:
         )
         for arm in (TUNE, LINEAR)
     )
-    text = render_text(compare_view(ComparedRuns(a=here, b=there, across=across)), 120)
+    text = render_text(compare_document(ComparedRuns(a=here, b=there, across=across)), 120)
     assert text.count("1,234!") == 1 and WHY in text
 
 
@@ -121,6 +121,6 @@ def test_timeouts_and_further_attempts_are_told() -> None:
         replace(arm, latency=replace(arm.latency, timeouts=3, retried=2)) if arm.arm == TUNE else arm
         for arm in results.arms
     )
-    text = " ".join(render_text(report_view(replace(results, arms=arms)), 120).split())
+    text = " ".join(render_text(run_document(replace(results, arms=arms)), 120).split())
     assert "3 of 200 timed queries got no answer in time and count as the time that was waited" in text
     assert "2 of 200 took more than one attempt; the last one is timed" in text

@@ -15,16 +15,16 @@ from advisor.advice import Advice, MoneySpan, ToSettle
 from advisor.case import asks
 from advisor.case_file import dump_case, parse_case
 from advisor.commands import CommandPrices, advise
-from advisor.rubric.rubric import Option
+from advisor.options import Option
 from advisor.sentences import flip_sentence
 from harness.cli.app import app
 from harness.core.errors import UsageError
 from harness.core.wording import Currency
-from harness.report.dress import Dress
-from harness.report.executive_case import case_paper, stated_rate
-from harness.report.export_case import Advised, write_case_report
-from harness.report.html.page import render_html
-from harness.report.paper import charts_of
+from harness.report.branding import Branding
+from harness.report.document import Chart, blocks_of, sources_of
+from harness.report.files import Advised, write_case_report
+from harness.report.html import render_html
+from harness.report.topics.advice import advice_document, stated_rate
 from tests.support.pdf_text import page_count, text_of
 
 ROOT = Path(__file__).parents[3]
@@ -56,20 +56,20 @@ def test_the_pdf_says_prediction_on_every_page(advice: Advice, tmp_path: Path) -
 
 def test_its_figures_are_those_of_the_advice(advice: Advice) -> None:
     """From `advisor assess`: accuracy 0.82 to 0.96, 0.9 to 14.0 months, about 60 %, $100 per 1,000 today."""
-    page = squeezed(render_html(case_paper(advice, DAY, "run"), (), (), ()))
-    for figure in ("82.0 % to 96.0 %", "0.9 to 14.0 months", "about 60 %", "$100 per 1,000", "+4.70"):
+    page = squeezed(render_html(advice_document(advice, DAY, "run")))
+    for figure in ("82.0 % to 96.0 %", "0.9 to 14.0 months", "about 60 %", "$100 for 1,000 queries", "+4.70"):
         assert squeezed(figure) in page, figure
 
 
 def test_every_reason_of_the_first_three_leads_to_its_source(advice: Advice) -> None:
-    paper = case_paper(advice, DAY, "run")
+    document = advice_document(advice, DAY, "run")
     for option in advice.options[:3]:
         for part in option.contributions:
-            assert any(part.source in source for source in paper.references)
+            assert any(part.source in source for source in sources_of(document))
 
 
 def test_flips_and_open_questions_are_said(advice: Advice) -> None:
-    page = squeezed(render_html(case_paper(advice, DAY, "run"), (), (), ()))
+    page = squeezed(render_html(advice_document(advice, DAY, "run")))
     assert advice.flips and advice.open_questions
     for sentence in (*(flip_sentence(f) for f in advice.flips), *(q.question for q in advice.open_questions)):
         assert squeezed(sentence)[1:] in page
@@ -84,17 +84,18 @@ def test_what_a_measurement_takes_is_said(advice: Advice) -> None:
         items_to_label=150,
         usd=MoneySpan(low=Decimal(60), likely=Decimal(75), high=Decimal(90)),
     )
-    page = squeezed(render_html(case_paper(replace(advice, settle=settle), DAY, "harness plan"), (), (), ()))
-    assert squeezed("410 items would tell the two closest options apart") in page
-    assert squeezed("150 are still to be labelled. Labels and calls: $60.00 to $90.00.") in page
+    page = squeezed(render_html(advice_document(replace(advice, settle=settle), DAY, "harness plan")))
+    assert squeezed("Labels and calls for 410 items") in page
+    assert squeezed("150 of them still to be labelled: ") in page and squeezed("$60.00 to $90.00") in page
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_every_example_has_a_page_with_charts_said_in_words(path: Path) -> None:
-    paper = case_paper(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run")
-    assert paper.state == "prediction" and paper.headline
-    assert all(chart.alt for chart in charts_of(paper))
-    assert "PREDICTION" in render_html(paper, (), (), ())
+    document = advice_document(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run")
+    assert document.state == "prediction" and document.headline
+    charts = [block for block in blocks_of(document) if isinstance(block, Chart)]
+    assert charts and all(chart.alt for chart in charts)
+    assert "PREDICTION" in render_html(document)
 
 
 def test_the_same_case_and_day_give_the_same_bytes(advice: Advice, tmp_path: Path) -> None:
@@ -119,9 +120,9 @@ def test_another_currency_is_the_advices_own_or_the_users(advice: Advice) -> Non
     brand = advise(ROOT / "examples" / "brand-voice.yaml", CommandPrices(price_at="2026-11-20"))
     rate = stated_rate(brand)
     assert rate is not None and rate.code == "EUR"
-    dress = Dress(currency=Currency(code="CHF", per_usd=Decimal(2), source="given"))
-    page = render_html(case_paper(advice, DAY, "run", dress), (), (), ())
-    assert "CHF 200 per 1,000" in page and "1 US dollar = 2 CHF (given)" in page
+    branding = Branding(currency=Currency(code="CHF", per_usd=Decimal(2), source="given"))
+    page = render_html(advice_document(advice, DAY, "run", branding))
+    assert "CHF 200 for 1,000 queries" in page and "1 US dollar = 2 CHF (given)" in page
 
 
 def test_an_unknown_format_lists_the_known(advice: Advice, tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_every_format_is_written_for_every_case(case: Path | None, tmp_path: Pat
 def test_the_shortest_case_names_what_stood_in(tmp_path: Path) -> None:
     path = tmp_path / "support.yaml"
     path.write_text(SHORTEST)
-    page = render_html(case_paper(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run"), (), (), ())
+    page = render_html(advice_document(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run"))
     assert "an assumed 10,000 queries a month over an assumed 12 months" in " ".join(page.split())
 
 
@@ -171,8 +172,8 @@ def test_any_answer_may_be_missing(tmp_path: Path) -> None:
         if ask.unit and getattr(case, field) is not None:
             path = tmp_path / "case.yaml"
             path.write_text(dump_case(replace(case, **{field: None})))
-            paper = case_paper(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run")
-            assert "None" not in render_html(paper, (), (), ()), field
+            document = advice_document(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run")
+            assert "None" not in render_html(document), field
 
 
 def test_how_a_number_was_read_stands_in_the_advice(tmp_path: Path) -> None:

@@ -108,8 +108,8 @@ def test_the_month_is_stacked_from_the_records_parts() -> None:
     assert drawn == {group: float(usd * unit.per_usd) for group, usd in expected.items()}
 
 
-def test_a_vetoed_arm_is_marked() -> None:
-    assert bars(of(OUTLOOK, LINEAR, barred=True))[str(LINEAR)].note.endswith(", vetoed")
+def test_an_arm_that_breaks_a_limit_is_marked() -> None:
+    assert bars(of(OUTLOOK, LINEAR, barred=True))[str(LINEAR)].note.endswith(", ruled out")
 
 
 def test_a_heat_names_labels_and_counts() -> None:

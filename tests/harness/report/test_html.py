@@ -12,14 +12,11 @@ from pathlib import Path
 import pytest
 
 from harness.bakeoff.answers import ItemAnswer, without_texts
-from harness.core.wording import USD
 from harness.recommendation.records import RunResults
-from harness.report.dress import Dress
-from harness.report.executive import run_paper
-from harness.report.export import Reported, write_report
-from harness.report.model import report_view
-from harness.report.paper import Cards, Grid, Paper
-from harness.report.tables import arms_table
+from harness.report.branding import Branding
+from harness.report.document import Document, Recommendation, Table, blocks_of, spans
+from harness.report.files import Reported, write_report
+from harness.report.run_document import run_document
 from harness.report.text import render_text
 from tests.support.closing import closing
 from tests.support.pdf_text import text_of
@@ -45,11 +42,10 @@ def wrong(text: str = "charged twice", number: int = 0) -> ItemAnswer:
     )
 
 
-def made(
-    tmp_path: Path, results: RunResults | None = None, *answers: ItemAnswer, dress: Dress | None = None
-) -> str:
+def made(tmp_path: Path, results: RunResults | None = None, *answers: ItemAnswer, company: str = "") -> str:
+    branding = Branding(company=company)
     reported = Reported(
-        results=results or run_results(), answers=answers, closing=closing(), dress=dress or Dress()
+        results=results or run_results(), answers=answers, closing=closing(), branding=branding
     )
     (path,) = write_report(reported, ["html"], tmp_path)
     return path.read_text(encoding="utf-8")
@@ -123,9 +119,8 @@ def test_every_reference_leads_to_its_source(tmp_path: Path) -> None:
 def test_hostile_text_changes_nothing_but_itself(tmp_path: Path) -> None:
     wild = run_results(data=data_summary(title=HOSTILE, provenance=HOSTILE, licence=HOSTILE, name=HOSTILE))
     own = Page(made(tmp_path / "a", run_results(), wrong()))
-    found = Page(
-        made(tmp_path / "b", wild, replace(wrong(HOSTILE), label=HOSTILE), dress=Dress(company=HOSTILE))
-    )
+    worst = replace(wrong(HOSTILE), label=HOSTILE)
+    found = Page(made(tmp_path / "b", wild, worst, company=HOSTILE))
     assert {tag for tag, _ in found.tags} == {tag for tag, _ in own.tags}
     assert sum(tag == "script" for tag, _ in found.tags) == 1
     assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
@@ -151,10 +146,11 @@ def test_what_lies_behind_the_arms_is_there(tmp_path: Path) -> None:
     assert all(attributes.get("aria-label") for tag, attributes in page.tags if tag == "svg")
 
 
-def test_every_section_of_the_terminal_is_there(tmp_path: Path) -> None:
+def test_every_section_of_the_terminal_is_there_but_its_commands(tmp_path: Path) -> None:
     page = Page(made(tmp_path))
-    folded = {attributes.get("id") for tag, attributes in page.tags if tag == "details"}
-    assert {f"view-{section.key}" for section in report_view(run_results(), closing()).sections} <= folded
+    there = {attributes.get("id") for tag, attributes in page.tags if tag in {"section", "details"}}
+    terminal = {section.key for section in run_document(run_results(), closing()).sections}
+    assert terminal - {"next", "run"} <= there and "sources" in there  # which holds the run's facts
 
 
 def test_without_a_script_nothing_is_missing(tmp_path: Path) -> None:
@@ -165,48 +161,31 @@ def test_without_a_script_nothing_is_missing(tmp_path: Path) -> None:
     assert hidden == ["button"]
 
 
-def figures(paper: Paper) -> list[str]:
-    """Every worded figure of a paper: cards and table cells."""
+def figures(document: Document) -> list[str]:
+    """Every worded figure of a document: those of the recommendation and the cells of tables."""
     found: list[str] = []
-    for block in (*paper.summary, *(block for part in paper.parts for block in part.blocks)):
+    for block in blocks_of(document):
         match block:
-            case Cards(cards=cards):
-                found += [card.value.text for card in cards]
-            case Grid(table=table):
-                for row in table.rows:
-                    found += [part for cell in row.cells for part in (cell.text, cell.interval) if part]
+            case Recommendation(facts=facts):
+                found += [spans(fact.text)[0].text for fact in facts]
+            case Table(rows=rows):
+                found += [part for row in rows for cell in row.cells for part in (cell.text, cell.detail)]
             case _:
                 continue
-    return found
-
-
-def test_pdf_and_html_show_the_same_figures(tmp_path: Path) -> None:
-    pytest.importorskip("typst")
-    from harness.report.pdf.render import render_pdf
-
-    paper = run_paper(run_results(), closing())
-    pdf, page = squeezed(text_of(render_pdf(paper))), Page(made(tmp_path)).text
-    wanted = figures(paper)
-    assert len(wanted) > 100
-    assert [figure for figure in wanted if squeezed(figure) not in page] == []
-    assert [figure for figure in wanted if squeezed(figure) not in pdf] == []
+    return [figure for figure in found if figure]
 
 
 def test_terminal_pdf_and_html_show_the_same_figures(tmp_path: Path) -> None:
-    """The arms' table, whose cells all three show, in the terminal's currency."""
     pytest.importorskip("typst")
-    from harness.report.pdf.render import render_pdf
+    from harness.report.pdf import render_pdf
 
-    results = run_results()
-    dress = Dress(currency=USD)
-    terminal = squeezed(render_text(report_view(results, closing()), 120, full=True))
-    pdf = squeezed(text_of(render_pdf(run_paper(results, closing(), dress))))
-    page = Page(made(tmp_path, dress=dress)).text
-    for row in arms_table(results).rows:
-        name, accuracy, _, times, price, per_correct, *_ = row.cells
-        for figure in (name.text, accuracy.text, accuracy.interval, times.text, price.text, per_correct.text):
-            for where in (terminal, pdf, page):
-                assert squeezed(figure) in where, figure
+    document = run_document(run_results(), closing(), "pdf")
+    pdf, page = squeezed(text_of(render_pdf(document))), Page(made(tmp_path)).text
+    terminal = squeezed(render_text(run_document(run_results(), closing()), 120, full=True))
+    wanted = figures(document)
+    assert len(wanted) > 100
+    for where in (pdf, page, terminal):
+        assert [figure for figure in wanted if squeezed(figure) not in where] == []
 
 
 def test_a_page_without_texts_names_the_items_and_says_so(tmp_path: Path) -> None:

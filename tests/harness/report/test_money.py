@@ -2,54 +2,78 @@
 
 from __future__ import annotations
 
-from harness.report.model import report_view
-from harness.report.money import money_section
-from harness.report.text import render_text
-from harness.report.view import Bullets, Fact, Section, Table
+from harness.money.records import CostForecast
+from harness.report.document import Bullets, Chart, Fact, Facts, Section, Table, plain
+from harness.report.run_document import run_document
+from tests.support.closing import closing
 from tests.support.money import business, outlook
 from tests.support.results import none_to_ship, run_results
 
 
-def facts(section: Section) -> dict[str, str]:
-    return {block.label: block.text for block in section.blocks if isinstance(block, Fact)}
+def section(money: CostForecast, key: str = "money") -> Section:
+    found = run_document(run_results(outlook=money), closing(), "pdf").section(key)
+    assert found is not None
+    return found
 
 
-def table(section: Section) -> list[list[str]]:
-    (found,) = (block for block in section.blocks if isinstance(block, Table))
-    return [[cell.text for cell in row.cells] for row in found.rows]
+def table(found: Section) -> list[list[str]]:
+    (shown,) = (block for block in found.blocks if isinstance(block, Table))
+    return [[cell.text for cell in row.cells] for row in shown.rows]
+
+
+def points(found: Section) -> list[str]:
+    return [plain(item) for block in found.blocks if isinstance(block, Bullets) for item in block.items]
+
+
+def known_limits(money: CostForecast) -> list[Fact]:
+    found = section(money, "change")
+    return [fact for block in found.blocks if isinstance(block, Facts) for fact in block.rows]
 
 
 def test_arms_stand_under_today_in_the_currency_of_the_use_case() -> None:
-    rows = table(money_section(run_results()))
+    rows = table(section(outlook()))
     # 9,400 / 0.123, 3,902.123, 5,497.877, 2,400 dollars at 0.92
-    assert rows[0] == ["today (people)", "-", "EUR 8,648", "-", "-", "-"]
-    assert rows[1] == ["linear@linear", "EUR 0.113", "EUR 3,590", "EUR 5,058", "EUR 2,208", "0.4"]
+    assert rows[0] == ["Today", "-", "EUR 8,648", "-", "-", "-"]
+    assert rows[1] == ["Linear classifier", "EUR 0.113", "EUR 3,590", "EUR 5,058", "EUR 2,208", "0.4"]
     assert rows[2][5] == "never" and rows[2][3] == "-EUR 1,061"
     assert rows[4][2:] == ["unknown"] * 4  # nobody stated its hours: never 0
 
 
 def test_dollars_stay_dollars() -> None:
-    found = money_section(run_results(outlook=outlook(business=business(exchange=None))))
+    found = section(outlook(business=business(exchange=None)))
     assert table(found)[1][2] == "$3,902"
-    assert "USD" not in facts(found)["reckoned for"]
+    assert "USD" not in str(found.lead)
 
 
-def test_what_ends_it_what_is_next_and_what_is_not_known() -> None:
-    found = money_section(run_results())
-    said = facts(found)
-    assert said["valid until"].startswith("2026-12-01")
-    bullets = {block.label: block.items for block in found.blocks if isinstance(block, Bullets)}
-    assert len(bullets["what ends it"]) == 4
-    assert bullets["break-even of linear@linear"][0] == (
-        "against today: from 585 queries a month on, with 1 machine"
-    )
-    assert "business.people" in bullets["not known"][0]
-    undated = outlook(valid_until=None, limits=())
-    again = facts(money_section(run_results(outlook=undated)))
-    assert again["valid until"] == "no day is known on which anything changes"
+def test_each_month_stands_once_by_what_it_is_paid_for() -> None:
+    """0.123 + 2 + 150 + 3,750 dollars at 0.92."""
+    rows = table(section(outlook(), "month"))
+    assert rows[0] == ["Linear classifier", "EUR 0.113", "-", "EUR 1.84", "EUR 138", "EUR 3,450", "EUR 3,590"]
 
 
-def test_without_an_arm_to_ship_nothing_is_marked() -> None:
+def test_what_ends_it_how_it_pays_back_and_what_is_not_known() -> None:
+    assert [fact.label for fact in known_limits(outlook())] == [
+        "Price change, 1 December 2026",
+        "Model retirement, 31 March 2027",
+        "Change rate",
+        "Volume",
+    ]
+    said = points(section(outlook()))
+    assert "against what is done today from 585 queries a month on, with 1 machine" in said[0]
+    assert "business.people" in " ".join(said)
+    assert "Assumed, not stated: label changes per month." in said
+    nothing = section(outlook(valid_until=None, limits=()), "change")
+    assert "limits how long this holds" in plain(nothing.lead)
+
+
+def test_without_an_arm_to_use_no_row_is_marked() -> None:
     run = run_results(recommendation=none_to_ship())
-    text = render_text(report_view(run))
-    assert "break-even of" not in text and "* the arm to ship" not in text
+    found = run_document(run, closing(), "pdf").section("money")
+    assert found is not None
+    assert not [row for b in found.blocks if isinstance(b, Table) for row in b.rows if row.tone == "good"]
+
+
+def test_the_break_even_has_the_stored_points_to_move_along() -> None:
+    (chart,) = (block for block in section(outlook(), "break-even").blocks if isinstance(block, Chart))
+    assert chart.stops is not None and chart.start == 2
+    assert [row.cells[0].text for row in chart.stops.rows] == ["100", "1,000", "10,000"]

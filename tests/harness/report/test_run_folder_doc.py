@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.bakeoff import results
 from harness.core.records import Estimate, Finding, ModelIdentity
 from harness.recommendation import records as recommendation
-from harness.report.export import FORMATS
+from harness.report.files import FORMATS
 from harness.robustness import records as robustness
 from harness.track_record import records as track_record
 

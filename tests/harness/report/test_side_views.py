@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from advisor.money.usage import CountedBy, Usage
 from advisor.stats.paired import Relation
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
 from harness.core.records import Item, Message, Timing
+from harness.core.serial import encode
+from harness.recommendation.history import Past
 from harness.recommendation.records import RunResults
-from harness.report.compare import ComparedRuns, compare_view, comparison_json, print_comparison
-from harness.report.explain import (
-    ExplainedArm,
-    ExplainedItem,
-    ShownNeighbour,
-    explain_view,
-    explained_json,
-    print_explained,
-)
-from harness.report.runs import print_runs, runs_json, runs_view
+from harness.report.document import Document
 from harness.report.text import render_text
-from harness.report.view import View
+from harness.report.topics.compare import ComparedRuns, compare_document
+from harness.report.topics.items import ExplainedArm, ExplainedItem, ShownNeighbour, explain_document
+from harness.report.topics.runs import runs_document, runs_json
 from tests.support.results import (
     FLOOR,
     LINEAR,
@@ -36,7 +30,7 @@ from tests.support.results import (
 )
 
 
-def flat(view: View, width: int = 100) -> str:
+def flat(view: Document, width: int = 100) -> str:
     return " ".join(render_text(view, width).split())
 
 
@@ -61,28 +55,27 @@ def two_runs(*found: ArmAcrossRuns, b: RunResults | None = None) -> ComparedRuns
 
 
 def test_runs_on_the_same_rows_are_compared_item_by_item() -> None:
-    shown = flat(compare_view(two_runs(across())))
+    shown = flat(compare_document(two_runs(across())), 120)
     assert "the same, so that arms are compared item by item" in shown
-    assert "49.1 (45.0-53.2) 46.0 (42.0-50.0) +3.1 (-1.0 to +7.2) 30 / 13 0.013 non-inferior" in shown
+    figures = "49.1 (45.0-53.2) 46.0 (42.0-50.0) +3.1 (-1.0 to +7.2) 30 / 13 0.013"
+    assert f"{figures} not worse by the margin" in shown
     assert "only in A: - floor@majority" in shown and "only in B" not in shown
     assert "$0.0123*" in shown and "illustrative" in shown
 
 
 def test_runs_on_other_rows_say_so() -> None:
     b = run_results(data=data_summary(digests={"test": "99" * 32}))
-    shown = flat(compare_view(two_runs(across(paired=False, only_first=None, relation=None), b=b)))
+    shown = flat(compare_document(two_runs(across(paired=False, only_first=None, relation=None), b=b)))
     assert "different: the figures stand side by side, and no arm is called better or worse" in shown
 
 
 def test_runs_without_a_common_arm_say_so() -> None:
-    assert "no arm in common" in flat(compare_view(two_runs()))
+    assert "no arm in common" in flat(compare_document(two_runs()))
 
 
-def test_a_comparison_prints_and_is_json() -> None:
-    out = io.StringIO()
-    print_comparison(two_runs(across()), out)
-    assert "retrieve@smollm2-135m" in out.getvalue()
-    assert json.loads(comparison_json(two_runs(across())))["across"][0]["only_first"] == 30
+def test_a_comparison_names_its_arms_and_is_json() -> None:
+    assert "retrieve@smollm2-135m" in flat(compare_document(two_runs(across())))
+    assert json.loads(encode(two_runs(across())))["across"][0]["only_first"] == 30
 
 
 ITEM = Item(
@@ -130,7 +123,7 @@ def explained(**changes: object) -> ExplainedItem:
 
 
 def test_an_item_shows_messages_neighbours_answer_usage_time_and_price() -> None:
-    shown = render_text(explain_view(explained()))
+    shown = render_text(explain_document(explained()))
     assert "    | Classify.\n    | Labels: a; b\n" in shown
     assert "    | charged twice [bold]\n" in shown and "\x1b" not in shown
     assert shown.index("rank 1, score 0.0323, t-3, labelled refund_request") < shown.index("rank 2")
@@ -145,50 +138,48 @@ def test_wrong_invalid_failed_and_missing_answers_are_told_apart() -> None:
     wrong = item_answer(answer="b", correct=False, confidence=None)
     invalid = item_answer(answer=None, correct=False)
     failed = item_answer(answer=None, correct=None, raw="", failure="timeout")
-    assert "b (wrong, the label is refund_request)" in flat(explain_view(explained(answer=wrong)))
-    assert "gives no probabilities" in flat(explain_view(explained(answer=wrong)))
-    assert "invalid: no label could be read" in flat(explain_view(explained(answer=invalid)))
-    shown = flat(explain_view(explained(answer=failed, failure_message="no answer in 60 s")))
+    assert "b (wrong, the label is refund_request)" in flat(explain_document(explained(answer=wrong)))
+    assert "gives no probabilities" in flat(explain_document(explained(answer=wrong)))
+    assert "invalid: no label could be read" in flat(explain_document(explained(answer=invalid)))
+    shown = flat(explain_document(explained(answer=failed, failure_message="no answer in 60 s")))
     assert "none: timeout. no answer in 60 s" in shown
-    assert "none yet" in flat(explain_view(explained(answer=None)))
+    assert "none yet" in flat(explain_document(explained(answer=None)))
 
 
 def test_a_huge_line_is_broken_to_the_width() -> None:
     huge = Message(role="user", content="x" * 100_000)
-    shown = render_text(explain_view(explained(messages=(huge,))), 80)
+    shown = render_text(explain_document(explained(messages=(huge,))), 80)
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("x") >= 100_000
 
 
-def test_an_explained_item_prints_and_is_json() -> None:
-    out = io.StringIO()
-    print_explained(explained(), out)
-    assert "t-17 (test)" in out.getvalue()
-    assert json.loads(explained_json(explained()))["arms"][0]["usage"]["output_tokens"] is None
+def test_an_explained_item_names_itself_and_is_json() -> None:
+    assert "t-17 (test)" in flat(explain_document(explained()))
+    assert json.loads(encode(explained()))["arms"][0]["usage"]["output_tokens"] is None
 
 
-@dataclass(frozen=True)
-class Past:
-    run_id: str
-    state: str = "complete"
-    locked_at: datetime | None = datetime(2026, 11, 23, 20, 15, tzinfo=UTC)
-    evalset: str = "support-tickets"
-    arms: tuple[str, ...] = (str(FLOOR), str(LINEAR))
-    results: RunResults | None = None
-    wall_s: float | None = None
-    fault: str = ""
-    resume: str = ""
+def past(run_id: str, **changes: object) -> Past:
+    base = Past(
+        run_id=run_id,
+        state="complete",
+        locked_at=datetime(2026, 11, 23, 20, 15, tzinfo=UTC),
+        evalset="support-tickets",
+        arms=(str(FLOOR), str(LINEAR)),
+        results=None,
+        wall_s=None,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
 
 
 PASTS = (
-    Past("20261123-201500-c0ffee", results=run_results(), wall_s=431.0),
-    Past("20261123-211500-beef00", state="incomplete", resume="harness resume 20261123-211500-beef00"),
-    Past("bad", state="damaged", locked_at=None, evalset="", arms=(), fault="The plan was changed."),
+    past("20261123-201500-c0ffee", results=run_results(), wall_s=431.0),
+    past("20261123-211500-beef00", state="incomplete", resume="harness resume 20261123-211500-beef00"),
+    past("bad", state="damaged", locked_at=None, evalset="", arms=(), fault="The plan was changed."),
 )
 
 
 def test_runs_are_listed_and_what_is_not_complete_looks_it() -> None:
-    shown = flat(runs_view(PASTS))
+    shown = flat(runs_document(PASTS))
     assert "20261123-201500-c0ffee complete support-tickets 2 560 7 min 11 s tune linear@linear" in shown
     assert "20261123-211500-beef00 incomplete support-tickets 2 - - - -" in shown
     assert "bad is damaged: The plan was changed." in shown
@@ -196,12 +187,11 @@ def test_runs_are_listed_and_what_is_not_complete_looks_it() -> None:
 
 
 def test_no_run_says_what_to_run() -> None:
-    out = io.StringIO()
-    print_runs((), out)
-    assert "There is no run yet." in out.getvalue() and "harness bakeoff" in out.getvalue()
+    shown = flat(runs_document(()))
+    assert "There is no run yet." in shown and "harness bakeoff" in shown
 
 
 def test_runs_as_json() -> None:
-    found = json.loads(runs_json(PASTS))
+    found = json.loads(json.dumps(runs_json(PASTS)))
     assert found[0]["ship"] == "linear@linear" and found[0]["locked_at"] == "2026-11-23T20:15:00+00:00"
     assert found[1]["test_items"] is None and found[2]["fault"] == "The plan was changed."

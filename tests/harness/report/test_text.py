@@ -13,11 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.results import Answer
-from harness.core.records import ArmId, Finding, ModelIdentity, PriceBasis
-from harness.recommendation.records import Caution, CautionKind, RunResults
-from harness.report.model import report_view
-from harness.report.text import print_view, render_text
+from harness.core.records import ArmId, Finding, PriceBasis
+from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind, RunResults
+from harness.report.run_document import run_document
+from harness.report.text import print_document, render_text
 from tests.support.results import (
     LINEAR,
     RETRIEVE,
@@ -30,12 +29,11 @@ from tests.support.results import (
     recommendation,
     run_results,
     timed,
-    verdict,
 )
 
 
 def text(results: RunResults | None = None, width: int = 100, *, full: bool = False) -> str:
-    return render_text(report_view(results or run_results()), width, full=full)
+    return render_text(run_document(results or run_results()), width, full=full)
 
 
 def flat(shown: str) -> str:
@@ -43,25 +41,36 @@ def flat(shown: str) -> str:
     return " ".join(shown.split())
 
 
-def row(shown: str, arm: ArmId) -> str:
-    return next(line for line in shown.splitlines() if str(arm) in line and "%" not in line and "." in line)
+def compared(shown: str) -> str:
+    """The section with the options' table."""
+    return shown.split("What was compared")[1].split("\nMoney\n")[0]
 
 
-def test_every_arm_has_a_row_with_its_figures() -> None:
-    shown = text()
-    assert row(shown, LINEAR).split() == [
-        ">",
-        "linear@linear",
+def row(shown: str, name: str) -> str:
+    """The line of the options' table that begins with this name."""
+    return next(line for line in compared(shown).splitlines() if line.startswith(name))
+
+
+def dollars_only(results: RunResults) -> RunResults:
+    """Without a use case's currency, and without months."""
+    business = replace(results.outlook.business, exchange=None)
+    return replace(results, outlook=replace(results.outlook, business=business, arms=()))
+
+
+def test_every_arm_has_a_row_with_its_figures_and_its_id_below() -> None:
+    shown = text(dollars_only(run_results()))
+    assert row(shown, "Linear classifier").split() == [
+        "Linear",
+        "classifier:",
+        "to",
+        "use",
         "81.2",
         "(77.0-84.8)",
-        "0.789",
         "41",
         "/",
         "1,234",
         "$0.0123*",
         "$0.0152*",
-        "7",
-        "0",
     ]
     for arm in run_results().arms:
         assert str(arm.arm) in shown
@@ -69,59 +78,37 @@ def test_every_arm_has_a_row_with_its_figures() -> None:
 
 def test_figures_stand_with_their_denominators() -> None:
     shown = flat(text())
-    assert "linear@linear is right in 81.2 % (95 % interval 77.0 to 84.8, n=560)" in shown
-    assert "all n=560 test items" in shown
+    assert "81.2 % (95 % interval 77.0 to 84.8, n=560)" in shown
+    assert "of n=560 test items" in shown
     assert "n=200 queries" in shown
+    assert "Linear classifier 7 of 560" in shown
     assert "87.5 % (95 % interval 80.4 to 92.3, n=120)" in shown
 
 
-def test_answer_what_to_ship_how_sure_and_on_what() -> None:
+def test_what_to_do_the_answer_how_sure_and_on_what() -> None:
     shown = flat(text())
-    assert "RAG or tuning: Fine-tuning. tune@smollm2-135m beats retrieve@smollm2-135m." in shown
-    assert "do this: Ship linear@linear." in shown
-    assert "how sure: Fairly sure" in shown
-    assert "tune@smollm2-135m was trained with 2 seeds: test accuracy 79.7 % to 79.8 %" in shown
-    assert "prompt@smollm2-135m: accuracy 12.0 %, at most 14.9 % on 560 items; the floor is 50.0 %" in shown
+    assert "What to do ---------- Ship the linear classifier. 1. The linear classifier is right" in shown
+    assert "RAG or fine-tuning?: Fine-tuning beats RAG." in shown
+    assert "How sure: Fairly sure" in shown
+    assert "The fine-tuned model was trained with 2 seeds" in shown
+    assert "Prompted model: accuracy 12.0 %" in shown
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (Answer.RETRIEVE, "RAG. retrieve@smollm2-135m beats tune@smollm2-135m."),
-        (
-            Answer.TIED,
-            "A tie between retrieve@smollm2-135m and tune@smollm2-135m.",
-        ),
-        (
-            Answer.TUNE_AS_GOOD,
-            "Fine-tuning is at least as good: tune@smollm2-135m is not worse than "
-            "retrieve@smollm2-135m by the margin.",
-        ),
-        (
-            Answer.NOT_ENOUGH_EVIDENCE,
-            "Not enough evidence to choose between retrieve@smollm2-135m and tune@smollm2-135m.",
-        ),
-    ],
-)
-def test_each_answer_is_said_in_words(answer: Answer, words: str) -> None:
-    assert words in flat(text(run_results(verdict=verdict(answer=answer))))
-
-
-def test_nothing_to_ship_is_said() -> None:
+def test_nothing_to_use_is_said_with_what_to_measure_next() -> None:
     shown = flat(text(run_results(recommendation=none_to_ship())))
-    assert "do this: Ship none of these arms yet. Measure openai/gpt-6-luna next." in shown
-    assert "comes nearest and breaks a limit" in shown and "It costs $0.472" in shown
+    assert (
+        "Ship none of these yet. Measure openai/gpt-6-luna next. 1. The prompted model comes nearest" in shown
+    )
+    assert "Next step: Run openai/gpt-6-luna on the same rows" in shown
 
 
-def test_the_frontier_reads_not_measured_and_says_how_to_settle_it() -> None:
-    shown = flat(text())
-    assert "frontier RAG: not measured" in shown
-    assert "$0.842~" in shown and "~ estimate: tokens counted with another model's tokenizer" in shown
-    assert "85.4 %" in shown and "never cheaper" in shown
-    assert "Published, not measured here" in shown and "83.0 % to 94.1 %" in shown
-    assert "Example et al. 2025" in shown
+def test_hosted_models_that_were_not_run_say_how_to_measure_them() -> None:
+    shown = flat(text(dollars_only(run_results())))
+    assert "No large hosted model was run." in shown
+    assert "$0.842 (estimate)" in shown and "85.4 %" in shown and "never cheaper" in shown
+    assert "Published by others, not measured here" in shown and "83.0 % to 94.1 %" in shown
     assert "harness bakeoff --evalset support-tickets --model openai/gpt-6-luna" in shown
-    assert "$0.472 at list prices (estimate)" in shown.replace(" # ", " ")
+    assert "all its calls: about $0.472" in shown
 
 
 def test_an_unreachable_or_unpriced_frontier_is_no_number() -> None:
@@ -131,12 +118,12 @@ def test_an_unreachable_or_unpriced_frontier_is_no_number() -> None:
         accuracy_same_cost_per_correct=None,
         settle_usd=None,
     )
-    shown = text(run_results(recommendation=recommendation(frontier=(unpriced,))))
+    shown = text(dollars_only(run_results(recommendation=recommendation(frontier=(unpriced,)))))
     line = next(line for line in shown.splitlines() if line.startswith("openai/gpt-6-luna"))
     assert line.split() == [
         "openai/gpt-6-luna",
         "unknown",
-        "cannot:",
+        "$8.42",
         "above",
         "100",
         "%",
@@ -146,16 +133,15 @@ def test_an_unreachable_or_unpriced_frontier_is_no_number() -> None:
     assert "a price that is unknown" in flat(shown)
 
 
-REMOTE = ModelIdentity(id="p/served", location="remote")
-
-
 def test_a_measured_frontier_is_not_called_unmeasured() -> None:
-    shown = text(run_results(arms=(arm_result(RETRIEVE, (0.9, 0.8, 0.95), identity=REMOTE),)))
-    assert "not measured" not in shown.replace("Published, not measured here", "")
+    measured = recommendation(frontier=(), published=())
+    results = run_results(recommendation=measured)
+    nothing = replace(results, outlook=replace(results.outlook, hosted=()))
+    assert "Hosted models that were not run" not in text(nothing)
 
 
 def test_illustrative_prices_are_marked_in_the_cell_and_below() -> None:
-    shown = flat(text())
+    shown = flat(text(dollars_only(run_results())))
     assert "$0.0123*" in shown
     assert "* measured time at an illustrative machine price, an example and no offer" in shown
 
@@ -167,18 +153,18 @@ def test_a_measured_price_carries_no_mark() -> None:
         usd_per_1k=dollars("1.5", PriceBasis.MEASURED),
         usd_per_1k_correct=dollars("1.875", PriceBasis.MEASURED),
     )
-    shown = text(run_results(arms=(replace(own, cost=cost),)))
+    shown = text(dollars_only(run_results(arms=(replace(own, cost=cost),))))
     assert "$1.50 " in shown and "$1.50*" not in shown
-    assert "illustrative" not in shown.split("Verdict")[0]
+    assert "illustrative" not in compared(shown)
 
 
 def test_an_unknown_price_is_unknown_and_never_zero() -> None:
     own = arm_result(RETRIEVE, (0.5, 0.4, 0.6))
     unknown = dollars(None, PriceBasis.LIST_PRICE, "no price is known for x/y")
     cost = replace(own.cost, usd_per_1k=unknown, usd_per_1k_correct=unknown)
-    shown = text(run_results(arms=(replace(own, cost=cost),)))
-    assert row(shown, RETRIEVE).split()[-4:] == ["unknown", "unknown", "7", "0"]
-    assert "$0" not in shown.split("Verdict")[0]
+    shown = text(dollars_only(run_results(arms=(replace(own, cost=cost),))))
+    assert row(shown, "RAG").split()[-2:] == ["unknown", "unknown"]
+    assert "$0" not in compared(shown)
     assert "no price is known for x/y" in flat(shown)
 
 
@@ -186,8 +172,8 @@ def test_a_missing_figure_is_a_dash_with_its_reason() -> None:
     own = arm_result(LINEAR, (0.8, 0.7, 0.9))
     slow = replace(own.latency, p50_ms=timed("p50_ms", None), p95_ms=timed("p95_ms", None))
     shown = text(run_results(arms=(replace(own, latency=slow),)))
-    assert "- / -" in row(shown, LINEAR)
-    assert "linear@linear: p95_ms: no warm pass was run" in flat(shown)
+    assert "- / -" in row(shown, "Linear classifier")
+    assert "Linear classifier: slow answer: no warm pass was run" in flat(shown)
 
 
 def test_looks_at_the_test_rows_are_counted() -> None:
@@ -203,13 +189,13 @@ def test_looks_at_the_test_rows_are_counted() -> None:
 
 
 def test_machine_annotators_are_no_human_ceiling() -> None:
-    assert "Both annotators are machines: this is no human ceiling." in flat(text())
+    assert "Both were machines: this is no human ceiling." in flat(text())
     human = data_summary(provenance="customer tickets, licensed")
     assert "no human ceiling" not in flat(text(run_results(data=human)))
 
 
 def test_warnings_and_slices_are_shown() -> None:
-    shown = flat(text())
+    shown = flat(text(full=True))
     assert "3 labels have fewer than 10 training rows." in shown
     assert "language = de 80 70.0 (60.0-79.0)" in shown
 
@@ -226,17 +212,25 @@ def test_no_line_is_longer_than_the_terminal(width: int, full: bool) -> None:
     assert too_long == []
 
 
-def test_at_100_columns_an_arm_is_one_line_and_at_80_no_figure_is_lost() -> None:
-    wide, narrow = text(width=100), text(width=80)
-    assert "81.2 (77.0-84.8)" in row(wide, LINEAR)
-    for figure in ("81.2 (77.0-84.8)", "41 / 1,234", "$0.0123*", "$0.0152*"):
+def test_at_100_columns_an_arm_is_one_line_and_at_60_no_figure_is_lost() -> None:
+    wide, narrow = text(width=100), text(width=60)
+    assert "81.2 (77.0-84.8)" in row(wide, "Linear classifier")
+    for figure in ("81.2", "77.0-84.8", "41 / 1,234", "EUR 0.0113*", "EUR 0.0140*"):
         assert wide.count(figure) == narrow.count(figure)
+
+
+def test_details_move_below_their_figures_before_a_table_is_broken_up() -> None:
+    """The money's table is 100 columns wide with its ranges in lines of their own."""
+    lines = text(width=100).splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("Linear classifier  "))
+    money = next(n for n, line in enumerate(lines[place:], place) if "EUR 3,590" in line and "5,058" in line)
+    assert lines[money + 1].split() == ["EUR", "2,831", "to", "4,683", "EUR", "1,104", "to", "4,416"]
 
 
 def test_a_very_long_model_name_breaks_nothing() -> None:
     long = ArmId(option=Option.RETRIEVE, model="organisation/" + "very-long-name-" * 12)
     shown = text(run_results(arms=(arm_result(long, (0.5, 0.4, 0.6)),)), width=80)
-    head = shown.split("Verdict")[0]
+    head = shown.split("Hosted models")[0]
     assert all(len(line) <= 80 for line in head.splitlines())
     assert "50.0 (40.0-60.0)" in head
 
@@ -253,7 +247,8 @@ def test_hostile_text_cannot_steer_the_terminal() -> None:
     hostile = run_results(
         data=data_summary(title=HOSTILE, findings=(Finding(code="x", severity="warning", message=HOSTILE),)),
         recommendation=recommendation(
-            cautions=tuple(Caution(kind=CautionKind.DATA, message=text) for text in (HOSTILE, "second"))
+            cautions=(Caution(kind=CautionKind.DATA, message=HOSTILE),),
+            risk=Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=HOSTILE),
         ),
         notes=(HOSTILE,),
     )
@@ -270,10 +265,10 @@ class Terminal(io.StringIO):
 def test_on_a_terminal_the_words_are_the_same_and_markup_stays_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    view = report_view(run_results(notes=("[bold red]boo[/] :smile:",)))
+    view = run_document(run_results(notes=("[bold red]boo[/] :smile:",)))
     terminal, pipe = Terminal(), io.StringIO()
-    print_view(view, terminal, width=100)
-    print_view(view, pipe, width=100)
+    print_document(view, terminal, width=100)
+    print_document(view, pipe, width=100)
     coloured = terminal.getvalue()
     assert "\x1b[1m" in coloured
     plain = "".join(part.split("m", 1)[-1] if n else part for n, part in enumerate(coloured.split("\x1b[")))
@@ -283,7 +278,7 @@ def test_on_a_terminal_the_words_are_the_same_and_markup_stays_text(monkeypatch:
 
 def test_a_stream_without_the_letters_gets_escapes() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    print_view(report_view(run_results(data=data_summary(title="Z\u00fcrich"))), out)
+    print_document(run_document(run_results(data=data_summary(title="Z\u00fcrich"))), out)
     out.flush()
     assert b"Z\\xfcrich" in out.buffer.getvalue()  # type: ignore[attr-defined]
 
@@ -295,22 +290,22 @@ def test_the_manifest_closes_the_header() -> None:
     closing = SimpleNamespace(
         finished_at=datetime(2026, 11, 23, 20, 30, tzinfo=UTC), wall_s=431.0, environment=machine
     )
-    shown = flat(render_text(report_view(run_results(), closing), full=True))
+    shown = flat(render_text(run_document(run_results(), closing), full=True))
     assert "2026-11-23 20:30 UTC, 7 min 11 s after its last start" in shown
     assert "incomplete" not in shown
     assert "CPU, 2 cores" in shown and "Python 3.11.9" in shown
 
 
 def test_details_come_only_when_asked_for() -> None:
-    assert "All comparisons" not in text()
+    assert "Which differences are real" not in text()
     shown = text(full=True)
     assert "+30.5 (+26.2 to +34.9)" in shown and "190 / 19" in shown and "<0.001" in shown
-    assert "0.123 hours" in shown
-    assert "No threshold keeps 90 % precision" in shown
+    assert "0.123 hours" in flat(shown)
+    assert "No threshold keeps 90 % precision" in flat(shown)
 
 
 def test_tiny_prices_do_not_read_as_nothing() -> None:
     own = arm_result(LINEAR, (0.8, 0.7, 0.9))
     cheap = replace(dollars("0.1"), usd=Decimal("0.0000004"))
-    shown = text(run_results(arms=(replace(own, cost=replace(own.cost, usd_per_1k=cheap)),)))
+    shown = text(dollars_only(run_results(arms=(replace(own, cost=replace(own.cost, usd_per_1k=cheap)),))))
     assert "<$0.0001*" in shown

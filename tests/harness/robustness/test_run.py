@@ -16,8 +16,8 @@ from harness.data.out_of_scope import out_of_scope_of, read_out_of_scope
 from harness.recommendation.records import RunResults
 from harness.recommendation.run import check_robustness, start_bakeoff
 from harness.recommendation.store import read_results
-from harness.report.harm import harm_sentences
 from harness.report.reporting import rescore
+from harness.report.topics.robustness import robustness_sentences
 from harness.robustness.records import ArmRobustness
 from harness.robustness.run import RobustnessRequest
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
@@ -58,7 +58,7 @@ def test_inputs_out_of_scope_are_asked_of_arms_that_learn(shop, tickets: Path, t
         harm = robustness(results, option)
         assert harm is not None and harm.rejection is not None
         assert harm.rejection.recall_outside.n == len(STRANGE)
-        assert any("belong to no label" in line for line in harm_sentences(harm))
+        assert any("belong to no label" in line for line in robustness_sentences(harm))
     assert robustness(results, Option.RETRIEVE) is None and robustness(results, Option.FLOOR) is None
     before = robustness(read_results(folder), Option.TUNE)
     again = check_robustness(folder, RobustnessRequest(), context(tmp_path))

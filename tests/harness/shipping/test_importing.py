@@ -15,8 +15,8 @@ from harness.core.records import ArmId
 from harness.core.serial import encode
 from harness.recommendation.run import import_into, run_bakeoff
 from harness.recommendation.store import read_results
-from harness.report.model import report_view
 from harness.report.reporting import explain_item, export_run, rescore
+from harness.report.run_document import run_document
 from harness.shipping.importing import ImportRequest, read_imports
 from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import write_adapter
@@ -88,7 +88,7 @@ def test_everything_that_shows_a_run_shows_it(run: RunFolder, tmp_path: Path) ->
     results = import_into(run, wish(path), here)
     assert results.arms[-1].quality.dev_accuracy.value == 1.0
     assert results.arms[-1].quality.ece is not None, "a stated confidence can be checked"
-    assert report_view(results, run.manifest()) is not None
+    assert run_document(results, run.manifest()) is not None
     assert len(export_run(run, ["json", "csv", "md"], tmp_path / "out", here)) >= 3
     assert "external@today" in (tmp_path / "out" / "report.md").read_text()
     explained = explain_item(run, run.items()["test"][0].id, here)

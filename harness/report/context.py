@@ -1,0 +1,215 @@
+"""What a run's report is made of: its records, the reader's currency, and what each figure rests on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.results import ArmResult, Money
+from harness.core.records import ArmId, Estimate, PriceBasis
+from harness.core.wording import USD, Currency, level, marked_money, money, money_range, short_money
+from harness.money.records import Amount, ArmForecast
+from harness.recommendation.records import RunResults
+from harness.report.branding import Rate, chosen_currency
+from harness.report.charts import Axis
+from harness.report.document import CommandOn, Span, on_run
+
+MARKS = {
+    PriceBasis.MEASURED: "",
+    PriceBasis.LIST_PRICE: "list price",
+    PriceBasis.ILLUSTRATIVE: "illustrative",
+    PriceBasis.ESTIMATE: "estimate",
+}
+"""What is said beside a figure that is no measurement at one's own prices."""
+
+
+class Machine(Protocol):
+    """What a report says of the machine; `harness.core.environment.Environment` is one."""
+
+    @property
+    def commit(self) -> str:
+        """Of the source tree."""
+        ...
+
+    @property
+    def python(self) -> str:
+        """Its version."""
+        ...
+
+    @property
+    def cpu(self) -> str:
+        """The processor's name."""
+        ...
+
+    @property
+    def cores(self) -> int:
+        """How many it could use."""
+        ...
+
+    @property
+    def memory_gib(self) -> float | None:
+        """None when unknown."""
+        ...
+
+    @property
+    def gpu(self) -> str:
+        """'' without one."""
+        ...
+
+
+class Closing(Protocol):
+    """The closing record of a complete run; `harness.bakeoff.run_folder.Manifest` is one."""
+
+    @property
+    def finished_at(self) -> datetime:
+        """When the run ended."""
+        ...
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds since it was last started; a run that was stopped and resumed took longer in all."""
+        ...
+
+    @property
+    def environment(self) -> Machine:
+        """What it ran on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContext:
+    """A run as its report sees it.
+
+    Attributes:
+        closing: the run's manifest; None for an incomplete run, and then every page says so.
+        answers: every arm's answer to every test item, for formats that show wrong ones; may be empty.
+        command: makes commands on the run that a reader can paste.
+    """
+
+    results: RunResults
+    closing: Closing | None = None
+    currency: Currency = USD
+    answers: Sequence[ItemAnswer] = ()
+    command: CommandOn = field(default=on_run("latest"))
+
+    def arm(self, wanted: ArmId | None) -> ArmResult | None:
+        """The result of an arm, None if there is none."""
+        return None if wanted is None else self.results.arm(wanted)
+
+    @property
+    def used(self) -> ArmResult | None:
+        """The arm to ship or to pilot."""
+        return self.arm(self.results.recommendation.arm)
+
+    def forecast(self, arm: ArmId) -> ArmForecast | None:
+        """An arm's money; None where there is none."""
+        return next((found for found in self.results.outlook.arms if found.arm == arm), None)
+
+    def money(self, usd: Decimal | float | None) -> str:
+        """Money in the reader's currency."""
+        return money(usd, self.currency)
+
+    def marked(self, amount: Amount | Money) -> str:
+        """Money with the mark of a busy machine where there was one."""
+        return marked_money(amount, self.currency)
+
+    def range(self, amount: Amount | None) -> str:
+        """The range of an amount; '' without one that says more than the figure."""
+        return money_range(amount, self.currency)
+
+    def price(self, price: Money) -> Span:
+        """A price per 1,000, marked with what it rests on."""
+        mark = "" if price.usd is None else _mark(price)
+        return Span(text=short_money(price.usd, self.currency), mark=mark, sources=self.prices(price))
+
+    def amount(self, amount: Amount, *, strong: bool = False) -> Span:
+        """Money with the mark of what it rests on; unknown stays the word."""
+        if amount.usd is None:
+            return Span(text=money(None), strong=strong)
+        return Span(
+            text=self.money(amount.usd), mark=_mark(amount), sources=self.money_sources(), strong=strong
+        )
+
+    def place(self, usd: Decimal | None) -> float | None:
+        """Dollars as a place on an axis of money."""
+        return None if usd is None else float(usd * self.currency.per_usd)
+
+    def axis(self, title: str = "") -> Axis:
+        """An axis of money, its values in the reader's currency."""
+        unit = Currency(code=self.currency.code)
+        return Axis(title=title, low=0.0, label=lambda value: money(value, unit).removesuffix(".00"))
+
+    def accuracy(self, *arms: ArmResult) -> tuple[str, ...]:
+        """Where accuracies come from."""
+        return tuple(dict.fromkeys(self._estimate("Right answers", arm.quality.accuracy) for arm in arms))
+
+    def latency(self, *arms: ArmResult) -> tuple[str, ...]:
+        """Where answer times come from."""
+        timed = [arm.latency for arm in arms if arm.latency.p50_ms.value is not None]
+        how = (f"n={latency.p50_ms.n:,} queries, {latency.conditions}" for latency in timed)
+        return tuple(dict.fromkeys(f"Answer times: run {self.results.run_id}, {each}." for each in how))
+
+    def prices(self, *prices: Money) -> tuple[str, ...]:
+        """Where prices per 1,000 come from."""
+        known = (price for price in prices if price.usd is not None)
+        return tuple(dict.fromkeys(f"Prices: {_with_basis(price)}." for price in known))
+
+    def money_sources(self) -> tuple[str, ...]:
+        """Where a month and a horizon come from."""
+        business = self.results.outlook.business
+        return (
+            f"Money a month: costs measured in run {self.results.run_id}, for "
+            f"{business.queries_per_month:,} queries "
+            f"a month over {business.horizon_months:g} months; ranges are those of what is assumed."
+            f"{rate_words(self.currency)}",
+        )
+
+    def today(self) -> tuple[str, ...]:
+        """Where today's figures come from."""
+        return ("Today: as the use case states it; not measured in this run.",)
+
+    def validity(self) -> tuple[str, ...]:
+        """Where the day on which something known changes comes from."""
+        limits = self.results.outlook.limits
+        return tuple(dict.fromkeys(f"Validity: {limit.source}." for limit in limits if limit.on is not None))
+
+    def _estimate(self, what: str, estimate: Estimate) -> str:
+        if estimate.value is None:
+            return ""
+        how = "no interval" if estimate.low is None else f"{level(estimate)} by {estimate.method}"
+        run = self.results.run_id
+        return f"{what}: run {run}, n={estimate.n:,} {estimate.unit} of the test split, {how}."
+
+
+def rate_words(currency: Currency) -> str:
+    """The exchange rate behind a figure that is not in dollars; '' in dollars."""
+    if currency.code == "USD":
+        return ""
+    return f" 1 US dollar = {currency.per_usd} {currency.code} ({currency.source})."
+
+
+def stated_rate(results: RunResults) -> Rate | None:
+    """The currency the use case asks for with its rate; None where it gives none."""
+    rate = results.outlook.business.exchange
+    return None if rate is None else Rate(code=rate.currency, per_usd=rate.per_usd, source=rate.said)
+
+
+def reader_currency(results: RunResults) -> Currency:
+    """The currency the use case asks for, dollars where it gives no rate."""
+    stated = stated_rate(results)
+    return USD if stated is None else (chosen_currency(stated.code, stated) or USD)
+
+
+def _with_basis(price: Money) -> str:
+    """Where a price comes from and what it rests on, said once."""
+    basis = f" ({price.basis.value})"
+    return price.source.removesuffix(basis) + basis
+
+
+def _mark(figure: Money | Amount) -> str:
+    busy = "timed on a busy machine" if figure.busy else ""
+    return ", ".join(part for part in (MARKS[figure.basis], busy) if part)

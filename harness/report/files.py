@@ -1,0 +1,201 @@
+"""Reports as files: of a run, and of a use case before anything is measured. Same records, same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from advisor.advice import Advice, plain
+from harness.bakeoff.answers import ItemAnswer
+from harness.core.errors import StoreError, UsageError, command
+from harness.core.serial import encode
+from harness.recommendation.records import RunResults
+from harness.report.branding import PLAIN, Branding
+from harness.report.context import Closing
+from harness.report.document import on_run
+from harness.report.run_document import run_document
+from harness.report.tables import answer_rows, arm_rows, csv_bytes, parquet_bytes, utf8
+from harness.report.topics.advice import advice_document
+
+CASE_FORMATS = ("text", "json", "pdf", "html")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What the files of a run are made of.
+
+    Attributes:
+        answers: every arm's answer to every test item (`harness.bakeoff.between_runs.item_answers`).
+        closing: the run's manifest; None while it is incomplete.
+        branding: company, logo and currency of the pages for readers.
+    """
+
+    results: RunResults
+    answers: Sequence[ItemAnswer]
+    closing: Closing | None = None
+    branding: Branding = PLAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advised:
+    """What the files of a use case are made of.
+
+    Attributes:
+        name: what the files are called.
+        day: the day whose prices were taken.
+        command: what to run to measure it.
+    """
+
+    advice: Advice
+    name: str
+    day: datetime
+    command: str
+    branding: Branding = PLAIN
+
+
+def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> list[Path]:
+    """Write the files of each format; existing ones are replaced whole or not at all.
+
+    Args:
+        formats: of `FORMATS`; a format named twice is written once.
+
+    Returns:
+        The files, in the order of the formats.
+
+    Raises:
+        UsageError: for an unknown format; nothing is written then.
+        MissingExtra: for Parquet without pyarrow, for PDF without typst.
+        StoreError: if `out_dir` cannot be written.
+    """
+    again = on_run(reported.results.run_id)("report", "--format", "md,csv")
+    wanted = _known(formats, FORMATS, ("text", *FORMATS), "There is no such report format.", again)
+    made = [file for name in wanted for file in FORMATS[name](reported).items()]
+    return [write_whole(out_dir, name, content) for name, content in made]
+
+
+def write_case_report(advised: Advised, formats: Iterable[str], out_dir: Path) -> list[Path]:
+    """Write the prediction in each format.
+
+    Raises:
+        UsageError: for an unknown format; nothing is written then.
+        MissingExtra: for PDF without typst.
+        StoreError: if `out_dir` cannot be written.
+    """
+    again = command("report", f"{advised.name}.yaml", "--format", "pdf")
+    wanted = _known(formats, CASE_FORMATS, CASE_FORMATS, "There is no such format for a use case.", again)
+    made = [(f"{advised.name}-prediction.{'txt' if n == 'text' else n}", _case(advised, n)) for n in wanted]
+    return [write_whole(out_dir, name, content) for name, content in made]
+
+
+def _known(
+    formats: Iterable[str], known: Iterable[str], allowed: Iterable[str], no_such: str, again: str
+) -> list[str]:
+    """The formats asked for, each once; an unknown one, or none, is the user's error."""
+    wanted = list(dict.fromkeys(name.strip().lower() for name in formats))
+    unknown = [name for name in wanted if name not in set(known)]
+    if unknown or not wanted:
+        raise UsageError(
+            no_such if unknown else "No report format is named.",
+            got=", ".join(unknown) or None,
+            allowed=", ".join(allowed),
+            run=again,
+        )
+    return wanted
+
+
+def _json(reported: Reported) -> dict[str, bytes]:
+    return {"results.json": (encode(reported.results, indent=1) + "\n").encode()}
+
+
+def _markdown(reported: Reported) -> dict[str, bytes]:
+    from harness.report.markdown import render_markdown
+
+    found = run_document(reported.results, reported.closing, "md", branding=reported.branding)
+    return {"report.md": utf8(render_markdown(found))}
+
+
+def _csv(reported: Reported) -> dict[str, bytes]:
+    return {
+        "arms.csv": csv_bytes(arm_rows(reported.results)),
+        "predictions.csv": csv_bytes(answer_rows(reported.answers)),
+    }
+
+
+def _parquet(reported: Reported) -> dict[str, bytes]:
+    return {
+        "arms.parquet": parquet_bytes(arm_rows(reported.results)),
+        "predictions.parquet": parquet_bytes(answer_rows(reported.answers)),
+    }
+
+
+def _pdf(reported: Reported) -> dict[str, bytes]:
+    from harness.report.pdf import render_pdf
+
+    found = run_document(reported.results, reported.closing, "pdf", branding=reported.branding)
+    return {"report.pdf": render_pdf(found, reported.branding)}
+
+
+def _html(reported: Reported) -> dict[str, bytes]:
+    from harness.report.html import render_html
+
+    found = run_document(
+        reported.results, reported.closing, "html", branding=reported.branding, answers=reported.answers
+    )
+    return {"report.html": utf8(render_html(found, reported.branding))}
+
+
+FORMATS: Mapping[str, Callable[[Reported], dict[str, bytes]]] = {
+    "json": _json,
+    "csv": _csv,
+    "md": _markdown,
+    "parquet": _parquet,
+    "pdf": _pdf,
+    "html": _html,
+}
+"""Format name -> file name -> content."""
+
+
+def _case(advised: Advised, name: str) -> bytes:
+    if name == "json":
+        return (json.dumps(plain(advised.advice), indent=1) + "\n").encode()
+    found = advice_document(advised.advice, advised.day, advised.command, advised.branding)
+    match name:
+        case "pdf":
+            from harness.report.pdf import render_pdf
+
+            return render_pdf(found, advised.branding)
+        case "html":
+            from harness.report.html import render_html
+
+            return utf8(render_html(found, advised.branding))
+        case _:
+            from harness.report.text import render_text
+
+            return utf8(render_text(found, full=True))
+
+
+def write_whole(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file whole or not at all.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
+    path = folder / name
+    temporary = folder / f".{name}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # the first fault is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.",
+            allowed="a writable folder with free space; -o names another one",
+        ) from error
+    return path

@@ -1,1 +1,0 @@
-"""The executive report as PDF."""

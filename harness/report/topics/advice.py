@@ -1,0 +1,442 @@
+"""The advice on a use case before anything is measured, as a document: every figure is a prediction. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from advisor.advice import (
+    Advice,
+    Contribution,
+    Do,
+    MoneySpan,
+    OpenQuestion,
+    OptionAdvice,
+    PaysBack,
+    Prediction,
+    Reason,
+)
+from advisor.numbers import figure
+from advisor.sentences import (
+    change_sentence,
+    confidence_sentence,
+    cost_sentence,
+    flip_sentence,
+    headline,
+    named,
+    pair_sentence,
+    reason_sentence,
+    settle_sentence,
+)
+from harness.core.wording import UNKNOWN, USD, Currency, milliseconds, money, percent
+from harness.report import drawings
+from harness.report.branding import PLAIN, Branding, Rate, chosen_currency
+from harness.report.context import rate_words
+from harness.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Document,
+    Fact,
+    Facts,
+    Paragraph,
+    Recommendation,
+    Row,
+    Section,
+    Sources,
+    Span,
+    Table,
+    Text,
+    day_words,
+    outside,
+    said,
+)
+from harness.report.topics.cells import cells, columns
+from harness.report.topics.names import as_title, capital
+
+REASONED = 3
+"""Options whose reasons are shown in full."""
+
+TITLE = "RAG or fine-tuning? Prediction, nothing measured yet"
+NOT_BUILT = "Bake-offs measure labels only so far, so this advice cannot be tested with this tool yet."
+NO_FLIP = "No single one of volume, change rate, examples and price would change it, within wide limits."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceContext:
+    """The advice, the reader's currency, and what tests the advice ('' where nothing here can)."""
+
+    advice: Advice
+    currency: Currency
+    command: str
+
+    def money(self, span: MoneySpan) -> str:
+        """'$2.10 to $4.19', one figure where both are the same, or 'unknown'."""
+        if span.low is None or span.high is None:
+            return UNKNOWN
+        low, high = money(span.low, self.currency), money(span.high, self.currency)
+        return low if low == high else f"{low} to {high.removeprefix(f'{self.currency.code} ')}"
+
+    def amount(self, usd: Decimal) -> str:
+        """A predicted amount."""
+        return money(usd, self.currency)
+
+    def predicted(self, span: MoneySpan) -> Span:
+        """Predicted money, marked so."""
+        return Span(text=self.money(span), mark="predicted", strong=True, sources=self.sources())
+
+    def sources(self) -> tuple[str, ...]:
+        """Where predicted money comes from."""
+        case = self.advice.case
+        volume = self._stated_or_assumed("queries_per_month", case.queries_per_month)
+        horizon = self._stated_or_assumed("horizon_months", case.horizon_months)
+        return (
+            f"Money: predicted before any run for {volume} queries a month over {horizon} months; "
+            "machine hours "
+            f"are illustrative unless given.{rate_words(self.currency)}",
+        )
+
+    def _stated_or_assumed(self, field: str, stated: float | None) -> str:
+        """A figure of the use case, or the likely one that stood in for it; 'unknown' without either."""
+        if stated is not None:
+            return figure(stated)
+        found = next((one for one in self.advice.assumptions if one.field == field), None)
+        return UNKNOWN if found is None else f"an assumed {figure(found.likely)}"
+
+
+def advice_document(advice: Advice, day: datetime, command: str = "", branding: Branding = PLAIN) -> Document:
+    """The prediction for a use case.
+
+    Args:
+        day: the day whose prices were taken, as the document's time.
+        command: what to run to measure it; '' where nothing here can.
+    """
+    rate = stated_rate(advice)
+    own = USD if rate is None else chosen_currency(rate.code, rate) or USD
+    c = AdviceContext(advice=advice, currency=branding.currency or own, command=command)
+    sections = (_decision(c), _options(c), _costs(c), _change(c), _reasons(c), _assumed(c), _sources(c))
+    return Document(
+        title=TITLE,
+        subject=outside(advice.case.name),
+        company=outside(branding.company, 60),
+        state="prediction",
+        sections=tuple(section for section in sections if section.blocks),
+        running=f"use case {advice.case_sha256[:12]}, prices of {day_words(day.date())}",
+        day=day,
+    )
+
+
+def stated_rate(advice: Advice) -> Rate | None:
+    """The currency of the use case with its rate; None in dollars."""
+    if advice.rate is None:
+        return None
+    source = f"{advice.rate.source}, {advice.rate.as_of}"
+    return Rate(code=advice.currency, per_usd=advice.rate.per_usd, source=source)
+
+
+def _decision(c: AdviceContext) -> Section:
+    advice, done = c.advice, c.advice.recommendation
+    notices = ["A prediction: nothing has been measured yet. Figures are ranges of what is published."]
+    if advice.cannot_say:
+        notices.append(advice.cannot_say)
+    pair = Fact(label="RAG or fine-tuning?", text=capital(pair_sentence(advice.pair, done)))
+    blocks: tuple[Block, ...] = (
+        Recommendation(
+            headline=capital(headline(done)),
+            reasons=tuple(_reason(c, reason) for reason in done.reasons),
+            facts=_facts(c),
+            tone="warn" if done.what is Do.CHANGE_THE_CASE else "plain",
+        ),
+        *(Paragraph(text=notice, tone="warn") for notice in notices),
+        Facts(rows=(pair,)),
+    )
+    return Section(key="decision", title="What to do", blocks=blocks, page="fit")
+
+
+def _reason(c: AdviceContext, reason: Reason) -> Text:
+    part = reason.contribution
+    cited: tuple[str, ...] = () if part is None else (f"{capital(part.factor)}: {part.source}.",)
+    if reason.usd is not None:
+        cited = c.sources()
+    return said(Span(text=_sentence(reason_sentence(reason, c.amount)), sources=cited))
+
+
+def _facts(c: AdviceContext) -> tuple[Fact, ...]:
+    advice, done = c.advice, c.advice.recommendation
+    facts = [
+        Fact(
+            label="It costs",
+            text=said(Span(text=cost_sentence(done, c.amount), mark="predicted", sources=c.sources())),
+        ),
+        Fact(label="Who decides", text=done.decider.value),
+    ]
+    first = advice.first
+    if first is not None and first.prediction is not None:
+        facts.append(Fact(label="Saved a month, against today", text=_saving(c, first.prediction)))
+    sure = advice.confidence
+    how = said(
+        f"{capital(sure.certainty.value)}, about {percent(sure.share, 0)}",
+        Span(text=".", sources=(f"Confidence: {confidence_sentence(sure)}.",)),
+    )
+    change = Fact(label="What would change it", text=_sentence(change_sentence(done)))
+    return (*facts, Fact(label="How sure", text=how), change, *_measuring(c))
+
+
+def _measuring(c: AdviceContext) -> list[Fact]:
+    """The next step, and what it costs."""
+    settle = c.advice.settle
+    if not c.command:
+        return [Fact(label="Next step", text=NOT_BUILT, tone="warn")]
+    steps = [Fact(label="Next step", text=f"Measure it: {c.command}")]
+    if settle is not None:
+        items = Span(text=f"{settle.items:,} items", sources=(f"To settle it: {settle_sentence(settle)}.",))
+        label = (
+            ""
+            if settle.items_to_label is None
+            else f", {settle.items_to_label:,} of them still to be labelled"
+        )
+        text = said("Labels and calls for ", items, f"{label}: ", c.predicted(settle.usd))
+        steps.append(Fact(label="The step costs", text=text))
+    return steps
+
+
+def _accuracy(found: Prediction) -> tuple[str, ...]:
+    source = found.accuracy_source
+    name = found.option.traits.name
+    return (f"Right answers, {name}: {source}; published, not measured here.",) if source else ()
+
+
+def _saving(c: AdviceContext, found: Prediction) -> Text:
+    back = found.payback
+    if back.monthly_saving.low is None or back.monthly_saving.high is None:
+        return "unknown: what today costs is not stated"
+    counted = "with" if back.wrong_answers_counted else "without"
+    return said(c.predicted(back.monthly_saving), f" {counted} wrong answers; paid back: {_months(found)}")
+
+
+def _share(found: Prediction) -> str:
+    """'82.0 % to 96.0 %', or 'unknown'."""
+    if found.accuracy_low is None or found.accuracy_high is None:
+        return UNKNOWN
+    return f"{percent(found.accuracy_low)} to {percent(found.accuracy_high)}"
+
+
+def _months(found: Prediction) -> str:
+    """Until building it is paid back: '0.9 to 14.0 months', 'never', 'unknown'."""
+    span, verdict = found.payback.months, found.payback.verdict
+    if verdict is PaysBack.UNKNOWN:
+        return UNKNOWN
+    ends = ["never" if value is None else f"{value:.1f}" for value in (span.low, span.high)]
+    if ends[0] == ends[1]:
+        return ends[0] if ends[0] == "never" else f"{ends[0]} months"
+    return f"{ends[0]} to {ends[1]}" + ("" if ends[1] == "never" else " months")
+
+
+def _options(c: AdviceContext) -> Section:
+    advice = c.advice
+    ranked = [option for option in advice.options if option.place is not None]
+    barred = [option for option in advice.options if option.vetoes]
+    chart = _accuracy_chart(advice)
+    blocks: list[Block] = [] if chart is None else [chart]
+    if ranked:
+        blocks.append(_ranking(c, ranked))
+    if barred:
+        rows = tuple(
+            Fact(
+                label=as_title(option.option.traits.name),
+                text=_sentence("; ".join(veto.reason for veto in option.vetoes)),
+            )
+            for option in barred
+        )
+        blocks.append(Facts(rows=rows, label="Ruled out before any scoring"))
+    return Section(key="options", title="The options, ranked: predicted", blocks=tuple(blocks))
+
+
+def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
+    advice = c.advice
+    notes = [
+        "every figure but the score is a predicted range; the score is the sum of the reasons' points: "
+        "it ranks, "
+        "and says nothing of by how much"
+    ]
+    if advice.incumbent_usd_per_1k is not None:
+        right = None if advice.case.incumbent is None else advice.case.incumbent.accuracy
+        known = "" if right is None else f", {percent(right)} right"
+        notes.append(
+            f"today, as stated: {money(advice.incumbent_usd_per_1k, c.currency)} for 1,000 queries{known}"
+        )
+    return Table(
+        columns=columns(
+            ("option", ""),
+            ("score", ""),
+            ("right answers", "predicted"),
+            ("running, for", "1,000 queries"),
+            ("a month,", "all in"),
+            ("to build,", "once"),
+            ("slow answer", "(p95), ms"),
+            ("paid", "back in"),
+            sources={3: c.sources(), 4: c.sources(), 5: c.sources()},
+        ),
+        rows=tuple(_option_row(c, option) for option in ranked),
+        notes=tuple(notes),
+    )
+
+
+def _option_row(c: AdviceContext, option: OptionAdvice) -> Row:
+    found = option.prediction
+    name = f"{option.place}. {as_title(option.option.traits.name)}"
+    if found is None:
+        return Row(cells=cells(name, f"{option.score:+.2f}", *6 * [UNKNOWN]))
+    return Row(
+        cells=cells(
+            Cell(text=name, detail=found.model),
+            f"{option.score:+.2f}",
+            _share(found),
+            c.money(found.usd_per_1k),
+            c.money(found.usd_per_month),
+            c.money(found.usd_one_off),
+            f"{milliseconds(found.p95_ms.low)} to {milliseconds(found.p95_ms.high)}",
+            _months(found),
+        ),
+        tone="good" if option.place == 1 else "plain",
+        key=option.option.value,
+    )
+
+
+def _accuracy_chart(advice: Advice) -> Chart | None:
+    spec = drawings.predicted_accuracy(advice)
+    if not spec.rows:
+        return None
+    found = (option.prediction for option in advice.options if option.place is not None)
+    cited = dict.fromkeys(source for one in found if one is not None for source in _accuracy(one))
+    listed = "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
+    return Chart(
+        key="accuracy",
+        spec=spec,
+        alt=f"Chart of predicted ranges of right answers. {listed}.",
+        caption=said(
+            "Predicted share of right answers: the range that is published for such tasks.",
+            Span(text="", mark="predicted", sources=tuple(cited)),
+        ),
+    )
+
+
+def _costs(c: AdviceContext) -> Section:
+    chart = cost_chart(c)
+    title = "Money: predicted costs, everything counted"
+    return Section(key="money", title=title, blocks=() if chart is None else (chart,), page="fit")
+
+
+def cost_chart(c: AdviceContext) -> Chart | None:
+    """Predicted costs with everything counted, by option; None where none is known."""
+    spec = drawings.predicted_cost(c.advice, c.currency)
+    if not spec.rows:
+        return None
+    listed = "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
+    counted = all(one.prediction.wrong_answers_counted for one in c.advice.options if one.prediction)
+    wrong = "and wrong answers included" if counted else "included, wrong answers left out"
+    return Chart(
+        key="cost",
+        spec=spec,
+        alt=f"Chart of predicted costs for 1,000 queries, everything counted. {listed}.",
+        caption=said(
+            f"Cost of 1,000 queries over the horizon: building, people, changes {wrong}. "
+            "The ring is the likely figure.",
+            Span(text="", mark="predicted", sources=c.sources()),
+        ),
+    )
+
+
+def _change(c: AdviceContext) -> Section:
+    """What would turn the advice round, and what is not known."""
+    advice = c.advice
+    blocks: list[Block] = []
+    if advice.flips:
+        items = tuple(_sentence(flip_sentence(flip)) for flip in advice.flips)
+        blocks.append(Bullets(items=items, label="One figure alone would change it"))
+    else:
+        blocks.append(Paragraph(text=NO_FLIP))
+    if advice.open_questions:
+        rows = tuple(
+            said(Span(text=found.question, strong=True), " ", _leads(found))
+            for found in advice.open_questions
+        )
+        blocks.append(Bullets(items=rows, label="Questions not answered that could change it"))
+    settle = advice.settle
+    if settle is not None:
+        blocks.append(Bullets(items=(_sentence(settle_sentence(settle)),), label="What a measurement takes"))
+    return Section(key="change", title="What could change this", blocks=tuple(blocks))
+
+
+def _leads(found: OpenQuestion) -> str:
+    return "; ".join(
+        f"{word}: {'nothing left' if option is None else named(option)}, {answer.value}"
+        for word, option, answer in found.leads_to
+    )
+
+
+def _reasons(c: AdviceContext) -> Section:
+    blocks: list[Block] = []
+    for option in c.advice.options[:REASONED]:
+        if option.place is None:
+            continue
+        rows = tuple(
+            Fact(label=f"{part.points:+.2f}  {part.factor}", text=_reason_text(part))
+            for part in option.contributions
+        )
+        name = as_title(option.option.traits.name)
+        blocks.append(Facts(rows=rows, label=f"{option.place}. {name}: {option.score:+.2f} points"))
+        if option.warnings:
+            items = tuple(_sentence(reason_sentence(one, c.amount)) for one in option.warnings)
+            blocks.append(Bullets(items=items))
+    lead = "Each reason adds or takes points; their sum ranks the options. Weights are set by hand."
+    return Section(key="reasons", title="Why", lead=lead, blocks=tuple(blocks), page="new")
+
+
+def _reason_text(part: Contribution) -> Text:
+    cited = (f"{capital(part.factor)}: {part.source}.",)
+    return said(Span(text=_sentence(part.reason), sources=cited))
+
+
+def _sentence(text: str) -> str:
+    return f"{capital(text).rstrip('.')}."
+
+
+def _assumed(c: AdviceContext) -> Section:
+    advice = c.advice
+    blocks: list[Block] = []
+    if advice.assumptions:
+        rows = tuple(
+            Row(
+                cells=cells(
+                    found.field.replace("_", " "),
+                    figure(found.likely),
+                    f"{figure(found.low)} to {figure(found.high)}",
+                    found.unit,
+                    outside(found.source, 200),
+                )
+            )
+            for found in advice.assumptions
+        )
+        heads = columns("what nobody said", "likely", "range", "unit", "source", left=(0, 3, 4))
+        blocks.append(Table(columns=heads, rows=rows, caption="Ranges that stood in for answers."))
+    if advice.unknown:
+        blocks.append(Paragraph(text=f"Not scored, as not known: {', '.join(advice.unknown)}."))
+    return Section(key="assumed", title="Assumed", blocks=tuple(blocks))
+
+
+def _sources(c: AdviceContext) -> Section:
+    advice = c.advice
+    rows = (
+        Fact(label="Use case", text=f"{outside(advice.case.name)}, sha256 {advice.case_sha256}"),
+        Fact(label="Rubric", text=f"version {advice.rubric_version}, sha256 {advice.rubric_sha256}"),
+        *(Fact(label="Price", text=price) for price in advice.prices),
+        *(Fact(label="Note", text=note) for note in advice.notes),
+    )
+    return Section(
+        key="sources",
+        title="Where every figure comes from",
+        blocks=(Sources(), Facts(rows=rows, label="To do it again")),
+    )

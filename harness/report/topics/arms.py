@@ -1,0 +1,260 @@
+"""What was compared: every arm in one table, and the accuracies as a chart. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from harness.bakeoff.results import ArmResult, LimitState
+from harness.bakeoff.wording import limit_words
+from harness.core.records import ArmId
+from harness.core.wording import (
+    MISSING,
+    UNKNOWN,
+    decimal,
+    one_line,
+    share_sentence,
+    tally,
+)
+from harness.report import drawings
+from harness.report.context import ReportContext
+from harness.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Fact,
+    Facts,
+    Row,
+    Section,
+    Span,
+    Table,
+    Tone,
+    said,
+)
+from harness.report.topics.cells import (
+    accuracy_cell,
+    basis_notes,
+    cells,
+    columns,
+    known_prices,
+    priced,
+    times,
+    timing_notes,
+)
+from harness.report.topics.names import arm_ids, as_title, plain_name
+
+
+def title_of(c: ReportContext) -> Callable[[ArmId], str]:
+    """How the arms are called where a name stands alone."""
+    among = arm_ids(c.results)
+    return lambda arm: as_title(plain_name(arm, among))
+
+
+def state_of(c: ReportContext, arm: ArmId) -> tuple[str, Tone]:
+    """What the run says of an arm in a word, and how its row looks."""
+    advised = c.results.recommendation
+    if arm == advised.ship:
+        return "to use", "good"
+    if arm == advised.pilot:
+        return "to pilot", "good"
+    return ("ruled out", "faint") if arm in c.results.verdict.barred else ("", "plain")
+
+
+def options_section(c: ReportContext) -> Section:
+    """The accuracies as a chart, and every arm in a table."""
+    return Section(
+        key="options", title="What was compared", blocks=(accuracy_chart(c), arms_table(c), *limits(c))
+    )
+
+
+def arms_table(c: ReportContext) -> Table:
+    """One row an arm, in the plan's order; its month where any month is known."""
+    arms, outlook = c.results.arms, c.results.outlook
+    months = any(found.month_usd.usd is not None for found in outlook.arms)
+    heads = [
+        ("option", ""),
+        ("right answers", "% (interval)"),
+        ("typical /", "slow, ms"),
+        ("1,000", "queries"),
+        ("1,000 right", "answers"),
+        *([("a month,", "all in")] if months else []),
+    ]
+    return Table(
+        columns=columns(
+            *heads,
+            sources={
+                1: c.accuracy(*arms),
+                2: c.latency(*arms),
+                3: c.prices(*(arm.cost.usd_per_1k for arm in arms)),
+                5: c.money_sources(),
+            },
+        ),
+        rows=tuple(_row(c, arm, months) for arm in arms),
+        notes=_notes(c, arms, months),
+    )
+
+
+def _row(c: ReportContext, arm: ArmResult, months: bool) -> Row:
+    state, tone = state_of(c, arm.arm)
+    found = c.forecast(arm.arm)
+    return Row(
+        cells=cells(
+            Cell(text=f"{title_of(c)(arm.arm)}{f': {state}' if state else ''}", detail=str(arm.arm)),
+            accuracy_cell(arm.quality.accuracy),
+            times(arm.latency),
+            priced(arm.cost.usd_per_1k, c.currency),
+            priced(arm.cost.usd_per_1k_correct, c.currency),
+            *([MISSING if found is None else c.marked(found.month_usd)] if months else []),
+        ),
+        tone=tone,
+        key=one_line(str(arm.arm)),
+    )
+
+
+def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[str, ...]:
+    name = title_of(c)
+    conditions = "; ".join(dict.fromkeys(arm.latency.conditions for arm in arms if arm.latency.p50_ms.n))
+    timed = _counts(arm.latency.p50_ms.n for arm in arms if arm.latency.p50_ms.n)
+    people = "; a month, all in, holds people, changes and wrong answers too" if months else ""
+    return (
+        f"right answers: of n={_counts(arm.quality.accuracy.n for arm in arms)} test items; an answer "
+        "that failed "
+        "or names no label counts as wrong",
+        *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
+          if timed else []),
+        f"1,000 queries: calls and machine time only{people}",
+        *_without_label(arms, name),
+        *_all_rows(arms, name),
+        *_gaps(arms, name),
+        *basis_notes(known_prices(arms)),
+        *timing_notes(arms, name),
+    )  # fmt: skip
+
+
+def _counts(values: Iterable[int]) -> str:
+    return " or ".join(f"{n:,}" for n in sorted(set(values)))
+
+
+def _without_label(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
+    """Which arms gave answers that name no label, or none at all."""
+    invalid = [(arm.arm, arm.quality.invalid_rate) for arm in arms]
+    failed = [(arm.arm, arm.quality.failure_rate) for arm in arms]
+    lines = []
+    for what, rates in (("answers that name no label", invalid), ("calls that failed", failed)):
+        counts = [f"{name(arm)} {tally(rate)} of {rate.n:,}" for arm, rate in rates if rate.value]
+        lines += [f"{what}: {', '.join(counts)}"] if counts else []
+    return lines
+
+
+def _all_rows(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
+    """What arms that cost nothing reach on all test rows, where the others answered a part of them."""
+    return [
+        f"{name(arm.arm)} costs nothing to run and answered all test rows: "
+        f"{share_sentence(arm.accuracy_all_rows)}; compared is on the rows that every arm answered"
+        for arm in arms
+        if arm.accuracy_all_rows is not None
+    ]
+
+
+def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
+    """Why a figure is missing, once a reason."""
+    reasons: dict[str, list[str]] = {}
+    for arm in arms:
+        for what, figure in (
+            ("right answers", arm.quality.accuracy),
+            ("typical answer", arm.latency.p50_ms),
+            ("slow answer", arm.latency.p95_ms),
+        ):
+            if figure.value is None:
+                reasons.setdefault(f"{what}: {figure.reason or 'not measured'}", []).append(name(arm.arm))
+        price = arm.cost.usd_per_1k
+        if price.usd is None:
+            why = f"1,000 queries: {UNKNOWN}, {price.reason or 'a price is unknown'} [{price.source}]"
+            reasons.setdefault(why, []).append(name(arm.arm))
+    return [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
+
+
+def limits(c: ReportContext) -> list[Block]:
+    """Which limits are broken, and which these items show neither to be kept nor to be broken."""
+    verdict, name = c.results.verdict, title_of(c)
+    broken = tuple(f"{name(check.arm)}: {limit_words(check)}" for check in verdict.broken)
+    still = tuple(
+        f"{name(check.arm)}: {limit_words(check)}"
+        for check in verdict.limits
+        if check.state is LimitState.OPEN
+    )
+    blocks: list[Block] = []
+    if broken:
+        blocks.append(Bullets(label="Limits set before the run that are broken", items=broken, tone="warn"))
+    if still:
+        blocks.append(Bullets(label="Limits not shown to be kept yet", items=still, tone="warn"))
+    return blocks
+
+
+def accuracy_chart(c: ReportContext) -> Chart:
+    """Right answers of every arm with their intervals."""
+    arms = c.results.arms
+    spec = drawings.accuracy(arms)
+    levels = " or ".join(dict.fromkeys(f"{100 * arm.quality.accuracy.level:g} %" for arm in arms))
+    return Chart(
+        key="accuracy",
+        spec=spec,
+        alt=f"Chart of right answers with their {levels} intervals. "
+        + "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
+        + ".",
+        caption=said(
+            f"Share of right answers. The bar is the {levels} interval: where two bars overlap widely, the "
+            "order may be chance.",
+            Span(text="", sources=c.accuracy(*arms)),
+        ),
+    )
+
+
+def what_they_are(c: ReportContext) -> Facts:
+    """A line on each option that was compared."""
+    options = dict.fromkeys(arm.arm.option for arm in c.results.arms)
+    rows = (Fact(label=as_title(option.traits.name), text=option.traits.about) for option in options)
+    return Facts(label="What was compared", rows=tuple(rows))
+
+
+def behind_section(c: ReportContext) -> Section:
+    """What stands behind the right answers: macro-F1, dev, invalid and failed answers, memory."""
+    rows = tuple(
+        Row(
+            cells=cells(
+                Cell(text=title_of(c)(arm.arm), detail=str(arm.arm)),
+                Cell(text=decimal(arm.quality.macro_f1.value), detail=_span(arm)),
+                accuracy_cell(arm.quality.dev_accuracy),
+                accuracy_cell(arm.quality.accuracy_answered),
+                accuracy_cell(arm.quality.accuracy_without_overlap),
+                tally(arm.quality.invalid_rate),
+                tally(arm.quality.failure_rate),
+            ),
+            key=one_line(str(arm.arm)),
+        )
+        for arm in c.results.arms
+    )
+    table = Table(
+        columns=columns(
+            ("option", ""),
+            ("macro", "F1"),
+            ("on dev", "%"),
+            ("of answered", "items, %"),
+            ("of texts not", "in train, %"),
+            ("in-", "valid"),
+            ("failed", ""),
+        ),
+        rows=rows,
+        notes=(
+            "macro-F1: quality averaged over the labels, so that rare labels count as much as common ones",
+            "on dev: on the items on which settings were chosen; invalid: answers that name no label; "
+            "failed: "
+            "calls without an answer",
+        ),
+    )
+    return Section(key="behind", title="Behind the right answers", blocks=(table,))
+
+
+def _span(arm: ArmResult) -> str:
+    f1 = arm.quality.macro_f1
+    return "" if f1.low is None or f1.high is None else f"{decimal(f1.low)} to {decimal(f1.high)}"

@@ -1,0 +1,157 @@
+"""Figures as cells of tables, and what the marks beside them mean. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from harness.bakeoff.results import ArmResult, Latency, Money
+from harness.core.records import ArmId, CostLine, Estimate, PriceBasis
+from harness.core.wording import (
+    MISSING,
+    USD,
+    Currency,
+    bounds,
+    busy_mark,
+    milliseconds,
+    money,
+    percent,
+    points,
+    quantity,
+    short_money,
+)
+from harness.report.document import Cell, Column
+
+_BASIS_MARK = {
+    PriceBasis.MEASURED: "",
+    PriceBasis.LIST_PRICE: "+",
+    PriceBasis.ILLUSTRATIVE: "*",
+    PriceBasis.ESTIMATE: "~",
+}
+_BASIS_WORDS = {
+    PriceBasis.MEASURED: "measured use at prices you set",
+    PriceBasis.LIST_PRICE: "+ counted tokens at public list prices",
+    PriceBasis.ILLUSTRATIVE: "* measured time at an illustrative machine price, an example and no "
+    "offer; set cost.machine_hour_usd in the plan to your own",
+    PriceBasis.ESTIMATE: "~ estimate: tokens counted with another model's tokenizer",
+}
+
+
+def columns(
+    *heads: str | tuple[str, ...],
+    left: Iterable[int] = (0,),
+    sources: Mapping[int, tuple[str, ...]] | None = None,
+) -> tuple[Column, ...]:
+    """Columns by their heads; those in `left` hold words, all others figures, which rest on `sources`."""
+    lean = set(left)
+    return tuple(
+        Column(
+            head=(head,) if isinstance(head, str) else head,
+            right=place not in lean,
+            sources=(sources or {}).get(place, ()),
+        )
+        for place, head in enumerate(heads)
+    )
+
+
+def cells(*texts: str | Cell) -> tuple[Cell, ...]:
+    """Cells from texts and cells."""
+    return tuple(text if isinstance(text, Cell) else Cell(text=text) for text in texts)
+
+
+def accuracy_cell(estimate: Estimate) -> Cell:
+    """Accuracy in percent with its bounds; the unit stands in the head."""
+    text = MISSING if estimate.value is None else percent(estimate.value).removesuffix(" %")
+    return Cell(text=text, detail=bounds(estimate))
+
+
+def difference_cell(estimate: Estimate) -> Cell:
+    """A difference in points with its bounds; the unit stands in the head."""
+    if estimate.value is None:
+        return Cell(text=MISSING)
+    inside = ""
+    if estimate.low is not None and estimate.high is not None:
+        inside = f"{bare_points(estimate.low)} to {bare_points(estimate.high)}"
+    return Cell(text=bare_points(estimate.value), detail=inside)
+
+
+def bare_points(difference: float) -> str:
+    """A difference in points without its unit."""
+    return points(difference).removesuffix(" points")
+
+
+def priced(price: Money, currency: Currency = USD) -> Cell:
+    """A price with the mark of what it rests on; unknown stays the word."""
+    mark = "" if price.usd is None else _BASIS_MARK[price.basis] + busy_mark(price.busy)
+    return Cell(text=f"{short_money(price.usd, currency)}{mark}")
+
+
+def basis_notes(prices: Iterable[Money | CostLine]) -> tuple[str, ...]:
+    """What the marks at prices mean, those in use only."""
+    used = {price.basis for price in prices}
+    return tuple(f"prices: {_BASIS_WORDS[basis]}" for basis in PriceBasis if basis in used)
+
+
+def known_prices(arms: Iterable[ArmResult]) -> list[Money]:
+    """What 1,000 queries cost, of the arms of which it is known."""
+    return [arm.cost.usd_per_1k for arm in arms if arm.cost.usd_per_1k.usd is not None]
+
+
+def times(latency: Latency) -> str:
+    """p50 and p95 in ms, marked where the machine was busy."""
+    found = f"{milliseconds(latency.p50_ms.value)} / {milliseconds(latency.p95_ms.value)}"
+    return found + busy_mark(latency.busy)
+
+
+def timing_notes(arms: Sequence[ArmResult], name: Callable[[ArmId], str] = str) -> tuple[str, ...]:
+    """What stands behind the timed figures: a busy machine, timeouts, further attempts."""
+    why: dict[str, list[str]] = {}
+    for arm in arms:
+        for busy in dict.fromkeys((arm.latency.busy, arm.cost.usd_per_1k.busy)):
+            if busy:
+                why.setdefault(busy, []).append(name(arm.arm))
+    found = [
+        f"! timed on a busy machine ({', '.join(whose)}: {busy}): slower and dearer than on an idle one; "
+        "it decides nothing"
+        for busy, whose in why.items()
+    ]
+    for arm in arms:
+        late, again, n = arm.latency.timeouts, arm.latency.retried, arm.latency.p50_ms.n
+        if late:
+            found.append(
+                f"{name(arm.arm)}: {late:,} of {n:,} timed queries got no answer in time and count as "
+                "the time "
+                "that was waited"
+            )
+        if again:
+            found.append(
+                f"{name(arm.arm)}: {again:,} of {n:,} took more than one attempt; the last one is timed"
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def p_value(p: float | None) -> str:
+    """A p-value, small ones by their bound."""
+    if p is None:
+        return MISSING
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def line_columns(of: str) -> tuple[Column, ...]:
+    """The columns of a ledger whose quantities are those `of` something."""
+    return columns("paid for", of, "unit price", "amount", "basis", left=(0, 4))
+
+
+def line_cells(line: CostLine) -> tuple[Cell, ...]:
+    """One line of a ledger, under `line_columns`."""
+    return cells(
+        line.name,
+        quantity(line.quantity, line.unit),
+        money(line.unit_price_usd),
+        money(line.amount_usd),
+        line.basis.value,
+    )
+
+
+def source_notes(lines: Iterable[CostLine]) -> tuple[str, ...]:
+    """Where prices come from, each once."""
+    return tuple(f"source: {source}" for source in dict.fromkeys(line.source for line in lines))

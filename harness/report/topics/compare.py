@@ -1,0 +1,166 @@
+"""Two runs side by side. The differences come from `harness.bakeoff.between_runs`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.bakeoff.answers import ArmAcrossRuns
+from harness.bakeoff.results import ArmResult
+from harness.core.wording import MISSING, busy_mark, milliseconds
+from harness.recommendation.records import RunResults
+from harness.report.document import Block, Bullets, Document, Fact, Facts, Paragraph, Row, Section, Table
+from harness.report.topics.cells import (
+    accuracy_cell,
+    basis_notes,
+    cells,
+    columns,
+    difference_cell,
+    known_prices,
+    p_value,
+    priced,
+    timing_notes,
+)
+from harness.report.topics.decision import answer_words
+from harness.report.topics.quality import relation_words
+from harness.report.topics.recommendation import headline
+from harness.report.topics.sources import short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRuns:
+    """Runs A and B, and the arms in common, A minus B."""
+
+    a: RunResults
+    b: RunResults
+    across: tuple[ArmAcrossRuns, ...]
+
+
+def compare_document(found: ComparedRuns) -> Document:
+    """What differs between the runs, then the arms both have, then both answers."""
+    a, b = found.a, found.b
+    answers = Facts(rows=(_answer("A", a), _answer("B", b)))
+    return Document(
+        title="Two runs side by side",
+        sections=(
+            Section(key="runs", title="The runs", blocks=(_runs(a, b),)),
+            Section(key="arms", title="Arms in common", blocks=_arms(a, b, found.across)),
+            Section(key="answers", title="What they say", blocks=(answers,)),
+        ),
+    )
+
+
+def _runs(a: RunResults, b: RunResults) -> Facts:
+    same_plan = "the same plan" if a.plan_digest == b.plan_digest else "different plans"
+    same_rows = _test(a) == _test(b)
+    rows = (
+        "the same, so that arms are compared item by item"
+        if same_rows
+        else "different: the figures stand side by side, and no arm is called better or worse"
+    )
+    return Facts(
+        rows=(
+            Fact(label="A", text=_one_run(a)),
+            Fact(label="B", text=_one_run(b)),
+            Fact(label="plans", text=f"{same_plan} ({short(a.plan_digest)}, {short(b.plan_digest)})"),
+            Fact(label="test rows", text=rows, tone="plain" if same_rows else "warn"),
+        )
+    )
+
+
+def _one_run(run: RunResults) -> str:
+    digest = short(run.data.digests.get("test", "")) or "unknown"
+    return f"{run.run_id}, {run.data.name}, {run.data.test:,} test items ({digest}), seed {run.seed}"
+
+
+def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tuple[Block, ...]:
+    blocks: list[Block] = []
+    if across:
+        blocks += [_table(across), _speed_and_price(a, b, across)]
+    else:
+        blocks.append(Paragraph(text="The runs have no arm in common.", tone="warn"))
+    for name, one, other in (("A", a, b), ("B", b, a)):
+        theirs = {arm.arm for arm in other.arms}
+        own = tuple(str(arm.arm) for arm in one.arms if arm.arm not in theirs)
+        if own:
+            blocks.append(Bullets(label=f"only in {name}", items=own))
+    return tuple(blocks)
+
+
+def _table(across: Sequence[ArmAcrossRuns]) -> Table:
+    same_items = all(found.paired for found in across)
+    return Table(
+        columns=columns(
+            ("arm", ""),
+            ("A: right", "answers %"),
+            ("B: right", "answers %"),
+            ("A minus B,", "points"),
+            ("only A /", "only B"),
+            ("p", ""),
+            ("A is", ""),
+            left=(0, 6),
+        ),
+        rows=tuple(_row(found) for found in across),
+        notes=(
+            "only A / only B: items that only one of the two runs answered rightly",
+            "p: chance of a difference this large if there were none; the intervals allow for all arms",
+            *(
+                f"interval and test: {how}"
+                for how in dict.fromkeys(found.difference.method for found in across)
+            ),
+            *(() if same_items else ("the items differ, so a difference may be one of the data",)),
+        ),
+    )
+
+
+def _row(found: ArmAcrossRuns) -> Row:
+    split = MISSING if found.only_first is None else f"{found.only_first:,} / {found.only_second:,}"
+    return Row(
+        cells=cells(
+            str(found.arm),
+            accuracy_cell(found.first),
+            accuracy_cell(found.second),
+            difference_cell(found.difference),
+            split,
+            p_value(found.p_value),
+            relation_words(found.relation),
+        )
+    )
+
+
+def _speed_and_price(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> Table:
+    def of(run: RunResults) -> list[ArmResult | None]:
+        return [next((arm for arm in run.arms if arm.arm == found.arm), None) for found in across]
+
+    pairs = list(zip(of(a), of(b), strict=True))
+    shared = [arm for pair in zip(*pairs, strict=True) for arm in pair if arm is not None]
+    return Table(
+        columns=columns(
+            ("arm", ""), ("A", "p95 ms"), ("B", "p95 ms"), ("A: 1,000", "queries"), ("B: 1,000", "queries")
+        ),
+        rows=tuple(
+            Row(cells=cells(str(found.arm), *map(_p95, pair), *map(_price, pair)))
+            for found, pair in zip(across, pairs, strict=True)
+        ),
+        notes=(
+            "p95: 95 % of queries are answered within this time; runs on different machines do not compare",
+            *basis_notes(known_prices(shared)),
+            *timing_notes(shared),
+        ),
+    )
+
+
+def _p95(arm: ArmResult | None) -> str:
+    return MISSING if arm is None else milliseconds(arm.latency.p95_ms.value) + busy_mark(arm.latency.busy)
+
+
+def _price(arm: ArmResult | None) -> str:
+    return MISSING if arm is None else priced(arm.cost.usd_per_1k).text
+
+
+def _answer(name: str, run: RunResults) -> Fact:
+    return Fact(label=name, text=f"{headline(run.recommendation)} {answer_words(run.verdict)}")
+
+
+def _test(run: RunResults) -> str | None:
+    return run.data.digests.get("test")

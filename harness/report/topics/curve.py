@@ -1,0 +1,87 @@
+"""Accuracy against training examples. Pure: every figure is a field of a record."""
+
+from __future__ import annotations
+
+from harness.core.records import Estimate
+from harness.core.wording import MISSING, bounds, percent
+from harness.curve.records import CurveMean, LearningCurve, LearningCurves, LinePoint
+from harness.report.document import Block, Bullets, Document, Paragraph, Row, Section, Table
+from harness.report.topics.cells import cells, columns
+
+_BAR = 40
+
+
+def curves_document(curves: LearningCurves) -> Document:
+    """One section a curve."""
+    sections = tuple(
+        Section(
+            key=f"curve-{number}",
+            title=f"{curve.arm} on {curve.evalset}, scored on {curve.split}",
+            blocks=_blocks(curve),
+        )
+        for number, curve in enumerate(curves.curves, start=1)
+    )
+    return Document(title="Accuracy against training examples", sections=sections)
+
+
+def _blocks(curve: LearningCurve) -> tuple[Block, ...]:
+    notes = list(curve.notes)
+    if curve.looks is not None:
+        notes.append(f"{curve.looks} locked plan(s) have looked at these test rows, this one included.")
+    return (
+        _table(curve),
+        *(Paragraph(text=sentence) for sentence in curve.sentences),
+        Bullets(label="to know", items=tuple(notes), tone="faint"),
+    )
+
+
+def _table(curve: LearningCurve) -> Table:
+    last = curve.means[-1].size
+    beyond = [point for point in curve.line if point.extrapolated and point.size % last == 0]
+    read_off = "~ read off the fitted curve past the examples at hand, not measured"
+    return Table(
+        columns=columns(
+            ("training", "examples"),
+            ("draws",),
+            ("accuracy",),
+            ("95 %", "interval"),
+            ("fitted", "curve"),
+            ("",),
+            left=(5,),
+        ),
+        rows=(*(_measured(mean, curve) for mean in curve.means), *map(_read, beyond)),
+        notes=("a bar is the accuracy on a scale from 0 to 100 %", *((read_off,) if beyond else ())),
+    )
+
+
+def _measured(mean: CurveMean, curve: LearningCurve) -> Row:
+    fitted = next((point.accuracy for point in curve.line if point.size == mean.size), None)
+    return Row(
+        cells=cells(
+            f"{mean.size:,}",
+            str(mean.seeds),
+            percent(mean.accuracy.value),
+            bounds(mean.accuracy) or MISSING,
+            MISSING if fitted is None else percent(fitted.value),
+            _bar(mean.accuracy, "#"),
+        )
+    )
+
+
+def _read(point: LinePoint) -> Row:
+    return Row(
+        cells=cells(
+            f"{point.size:,}",
+            MISSING,
+            MISSING,
+            bounds(point.accuracy) or MISSING,
+            percent(point.accuracy.value),
+            _bar(point.accuracy, "."),
+        ),
+        mark="~",
+        tone="faint",
+    )
+
+
+def _bar(accuracy: Estimate, mark: str) -> str:
+    return mark * round(_BAR * (accuracy.value or 0.0))

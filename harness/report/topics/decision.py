@@ -1,0 +1,263 @@
+"""What to do, the pair's answer, what could change it, and what to run next. Pure."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Verdict
+from harness.bakeoff.wording import more_items_words
+from harness.core.wording import level, percent, points
+from harness.money.records import Limit
+from harness.recommendation.records import Action, ReasonKind
+from harness.report.context import ReportContext
+from harness.report.document import (
+    Block,
+    Bullets,
+    Command,
+    Fact,
+    Facts,
+    Paragraph,
+    Recommendation,
+    Section,
+    Span,
+    Text,
+    Tone,
+    day_words,
+    said,
+)
+from harness.report.topics.cells import bare_points
+from harness.report.topics.names import RAG_HERE, TUNING_HERE, capital, in_plain_words, namer
+from harness.report.topics.recommendation import (
+    Words,
+    answer_sentence,
+    cautions,
+    certainty_words,
+    headline,
+    reason_sentence,
+    risk_sentence,
+    step_action,
+)
+
+NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model, limits how long this holds."
+
+
+def words_of(c: ReportContext) -> Words:
+    """Everyday names and the reader's currency."""
+    return Words(name=namer(c.results), currency=c.currency)
+
+
+def decision_section(c: ReportContext) -> Section:
+    """The recommendation, what a reader must know before anything else, and the answer to the question."""
+    return Section(
+        key="decision",
+        title="What to do",
+        blocks=(recommendation(c), *notices(c), pair_answer(c)),
+        page="fit",
+    )
+
+
+def recommendation(c: ReportContext) -> Recommendation:
+    """What to do now, why, what it costs, who decides and by when."""
+    advised, words = c.results.recommendation, words_of(c)
+    tones: dict[Action, Tone] = {Action.SHIP: "good", Action.KEEP_TODAY: "plain"}
+    reasons: list[Text] = []
+    for reason in advised.reasons:
+        arm = c.arm(reason.arm)
+        cited = c.accuracy(arm) if reason.kind is ReasonKind.ACCURACY and arm is not None else ()
+        cited = c.money_sources() if reason.cost is not None else cited
+        reasons.append(said(Span(text=reason_sentence(reason, words), sources=cited)))
+    return Recommendation(
+        headline=headline(advised, words),
+        reasons=tuple(reasons),
+        facts=(*_cost(c), *_next(c), Fact(label="How sure", text=certainty_words(advised, words))),
+        tone=tones.get(advised.action, "warn"),
+    )
+
+
+def _cost(c: ReportContext) -> list[Fact]:
+    """Of the arm to use, a month; without a month, its calls."""
+    used = c.used
+    if used is None:
+        return []
+    found = c.forecast(used.arm)
+    if found is None or found.month_usd.usd is None:
+        return [Fact(label="Cost of 1,000 queries", text=said(c.price(used.cost.usd_per_1k), ", calls only"))]
+    spread = c.range(found.month_usd)
+    text = said(c.amount(found.month_usd, strong=True), f" ({spread})" if spread else "")
+    return [Fact(label="Cost a month, all in", text=text)]
+
+
+def _next(c: ReportContext) -> list[Fact]:
+    step = c.results.recommendation.next
+    spread = f" ({c.range(step.usd)})" if c.range(step.usd) else ""
+    more = f": {step.usd.reason}" if step.usd.usd is None else spread
+    facts = [
+        Fact(label="Next step", text=step_action(step, c.results, words_of(c))),
+        Fact(label="It costs", text=said(c.amount(step.usd, strong=True), more)),
+        Fact(label="Who decides", text=f"the {step.decides.value}"),
+    ]
+    if step.before is not None:
+        day = Span(text=day_words(step.before), strong=True, sources=c.validity())
+        facts.append(Fact(label="Decide before", text=said(day, ", when a price or a model changes")))
+    return facts
+
+
+def new_to_it(arm: ArmResult) -> str:
+    """Whether the test items were new to what learned from the training rows."""
+    quality = arm.quality
+    known = quality.accuracy.n - quality.accuracy_without_overlap.n
+    if not known:
+        return "None of them had been seen before."
+    return f"All but {known:,} of them were new: these stand word for word among the items to learn from."
+
+
+def notices(c: ReportContext) -> list[Block]:
+    """What a reader must know before anything else."""
+    results, found = c.results, []
+    if c.closing is None:
+        found.append("Incomplete run: it has no manifest yet, so figures may change.")
+    name = namer(results)
+    found += [f"{capital(name(one.arm))} failed and is left out: {one.reason}" for one in results.failed]
+    if results.data.look > results.data.planned_looks:
+        found.append(f"{capital(looks_words(results))}.")
+    return [Paragraph(text=text, tone="warn") for text in found]
+
+
+def pair_answer(c: ReportContext) -> Facts:
+    """RAG or fine-tuning: the answer, on which figures it rests, and what both words mean here."""
+    verdict = c.results.verdict
+    rows = [
+        Fact(
+            label="RAG or fine-tuning?",
+            text=said(Span(text=answer_words(verdict), strong=True), " ", *_pair_figures(c)),
+            tone="warn" if verdict.answer is Answer.NOT_ENOUGH_EVIDENCE else "good",
+        )
+    ]
+    found = c.results.pair
+    if found is not None and verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
+        rows.append(Fact(label="To settle it", text=f"{capital(more_items_words(found.more_items))}."))
+    return Facts(rows=(*rows, Fact(label="In this report", text=f"{RAG_HERE} {TUNING_HERE}", tone="faint")))
+
+
+def _pair_figures(c: ReportContext) -> tuple[Span, ...]:
+    found, name = c.results.pair, namer(c.results)
+    arms = [] if found is None else [arm for arm in (c.arm(found.a), c.arm(found.b)) if arm is not None]
+    if found is None or found.difference.value is None or len(arms) < 2:
+        return said(answer_sentence(c.results, words_of(c)))
+    d, (one, other) = found.difference, arms
+    ends = None if d.low is None or d.high is None else f"{bare_points(d.low)} to {bare_points(d.high)}"
+    where = "" if ends is None else f" ({level(d)} {ends})"
+    kind = "on the same model" if found.same_model else "each on its own model"
+    return said(
+        f"Of the same {d.n:,} test items {name(one.arm)} answered "
+        f"{percent(one.quality.accuracy.value)} correctly and {name(other.arm)} "
+        f"{percent(other.quality.accuracy.value)}, {kind}: {points(d.value)}{where}",
+        Span(text=".", sources=c.accuracy(*arms)),
+        *_small(c),
+    )
+
+
+def _small(c: ReportContext) -> tuple[str, ...]:
+    """A difference that is there and does not matter."""
+    found = c.results.pair
+    if c.results.verdict.answer is not Answer.TIED or found is None:
+        return ()
+    low, high = found.difference.low, found.difference.high
+    if low is None or high is None or low <= 0 <= high:
+        return ()
+    return (" There is a difference, smaller than you said matters.",)
+
+
+def answer_words(verdict: Verdict) -> str:
+    """The answer to the title's question, in one sentence."""
+    if verdict.pair is None:
+        return "RAG and fine-tuning were not both run."
+    match verdict.answer:
+        case Answer.RETRIEVE:
+            return "RAG beats fine-tuning."
+        case Answer.RETRIEVE_AS_GOOD:
+            return "RAG is at least as good as fine-tuning."
+        case Answer.TUNE_AS_GOOD:
+            return "Fine-tuning is at least as good as RAG."
+        case Answer.TUNE:
+            return "Fine-tuning beats RAG."
+        case Answer.TIED:
+            return "RAG and fine-tuning are tied."
+        case Answer.NOT_ENOUGH_EVIDENCE:
+            return "Not enough evidence to choose between RAG and fine-tuning."
+        case _:
+            assert_never(verdict.answer)
+
+
+def looks_words(results: BakeoffResults) -> str:
+    """How often this question, and these test items, have been looked at."""
+    data = results.data
+    look = f"look {data.look}"
+    if data.look > 1 or data.planned_looks > 1:
+        look = f"look {data.look} of {max(data.look, data.planned_looks)}"
+    if data.look > data.planned_looks:
+        look += f", and {data.planned_looks} planned: each alone has the plan's risk of a wrong word"
+    elif data.planned_looks > 1:
+        look += ", the plan's risk of a wrong word split over them"
+    if data.look > 1:
+        look += "; only items count that no earlier look tested"
+    if results.looks <= 1:
+        return f"{look}; this is the first locked plan to test these items"
+    return (
+        f"{look}; {results.looks} locked plans have tested these items, and each makes a lucky result "
+        "a little more likely"
+    )
+
+
+def change_section(c: ReportContext) -> Section:
+    """What could change the decision, and until when it holds."""
+    words, outlook = words_of(c), c.results.outlook
+    risk = risk_sentence(c.results.recommendation.risk, words)
+    blocks: list[Block] = [Paragraph(text=said(Span(text="The main risk. ", strong=True), risk))]
+    found = cautions(c.results, words)
+    if found:
+        blocks.append(Bullets(items=found))
+    if outlook.limits:
+        rows = tuple(Fact(label=_when(limit), text=_limit(c, limit)) for limit in outlook.limits)
+        blocks.append(Facts(rows=rows, label="Dates and limits that are known"))
+    if c.results.notes:
+        notes = tuple(in_plain_words(note, c.results) for note in c.results.notes)
+        blocks.append(Bullets(label="Notes", items=notes))
+    return Section(key="change", title="What could change this", lead=_holds(c), blocks=tuple(blocks))
+
+
+def _holds(c: ReportContext) -> Text:
+    until = c.results.outlook.valid_until
+    if until is None:
+        return NO_LAST_DAY
+    return said(
+        "This holds until ",
+        Span(text=day_words(until), strong=True, sources=c.validity()),
+        ". Look at it again then, or when one of these happens.",
+    )
+
+
+def _when(limit: Limit) -> str:
+    return capital(limit.what) if limit.on is None else f"{capital(limit.what)}, {day_words(limit.on)}"
+
+
+def _limit(c: ReportContext, limit: Limit) -> Text:
+    sentence = in_plain_words(limit.sentence, c.results)
+    return said(Span(text=sentence, sources=(f"Validity: {limit.source}.",)))
+
+
+def next_section(c: ReportContext) -> Section:
+    """Commands on this run."""
+    blocks: list[Block] = [
+        Command(command=c.command("errors"), purpose="the wrong answers, the most confident first"),
+        Command(command=c.command("report", "--format", "pdf,html,csv"), purpose="the same as files"),
+        Command(command=c.command("report", "--full"), purpose="every section here"),
+        Command(command="harness runs", purpose="all runs"),
+    ]
+    if any(arm.latency.busy or arm.cost.usd_per_1k.busy for arm in c.results.arms):
+        again = "once the machine is idle: times the figures marked ! again; no answer changes"
+        blocks.insert(0, Command(command=c.command("latency"), purpose=again))
+    if c.results.recommendation.next.command:
+        step = Command(command=c.results.recommendation.next.command, purpose="the next step")
+        blocks.insert(0, step)
+    return Section(key="next", title="Next steps", blocks=tuple(blocks))

@@ -1,0 +1,291 @@
+"""Single items: the wrong answers of one arm, and one item in every arm. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from advisor.money.usage import Usage
+from harness.bakeoff.answers import ItemAnswer
+from harness.core.records import ArmId, CostLine, Item, Message, Timing
+from harness.core.wording import MISSING, UNKNOWN, decimal, milliseconds, one_line, percent
+from harness.report.document import (
+    Block,
+    Command,
+    Document,
+    Fact,
+    Facts,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    Verbatim,
+)
+from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
+
+MOST_SHOWN = 30
+_TEXT = 72
+_NEIGHBOUR = 160
+_WHY = {
+    "named": "",
+    "shipped": " (the one to use)",
+    "to pilot": " (the one to pilot)",
+    "best on dev": " (the best on dev)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownNeighbour:
+    """A training row that was shown as an example; rank 1 is the nearest."""
+
+    rank: int
+    item_id: str
+    text: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedArm:
+    """One item in one arm.
+
+    Attributes:
+        messages: as sent, before any chat template; empty for arms that send none.
+        answer: None while the item has no outcome in this arm.
+        failure_message: of a failure, '' otherwise.
+        lines: what this one query cost.
+        note: a sentence on what is not shown and why, '' otherwise.
+    """
+
+    arm: ArmId
+    messages: tuple[Message, ...] = ()
+    neighbours: tuple[ShownNeighbour, ...] = ()
+    answer: ItemAnswer | None
+    failure_message: str = ""
+    usage: Usage | None = None
+    timing: Timing | None = None
+    attempts: int | None = None
+    lines: tuple[CostLine, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedItem:
+    """One item in every arm of a run."""
+
+    run_id: str
+    split: str
+    item: Item
+    arms: tuple[ExplainedArm, ...]
+
+
+Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmErrors:
+    """What one arm got wrong on the test items that it has an outcome for.
+
+    Attributes:
+        chosen: why this arm: it was named, it is the one to ship or to pilot, or it did best on dev.
+        items, answered: test items of the run (of `label`, where one is asked for), and those with an
+            outcome of this arm.
+        label: only items of this label; '' for all.
+        wrong: answers that are another label, the most confident first; those without a confidence last.
+        invalid: answers no label could be read from.
+        failed: items without an answer.
+        notes: what a reader must know about the state of the run.
+        explain: the command that shows the first of them in every arm; '' without any.
+    """
+
+    run_id: str
+    arm: ArmId
+    chosen: Chosen
+    items: int
+    answered: int
+    label: str
+    wrong: tuple[ItemAnswer, ...]
+    invalid: tuple[ItemAnswer, ...]
+    failed: tuple[ItemAnswer, ...]
+    notes: tuple[str, ...] = ()
+    explain: str = ""
+
+
+def first_of(found: ArmErrors, limit: int | None) -> ArmErrors:
+    """At most `limit` of each kind; None leaves all."""
+    if limit is None:
+        return found
+    return replace(
+        found, wrong=found.wrong[:limit], invalid=found.invalid[:limit], failed=found.failed[:limit]
+    )
+
+
+def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:
+    """The most confident mistakes first, under the confusion they belong to; then what is no answer.
+
+    Args:
+        limit: at most so many of each kind.
+    """
+    sections = [
+        Section(key="head", title="The arm", blocks=tuple(_head(found, limit))),
+        *_confusions(found.wrong[:limit]),
+        *_apart("invalid", "Answers that no label could be read from", found.invalid[:limit]),
+        *_apart("failed", "Items without an answer", found.failed[:limit]),
+    ]
+    if found.explain:
+        purpose = "the first of them in every arm: messages, answer, price"
+        steps = (Command(command=found.explain, purpose=purpose),)
+        sections.append(Section(key="next", title="Next steps", blocks=steps))
+    return Document(title="Wrong answers", sections=tuple(sections))
+
+
+def _head(found: ArmErrors, limit: int) -> Iterator[Block]:
+    among = f"test items labelled {found.label}" if found.label else "test items"
+    share = f" ({percent(len(found.wrong) / found.answered)})" if found.answered else ""
+    wrong = f"{len(found.wrong):,} of {found.answered:,} {among}{share}"
+    rows = [
+        Fact(label="run", text=found.run_id),
+        Fact(label="arm", text=f"{found.arm}{_WHY[found.chosen]}"),
+        Fact(label="wrong", text=wrong, tone="warn" if found.wrong else "good"),
+    ]
+    if found.invalid:
+        rows.append(
+            Fact(label="invalid", text=f"{len(found.invalid):,}: no label could be read", tone="warn")
+        )
+    if found.failed:
+        kinds = Counter(answer.failure for answer in found.failed).most_common()
+        text = f"{len(found.failed):,}: {', '.join(f'{count:,} {kind}' for kind, count in kinds)}"
+        rows.append(Fact(label="no answer", text=text, tone="warn"))
+    rows += [Fact(label="note", text=note, tone="warn") for note in found.notes]
+    yield Facts(rows=tuple(rows))
+    if len(found.wrong) > limit:
+        left = f"The {limit:,} most confident of {len(found.wrong):,} are shown; --limit shows more."
+        yield Paragraph(text=left, tone="faint")
+
+
+def _confusions(wrong: Sequence[ItemAnswer]) -> Iterator[Section]:
+    groups: dict[tuple[str, str], list[ItemAnswer]] = {}
+    for answer in wrong:
+        groups.setdefault((answer.label, answer.answer or ""), []).append(answer)
+    for (label, answered), members in groups.items():
+        rows = [(a, MISSING if a.confidence is None else decimal(a.confidence, 2)) for a in members]
+        table = _answers(("item", "confidence"), [(a, (a.item_id, sure)) for a, sure in rows])
+        yield Section(key="confusion", title=f"{label} -> {answered} ({len(members):,})", blocks=(table,))
+
+
+def _apart(key: str, title: str, answers: Sequence[ItemAnswer]) -> Iterator[Section]:
+    if answers:
+        heads = ("item", "label", "what came" if key == "invalid" else "why")
+        rows = [(a, (a.item_id, a.label, a.failure or _short(a.raw, _TEXT // 2))) for a in answers]
+        yield Section(key=key, title=f"{title} ({len(rows):,})", blocks=(_answers(heads, rows),))
+
+
+def _answers(heads: Sequence[str], rows: Sequence[tuple[ItemAnswer, tuple[str, ...]]]) -> Table:
+    """Items, with their texts where there are any."""
+    texts = any(answer.text for answer, _ in rows)
+    heads = (*heads, *(["text"] if texts else []))
+    return Table(
+        columns=columns(*heads, left=(place for place, head in enumerate(heads) if head != "confidence")),
+        rows=tuple(
+            Row(cells=cells(*shown, *([_short(answer.text, _TEXT)] if texts else [])))
+            for answer, shown in rows
+        ),
+    )
+
+
+def explain_document(explained: ExplainedItem) -> Document:
+    """The item, then every arm in the plan's order: what was sent, what came back, what it cost."""
+    item = explained.item
+    row = "" if item.row is None else f", row {item.row:,} of its file"
+    rows = [
+        Fact(label="run", text=explained.run_id),
+        Fact(label="item", text=f"{item.id} ({explained.split}{row})"),
+        Fact(label="label", text=item.label),
+    ]
+    if item.cluster is not None:
+        rows.append(Fact(label="group", text=item.cluster))
+    if item.slices:
+        rows.append(Fact(label="slices", text=", ".join(f"{name} = {value}" for name, value in item.slices)))
+    blocks = (Facts(rows=tuple(rows)), Verbatim(label="text", text=item.text))
+    arms = (Section(key=str(a.arm), title=str(a.arm), blocks=tuple(_arm(a))) for a in explained.arms)
+    return Document(
+        title="One item in every arm", sections=(Section(key="item", title="The item", blocks=blocks), *arms)
+    )
+
+
+def _arm(arm: ExplainedArm) -> Iterator[Block]:
+    yield Facts(rows=tuple(_answer(arm)))
+    if arm.neighbours:
+        yield Paragraph(text="Similar training items shown as examples, the nearest last in the prompt:")
+        yield from map(_neighbour, sorted(arm.neighbours, key=lambda one: one.rank))
+    for number, message in enumerate(arm.messages, start=1):
+        yield Verbatim(label=f"message {number} of {len(arm.messages)}, {message.role}", text=message.content)
+    if arm.answer is not None and not arm.answer.failure:
+        yield Verbatim(label="raw answer", text=arm.answer.raw)
+    rows = []
+    if arm.usage is not None:
+        rows.append(Fact(label="tokens", text=_usage(arm.usage)))
+    if arm.timing is not None:
+        rows.append(Fact(label="time", text=_timing(arm.timing, arm.attempts)))
+    if rows:
+        yield Facts(rows=tuple(rows))
+    if arm.lines:
+        yield Table(
+            columns=line_columns("1,000 like it"),
+            rows=tuple(Row(cells=line_cells(line)) for line in arm.lines),
+            notes=(*basis_notes(arm.lines), *source_notes(arm.lines)),
+        )
+    if arm.note:
+        yield Paragraph(text=arm.note, tone="faint")
+
+
+def _answer(arm: ExplainedArm) -> Iterator[Fact]:
+    answer = arm.answer
+    if answer is None:
+        yield Fact(label="answer", text="none yet: this item was not run in this arm", tone="warn")
+    elif answer.failure:
+        text = f"none: {answer.failure}. {arm.failure_message}".strip()
+        yield Fact(label="answer", text=text, tone="warn")
+    else:
+        read = "invalid: no label could be read" if answer.answer is None else answer.answer
+        mark = "right" if answer.correct else f"wrong, the label is {answer.label}"
+        yield Fact(label="answer", text=f"{read} ({mark})", tone="good" if answer.correct else "warn")
+        sure = "unknown: this arm gives no probabilities, or it has no temperature from dev"
+        yield Fact(label="confidence", text=sure if answer.confidence is None else decimal(answer.confidence))
+
+
+def _neighbour(found: ShownNeighbour) -> Verbatim:
+    where = f"rank {found.rank}, score {found.score:.4f}"
+    return Verbatim(
+        label=f"{where}, {found.item_id}, labelled {found.label}", text=_short(found.text, _NEIGHBOUR)
+    )
+
+
+def _short(text: str, most: int) -> str:
+    plain = one_line(text)
+    return plain if len(plain) <= most else f"{plain[: most - 3]}..."
+
+
+def _usage(usage: Usage) -> str:
+    counts = []
+    for field in fields(Usage):
+        value = getattr(usage, field.name)
+        if field.name != "counted_by" and value != 0:
+            name = field.name.removesuffix("_tokens").replace("_", " ")
+            counts.append(f"{name} {UNKNOWN if value is None else format(value, ',')}")
+    return f"{', '.join(counts) or 'none'}; counted by {usage.counted_by.value}"
+
+
+def _timing(timing: Timing, attempts: int | None) -> str:
+    parts = [
+        f"waiting {milliseconds(1000 * timing.queue_s)} ms",
+        f"retrieval {milliseconds(1000 * timing.retrieval_s)} ms",
+        f"model {milliseconds(1000 * timing.model_s)} ms",
+    ]
+    if timing.batched:
+        parts.append("this item's share of a batch, so no latency")
+    if attempts is not None:
+        parts.append(f"{attempts} attempt(s)")
+    return ", ".join(parts)

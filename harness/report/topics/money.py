@@ -1,0 +1,332 @@
+"""The money of a run: a month against today, the break-even, hosted models that were not run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from advisor.money.crossing import BreakEvenCurve
+from harness.bakeoff.results import Money
+from harness.core.wording import MISSING, UNKNOWN, one_line, percent
+from harness.money.records import (
+    Amount,
+    ArmForecast,
+    CostForecast,
+    CostGroup,
+    FrontierGap,
+    HostedForecast,
+)
+from harness.report import drawings
+from harness.report.context import MARKS, ReportContext
+from harness.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Command,
+    Row,
+    Section,
+    Span,
+    Table,
+    Text,
+    said,
+)
+from harness.report.topics.arms import state_of, title_of
+from harness.report.topics.cells import cells, columns, line_cells, line_columns, source_notes
+from harness.report.topics.names import capital, in_plain_words, namer
+
+GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
+"""What a month is paid for, in the order in which it is stacked."""
+
+BUSY_MONEY = "! machine time in it was timed on a busy machine: it would be less on an idle one"
+
+
+def money_section(c: ReportContext) -> Section:
+    """A month by what it is paid for, against what is done today."""
+    outlook = c.results.outlook
+    business = outlook.business
+    lead = said(
+        f"For {business.queries_per_month:,} queries a month over {business.horizon_months:g} months",
+        Span(text=".", sources=c.money_sources()),
+    )
+    blocks: list[Block] = [_month_chart(c, outlook), _month_table(c, outlook)]
+    points = (*_paid_back(c, outlook), *_assumed(outlook))
+    if points:
+        blocks.append(Bullets(items=points))
+    return Section(key="money", title="Money", lead=lead, blocks=tuple(blocks), page="fit")
+
+
+def _month_table(c: ReportContext, outlook: CostForecast) -> Table:
+    wrong = (
+        ""
+        if outlook.business.wrong_answer_usd is not None
+        else "; a wrong answer has no price and is left out"
+    )
+    return Table(
+        columns=columns(
+            ("option", ""),
+            ("calls and", "machines"),
+            ("a month,", "all in"),
+            ("saved a month", "against today"),
+            ("to build,", "once"),
+            ("paid back", "in months"),
+            sources={2: c.money_sources()},
+        ),
+        rows=(*_today_row(c, outlook), *(_month_row(c, found) for found in outlook.arms)),
+        notes=(
+            "a month, all in: calls, machines, people, changes and wrong answers; a second figure is "
+            "the range of "
+            f"the accuracy and of what is assumed{wrong}",
+            *(in_plain_words(sentence, c.results) for sentence in outlook.unknown),
+            *((BUSY_MONEY,) if any(arm.month_usd.busy for arm in outlook.arms) else ()),
+        ),
+    )
+
+
+def _today_row(c: ReportContext, outlook: CostForecast) -> tuple[Row, ...]:
+    today = outlook.incumbent
+    if today is None:
+        return ()
+    month = Cell(text=c.marked(today.month_usd), detail=c.range(today.month_usd))
+    name = Cell(text="Today", detail=f"{one_line(today.kind)}, as stated")
+    return (Row(cells=cells(name, MISSING, month, *3 * [MISSING]), tone="faint"),)
+
+
+def _month_row(c: ReportContext, found: ArmForecast) -> Row:
+    calls = next((part.amount.usd for part in found.month if part.group == "calls and machines"), None)
+    months = UNKNOWN if found.saving_usd_per_month.usd is None else "never"
+    if found.payback_months is not None:
+        months = f"{found.payback_months:,.1f}"
+    return Row(
+        cells=cells(
+            title_of(c)(found.arm),
+            c.money(calls),
+            Cell(text=c.marked(found.month_usd), detail=c.range(found.month_usd)),
+            c.marked(found.saving_usd_per_month),
+            Cell(text=c.money(found.once_usd.usd), detail=c.range(found.once_usd)),
+            months,
+        ),
+        tone=state_of(c, found.arm)[1],
+        key=one_line(str(found.arm)),
+    )
+
+
+def month_parts_section(c: ReportContext) -> Section:
+    """What each month is paid for, by group."""
+    arms = c.results.outlook.arms
+    groups = [group for group in GROUPS_OF_A_MONTH if any(p.group == group for a in arms for p in a.month)]
+    rows = []
+    for found in arms:
+        parts = {part.group: part.amount for part in found.month}
+        texts = [c.marked(parts[group]) if group in parts else MISSING for group in groups]
+        rows.append(Row(cells=cells(title_of(c)(found.arm), *texts, c.marked(found.month_usd))))
+    heads = (("option", ""), *(_two(group) for group in groups), ("a month,", "all in"))
+    table = Table(columns=columns(*heads), rows=tuple(rows))
+    return Section(key="month", title="What a month is paid for", blocks=(table,) if rows else ())
+
+
+def _two(group: str) -> tuple[str, str]:
+    first, _, last = group.rpartition(" ")
+    return (first, last) if first else (last, "")
+
+
+def _month_chart(c: ReportContext, outlook: CostForecast) -> Chart:
+    """What each arm costs a month, beside what today costs."""
+    spec = drawings.month(outlook, c.currency)
+    return Chart(
+        key="month",
+        spec=spec,
+        alt="Bar chart of the cost of a month. "
+        + "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
+        + ".",
+        caption=said(
+            "A month, all in, by what it is paid for. The thin line is the range of what is assumed.",
+            Span(text="", sources=c.money_sources()),
+        ),
+    )
+
+
+def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
+    """Payback and break-even: of the arm to use against every rival, of the others against today."""
+    found = []
+    for arm in outlook.arms:
+        use = arm.arm == c.results.recommendation.arm
+        curves = [curve for curve in arm.break_even if use or curve.rival == "incumbent"]
+        reasons = "; ".join(f"against {_rival(curve)} {_outcome(curve)}" for curve in curves)
+        machines = arm.serving.sentence if arm.serving is not None and use else ""
+        found.append(
+            said(
+                Span(text=f"{title_of(c)(arm.arm)}. ", strong=True),
+                in_plain_words(arm.payback, c.results),
+                f" Break-even: {reasons}." if reasons else "",
+                f" {machines}" if machines else "",
+            )
+        )
+    return found
+
+
+def _assumed(outlook: CostForecast) -> Sequence[Text]:
+    if not outlook.business.assumed:
+        return []
+    names = ", ".join(name.removesuffix("_usd").replace("_", " ") for name in outlook.business.assumed)
+    return [said(Span(text="Assumed, not stated: ", strong=True), f"{names}.")]
+
+
+def _rival(curve: BreakEvenCurve) -> str:
+    return "what is done today" if curve.rival == "incumbent" else one_line(curve.rival)
+
+
+def _outcome(curve: BreakEvenCurve) -> str:
+    match curve.outcome:
+        case "always":
+            return "cheaper at any volume"
+        case "never":
+            return f"never ({curve.reason})"
+        case "unknown":
+            return f"not known ({curve.reason})"
+        case _:
+            return curve.reason
+
+
+def break_even_section(c: ReportContext) -> Section:
+    """From which volume on the arm to use is the cheaper one."""
+    picked = _picked(c, c.results.outlook)
+    blocks = () if picked is None else (_break_even_chart(c, *picked),)
+    return Section(key="break-even", title="From which volume on it pays", blocks=blocks)
+
+
+def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, BreakEvenCurve] | None:
+    """The curve to draw: of the arm to use where it has one."""
+    ordered = sorted(outlook.arms, key=lambda found: found.arm != c.results.recommendation.arm)
+    return next(((found, curve) for found in ordered for curve in found.break_even if curve.points), None)
+
+
+def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> Chart:
+    name, rival = title_of(c)(found.arm), _rival(curve)
+    business = c.results.outlook.business
+    under = [
+        p for p, point in enumerate(curve.points) if point.queries_per_month <= business.queries_per_month
+    ]
+    outcome = f"{capital(curve.outcome)}: {curve.reason}."
+    return Chart(
+        key="break-even",
+        spec=drawings.break_even(found, curve, business, c.currency),
+        alt=f"Lines of the monthly cost of {name} and of {rival} by queries a month. {outcome}",
+        caption=said(
+            f"{name} against {rival}: {curve.reason}. Building is spread over the horizon.",
+            Span(text="", sources=c.money_sources()),
+        ),
+        stops=Table(
+            columns=columns("queries a month", name, rival),
+            rows=tuple(
+                Row(cells=cells(f"{p.queries_per_month:,}", c.money(p.usd), c.money(p.rival_usd)))
+                for p in curve.points
+            ),
+            caption="Volume, over the points this run has stored",
+        ),
+        start=max(under, default=0),
+    )
+
+
+def hosted_section(c: ReportContext) -> Section:
+    """Hosted models that were not run: what they cost at list price, and what they would have to reach."""
+    advised = c.results.recommendation
+    hosted = {found.model: found for found in c.results.outlook.hosted}
+    gaps = {gap.model: gap for gap in advised.frontier}
+    models = list(dict.fromkeys((*gaps, *hosted)))
+    blocks: list[Block] = []
+    if models:
+        blocks.append(_hosted_table(c, [(m, gaps.get(m), hosted.get(m)) for m in models]))
+    if advised.published:
+        items = tuple(
+            said(
+                Span(
+                    text=f"{found.statement}: {percent(found.low)} to {percent(found.high)}",
+                    mark="published elsewhere",
+                    sources=(f"Published: {found.source}, checked {found.checked}; not measured here.",),
+                )
+            )
+            for found in advised.published
+        )
+        blocks.append(Bullets(items=items, label="Published by others, not measured here"))
+    blocks += [
+        Command(
+            command=gap.settle_command,
+            purpose=f"measures {gap.model}; all its calls: {_calls(c, gap)}",
+        )
+        for gap in advised.frontier
+        if gap.settle_command
+    ]
+    lead = "No large hosted model was run. At list prices:" if models else ""
+    return Section(key="hosted", title="Hosted models that were not run", lead=lead, blocks=tuple(blocks))
+
+
+def _calls(c: ReportContext, gap: FrontierGap) -> str:
+    return "at a price that is unknown" if gap.settle_usd is None else f"about {c.money(gap.settle_usd)}"
+
+
+def _hosted_table(
+    c: ReportContext, rows: Sequence[tuple[str, FrontierGap | None, HostedForecast | None]]
+) -> Table:
+    gaps = [gap for _, gap, _ in rows if gap is not None]
+    cited = c.prices(*(gap.usd_per_1k for gap in gaps)) or tuple(
+        f"Prices: {found.source} (list price)." for *_, found in rows if found is not None
+    )
+    need = "keep the floor" if c.results.recommendation.ship is None else "win by margin"
+    return Table(
+        columns=columns(
+            ("hosted model", "(not run)"),
+            ("1,000", "queries"),
+            ("calls", "a month"),
+            ("right answers", f"to {need}"),
+            ("for the same cost", "a right answer"),
+            ("calls to", "find out"),
+            sources={1: cited},
+        ),
+        rows=tuple(_hosted_row(c, *row) for row in rows),
+        notes=("list prices; tokens counted with another model's tokenizer are an estimate",),
+    )
+
+
+def _hosted_row(c: ReportContext, model: str, gap: FrontierGap | None, found: HostedForecast | None) -> Row:
+    price = gap.usd_per_1k if gap is not None else found.usd_per_1k if found is not None else None
+    return Row(
+        cells=cells(
+            model,
+            MISSING if price is None else _listed(c, price),
+            MISSING if found is None else c.money(found.month_usd.usd),
+            MISSING if gap is None else _reach(c, gap.accuracy_to_win, "above 100 %"),
+            MISSING if gap is None else _same_cost(c, gap),
+            MISSING if gap is None else c.money(gap.settle_usd),
+        )
+    )
+
+
+def _listed(c: ReportContext, price: Money | Amount) -> Cell:
+    return Cell(text=c.money(price.usd), detail="" if price.usd is None else MARKS[price.basis])
+
+
+def _reach(c: ReportContext, accuracy: float | None, beyond: str) -> str:
+    if accuracy is not None:
+        return percent(accuracy)
+    return MISSING if c.results.recommendation.ship is None else beyond
+
+
+def _same_cost(c: ReportContext, gap: FrontierGap) -> str:
+    if gap.accuracy_same_cost_per_correct is None and gap.usd_per_1k.usd is None:
+        return UNKNOWN
+    return _reach(c, gap.accuracy_same_cost_per_correct, "never cheaper")
+
+
+def costs_section(c: ReportContext) -> Section:
+    """Every cost line of every arm, per 1,000 queries, in dollars as the ledger has them."""
+    name = namer(c.results)
+    lines = [(arm.arm, line) for arm in c.results.arms for line in arm.cost.lines]
+    table = Table(
+        columns=columns("option")[:1] + line_columns("per 1,000 queries"),
+        rows=tuple(Row(cells=(Cell(text=name(arm)), *line_cells(line))) for arm, line in lines),
+        notes=source_notes(line for _, line in lines),
+    )
+    return Section(
+        key="costs", title="Costs of 1,000 queries, line by line", blocks=(table,) if lines else ()
+    )

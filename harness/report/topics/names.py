@@ -1,0 +1,72 @@
+"""Arms and options in words for readers who never saw one. Pure.
+
+Some stored sentences name arms as `option@model`; `in_plain_words` puts everyday names in their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from advisor.options import TRAITS, Option
+from harness.bakeoff.results import BakeoffResults
+from harness.core.records import ArmId
+from harness.core.wording import one_line
+from harness.report.document import outside
+
+MOST_OF_A_SENTENCE = 420
+RAG_HERE = "RAG, here: the model is shown similar past items before it answers."
+TUNING_HERE = "Fine-tuning: the model was adapted to past items beforehand."
+
+
+def plain_name(arm: ArmId, among: Sequence[ArmId] = ()) -> str:
+    """An arm in everyday words; its model is named where several arms share the option."""
+    name = arm.option.traits.name
+    twins = [other for other in among if other.option is arm.option and other != arm]
+    return f"{name} ({one_line(arm.model)})" if twins else name
+
+
+def option_name(option: str) -> str:
+    """An option in everyday words, by its stored name; an unknown one as it is."""
+    return TRAITS[Option(option)].name if option in list(Option) else one_line(option)
+
+
+def as_title(name: str) -> str:
+    """A name where it stands alone: 'Linear classifier'."""
+    return capital(name.removeprefix("the "))
+
+
+def capital(text: str) -> str:
+    """The text with a large first letter, unless it begins with the name of a model."""
+    return text if "/" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
+
+
+def namer(results: BakeoffResults) -> Callable[[ArmId], str]:
+    """How the arms of a run are called in running text."""
+    among = arm_ids(results)
+    return lambda arm: plain_name(arm, among)
+
+
+def in_plain_words(sentence: str, results: BakeoffResults) -> str:
+    """A stored sentence with everyday names for the run's arms, cut where it would fill a page.
+
+    Only whole names are replaced, all in one pass: neither a longer name that begins like an arm's, nor what
+    was put in another's place.
+    """
+    among = arm_ids(results)
+    names = {one_line(str(arm)): plain_name(arm, among) for arm in among}
+    if not names:
+        return outside(sentence, MOST_OF_A_SENTENCE)
+    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    whole = rf"(?P<opens>^|(?<=[.!?] ))?(?<![\w/@+.-])(?P<arm>{longest_first})(?![\w/@+-]|\.\w)"
+
+    def plain(found: re.Match[str]) -> str:
+        name = names[found["arm"]]
+        return name if found["opens"] is None else capital(name)
+
+    return outside(re.sub(whole, plain, one_line(sentence)), MOST_OF_A_SENTENCE)
+
+
+def arm_ids(results: BakeoffResults) -> tuple[ArmId, ...]:
+    """The run's arms, in its order."""
+    return tuple(arm.arm for arm in results.arms)

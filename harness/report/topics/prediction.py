@@ -1,0 +1,104 @@
+"""The advice against the measurement. Pure."""
+
+from __future__ import annotations
+
+from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, percent
+from harness.report.context import ReportContext
+from harness.report.document import Bullets, Fact, Facts, Row, Section, Span, Table, said
+from harness.report.topics.arms import title_of
+from harness.report.topics.cells import cells, columns
+from harness.report.topics.names import in_plain_words, option_name
+from harness.report.topics.sources import short
+from harness.track_record.records import AdviceCheck, CheckedRange
+
+METRICS = {"accuracy": "right answers", "p95_ms": "slow answer (p95)", "usd_per_1k": "1,000 queries"}
+
+
+def prediction_section(c: ReportContext) -> Section:
+    """Predicted against measured; no blocks where the plan held no advice."""
+    title, check = "Predicted against measured", c.results.advice
+    if check is None:
+        return Section(key="advice", title=title, blocks=())
+    plan = short(c.results.plan_digest)
+    cited = (f"Prediction: advice on '{check.case}', locked with plan {plan}.",)
+    lead = said(
+        f"{check.inside} of {check.tested} predicted ranges that could be tested held",
+        Span(text=".", sources=cited),
+    )
+    rows = (
+        Fact(label="Predicted", text=f"{_answered(check.answer)}; {option_name(check.first)} first"),
+        Fact(
+            label="Measured",
+            text=f"{_answered(check.measured_answer)}; {option_name(check.measured_first)} to use",
+        ),
+    )
+    wrong = tuple(in_plain_words(sentence, c.results) for sentence in check.wrong)
+    blocks = (
+        Facts(rows=rows),
+        Bullets(
+            label="Where the advice was wrong",
+            items=wrong or ("nowhere, as far as it was tested",),
+            tone="warn" if wrong else "plain",
+        ),
+        _table(c, check),
+    )
+    return Section(key="advice", title=title, lead=lead, blocks=blocks)
+
+
+def _answered(answer: str) -> str:
+    """The answer to the title's question; any other one as it is stored."""
+    words = {
+        "retrieve": "RAG rather than fine-tuning",
+        "tune": "fine-tuning rather than RAG",
+        "tied": "RAG and fine-tuning tied",
+    }
+    return words.get(answer, answer)
+
+
+def _table(c: ReportContext, check: AdviceCheck) -> Table:
+    notes = (
+        "predicted before the run and locked with the plan; a range made for another model than the one "
+        "that ran is shown, and not counted",
+        *(
+            ("! timed on a busy machine: shown, and not counted",)
+            if any(f.busy for f in check.figures)
+            else ()
+        ),
+    )
+    return Table(
+        columns=columns("option", "figure", "predicted", "measured", "held", left=(0, 1, 4)),
+        rows=tuple(_row(c, figure) for figure in check.figures),
+        notes=notes,
+    )
+
+
+def _row(c: ReportContext, figure: CheckedRange) -> Row:
+    held = MISSING if figure.inside is None else ("yes" if figure.inside else "no")
+    if not figure.same_model:
+        held = f"not tested (was for {figure.predicted_model})"
+    elif figure.busy:
+        held = "not tested (timed on a busy machine)"
+    low, high, measured = (
+        worded(figure.metric, value, c.currency) for value in (figure.low, figure.high, figure.measured)
+    )
+    return Row(
+        cells=cells(
+            title_of(c)(figure.arm),
+            METRICS.get(figure.metric, figure.metric),
+            f"{low} to {high}",
+            measured + busy_mark(figure.busy),
+            held,
+        ),
+        tone="warn" if held == "no" else "plain",
+    )
+
+
+def worded(metric: str, value: float | None, currency: Currency = USD) -> str:
+    """A predicted or measured figure, by what it is of."""
+    match metric:
+        case "accuracy":
+            return percent(value)
+        case "p95_ms":
+            return f"{milliseconds(value)} ms"
+        case _:
+            return money(value, currency)

@@ -1,0 +1,253 @@
+"""How good the answers are: differences, slices, labels, confusions, confidence, wrong answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.options import Option
+from advisor.stats.paired import Relation
+from harness.bakeoff.diagnosis import ArmDiagnosis
+from harness.bakeoff.results import ArmResult, Comparison, LabelResult
+from harness.bakeoff.wording import more_items_words
+from harness.core.wording import MISSING, decimal, one_line, percent
+from harness.report import drawings
+from harness.report.context import ReportContext
+from harness.report.document import Block, Cell, Chart, Row, Section, Table, outside
+from harness.report.topics.arms import title_of
+from harness.report.topics.cells import accuracy_cell, cells, columns, difference_cell, p_value
+from harness.report.topics.names import namer
+
+MOST_CONFUSIONS = 12
+MOST_EXAMPLES = 20
+MOST_OF_A_TEXT = 400
+_RELATION = {
+    Relation.BETTER: "better",
+    Relation.WORSE: "worse",
+    Relation.EQUIVALENT: "the same, within the margin",
+    Relation.NON_INFERIOR: "not worse by the margin",
+    Relation.NON_SUPERIOR: "not better by the margin",
+    Relation.UNDECIDED: "not settled",
+}
+
+
+def relation_words(relation: Relation | None) -> str:
+    """What an interval allows to say of the first of two arms."""
+    return MISSING if relation is None else _RELATION[relation]
+
+
+def differences_section(c: ReportContext) -> Section:
+    """Every comparison of the run, with its interval and its test."""
+    found = c.results.comparisons
+    return Section(key="comparisons", title="Which differences are real", blocks=(_differences(c, found),))
+
+
+def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
+    title, name = title_of(c), namer(c.results)
+    sizes = " or ".join(f"{n:,}" for n in sorted({one.difference.n for one in found}))
+    tests = "; ".join(dict.fromkeys(one.p_method for one in found))
+    cited = (f"Differences: run {c.results.run_id}, n={sizes} test items of both, {tests}.",)
+    rows = tuple(
+        Row(
+            cells=cells(
+                f"{title(one.a)} against {name(one.b)}",
+                difference_cell(one.difference),
+                f"{one.only_a:,} / {one.only_b:,}",
+                p_value(one.p_value),
+                MISSING if one.detectable is None else f"{100 * one.detectable:.1f}",
+                relation_words(one.relation),
+            )
+        )
+        for one in found
+    )
+    return Table(
+        columns=columns(
+            ("first against second", ""),
+            ("points", "(interval)"),
+            ("only first /", "only second"),
+            ("p", ""),
+            ("would show", "points"),
+            ("the first is", ""),
+            left=(0, 5),
+            sources={1: cited},
+        ),
+        rows=rows,
+        notes=(
+            *_levels(found),
+            "only first / only second: items that only one of the two answered rightly",
+            "p: chance of a difference this large if there were none, by the test of that interval",
+            "would show: the smallest difference that this many items show, at the disagreement seen",
+            *(
+                f"{title(one.a)} against {name(one.b)}: {more_items_words(one.more_items)}"
+                for one in found
+                if one.more_items.likely is not None
+            ),
+        ),
+    )
+
+
+def _levels(found: Sequence[Comparison]) -> tuple[str, ...]:
+    """The level of the first comparison, the pair's, and of the others, which share one alpha."""
+    levels = list(dict.fromkeys(f"{100 * one.difference.level:.4g} %" for one in found))
+    if len(levels) < 2:
+        return tuple(f"interval: {each}" for each in levels)
+    return (
+        f"interval: {levels[0]} for the first; {levels[1]} for the others, so that all of them hold at once",
+    )
+
+
+def shown_first(c: ReportContext) -> list[ArmResult]:
+    """The arm to use and the pair: those a reader wants the details of first."""
+    wanted = dict.fromkeys([c.results.recommendation.arm, *(c.results.verdict.pair or ())])
+    return [arm for arm in map(c.arm, wanted) if arm is not None]
+
+
+def slices_section(c: ReportContext) -> Section:
+    """Accuracy by slice, of the arm to use and of the pair."""
+    arms = shown_first(c)
+    first = next((arm for arm in arms if arm.quality.slices), None)
+    blocks: tuple[Block, ...] = ()
+    if first is not None:
+        rows = tuple(
+            Row(
+                cells=cells(
+                    f"{found.column} = {found.value}",
+                    f"{found.accuracy.n:,}",
+                    *(_slice_cell(arm, found.column, found.value) for arm in arms),
+                )
+            )
+            for found in first.quality.slices
+        )
+        heads = [(title_of(c)(arm.arm), "% (interval)") for arm in arms]
+        blocks = (Table(columns=columns(("slice", ""), ("n", ""), *heads), rows=rows),)
+    lead = "Right answers by part of the test items. Small parts say little: look at the intervals."
+    return Section(key="slices", title="Slices", lead=lead, blocks=blocks)
+
+
+def _slice_cell(arm: ArmResult, column: str, value: str) -> Cell:
+    for found in arm.quality.slices:
+        if (found.column, found.value) == (column, value):
+            return accuracy_cell(found.accuracy)
+    return Cell(text=MISSING)
+
+
+def labels_section(c: ReportContext) -> Section:
+    """Quality by label of the arm to use."""
+    arm = next((arm for arm in shown_first(c) if arm.quality.labels), None)
+    title = "Labels" if arm is None else f"Labels, {namer(c.results)(arm.arm)}"
+    return Section(
+        key="labels", title=title, blocks=() if arm is None else (labels_table(arm.quality.labels),)
+    )
+
+
+def labels_table(labels: Sequence[LabelResult]) -> Table:
+    """Quality by label of one arm."""
+    rows = tuple(
+        Row(
+            cells=cells(
+                found.label,
+                f"{found.support:,}",
+                f"{found.predicted:,}",
+                f"{found.correct:,}",
+                MISSING if found.precision is None else percent(found.precision),
+                MISSING if found.recall is None else percent(found.recall),
+                decimal(found.f1),
+            )
+        )
+        for found in labels
+    )
+    return Table(
+        columns=columns("label", "items", "answered", "correct", "precision", "recall", "F1"),
+        rows=rows,
+        notes=(
+            "precision: share of the answers with this label that are right",
+            "recall: share of the items with this label that were found",
+        ),
+    )
+
+
+def confusions_section(c: ReportContext) -> Section:
+    """Which labels each arm takes for which."""
+    blocks = tuple(
+        Table(
+            caption=f"{title_of(c)(arm.arm)}: the most frequent of {arm.confused:,} confusions.",
+            columns=columns("right label", "answered", "times", left=(0, 1)),
+            rows=tuple(
+                Row(cells=cells(outside(one.label), outside(one.answered), f"{one.count:,}"))
+                for one in arm.confusions[:MOST_CONFUSIONS]
+            ),
+        )
+        for arm in diagnosed(c)
+        if arm.confusions
+    )
+    return Section(key="confusions", title="Which labels are confused", blocks=blocks)
+
+
+def diagnosed(c: ReportContext) -> list[ArmDiagnosis]:
+    """What lies behind the arms, without the floor's."""
+    return [arm for arm in c.results.diagnosis if arm.arm.option is not Option.FLOOR]
+
+
+def confidence_section(c: ReportContext) -> Section:
+    """Whether an arm is as sure as it is right, and what answering less would bring."""
+    found = diagnosed(c)
+    blocks: list[Block] = []
+    scored = [arm for arm in found if any(b.n for b in arm.reliability)]
+    if scored:
+        blocks.append(_reliability_chart(scored))
+    kept = [arm for arm in found if arm.coverage]
+    if kept:
+        blocks.append(_coverage_chart(kept))
+    return Section(key="confidence", title="Is it as sure as it is right?", blocks=tuple(blocks))
+
+
+def _reliability_chart(scored: Sequence[ArmDiagnosis]) -> Chart:
+    spec = drawings.reliability(scored)
+    _, *curves = spec.curves  # the diagonal first
+    words = "; ".join(f"{curve.name}: {'; '.join(words for *_, words in curve.points)}." for curve in curves)
+    return Chart(
+        key="reliability",
+        spec=spec,
+        alt=f"Confidence against accuracy in ten bins. {words}",
+        caption="On the dotted line an arm is right as often as it is sure. Whiskers: 95 % intervals.",
+    )
+
+
+def _coverage_chart(kept: Sequence[ArmDiagnosis]) -> Chart:
+    spec = drawings.coverage(kept)
+    ends = "; ".join(f"{one.name}: {one.points[0][2]} to {one.points[-1][2]}" for one in spec.curves)
+    return Chart(
+        key="coverage",
+        spec=spec,
+        alt=f"Share of right answers when only the surest are given. {ends}.",
+        caption="What a route rests on: fewer answers, more of them right.",
+    )
+
+
+def wrong_section(c: ReportContext) -> Section:
+    """Wrong answers of the arm to use, the first of them."""
+    use = c.results.recommendation.arm
+    wrong = [answer for answer in c.answers if answer.arm == use and not answer.correct]
+    if not wrong or use is None:
+        return Section(key="wrong", title="Wrong answers", blocks=())
+    texts = any(answer.text for answer in wrong)
+    rows = tuple(
+        Row(
+            cells=cells(
+                outside(answer.item_id, 40),
+                *([outside(answer.text, MOST_OF_A_TEXT)] if texts else []),
+                outside(answer.label),
+                outside(answer.answer or answer.failure or "names no label"),
+                MISSING if answer.confidence is None else percent(answer.confidence),
+            )
+        )
+        for answer in wrong[:MOST_EXAMPLES]
+    )
+    heads = ("item", *(["text"] if texts else []), "right label", "answered", "how sure")
+    caption = f"{title_of(c)(use)}: the first {len(rows):,} of {len(wrong):,} wrong answers. "
+    if texts:
+        caption += "These texts come from your data: mind who reads this page."
+    else:
+        shows = c.command("explain", one_line(wrong[0].item_id))
+        caption += f"Their texts were left out. Where the run is kept, the first is shown by: {shows}"
+    table = Table(columns=columns(*heads, left=range(len(heads) - 1)), rows=rows, caption=caption)
+    return Section(key="wrong", title="Wrong answers", blocks=(table,))

@@ -1,0 +1,324 @@
+"""The recommendation and the answer on the pair as sentences. Pure: typed records in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from advisor.options import Option
+from advisor.stats.paired import Relation
+from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Comparison
+from harness.bakeoff.wording import limit_words, more_items_words
+from harness.core.records import ArmId
+from harness.core.wording import (
+    USD,
+    Currency,
+    epochs,
+    marked_money,
+    money,
+    money_range,
+    percent,
+    points,
+    share_sentence,
+)
+from harness.recommendation.records import (
+    Action,
+    Caution,
+    CautionKind,
+    Certainty,
+    NextStep,
+    Reason,
+    ReasonKind,
+    Recommendation,
+    Risk,
+    RiskKind,
+    RunResults,
+    StepKind,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """How arms are called and which currency is shown: by their ids and in dollars unless told otherwise."""
+
+    name: Callable[[ArmId], str] = str
+    currency: Currency = USD
+
+
+BARE = Words()
+
+
+def answer_sentence(results: BakeoffResults, words: Words = BARE) -> str:
+    """The difference of the pair, and what its interval shows."""
+    pair = results.verdict.pair
+    if pair is None:
+        return _lacking(results.arms)
+    rag, tuned = pair
+    found = results.pair
+    if found is None:
+        return f"{_large(words.name(tuned))} and {words.name(rag)} were not compared."
+    said = _difference(found, tuned, rag, words)
+    return f"{said}{_proof(found, results.verdict.answer, results.margin)}"
+
+
+def _large(text: str) -> str:
+    """A large first letter, unless it begins with the name of an arm or of a model."""
+    return text if set("@/") & set(text.split(" ", 1)[0]) else text[:1].upper() + text[1:]
+
+
+def headline(recommendation: Recommendation, words: Words = BARE) -> str:
+    """What to do now, in a few words."""
+    match recommendation.action:
+        case Action.SHIP:
+            return f"Ship {_one(recommendation.ship, words)}."
+        case Action.PILOT:
+            return f"Pilot {_one(recommendation.pilot, words)}; do not ship it yet."
+        case Action.KEEP_TODAY:
+            return "Keep today's way."
+        case Action.MEASURE_NEXT:
+            model = recommendation.next.model
+            return f"Ship none of these yet. Measure {model} next." if model else "Ship none of these yet."
+
+
+def _one(arm: ArmId | None, words: Words) -> str:
+    return "it" if arm is None else words.name(arm)
+
+
+def reason_sentence(reason: Reason, words: Words = BARE) -> str:
+    """One reason as a sentence."""
+    match reason.kind:
+        case ReasonKind.ACCURACY:
+            floor = "" if reason.check is None else f"; the floor is {percent(reason.check.bound)}"
+            return f"{_large(_one(reason.arm, words))} is right in {share_sentence(reason.estimate)}{floor}."
+        case ReasonKind.BEATS | ReasonKind.AS_GOOD_AS:
+            return _against(reason, words)
+        case ReasonKind.LIMIT_KEPT | ReasonKind.LIMIT_OPEN | ReasonKind.LIMIT_BROKEN:
+            return _of_limit(reason, words)
+        case ReasonKind.NOT_RUN | ReasonKind.TODAY_COSTS:
+            return _not_run(reason, words.currency)
+        case ReasonKind.ONLY_FLOOR:
+            return "Only the floor was run: it is what an option has to beat, not one to ship."
+        case ReasonKind.ONLY_ONE:
+            return "Every other option is worse, not shown to be within the margin, or breaks a limit."
+        case _:
+            return _of_cost(reason, words)
+
+
+def _of_limit(reason: Reason, words: Words) -> str:
+    check = "" if reason.check is None else limit_words(reason.check)
+    match reason.kind:
+        case ReasonKind.LIMIT_KEPT:
+            return f"It keeps a limit: {check}."
+        case ReasonKind.LIMIT_OPEN:
+            return f"Not shown yet: {check}."
+        case _:
+            return f"{_large(_one(reason.arm, words))} comes nearest and breaks a limit: {check}."
+
+
+def _of_cost(reason: Reason, words: Words) -> str:
+    others, currency = ", ".join(map(words.name, reason.others)), words.currency
+    cost = "" if reason.cost is None else f"{marked_money(reason.cost, currency)} {reason.cost_basis}"
+    match reason.kind:
+        case ReasonKind.CHEAPEST:
+            return f"It costs least ({cost}) of those that are as good within the margin: {others}."
+        case ReasonKind.SIMPLEST:
+            return f"It is the simplest within the range of the lowest cost ({cost}). As good: {others}."
+        case ReasonKind.COST_UNKNOWN:
+            return f"It led on dev; what {others} costs is not known, so cost could not decide."
+        case ReasonKind.SAVES:
+            return f"It saves {cost} against what is done today."
+        case _:
+            amount = reason.cost
+            more = money(None if amount is None or amount.usd is None else -amount.usd, currency)
+            name = _large(_one(reason.arm, words))
+            return f"{name} costs {more} more {reason.cost_basis} than what is done today."
+
+
+def step_action(step: NextStep, results: BakeoffResults, words: Words = BARE) -> str:
+    """What the next step is."""
+    against, name = "; ".join(limit_words(check) for check in step.checks), _one(step.arm, words)
+    match step.kind:
+        case StepKind.PILOT:
+            return f"Pilot {name} on real queries for a month, and check a sample of its answers."
+        case StepKind.LABEL:
+            return (
+                f"Label {step.items:,} more evaluation items and run again with --after {results.run_id}, so "
+                f"that the fresh items alone decide: that would settle {step.settles}."
+            )
+        case StepKind.MEASURE_OPEN:
+            return f"Pilot {name} only to measure what is not shown yet: {against}."
+        case StepKind.MEASURE_MODEL:
+            return f"Run {step.model} on the same rows: {step.command}."
+        case StepKind.FIX:
+            if step.arm is None:
+                return "Add an option that answers, then run again."
+            return f"Fix this first: {name}, {against}. More labelled examples or another model may do it."
+
+
+def certainty_words(recommendation: Recommendation, words: Words = BARE) -> str:
+    """How far the recommendation's comparisons are settled."""
+    match recommendation.certainty:
+        case Certainty.NO_ARM:
+            return "Nothing can be recommended on these items."
+        case Certainty.NO_RIVAL:
+            return "Nothing was compared with it."
+        case Certainty.SOME_OPEN:
+            names = ", ".join(map(words.name, recommendation.open_to))
+            return f"Fairly sure: the difference to {names} is not settled on these items."
+        case Certainty.ALL:
+            return "Sure on these items: every comparison with it is settled at the plan's level."
+
+
+def risk_sentence(risk: Risk, words: Words = BARE) -> str:
+    """The biggest risk."""
+    name = _one(risk.arm, words)
+    match risk.kind:
+        case RiskKind.NOTHING_KEEPS_LIMITS:
+            return "Using one of these all the same: none keeps the limits that were set before the run."
+        case RiskKind.NOT_OWN_ROWS:
+            return f"The rows are {risk.provenance}: on your own queries every option may do better or worse."
+        case RiskKind.WIDE:
+            found = risk.estimate
+            n = 0 if found is None else found.n
+            if found is None or found.low is None or found.high is None:
+                return f"{_large(name)} was tested on {n:,} items: too few for an interval."
+            span = f"between {percent(found.low)} and {percent(found.high)}"
+            return f"{_large(name)} was tested on {n:,} items only: its accuracy lies {span}."
+        case RiskKind.ONE_TRAINING:
+            return f"{_large(name)} is one training from one seed: another training may do better or worse."
+        case RiskKind.ASSUMED:
+            return (
+                f"Most of what {name} costs a month is assumed, above all {risk.group}: it may be "
+                f"{money_range(risk.cost, words.currency)}. Replace the assumed figures with your own."
+            )
+        case RiskKind.NO_OUTSIDE_ROWS:
+            return "No test row is a question it is not meant for: how it answers those is not known."
+        case RiskKind.NO_HOSTED:
+            return "No hosted model was measured: one may be better than anything here, at its list price."
+        case RiskKind.NONE_SEEN:
+            return "None that a run can see by itself; real traffic may still differ from the test rows."
+
+
+def caution_sentence(caution: Caution, results: BakeoffResults, words: Words = BARE) -> str:
+    """One thing that could change the answer."""
+    arm = None if caution.arm is None else results.arm(caution.arm)
+    match caution.kind:
+        case CautionKind.DATA:
+            return caution.message
+        case CautionKind.ILLUSTRATIVE_MACHINE:
+            return "The machine price is illustrative: set cost.machine_hour_usd in the plan to your own."
+        case CautionKind.REACH:
+            return _reach(caution.comparison)
+        case CautionKind.SEEDS:
+            return "" if arm is None else _seeds(arm, words)
+        case CautionKind.SHORT_TRAINING:
+            return "" if arm is None else _short_training(arm, words)
+        case CautionKind.NO_HOSTED:
+            return "No hosted model was run: RAG was measured on the models named here only."
+
+
+def cautions(results: RunResults, words: Words = BARE) -> tuple[str, ...]:
+    """Everything that could change the answer."""
+    found = (caution_sentence(one, results, words) for one in results.recommendation.cautions)
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _lacking(arms: tuple[ArmResult, ...]) -> str:
+    options = {arm.arm.option for arm in arms}
+    rag, tuned = Option.RETRIEVE in options, Option.TUNE in options
+    lacks = "RAG" if tuned else "fine-tuned model" if rag else "RAG and no fine-tuned model"
+    return f"The run has no {lacks}, so the two are not compared."
+
+
+def _proof(found: Comparison, answer: Answer, margin: float) -> str:
+    """What the interval shows, and how many items would show more."""
+    low, high, wide = found.difference.low, found.difference.high, f"{100 * margin:g} points"
+    match answer:
+        case Answer.TUNE | Answer.RETRIEVE:
+            return f": the interval leaves out 0 ({found.p_method}, p = {found.p_value:.2g})."
+        case Answer.TIED:
+            apart = low is not None and high is not None and (low > 0 or high < 0)
+            smaller = " There is a difference, smaller than you said matters." if apart else ""
+            return f": all of the interval lies within the margin of {wide}.{smaller}"
+        case Answer.TUNE_AS_GOOD | Answer.RETRIEVE_AS_GOOD:
+            return f": a loss of the margin of {wide} is ruled out, a gain is not shown. {_more(found)}"
+        case _:
+            return f". {_more(found)}"
+
+
+def _more(found: Comparison) -> str:
+    words = more_items_words(found.more_items)
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _difference(found: Comparison, a: ArmId, b: ArmId, words: Words) -> str:
+    d = found.difference
+    if d.value is None:
+        return f"{_large(words.name(a))} against {words.name(b)}: {d.reason}"
+    value, low, high = d.value, d.low, d.high
+    if found.a != a:
+        value, low, high = -d.value, *(None if end is None else -end for end in (d.high, d.low))
+    where = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
+    kind = "the method, on the same model" if found.same_model else "the pair of option and model"
+    names = f"{_large(words.name(a))} minus {words.name(b)}"
+    return f"{names}: {points(value)}{where} on {d.n} items, an effect of {kind}"
+
+
+def _against(reason: Reason, words: Words) -> str:
+    rival, found = words.name(reason.others[0]), reason.comparison
+    if found is None:
+        return f"It was compared with {rival}."
+    low, high, value = found.difference.low, found.difference.high, found.difference.value
+    if found.a != reason.arm:
+        low, high = None if high is None else -high, None if low is None else -low
+        value = None if value is None else -value
+    span = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
+    said = "as good as" if found.relation is Relation.EQUIVALENT else "better than"
+    return f"It is {said} {rival}: {points(value)}{span} on {found.difference.n:,} items."
+
+
+def _not_run(reason: Reason, currency: Currency) -> str:
+    gap = reason.gap
+    if gap is None:
+        return ""
+    if reason.kind is ReasonKind.TODAY_COSTS:
+        now = money(None if reason.today is None else reason.today.usd, currency)
+        then = money(None if reason.cost is None else reason.cost.usd, currency)
+        return f"Today costs {now} a month without its mistakes; calls of {gap.model} would cost {then}."
+    need = "" if gap.accuracy_to_win is None else f"; it would have to reach {percent(gap.accuracy_to_win)}"
+    return (
+        f"{gap.model} was not run: at list price 1,000 queries cost {money(gap.usd_per_1k.usd, currency)}"
+        f"{need}, and finding out costs {money(gap.settle_usd, currency)}."
+    )
+
+
+def _reach(found: Comparison | None) -> str:
+    """What these items can show of the pair, at the disagreement that was measured."""
+    if found is None or not found.difference.n:
+        return ""
+    n = found.difference.n
+    apart = f"{n:,} test items, and the pair differs on {percent((found.only_a + found.only_b) / n)} of them"
+    if found.detectable is None:
+        return f"{apart}: too few to show any difference (80 % power)."
+    return f"{apart}: differences of {points(found.detectable).lstrip('+')} or more show (80 % power)."
+
+
+def _seeds(tuned: ArmResult, words: Words) -> str:
+    name = _large(words.name(tuned.arm))
+    if len(tuned.seeds) <= 1:
+        return f"{name} is one artefact from one training seed; another seed may differ."
+    values = [s.accuracy.value for s in tuned.seeds if s.accuracy.value is not None]
+    spread = f"{percent(min(values))} to {percent(max(values))}" if values else "not measured"
+    return f"{name} was trained with {len(tuned.seeds)} seeds: test accuracy {spread}."
+
+
+def _short_training(arm: ArmResult, words: Words) -> str:
+    """A tuned model that saw each row only a few times says little against tuning."""
+    artefact = arm.fitted.artefact
+    if artefact is None:
+        return ""
+    return (
+        f"{_large(words.name(arm.arm))} was trained for {epochs(artefact.recipe.epochs)} only "
+        f"({artefact.steps} steps): "
+        "a longer training may raise it, so this run speaks of this artefact and not of tuning."
+    )

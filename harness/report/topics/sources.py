@@ -1,0 +1,252 @@
+"""What a report rests on: the data and their risks, the method, the run, the machine, the sources. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.bakeoff.results import ArmResult, DataSummary
+from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
+from harness.report.context import ReportContext
+from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Section, Sources, Text, outside
+from harness.report.topics.arms import title_of, what_they_are
+from harness.report.topics.decision import looks_words
+from harness.report.topics.names import capital, namer
+
+SHORT_DIGEST = 12
+MOST_OF_A_SENTENCE = 400
+
+
+def short(digest: str) -> str:
+    """The beginning of a digest, as printed."""
+    return digest[:SHORT_DIGEST]
+
+
+def risks_section(c: ReportContext) -> Section:
+    """What the data are worth, strange input, drift and privacy."""
+    data = c.results.data
+    warnings = [f.message for f in data.findings if f.severity == "warning"]
+    drift = [
+        limit.sentence
+        for limit in c.results.outlook.limits
+        if limit.what in {"change rate", "model retirement"}
+    ]
+    rows = [
+        Fact(label="Data", text=_joined(f"{data.title}: {data.provenance}.", *warnings)),
+        Fact(label="Labels", text=agreement_words(data)),
+        Fact(label="Strange messages", text=_strange(c)),
+        Fact(label="Drift", text=_joined(*drift) or "How fast answers go stale was not measured."),
+        Fact(label="Privacy", text=_joined(_where_texts_go(c), *_personal(data))),
+    ]
+    return Section(key="risks", title="Risks", blocks=(Facts(rows=tuple(rows)),))
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(outside(sentence, MOST_OF_A_SENTENCE) for sentence in sentences)
+
+
+def _personal(data: DataSummary) -> list[str]:
+    return [found.message for found in data.findings if found.code.startswith("pii")]
+
+
+def _strange(c: ReportContext) -> str:
+    """What the arm to use, or else the best that was looked at, does with input that belongs nowhere."""
+    use = c.used
+    looked = [arm for arm in c.results.arms if c.results.robustness_of(arm.arm) is not None]
+    if use is None and looked:
+        use = max(looked, key=lambda arm: arm.quality.dev_accuracy.value or 0.0)
+    harm = None if use is None else c.results.robustness_of(use.arm)
+    if use is None or harm is None:
+        return "What is answered to messages that belong to no label was not looked at."
+    found = []
+    if harm.rejection is not None and harm.rejection.threshold is not None:
+        found.append(
+            f"If {namer(c.results)(use.arm)} answers only where it is sure, so that "
+            f"{percent(harm.rejection.wanted, 0)} of ordinary messages are still answered, "
+            f"{share_sentence(harm.rejection.handed_back)} of messages that belong to no label are "
+            "handed back; "
+            "the others get a wrong label."
+        )
+    if harm.unseen:
+        names = ", ".join(label.label for label in harm.unseen)
+        found.append(f"Messages of a kind it was not trained on ({names}) get the labels of others.")
+    if harm.agreement is not None:
+        found.append(
+            f"{len(harm.agreement.seeds)} trainings that differ in chance only give the same label to "
+            f"{share_sentence(harm.agreement.unanimous)} of the test items."
+        )
+    return " ".join(found)
+
+
+def _where_texts_go(c: ReportContext) -> str:
+    use = c.used
+    if use is None:
+        return "Nothing is shipped yet."
+    name = capital(namer(c.results)(use.arm))
+    if use.hosted:
+        return f"{name} sends every text to its provider."
+    return f"{name} runs on machines of your own: no text leaves them."
+
+
+def data_section(c: ReportContext) -> Section:
+    """What the data are worth: what guessing reaches, how sure the labels are, what was found in the rows."""
+    data = c.results.data
+    guess = f"the most frequent label is right for {percent(data.majority_share)} of the test items"
+    warnings = tuple(found.message for found in data.findings if found.severity != "note")
+    notes = tuple(found.message for found in data.findings if found.severity == "note")
+    blocks: list[Block] = [
+        Facts(
+            rows=(Fact(label="Always guess", text=guess), Fact(label="Labels", text=agreement_words(data)))
+        ),
+        Bullets(label="Warnings", items=warnings or ("none",), tone="warn" if warnings else "plain"),
+    ]
+    if notes:
+        blocks.append(Bullets(label="Notes", items=notes))
+    return Section(key="data", title="What the data are worth", blocks=tuple(blocks))
+
+
+def agreement_words(data: DataSummary) -> str:
+    """How sure the labels themselves are."""
+    found, kappa = data.annotator_agreement, data.annotator_kappa
+    if found is None:
+        return "No second person labelled the items: how sure the labels themselves are is not known."
+    text = f"Two annotators gave the same label to {share_sentence(found)}"
+    if kappa is not None:
+        where = "" if kappa.low is None else f" ({decimal(kappa.low, 2)} to {decimal(kappa.high, 2)})"
+        text += f"; beyond chance (Cohen's kappa) {decimal(kappa.value, 2)}{where}"
+    if "machine" in data.provenance:
+        text += ". Both were machines: this is no human ceiling"
+    return f"{text}."
+
+
+def method_section(c: ReportContext) -> Section:
+    """How it was measured, for readers who never ran such a test."""
+    data = c.results.data
+    steps: tuple[Text, ...] = (
+        f"The data ({outside(data.title)}) were split before anything ran: {data.train:,} items to learn "
+        f"from, {data.dev:,} to choose settings with, {data.test:,} to be tested on.",
+        "The plan was locked before any item was read: what is compared, what counts as better, and at "
+        "which prices.",
+        "Every option answered every test item once. An answer that failed or named no label counts as "
+        "wrong.",
+        "An interval says how far a figure could move with other items of the same kind. A difference counts "
+        "only if it holds after allowing for all comparisons made.",
+        "Answer times come from one query at a time on a warm machine.",
+        f"{capital(looks_words(c.results))}.",
+    )
+    return Section(key="method", title="How it was measured", blocks=(Bullets(items=steps), what_they_are(c)))
+
+
+def sources_section(c: ReportContext) -> Section:
+    """The sources of all figures, and what makes the run repeatable."""
+    again = c.command("report", "--format", "text,html,json")
+    rows = (
+        *run_facts(c),
+        *_machine_facts(c),
+        Fact(label="Again", text=f"{again} shows the same figures with all details"),
+    )
+    return Section(
+        key="sources",
+        title="Where every figure comes from",
+        blocks=(Sources(), Facts(rows=rows, label="To do it again")),
+    )
+
+
+def run_section(c: ReportContext) -> Section:
+    """The run: what it was made of, and when."""
+    return Section(key="run", title="The run", blocks=(Facts(rows=(*run_facts(c), *_machine_facts(c))),))
+
+
+def run_facts(c: ReportContext) -> tuple[Fact, ...]:
+    """Run, data, digests, looks."""
+    results, data = c.results, c.results.data
+    clusters = "" if data.clusters is None else f", {data.clusters:,} groups of related items in test"
+    seen = results.looks > 1 or data.look > data.planned_looks
+    test = short(data.digests.get("test", "")) or "unknown"
+    return (
+        Fact(label="Run", text=f"{results.run_id}, seed {results.seed}"),
+        Fact(label="Data", text=f"{outside(data.title)} ({outside(data.name)}), {outside(data.licence)}"),
+        Fact(label="They are", text=outside(data.provenance)),
+        Fact(
+            label="Items",
+            text=(
+                f"train {data.train:,}, dev {data.dev:,}, test {data.test:,}; {data.labels:,} "
+                f"labels{clusters}"
+            ),
+        ),
+        Fact(label="Digests", text=f"plan {short(results.plan_digest)}, test items {test} (sha256)"),
+        Fact(label="Looks", text=looks_words(results), tone="warn" if seen else "plain"),
+    )
+
+
+def _machine_facts(c: ReportContext) -> tuple[Fact, ...]:
+    closing = c.closing
+    if closing is None:
+        text = "incomplete: this run has no manifest, so no finish time and no versions; figures may change"
+        return (Fact(label="State", text=text, tone="warn"),)
+    machine = closing.environment
+    memory = MISSING if machine.memory_gib is None else f"{machine.memory_gib:g} GiB"
+    packages: Mapping[str, str] = getattr(machine, "packages", None) or {}
+    versions = "".join(f", {name} {version}" for name, version in packages.items() if version)
+    return (
+        Fact(
+            label="Finished",
+            text=f"{closing.finished_at:%Y-%m-%d %H:%M} UTC, {seconds(closing.wall_s)} after its last start",
+        ),
+        Fact(
+            label="Versions", text=f"commit {machine.commit or 'unknown'}, Python {machine.python}{versions}"
+        ),
+        Fact(
+            label="Machine",
+            text=f"{machine.cpu}, {machine.cores} cores, {memory}, GPU: {machine.gpu or 'none'}",
+        ),
+    )
+
+
+def settings_section(c: ReportContext) -> Section:
+    """What each arm settled on before it saw test, and the route's threshold."""
+    blocks: list[Block] = [_settings(c, arm) for arm in c.results.arms]
+    if c.results.route is not None:
+        blocks.append(Paragraph(text=f"Route: {_route(c)}"))
+    return Section(
+        key="settings", title="What each option settled on before it saw test", blocks=tuple(blocks)
+    )
+
+
+def _settings(c: ReportContext, arm: ArmResult) -> Block:
+    quality = arm.quality
+    facts = [
+        ", ".join(f"{name} = {value}" for name, value in arm.fitted.choices.items()) or "nothing to choose",
+        f"fitted in {seconds(arm.fitted.seconds)}",
+        *(f"training seed {seed.seed}: {share_sentence(seed.accuracy)}" for seed in arm.seeds),
+        *arm.fitted.notes,
+    ]
+    if quality.ece is not None:
+        facts.append(
+            f"calibration error (ECE) {decimal(quality.ece.value)} (n={quality.ece.n:,}, "
+            f"{quality.ece.method})"
+        )
+    if quality.coverage is not None:
+        facts.append(f"{quality.coverage.metric}: {share_sentence(quality.coverage)}")
+    if arm.peak_memory_mib is not None:
+        facts.append(f"peak memory {arm.peak_memory_mib:,.0f} MiB, the whole process")
+    if arm.identity is not None:
+        who = arm.identity
+        facts.append(f"model {who.id} {who.precision} {short(who.revision)} ({who.location})")
+    label = f"{title_of(c)(arm.arm)} ({one_line(str(arm.arm))})"
+    return Bullets(label=label, items=tuple(dict.fromkeys(facts)))
+
+
+def _route(c: ReportContext) -> str:
+    design, name = c.results.route, namer(c.results)
+    assert design is not None
+    first, then = name(design.first), name(design.then)
+    if design.threshold is None:
+        return f"{first}, then {then}: no threshold. {design.reason}"
+    return (
+        f"{first} keeps answers with a confidence of at least {design.threshold:.3f} and hands the rest to "
+        f"{then}; kept {share_sentence(design.kept)}, aimed at a precision of "
+        f"{percent(design.precision, 0)}; on "
+        f"dev, with thresholds from other folds, {share_sentence(design.dev_precision)} of the kept "
+        "answers were "
+        "right"
+    )

@@ -1,0 +1,215 @@
+"""Tuned models: what a training made, what the registry holds, whether an export answers the same. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.core.records import LinearArtefact
+from harness.core.wording import MISSING, percent, share_sentence
+from harness.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Command,
+    CommandOn,
+    Document,
+    Fact,
+    Facts,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    on_run,
+)
+from harness.report.topics.cells import cells, columns
+from harness.training.tuned_model import AdapterVersion, Event, Parity, TunedLane
+
+_SHORT = 16
+_MOST_OF_A_CELL = 60
+
+
+def tuned_document(run_id: str, lanes: Sequence[TunedLane], command: CommandOn | None = None) -> Document:
+    """The trained arms, then what can be done with them."""
+    on = command or on_run(run_id)
+    arm = ("--arm", str(lanes[0].arm))
+    steps = (
+        Paragraph(text=f"The test split was not read. Run: {run_id}."),
+        Command(command=on("adapters add my-adapter", *arm), purpose="keeps it in the registry"),
+        Command(
+            command=on("export", *arm, "--format", "gguf", "-o", "exported", "--check", "50"),
+            purpose="writes it for others to serve",
+        ),
+        Command(command=on("serve", *arm), purpose="answers requests with it"),
+        Command(
+            command=on("resume"), purpose="the plan's other arms, and the recommendation, with this adapter"
+        ),
+    )
+    trained = (
+        Section(key=str(lane.arm), title=f"{lane.arm}, seed {lane.seed}", blocks=_lane(lane))
+        for lane in lanes
+    )
+    return Document(
+        title="Trained", sections=(*trained, Section(key="next", title="Next steps", blocks=steps))
+    )
+
+
+def _lane(lane: TunedLane) -> tuple[Facts | Bullets, ...]:
+    artefact = lane.artefact
+    kept = "" if artefact.kept_step is None else f", weights of step {artefact.kept_step} kept"
+    rows = [
+        Fact(label="dev accuracy", text=share_sentence(lane.dev)),
+        Fact(label="training", text=f"{artefact.steps} steps in {artefact.train_s:.0f} s{kept}"),
+        Fact(label="adapter", text=str(artefact.path)),
+    ]
+    if lane.peak_mib is not None:
+        needed = "" if lane.needed_mib is None else f" ({lane.needed_mib / 1024:.1f} estimated)"
+        rows.append(Fact(label="peak memory", text=f"{lane.peak_mib / 1024:.1f} GiB{needed}"))
+    epochs = []
+    for note in artefact.epochs:
+        parts = [] if note.dev_loss is None else [f"loss on dev rows {note.dev_loss:.3f}"]
+        if note.dev_correct is not None:
+            parts.append(f"{note.dev_correct} of {note.dev_items} dev items right")
+        epochs += [f"epoch {note.epoch:g}: {', '.join(parts)}"] if parts else []
+    return (Facts(rows=tuple(rows)), *([Bullets(items=tuple(epochs))] if epochs else []))
+
+
+def adapters_document(rows: Iterable[tuple[AdapterVersion, Sequence[str], Sequence[Parity]]]) -> Document:
+    """One row a version: name, stages, accuracy, parity, base."""
+    table = Table(
+        columns=columns("adapter", "stage", "dev", "test", "parity", "base", "made", left=(0, 1, 4, 5, 6)),
+        rows=tuple(_version(*row) for row in rows),
+    )
+    blocks: tuple[Block, ...] = (
+        (table,)
+        if table.rows
+        else (
+            Paragraph(text="No adapter yet."),
+            Command(command="harness adapters add my-adapter latest", purpose="adds one"),
+        )
+    )
+    return Document(title="Adapters", sections=(Section(key="adapters", title="Versions", blocks=blocks),))
+
+
+def _version(version: AdapterVersion, stages: Sequence[str], checks: Sequence[Parity]) -> Row:
+    origin = version.origin
+    return Row(
+        cells=cells(
+            f"{version.name}@{version.version}",
+            ", ".join(stages) or MISSING,
+            MISSING if origin.dev is None else percent(origin.dev.value),
+            MISSING if origin.test is None else percent(origin.test.value),
+            parity_word(checks),
+            _stands_on(version),
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+        )
+    )
+
+
+def _stands_on(version: AdapterVersion) -> str:
+    artefact = version.artefact
+    return artefact.classifier if isinstance(artefact, LinearArtefact) else artefact.base_model
+
+
+def adapter_document(
+    version: AdapterVersion, stages: Sequence[str], checks: Sequence[Parity], events: Sequence[Event]
+) -> Document:
+    """Everything about one version."""
+    artefact, origin = version.artefact, version.origin
+    name = f"{version.name}@{version.version}"
+    made = f"{version.created_at:%Y-%m-%d %H:%M} from run {origin.run_id}, {origin.arm}, seed {origin.seed}"
+    facts = (
+        ("stage", ", ".join(stages) or "none"),
+        ("made", made),
+        (
+            "data",
+            f"{origin.evalset}, sha256 {artefact.data_digest[:_SHORT]}, {artefact.train_rows} rows, "
+            f"licence {origin.data_licence or MISSING}",
+        ),
+        *_made_from(version),
+        ("dev", share_sentence(origin.dev)),
+        ("test", share_sentence(origin.test)),
+        ("labels", str(len(version.task.labels))),
+        ("digest", f"sha256 {artefact.digest[:_SHORT]}, {len(version.files)} files"),
+        *(("parity", parity_line(check)) for check in checks),
+        *([] if checks else [("parity", f"not checked: harness export {name} -o exported --check 50")]),
+    )
+    rows = tuple(Fact(label=label, text=text) for label, text in facts)
+    history = tuple(f"{event.at:%Y-%m-%d %H:%M}  {event_line(event)}" for event in events)
+    blocks: tuple[Block, ...] = (
+        Facts(rows=rows),
+        *([Bullets(label="history", items=history)] if history else []),
+    )
+    return Document(title=name, sections=(Section(key="adapter", title="The adapter", blocks=tuple(blocks)),))
+
+
+def _made_from(version: AdapterVersion) -> list[tuple[str, str]]:
+    artefact, origin = version.artefact, version.origin
+    if isinstance(artefact, LinearArtefact):
+        vectors = f", vectors of {artefact.embedding.id}" if artefact.embedding else ""
+        return [("classifier", f"{artefact.classifier}{vectors}")]
+    recipe, licence = artefact.recipe, origin.licence or MISSING
+    layers = "all layers" if recipe.tuned_layers is None else f"upper {recipe.tuned_layers} layers"
+    return [
+        ("base", f"{artefact.base_model}, sha256 {artefact.base_digest[:_SHORT]}, licence {licence}"),
+        (
+            "recipe",
+            f"{recipe.method}, rank {recipe.rank}, {layers}, {artefact.steps} steps, "
+            f"learning rate {recipe.learning_rate:g}, seed {recipe.seed}",
+        ),
+    ]
+
+
+def diff_document(a: str, b: str, found: Mapping[str, tuple[object, object]]) -> Document:
+    """Every field that differs, both values."""
+    table = Table(
+        columns=columns("field", a, b, left=(0, 1, 2)),
+        rows=tuple(
+            Row(cells=(Cell(text=name), Cell(text=_cell(one)), Cell(text=_cell(other))))
+            for name, (one, other) in found.items()
+        ),
+    )
+    blocks: tuple[Block, ...] = (table,) if found else (Paragraph(text=f"{a} and {b} differ in nothing."),)
+    return Document(
+        title="Two adapters", sections=(Section(key="diff", title="Where they differ", blocks=blocks),)
+    )
+
+
+def event_line(event: Event) -> str:
+    """An event in words."""
+    name = f"{event.name}@{event.version}"
+    match event.what:
+        case "added":
+            return f"{name} added"
+        case "promoted":
+            return f"{name} promoted to {event.stage}" + (f", was {event.previous}" if event.previous else "")
+        case "rolled back":
+            return f"{event.stage} rolled back to {name}, was {event.previous}"
+        case "checked":
+            return f"{name} checked: {parity_word([event.parity] if event.parity else [])}"
+
+
+def parity_word(checks: Sequence[Parity]) -> str:
+    """The last check in a word."""
+    if not checks:
+        return "unchecked"
+    return {True: "holds", False: "FAILED", None: "not shown"}[checks[-1].passed]
+
+
+def parity_line(check: Parity) -> str:
+    """A check with its figures; a failed one says so first."""
+    return (
+        f"{parity_word([check])}: {check.format} {check.precision} by {check.engine}, same label on "
+        f"{share_sentence(check.agreement)}, accuracy {percent(check.served.value)} against "
+        f"{percent(check.reference.value)} of the adapter as trained, {check.failures} failures; {check.rule}"
+    )
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return MISSING
+        case float():
+            return f"{value:g}"
+        case _:
+            text = str(value)
+            return text if len(text) <= _MOST_OF_A_CELL else f"{text[: _MOST_OF_A_CELL - 3]}..."
