@@ -20,6 +20,8 @@ sys.path.insert(0, str(ROOT))
 
 from advisor.options import Option  # noqa: E402
 from harness.bakeoff.run_folder import list_runs  # noqa: E402
+from harness.report.pdf import document_data  # noqa: E402
+from harness.report.run_document import run_document  # noqa: E402
 from harness.report.run_view import open_page  # noqa: E402
 from tests.support.browser import Served, faults, missing, open_browser, resize, settled  # noqa: E402
 
