@@ -26,7 +26,7 @@ from harness.training.settings import TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
-_LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
+LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
     ("data", "limit_out_of_scope"),
     ("data", "after"),
@@ -247,7 +247,7 @@ def _canonical_digest(raw: dict[str, Any]) -> str:
     kept = {key: dict(part) if isinstance(part, dict) else part for key, part in raw.items()}
     if kept.get("business") is None:
         kept.pop("business", None)
-    for part, key in _LATER_KEYS:
+    for part, key in LATER_KEYS:
         if isinstance(kept.get(part), dict) and not kept[part].get(key):
             kept[part].pop(key, None)
     canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), default=str)

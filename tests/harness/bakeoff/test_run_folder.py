@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.bakeoff.plan import LATER_KEYS, ExperimentPlan, build_plan
 from harness.bakeoff.run_folder import DataFacts, RunFolder, count_looks, create_run, find_run, list_runs
 from harness.core.environment import describe_environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError
@@ -260,15 +260,8 @@ def test_a_plan_locked_before_a_key_was_known_stays_that_plan(tmp_path: Path) ->
     del raw["advice"]  # as a version wrote it that did not know the key
     (folder.root / "plan.yaml").write_text(yaml.safe_dump(raw))
     known = {part: dict(keys) if isinstance(keys, dict) else keys for part, keys in raw.items()}
-    for part, keys in {
-        "tune": ["patience"],
-        "data": ["id", "slices", "records", "sheet", "skip_unlabelled", "no_header", "no_quotes"],
-        "decision": ["min_handed_back", "min_seed_agreement", "looks"],
-    }.items():
-        for key in keys:  # unset, they are in no digest: the first versions did not know them
-            del known[part][key]
-    for key in ("limit_out_of_scope", "after", "free_take_all"):
-        known["data"].pop(key, None)
+    for part, key in LATER_KEYS:
+        known[part].pop(key, None)  # unset, they are in no digest: the first versions did not know them
     del known["business"]
     canonical = json.dumps(known, sort_keys=True, separators=(",", ":"))
     lock = json.loads((folder.root / "lock.json").read_text())
