@@ -15,7 +15,7 @@ from typing import Any
 from advisor.case import Task, UseCase, facts_needed
 from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
 from advisor.money.machines import NO_MACHINE
-from advisor.money.money import ExchangeRate, to_usd
+from advisor.money.money import ExchangeRate, parse_rate, to_usd
 from advisor.money.ranges import AssumedRange, Range, Scenario
 
 
@@ -157,9 +157,13 @@ _PLAIN = (
 
 def rates(case: UseCase) -> tuple[ExchangeRate, ...]:
     """The case's exchange rate, if it has one."""
-    if case.usd_rate is None or case.currency == "USD":
-        return ()
     given, code = case.usd_rate, case.currency
+    if code == "USD":
+        return ()
+    if case.fx:
+        return (parse_rate(case.fx),)
+    if given is None:
+        return ()
     return (ExchangeRate(currency=code, per_usd=given.per_usd, as_of=given.as_of, source=given.source),)
 
 

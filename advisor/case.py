@@ -32,7 +32,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from advisor.errors import CaseError
 from advisor.faults import sentences
-from advisor.money.money import CURRENCIES
+from advisor.money.errors import CostError
+from advisor.money.money import CURRENCIES, parse_rate
 from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
 
 UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
@@ -223,6 +224,17 @@ class Incumbent:
     p95_ms: Annotated[float | None, Ask("How fast are 95 % of the answers?", "ms", 0, above=True)] = None
 
 
+def _fx(value: object) -> str:
+    """A rate as it is written on a command line: `EUR=1.08@2026-11-20`."""
+    text = str(value or "").strip()
+    if text:
+        try:
+            parse_rate(text)
+        except CostError as error:
+            raise ValueError(f"{error.what} Got {error.got}, allowed: {error.allowed}") from error
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class DatedRate:
     """What one US dollar buys in the case's currency, from `source` on `as_of`."""
@@ -318,6 +330,7 @@ class UseCase:
     ] = None
     currency: Annotated[str, BeforeValidator(_currency)] = "USD"
     usd_rate: DatedRate | None = None
+    fx: Annotated[str, BeforeValidator(_fx)] = ""
     incumbent: Incumbent | None = None
     day_rate: Annotated[Money | None, Ask("What does a day of an engineer cost?", "money", 0, short=True)] = (
         None
@@ -444,10 +457,10 @@ def contradictions(case: UseCase) -> list[str]:
         for way in ("prompting", "retrieval", "classifier")
         if getattr(case, f"{way}_items") is not None and getattr(case, f"{way}_accuracy") is None
     ]
-    if case.currency != "USD" and case.usd_rate is None:
-        found.append(
-            f"currency: {case.currency} needs usd_rate (per_usd, as_of, source); there is no built-in rate"
-        )
+    if case.fx and parse_rate(case.fx).currency != case.currency:
+        found.append(f"fx: {case.fx} is no rate of {case.currency}, the currency of this use case")
+    if case.fx and case.usd_rate is not None:
+        found.append("fx and usd_rate both give a rate; keep one")
     if case.currency == "USD" and case.usd_rate is not None and case.usd_rate.per_usd != 1:
         found.append("usd_rate: a dollar is worth one dollar; name the other currency in currency")
     return found

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from advisor.advice import Advice, plain
 from advisor.assumed import load_assumptions, rates
-from advisor.case import UseCase
+from advisor.case import DatedRate, UseCase
 from advisor.case_file import numbers_read, parse_case, read_case_text
 from advisor.economics import Market
 from advisor.errors import CaseError
-from advisor.money.money import from_usd, typed
+from advisor.money.errors import CostError
+from advisor.money.exchange import reference_rate
+from advisor.money.money import ExchangeRate, from_usd, typed
 from advisor.prices import PriceOptions, open_book, price_sheet
 from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
@@ -34,12 +36,14 @@ class CommandPrices:
         file: the user's prices.yaml.
         overrides: texts such as 'openai/gpt-6-luna=0.10/0.50'.
         machine_hour: dollars an hour of the serving machine.
+        exchange: the rate of the use case's currency, in the place of its own.
     """
 
     price_at: str | None = None
     file: Path | None = None
     overrides: tuple[str, ...] = ()
     machine_hour: str | None = None
+    exchange: ExchangeRate | None = None
 
 
 def advise(path: Path, prices: CommandPrices) -> Advice:
@@ -69,11 +73,35 @@ def _read(path: Path, prices: CommandPrices) -> tuple[UseCase, tuple[str, ...]]:
     """A use case, and how its numbers were read where that is not plain."""
     piped = str(path) == "-"
     text, source = (_stdin(), "stdin") if piped else (read_case_text(path), path.name)
-    case, read = parse_case(text, source), numbers_read(text, source)
+    case, read = with_rate(parse_case(text, source), prices), numbers_read(text, source)
     if prices.machine_hour is None:
         return case, read
     hour = from_usd(typed(prices.machine_hour, "price of a machine hour"), case.currency, rates(case))
     return replace(case, machine_hour_cost=hour), read
+
+
+def with_rate(case: UseCase, prices: CommandPrices) -> UseCase:
+    """The use case with a rate of its currency: its own, that of the command line, or the reference rate.
+
+    Raises:
+        CaseError: if the date is none.
+        CostError: if no rate is known.
+    """
+    rate = prices.exchange
+    if rate is not None and rate.currency != case.currency:
+        raise CostError(
+            f"The rate is one of {rate.currency}, and the use case is in {case.currency}.",
+            got=rate.currency,
+            allowed=case.currency,
+        )
+    if case.currency == "USD":
+        return case
+    rate = (
+        rate
+        or next(iter(rates(case)), None)
+        or reference_rate(case.currency, _moment(prices.price_at).date())
+    )
+    return replace(case, usd_rate=DatedRate(per_usd=rate.per_usd, as_of=rate.as_of, source=rate.source))
 
 
 def _stdin() -> str:

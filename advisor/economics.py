@@ -118,10 +118,11 @@ def serving_machine(case: UseCase, inputs: Inputs, sheet: PriceSheet) -> Machine
     """
     size = inputs.open_model_billions
     by_size = SMALL_MACHINE if size < SMALL_MODEL else "L4" if size <= 9 else "A100-80"
-    return _machine(_named(case) or by_size, inputs, sheet)
+    return _machine(named_machine(case) or by_size, inputs, sheet)
 
 
-def _named(case: UseCase) -> str | None:
+def named_machine(case: UseCase) -> str | None:
+    """The machine that the use case names; None where it names none."""
     return case.hardware if case.hardware and case.hardware.lower() != "none" else None
 
 
@@ -250,7 +251,7 @@ def _placed(work: Workload, case: UseCase, prompt: _Prompt, inputs: Inputs, mark
         rate = _rate(case, machine, prompt, inputs, market)
         return replace(work, runs_on=RunsOn.WHOLE, machine=machine, per_s=rate, busy_s=1 / rate)
     if option in (Option.LINEAR, Option.ROUTE):
-        machine = _machine(_named(case) or SMALL_MACHINE, inputs, market.sheet)
+        machine = _machine(named_machine(case) or SMALL_MACHINE, inputs, market.sheet)
         busy = market.assumptions.part("linear_seconds", inputs.scenario)
         return replace(work, runs_on=RunsOn.SHARED, machine=machine, busy_s=busy)
     return work

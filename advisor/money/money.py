@@ -6,6 +6,7 @@ never shown as 0, an unknown one never as a number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ from advisor.numbers import NumberFault, read_number
 
 CURRENCIES = ("USD", "EUR", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "JPY", "CAD")
 UNKNOWN = "unknown"
+_WRITTEN = re.compile(r"\s*([A-Za-z]{3})\s*=\s*(\S+?)\s*@\s*(\d{4}-\d{2}-\d{2})\s*")
+FX_EXAMPLE = "such as EUR=1.08@2026-11-20: one euro bought 1.08 dollars on that day"
 _MOST = Decimal(10) ** 15
 
 
@@ -43,6 +46,25 @@ class ExchangeRate:
             raise CostError("Unknown currency.", got=self.currency, allowed=", ".join(CURRENCIES))
         if not self.per_usd.is_finite() or self.per_usd <= 0:
             raise CostError("An exchange rate must be above 0.", got=self.per_usd)
+
+
+def parse_rate(text: str) -> ExchangeRate:
+    """A rate as `EUR=1.08@2026-11-20`: what one unit of the currency is worth in dollars, and on which day.
+
+    Raises:
+        CostError: if it is none.
+    """
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
+        raise CostError("An exchange rate is written CURRENCY=DOLLARS@DAY.", got=text, allowed=FX_EXAMPLE)
+    dollars = typed(found[2], "exchange rate")
+    try:
+        day = date.fromisoformat(found[3])
+    except ValueError:
+        raise CostError("The day of an exchange rate is none.", got=found[3], allowed="YYYY-MM-DD") from None
+    if dollars == 0:
+        raise CostError("An exchange rate must be above 0.", got=text, allowed=FX_EXAMPLE)
+    return ExchangeRate(currency=found[1].upper(), per_usd=1 / dollars, as_of=day, source="as stated")
 
 
 def typed(text: str, what: str = "amount") -> Decimal:

@@ -12,7 +12,7 @@ from advisor.advice import Advice, Do
 from advisor.bundled import example_case, example_cases
 from advisor.case import UseCase, asks_for_labels
 from advisor.case_file import dump_case, load_case, parse_case
-from advisor.commands import CommandPrices, open_market
+from advisor.commands import CommandPrices, open_market, with_rate
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
 from advisor.money.money import CURRENCIES
@@ -49,7 +49,7 @@ CAN_WRITE_PDF = find_spec("typst") is not None
 @st.cache_resource(max_entries=256, show_spinner=False)  # type: ignore[untyped-decorator]
 def advice_on(case_text: str, day: date) -> Advice:
     """The advice on a use case given as YAML."""
-    case = parse_case(case_text, "the form")
+    case = with_rate(parse_case(case_text, "the form"), CommandPrices())
     basis = Basis(rubric=load_rubric(), market=open_market(case, CommandPrices()), bands=load_bands())
     return recommend(case, basis)
 

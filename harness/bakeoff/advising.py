@@ -11,12 +11,13 @@ from advisor.advice import Advice, Prediction
 from advisor.assumed import load_assumptions
 from advisor.case import GeneralModel, Task, asks_for_labels
 from advisor.commands import CommandPrices, advise, open_market
+from advisor.economics import named_machine
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
 from advisor.options import ADVISED, Option
 from advisor.predict import predict
 from advisor.rubric.bands import load_bands
-from harness.bakeoff.business_of_case import business_part, wrong_answer_usd
+from harness.bakeoff.business_of_case import business_part, hour_usd, wrong_answer_usd
 from harness.core.errors import UsageError
 from harness.models.resolve import Provider, resolve
 
@@ -62,6 +63,8 @@ def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: Command
         "cost": {
             "queries_per_month": max(1, round(case.queries_per_month or 10_000)),
             "wrong_answer_usd": wrong_usd,
+            "machine": named_machine(case) or "",
+            "machine_hour_usd": hour_usd(case),
             **named,
         },
         "advice": _advice(advice, expected),

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from advisor.money.money import CURRENCIES
+from advisor.money.errors import CostError
+from advisor.money.money import CURRENCIES, parse_rate
 from advisor.options import Option
 from harness.core.parts import Part
 
@@ -106,6 +107,20 @@ class BusinessPlan(Part):
     currency: Annotated[str, AfterValidator(_known_currency)] = "USD"
     rate: RatePlan | None = None
     assumed: tuple[AssumedPlan, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_rate(cls, raw: object) -> object:
+        """`fx: EUR=1.08@2026-11-20` stands for currency and rate."""
+        if not isinstance(raw, dict) or "fx" not in raw:
+            return raw
+        rest = {name: value for name, value in raw.items() if name != "fx"}
+        try:
+            rate = parse_rate(str(raw["fx"]))
+        except CostError as error:
+            raise ValueError(f"fx: {error.what} {error.allowed or ''}".strip()) from error
+        dated = {"per_usd": rate.per_usd, "as_of": rate.as_of, "source": rate.source}
+        return rest | {"currency": rate.currency, "rate": dated}
 
     @model_validator(mode="after")
     def _one_figure_each(self) -> BusinessPlan:

@@ -63,6 +63,16 @@ def wrong_answer_usd(case: UseCase) -> Decimal | None:
     return None if stated is None else to_usd(stated, case.currency, rates(case))
 
 
+def hour_usd(case: UseCase) -> Decimal | None:
+    """The price of an hour of the serving machine in dollars, None where the case states none.
+
+    Raises:
+        CostError: if the case's currency has no rate.
+    """
+    stated = case.machine_hour_cost
+    return None if stated is None else to_usd(stated, case.currency, rates(case))
+
+
 def _changes(case: UseCase) -> Mapping[str, bool]:
     """Which kinds of change the answers can suffer at all."""
     return {
@@ -131,7 +141,7 @@ def _incumbent(case: UseCase) -> dict[str, object] | None:
 
 
 def _rate(case: UseCase) -> dict[str, object] | None:
-    given = case.usd_rate
-    if given is None or case.currency == "USD":
+    given = next(iter(rates(case)), None)
+    if given is None:
         return None
     return {"per_usd": given.per_usd, "as_of": given.as_of, "source": given.source}

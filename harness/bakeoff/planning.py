@@ -18,6 +18,7 @@ from harness.bakeoff.advising import advised
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.prices import check_price_day
 from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, size_plan, time_machine
+from harness.bakeoff.stated import NOTHING_STATED, StatedMoney, laid_over
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.models.local.precision import choose_precision
@@ -57,6 +58,7 @@ class PlanRequest:
         data: the data part of the plan: which rows, how they are read, and limits.
         case: a use case; its advice is locked with the plan, and its limits and money hold.
         models: of prompt and retrieve.
+        money: what is stated of it; it goes before what a use case says.
         size: how much of the bake-off is run, where no time is named to which it is sized.
     """
 
@@ -71,7 +73,7 @@ class PlanRequest:
     seed: int = 17
     train_seeds: tuple[str, ...] = ()
     margin: float | None = None
-    machine_hour_usd: str | None = None
+    money: StatedMoney = NOTHING_STATED
     price_date: str = ""
 
 
@@ -105,11 +107,15 @@ def draft(
     raw = _raw(request, context)
     said: tuple[str, ...] = ()
     if request.case is not None:
-        prices = CommandPrices(price_at=request.price_date or None, overrides=context.price_overrides)
+        prices = CommandPrices(
+            price_at=request.price_date or None,
+            overrides=context.price_overrides,
+            exchange=request.money.exchange,
+        )
         general = request.models[0] if request.models else EMBEDDED_CHAT
         raw = advised(raw, request.case, general, prices)
         said = (advice_remark(raw["advice"]),)
-    plan = build_plan(raw, "the command line")
+    plan = build_plan(laid_over(raw, request.money), "the command line")
     if request.price_date:
         check_price_day(plan.cost.price_date, context)
     if request.minutes is not None:
@@ -178,7 +184,7 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
         "arms": _arms(request),
         "tune": {"seeds": [_whole(seed) for seed in request.train_seeds]},
         "decision": {} if request.margin is None else {"margin": request.margin},
-        "cost": {"price_date": date, "machine_hour_usd": request.machine_hour_usd},
+        "cost": {"price_date": date},
     }
 
 

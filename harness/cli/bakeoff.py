@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.finishing import finish_run
-from harness.cli.options import AskAgain, DryRun, Json, ManyCalls, RunName, Wish, grouped, one_of
+from harness.cli.options import AskAgain, DryRun, Json, ManyCalls, MoneyStated, RunName, Wish, grouped, one_of
 from harness.cli.progress import open_progress
 from harness.cli.show import read_plan
 from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
@@ -66,6 +66,7 @@ def bakeoff(
     ] = None,
     as_json: Json = False,
     *,
+    money: MoneyStated,
     calls: ManyCalls,
 ) -> None:
     """Run every option on one evalset and give the verdict."""
@@ -73,7 +74,7 @@ def bakeoff(
     from harness.bakeoff.planning import draft
 
     context = calls.context(open_progress(quiet=as_json))
-    request = wish.request(calls.runs, case)
+    request = wish.request(calls.runs, case, money.stated())
     on_terminal = sys.stdin.isatty() and sys.stderr.isatty()
     drafted = draft(request, context, _asked(context)) if on_terminal else draft(request, context)
     for remark in drafted.remarks:
@@ -89,6 +90,7 @@ def plan(
     wish: Wish,
     output: Annotated[Path, typer.Option("-o", "--output", help="The plan to write.")] = Path("plan.yaml"),
     *,
+    money: MoneyStated,
     calls: ManyCalls,
 ) -> None:
     """Advise on a use case and write the plan that tests the advice; the prediction is locked with it."""
@@ -96,7 +98,7 @@ def plan(
     from harness.bakeoff.planning import draft
 
     context = calls.context(open_progress(quiet=True))
-    drafted = draft(wish.request(calls.runs, case), context)
+    drafted = draft(wish.request(calls.runs, case, money.stated()), context)
     _write(dump_plan(drafted.plan), output)
     typer.echo("\n".join((*drafted.remarks, _reach(drafted.plan, context))))
     typer.echo(f"Wrote {output}. Next: {command('run', output)}")
@@ -108,12 +110,17 @@ def run(
     dry_run: DryRun = False,
     as_json: Json = False,
     *,
+    money: MoneyStated,
     calls: ManyCalls,
 ) -> None:
-    """Lock a plan and run it."""
+    """Lock a plan and run it, with the figures named here in the place of its own."""
+    from harness.bakeoff.plan import build_plan
     from harness.bakeoff.run_folder import homes_of
+    from harness.bakeoff.stated import NOTHING_STATED, laid_over
 
-    read = read_plan(plan_file)
+    read, stated = read_plan(plan_file), money.stated()
+    if stated != NOTHING_STATED:
+        read = build_plan(laid_over(read.model_dump(mode="json"), stated), str(plan_file))
     context = calls.context(open_progress(quiet=as_json))
     _go(read, dataclasses.replace(context, homes=homes_of(plan_file)), dry_run=dry_run, as_json=as_json)
 

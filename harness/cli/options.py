@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from advisor.numbers import NumberFault, read_number
+from advisor.numbers import NumberFault, NumberKind, read_number
 from advisor.options import current_name
 from harness.core.errors import IncompleteRun, UsageError
 
 if TYPE_CHECKING:
     from harness.bakeoff.planning import PlanRequest
+    from harness.bakeoff.stated import StatedMoney
     from harness.core.context import Context, Progress
     from harness.shipping.registry.registry import Registry
 
@@ -303,26 +304,22 @@ class Wish(Rows):
         float | None,
         typer.Option("--margin", envvar="TOR_MARGIN", help="Non-inferiority margin.", show_default="0.02"),
     ] = None
-    machine_hour_usd: Annotated[
-        str | None,
-        typer.Option("--machine-hour-usd", envvar="TOR_MACHINE_HOUR_USD", help="What this machine costs."),
-    ] = None
     price_date: PriceAt = ""
 
-    def request(self, runs: Path, case: Path | None) -> PlanRequest:
+    def request(self, runs: Path, case: Path | None, money: StatedMoney) -> PlanRequest:
         """The same as the planning takes it.
 
         Args:
             case: the use case whose advice is locked with the plan.
+            money: what is stated of it.
 
         Raises:
-            UsageError: if an amount is none, or there is no run to come after.
+            UsageError: if there is no run to come after.
         """
         from harness.bakeoff.planning import PlanRequest
         from harness.bakeoff.run_folder import find_run
 
         after = {"after": find_run(runs, self.after).run_id} if self.after else {}
-        hour = self.machine_hour_usd
         return PlanRequest(
             case=case,
             data=self.part() | {"limit_test": self.limit, "limit_train": self.limit_train} | after,
@@ -334,8 +331,77 @@ class Wish(Rows):
             seed=self.seed,
             train_seeds=split_names(self.seeds),
             margin=self.margin,
-            machine_hour_usd=None if hour is None else f"{typed_amount(hour, '--machine-hour-usd'):f}",
+            money=money,
             price_date=self.price_date,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyStated:
+    """What is stated of money: the machine, the volume, and what is done today."""
+
+    machine: Annotated[
+        str,
+        typer.Option(
+            "--machine",
+            envvar="TOR_MACHINE",
+            help="What local arms, or the server here, run on: cpu-2, L4, H100 ...",
+            show_default="cpu-2; unknown for a server here",
+        ),
+    ] = ""
+    machine_hour_usd: Annotated[
+        str | None,
+        typer.Option(
+            "--machine-hour-usd", envvar="TOR_MACHINE_HOUR_USD", help="What an hour of that machine costs."
+        ),
+    ] = None
+    volume: Annotated[
+        str | None, typer.Option("--volume", envvar="TOR_VOLUME", help="Queries a month: 12500 or 12.5k.")
+    ] = None
+    today_cost: Annotated[
+        str | None,
+        typer.Option("--today-cost", help="What an item costs today, in dollars or the currency of --fx."),
+    ] = None
+    today_accuracy: Annotated[
+        float | None,
+        typer.Option("--today-accuracy", min=0, max=1, help="Share of right answers today: 0.93."),
+    ] = None
+    wrong_answer_usd: Annotated[
+        str | None,
+        typer.Option("--wrong-answer-usd", help="What a wrong answer costs to notice and repair."),
+    ] = None
+    fx: Annotated[
+        str,
+        typer.Option(
+            "--fx", help="Show this currency: EUR=1.08@2026-11-20 (one euro in dollars, and the day)."
+        ),
+    ] = ""
+
+    def stated(self) -> StatedMoney:
+        """The same as a plan takes it.
+
+        Raises:
+            UsageError: if an amount or a rate is none.
+        """
+        from advisor.money.errors import CostError
+        from advisor.money.money import parse_rate
+        from harness.bakeoff.stated import StatedMoney
+
+        def amount(text: str | None, option: str) -> Decimal | None:
+            return None if text is None else typed_amount(text, option)
+
+        try:
+            exchange = parse_rate(self.fx) if self.fx else None
+        except CostError as error:
+            raise UsageError(error.what, got=error.got, allowed=error.allowed) from error
+        return StatedMoney(
+            machine=self.machine,
+            machine_hour_usd=amount(self.machine_hour_usd, "--machine-hour-usd"),
+            volume=None if self.volume is None else typed_count(self.volume, "--volume"),
+            today_cost=amount(self.today_cost, "--today-cost"),
+            today_accuracy=self.today_accuracy,
+            wrong_answer_usd=amount(self.wrong_answer_usd, "--wrong-answer-usd"),
+            exchange=exchange,
         )
 
 
@@ -406,12 +472,26 @@ def typed_amount(text: str, option: str) -> Decimal:
     Raises:
         UsageError: if it is none, or could be two.
     """
+    return _typed(text, option, "amount", "a number, such as 2.50")
+
+
+def typed_count(text: str, option: str) -> int:
+    """A count that an option was given, by the same rule.
+
+    Raises:
+        UsageError: if it is none, or not a whole number of at least 1.
+    """
+    found = _typed(text, option, "count", "a whole number, such as 12500")
+    if found < 1 or found != int(found):
+        raise UsageError(f"{option} must be a whole number of at least 1.", got=text)
+    return int(found)
+
+
+def _typed(text: str, option: str, kind: NumberKind, allowed: str) -> Decimal:
     try:
-        found = read_number(text, "amount")
+        found = read_number(text, kind)
     except NumberFault as fault:
-        raise UsageError(
-            f"{option} is no amount: {fault}.", got=text, allowed="a number, such as 2.50"
-        ) from fault
+        raise UsageError(f"{option} is no {kind}: {fault}.", got=text, allowed=allowed) from fault
     if found.echo:
         typer.echo(f"{option}: {found.echo}", err=True)
     return found.value

@@ -54,7 +54,6 @@ def sheet(**changes: object) -> object:
         ({"queries_per_month": -5}, "above 0"),
         ({"queries_per_month": float("nan")}, "finite"),
         ({"currency": "QQQ"}, "unknown currency"),
-        ({"currency": "EUR"}, "no built-in rate"),
         ({"citations_required": True}, "needs_facts"),
         ({"offline": True}, "hosted"),
         ({"residency": "self-host-only"}, "hosted"),

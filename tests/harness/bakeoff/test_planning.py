@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from harness.bakeoff import planning
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan
 from harness.bakeoff.planning import PlanRequest, draft
 from harness.bakeoff.sizing import Timed
+from harness.bakeoff.stated import StatedMoney
 from harness.core.errors import UsageError
 from harness.core.records import ArmId
 from tests.harness.bakeoff.test_advising import context
@@ -84,7 +86,7 @@ def test_flags_lie_over_the_case(tmp_path: Path) -> None:
         options=("floor", "linear", "retrieve"),
         models=("openai/gpt-6-luna",),
         margin=0.05,
-        machine_hour_usd="0.30",
+        money=StatedMoney(machine_hour_usd=Decimal("0.30")),
         train_seeds=("3", "4"),
         price_date="2026-11-20",
     )
