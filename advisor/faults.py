@@ -29,22 +29,20 @@ def _none(place: Sequence[str]) -> Sequence[str]:
 
 
 def sentences(
-    error: ValidationError, fields: Callable[[list[str]], Sequence[str]] = _none, *, numbered: bool = False
+    error: ValidationError, fields: Callable[[list[str]], Sequence[str]] = _none, whole: str = ""
 ) -> list[str]:
     """Every fault once, as `place: what`.
 
     Args:
         fields: the names that a mapping at a place may hold, for what was meant.
-        numbered: whether places name the elements of lists, from 1 on.
+        whole: what a fault of no one place is said of.
     """
     found = []
     for fault in error.errors(include_url=False):
-        place = [
-            str(part) for part in fault["loc"] if isinstance(part, str) or fault["type"] == "invalid_key"
-        ]
-        if numbered:
-            place = [str(part + 1 if isinstance(part, int) else part) for part in fault["loc"]]
-        found.append(": ".join(part for part in (".".join(place), _what(fault, place, fields)) if part))
+        place = [str(part) for part in fault["loc"]]
+        found.append(
+            ": ".join(part for part in (".".join(place) or whole, _what(fault, place, fields)) if part)
+        )
     return list(dict.fromkeys(found))
 
 
@@ -54,7 +52,7 @@ def _what(fault: Any, place: list[str], fields: Callable[[list[str]], Sequence[s
     match fault["type"]:
         case "value_error":
             return str(fault["ctx"]["error"])
-        case "unexpected_keyword_argument" | "invalid_key":
+        case "extra_forbidden" | "unexpected_keyword_argument" | "invalid_key":
             return "unknown key" + _near(place[-1], fields(place[:-1]))
         case "enum" | "literal_error":
             allowed = re.findall(r"'([^']*)'", fault["ctx"]["expected"])

@@ -169,7 +169,7 @@ def read_record(kind: type[Record], raw: Any) -> Record:
     try:
         found: Record = _adapter(cast(Hashable, kind)).validate_python(raw)
     except ValidationError as error:
-        raise Unreadable("; ".join(sentences(error, numbered=True))) from None
+        raise Unreadable("; ".join(sentences(error))) from None
     return found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from advisor.stats.intervals import Floats, Interval, Ints, Unknown, wilson
 from advisor.stats.special import two_sided_z
 
-Bins = Literal["equal-width", "equal-mass"]
 _LOG_TEMPERATURE = (math.log(0.01), math.log(100.0))
 
 
@@ -73,23 +71,12 @@ def fit_temperature(logprobs: Floats, truth: Ints) -> float | None:
     return math.exp((low + high) / 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReliabilityBin:
-    """One bin of a reliability diagram: `n` items, their mean confidence and their accuracy."""
+def expected_calibration_error(
+    confidence: Floats, correct: NDArray[np.bool_], bins: int = 15
+) -> float | None:
+    """ECE: mean gap between confidence and accuracy, weighted by bin (Naeini 2015; 15 bins as Guo 2017).
 
-    low: float
-    high: float
-    n: int
-    confidence: float
-    accuracy: float
-
-
-def reliability(
-    confidence: Floats, correct: NDArray[np.bool_], bins: int = 15, scheme: Bins = "equal-width"
-) -> tuple[ReliabilityBin, ...]:
-    """The non-empty bins of a reliability diagram.
-
-    Equal-width bins are (low, high], the first one closed; equal-mass bins hold runs of sorted items.
+    Bins are (low, high], the first one closed. Biased upwards on few items; None without items.
 
     Raises:
         ValueError: if lengths differ, `bins` is below 1 or a confidence lies outside [0, 1].
@@ -97,48 +84,11 @@ def reliability(
     conf, hit = _checked(confidence, correct)
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
-    match scheme:
-        case "equal-width":
-            codes = np.clip(np.ceil(conf * bins).astype(int) - 1, 0, bins - 1)
-            groups = [np.flatnonzero(codes == i) for i in range(bins)]
-        case "equal-mass":
-            groups = list(np.array_split(np.argsort(conf, kind="stable"), bins))
-    result = []
-    for i, group in enumerate(groups):
-        if group.size == 0:
-            continue
-        wide = scheme == "equal-width"
-        result.append(
-            ReliabilityBin(
-                low=i / bins if wide else float(conf[group].min()),
-                high=(i + 1) / bins if wide else float(conf[group].max()),
-                n=int(group.size),
-                confidence=float(conf[group].mean()),
-                accuracy=float(hit[group].mean()),
-            )
-        )
-    return tuple(result)
-
-
-def expected_calibration_error(
-    confidence: Floats, correct: NDArray[np.bool_], bins: int = 15, scheme: Bins = "equal-width"
-) -> float | None:
-    """ECE: mean gap between confidence and accuracy, weighted by bin (Naeini 2015; 15 bins as Guo 2017).
-
-    Biased upwards on few items; None without items.
-    """
-    table = reliability(confidence, correct, bins, scheme)
-    n = sum(row.n for row in table)
-    return sum(row.n * abs(row.confidence - row.accuracy) for row in table) / n if n else None
-
-
-def brier(logprobs: Floats, truth: Ints) -> float | None:
-    """Multi-class Brier score (Brier 1950): mean squared distance to the one-hot reference, 0 to 2."""
-    probabilities = np.exp(np.asarray(logprobs, dtype=np.float64))
-    if len(truth) == 0:
+    if not conf.size:
         return None
-    probabilities[np.arange(len(truth)), truth] -= 1
-    return float((probabilities**2).sum(axis=1).mean())
+    codes = np.clip(np.ceil(conf * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(codes, weights=conf - hit, minlength=bins)
+    return float(np.abs(gaps).sum() / conf.size)
 
 
 def _checked(confidence: Floats, correct: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -156,36 +106,6 @@ def _by_threshold(conf: Floats, hit: Floats) -> tuple[Floats, Ints, Floats]:
     items = np.cumsum(np.bincount(inverse, minlength=thresholds.size))
     hits = np.cumsum(np.bincount(inverse, weights=hit, minlength=thresholds.size))
     return -thresholds, items.astype(np.int64), hits.astype(np.float64)
-
-
-def area_under_risk_coverage(confidence: Floats, correct: NDArray[np.bool_]) -> float | None:
-    """AURC: mean error rate over the n coverages, most confident first (Geifman and El-Yaniv 2017).
-
-    Ties count as their expectation over random order, so that the figure does not depend on the order
-    of the items. None without items.
-    """
-    conf, hit = _checked(confidence, correct)
-    if conf.size == 0:
-        return None
-    _, items, hits = _by_threshold(conf, hit)
-    errors = np.interp(
-        np.arange(1, conf.size + 1), np.concatenate([[0], items]), np.concatenate([[0.0], items - hits])
-    )
-    return float((errors / np.arange(1, conf.size + 1)).mean())
-
-
-def coverage_at_precision(confidence: Floats, correct: NDArray[np.bool_], precision: float) -> float | None:
-    """Largest share of items that can be answered at an observed precision of at least `precision`.
-
-    Read off the same items, so an optimistic description and no threshold to deploy: use
-    `selective_threshold` for that. 0 when no threshold reaches it, None without items.
-    """
-    conf, hit = _checked(confidence, correct)
-    if conf.size == 0:
-        return None
-    _, items, hits = _by_threshold(conf, hit)
-    good = hits / items >= precision - 1e-12
-    return float(items[good].max() / conf.size) if good.any() else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

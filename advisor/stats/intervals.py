@@ -46,10 +46,6 @@ class Interval:
         """High minus low."""
         return self.high - self.low
 
-    def contains(self, value: float) -> bool:
-        """Whether `value` lies inside, ends included."""
-        return self.low <= value <= self.high
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:

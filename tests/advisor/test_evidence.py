@@ -59,7 +59,7 @@ ROW = 'key="a"\nstudy="s"\ntask="t"\noption=""\nmodel=""\nmetric="m"\nsource="x"
     [
         (f"[[figure]]\n{ROW}value=1\n[[figure]]\n{ROW}value=2\n", "doubled"),
         (f"[[figure]]\n{ROW}value=1\ncolour=3\n", "colour: unknown key"),
-        (f"[[figure]]\n{ROW}", "1.value: is missing"),
+        (f"[[figure]]\n{ROW}", "0.value: is missing"),
         (f"[[figure]]\n{ROW}value=1\nlow=2\n", "low <= value"),
     ],
 )

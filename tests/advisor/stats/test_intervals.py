@@ -12,6 +12,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from advisor.stats import intervals as iv
+from tests.support.intervals import inside
 
 
 @given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
@@ -152,10 +153,10 @@ def test_wilson_and_cluster_bootstrap_cover_95_percent_and_ignoring_clusters_doe
     how = iv.Bootstrap(draws=1000)
     for _ in range(runs):
         flat = rng.random(400) < 0.8
-        hit["independent"] += iv.proportion_interval(flat, rng).contains(0.8)
+        hit["independent"] += inside(iv.proportion_interval(flat, rng), 0.8)
         lumpy = _clustered_hits(rng, 50, 8, spread=2.0)
-        hit["clustered"] += iv.proportion_interval(lumpy, rng, clusters=names, settings=how).contains(0.8)
-        hit["naive"] += iv.proportion_interval(lumpy, rng).contains(0.8)
+        hit["clustered"] += inside(iv.proportion_interval(lumpy, rng, clusters=names, settings=how), 0.8)
+        hit["naive"] += inside(iv.proportion_interval(lumpy, rng), 0.8)
     assert 0.93 <= hit["independent"] / runs <= 0.97
     assert 0.93 <= hit["clustered"] / runs <= 0.97
     assert hit["naive"] / runs < 0.80
@@ -175,9 +176,9 @@ def test_macro_f1_interval_covers_with_rare_labels_where_the_plain_percentile_do
     for _ in range(runs):
         table = iv.class_counts(*answers(300), 29)
         how = iv.Bootstrap(draws=600)
-        hit += iv.bootstrap_interval(table, iv.macro_f1_of_sums, rng, settings=how).contains(true)
+        hit += inside(iv.bootstrap_interval(table, iv.macro_f1_of_sums, rng, settings=how), true)
         draws = iv.bootstrap_draws(table, iv.macro_f1_of_sums, rng, 600)
-        plain += iv.percentile_interval(draws, 300).contains(true)
+        plain += inside(iv.percentile_interval(draws, 300), true)
     assert 0.93 <= hit / runs <= 0.98  # a little on the careful side
     assert plain / runs < 0.90
 

@@ -122,7 +122,7 @@ def test_an_option_that_does_not_exist(harness: Command) -> None:
         (
             "wrong.yaml",
             b"seed: 1\ncolour: red\n",
-            ["colour: unknown key", "cost: Field required", "data: Field"],
+            ["colour: unknown key", "cost: is missing", "data: is missing"],
         ),
     ],
     ids=["missing", "empty", "broken", "binary", "wrong"],

@@ -55,8 +55,8 @@ def test_all_faults_at_once() -> None:
     assert "4 fault(s)" in message
     for part in (
         "license: unknown key",
-        "licence: Field required",
-        "columns.label: Field required",
+        "licence: is missing",
+        "columns.label: is missing",
         "files.train",
     ):
         assert part in message

@@ -1,10 +1,14 @@
-"""The catalogue as Markdown tables for the documentation; "unknown" where no opened source says. Pure."""
+"""The catalogue of base models as the Markdown tables of docs/base-models.md: python docs/base_models.py.
+
+"unknown" where no opened source says.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
-from advisor.base_models.catalogue import BaseModel, Catalogue, Licence
+from advisor.base_models.catalogue import BaseModel, Catalogue, Licence, load_catalogue
 from advisor.base_models.choice import Method, memory_needs
 from advisor.base_models.vram import Basis, Vram
 
@@ -89,3 +93,7 @@ def _terms(licence: Licence) -> Sequence[str]:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(catalogue_markdown(load_catalogue()) + "\n")
