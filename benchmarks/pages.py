@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 PAGES = ("verdict", "quality", "latency", "cost", "route", "runs", "export", "advise")
-PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Answers")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import state
+from dashboards import markup, state
 
 HERE = Path(__file__).parent
 os.chdir(os.environ.get("TOR_VIEW_FOLDER") or ".")  # started elsewhere; what is started from here runs there
@@ -21,7 +21,7 @@ st.set_page_config(
     layout="wide",
     menu_items={"Get help": None, "Report a bug": None, "About": "Tune or Retrieve"},
 )
-st.html(HERE / "style.css")
+st.html(markup.style())
 
 
 def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:

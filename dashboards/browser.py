@@ -119,7 +119,7 @@ def _is(kind: str, mark: int, truth: int) -> bool:
 def _show(found: BrowsedItem, index: ItemIndex, place: int, run_id: str) -> None:
     item = found.item
     with st.container(border=True):
-        slices = "".join(markup.tag(f"{column} {value}", "plain") for column, value in item.slices)
+        slices = [f"{column} {value}" for column, value in item.slices]
         head = f"{place:,}. {item.id}"
         st.html(markup.item(head, item.label, slices, _shortened(item.text)))
         rows = []
@@ -136,9 +136,8 @@ def _show(found: BrowsedItem, index: ItemIndex, place: int, run_id: str) -> None
         if shown:
             with st.expander("What was retrieved"):
                 for one in shown:
-                    st.html(markup.legend([(str(one.answer.arm), colour_of(one.answer.arm))]))
                     near = [(row.rank, row.item_id, row.label, _shortened(row.text)) for row in one.shown]
-                    st.html(markup.retrieved(near, item.label))
+                    st.html(markup.retrieved(str(one.answer.arm), near, item.label))
         st.code(state.folder_of(run_id).command("explain", one_line(item.id)), language=None)
 
 

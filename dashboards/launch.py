@@ -7,7 +7,7 @@ sized to a time, `harness bakeoff --minutes` makes it. Nothing is run inside the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import streamlit as st
 
 from advisor.case_file import parse_case
 from advisor.options import BY_DEFAULT, Option
-from dashboards import jobs, markup, pieces, state
+from dashboards import blocks, jobs, markup, pieces, state
 from dashboards.jobs import JobState
 from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
@@ -232,8 +232,9 @@ def _own_rows(content: bytes, name: str, file_id: str) -> dict[str, object] | No
                 Row(cells=tuple(Cell(text=cell) for cell in row))
                 for row in _preview(file_id, content, name, form, chosen)
             ),
+            caption="The first rows",
         )
-        st.html(markup.table(table, caption="The first rows"))
+        blocks.block(table)
     if not text or label is None:
         return None
     columns_chosen = {"text": text, "label": label, "group": group, "slices": slices, "id": own_id or ""}
@@ -253,7 +254,7 @@ def _file_form() -> tuple[TableForm, dict[str, object]]:
     skip = st.checkbox("Leave out rows without a label", key="skip-unlabelled")
     places = tuple(part.strip() for part in records.split(",") if part.strip())
     form = TableForm(encoding=encoding, records=places, sheet=sheet, no_header=no_header, no_quotes=no_quotes)
-    return form, asdict(form) | {"skip_unlabelled": skip}
+    return form, form.model_dump() | {"skip_unlabelled": skip}
 
 
 def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:

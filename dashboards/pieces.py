@@ -1,27 +1,19 @@
-"""What the pages are put together from: heading, charts, blocks, and the states in which a run has no answer.
-
-Text from runs reaches the browser through `markup`, which escapes it, or through `st.text` and `st.code`,
-which take it as it is; never through Markdown.
-"""
+"""What the pages are put together from: heading, fields, and the states in which a run has no answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from advisor.numbers import NumberFault, NumberKind, figure, read_number
-from dashboards import markup, state
+from dashboards import blocks, markup, state
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.recommendation.records import RunResults
-from harness.report.charts import NARROW, WIDE, ChartSpec, draw
-from harness.report.document import Chart, Command, Section, Table
+from harness.report.context import ReportContext, reader_currency
+from harness.report.document import Command
 from harness.report.run_view import RunPage, progress_of
 
 POLL_S = 2.0
@@ -59,6 +51,16 @@ def run_results(question: str, lead: str) -> tuple[RunPage, RunResults] | None:
         )
         command(state.folder_of(page.run_id).command("resume"), "closes it")
     return page, page.results
+
+
+def context(page: RunPage, results: RunResults) -> ReportContext:
+    """The run as the report's topics see it."""
+    return ReportContext(
+        results=results,
+        closing=page.manifest,
+        currency=reader_currency(results),
+        command=state.folder_of(page.run_id).command,
+    )
 
 
 def going_on(run_id: str) -> bool:
@@ -132,38 +134,7 @@ def progress(page: RunPage) -> None:
 
 def command(line: str, purpose: str) -> None:
     """Something to run."""
-    st.html(markup.block(Command(command=one_line(line), purpose=purpose)))
-
-
-@cache
-def _chart() -> Any:
-    """Where charts are shown: `st.html` lets no SVG in, and this shows their values as well."""
-    script = Path(__file__).with_name("chart.js").read_text(encoding="utf-8")
-    return st.components.v2.component("tor-chart", js=script, isolate_styles=False)
-
-
-def chart(name: str, spec: ChartSpec, alt: str) -> None:
-    """A chart over the whole width, described for those who cannot see it."""
-    drawn = {"wide": draw(name, spec, alt, WIDE), "narrow": draw(name, spec, alt, NARROW)}
-    _chart()(data=drawn, key=f"chart-{name}")
-
-
-def section(shown: Section, *, title: bool = True, colours: Sequence[str] = ()) -> None:
-    """A section of the report as it stands there."""
-    if title:
-        st.subheader(one_line(shown.title), anchor=False)
-    for block in shown.blocks:
-        if isinstance(block, Chart):
-            chart(block.key, block.spec, block.alt)
-            continue
-        html = markup.table(block, colours=colours) if isinstance(block, Table) else markup.block(block)
-        if html:
-            st.html(html)
-
-
-def by_key(sections: Iterable[Section]) -> dict[str, Section]:
-    """Sections of a report by their short names."""
-    return {section.key: section for section in sections}
+    blocks.block(Command(command=one_line(line), purpose=purpose))
 
 
 def number(label: str, key: str, kind: NumberKind, placeholder: str) -> Decimal | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from importlib.util import find_spec
 
 import streamlit as st
 
-from advisor.advice import Advice, Do
+from advisor.advice import Advice
 from advisor.bundled import example_case, example_cases
 from advisor.case import UseCase, asks_for_labels
 from advisor.case_file import dump_case, load_case, parse_case
@@ -20,9 +21,7 @@ from advisor.numbers import NumberFault, read_number
 from advisor.recommend import Basis, recommend
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
-from advisor.sentences import flip_sentence, headline, pair_sentence, reason_sentence
-from advisor.text import capital, money_of, recommendation_lines
-from dashboards import advice_views, launch, markup, pieces, planning, questions, state
+from dashboards import blocks, launch, markup, pieces, planning, questions, state
 from dashboards.questions import (
     ESSENTIAL,
     MORE,
@@ -37,11 +36,12 @@ from dashboards.questions import (
 from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
-from harness.report import drawings
-from harness.report.topics.advice import NOT_BUILT
+from harness.report.case_report import measuring
+from harness.report.topics.advice import NOT_BUILT, advice_document
 
 BLANK = "a blank form"
 KEPT = "case-kept"
+FOLDED = ("reasons", "assumed")
 SHOWN = 3  # open questions shown before 'more'
 CAN_WRITE_PDF = find_spec("typst") is not None
 
@@ -147,8 +147,10 @@ def _number(text: str, name: str, field: str) -> None:
 def form() -> None:
     """The questions that move the advice most, in sight; all others folded."""
     begin()
-    for field in ESSENTIAL:
-        ask(field)
+    one, two = st.columns(2)
+    for place, field in enumerate(ESSENTIAL):
+        with one if place < len(ESSENTIAL) / 2 else two:
+            ask(field)
     today()
     every = [field for fields in MORE.values() for field in fields]
     known = sum(st.session_state.get(key(field)) not in (None, "", []) for field in every)
@@ -170,9 +172,11 @@ def today() -> None:
     """Who does the work now, and what an item costs."""
     unit = st.session_state.get(key("currency")) or "USD"
     ways = (None, "people", "system")
-    st.selectbox("Who or what does it today?", ways, key=key("incumbent.kind"), format_func=in_words)
+    one, two = st.columns(2)
+    one.selectbox("Who or what does it today?", ways, key=key("incumbent.kind"), format_func=in_words)
     if st.session_state.get(key("incumbent.kind")):
-        _number(f"What does one item cost today ({unit})?", key("incumbent.cost_per_item"), "day_rate")
+        with two:
+            _number(f"What does one item cost today ({unit})?", key("incumbent.cost_per_item"), "day_rate")
 
 
 def currency() -> None:
@@ -182,78 +186,6 @@ def currency() -> None:
         _number("One US dollar buys", key("usd_rate.per_usd"), "day_rate")
         st.date_input("on", key=key("usd_rate.as_of"))
         st.text_input("according to", key=key("usd_rate.source"))
-
-
-def recommendation(advice: Advice) -> None:
-    """What to do, why, and what it costs; the answer to the title's question after it."""
-    done = advice.recommendation
-    why, rows = recommendation_lines(advice)
-    last = f"RAG or fine-tuning? {capital(pair_sentence(advice.pair, done))}", advice.cannot_say
-    st.html(
-        markup.answer_card(
-            "What to do first",
-            capital(headline(done)),
-            [*why, *(f"{name}: {words}" for name, words in rows.items()), *last],
-            "plain" if done.what in (Do.TRY, Do.KEEP) and not advice.cannot_say else "warn",
-            markup.tag("predicted, not measured", "predicted"),
-        )
-    )
-
-
-def reasons(advice: Advice) -> None:
-    """Scores, what they consist of, and what is ruled out."""
-    st.subheader("Why", anchor=False)
-    pieces.chart("scores", drawings.scores(advice), "score of every option that is not ruled out")
-    for one in advice.options:
-        if one.place is not None:
-            with st.expander(f"{one.place}. {one.option.value}: {one.score:+.2f} points"):
-                st.html(markup.table(advice_views.reason_table(one.contributions)))
-                if one.warnings:
-                    money = money_of(advice)
-                    said = [capital(reason_sentence(reason, money)) for reason in one.warnings]
-                    st.html(markup.bullets(said, "warn"))
-    vetoes = [f"{one.option.value}: {veto.reason}" for one in advice.options for veto in one.vetoes]
-    if vetoes:
-        st.subheader("Ruled out", anchor=False)
-        st.html(markup.bullets(vetoes))
-
-
-def what_would_change(advice: Advice) -> None:
-    """Flip points, open answers, and what a measurement takes."""
-    st.subheader("What would change the answer", anchor=False)
-    flips = [flip_sentence(one) for one in advice.flips]
-    nothing = "no single one of volume, change rate, examples and price, within wide limits"
-    st.html(markup.bullets(flips or [nothing]))
-    settle = advice_views.settle_lines(advice)
-    if settle:
-        st.subheader("To settle it", anchor=False)
-        st.html(markup.bullets(settle))
-    unanswered = advice_views.question_lines(advice)
-    if unanswered:
-        st.subheader("Answers not given that could change it", anchor=False)
-        st.html(markup.bullets(unanswered[:SHOWN]))
-        if len(unanswered) > SHOWN:
-            with st.expander(f"{len(unanswered) - SHOWN} more"):
-                st.html(markup.bullets(unanswered[SHOWN:]))
-
-
-def expectations(advice: Advice) -> None:
-    """Predicted accuracy, money and time."""
-    st.subheader("What to expect", anchor=False)
-    if any(one.prediction and one.prediction.accuracy_low is not None for one in advice.options):
-        pieces.chart(
-            "predicted", drawings.predicted_accuracy(advice), "predicted range of accuracy of every option"
-        )
-    table = advice_views.prediction_table(advice)
-    if table.rows:
-        st.html(markup.table(table))
-    if advice.assumptions:
-        with st.expander(f"{len(advice.assumptions)} figures are assumed"):
-            st.html(markup.table(advice_views.assumption_table(advice)))
-    foot = [*advice.notes, *(f"price {line}" for line in advice.prices)]
-    foot.append(f"rubric {advice.rubric_version} ({advice.rubric_sha256[:12]})")
-    foot += [f"not scored, as not known: {', '.join(advice.unknown)}"] if advice.unknown else []
-    st.html(markup.notes(foot))
 
 
 def prediction(case_text: str) -> None:
@@ -314,7 +246,7 @@ def take_away(case_text: str, *, measurable: bool) -> None:
 def show() -> None:
     """The answer on top, the form beside what lies behind it; on a phone in this order."""
     top = st.container(key="answer")
-    left, right = st.columns([1, 2.1], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         form()
     answers = {name: value for name, value in st.session_state.items() if str(name).startswith("case.")}
@@ -328,13 +260,20 @@ def show() -> None:
             st.warning("There is no advice on this: some answers do not fit.", icon=":material/rule:")
             st.text(str(fault))
         return
+    document = advice_document(advice, _midnight(), measuring(case, "CASE.yaml"))
     with top:
-        recommendation(advice)
-    with right:
-        reasons(advice)
-        what_would_change(advice)
-    expectations(advice)
+        st.html(markup.answer(document.headline, "predicted, not measured", "plain"))
+    decision, *others = document.sections
+    writer = blocks.writer_of(*document.sections)
+    with right.container(key="beside"):
+        blocks.show(decision, writer=writer)
+    blocks.show(*(replace(one, folded=one.key in FOLDED) for one in others), writer=writer)
     take_away(case_text, measurable=asks_for_labels(case))
+
+
+def _midnight() -> datetime:
+    """The day whose prices are taken, as a document's time."""
+    return datetime.combine(date.today(), time(), UTC)
 
 
 pieces.heading(

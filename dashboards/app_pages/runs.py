@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import launch, pieces, state
+from dashboards import blocks, launch, pieces, state
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
 from harness.recommendation.history import Past, list_history
@@ -42,8 +42,7 @@ def history(running: bool) -> None:
         *(f"{name} {stamp_of(state.folder_of(name))} {_writer(name)}" for name in names),
     )
     rows: list[Past] = listed(stamps)
-    for section in runs_document(rows[:MOST]).sections:
-        pieces.section(section, title=False)
+    blocks.show(*runs_document(rows[:MOST]).sections, titled=False)
     if len(rows) > MOST:
         st.caption(f"{len(rows) - MOST:,} older runs are left out here; `harness runs` lists all.")
     for row in [row for row in rows if row.state in ("running", "incomplete")][:3]:
@@ -67,13 +66,12 @@ def compare(names: list[str]) -> None:
         return
     stamps = stamp_of(state.folder_of(a)) + stamp_of(state.folder_of(b))
     try:
-        view = compare_document(compared(a, b, stamps))
+        found = compare_document(compared(a, b, stamps))
     except UserError as error:
         st.warning("These two cannot be compared.", icon=":material/compare_arrows:")
         st.text(str(error))
         return
-    for section in view.sections:
-        pieces.section(section)
+    blocks.show(*found.sections)
 
 
 PARTS = ("All runs", "Compare two", "Start one")

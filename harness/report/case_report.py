@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from advisor.advice import Advice
-from advisor.case import asks_for_labels
+from advisor.case import UseCase, asks_for_labels
 from advisor.commands import CommandPrices, advise
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
@@ -38,9 +38,14 @@ def advised(request: CaseReport, context: Context) -> Advised:
         advice: Advice = advise(request.case, prices)
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
-    rows = ("--data", "rows.csv", "--text", "text", "--label", "label")
-    tests = command("plan", request.case.name, *rows) if asks_for_labels(advice.case) else ""
+    tests = measuring(advice.case, request.case.name)
     return Advised(advice=advice, name=request.case.stem, day=day, command=tests)
+
+
+def measuring(case: UseCase, name: str) -> str:
+    """What to run to measure the advice on a use case in the file of this name; '' where nothing here can."""
+    rows = ("--data", "rows.csv", "--text", "text", "--label", "label")
+    return command("plan", name, *rows) if asks_for_labels(case) else ""
 
 
 def export_case(found: Advised, formats: Sequence[str], out_dir: Path, branding: Branding) -> list[Path]:

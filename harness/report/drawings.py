@@ -43,7 +43,6 @@ from harness.report.charts import (
     IntervalChart,
     Mark,
     Slice,
-    plain_number,
     shares,
 )
 from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
@@ -60,6 +59,11 @@ REACH = 2.2
 def named(arm: ArmId, among: Sequence[ArmId]) -> str:
     """An arm's name beside its marks."""
     return as_title(plain_name(arm, among))
+
+
+def listed(chart: IntervalChart) -> str:
+    """Every row in words, for those who do not see it."""
+    return "; ".join(f"{row.label}: {row.words}" for row in chart.rows)
 
 
 def in_words(estimate: Estimate) -> str:
@@ -122,11 +126,10 @@ def slices(arms: Sequence[ArmResult], column: str) -> IntervalChart:
     return IntervalChart(rows=tuple(row for _, row in sorted(rows, key=lambda row: order.index(row[0]))))
 
 
-def prices(results: RunResults, route: RouteDesign | None = None) -> CurveChart:
-    """Accuracy against the price of 1,000 queries; arms whose price is unknown stand in the table only.
+def prices(results: RunResults, unit: Currency) -> CurveChart:
+    """Accuracy against the price of 1,000 queries, and the route at its other thresholds.
 
-    Args:
-        route: drawn as a curve through its thresholds.
+    Arms whose price is unknown stand in the table only.
     """
     among = [arm.arm for arm in results.arms]
     curves = []
@@ -134,8 +137,8 @@ def prices(results: RunResults, route: RouteDesign | None = None) -> CurveChart:
         price, found = arm.cost.usd_per_1k, arm.quality.accuracy
         if price.usd is None or found.value is None or price.usd <= 0:
             continue
-        at, ends = float(price.usd), (found.low, found.high)
-        words = f"{in_words(found)}; {marked_money(price)} per 1,000 ({price.basis.value})"
+        at, ends = _shown(price.usd, unit), (found.low, found.high)
+        words = f"{in_words(found)}; {marked_money(price, unit)} per 1,000 ({price.basis.value})"
         curves.append(
             Curve(
                 name=named(arm.arm, among),
@@ -146,21 +149,16 @@ def prices(results: RunResults, route: RouteDesign | None = None) -> CurveChart:
                 key=one_line(str(arm.arm)),
             )
         )
-    if route is not None:
-        on_it = tuple(
-            (float(point.usd_per_1k), point.accuracy, _route_words(point))
-            for point in _by_kept(route)
-            if point.usd_per_1k is not None and point.usd_per_1k > 0
-        )
-        curves.append(
-            Curve(name="the route at other thresholds", points=on_it, colour=Option.ROUTE.traits.colour)
-        )
-    dollars = Axis(title="$ per 1,000 queries; equal steps are equal factors", log=True, label=_dollars)
-    return CurveChart(curves=tuple(curves), across=dollars, up=shares("accuracy, with interval"))
-
-
-def _dollars(value: float) -> str:
-    return f"${plain_number(value)}"
+    along = () if results.route is None else tuple(
+        (_shown(point.usd_per_1k, unit), point.accuracy, _route_words(point))
+        for point in _by_kept(results.route)
+        if point.usd_per_1k is not None and point.usd_per_1k > 0
+    )  # fmt: skip
+    if along:
+        colour = Option.ROUTE.traits.colour
+        curves.append(Curve(name="the route at other thresholds", points=along, colour=colour))
+    across = money_axis(unit, "per 1,000 queries; equal steps are equal factors", log=True)
+    return CurveChart(curves=tuple(curves), across=across, up=shares("accuracy, with interval"))
 
 
 def labels(found: Sequence[LabelResult], arm: ArmId) -> IntervalChart:
@@ -562,21 +560,3 @@ def predicted_cost(advice: Advice, unit: Currency) -> IntervalChart:
         )
     axis = money_axis(unit, "per 1,000 queries; equal steps are equal factors", log=True)
     return IntervalChart(rows=tuple(rows), axis=axis)
-
-
-def scores(advice: Advice) -> IntervalChart:
-    """The options by their score, first place first; ruled out ones are not scored."""
-    rows = tuple(
-        Interval(
-            label=f"{one.place}. {as_title(one.option.traits.name)}",
-            value=float(one.score),
-            colour=one.option.traits.colour,
-            words=f"{one.score:+.2f} points",
-            hollow=True,
-        )
-        for one in advice.options
-        if one.place is not None
-    )
-    return IntervalChart(
-        rows=rows, axis=Axis(title="score in points: the sum of its reasons"), rule=0.0, stems=True
-    )

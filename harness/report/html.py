@@ -50,7 +50,7 @@ _IMAGE = {"png": "image/png", "jpg": "image/jpeg", "svg": "image/svg+xml"}
 def render_html(document: Document, branding: Branding = PLAIN) -> str:
     """The whole page; the same document always gives the same text."""
     style, script = _own("page.css"), _own("page.js")
-    writer = _Writer(numbers=sources_of(document))
+    writer = Writer(numbers=sources_of(document))
     shown = [section for section in document.sections if not section.folded]
     folded = [section for section in document.sections if section.folded]
     body = [
@@ -94,25 +94,33 @@ def _with_ends(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Writer:
-    """Blocks to HTML, with the numbers of the sources they cite."""
+class Writer:
+    """Blocks to HTML, with the numbers of the sources they cite; a source without one is not named."""
 
     numbers: Mapping[str, int]
 
     def sections(self, sections: Iterable[Section]) -> str:
+        """Sections with their headings; folded ones closed."""
         return "\n".join(map(self._section, sections))
 
     def _section(self, section: Section) -> str:
         key, title = escape(section.key), escape(section.title)
-        lead = f'<p class="lead">{self._spans(section.lead)}</p>' if section.lead else ""
-        blocks = lead + "".join(map(self._block, section.blocks))
+        blocks = "".join(map(self.block, section.blocks))
         if section.folded:
-            return f'<details id="{key}"><summary>{title}</summary>{blocks}</details>'
-        first = section.blocks[0] if section.blocks else None
-        head = "" if isinstance(first, Recommendation) else f"<h2>{title}</h2>"
-        return f'<section id="{key}">{head}{blocks}</section>'
+            return f'<details id="{key}"><summary>{title}</summary>{self._lead(section)}{blocks}</details>'
+        return f'<section id="{key}">{self.heading(section)}{blocks}</section>'
 
-    def _block(self, block: Block) -> str:
+    def heading(self, section: Section) -> str:
+        """A section's title and lead; a recommendation is its own title."""
+        first = section.blocks[0] if section.blocks else None
+        head = "" if isinstance(first, Recommendation) else f"<h2>{escape(section.title)}</h2>"
+        return head + self._lead(section)
+
+    def _lead(self, section: Section) -> str:
+        return f'<p class="lead">{self._spans(section.lead)}</p>' if section.lead else ""
+
+    def block(self, block: Block) -> str:
+        """One block, its text escaped."""
         match block:
             case Recommendation():
                 return self._recommendation(block)
@@ -174,8 +182,12 @@ class _Writer:
         svg = draw(chart.key, chart.spec, chart.alt)
         return (
             f'<figure id="chart-{escape(chart.key)}"><div class="drawing">{svg}</div>'
-            f"<figcaption>{self._spans(chart.caption)}</figcaption></figure>{_slider(chart)}"
+            f"{self.caption(chart)}</figure>{_slider(chart)}"
         )
+
+    def caption(self, chart: Chart) -> str:
+        """What a chart shows."""
+        return f"<figcaption>{self._spans(chart.caption)}</figcaption>"
 
     def _spans(self, text: Text) -> str:
         return "".join(map(self._span, spans(text)))
@@ -187,7 +199,7 @@ class _Writer:
         return f"{shown}{mark}{self._refs(span.sources)}"
 
     def _refs(self, sources: Sequence[str]) -> str:
-        cited = (self.numbers[source] for source in sources if source)
+        cited = (self.numbers[source] for source in sources if source in self.numbers)
         links = ",".join(f'<a href="#ref-{number}">{letter(number)}</a>' for number in cited)
         return f"<sup>{links}</sup>" if links else ""
 

@@ -112,7 +112,7 @@ def test_what_contradicts_itself_gets_no_advice(open_page: Open, tmp_path: Path)
     app = open_page(tmp_path, "advise")
     app.selectbox(key=key("task")).set_value("extraction").run()
     assert "some answers do not fit" in app.warning[0].value and "only classification" in words(app)
-    assert "tor-said" not in words(app), "no answer is shown beside the contradiction"
+    assert "tor-answer" not in words(app), "no answer is shown beside the contradiction"
 
 
 def test_examples_and_files_fill_the_form(open_page: Open, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards import browser, markup
+from dashboards import blocks, browser, markup
 from harness.bakeoff.run_folder import find_run
 from harness.report.document import (
     Bullets,
@@ -22,6 +22,9 @@ from harness.report.document import (
     Paragraph,
     Recommendation,
     Row,
+    Section,
+    Sources,
+    Span,
     Table,
     Verbatim,
 )
@@ -52,11 +55,13 @@ class Tags(HTMLParser):
         self.seen: set[str] = set()
         self.attributes: set[str] = set()
         self.depth = 0
+        self.links: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.add(tag)
         self.attributes |= {name for name, _ in attrs}
-        self.depth += 1
+        self.links |= {value or "" for name, value in attrs if name == "href"}
+        self.depth += tag not in VOID
 
     def handle_endtag(self, tag: str) -> None:
         self.depth -= 1
@@ -64,9 +69,11 @@ class Tags(HTMLParser):
 
 OURS = {
     *("div", "span", "table", "thead", "tbody", "tr", "th", "td", "small", "caption", "ul", "ol", "li", "dl"),
-    *("dt", "dd", "p", "b", "code", "pre", "section"),
+    *("dt", "dd", "p", "b", "code", "pre", "section", "h1", "h2", "h3", "strong", "sup", "a", "bdi"),
+    *("br", "wbr", "details", "summary", "figcaption"),
 }
-ATTRIBUTES = {"class", "style", "scope", "data-head"}
+VOID = {"br", "wbr"}
+ATTRIBUTES = {"class", "style", "scope", "data-head", "data-arm", "aria-label", "id", "href"}
 
 
 def harmless(html: str) -> bool:
@@ -74,26 +81,36 @@ def harmless(html: str) -> bool:
     parser = Tags()
     parser.feed(html)
     parser.close()
-    return parser.seen <= OURS and parser.attributes <= ATTRIBUTES and parser.depth == 0
+    return (
+        parser.seen <= OURS
+        and parser.attributes <= ATTRIBUTES
+        and parser.depth == 0
+        and all(link.startswith("#ref-") for link in parser.links)
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_text_becomes_markup(text: str) -> None:
-    cell, fact = Cell(text=text, detail=text), Fact(label=text, text=text)
-    table = Table(columns=(Column(head=(text, text)),), rows=(Row(cells=(cell,)),), notes=(text,))
+    cell = Cell(text=text, detail=text)
+    said = (Span(text=text, mark=text, strong=True, sources=(text,)),)
+    fact = Fact(label=text, text=said)
+    table = Table(columns=(Column(head=(text, text), sources=(text,)),), rows=(Row(cells=(cell,), key=text),),
+                  notes=(text,), caption=text)  # fmt: skip
+    shown = (
+        table, Facts(rows=(fact,), label=text), Paragraph(text=said), Paragraph(text=text, tone="warn"),
+        Bullets(label=text, items=(said, text)), Command(command=text, purpose=text),
+        Verbatim(label=text, text=text), Sources(),
+        Recommendation(headline=text, reasons=(said,), facts=(fact,)),
+    )  # fmt: skip
+    section = Section(key=text, title=text, lead=said, blocks=shown)
+    writer = blocks.writer_of(section)
     made = [
-        markup.table(table, colours=["#000000"], caption=text),
-        *(markup.block(b) for b in (table, Facts(rows=(fact,)), Paragraph(text=text),
-                                    Recommendation(headline=text, reasons=(text,), facts=(fact,)),
-                                    Bullets(label=text, items=(text,)), Command(command=text, purpose=text),
-                                    Verbatim(label=text, text=text))),
-        markup.tag(text, text), markup.words(text), markup.notes([text]), markup.lead(text),
-        markup.answer_card(text, text, [text], text), markup.bars([(text, 1, 2, 1)]),
-        markup.legend([(text, text)]), markup.item(text, text, "", text), markup.tags([(text, text)]),
+        *(markup.boxed(writer.block(one)) for one in shown), writer.heading(section),
+        writer.sections([section]), markup.tag(text, text), markup.lead(text),
+        markup.bars([(text, 1, 2, 1)]), markup.answer(text, text, text),
+        markup.item(text, text, [text], text), markup.runline(text, [(text, text)], text),
         markup.answers([(text, text, text, text, text, text, text)]),
-        markup.runline(text, [(text, text)], text),
-        markup.retrieved([(1, text, text, text)], text), markup.settings([(text, text, text)]),
-        markup.figures([markup.Figure(name=text, value=text, basis=text, mark=text)]),
+        markup.retrieved(text, [(1, text, text, text)], text),
     ]  # fmt: skip
     for html in made:
         assert harmless(html), html[:300]
@@ -156,7 +173,7 @@ def test_a_text_of_a_hundred_thousand_characters_is_cut_and_said_so() -> None:
 
 
 def test_no_page_lets_data_in_unescaped() -> None:
-    """HTML is made in `markup` alone, and Markdown never sees a variable from a run."""
+    """HTML is made in `markup` alone and in the report, and Markdown never sees a variable from a run."""
     pages = Path(markup.__file__).parent
     for path in pages.rglob("*.py"):
         source = path.read_text(encoding="utf-8")

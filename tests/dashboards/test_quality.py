@@ -11,7 +11,7 @@ from harness.core.wording import percent
 from harness.recommendation.store import read_results
 from tests.dashboards.conftest import Open, words
 
-PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Harm", "Answers")
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Answers")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -19,7 +19,7 @@ def test_every_part_is_shown(open_page: Open, two_runs: Path, part: str) -> None
     app = open_page(two_runs, "quality")
     app.segmented_control(key="part").set_value(part).run()
     assert not app.exception and not app.error
-    assert app.get("bidi_component") or part in {"Slices", "Harm", "Answers"}
+    assert app.get("bidi_component") or part in {"Slices", "Robustness", "Answers"}
 
 
 def test_labels_are_those_of_the_arm_picked(open_page: Open, two_runs: Path) -> None:

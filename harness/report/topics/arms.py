@@ -258,3 +258,16 @@ def behind_section(c: ReportContext) -> Section:
 def _span(arm: ArmResult) -> str:
     f1 = arm.quality.macro_f1
     return "" if f1.low is None or f1.high is None else f"{decimal(f1.low)} to {decimal(f1.high)}"
+
+
+def prices_section(c: ReportContext) -> Section:
+    """Right answers against the price of 1,000 queries, and the route at its other thresholds."""
+    spec = drawings.prices(c.results, c.currency)
+    listed = "; ".join(f"{curve.name}: {curve.points[0][2]}" for curve in spec.curves)
+    chart = Chart(
+        key="prices",
+        spec=spec,
+        alt=f"Right answers against the price of 1,000 queries. {listed}.",
+        caption="Further left is cheaper, further up is better. A ring is a price that was not measured.",
+    )
+    return Section(key="prices", title="Right answers against price", blocks=(chart,) if spec.curves else ())

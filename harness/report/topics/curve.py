@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.core.records import Estimate
 from harness.core.wording import MISSING, bounds, percent
 from harness.curve.records import CurveMean, LearningCurve, LearningCurves, LinePoint
-from harness.report.document import Block, Bullets, Document, Paragraph, Row, Section, Table
+from harness.report import drawings
+from harness.report.document import Block, Bullets, Chart, Document, Paragraph, Row, Section, Table
 from harness.report.topics.cells import cells, columns
 
 _BAR = 40
@@ -17,18 +18,19 @@ def curves_document(curves: LearningCurves) -> Document:
         Section(
             key=f"curve-{number}",
             title=f"{curve.arm} on {curve.evalset}, scored on {curve.split}",
-            blocks=_blocks(curve),
+            blocks=_blocks(curve, number),
         )
         for number, curve in enumerate(curves.curves, start=1)
     )
     return Document(title="Accuracy against training examples", sections=sections)
 
 
-def _blocks(curve: LearningCurve) -> tuple[Block, ...]:
+def _blocks(curve: LearningCurve, number: int) -> tuple[Block, ...]:
     notes = list(curve.notes)
     if curve.looks is not None:
         notes.append(f"{curve.looks} locked plan(s) have looked at these test rows, this one included.")
     return (
+        _chart(curve, number),
         _table(curve),
         *(Paragraph(text=sentence) for sentence in curve.sentences),
         Bullets(label="to know", items=tuple(notes), tone="faint"),
@@ -85,3 +87,12 @@ def _read(point: LinePoint) -> Row:
 
 def _bar(accuracy: Estimate, mark: str) -> str:
     return mark * round(_BAR * (accuracy.value or 0.0))
+
+
+def _chart(curve: LearningCurve, number: int) -> Chart:
+    return Chart(
+        key=f"curve-{number}",
+        spec=drawings.learning(curve),
+        alt=" ".join(curve.sentences),
+        caption="Dashed: read off the fitted curve, not measured.",
+    )

@@ -84,3 +84,17 @@ def _cell(figure: Estimate, busy: str) -> Cell:
     return Cell(
         text=milliseconds(figure.value) + busy_mark("" if figure.value is None else busy), detail=inside
     )
+
+
+def p95_section(c: ReportContext, limit_ms: float | None) -> Section:
+    """The slow answers of every arm against what the plan allows."""
+    known = [arm for arm in c.results.arms if arm.latency.p95_ms.value is not None]
+    spec = drawings.p95(known, limit_ms)
+    line = "" if limit_ms is None else f" Dashed: the plan allows {milliseconds(limit_ms)} ms."
+    chart = Chart(
+        key="p95",
+        spec=spec,
+        alt=f"p95 of every arm. {drawings.listed(spec)}.{line}",
+        caption=f"95 % of the queries are answered within (p95).{line}",
+    )
+    return Section(key="p95", title="How slow the slow answers are", blocks=(chart,) if known else ())

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import get_args
 
 from advisor.money.crossing import BreakEvenCurve
+from advisor.numbers import figure
 from harness.bakeoff.results import Money
+from harness.core.records import ArmId
 from harness.core.wording import MISSING, UNKNOWN, one_line, percent
 from harness.money.records import (
     Amount,
@@ -24,6 +26,10 @@ from harness.report.document import (
     Cell,
     Chart,
     Command,
+    Fact,
+    Facts,
+    Paragraph,
+    Recommendation,
     Row,
     Section,
     Span,
@@ -152,7 +158,7 @@ def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
     for arm in outlook.arms:
         use = arm.arm == c.results.recommendation.arm
         curves = [curve for curve in arm.break_even if use or curve.rival == "incumbent"]
-        reasons = "; ".join(f"against {_rival(curve)} {_outcome(curve)}" for curve in curves)
+        reasons = "; ".join(f"against {rival_words(curve)} {_outcome(curve)}" for curve in curves)
         machines = arm.serving.sentence if arm.serving is not None and use else ""
         found.append(
             said(
@@ -172,7 +178,8 @@ def _assumed(outlook: CostForecast) -> Sequence[Text]:
     return [said(Span(text="Assumed, not stated: ", strong=True), f"{names}.")]
 
 
-def _rival(curve: BreakEvenCurve) -> str:
+def rival_words(curve: BreakEvenCurve) -> str:
+    """Whom an arm is set against."""
     return "what is done today" if curve.rival == "incumbent" else one_line(curve.rival)
 
 
@@ -202,7 +209,7 @@ def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, Break
 
 
 def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> Chart:
-    name, rival = title_of(c)(found.arm), _rival(curve)
+    name, rival = title_of(c)(found.arm), rival_words(curve)
     business = c.results.outlook.business
     under = [
         p for p, point in enumerate(curve.points) if point.queries_per_month <= business.queries_per_month
@@ -329,4 +336,112 @@ def costs_section(c: ReportContext) -> Section:
     )
     return Section(
         key="costs", title="Costs of 1,000 queries, line by line", blocks=(table,) if lines else ()
+    )
+
+
+def month_answer(c: ReportContext, *, asked: bool) -> Recommendation:
+    """A month of the arm to use, everything counted, against today.
+
+    Args:
+        asked: other numbers than the plan's were asked about.
+    """
+    use, business = c.results.recommendation.arm, c.results.outlook.business
+    found = None if use is None else c.forecast(use)
+    at = f"{'What if: ' if asked else ''}{business.queries_per_month:,} queries a month"
+    at += f" over {figure(business.horizon_months)} months"
+    if found is None:
+        headline = "Nothing is to be used yet; below is what each option would cost."
+        return Recommendation(headline=headline, reasons=(at,), facts=(), tone="warn")
+    month, spread = found.month_usd, c.range(found.month_usd)
+    facts = [
+        Fact(label="1,000 queries, all in", text=said(c.amount(found.usd_per_1k))),
+        Fact(label="1,000 right answers, all in", text=said(c.amount(found.usd_per_1k_correct))),
+        Fact(label="To build, once", text=said(c.amount(found.once_usd))),
+    ]
+    today = c.results.outlook.incumbent
+    if today is not None:
+        text = said(c.amount(found.saving_usd_per_month), f" against {c.money(today.month_usd.usd)} today")
+        facts.append(Fact(label="Saved a month", text=text))
+    reasons = (at, f"Between {spread}, by what is assumed." if spread else "", found.payback, month.reason)
+    known = "costs " + c.marked(month) if month.usd is not None else "has no known cost"
+    return Recommendation(
+        headline=f"A month of {namer(c.results)(found.arm)} {known}, everything counted.",
+        reasons=tuple(in_plain_words(reason, c.results) for reason in reasons if reason),
+        facts=tuple(facts),
+        tone="plain" if month.usd is not None else "warn",
+    )
+
+
+def break_even_blocks(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> tuple[Block, ...]:
+    """From which volume on one arm is cheaper than one rival: in words, and drawn where it is known."""
+    words = Paragraph(text=said(Span(text=f"{_cheaper(curve)} ", strong=True), f"{curve.reason}."))
+    return (words, _break_even_chart(c, found, curve)) if curve.points else (words,)
+
+
+def _cheaper(curve: BreakEvenCurve) -> str:
+    rival, volume = rival_words(curve), curve.queries_per_month
+    match curve.outcome:
+        case "at" if volume:
+            return f"Cheaper than {rival} from {volume:,} queries a month on."
+        case "up to" if volume:
+            return f"Cheaper than {rival} up to {volume:,} queries a month."
+        case "beyond one machine":
+            return f"Cheaper than {rival} only beyond one machine."
+        case "always":
+            return f"Cheaper than {rival} at every volume."
+        case "never":
+            return f"Never cheaper than {rival}."
+        case _:
+            return f"Whether it is cheaper than {rival} is unknown."
+
+
+def business_facts(c: ReportContext) -> Facts:
+    """Everything the months were calculated for; what is assumed is marked."""
+    b = c.results.outlook.business
+    facts, labels = _count(b.knowledge_changes_per_month), _count(b.label_changes_per_month)
+    shown = {
+        "queries_per_month": ("Queries a month", f"{b.queries_per_month:,}"),
+        "horizon_months": ("Horizon", f"{figure(b.horizon_months)} months"),
+        "knowledge_changes_per_month": ("Changes of the facts a month", facts),
+        "label_changes_per_month": ("Changes of the labels a month", labels),
+        "wrong_answer_usd": ("A wrong answer", c.money(b.wrong_answer_usd)),
+        "day_rate_usd": ("An engineer's day", c.money(b.day_rate_usd)),
+        "example_usd": ("A labelled example", c.money(b.example_usd)),
+        "machine_hour_usd": ("A machine hour", c.money(b.machine_hour_usd)),
+        "utilisation": ("Utilisation", percent(b.utilisation, 0)),
+    }
+    return Facts(
+        rows=tuple(
+            Fact(label=label, text=said(Span(text=words, mark="assumed" if field in b.assumed else "")))
+            for field, (label, words) in shown.items()
+        )
+    )
+
+
+def _count(value: float | None) -> str:
+    return UNKNOWN if value is None else figure(value)
+
+
+def ledger_sections(c: ReportContext, arm: ArmId) -> tuple[Section, ...]:
+    """Every line of one arm's costs: of 1,000 queries, of a month by what it is paid for, and once."""
+    measured, whole = c.arm(arm), c.forecast(arm)
+    parts = [] if measured is None else [("1,000 queries", "per 1,000 queries", measured.cost.lines)]
+    if whole is not None:
+        parts += [(f"A month: {part.group}", "a month", part.lines) for part in whole.month]
+        parts.append(("Once", "once", whole.once))
+    return tuple(
+        Section(
+            key="ledger",
+            title=title,
+            blocks=(
+                Table(
+                    columns=line_columns(of),
+                    rows=tuple(Row(cells=line_cells(line)) for line in lines),
+                    notes=source_notes(lines),
+                    caption=title,
+                ),
+            ),
+        )
+        for title, of, lines in parts
+        if lines
     )

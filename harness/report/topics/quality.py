@@ -251,3 +251,61 @@ def wrong_section(c: ReportContext) -> Section:
         caption += f"Their texts were left out. Where the run is kept, the first is shown by: {shows}"
     table = Table(columns=columns(*heads, left=range(len(heads) - 1)), rows=rows, caption=caption)
     return Section(key="wrong", title="Wrong answers", blocks=(table,))
+
+
+def slice_section(arms: Sequence[ArmResult], column: str) -> Section:
+    """Right answers of a few arms by the values of one column."""
+    spec = drawings.slices(arms, column)
+    chart = Chart(
+        key="slice",
+        spec=spec,
+        alt=f"Right answers by {one_line(column)}. {drawings.listed(spec)}.",
+        caption="Small slices say little: look at the intervals.",
+    )
+    return Section(key="slice", title=f"By {one_line(column)}", blocks=(chart,) if spec.rows else ())
+
+
+def arm_labels_sections(c: ReportContext, arm: ArmResult) -> tuple[Section, ...]:
+    """The labels of one arm: the worst, what is answered instead of them, then all."""
+    labels, spec = arm.quality.labels, drawings.labels(arm.quality.labels, arm.arm)
+    worst = Chart(
+        key="labels",
+        spec=spec,
+        alt=f"F1 of the worst labels. {drawings.listed(spec)}.",
+        caption="F1 joins how many items of a label are found and how many that are given it are right.",
+    )
+    found = next((one for one in c.results.diagnosis if one.arm == arm.arm), None)
+    confused = () if found is None or not found.confusions else (_confusion_chart(found, labels),)
+    whole = f"All {len(labels)} labels"
+    return (
+        Section(key="worst", title="The worst labels", blocks=(worst,)),
+        Section(key="confused", title="What is answered instead", blocks=confused),
+        Section(key="labels", title=whole, blocks=(labels_table(labels),), folded=True),
+    )
+
+
+def _confusion_chart(found: ArmDiagnosis, known: Sequence[LabelResult]) -> Chart:
+    listed = "; ".join(
+        f"{one_line(pair.label)} answered {one_line(pair.answered)}: {pair.count:,}"
+        for pair in found.confusions[:MOST_CONFUSIONS]
+    )
+    return Chart(
+        key="confusions",
+        spec=drawings.confusions(found, known),
+        alt=f"How often a label is answered where another is right. {listed}.",
+        caption="A row is a right label; the strength of a field is its share of that label's items. "
+        f"{found.confused:,} items in all were answered with another label than theirs.",
+    )
+
+
+def differences_chart(c: ReportContext) -> Chart:
+    """The paired differences of the run beside the margin inside which none matters."""
+    spec = drawings.differences(c.results.comparisons, c.results.margin)
+    listed = "; ".join(f"{row.label} {row.note}: {row.words}" for row in spec.rows)
+    return Chart(
+        key="differences",
+        spec=spec,
+        alt=f"Differences on the same items. {listed}.",
+        caption=f"An interval that leaves out 0 is a real difference. The grey band is the margin of "
+        f"{100 * c.results.margin:g} points, inside which none matters.",
+    )

@@ -14,6 +14,7 @@ import dashboards
 from advisor.options import Option
 from harness.bakeoff.results import RouteDesign
 from harness.core.records import ArmId
+from harness.core.wording import USD
 from harness.money.records import CostForecast, CostGroup
 from harness.report import drawings
 from harness.report.charts import Bar, BarChart, ChartSpec, CurveChart, HeatChart, IntervalChart, draw
@@ -37,7 +38,7 @@ CHARTS: dict[str, ChartSpec] = {
     "accuracy": drawings.accuracy(RESULTS.arms),
     "differences": drawings.differences(RESULTS.comparisons, 0.02),
     "slices": drawings.slices(RESULTS.arms, "language"),
-    "prices": drawings.prices(RESULTS, priced_route()),
+    "prices": drawings.prices(replace(RESULTS, route=priced_route()), USD),
     "labels": drawings.labels(RESULTS.arms[0].quality.labels, LINEAR),
     "confusions": drawings.confusions(RESULTS.diagnosis[0], RESULTS.arms[0].quality.labels),
     "reliability": drawings.reliability(RESULTS.diagnosis),

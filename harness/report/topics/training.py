@@ -1,0 +1,47 @@
+"""How training went: loss by step, and the seeds. Pure."""
+
+from __future__ import annotations
+
+from harness.core.wording import seconds
+from harness.report import drawings
+from harness.report.context import ReportContext
+from harness.report.document import Block, Bullets, Chart, Paragraph, Section
+from harness.report.topics.arms import title_of
+
+
+def training_section(c: ReportContext) -> Section:
+    """The loss of every trained arm, what it was trained on, and its seeds."""
+    title = title_of(c)
+    trained = [(arm.arm, arm.fitted.artefact) for arm in c.results.arms if arm.fitted.artefact is not None]
+    if not trained:
+        none = Paragraph(text="No arm of this run was trained.", tone="faint")
+        return Section(key="training", title="How training went", blocks=(none,))
+    spec = drawings.losses(trained)
+    ends = "; ".join(f"{one.name}: {one.points[-1][2]}" for one in spec.curves if one.points)
+    loss = Chart(
+        key="losses",
+        spec=spec,
+        alt=f"Training loss by optimiser step. {ends}.",
+        caption="Loss on the training rows, as logged.",
+    )
+    how = tuple(
+        f"{title(arm)}: {made.recipe.method}, {made.train_rows:,} rows, {made.train_tokens:,} tokens, "
+        f"{made.steps:,} steps in {seconds(made.train_s)}"
+        for arm, made in trained
+    )
+    blocks: tuple[Block, ...] = (loss, Bullets(items=how, tone="faint"), *_seeds(c))
+    return Section(key="training", title="How training went", blocks=blocks)
+
+
+def _seeds(c: ReportContext) -> tuple[Chart, ...]:
+    if not any(len(arm.seeds) > 1 for arm in c.results.arms):
+        return ()
+    spec = drawings.seeds(c.results.arms)
+    return (
+        Chart(
+            key="seeds",
+            spec=spec,
+            alt=f"Right answers of every training seed. {drawings.listed(spec)}.",
+            caption="Right answers on the test items, by training seed.",
+        ),
+    )
