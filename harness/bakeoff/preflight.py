@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,7 @@ from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.core.records import Evalset, Message
 from harness.core.wording import about_seconds, money, reach_sentence
+from harness.models.api.calls import answer_schema
 from harness.tasks.classification import (
     Example,
     answer_text,
@@ -178,12 +180,14 @@ def _forecast(
     calls = _calls(arm, plan, evalset)
     chars = _mean_prompt_chars(arm, plan, evalset)
     output = max((len(answer_text(label.name)) for label in evalset.labels), default=0)
+    identity = served_identity(arm, environ)
+    if identity is not None and chars:  # the budget counts the schema of the labels too
+        chars += len(json.dumps(answer_schema([label.name for label in evalset.labels])))
     per_call = Usage(
         input_tokens=round(chars / _CHARS_PER_TOKEN),
         output_tokens=round(output / _CHARS_PER_TOKEN) + 8 if chars else 0,
         counted_by=CountedBy.ESTIMATE,
     )
-    identity = served_identity(arm, environ)
     unstated = identity is not None and identity.location == "loopback" and not by_tokens(identity, book)
     billed = identity is not None and not unstated
     return Forecast(

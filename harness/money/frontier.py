@@ -6,6 +6,7 @@ marked so. Hidden reasoning tokens are not in it.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -19,10 +20,12 @@ from advisor.options import Option
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
 from harness.bakeoff.results import ArmResult, Money
 from harness.core.records import Item
+from harness.models.api.calls import answer_schema
 from harness.money.records import FrontierGap, Published
 
 _TASKS = {"banking77": "Banking77", "clinc150": "CLINC150"}
 _BEST_KNOWN = "banking77"
+_CHARS_PER_TOKEN = 4.0
 
 
 def frontier_gaps(
@@ -69,18 +72,33 @@ def published_for(name: str) -> tuple[Published, ...]:
 
 
 def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
-    """Mean tokens of a retrieve query, as a service without a warm prompt cache would see them."""
+    """Mean tokens of a retrieve query, as a service without a warm prompt cache would see them.
+
+    A service is sent the JSON schema of the labels and answers in JSON; where the arm ran here, neither was
+    counted, so both are added.
+    """
     for arm in arms:
         tokens = arm.cost.mean_tokens
         if arm.arm.option is Option.RETRIEVE and tokens.get("input_tokens") is not None:
             whole = (tokens["input_tokens"] or 0.0) + (tokens.get("cached_tokens") or 0.0)
             output = tokens.get("output_tokens")
+            here = arm.identity is None or arm.identity.location != "remote"
+            schema, answer = _held_to_json([found.label for found in arm.quality.labels]) if here else (0, 0)
             return Usage(
-                input_tokens=round(whole),
-                output_tokens=None if output is None else max(1, round(output)),
+                input_tokens=round(whole) + schema,
+                output_tokens=None if output is None else max(1, round(output), answer),
                 counted_by=CountedBy.ESTIMATE,
             )
     return None
+
+
+def _held_to_json(labels: Sequence[str]) -> tuple[int, int]:
+    """Tokens of the schema that holds an answer to the labels, and of a mean answer in JSON."""
+    if not labels:
+        return 0, 0
+    answers = [json.dumps({"label": label}) for label in labels]
+    mean = sum(len(answer) for answer in answers) / len(answers)
+    return round(len(json.dumps(answer_schema(labels))) / _CHARS_PER_TOKEN), round(mean / _CHARS_PER_TOKEN)
 
 
 def _gap(

@@ -1,0 +1,45 @@
+"""What a hosted model is asked beyond the prompt that was counted here: the schema, and an answer in JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from advisor.options import Option
+from harness.bakeoff.results import ArmResult, LabelResult
+from harness.core.records import ArmId, ModelIdentity
+from harness.models.api.calls import answer_schema
+from harness.money.frontier import counted_usage
+from tests.support.results import arm_result
+
+LABELS = ("card_arrival", "card_linking", "lost_or_stolen_card")
+
+
+def arm(location: str) -> ArmResult:
+    made: ArmResult = arm_result(
+        ArmId(option=Option.RETRIEVE, model="m"),
+        (0.9, 0.8, 0.95),
+        identity=ModelIdentity(id="m", location=location),
+    )
+    labels = tuple(
+        LabelResult(label=name, support=1, predicted=1, correct=1, precision=1.0, recall=1.0, f1=1.0)
+        for name in LABELS
+    )
+    tokens = {"input_tokens": 300.0, "cached_tokens": 100.0, "output_tokens": 4.0}
+    quality, cost = replace(made.quality, labels=labels), replace(made.cost, mean_tokens=tokens)
+    return replace(made, quality=quality, cost=cost)
+
+
+@pytest.mark.parametrize("location", ["local", "loopback"])
+def test_an_arm_that_ran_here_is_counted_with_the_schema_and_a_json_answer(location: str) -> None:
+    found = counted_usage((arm(location),))
+    assert found is not None and found.input_tokens is not None and found.output_tokens is not None
+    assert found.input_tokens == 400 + round(len(json.dumps(answer_schema(LABELS))) / 4)
+    assert found.output_tokens > 4
+
+
+def test_an_arm_that_was_served_has_both_in_its_count() -> None:
+    found = counted_usage((arm("remote"),))
+    assert found is not None and (found.input_tokens, found.output_tokens) == (400, 4)
