@@ -6,7 +6,6 @@ Banking77, above most generative models tuned for it.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from harness.arms.asking import model_facts
 from harness.arms.base import Explained, Material, items_digest, shared_time
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError, UsageError
+from harness.core.files import sha256_of
 from harness.core.records import ArmId, Fitted, Item, LinearArtefact, Outcome, Prediction, Timing
 from harness.core.serial import decode, encode
 from harness.models.base import EmbeddingModel
@@ -256,7 +256,7 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
         objects = {"counting": classifier.counting, "head": classifier.head}
         skops_io.dump(objects, scratch / MODEL_FILE, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         record = LinearArtefact(
-            digest=_sha256(scratch / MODEL_FILE),
+            digest=sha256_of(scratch / MODEL_FILE),
             classifier=classifier.candidate.name,
             embedding=facts,
             labels=classifier.labels,
@@ -277,7 +277,7 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
 def pin_of(folder: Path) -> str:
     """What pins a kept classifier: sha256 of its record, which has the sha256 of its file; '' without one."""
     try:
-        return _sha256(folder / RECORD_FILE)
+        return sha256_of(folder / RECORD_FILE)
     except OSError:
         return ""
 
@@ -290,7 +290,7 @@ def read_linear(folder: Path) -> LinearArtefact:
     """
     try:
         record = decode(LinearArtefact, (folder / RECORD_FILE).read_bytes())
-        found = _sha256(folder / MODEL_FILE)
+        found = sha256_of(folder / MODEL_FILE)
     except OSError as error:
         raise StoreError(f"There is no linear classifier in {folder}.", got=error.strerror) from error
     if found != record.digest:
@@ -353,11 +353,6 @@ def _same_packages(record: LinearArtefact) -> None:
             allowed=", ".join(f"{name} {made}" for name, made in other.items()),
             run=f"pip install {' '.join(f'{name}=={made}' for name, made in other.items())}",
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _skops() -> Any:

@@ -48,7 +48,7 @@ from harness.bakeoff.results import RESULTS_SCHEMA, BakeoffResults, FailedArm
 from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
-from harness.core.files import sha256_of, write_atomically
+from harness.core.files import make_folder, sha256_or_missing, write_atomically
 from harness.core.records import Evalset, Finding, Item, Label
 from harness.core.serial import decode, decode_item, encode
 
@@ -335,7 +335,7 @@ class RunFolder:
     def write_manifest(self, *, finished_at: datetime, wall_s: float, environment: Environment) -> None:
         """Close the run. Nothing is written after this."""
         names = [*_ALWAYS, *(name for name in _SOMETIMES if (self.root / name).exists())]
-        files = {name: sha256_of(self.root / name) for name in names}
+        files = {name: sha256_or_missing(self.root / name) for name in names}
         if (self.root / JOURNAL).exists():
             with self.journal() as journal:  # opened to write: rows of an older journal get their digests
                 files[JOURNAL] = journal.content_digest()
@@ -380,7 +380,7 @@ class RunFolder:
 
     def as_it_was(self, closed: Manifest, names: Collection[str]) -> bool:
         """Whether files, the journal not among them, are those that a manifest has the digests of."""
-        return all(closed.files.get(name) in (None, sha256_of(self.root / name)) for name in names)
+        return all(closed.files.get(name) in (None, sha256_or_missing(self.root / name)) for name in names)
 
     def check(self, *, but: Collection[str] = (), journal: bool = True) -> None:
         """Refuse a closed run that holds anything but what it was closed with.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
 
 from harness.core.errors import StoreError
+
+GOES_ON = "harness resume   # once that is mended; nothing already computed is lost"
 
 
 def make_folder(folder: Path) -> None:
@@ -25,32 +28,46 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes, *, run: str | None = GOES_ON) -> None:
     """Write a file whole or not at all.
+
+    Args:
+        content: text is written as UTF-8.
+        run: what to do once there is room; by default to go on with the run.
 
     Raises:
         StoreError: if the disk is full or the folder is read-only.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first fault is the one to tell
+            temporary.unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be written: {error.strerror}.",
             allowed="a writable folder with free space",
-            run="harness resume   # once that is mended; nothing already computed is lost",
+            run=run,
         ) from error
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file; of one that cannot be read, one that no file has."""
+    """The sha256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_or_missing(path: Path) -> str:
+    """The same; of a file that cannot be read, one that no file has."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return "missing"

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advisor.reading import read_json
 from harness.core.errors import DataError, StoreError
+from harness.core.files import write_atomically
 from harness.core.records import Item
 
 
@@ -46,7 +46,8 @@ def check_lock(path: Path, key: str, digests: Mapping[str, str]) -> bool:
     stored = _read(path)
     known = stored.get(key)
     if known is None:
-        _write(path, stored | {key: dict(digests)})
+        text = json.dumps(stored | {key: dict(digests)}, indent=1, sort_keys=True)
+        write_atomically(path, text + "\n", run=None)
         return False
     changed = [split for split in sorted(digests) if known.get(split) != digests[split]]
     if changed:
@@ -71,14 +72,3 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):
         raise StoreError("The digest lock is damaged.", got=path, run=f"remove {path}")
     return content
-
-
-def _write(path: Path, content: Mapping[str, Mapping[str, str]]) -> None:
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise StoreError("The digest lock cannot be written.", got=f"{path}: {error.strerror}") from error

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable
 from functools import cache as remember
 from importlib import metadata
 from pathlib import Path
+
+from harness.core.errors import StoreError
+from harness.core.files import sha256_of, write_atomically
 
 _LARGE = 1 << 20  # bytes; smaller files are read each time
 _STILL_S = 2.0
@@ -56,8 +58,7 @@ def file_digest(path: Path, cache: Path | None = None) -> str:
     name = json.dumps(key)
     digest = kept.get(name)
     if digest is None:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
         still = time.time() - max(found.st_mtime, found.st_ctime) > _STILL_S
         if large and still and cache is not None and path.stat() == found:
             _write(cache, {**kept, name: digest})
@@ -111,10 +112,5 @@ def _read(cache: Path) -> dict[str, str]:
 
 def _write(cache: Path, kept: dict[str, str]) -> None:
     """Keep the digests; where that cannot be done, files are read again next time."""
-    temporary = cache / f".{_KEPT}.{os.getpid()}.tmp"
-    with contextlib.suppress(OSError):
-        cache.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(kept, indent=0), encoding="utf-8")
-        temporary.replace(cache / _KEPT)
-    with contextlib.suppress(OSError):
-        temporary.unlink(missing_ok=True)
+    with contextlib.suppress(StoreError):
+        write_atomically(cache / _KEPT, json.dumps(kept, indent=0))

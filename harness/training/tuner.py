@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import StoreError, TrainingError, command
+from harness.core.files import write_atomically
 from harness.core.names import inside
 from harness.core.records import Artefact, Conversation, ModelIdentity, Recipe
 from harness.core.serial import encode
@@ -30,7 +31,6 @@ from harness.training.tuned_model import (
     conversations_digest,
     folder_digest,
     read_record,
-    write_record,
 )
 from harness.training.watching import DevWatch
 
@@ -147,7 +147,7 @@ class LocalTuner:
             epochs=trained.epochs,
             kept_step=trained.kept_step,
         )
-        write_record(artefact, self._record)
+        write_atomically(self._record, encode(artefact, indent=1) + "\n")
         shutil.rmtree(self._work, ignore_errors=True)
         return artefact
 

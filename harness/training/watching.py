@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import StoreError
+from harness.core.files import write_atomically
 from harness.core.records import Conversation, EpochNote, Message
 from harness.core.serial import decode, encode
 from harness.core.wording import percent
@@ -80,9 +81,7 @@ class Epochs:
         try:
             if self._patience is not None and best_note(self.notes) == note:
                 self._keep(note.step, save)
-            temporary = self._work / ".epochs.json.tmp"
-            temporary.write_text(encode(tuple(self.notes)), encoding="utf-8")
-            temporary.replace(self._work / "epochs.json")
+            write_atomically(self._work / "epochs.json", encode(tuple(self.notes)))
         except OSError as error:
             raise StoreError(
                 f"The notes of the training cannot be written: {error.strerror}.",

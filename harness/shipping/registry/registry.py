@@ -30,6 +30,7 @@ from typing import Any
 
 from harness.arms.linear import MODEL_FILE, RECORD_FILE, read_linear
 from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
+from harness.core.files import sha256_of
 from harness.core.names import inside
 from harness.core.serial import decode, encode
 from harness.models.local.safe_weights import refuse_pickles, require_safetensors
@@ -302,7 +303,7 @@ class Registry:
         for name, expected in version.files.items():
             target = inside(into, name)
             self._shelf.get(f"{version.name}/{digest[:16]}/{name}", target)
-            found = _sha256(target)
+            found = sha256_of(target)
             if found != expected:
                 raise StoreError(
                     f"A file of {version.name}@{version.version} was changed in the registry.",
@@ -376,7 +377,7 @@ def checked_files(folder: Path) -> dict[str, str]:
     """
     if (folder / RECORD_FILE).is_file():
         read_linear(folder)
-        return {name: _sha256(folder / name) for name in (MODEL_FILE, RECORD_FILE)}
+        return {name: sha256_of(folder / name) for name in (MODEL_FILE, RECORD_FILE)}
     if not (folder / "adapter_config.json").is_file():
         raise ModelUnavailable(
             "There is no adapter in this folder.",
@@ -391,7 +392,7 @@ def checked_files(folder: Path) -> dict[str, str]:
             raise ModelUnavailable(
                 "This file has no place in an adapter.", got=str(path), allowed=", ".join(sorted(_ALLOWED))
             )
-        found[path.relative_to(folder).as_posix()] = _sha256(path)
+        found[path.relative_to(folder).as_posix()] = sha256_of(path)
     return found
 
 
@@ -402,8 +403,3 @@ def _check_name(name: str) -> None:
             got=name,
             allowed="small letters, digits, '.', '-' and '_', 64 at most, not 'history'",
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
