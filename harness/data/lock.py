@@ -15,7 +15,7 @@ from pathlib import Path
 
 from advisor.reading import read_json
 from harness.core.errors import DataError, StoreError
-from harness.core.files import write_atomically
+from harness.core.files import make_folder, write_atomically
 from harness.core.records import Item
 
 
@@ -47,6 +47,7 @@ def check_lock(path: Path, key: str, digests: Mapping[str, str]) -> bool:
     known = stored.get(key)
     if known is None:
         text = json.dumps(stored | {key: dict(digests)}, indent=1, sort_keys=True)
+        make_folder(path.parent)
         write_atomically(path, text + "\n", run=None)
         return False
     changed = [split for split in sorted(digests) if known.get(split) != digests[split]]

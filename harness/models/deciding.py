@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from harness.core.errors import StoreError
-from harness.core.files import sha256_of, write_atomically
+from harness.core.files import make_folder, sha256_of, write_atomically
 
 _LARGE = 1 << 20  # bytes; smaller files are read each time
 _STILL_S = 2.0
@@ -113,4 +113,5 @@ def _read(cache: Path) -> dict[str, str]:
 def _write(cache: Path, kept: dict[str, str]) -> None:
     """Keep the digests; where that cannot be done, files are read again next time."""
     with contextlib.suppress(StoreError):
+        make_folder(cache)
         write_atomically(cache / _KEPT, json.dumps(kept, indent=0))
