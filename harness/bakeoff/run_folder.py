@@ -48,7 +48,7 @@ from harness.bakeoff.results import RESULTS_SCHEMA, BakeoffResults, FailedArm
 from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
-from harness.core.files import make_folder, sha256_or_missing, write_atomically
+from harness.core.files import sha256_or_missing, write_atomically
 from harness.core.records import Evalset, Finding, Item, Label
 from harness.core.serial import decode, decode_item, encode
 
