@@ -27,6 +27,35 @@ class PriceBasis(StrEnum):
     ESTIMATE = "estimate"  # tokens counted with another model's tokenizer
 
 
+class Covers(StrEnum):
+    """What a sum counts; printed beside it, so that no two sums of one thing can be mixed up."""
+
+    CALLS = "calls alone"  # tokens, or the seconds that calls keep a machine busy
+    MACHINES = "machines by the month"  # whole machines, busy or idle
+    ALL_IN = "all in"  # calls, machines, retrieval, changes and people; wrong answers where they have a price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """A money figure with its range, what it rests on and what it counts; unknown stays None.
+
+    Attributes:
+        usd: the likely figure; None where a part of it is unknown, and then `reason` says which.
+        low_usd, high_usd: its range; None without one.
+        covers: what is counted in it; None for one part of a sum.
+        busy: why seconds in it were timed on a machine too busy to be believed; '' where they were not.
+    """
+
+    usd: Decimal | None
+    low_usd: Decimal | None = None
+    high_usd: Decimal | None = None
+    basis: PriceBasis
+    covers: Covers | None = None
+    source: str = ""
+    reason: str = ""
+    busy: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
     """One line of a ledger.

@@ -23,7 +23,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from harness.bakeoff.results import Cost, Money
+from advisor.money.ledger import Money
+from harness.bakeoff.results import Cost
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
 

@@ -10,11 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
-from advisor.money.ledger import LedgerLine, PriceBasis, line, per_thousand, query_cost, total_usd
+from advisor.money.ledger import (
+    Covers,
+    LedgerLine,
+    Money,
+    PriceBasis,
+    line,
+    per_thousand,
+    query_cost,
+    total_usd,
+)
 from advisor.money.machines import Machine
 from advisor.money.price import Price
 from advisor.money.usage import CountedBy, Usage
-from harness.bakeoff.results import Cost, Money
+from harness.bakeoff.results import Cost
 from harness.bakeoff.scored import Scored
 from harness.core.records import Estimate, Failure, ModelIdentity, Outcome, Prediction
 from harness.core.wording import percent
@@ -84,12 +93,15 @@ def per_correct(per_1k: Decimal | None, lines: Sequence[LedgerLine], accuracy: E
     if per_1k is None:
         return base
     if not accuracy.value:
-        return Money(usd=None, basis=base.basis, source=base.source, reason="no correct answer")
+        return Money(
+            usd=None, basis=base.basis, covers=base.covers, source=base.source, reason="no correct answer"
+        )
     return Money(
         usd=per_1k / Decimal(str(accuracy.value)),
         low_usd=None if not accuracy.high else per_1k / Decimal(str(accuracy.high)),
         high_usd=None if not accuracy.low else per_1k / Decimal(str(accuracy.low)),
         basis=base.basis,
+        covers=base.covers,
         source=base.source,
     )
 
@@ -135,6 +147,7 @@ def _money(usd: Decimal | None, lines: Sequence[LedgerLine]) -> Money:
     return Money(
         usd=usd,
         basis=basis,
+        covers=Covers.CALLS,
         source=sources,
         reason="; ".join(dict.fromkeys(entry.source for entry in lines if entry.amount_usd is None)),
     )

@@ -10,30 +10,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from advisor.money.ledger import Money
 from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.machine import MachineUse
-from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity, PriceBasis
+from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity
 
 RESULTS_SCHEMA = 3
 """Raised where the rule of the decision or the files change: results of another one are decided again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """A money figure with its interval and what it rests on; unknown stays None.
-
-    Attributes:
-        busy: why the seconds it stands on are not to be believed, as `Latency.busy`; '' where they are.
-    """
-
-    usd: Decimal | None
-    low_usd: Decimal | None = None
-    high_usd: Decimal | None = None
-    basis: PriceBasis
-    source: str
-    reason: str = ""
-    busy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

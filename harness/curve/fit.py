@@ -25,8 +25,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.money.ledger import Money
 from advisor.stats.intervals import MIN_UNITS, Floats, cluster_codes, resample_weights, unit_sums
-from harness.bakeoff.results import Money
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import money, percent
 from harness.curve.records import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from harness.bakeoff.results import Money
+from advisor.money.ledger import Money
 from harness.core.records import ArmId, Estimate
 
 CURVES_SCHEMA = 1

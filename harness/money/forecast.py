@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from advisor.money.crossing import BreakEvenCurve, curve, running_curve
 from advisor.money.inputs import CostInputs
-from advisor.money.ledger import total_usd
+from advisor.money.ledger import Covers, Money, total_usd
 from advisor.money.ranges import Scenario
 from advisor.money.tco import Tco, against
 from advisor.money.workload import (
@@ -29,7 +29,6 @@ from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId, CostLine, PriceBasis
 from harness.money.holds_until import limits
 from harness.money.records import (
-    Amount,
     ArmForecast,
     CostForecast,
     CostGroup,
@@ -81,7 +80,7 @@ def marked_busy(arm: ArmForecast, reason: str) -> ArmForecast:
     if not reason:
         return arm
 
-    def mark(amount: Amount) -> Amount:
+    def mark(amount: Money) -> Money:
         return amount if amount.usd is None else replace(amount, busy=reason)
 
     horizon = arm.saving_usd_horizon
@@ -114,7 +113,7 @@ def _arm(arm: ArmResult, scene: Scene) -> ArmForecast:
         arm=arm.arm,
         month=_month(totals, arm, scene),
         month_usd=_amount({e: t.monthly_usd for e, t in totals.items()}, basis, reason),
-        once_usd=_amount({e: t.one_off_usd for e, t in totals.items()}, once_basis, once_reason),
+        once_usd=_amount({e: t.one_off_usd for e, t in totals.items()}, once_basis, once_reason, None),
         horizon_usd=_amount({e: t.horizon_usd for e, t in totals.items()}, whole, either),
         usd_per_1k=_amount({e: t.usd_per_1k for e, t in totals.items()}, whole, either),
         usd_per_1k_correct=_amount(
@@ -155,6 +154,7 @@ def _month(totals: Mapping[Scenario, Tco], arm: ArmResult, scene: Scene) -> tupl
                 {end: total_usd(lines.get(group, ())) for end, lines in found.items()},
                 _basis(found[Scenario.LIKELY][group]),
                 _reason(found[Scenario.LIKELY][group], arm, scene),
+                None,
             ),
             lines=tuple(found[Scenario.LIKELY][group]),
         )
@@ -172,10 +172,15 @@ def _grouped(lines: Iterable[CostLine]) -> dict[CostGroup, list[CostLine]]:
 
 def _against_today(
     sides: Curves, scene: Scene, basis: PriceBasis, reason: str
-) -> tuple[Amount, Amount, tuple[float | None, str]]:
+) -> tuple[Money, Money, tuple[float | None, str]]:
     """Saving a month and over the horizon, and the payback; wrong answers count on both sides or on none."""
     if scene.incumbent is None:
-        nothing = Amount(usd=None, basis=basis, reason="what is done today is not stated: business.incumbent")
+        nothing = Money(
+            usd=None,
+            basis=basis,
+            covers=Covers.ALL_IN,
+            reason="what is done today is not stated: business.incumbent",
+        )
         return nothing, nothing, (None, "Not known: what is done today is not stated.")
     counted = scene.priced_today
     mine = {end: side.total(scene.volume, counted=counted) for end, side in sides.items()}
@@ -193,7 +198,7 @@ def _against_today(
     return month, horizon, (months, f"{said[0].upper()}{said[1:]}.{note}")
 
 
-def _turned(values: Mapping[Scenario, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
+def _turned(values: Mapping[Scenario, Decimal | None], basis: PriceBasis, reason: str) -> Money:
     """A saving is lowest where the costs are highest."""
     return _amount(
         {
@@ -252,8 +257,13 @@ def _incumbent(scene: Scene) -> Incumbent | None:
     total = scene.incumbent[Scenario.LIKELY].total(scene.volume, counted=scene.priced_today)
     reason = "what an item costs today is not stated: business.incumbent.usd_per_item"
 
-    def stated(usd: Decimal | None, why_not: str = reason) -> Amount:
-        return Amount(usd=usd, basis=PriceBasis.MEASURED, reason="" if usd is not None else why_not)
+    def stated(usd: Decimal | None, why_not: str = reason) -> Money:
+        return Money(
+            usd=usd,
+            basis=PriceBasis.MEASURED,
+            covers=Covers.ALL_IN,
+            reason="" if usd is not None else why_not,
+        )
 
     missing_accuracy = reason if total.usd_per_1k is None else "its accuracy is not stated"
     return replace(
@@ -272,14 +282,20 @@ def _hosted(price: HostedPrice, volume: int) -> HostedForecast:
     )
 
 
-def _amount(values: Mapping[Scenario, Decimal | None], basis: PriceBasis, reason: str) -> Amount:
+def _amount(
+    values: Mapping[Scenario, Decimal | None],
+    basis: PriceBasis,
+    reason: str,
+    covers: Covers | None = Covers.ALL_IN,
+) -> Money:
     if values[Scenario.LIKELY] is None:
-        return Amount(usd=None, basis=basis, reason=reason)
-    return Amount(
+        return Money(usd=None, basis=basis, covers=covers, reason=reason)
+    return Money(
         usd=values[Scenario.LIKELY],
         low_usd=values[Scenario.CHEAP],
         high_usd=values[Scenario.DEAR],
         basis=basis,
+        covers=covers,
     )
 
 

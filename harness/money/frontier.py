@@ -13,12 +13,12 @@ from decimal import Decimal
 
 from advisor.evidence import published_range
 from advisor.money.errors import UnknownPrice
-from advisor.money.ledger import PriceBasis, per_thousand, query_cost, total_usd
+from advisor.money.ledger import Covers, Money, PriceBasis, per_thousand, query_cost, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
-from harness.bakeoff.results import ArmResult, Money
+from harness.bakeoff.results import ArmResult
 from harness.core.records import Item
 from harness.models.api.calls import answer_schema
 from harness.money.records import FrontierGap, Published
@@ -109,7 +109,11 @@ def _gap(
         price = book.price(model)
     except UnknownPrice as error:
         unknown = Money(
-            usd=None, basis=PriceBasis.ESTIMATE, source=str(error).splitlines()[0], reason="no price"
+            usd=None,
+            basis=PriceBasis.ESTIMATE,
+            covers=Covers.CALLS,
+            source=str(error).splitlines()[0],
+            reason="no price",
         )
         return FrontierGap(
             model=model,
@@ -124,7 +128,7 @@ def _gap(
     source = lines[0].source + "; tokens counted with the local model's tokenizer"
     return FrontierGap(
         model=model,
-        usd_per_1k=Money(usd=per_1k, basis=PriceBasis.ESTIMATE, source=source),
+        usd_per_1k=Money(usd=per_1k, basis=PriceBasis.ESTIMATE, covers=Covers.CALLS, source=source),
         accuracy_to_win=_to_win(ship, plan.decision),
         accuracy_same_cost_per_correct=_same_cost(per_1k, ship),
         settle_usd=None if per_1k is None else per_1k * calls / 1000,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
 from advisor.money.errors import CostError, UnknownPrice
-from advisor.money.ledger import per_thousand, query_cost, total_usd
+from advisor.money.ledger import Covers, Money, per_thousand, query_cost, total_usd
 from advisor.money.price import Price
 from advisor.money.price_book import PriceBook
 from advisor.money.price_sources import LitellmMap
@@ -17,7 +17,7 @@ from harness.bakeoff.prices import by_tokens
 from harness.bakeoff.results import BakeoffResults
 from harness.core.records import ArmId, Outcome, PriceBasis
 from harness.money.frontier import counted_usage
-from harness.money.records import Amount, HostedPrice
+from harness.money.records import HostedPrice
 
 Charged = Mapping[ArmId, Sequence[Outcome]]
 """The outcomes whose seconds or tokens each arm pays for."""
@@ -46,7 +46,7 @@ def served(
             HostedPrice(
                 model=identity.id,
                 arm=arm.arm,
-                usd_per_1k=Amount(usd=now.usd, basis=now.basis, reason=now.reason),
+                usd_per_1k=Money(usd=now.usd, basis=now.basis, covers=now.covers, reason=now.reason),
                 source=now.source,
                 next_on=None if price is None or price.next_change is None else price.next_change.on,
                 next_usd_per_1k=None if later is None else total_usd(cost_lines(outcomes, identity, later)),
@@ -72,7 +72,9 @@ def _list_price(model: str, counted: Usage, book: PriceBook) -> HostedPrice:
     price = _price(model, book)
     on, source = _retirement(model, book, price)
     if price is None:
-        unknown = Amount(usd=None, basis=PriceBasis.ESTIMATE, reason=f"no price is known for {model}")
+        unknown = Money(
+            usd=None, basis=PriceBasis.ESTIMATE, covers=Covers.CALLS, reason=f"no price is known for {model}"
+        )
         return HostedPrice(
             model=model, arm=None, usd_per_1k=unknown, source="no price", retires_on=on, retires_source=source
         )
@@ -83,9 +85,10 @@ def _list_price(model: str, counted: Usage, book: PriceBook) -> HostedPrice:
     return HostedPrice(
         model=model,
         arm=None,
-        usd_per_1k=Amount(
+        usd_per_1k=Money(
             usd=usd,
             basis=PriceBasis.ESTIMATE,
+            covers=Covers.CALLS,
             reason="" if usd is not None else "a price or a count is unknown",
         ),
         source=f"{lines[0].source}; tokens counted with the local model's tokenizer",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
-from advisor.money.ledger import PriceBasis
+from advisor.money.ledger import Money, PriceBasis
 from advisor.money.money import ExchangeRate
 from advisor.money.ranges import AssumedRange, Range
 from advisor.options import Option
@@ -18,7 +18,7 @@ from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId, Outcome
 from harness.money.forecast import outlook
 from harness.money.hosted import Charged, not_run, served
-from harness.money.records import Amount, ArmGrounds, CostForecast, Grounds, Incumbent
+from harness.money.records import ArmGrounds, CostForecast, Grounds, Incumbent
 from harness.money.unknowns import NOT_STATED
 
 YEAR = 12.0  # months, where nobody says over how many it must pay
@@ -126,7 +126,7 @@ def incumbent_of(plan: ExperimentPlan) -> Incumbent | None:
         usd_per_item=today.usd_per_item,
         accuracy=today.accuracy,
         p95_ms=today.p95_ms,
-        month_usd=Amount(usd=None, basis=PriceBasis.MEASURED, reason="not reckoned yet"),
+        month_usd=Money(usd=None, basis=PriceBasis.MEASURED, reason="not reckoned yet"),
     )
 
 

@@ -14,27 +14,8 @@ from typing import Literal
 
 from advisor.money.crossing import BreakEvenCurve
 from advisor.money.inputs import CostInputs
-from harness.bakeoff.results import Money
-from harness.core.records import ArmId, CostLine, PriceBasis
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amount:
-    """Money with its range and what it rests on.
-
-    Attributes:
-        usd: the likely figure; None where a part of it is unknown, and then `reason` says which.
-        low_usd, high_usd: the range of what is assumed in it; None without one.
-        busy: why seconds in it were timed on a machine too busy to be believed; '' where they were not.
-    """
-
-    usd: Decimal | None
-    low_usd: Decimal | None = None
-    high_usd: Decimal | None = None
-    basis: PriceBasis
-    reason: str = ""
-    busy: str = ""
-
+from advisor.money.ledger import Money
+from harness.core.records import ArmId, CostLine
 
 CostGroup = Literal["calls and machines", "retrieval", "changes", "people", "wrong answers"]
 
@@ -44,7 +25,7 @@ class MonthPart:
     """One slice of a stacked monthly cost."""
 
     group: CostGroup
-    amount: Amount
+    amount: Money
     lines: tuple[CostLine, ...] = ()
 
 
@@ -92,17 +73,17 @@ class ArmForecast:
 
     arm: ArmId
     month: tuple[MonthPart, ...]
-    month_usd: Amount
-    once_usd: Amount
-    horizon_usd: Amount
-    usd_per_1k: Amount
-    usd_per_1k_correct: Amount
-    saving_usd_per_month: Amount
+    month_usd: Money
+    once_usd: Money
+    horizon_usd: Money
+    usd_per_1k: Money
+    usd_per_1k_correct: Money
+    saving_usd_per_month: Money
     payback_months: float | None
     payback: str
     break_even: tuple[BreakEvenCurve, ...] = ()
     once: tuple[CostLine, ...] = ()
-    saving_usd_horizon: Amount | None = None
+    saving_usd_horizon: Money | None = None
     serving: Serving | None = None
     barred: bool = False
 
@@ -118,9 +99,9 @@ class Incumbent:
     usd_per_item: Decimal | None
     accuracy: float | None
     p95_ms: float | None
-    month_usd: Amount
-    horizon_usd: Amount | None = None
-    usd_per_1k_correct: Amount | None = None
+    month_usd: Money
+    horizon_usd: Money | None = None
+    usd_per_1k_correct: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +116,7 @@ class HostedPrice:
 
     model: str
     arm: ArmId | None
-    usd_per_1k: Amount
+    usd_per_1k: Money
     source: str
     next_on: date | None = None
     next_usd_per_1k: Decimal | None = None
@@ -198,8 +179,8 @@ class HostedForecast:
     """A hosted model that was not run, at its list price for this volume."""
 
     model: str
-    month_usd: Amount
-    usd_per_1k: Amount
+    month_usd: Money
+    usd_per_1k: Money
     source: str
 
 

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from advisor.money.ledger import Money
 from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.decide import acceptable, contenders, dev_leader
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
 from harness.core.records import ArmId
-from harness.money.records import Amount, ArmForecast, CostForecast
+from harness.money.records import ArmForecast, CostForecast
 from harness.recommendation.records import Action, Certainty, Reason, ReasonKind
 
 A_MONTH = "a month, all in"
@@ -40,7 +41,7 @@ class Choice:
         return self.ship or self.pilot
 
 
-def choose(results: BakeoffResults, plan: DecisionPlan, months: Mapping[ArmId, Amount]) -> Choice:
+def choose(results: BakeoffResults, plan: DecisionPlan, months: Mapping[ArmId, Money]) -> Choice:
     """The arm to ship, or to pilot; neither where every arm breaks a limit.
 
     Args:
@@ -112,13 +113,13 @@ def _nearest_miss(results: BakeoffResults) -> Reason:
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    amount: Amount
+    amount: Money
     usd: Decimal
     high: Decimal
 
 
 def _cheapest(
-    among: Sequence[ArmResult], months: Mapping[ArmId, Amount], leader: ArmResult
+    among: Sequence[ArmResult], months: Mapping[ArmId, Money], leader: ArmResult
 ) -> tuple[ArmResult, Reason]:
     """The arm with the lowest cost, the simpler one within its range; and why."""
     if len(among) == 1:
@@ -137,7 +138,7 @@ def _cheapest(
     return best, Reason(kind=kind, arm=best.arm, others=others, cost=cost.amount, cost_basis=basis)
 
 
-def _costs(among: Sequence[ArmResult], months: Mapping[ArmId, Amount]) -> tuple[list[_Cost | None], str]:
+def _costs(among: Sequence[ArmResult], months: Mapping[ArmId, Money]) -> tuple[list[_Cost | None], str]:
     """All-in months where every arm's is known, else 1,000 queries in calls and busy machine time."""
     amounts = [months.get(arm.arm) for arm in among]
     if all(amount is not None and amount.usd is not None for amount in amounts):
@@ -151,7 +152,7 @@ def _calls(arm: ArmResult) -> _Cost | None:
     if price.usd is None:
         return None
     timed = any(line.unit == "hours" for line in arm.cost.lines)
-    amount = Amount(usd=price.usd, basis=price.basis, busy=price.busy)
+    amount = Money(usd=price.usd, basis=price.basis, busy=price.busy)
     return _Cost(amount, price.usd, price.usd * _TIMED_ALIKE if timed else price.usd)
 
 

@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from advisor.money.inputs import times
+from advisor.money.ledger import Money
 from advisor.money.ranges import Scenario
 from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, LimitKind, LimitState
 from harness.core.records import ArmId, Finding, PriceBasis
 from harness.data.gate import REACH
-from harness.money.records import Amount, ArmForecast, CostForecast, FrontierGap, Published
+from harness.money.records import ArmForecast, CostForecast, FrontierGap, Published
 from harness.recommendation.choose import A_MONTH, Choice, best_barred, certainty_of
 from harness.recommendation.records import (
     Action,
@@ -132,7 +133,7 @@ def _today_beside(gap: FrontierGap, found: Found) -> Iterator[Reason]:
             gap=gap,
             cost=hosted,
             cost_basis="a month, calls alone",
-            today=Amount(usd=paid, basis=today.month_usd.basis),
+            today=Money(usd=paid, basis=today.month_usd.basis),
         )
 
 
@@ -207,7 +208,7 @@ def _cheapest_gap(found: Found) -> tuple[FrontierGap, ...]:
 
 def _measure_or_fix(found: Found) -> NextStep:
     for gap in _cheapest_gap(found):
-        usd = Amount(usd=gap.settle_usd, basis=gap.usd_per_1k.basis)
+        usd = Money(usd=gap.settle_usd, basis=gap.usd_per_1k.basis)
         return NextStep(
             kind=StepKind.MEASURE_MODEL,
             model=gap.model,
@@ -248,15 +249,15 @@ def _label(items: int, settles: str, found: Found) -> NextStep:
     low, likely, high = (times(items, usd) for usd in ends)
     usd = _unknown("what one more example costs is not stated: business.example_usd")
     if likely is not None:
-        usd = Amount(usd=likely, low_usd=low, high_usd=high, basis=PriceBasis.ESTIMATE)
+        usd = Money(usd=likely, low_usd=low, high_usd=high, basis=PriceBasis.ESTIMATE)
     return NextStep(kind=StepKind.LABEL, items=items, settles=settles, usd=usd, decides=Decider.BUDGET_HOLDER)
 
 
-def _unknown(reason: str) -> Amount:
-    return Amount(usd=None, basis=PriceBasis.ESTIMATE, reason=reason)
+def _unknown(reason: str) -> Money:
+    return Money(usd=None, basis=PriceBasis.ESTIMATE, reason=reason)
 
 
-def _pilot(arm: ArmForecast) -> Amount:
+def _pilot(arm: ArmForecast) -> Money:
     """Building and one month; wrong answers are no outlay, so they are left out."""
     parts = [arm.once_usd, *(part.amount for part in arm.month if part.group != "wrong answers")]
     if any(part.usd is None for part in parts):
@@ -265,7 +266,7 @@ def _pilot(arm: ArmForecast) -> Amount:
     def added(end: str) -> Decimal:
         return sum((getattr(part, end) or Decimal(0) for part in parts), Decimal(0))
 
-    return Amount(
+    return Money(
         usd=added("usd"), low_usd=added("low_usd"), high_usd=added("high_usd"), basis=PriceBasis.ESTIMATE
     )
 

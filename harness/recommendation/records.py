@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from advisor.money.ledger import Money
 from harness.bakeoff.results import BakeoffResults, Comparison, LimitCheck
 from harness.core.records import ArmId, Estimate
-from harness.money.records import Amount, CostForecast, FrontierGap, Published
+from harness.money.records import CostForecast, FrontierGap, Published
 from harness.robustness.records import ArmRobustness
 from harness.track_record.records import AdviceCheck
 
@@ -65,9 +66,9 @@ class Reason:
     comparison: Comparison | None = None
     check: LimitCheck | None = None
     gap: FrontierGap | None = None
-    cost: Amount | None = None
+    cost: Money | None = None
     cost_basis: str = ""
-    today: Amount | None = None
+    today: Money | None = None
 
 
 class Certainty(StrEnum):
@@ -109,7 +110,7 @@ class NextStep:
     """
 
     kind: StepKind
-    usd: Amount
+    usd: Money
     decides: Decider
     arm: ArmId | None = None
     items: int | None = None
@@ -147,7 +148,7 @@ class Risk:
     arm: ArmId | None = None
     estimate: Estimate | None = None
     group: str = ""
-    cost: Amount | None = None
+    cost: Money | None = None
     provenance: str = ""
 
 

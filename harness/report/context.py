@@ -8,11 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from advisor.money.ledger import Money
 from harness.bakeoff.answers import ItemAnswer
-from harness.bakeoff.results import ArmResult, Money
+from harness.bakeoff.results import ArmResult
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import USD, Currency, level, marked_money, money, money_range, short_money
-from harness.money.records import Amount, ArmForecast
+from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
 from harness.report.branding import Rate, chosen_currency
 from harness.report.charts import Axis
@@ -113,11 +114,11 @@ class ReportContext:
         """Money in the reader's currency."""
         return money(usd, self.currency)
 
-    def marked(self, amount: Amount | Money) -> str:
+    def marked(self, amount: Money | Money) -> str:
         """Money with the mark of a busy machine where there was one."""
         return marked_money(amount, self.currency)
 
-    def range(self, amount: Amount | None) -> str:
+    def range(self, amount: Money | None) -> str:
         """The range of an amount; '' without one that says more than the figure."""
         return money_range(amount, self.currency)
 
@@ -126,7 +127,7 @@ class ReportContext:
         mark = "" if price.usd is None else _mark(price)
         return Span(text=short_money(price.usd, self.currency), mark=mark, sources=self.prices(price))
 
-    def amount(self, amount: Amount, *, strong: bool = False) -> Span:
+    def amount(self, amount: Money, *, strong: bool = False) -> Span:
         """Money with the mark of what it rests on; unknown stays the word."""
         if amount.usd is None:
             return Span(text=money(None), strong=strong)
@@ -210,6 +211,6 @@ def _with_basis(price: Money) -> str:
     return price.source.removesuffix(basis) + basis
 
 
-def _mark(figure: Money | Amount) -> str:
+def _mark(figure: Money | Money) -> str:
     busy = "timed on a busy machine" if figure.busy else ""
     return ", ".join(part for part in (MARKS[figure.basis], busy) if part)

@@ -12,8 +12,9 @@ import io
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from advisor.money.ledger import Money
 from harness.bakeoff.answers import ItemAnswer
-from harness.bakeoff.results import ArmResult, Money
+from harness.bakeoff.results import ArmResult
 from harness.bakeoff.wording import limit_words
 from harness.core.errors import MissingExtra
 from harness.core.records import Estimate

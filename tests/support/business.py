@@ -14,12 +14,12 @@ from datetime import date
 from decimal import Decimal
 
 from advisor.money.inputs import CostInputs, People
+from advisor.money.ledger import Money
 from advisor.money.machines import NO_MACHINE
 from advisor.options import Option
 from harness.bakeoff.results import Cost
 from harness.core.records import ArmId, CostLine, Fitted, ModelIdentity, PriceBasis
 from harness.money.records import (
-    Amount,
     ArmGrounds,
     Grounds,
     HostedPrice,
@@ -132,7 +132,7 @@ def today(**changes: object) -> Incumbent:
         usd_per_item=Decimal("1.50"),
         accuracy=0.95,
         p95_ms=None,
-        month_usd=Amount(usd=None, basis=PriceBasis.MEASURED, reason="not reckoned yet"),
+        month_usd=Money(usd=None, basis=PriceBasis.MEASURED, reason="not reckoned yet"),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -149,7 +149,7 @@ def grounds(**changes: object) -> Grounds:
             HostedPrice(
                 model=HOSTED,
                 arm=None,
-                usd_per_1k=Amount(usd=Decimal(20), basis=PriceBasis.ESTIMATE),
+                usd_per_1k=Money(usd=Decimal(20), basis=PriceBasis.ESTIMATE),
                 source="list",
                 next_on=date(2027, 2, 1),
                 next_usd_per_1k=Decimal(40),

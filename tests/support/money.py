@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from advisor.money.crossing import BreakEvenCurve, VolumePoint
 from advisor.money.inputs import CostInputs, People
+from advisor.money.ledger import Money
 from advisor.money.machines import NO_MACHINE
 from advisor.money.money import ExchangeRate
 from advisor.money.ranges import AssumedRange, Range
@@ -19,7 +20,6 @@ from advisor.options import Option
 from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
 from harness.core.records import ArmId, CostLine, PriceBasis
 from harness.money.records import (
-    Amount,
     ArmForecast,
     ArmGrounds,
     CostForecast,
@@ -48,10 +48,10 @@ def amount(
     high: str | None = None,
     basis: PriceBasis = PriceBasis.ILLUSTRATIVE,
     reason: str = "",
-) -> Amount:
+) -> Money:
     """Money with its range, or an unknown one with its reason."""
     known = [None if text is None else Decimal(text) for text in (usd, low, high)]
-    return Amount(usd=known[0], low_usd=known[1], high_usd=known[2], basis=basis, reason=reason)
+    return Money(usd=known[0], low_usd=known[1], high_usd=known[2], basis=basis, reason=reason)
 
 
 def cost_line(name: str, quantity: str, unit: str, price: str, basis: PriceBasis, source: str) -> CostLine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from advisor.money.ledger import Money
 from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import (
@@ -18,7 +19,6 @@ from harness.bakeoff.results import (
     LimitCheck,
     LimitKind,
     LimitState,
-    Money,
     MoreItems,
     Quality,
     RouteDesign,

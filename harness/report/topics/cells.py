@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from harness.bakeoff.results import ArmResult, Latency, Money
+from advisor.money.ledger import Money
+from harness.bakeoff.results import ArmResult, Latency
 from harness.core.records import ArmId, CostLine, Estimate, PriceBasis
 from harness.core.wording import (
     MISSING,

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import get_args
 
 from advisor.money.crossing import BreakEvenCurve
+from advisor.money.ledger import Money
 from advisor.numbers import figure
-from harness.bakeoff.results import Money
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, UNKNOWN, one_line, percent
 from harness.money.records import (
-    Amount,
     ArmForecast,
     CostForecast,
     CostGroup,
@@ -309,7 +308,7 @@ def _hosted_row(c: ReportContext, model: str, gap: FrontierGap | None, found: Ho
     )
 
 
-def _listed(c: ReportContext, price: Money | Amount) -> Cell:
+def _listed(c: ReportContext, price: Money | Money) -> Cell:
     return Cell(text=c.money(price.usd), detail="" if price.usd is None else MARKS[price.basis])
 
 

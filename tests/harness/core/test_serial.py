@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.money.ledger import Money, PriceBasis
 from advisor.money.usage import CountedBy, Usage
-from harness.bakeoff.results import Money, PriceBasis
 from harness.core.errors import StoreError
 from harness.core.records import Failure, FailureKind, Item, Neighbour, Prediction, Timing
 from harness.core.serial import decode, decode_item, decode_outcome, encode

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.money.ledger import Money
 from harness.core import wording
 from harness.core.records import Estimate, PriceBasis
-from harness.money.records import Amount
 
 ACCURACY = Estimate(metric="accuracy", value=0.812, low=0.77, high=0.848, n=560, method="Wilson")
 
@@ -141,7 +141,7 @@ def test_the_bound_of_tiny_prices_is_one_of_the_currency_shown() -> None:
 def test_a_range_that_says_no_more_than_the_figure_is_left_out() -> None:
     def one(low: str | None, high: str | None) -> str:
         bounds = [None if text is None else Decimal(text) for text in (low, high)]
-        amount = Amount(usd=Decimal("3900"), low_usd=bounds[0], high_usd=bounds[1], basis=PriceBasis.ESTIMATE)
+        amount = Money(usd=Decimal("3900"), low_usd=bounds[0], high_usd=bounds[1], basis=PriceBasis.ESTIMATE)
         return wording.money_range(amount)
 
     assert one("3077.6", "5090.1") == "$3,078 to $5,090"

@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from advisor.money.ledger import Money
 from harness.core.records import ArmId, PriceBasis
 from harness.money.forecast import outlook
-from harness.money.records import Amount, CostForecast, Grounds, HostedPrice, Limit
+from harness.money.records import CostForecast, Grounds, HostedPrice, Limit
 from tests.support.business import HOSTED, LINEAR, SERVED, business, grounds, results, today
 from tests.support.results import verdict
 
@@ -39,7 +40,7 @@ def test_the_next_price_of_an_arm_that_was_run_can_change_the_answer() -> None:
     dearer = HostedPrice(
         model="p/served",
         arm=SERVED,
-        usd_per_1k=Amount(usd=Decimal(10), basis=PriceBasis.LIST_PRICE),
+        usd_per_1k=Money(usd=Decimal(10), basis=PriceBasis.LIST_PRICE),
         source="list",
         next_on=date(2026, 12, 1),
         next_usd_per_1k=Decimal(500),

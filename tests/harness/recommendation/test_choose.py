@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.money.ledger import Money
 from advisor.options import Option
 from harness.bakeoff.decide import acceptable, contenders
 from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
 from harness.core.records import ArmId, PriceBasis
-from harness.money.records import Amount
 from harness.recommendation.choose import (
     A_MONTH,
     A_THOUSAND,
@@ -32,13 +32,11 @@ from tests.support.results import FLOOR, LINEAR, PROMPT, RETRIEVE, TUNE, run_res
 NEAR = (compared(LINEAR, TUNE, -0.015, 0.005), compared(RETRIEVE, TUNE, -0.35, -0.25))
 
 
-def month(likely: str, low: str, high: str) -> Amount:
-    return Amount(
-        usd=Decimal(likely), low_usd=Decimal(low), high_usd=Decimal(high), basis=PriceBasis.ESTIMATE
-    )
+def month(likely: str, low: str, high: str) -> Money:
+    return Money(usd=Decimal(likely), low_usd=Decimal(low), high_usd=Decimal(high), basis=PriceBasis.ESTIMATE)
 
 
-def chosen(results: BakeoffResults, months: dict[ArmId, Amount] | None = None) -> Choice:
+def chosen(results: BakeoffResults, months: dict[ArmId, Money] | None = None) -> Choice:
     return choose(results, PLAN, months or {})
 
 
