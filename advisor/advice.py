@@ -28,7 +28,7 @@ Choice = Option | Today
 """What can come first."""
 
 
-class Answer(StrEnum):
+class AdvisedAnswer(StrEnum):
     """The answer to 'RAG or fine-tuning?'."""
 
     RETRIEVE = "retrieve"
@@ -59,7 +59,7 @@ class Veto:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class FigureSpan:
     """A range of a figure; None where it is not known."""
 
     low: float | None
@@ -102,14 +102,14 @@ class Payback:
         wrong_answers_counted: whether the wrong answers of both sides are in the saving.
     """
 
-    months: Span
+    months: FigureSpan
     verdict: PaysBack
     monthly_saving: MoneySpan
     wrong_answers_counted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
+class OptionPrediction:
     """What is expected of an option before anything is measured.
 
     Attributes:
@@ -132,7 +132,7 @@ class Prediction:
     usd_per_1k_total: MoneySpan
     usd_one_off: MoneySpan
     usd_per_month: MoneySpan
-    p95_ms: Span
+    p95_ms: FigureSpan
     payback: Payback
     wrong_answers_counted: bool
 
@@ -150,8 +150,8 @@ class OptionAdvice:
     score: Decimal
     contributions: tuple[Contribution, ...]
     vetoes: tuple[Veto, ...]
-    prediction: Prediction | None
-    warnings: tuple[Reason, ...] = ()
+    prediction: OptionPrediction | None
+    warnings: tuple[AdviceReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +166,7 @@ class PairAnswer:
         vetoes: why the loser, or both, are ruled out.
     """
 
-    answer: Answer
+    answer: AdvisedAnswer
     gap: Decimal | None
     cheaper: Option | None
     combine: bool
@@ -247,7 +247,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class AdviceReason:
     """One reason with its figures; `kind` says which are filled.
 
     Attributes:
@@ -271,10 +271,10 @@ class Reason:
     wrong_usd: Decimal | None = None
     wrong_assumed: bool = False
     months: float | None = None
-    accuracy: Span | None = None
+    accuracy: FigureSpan | None = None
     items: int | None = None
     floor: float | None = None
-    ms: Span | None = None
+    ms: FigureSpan | None = None
     wanted_ms: float | None = None
 
 
@@ -323,7 +323,7 @@ class AdviceRecommendation:
 
     what: Do
     options: tuple[Option, ...]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[AdviceReason, ...]
     cost: RecommendedCost | None
     decider: AdviceDecider
     flip: Flip | None
@@ -367,7 +367,7 @@ class Flip:
     above: bool
     assumed: bool
     to_option: Choice | None
-    to_answer: Answer
+    to_answer: AdvisedAnswer
     stays_first: bool
 
 
@@ -377,7 +377,7 @@ class OpenQuestion:
 
     field: str
     question: str
-    leads_to: tuple[tuple[str, Choice | None, Answer], ...]
+    leads_to: tuple[tuple[str, Choice | None, AdvisedAnswer], ...]
     swing: Decimal
 
 

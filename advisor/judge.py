@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from advisor.advice import Answer, Choice, Today
+from advisor.advice import AdvisedAnswer, Choice, Today
 from advisor.assumed import Inputs, resolve
 from advisor.case import UseCase
 from advisor.economics import Market, cost_curve_of
@@ -35,9 +35,9 @@ from advisor.predict import (
 from advisor.rubric.bands import Bands
 from advisor.rubric.factors import FLOOR_IF_NONE
 from advisor.rubric.rubric import Rubric
-from advisor.rubric.scoring import Scores, pair_answer, score
+from advisor.rubric.scoring import OptionScores, pair_answer, score
 
-Outcome = tuple[Choice | None, Answer]
+Outcome = tuple[Choice | None, AdvisedAnswer]
 Costs = Mapping[Option, OptionCosts]
 
 
@@ -88,14 +88,14 @@ class Standing:
         today_counts_wrong: whether wrong answers are in the sums that today's way is compared by.
     """
 
-    scores: Scores
+    scores: OptionScores
     order: tuple[Choice, ...]
     contenders: Mapping[Choice, Contender]
     barred: Mapping[Option, Choice]
     wrong_usd: Decimal
     wrong_assumed: bool
     today_counts_wrong: bool
-    answer: Answer
+    answer: AdvisedAnswer
 
     @property
     def first(self) -> Choice | None:
@@ -157,7 +157,7 @@ class Judge:
         self,
         case: UseCase,
         option: Option,
-        known: tuple[Scores, Costs | None, dict[Scenario, Inputs]],
+        known: tuple[OptionScores, Costs | None, dict[Scenario, Inputs]],
         given: Inputs,
     ) -> Contender:
         scores, costs, inputs = known

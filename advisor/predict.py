@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from advisor.advice import MoneySpan, Payback, PaysBack, Prediction, Span
+from advisor.advice import FigureSpan, MoneySpan, OptionPrediction, Payback, PaysBack
 from advisor.assumed import Assumptions, Inputs, rates, resolve
 from advisor.case import UseCase, facts_needed
 from advisor.economics import (
@@ -32,7 +32,7 @@ CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""
 
 
-def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Prediction:
+def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> OptionPrediction:
     """Everything predicted of an option.
 
     Raises:
@@ -53,7 +53,7 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Pred
         ]
         for s in Scenario
     }
-    return Prediction(
+    return OptionPrediction(
         option=option,
         model=tco[Scenario.LIKELY].option.model,
         where=where,
@@ -134,13 +134,13 @@ def _wilson(share: float, items: int | None) -> tuple[float, float]:
     return found.low, found.high
 
 
-def incumbent_accuracy(case: UseCase) -> Span | None:
+def incumbent_accuracy(case: UseCase) -> FigureSpan | None:
     """Today's accuracy as stated, with its interval; None where not known."""
     given = case.incumbent
     if given is None or given.accuracy is None:
         return None
     low, high = _wilson(given.accuracy, given.items)
-    return Span(low=low, likely=given.accuracy, high=high)
+    return FigureSpan(low=low, likely=given.accuracy, high=high)
 
 
 def _middle(low: float | None, high: float | None) -> float | None:
@@ -205,7 +205,7 @@ def expected_p95(
     inputs: dict[Scenario, Inputs],
     place: tuple[str, Market],
     bands: Bands,
-) -> Span:
+) -> FigureSpan:
     """Low and high of the slowest twentieth, from base and tokens."""
     where, market = place
     row = bands.latency[where]
@@ -220,7 +220,7 @@ def expected_p95(
         ends.append(ms)
     if option is Option.ROUTE:
         ends[0] = bands.latency["linear"].base_ms[0]
-    return Span(low=round(ends[0], 1), likely=None, high=round(ends[1], 1))
+    return FigureSpan(low=round(ends[0], 1), likely=None, high=round(ends[1], 1))
 
 
 def incumbent_usd_per_1k(case: UseCase) -> Decimal | None:
@@ -266,7 +266,7 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
     if incumbent_usd_per_1k(case) is None:
         nothing = MoneySpan(low=None, likely=None, high=None)
         return Payback(
-            months=Span(low=None, likely=None, high=None),
+            months=FigureSpan(low=None, likely=None, high=None),
             verdict=PaysBack.UNKNOWN,
             monthly_saving=nothing,
             wrong_answers_counted=False,
@@ -287,7 +287,9 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
         verdict = PaysBack.NO
     months = {s: None if a.payback_months is None else float(a.payback_months) for s, a in found.items()}
     return Payback(
-        months=Span(low=months[Scenario.CHEAP], likely=months[Scenario.LIKELY], high=months[Scenario.DEAR]),
+        months=FigureSpan(
+            low=months[Scenario.CHEAP], likely=months[Scenario.LIKELY], high=months[Scenario.DEAR]
+        ),
         verdict=verdict,
         monthly_saving=MoneySpan.over(
             [a.monthly_saving_usd for a in found.values()], found[Scenario.LIKELY].monthly_saving_usd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from advisor.advice import Choice, Do, Reason, Span, Today, Why
+from advisor.advice import AdviceReason, Choice, Do, FigureSpan, Today, Why
 from advisor.case import UseCase
 from advisor.judge import BrokenLimit, Contender, Standing, pays_against_today
 from advisor.options import Option
@@ -16,7 +16,7 @@ REASONS = 3
 
 def three_reasons(
     case: UseCase, standing: Standing, what: Do, options: tuple[Option, ...], months: float
-) -> tuple[Reason, ...]:
+) -> tuple[AdviceReason, ...]:
     """The three strongest reasons, each said once.
 
     Args:
@@ -42,7 +42,7 @@ class _Reasons:
         self.standing = standing
         self.months = months
 
-    def to_try(self, first: Option) -> Iterator[Reason]:
+    def to_try(self, first: Option) -> Iterator[AdviceReason]:
         mine = self.standing.contenders[first]
         if mine.items is not None:
             yield self._floor(mine, Why.MEASURED)
@@ -56,16 +56,16 @@ class _Reasons:
         yield from strongest[1:]
         yield from self._expected(mine)
 
-    def to_measure(self, one: Option, other: Option) -> Iterator[Reason]:
+    def to_measure(self, one: Option, other: Option) -> Iterator[AdviceReason]:
         totals = self.standing.scores.totals
         gap = totals[one] - totals[other]
-        yield Reason(kind=Why.CLOSE_CALL, choice=one, against=other, points=gap)
+        yield AdviceReason(kind=Why.CLOSE_CALL, choice=one, against=other, points=gap)
         yield from self._factors(one, other)[:1]
         yield from self._factors(other, one)[:1]
         for option in (one, other):
             yield from self._expected(self.standing.contenders[option])
 
-    def to_keep(self) -> Iterator[Reason]:
+    def to_keep(self) -> Iterator[AdviceReason]:
         today = self.standing.contenders[Today.KEEP]
         known = [c for c in self._options() if c.usd_stated is not None]
         if today.usd_stated is not None and known:
@@ -76,7 +76,7 @@ class _Reasons:
             yield self._floor(today) if self.case.quality_floor is not None else self._accuracy(today)
         yield from self.of_every_option()
 
-    def of_every_option(self) -> Iterator[Reason]:
+    def of_every_option(self) -> Iterator[AdviceReason]:
         """What speaks against each option: ruled out, a limit it cannot keep, or its cost against today's."""
         for option in sorted(self.standing.scores.totals, key=lambda o: -self.standing.scores.totals[o]):
             found = self._against(option)
@@ -88,14 +88,14 @@ class _Reasons:
     def _options(self) -> list[Contender]:
         return [c for c in self.standing.contenders.values() if c.choice is not Today.KEEP]
 
-    def _against(self, choice: Choice) -> Reason | None:
+    def _against(self, choice: Choice) -> AdviceReason | None:
         """Why something cannot come first: a veto, a limit, or what bars it."""
         vetoes = () if choice is Today.KEEP else self.standing.scores.vetoes[Option(choice)]
         if vetoes:
-            return Reason(kind=Why.RULED_OUT, against=choice, veto=vetoes[0])
+            return AdviceReason(kind=Why.RULED_OUT, against=choice, veto=vetoes[0])
         one = self.standing.contenders[choice]
         if BrokenLimit.ACCURACY in one.broken:
-            return Reason(
+            return AdviceReason(
                 kind=Why.BELOW_FLOOR,
                 against=choice,
                 accuracy=_span(one),
@@ -103,12 +103,12 @@ class _Reasons:
                 floor=self.case.quality_floor,
             )
         if BrokenLimit.LATENCY in one.broken:
-            ms = Span(low=one.p95_ms, likely=None, high=None)
-            return Reason(kind=Why.TOO_SLOW, against=choice, ms=ms, wanted_ms=self.case.p95_ms)
+            ms = FigureSpan(low=one.p95_ms, likely=None, high=None)
+            return AdviceReason(kind=Why.TOO_SLOW, against=choice, ms=ms, wanted_ms=self.case.p95_ms)
         over = None if choice is Today.KEEP else self.standing.barred.get(Option(choice))
         return None if over is None else self._over(over, one)
 
-    def _over(self, over: Choice, one: Contender) -> Reason | None:
+    def _over(self, over: Choice, one: Contender) -> AdviceReason | None:
         """What `over` has over `one`: it costs less, or was measured."""
         bar = self.standing.contenders[over]
         sums = (bar.usd_stated, one.usd_stated) if over is Today.KEEP else (bar.usd, one.usd)
@@ -116,14 +116,14 @@ class _Reasons:
             return self._money(Why.CHEAPER, bar, one)
         return self._floor(bar, Why.MEASURED) if bar.items is not None else None
 
-    def _scored_higher(self, first: Option) -> Iterator[Reason]:
+    def _scored_higher(self, first: Option) -> Iterator[AdviceReason]:
         """Why the option that the description likes best does not come first."""
         best = self.standing.scores.ranked[0]
         found = None if best is first else self._against(best)
         if found is not None:
             yield found
 
-    def _cheaper_forbidden(self, mine: Contender) -> Iterator[Reason]:
+    def _cheaper_forbidden(self, mine: Contender) -> Iterator[AdviceReason]:
         """What forbids today's way and prompting, where they may cost less."""
         for choice in (Today.KEEP, Option.PROMPT):
             if choice is mine.choice:
@@ -137,44 +137,46 @@ class _Reasons:
                 if found is not None:
                     yield found
 
-    def _against_today(self, mine: Contender) -> Iterator[Reason]:
+    def _against_today(self, mine: Contender) -> Iterator[AdviceReason]:
         """That it pays back, or what an item must cost today for that."""
         today = self.standing.contenders.get(Today.KEEP)
         if (today is None or today.usd_stated is None) and mine.usd_per_1k is not None:
             item = mine.usd_per_1k / 1000
-            yield Reason(kind=Why.BREAK_EVEN, choice=mine.choice, usd=item, months=self.months)
+            yield AdviceReason(kind=Why.BREAK_EVEN, choice=mine.choice, usd=item, months=self.months)
         if pays_against_today(mine, today) and today is not None:
             yield self._money(Why.PAYS_BACK, mine, today)
 
-    def _factors(self, option: Option, other: Option | None = None) -> list[Reason]:
+    def _factors(self, option: Option, other: Option | None = None) -> list[AdviceReason]:
         """What speaks most for an option, against the best other one."""
         scores = self.standing.scores
         against = other or next((o for o in scores.ranked if o is not option), None)
         return [
-            Reason(kind=Why.FACTOR, choice=option, against=against, contribution=found)
+            AdviceReason(kind=Why.FACTOR, choice=option, against=against, contribution=found)
             for found in leads(scores, option, against)
         ]
 
-    def _expected(self, one: Contender) -> Iterator[Reason]:
+    def _expected(self, one: Contender) -> Iterator[AdviceReason]:
         yield self._accuracy(one)
-        yield Reason(kind=Why.COST, choice=one.choice, usd=one.usd, months=self.months)
-        yield Reason(kind=Why.SPEED, choice=one.choice, ms=Span(low=one.p95_ms, likely=None, high=None))
+        yield AdviceReason(kind=Why.COST, choice=one.choice, usd=one.usd, months=self.months)
+        yield AdviceReason(
+            kind=Why.SPEED, choice=one.choice, ms=FigureSpan(low=one.p95_ms, likely=None, high=None)
+        )
 
-    def _accuracy(self, one: Contender) -> Reason:
-        return Reason(kind=Why.ACCURACY, choice=one.choice, accuracy=_span(one), items=one.items)
+    def _accuracy(self, one: Contender) -> AdviceReason:
+        return AdviceReason(kind=Why.ACCURACY, choice=one.choice, accuracy=_span(one), items=one.items)
 
-    def _floor(self, one: Contender, kind: Why | None = None) -> Reason:
+    def _floor(self, one: Contender, kind: Why | None = None) -> AdviceReason:
         floor = self.case.quality_floor
         if kind is None:
             kept = one.low is not None and floor is not None and one.low >= floor
             kind = Why.KEEPS_FLOOR if kept else Why.OPEN_FLOOR
-        return Reason(kind=kind, choice=one.choice, accuracy=_span(one), items=one.items, floor=floor)
+        return AdviceReason(kind=kind, choice=one.choice, accuracy=_span(one), items=one.items, floor=floor)
 
-    def _money(self, kind: Why, one: Contender, other: Contender) -> Reason:
+    def _money(self, kind: Why, one: Contender, other: Contender) -> AdviceReason:
         stated = Today.KEEP in (one.choice, other.choice)
         sums = (one.usd_stated, other.usd_stated) if stated else (one.usd, other.usd)
         counted = self.standing.today_counts_wrong if stated else True
-        return Reason(
+        return AdviceReason(
             kind=kind,
             choice=one.choice,
             usd=sums[0],
@@ -186,5 +188,5 @@ class _Reasons:
         )
 
 
-def _span(one: Contender) -> Span:
-    return Span(low=one.low, likely=None, high=one.high)
+def _span(one: Contender) -> FigureSpan:
+    return FigureSpan(low=one.low, likely=None, high=one.high)

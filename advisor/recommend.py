@@ -17,24 +17,24 @@ from decimal import Decimal
 from advisor.advice import (
     Advice,
     AdviceDecider,
+    AdviceReason,
     AdviceRecommendation,
-    Answer,
+    AdvisedAnswer,
     Assumption,
     Choice,
     Confidence,
     Contribution,
     CostBasis,
     Do,
+    FigureSpan,
     Flip,
     Ground,
     MoneySpan,
     OpenQuestion,
     OptionAdvice,
+    OptionPrediction,
     PairAnswer,
-    Prediction,
-    Reason,
     RecommendedCost,
-    Span,
     Sureness,
     Today,
     ToSettle,
@@ -60,7 +60,7 @@ from advisor.predict import (
 from advisor.reasons import three_reasons
 from advisor.rubric.bands import Bands
 from advisor.rubric.rubric import Rubric
-from advisor.rubric.scoring import Scores, band_of, combines, contributions, leads, pair_answer
+from advisor.rubric.scoring import OptionScores, band_of, combines, contributions, leads, pair_answer
 
 EVALUATION_SHARE = 0.3
 """Of the examples at hand, what is set aside for evaluation."""
@@ -266,27 +266,27 @@ def _options(case: UseCase, standing: Standing, basis: Basis) -> tuple[OptionAdv
     return tuple(found)
 
 
-def _warnings(case: UseCase, found: Prediction) -> Iterator[Reason]:
+def _warnings(case: UseCase, found: OptionPrediction) -> Iterator[AdviceReason]:
     """What an option is not expected to keep, or to do as well as today's way."""
     best, fastest = found.accuracy_high, found.p95_ms.low
-    accuracy = Span(low=found.accuracy_low, likely=None, high=best)
+    accuracy = FigureSpan(low=found.accuracy_low, likely=None, high=best)
     today = None if case.incumbent is None else case.incumbent.accuracy
     marks = ((Why.BELOW_FLOOR, case.quality_floor), (Why.BELOW_TODAY, today))
     for kind, mark in marks:
         if best is not None and mark is not None and best < mark:
-            yield Reason(kind=kind, against=found.option, accuracy=accuracy, floor=mark)
+            yield AdviceReason(kind=kind, against=found.option, accuracy=accuracy, floor=mark)
     if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
-        yield Reason(kind=Why.TOO_SLOW, against=found.option, ms=found.p95_ms, wanted_ms=case.p95_ms)
+        yield AdviceReason(kind=Why.TOO_SLOW, against=found.option, ms=found.p95_ms, wanted_ms=case.p95_ms)
 
 
-def _pair(scores: Scores, rubric: Rubric, options: tuple[OptionAdvice, ...]) -> PairAnswer:
+def _pair(scores: OptionScores, rubric: Rubric, options: tuple[OptionAdvice, ...]) -> PairAnswer:
     answer = pair_answer(scores, rubric)
     retrieve, tune = scores.vetoes[Option.RETRIEVE], scores.vetoes[Option.TUNE]
     both = not retrieve and not tune
     because: tuple[Contribution, ...] = ()
-    if both and answer is Answer.RETRIEVE:
+    if both and answer is AdvisedAnswer.RETRIEVE:
         because = leads(scores, Option.RETRIEVE, Option.TUNE)[:2]
-    elif both and answer is Answer.TUNE:
+    elif both and answer is AdvisedAnswer.TUNE:
         because = leads(scores, Option.TUNE, Option.RETRIEVE)[:2]
     return PairAnswer(
         answer=answer,
@@ -357,7 +357,7 @@ def _to_settle(case: UseCase, basis: Basis, pair: PairAnswer, tried: tuple[Optio
     rules = basis.rubric.measure
     if len(tried) > 1:
         two = (tried[0], tried[1])
-    elif pair.answer in (Answer.MEASURE, Answer.TIED):
+    elif pair.answer in (AdvisedAnswer.MEASURE, AdvisedAnswer.TIED):
         two = (Option.RETRIEVE, Option.TUNE)
     else:
         return None
@@ -416,7 +416,7 @@ def _notes(case: UseCase) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _cannot_say(scores: Scores) -> str:
+def _cannot_say(scores: OptionScores) -> str:
     if not scores.ranked:
         return "Every option is ruled out; see the vetoes for the answer that would have to change."
     if scores.unknown_share > 0.9:

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from advisor.advice import (
+    AdviceReason,
     AdviceRecommendation,
-    Answer,
+    AdvisedAnswer,
     Choice,
     Confidence,
     CostBasis,
     Do,
+    FigureSpan,
     Flip,
     Ground,
     MoneySpan,
     PairAnswer,
-    Reason,
-    Span,
     Today,
     ToSettle,
     Why,
@@ -48,7 +48,7 @@ def headline(done: AdviceRecommendation) -> str:
             return "change the use case; as it stands every option is ruled out."
 
 
-def reason_sentence(reason: Reason, money: Money) -> str:
+def reason_sentence(reason: AdviceReason, money: Money) -> str:
     """A reason as a sentence without its full stop."""
     kind, one, other = reason.kind, reason.choice, reason.against
     mine = "" if one is None else named(one)
@@ -87,7 +87,7 @@ def reason_sentence(reason: Reason, money: Money) -> str:
             return _accuracy_sentence(reason, mine, theirs)
 
 
-def _accuracy_sentence(reason: Reason, mine: str, theirs: str) -> str:
+def _accuracy_sentence(reason: AdviceReason, mine: str, theirs: str) -> str:
     assert reason.accuracy is not None
     measured = "" if reason.items is None else f", measured on {reason.items:,} items"
     right = f"{_shares(reason.accuracy)} of the answers right{measured}"
@@ -108,7 +108,7 @@ def _accuracy_sentence(reason: Reason, mine: str, theirs: str) -> str:
             return f"{mine} is expected to get {right}"
 
 
-def _money_sentence(reason: Reason, mine: str, theirs: str, money: Money) -> str:
+def _money_sentence(reason: AdviceReason, mine: str, theirs: str, money: Money) -> str:
     assert reason.usd is not None and reason.against_usd is not None and reason.months is not None
     ours, others = money(reason.usd), money(reason.against_usd)
     over = f"over {figure(reason.months)} months"
@@ -129,7 +129,7 @@ def _money_sentence(reason: Reason, mine: str, theirs: str, money: Money) -> str
             return f"{mine} costs about {ours} {over}, {theirs} about {others}{wrong}"
 
 
-def _shares(span: Span) -> str:
+def _shares(span: FigureSpan) -> str:
     if span.low is None or span.high is None:
         return "an unknown share"
     return f"{100 * span.low:.0f} to {100 * span.high:.0f} %"
@@ -176,24 +176,24 @@ def change_sentence(done: AdviceRecommendation) -> str:
     return "no single figure, within wide limits"
 
 
-_SIDES = {Answer.RETRIEVE: "RAG", Answer.TUNE: "fine-tuning"}
+_SIDES = {AdvisedAnswer.RETRIEVE: "RAG", AdvisedAnswer.TUNE: "fine-tuning"}
 
 
 def pair_sentence(pair: PairAnswer, done: AdviceRecommendation) -> str:
     """The answer to 'RAG or fine-tuning?' beside the recommendation, with its reasons."""
     match pair.answer:
-        case Answer.RETRIEVE | Answer.TUNE:
+        case AdvisedAnswer.RETRIEVE | AdvisedAnswer.TUNE:
             sentence = _of_two(pair, done)
-        case Answer.TIED:
+        case AdvisedAnswer.TIED:
             cheaper = "neither is known to be cheaper"
             if pair.cheaper is not None:
-                cheaper = f"{_SIDES[Answer(pair.cheaper.value)]} is cheaper"
+                cheaper = f"{_SIDES[AdvisedAnswer(pair.cheaper.value)]} is cheaper"
             sentence = f"tied: nothing known separates them, and {cheaper}"
-        case Answer.MEASURE:
+        case AdvisedAnswer.MEASURE:
             sentence = "only a measurement can tell; the description does not separate them"
-        case Answer.NEITHER:
+        case AdvisedAnswer.NEITHER:
             sentence = "neither; both are ruled out"
-    both = pair.combine and pair.answer is not Answer.NEITHER
+    both = pair.combine and pair.answer is not AdvisedAnswer.NEITHER
     return f"{sentence}.{' Fine-tuning on top of RAG may beat both.' if both else ''}"
 
 
@@ -201,13 +201,15 @@ def _of_two(pair: PairAnswer, done: AdviceRecommendation) -> str:
     side = _SIDES[pair.answer]
     why = "; ".join(part.reason for part in pair.because)
     if pair.vetoes:
-        other = _SIDES[Answer.TUNE if pair.answer is Answer.RETRIEVE else Answer.RETRIEVE]
+        other = _SIDES[
+            AdvisedAnswer.TUNE if pair.answer is AdvisedAnswer.RETRIEVE else AdvisedAnswer.RETRIEVE
+        ]
         why = f"{other} is ruled out: {pair.vetoes[0].reason}"
     first = done.options[0].value if len(done.options) == 1 else None
     if first == pair.answer.value or done.what is Do.MEASURE:
         return f"{side}; {why}"
-    if first in (Answer.RETRIEVE.value, Answer.TUNE.value):
-        return f"for quality alone, {side}; {why}. Cost or a limit puts {_SIDES[Answer(first)]} first"
+    if first in (AdvisedAnswer.RETRIEVE.value, AdvisedAnswer.TUNE.value):
+        return f"for quality alone, {side}; {why}. Cost or a limit puts {_SIDES[AdvisedAnswer(first)]} first"
     return f"if you need one of them, {side}; {why}"
 
 

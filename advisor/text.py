@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from advisor.advice import Advice, MoneySpan, OptionAdvice, PaysBack, Prediction, Span
+from advisor.advice import Advice, FigureSpan, MoneySpan, OptionAdvice, OptionPrediction, PaysBack
 from advisor.assumed import rates
 from advisor.evidence import NOT_MEASURED_HERE, Evidence
 from advisor.layout import aligned, ascii_safe, section, wrap
@@ -111,7 +111,7 @@ def _table(advice: Advice) -> str:
     return "\n".join(lines)
 
 
-def _row(advice: Advice, option: OptionAdvice, prediction: Prediction) -> tuple[str, ...]:
+def _row(advice: Advice, option: OptionAdvice, prediction: OptionPrediction) -> tuple[str, ...]:
     accuracy = "unknown"
     if prediction.accuracy_low is not None and prediction.accuracy_high is not None:
         accuracy = f"{prediction.accuracy_low:.2f}-{prediction.accuracy_high:.2f}"
@@ -127,7 +127,7 @@ def _row(advice: Advice, option: OptionAdvice, prediction: Prediction) -> tuple[
     )
 
 
-def _p95(span: Span) -> str:
+def _p95(span: FigureSpan) -> str:
     def one(ms: float | None) -> str:
         if ms is None:
             return "unknown"
@@ -136,7 +136,7 @@ def _p95(span: Span) -> str:
     return f"{one(span.low)}-{one(span.high)}"
 
 
-def _months(prediction: Prediction) -> str:
+def _months(prediction: OptionPrediction) -> str:
     span, verdict = prediction.payback.months, prediction.payback.verdict
     if verdict is PaysBack.UNKNOWN:
         return "unknown"

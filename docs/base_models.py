@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from advisor.base_models.catalogue import BaseModel, Catalogue, Licence, load_catalogue
+from advisor.base_models.catalogue import BaseModel, Catalogue, ModelLicence, load_catalogue
 from advisor.base_models.choice import Method, memory_needs
-from advisor.base_models.vram import Basis, Vram
+from advisor.base_models.vram import Vram, VramBasis
 
 TOKENS = 1024  # length that the documented memory is computed for
 UNKNOWN = "unknown"
@@ -81,11 +81,11 @@ def vram_text(vram: Vram) -> str:
     """GB with the range; `p` marks a published minimum, `>` a bound by the weights alone."""
     if vram.high is None:
         return f"> {vram.low:.1f}"
-    mark = " p" if vram.basis is Basis.PUBLISHED else ""
+    mark = " p" if vram.basis is VramBasis.PUBLISHED else ""
     return f"{vram.value:.1f}{mark} ({vram.low:.1f}-{vram.high:.1f})"
 
 
-def _terms(licence: Licence) -> Sequence[str]:
+def _terms(licence: ModelLicence) -> Sequence[str]:
     terms = (licence.commercial, licence.derivatives, licence.redistribution)
     return (licence.title, licence.policy.value, *(term or UNKNOWN for term in terms))
 

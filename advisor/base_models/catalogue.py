@@ -17,7 +17,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
-from advisor.base_models.vram import Shape, count_parameters
+from advisor.base_models.vram import ModelShape, count_parameters
 from advisor.errors import CaseError
 from advisor.reading import parse_toml, read_record
 
@@ -41,7 +41,7 @@ class Policy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Licence:
+class ModelLicence:
     """Terms in one line each; '' where no opened source states them."""
 
     key: str
@@ -71,7 +71,7 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class TaskSizes:
     """Sizes (billions of weights) to offer for a task, where to start, and a typical length in tokens."""
 
     name: str
@@ -105,11 +105,11 @@ class BaseModel:
     parameters_b: float
     active_b: float | None = None
     size_class_b: float | None = None
-    licence: Licence
+    licence: ModelLicence
     context: int | None = None
     languages: tuple[str, ...] = ()
     language_count: int | None = None
-    shape: Shape | None = None
+    shape: ModelShape | None = None
     fp16_unstable: bool = False
     not_granted_in: tuple[str, ...] = ()
     note: str = ""
@@ -147,9 +147,9 @@ class Catalogue:
 
     checked: date
     sources: Mapping[str, str]
-    licences: Annotated[tuple[Licence, ...], Field(alias="licence")]
+    licences: Annotated[tuple[ModelLicence, ...], Field(alias="licence")]
     gpus: Annotated[tuple[Gpu, ...], Field(alias="gpu")]
-    tasks: Annotated[tuple[Task, ...], Field(alias="task")]
+    tasks: Annotated[tuple[TaskSizes, ...], Field(alias="task")]
     minima: tuple[Minimum, ...]
     minima_source: str
     models: Annotated[tuple[BaseModel, ...], Field(alias="model")]
@@ -168,7 +168,7 @@ def find_gpu(gpus: Sequence[Gpu], name: str) -> Gpu:
     return find(gpus, names.get(plain, name), lambda gpu: gpu.name, "GPU")
 
 
-def find_task(tasks: Sequence[Task], name: str) -> Task:
+def find_task(tasks: Sequence[TaskSizes], name: str) -> TaskSizes:
     """The task called `name`.
 
     Raises:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from advisor.base_models.catalogue import BaseModel, Catalogue, Gpu, Minimum, Policy, Task
-from advisor.base_models.vram import Basis, Serving, Tuning, Vram, serving_vram, tuning_vram
+from advisor.base_models.catalogue import BaseModel, Catalogue, Gpu, Minimum, Policy, TaskSizes
+from advisor.base_models.vram import ServingRun, Tuning, Vram, VramBasis, serving_vram, tuning_vram
 
 
 class Method(StrEnum):
@@ -49,7 +49,7 @@ class ModelRequest:
 
     gpu: Gpu
     policy: Policy
-    task: Task
+    task: TaskSizes
     method: Method = Method.QLORA
     tokens: int | None = None
     languages: tuple[str, ...] = ()
@@ -108,7 +108,7 @@ def memory_needs(model: BaseModel, method: Method, tokens: int, minima: Sequence
         return tuning_vram(model.parameters, model.shape, run, published_gb)
 
     def serve(bits: Literal[4, 8, 16]) -> Vram:
-        return serving_vram(model.parameters, model.shape, Serving(bits=bits, tokens=tokens))
+        return serving_vram(model.parameters, model.shape, ServingRun(bits=bits, tokens=tokens))
 
     return Needs(
         least=tune(True, published),
@@ -170,7 +170,7 @@ def _refuse(model: BaseModel, needs: Needs, fit: Fit, wish: ModelRequest) -> str
     if missing and model.language_count is None:
         return f"languages: its source does not name {', '.join(missing)}"
     if fit is Fit.TOO_BIG:
-        basis = "weights alone" if needs.least.basis is Basis.WEIGHTS_ONLY else wish.method.value
+        basis = "weights alone" if needs.least.basis is VramBasis.WEIGHTS_ONLY else wish.method.value
         return f"memory: {basis} needs at least {needs.least.low:.1f} GB, {_room(gpu)}"
     if fit is Fit.UNKNOWN:
         return f"memory: cannot say; {needs.least.value:.1f} GB is a lower bound ({needs.least.basis})"

@@ -39,7 +39,7 @@ AWQ_BITS = 4 + 16 / 128 + 4 / 128  # a 16-bit scale and a 4-bit zero point for e
 EMBEDDING_BYTES = 2  # bitsandbytes, AWQ and FP8 checkpoints leave embeddings and output layer in 16 bits
 
 
-class Basis(StrEnum):
+class VramBasis(StrEnum):
     """How a memory figure came to be known."""
 
     FORMULA = "formula"
@@ -48,7 +48,7 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class ModelShape:
     """What of a decoder-only transformer decides its memory.
 
     Attributes:
@@ -103,7 +103,7 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
+class ServingRun:
     """What is held at once: `sequences` requests of `tokens` each (prompt and answer), 16-bit KV cache."""
 
     bits: Literal[4, 8, 16] = 16
@@ -142,17 +142,17 @@ class Vram:
     value: float
     low: float
     high: float | None
-    basis: Basis
+    basis: VramBasis
 
 
-def count_parameters(shape: Shape) -> int:
+def count_parameters(shape: ModelShape) -> int:
     """Weights of the matrices (norms and biases left out): within 1 % of a dense text model's own count."""
     return shape.layers * (_attention(shape) + shape.experts * 3 * shape.hidden * shape.ffn) + _embeddings(
         shape
     )
 
 
-def adapter_parameters(shape: Shape, rank: int) -> int:
+def adapter_parameters(shape: ModelShape, rank: int) -> int:
     """Weights of LoRA: rank x (inputs + outputs) of each matrix (arXiv 2106.09685, section 4.1).
 
     On the seven matrices of a dense layer; on the four of attention where there are experts.
@@ -163,14 +163,14 @@ def adapter_parameters(shape: Shape, rank: int) -> int:
     return rank * shape.layers * (attention + feed_forward)
 
 
-def kv_cache_bytes(shape: Shape, tokens: int, bytes_each: int = 2) -> int:
+def kv_cache_bytes(shape: ModelShape, tokens: int, bytes_each: int = 2) -> int:
     """Keys and values of one sequence."""
     full = shape.layers if shape.full_layers is None else shape.full_layers
     cached = full * tokens + (shape.layers - full) * min(tokens, shape.window)
     return 2 * shape.kv_heads * shape.head_dim * bytes_each * cached
 
 
-def activation_bytes(shape: Shape, lean: bool) -> int:
+def activation_bytes(shape: ModelShape, lean: bool) -> int:
     """Peak per token with gradient checkpointing, in 16 bits.
 
     Plain: the input of every layer is kept, and the larger of two peaks comes on top: the logits (16 bytes an
@@ -184,7 +184,7 @@ def activation_bytes(shape: Shape, lean: bool) -> int:
     return 2 * shape.layers * shape.hidden + max(16 * shape.vocab, layer)
 
 
-def tuning_parts(parameters: float, shape: Shape, tuning: Tuning) -> Parts:
+def tuning_parts(parameters: float, shape: ModelShape, tuning: Tuning) -> Parts:
     """The parts of a tuning run.
 
     Args:
@@ -203,7 +203,7 @@ def tuning_parts(parameters: float, shape: Shape, tuning: Tuning) -> Parts:
     )
 
 
-def serving_parts(parameters: float, shape: Shape, serving: Serving) -> Parts:
+def serving_parts(parameters: float, shape: ModelShape, serving: ServingRun) -> Parts:
     """The parts of a model being served.
 
     Args:
@@ -217,7 +217,7 @@ def serving_parts(parameters: float, shape: Shape, serving: Serving) -> Parts:
 
 
 def tuning_vram(
-    parameters: float, shape: Shape | None, tuning: Tuning, published: float | None = None
+    parameters: float, shape: ModelShape | None, tuning: Tuning, published: float | None = None
 ) -> Vram:
     """Memory to tune; the published minimum where there is one, with a range over both.
 
@@ -231,11 +231,13 @@ def tuning_vram(
     total = tuning_parts(parameters, shape, tuning).total
     low, high = total * TUNE_BAND[0], total * TUNE_BAND[1]
     if published is None:
-        return Vram(value=total, low=low, high=high, basis=Basis.FORMULA)
-    return Vram(value=published, low=min(low, published), high=max(total, published), basis=Basis.PUBLISHED)
+        return Vram(value=total, low=low, high=high, basis=VramBasis.FORMULA)
+    return Vram(
+        value=published, low=min(low, published), high=max(total, published), basis=VramBasis.PUBLISHED
+    )
 
 
-def serving_vram(parameters: float, shape: Shape | None, serving: Serving) -> Vram:
+def serving_vram(parameters: float, shape: ModelShape | None, serving: ServingRun) -> Vram:
     """Memory to serve.
 
     Args:
@@ -245,24 +247,24 @@ def serving_vram(parameters: float, shape: Shape | None, serving: Serving) -> Vr
     if shape is None:
         return _bound(parameters, serving.bits, None)
     total, band = serving_parts(parameters, shape, serving).total, SERVE_BAND[serving.bits]
-    return Vram(value=total, low=total * band[0], high=total * band[1], basis=Basis.FORMULA)
+    return Vram(value=total, low=total * band[0], high=total * band[1], basis=VramBasis.FORMULA)
 
 
 def _bound(parameters: float, bits: int, published: float | None) -> Vram:
     weights = parameters * bits / 8 / GIB
     if published is not None:
-        return Vram(value=published, low=max(weights, published), high=None, basis=Basis.PUBLISHED)
-    return Vram(value=weights, low=weights, high=None, basis=Basis.WEIGHTS_ONLY)
+        return Vram(value=published, low=max(weights, published), high=None, basis=VramBasis.PUBLISHED)
+    return Vram(value=weights, low=weights, high=None, basis=VramBasis.WEIGHTS_ONLY)
 
 
-def _attention(shape: Shape) -> int:
+def _attention(shape: ModelShape) -> int:
     return 2 * shape.hidden * shape.head_dim * (shape.heads + shape.kv_heads)
 
 
-def _embeddings(shape: Shape) -> int:
+def _embeddings(shape: ModelShape) -> int:
     return shape.vocab * shape.hidden * (1 if shape.tied else 2)
 
 
-def _weights_gib(parameters: float, shape: Shape, bits: float) -> float:
+def _weights_gib(parameters: float, shape: ModelShape, bits: float) -> float:
     embeddings = _embeddings(shape)
     return (max(parameters - embeddings, 0) * bits / 8 + embeddings * EMBEDDING_BYTES) / GIB

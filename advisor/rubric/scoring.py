@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from advisor.advice import Answer, Contribution, Veto
+from advisor.advice import AdvisedAnswer, Contribution, Veto
 from advisor.case import UseCase
 from advisor.options import ADVISED, Option
 from advisor.rubric.factors import Measured, measure
@@ -18,7 +18,7 @@ from advisor.rubric.vetoes import vetoes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class OptionScores:
     """All options scored.
 
     Attributes:
@@ -36,7 +36,7 @@ class Scores:
     unknown_share: float
 
 
-def score(case: UseCase, rubric: Rubric) -> Scores:
+def score(case: UseCase, rubric: Rubric) -> OptionScores:
     """Score every option by what the description says; money has its say later, as a gate."""
     fallen = vetoes(case, rubric.veto)
     measured = tuple(measure(case, factor) for factor in rubric.factors)
@@ -50,7 +50,7 @@ def score(case: UseCase, rubric: Rubric) -> Scores:
     )
     unknown = [m.factor for m in measured if m.strength is None]
     weight = sum(factor.weight for factor in rubric.factors)
-    return Scores(
+    return OptionScores(
         measured=measured,
         totals=totals,
         vetoes=fallen,
@@ -60,14 +60,14 @@ def score(case: UseCase, rubric: Rubric) -> Scores:
     )
 
 
-def contributions(scores: Scores, option: Option) -> tuple[Contribution, ...]:
+def contributions(scores: OptionScores, option: Option) -> tuple[Contribution, ...]:
     """What adds to an option's score, largest first; factors that add nothing are left out."""
     values = ((m, points(m.factor, option, m.strength or 0.0)) for m in scores.measured)
     found = [_contribution(m, value) for m, value in values if value]
     return tuple(sorted(found, key=lambda c: (-abs(c.points), c.factor)))
 
 
-def leads(scores: Scores, option: Option, other: Option | None) -> tuple[Contribution, ...]:
+def leads(scores: OptionScores, option: Option, other: Option | None) -> tuple[Contribution, ...]:
     """What an option has over another one, largest first; `points` is the lead of that factor."""
     theirs = {} if other is None else {c.factor: c.points for c in contributions(scores, other)}
     found = []
@@ -90,7 +90,7 @@ def _contribution(m: Measured, value: Decimal) -> Contribution:
     )
 
 
-def between(scores: Scores, rubric: Rubric, one: Option, other: Option) -> Answer | Option:
+def between(scores: OptionScores, rubric: Rubric, one: Option, other: Option) -> AdvisedAnswer | Option:
     """The better of two options, or 'tied', 'measure', 'neither'.
 
     A veto decides. A gap below `close` is a tie if it is small and most answers are known, else nothing
@@ -98,7 +98,7 @@ def between(scores: Scores, rubric: Rubric, one: Option, other: Option) -> Answe
     """
     down, other_down = bool(scores.vetoes[one]), bool(scores.vetoes[other])
     if down and other_down:
-        return Answer.NEITHER
+        return AdvisedAnswer.NEITHER
     if down or other_down:
         return other if down else one
     gap = scores.totals[one] - scores.totals[other]
@@ -106,17 +106,17 @@ def between(scores: Scores, rubric: Rubric, one: Option, other: Option) -> Answe
     if abs(gap) >= Decimal(str(rules.close)):
         return one if gap > 0 else other
     if abs(gap) < Decimal(str(rules.tied)) and scores.unknown_share <= rules.unknown_share:
-        return Answer.TIED
-    return Answer.MEASURE
+        return AdvisedAnswer.TIED
+    return AdvisedAnswer.MEASURE
 
 
-def pair_answer(scores: Scores, rubric: Rubric) -> Answer:
+def pair_answer(scores: OptionScores, rubric: Rubric) -> AdvisedAnswer:
     """Retrieve or tune."""
     found = between(scores, rubric, Option.RETRIEVE, Option.TUNE)
-    return found if isinstance(found, Answer) else Answer(found.value)
+    return found if isinstance(found, AdvisedAnswer) else AdvisedAnswer(found.value)
 
 
-def combines(scores: Scores, rubric: Rubric) -> bool:
+def combines(scores: OptionScores, rubric: Rubric) -> bool:
     """Whether tuning on top of retrieving leads both by enough to be named."""
     both = Option.TUNE_RETRIEVE
     if scores.vetoes[both]:

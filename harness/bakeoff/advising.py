@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from advisor.advice import Advice, Prediction
+from advisor.advice import Advice, OptionPrediction
 from advisor.assumed import load_assumptions
 from advisor.case import GeneralModel, Task, asks_for_labels
 from advisor.commands import CommandPrices, advise, open_market
@@ -72,7 +72,7 @@ def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: Command
     }
 
 
-def _expected(advice: Advice, model: str, prices: CommandPrices) -> list[tuple[Option, Prediction]]:
+def _expected(advice: Advice, model: str, prices: CommandPrices) -> list[tuple[Option, OptionPrediction]]:
     """A prediction for every option, on the models that will run rather than on those the case names."""
     case, own = advice.case, advice.case
     if not isinstance(resolve(model), Provider):
@@ -82,7 +82,7 @@ def _expected(advice: Advice, model: str, prices: CommandPrices) -> list[tuple[O
     return [(option, predict(own, option, market, bands)) for option in ADVISED]
 
 
-def _advice(advice: Advice, expected: Sequence[tuple[Option, Prediction]]) -> dict[str, object]:
+def _advice(advice: Advice, expected: Sequence[tuple[Option, OptionPrediction]]) -> dict[str, object]:
     ranked = [option for option in advice.options if option.place is not None]
     return {
         "case": advice.case.name,
@@ -94,7 +94,7 @@ def _advice(advice: Advice, expected: Sequence[tuple[Option, Prediction]]) -> di
     }
 
 
-def _predicted(option: Option, expected: Prediction) -> dict[str, object]:
+def _predicted(option: Option, expected: OptionPrediction) -> dict[str, object]:
     """The ranges of one option. Advice prices an own model by the dedicated machine, a run by its busy
     seconds: those are two different figures, so the price of an own model is left out.
     """

@@ -23,7 +23,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.base_models.vram import GIB, NF4_BITS, OVERHEAD_GIB, Shape, count_parameters
+from advisor.base_models.vram import GIB, NF4_BITS, OVERHEAD_GIB, ModelShape, count_parameters
 from advisor.reading import read_json
 from harness.core.errors import ModelUnavailable, TrainingError
 from harness.core.records import Recipe
@@ -60,7 +60,7 @@ class Needed:
         return f"about {self.total:.1f} GiB ({low:.1f} to {high:.1f}): {parts}"
 
 
-def read_shape(base: Path) -> Shape:
+def read_shape(base: Path) -> ModelShape:
     """The shape of the model in a folder.
 
     Raises:
@@ -69,7 +69,7 @@ def read_shape(base: Path) -> Shape:
     try:
         config = read_json(base / "config.json")
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return Shape(
+        return ModelShape(
             layers=int(config["num_hidden_layers"]),
             hidden=hidden,
             heads=heads,
@@ -86,7 +86,7 @@ def read_shape(base: Path) -> Shape:
         ) from error
 
 
-def memory_needed(shape: Shape, recipe: Recipe, rows: int, row_tokens: float, device: str) -> Needed:
+def memory_needed(shape: ModelShape, recipe: Recipe, rows: int, row_tokens: float, device: str) -> Needed:
     """What a training takes.
 
     Args:
@@ -126,7 +126,9 @@ def require_room(needed: Needed, free_gib: float | None, ways: str) -> None:
     )
 
 
-def ways_out(shape: Shape, recipe: Recipe, rows: int, row_tokens: float, where: tuple[str, float]) -> str:
+def ways_out(
+    shape: ModelShape, recipe: Recipe, rows: int, row_tokens: float, where: tuple[str, float]
+) -> str:
     """The first change, from mild to harsh, after which the training would fit; with its figure.
 
     Args:
@@ -140,7 +142,7 @@ def ways_out(shape: Shape, recipe: Recipe, rows: int, row_tokens: float, where: 
     return "the same with --export-job job, for a rented GPU; or a smaller model; or --force"
 
 
-def _milder(recipe: Recipe, shape: Shape, device: str) -> list[tuple[str, Recipe]]:
+def _milder(recipe: Recipe, shape: ModelShape, device: str) -> list[tuple[str, Recipe]]:
     """Changes that add up, in the order in which they cost quality."""
     found = []
     changed = recipe
@@ -160,7 +162,7 @@ def _milder(recipe: Recipe, shape: Shape, device: str) -> list[tuple[str, Recipe
     return found
 
 
-def _weights(shape: Shape, recipe: Recipe, width: int) -> float:
+def _weights(shape: ModelShape, recipe: Recipe, width: int) -> float:
     everything = count_parameters(shape)
     if recipe.method != "qlora-4bit":
         return float(everything * width)
@@ -168,19 +170,19 @@ def _weights(shape: Shape, recipe: Recipe, width: int) -> float:
     return linear * NF4_BITS / 8 + (everything - linear) * 2
 
 
-def _matrices(shape: Shape) -> int:
+def _matrices(shape: ModelShape) -> int:
     """Weights of one layer's seven matrices."""
     queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     return shape.hidden * (2 * queries + 2 * keys) + 3 * shape.hidden * shape.ffn
 
 
-def _sides(shape: Shape) -> int:
+def _sides(shape: ModelShape) -> int:
     """Inputs plus outputs of one layer's seven matrices."""
     queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     return 2 * (shape.hidden + queries) + 2 * (shape.hidden + keys) + 3 * (shape.hidden + shape.ffn)
 
 
-def _kept_per_token(shape: Shape, width: int) -> int:
+def _kept_per_token(shape: ModelShape, width: int) -> int:
     """Bytes a layer keeps for its gradient.
 
     Inputs of the two norms, their normalised and their scaled outputs; queries, keys and values after the

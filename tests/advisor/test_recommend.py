@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.advice import Answer, Do, PaysBack, plain
+from advisor.advice import AdvisedAnswer, Do, PaysBack, plain
 from advisor.assumed import load_assumptions, resolve
 from advisor.case import UseCase, build_case, prompts_own_model
 from advisor.case_file import load_case
@@ -83,7 +83,7 @@ def test_any_case_gets_advice_that_can_be_stored(case):
     json.dumps(plain(advice))
     assert advice_text(advice).isascii()
     assert len(advice.options) == len(ADVISED)
-    if advice.pair.answer in (Answer.MEASURE, Answer.TIED):
+    if advice.pair.answer in (AdvisedAnswer.MEASURE, AdvisedAnswer.TIED):
         assert advice.settle is not None and advice.settle.items > 0
     assert len(set(advice.recommendation.reasons)) == 3
     if advice.first is None:
@@ -184,7 +184,7 @@ def test_a_measured_prompt_replaces_the_published_span():
 
 def test_nothing_known_says_so():
     advice = advise(UseCase(name="a blank"))
-    assert advice.pair.answer is Answer.MEASURE
+    assert advice.pair.answer is AdvisedAnswer.MEASURE
     assert "habit, not advice" in advice.cannot_say
     assert {a.field for a in advice.assumptions} >= {
         "queries_per_month",
@@ -201,7 +201,7 @@ def test_every_option_ruled_out_is_said():
     )  # fmt: skip
     advice = advise(case)
     assert advice.first is None and advice.cannot_say.startswith("Every option is ruled out")
-    assert advice.pair.answer is Answer.NEITHER
+    assert advice.pair.answer is AdvisedAnswer.NEITHER
     assert advice.recommendation.what is Do.CHANGE_THE_CASE and len(advice.recommendation.reasons) == 3
     assert "RAG or fine-tuning? Neither" in advice_text(advice)
 

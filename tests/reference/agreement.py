@@ -11,11 +11,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.advice import Answer
+from advisor.advice import AdvisedAnswer
 from advisor.case import build_case
 from advisor.options import Option
 from advisor.rubric.rubric import Rubric, load_rubric
-from advisor.rubric.scoring import Scores, between, score
+from advisor.rubric.scoring import OptionScores, between, score
 from advisor.stats.intervals import Interval, wilson
 
 CASES = Path(__file__).with_name("published_cases.toml")
@@ -28,16 +28,16 @@ class Judged:
     found: str
     options: tuple[Option, ...]
     winners: frozenset[Option]
-    said: Option | Answer
+    said: Option | AdvisedAnswer
     first: Option
     gap: float | None
     note: str
 
     @property
     def outcome(self) -> str:
-        if self.said is Answer.MEASURE:
+        if self.said is AdvisedAnswer.MEASURE:
             return "abstained"
-        if self.said is Answer.TIED:
+        if self.said is AdvisedAnswer.TIED:
             return "tied right" if len(self.winners) > 1 else "tied wrong"
         return (
             "right"
@@ -51,7 +51,7 @@ def read_cases(*, verified: bool = True) -> list[dict]:
     return [row for row in rows if not (verified and row.get("unverified", False))]
 
 
-def rank(scores: Scores, options: tuple[Option, ...]) -> list[Option]:
+def rank(scores: OptionScores, options: tuple[Option, ...]) -> list[Option]:
     return [o for o in scores.ranked if o in options]
 
 
@@ -60,7 +60,7 @@ def judge(row: dict, rubric: Rubric) -> Judged:
     scores = score(case, rubric)
     options = tuple(Option(o) for o in row["options"])
     order = rank(scores, options)
-    said: Option | Answer = order[0]
+    said: Option | AdvisedAnswer = order[0]
     gap = None
     if len(order) > 1:
         said = between(scores, rubric, order[0], order[1])
@@ -104,7 +104,7 @@ def agreement(judged: list[Judged]) -> Agreement:
     common = max(wins, key=lambda o: (wins[o], o.value))
     share = wilson(right, len(clear))
     assert isinstance(share, Interval)
-    tied = [j for j in judged if j.said is Answer.TIED]
+    tied = [j for j in judged if j.said is AdvisedAnswer.TIED]
     return Agreement(
         n=len(judged),
         decided=len(decided),
@@ -118,7 +118,7 @@ def agreement(judged: list[Judged]) -> Agreement:
         decided_a_tie=len(decided) - len(clear),
         tied=len(tied),
         tied_right=sum(len(j.winners) > 1 for j in tied),
-        abstained=sum(j.said is Answer.MEASURE for j in judged),
+        abstained=sum(j.said is AdvisedAnswer.MEASURE for j in judged),
     )
 
 

@@ -8,14 +8,14 @@ from decimal import Decimal
 
 from advisor.advice import (
     Advice,
+    AdviceReason,
     Contribution,
     Do,
     MoneySpan,
     OpenQuestion,
     OptionAdvice,
+    OptionPrediction,
     PaysBack,
-    Prediction,
-    Reason,
 )
 from advisor.numbers import figure
 from advisor.sentences import (
@@ -155,7 +155,7 @@ def _decision(c: AdviceContext) -> Section:
     return Section(key="decision", title="What to do", blocks=blocks, page="fit")
 
 
-def _reason(c: AdviceContext, reason: Reason) -> Text:
+def _reason(c: AdviceContext, reason: AdviceReason) -> Text:
     part = reason.contribution
     cited: tuple[str, ...] = () if part is None else (f"{capital(part.factor)}: {part.source}.",)
     if reason.usd is not None:
@@ -202,13 +202,13 @@ def _measuring(c: AdviceContext) -> list[Fact]:
     return steps
 
 
-def _accuracy(found: Prediction) -> tuple[str, ...]:
+def _accuracy(found: OptionPrediction) -> tuple[str, ...]:
     source = found.accuracy_source
     name = found.option.traits.name
     return (f"Right answers, {name}: {source}; published, not measured here.",) if source else ()
 
 
-def _saving(c: AdviceContext, found: Prediction) -> Text:
+def _saving(c: AdviceContext, found: OptionPrediction) -> Text:
     back = found.payback
     if back.monthly_saving.low is None or back.monthly_saving.high is None:
         return "unknown: what today costs is not stated"
@@ -216,14 +216,14 @@ def _saving(c: AdviceContext, found: Prediction) -> Text:
     return said(c.predicted(back.monthly_saving), f" {counted} wrong answers; paid back: {_months(found)}")
 
 
-def _share(found: Prediction) -> str:
+def _share(found: OptionPrediction) -> str:
     """'82.0 % to 96.0 %', or 'unknown'."""
     if found.accuracy_low is None or found.accuracy_high is None:
         return UNKNOWN
     return f"{percent(found.accuracy_low)} to {percent(found.accuracy_high)}"
 
 
-def _months(found: Prediction) -> str:
+def _months(found: OptionPrediction) -> str:
     """Until building it is paid back: '0.9 to 14.0 months', 'never', 'unknown'."""
     span, verdict = found.payback.months, found.payback.verdict
     if verdict is PaysBack.UNKNOWN:

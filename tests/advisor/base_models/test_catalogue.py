@@ -25,7 +25,7 @@ from advisor.base_models.catalogue import (
 )
 from advisor.base_models.choice import Fit, Method, ModelRequest, judge_fit, memory_needs, select
 from advisor.base_models.cli import models
-from advisor.base_models.vram import Basis, count_parameters
+from advisor.base_models.vram import VramBasis, count_parameters
 from advisor.case import Task as UseCaseTask
 
 DOCS = Path(__file__).parents[3] / "docs" / "base-models.md"
@@ -102,11 +102,11 @@ def test_unknown_cells_stay_empty_and_are_said_to_be(catalogue: Catalogue) -> No
 def test_published_minima_are_used_where_there_are_some(catalogue: Catalogue) -> None:
     by_id = {model.id: model for model in catalogue.models}
     needs = memory_needs(by_id["Qwen/Qwen3-8B"], Method.QLORA, 1024, catalogue.minima)
-    assert (needs.least.value, needs.least.basis) == (6, Basis.PUBLISHED)
+    assert (needs.least.value, needs.least.basis) == (6, VramBasis.PUBLISHED)
     needs = memory_needs(by_id["meta-llama/Llama-3.3-70B-Instruct"], Method.LORA, 1024, catalogue.minima)
     assert needs.least.value == 164
     needs = memory_needs(by_id["Qwen/Qwen3-4B"], Method.QLORA, 1024, catalogue.minima)
-    assert needs.least.basis is Basis.FORMULA
+    assert needs.least.basis is VramBasis.FORMULA
 
 
 @pytest.mark.parametrize("policy", list(Policy))

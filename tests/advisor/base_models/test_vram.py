@@ -12,10 +12,10 @@ from advisor.base_models.vram import (
     GIB,
     SERVE_BAND,
     TUNE_BAND,
-    Basis,
-    Serving,
-    Shape,
+    ModelShape,
+    ServingRun,
     Tuning,
+    VramBasis,
     adapter_parameters,
     count_parameters,
     kv_cache_bytes,
@@ -26,9 +26,9 @@ from advisor.base_models.vram import (
 )
 
 
-def shape(*sizes: int, tied: bool, experts: int = 1) -> Shape:
+def shape(*sizes: int, tied: bool, experts: int = 1) -> ModelShape:
     layers, hidden, heads, kv_heads, ffn, vocab = sizes
-    return Shape(
+    return ModelShape(
         layers=layers, hidden=hidden, heads=heads, kv_heads=kv_heads, head_dim=128, ffn=ffn, vocab=vocab,
         tied=tied, experts=experts,
     )  # fmt: skip
@@ -89,7 +89,7 @@ FP8_SMALL = [("0.6B", 1, 1217), ("1.7B", 6144, 3462), ("4B", 30720, 9611)]
 
 @pytest.mark.parametrize(("size", "sizes", "qlora", "lora", "qlora_error", "lora_error"), UNSLOTH)
 def test_errors_against_the_published_minima_are_those_the_docstring_states(
-    size: int, sizes: Shape, qlora: float, lora: float, qlora_error: int, lora_error: int
+    size: int, sizes: ModelShape, qlora: float, lora: float, qlora_error: int, lora_error: int
 ) -> None:
     parameters = count_parameters(sizes)
     assert parameters == pytest.approx(size * 1e9, rel=0.09)
@@ -118,9 +118,9 @@ def test_a_batch_of_four_in_16_bits_costs_what_the_same_table_says() -> None:
 
 @pytest.mark.parametrize(("name", "sizes", "length", "bits", "mebibytes"), QWEN3_ROWS)
 def test_serving_memory_is_that_of_qwens_table(
-    name: str, sizes: Shape, length: int, bits: int, mebibytes: int
+    name: str, sizes: ModelShape, length: int, bits: int, mebibytes: int
 ) -> None:
-    parts = serving_parts(count_parameters(sizes), sizes, Serving(bits=bits, tokens=length + 2048))
+    parts = serving_parts(count_parameters(sizes), sizes, ServingRun(bits=bits, tokens=length + 2048))
     computed = (parts.total - parts.overhead) * 1024
     assert {16: -0.03, 8: -0.05, 4: -0.08}[bits] <= computed / mebibytes - 1 <= 0.03, name
     low, high = SERVE_BAND[bits]
@@ -132,7 +132,7 @@ def test_small_fp8_files_are_known_to_be_larger_but_stay_in_the_range(
     name: str, length: int, mebibytes: int
 ) -> None:
     sizes = QWEN3[name][0]
-    parts = serving_parts(count_parameters(sizes), sizes, Serving(bits=8, tokens=length + 2048))
+    parts = serving_parts(count_parameters(sizes), sizes, ServingRun(bits=8, tokens=length + 2048))
     computed = (parts.total - parts.overhead) * 1024
     assert -0.23 <= computed / mebibytes - 1 < -0.07
     assert mebibytes / computed <= SERVE_BAND[8][1]
@@ -149,7 +149,7 @@ def test_parts_by_hand() -> None:
 
 
 def test_layers_with_a_window_stop_growing_and_recurrent_ones_cache_nothing() -> None:
-    windowed = Shape(
+    windowed = ModelShape(
         layers=6, hidden=8, heads=2, kv_heads=1, head_dim=4, ffn=8, vocab=10, tied=True,
         full_layers=1, window=100,
     )  # fmt: skip
@@ -163,7 +163,7 @@ def test_layers_with_a_window_stop_growing_and_recurrent_ones_cache_nothing() ->
 def test_counts_agree_with_transformers_and_peft() -> None:
     """A second implementation: a small Llama is built, and its matrices and adapters are counted."""
     peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")
-    sizes = Shape(layers=3, hidden=64, heads=4, kv_heads=2, head_dim=16, ffn=96, vocab=100, tied=False)
+    sizes = ModelShape(layers=3, hidden=64, heads=4, kv_heads=2, head_dim=16, ffn=96, vocab=100, tied=False)
     config = transformers.LlamaConfig(
         num_hidden_layers=3, hidden_size=64, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
         intermediate_size=96, vocab_size=100, tie_word_embeddings=False,
@@ -177,15 +177,15 @@ def test_counts_agree_with_transformers_and_peft() -> None:
 
 def test_an_unknown_shape_leaves_a_lower_bound_and_no_upper_one() -> None:
     bound = tuning_vram(10 * GIB, None, Tuning(bits=4))
-    assert (bound.value, bound.low, bound.high, bound.basis) == (5.0, 5.0, None, Basis.WEIGHTS_ONLY)
-    assert serving_vram(10 * GIB, None, Serving(bits=16)).low == 20.0
+    assert (bound.value, bound.low, bound.high, bound.basis) == (5.0, 5.0, None, VramBasis.WEIGHTS_ONLY)
+    assert serving_vram(10 * GIB, None, ServingRun(bits=16)).low == 20.0
     assert tuning_vram(10 * GIB, None, Tuning(), published=7.0).low == 7.0
 
 
 def test_a_published_minimum_is_the_value_and_the_formula_widens_the_range() -> None:
     need = tuning_vram(8e9, LLAMA_8B, Tuning(tokens=1024, lean=True), published=6)
     computed = tuning_parts(8e9, LLAMA_8B, Tuning(tokens=1024, lean=True)).total
-    assert (need.value, need.basis) == (6, Basis.PUBLISHED)
+    assert (need.value, need.basis) == (6, VramBasis.PUBLISHED)
     assert need.low == pytest.approx(min(6, TUNE_BAND[0] * computed))
     assert need.high == pytest.approx(computed)
 
@@ -212,4 +212,4 @@ def test_impossible_shapes_and_servers_are_refused() -> None:
     with pytest.raises(ValueError, match="not a transformer"):
         shape(0, 8, 1, 1, 8, 8, tied=True)
     with pytest.raises(ValueError, match="at least 1"):
-        Serving(sequences=0)
+        ServingRun(sequences=0)

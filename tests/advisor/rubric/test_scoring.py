@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.advice import Answer
+from advisor.advice import AdvisedAnswer
 from advisor.case import Task, UseCase, build_case
 from advisor.options import ADVISED, Option
 from advisor.rubric.factors import measure, ramp
@@ -75,9 +75,9 @@ def test_vetoed_options_are_never_ranked(case):
     fallen = {o for o, reasons in vetoes(case, RUBRIC.veto).items() if reasons}
     assert not fallen & set(scores.ranked)
     assert fallen | set(scores.ranked) == set(ADVISED)
-    if pair_answer(scores, RUBRIC) is Answer.TUNE:
+    if pair_answer(scores, RUBRIC) is AdvisedAnswer.TUNE:
         assert Option.TUNE not in fallen
-    if pair_answer(scores, RUBRIC) is Answer.RETRIEVE:
+    if pair_answer(scores, RUBRIC) is AdvisedAnswer.RETRIEVE:
         assert Option.RETRIEVE not in fallen
 
 
@@ -169,14 +169,14 @@ def test_directions(answers, first):
 def test_nothing_known_decides_nothing():
     scores = score(UseCase(name="x"), RUBRIC)
     assert scores.unknown_share > 0.9
-    assert pair_answer(scores, RUBRIC) is Answer.MEASURE
+    assert pair_answer(scores, RUBRIC) is AdvisedAnswer.MEASURE
 
 
 def test_a_veto_decides_the_pair():
     news = case_of(task="question-answering", needs_facts=True, knowledge_changes_per_month=30)
-    assert pair_answer(score(news, RUBRIC), RUBRIC) is Answer.RETRIEVE
+    assert pair_answer(score(news, RUBRIC), RUBRIC) is AdvisedAnswer.RETRIEVE
     fast = case_of(p95_ms=50, output_tokens=500)
-    assert pair_answer(score(fast, RUBRIC), RUBRIC) is Answer.NEITHER
+    assert pair_answer(score(fast, RUBRIC), RUBRIC) is AdvisedAnswer.NEITHER
 
 
 def test_a_small_gap_is_a_tie_only_when_most_is_known():
@@ -184,8 +184,8 @@ def test_a_small_gap_is_a_tie_only_when_most_is_known():
     scores = score(case, RUBRIC)
     equal = replace(scores, totals={o: Decimal(0) for o in ADVISED}, vetoes=dict.fromkeys(ADVISED, ()))
     known, unknown = replace(equal, unknown_share=0.1), replace(equal, unknown_share=0.6)
-    assert between(known, RUBRIC, Option.RETRIEVE, Option.TUNE) is Answer.TIED
-    assert between(unknown, RUBRIC, Option.RETRIEVE, Option.TUNE) is Answer.MEASURE
+    assert between(known, RUBRIC, Option.RETRIEVE, Option.TUNE) is AdvisedAnswer.TIED
+    assert between(unknown, RUBRIC, Option.RETRIEVE, Option.TUNE) is AdvisedAnswer.MEASURE
     apart = replace(known, totals={o: Decimal(2) if o is Option.TUNE else Decimal(0) for o in ADVISED})
     assert between(apart, RUBRIC, Option.RETRIEVE, Option.TUNE) is Option.TUNE
 

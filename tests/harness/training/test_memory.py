@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from advisor.base_models.vram import GIB, NF4_BITS, Shape
+from advisor.base_models.vram import GIB, NF4_BITS, ModelShape
 from harness.core.environment import free_gib
 from harness.core.errors import ModelUnavailable, TrainingError
 from harness.training.memory import memory_needed, read_shape, require_room, ways_out
 from tests.harness.training.samples import recipe
 
-SHAPE = Shape(layers=4, hidden=64, heads=4, kv_heads=2, head_dim=16, ffn=128, vocab=1000, tied=True)
+SHAPE = ModelShape(layers=4, hidden=64, heads=4, kv_heads=2, head_dim=16, ffn=128, vocab=1000, tied=True)
 MATRICES = 64 * (64 + 64 + 32 + 32) + 3 * 64 * 128  # of one layer: q, o, k, v and the three of the block
 WEIGHTS = 4 * MATRICES + 1000 * 64
 
@@ -67,7 +67,7 @@ def test_only_what_cannot_fit_is_refused():
 
 
 def test_the_mildest_change_that_fits_is_named():
-    big = Shape(
+    big = ModelShape(
         layers=32, hidden=4096, heads=32, kv_heads=8, head_dim=128, ffn=14336, vocab=128_000, tied=False
     )
     asked = recipe(method="lora-bf16", tuned_layers=None, batch_size=8, max_tokens=512)
