@@ -85,7 +85,7 @@ def calibration(c: ReportContext) -> None:
 def more_examples(page: RunPage) -> None:
     """The learning curves stored with the run, if there are any."""
     try:
-        found = read_curves(state.folder_of(page.run_id).root)
+        found = read_curves(state.folder_of(page.run_id).curves)
     except UserError as error:
         st.text(str(error))
         return

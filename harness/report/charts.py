@@ -20,6 +20,7 @@ from harness.report.svg import (
     LINE,
     MUTED,
     OTHER,
+    PAPER,
     Scale,
     cut,
     document,
@@ -395,7 +396,8 @@ def _heat_chart(chart: HeatChart, width: float) -> tuple[float, list[str]]:
             if share > 0:
                 box += rect(at, side - 2, high - 2, chart.colour, corner=2, opacity=0.15 + 0.75 * share)
                 centre = (at[0] + side / 2 - 1, at[1] + high / 2 + 3)
-                box += text(centre, words, size=10 if side > 26 else 8, to="middle")
+                colour = PAPER if share > 0.5 else INK
+                box += text(centre, words, size=10 if side > 26 else 8, colour=colour, to="middle")
             drawn.append(tip(said, box))
     return top + high * count + 8, drawn
 

@@ -20,7 +20,6 @@ from harness.core.wording import (
     USD,
     Currency,
     bounds,
-    busy_words,
     decimal,
     marked_money,
     milliseconds,
@@ -270,7 +269,7 @@ def p95(arms: Sequence[ArmResult], limit_ms: float | None) -> IntervalChart:
         rows.append(
             Interval(
                 label=named(arm.arm, among),
-                note=one_line(str(arm.arm)) + busy_words(arm.latency.busy),
+                note=one_line(str(arm.arm)) + (", timed on a busy machine" if arm.latency.busy else ""),
                 value=found.value,
                 low=found.low,
                 high=found.high,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from harness.core.wording import percent
 from harness.recommendation.store import read_results
 from tests.dashboards.conftest import Open, words
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Answers")
 
 
@@ -103,3 +105,13 @@ def test_rows_that_are_not_those_of_the_run_are_told_and_nothing_is_shown(
     app = open_page(runs, "quality")
     assert not app.exception and "items.jsonl" in " ".join([*(e.value for e in app.error), words(app)])
     assert not [one for one in app.get("button_group") if one.key == "part"]
+
+
+def test_a_stored_learning_curve_is_drawn(open_page: Open, runs: Path) -> None:
+    """Curves have a folder of their own in the run; the page looked beside it and said there were none."""
+    (stored,) = GOLDEN.glob("local/*/curves")
+    shutil.copytree(stored, find_run(runs, "latest").curves)
+    app = open_page(runs, "quality")
+    app.segmented_control(key="part").set_value("Learning").run()
+    assert not app.exception and "No learning curve is stored" not in words(app)
+    assert len(app.get("bidi_component")) > 1, "a curve beside the loss"
