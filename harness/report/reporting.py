@@ -131,12 +131,13 @@ def store_again(folder: RunFolder, context: Context, *, accept_changes: bool = F
 
 
 def stored_looks(folder: RunFolder) -> int:
-    """The looks that the results report, of an earlier version too; counted where these are damaged."""
+    """The looks that the results report, of an earlier version too; counted where these were changed."""
     folder.check(but=FROM_JOURNAL)
-    with suppress(OSError, ValueError, RecursionError):
-        raw = json.loads((folder.root / RESULTS).read_text(encoding="utf-8"))
-        if isinstance(raw, dict) and isinstance(raw.get("looks"), int):
-            return int(raw["looks"])
+    if RESULTS not in folder.changed(journal=False):
+        with suppress(OSError, ValueError, RecursionError):
+            raw = json.loads((folder.root / RESULTS).read_text(encoding="utf-8"))
+            if isinstance(raw, dict) and isinstance(raw.get("looks"), int):
+                return int(raw["looks"])
     return count_looks(folder.root.parent, folder.data_facts().digests["test"], folder.plan().digest)
 
 
