@@ -35,9 +35,9 @@ from harness.money.records import (
     Grounds,
     HostedForecast,
     HostedPrice,
-    Incumbent,
+    IncumbentCosts,
     MonthPart,
-    Serving,
+    ServingCost,
 )
 from harness.money.scene import Curves, Scene, shapes_of
 from harness.money.unknowns import missing, why
@@ -49,7 +49,7 @@ _GROUPS: tuple[CostGroup, ...] = ("calls and machines", "retrieval", "changes", 
 def outlook(
     results: BakeoffResults,
     inputs: CostInputs,
-    today: Incumbent | None,
+    today: IncumbentCosts | None,
     grounds: Grounds,
     ship: ArmId | None = None,
 ) -> CostForecast:
@@ -230,7 +230,7 @@ def _break_even(arm: ArmResult, sides: Curves, scene: Scene) -> tuple[BreakEvenC
     return tuple(curves)
 
 
-def _serving(arm: ArmResult, scene: Scene) -> Serving | None:
+def _serving(arm: ArmResult, scene: Scene) -> ServingCost | None:
     """Both ways of paying for machines of one's own, for an arm that runs on them."""
     if all(line.unit != "hours" for line in arm.cost.lines):
         return None
@@ -241,7 +241,7 @@ def _serving(arm: ArmResult, scene: Scene) -> Serving | None:
         if whole
         else "Charged by the seconds it keeps a shared machine busy: it needs no machine of its own."
     )
-    return Serving(
+    return ServingCost(
         charged="whole machines" if whole else "busy seconds",
         busy_usd=shared_month_usd(work, scene.inputs, scene.volume),
         whole_usd=None if machines is None else machines.usd_per_month,
@@ -251,7 +251,7 @@ def _serving(arm: ArmResult, scene: Scene) -> Serving | None:
     )
 
 
-def _incumbent(scene: Scene) -> Incumbent | None:
+def _incumbent(scene: Scene) -> IncumbentCosts | None:
     if scene.incumbent is None or scene.today is None:
         return None
     total = scene.incumbent[Scenario.LIKELY].total(scene.volume, counted=scene.priced_today)

@@ -18,7 +18,7 @@ from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId, Outcome
 from harness.money.forecast import outlook
 from harness.money.hosted import Charged, not_run, served
-from harness.money.records import ArmGrounds, CostForecast, Grounds, Incumbent
+from harness.money.records import ArmGrounds, CostForecast, Grounds, IncumbentCosts
 from harness.money.unknowns import NOT_STATED
 
 YEAR = 12.0  # months, where nobody says over how many it must pay
@@ -116,12 +116,12 @@ def _exchange(part: BusinessPlan) -> ExchangeRate | None:
     return ExchangeRate(currency=part.currency, per_usd=rate.per_usd, as_of=rate.as_of, source=rate.source)
 
 
-def incumbent_of(plan: ExperimentPlan) -> Incumbent | None:
+def incumbent_of(plan: ExperimentPlan) -> IncumbentCosts | None:
     """What is done today, as the plan states it; its sums are reckoned with the outlook."""
     today = plan.business.incumbent if plan.business else None
     if today is None:
         return None
-    return Incumbent(
+    return IncumbentCosts(
         kind=today.kind,
         usd_per_item=today.usd_per_item,
         accuracy=today.accuracy,

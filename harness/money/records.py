@@ -30,7 +30,7 @@ class MonthPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
+class ServingCost:
     """What an arm takes that runs on machines of one's own, reckoned in both ways.
 
     Attributes:
@@ -84,12 +84,12 @@ class ArmForecast:
     break_even: tuple[BreakEvenCurve, ...] = ()
     once: tuple[CostLine, ...] = ()
     saving_usd_horizon: Money | None = None
-    serving: Serving | None = None
+    serving: ServingCost | None = None
     barred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incumbent:
+class IncumbentCosts:
     """What is done today, as the use case states it; never measured here unless it ran as an arm.
 
     `month_usd` holds wrong answers where their price and the accuracy are stated.
@@ -198,7 +198,7 @@ class CostForecast:
     """
 
     business: CostInputs
-    incumbent: Incumbent | None
+    incumbent: IncumbentCosts | None
     arms: tuple[ArmForecast, ...]
     hosted: tuple[HostedForecast, ...] = ()
     valid_until: date | None = None

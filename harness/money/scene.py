@@ -14,8 +14,8 @@ from advisor.money.workload import CostCurve, Workload, cost_curve, today_curve
 from advisor.options import Option
 from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId
-from harness.money.records import ArmGrounds, Grounds, HostedPrice, Incumbent
-from harness.money.workloads import Rows, accuracy_at, of_arm, of_hosted
+from harness.money.records import ArmGrounds, Grounds, HostedPrice, IncumbentCosts
+from harness.money.workloads import LabelledRows, accuracy_at, of_arm, of_hosted
 
 Curves = Mapping[Scenario, CostCurve]
 
@@ -31,7 +31,7 @@ class Scene:
     results: BakeoffResults
     inputs: CostInputs
     grounds: Grounds
-    today: Incumbent | None
+    today: IncumbentCosts | None
     ship: ArmId | None = None
 
     @property
@@ -98,7 +98,7 @@ class Scene:
     def workload(self, arm: ArmResult, inputs: CostInputs) -> Workload:
         """What the arm takes, at the scenario of the inputs."""
         known = next((one for one in self.grounds.arms if one.arm == arm.arm), ArmGrounds(arm=arm.arm))
-        rows = Rows(train=self.results.data.train, test=self.results.data.test)
+        rows = LabelledRows(train=self.results.data.train, test=self.results.data.test)
         machine = self.machine(arm, inputs)
         return of_arm(arm, known, inputs, rows, machine, whole=self.whole(arm))
 

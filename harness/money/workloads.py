@@ -20,7 +20,7 @@ _PER_1K = Decimal(1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class LabelledRows:
     """Labelled rows of the run: they are there already, and an index holds those to train on."""
 
     train: int
@@ -28,7 +28,13 @@ class Rows:
 
 
 def of_arm(
-    arm: ArmResult, known: ArmGrounds, inputs: CostInputs, rows: Rows, machine: Machine, *, whole: bool
+    arm: ArmResult,
+    known: ArmGrounds,
+    inputs: CostInputs,
+    rows: LabelledRows,
+    machine: Machine,
+    *,
+    whole: bool,
 ) -> Workload:
     """A measured arm, at the scenario of the inputs.
 
@@ -77,7 +83,9 @@ def accuracy_at(accuracy: Estimate, scenario: Scenario) -> float | None:
     return accuracy.value if end is None else end
 
 
-def _once(option: Option, known: ArmGrounds, inputs: CostInputs, rows: Rows) -> tuple[LedgerLine, ...]:
+def _once(
+    option: Option, known: ArmGrounds, inputs: CostInputs, rows: LabelledRows
+) -> tuple[LedgerLine, ...]:
     """Fitting as it was measured, and the labels: those of the run are there already."""
     there = f"the {rows.train:,} training and {rows.test:,} test rows are labelled already"
     labels = line("labels to buy", Decimal(0), "items", inputs.example_usd, PriceBasis.MEASURED, there)
@@ -97,6 +105,6 @@ def _refit(option: Option, known: ArmGrounds, inputs: CostInputs) -> tuple[Ledge
     return (again, machine_time("failed trainings", times(lost, known.refit_s), inputs.machine))
 
 
-def _reindex(known: ArmGrounds, inputs: CostInputs, rows: Rows) -> tuple[LedgerLine, ...]:
+def _reindex(known: ArmGrounds, inputs: CostInputs, rows: LabelledRows) -> tuple[LedgerLine, ...]:
     """Indexing was not timed by itself: embedding and searching each training row once."""
     return (machine_time("indexing again", times(rows.train, known.search_s_per_query), inputs.machine),)

@@ -53,7 +53,7 @@ def plain_number(value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+class IntervalRow:
     """A row of an interval chart.
 
     Attributes:
@@ -191,7 +191,7 @@ class IntervalChart:
         stems: a line from 0 to each value, for figures without an interval.
     """
 
-    rows: tuple[Interval, ...]
+    rows: tuple[IntervalRow, ...]
     axis: Axis = PERCENT
     rule: float | None = None
     margin: float = 0.0
@@ -266,7 +266,7 @@ def draw(name: str, spec: ChartSpec, alt: str = "", width: float = WIDE) -> str:
 class _Rows:
     """Where the rows of a chart stand: names at the left of the marks, or above them where it is narrow."""
 
-    def __init__(self, rows: Sequence[Interval | Bar], width: float) -> None:
+    def __init__(self, rows: Sequence[IntervalRow | Bar], width: float) -> None:
         self.width, self.count = width, len(rows)
         self.above = width < 520
         longest = max((len(row.words) for row in rows), default=0)
@@ -294,7 +294,7 @@ class _Rows:
         middles = (self.middle(top, number) for number in range(self.count))
         return [(middle - 11, middle + 11) for middle in middles]
 
-    def labels(self, row: Interval | Bar, top: float, number: int, *, bold: bool = False) -> list[str]:
+    def labels(self, row: IntervalRow | Bar, top: float, number: int, *, bold: bool = False) -> list[str]:
         """A row's name, note and words."""
         at = top + self.high * number
         base = at + 14.0 if self.above else at + self.high / 2 + (-2.0 if row.note else 4.0)
@@ -463,7 +463,7 @@ def _tick_words(scale: Scale, ticks: Sequence[float], axis: Axis, base: float) -
     return drawn
 
 
-def _whisker(row: Interval, scale: Scale, middle: float, *, stem: bool = False) -> str:
+def _whisker(row: IntervalRow, scale: Scale, middle: float, *, stem: bool = False) -> str:
     drawn = ""
     if stem and row.value is not None:
         drawn += line((scale(0.0), middle), (scale(row.value), middle), row.colour, wide=2)

@@ -28,7 +28,7 @@ MARKS = {
 """What is said beside a figure that is no measurement at one's own prices."""
 
 
-class Machine(Protocol):
+class MachineFacts(Protocol):
     """What a report says of the machine; `harness.core.environment.Environment` is one."""
 
     @property
@@ -76,7 +76,7 @@ class Closing(Protocol):
         ...
 
     @property
-    def environment(self) -> Machine:
+    def environment(self) -> MachineFacts:
         """What it ran on."""
         ...
 

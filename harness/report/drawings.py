@@ -38,8 +38,8 @@ from harness.report.charts import (
     Curve,
     CurveChart,
     HeatChart,
-    Interval,
     IntervalChart,
+    IntervalRow,
     Mark,
     Slice,
     shares,
@@ -79,8 +79,8 @@ def accuracy(arms: Sequence[ArmResult]) -> IntervalChart:
     return IntervalChart(rows=tuple(_share(a.arm, a.quality.accuracy, named(a.arm, among)) for a in arms))
 
 
-def _share(arm: ArmId, estimate: Estimate, label: str) -> Interval:
-    return Interval(
+def _share(arm: ArmId, estimate: Estimate, label: str) -> IntervalRow:
+    return IntervalRow(
         label=one_line(label),
         note=one_line(str(arm)),
         low=estimate.low,
@@ -96,7 +96,7 @@ def differences(comparisons: Sequence[Comparison], margin: float) -> IntervalCha
     """Paired differences of accuracy; the band is the margin inside which a difference does not matter."""
     among = list(dict.fromkeys(arm for found in comparisons for arm in (found.a, found.b)))
     rows = tuple(
-        Interval(
+        IntervalRow(
             label=named(found.a, among),
             note=one_line(f"minus {plain_name(found.b, among)}{'' if found.same_model else ', two models'}"),
             value=found.difference.value,
@@ -164,7 +164,7 @@ def labels(found: Sequence[LabelResult], arm: ArmId) -> IntervalChart:
     """F1 of the labels, the worst first, as many as can be read."""
     worst = sorted(found, key=lambda one: (one.f1 is not None, one.f1 or 0.0, one.label))[:MOST_LABELS]
     rows = tuple(
-        Interval(
+        IntervalRow(
             label=one_line(one.label),
             value=one.f1,
             colour=colour_of(arm),
@@ -267,7 +267,7 @@ def p95(arms: Sequence[ArmResult], limit_ms: float | None) -> IntervalChart:
         found = arm.latency.p95_ms
         words = "not measured" if found.value is None else f"{milliseconds(found.value)} ms"
         rows.append(
-            Interval(
+            IntervalRow(
                 label=named(arm.arm, among),
                 note=one_line(str(arm.arm)) + (", timed on a busy machine" if arm.latency.busy else ""),
                 value=found.value,
@@ -523,7 +523,7 @@ def predicted_accuracy(advice: Advice) -> IntervalChart:
             f"{percent(found.accuracy_low, 0)} to {percent(found.accuracy_high, 0)}" if known else "unknown"
         )
         rows.append(
-            Interval(
+            IntervalRow(
                 label=f"{one.place}. {as_title(one.option.traits.name)}",
                 note=one_line(found.model),
                 low=found.accuracy_low,
@@ -546,7 +546,7 @@ def predicted_cost(advice: Advice, unit: Currency) -> IntervalChart:
             continue
         ends = money(span.low, unit), money(span.high, unit)
         rows.append(
-            Interval(
+            IntervalRow(
                 label=as_title(one.option.traits.name),
                 low=_shown(span.low, unit),
                 value=None if span.likely is None else _shown(span.likely, unit),

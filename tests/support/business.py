@@ -23,7 +23,7 @@ from harness.money.records import (
     ArmGrounds,
     Grounds,
     HostedPrice,
-    Incumbent,
+    IncumbentCosts,
 )
 from harness.recommendation.records import RunResults
 from tests.support.money import assumed, spread
@@ -125,9 +125,9 @@ def business(**changes: object) -> CostInputs:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def today(**changes: object) -> Incumbent:
+def today(**changes: object) -> IncumbentCosts:
     """People do it for $1.50 an item and are right in 95 of 100."""
-    base = Incumbent(
+    base = IncumbentCosts(
         kind="people",
         usd_per_item=Decimal("1.50"),
         accuracy=0.95,

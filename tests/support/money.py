@@ -26,10 +26,10 @@ from harness.money.records import (
     Grounds,
     HostedForecast,
     HostedPrice,
-    Incumbent,
+    IncumbentCosts,
     Limit,
     MonthPart,
-    Serving,
+    ServingCost,
 )
 
 LINEAR = ArmId(option=Option.LINEAR, model="linear")
@@ -184,7 +184,7 @@ def linear() -> ArmForecast:
         ),
         once=(building("4"),),
         saving_usd_horizon=amount("63574.524", "46918.524", "74668.524"),
-        serving=Serving(
+        serving=ServingCost(
             charged="busy seconds",
             busy_usd=Decimal("0.123"),
             whole_usd=Decimal(73),
@@ -219,7 +219,7 @@ def tune() -> ArmForecast:
         ),
         once=(building("12"),),
         saving_usd_horizon=amount("50436", "20004", "66804"),
-        serving=Serving(
+        serving=ServingCost(
             charged="whole machines",
             busy_usd=Decimal("0.92"),
             whole_usd=Decimal(73),
@@ -338,7 +338,7 @@ def outlook(**changes: object) -> CostForecast:
     """The whole: four arms that may be shipped, one hosted model, limits and the next step."""
     base = CostForecast(
         business=business(),
-        incumbent=Incumbent(
+        incumbent=IncumbentCosts(
             kind="people",
             usd_per_item=Decimal("0.80"),
             accuracy=0.93,

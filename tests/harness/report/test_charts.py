@@ -20,8 +20,8 @@ from harness.report.charts import (
     Curve,
     CurveChart,
     HeatChart,
-    Interval,
     IntervalChart,
+    IntervalRow,
     Mark,
     Slice,
     draw,
@@ -37,10 +37,10 @@ FIRST, LAST = 196.0, 548.0  # the ends of the drawing area of rows
 
 def row(
     value: float | None = 0.5, low: float | None = 0.4, high: float | None = 0.6, **more: object
-) -> Interval:
+) -> IntervalRow:
     words = "unknown" if value is None else f"{value:.0%}"
     kept = {"label": "an arm", "note": "tune@m", "colour": "#0b7a68", **more}
-    return Interval(low=low, value=value, high=high, words=words, **kept)  # type: ignore[arg-type]
+    return IntervalRow(low=low, value=value, high=high, words=words, **kept)  # type: ignore[arg-type]
 
 
 @given(st.floats(0, 100), st.floats(0, 100), st.sampled_from(["here", "volume stated: 10,000"]))
@@ -60,7 +60,7 @@ def test_words_of_two_marks_do_not_cover_each_other(one: float, other: float, wo
     assert first[0] != second[0] or first[2] <= second[1]
 
 
-def intervals(*rows: Interval, width: float = WIDE) -> str:
+def intervals(*rows: IntervalRow, width: float = WIDE) -> str:
     return draw("c", IntervalChart(rows=rows), "All of it in words.", width)
 
 
