@@ -1,7 +1,7 @@
-"""Pictures for the documents: the verdict and the advice as pages, and the first page of the PDF.
+"""Pictures for the documents: verdict and advice as pages, two pages of the PDF, the HTML report.
 
 Run: python docs/screenshots.py [RUNS_FOLDER [LOOK_FOLDER]]   (needs Chromium, its driver and Selenium; for
-the PDF's page typst)
+the PDF's pages typst)
 
 Writes docs/images/. With a second folder every page goes there too, wide and narrow, light and dark, to be
 looked at before a change is committed: this is how a page that is too wide, empty or unreadable is noticed.
@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,8 @@ def write(path: Path, data: bytes) -> None:
     sys.stdout.write(f"{path.name} {len(data):,} bytes\n")
 
 
-def first_page(runs: Path) -> bytes:
-    """The first page of the newest run's PDF."""
+def first_pages(runs: Path) -> list[bytes]:
+    """The first two pages of the newest run's PDF."""
     page = open_page(list_runs(runs)[-1])
     assert page.results is not None, f"{page.run_id} has no results"
     import typst
@@ -95,7 +97,20 @@ def first_page(runs: Path) -> bytes:
         ppi=144.0,
         sys_inputs={"document": json.dumps(document_data(run_document(page.results, page.manifest, "pdf")))},
     )
-    return small(pages[0], PDF_PAGE_WIDTH)
+    return [small(page, PDF_PAGE_WIDTH) for page in pages[:2]]
+
+
+def html_report(runs: Path) -> bytes:
+    """The top of the newest run's HTML report."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["report", "latest", "--format", "html", "-o", folder, "--runs", str(runs)]
+        subprocess.run([sys.executable, "-m", "harness", *words], check=True, capture_output=True, cwd=ROOT)
+        (file,) = Path(folder).glob("*.html")
+        with open_browser(WIDE, dark=False) as driver:
+            resize(driver, WIDE, TALLEST[WIDE])
+            driver.get(file.as_uri())
+            taken: bytes = driver.get_screenshot_as_png()
+            return small(taken)
 
 
 def main(runs: Path, images: Path, look: Path) -> None:
@@ -111,7 +126,9 @@ def main(runs: Path, images: Path, look: Path) -> None:
                         assert len(data) < MOST_BYTES, f"{page} takes {len(data):,} bytes"
                         (images / f"{page}-{width}.png").write_bytes(data)
                 assert not faults(driver), faults(driver)
-    write(images / "report-page-1.png", first_page(runs))
+    for number, page in enumerate(first_pages(runs), 1):
+        write(images / f"report-page-{number}.png", page)
+    write(images / f"report-html-{WIDE}.png", html_report(runs))
 
 
 if __name__ == "__main__":
