@@ -107,6 +107,11 @@ class Traits:
         return self.trained and not self.composed
 
     @property
+    def exported(self) -> bool:
+        """Whether what was fitted is kept as an artefact that `harness export` and `serve` take."""
+        return self.trained and not self.composed
+
+    @property
     def free(self) -> bool:
         """Whether an answer costs next to nothing, because no language model gives it."""
         return bool(self.own_model) and not self.composed

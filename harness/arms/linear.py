@@ -253,6 +253,7 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
     try:
         shutil.rmtree(folder, ignore_errors=True)
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        scratch.chmod(0o755)
         objects = {"counting": classifier.counting, "head": classifier.head}
         skops_io.dump(objects, scratch / MODEL_FILE, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         record = LinearArtefact(

@@ -168,6 +168,11 @@ class Parity:
     checked_at: datetime
     export_digest: str
 
+    @property
+    def what(self) -> str:
+        """What was served by what."""
+        return f"{self.format} {self.precision}".rstrip() + f" served by {self.engine}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:

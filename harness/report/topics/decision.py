@@ -254,6 +254,10 @@ def next_section(c: ReportContext) -> Section:
         Command(command=c.command("report", "--full"), purpose="every section here"),
         Command(command="harness runs", purpose="all runs"),
     ]
+    picked = c.results.recommendation.arm
+    if picked is not None and picked.option.traits.exported:
+        ship = c.command("export", "--arm", picked.option.value, "-o", "shipped")
+        blocks.insert(0, Command(command=ship, purpose="what is recommended, as a folder to serve"))
     if any(arm.latency.busy or arm.cost.usd_per_1k.busy for arm in c.results.arms):
         again = "once the machine is idle: times the figures marked ! again; no answer changes"
         blocks.insert(0, Command(command=c.command("latency"), purpose=again))

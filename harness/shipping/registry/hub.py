@@ -152,9 +152,9 @@ def parity_line(check: Parity) -> str:
     """A parity check in one line; a failed one says so first."""
     state = {True: "parity holds", False: "PARITY FAILED", None: "parity not shown"}[check.passed]
     return (
-        f"{state}: {check.format} {check.precision} served by {check.engine} gives the same label on "
+        f"{state}: {check.what} gives the same label on "
         f"{share_sentence(check.agreement)}; accuracy {share_sentence(check.served)} against "
-        f"{share_sentence(check.reference)} of the adapter in the trainer's scoring"
+        f"{share_sentence(check.reference)} of the model as its run scored it"
     )
 
 
