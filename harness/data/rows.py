@@ -138,7 +138,7 @@ def _numbered(table: DataTable, reader: RowReader) -> str:
     own = f" Its column {near[0]!r} may hold ids of your own: --id takes it." if near else ""
     return (
         f"No column {reader.optional_id!r}: rows are called {reader.prefix}-00000, {reader.prefix}-00001 and "
-        f"so on; `harness explain` also takes the number of a row, 1 is the first below the header.{own}"
+        f"so on. Wherever an item is asked for, the number of its row will do: 1 is the first below the header.{own}"
     )
 
 

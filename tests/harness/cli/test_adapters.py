@@ -57,7 +57,7 @@ def test_from_a_run_to_production_and_back(harness: Command, run: RunFolder, tmp
     registry.note_check(version, parity(passed=False, agreement=0.5))
     assert "FAILED" in harness("adapters", "list").out
     shown = harness("adapters", "show", "tickets").out
-    assert "FAILED: gguf q8_0 by llamacpp, same label on 50.0 %" in shown
+    assert "FAILED: gguf q8_0 served by llamacpp, same label on 50.0 %" in shown
     assert shelved_as(registry, "tickets").checks[0].passed is False
 
 
