@@ -136,9 +136,10 @@ def _numbered(table: DataTable, reader: RowReader) -> str:
     used = {*reader.text, *reader.label, *reader.groups, *reader.slices}
     near = [name for name in table.columns if name not in used and _ID_LIKE.search(name.casefold())]
     own = f" Its column {near[0]!r} may hold ids of your own: --id takes it." if near else ""
+    first = f"{reader.prefix}-00000"
     return (
-        f"No column {reader.optional_id!r}: rows are called {reader.prefix}-00000, {reader.prefix}-00001 and "
-        f"so on. Wherever an item is asked for, the number of its row will do: 1 is the first below the header.{own}"
+        f"No column {reader.optional_id!r}, so rows are numbered and {first} is the first below the header. "
+        f"Wherever an item is asked for, its row will do: 1 for {first}.{own}"
     )
 
 
