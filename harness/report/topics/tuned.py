@@ -200,7 +200,8 @@ def parity_line(check: Parity) -> str:
     return (
         f"{parity_word([check])}: {check.what}, same label on "
         f"{share_sentence(check.agreement)}, accuracy {percent(check.served.value)} against "
-        f"{percent(check.reference.value)} of the model as its run scored it, {check.failures} failures; {check.rule}"
+        f"{percent(check.reference.value)} of the model as its run scored it, {check.failures} failures; "
+        f"{check.rule}"
     )
 
 
