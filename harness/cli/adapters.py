@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import ArmName, AtRegistry, Here, Json, RunName, SeedNumber, grouped
+from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, RunName, SeedNumber, grouped
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json
 
@@ -27,7 +27,7 @@ def add(
     seed: SeedNumber = None,
     *,
     at: AtRegistry,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Add a run's tuned model, or its linear classifier, as the next version."""
     from harness.bakeoff.run_folder import find_run

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import ArmName, AtRegistry, Here, Json, SeedNumber, grouped, one_of
+from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, grouped, one_of
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json, show_results
 from harness.core.errors import UsageError, command
@@ -43,7 +43,7 @@ def export(
     as_json: Json = False,
     *,
     at: AtRegistry,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Write what a run recommends as a folder to serve, and check that it still answers the same."""
     from harness.bakeoff.run_folder import find_run
@@ -96,7 +96,7 @@ def import_(
     ] = False,
     as_json: Json = False,
     *,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Bring predictions made elsewhere, or an adapter, into a finished run and conclude it again."""
     from harness.bakeoff.run_folder import find_run

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.finishing import finish_run
-from harness.cli.options import AskAgain, DryRun, Json, ManyCalls, MoneyStated, RunName, Wish, grouped, one_of
+from harness.cli.options import (
+    AskAgain,
+    DryRun,
+    Json,
+    ManyCallOptions,
+    MoneyStated,
+    PlanOptions,
+    RunName,
+    grouped,
+    one_of,
+)
 from harness.cli.progress import open_progress
 from harness.cli.show import read_plan
 from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
@@ -55,7 +65,7 @@ def init(
 
 @grouped
 def bakeoff(
-    wish: Wish,
+    wish: PlanOptions,
     case: Annotated[
         Path | None,
         typer.Option("--case", help="A use case: its advice is locked with the plan, its limits hold."),
@@ -67,7 +77,7 @@ def bakeoff(
     as_json: Json = False,
     *,
     money: MoneyStated,
-    calls: ManyCalls,
+    calls: ManyCallOptions,
 ) -> None:
     """Run every option on one evalset and give the verdict."""
     from harness.bakeoff.plan import dump_plan
@@ -87,11 +97,11 @@ def bakeoff(
 @grouped
 def plan(
     case: Annotated[Path, typer.Argument(metavar="CASE.yaml", help="The use case; see `advisor assess`.")],
-    wish: Wish,
+    wish: PlanOptions,
     output: Annotated[Path, typer.Option("-o", "--output", help="The plan to write.")] = Path("plan.yaml"),
     *,
     money: MoneyStated,
-    calls: ManyCalls,
+    calls: ManyCallOptions,
 ) -> None:
     """Advise on a use case and write the plan that tests the advice; the prediction is locked with it."""
     from harness.bakeoff.plan import dump_plan
@@ -111,7 +121,7 @@ def run(
     as_json: Json = False,
     *,
     money: MoneyStated,
-    calls: ManyCalls,
+    calls: ManyCallOptions,
 ) -> None:
     """Lock a plan and run it, with the figures named here in the place of its own."""
     from harness.bakeoff.plan import build_plan
@@ -134,7 +144,7 @@ def resume(
     ask_again: AskAgain = False,
     as_json: Json = False,
     *,
-    calls: ManyCalls,
+    calls: ManyCallOptions,
 ) -> None:
     """Go on with a run that stopped, from what it has."""
     from harness.bakeoff.run_folder import find_run

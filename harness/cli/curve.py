@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.options import (
     AskAgain,
-    Here,
+    HereOptions,
     Json,
     arm_names,
     grouped,
@@ -64,7 +64,7 @@ def curve(
     ask_again: AskAgain = False,
     as_json: Json = False,
     *,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Settle arms on parts of the training rows, and say what more labelled examples would bring."""
     from harness.curve.run import CurveRequest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.finishing import finish_run
-from harness.cli.options import Here, grouped
+from harness.cli.options import HereOptions, grouped
 from harness.cli.progress import open_progress
 from harness.core.errors import UsageError, command
 
@@ -45,7 +45,7 @@ def demo(
     ] = 17,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Fetch the models without asking.")] = False,
     *,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Advise on an example, run its bake-off on a small model here, recommend, and write PDF and HTML."""
     from advisor.bundled import example_case

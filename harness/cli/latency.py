@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Calls, Json, RunName, arm_names, grouped, stoppable
+from harness.cli.options import CallOptions, Json, RunName, arm_names, grouped, stoppable
 from harness.cli.progress import open_progress
 
 
@@ -23,7 +23,7 @@ def latency(
     ] = None,
     as_json: Json = False,
     *,
-    calls: Calls,
+    calls: CallOptions,
 ) -> None:
     """Time a run's arms again and conclude it again; no answer changes."""
     from harness.bakeoff.retiming import TimingRequest

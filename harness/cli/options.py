@@ -67,7 +67,7 @@ SeedNumber = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Here:
+class HereOptions:
     """Where a command works, and with what of this machine."""
 
     runs: Runs = DEFAULT_RUNS
@@ -126,11 +126,11 @@ class AtRegistry:
         from harness.cli.progress import open_progress
         from harness.shipping.adapters import open_registry
 
-        return open_registry(self.registry, Here(runs=self.runs).context(open_progress(quiet=True)))
+        return open_registry(self.registry, HereOptions(runs=self.runs).context(open_progress(quiet=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calls(Here):
+class CallOptions(HereOptions):
     """The same, and how served models are called and billed."""
 
     budget_usd: Annotated[
@@ -159,7 +159,7 @@ class Calls(Here):
             UsageError: if the budget is no amount above 0.
         """
         return dataclasses.replace(
-            Here.context(self, progress),
+            HereOptions.context(self, progress),
             budget_usd=_budget(self.budget_usd),
             price_overrides=tuple(self.price or ()),
             timeout_s=self.timeout,
@@ -168,7 +168,7 @@ class Calls(Here):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ManyCalls(Calls):
+class ManyCallOptions(CallOptions):
     """The same, and how many calls at once."""
 
     concurrency: Annotated[
@@ -184,11 +184,11 @@ class ManyCalls(Calls):
 
     def context(self, progress: Progress) -> Context:
         """The outside world, with all that is said of calls."""
-        return dataclasses.replace(Calls.context(self, progress), concurrency=self.concurrency)
+        return dataclasses.replace(CallOptions.context(self, progress), concurrency=self.concurrency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class RowOptions:
     """Which rows, and how a user's own file is read."""
 
     evalset: Annotated[str, typer.Option("--evalset", help="An evalset by name or folder.")] = ""
@@ -258,7 +258,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish(Rows):
+class PlanOptions(RowOptions):
     """What a plan is made from."""
 
     arms: Annotated[

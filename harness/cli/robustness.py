@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Encoding, Here, Json, RunName, grouped, split_names, stoppable
+from harness.cli.options import Encoding, HereOptions, Json, RunName, grouped, split_names, stoppable
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json
 
@@ -32,7 +32,7 @@ def robustness(
     ] = None,
     as_json: Json = False,
     *,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Look at inputs out of scope and at labels a tuned arm never saw, and conclude the run again."""
     from harness.bakeoff.run_folder import find_run

@@ -11,8 +11,8 @@ import typer
 from harness.cli.branding import Company, CurrencyName, Logo, make_branding
 from harness.cli.options import (
     DEFAULT_RUNS,
-    Calls,
-    Here,
+    CallOptions,
+    HereOptions,
     Json,
     NoTexts,
     Price,
@@ -75,7 +75,7 @@ def report(
     files = [one for one in wanted if one != "text"]
     if files:
         branding = make_branding(company, logo, currency, stated_rate(closed_results(folder)))
-        context = Here(runs=runs).context(open_progress(quiet=True))
+        context = HereOptions(runs=runs).context(open_progress(quiet=True))
         where = output or folder.root / "report"
         for path in export_run(folder, files, where, context, branding, texts=not no_texts):
             typer.echo(str(path))
@@ -92,7 +92,7 @@ def _report_case(
     from harness.report.text import print_document
     from harness.report.topics.advice import advice_document, stated_rate
 
-    context = Here().context(open_progress(quiet=True))
+    context = HereOptions().context(open_progress(quiet=True))
     found = advised(CaseReport(case=case, price_at=price_date), context)
     if "text" in wanted:
         print_document(advice_document(found.advice, found.day, found.command))
@@ -126,7 +126,7 @@ def score(
     from harness.core.errors import UsageError
     from harness.report.reporting import rescore, store_again
 
-    context = Calls(runs=runs, price=price).context(open_progress(quiet=True))
+    context = CallOptions(runs=runs, price=price).context(open_progress(quiet=True))
     folder = find_run(runs, name)
     if store and (price_date or price):
         raise UsageError(
@@ -156,7 +156,7 @@ def compare(
     from harness.report.text import print_document
     from harness.report.topics.compare import compare_document
 
-    context = Here(runs=runs).context(open_progress(quiet=True))
+    context = HereOptions(runs=runs).context(open_progress(quiet=True))
     found = compare_two(find_run(runs, a), find_run(runs, b), context)
     if as_json:
         show_json(found)
@@ -211,7 +211,7 @@ def explain(
     from harness.report.text import print_document
     from harness.report.topics.items import explain_document
 
-    context = Here(runs=runs).context(open_progress(quiet=True))
+    context = HereOptions(runs=runs).context(open_progress(quiet=True))
     found = explain_item(find_run(runs, name), item, context)
     if as_json:
         show_json(found)

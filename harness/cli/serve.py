@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import ArmName, AtRegistry, Here, SeedNumber, grouped, one_of
+from harness.cli.options import ArmName, AtRegistry, HereOptions, SeedNumber, grouped, one_of
 from harness.cli.progress import open_progress
 
 
@@ -57,7 +57,7 @@ def serve(
     seed: SeedNumber = None,
     *,
     at: AtRegistry,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Serve what a run recommends: /v1/models, /v1/chat/completions, /metrics."""
     from harness.recommendation.store import recommended_arm

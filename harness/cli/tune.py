@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Here, Json, grouped, stoppable
+from harness.cli.options import HereOptions, Json, grouped, stoppable
 from harness.cli.progress import open_progress, teller
 from harness.cli.show import read_plan, show_json
 from harness.core.errors import DataError, UsageError
@@ -49,7 +49,7 @@ def tune(
     force: Annotated[bool, typer.Option("--force", help="Train even if memory looks too small.")] = False,
     as_json: Json = False,
     *,
-    here: Here,
+    here: HereOptions,
 ) -> None:
     """Train a plan's tuned arm on train and dev; test is not read."""
     from harness.bakeoff.run_folder import RunFolder, find_run, homes_of
