@@ -5,7 +5,6 @@ Nothing is assumed silently: `Inputs.assumed` names every range that stood in fo
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +16,7 @@ from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
 from advisor.money.machines import NO_MACHINE
 from advisor.money.money import ExchangeRate, parse_rate, to_usd
 from advisor.money.ranges import AssumedRange, Range, Scenario
+from advisor.reading import parse_toml, read_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +59,18 @@ def parse_assumptions(text: str) -> Assumptions:
         KeyError: if a table is missing.
         ValueError: if a range is out of order.
     """
-    raw = tomllib.loads(text)
+    raw = parse_toml(text)
     ranges = {row["key"]: _range(row) for row in raw["range"]}
     for field in ("input", "output"):
         for task, three in raw["tokens"][field].items():
             key = f"{field}_tokens:{task}"
-            ranges[key] = _token_range(key, three, raw["tokens"]["source"])
+            ends = dict(zip(("low", "likely", "high"), three, strict=True))
+            ranges[key] = _range({"key": key, "unit": "tokens", **ends, "source": raw["tokens"]["source"]})
     return Assumptions(
         ranges=ranges,
         parts=_three(raw["parts"]),
         people=_people(raw["build_days"], raw["run_hours"]),
-        speeds={row["machine"]: Speed(**row) for row in raw["speed"]},
+        speeds={speed.machine: speed for speed in read_record(tuple[Speed, ...], raw["speed"])},
         faster=raw["serving"]["faster"],
         slower=raw["serving"]["slower"],
         models={
@@ -108,19 +109,6 @@ def _range(row: Mapping[str, Any]) -> AssumedRange:
         high=row["high"],
         cheap_is_low=row.get("cheap", "low") == "low",
         source=row["source"],
-    )
-
-
-def _token_range(key: str, three: list[float], source: str) -> AssumedRange:
-    return _range(
-        {
-            "key": key,
-            "unit": "tokens",
-            "low": three[0],
-            "likely": three[1],
-            "high": three[2],
-            "source": source,
-        }
     )
 
 

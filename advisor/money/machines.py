@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,6 +13,7 @@ from advisor.money.errors import CostError
 from advisor.money.ledger import PriceBasis
 from advisor.money.money import decimal
 from advisor.money.ranges import Scenario
+from advisor.reading import parse_toml, read_record
 
 HOURS_PER_YEAR = Decimal(8760)
 HOURS_PER_MONTH = Decimal(730)
@@ -96,22 +96,8 @@ NO_MACHINE = Machine(
 def load_machines() -> tuple[Machine, ...]:
     """The packaged example prices of `gpu_prices.toml`, every one illustrative."""
     text = Path(__file__).with_name("gpu_prices.toml").read_text(encoding="utf-8")
-    return tuple(
-        Machine(
-            name=row["name"],
-            kind=row["kind"],
-            vram_gb=row["vram_gb"],
-            usd_per_hour=Decimal(row["usd_per_hour"]),
-            low=Decimal(row["low"]) if "low" in row else None,
-            high=Decimal(row["high"]) if "high" in row else None,
-            provider=row["provider"],
-            region=row["region"],
-            as_of=row["as_of"],
-            source=row["source"],
-            basis=PriceBasis.ILLUSTRATIVE,
-        )
-        for row in tomllib.loads(text)["machine"]
-    )
+    rows = [{**row, "basis": PriceBasis.ILLUSTRATIVE} for row in parse_toml(text).get("machine", [])]
+    return read_record(tuple[Machine, ...], rows)
 
 
 def find_machine(name: str, machines: Sequence[Machine], hour_usd: Decimal | None = None) -> Machine:
