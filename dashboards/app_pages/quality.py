@@ -94,7 +94,7 @@ def more_examples(page: RunPage) -> None:
         st.caption("No learning curve is stored with this run.")
         pieces.command(state.folder_of(page.run_id).command("curve"), "measures one")
         return
-    blocks.show(*curves_document(found).sections)
+    blocks.show(*curves_document(found, drawn=True).sections)
 
 
 def robustness(c: ReportContext) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.core.records import Estimate
 from harness.core.wording import MISSING, bounds, percent
 from harness.curve.records import CurveMean, LearningCurve, LearningCurves, LinePoint
@@ -12,47 +14,46 @@ from harness.report.topics.cells import cells, columns
 _BAR = 40
 
 
-def curves_document(curves: LearningCurves) -> Document:
-    """One section a curve."""
+def curves_document(curves: LearningCurves, *, drawn: bool = False) -> Document:
+    """One section a curve.
+
+    Args:
+        drawn: the format shows charts; else bars of characters stand in the table.
+    """
     sections = tuple(
         Section(
             key=f"curve-{number}",
             title=f"{curve.arm} on {curve.evalset}, scored on {curve.split}",
-            blocks=_blocks(curve, number),
+            blocks=((_chart(curve, number),) if drawn else ()) + _blocks(curve, bars=not drawn),
         )
         for number, curve in enumerate(curves.curves, start=1)
     )
     return Document(title="Accuracy against training examples", sections=sections)
 
 
-def _blocks(curve: LearningCurve, number: int) -> tuple[Block, ...]:
+def _blocks(curve: LearningCurve, *, bars: bool) -> tuple[Block, ...]:
     notes = list(curve.notes)
     if curve.looks is not None:
         notes.append(f"{curve.looks} locked plan(s) have looked at these test rows, this one included.")
     return (
-        _chart(curve, number),
-        _table(curve),
+        _table(curve, bars=bars),
         *(Paragraph(text=sentence) for sentence in curve.sentences),
         Bullets(label="to know", items=tuple(notes), tone="faint"),
     )
 
 
-def _table(curve: LearningCurve) -> Table:
+def _table(curve: LearningCurve, *, bars: bool) -> Table:
     last = curve.means[-1].size
     beyond = [point for point in curve.line if point.extrapolated and point.size % last == 0]
     read_off = "~ read off the fitted curve past the examples at hand, not measured"
+    heads = (("training", "examples"), "draws", "accuracy", ("95 %", "interval"), ("fitted", "curve"), "")
+    rows = (*(_measured(mean, curve) for mean in curve.means), *map(_read, beyond))
+    shown = len(heads) if bars else len(heads) - 1
+    scale = ("a bar is the accuracy on a scale from 0 to 100 %",) if bars else ()
     return Table(
-        columns=columns(
-            ("training", "examples"),
-            ("draws",),
-            ("accuracy",),
-            ("95 %", "interval"),
-            ("fitted", "curve"),
-            ("",),
-            left=(5,),
-        ),
-        rows=(*(_measured(mean, curve) for mean in curve.means), *map(_read, beyond)),
-        notes=("a bar is the accuracy on a scale from 0 to 100 %", *((read_off,) if beyond else ())),
+        columns=columns(*heads, left=(5,))[:shown],
+        rows=tuple(replace(row, cells=row.cells[:shown]) for row in rows),
+        notes=(*scale, *((read_off,) if beyond else ())),
     )
 
 
