@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from advisor.evidence import published_range
+from advisor.evidence import Tag, load_evidence, published_range
 from advisor.money.errors import UnknownPrice
 from advisor.money.ledger import Covers, Money, PriceBasis, per_thousand, query_cost, total_usd
 from advisor.money.price_book import PriceBook
@@ -53,9 +53,13 @@ def calls_to_settle(items: Mapping[str, Sequence[Item]]) -> int:
 
 
 def published_for(name: str) -> tuple[Published, ...]:
-    """The published accuracy range of retrieval on this evalset; on Banking77 where none is known."""
+    """The published accuracy range of retrieval on this evalset; on Banking77 where none is known.
+
+    Only figures that a reader can look up count.
+    """
     task = name if name in _TASKS else _BEST_KNOWN
-    found = published_range(task, Option.RETRIEVE.value)
+    known = [figure for figure in load_evidence() if figure.tag is not Tag.UNVERIFIED]
+    found = published_range(task, Option.RETRIEVE.value, evidence=known)
     if found is None:
         return ()
     other = "" if task == name else f", which is another task: no figure is known for {name}"

@@ -447,7 +447,7 @@ def month(forecast: CostForecast, unit: Currency | None = None) -> BarChart:
         rows.append(
             Bar(
                 label=named(arm.arm, among),
-                note=f"{one_line(str(arm.arm))}, {total.basis.value}{', ruled out' if arm.barred else ''}",
+                note=f"{one_line(str(arm.arm))}, {'ruled out' if arm.barred else total.basis.value}",
                 slices=parts,
                 words=marked_money(total, unit),
                 low=None if total.low_usd is None else _shown(total.low_usd, unit),

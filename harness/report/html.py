@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -15,7 +16,7 @@ from typing import assert_never
 
 from harness.core.wording import lines_of
 from harness.report.branding import PLAIN, Branding
-from harness.report.charts import draw
+from harness.report.charts import NARROW, WIDE, IntervalChart, draw
 from harness.report.document import (
     Block,
     Bullets,
@@ -43,6 +44,7 @@ from harness.report.document import (
 )
 from harness.report.svg import escape
 
+_UNIT = re.compile(r"(\d) (%|ms\b|points?\b)")
 _STATES = {"measured": "", "prediction": "PREDICTION", "incomplete": "INCOMPLETE RUN"}
 _IMAGE = {"png": "image/png", "jpg": "image/jpeg", "svg": "image/svg+xml"}
 
@@ -90,7 +92,8 @@ def words(text: str) -> str:
 def _with_ends(text: str) -> str:
     before = " " if text[:1].isspace() else ""
     after = " " if len(text) > 1 and text[-1:].isspace() else ""
-    return f"{before}{escape(text).replace('_', '_<wbr>')}{after}"  # long names may break at their joints
+    whole = _UNIT.sub("\\1\u00a0\\2", escape(text))  # a figure and its unit stay on one line
+    return f"{before}{whole.replace('_', '_<wbr>')}{after}"  # long names may break at their joints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +182,10 @@ class Writer:
         return f'{_label(table.caption)}<div class="scroll">{whole}</div>{below}'
 
     def _chart(self, chart: Chart) -> str:
-        svg = draw(chart.key, chart.spec, chart.alt)
+        wide, narrow = (draw(chart.key, chart.spec, chart.alt, width) for width in (WIDE, NARROW))
         return (
-            f'<figure id="chart-{escape(chart.key)}"><div class="drawing">{svg}</div>'
+            f'<figure id="chart-{escape(chart.key)}"><div class="drawing wide">{wide}</div>'
+            f'<div class="drawing narrow">{narrow}</div>'
             f"{self.caption(chart)}</figure>{_slider(chart)}"
         )
 
@@ -283,15 +287,13 @@ def _top(document: Document, branding: Branding) -> str:
 
 
 def _controls(document: Document) -> str:
-    """The rows that charts and tables can be switched by, under the names they have in the first table."""
-    tables = (block for block in blocks_of(document) if isinstance(block, Table))
-    named = ((row.key, row.cells[0].text) for table in tables for row in table.rows if row.key)
-    first: dict[str, str] = {}
-    for key, name in named:
-        first.setdefault(key, name)
+    """What charts and tables can be switched by: the rows of the first chart that names them."""
+    specs = (block.spec for block in blocks_of(document) if isinstance(block, Chart))
+    rows = next((spec.rows for spec in specs if isinstance(spec, IntervalChart)), ())
     boxes = "".join(
-        f'<label><input type="checkbox" checked value="{escape(key)}"> {escape(name)}</label>'
-        for key, name in first.items()
+        f'<label><input type="checkbox" checked value="{escape(row.key)}"> {escape(row.label)}</label>'
+        for row in rows
+        if row.key
     )
     return (
         f'<div class="controls" role="group" aria-label="Show in charts and tables">{boxes}</div>'

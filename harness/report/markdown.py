@@ -60,8 +60,10 @@ def _section(section: Section, document: Document) -> Iterator[str]:
     yield f"<details><summary>{title}</summary>" if section.folded else f"## {title}"
     if section.lead:
         yield _said(section.lead)
+    drawn = all(isinstance(block, Chart) for block in section.blocks)
     for block in section.blocks:
-        yield _block(block, document)
+        shown = Paragraph(text=block.alt) if drawn and isinstance(block, Chart) else block
+        yield _block(shown, document)
     if section.folded:
         yield "</details>"
 

@@ -16,7 +16,7 @@ from harness.recommendation.records import RunResults
 from harness.report.branding import PLAIN, Branding
 from harness.report.context import Closing, ReportContext, reader_currency
 from harness.report.document import CommandOn, Document, Fact, Facts, Section, on_run, outside
-from harness.report.topics.arms import arms_table, behind_section, options_section
+from harness.report.topics.arms import arms_table, behind_section, limits_section, options_section
 from harness.report.topics.decision import change_section, decision_section, next_section, recommendation
 from harness.report.topics.latency import latency_section
 from harness.report.topics.money import (
@@ -54,6 +54,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     (options_section,     "shown",  "shown",  "page 1"),
     (money_section,       "shown",  "shown",  "page 2"),
     (change_section,      "shown",  "shown",  "page 2"),
+    (limits_section,      "shown",  "shown",  "evidence"),
     (prediction_section,  "shown",  "shown",  "evidence"),
     (differences_section, "folded", "shown",  "evidence"),
     (hosted_section,      "shown",  "shown",  "evidence"),

@@ -1,8 +1,8 @@
 """A document as text for a terminal: fixed layout, readable from 80 columns on, ASCII apart from the data.
 
 The layout is made here, line by line, so that a piped report and one on a terminal hold the same words;
-rich only adds colour. Nothing in a document is ever read as markup. Charts are left out: their figures stand
-in the tables.
+rich only adds colour. Nothing in a document is ever read as markup. Charts are left out where
+their figures stand in a table.
 """
 
 from __future__ import annotations
@@ -103,8 +103,11 @@ def _section(section: Section, document: Document, width: int) -> Iterator[Line]
     yield Line(text="-" * _width(title))
     if section.lead:
         yield from _lines(section.lead, width)
+    drawn = all(isinstance(block, Chart) for block in section.blocks)
     for block in section.blocks:
-        yield from _block(block, document, width)
+        # a chart's figures stand in the table beside it; one that stands alone is said in words
+        shown = Paragraph(text=block.alt) if drawn and isinstance(block, Chart) else block
+        yield from _block(shown, document, width)
 
 
 def _block(block: Block, document: Document, width: int) -> Iterator[Line]:

@@ -29,7 +29,7 @@ from advisor.sentences import (
     reason_sentence,
     settle_sentence,
 )
-from harness.core.wording import UNKNOWN, USD, Currency, milliseconds, money, percent
+from harness.core.wording import UNKNOWN, USD, Currency, money, percent
 from harness.report import drawings
 from harness.report.branding import PLAIN, Branding, Rate, chosen_currency
 from harness.report.context import rate_words
@@ -217,10 +217,16 @@ def _saving(c: AdviceContext, found: OptionPrediction) -> Text:
 
 
 def _share(found: OptionPrediction) -> str:
-    """'82.0 % to 96.0 %', or 'unknown'."""
+    """'82 to 96 %', or 'unknown'."""
     if found.accuracy_low is None or found.accuracy_high is None:
         return UNKNOWN
-    return f"{percent(found.accuracy_low)} to {percent(found.accuracy_high)}"
+    return f"{percent(found.accuracy_low, 0).removesuffix(' %')} to {percent(found.accuracy_high, 0)}"
+
+
+def _seconds(found: OptionPrediction) -> str:
+    """'0.3 to 4.2', or 'unknown'."""
+    low, high = found.p95_ms.low, found.p95_ms.high
+    return UNKNOWN if low is None or high is None else f"{low / 1000:.2g} to {high / 1000:.2g}"
 
 
 def _months(found: OptionPrediction) -> str:
@@ -256,11 +262,7 @@ def _options(c: AdviceContext) -> Section:
 
 def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
     advice = c.advice
-    notes = [
-        "every figure but the score is a predicted range; the score is the sum of the reasons' points: "
-        "it ranks, "
-        "and says nothing of by how much"
-    ]
+    notes = ["every figure is a predicted range; slow: 95 % of queries are answered within that time"]
     if advice.incumbent_usd_per_1k is not None:
         right = None if advice.case.incumbent is None else advice.case.incumbent.accuracy
         known = "" if right is None else f", {percent(right)} right"
@@ -270,14 +272,13 @@ def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
     return Table(
         columns=columns(
             ("option", ""),
-            ("score", ""),
-            ("right answers", "predicted"),
+            ("right,", "predicted"),
             ("running, for", "1,000 queries"),
             ("a month,", "all in"),
             ("to build,", "once"),
-            ("slow answer", "(p95), ms"),
-            ("paid", "back in"),
-            sources={3: c.sources(), 4: c.sources(), 5: c.sources()},
+            ("slow", "answer, s"),
+            ("paid back", "in months"),
+            sources={2: c.sources(), 3: c.sources(), 4: c.sources()},
         ),
         rows=tuple(_option_row(c, option) for option in ranked),
         notes=tuple(notes),
@@ -288,17 +289,16 @@ def _option_row(c: AdviceContext, option: OptionAdvice) -> Row:
     found = option.prediction
     name = f"{option.place}. {as_title(option.option.traits.name)}"
     if found is None:
-        return Row(cells=cells(name, f"{option.score:+.2f}", *6 * [UNKNOWN]))
+        return Row(cells=cells(name, *6 * [UNKNOWN]))
     return Row(
         cells=cells(
             Cell(text=name, detail=found.model),
-            f"{option.score:+.2f}",
             _share(found),
             c.money(found.usd_per_1k),
             c.money(found.usd_per_month),
             c.money(found.usd_one_off),
-            f"{milliseconds(found.p95_ms.low)} to {milliseconds(found.p95_ms.high)}",
-            _months(found),
+            _seconds(found),
+            _months(found).removesuffix(" months"),
         ),
         tone="good" if option.place == 1 else "plain",
         key=option.option.value,

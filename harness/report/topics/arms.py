@@ -62,9 +62,7 @@ def state_of(c: ReportContext, arm: ArmId) -> tuple[str, Tone]:
 
 def options_section(c: ReportContext) -> Section:
     """The accuracies as a chart, and every arm in a table."""
-    return Section(
-        key="options", title="What was compared", blocks=(accuracy_chart(c), arms_table(c), *limits(c))
-    )
+    return Section(key="options", title="What was compared", blocks=(accuracy_chart(c), arms_table(c)))
 
 
 def arms_table(c: ReportContext) -> Table:
@@ -174,7 +172,7 @@ def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
     return [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
 
 
-def limits(c: ReportContext) -> list[Block]:
+def limits_section(c: ReportContext) -> Section:
     """Which limits are broken, and which these items show neither to be kept nor to be broken."""
     verdict, name = c.results.verdict, title_of(c)
     broken = tuple(f"{name(check.arm)}: {limit_words(check)}" for check in verdict.broken)
@@ -185,10 +183,10 @@ def limits(c: ReportContext) -> list[Block]:
     )
     blocks: list[Block] = []
     if broken:
-        blocks.append(Bullets(label="Limits set before the run that are broken", items=broken, tone="warn"))
+        blocks.append(Bullets(label="Broken", items=broken, tone="warn"))
     if still:
-        blocks.append(Bullets(label="Limits not shown to be kept yet", items=still, tone="warn"))
-    return blocks
+        blocks.append(Bullets(label="Not shown to be kept yet", items=still, tone="warn"))
+    return Section(key="limits", title="Limits set before the run", blocks=tuple(blocks))
 
 
 def accuracy_chart(c: ReportContext) -> Chart:

@@ -105,16 +105,10 @@ def times(latency: Latency) -> str:
 
 def timing_notes(arms: Sequence[ArmResult], name: Callable[[ArmId], str] = str) -> tuple[str, ...]:
     """What stands behind the timed figures: a busy machine, timeouts, further attempts."""
-    why: dict[str, list[str]] = {}
-    for arm in arms:
-        for busy in dict.fromkeys((arm.latency.busy, arm.cost.usd_per_1k.busy)):
-            if busy:
-                why.setdefault(busy, []).append(name(arm.arm))
-    found = [
-        f"! timed on a busy machine ({', '.join(whose)}: {busy}): slower and dearer than on an idle one; "
-        "it decides nothing"
-        for busy, whose in why.items()
-    ]
+    busy = [(arm, arm.latency.busy or arm.cost.usd_per_1k.busy) for arm in arms]
+    why = "; ".join(dict.fromkeys(f"{name(arm.arm)}: {reason}" for arm, reason in busy if reason))
+    slower = "slower and dearer than on an idle one; it decides nothing"
+    found = [f"! timed on a busy machine ({why}): {slower}"] if why else []
     for arm in arms:
         late, again, n = arm.latency.timeouts, arm.latency.retried, arm.latency.p50_ms.n
         if late:

@@ -8,7 +8,7 @@ from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Verdict
 from harness.bakeoff.wording import more_items_words
 from harness.core.wording import level, percent, points
 from harness.money.records import Limit
-from harness.recommendation.records import Action, ReasonKind
+from harness.recommendation.records import Action
 from harness.report.context import ReportContext
 from harness.report.document import (
     Block,
@@ -63,8 +63,7 @@ def recommendation(c: ReportContext) -> Recommendation:
     reasons: list[Text] = []
     for reason in advised.reasons:
         arm = c.arm(reason.arm)
-        cited = c.accuracy(arm) if reason.kind is ReasonKind.ACCURACY and arm is not None else ()
-        cited = c.money_sources() if reason.cost is not None else cited
+        cited = c.money_sources() if reason.cost is not None else c.accuracy(arm) if arm is not None else ()
         reasons.append(said(Span(text=reason_sentence(reason, words), sources=cited)))
     return Recommendation(
         headline=headline(advised, words),
@@ -93,7 +92,7 @@ def _next(c: ReportContext) -> list[Fact]:
     more = f": {step.usd.reason}" if step.usd.usd is None else spread
     facts = [
         Fact(label="Next step", text=step_action(step, c.results, words_of(c))),
-        Fact(label="It costs", text=said(c.amount(step.usd, strong=True), more)),
+        Fact(label="The step costs", text=said(c.amount(step.usd, strong=True), more)),
         Fact(label="Who decides", text=f"the {step.decides.value}"),
     ]
     if step.before is not None:
@@ -151,7 +150,7 @@ def _pair_figures(c: ReportContext) -> tuple[Span, ...]:
     return said(
         f"Of the same {d.n:,} test items {name(one.arm)} answered "
         f"{percent(one.quality.accuracy.value)} correctly and {name(other.arm)} "
-        f"{percent(other.quality.accuracy.value)}, {kind}: {points(d.value)}{where}",
+        f"{percent(other.quality.accuracy.value)}, {kind}: a difference of {points(d.value)}{where}",
         Span(text=".", sources=c.accuracy(*arms)),
         *_small(c),
     )

@@ -16,6 +16,7 @@ from harness.money.records import (
     CostGroup,
     FrontierGap,
     HostedForecast,
+    Published,
 )
 from harness.report import drawings
 from harness.report.context import MARKS, ReportContext
@@ -153,21 +154,16 @@ def _month_chart(c: ReportContext, outlook: CostForecast) -> Chart:
 
 def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
     """Payback and break-even: of the arm to use against every rival, of the others against today."""
-    found = []
+    said_of: dict[str, list[str]] = {}
     for arm in outlook.arms:
         use = arm.arm == c.results.recommendation.arm
         curves = [curve for curve in arm.break_even if use or curve.rival == "incumbent"]
         reasons = "; ".join(f"against {rival_words(curve)} {_outcome(curve)}" for curve in curves)
-        machines = arm.serving.sentence if arm.serving is not None and use else ""
-        found.append(
-            said(
-                Span(text=f"{title_of(c)(arm.arm)}. ", strong=True),
-                in_plain_words(arm.payback, c.results),
-                f" Break-even: {reasons}." if reasons else "",
-                f" {machines}" if machines else "",
-            )
-        )
-    return found
+        sentences = [in_plain_words(arm.payback, c.results), f"Break-even: {reasons}." if reasons else ""]
+        if arm.serving is not None and use:
+            sentences.append(arm.serving.sentence)
+        said_of.setdefault(" ".join(filter(None, sentences)), []).append(title_of(c)(arm.arm))
+    return [said(Span(text=f"{', '.join(names)}. ", strong=True), text) for text, names in said_of.items()]
 
 
 def _assumed(outlook: CostForecast) -> Sequence[Text]:
@@ -202,9 +198,18 @@ def break_even_section(c: ReportContext) -> Section:
 
 
 def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, BreakEvenCurve] | None:
-    """The curve to draw: of the arm to use where it has one."""
+    """The curve to draw: of the arm to use where it has one, else of one that pays from some volume on."""
     ordered = sorted(outlook.arms, key=lambda found: found.arm != c.results.recommendation.arm)
-    return next(((found, curve) for found in ordered for curve in found.break_even if curve.points), None)
+    used = c.results.recommendation.arm
+    return next(
+        (
+            (found, curve)
+            for found in ordered
+            for curve in found.break_even
+            if curve.points and (found.arm == used or curve.queries_per_month)
+        ),
+        None,
+    )
 
 
 def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> Chart:
@@ -247,7 +252,7 @@ def hosted_section(c: ReportContext) -> Section:
         items = tuple(
             said(
                 Span(
-                    text=f"{found.statement}: {percent(found.low)} to {percent(found.high)}",
+                    text=f"{found.statement}: {_span(found)}",
                     mark="published elsewhere",
                     sources=(f"Published: {found.source}, checked {found.checked}; not measured here.",),
                 )
@@ -265,6 +270,11 @@ def hosted_section(c: ReportContext) -> Section:
     ]
     lead = "No large hosted model was run. At list prices:" if models else ""
     return Section(key="hosted", title="Hosted models that were not run", lead=lead, blocks=tuple(blocks))
+
+
+def _span(found: Published) -> str:
+    low, high = percent(found.low), percent(found.high)
+    return low if low == high else f"{low} to {high}"
 
 
 def _calls(c: ReportContext, gap: FrontierGap) -> str:

@@ -75,9 +75,9 @@ def _table(c: ReportContext, check: AdviceCheck) -> Table:
 def _row(c: ReportContext, figure: CheckedRange) -> Row:
     held = MISSING if figure.inside is None else ("yes" if figure.inside else "no")
     if not figure.same_model:
-        held = f"not tested (was for {figure.predicted_model})"
+        held = f"not tested: predicted for {figure.predicted_model}"
     elif figure.busy:
-        held = "not tested (timed on a busy machine)"
+        held = "not tested: busy machine"
     low, high, measured = (
         worded(figure.metric, value, c.currency) for value in (figure.low, figure.high, figure.measured)
     )
@@ -95,6 +95,8 @@ def _row(c: ReportContext, figure: CheckedRange) -> Row:
 
 def worded(metric: str, value: float | None, currency: Currency = USD) -> str:
     """A predicted or measured figure, by what it is of."""
+    if value is None:
+        return MISSING
     match metric:
         case "accuracy":
             return percent(value)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
-from harness.bakeoff.results import ArmResult, Comparison, LabelResult
-from harness.bakeoff.wording import more_items_words
+from harness.bakeoff.results import ArmResult, Comparison, LabelResult, MoreItems
 from harness.core.wording import MISSING, decimal, one_line, percent
 from harness.report import drawings
 from harness.report.context import ReportContext
@@ -54,6 +53,7 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
                 f"{one.only_a:,} / {one.only_b:,}",
                 p_value(one.p_value),
                 MISSING if one.detectable is None else f"{100 * one.detectable:.1f}",
+                _more(one.more_items),
                 relation_words(one.relation),
             )
         )
@@ -66,8 +66,9 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
             ("only first /", "only second"),
             ("p", ""),
             ("would show", "points"),
+            ("items more", "to settle it"),
             ("the first is", ""),
-            left=(0, 5),
+            left=(0, 6),
             sources={1: cited},
         ),
         rows=rows,
@@ -76,13 +77,16 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
             "only first / only second: items that only one of the two answered rightly",
             "p: chance of a difference this large if there were none, by the test of that interval",
             "would show: the smallest difference that this many items show, at the disagreement seen",
-            *(
-                f"{title(one.a)} against {name(one.b)}: {more_items_words(one.more_items)}"
-                for one in found
-                if one.more_items.likely is not None
-            ),
+            "items more to settle it: at the rates seen; below, the 80 % range",
         ),
     )
+
+
+def _more(more: MoreItems) -> Cell:
+    if more.likely is None:
+        return Cell(text=MISSING)
+    span = "" if more.low is None or more.high is None else f"{more.low:,} to {more.high:,}"
+    return Cell(text=f"{more.likely:,}", detail=span)
 
 
 def _levels(found: Sequence[Comparison]) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ def step_action(step: NextStep, results: BakeoffResults, words: Words = BARE) ->
         case StepKind.MEASURE_OPEN:
             return f"Pilot {name} only to measure what is not shown yet: {against}."
         case StepKind.MEASURE_MODEL:
-            return f"Run {step.model} on the same rows: {step.command}."
+            return f"Run {step.model} on the same items, and compare."
         case StepKind.FIX:
             if step.arm is None:
                 return "Add an option that answers, then run again."
@@ -159,7 +159,7 @@ def certainty_words(recommendation: Recommendation, words: Words = BARE) -> str:
     """How far the recommendation's comparisons are settled."""
     match recommendation.certainty:
         case Certainty.NO_ARM:
-            return "Nothing can be recommended on these items."
+            return "None of the options tested here can be recommended."
         case Certainty.NO_RIVAL:
             return "Nothing was compared with it."
         case Certainty.SOME_OPEN:

@@ -117,7 +117,9 @@ def test_it_gives_three_reasons_money_confidence_and_the_next_step_with_its_cost
     known = facts(made())
     assert known["Cost a month, all in"] == "EUR 3,590 [illustrative] (EUR 2,831 to 4,683)"
     assert known["Next step"].startswith("Pilot the linear classifier on real queries for a month")
-    assert known["It costs"].startswith("EUR 5,798") and "(EUR 3,935 to 9,099)" in known["It costs"]
+    assert (
+        known["The step costs"].startswith("EUR 5,798") and "(EUR 3,935 to 9,099)" in known["The step costs"]
+    )
     assert known["Who decides"] == "the budget holder"
     assert known["How sure"].startswith("Fairly sure: the difference to the fine-tuned model")
 
@@ -206,7 +208,7 @@ def test_an_arm_with_a_limit_still_open_is_piloted_and_not_used() -> None:
         (Certainty.ALL, "Sure on these items:"),
         (Certainty.SOME_OPEN, "Fairly sure:"),
         (Certainty.NO_RIVAL, "Nothing was compared"),
-        (Certainty.NO_ARM, "Nothing can be recommended"),
+        (Certainty.NO_ARM, "None of the options tested here"),
     ],
 )
 def test_how_sure_is_said_from_what_is_settled(settled: Certainty, words: str) -> None:
@@ -288,7 +290,7 @@ def test_where_nothing_may_be_used_the_next_step_is_priced() -> None:
     found = made(run_results(recommendation=none_to_ship()))
     assert recommended(found).headline == "Ship none of these yet. Measure openai/gpt-6-luna next."
     assert "comes nearest and breaks a limit" in plain(recommended(found).reasons[0])
-    assert facts(found)["It costs"].startswith("EUR 0.434")
+    assert facts(found)["The step costs"].startswith("EUR 0.434")
     assert "Cost a month, all in" not in facts(found)
 
 
@@ -303,8 +305,8 @@ def test_an_arm_has_its_options_colour_whatever_the_verdict() -> None:
 def test_an_arm_that_breaks_a_limit_is_called_so_in_the_table() -> None:
     found = made(run_results(verdict=verdict(limits=(broken(RETRIEVE, value=0.491),))))
     assert [row.cells[0].text for row in options(found).rows if row.tone == "faint"] == ["RAG: ruled out"]
-    assert "RAG: accuracy 49.1 %" in str(section(found, "options").blocks)
-    assert "the floor is 50.0 %" in str(section(found, "options").blocks)
+    assert "RAG: accuracy 49.1 %" in str(section(found, "limits").blocks)
+    assert "the floor is 50.0 %" in str(section(found, "limits").blocks)
 
 
 def test_what_a_price_rests_on_is_said_once() -> None:
@@ -319,7 +321,7 @@ def test_what_a_price_rests_on_is_said_once() -> None:
 def test_an_unknown_next_step_price_says_why() -> None:
     unknown = replace(recommendation().next, usd=amount(None, reason="nobody said so"))
     found = made(run_results(recommendation=recommendation(next=unknown)))
-    assert facts(found)["It costs"] == "unknown: nobody said so"
+    assert facts(found)["The step costs"] == "unknown: nobody said so"
 
 
 def _dollars(money: CostForecast) -> CostForecast:

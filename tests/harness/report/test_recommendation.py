@@ -93,7 +93,7 @@ def test_the_headline_says_what_to_do(found, words) -> None:
 
 
 def test_the_next_step_is_an_action() -> None:
-    assert "Run openai/gpt-6-luna on the same rows" in step_action(none_to_ship().next, run_results())
+    assert "Run openai/gpt-6-luna on the same items" in step_action(none_to_ship().next, run_results())
 
 
 def test_a_reader_is_told_everyday_names_and_the_currency_asked_for() -> None:

@@ -99,7 +99,7 @@ def test_nothing_to_use_is_said_with_what_to_measure_next() -> None:
     assert (
         "Ship none of these yet. Measure openai/gpt-6-luna next. 1. The prompted model comes nearest" in shown
     )
-    assert "Next step: Run openai/gpt-6-luna on the same rows" in shown
+    assert "Next step: Run openai/gpt-6-luna on the same items" in shown
 
 
 def test_hosted_models_that_were_not_run_say_how_to_measure_them() -> None:
