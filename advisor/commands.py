@@ -20,7 +20,7 @@ from advisor.errors import CaseError
 from advisor.money.errors import CostError
 from advisor.money.exchange import reference_rate
 from advisor.money.money import ExchangeRate, from_usd, typed
-from advisor.prices import PriceOptions, open_book, price_sheet
+from advisor.prices import open_book, price_sheet
 from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
 from advisor.rubric.bands import load_bands
@@ -119,8 +119,8 @@ def open_market(case: UseCase, prices: CommandPrices) -> Market:
         CostError: if a price is not known.
     """
     assumptions = load_assumptions()
-    options = PriceOptions(as_of=_moment(prices.price_at), overrides=prices.overrides, price_file=prices.file)
-    return Market(sheet=price_sheet(case, assumptions, open_book(options, case)), assumptions=assumptions)
+    book = open_book(_moment(prices.price_at), prices.overrides, prices.file, case)
+    return Market(sheet=price_sheet(case, assumptions, book), assumptions=assumptions)
 
 
 def _moment(price_at: str | None) -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,16 +16,12 @@ from advisor.money.price_sources import load_genai_prices
 from advisor.money.ranges import Scenario
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceOptions:
-    """What the command line says about prices."""
-
-    as_of: datetime
-    overrides: Sequence[str] = ()
-    price_file: Path | None = None
-
-
-def open_book(options: PriceOptions, case: UseCase | None = None) -> PriceBook:
+def open_book(
+    as_of: datetime,
+    overrides: Sequence[str] = (),
+    price_file: Path | None = None,
+    case: UseCase | None = None,
+) -> PriceBook:
     """Overrides, the price file, the public data set.
 
     The cross-check is left out here (it reads a large file); `advisor.money.price_sources.load_price_book`
@@ -36,11 +31,11 @@ def open_book(options: PriceOptions, case: UseCase | None = None) -> PriceBook:
         CostError: if an override or the file is wrong, or genai-prices is not installed.
     """
     layers: list[PriceLayer] = []
-    if options.overrides:
-        layers.append(WrittenPrices(schedules=tuple(parse_override(text) for text in options.overrides)))
-    if options.price_file is not None:
-        layers.append(load_price_file(options.price_file, () if case is None else rates(case)))
-    return PriceBook(as_of=options.as_of, layers=(*layers, load_genai_prices()))
+    if overrides:
+        layers.append(WrittenPrices(schedules=tuple(parse_override(text) for text in overrides)))
+    if price_file is not None:
+        layers.append(load_price_file(price_file, () if case is None else rates(case)))
+    return PriceBook(as_of=as_of, layers=(*layers, load_genai_prices()))
 
 
 def price_sheet(case: UseCase, assumptions: Assumptions, book: PriceBook) -> PriceSheet:

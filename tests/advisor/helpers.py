@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from advisor.assumed import load_assumptions
 from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, contradictions
 from advisor.economics import Market
-from advisor.prices import PriceOptions, open_book, price_sheet
+from advisor.prices import open_book, price_sheet
 from advisor.recommend import Basis
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
@@ -24,7 +24,7 @@ DAY = datetime(2026, 11, 23, tzinfo=UTC)
 def basis(api_model: str | None = None) -> Basis:
     assumptions = load_assumptions()
     case = UseCase(name="prices", api_model=api_model)
-    sheet = price_sheet(case, assumptions, open_book(PriceOptions(as_of=DAY)))
+    sheet = price_sheet(case, assumptions, open_book(DAY))
     return Basis(
         rubric=load_rubric(), market=Market(sheet=sheet, assumptions=assumptions), bands=load_bands()
     )
