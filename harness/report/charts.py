@@ -301,7 +301,7 @@ class _Rows:
         room = self.width - 24 - _LETTER * 1.1 * len(row.words) if self.above else self.left - 8
         drawn = [text((8, base), cut(row.label, max(8, int(room / 6))), size=11, bold=bold)]
         if row.note:
-            most = int((self.width - 16 if self.above else self.left - 8) / 4.7)
+            most = int((self.width - 16 if self.above else self.left - 8) / 5)
             drawn.append(text((8, base + 12.5), cut(row.note, most), size=9, colour=MUTED))
         words = (self.width - 8, base if self.above else at + self.high / 2 + 4)
         return [*drawn, text(words, row.words, size=11, bold=True, to="end")]
