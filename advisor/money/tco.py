@@ -209,7 +209,7 @@ def _payback(
     if saving <= 0:
         if extra < 0:
             return None, None, "it costs less at first and no less by the month: see the horizon total"
-        return None, False, "it never pays back: it costs no less by the month"
+        return None, False, "it does not pay back at this volume: it costs no less by the month"
     months = max(Decimal(0), extra / saving)
     if months <= horizon:
         return months, True, f"it pays back in {months:.1f} months, within the horizon of {_plain(horizon)}"

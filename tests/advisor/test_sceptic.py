@@ -110,7 +110,7 @@ def test_the_cost_sheet_says_what_is_saved_against_today() -> None:
     assert prompt.payback_months == Decimal(2040) / Decimal("849.38")
     assert "$849.38 a month saved; it pays back in 2.4 months" in cost_text(found)
     dear = cost_text(sheet(incumbent={"cost_per_item": 0.001}))
-    assert "a month more; it never pays back" in dear
+    assert "a month more; it does not pay back" in dear
     assert sheet().options[0].against_today is None
 
 

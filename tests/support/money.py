@@ -248,7 +248,7 @@ def retrieve() -> ArmForecast:
         usd_per_1k_correct=amount("2230.3", "1815.41", "2891.78"),
         saving_usd_per_month=amount("-1153", "-2613", "-108"),
         payback_months=None,
-        payback="It never pays back: it costs no less by the month.",
+        payback="It does not pay back at this volume: it costs no less by the month.",
         break_even=(curve("incumbent", "never", None, "a query costs no less than at the rival"),),
         once=(building("8"),),
         saving_usd_horizon=amount("-18636", "-43356", "-3096"),

@@ -87,7 +87,7 @@ def test_faults_are_told_with_their_place(change: dict[str, Any], said: str) -> 
 
 
 def test_the_commented_part_of_the_example_plan_is_a_usable_one() -> None:
-    text = (ROOT / "harness/plans/tickets.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "harness/cli/plans/tickets.yaml").read_text(encoding="utf-8")
     start = text.index("# business:")
     live = text[:start] + re.sub(r"^# ?", "", text[start:], flags=re.MULTILINE)
     business = parse_plan(live, "tickets.yaml").business

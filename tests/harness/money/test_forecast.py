@@ -102,7 +102,7 @@ def test_never_is_said_and_not_a_number() -> None:
     assert found.month_usd.usd == D(2365)
     assert found.saving_usd_per_month.usd == D(-765)
     assert found.payback_months is None
-    assert found.payback == "It never pays back: it costs no less by the month."
+    assert found.payback == "It does not pay back at this volume: it costs no less by the month."
 
 
 def test_a_hosted_arm_pays_tokens_and_its_searching() -> None:
