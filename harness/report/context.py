@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
 
 from advisor.money.ledger import Money
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.results import ArmResult
+from harness.bakeoff.run_folder import Manifest
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import USD, Currency, level, marked_money, money, money_range, short_money
 from harness.money.records import ArmForecast
@@ -28,59 +27,6 @@ MARKS = {
 """What is said beside a figure that is no measurement at one's own prices."""
 
 
-class MachineFacts(Protocol):
-    """What a report says of the machine; `harness.core.environment.Environment` is one."""
-
-    @property
-    def commit(self) -> str:
-        """Of the source tree."""
-        ...
-
-    @property
-    def python(self) -> str:
-        """Its version."""
-        ...
-
-    @property
-    def cpu(self) -> str:
-        """The processor's name."""
-        ...
-
-    @property
-    def cores(self) -> int:
-        """How many it could use."""
-        ...
-
-    @property
-    def memory_gib(self) -> float | None:
-        """None when unknown."""
-        ...
-
-    @property
-    def gpu(self) -> str:
-        """'' without one."""
-        ...
-
-
-class Closing(Protocol):
-    """The closing record of a complete run; `harness.bakeoff.run_folder.Manifest` is one."""
-
-    @property
-    def finished_at(self) -> datetime:
-        """When the run ended."""
-        ...
-
-    @property
-    def wall_s(self) -> float:
-        """Seconds since it was last started; a run that was stopped and resumed took longer in all."""
-        ...
-
-    @property
-    def environment(self) -> MachineFacts:
-        """What it ran on."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContext:
     """A run as its report sees it.
@@ -92,7 +38,7 @@ class ReportContext:
     """
 
     results: RunResults
-    closing: Closing | None = None
+    closing: Manifest | None = None
     currency: Currency = USD
     answers: Sequence[ItemAnswer] = ()
     command: CommandOn = field(default=on_run("latest"))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from advisor.advice import Advice, plain
 from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.run_folder import Manifest
 from harness.core.errors import StoreError, UsageError, command
 from harness.core.serial import encode
 from harness.recommendation.records import RunResults
 from harness.report.branding import PLAIN, Branding
-from harness.report.context import Closing
 from harness.report.document import on_run
 from harness.report.run_document import run_document
 from harness.report.tables import answer_rows, arm_rows, csv_bytes, parquet_bytes, utf8
@@ -37,7 +37,7 @@ class Reported:
 
     results: RunResults
     answers: Sequence[ItemAnswer]
-    closing: Closing | None = None
+    closing: Manifest | None = None
     branding: Branding = PLAIN
 
 

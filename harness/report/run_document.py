@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.run_folder import Manifest
 from harness.core.records import ArmId
 from harness.recommendation.records import RunResults
 from harness.report.branding import PLAIN, Branding
-from harness.report.context import Closing, ReportContext, reader_currency
+from harness.report.context import ReportContext, reader_currency
 from harness.report.document import CommandOn, Document, Fact, Facts, Section, on_run, outside
 from harness.report.topics.arms import arms_table, behind_section, limits_section, options_section
 from harness.report.topics.decision import change_section, decision_section, next_section, recommendation
@@ -81,7 +82,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
 
 def run_document(
     results: RunResults,
-    closing: Closing | None = None,
+    closing: Manifest | None = None,
     for_: Format = "text",
     *,
     branding: Branding = PLAIN,

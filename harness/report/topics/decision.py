@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Verdict
+from harness.bakeoff.results import Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import more_items_words
 from harness.core.wording import level, percent, points
 from harness.money.records import Limit
@@ -99,15 +99,6 @@ def _next(c: ReportContext) -> list[Fact]:
         day = Span(text=day_words(step.before), strong=True, sources=c.validity())
         facts.append(Fact(label="Decide before", text=said(day, ", when a price or a model changes")))
     return facts
-
-
-def new_to_it(arm: ArmResult) -> str:
-    """Whether the test items were new to what learned from the training rows."""
-    quality = arm.quality
-    known = quality.accuracy.n - quality.accuracy_without_overlap.n
-    if not known:
-        return "None of them had been seen before."
-    return f"All but {known:,} of them were new: these stand word for word among the items to learn from."
 
 
 def notices(c: ReportContext) -> list[Block]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, percent
 from harness.report.context import ReportContext
-from harness.report.document import Bullets, Fact, Facts, Row, Section, Span, Table, said
+from harness.report.document import Bullets, Cell, Fact, Facts, Row, Section, Span, Table, said
 from harness.report.topics.arms import title_of
 from harness.report.topics.cells import cells, columns
 from harness.report.topics.names import in_plain_words, option_name
@@ -73,23 +73,24 @@ def _table(c: ReportContext, check: AdviceCheck) -> Table:
 
 
 def _row(c: ReportContext, figure: CheckedRange) -> Row:
-    held = MISSING if figure.inside is None else ("yes" if figure.inside else "no")
+    held = Cell(text=MISSING if figure.inside is None else ("yes" if figure.inside else "no"))
     if not figure.same_model:
-        held = f"not tested: predicted for {figure.predicted_model}"
+        held = Cell(text="not tested", detail=f"for {figure.predicted_model}")
     elif figure.busy:
-        held = "not tested: busy machine"
+        held = Cell(text="not tested", detail="busy machine")
     low, high, measured = (
         worded(figure.metric, value, c.currency) for value in (figure.low, figure.high, figure.measured)
     )
+    unit = high[len(high.rstrip(" %ms")) :]  # said once
     return Row(
         cells=cells(
             title_of(c)(figure.arm),
             METRICS.get(figure.metric, figure.metric),
-            f"{low} to {high}",
+            f"{low.removesuffix(unit)} to {high}",
             measured + busy_mark(figure.busy),
             held,
         ),
-        tone="warn" if held == "no" else "plain",
+        tone="warn" if held.text == "no" else "plain",
     )
 
 

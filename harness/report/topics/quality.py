@@ -48,7 +48,7 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
     rows = tuple(
         Row(
             cells=cells(
-                f"{title(one.a)} against {name(one.b)}",
+                Cell(text=title(one.a), detail=f"against {name(one.b)}"),
                 difference_cell(one.difference),
                 f"{one.only_a:,} / {one.only_b:,}",
                 p_value(one.p_value),
@@ -61,7 +61,7 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
     )
     return Table(
         columns=columns(
-            ("first against second", ""),
+            ("first", "against second"),
             ("points", "(interval)"),
             ("only first /", "only second"),
             ("p", ""),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from harness.bakeoff.results import ArmResult, DataSummary
 from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
 from harness.report.context import ReportContext
@@ -126,14 +124,23 @@ def method_section(c: ReportContext) -> Section:
         f"from, {data.dev:,} to choose settings with, {data.test:,} to be tested on.",
         "The plan was locked before any item was read: what is compared, what counts as better, and at "
         "which prices.",
-        "Every option answered every test item once. An answer that failed or named no label counts as "
-        "wrong.",
+        f"Every option answered every test item once. {new_to_it(c.results.arms[0])}",
+        "An answer that failed or named no label counts as wrong.",
         "An interval says how far a figure could move with other items of the same kind. A difference counts "
         "only if it holds after allowing for all comparisons made.",
         "Answer times come from one query at a time on a warm machine.",
         f"{capital(looks_words(c.results))}.",
     )
     return Section(key="method", title="How it was measured", blocks=(Bullets(items=steps), what_they_are(c)))
+
+
+def new_to_it(arm: ArmResult) -> str:
+    """Whether the test items were new to what learned from the training rows."""
+    quality = arm.quality
+    known = quality.accuracy.n - quality.accuracy_without_overlap.n
+    if not known:
+        return "None of them had been seen before."
+    return f"All but {known:,} of them were new: these stand word for word among the items to learn from."
 
 
 def sources_section(c: ReportContext) -> Section:
@@ -185,8 +192,7 @@ def _machine_facts(c: ReportContext) -> tuple[Fact, ...]:
         return (Fact(label="State", text=text, tone="warn"),)
     machine = closing.environment
     memory = MISSING if machine.memory_gib is None else f"{machine.memory_gib:g} GiB"
-    packages: Mapping[str, str] = getattr(machine, "packages", None) or {}
-    versions = "".join(f", {name} {version}" for name, version in packages.items() if version)
+    versions = "".join(f", {name} {version}" for name, version in machine.packages.items() if version)
     return (
         Fact(
             label="Finished",

@@ -70,7 +70,7 @@ def test_the_terminal_marks_time_money_and_month_and_says_how_to_time_again() ->
     assert "1,234!" in text and "EUR 0.0113*!" in text
     assert f"! timed on a busy machine (Fine-tuned model: {WHY})" in " ".join(text.split())
     assert "machine time in it was timed on a busy machine" in " ".join(text.split())
-    assert "not tested: busy machine" in text
+    assert "not tested (busy machine)" in text
     assert f"harness latency {run_results().run_id}" in text
 
 

@@ -37,8 +37,8 @@ from harness.report.document import (
     sources_of,
 )
 from harness.report.run_document import Format, run_document
-from harness.report.topics.decision import new_to_it
 from harness.report.topics.names import in_plain_words, plain_name
+from harness.report.topics.sources import new_to_it
 from tests.support.closing import closing
 from tests.support.money import amount, outlook
 from tests.support.results import (

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +16,7 @@ from harness.core.records import ArmId, Finding, PriceBasis
 from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind, RunResults
 from harness.report.run_document import run_document
 from harness.report.text import print_document, render_text
+from tests.support.closing import closing
 from tests.support.results import (
     LINEAR,
     RETRIEVE,
@@ -284,16 +284,10 @@ def test_a_stream_without_the_letters_gets_escapes() -> None:
 
 
 def test_the_manifest_closes_the_header() -> None:
-    from datetime import UTC, datetime
-
-    machine = SimpleNamespace(commit="abc", python="3.11.9", cpu="CPU", cores=2, memory_gib=None, gpu="")
-    closing = SimpleNamespace(
-        finished_at=datetime(2026, 11, 23, 20, 30, tzinfo=UTC), wall_s=431.0, environment=machine
-    )
-    shown = flat(render_text(run_document(run_results(), closing), full=True))
-    assert "2026-11-23 20:30 UTC, 7 min 11 s after its last start" in shown
+    shown = flat(render_text(run_document(run_results(), closing()), full=True))
+    assert "2026-11-23 20:27 UTC, 11 min 11 s after its last start" in shown
     assert "incomplete" not in shown
-    assert "CPU, 2 cores" in shown and "Python 3.11.9" in shown
+    assert "an example processor, 2 cores" in shown and "Python 3.11.9" in shown
 
 
 def test_details_come_only_when_asked_for() -> None:
