@@ -128,13 +128,14 @@ def slices(arms: Sequence[ArmResult], column: str) -> IntervalChart:
 def prices(results: RunResults, unit: Currency) -> CurveChart:
     """Accuracy against the price of 1,000 queries, and the route at its other thresholds.
 
-    Arms whose price is unknown stand in the table only.
+    Arms whose price is unknown stand in the table only, and so does the floor: next to nothing is its price, and
+    would push all others to one end.
     """
     among = [arm.arm for arm in results.arms]
     curves = []
     for arm in results.arms:
         price, found = arm.cost.usd_per_1k, arm.quality.accuracy
-        if price.usd is None or found.value is None or price.usd <= 0:
+        if arm.arm.option is Option.FLOOR or price.usd is None or found.value is None or price.usd <= 0:
             continue
         at, ends = _shown(price.usd, unit), (found.low, found.high)
         words = f"{in_words(found)}; {marked_money(price, unit)} per 1,000 ({price.basis.value})"
