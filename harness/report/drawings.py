@@ -128,8 +128,8 @@ def slices(arms: Sequence[ArmResult], column: str) -> IntervalChart:
 def prices(results: RunResults, unit: Currency) -> CurveChart:
     """Accuracy against the price of 1,000 queries, and the route at its other thresholds.
 
-    Arms whose price is unknown stand in the table only, and so does the floor: next to nothing is its price, and
-    would push all others to one end.
+    Arms whose price is unknown stand in the table only, and so does the floor: its price is next to
+    nothing, and would push all others to one end.
     """
     among = [arm.arm for arm in results.arms]
     curves = []

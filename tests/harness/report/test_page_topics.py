@@ -29,7 +29,8 @@ def chart(section: Section) -> Chart:
 def test_every_option_with_a_known_price_has_its_point() -> None:
     drawn = chart(prices_section(C))
     assert isinstance(drawn.spec, CurveChart)
-    known = [arm for arm in RESULTS.arms[1:] if arm.cost.usd_per_1k.usd]  # the floor is the first
+    _floor, *others = RESULTS.arms
+    known = [arm for arm in others if arm.cost.usd_per_1k.usd]
     named = [str(arm.arm) for arm in known if arm.quality.accuracy.value is not None]
     assert [curve.key for curve in drawn.spec.curves if curve.key] == named
     assert all(curve.name in drawn.alt for curve in drawn.spec.curves), "all of it in words too"
