@@ -250,7 +250,7 @@ def _placed(work: Workload, case: UseCase, prompt: _Prompt, inputs: Inputs, mark
         machine = serving_machine(case, inputs, market.sheet)
         rate = _rate(case, machine, prompt, inputs, market)
         return replace(work, runs_on=RunsOn.WHOLE, machine=machine, per_s=rate, busy_s=1 / rate)
-    if option in (Option.LINEAR, Option.ROUTE):
+    if option.traits.own_model:
         machine = _machine(named_machine(case) or SMALL_MACHINE, inputs, market.sheet)
         busy = market.assumptions.part("linear_seconds", inputs.scenario)
         return replace(work, runs_on=RunsOn.SHARED, machine=machine, busy_s=busy)
@@ -264,7 +264,7 @@ def _routes_from_tuned(case: UseCase) -> bool:
 
 def runs_own_model(case: UseCase, option: Option) -> bool:
     """Whether the option runs on the open model; unknown counts as hosted for options that are prompted."""
-    if option in (Option.LINEAR, Option.ROUTE):
+    if option.traits.own_model:
         return False
     return option.traits.tuned or prompts_own_model(case) is True
 

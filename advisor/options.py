@@ -97,9 +97,14 @@ class Traits:
         return self.prompted or self.tuned
 
     @property
+    def fitted(self) -> bool:
+        """Whether anything is trained or indexed before it can answer."""
+        return self.trained or self.searches
+
+    @property
     def learns(self) -> bool:
         """Whether its own answers change with the number of labelled examples."""
-        return (self.trained or self.searches) and not self.composed
+        return self.fitted and not self.composed
 
     @property
     def robustness_checked(self) -> bool:

@@ -215,7 +215,7 @@ def expected_p95(
         shown, written = prompt_tokens(case, option, given, market.assumptions)
         size = given.open_model_billions if where.startswith("own") else 1.0
         ms = row.base_ms[index] + size * (shown * row.input_ms[index] + written * row.output_ms[index])
-        if option in (Option.RETRIEVE, Option.TUNE_RETRIEVE):
+        if option.traits.searches:
             ms += bands.latency["search"].base_ms[index]
         ends.append(ms)
     if option is Option.ROUTE:

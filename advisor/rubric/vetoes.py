@@ -71,8 +71,9 @@ def hundred_milliseconds(case: UseCase, rules: VetoRules) -> Found:
         )
     if case.output_tokens is not None and case.output_tokens > rules.short_output_tokens:
         long = f"{case.output_tokens} tokens are not written within {target}"
-        for option in (Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE, Option.ROUTE):
-            found.setdefault(option, long)
+        for option in ADVISED:
+            if not option.traits.free:
+                found.setdefault(option, long)
     return found
 
 

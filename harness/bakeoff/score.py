@@ -41,9 +41,6 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import Scored, score
 from harness.core.records import ArmId, Estimate
 
-_FIRST_OPTIONS = (Option.TUNE, Option.TUNE_RETRIEVE, Option.LINEAR)
-_THEN_OPTIONS = (Option.RETRIEVE, Option.PROMPT)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Route:
@@ -217,8 +214,10 @@ def _route(
 ) -> tuple[RouteDesign | None, _Route | None]:
     """Route from the dev leader among cheap arms to the best prompted arm; served ones come first."""
     by_arm = {arm.arm: arm for arm in arms}
-    first = _best(primary, _FIRST_OPTIONS, by_arm, prefer_served=False)
-    then = _best(primary, _THEN_OPTIONS, by_arm, prefer_served=True)
+    traits = [(answers, answers.settled.arm.option.traits) for answers in primary]
+    fitted = [answers for answers, one in traits if one.trained and not one.composed]
+    first = _best(fitted, by_arm, prefer_served=False)
+    then = _best([answers for answers, one in traits if one.prompted], by_arm, prefer_served=True)
     if first is None or then is None:
         return None, None
     one, two = _side(first, by_arm), _side(then, by_arm)
@@ -283,14 +282,11 @@ def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:
 
 
 def _best(
-    primary: Sequence[AnswerSet],
-    options: tuple[Option, ...],
+    among: Sequence[AnswerSet],
     by_arm: Mapping[ArmId, ArmResult],
     *,
     prefer_served: bool,
 ) -> AnswerSet | None:
-    among = [a for a in primary if a.settled.arm.option in options]
-
     def rank(answers: AnswerSet) -> tuple[bool, float]:
         identity = answers.settled.identity
         served = prefer_served and identity is not None and identity.location != "local"

@@ -15,7 +15,6 @@ from harness.bakeoff.results import ArmResult
 from harness.core.records import Estimate
 from harness.money.records import ArmGrounds, HostedPrice
 
-_KEPT = (Option.PROMPT, Option.FLOOR)  # nothing is fitted
 _PER_1K = Decimal(1000)
 
 
@@ -89,7 +88,7 @@ def _once(
     """Fitting as it was measured, and the labels: those of the run are there already."""
     there = f"the {rows.train:,} training and {rows.test:,} test rows are labelled already"
     labels = line("labels to buy", Decimal(0), "items", inputs.example_usd, PriceBasis.MEASURED, there)
-    if option in _KEPT:
+    if not option.traits.fitted:
         return (labels,)
     name = "first index" if option is Option.RETRIEVE else "fitting"
     return (labels, machine_time(name, known.refit_s, inputs.machine))

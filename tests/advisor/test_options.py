@@ -24,6 +24,7 @@ def test_options_stand_from_the_simplest_to_the_most_involved():
 
 
 def test_what_follows_from_the_traits():
+    assert having("fitted") == set(Option) - {Option.FLOOR, Option.PROMPT, Option.EXTERNAL}
     assert having("tuned") == {Option.TUNE, Option.TUNE_RETRIEVE}
     assert having("needs_model") == {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
     assert having("learns") == {Option.LINEAR, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
