@@ -149,10 +149,38 @@ def test_words_of_charts_can_be_read_in_either_theme(tmp_path: Path, dark: bool)
         "return [ink, words.length, others.map(w => w.textContent)]"
     )
     with Served(tmp_path / "runs") as address, open_browser(1280, dark=dark) as driver:
-        for page in ("quality", "latency", "cost", "route"):
+        for page in ("quality", "latency", "cost"):
             driver.get(f"{address}/{page}")
             settled(driver, lambda d: d.execute_script(script)[1] > 0)
             settled(driver, None)
             ink, _, others = driver.execute_script(script)
             assert (sum(map(int, ink[4:-1].split(", "))) > 384) is dark, "the page follows what is preferred"
             assert others == []
+
+
+def test_values_of_a_chart_are_read_by_keys_and_by_pointer(tmp_path: Path) -> None:
+    """One stop for the keyboard a chart; the arrow keys go through its values, Escape leaves them."""
+    make_run(tmp_path)
+    script = """
+        const svg = document.querySelector('.tor-chart svg');
+        const tip = () => document.querySelector('.tor-tip');
+        const key = (name) => svg.dispatchEvent(new KeyboardEvent('keydown', {key: name, bubbles: true}));
+        svg.focus();
+        const found = [svg.getAttribute('role'), svg.getAttribute('aria-label').length > 20];
+        for (const name of ['ArrowRight', 'ArrowRight', 'ArrowLeft']) {
+            key(name);
+            found.push(tip().textContent);
+        }
+        key('Escape'); found.push(tip().hidden);
+        const part = svg.querySelectorAll('[data-tip]')[1], box = part.getBoundingClientRect();
+        const at = {bubbles: true, clientX: box.x + 2, clientY: box.y + 2};
+        part.dispatchEvent(new PointerEvent('pointermove', at)); found.push(tip().textContent, tip().hidden);
+        return found;
+    """
+    with Served(tmp_path / "runs") as address, open_browser(1280) as driver:
+        driver.get(f"{address}/quality")
+        settled(driver, lambda d: bool(d.find_elements("css selector", ".tor-chart svg")))
+        role, described, first, second, again, left, pointed, hidden = driver.execute_script(script)
+        assert (role, described, left, hidden) == ("img", True, True, False)
+        assert first == again != second == pointed and "n=36" in first
+        assert faults(driver) == []
