@@ -19,6 +19,7 @@ from dashboards import blocks, jobs, markup, pieces, state
 from dashboards.jobs import JobState
 from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
+from harness.bakeoff.stated import NOTHING_STATED, StatedMoney
 from harness.core.errors import UserError
 from harness.core.wording import one_line, seconds
 from harness.data.load import builtin_evalsets
@@ -59,6 +60,7 @@ class Wanted:
     budget_usd: float | None
     offline: bool
     case_text: str
+    money: StatedMoney = NOTHING_STATED
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the table ...")  # type: ignore[untyped-decorator]
@@ -269,6 +271,7 @@ def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
         "About how long may it take?", limits, key="minutes",
         format_func=lambda value: "as long as it takes" if value is None else f"about {value} minutes",
     )  # fmt: skip
+    money = NOTHING_STATED if case_text else _money()
     with st.expander("More"):
         items = st.number_input(
             "Test items, at most", min_value=1, value=None, key="limit", placeholder="all"
@@ -287,6 +290,21 @@ def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
         budget_usd=budget,
         offline=offline,
         case_text=case_text,
+        money=money,
+    )
+
+
+def _money() -> StatedMoney:
+    """What a month is priced with; a use case that is taken along says it itself."""
+    one, two, three = st.columns(3)
+    with one:
+        volume = pieces.number("Queries a month", "volume", "count", "not known")
+    with two:
+        today = pieces.number("What does an item cost today ($)?", "today-cost", "amount", "not known")
+    with three:
+        wrong = pieces.number("What does a wrong answer cost ($)?", "wrong-answer", "amount", "not known")
+    return StatedMoney(
+        volume=None if volume is None else int(volume), today_cost=today, wrong_answer_usd=wrong
     )
 
 
@@ -340,6 +358,7 @@ def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[s
         data={**rows, "limit_test": wanted.limit},
         options=wanted.options,
         models=(wanted.model,),
+        money=wanted.money,
     )
     path.write_text(dump_plan(draft(request, state.context()).plan), encoding="utf-8")
     return ["run", str(path), *common]
@@ -347,5 +366,8 @@ def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[s
 
 def _flags(wanted: Wanted, rows: Mapping[str, object]) -> list[str]:
     flags = ["--arms", ",".join(wanted.options), "--model", wanted.model, "--minutes", str(wanted.minutes)]
-    flags += [] if wanted.limit is None else ["--limit", str(wanted.limit)]
+    stated = wanted.money
+    given = (("--limit", wanted.limit), ("--volume", stated.volume), ("--today-cost", stated.today_cost),
+             ("--wrong-answer-usd", stated.wrong_answer_usd))  # fmt: skip
+    flags += [word for flag, value in given if value is not None for word in (flag, str(value))]
     return flags + DataPlan.model_validate(rows).flags

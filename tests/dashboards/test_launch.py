@@ -210,3 +210,20 @@ def test_the_file_is_read_as_on_the_command_line(open_page: Open, started: Start
     line = " ".join(started.words)
     assert "--text 2 --label 3" in line and "--id 1" in line
     assert "--skip-unlabelled --no-header --no-quotes" in line
+
+
+def test_what_a_month_is_priced_with_goes_into_the_plan(
+    open_page: Open, started: Started, tmp_path: Path
+) -> None:
+    """Without a volume and what is done today every total of an own table is unknown."""
+    app = filled(form(open_page, tmp_path / "runs"), write_tickets(tmp_path / "tickets.csv"))
+    app.text_input(key="volume").set_value("12.500")
+    app.text_input(key="today-cost").set_value("0,80")
+    app.text_input(key="wrong-answer").set_value("2").run()
+    app.button(key="start-run").click().run()
+    plan = parse_plan((started.folder / "plan.yaml").read_text(), "plan.yaml")
+    assert plan.business is not None and plan.business.incumbent is not None
+    assert str(plan.business.incumbent.usd_per_item) == "0.80" and plan.cost.queries_per_month == 12_500
+    app.selectbox(key="minutes").set_value(3).run()
+    app.button(key="start-run").click().run()
+    assert "--volume 12500 --today-cost 0.80 --wrong-answer-usd 2" in " ".join(started.words)
