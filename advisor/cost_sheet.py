@@ -24,10 +24,17 @@ from advisor.money.break_even import FixedCost, break_even
 from advisor.money.ledger import LedgerLine
 from advisor.money.money import format_money, from_usd
 from advisor.money.ranges import AssumedRange, Range, Scenario
-from advisor.money.tco import Against, Tco, against
+from advisor.money.tco import Against, Tco
 from advisor.numbers import figure
 from advisor.options import ADVISED, Option
-from advisor.predict import incumbent_tco, incumbent_usd_per_1k, running_per_1k, stand_ins
+from advisor.predict import (
+    accuracy_interval,
+    against_today,
+    incumbent_usd_per_1k,
+    running_per_1k,
+    stand_ins,
+)
+from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
 from advisor.rubric.vetoes import vetoes
 
@@ -121,11 +128,15 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
     """
     inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
     fallen = vetoes(case, load_rubric().veto)
-    today = incumbent_tco(case, inputs[Scenario.LIKELY], counted=False)
+    bands, given = load_bands(), inputs[Scenario.LIKELY]
+    today = incumbent_usd_per_1k(case)
     sheets = []
     for option in ADVISED:
         tco = {s: option_tco(case, option, inputs[s], market) for s in Scenario}
         likely = tco[Scenario.LIKELY]
+        low, high, _ = accuracy_interval(case, option, bands, market.assumptions)
+        middle = None if low is None or high is None else (low + high) / 2
+        expected = option_tco(case, option, given, market, accuracy=middle)
         sheets.append(
             OptionSheet(
                 option=option,
@@ -138,7 +149,7 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
                 usd_horizon=_over(tco, lambda t: t.horizon_usd),
                 usd_per_1k=_over(tco, lambda t: t.usd_per_1k),
                 usd_per_1k_running=_over(tco, running_per_1k),
-                against_today=None if today is None else against(likely, today),
+                against_today=None if today is None else against_today(case, expected, given),
                 break_even=break_even_row(case, option, inputs, market),
                 swings=cost_swings(case, option, inputs[Scenario.LIKELY], market),
             )
@@ -315,7 +326,10 @@ def cost_text(sheet: CostSheet) -> str:
             f"assumed {a.key}: {figure(a.likely)} {a.unit} ({figure(a.low)} to {figure(a.high)}) [{a.source}]"
         )
     lines += [f"note: {note}" for note in sheet.notes]
-    lines.append("Wrong answers are not counted here: no accuracy is known before it is measured.")
+    lines.append(
+        "Sums leave wrong answers out. Against today they count on both sides, at the middle of the "
+        "accuracies expected, where their price and today's accuracy are stated; else on neither."
+    )
     return ascii_safe("\n".join(lines) + "\n")
 
 

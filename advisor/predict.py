@@ -20,10 +20,11 @@ from advisor.economics import (
     serving_machine,
     stand_in,
 )
+from advisor.money.errors import CostError
 from advisor.money.ledger import total_usd
 from advisor.money.money import to_usd
 from advisor.money.ranges import Scenario
-from advisor.money.tco import Tco, against, total_cost
+from advisor.money.tco import Against, Tco, against, total_cost
 from advisor.money.workload import today_curve
 from advisor.options import Option
 from advisor.rubric.bands import Bands, expected_accuracy
@@ -261,6 +262,27 @@ def incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:
     return curve.total(counted=counted and today.accuracy is not None)
 
 
+def both_count_wrong(case: UseCase, total: Tco) -> bool:
+    """Whether wrong answers have a price and can be counted on both sides of a comparison with today."""
+    known = total.option.accuracy is not None and incumbent_accuracy(case) is not None
+    return known and case.wrong_answer_cost is not None
+
+
+def against_today(case: UseCase, total: Tco, inputs: Inputs) -> Against:
+    """An option against today's way, wrong answers counted on both sides or on none.
+
+    Raises:
+        CostError: if what is paid today is not known.
+    """
+    counted = both_count_wrong(case, total)
+    today = incumbent_tco(case, inputs, counted)
+    if today is None:
+        raise CostError("What is paid today is not stated.", allowed="incumbent.cost_per_item")
+    if not counted:
+        total = total_cost(total.option, replace(total.setting, wrong_usd=Decimal(0)))
+    return against(total, today)
+
+
 def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inputs]) -> Payback:
     """Months to earn the building back; wrong answers count only where both sides have an accuracy."""
     if incumbent_usd_per_1k(case) is None:
@@ -271,14 +293,7 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
             monthly_saving=nothing,
             wrong_answers_counted=False,
         )
-    found, counted = {}, False
-    for scenario, total in tco.items():
-        counted = total.option.accuracy is not None and incumbent_accuracy(case) is not None
-        today = incumbent_tco(case, inputs[scenario], counted)
-        assert today is not None
-        if not counted:
-            total = total_cost(total.option, replace(total.setting, wrong_usd=Decimal(0)))
-        found[scenario] = against(total, today)
+    found = {scenario: against_today(case, total, inputs[scenario]) for scenario, total in tco.items()}
     pays = {s: a.pays_back for s, a in found.items()}
     verdict = PaysBack.UNKNOWN if None in pays.values() else PaysBack.DEPENDS
     if set(pays.values()) == {True}:
@@ -294,5 +309,5 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
         monthly_saving=MoneySpan.over(
             [a.monthly_saving_usd for a in found.values()], found[Scenario.LIKELY].monthly_saving_usd
         ),
-        wrong_answers_counted=counted and case.wrong_answer_cost is not None,
+        wrong_answers_counted=both_count_wrong(case, tco[Scenario.LIKELY]),
     )

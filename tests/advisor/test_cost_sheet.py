@@ -6,13 +6,15 @@ from decimal import Decimal
 import pytest
 
 from advisor.assumed import resolve
-from advisor.case import DayShape, build_case
+from advisor.case import DayShape, Incumbent, build_case
 from advisor.case_file import load_case
 from advisor.cost_sheet import cost_sheet, cost_swings, cost_text
 from advisor.economics import cost_curve_of, knowledge_in_prompt, option_tco
 from advisor.money.ledger import total_usd
 from advisor.money.ranges import Scenario
 from advisor.options import Option
+from advisor.predict import predict
+from advisor.rubric.bands import load_bands
 from tests.advisor.helpers import EXAMPLES, basis
 
 TICKETS = load_case(next(p for p in EXAMPLES if p.stem == "ticket-routing"))
@@ -98,3 +100,13 @@ def test_wrong_answers_count_once_they_have_a_price_and_an_accuracy():
     counted = option_tco(TICKETS, Option.PROMPT, inputs, MARKET, accuracy=0.9)
     # a tenth of 10,000 at half a dollar
     assert counted.monthly_usd - free.monthly_usd == Decimal(500)
+
+
+@pytest.mark.parametrize("stated", [{}, {"wrong_answer_cost": Decimal(2)}, {"wrong_answer_cost": None}])
+def test_what_is_saved_against_today_is_one_sum_in_the_advice_and_in_the_cost_sheet(stated):
+    """The advice counted wrong answers on both sides, and the sheet on neither."""
+    today = Incumbent(cost_per_item=Decimal("0.50"), accuracy=0.9)
+    case = replace(TICKETS, incumbent=today, **stated)
+    for option in cost_sheet(case, MARKET).options:
+        payback = predict(case, option.option, MARKET, load_bands()).payback
+        assert option.against_today.monthly_saving_usd == payback.monthly_saving.likely
