@@ -158,8 +158,7 @@ def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
     for arm in outlook.arms:
         use = arm.arm == c.results.recommendation.arm
         curves = [curve for curve in arm.break_even if use or curve.rival == "incumbent"]
-        reasons = "; ".join(f"against {rival_words(curve)} {_outcome(curve)}" for curve in curves)
-        sentences = [in_plain_words(arm.payback, c.results), f"Break-even: {reasons}." if reasons else ""]
+        sentences = [in_plain_words(arm.payback, c.results), *map(_cheaper, curves)]
         if arm.serving is not None and use:
             sentences.append(arm.serving.sentence)
         said_of.setdefault(" ".join(filter(None, sentences)), []).append(title_of(c)(arm.arm))
@@ -176,18 +175,6 @@ def _assumed(outlook: CostForecast) -> Sequence[Text]:
 def rival_words(curve: BreakEvenCurve) -> str:
     """Whom an arm is set against."""
     return "what is done today" if curve.rival == "incumbent" else one_line(curve.rival)
-
-
-def _outcome(curve: BreakEvenCurve) -> str:
-    match curve.outcome:
-        case "always":
-            return "cheaper at any volume"
-        case "never":
-            return f"never ({curve.reason})"
-        case "unknown":
-            return f"not known ({curve.reason})"
-        case _:
-            return curve.reason
 
 
 def break_even_section(c: ReportContext) -> Section:
@@ -318,7 +305,7 @@ def _hosted_row(c: ReportContext, model: str, gap: FrontierGap | None, found: Ho
     )
 
 
-def _listed(c: ReportContext, price: Money | Money) -> Cell:
+def _listed(c: ReportContext, price: Money) -> Cell:
     return Cell(text=c.money(price.usd), detail="" if price.usd is None else MARKS[price.basis])
 
 

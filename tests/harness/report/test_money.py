@@ -59,7 +59,7 @@ def test_what_ends_it_how_it_pays_back_and_what_is_not_known() -> None:
         "Volume",
     ]
     said = points(section(outlook()))
-    assert "against what is done today from 585 queries a month on, with 1 machine" in said[0]
+    assert "Cheaper than what is done today from 585 queries a month on." in said[0]
     assert "business.people" in " ".join(said)
     assert "Assumed, not stated: label changes per month." in said
     nothing = section(outlook(valid_until=None, limits=()), "change")
