@@ -114,6 +114,14 @@ def test_the_cost_sheet_says_what_is_saved_against_today() -> None:
     assert sheet().options[0].against_today is None
 
 
+def test_a_model_that_does_not_fit_its_gpu_is_said_not_to() -> None:
+    """70 billion weights at half a byte are 33 GiB; a T4 has 16, an A100 80."""
+    said = cost_text(sheet(hardware="T4", open_model_billions=70))
+    assert "70 billion parameters does not fit on a T4" in said and "33 GB of 16 GB" in said
+    assert sheet(hardware="A100-80", open_model_billions=70).notes == ()
+    assert sheet(hardware="T4", open_model_billions=8).notes == ()
+
+
 def test_a_machine_without_a_known_speed_is_said_to_borrow_one() -> None:
     borrowed = sheet(hardware="H9000", machine_hour_cost=2)
     assert borrowed.notes == ("no speed is known for H9000; that of L4 stands in",)
