@@ -142,12 +142,13 @@ class Ask:
             return None
         if not self.unit:
             return value
-        number = _decimal(
-            value, self.kind, "an amount without a currency sign" if self.unit == "money" else "a number"
-        )
-        if self.low is not None and (number < Decimal(str(self.low)) or (self.above and number == self.low)):
+        number: Any = value
+        if type(value) not in (int, float) or not abs(value) <= float(_MOST):
+            what = "an amount without a currency sign" if self.unit == "money" else "a number"
+            number = _decimal(value, self.kind, what)
+        if self.low is not None and (number < self.low or (self.above and number == self.low)):
             raise ValueError(f"must be {'above' if self.above else 'at least'} {self.low:g}; got {value}")
-        if self.high is not None and number > Decimal(str(self.high)):
+        if self.high is not None and number > self.high:
             hint = " (a share: 0.93, not 93)" if self.unit == "share" else ""
             raise ValueError(f"must be at most {self.high:g}{hint}; got {value}")
         return number

@@ -99,14 +99,13 @@ def accuracy_interval(
         low, high = _wilson(stated, items)
         said = f"{items} items" if items else f"an unknown number of items, taken as {CHECKED_ON_UNKNOWN}"
         return low, high, f"measured by the user on {said} (Wilson, 95 %)"
-    sizes: tuple[float | None, ...] = (case.open_model_billions,)
+    cases = [case]
     if case.open_model_billions is None:
         assumed = assumptions.ranges["open_model_billions"]
         sizes = (assumed.low, assumed.likely, assumed.high)
+        cases = [replace(case, open_model_billions=size) for size in sizes]
     spans = [
-        expected_accuracy(replace(case, open_model_billions=size), read_as, bands)
-        for size in sizes
-        for read_as in _read_as(case, option)
+        expected_accuracy(sized, read_as, bands) for sized in cases for read_as in _read_as(case, option)
     ]
     known = [span for span in spans if span.low is not None and span.high is not None]
     sources = "; ".join(dict.fromkeys(part for span in spans for part in span.source.split("; ")))
