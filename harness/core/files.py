@@ -12,8 +12,11 @@ from harness.core.errors import StoreError
 GOES_ON = "harness resume   # once that is mended; nothing already computed is lost"
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, *, run: str = "set TOR_RUNS_DIR or --runs to another folder") -> None:
     """Make a folder and those above it, if they are not there.
+
+    Args:
+        run: what to do where it cannot be made.
 
     Raises:
         StoreError: if it cannot be made.
@@ -24,7 +27,7 @@ def make_folder(folder: Path) -> None:
         raise StoreError(
             f"{folder} cannot be made: {error.strerror}.",
             allowed="a writable folder with free space",
-            run="set TOR_RUNS_DIR or --runs to another folder",
+            run=run,
         ) from error
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +11,8 @@ from pathlib import Path
 from advisor.advice import Advice, plain
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.run_folder import Manifest
-from harness.core.errors import StoreError, UsageError, command
+from harness.core.errors import UsageError, command
+from harness.core.files import make_folder, write_atomically
 from harness.core.serial import encode
 from harness.recommendation.records import RunResults
 from harness.report.branding import PLAIN, Branding
@@ -23,6 +22,7 @@ from harness.report.tables import answer_rows, arm_rows, csv_bytes, parquet_byte
 from harness.report.topics.advice import advice_document
 
 CASE_FORMATS = ("text", "json", "pdf", "html")
+ELSEWHERE = "name another folder with -o"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> l
     again = on_run(reported.results.run_id)("report", "--format", "md,csv")
     wanted = _known(formats, FORMATS, ("text", *FORMATS), "There is no such report format.", again)
     made = [file for name in wanted for file in FORMATS[name](reported).items()]
-    return [write_whole(out_dir, name, content) for name, content in made]
+    return _written(out_dir, made)
 
 
 def write_case_report(advised: Advised, formats: Iterable[str], out_dir: Path) -> list[Path]:
@@ -89,7 +89,7 @@ def write_case_report(advised: Advised, formats: Iterable[str], out_dir: Path) -
     again = command("report", f"{advised.name}.yaml", "--format", "pdf")
     wanted = _known(formats, CASE_FORMATS, CASE_FORMATS, "There is no such format for a use case.", again)
     made = [(f"{advised.name}-prediction.{'txt' if n == 'text' else n}", _case(advised, n)) for n in wanted]
-    return [write_whole(out_dir, name, content) for name, content in made]
+    return _written(out_dir, made)
 
 
 def _known(
@@ -179,23 +179,8 @@ def _case(advised: Advised, name: str) -> bytes:
             return utf8(render_text(found, full=True))
 
 
-def write_whole(folder: Path, name: str, content: bytes) -> Path:
-    """Write a file whole or not at all.
-
-    Raises:
-        StoreError: if it cannot be written.
-    """
-    path = folder / name
-    temporary = folder / f".{name}.{os.getpid()}.tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # the first fault is the one to tell
-            temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}.",
-            allowed="a writable folder with free space; -o names another one",
-        ) from error
-    return path
+def _written(folder: Path, made: Sequence[tuple[str, bytes]]) -> list[Path]:
+    make_folder(folder, run=ELSEWHERE)
+    for name, content in made:
+        write_atomically(folder / name, content, run=ELSEWHERE)
+    return [folder / name for name, _ in made]

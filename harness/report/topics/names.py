@@ -37,8 +37,8 @@ def as_title(name: str) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with a large first letter, unless it begins with the name of a model."""
-    return text if "/" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
+    """The text with a large first letter, unless it begins with the name of an arm or of a model."""
+    return text if set("@/") & set(text.split(" ", 1)[0]) else text[:1].upper() + text[1:]
 
 
 def namer(results: BakeoffResults) -> Callable[[ArmId], str]:

@@ -35,6 +35,7 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
+from harness.report.topics.names import capital
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +57,9 @@ def answer_sentence(results: BakeoffResults, words: Words = BARE) -> str:
     rag, tuned = pair
     found = results.pair
     if found is None:
-        return f"{_large(words.name(tuned))} and {words.name(rag)} were not compared."
+        return f"{capital(words.name(tuned))} and {words.name(rag)} were not compared."
     said = _difference(found, tuned, rag, words)
     return f"{said}{_proof(found, results.verdict.answer, results.margin)}"
-
-
-def _large(text: str) -> str:
-    """A large first letter, unless it begins with the name of an arm or of a model."""
-    return text if set("@/") & set(text.split(" ", 1)[0]) else text[:1].upper() + text[1:]
 
 
 def headline(recommendation: Recommendation, words: Words = BARE) -> str:
@@ -89,7 +85,7 @@ def reason_sentence(reason: Reason, words: Words = BARE) -> str:
     match reason.kind:
         case ReasonKind.ACCURACY:
             floor = "" if reason.check is None else f"; the floor is {percent(reason.check.bound)}"
-            return f"{_large(_one(reason.arm, words))} is right in {share_sentence(reason.estimate)}{floor}."
+            return f"{capital(_one(reason.arm, words))} is right in {share_sentence(reason.estimate)}{floor}."
         case ReasonKind.BEATS | ReasonKind.AS_GOOD_AS:
             return _against(reason, words)
         case ReasonKind.LIMIT_KEPT | ReasonKind.LIMIT_OPEN | ReasonKind.LIMIT_BROKEN:
@@ -112,7 +108,7 @@ def _of_limit(reason: Reason, words: Words) -> str:
         case ReasonKind.LIMIT_OPEN:
             return f"Not shown yet: {check}."
         case _:
-            return f"{_large(_one(reason.arm, words))} comes nearest and breaks a limit: {check}."
+            return f"{capital(_one(reason.arm, words))} comes nearest and breaks a limit: {check}."
 
 
 def _of_cost(reason: Reason, words: Words) -> str:
@@ -130,7 +126,7 @@ def _of_cost(reason: Reason, words: Words) -> str:
         case _:
             amount = reason.cost
             more = money(None if amount is None or amount.usd is None else -amount.usd, currency)
-            name = _large(_one(reason.arm, words))
+            name = capital(_one(reason.arm, words))
             return f"{name} costs {more} more {reason.cost_basis} than what is done today."
 
 
@@ -181,11 +177,11 @@ def risk_sentence(risk: Risk, words: Words = BARE) -> str:
             found = risk.estimate
             n = 0 if found is None else found.n
             if found is None or found.low is None or found.high is None:
-                return f"{_large(name)} was tested on {n:,} items: too few for an interval."
+                return f"{capital(name)} was tested on {n:,} items: too few for an interval."
             span = f"between {percent(found.low)} and {percent(found.high)}"
-            return f"{_large(name)} was tested on {n:,} items only: its accuracy lies {span}."
+            return f"{capital(name)} was tested on {n:,} items only: its accuracy lies {span}."
         case RiskKind.ONE_TRAINING:
-            return f"{_large(name)} is one training from one seed: another training may do better or worse."
+            return f"{capital(name)} is one training from one seed: another training may do better or worse."
         case RiskKind.ASSUMED:
             return (
                 f"Most of what {name} costs a month is assumed, above all {risk.group}: it may be "
@@ -254,13 +250,13 @@ def _more(found: Comparison) -> str:
 def _difference(found: Comparison, a: ArmId, b: ArmId, words: Words) -> str:
     d = found.difference
     if d.value is None:
-        return f"{_large(words.name(a))} against {words.name(b)}: {d.reason}"
+        return f"{capital(words.name(a))} against {words.name(b)}: {d.reason}"
     value, low, high = d.value, d.low, d.high
     if found.a != a:
         value, low, high = -d.value, *(None if end is None else -end for end in (d.high, d.low))
     where = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
     kind = "the method, on the same model" if found.same_model else "the pair of option and model"
-    names = f"{_large(words.name(a))} minus {words.name(b)}"
+    names = f"{capital(words.name(a))} minus {words.name(b)}"
     return f"{names}: {points(value)}{where} on {d.n} items, an effect of {kind}"
 
 
@@ -304,7 +300,7 @@ def _reach(found: Comparison | None) -> str:
 
 
 def _seeds(tuned: ArmResult, words: Words) -> str:
-    name = _large(words.name(tuned.arm))
+    name = capital(words.name(tuned.arm))
     if len(tuned.seeds) <= 1:
         return f"{name} is one artefact from one training seed; another seed may differ."
     values = [s.accuracy.value for s in tuned.seeds if s.accuracy.value is not None]
@@ -318,7 +314,7 @@ def _short_training(arm: ArmResult, words: Words) -> str:
     if artefact is None:
         return ""
     return (
-        f"{_large(words.name(arm.arm))} was trained for {epochs(artefact.recipe.epochs)} only "
+        f"{capital(words.name(arm.arm))} was trained for {epochs(artefact.recipe.epochs)} only "
         f"({artefact.steps} steps): "
         "a longer training may raise it, so this run speaks of this artefact and not of tuning."
     )
