@@ -17,7 +17,6 @@ from harness.bakeoff.results import ArmResult, Comparison, LabelResult, RouteDes
 from harness.core.records import ArmId, Artefact, Estimate, PriceBasis
 from harness.core.wording import (
     MISSING,
-    USD,
     Currency,
     bounds,
     decimal,
@@ -399,12 +398,6 @@ def _route_words(point: RoutePoint) -> str:
     )
 
 
-def currency_of(business: CostInputs) -> Currency:
-    """What the use case is reckoned in; dollars without a dated rate."""
-    rate = business.exchange
-    return USD if rate is None else Currency(code=rate.currency, per_usd=rate.per_usd, source=rate.said)
-
-
 def money_axis(currency: Currency, title: str = "", *, log: bool = False) -> Axis:
     """An axis of money, its values in the reader's currency."""
     unit = Currency(code=currency.code)
@@ -416,13 +409,8 @@ def money_axis(currency: Currency, title: str = "", *, log: bool = False) -> Axi
     return Axis(title=title, low=None if log else 0.0, label=label, log=log)
 
 
-def month(forecast: CostForecast, unit: Currency | None = None) -> BarChart:
-    """A mean month of every arm by what is paid for, beside today and models at list price.
-
-    Args:
-        unit: the reader's currency; None for that of the use case.
-    """
-    unit = unit or currency_of(forecast.business)
+def month(forecast: CostForecast, unit: Currency) -> BarChart:
+    """A mean month of every arm by what is paid for, beside today and models at list price."""
     among = [arm.arm for arm in forecast.arms]
     rows = []
     today = forecast.incumbent
@@ -476,20 +464,15 @@ def _shown(usd: Decimal | None, unit: Currency) -> float:
     return 0.0 if usd is None else float(usd * unit.per_usd)
 
 
-def rival_name(curve: BreakEvenCurve) -> str:
-    """Whom an arm is set against."""
-    return "today" if curve.rival == "incumbent" else one_line(curve.rival)
-
-
 def break_even(
-    arm: ArmForecast, curve: BreakEvenCurve, business: CostInputs, unit: Currency | None = None
+    arm: ArmForecast, curve: BreakEvenCurve, business: CostInputs, names: tuple[str, str], unit: Currency
 ) -> CurveChart:
     """A month of an arm and of its rival by volume; where they cross the cheaper one changes.
 
     Args:
-        unit: the reader's currency; None for that of the use case.
+        names: of the arm and of its rival.
     """
-    unit, crossing = unit or currency_of(business), curve.queries_per_month
+    crossing = curve.queries_per_month
     until = REACH * max(business.queries_per_month, crossing or 0)
     own: list[tuple[float, float, str]] = []
     other: list[tuple[float, float, str]] = []
@@ -503,8 +486,8 @@ def break_even(
         marks.append(Mark(at=crossing, words=f"break-even: {crossing:,}", colour=colour_of(arm.arm)))
     return CurveChart(
         curves=(
-            Curve(name=named(arm.arm, ()), points=tuple(own), colour=colour_of(arm.arm)),
-            Curve(name=capital(rival_name(curve)), points=tuple(other), colour=TODAY, dash="6 4"),
+            Curve(name=names[0], points=tuple(own), colour=colour_of(arm.arm)),
+            Curve(name=capital(names[1]), points=tuple(other), colour=TODAY, dash="6 4"),
         ),
         across=Axis(title="queries a month", low=0.0),
         up=money_axis(unit, f"{unit.code} a month"),

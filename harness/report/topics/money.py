@@ -208,7 +208,7 @@ def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurv
     outcome = f"{capital(curve.outcome)}: {curve.reason}."
     return Chart(
         key="break-even",
-        spec=drawings.break_even(found, curve, business, c.currency),
+        spec=drawings.break_even(found, curve, business, (name, rival), c.currency),
         alt=f"Lines of the monthly cost of {name} and of {rival} by queries a month. {outcome}",
         caption=said(
             f"{name} against {rival}: {curve.reason}. Building is spread over the horizon.",

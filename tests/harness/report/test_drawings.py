@@ -18,12 +18,14 @@ from harness.core.wording import USD
 from harness.money.records import CostForecast, CostGroup
 from harness.report import drawings
 from harness.report.charts import Bar, BarChart, ChartSpec, CurveChart, HeatChart, IntervalChart, draw
+from harness.report.context import reader_currency
 from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of, dash_of
 from tests.support import money
 from tests.support.results import LINEAR, RETRIEVE, TUNE, run_results
 
 RESULTS = run_results(outlook=money.outlook(), diagnosis=money.diagnosis())
 OUTLOOK = money.outlook()
+UNIT = reader_currency(RESULTS)
 OPTION_COLOURS = sorted({option.traits.colour for option in Option if option.traits.runs})
 GROUNDS = {"light": "#ffffff", "dark": "#11161c"}
 
@@ -47,8 +49,10 @@ CHARTS: dict[str, ChartSpec] = {
     "p95": drawings.p95(RESULTS.arms, 2000.0),
     "seeds": drawings.seeds(RESULTS.arms),
     "route": drawings.route(priced_route(), RESULTS),
-    "month": drawings.month(OUTLOOK),
-    "break-even": drawings.break_even(OUTLOOK.arms[0], OUTLOOK.arms[0].break_even[0], OUTLOOK.business),
+    "month": drawings.month(OUTLOOK, UNIT),
+    "break-even": drawings.break_even(
+        OUTLOOK.arms[0], OUTLOOK.arms[0].break_even[0], OUTLOOK.business, ("an arm", "today"), UNIT
+    ),
 }
 
 
@@ -76,7 +80,7 @@ def test_an_interval_is_that_of_the_record() -> None:
 
 def bars(outlook: CostForecast) -> dict[str, Bar]:
     """The rows of a month by the arm they name, or by their label."""
-    return {row.key or row.label: row for row in drawings.month(outlook).rows}
+    return {row.key or row.label: row for row in drawings.month(outlook, UNIT).rows}
 
 
 def of(outlook: CostForecast, arm: object, **changes: object) -> CostForecast:
@@ -103,10 +107,9 @@ def test_an_unknown_total_is_the_word_and_no_bar_of_its_known_parts() -> None:
 
 def test_the_month_is_stacked_from_the_records_parts() -> None:
     drawn = {piece.name: piece.value for piece in bars(OUTLOOK)[str(LINEAR)].slices}
-    unit = drawings.currency_of(OUTLOOK.business)
     arm = next(arm for arm in OUTLOOK.arms if arm.arm == LINEAR)
     expected = {part.group: part.amount.usd for part in arm.month if part.amount.usd is not None}
-    assert drawn == {group: float(usd * unit.per_usd) for group, usd in expected.items()}
+    assert drawn == {group: float(usd * UNIT.per_usd) for group, usd in expected.items()}
 
 
 def test_an_arm_that_breaks_a_limit_is_marked() -> None:
@@ -126,7 +129,7 @@ def test_a_break_even_ends_where_its_question_does() -> None:
     """Stored points reach a hundred times the volume; drawn, they hid the crossing."""
     arm = next(arm for arm in OUTLOOK.arms if arm.break_even)
     curve = arm.break_even[0]
-    chart = drawings.break_even(arm, curve, OUTLOOK.business)
+    chart = drawings.break_even(arm, curve, OUTLOOK.business, ("an arm", "today"), UNIT)
     most = 2.2 * max(OUTLOOK.business.queries_per_month, curve.queries_per_month or 0)
     assert all(x <= most for line in chart.curves for x, _, _ in line.points)
 
