@@ -117,34 +117,3 @@ def find_machine(name: str, machines: Sequence[Machine], hour_usd: Decimal | Non
             run="pass the price of an hour",
         )
     return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hardware:
-    """A machine one owns.
-
-    Attributes:
-        purchase_usd: what it cost, for `years` of use.
-        watts: mean draw at the wall, cooling included.
-        usd_per_kwh: price of electricity.
-        upkeep_usd_per_year: hosting, repairs, spare parts.
-    """
-
-    purchase_usd: Decimal
-    years: Decimal
-    watts: Decimal
-    usd_per_kwh: Decimal
-    upkeep_usd_per_year: Decimal = Decimal(0)
-
-
-def owned_hour_usd(hardware: Hardware) -> Decimal:
-    """An hour of a machine one owns: straight-line purchase over its years, power, upkeep.
-
-    Raises:
-        CostError: if it is used for no time.
-    """
-    if hardware.years <= 0:
-        raise CostError("Owned hardware needs more than 0 years of use.", got=hardware.years)
-    purchase = hardware.purchase_usd / (hardware.years * HOURS_PER_YEAR)
-    power = hardware.watts / 1000 * hardware.usd_per_kwh
-    return purchase + power + hardware.upkeep_usd_per_year / HOURS_PER_YEAR

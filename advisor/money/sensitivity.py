@@ -49,32 +49,6 @@ def swings(
     return tuple(sorted(found, key=lambda swing: (-swing.size, swing.name)))
 
 
-def flip_point(gap: Callable[[float], float], low: float, high: float) -> float | None:
-    """Where a gap between two options changes sign within low..high, by bisection.
-
-    None when it has the same sign at both ends: within the range nothing flips (or twice).
-
-    Raises:
-        CostError: unless low < high.
-    """
-    if not low < high:
-        raise CostError("A flip point needs low < high.", got=(low, high))
-    start, end = gap(low), gap(high)
-    if start == 0:
-        return low
-    if (start > 0) == (end > 0) and end != 0:
-        return None
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if (gap(middle) > 0) == (start > 0):
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
 def draw(ranges: Mapping[str, Range[float]], rng: np.random.Generator, draws: int) -> dict[str, Floats]:
     """Independent triangular draws of each range, (draws,) a name."""
     return {name: _triangular(given, rng, draws) for name, given in ranges.items()}

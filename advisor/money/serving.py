@@ -13,7 +13,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from advisor.money.errors import CostError
-from advisor.money.ledger import LedgerLine, PriceBasis, line
 from advisor.money.machines import HOURS_PER_MONTH
 
 FLAT_DAY = (1.0,) * 24
@@ -172,11 +171,6 @@ def serve(load: Load, fleet: Fleet) -> Serving:
         usd_per_month=month,
         usd_per_1k=None if month is None or not queries else month / queries * 1000,
     )
-
-
-def month_line(served: Serving, fleet: Fleet, basis: PriceBasis, source: str) -> LedgerLine:
-    """The machines of a mean month as a ledger line, for `tco.OptionCosts.monthly`."""
-    return line("machines", served.machine_hours, "hours", fleet.usd_per_hour, basis, source)
 
 
 def _hours_on(rate: float, machines: int, fleet: Fleet) -> float:

@@ -7,7 +7,6 @@ inputs is 0 only if it was given as 0; what is not known makes the total unknown
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -223,10 +222,3 @@ def _plain(months: Decimal) -> str:
 
 def _minus(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     return None if one is None or other is None else one - other
-
-
-def cheapest(totals: Sequence[Tco]) -> Tco | None:
-    """The lowest horizon cost; None when that of any is not known, as it might be lower."""
-    if not totals or any(total.horizon_usd is None for total in totals):
-        return None
-    return min(totals, key=lambda total: total.horizon_usd or Decimal(0))

@@ -59,15 +59,6 @@ def training_lines(training: OwnTraining) -> tuple[LedgerLine, ...]:
     return tuple(lines)
 
 
-def provider_training_lines(
-    train_tokens: int | None, epochs: float, usd_per_mtok: Decimal | None, source: str
-) -> tuple[LedgerLine, ...]:
-    """Training at a provider, billed by the token seen: tokens times epochs."""
-    tokens = None if train_tokens is None else Decimal(train_tokens) * Decimal(str(epochs))
-    price = None if usd_per_mtok is None else usd_per_mtok / 1_000_000
-    return (line("training tokens", tokens, "tokens", price, PriceBasis.LIST_PRICE, source),)
-
-
 def label_lines(
     labels: Labels, source: str, basis: PriceBasis = PriceBasis.MEASURED
 ) -> tuple[LedgerLine, ...]:

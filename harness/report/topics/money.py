@@ -102,7 +102,8 @@ def _month_row(c: ReportContext, found: ArmForecast) -> Row:
     calls = next((part.amount.usd for part in found.month if part.group == "calls and machines"), None)
     months = UNKNOWN if found.saving_usd_per_month.usd is None else "never"
     if found.payback_months is not None:
-        months = f"{found.payback_months:,.1f}"
+        late = found.payback_months > c.results.outlook.business.horizon_months
+        months = f"{found.payback_months:,.1f}{' (too late)' if late else ''}"
     return Row(
         cells=cells(
             title_of(c)(found.arm),

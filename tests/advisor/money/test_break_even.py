@@ -76,21 +76,3 @@ def test_agrees_with_trying_every_volume(fixed, machine, capacity, saving, least
         end = got.machines * capacity
         assert all(pays(volume) for volume in range(walked, end + 1))
         assert got.holds_to == (None if pays(end + 1) else end)
-
-
-def test_cost_of_a_right_answer():
-    assert be.usd_per_correct(D("0.9"), 0.9) == 1
-    assert be.usd_per_correct(None, 0.9) is None and be.usd_per_correct(D(1), 0.0) is None
-    assert be.usd_per_correct(D(1), None) is None
-    with pytest.raises(CostError):
-        be.usd_per_correct(D(1), 1.2)
-
-
-def test_required_accuracy_by_hand():
-    # $0.10 dearer a query, a mistake costs $2: five points more accuracy pay for it
-    got = be.required_accuracy(D("0.2"), D("0.1"), 0.9, D(2))
-    assert got.accuracy == pytest.approx(0.95)
-    assert be.required_accuracy(D("0.5"), D("0.1"), 0.9, D(2)).accuracy is None
-    assert be.required_accuracy(D(0), D(3), 0.9, D(2)).accuracy == 0
-    with pytest.raises(CostError):
-        be.required_accuracy(D(0), D(3), 0.9, D(0))

@@ -25,14 +25,6 @@ def test_an_output_that_stops_being_defined_comes_first():
     assert got[0].name == "b" and got[0].at_low is None
 
 
-def test_flip_point():
-    assert sens.flip_point(lambda x: 336 - 0.0021 * x, 0, 1e6) == pytest.approx(160_000)
-    assert sens.flip_point(lambda x: 336 - 0.0021 * x, 0, 1e5) is None
-    assert sens.flip_point(lambda x: x, 0, 1) == 0
-    with pytest.raises(CostError):
-        sens.flip_point(lambda x: x, 1, 1)
-
-
 def test_ranges_must_be_in_order():
     with pytest.raises(CostError):
         Range(low=2, likely=1, high=3)

@@ -84,12 +84,6 @@ def test_without_queries_nothing_is_paid_only_where_machines_go_off():
     assert serving.serve(nothing, fleet()).usd_per_month == 730
 
 
-def test_a_month_of_machines_as_a_ledger_line():
-    got = serving.serve(Load(queries_per_month=1000), fleet(min_replicas=2))
-    entry = serving.month_line(got, fleet(), PriceBasis.ILLUSTRATIVE, "test")
-    assert (entry.quantity, entry.amount_usd) == (1460, got.usd_per_month)
-
-
 def test_an_unknown_price_leaves_money_unknown_and_machines_known():
     got = serving.serve(Load(queries_per_month=1000), fleet(usd_per_hour=None))
     assert got.usd_per_month is None and got.usd_per_1k is None and got.machines == 1
@@ -140,15 +134,3 @@ def test_the_users_own_hourly_price_wins_and_an_unknown_machine_is_an_error():
     assert (own.usd_per_hour, own.basis, own.vram_gb) == (D("0.55"), PriceBasis.MEASURED, 24)
     with pytest.raises(CostError, match="H100"):
         machines.find_machine("abacus", rows)
-
-
-def test_an_owned_machine_by_hand():
-    # $8,760 over one year is $1 an hour; 500 W at $0.30/kWh is $0.15; $876 a year of upkeep is $0.10
-    box = machines.Hardware(
-        purchase_usd=D(8760), years=D(1), watts=D(500), usd_per_kwh=D("0.30"), upkeep_usd_per_year=D(876)
-    )
-    assert machines.owned_hour_usd(box) == D("1.25")
-    with pytest.raises(CostError, match="years"):
-        machines.owned_hour_usd(
-            machines.Hardware(purchase_usd=D(1), years=D(0), watts=D(1), usd_per_kwh=D(1))
-        )
