@@ -63,7 +63,8 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
 
 
 def words(app: AppTest) -> str:
-    """Everything a page says, as one text."""
+    """Everything a page says, as one text; blanks that do not break are blanks."""
     said = [element.value for kind in KINDS for element in app.get(kind)]
     html = [str(found.value) for found in app.get("html")]
-    return "\n".join([*map(str, said), *(text for text in html if not text.startswith("<style>"))])
+    shown = [*map(str, said), *(text for text in html if not text.startswith("<style>"))]
+    return "\n".join(shown).replace("\u00a0", " ").replace("&nbsp;", " ")
