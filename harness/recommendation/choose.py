@@ -127,7 +127,7 @@ def _cheapest(
     costs, basis = _costs(among, months)
     unknown = tuple(arm.arm for arm, cost in zip(among, costs, strict=True) if cost is None)
     if unknown:
-        best = leader if leader in among else among[0]
+        best = leader if leader in among else dev_leader(among)
         return best, Reason(kind=ReasonKind.COST_UNKNOWN, arm=best.arm, others=unknown)
     known = [(cost, arm) for cost, arm in zip(costs, among, strict=True) if cost is not None]
     lowest = min((cost for cost, _ in known), key=lambda cost: cost.usd)
