@@ -252,7 +252,9 @@ def _loader_kind(numbers: bool) -> Any:
         first: [(tag, words) for tag, words in kinds if tag not in out]
         for first, kinds in base.yaml_implicit_resolvers.items()
     }
-    Loader.add_implicit_resolver(_TAG + "bool", re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
+    Loader.add_implicit_resolver(
+        _TAG + "bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+    )
     return Loader
 
 

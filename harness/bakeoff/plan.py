@@ -39,6 +39,7 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
     ("decision", "min_seed_agreement"),
     ("decision", "looks"),
     ("cost", "machine"),
+    ("cost", "prices"),
 )
 
 
@@ -137,7 +138,8 @@ class CostPlan(Part):
 
     `machine` is what the local arms, and a server on this machine, run on: a name of
     advisor/money/gpu_prices.toml, or any name with a `machine_hour_usd`. Left out, local arms are priced as a
-    machine with two virtual CPUs, and what runs on a server here has no known price.
+    machine with two virtual CPUs, and what runs on a server here has no known price. `prices` are those that
+    were stated with the command: `MODEL=INPUT/OUTPUT` in dollars a million tokens.
     """
 
     price_date: date
@@ -147,6 +149,7 @@ class CostPlan(Part):
     queries_per_month: Count = 10_000
     wrong_answer_usd: Annotated[Decimal, Field(ge=0)] | None = None
     prices_file: str = ""
+    prices: tuple[str, ...] = ()
     frontier: tuple[str, ...] = ("openai/gpt-6-luna", "anthropic/claude-sonnet-5-5", "openai/gpt-6-astra")
 
 

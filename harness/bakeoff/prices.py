@@ -29,9 +29,23 @@ def open_book(plan: ExperimentPlan, context: Context) -> PriceBook:
     as_of = datetime.combine(plan.cost.price_date, time(), tzinfo=UTC)
     file = Path(plan.cost.prices_file) if plan.cost.prices_file else None
     try:
-        return load_price_book(as_of, price_file=file, overrides=context.price_overrides)
+        return load_price_book(as_of, price_file=file, overrides=_stated(plan, context))
     except CostError as error:
         raise UsageError(str(error)) from error
+
+
+def with_stated_prices(plan: ExperimentPlan, context: Context) -> ExperimentPlan:
+    """The plan with the prices that the command states: locked with it, they hold when it is scored again."""
+    if not context.price_overrides:
+        return plan
+    cost = plan.cost.model_copy(update={"prices": _stated(plan, context)})
+    return plan.model_copy(update={"cost": cost})
+
+
+def _stated(plan: ExperimentPlan, context: Context) -> tuple[str, ...]:
+    """Prices of the plan, and of the command, which come before them."""
+    texts = (*plan.cost.prices, *context.price_overrides)
+    return tuple({text.partition("=")[0]: text for text in texts}.values())
 
 
 def check_price_day(day: date, context: Context) -> None:

@@ -179,6 +179,7 @@ def _go(
 ) -> None:
     from harness.bakeoff.addresses import check_addresses
     from harness.bakeoff.preflight import check_budget, preflight, preflight_text
+    from harness.bakeoff.prices import with_stated_prices
     from harness.bakeoff.run_folder import create_run
     from harness.bakeoff.sizing import forecast_seconds
     from harness.models.resolve import Provider, resolve
@@ -195,6 +196,7 @@ def _go(
         if not expected_s and sum(e.calls for e in found.arms if e.input_tokens and not e.served) > MANY:
             expected_s = forecast_seconds(plan, context)
     check_addresses(plan, context)
+    plan = with_stated_prices(plan, context)
     folder = create_run(context.runs, plan, context.clock(), context.homes)
     finish_run(folder, context, as_json=as_json, expected_s=expected_s)
 

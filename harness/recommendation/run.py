@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.prices import with_stated_prices
 from harness.bakeoff.retiming import TimingRequest, time_arms
 from harness.bakeoff.run import Early, run_plan
 from harness.bakeoff.run_folder import RunFolder, create_run
@@ -17,6 +18,7 @@ from harness.shipping.importing import ImportRequest, bring_in
 
 def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, RunResults]:
     """Lock the plan in a new run folder and run it."""
+    plan = with_stated_prices(plan, context)
     folder = create_run(context.runs, plan, context.clock(), context.homes)
     return folder, run_bakeoff(folder, context)
 

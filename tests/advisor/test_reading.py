@@ -105,3 +105,8 @@ def test_words_that_are_no_text(word: str) -> None:
     check_words(["caf\u00e9", "\U0001f600", ""])
     with pytest.raises(Unreadable, match="no text"):
         check_words(["fine", word])
+
+
+@pytest.mark.parametrize("text", ["False.", "trueish", "Falsehood"])
+def test_a_text_that_begins_like_a_truth_value_is_a_text(text: str) -> None:
+    assert parse_yaml(f"a: {text}") == {"a": text}

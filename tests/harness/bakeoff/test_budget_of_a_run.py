@@ -17,7 +17,8 @@ from harness.bakeoff.preflight import check_budget, preflight, preflight_text
 from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.core.context import Context, Quiet
 from harness.core.errors import ModelUnavailable, OverBudget
-from harness.recommendation.run import run_bakeoff
+from harness.recommendation.run import run_bakeoff, start_bakeoff
+from harness.report.reporting import rescore, store_again
 from tests.support.desk import write_tickets
 from tests.support.scripted_server import Reply, ScriptedServer, completion, error, scripted
 
@@ -202,3 +203,13 @@ def test_answers_without_a_schema_are_noted_with_the_arm(tmp_path: Path, server:
     results = run_bakeoff(begin(tmp_path, server), context(tmp_path))
     arm = next(arm for arm in results.arms if arm.identity is not None)
     assert any("prompt alone" in note and "all answers" in note for note in arm.fitted.notes)
+
+
+def test_a_price_stated_with_the_command_is_locked_with_the_plan(tmp_path: Path, server: ScriptedServer):
+    """Scoring again without it once priced a gateway as machine time, and changed the decision."""
+    folder, results = start_bakeoff(plan(tmp_path, server.address), context(tmp_path))
+    assert folder.plan().cost.prices == (PRICE,)
+    again = store_again(folder, context(tmp_path, price=None))
+    assert again.arms[1].cost == results.arms[1].cost and again.recommendation == results.recommendation
+    other = PRICE.replace("=", "=9")
+    assert rescore(folder, context(tmp_path, price=other), "").arms[1].cost != results.arms[1].cost
