@@ -132,7 +132,6 @@ def store_again(folder: RunFolder, context: Context, *, accept_changes: bool = F
 
 def stored_looks(folder: RunFolder) -> int:
     """The looks that the results report, of an earlier version too; counted where these were changed."""
-    folder.check(but=FROM_JOURNAL)
     if RESULTS not in folder.changed(journal=False):
         with suppress(OSError, ValueError, RecursionError):
             raw = json.loads((folder.root / RESULTS).read_text(encoding="utf-8"))
