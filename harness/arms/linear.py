@@ -6,6 +6,8 @@ Banking77, above most generative models tuned for it.
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
 import tempfile
 import time
@@ -32,6 +34,7 @@ from harness.tasks.classification import clip
 Logits = NDArray[np.float64]
 
 MODEL_FILE, RECORD_FILE = "classifier.skops", "linear.json"
+_SCHEMA = "schema.json"
 KEPT = "artefact_sha256"
 """The choice under which a run's journal pins its classifier."""
 _PACKAGES = ("scikit-learn", "scipy", "numpy")
@@ -255,7 +258,7 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         scratch.chmod(0o755)
         objects = {"counting": classifier.counting, "head": classifier.head}
-        skops_io.dump(objects, scratch / MODEL_FILE, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+        _write_alike(skops_io.dumps(objects), scratch / MODEL_FILE)
         record = LinearArtefact(
             digest=sha256_of(scratch / MODEL_FILE),
             classifier=classifier.candidate.name,
@@ -273,6 +276,31 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
             f"{folder} cannot be written: {error.strerror}.", allowed="a writable folder with free space"
         ) from error
     return pin_of(folder)
+
+
+_NUMBER_OF_OBJECT = re.compile(r'("__id__": |"file": ")(\d+)')
+
+
+def _write_alike(packed: bytes, path: Path) -> None:
+    """Write what skops packed so that the same classifier gives the same bytes in every process.
+
+    skops numbers objects, and names their files, by where they lie in memory, and stamps the time of day.
+    """
+    numbers: dict[str, str] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return found[1] + numbers.setdefault(found[2], str(len(numbers)))
+
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        schema = _NUMBER_OF_OBJECT.sub(numbered, archive.read(_SCHEMA).decode())
+        parts = {_SCHEMA: schema.encode()}
+        for name in archive.namelist():
+            if name != _SCHEMA:
+                number, dot, kind = name.partition(".")
+                parts[numbers.get(number, number) + dot + kind] = archive.read(name)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in sorted(parts):
+            archive.writestr(zipfile.ZipInfo(name), parts[name], zipfile.ZIP_DEFLATED, 1)
 
 
 def pin_of(folder: Path) -> str:
