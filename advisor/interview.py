@@ -127,9 +127,9 @@ def allowed(name: str, ask: Ask) -> str:
         return "codes such as en, de"
     if not ask.unit:
         return "a word"
-    ends = f" from {ask.low:g}" if ask.low is not None else ""
-    ends += f" to {ask.high:g}" if ask.high is not None else ""
-    return f"{ask.unit}{ends}"
+    if ask.low is None:
+        return ask.unit
+    return f"{ask.unit}, {ask.low:g} {'or more' if ask.high is None else f'to {ask.high:g}'}"
 
 
 def _ask_one(name: str, ask: Ask, raw: dict[str, Any]) -> Any:

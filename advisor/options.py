@@ -126,7 +126,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
     {
         Option.FLOOR: Traits(
             name="always the most frequent label",
-            about="no model; the mark that everything else has to beat",
+            about="no model; what every other option has to beat",
             colour="#5a675f",
             own_model="majority",
             advised=False,
@@ -177,7 +177,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
         ),
         Option.EXTERNAL: Traits(
             name="the system outside",
-            about="answers brought in from outside; their time and price were not measured here",
+            about="imported answers; their time and price were not measured here",
             colour="#7d8793",
             advised=False,
             runs=False,

@@ -204,12 +204,12 @@ def _settle(advice: Advice) -> str:
     settle = advice.settle
     if settle is None:
         return ""
-    lines = ["To settle it", wrap(settle_sentence(settle) + ".")]
+    lines = ["To decide it", wrap(settle_sentence(settle) + ".")]
     cost = money_span(advice, settle.usd)
     if settle.items_to_label is None:
         need = f"If none is labelled yet, that costs {advice.currency} {cost}."
     elif settle.items_to_label == 0:
-        need = f"The examples at hand are enough for that; the calls cost {advice.currency} {cost}."
+        need = f"The examples you have are enough for that; the calls cost {advice.currency} {cost}."
     else:
         need = f"{settle.items_to_label:,} of them are still to be labelled:"
         need += f" {advice.currency} {cost} with the calls."

@@ -190,7 +190,7 @@ class LinearArm:
             choices=choices,
             trials=tuple(trials),
             seconds=time.perf_counter() - start,
-            notes=() if self._embedder else ("No embedding model at hand: TF-IDF candidates only.",),
+            notes=() if self._embedder else ("No embedding model here: TF-IDF candidates only.",),
         )
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:

@@ -52,7 +52,7 @@ class Again:
     @property
     def words(self) -> str:
         """The arm, how many answers, what they cost and why, on one line."""
-        what = f"{self.answers:,} answer{'s' * (self.answers != 1)}" if self.answers else "settled anew"
+        what = f"{self.answers:,} answer{'s' * (self.answers != 1)}" if self.answers else "fitted again"
         cost = (
             f"about ${self.usd:.4f}" if self.usd is not None else f"they took {about_seconds(self.seconds)}"
         )

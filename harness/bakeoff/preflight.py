@@ -150,7 +150,7 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
         arms = ", ".join(one.arm for one in found.arms if one.missing_key == key)
         lines.append(f"Missing key: {key} is not set, so {arms} cannot run.   export {key}=...")
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
-    lines.append(f"What it can settle: {found.reach}")
+    lines.append(f"What it can tell apart: {found.reach}")
     lines.append(
         "Time: from a few queries and training steps timed here; a call to a served model counts as a second."
         if took

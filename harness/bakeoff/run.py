@@ -247,7 +247,7 @@ def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> N
 
 def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, context: Context) -> str:
     """Settle an arm on train and dev and let it answer dev; test is not read. Returns its lanes' config."""
-    context.progress.stage(f"{arm.id}: settling on train and dev", None)
+    context.progress.stage(f"{arm.id}: fitting on train and dev", None)
     config = lane_config(arm, evalset)
     journal.note_config(config, canonical(lane_facts(arm, evalset)))
     _settle(arm, journal, seed, config, evalset, context)

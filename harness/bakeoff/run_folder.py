@@ -360,7 +360,7 @@ class RunFolder:
                 f"manifest.json of run {self.run_id} is damaged: it is not what was written.",
                 got=str(self.root),
                 allowed="the file as it was; bring it back from a copy",
-                run=f"rm {self.root / 'manifest.json'} && {self.command('resume')}   # closes the run anew",
+                run=f"rm {self.root / 'manifest.json'} && {self.command('resume')}   # closes the run again",
             )
         return found
 
@@ -571,7 +571,7 @@ def count_looks(runs: Path, test_digest: str, plan_digest: str) -> int:
         raise StoreError(
             f"{path} is damaged, so the looks at this test split cannot be counted.",
             allowed="one JSON object a line",
-            run=f"mend or remove {path}",
+            run=f"repair or remove {path}",
         ) from error
     return len(seen | {plan_digest})
 

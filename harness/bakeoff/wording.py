@@ -62,8 +62,8 @@ def _more_words(check: LimitCheck) -> str:
 
 
 def more_items_words(more: MoreItems) -> str:
-    """'about 111 more items would settle it (38 to 8,139, 80 % range)'."""
+    """'about 111 more items would decide it (38 to 8,139, 80 % range)'."""
     if more.likely is None:
         return f"no number of further items can be named: {more.reason}"
     span = "" if more.low is None or more.high is None else f" ({more.low:,} to {more.high:,}, 80 % range)"
-    return f"about {more.likely:,} more items would settle it{span}"
+    return f"about {more.likely:,} more items would decide it{span}"

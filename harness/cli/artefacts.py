@@ -54,7 +54,9 @@ def export(
     from harness.shipping.serving import ServeRequest, find_shipped
 
     if output is None:
-        raise UsageError("Where to?", run=command("export", target, "-o", "exported"))
+        raise UsageError(
+            "No folder was named for the export.", run=command("export", target, "-o", "exported")
+        )
     if form:
         one_of(form, ("adapter", "merged", "gguf", "skops"), "format")
     progress = open_progress(quiet=as_json)

@@ -202,14 +202,14 @@ def _go(
 
 
 def _reach(plan: ExperimentPlan, context: Context) -> str:
-    """What a plan can settle; why that is not known where its rows cannot be read yet."""
+    """What a plan can tell apart; why that is not known where its rows cannot be read yet."""
     from harness.bakeoff.evalset import load_rows
     from harness.bakeoff.preflight import reach_of
 
     try:
-        return f"What it can settle: {reach_of(plan, load_rows(plan, context))}"
+        return f"What it can tell apart: {reach_of(plan, load_rows(plan, context))}"
     except (DataError, MissingExtra) as error:
-        return f"What it can settle is not known yet: {error.what}"
+        return f"What it can tell apart is not known yet: {error.what}"
 
 
 def _write(text: str, path: Path) -> None:

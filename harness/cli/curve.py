@@ -66,7 +66,7 @@ def curve(
     *,
     here: HereOptions,
 ) -> None:
-    """Settle arms on parts of the training rows, and say what more labelled examples would bring."""
+    """Fit arms on parts of the training rows, and say what more labelled examples would bring."""
     from harness.curve.run import CurveRequest
     from harness.report.text import print_document
     from harness.report.topics.curve import curves_document

@@ -33,7 +33,7 @@ def pull(
 
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
-    """List the embedded models and whether they are at hand."""
+    """List the embedded models and whether they are here."""
     import json
 
     from harness.models import embedded

@@ -81,7 +81,7 @@ class HereOptions:
             "--threads",
             envvar="TOR_THREADS",
             min=1,
-            help="CPU threads of whatever computes here.",
+            help="CPU threads for computing here.",
             show_default="all; 1 to embed",
         ),
     ] = None
@@ -200,12 +200,10 @@ class RowOptions:
     ] = ""
     text: Annotated[
         list[str] | None,
-        typer.Option(
-            "--text", help="Its text column(s): subject,body. Can be given again, for names with commas."
-        ),
+        typer.Option("--text", help="Text columns: subject,body. Repeat it for names with commas."),
     ] = None
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="Its label column; two are joined: area,topic.")
+        list[str] | None, typer.Option("--label", help="Label column; two are joined: area,topic.")
     ] = None
     group: Annotated[
         list[str] | None,
@@ -268,7 +266,7 @@ class PlanOptions(RowOptions):
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", envvar="TOR_MODEL", help="Model(s) of prompt and retrieve, such as openai/gpt-6-luna."
+            "--model", envvar="TOR_MODEL", help="Models of prompt and retrieve, such as openai/gpt-6-luna."
         ),
     ] = None
     tune_model: Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import StoreError
 
-GOES_ON = "harness resume   # once that is mended; nothing already computed is lost"
+GOES_ON = "harness resume   # once that is fixed; nothing already computed is lost"
 
 
 def make_folder(folder: Path, *, run: str = "set TOR_RUNS_DIR or --runs to another folder") -> None:

@@ -184,7 +184,7 @@ def share_sentence(estimate: Estimate | None) -> str:
 
 
 def reach_sentence(n: int, margin: float, design: Design) -> str:
-    """What a run on so many test items can settle, before anything of it is known."""
+    """What a run on so many test items can tell apart, before anything of it is known."""
     shares = USUAL_DISCORDANCE
     seen = [minimum_detectable_difference(n, share, design) for share in shares]
     ties = [items_for_tie(0.0, share, margin, design) or 0 for share in shares]

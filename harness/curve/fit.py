@@ -329,7 +329,7 @@ def _outlook(subject: Subject, target: float, fitted: _Fitted | None, reason: st
     if (here.value or 0.0) >= target:
         sure = here.low is not None and here.low >= target
         sentence = (
-            f"With the {subject.train:,} training examples at hand the curve stands at "
+            f"With the {subject.train:,} training examples you have the curve stands at "
             f"{_with_interval(here)}: {percent(target)} is reached"
             f"{'' if sure else ', though these items do not show it for sure'}."
         )
@@ -384,7 +384,7 @@ def _more(subject: Subject, target: float, fitted: _Fitted, needed: float) -> Ta
         level=_LEVEL,
         n=fitted.items,
         method=_method(fitted),
-        reason="" if high <= reach else f"the upper end lies past {READ_UP_TO} times the examples at hand",
+        reason="" if high <= reach else f"the upper end lies past {READ_UP_TO} times the examples you have",
     )
     farthest = f"{more.high:,}" if more.high is not None else f"more than {reach - subject.train:,}"
     usd = _priced(more, subject.price)

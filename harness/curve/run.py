@@ -218,7 +218,7 @@ def _sizes(arm: ArmPlan, evalset: Evalset, request: CurveRequest) -> tuple[int, 
         raise UsageError(
             "A training size cannot be had.",
             got=", ".join(map(str, wrong)),
-            allowed=f"2 to {rows:,}, the training rows at hand",
+            allowed=f"2 to {rows:,}, the training rows you have",
         )
     return tuple(sorted(set(request.sizes)))
 

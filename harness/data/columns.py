@@ -267,7 +267,7 @@ def take_rows(cells: Iterable[Cells], header: Header, unit: str, problems: Probl
                     f"{unit} {number} has {len(fields)}",
                 )
                 problems.advise(
-                    "the same command once those lines are mended: cells with a delimiter, a line break or a "
+                    "the same command once those lines are fixed: cells with a delimiter, a line break or a "
                     "quotation mark in them stand in quotation marks, and a line that is no row goes"
                 )
                 continue

@@ -78,7 +78,7 @@ def read_csv(text: str, asked: Asked, problems: Problems, *, no_header: bool, no
             return DataTable(columns=header.columns, unit="line", usable=False)
         if dialect.delimiter != "," and len(header.columns) > 1:
             shown = _SHOWN.get(dialect.delimiter, ascii(dialect.delimiter))
-            message = f"Fields are told apart by {shown}{', as its first line says' if sep else ''}."
+            message = f"Fields are separated by {shown}{', as its first line says' if sep else ''}."
             problems.say("delimiter", message, "note")
         if dialect.quote == "'":
             problems.say("quotes", "Cells stand in single quotation marks, which were taken off.", "note")

@@ -444,7 +444,7 @@ def _given_away(evalset: Evalset) -> Iterable[Finding]:
         yield _finding("label-in-text", "warning", message)
     for given in settled_by_a_part(rows):
         message = (
-            f"{given.place.capitalize()} of the text ({_some(given.values)}) settles the label in "
+            f"{given.place.capitalize()} of the text ({_some(given.values)}) decides the label in "
             f"{given.rows:,} of {len(rows):,} rows: if it is not known when a text arrives, leave its column "
             "out."
         )

@@ -82,5 +82,5 @@ class DataPlan(TableForm):
         if bool(self.evalset) == bool(self.file):
             raise ValueError("name either an evalset or a file, not both or neither")
         if self.file and not (self.text and self.label):
-            raise ValueError("a file needs the names of its text column(s) and of its label column")
+            raise ValueError("a file needs the names of its text and label columns (--text, --label)")
         return self

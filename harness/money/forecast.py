@@ -179,14 +179,14 @@ def _against_today(
             usd=None,
             basis=basis,
             covers=Covers.ALL_IN,
-            reason="what is done today is not stated: business.incumbent",
+            reason="what is done today is not stated (business.incumbent)",
         )
         return nothing, nothing, (None, "Not known: what is done today is not stated.")
     counted = scene.priced_today
     mine = {end: side.total(scene.volume, counted=counted) for end, side in sides.items()}
     today = {end: side.total(scene.volume, counted=counted) for end, side in scene.incumbent.items()}
     found = {end: against(mine[end], today[end]) for end in Scenario}
-    unknown = reason or "what an item costs today is not stated: business.incumbent.usd_per_item"
+    unknown = reason or "what an item costs today is not stated (business.incumbent.usd_per_item)"
     month = _turned({end: f.monthly_saving_usd for end, f in found.items()}, basis, unknown)
     horizon = _turned({end: f.horizon_saving_usd for end, f in found.items()}, basis, unknown)
     likely = found[Scenario.LIKELY]
@@ -255,7 +255,7 @@ def _incumbent(scene: Scene) -> IncumbentCosts | None:
     if scene.incumbent is None or scene.today is None:
         return None
     total = scene.incumbent[Scenario.LIKELY].total(scene.volume, counted=scene.priced_today)
-    reason = "what an item costs today is not stated: business.incumbent.usd_per_item"
+    reason = "what an item costs today is not stated (business.incumbent.usd_per_item)"
 
     def stated(usd: Decimal | None, why_not: str = reason) -> Money:
         return Money(

@@ -18,7 +18,7 @@ from harness.core.wording import money
 from harness.money.records import HostedPrice, Limit
 from harness.money.scene import Scene
 
-_RECKONED = "reckoned from this run"
+_CALCULATED = "calculated from this run"
 _STEPS = 8  # of a search, to a factor of ten
 _DECADES = 4  # how far from today's figure it goes
 _LEAST_RATE = 0.1
@@ -120,7 +120,7 @@ def _volumes(scene: Scene) -> tuple[Limit, ...]:
             f"included: {money(theirs)} a month against {money(ours)}. The verdict goes by what a right "
             "answer costs in calls and busy machine time."
         )
-        return (Limit(what="volume", on=None, sentence=sentence, source=_RECKONED, at=float(volume)),)
+        return (Limit(what="volume", on=None, sentence=sentence, source=_CALCULATED, at=float(volume)),)
 
     def best(queries: float) -> ArmId | None:
         return _cheapest(shapes, max(1, round(queries)))
@@ -132,7 +132,7 @@ def _volumes(scene: Scene) -> tuple[Limit, ...]:
             other = best(at)
             where = f"From {at:,.0f} queries a month on" if up else f"At {at:,.0f} queries a month or fewer"
             sentence = f"{where} {other} is the cheaper acceptable arm, not {ship}."
-            found.append(Limit(what="volume", on=None, sentence=sentence, source=_RECKONED, at=at))
+            found.append(Limit(what="volume", on=None, sentence=sentence, source=_CALCULATED, at=at))
     return tuple(found)
 
 
@@ -155,7 +155,7 @@ def _change_rates(scene: Scene) -> tuple[Limit, ...]:
             sentence = (
                 f"From {at:.3g} {words} a month on {other} is the cheaper acceptable arm, not {scene.ship}."
             )
-            found.append(Limit(what="change rate", on=None, sentence=sentence, source=_RECKONED, at=at))
+            found.append(Limit(what="change rate", on=None, sentence=sentence, source=_CALCULATED, at=at))
     return tuple(found)
 
 

@@ -126,7 +126,7 @@ def incumbent_of(plan: ExperimentPlan) -> IncumbentCosts | None:
         usd_per_item=today.usd_per_item,
         accuracy=today.accuracy,
         p95_ms=today.p95_ms,
-        month_usd=Money(usd=None, basis=PriceBasis.MEASURED, reason="not reckoned yet"),
+        month_usd=Money(usd=None, basis=PriceBasis.MEASURED, reason="not calculated yet"),
     )
 
 

@@ -25,8 +25,8 @@ _ASKED = {
     "knowledge_changes_per_month": "How often knowledge changes is not stated",
 }
 _NOTHING_SAID = (
-    "The plan has no business part: people's time, changes, what is done today and with them a month's total "
-    "and payback are not known. `harness plan` writes that part from a use case."
+    "The plan has no business part, so people's time, changes and today's cost are not known, and with "
+    "them a month's total and the payback. `harness plan` writes that part from a use case."
 )
 
 
@@ -35,19 +35,19 @@ def why(line: CostLine, arm: ArmResult, scene: Scene) -> str:
     inputs = scene.inputs
     if line.name in (PEOPLE_LINE, _BUILDING):
         if inputs.build_days(arm.arm.option.value) is None:
-            return f"people's time for {arm.arm.option.value} is not stated: business.people"
-        return "an engineer's day rate is not stated: business.day_rate_usd"
+            return f"people's time for {arm.arm.option.value} is not stated (business.people)"
+        return "an engineer's day rate is not stated (business.day_rate_usd)"
     if line.name in CHANGE_LINES:
         open_fields = [f for f in _CHANGES if getattr(inputs, f) is None and _bears_on(f, line.name)]
         if open_fields:
-            return f"{_CHANGES[open_fields[0]]} is not stated: business.{open_fields[0]}"
+            return f"{_CHANGES[open_fields[0]]} is not stated (business.{open_fields[0]})"
         return "how long fitting takes was not measured"
     if line.name == WRONG_LINE:
         return "the accuracy was not measured"
     if line.unit == "hours":
         return "how long a query takes was not measured" if line.quantity is None else NO_MACHINE.source
     if line.name == "index hosting":
-        return "what hosting the index costs is not stated: business.assumed index_usd_per_month"
+        return "what hosting the index costs is not stated (business.assumed index_usd_per_month)"
     return (
         f"{line.name}: {line.source}" if line.quantity is None else f"no price for {line.name}: {line.source}"
     )
@@ -79,9 +79,9 @@ def missing(scene: Scene) -> tuple[str, ...]:
             "What is done today is not stated, so nothing is saved or paid back: business.incumbent."
         )
     elif scene.today.usd_per_item is None:
-        found.append("What an item costs today is not stated: business.incumbent.usd_per_item.")
+        found.append("What an item costs today is not stated (business.incumbent.usd_per_item).")
     elif scene.today.accuracy is None and scene.priced:
-        found.append("How accurate today's way is, is not stated: business.incumbent.accuracy.")
+        found.append("Today's accuracy is not stated (business.incumbent.accuracy).")
     names = dict.fromkeys(arm.arm.option.value for arm in scene.may_ship)
     open_options = [name for name in names if name not in inputs.people]
     if open_options:

@@ -5,7 +5,7 @@ The next step:
    left to run, fix what stands against the most accurate arm.
 2. An arm breaks no limit and one is open: label as many items as would show whether it keeps the floor, or
    measure what was not measured.
-3. RAG against tuning is open and one of the two ships: label as many more items as would settle it.
+3. RAG against tuning is open and one of the two ships: label as many more items as would decide it.
 4. Else pilot the arm to ship for a month.
 
 The biggest risk is the first of `RiskKind` that holds, from what undoes the answer to what shifts it.
@@ -247,7 +247,7 @@ def _label(items: int, settles: str, found: Found) -> NextStep:
     """More evaluation items, at the price of an example."""
     ends = (found.outlook.business.at(end).example_usd for end in Scenario)
     low, likely, high = (times(items, usd) for usd in ends)
-    usd = _unknown("what one more example costs is not stated: business.example_usd")
+    usd = _unknown("what one more example costs is not stated (business.example_usd)")
     if likely is not None:
         usd = Money(usd=likely, low_usd=low, high_usd=high, basis=PriceBasis.ESTIMATE)
     return NextStep(kind=StepKind.LABEL, items=items, settles=settles, usd=usd, decides=Decider.BUDGET_HOLDER)

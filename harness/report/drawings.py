@@ -332,7 +332,7 @@ def learning(curve: LearningCurve) -> CurveChart:
     if outside:
         further = (*inside[-1:], *outside)
         lines.append(
-            Curve(name="the law past the examples at hand", points=further, colour=colour, dash="5 4")
+            Curve(name="the law past the examples you have", points=further, colour=colour, dash="5 4")
         )
     across = Axis(title="training examples; equal steps are equal factors", log=True)
     return CurveChart(

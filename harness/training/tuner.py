@@ -165,7 +165,7 @@ class LocalTuner:
                 "The tuned model was changed after it was trained.",
                 got=found[:12],
                 allowed=artefact.digest[:12],
-                run=f"{command('run', folder.parents[1] / 'plan.yaml')}   # trains it anew in a new run",
+                run=f"{command('run', folder.parents[1] / 'plan.yaml')}   # trains it again in a new run",
             )
         from harness.models.local.transformers_chat import TransformersChat
 

@@ -132,7 +132,7 @@ def today(**changes: object) -> IncumbentCosts:
         usd_per_item=Decimal("1.50"),
         accuracy=0.95,
         p95_ms=None,
-        month_usd=Money(usd=None, basis=PriceBasis.MEASURED, reason="not reckoned yet"),
+        month_usd=Money(usd=None, basis=PriceBasis.MEASURED, reason="not calculated yet"),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

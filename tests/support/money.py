@@ -297,13 +297,13 @@ def limits() -> tuple[Limit, ...]:
             what="change rate",
             on=None,
             sentence="Up to 100 label changes a month no other acceptable arm becomes cheaper.",
-            source="reckoned from this run",
+            source="calculated from this run",
         ),
         Limit(
             what="volume",
             on=None,
             sentence="Below 40 queries a month prompt@smollm2-135m is the cheaper one.",
-            source="reckoned from this run",
+            source="calculated from this run",
             at=40.0,
         ),
     )

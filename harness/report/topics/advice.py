@@ -191,7 +191,7 @@ def _measuring(c: AdviceContext) -> list[Fact]:
         return [Fact(label="Next step", text=NOT_BUILT, tone="warn")]
     steps = [Fact(label="Next step", text=f"Measure it: {c.command}")]
     if settle is not None:
-        items = Span(text=f"{settle.items:,} items", sources=(f"To settle it: {settle_sentence(settle)}.",))
+        items = Span(text=f"{settle.items:,} items", sources=(f"To decide it: {settle_sentence(settle)}.",))
         label = (
             ""
             if settle.items_to_label is None

@@ -167,7 +167,8 @@ def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
                 reasons.setdefault(f"{what}: {figure.reason or 'not measured'}", []).append(name(arm.arm))
         price = arm.cost.usd_per_1k
         if price.usd is None:
-            why = f"1,000 queries: {UNKNOWN}, {price.reason or 'a price is unknown'} [{price.source}]"
+            source = f" [{price.source}]" if price.source and price.source not in price.reason else ""
+            why = f"1,000 queries: {UNKNOWN}, {price.reason or 'a price is unknown'}{source}"
             reasons.setdefault(why, []).append(name(arm.arm))
     return [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
 

@@ -45,7 +45,7 @@ def _blocks(curve: LearningCurve, *, bars: bool) -> tuple[Block, ...]:
 def _table(curve: LearningCurve, *, bars: bool) -> Table:
     last = curve.means[-1].size
     beyond = [point for point in curve.line if point.extrapolated and point.size % last == 0]
-    read_off = "~ read off the fitted curve past the examples at hand, not measured"
+    read_off = "~ read off the fitted curve past the examples you have, not measured"
     heads = (("training", "examples"), "draws", "accuracy", ("95 %", "interval"), ("fitted", "curve"), "")
     rows = (*(_measured(mean, curve) for mean in curve.means), *map(_read, beyond))
     shown = len(heads) if bars else len(heads) - 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from harness.bakeoff.results import Answer, BakeoffResults, Verdict
-from harness.bakeoff.wording import more_items_words
+from harness.bakeoff.wording import limit_words, more_items_words
+from harness.core.records import ArmId
 from harness.core.wording import level, percent, points
 from harness.money.records import Limit
 from harness.recommendation.records import Action
@@ -108,9 +109,25 @@ def notices(c: ReportContext) -> list[Block]:
         found.append("Incomplete run: it has no manifest yet, so figures may change.")
     name = namer(results)
     found += [f"{capital(name(one.arm))} failed and is left out: {one.reason}" for one in results.failed]
+    found += _better_but_ruled_out(c)
     if results.data.look > results.data.planned_looks:
         found.append(f"{capital(looks_words(results))}.")
     return [Paragraph(text=text, tone="warn") for text in found]
+
+
+def _better_but_ruled_out(c: ReportContext) -> list[str]:
+    """Options with more right answers than the one recommended, and the limits that rule them out."""
+    used, name = c.used, namer(c.results)
+    broken: dict[ArmId, list[str]] = {}
+    for check in c.results.verdict.broken:
+        broken.setdefault(check.arm, []).append(limit_words(check))
+    said_of = []
+    for arm, limits in broken.items():
+        rate, least = (None if one is None else one.quality.accuracy.value for one in (c.arm(arm), used))
+        if rate is not None and least is not None and rate > least:
+            why = "; ".join(limits)
+            said_of.append(f"{capital(name(arm))} is right in {percent(rate)} but ruled out: {why}.")
+    return said_of
 
 
 def pair_answer(c: ReportContext) -> Facts:
@@ -125,7 +142,7 @@ def pair_answer(c: ReportContext) -> Facts:
     ]
     found = c.results.pair
     if found is not None and verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
-        rows.append(Fact(label="To settle it", text=f"{capital(more_items_words(found.more_items))}."))
+        rows.append(Fact(label="To decide it", text=f"{capital(more_items_words(found.more_items))}."))
     return Facts(rows=(*rows, Fact(label="In this report", text=f"{RAG_HERE} {TUNING_HERE}", tone="faint")))
 
 

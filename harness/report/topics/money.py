@@ -55,7 +55,8 @@ def money_section(c: ReportContext) -> Section:
         f"For {business.queries_per_month:,} queries a month over {business.horizon_months:g} months",
         Span(text=".", sources=c.money_sources()),
     )
-    blocks: list[Block] = [_month_chart(c, outlook), _month_table(c, outlook)]
+    known = any(found.month_usd.usd is not None for found in (*outlook.arms, outlook.incumbent) if found)
+    blocks: list[Block] = [*([_month_chart(c, outlook)] if known else []), _month_table(c, outlook)]
     points = (*_paid_back(c, outlook), *_assumed(outlook))
     if points:
         blocks.append(Bullets(items=points))
@@ -119,8 +120,9 @@ def _month_row(c: ReportContext, found: ArmForecast) -> Row:
 
 
 def month_parts_section(c: ReportContext) -> Section:
-    """What each month is paid for, by group."""
+    """What each month is paid for, by group, where any whole month is known."""
     arms = c.results.outlook.arms
+    known = any(found.month_usd.usd is not None for found in arms)
     groups = [group for group in GROUPS_OF_A_MONTH if any(p.group == group for a in arms for p in a.month)]
     rows = []
     for found in arms:
@@ -129,7 +131,7 @@ def month_parts_section(c: ReportContext) -> Section:
         rows.append(Row(cells=cells(title_of(c)(found.arm), *texts, c.marked(found.month_usd))))
     heads = (("option", ""), *(_two(group) for group in groups), ("a month,", "all in"))
     table = Table(columns=columns(*heads), rows=tuple(rows))
-    return Section(key="month", title="What a month is paid for", blocks=(table,) if rows else ())
+    return Section(key="month", title="What a month is paid for", blocks=(table,) if known else ())
 
 
 def _two(group: str) -> tuple[str, str]:
@@ -169,7 +171,10 @@ def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
 def _assumed(outlook: CostForecast) -> Sequence[Text]:
     if not outlook.business.assumed:
         return []
-    names = ", ".join(name.removesuffix("_usd").replace("_", " ") for name in outlook.business.assumed)
+    names = ", ".join(
+        name.removesuffix("_usd").removesuffix("_months").replace("_", " ")
+        for name in outlook.business.assumed
+    )
     return [said(Span(text="Assumed, not stated: ", strong=True), f"{names}.")]
 
 

@@ -25,7 +25,7 @@ _RELATION = {
     Relation.EQUIVALENT: "the same, within the margin",
     Relation.NON_INFERIOR: "not worse by the margin",
     Relation.NON_SUPERIOR: "not better by the margin",
-    Relation.UNDECIDED: "not settled",
+    Relation.UNDECIDED: "not decided",
 }
 
 
@@ -66,7 +66,7 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
             ("only first /", "only second"),
             ("p", ""),
             ("would show", "points"),
-            ("items more", "to settle it"),
+            ("more items", "to decide it"),
             ("the first is", ""),
             left=(0, 6),
             sources={1: cited},
@@ -77,7 +77,7 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
             "only first / only second: items that only one of the two answered rightly",
             "p: chance of a difference this large if there were none, by the test of that interval",
             "would show: the smallest difference that this many items show, at the disagreement seen",
-            "items more to settle it: at the rates seen; below, the 80 % range",
+            "more items to decide it: at the rates seen; below, the 80 % range",
         ),
     )
 

@@ -139,7 +139,7 @@ def step_action(step: NextStep, results: BakeoffResults, words: Words = BARE) ->
         case StepKind.LABEL:
             return (
                 f"Label {step.items:,} more evaluation items and run again with --after {results.run_id}, so "
-                f"that the fresh items alone decide: that would settle {step.settles}."
+                f"that the fresh items alone decide: that would decide {step.settles}."
             )
         case StepKind.MEASURE_OPEN:
             return f"Pilot {name} only to measure what is not shown yet: {against}."
@@ -152,17 +152,17 @@ def step_action(step: NextStep, results: BakeoffResults, words: Words = BARE) ->
 
 
 def certainty_words(recommendation: Recommendation, words: Words = BARE) -> str:
-    """How far the recommendation's comparisons are settled."""
+    """How far the recommendation's comparisons are decided."""
     match recommendation.certainty:
         case Certainty.NO_ARM:
             return "None of the options tested here can be recommended."
         case Certainty.NO_RIVAL:
             return "Nothing was compared with it."
         case Certainty.SOME_OPEN:
-            names = ", ".join(map(words.name, recommendation.open_to))
-            return f"Fairly sure: the difference to {names} is not settled on these items."
+            names = " or ".join(map(words.name, recommendation.open_to))
+            return f"Fairly sure: these items do not decide between it and {names}."
         case Certainty.ALL:
-            return "Sure on these items: every comparison with it is settled at the plan's level."
+            return "Sure on these items: every comparison with it is decided at the plan's level."
 
 
 def risk_sentence(risk: Risk, words: Words = BARE) -> str:
@@ -170,7 +170,7 @@ def risk_sentence(risk: Risk, words: Words = BARE) -> str:
     name = _one(risk.arm, words)
     match risk.kind:
         case RiskKind.NOTHING_KEEPS_LIMITS:
-            return "Using one of these all the same: none keeps the limits that were set before the run."
+            return "Using one of these anyway: none keeps the limits that were set before the run."
         case RiskKind.NOT_OWN_ROWS:
             return f"The rows are {risk.provenance}: on your own queries every option may do better or worse."
         case RiskKind.WIDE:
@@ -210,7 +210,7 @@ def caution_sentence(caution: Caution, results: BakeoffResults, words: Words = B
         case CautionKind.SHORT_TRAINING:
             return "" if arm is None else _short_training(arm, words)
         case CautionKind.NO_HOSTED:
-            return "No hosted model was run: RAG was measured on the models named here only."
+            return "No hosted model was run: what one would reach on these items is not known."
 
 
 def cautions(results: RunResults, words: Words = BARE) -> tuple[str, ...]:
@@ -316,5 +316,5 @@ def _short_training(arm: ArmResult, words: Words) -> str:
     return (
         f"{capital(words.name(arm.arm))} was trained for {epochs(artefact.recipe.epochs)} only "
         f"({artefact.steps} steps): "
-        "a longer training may raise it, so this run speaks of this artefact and not of tuning."
+        "a longer training may raise it, so this says how good this artefact is, not how good tuning can be."
     )

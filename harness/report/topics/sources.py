@@ -209,13 +209,11 @@ def _machine_facts(c: ReportContext) -> tuple[Fact, ...]:
 
 
 def settings_section(c: ReportContext) -> Section:
-    """What each arm settled on before it saw test, and the route's threshold."""
+    """What each arm chose before it saw test, and the route's threshold."""
     blocks: list[Block] = [_settings(c, arm) for arm in c.results.arms]
     if c.results.route is not None:
         blocks.append(Paragraph(text=f"Route: {_route(c)}"))
-    return Section(
-        key="settings", title="What each option settled on before it saw test", blocks=tuple(blocks)
-    )
+    return Section(key="settings", title="What each option chose before it saw test", blocks=tuple(blocks))
 
 
 def _settings(c: ReportContext, arm: ArmResult) -> Block:

@@ -176,7 +176,7 @@ def test_another_address_is_not_free(harness: Command, tickets: Path) -> None:
 
 def test_a_dry_run_says_what_the_run_can_settle(harness: Command, tickets: Path) -> None:
     said = harness(*flags(tickets, "--arms", "floor", "--dry-run"))
-    assert "What it can settle: Between two arms" in said.out
+    assert "What it can tell apart: Between two arms" in said.out
     assert "a tie within 2 points takes about 2,627 and 11,559 rows" in " ".join(said.out.split())
 
 

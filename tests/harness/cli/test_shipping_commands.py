@@ -43,7 +43,7 @@ def plan(tmp_path: Path) -> Path:
         (["tune", "nowhere.yaml"], 2, "cannot be read"),
         (["tune", "plan.yaml", "--arm", "tune@other"], 2, "no such tuned arm"),
         (["tune", "--resume", "nothing"], 2, "No run is called"),
-        (["export", "latest"], 2, "Where to?"),
+        (["export", "latest"], 2, "No folder was named for the export."),
         (["export", "latest", "-o", "x", "--format", "onnx"], 2, "no such format"),
         (["export", "latest", "-o", "x"], 2, "No run is called"),
         (["serve", "--engine", "triton"], 2, "no such engine"),
@@ -87,7 +87,7 @@ def test_predictions_come_in_by_the_command(
     assert "external@today" in harness("report").out
     (tmp_path / "bad.csv").write_text("item_id,label\nnobody,billing\n")
     refused = harness("import", "latest", "bad.csv", "--arm", "other")
-    assert refused.code == 1 and "the run has no item nobody" in refused.err
+    assert refused.code == 1 and "the run has no such item on dev or test: line 2 ('nobody')" in refused.err
 
 
 def test_the_vllm_command_is_printed(

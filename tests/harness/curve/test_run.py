@@ -198,7 +198,7 @@ def test_the_price_of_an_example_is_the_plans_unless_one_is_given(
         ({"options": ("floor",)}, "linear, retrieve, tune"),
         ({"options": ()}, "linear, retrieve, tune"),
         ({"sizes": (1, 10, 20, 40)}, "2 to"),
-        ({"sizes": (10, 20, 40, 10_000)}, "the training rows at hand"),
+        ({"sizes": (10, 20, 40, 10_000)}, "the training rows you have"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_runs(

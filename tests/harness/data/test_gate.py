@@ -207,7 +207,7 @@ def test_a_part_of_the_text_that_settles_the_label_is_found_out() -> None:
     )
     [found] = [f for f in check(evalset) if f.code == "label-settled"]
     assert (
-        "The first part of the text ('Team Amber', 'Team Birch') settles the label in 112 of 112"
+        "The first part of the text ('Team Amber', 'Team Birch') decides the label in 112 of 112"
         in found.message
     )
 

@@ -121,7 +121,7 @@ def test_it_gives_three_reasons_money_confidence_and_the_next_step_with_its_cost
         known["The step costs"].startswith("EUR 5,798") and "(EUR 3,935 to 9,099)" in known["The step costs"]
     )
     assert known["Who decides"] == "the budget holder"
-    assert known["How sure"].startswith("Fairly sure: the difference to the fine-tuned model")
+    assert known["How sure"].startswith("Fairly sure: these items do not decide between it and the fine-tuned")
 
 
 def test_a_day_to_decide_before_is_said() -> None:
@@ -187,8 +187,8 @@ def test_a_tie_that_leaves_out_0_says_that_the_difference_does_not_matter() -> N
 def test_how_many_items_more_would_settle_it_is_said_everywhere(for_: Format) -> None:
     open_ = replace(comparison(), more_items=MoreItems(likely=111, low=38, high=8139))
     results = run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE), comparisons=(open_,))
-    assert pair(made(results, for_))["To settle it"] == (
-        "About 111 more items would settle it (38 to 8,139, 80 % range)."
+    assert pair(made(results, for_))["To decide it"] == (
+        "About 111 more items would decide it (38 to 8,139, 80 % range)."
     )
 
 
@@ -249,7 +249,7 @@ def test_only_whole_names_of_arms_are_put_into_plain_words() -> None:
 def test_a_run_without_one_of_the_pair_does_not_speak_of_evidence() -> None:
     found = made(run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE, pair=None)))
     assert pair(found)["RAG or fine-tuning?"].startswith("RAG and fine-tuning were not both run.")
-    assert "To settle it" not in pair(found)
+    assert "To decide it" not in pair(found)
 
 
 def test_an_incomplete_run_looks_it_and_is_dated_by_its_start() -> None:
@@ -372,7 +372,7 @@ def test_sources_are_numbered_in_order_of_first_use_and_once() -> None:
         (Relation.BETTER, "better"),
         (Relation.EQUIVALENT, "the same, within the margin"),
         (Relation.NON_SUPERIOR, "not better by the margin"),
-        (Relation.UNDECIDED, "not settled"),
+        (Relation.UNDECIDED, "not decided"),
     ],
 )
 def test_a_difference_is_called_what_its_interval_allows(relation: Relation, words: str) -> None:

@@ -35,7 +35,7 @@ def test_a_tie_that_leaves_out_0_says_that_the_difference_is_smaller_than_what_m
 def test_what_would_settle_it_is_said_with_its_range() -> None:
     more = MoreItems(likely=111, low=38, high=8139)
     said = answer_sentence(judged(pair(), compared(TUNE, RETRIEVE, -0.1, 0.1, more)))
-    assert "About 111 more items would settle it (38 to 8,139, 80 % range)" in said
+    assert "About 111 more items would decide it (38 to 8,139, 80 % range)" in said
     unsaid = compared(TUNE, RETRIEVE, -0.1, 0.1, MoreItems(likely=None, reason="no item differs"))
     assert "No number of further items can be named: no item differs" in answer_sentence(
         judged(pair(), unsaid)
