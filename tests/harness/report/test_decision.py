@@ -121,7 +121,7 @@ def test_it_gives_three_reasons_money_confidence_and_the_next_step_with_its_cost
         known["The step costs"].startswith("EUR 5,798") and "(EUR 3,935 to 9,099)" in known["The step costs"]
     )
     assert known["Who decides"] == "the budget holder"
-    assert known["How sure"].startswith("Fairly sure: these items do not decide between it and the fine-tuned")
+    assert known["How sure"].startswith("Fairly sure: these items do not decide between it and")
 
 
 def test_a_day_to_decide_before_is_said() -> None:
