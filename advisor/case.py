@@ -418,7 +418,9 @@ def build_case(raw: Mapping[Any, object], source: str = "the use case") -> UseCa
     if not faults:
         return case
     lines = "\n".join(f"  - {fault}" for fault in faults)
-    raise CaseError(f"{source} is not a usable use case: {len(faults)} fault(s).\n{lines}")
+    raise CaseError(
+        f"{source} is not a usable use case: {len(faults)} fault{'s' * (len(faults) != 1)}.\n{lines}"
+    )
 
 
 @functools.cache

@@ -241,7 +241,7 @@ def _open(advice: Advice) -> str:
 def _assumed(advice: Advice, *, verbose: bool) -> str:
     lines = []
     if advice.assumptions:
-        lines.append("Assumed, as nobody said")
+        lines.append("Assumed, as not stated")
         for a in advice.assumptions:
             source = f" [{a.source}]" if verbose else ""
             text = f"{a.field}: {figure(a.likely)} {a.unit} ({figure(a.low)} to {figure(a.high)}){source}"

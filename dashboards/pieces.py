@@ -94,7 +94,7 @@ def damaged(page: RunPage) -> None:
     st.error("This run cannot be shown.", icon=":material/broken_image:")
     st.text(page.fault)
     if page.remedy:
-        command(page.remedy, "is the way on")
+        command(page.remedy, "is what to run next")
     st.caption("Other runs are not affected; pick one in the sidebar.")
 
 

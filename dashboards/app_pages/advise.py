@@ -101,7 +101,7 @@ def begin() -> None:
             label_visibility="collapsed",
         )
         if st.session_state.get("case-fault"):
-            st.error("This is no usable use case; the form stays as it was.")
+            st.error("This use case cannot be used; the form stays as it was.")
             st.text(st.session_state["case-fault"])
 
 
@@ -228,7 +228,7 @@ def take_away(case_text: str, *, measurable: bool) -> None:
         if st.button("Test it on my own table", type="primary", icon=":material/science:", width="stretch"):
             launch.take_along(case_text)
             st.switch_page("app_pages/runs.py")
-        st.caption("Takes the prediction along and locks it before any row is read.")
+        st.caption("Keeps this prediction and locks it before any row is read.")
     with three:
         if evalsets:
             evalset = st.selectbox("Evalset", evalsets, key="plan-evalset", format_func=one_line)

@@ -1,4 +1,4 @@
-"""Cost: what does a month cost, when does it pay, and what if the numbers were others?"""
+"""Cost: what does a month cost, when does it pay, and what if the numbers were different?"""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def price_day(page: RunPage, results: RunResults) -> RunResults:
 
 def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, bool]:
     """The fields; what they lead to, and whether anything was changed."""
-    with st.expander("What if the numbers were others?", expanded=True):
+    with st.expander("What if the numbers were different?", expanded=True):
         columns = st.columns(3)
         with columns[len(WHAT_IF) % 3]:
             again = price_day(page, results)

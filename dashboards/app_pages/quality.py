@@ -101,7 +101,7 @@ def robustness(c: ReportContext) -> None:
     """What the arms do with what they should not answer."""
     found = robustness_section(c)
     if not found.blocks:
-        st.info("Nothing was looked at.")
+        st.info("Robustness was not measured.")
         asks = ("--out-of-scope", "out-of-scope.csv", "--text", "text")
         pieces.command(c.command("robustness", *asks), "asks inputs of no label")
         return

@@ -89,7 +89,7 @@ def show(
 @app.command("diff")
 @grouped
 def diff(a: Reference, b: Reference, *, at: AtRegistry) -> None:
-    """Show in what two versions differ."""
+    """Show how two versions differ."""
     from harness.report.text import print_document
     from harness.report.topics.tuned import diff_document
     from harness.shipping.adapters import differences
@@ -115,7 +115,7 @@ def promote(
 @app.command("rollback")
 @grouped
 def rollback(name: Name, stage: Stage = "production", *, at: AtRegistry) -> None:
-    """Put the version back that stood on a stage before."""
+    """Put a stage's earlier version back."""
     from harness.report.topics.tuned import event_line
 
     typer.echo(event_line(at.open().rollback(name, stage)))

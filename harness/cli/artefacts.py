@@ -35,7 +35,7 @@ def export(
     ] = "",
     arm: ArmName = "",
     seed: SeedNumber = None,
-    name: Annotated[str, typer.Option("--name", help="Under which it is served.")] = "",
+    name: Annotated[str, typer.Option("--name", help="The name it is served under.")] = "",
     check: Annotated[
         int, typer.Option("--check", min=0, help="Dev items to compare it on, as served; 0 for none.")
     ] = 50,
@@ -100,7 +100,7 @@ def import_(
     *,
     here: HereOptions,
 ) -> None:
-    """Bring predictions made elsewhere, or an adapter, into a finished run and conclude it again."""
+    """Import predictions made elsewhere, or an adapter, into a finished run and update its results."""
     from harness.bakeoff.run_folder import find_run
     from harness.recommendation.run import import_into
     from harness.shipping.importing import ImportRequest

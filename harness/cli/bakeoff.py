@@ -79,7 +79,7 @@ def bakeoff(
     money: MoneyStated,
     calls: ManyCallOptions,
 ) -> None:
-    """Run every option on one evalset and give the verdict."""
+    """Run every option on one evalset and recommend one."""
     from harness.bakeoff.plan import dump_plan
     from harness.bakeoff.planning import draft
 
@@ -123,7 +123,7 @@ def run(
     money: MoneyStated,
     calls: ManyCallOptions,
 ) -> None:
-    """Lock a plan and run it, with the figures named here in the place of its own."""
+    """Lock a plan and run it; figures given here replace the plan's."""
     from harness.bakeoff.plan import build_plan
     from harness.bakeoff.run_folder import homes_of
     from harness.bakeoff.stated import NOTHING_STATED, laid_over
@@ -146,7 +146,7 @@ def resume(
     *,
     calls: ManyCallOptions,
 ) -> None:
-    """Go on with a run that stopped, from what it has."""
+    """Continue a run that stopped; nothing computed is lost."""
     from harness.bakeoff.run_folder import find_run
 
     context = calls.context(open_progress(quiet=as_json))

@@ -25,7 +25,7 @@ def latency(
     *,
     calls: CallOptions,
 ) -> None:
-    """Time a run's arms again and conclude it again; no answer changes."""
+    """Time a run's arms again and update its results; no answer changes."""
     from harness.bakeoff.retiming import TimingRequest
     from harness.bakeoff.run_folder import find_run
     from harness.cli.show import show_results

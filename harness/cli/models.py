@@ -10,7 +10,7 @@ import typer
 from harness.cli.options import DEFAULT_RUNS, Json, Runs
 from harness.cli.progress import open_progress
 
-app = typer.Typer(no_args_is_help=True, help="The models this product carries.")
+app = typer.Typer(no_args_is_help=True, help="The embedded models: list them, or fetch them once.")
 
 
 @app.command("pull")

@@ -43,7 +43,7 @@ Price = Annotated[
     typer.Option("--price", help="Your own price, dollars per million tokens: openai/gpt-6-luna=0.10/0.50"),
 ]
 PriceAt = Annotated[str, typer.Option("--price-at", help="Prices of this day.", show_default="today")]
-Encoding = Annotated[str, typer.Option("--encoding", help="Of a text file, such as cp1252.")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of a text file, such as cp1252.")]
 NoTexts = Annotated[bool, typer.Option("--no-texts", help="Leave your items' texts out.")]
 DryRun = Annotated[
     bool,
@@ -146,9 +146,7 @@ class CallOptions(HereOptions):
     ] = 60.0
     max_retries: Annotated[
         int,
-        typer.Option(
-            "--max-retries", envvar="TOR_MAX_RETRIES", min=0, help="Further attempts after a failed call."
-        ),
+        typer.Option("--max-retries", envvar="TOR_MAX_RETRIES", min=0, help="Retries after a failed call."),
     ] = 4
     price: Price = None
 

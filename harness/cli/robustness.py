@@ -34,7 +34,7 @@ def robustness(
     *,
     here: HereOptions,
 ) -> None:
-    """Look at inputs out of scope and at labels a tuned arm never saw, and conclude the run again."""
+    """Test a run's arms on inputs out of scope and on labels a tuned arm never saw."""
     from harness.bakeoff.run_folder import find_run
     from harness.data.out_of_scope import read_out_of_scope
     from harness.recommendation.run import check_robustness

@@ -60,7 +60,7 @@ def report(
     no_texts: NoTexts = False,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
-    """Show a run again, or write it in other formats; nothing is run again. A use case: its prediction."""
+    """Show a run or a prediction (of a CASE.yaml), or write it in other formats; nothing is run."""
     from harness.bakeoff.run_folder import find_run
     from harness.report.context import stated_rate
     from harness.report.reporting import closed_results, export_run
@@ -121,7 +121,7 @@ def score(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure and decide again from the journal; no model is called."""
+    """Score a run again from its journal; no model is called."""
     from harness.bakeoff.run_folder import find_run
     from harness.core.errors import UsageError
     from harness.report.reporting import rescore, store_again
@@ -172,7 +172,7 @@ def errors(
     label: Annotated[str, typer.Option("--label", help="Only items of this label.")] = "",
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=1, help="At most so many.", show_default="30 in text, else all"),
+        typer.Option("--limit", "-n", min=1, help="At most this many.", show_default="30 in text, else all"),
     ] = None,
     no_texts: NoTexts = False,
     as_json: Json = False,

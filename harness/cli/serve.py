@@ -21,10 +21,10 @@ def serve(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option("--engine", help="Of a tuned model: transformers, llamacpp or vllm.")
+        str, typer.Option("--engine", help="Engine of a tuned model: transformers, llamacpp or vllm.")
     ] = "transformers",
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")] = 8000,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Listen where other machines can reach it.")
     ] = False,

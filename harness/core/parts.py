@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from advisor.faults import sentences
+from harness.core.wording import counted
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
@@ -25,4 +26,4 @@ def faults_of(error: ValidationError, whole: str) -> str:
         whole: what a fault of the file itself is said of: 'plan', 'card'.
     """
     faults = sentences(error, whole=whole)
-    return f"{len(faults)} fault(s).\n" + "\n".join(f"  - {fault}" for fault in faults)
+    return f"{counted(len(faults), 'fault', 'faults')}.\n" + "\n".join(f"  - {fault}" for fault in faults)

@@ -61,6 +61,11 @@ class Sum(Protocol):
         """Why seconds in it are not to be believed; '' where they are."""
 
 
+def counted(n: int, one: str, many: str) -> str:
+    """'1 label has', '1,200 labels have'."""
+    return f"{n:,} {one if n == 1 else many}"
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as a percentage: 0.9305 -> '93.0 %'; neither a few nor nearly all are rounded away."""
     if share is None:

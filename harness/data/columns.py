@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from harness.core.wording import counted
 from harness.data.problems import Problems, shorten
 
 Asked = Mapping[str, Sequence[str]]
@@ -291,7 +292,7 @@ def take_rows(cells: Iterable[Cells], header: Header, unit: str, problems: Probl
 
 def _places(numbers: Sequence[int], unit: str) -> str:
     listed = ", ".join(str(number) for number in numbers[:5]) + (", ..." if len(numbers) > 5 else "")
-    return f"{len(numbers):,} row(s) ({unit} {listed})"
+    return f"{counted(len(numbers), 'row', 'rows')} ({unit} {listed})"
 
 
 def check_header(header: Header, sample: Sequence[Cells], unit: str, problems: Problems) -> bool:
@@ -301,7 +302,8 @@ def check_header(header: Header, sample: Sequence[Cells], unit: str, problems: P
         above = [cells for _, cells in sample[: max(0, header.index)] if any(map(str.strip, cells))]
         if above:
             shown = "; ".join(shorten(" ".join(filter(None, map(str.strip, cells)))) for cells in above[:3])
-            message = f"{len(above)} row(s) above the header in {unit} {header.number} were skipped: {shown}."
+            some = counted(len(above), "row", "rows")
+            message = f"{some} above the header in {unit} {header.number} skipped: {shown}."
             problems.say("above-the-header", message)
         return True
     known = header.match.found or header.resembling

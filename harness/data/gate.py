@@ -23,7 +23,7 @@ from typing import Literal
 from advisor.stats.power import USUAL_DISCORDANCE, Design, minimum_detectable_difference
 from harness.core.errors import DataError
 from harness.core.records import Evalset, Finding, Item
-from harness.core.wording import reach_sentence
+from harness.core.wording import counted, reach_sentence
 from harness.data.leakage import Likeness, fingerprint, likeness, overlaps, shared_ngram_ids
 
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
@@ -290,7 +290,7 @@ def require_usable(name: str, findings: Sequence[Finding]) -> None:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         lines = "\n".join(f"  - {error.message.removesuffix('.')}{_places(error)}." for error in errors)
-        raise DataError(f"{name} cannot be used: {len(errors)} problem(s).\n{lines}")
+        raise DataError(f"{name} cannot be used: {counted(len(errors), 'problem', 'problems')}.\n{lines}")
 
 
 def _places(finding: Finding) -> str:
@@ -319,12 +319,16 @@ def _structure(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
     counts = Counter(item.id for item in _rows(evalset))
     twice = [own for own, count in counts.items() if count > 1]
     if twice:
-        yield _finding("duplicate-id", "error", f"{len(twice)} id(s) stand more than once.", twice)
+        yield _finding(
+            "duplicate-id", "error", f"{counted(len(twice), 'id is', 'ids are')} there more than once.", twice
+        )
     known = set(evalset.label_names)
     unknown = [item for item in _rows(evalset) if item.label not in known]
     if unknown:
         names = ", ".join(ascii(name) for name in sorted({item.label for item in unknown})[:5])
-        message = f"{len(unknown)} row(s) carry a label that is not in the label set: {names}."
+        message = (
+            f"{counted(len(unknown), 'row has', 'rows have')} a label that is not in the label set: {names}."
+        )
         yield _finding("unknown-label", "error", message, (item.id for item in unknown))
     homes: dict[str, set[str]] = defaultdict(set)
     for split, rows in _splits(evalset).items():
@@ -333,7 +337,8 @@ def _structure(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
                 homes[item.cluster].add(split)
     torn = {cluster for cluster, where in homes.items() if len(where) > 1}
     if torn:
-        message = f"{len(torn)} cluster(s) have rows in more than one split: {_some(sorted(torn))}."
+        some = counted(len(torn), "cluster has", "clusters have")
+        message = f"{some} rows in more than one split: {_some(sorted(torn))}."
         rows_of = (item.id for item in _rows(evalset) if item.cluster in torn)
         yield _finding("cluster-across-splits", "warning", message, rows_of)
     yield from _second_labels(evalset)
@@ -361,12 +366,12 @@ def _second_labels(evalset: Evalset) -> Iterable[Finding]:
     known = set(evalset.label_names)
     stray = sorted(set(evalset.second_labels) - {item.id for item in evalset.test})
     if stray:
-        yield _finding("second-label", "error", f"{len(stray)} second label(s) name no test row.", stray)
+        some = counted(len(stray), "second label names", "second labels name")
+        yield _finding("second-label", "error", f"{some} no test row.", stray)
     alien = sorted(item for item, label in evalset.second_labels.items() if label not in known)
     if alien:
-        yield _finding(
-            "second-label", "error", f"{len(alien)} second label(s) are not in the label set.", alien
-        )
+        some = counted(len(alien), "second label is", "second labels are")
+        yield _finding("second-label", "error", f"{some} not in the label set.", alien)
 
 
 def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
@@ -377,7 +382,9 @@ def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
         return
     unseen = sorted(set(test) - set(train))
     if unseen:
-        message = f"{len(unseen)} label(s) stand in test but not in train: {_some(unseen)}."
+        message = (
+            f"{counted(len(unseen), 'label is', 'labels are')} in test but not in train: {_some(unseen)}."
+        )
         rows = (item.id for item in evalset.test if item.label in set(unseen))
         yield _finding("label-only-in-test", "error", message, rows)
     yield from _support("train", train, limits.support_train)
@@ -395,8 +402,8 @@ def _tested(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
     untested = sorted(set(labels) - set(test))
     if untested:
         message = (
-            f"{len(evalset.test):,} test rows do not measure {len(labels):,} labels: {len(untested):,} "
-            f"label(s) have no test row: {_some(untested)}."
+            f"{len(evalset.test):,} test rows do not measure {len(labels):,} labels: "
+            f"{counted(len(untested), 'label has', 'labels have')} no test row: {_some(untested)}."
         )
         yield _finding("label-not-in-test", "warning", message)
     yield from _support("test", test, limits.support_test)
@@ -405,7 +412,8 @@ def _tested(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
 def _support(name: str, counts: Counter[str], least: int) -> Iterable[Finding]:
     thin = sorted(label for label, count in counts.items() if count < least)
     if thin:
-        message = f"{len(thin)} label(s) have fewer than {least} {name} rows: {_some(thin)}."
+        some = counted(len(thin), "label has", "labels have")
+        message = f"{some} fewer than {least} {name} rows: {_some(thin)}."
         yield _finding(f"thin-support-{name}", "warning", message)
 
 
@@ -475,10 +483,12 @@ def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
     rows = _rows(evalset)
     empty = [item.id for item in rows if not item.text.strip()]
     if empty:
-        yield _finding("empty-text", "warning", f"{len(empty)} row(s) have no text.", empty)
+        message = f"{counted(len(empty), 'row has', 'rows have')} no text."
+        yield _finding("empty-text", "warning", message, empty)
     long = [item.id for item in rows if len(item.text) > limits.long_chars]
     if long:
-        message = f"{len(long)} row(s) are longer than {limits.long_chars:,} characters and will be cut."
+        some = counted(len(long), "row is", "rows are")
+        message = f"{some} longer than {limits.long_chars:,} characters and will be cut."
         yield _finding("long-text", "note", message, long)
     shared = shared_ngram_ids(rows)
     if rows and len(shared) / len(rows) > limits.ngram_share:
@@ -493,14 +503,14 @@ def _conflicts(evalset: Evalset) -> Iterable[Finding]:
         by_text[fingerprint(item.text)].append(item)
     clashing = [rows for text, rows in by_text.items() if text and len({row.label for row in rows}) > 1]
     if clashing:
-        message = f"{len(clashing)} text(s) stand under different labels."
+        message = f"{counted(len(clashing), 'text has', 'texts have')} more than one label."
         yield _finding(
             "conflicting-labels", "warning", message, (row.id for rows in clashing for row in rows)
         )
     again = [rows for text, rows in by_text.items() if text and len(rows) > 1]
     if again:
         repeated = sum(len(rows) - 1 for rows in again)
-        message = f"{repeated} row(s) repeat the text of another row."
+        message = f"{counted(repeated, 'row repeats', 'rows repeat')} the text of another row."
         yield _finding("repeated-text", "note", message, (rows[1].id for rows in again))
 
 

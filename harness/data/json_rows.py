@@ -15,6 +15,7 @@ from functools import cache
 from itertools import chain, islice
 
 from harness.core.errors import DataError
+from harness.core.wording import counted
 from harness.data.columns import (
     Asked,
     Cells,
@@ -399,10 +400,10 @@ def _objects(
         found.append((number, values))
     for name, count in lacking.items():
         if count and name in needed:
-            message = f"{count} row(s) have no key {name!r}; it counts as empty there."
+            message = f"{counted(count, 'row has', 'rows have')} no key {name!r}; it counts as empty there."
             problems.say("missing-key", message)
     if replaced:
-        message = f"{replaced} half surrogate(s) were replaced by U+FFFD."
+        message = f"{counted(replaced, 'half surrogate was', 'half surrogates were')} replaced by U+FFFD."
         problems.say("half-surrogates", message)
     return DataTable(columns=columns, positions=match.positions_taken, rows=found, unit=unit)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from advisor.bundled import bundled
 from harness.core.errors import DataError
 from harness.core.records import Evalset, Finding, Item, Label
+from harness.core.wording import counted
 from harness.data.card import EvalsetCard, parse_card
 from harness.data.gate import check, require_usable
 from harness.data.leakage import Likeness, cluster_rows, likeness
@@ -230,8 +231,9 @@ def _rare_labels(items: Sequence[Item]) -> list[Finding]:
     rare = sorted(label for label, rows in counts.items() if len(rows) < 3)
     if not rare:
         return []
+    some = counted(len(rare), "label has", "labels have")
     message = (
-        f"{len(rare)} label(s) have fewer than 3 rows: {', '.join(ascii(label) for label in rare[:6])}"
+        f"{some} fewer than 3 rows: {', '.join(ascii(label) for label in rare[:6])}"
         f"{', ...' if len(rare) > 6 else ''}. A label with one row only trains, with two it has no dev row."
     )
     rows = tuple(item for label in rare for item in counts[label])[:20]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness.core.errors import DataError
 from harness.core.records import Finding
+from harness.core.wording import counted
 
 SHOWN = 8
 
@@ -68,7 +69,7 @@ class Problems:
             lines = self.lines()
             listed = "\n".join(f"  - {line}" for line in lines)
             raise DataError(
-                f"{source} cannot be used: {len(lines)} problem(s).\n{listed}",
+                f"{source} cannot be used: {counted(len(lines), 'problem', 'problems')}.\n{listed}",
                 allowed=allowed,
                 run=run or self._advice,
             )

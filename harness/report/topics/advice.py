@@ -420,7 +420,7 @@ def _assumed(c: AdviceContext) -> Section:
             )
             for found in advice.assumptions
         )
-        heads = columns("what nobody said", "likely", "range", "unit", "source", left=(0, 3, 4))
+        heads = columns("what was not stated", "likely", "range", "unit", "source", left=(0, 3, 4))
         blocks.append(Table(columns=heads, rows=rows, caption="Ranges that stood in for answers."))
     if advice.unknown:
         blocks.append(Paragraph(text=f"Not scored, as not known: {', '.join(advice.unknown)}."))

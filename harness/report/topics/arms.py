@@ -213,7 +213,7 @@ def what_they_are(c: ReportContext) -> Facts:
     """A line on each option that was compared."""
     options = dict.fromkeys(arm.arm.option for arm in c.results.arms)
     rows = (Fact(label=as_title(option.traits.name), text=option.traits.about) for option in options)
-    return Facts(label="What was compared", rows=tuple(rows))
+    return Facts(label="What each option is", rows=tuple(rows))
 
 
 def behind_section(c: ReportContext) -> Section:

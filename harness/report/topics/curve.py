@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.core.records import Estimate
-from harness.core.wording import MISSING, bounds, percent
+from harness.core.wording import MISSING, bounds, counted, percent
 from harness.curve.records import CurveMean, LearningCurve, LearningCurves, LinePoint
 from harness.report import drawings
 from harness.report.document import Block, Bullets, Chart, Document, Paragraph, Row, Section, Table
@@ -34,7 +34,8 @@ def curves_document(curves: LearningCurves, *, drawn: bool = False) -> Document:
 def _blocks(curve: LearningCurve, *, bars: bool) -> tuple[Block, ...]:
     notes = list(curve.notes)
     if curve.looks is not None:
-        notes.append(f"{curve.looks} locked plan(s) have looked at these test rows, this one included.")
+        plans = counted(curve.looks, "locked plan has", "locked plans have")
+        notes.append(f"{plans} tested these rows, this one included.")
     return (
         _table(curve, bars=bars),
         *(Paragraph(text=sentence) for sentence in curve.sentences),

@@ -10,7 +10,7 @@ from typing import Literal
 from advisor.money.usage import Usage
 from harness.bakeoff.answers import ItemAnswer
 from harness.core.records import ArmId, CostLine, Item, Message, Timing
-from harness.core.wording import MISSING, UNKNOWN, decimal, milliseconds, one_line, percent
+from harness.core.wording import MISSING, UNKNOWN, counted, decimal, milliseconds, one_line, percent
 from harness.report.document import (
     Block,
     Command,
@@ -287,5 +287,5 @@ def _timing(timing: Timing, attempts: int | None) -> str:
     if timing.batched:
         parts.append("this item's share of a batch, so no latency")
     if attempts is not None:
-        parts.append(f"{attempts} attempt(s)")
+        parts.append(counted(attempts, "attempt", "attempts"))
     return ", ".join(parts)

@@ -26,7 +26,7 @@ def robustness_section(c: ReportContext) -> Section:
 def robustness_document(results: RunResults, command: CommandOn) -> Document:
     """What was looked at of every arm, by itself."""
     section = robustness_section(ReportContext(results=results))
-    stands = Command(command=command("report", "--full"), purpose="it stands in the run's reports now")
+    stands = Command(command=command("report", "--full"), purpose="shows it in the run's report")
     return Document(title="Robustness", sections=(replace(section, blocks=(*section.blocks, stands)),))
 
 

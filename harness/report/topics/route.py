@@ -36,7 +36,7 @@ def _answer(c: ReportContext, design: RouteDesign) -> Recommendation:
     name = namer(c.results)
     sides = tuple(_side(c, arm) for arm in (design.first, design.then))
     if design.threshold is None:
-        headline = f"No threshold can be vouched for between {name(design.first)} and {name(design.then)}."
+        headline = f"No threshold is reliable enough between {name(design.first)} and {name(design.then)}."
         return Recommendation(headline=headline, reasons=(design.reason,), facts=sides, tone="warn")
     return Recommendation(
         headline=f"Keep answers of {name(design.first)} from a confidence of {design.threshold:.3f} on; "

@@ -65,7 +65,7 @@ def test_all_faults_are_told_at_once() -> None:
         "colour: unknown key",
     ):
         assert place in text
-    assert text.startswith("plan.yaml is not a usable plan: 9 fault(s).") and "harness init" in text
+    assert text.startswith("plan.yaml is not a usable plan: 9 faults.") and "harness init" in text
     assert caught.value.exit_code == 2
 
 

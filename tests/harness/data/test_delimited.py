@@ -107,7 +107,7 @@ def test_lines_above_the_header_are_skipped_and_said() -> None:
     content = 'Ticket "report";;\r\nCreated 2024-05-01\r\n;;\r\n' + as_csv(delimiter=";")
     seen = see(content)
     assert (seen.values, seen.numbers[0]) == (values(), 5)
-    assert "2 row(s) above the header in line 4" in seen.said["above-the-header"]
+    assert "2 rows above the header in line 4" in seen.said["above-the-header"]
 
 
 def test_a_header_further_down_is_left_out_and_said() -> None:

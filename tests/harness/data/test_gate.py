@@ -96,9 +96,9 @@ def test_all_errors_are_raised_at_once() -> None:
     findings = check(clean(dev=(), second_labels={"nobody": "pay"}))
     with pytest.raises(DataError) as caught:
         require_usable("sample", findings)
-    assert "2 problem(s)" in str(caught.value)
+    assert "2 problems" in str(caught.value)
     assert "dev split has no rows" in str(caught.value)
-    assert "name no test row (nobody)" in str(caught.value)
+    assert "names no test row (nobody)" in str(caught.value)
     require_usable("sample", check(clean()))
 
 
@@ -263,9 +263,9 @@ def test_labels_that_a_limit_leaves_untested_are_counted() -> None:
     assert "label-not-in-test" not in {finding.code for finding in left.findings}
     after = {finding.code: finding.message for finding in of_what_is_left(left)}
     assert after["label-not-in-test"] == (
-        "4 test rows do not measure 2 labels: 1 label(s) have no test row: 'login'."
+        "4 test rows do not measure 2 labels: 1 label has no test row: 'login'."
     )
-    assert "1 label(s) have fewer than 5 test rows" in after["thin-support-test"]
+    assert "1 label has fewer than 5 test rows" in after["thin-support-test"]
     again = replace(left, findings=of_what_is_left(left), test=whole.test)
     assert {finding.code for finding in of_what_is_left(again)} == {
         finding.code for finding in whole.findings
@@ -275,7 +275,7 @@ def test_labels_that_a_limit_leaves_untested_are_counted() -> None:
 def test_at_most_20_ids_are_named() -> None:
     [found] = [f for f in check(with_test(*(new(f"e{n}", "") for n in range(30)))) if f.code == "empty-text"]
     assert len(found.item_ids) == 20
-    assert found.message.startswith("30 row(s)")
+    assert found.message.startswith("30 rows")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_nan_and_null_are_missing() -> None:
 def test_a_key_that_only_some_rows_have_counts_as_empty_and_is_said() -> None:
     rows = [{k: v for k, v in row.items() if n % 3 or k != "subject"} for n, row in enumerate(ROWS)]
     seen = see("\n".join(map(json.dumps, rows)), "t.jsonl")
-    assert seen.values[0][0] == "" and "4 row(s) have no key 'subject'" in seen.said["missing-key"]
+    assert seen.values[0][0] == "" and "4 rows have no key 'subject'" in seen.said["missing-key"]
 
 
 def test_a_key_that_comes_late_is_found() -> None:

@@ -138,7 +138,7 @@ def test_unknown_label_and_id_in_two_splits(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         load(folder)
     assert "not in the label set: 'refund'" in str(caught.value)
-    assert "stand more than once (train-1)" in str(caught.value)
+    assert "there more than once (train-1)" in str(caught.value)
 
 
 def test_wrong_file_digest(folder: Path) -> None:

@@ -245,7 +245,7 @@ def test_ragged_rows_empty_labels_and_duplicate_ids_all_at_once(tmp_path: Path) 
     lines[11] += ",one,more"
     lines[13] = "T12,short"
     message = refused(tmp_path, "\r\n".join(lines), options=form(id="id"))
-    assert "3 problem(s)" in message
+    assert "3 problems" in message
     assert "line 12 has 7, line 14 has 2" in message
     assert "label column 'queue' is empty: line 10" in message
     assert "id used more than once: 'T2' (2 times)" in message

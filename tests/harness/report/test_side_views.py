@@ -130,7 +130,7 @@ def test_an_item_shows_messages_neighbours_answer_usage_time_and_price() -> None
     words = " ".join(shown.split())
     assert "answer: refund_request (right)" in words and "confidence: 0.810" in words
     assert "input 1,320, output unknown; counted by tokenizer" in words
-    assert "waiting 0 ms, retrieval 4.0 ms, model 310 ms, 1 attempt(s)" in words
+    assert "waiting 0 ms, retrieval 4.0 ms, model 310 ms, 1 attempt" in words
     assert "0.123 hours $0.100 $0.0123 illustrative" in words
 
 
