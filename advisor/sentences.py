@@ -18,6 +18,7 @@ from advisor.advice import (
     Flip,
     Ground,
     MoneySpan,
+    OpenQuestion,
     PairAnswer,
     Today,
     ToSettle,
@@ -256,11 +257,20 @@ def flip_sentence(flip: Flip) -> str:
     stays = "stays" if flip.stays_first else "comes"
     leads = "nothing is left" if flip.to_option is None else f"{named(flip.to_option)} {stays} first"
     if flip.stays_first:
-        leads += f"; RAG or fine-tuning: {flip.to_answer.value}"
+        leads += f"; RAG or fine-tuning: {_SIDES.get(flip.to_answer, flip.to_answer.value)}"
     now = ""
     if flip.field != "api_price":
         now = f" (now {figure(flip.now)}{', assumed' if flip.assumed else ''})"
     return f"{side} about {_apart(flip.at, flip.now)} {_UNITS[flip.field]}: {leads}{now}"
+
+
+def leads_sentence(question: OpenQuestion) -> str:
+    """What comes first by each answer to a question that is still open, and which of RAG and fine-tuning."""
+    return "; ".join(
+        f"{word}: {'nothing left' if option is None else named(option)} "
+        f"(RAG or fine-tuning: {_SIDES.get(answer, answer.value)})"
+        for word, option, answer in question.leads_to
+    )
 
 
 def _apart(value: float, now: float) -> str:

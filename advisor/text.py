@@ -19,7 +19,7 @@ from advisor.sentences import (
     cost_sentence,
     flip_sentence,
     headline,
-    named,
+    leads_sentence,
     pair_sentence,
     reason_sentence,
     settle_sentence,
@@ -227,11 +227,7 @@ def _open(advice: Advice) -> str:
     lines = []
     for question in advice.open_questions[:5]:
         lines.append(wrap(f"{question.question} ({question.field})", indent="    ", first="  "))
-        leads = "; ".join(
-            f"{word}: {'nothing left' if option is None else named(option)}, {answer.value}"
-            for word, option, answer in question.leads_to
-        )
-        lines.append(wrap(leads, indent="      "))
+        lines.append(wrap(leads_sentence(question), indent="      "))
     left = len(advice.open_questions) - 5
     if left > 0:
         lines.append(f"  and {left} more (--json lists them)")

@@ -12,7 +12,6 @@ from advisor.advice import (
     Contribution,
     Do,
     MoneySpan,
-    OpenQuestion,
     OptionAdvice,
     OptionPrediction,
     PaysBack,
@@ -24,7 +23,7 @@ from advisor.sentences import (
     cost_sentence,
     flip_sentence,
     headline,
-    named,
+    leads_sentence,
     pair_sentence,
     reason_sentence,
     settle_sentence,
@@ -360,7 +359,7 @@ def _change(c: AdviceContext) -> Section:
         blocks.append(Paragraph(text=NO_FLIP))
     if advice.open_questions:
         rows = tuple(
-            said(Span(text=found.question, strong=True), " ", _leads(found))
+            said(Span(text=found.question, strong=True), " ", leads_sentence(found))
             for found in advice.open_questions
         )
         blocks.append(Bullets(items=rows, label="Questions not answered that could change it"))
@@ -368,13 +367,6 @@ def _change(c: AdviceContext) -> Section:
     if settle is not None:
         blocks.append(Bullets(items=(_sentence(settle_sentence(settle)),), label="What a measurement takes"))
     return Section(key="change", title="What could change this", blocks=tuple(blocks))
-
-
-def _leads(found: OpenQuestion) -> str:
-    return "; ".join(
-        f"{word}: {'nothing left' if option is None else named(option)}, {answer.value}"
-        for word, option, answer in found.leads_to
-    )
 
 
 def _reasons(c: AdviceContext) -> Section:

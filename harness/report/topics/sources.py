@@ -54,7 +54,7 @@ def _strange(c: ReportContext) -> str:
         use = max(looked, key=lambda arm: arm.quality.dev_accuracy.value or 0.0)
     harm = None if use is None else c.results.robustness_of(use.arm)
     if use is None or harm is None:
-        return "What is answered to messages that belong to no label was not looked at."
+        return "What is answered to messages that belong to no label was not measured."
     found = []
     if harm.rejection is not None and harm.rejection.threshold is not None:
         found.append(
@@ -171,7 +171,10 @@ def run_facts(c: ReportContext) -> tuple[Fact, ...]:
     test = short(data.digests.get("test", "")) or "unknown"
     return (
         Fact(label="Run", text=f"{results.run_id}, seed {results.seed}"),
-        Fact(label="Data", text=f"{outside(data.title)} ({outside(data.name)}), {outside(data.licence)}"),
+        Fact(
+            label="Data",
+            text=f"{outside(data.title)} ({outside(data.name)}), licence: {outside(data.licence)}",
+        ),
         Fact(label="They are", text=outside(data.provenance)),
         Fact(
             label="Items",

@@ -99,4 +99,4 @@ def test_a_client_reads_it_among_the_risks() -> None:
     said = risks(run_document(looked_at(), closing(), "pdf"))["Strange messages"]
     assert "72.0 %" in said and "handed back" in said and "refund" not in said
     nothing = risks(run_document(run_results(), closing(), "pdf"))["Strange messages"]
-    assert nothing == "What is answered to messages that belong to no label was not looked at."
+    assert nothing == "What is answered to messages that belong to no label was not measured."
