@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 WIDTH = 96
 
 
 def ascii_safe(text: str) -> str:
-    """The text with anything outside ASCII replaced, so that no terminal stumbles over it."""
-    return text.encode("ascii", "replace").decode("ascii")
+    """The text in ASCII for any terminal: letters lose their accents, the rest becomes a `?`."""
+    bare = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    kept = "".join(letter for letter in bare if not unicodedata.combining(letter))
+    return kept.encode("ascii", "replace").decode("ascii")
 
 
 def wrap(text: str, indent: str = "  ", first: str | None = None) -> str:

@@ -113,7 +113,7 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
     name = title_of(c)
     conditions = "; ".join(dict.fromkeys(arm.latency.conditions for arm in arms if arm.latency.p50_ms.n))
     timed = _counts(arm.latency.p50_ms.n for arm in arms if arm.latency.p50_ms.n)
-    people = "; a month, all in, holds people, changes and wrong answers too" if months else ""
+    people = "; a month, all in, adds people, changes and wrong answers too" if months else ""
     return (
         f"right answers: of n={_counts(arm.quality.accuracy.n for arm in arms)} test items; an answer "
         "that failed "
