@@ -169,10 +169,22 @@ def _shortened(items: bool) -> dict[str, int]:
     return {"example_chars": _SHORT_EXAMPLE} | ({"item_chars": _SHORT_ITEM} if items else {})
 
 
+_EXPECTED = {
+    "retrieve": "RAG to win",
+    "tune": "fine-tuning to win",
+    "tied": "a tie",
+    "measure": "no winner before both are measured",
+    "neither": "neither to be allowed",
+}
+
+
 def advice_remark(advice: Mapping[str, Any]) -> str:
     """A plan's advice in one line."""
-    first = advice["ranking"][0] if advice["ranking"] else "none, every option is vetoed"
-    return f"The advice: {advice['answer']}; first to try: {first}."
+    first = (
+        Option(advice["ranking"][0]).traits.name if advice["ranking"] else "no option (a rule forbids each)"
+    )
+    pair = _EXPECTED.get(advice["answer"], advice["answer"])
+    return f"The advice, locked before the run: try {first} first. Of RAG and fine-tuning it expects {pair}."
 
 
 def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_a_bake_off_of_a_case_is_counted(harness: Command, tmp_path: Path) -> No
         "bakeoff", "--case", "case.yaml", "--data", str(tickets), "--text", "subject,body",
         "--label", "queue", "--arms", "floor,linear", "--offline",
     )  # fmt: skip
-    assert baked.code == 0 and "The advice: " in baked.err
+    assert baked.code == 0 and "The advice, locked before the run: try " in baked.err
     (run,) = decode(TrackRecord, harness("track-record", "--json").out).runs
     # on so few test items p95 has no figure, and a busy machine's price tests nothing: accuracy always does
     assert run.case == "tickets of mine" and run.tested in (1, 2)
