@@ -59,5 +59,5 @@ def test_a_bake_off_of_a_case_is_counted(harness: Command, tmp_path: Path) -> No
     )  # fmt: skip
     assert baked.code == 0 and "The advice, locked before the run: try " in baked.err
     (run,) = decode(TrackRecord, harness("track-record", "--json").out).runs
-    # on so few test items p95 has no figure, and a busy machine's price tests nothing: accuracy always does
-    assert run.case == "tickets of mine" and run.tested in (1, 2)
+    # accuracy always tests a prediction; price and p95 do where the machine was idle and enough was timed
+    assert run.case == "tickets of mine" and 1 <= run.tested <= 3
