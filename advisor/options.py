@@ -125,7 +125,7 @@ class Traits:
 TRAITS: Mapping[Option, Traits] = MappingProxyType(
     {
         Option.FLOOR: Traits(
-            name="always the most frequent label",
+            name="the most frequent label",
             about="no model; what every other option has to beat",
             colour="#5a675f",
             own_model="majority",
