@@ -52,7 +52,7 @@ Text = str | tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
+class RecommendationBlock:
     """What to do, first in every format.
 
     Attributes:
@@ -189,7 +189,7 @@ class Sources:
 
 
 Block = (
-    Recommendation | Paragraph | Bullets | Facts | Table | Chart | Command | Verbatim | Sources
+    RecommendationBlock | Paragraph | Bullets | Facts | Table | Chart | Command | Verbatim | Sources
 )  # fmt: skip
 
 
@@ -238,7 +238,7 @@ class Document:
     @property
     def headline(self) -> str:
         """What is to be done; the title where nothing is recommended."""
-        return next((b.headline for b in blocks_of(self) if isinstance(b, Recommendation)), self.title)
+        return next((b.headline for b in blocks_of(self) if isinstance(b, RecommendationBlock)), self.title)
 
 
 def said(*pieces: str | Span) -> tuple[Span, ...]:

@@ -27,7 +27,7 @@ from harness.report.document import (
     Document,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Row,
     Section,
     Sources,
@@ -60,7 +60,7 @@ def render_html(document: Document, branding: Branding = PLAIN) -> str:
         "<main>",
         f'<p class="kicker"><b>{escape(document.title)}</b> {words(document.subject)}</p>',
         ""
-        if any(isinstance(b, Recommendation) for b in blocks_of(document))
+        if any(isinstance(b, RecommendationBlock) for b in blocks_of(document))
         else f"<h1>{escape(document.title)}</h1>",
         writer.sections(shown[:1]),
         _controls(document),
@@ -116,7 +116,7 @@ class Writer:
     def heading(self, section: Section) -> str:
         """A section's title and lead; a recommendation is its own title."""
         first = section.blocks[0] if section.blocks else None
-        head = "" if isinstance(first, Recommendation) else f"<h2>{escape(section.title)}</h2>"
+        head = "" if isinstance(first, RecommendationBlock) else f"<h2>{escape(section.title)}</h2>"
         return head + self._lead(section)
 
     def _lead(self, section: Section) -> str:
@@ -125,7 +125,7 @@ class Writer:
     def block(self, block: Block) -> str:
         """One block, its text escaped."""
         match block:
-            case Recommendation():
+            case RecommendationBlock():
                 return self._recommendation(block)
             case Paragraph(text=text, tone=tone):
                 return f'<p class="{"notice" if tone in {"warn", "bad"} else "text"}">{self._spans(text)}</p>'
@@ -149,7 +149,7 @@ class Writer:
             case _:
                 assert_never(block)
 
-    def _recommendation(self, block: Recommendation) -> str:
+    def _recommendation(self, block: RecommendationBlock) -> str:
         reasons = "".join(f"<li>{self._spans(reason)}</li>" for reason in block.reasons)
         facts = "".join(
             f'<div class="card {fact.tone}"><div class="label">{escape(fact.label)}</div>'

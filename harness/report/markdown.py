@@ -20,7 +20,7 @@ from harness.report.document import (
     Document,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Section,
     Sources,
     Table,
@@ -78,7 +78,7 @@ def _block(block: Block, document: Document) -> str:
             return _said(text)
         case Bullets(label=label, items=items):
             return _label(label) + "\n".join(f"- {_said(item)}" for item in items)
-        case Recommendation(headline=headline, reasons=reasons, facts=facts):
+        case RecommendationBlock(headline=headline, reasons=reasons, facts=facts):
             why = "\n".join(f"{number}. {_said(reason)}" for number, reason in enumerate(reasons, start=1))
             return "\n\n".join((f"**{escape(headline)}**", why, _block(Facts(rows=facts), document)))
         case Command(command=command, purpose=purpose):

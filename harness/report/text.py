@@ -24,7 +24,7 @@ from harness.report.document import (
     Document,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Section,
     Sources,
     Table,
@@ -122,7 +122,7 @@ def _block(block: Block, document: Document, width: int) -> Iterator[Line]:
             yield from _label(block.label)
             for item in block.items:
                 yield from _lines(item, width, block.tone, first="  - ")
-        case Recommendation():
+        case RecommendationBlock():
             yield from _recommendation(block, width)
         case Command():
             yield from _command(one_line(block.command), one_line(block.purpose), width)
@@ -151,7 +151,7 @@ def _lines(
     yield from (Line(text=line, tone=tone) for line in _wrap(plain(text), width, first, rest))
 
 
-def _recommendation(block: Recommendation, width: int) -> Iterator[Line]:
+def _recommendation(block: RecommendationBlock, width: int) -> Iterator[Line]:
     yield from _lines(block.headline, width, block.tone)
     for number, reason in enumerate(block.reasons, start=1):
         yield from _lines(reason, width, first=f"  {number}. ")

@@ -20,7 +20,7 @@ from harness.report.document import (
     Fact,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Row,
     Section,
     Sources,
@@ -100,7 +100,7 @@ def test_no_text_becomes_markup(text: str) -> None:
         table, Facts(rows=(fact,), label=text), Paragraph(text=said), Paragraph(text=text, tone="warn"),
         Bullets(label=text, items=(said, text)), Command(command=text, purpose=text),
         Verbatim(label=text, text=text), Sources(),
-        Recommendation(headline=text, reasons=(said,), facts=(fact,)),
+        RecommendationBlock(headline=text, reasons=(said,), facts=(fact,)),
     )  # fmt: skip
     section = Section(key=text, title=text, lead=said, blocks=shown)
     writer = blocks.writer_of(section)

@@ -30,7 +30,7 @@ from harness.core.serial import encode
 from harness.curve.run import read_curves
 from harness.recommendation.conclude import conclude_again
 from harness.recommendation.store import read_results
-from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Recommendation, plain
+from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, RecommendationBlock, plain
 from harness.report.reporting import stored_looks
 from harness.report.run_document import run_document
 from harness.report.topics.recommendation import (
@@ -141,7 +141,7 @@ def decision(run: RunFolder) -> str:
 
 def _sentences(block: Block) -> list[str]:
     match block:
-        case Recommendation():
+        case RecommendationBlock():
             return [block.headline, *(f"- {plain(one)}" for one in block.reasons), *_said(block.facts)]
         case Facts():
             return _said(block.rows)

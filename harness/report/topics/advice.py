@@ -41,7 +41,7 @@ from harness.report.document import (
     Fact,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Row,
     Section,
     Sources,
@@ -142,7 +142,7 @@ def _decision(c: AdviceContext) -> Section:
         notices.append(advice.cannot_say)
     pair = Fact(label="RAG or fine-tuning?", text=capital(pair_sentence(advice.pair, done)))
     blocks: tuple[Block, ...] = (
-        Recommendation(
+        RecommendationBlock(
             headline=capital(headline(done)),
             reasons=tuple(_reason(c, reason) for reason in done.reasons),
             facts=_facts(c),

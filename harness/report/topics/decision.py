@@ -18,7 +18,7 @@ from harness.report.document import (
     Fact,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Section,
     Span,
     Text,
@@ -29,7 +29,7 @@ from harness.report.document import (
 from harness.report.topics.cells import bare_points
 from harness.report.topics.names import RAG_HERE, TUNING_HERE, capital, in_plain_words, namer
 from harness.report.topics.recommendation import (
-    Words,
+    RunWords,
     answer_sentence,
     cautions,
     certainty_words,
@@ -42,9 +42,9 @@ from harness.report.topics.recommendation import (
 NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model, limits how long this holds."
 
 
-def words_of(c: ReportContext) -> Words:
+def words_of(c: ReportContext) -> RunWords:
     """Everyday names and the reader's currency."""
-    return Words(name=namer(c.results), currency=c.currency)
+    return RunWords(name=namer(c.results), currency=c.currency)
 
 
 def decision_section(c: ReportContext) -> Section:
@@ -57,7 +57,7 @@ def decision_section(c: ReportContext) -> Section:
     )
 
 
-def recommendation(c: ReportContext) -> Recommendation:
+def recommendation(c: ReportContext) -> RecommendationBlock:
     """What to do now, why, what it costs, who decides and by when."""
     advised, words = c.results.recommendation, words_of(c)
     tones: dict[Action, Tone] = {Action.SHIP: "good", Action.KEEP_TODAY: "plain"}
@@ -66,7 +66,7 @@ def recommendation(c: ReportContext) -> Recommendation:
         arm = c.arm(reason.arm)
         cited = c.money_sources() if reason.cost is not None else c.accuracy(arm) if arm is not None else ()
         reasons.append(said(Span(text=reason_sentence(reason, words), sources=cited)))
-    return Recommendation(
+    return RecommendationBlock(
         headline=headline(advised, words),
         reasons=tuple(reasons),
         facts=(*_cost(c), *_next(c), Fact(label="How sure", text=certainty_words(advised, words))),

@@ -29,7 +29,7 @@ from harness.report.document import (
     Fact,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Row,
     Section,
     Span,
@@ -341,7 +341,7 @@ def costs_section(c: ReportContext) -> Section:
     )
 
 
-def month_answer(c: ReportContext, *, asked: bool) -> Recommendation:
+def month_answer(c: ReportContext, *, asked: bool) -> RecommendationBlock:
     """A month of the arm to use, everything counted, against today.
 
     Args:
@@ -353,7 +353,7 @@ def month_answer(c: ReportContext, *, asked: bool) -> Recommendation:
     at += f" over {figure(business.horizon_months)} months"
     if found is None:
         headline = "Nothing is to be used yet; below is what each option would cost."
-        return Recommendation(headline=headline, reasons=(at,), facts=(), tone="warn")
+        return RecommendationBlock(headline=headline, reasons=(at,), facts=(), tone="warn")
     month, spread = found.month_usd, c.range(found.month_usd)
     facts = [
         Fact(label="1,000 queries, all in", text=said(c.amount(found.usd_per_1k))),
@@ -366,7 +366,7 @@ def month_answer(c: ReportContext, *, asked: bool) -> Recommendation:
         facts.append(Fact(label="Saved a month", text=text))
     reasons = (at, f"Between {spread}, by what is assumed." if spread else "", found.payback, month.reason)
     known = "costs " + c.marked(month) if month.usd is not None else "has no known cost"
-    return Recommendation(
+    return RecommendationBlock(
         headline=f"A month of {namer(c.results)(found.arm)} {known}, everything counted.",
         reasons=tuple(in_plain_words(reason, c.results) for reason in reasons if reason),
         facts=tuple(facts),

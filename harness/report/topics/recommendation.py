@@ -39,17 +39,17 @@ from harness.report.topics.names import capital
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class RunWords:
     """How arms are called and which currency is shown: by their ids and in dollars unless told otherwise."""
 
     name: Callable[[ArmId], str] = str
     currency: Currency = USD
 
 
-BARE = Words()
+BARE = RunWords()
 
 
-def answer_sentence(results: BakeoffResults, words: Words = BARE) -> str:
+def answer_sentence(results: BakeoffResults, words: RunWords = BARE) -> str:
     """The difference of the pair, and what its interval shows."""
     pair = results.verdict.pair
     if pair is None:
@@ -62,7 +62,7 @@ def answer_sentence(results: BakeoffResults, words: Words = BARE) -> str:
     return f"{said}{_proof(found, results.verdict.answer, results.margin)}"
 
 
-def headline(recommendation: Recommendation, words: Words = BARE) -> str:
+def headline(recommendation: Recommendation, words: RunWords = BARE) -> str:
     """What to do now, in a few words."""
     match recommendation.action:
         case Action.SHIP:
@@ -76,11 +76,11 @@ def headline(recommendation: Recommendation, words: Words = BARE) -> str:
             return f"Ship none of these yet. Measure {model} next." if model else "Ship none of these yet."
 
 
-def _one(arm: ArmId | None, words: Words) -> str:
+def _one(arm: ArmId | None, words: RunWords) -> str:
     return "it" if arm is None else words.name(arm)
 
 
-def reason_sentence(reason: Reason, words: Words = BARE) -> str:
+def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
     """One reason as a sentence."""
     match reason.kind:
         case ReasonKind.ACCURACY:
@@ -100,7 +100,7 @@ def reason_sentence(reason: Reason, words: Words = BARE) -> str:
             return _of_cost(reason, words)
 
 
-def _of_limit(reason: Reason, words: Words) -> str:
+def _of_limit(reason: Reason, words: RunWords) -> str:
     check = "" if reason.check is None else limit_words(reason.check)
     match reason.kind:
         case ReasonKind.LIMIT_KEPT:
@@ -111,7 +111,7 @@ def _of_limit(reason: Reason, words: Words) -> str:
             return f"{capital(_one(reason.arm, words))} comes nearest and breaks a limit: {check}."
 
 
-def _of_cost(reason: Reason, words: Words) -> str:
+def _of_cost(reason: Reason, words: RunWords) -> str:
     others, currency = ", ".join(map(words.name, reason.others)), words.currency
     cost = "" if reason.cost is None else f"{marked_money(reason.cost, currency)} {reason.cost_basis}"
     match reason.kind:
@@ -130,7 +130,7 @@ def _of_cost(reason: Reason, words: Words) -> str:
             return f"{name} costs {more} more {reason.cost_basis} than what is done today."
 
 
-def step_action(step: NextStep, results: BakeoffResults, words: Words = BARE) -> str:
+def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE) -> str:
     """What the next step is."""
     against, name = "; ".join(limit_words(check) for check in step.checks), _one(step.arm, words)
     match step.kind:
@@ -151,7 +151,7 @@ def step_action(step: NextStep, results: BakeoffResults, words: Words = BARE) ->
             return f"Fix this first: {name}, {against}. More labelled examples or another model may do it."
 
 
-def certainty_words(recommendation: Recommendation, words: Words = BARE) -> str:
+def certainty_words(recommendation: Recommendation, words: RunWords = BARE) -> str:
     """How far the recommendation's comparisons are decided."""
     match recommendation.certainty:
         case Certainty.NO_ARM:
@@ -165,7 +165,7 @@ def certainty_words(recommendation: Recommendation, words: Words = BARE) -> str:
             return "Sure on these items: every comparison with it is decided at the plan's level."
 
 
-def risk_sentence(risk: Risk, words: Words = BARE) -> str:
+def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
     """The biggest risk."""
     name = _one(risk.arm, words)
     match risk.kind:
@@ -195,7 +195,7 @@ def risk_sentence(risk: Risk, words: Words = BARE) -> str:
             return "None that a run can see by itself; real traffic may still differ from the test rows."
 
 
-def caution_sentence(caution: Caution, results: BakeoffResults, words: Words = BARE) -> str:
+def caution_sentence(caution: Caution, results: BakeoffResults, words: RunWords = BARE) -> str:
     """One thing that could change the answer."""
     arm = None if caution.arm is None else results.arm(caution.arm)
     match caution.kind:
@@ -213,7 +213,7 @@ def caution_sentence(caution: Caution, results: BakeoffResults, words: Words = B
             return "No hosted model was run: what one would reach on these items is not known."
 
 
-def cautions(results: RunResults, words: Words = BARE) -> tuple[str, ...]:
+def cautions(results: RunResults, words: RunWords = BARE) -> tuple[str, ...]:
     """Everything that could change the answer."""
     found = (caution_sentence(one, results, words) for one in results.recommendation.cautions)
     return tuple(sentence for sentence in found if sentence)
@@ -247,7 +247,7 @@ def _more(found: Comparison) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def _difference(found: Comparison, a: ArmId, b: ArmId, words: Words) -> str:
+def _difference(found: Comparison, a: ArmId, b: ArmId, words: RunWords) -> str:
     d = found.difference
     if d.value is None:
         return f"{capital(words.name(a))} against {words.name(b)}: {d.reason}"
@@ -260,7 +260,7 @@ def _difference(found: Comparison, a: ArmId, b: ArmId, words: Words) -> str:
     return f"{names}: {points(value)}{where} on {d.n} items, an effect of {kind}"
 
 
-def _against(reason: Reason, words: Words) -> str:
+def _against(reason: Reason, words: RunWords) -> str:
     rival, found = words.name(reason.others[0]), reason.comparison
     if found is None:
         return f"It was compared with {rival}."
@@ -299,7 +299,7 @@ def _reach(found: Comparison | None) -> str:
     return f"{apart}: differences of {points(found.detectable).lstrip('+')} or more show (80 % power)."
 
 
-def _seeds(tuned: ArmResult, words: Words) -> str:
+def _seeds(tuned: ArmResult, words: RunWords) -> str:
     name = capital(words.name(tuned.arm))
     if len(tuned.seeds) <= 1:
         return f"{name} is one artefact from one training seed; another seed may differ."
@@ -308,7 +308,7 @@ def _seeds(tuned: ArmResult, words: Words) -> str:
     return f"{name} was trained with {len(tuned.seeds)} seeds: test accuracy {spread}."
 
 
-def _short_training(arm: ArmResult, words: Words) -> str:
+def _short_training(arm: ArmResult, words: RunWords) -> str:
     """A tuned model that saw each row only a few times says little against tuning."""
     artefact = arm.fitted.artefact
     if artefact is None:

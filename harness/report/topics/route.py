@@ -7,7 +7,7 @@ from harness.core.records import ArmId
 from harness.core.wording import MISSING, money, percent, share_sentence
 from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Bullets, Chart, Command, Fact, Recommendation, Section
+from harness.report.document import Block, Bullets, Chart, Command, Fact, RecommendationBlock, Section
 from harness.report.topics.arms import title_of
 from harness.report.topics.names import namer
 
@@ -32,13 +32,13 @@ def _none(c: ReportContext) -> tuple[Block, ...]:
     )
 
 
-def _answer(c: ReportContext, design: RouteDesign) -> Recommendation:
+def _answer(c: ReportContext, design: RouteDesign) -> RecommendationBlock:
     name = namer(c.results)
     sides = tuple(_side(c, arm) for arm in (design.first, design.then))
     if design.threshold is None:
         headline = f"No threshold is reliable enough between {name(design.first)} and {name(design.then)}."
-        return Recommendation(headline=headline, reasons=(design.reason,), facts=sides, tone="warn")
-    return Recommendation(
+        return RecommendationBlock(headline=headline, reasons=(design.reason,), facts=sides, tone="warn")
+    return RecommendationBlock(
         headline=f"Keep answers of {name(design.first)} from a confidence of {design.threshold:.3f} on; "
         f"hand the others to {name(design.then)}.",
         reasons=(

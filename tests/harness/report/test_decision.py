@@ -24,7 +24,7 @@ from harness.report.document import (
     Document,
     Facts,
     Paragraph,
-    Recommendation,
+    RecommendationBlock,
     Section,
     Span,
     Table,
@@ -68,8 +68,8 @@ def section(document: Document, key: str) -> Section:
     return found
 
 
-def recommended(document: Document) -> Recommendation:
-    (block,) = [block for block in blocks_of(document) if isinstance(block, Recommendation)]
+def recommended(document: Document) -> RecommendationBlock:
+    (block,) = [block for block in blocks_of(document) if isinstance(block, RecommendationBlock)]
     return block
 
 
@@ -101,9 +101,9 @@ def options(document: Document) -> Table:
 @pytest.mark.parametrize("for_", ["text", "md", "html", "pdf"])
 def test_the_recommendation_is_first_and_the_pairs_answer_second(for_: Format) -> None:
     first = made(for_=for_).sections[0]
-    assert first.key == "decision" and isinstance(first.blocks[0], Recommendation)
+    assert first.key == "decision" and isinstance(first.blocks[0], RecommendationBlock)
     assert pair(made(for_=for_))["RAG or fine-tuning?"].startswith("Fine-tuning beats RAG.")
-    assert sum(isinstance(block, Recommendation) for block in blocks_of(made(for_=for_))) == 1
+    assert sum(isinstance(block, RecommendationBlock) for block in blocks_of(made(for_=for_))) == 1
 
 
 def test_it_gives_three_reasons_money_confidence_and_the_next_step_with_its_cost() -> None:

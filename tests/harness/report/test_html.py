@@ -14,7 +14,7 @@ import pytest
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.recommendation.records import RunResults
 from harness.report.branding import Branding
-from harness.report.document import Document, Recommendation, Table, blocks_of, spans
+from harness.report.document import Document, RecommendationBlock, Table, blocks_of, spans
 from harness.report.files import Reported, write_report
 from harness.report.run_document import run_document
 from harness.report.text import render_text
@@ -166,7 +166,7 @@ def figures(document: Document) -> list[str]:
     found: list[str] = []
     for block in blocks_of(document):
         match block:
-            case Recommendation(facts=facts):
+            case RecommendationBlock(facts=facts):
                 found += [spans(fact.text)[0].text for fact in facts]
             case Table(rows=rows):
                 found += [part for row in rows for cell in row.cells for part in (cell.text, cell.detail)]

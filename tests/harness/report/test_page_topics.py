@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.report.charts import CurveChart, HeatChart, IntervalChart
 from harness.report.context import ReportContext
-from harness.report.document import Bullets, Chart, Command, Paragraph, Recommendation, Section, plain
+from harness.report.document import Bullets, Chart, Command, Paragraph, RecommendationBlock, Section, plain
 from harness.report.topics.arms import prices_section
 from harness.report.topics.latency import p95_section
 from harness.report.topics.money import break_even_blocks, business_facts, ledger_sections, month_answer
@@ -67,7 +67,7 @@ def test_slices_and_differences_say_what_they_show() -> None:
 
 def test_a_route_says_what_it_keeps_or_why_there_is_none() -> None:
     (answer, *_) = route_section(C).blocks
-    assert isinstance(answer, Recommendation) and len(answer.facts) == 2
+    assert isinstance(answer, RecommendationBlock) and len(answer.facts) == 2
     none = route_section(replace(C, results=replace(RESULTS, route=None))).blocks
     assert isinstance(none[0], Bullets) and isinstance(none[1], Command) and "route" in none[1].command
 

@@ -14,7 +14,7 @@ from harness.core.wording import Currency
 from harness.recommendation.records import Action, Caution, CautionKind, ReasonKind
 from harness.report.topics.names import namer
 from harness.report.topics.recommendation import (
-    Words,
+    RunWords,
     answer_sentence,
     caution_sentence,
     headline,
@@ -97,7 +97,7 @@ def test_the_next_step_is_an_action() -> None:
 
 
 def test_a_reader_is_told_everyday_names_and_the_currency_asked_for() -> None:
-    words = Words(
+    words = RunWords(
         name=namer(run_results()), currency=Currency(code="EUR", per_usd=Decimal("0.5"), source="x")
     )
     assert headline(recommendation(), words) == "Ship the linear classifier."
