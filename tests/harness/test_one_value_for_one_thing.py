@@ -28,30 +28,11 @@ from harness.recommendation.store import read_results
 from harness.report.reporting import export_run
 from harness.report.run_document import run_document
 from harness.report.text import render_text
-from tests.support.pages import make_run, scripted_context
+from tests.support.pages import BUSINESS, COST, make_run, scripted_context
 from tests.support.pdf_text import text_of
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 KINDS = ("title", "subheader", "text", "code", "caption", "warning", "error", "info", "success", "markdown")
-PEOPLE = {
-    option: {"build_days": [1, 2, 4], "run_hours_per_month": 2}
-    for option in ("linear", "prompt", "retrieve", "tune", "tune+retrieve", "route")
-}
-BUSINESS = {
-    "horizon_months": 12,
-    "day_rate_usd": "600",
-    "example_usd": "0.5",
-    "knowledge_changes_per_month": 0,
-    "label_changes_per_month": 0,
-    "people": PEOPLE,
-    "incumbent": {"usd_per_item": "0.8", "accuracy": 0.9},
-    "assumed": [
-        {"field": "rows_per_label_change", "range": [10, 20, 40], "unit": "rows", "source": "guess"},
-        {"field": "failed_share", "range": [0, "0.25", "0.5"], "unit": "share", "source": "guess"},
-        {"field": "index_usd_per_month", "range": 0, "unit": "USD a month", "source": "inside"},
-    ],
-}
-COST = {"price_date": "2026-11-23", "wrong_answer_usd": "2", "machine": "L4"}
 
 
 @pytest.fixture(scope="module")
