@@ -43,12 +43,19 @@ def served_identity(arm: ArmPlan, environ: Mapping[str, str]) -> ModelIdentity |
 
 
 def address_of(arm: ArmPlan, environ: Mapping[str, str]) -> str:
-    """Where an arm's calls go; '' where none leaves this process."""
+    """Where an arm's calls go; '' where none leaves this process.
+
+    Raises:
+        ModelUnavailable: if it is no address, or has a key in it, which is not repeated.
+    """
     if not isinstance(_source(arm.model), Provider):
         return ""
     provider = arm.model.partition("/")[0]
-    own = OWN_HOSTS.get(provider, ("an address that is not known",))[0]
-    return endpoint(provider, arm.api_base or None, environ) or own
+    base = endpoint(provider, arm.api_base or None, environ)
+    if base is None:
+        return OWN_HOSTS.get(provider, ("an address that is not known",))[0]
+    destination(provider, base, offline=False)
+    return base
 
 
 def missing_key(arm: ArmPlan, environ: Mapping[str, str]) -> str:
