@@ -47,7 +47,7 @@ def read_predictions(
         DataError: with every fault.
     """
     problems = Problems()
-    table = read_table(read_bytes(path, "The file of predictions"), path.name, _ASKED, problems)
+    table = read_table(read_bytes(path, "The file of predictions", pipes=False), path.name, _ASKED, problems)
     found: dict[str, OutsidePrediction] = {}
     places = [at for purpose in _ASKED for at in table.positions.get(purpose, ())] if table.usable else []
     for number, cells in table.rows if table.usable else ():

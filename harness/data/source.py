@@ -48,15 +48,21 @@ class Place:
     offline: bool
 
 
-def read_bytes(path: Path, what: str) -> bytes:
+def read_bytes(path: Path, what: str, *, pipes: bool = True) -> bytes:
     """Read a file, or a pipe.
+
+    Args:
+        pipes: whether a pipe may be waited for.
 
     Raises:
         DataError: it is missing, a folder, a device, too large or not readable.
     """
     try:
-        if stat.S_ISCHR(path.stat().st_mode) or stat.S_ISBLK(path.stat().st_mode):
+        mode = path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise DataError(f"{what} is a device, not a file.", got=path)
+        if stat.S_ISFIFO(mode) and not pipes:
+            raise DataError(f"{what} is a pipe, not a file.", got=path)
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
