@@ -101,7 +101,9 @@ def _reasons(found: Found) -> Iterator[Reason]:
         yield from _reasons_against(found)
         return
     yield _accuracy(arm, found)
-    yield choice.why
+    compared = any(arm.arm in (c.a, c.b) for c in found.results.comparisons)
+    if compared or choice.why.kind is not ReasonKind.ONLY_ONE:  # of no other arm there is nothing to say
+        yield choice.why
     yield from _open(arm, found)
     yield from _against_today(found.months.get(arm.arm))
     yield from _against_rivals(arm, found)

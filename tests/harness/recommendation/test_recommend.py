@@ -45,6 +45,7 @@ def made(
     *,
     frontier: tuple[object, ...] = (),
     shipped: Grounds | None = None,
+    why: Reason = CHEAPEST,
     **changes: object,
 ) -> Recommendation:
     action = Action.SHIP if ship else Action.PILOT if pilot else Action.MEASURE_NEXT
@@ -52,7 +53,7 @@ def made(
     return recommend(
         Found(
             results=run,
-            choice=Choice(action=action, ship=ship, pilot=pilot, why=CHEAPEST),
+            choice=Choice(action=action, ship=ship, pilot=pilot, why=why),
             outlook=outlook(run, numbers, today(), shipped or grounds(), ship),
             findings=(),
             frontier=frontier,  # type: ignore[arg-type]
@@ -91,6 +92,13 @@ def test_the_first_reason_is_the_accuracy_and_there_are_three_at_most() -> None:
     assert found.reasons[0].kind is ReasonKind.ACCURACY and found.reasons[0].arm == LINEAR
     assert found.reasons[1] == CHEAPEST
     assert len(found.reasons) == 3 and found.reasons[2].kind in (ReasonKind.SAVES, ReasonKind.COSTS_MORE)
+
+
+def test_an_arm_that_ran_alone_is_not_set_above_others() -> None:
+    """'Every other option is worse' was once said where no other had run."""
+    only = Reason(kind=ReasonKind.ONLY_ONE)
+    assert only not in made(results(), why=only).reasons
+    assert only in made(results(comparisons=(comparison(LINEAR, TUNE),)), why=only).reasons
 
 
 def test_without_enough_evidence_items_are_labelled_at_their_price() -> None:
