@@ -25,6 +25,7 @@ from advisor.money.ledger import LedgerLine
 from advisor.money.money import format_money, from_usd
 from advisor.money.ranges import AssumedRange, Range, Scenario
 from advisor.money.tco import Against, Tco
+from advisor.money.words import payback_words
 from advisor.numbers import figure
 from advisor.options import ADVISED, Option
 from advisor.predict import (
@@ -334,10 +335,11 @@ def cost_text(sheet: CostSheet) -> str:
 
 
 def _saving(found: Against, show: Callable[[Decimal | None], str]) -> str:
+    why = payback_words(found.paid_back, found.payback_months, found.horizon_months)
     saving = found.monthly_saving_usd
     more = saving is not None and saving < 0
     amount = show(None if saving is None else abs(saving))
-    return f"{amount} a month {'more' if more else 'saved'}; {found.reason}"
+    return f"{amount} a month {'more' if more else 'saved'}; {why}"
 
 
 def _break_even_lines(row: BreakEvenRow) -> list[str]:

@@ -31,6 +31,15 @@ class VolumePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """One of the outcomes of `Outcome`, or 'up to', with its volume where there is one."""
+
+    outcome: str
+    volume: int | None = None
+    machines: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEvenCurve:
     """From which volume on an option is the cheaper one than its rival.
 
@@ -40,7 +49,9 @@ class BreakEvenCurve:
             'up to': cheaper below the volume and dearer above it.
         queries_per_month: the volume; None unless there is one.
         low, high: of the volume; None without an interval.
-        reason: one sentence.
+        machines: whole machines at that volume; None where it takes none of its own.
+        ends: the same question at the cheap and at the dear end of the ranges.
+        calls_only: building, people or changes are not known, so calls and machines alone are compared.
         points: the curve, rising volumes; empty where a cost is unknown.
     """
 
@@ -49,7 +60,9 @@ class BreakEvenCurve:
     queries_per_month: int | None
     low: float | None
     high: float | None
-    reason: str
+    machines: int | None = None
+    ends: tuple[Crossing, ...] = ()
+    calls_only: bool = False
     points: tuple[VolumePoint, ...] = ()
 
 
@@ -81,15 +94,6 @@ class Shape:
 
 
 Shapes = Mapping[Scenario, Shape]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossing:
-    """One of the outcomes of `Outcome`, or 'up to', with its volume where there is one."""
-
-    outcome: str
-    volume: int | None = None
-    machines: int | None = None
 
 
 def crossing(own: Shape, rival: Shape) -> Crossing:
@@ -170,7 +174,7 @@ def running_curve(rival: str, own: Shapes, others: Shapes, volume: int) -> Break
     alone = curve(rival, _running(own), _running(others), volume)
     if alone.outcome == Outcome.UNKNOWN.value:
         return whole
-    return replace(alone, reason=f"calls and machines alone: {alone.reason}")
+    return replace(alone, calls_only=True)
 
 
 def _running(shapes: Shapes) -> dict[Scenario, Shape]:
@@ -190,7 +194,8 @@ def curve(rival: str, own: Shapes, others: Shapes, volume: int) -> BreakEvenCurv
         queries_per_month=likely.volume,
         low=low,
         high=high,
-        reason=_reason(likely, found, own[Scenario.LIKELY].capacity is not None),
+        machines=likely.machines if own[Scenario.LIKELY].capacity is not None else None,
+        ends=(found[Scenario.CHEAP], found[Scenario.DEAR]),
         points=points,
     )
 
@@ -210,32 +215,6 @@ def _span(found: Mapping[Scenario, Crossing]) -> tuple[float | None, float | Non
         None if end.outcome not in kinds or end.volume is None else float(end.volume) for end in ends
     )
     return low, high
-
-
-def _reason(likely: Crossing, found: Mapping[Scenario, Crossing], machines: bool) -> str:
-    match likely.outcome:
-        case "unknown":
-            said = "a cost is not known"
-        case "always":
-            said = "cheaper at any volume"
-        case "never":
-            said = "dearer at any volume"
-        case "up to":
-            said = f"cheaper up to {likely.volume:,} queries a month"
-        case _:
-            said = f"from {likely.volume:,} queries a month on"
-            if machines and likely.machines is not None:
-                said += f", with {likely.machines} machine{'s' if likely.machines > 1 else ''}"
-    others = [end for end in (Scenario.CHEAP, Scenario.DEAR) if found[end].outcome != likely.outcome]
-    if others and likely.outcome != "unknown":
-        said += "; " + ", ".join(f"at the {end} end of its ranges {_briefly(found[end])}" for end in others)
-    return said
-
-
-def _briefly(found: Crossing) -> str:
-    if found.volume is None or found.outcome in ("always", "never", "unknown"):
-        return found.outcome
-    return f"{'up to' if found.outcome == UP_TO else 'from'} {found.volume:,}"
 
 
 def volumes_around(volume: int, also: int | None = None) -> tuple[int, ...]:

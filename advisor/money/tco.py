@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from advisor.money.errors import CostError
 from advisor.money.ledger import LedgerLine, PriceBasis, line, scaled, total_usd
@@ -154,6 +155,16 @@ def _wrong_answers(option: OptionCosts, setting: Setting) -> LedgerLine:
     return line("wrong answers", wrong, "answers", setting.wrong_usd, PriceBasis.ESTIMATE, source)
 
 
+class PaidBack(StrEnum):
+    """Whether and when the extra cost of building is earned back; `advisor.money.words` words it."""
+
+    WITHIN = "within the horizon"
+    LATE = "after the horizon"
+    NEVER = "never"  # it costs no less by the month
+    AHEAD = "ahead at first"  # it costs less at first and no less by the month
+    UNKNOWN = "unknown"  # a cost is not known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
     """An option against another one, usually the incumbent.
@@ -161,18 +172,24 @@ class Against:
     Attributes:
         monthly_saving_usd: positive when the option is cheaper by the month.
         payback_months: until its extra one-off cost is earned back; None when never or not known.
-        pays_back: within the horizon; None when not known.
         horizon_saving_usd: over the horizon, one-off costs included.
+        horizon_months: over how many months it was reckoned.
         confounded: method and model both differ, so the difference is that of the pair.
-        reason: one sentence.
     """
 
     monthly_saving_usd: Decimal | None
     payback_months: Decimal | None
-    pays_back: bool | None
+    paid_back: PaidBack
     horizon_saving_usd: Decimal | None
+    horizon_months: Decimal
     confounded: bool
-    reason: str
+
+    @property
+    def pays_back(self) -> bool | None:
+        """Within the horizon; None where that is not known."""
+        if self.paid_back in (PaidBack.UNKNOWN, PaidBack.AHEAD):
+            return None
+        return self.paid_back is PaidBack.WITHIN
 
 
 def against(option: Tco, other: Tco) -> Against:
@@ -184,40 +201,30 @@ def against(option: Tco, other: Tco) -> Against:
     if option.setting != other.setting:
         raise CostError("The two totals are for different volumes, horizons or rates.")
     a, b = option.option, other.option
-    confounded = a.method != b.method and a.model != b.model
     saving, extra = (
         _minus(other.monthly_usd, option.monthly_usd),
         _minus(option.one_off_usd, other.one_off_usd),
     )
-    payback, pays, reason = _payback(saving, extra, option.setting.horizon_months)
+    months, paid_back = _payback(saving, extra, option.setting.horizon_months)
     return Against(
         monthly_saving_usd=saving,
-        payback_months=payback,
-        pays_back=pays,
+        payback_months=months,
+        paid_back=paid_back,
         horizon_saving_usd=_minus(other.horizon_usd, option.horizon_usd),
-        confounded=confounded,
-        reason=reason,
+        horizon_months=option.setting.horizon_months,
+        confounded=a.method != b.method and a.model != b.model,
     )
 
 
 def _payback(
     saving: Decimal | None, extra: Decimal | None, horizon: Decimal
-) -> tuple[Decimal | None, bool | None, str]:
+) -> tuple[Decimal | None, PaidBack]:
     if saving is None or extra is None:
-        return None, None, "a cost is not known"
+        return None, PaidBack.UNKNOWN
     if saving <= 0:
-        if extra < 0:
-            return None, None, "it costs less at first and no less by the month: see the horizon total"
-        return None, False, "it does not pay back at this volume: it costs no less by the month"
+        return None, PaidBack.AHEAD if extra < 0 else PaidBack.NEVER
     months = max(Decimal(0), extra / saving)
-    if months <= horizon:
-        return months, True, f"it pays back in {months:.1f} months, within the horizon of {_plain(horizon)}"
-    late = f"paying back would take {months:.1f} months, longer than the horizon of {_plain(horizon)}"
-    return months, False, f"it does not pay back: {late}"
-
-
-def _plain(months: Decimal) -> str:
-    return f"{float(months):g} months"
+    return months, PaidBack.WITHIN if months <= horizon else PaidBack.LATE
 
 
 def _minus(one: Decimal | None, other: Decimal | None) -> Decimal | None:

@@ -117,7 +117,7 @@ def break_even(c: ReportContext, forecast: CostForecast) -> None:
         "Arm", list(arms), index=index, key="even-arm", format_func=lambda one: title(arms[one].arm)
     )
     arm: ArmForecast = arms[name]
-    rivals = {rival_words(curve): curve for curve in arm.break_even}
+    rivals = {rival_words(c, curve): curve for curve in arm.break_even}
     curve = rivals[right.selectbox("against", list(rivals), key="even-rival", format_func=one_line)]
     blocks.block(*break_even_blocks(c, arm, curve))
 

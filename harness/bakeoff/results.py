@@ -6,6 +6,7 @@ Reports compute nothing: each number they print is a field of a record.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -16,7 +17,7 @@ from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity
 
-RESULTS_SCHEMA = 3
+RESULTS_SCHEMA = 4
 """Raised where the rule of the decision or the files change: results of another one are decided again."""
 
 
@@ -315,6 +316,14 @@ class FailedArm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Files that were not what a run was closed with, and that its user took as they were."""
+
+    files: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the scores say: the answer on the pair, and the limits. No price and no clock decides the answer.
 
@@ -345,9 +354,11 @@ class BakeoffResults:
     Attributes:
         margin: the difference in accuracy that matters, as the plan has it.
         failed: arms that are left out; a run with any is incomplete.
+        route_asked: whether the plan names a route; `route` is None where its arms could not make one.
+        accepted: what was changed after the run was closed, and taken as found.
     """
 
-    schema: Literal[3] = 3
+    schema: Literal[4] = 4
     run_id: str
     plan_digest: str
     seed: int
@@ -358,9 +369,10 @@ class BakeoffResults:
     comparisons: tuple[Comparison, ...]
     route: RouteDesign | None
     verdict: Verdict
-    notes: tuple[str, ...] = ()
     diagnosis: tuple[ArmDiagnosis, ...] = ()
     failed: tuple[FailedArm, ...] = ()
+    route_asked: bool = False
+    accepted: tuple[Accepted, ...] = ()
 
     @property
     def frontier_measured(self) -> bool:

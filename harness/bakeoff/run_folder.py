@@ -44,7 +44,7 @@ from typing import TypeVar
 from advisor.options import current_names
 from harness.bakeoff.journal import Journal, examine
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
-from harness.bakeoff.results import RESULTS_SCHEMA, BakeoffResults, FailedArm
+from harness.bakeoff.results import RESULTS_SCHEMA, Accepted, BakeoffResults, FailedArm
 from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
@@ -121,14 +121,6 @@ class Manifest:
     environment: Environment
     files: dict[str, str]
     sealed: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """Files that were not what a run was closed with, and that its user took as they were."""
-
-    files: tuple[str, ...]
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

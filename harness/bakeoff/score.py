@@ -23,7 +23,6 @@ from harness.bakeoff.diagnose import diagnose
 from harness.bakeoff.latency import measure_latency, timed_seconds
 from harness.bakeoff.limit_checks import Held, check_limits
 from harness.bakeoff.outside import cost_outside, latency_outside
-from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import prices_for
 from harness.bakeoff.quality import confidence, estimate, measure_quality, share
 from harness.bakeoff.results import (
@@ -91,7 +90,8 @@ def score_run(
     scored = {answers.settled.arm: answers.test for answers in primary}
     timed = {a.settled.arm: timed_seconds(a.warm, a.test, a.settled.identity) for a in primary}
     design = None
-    if any(arm.option is Option.ROUTE for arm in run.plan.arms):
+    asked = any(arm.option is Option.ROUTE for arm in run.plan.arms)
+    if asked:
         design, route = _route(primary, arms, run)
         if route is not None:
             arms.append(route.result)
@@ -112,7 +112,8 @@ def score_run(
         comparisons=comparisons,
         route=design,
         verdict=decide(arms, comparisons, limits),
-        notes=(*_route_notes(run.plan, design), *_failed_notes(folder), *_accepted_notes(folder)),
+        route_asked=asked,
+        accepted=folder.accepted(),
         failed=folder.failed(),
         diagnosis=tuple(
             diagnose(
@@ -138,26 +139,6 @@ def _held(arm: ArmResult, test: Scored, timed_s: Sequence[float], shares: Robust
         handed_back=found.handed_back,
         seeds_agree=found.seeds_agree,
     )
-
-
-def _failed_notes(folder: RunFolder) -> list[str]:
-    """Which arms are missing from everything that is said, and why."""
-    return [f"{one.arm} failed and is left out: {one.reason}" for one in folder.failed()]
-
-
-def _accepted_notes(folder: RunFolder) -> list[str]:
-    """What was changed after the run was closed, for every report of it."""
-    return [
-        f"Changed after the run was closed, and taken as found on {one.at:%Y-%m-%d}: {', '.join(one.files)}."
-        for one in folder.accepted()
-    ]
-
-
-def _route_notes(plan: ExperimentPlan, design: RouteDesign | None) -> tuple[str, ...]:
-    if design is None:
-        wanted = any(arm.option is Option.ROUTE for arm in plan.arms)
-        return ("No route: it needs a linear or tuned arm and a prompted one.",) if wanted else ()
-    return (f"No route: {design.reason}.",) if design.reason else ()
 
 
 def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) -> ArmResult:

@@ -16,7 +16,7 @@ from advisor.money.crossing import BreakEvenCurve, curve, running_curve
 from advisor.money.inputs import CostInputs
 from advisor.money.ledger import Covers, Money, total_usd
 from advisor.money.ranges import Scenario
-from advisor.money.tco import Tco, against
+from advisor.money.tco import PaidBack, Tco, against
 from advisor.money.workload import (
     CHANGE_LINES,
     PEOPLE_LINE,
@@ -108,7 +108,7 @@ def _arm(arm: ArmResult, scene: Scene) -> ArmForecast:
     whole = _weaker(basis, once_basis)
     reason, once_reason = _reason(lines, arm, scene), _reason(likely.one_off, arm, scene)
     either = once_reason or reason
-    saving, horizon_saving, payback = _against_today(sides, scene, whole, either)
+    saving, horizon_saving, months, paid_back = _against_today(sides, scene, whole, either)
     return ArmForecast(
         arm=arm.arm,
         month=_month(totals, arm, scene),
@@ -120,8 +120,8 @@ def _arm(arm: ArmResult, scene: Scene) -> ArmForecast:
             {e: t.usd_per_1k_correct for e, t in totals.items()}, whole, either or "no answer was right"
         ),
         saving_usd_per_month=saving,
-        payback_months=payback[0],
-        payback=payback[1],
+        payback_months=months,
+        paid_back=paid_back,
         break_even=_break_even(arm, sides, scene),
         once=likely.one_off,
         saving_usd_horizon=horizon_saving,
@@ -172,7 +172,7 @@ def _grouped(lines: Iterable[CostLine]) -> dict[CostGroup, list[CostLine]]:
 
 def _against_today(
     sides: Curves, scene: Scene, basis: PriceBasis, reason: str
-) -> tuple[Money, Money, tuple[float | None, str]]:
+) -> tuple[Money, Money, float | None, PaidBack]:
     """Saving a month and over the horizon, and the payback; wrong answers count on both sides or on none."""
     if scene.incumbent is None:
         nothing = Money(
@@ -181,7 +181,7 @@ def _against_today(
             covers=Covers.ALL_IN,
             reason="what is done today is not stated (business.incumbent)",
         )
-        return nothing, nothing, (None, "Not known: what is done today is not stated.")
+        return nothing, nothing, None, PaidBack.UNKNOWN
     counted = scene.priced_today
     mine = {end: side.total(scene.volume, counted=counted) for end, side in sides.items()}
     today = {end: side.total(scene.volume, counted=counted) for end, side in scene.incumbent.items()}
@@ -190,12 +190,8 @@ def _against_today(
     month = _turned({end: f.monthly_saving_usd for end, f in found.items()}, basis, unknown)
     horizon = _turned({end: f.horizon_saving_usd for end, f in found.items()}, basis, unknown)
     likely = found[Scenario.LIKELY]
-    said = likely.reason if likely.monthly_saving_usd is not None else f"not known: {unknown}"
-    note = ""
-    if scene.priced and not counted:
-        note = " Wrong answers are left out on both sides: how accurate today's way is, is not stated."
     months = None if likely.payback_months is None else float(likely.payback_months)
-    return month, horizon, (months, f"{said[0].upper()}{said[1:]}.{note}")
+    return month, horizon, months, likely.paid_back
 
 
 def _turned(values: Mapping[Scenario, Decimal | None], basis: PriceBasis, reason: str) -> Money:
@@ -236,18 +232,12 @@ def _serving(arm: ArmResult, scene: Scene) -> ServingCost | None:
         return None
     whole, work = scene.whole(arm), scene.workload(arm, scene.inputs)
     machines = served(work, scene.inputs, scene.volume)
-    sentence = (
-        "Charged by whole machines: a language model holds its machine day and night, busy or idle."
-        if whole
-        else "Charged by the seconds it keeps a shared machine busy: it needs no machine of its own."
-    )
     return ServingCost(
         charged="whole machines" if whole else "busy seconds",
         busy_usd=shared_month_usd(work, scene.inputs, scene.volume),
         whole_usd=None if machines is None else machines.usd_per_month,
         machines=None if machines is None else machines.machines,
         utilisation=None if machines is None else machines.utilisation,
-        sentence=sentence,
     )
 
 

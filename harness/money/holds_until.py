@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Literal
 
-from advisor.money.crossing import Crossing, Shape, crossing
+from advisor.money.crossing import Shape, crossing
 from advisor.money.ranges import Scenario
 from harness.core.records import ArmId
-from harness.core.wording import money
-from harness.money.records import HostedPrice, Limit
+from harness.money.records import HostedPrice, Limit, PriceEffect
 from harness.money.scene import Scene
 
 _CALCULATED = "calculated from this run"
 _STEPS = 8  # of a search, to a factor of ten
 _DECADES = 4  # how far from today's figure it goes
 _LEAST_RATE = 0.1
-_RATES = {"label_changes_per_month": "label changes", "knowledge_changes_per_month": "changes of knowledge"}
+_RATES: tuple[Literal["label_changes_per_month", "knowledge_changes_per_month"], ...] = (
+    "label_changes_per_month",
+    "knowledge_changes_per_month",
+)
 
 Shapes = Mapping[ArmId, Shape]
 
@@ -31,69 +34,61 @@ def limits(scene: Scene) -> tuple[Limit, ...]:
     """Everything known that ends the answer's validity: days first, in order, then rates and volumes."""
     days = [limit for price in scene.grounds.hosted for limit in _days(price, scene)]
     return (
-        *sorted(days, key=lambda limit: (str(limit.on), limit.sentence)),
+        *sorted(days, key=lambda limit: (str(limit.on), limit.model, limit.what)),
         *_change_rates(scene),
         *_volumes(scene),
     )
 
 
 def _days(price: HostedPrice, scene: Scene) -> list[Limit]:
+    ran = price.arm is not None
     found = []
     if price.next_on is not None:
-        now, then = price.usd_per_1k.usd, price.next_usd_per_1k
-        sentence = (
-            f"{price.model} then costs {money(then)} per 1,000 queries instead of {money(now)}"
-            f"{_effect(price, scene)}."
-        )
-        found.append(Limit(what="price change", on=price.next_on, sentence=sentence, source=price.source))
-    if price.retires_on is not None or price.retires_source:
-        what = "has to be replaced" if price.arm is not None else "is no choice any more"
-        when = "" if price.retires_on is not None else " on a day that is not known"
-        sentence = f"{price.model} is switched off by its provider{when}; it then {what}."
         found.append(
             Limit(
-                what="model retirement", on=price.retires_on, sentence=sentence, source=price.retires_source
+                what="price change",
+                on=price.next_on,
+                source=price.source,
+                arm=scene.ship,
+                model=price.model,
+                was_run=ran,
+                now_usd=price.usd_per_1k.usd,
+                then_usd=price.next_usd_per_1k,
+                effect=_effect(price, scene),
             )
         )
+    if price.retires_on is not None or price.retires_source:
+        gone = Limit(
+            what="model retirement",
+            on=price.retires_on,
+            source=price.retires_source,
+            model=price.model,
+            was_run=ran,
+        )
+        found.append(gone)
     return found
 
 
-def _effect(price: HostedPrice, scene: Scene) -> str:
-    """What the next price changes about the answer, '' where that is not known."""
+def _effect(price: HostedPrice, scene: Scene) -> PriceEffect | None:
+    """What the next price changes about the answer, None where that is not known."""
     ship, then = scene.ship, price.next_usd_per_1k
     if ship is None or then is None or price.usd_per_1k.usd is None:
-        return ""
+        return None
     if price.arm is not None:
         shapes = _shapes(scene)
         if price.arm not in shapes:
-            return "; it is no acceptable arm"
+            return PriceEffect(acceptable=False)
         more = (then - price.usd_per_1k.usd) / 1000
         query = shapes[price.arm].query_usd
         dearer = replace(shapes[price.arm], query_usd=None if query is None else query + more)
         before, after = _cheapest(shapes, scene.volume), _cheapest(shapes | {price.arm: dearer}, scene.volume)
-        if before is None or after is None:
-            return ""
-        return f"; {after} {'stays' if before == after else 'becomes'} the cheapest acceptable arm"
+        return None if before is None or after is None else PriceEffect(cheapest=(before, after))
     own = scene.likely_shape(ship, counted=False)
     dearer_price = replace(price, usd_per_1k=replace(price.usd_per_1k, usd=then))
     now, later = (
         crossing(own, scene.hosted(p)[Scenario.LIKELY].shape(counted=False)) for p in (price, dearer_price)
     )
-    if now == later:
-        return f"; {ship} against it stays as it is ({_named(now)})"
-    return f"; {ship} against it: {_named(later)} instead of {_named(now)}"
-
-
-def _named(found: Crossing) -> str:
-    match found.outcome:
-        case "always" | "never":
-            return f"{found.outcome} the cheaper one"
-        case "unknown":
-            return "not known"
-        case "up to":
-            return f"cheaper up to {found.volume:,} queries a month"
-        case _:
-            return f"cheaper from {found.volume:,} queries a month on"
+    return PriceEffect(crossings=(now, later))
 
 
 def _shapes(scene: Scene) -> dict[ArmId, Shape]:
@@ -115,12 +110,8 @@ def _volumes(scene: Scene) -> tuple[Limit, ...]:
         return ()
     if cheapest != ship:
         ours, theirs = shapes[ship].month_usd(volume), shapes[cheapest].month_usd(volume)
-        sentence = (
-            f"Already at {volume:,} queries a month {cheapest} costs less than {ship}, people and building "
-            f"included: {money(theirs)} a month against {money(ours)}. The verdict goes by what a right "
-            "answer costs in calls and busy machine time."
-        )
-        return (Limit(what="volume", on=None, sentence=sentence, source=_CALCULATED, at=float(volume)),)
+        months = None if ours is None or theirs is None else (ours, theirs)
+        return (_volume(float(volume), ship, cheapest, "here", months),)
 
     def best(queries: float) -> ArmId | None:
         return _cheapest(shapes, max(1, round(queries)))
@@ -129,16 +120,25 @@ def _volumes(scene: Scene) -> tuple[Limit, ...]:
     for up in (False, True):
         at = _flips(best, float(volume), up=up, whole=True)
         if at is not None:
-            other = best(at)
-            where = f"From {at:,.0f} queries a month on" if up else f"At {at:,.0f} queries a month or fewer"
-            sentence = f"{where} {other} is the cheaper acceptable arm, not {ship}."
-            found.append(Limit(what="volume", on=None, sentence=sentence, source=_CALCULATED, at=at))
+            found.append(_volume(at, ship, best(at), "above" if up else "below"))
     return tuple(found)
+
+
+def _volume(
+    at: float,
+    ship: ArmId,
+    other: ArmId | None,
+    side: Literal["above", "below", "here"],
+    months: tuple[Decimal, Decimal] | None = None,
+) -> Limit:
+    return Limit(
+        what="volume", source=_CALCULATED, at=at, arm=ship, other=other, side=side, months_usd=months
+    )
 
 
 def _change_rates(scene: Scene) -> tuple[Limit, ...]:
     found = []
-    for field, words in _RATES.items():
+    for field in _RATES:
         rate = getattr(scene.inputs, field)
         if rate is None or (rate == 0 and field == "knowledge_changes_per_month"):
             continue  # without facts in it an answer cannot go stale
@@ -151,11 +151,16 @@ def _change_rates(scene: Scene) -> tuple[Limit, ...]:
             continue  # the volume's limit says so already
         at = _flips(best, float(rate), up=True, whole=False)
         if at is not None:
-            other = best(at)
-            sentence = (
-                f"From {at:.3g} {words} a month on {other} is the cheaper acceptable arm, not {scene.ship}."
+            found.append(
+                Limit(
+                    what="change rate",
+                    source=_CALCULATED,
+                    at=at,
+                    arm=scene.ship,
+                    other=best(at),
+                    changes=field,
+                )
             )
-            found.append(Limit(what="change rate", on=None, sentence=sentence, source=_CALCULATED, at=at))
     return tuple(found)
 
 

@@ -1,8 +1,8 @@
 """What the measured arms mean in money: a month, the horizon, against today, and until when that holds.
 
-Records only; `harness.money.forecast` makes them from measured costs and what the plan says of the
-business, and every page shows their fields. Dollars throughout; `currency` and `rate` say what a reader
-is shown. Unknown stays None, with a reason.
+Records only, and no sentence: `harness.money.forecast` makes them from measured costs and what the plan says
+of the business, and `harness.report.topics.forecast` words them. Dollars throughout; `currency` and `rate`
+say what a reader is shown. Unknown stays None, with a reason.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from typing import Literal
 
-from advisor.money.crossing import BreakEvenCurve
+from advisor.money.crossing import BreakEvenCurve, Crossing
 from advisor.money.inputs import CostInputs
 from advisor.money.ledger import Money
+from advisor.money.tco import PaidBack
+from advisor.options import Option
 from harness.core.records import ArmId, CostLine
 
 CostGroup = Literal["calls and machines", "retrieval", "changes", "people", "wrong answers"]
@@ -40,7 +43,6 @@ class ServingCost:
         whole_usd: a month of machines that run day and night for it alone, as many as the peak takes.
         machines: how many those are; None without a measured rate.
         utilisation: share of their paid time spent on queries.
-        sentence: which is charged, and why.
     """
 
     charged: Literal["busy seconds", "whole machines"]
@@ -48,7 +50,6 @@ class ServingCost:
     whole_usd: Decimal | None
     machines: int | None
     utilisation: float | None
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,7 @@ class ArmForecast:
         horizon_usd: once and all months.
         usd_per_1k, usd_per_1k_correct: the horizon by queries, and by right answers.
         saving_usd_per_month: against the incumbent; negative when it costs more; None without one.
-        payback_months: until `once_usd` is earned back; None when never or unknown (`payback` says).
-        payback: one sentence.
+        payback_months: until `once_usd` is earned back; None when never or unknown (`paid_back` says).
         break_even: against the incumbent and against rivals that are paid by the query.
         once: the lines of `once_usd`.
         saving_usd_horizon: against the incumbent over the horizon, building included.
@@ -80,7 +80,7 @@ class ArmForecast:
     usd_per_1k_correct: Money
     saving_usd_per_month: Money
     payback_months: float | None
-    payback: str
+    paid_back: PaidBack
     break_even: tuple[BreakEvenCurve, ...] = ()
     once: tuple[CostLine, ...] = ()
     saving_usd_horizon: Money | None = None
@@ -156,22 +156,74 @@ class Grounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """Something that ends the verdict's validity.
+class PriceEffect:
+    """What a hosted model's next price changes about the answer.
 
     Attributes:
-        what: 'price change', 'model retirement', 'change rate' or 'volume'.
+        acceptable: False for the price of an arm that is no candidate anyway.
+        cheapest: the cheapest acceptable arm before and after; of an arm that was run.
+        crossings: where the arm to use is the cheaper one, before and after; of a model that was not run.
+    """
+
+    acceptable: bool = True
+    cheapest: tuple[ArmId, ArmId] | None = None
+    crossings: tuple[Crossing, Crossing] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Something that ends the verdict's validity; which fields are filled depends on `what`.
+
+    Attributes:
         on: the day, where it is a day.
         at: the changes or the queries a month, where it is a rate or a volume.
-        sentence: what happens, and to what it would change the answer.
         source: where it is known from.
+        arm, other: the arm to use, and the acceptable arm that is the cheaper one beyond the limit.
+        side: on which side of `at` the other arm is cheaper; 'here' where it is so at the volume asked for.
+        months_usd: a month of both at that volume, where they are known to be on the wrong side of it.
+        changes: the figure of `CostInputs` that is a rate.
+        model, was_run: the hosted model, and whether it was an arm of the run.
+        now_usd, then_usd: its price for 1,000 queries, now and from that day on; `effect` of the change.
     """
 
     what: Literal["price change", "model retirement", "change rate", "volume"]
-    on: date | None
-    sentence: str
+    on: date | None = None
     source: str
     at: float | None = None
+    arm: ArmId | None = None
+    other: ArmId | None = None
+    side: Literal["above", "below", "here"] = "above"
+    months_usd: tuple[Decimal, Decimal] | None = None
+    changes: Literal["label_changes_per_month", "knowledge_changes_per_month"] | None = None
+    model: str = ""
+    was_run: bool = False
+    now_usd: Decimal | None = None
+    then_usd: Decimal | None = None
+    effect: PriceEffect | None = None
+
+
+class PlanKey(StrEnum):
+    """What a plan may lack; the value is the key that supplies it."""
+
+    BUSINESS = "business"
+    DAY_RATE = "business.day_rate_usd"
+    EXAMPLE = "business.example_usd"
+    LABEL_CHANGES = "business.label_changes_per_month"
+    KNOWLEDGE_CHANGES = "business.knowledge_changes_per_month"
+    HORIZON = "business.horizon_months"
+    WRONG_ANSWER = "cost.wrong_answer_usd"
+    INCUMBENT = "business.incumbent"
+    ITEM_TODAY = "business.incumbent.usd_per_item"
+    ACCURACY_TODAY = "business.incumbent.accuracy"
+    PEOPLE = "business.people"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unstated:
+    """A figure that nobody stated or assumed; `options` are those whose people's time it is."""
+
+    key: PlanKey
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +245,7 @@ class CostForecast:
             for hosted models that were not run, at list prices (never measured, no accuracy).
         valid_until: the first day on which something known changes; None when nothing is known to.
         limits: what ends the verdict's validity, days first.
-        unknown: what is missing, one sentence each, and the plan key that would supply it.
+        unknown: what the plan does not state.
         grounds: what it rests on; `harness.money.what_if` reckons again with it.
     """
 
@@ -203,7 +255,7 @@ class CostForecast:
     hosted: tuple[HostedForecast, ...] = ()
     valid_until: date | None = None
     limits: tuple[Limit, ...] = ()
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[Unstated, ...] = ()
     grounds: Grounds
 
 

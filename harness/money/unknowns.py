@@ -1,4 +1,4 @@
-"""Why a cost is not known, and which key of the plan would supply it: never a bare 'unknown'."""
+"""Why a cost is not known, and which keys of the plan nobody stated: never a bare 'unknown'."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from advisor.money.machines import NO_MACHINE
 from advisor.money.workload import CHANGE_LINES, PEOPLE_LINE, WRONG_LINE
 from harness.bakeoff.results import ArmResult
 from harness.core.records import CostLine
+from harness.money.records import PlanKey, Unstated
 from harness.money.scene import Scene
 
 _BUILDING = "building"
@@ -18,16 +19,7 @@ _CHANGES = {
     "failed_share": "the share of trainings that fail",
     "example_usd": "what one more example costs",
 }
-_ASKED = {
-    "day_rate_usd": "An engineer's day rate is not stated, so people's time is unknown",
-    "example_usd": "What one more labelled example costs is not stated",
-    "label_changes_per_month": "How often labels change is not stated, so the cost of changes is unknown",
-    "knowledge_changes_per_month": "How often knowledge changes is not stated",
-}
-_NOTHING_SAID = (
-    "The plan has no business part, so people's time, changes and today's cost are not known, and with "
-    "them a month's total and the payback. `harness plan` writes that part from a use case."
-)
+_ASKED = (PlanKey.DAY_RATE, PlanKey.EXAMPLE, PlanKey.LABEL_CHANGES, PlanKey.KNOWLEDGE_CHANGES)
 
 
 def why(line: CostLine, arm: ArmResult, scene: Scene) -> str:
@@ -60,30 +52,26 @@ def _bears_on(field: str, name: str) -> bool:
     return field in (rows if name == "new rows" else machine)
 
 
-def missing(scene: Scene) -> tuple[str, ...]:
-    """What nobody stated or assumed, one sentence each, with the plan's key that would supply it."""
+def missing(scene: Scene) -> tuple[Unstated, ...]:
+    """What nobody stated or assumed."""
     inputs = scene.inputs
     stated = [entry for entry in inputs.ranges if entry.source != NOT_STATED]
     if scene.today is None and not inputs.people and not stated:
-        return (_NOTHING_SAID,)
-    found = [f"{said}: business.{field}." for field, said in _ASKED.items() if getattr(inputs, field) is None]
+        return (Unstated(key=PlanKey.BUSINESS),)
+    keys = [key for key in _ASKED if getattr(inputs, key.value.removeprefix("business.")) is None]
     if len(stated) < len(inputs.ranges):
-        months = f"{inputs.horizon_months:g}"
-        found.append(f"Over how many months it must pay is taken as {months}: business.horizon_months.")
+        keys.append(PlanKey.HORIZON)
     if inputs.wrong_answer_usd is None:
-        found.append(
-            "A wrong answer has no price, so wrong answers are counted and not paid: cost.wrong_answer_usd."
-        )
+        keys.append(PlanKey.WRONG_ANSWER)
     if scene.today is None:
-        found.append(
-            "What is done today is not stated, so nothing is saved or paid back: business.incumbent."
-        )
+        keys.append(PlanKey.INCUMBENT)
     elif scene.today.usd_per_item is None:
-        found.append("What an item costs today is not stated (business.incumbent.usd_per_item).")
+        keys.append(PlanKey.ITEM_TODAY)
     elif scene.today.accuracy is None and scene.priced:
-        found.append("Today's accuracy is not stated (business.incumbent.accuracy).")
-    names = dict.fromkeys(arm.arm.option.value for arm in scene.may_ship)
-    open_options = [name for name in names if name not in inputs.people]
+        keys.append(PlanKey.ACCURACY_TODAY)
+    found = [Unstated(key=key) for key in keys]
+    options = dict.fromkeys(arm.arm.option for arm in scene.may_ship)
+    open_options = tuple(option for option in options if option.value not in inputs.people)
     if open_options:
-        found.append(f"People's time is not stated for {', '.join(open_options)}: business.people.")
+        found.append(Unstated(key=PlanKey.PEOPLE, options=open_options))
     return tuple(found)

@@ -14,12 +14,10 @@ from advisor.options import Option
 from harness.bakeoff.plan import AdvicePlan, Predicted
 from harness.bakeoff.results import ArmResult, Verdict
 from harness.core.records import ArmId
-from harness.core.wording import milliseconds, money, percent
 from harness.track_record.records import AdviceCheck, CheckedRange
 
 _OPEN = re.compile(r"open ([\d.]+)B")
 _SAME_SIZE = 0.05
-_NAMES = {"accuracy": "accuracy", "p95_ms": "p95", "usd_per_1k": "the price of 1,000 queries,"}
 
 
 def check_advice(
@@ -45,7 +43,6 @@ def check_advice(
         figures=figures,
         inside=sum(bool(figure.inside) for figure in tested),
         tested=len(tested),
-        wrong=_wrong(advice, verdict, first, ships, tested),
     )
 
 
@@ -94,34 +91,6 @@ def _same_model(predicted: Predicted, arm: ArmResult) -> bool:
     if size is None or weights is None:
         return False
     return abs(weights / (float(size.group(1)) * 1e9) - 1) < _SAME_SIZE
-
-
-def _wrong(
-    advice: AdvicePlan, verdict: Verdict, first: str, ships: str, tested: Sequence[CheckedRange]
-) -> tuple[str, ...]:
-    found = []
-    decided = {"retrieve", "tune", "tied"}  # "at least as good" confirms either side's win and a tie
-    if advice.answer in decided and verdict.answer.value in decided and advice.answer != verdict.answer.value:
-        found.append(f"It said {advice.answer}; measured on the models of this run: {verdict.answer.value}.")
-    if "none" not in {first, ships} and first != ships:
-        found.append(f"It placed {first} first; {ships} is what this run would ship.")
-    for figure in tested:
-        if not figure.inside:
-            found.append(
-                f"{figure.arm}: {_NAMES[figure.metric]} {_show(figure.metric, figure.measured)} lies outside "
-                f"{_show(figure.metric, figure.low)} to {_show(figure.metric, figure.high)}."
-            )
-    return tuple(found)
-
-
-def _show(metric: str, value: float | None) -> str:
-    match metric:
-        case "accuracy":
-            return percent(value)
-        case "p95_ms":
-            return f"{milliseconds(value)} ms"
-        case _:
-            return money(value)
 
 
 def _float(amount: Decimal | None) -> float | None:

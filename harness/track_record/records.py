@@ -101,7 +101,6 @@ class AdviceCheck:
     Attributes:
         answer: what the advice said on retrieve against tune, and `measured_answer` the run.
         first: the option it placed first, and `measured_first` the option of the arm to ship.
-        wrong: sentences on where the advice was wrong.
     """
 
     case: str
@@ -112,4 +111,19 @@ class AdviceCheck:
     figures: tuple[CheckedRange, ...]
     inside: int
     tested: int
-    wrong: tuple[str, ...]
+
+    @property
+    def wrong_answer(self) -> bool:
+        """Whether it decided the question and the run did so otherwise; 'at least as good' confirms any."""
+        both = {self.answer, self.measured_answer}
+        return both <= {"retrieve", "tune", "tied"} and len(both) == 2
+
+    @property
+    def wrong_first(self) -> bool:
+        """Whether it placed another option first than the one to ship."""
+        return "none" not in (self.first, self.measured_first) and self.first != self.measured_first
+
+    @property
+    def outside(self) -> tuple[CheckedRange, ...]:
+        """The ranges that were tested and did not hold."""
+        return tuple(figure for figure in self.figures if figure.same_model and figure.inside is False)

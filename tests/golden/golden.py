@@ -20,6 +20,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from advisor.money.words import break_even_words
 from harness.bakeoff.reopen import manifest_of
 from harness.bakeoff.run_folder import RunFolder, list_runs
 from harness.bakeoff.wording import limit_words
@@ -29,10 +30,20 @@ from harness.core.errors import HarnessError
 from harness.core.serial import encode
 from harness.curve.run import read_curves
 from harness.recommendation.conclude import conclude_again
+from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
+from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, RecommendationBlock, plain
 from harness.report.reporting import stored_looks
 from harness.report.run_document import run_document
+from harness.report.topics.decision import accepted_sentence, no_route
+from harness.report.topics.forecast import (
+    limit_sentence,
+    payback_sentence,
+    serving_sentence,
+    unstated_sentence,
+)
+from harness.report.topics.prediction import wrong_sentences
 from harness.report.topics.recommendation import (
     answer_sentence,
     cautions,
@@ -122,9 +133,35 @@ def measured(run: RunFolder) -> dict[str, Any]:
         "next_usd": advised["next"]["usd"],
         "risk": risk_sentence(results.recommendation.risk),
     }
+    _worded(found, results)
     curves = read_curves(run.curves)
     found["curve"] = None if curves is None else json.loads(encode(curves))
     return found
+
+
+def _worded(found: dict[str, Any], results: RunResults) -> None:
+    """The sentences that are made of the forecast's records, in their place."""
+    c, money = ReportContext(results=results), found["outlook"]
+    for stored, arm in zip(money["arms"], results.outlook.arms, strict=True):
+        del stored["paid_back"]
+        stored["payback"] = payback_sentence(arm, results.outlook)
+        for curve, known in zip(stored["break_even"], arm.break_even, strict=True):
+            for key in ("machines", "ends", "calls_only"):
+                del curve[key]
+            curve["reason"] = break_even_words(known)
+        if arm.serving is not None:
+            stored["serving"]["sentence"] = serving_sentence(arm.serving)
+    kept = ("what", "on", "source", "at")
+    money["limits"] = [
+        {**{key: stored[key] for key in kept}, "sentence": limit_sentence(c, limit)}
+        for stored, limit in zip(money["limits"], results.outlook.limits, strict=True)
+    ]
+    money["unknown"] = [unstated_sentence(one, results.outlook) for one in results.outlook.unknown]
+    if results.advice is not None:
+        found["advice"]["wrong"] = list(wrong_sentences(c, results.advice))
+    del found["route_asked"]
+    found["notes"] = [*no_route(results), *map(accepted_sentence, results.accepted)]
+    del found["accepted"]
 
 
 def decision(run: RunFolder) -> str:

@@ -131,7 +131,7 @@ def test_the_volume_of_a_break_even_is_the_same_everywhere(
     for curve in found:
         if curve.queries_per_month:
             for name in ("terminal", "html"):
-                assert f"{curve.queries_per_month:,}" in squeezed(surfaces[name]), (name, curve.reason)
+                assert f"{curve.queries_per_month:,}" in squeezed(surfaces[name]), (name, curve)
 
 
 def test_the_stored_json_holds_the_very_values_that_are_shown(

@@ -16,6 +16,7 @@ from advisor.money.ledger import Money
 from advisor.money.machines import NO_MACHINE
 from advisor.money.money import ExchangeRate
 from advisor.money.ranges import AssumedRange, Range
+from advisor.money.tco import PaidBack
 from advisor.options import Option
 from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
 from harness.core.records import ArmId, CostLine, PriceBasis
@@ -29,7 +30,9 @@ from harness.money.records import (
     IncumbentCosts,
     Limit,
     MonthPart,
+    PlanKey,
     ServingCost,
+    Unstated,
 )
 
 LINEAR = ArmId(option=Option.LINEAR, model="linear")
@@ -92,7 +95,7 @@ def new_rows() -> CostLine:
     return cost_line("rows for changed labels", "4", "items", "0.50", PriceBasis.ESTIMATE, "assumption")
 
 
-def curve(rival: str, outcome: str, volume: int | None, reason: str) -> BreakEvenCurve:
+def curve(rival: str, outcome: str, volume: int | None) -> BreakEvenCurve:
     """A curve of three volumes."""
     points = (
         VolumePoint(queries_per_month=100, usd=Decimal("389.52"), rival_usd=Decimal("94")),
@@ -107,7 +110,7 @@ def curve(rival: str, outcome: str, volume: int | None, reason: str) -> BreakEve
         queries_per_month=volume,
         low=span[0],
         high=span[1],
-        reason=reason,
+        machines=1 if outcome == "at" else None,
         points=shown,
     )
 
@@ -177,10 +180,10 @@ def linear() -> ArmForecast:
         usd_per_1k_correct=amount("504.88", "374.72", "713"),
         saving_usd_per_month=amount("5497.877", "4309.877", "6322.377"),
         payback_months=0.4365,
-        payback="It pays back in 0.4 months, within the horizon of 12 months.",
+        paid_back=PaidBack.WITHIN,
         break_even=(
-            curve("incumbent", "at", 585, "from 585 queries a month on, with 1 machine"),
-            curve(LUNA, "always", 0, "nothing is paid up front"),
+            curve("incumbent", "at", 585),
+            curve(LUNA, "always", 0),
         ),
         once=(building("4"),),
         saving_usd_horizon=amount("63574.524", "46918.524", "74668.524"),
@@ -190,7 +193,6 @@ def linear() -> ArmForecast:
             whole_usd=Decimal(73),
             machines=1,
             utilisation=0.0005,
-            sentence="Charged by the seconds it keeps a shared machine busy: it needs no machine of its own.",
         ),
     )
 
@@ -212,10 +214,10 @@ def tune() -> ArmForecast:
         usd_per_1k_correct=amount("652.56", "460.7", "1025.6"),
         saving_usd_per_month=amount("4803", "3167", "5817"),
         payback_months=1.4991,
-        payback="It pays back in 1.5 months, within the horizon of 12 months.",
+        paid_back=PaidBack.WITHIN,
         break_even=(
-            curve("incumbent", "at", 1750, "from 1,750 queries a month on, with 1 machine"),
-            curve(LUNA, "never", None, "a query costs no less than at the rival"),
+            curve("incumbent", "at", 1750),
+            curve(LUNA, "never", None),
         ),
         once=(building("12"),),
         saving_usd_horizon=amount("50436", "20004", "66804"),
@@ -225,7 +227,6 @@ def tune() -> ArmForecast:
             whole_usd=Decimal(73),
             machines=1,
             utilisation=0.0038,
-            sentence="Charged by whole machines: a language model holds its machine day and night.",
         ),
     )
 
@@ -248,8 +249,8 @@ def retrieve() -> ArmForecast:
         usd_per_1k_correct=amount("2230.3", "1815.41", "2891.78"),
         saving_usd_per_month=amount("-1153", "-2613", "-108"),
         payback_months=None,
-        payback="It does not pay back at this volume: it costs no less by the month.",
-        break_even=(curve("incumbent", "never", None, "a query costs no less than at the rival"),),
+        paid_back=PaidBack.NEVER,
+        break_even=(curve("incumbent", "never", None),),
         once=(building("8"),),
         saving_usd_horizon=amount("-18636", "-43356", "-3096"),
     )
@@ -272,8 +273,8 @@ def both() -> ArmForecast:
         usd_per_1k_correct=unknown,
         saving_usd_per_month=unknown,
         payback_months=None,
-        payback=f"Not known: {UNKNOWN_PEOPLE}.",
-        break_even=(curve("incumbent", "unknown", None, "a cost is not known"),),
+        paid_back=PaidBack.UNKNOWN,
+        break_even=(curve("incumbent", "unknown", None),),
         saving_usd_horizon=unknown,
     )
 
@@ -284,27 +285,32 @@ def limits() -> tuple[Limit, ...]:
         Limit(
             what="price change",
             on=date(2026, 12, 1),
-            sentence=f"{LUNA} then costs $1.684 per 1,000 instead of $0.842; the answer stays.",
+            model=LUNA,
+            now_usd=Decimal("0.842"),
+            then_usd=Decimal("1.684"),
             source=LUNA_SOURCE,
         ),
         Limit(
             what="model retirement",
             on=date(2027, 3, 31),
-            sentence=f"{LUNA} is switched off by its provider.",
+            model=LUNA,
             source="litellm 1.106.0, deprecation_date",
         ),
         Limit(
             what="change rate",
-            on=None,
-            sentence="Up to 100 label changes a month no other acceptable arm becomes cheaper.",
             source="calculated from this run",
+            at=100.0,
+            arm=LINEAR,
+            other=TUNE,
+            changes="label_changes_per_month",
         ),
         Limit(
             what="volume",
-            on=None,
-            sentence="Below 40 queries a month prompt@smollm2-135m is the cheaper one.",
             source="calculated from this run",
             at=40.0,
+            arm=LINEAR,
+            other=TUNE,
+            side="below",
         ),
     )
 
@@ -358,7 +364,7 @@ def outlook(**changes: object) -> CostForecast:
         ),
         valid_until=date(2026, 12, 1),
         limits=limits(),
-        unknown=(f"tune+retrieve@smollm2-135m has no total: {UNKNOWN_PEOPLE}.",),
+        unknown=(Unstated(key=PlanKey.PEOPLE, options=(Option.TUNE_RETRIEVE,)),),
         grounds=grounds(),
     )
     return replace(base, **changes)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from harness.bakeoff.results import Answer, BakeoffResults, Verdict
+from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.records import ArmId
 from harness.core.wording import level, percent, points
@@ -24,10 +24,12 @@ from harness.report.document import (
     Text,
     Tone,
     day_words,
+    outside,
     said,
 )
 from harness.report.topics.cells import bare_points
-from harness.report.topics.names import RAG_HERE, TUNING_HERE, capital, in_plain_words, namer
+from harness.report.topics.forecast import limit_sentence
+from harness.report.topics.names import RAG_HERE, TUNING_HERE, capital, namer
 from harness.report.topics.recommendation import (
     RunWords,
     answer_sentence,
@@ -227,8 +229,8 @@ def change_section(c: ReportContext) -> Section:
     if outlook.limits:
         rows = tuple(Fact(label=_when(limit), text=_limit(c, limit)) for limit in outlook.limits)
         blocks.append(Facts(rows=rows, label="Dates and limits that are known"))
-    if c.results.notes:
-        notes = tuple(in_plain_words(note, c.results) for note in c.results.notes)
+    notes = (*no_route(c.results), *map(accepted_sentence, c.results.accepted))
+    if notes:
         blocks.append(Bullets(label="Notes", items=notes))
     return Section(key="change", title="What could change this", lead=_holds(c), blocks=tuple(blocks))
 
@@ -249,8 +251,21 @@ def _when(limit: Limit) -> str:
 
 
 def _limit(c: ReportContext, limit: Limit) -> Text:
-    sentence = in_plain_words(limit.sentence, c.results)
-    return said(Span(text=sentence, sources=(f"Validity: {limit.source}.",)))
+    return said(Span(text=limit_sentence(c, limit), sources=(f"Validity: {limit.source}.",)))
+
+
+def no_route(results: BakeoffResults) -> tuple[str, ...]:
+    """Why a run whose plan names a route has none."""
+    if results.route is None:
+        wanted = "No route: it needs a linear or tuned arm and a prompted one."
+        return (wanted,) if results.route_asked else ()
+    return (f"No route: {results.route.reason}.",) if results.route.reason else ()
+
+
+def accepted_sentence(found: Accepted) -> str:
+    """What was changed after a run was closed, and when that was taken as found."""
+    files = ", ".join(map(outside, found.files))
+    return f"Changed after the run was closed, and taken as found on {found.at:%Y-%m-%d}: {files}."
 
 
 def next_section(c: ReportContext) -> Section:

@@ -7,6 +7,7 @@ from typing import get_args
 
 from advisor.money.crossing import BreakEvenCurve
 from advisor.money.ledger import Money
+from advisor.money.words import break_even_words
 from advisor.numbers import figure
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, UNKNOWN, one_line, percent
@@ -39,7 +40,8 @@ from harness.report.document import (
 )
 from harness.report.topics.arms import state_of, title_of
 from harness.report.topics.cells import cells, columns, line_cells, line_columns, source_notes
-from harness.report.topics.names import capital, in_plain_words, namer
+from harness.report.topics.forecast import payback_sentence, serving_sentence, unstated_sentence
+from harness.report.topics.names import arm_ids, capital, namer
 
 GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
 """What a month is paid for, in the order in which it is stacked."""
@@ -84,7 +86,7 @@ def _month_table(c: ReportContext, outlook: CostForecast) -> Table:
             "a month, all in: calls, machines, people, changes and wrong answers; a second figure is "
             "the range of "
             f"the accuracy and of what is assumed{wrong}",
-            *(in_plain_words(sentence, c.results) for sentence in outlook.unknown),
+            *(unstated_sentence(found, outlook) for found in outlook.unknown),
             *((BUSY_MONEY,) if any(arm.month_usd.busy for arm in outlook.arms) else ()),
         ),
     )
@@ -161,9 +163,9 @@ def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
     for arm in outlook.arms:
         use = arm.arm == c.results.recommendation.arm
         curves = [curve for curve in arm.break_even if use or curve.rival == "incumbent"]
-        sentences = [in_plain_words(arm.payback, c.results), *map(_cheaper, curves)]
+        sentences = [payback_sentence(arm, outlook), *(_cheaper(c, curve) for curve in curves)]
         if arm.serving is not None and use:
-            sentences.append(arm.serving.sentence)
+            sentences.append(serving_sentence(arm.serving))
         said_of.setdefault(" ".join(filter(None, sentences)), []).append(title_of(c)(arm.arm))
     return [said(Span(text=f"{', '.join(names)}. ", strong=True), text) for text, names in said_of.items()]
 
@@ -178,9 +180,12 @@ def _assumed(outlook: CostForecast) -> Sequence[Text]:
     return [said(Span(text="Assumed, not stated: ", strong=True), f"{names}.")]
 
 
-def rival_words(curve: BreakEvenCurve) -> str:
+def rival_words(c: ReportContext, curve: BreakEvenCurve) -> str:
     """Whom an arm is set against."""
-    return "what is done today" if curve.rival == "incumbent" else one_line(curve.rival)
+    if curve.rival == "incumbent":
+        return "what is done today"
+    arms = {str(arm): arm for arm in arm_ids(c.results)}
+    return namer(c.results)(arms[curve.rival]) if curve.rival in arms else one_line(curve.rival)
 
 
 def break_even_section(c: ReportContext) -> Section:
@@ -206,18 +211,18 @@ def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, Break
 
 
 def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> Chart:
-    name, rival = title_of(c)(found.arm), rival_words(curve)
+    name, rival = title_of(c)(found.arm), rival_words(c, curve)
     business = c.results.outlook.business
     under = [
         p for p, point in enumerate(curve.points) if point.queries_per_month <= business.queries_per_month
     ]
-    outcome = f"{capital(curve.outcome)}: {curve.reason}."
+    outcome = f"{capital(curve.outcome)}: {break_even_words(curve)}."
     return Chart(
         key="break-even",
         spec=drawings.break_even(found, curve, business, (name, rival), c.currency),
         alt=f"Lines of the monthly cost of {name} and of {rival} by queries a month. {outcome}",
         caption=said(
-            f"{name} against {rival}: {curve.reason}. Building is spread over the horizon.",
+            f"{name} against {rival}: {break_even_words(curve)}. Building is spread over the horizon.",
             Span(text="", sources=c.money_sources()),
         ),
         stops=Table(
@@ -364,11 +369,12 @@ def month_answer(c: ReportContext, *, asked: bool) -> RecommendationBlock:
     if today is not None:
         text = said(c.amount(found.saving_usd_per_month), f" against {c.money(today.month_usd.usd)} today")
         facts.append(Fact(label="Saved a month", text=text))
-    reasons = (at, f"Between {spread}, by what is assumed." if spread else "", found.payback, month.reason)
+    payback = payback_sentence(found, c.results.outlook)
+    reasons = (at, f"Between {spread}, by what is assumed." if spread else "", payback, month.reason)
     known = "costs " + c.marked(month) if month.usd is not None else "has no known cost"
     return RecommendationBlock(
         headline=f"A month of {namer(c.results)(found.arm)} {known}, everything counted.",
-        reasons=tuple(in_plain_words(reason, c.results) for reason in reasons if reason),
+        reasons=tuple(filter(None, reasons)),
         facts=tuple(facts),
         tone="plain" if month.usd is not None else "warn",
     )
@@ -376,12 +382,13 @@ def month_answer(c: ReportContext, *, asked: bool) -> RecommendationBlock:
 
 def break_even_blocks(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> tuple[Block, ...]:
     """From which volume on one arm is cheaper than one rival: in words, and drawn where it is known."""
-    words = Paragraph(text=said(Span(text=f"{_cheaper(curve)} ", strong=True), f"{curve.reason}."))
+    first = Span(text=f"{_cheaper(c, curve)} ", strong=True)
+    words = Paragraph(text=said(first, f"{break_even_words(curve)}."))
     return (words, _break_even_chart(c, found, curve)) if curve.points else (words,)
 
 
-def _cheaper(curve: BreakEvenCurve) -> str:
-    rival, volume = rival_words(curve), curve.queries_per_month
+def _cheaper(c: ReportContext, curve: BreakEvenCurve) -> str:
+    rival, volume = rival_words(c, curve), curve.queries_per_month
     match curve.outcome:
         case "at" if volume:
             return f"Cheaper than {rival} from {volume:,} queries a month on."

@@ -1,20 +1,14 @@
-"""Arms and options in words for readers who never saw one. Pure.
-
-Some stored sentences name arms as `option@model`; `in_plain_words` puts everyday names in their place.
-"""
+"""Arms and options in words for readers who never saw one. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from advisor.options import TRAITS, Option
 from harness.bakeoff.results import BakeoffResults
 from harness.core.records import ArmId
 from harness.core.wording import one_line
-from harness.report.document import outside
 
-MOST_OF_A_SENTENCE = 420
 RAG_HERE = "RAG, here: the model is shown similar past items before it answers."
 TUNING_HERE = "Fine-tuning: the model was adapted to past items beforehand."
 
@@ -45,26 +39,6 @@ def namer(results: BakeoffResults) -> Callable[[ArmId], str]:
     """How the arms of a run are called in running text."""
     among = arm_ids(results)
     return lambda arm: plain_name(arm, among)
-
-
-def in_plain_words(sentence: str, results: BakeoffResults) -> str:
-    """A stored sentence with everyday names for the run's arms, cut where it would fill a page.
-
-    Only whole names are replaced, all in one pass: neither a longer name that begins like an arm's, nor what
-    was put in another's place.
-    """
-    among = arm_ids(results)
-    names = {one_line(str(arm)): plain_name(arm, among) for arm in among}
-    if not names:
-        return outside(sentence, MOST_OF_A_SENTENCE)
-    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    whole = rf"(?P<opens>^|(?<=[.!?] ))?(?<![\w/@+.-])(?P<arm>{longest_first})(?![\w/@+-]|\.\w)"
-
-    def plain(found: re.Match[str]) -> str:
-        name = names[found["arm"]]
-        return name if found["opens"] is None else capital(name)
-
-    return outside(re.sub(whole, plain, one_line(sentence)), MOST_OF_A_SENTENCE)
 
 
 def arm_ids(results: BakeoffResults) -> tuple[ArmId, ...]:

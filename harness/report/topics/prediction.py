@@ -7,7 +7,7 @@ from harness.report.context import ReportContext
 from harness.report.document import Bullets, Cell, Fact, Facts, Row, Section, Span, Table, said
 from harness.report.topics.arms import title_of
 from harness.report.topics.cells import cells, columns
-from harness.report.topics.names import in_plain_words, option_name
+from harness.report.topics.names import capital, namer, option_name
 from harness.report.topics.sources import short
 from harness.track_record.records import AdviceCheck, CheckedRange
 
@@ -32,7 +32,7 @@ def prediction_section(c: ReportContext) -> Section:
             text=f"{_answered(check.measured_answer)}; {option_name(check.measured_first)} to use",
         ),
     )
-    wrong = tuple(in_plain_words(sentence, c.results) for sentence in check.wrong)
+    wrong = wrong_sentences(c, check)
     blocks = (
         Facts(rows=rows),
         Bullets(
@@ -43,6 +43,22 @@ def prediction_section(c: ReportContext) -> Section:
         _table(c, check),
     )
     return Section(key="advice", title=title, lead=lead, blocks=blocks)
+
+
+def wrong_sentences(c: ReportContext, check: AdviceCheck) -> tuple[str, ...]:
+    """Where the advice was wrong, one sentence each."""
+    found, name = [], namer(c.results)
+    if check.wrong_answer:
+        measured = _answered(check.measured_answer)
+        found.append(f"It said {_answered(check.answer)}; measured on the models of this run: {measured}.")
+    if check.wrong_first:
+        ships = option_name(check.measured_first)
+        found.append(f"It placed {option_name(check.first)} first; {ships} is what this run would ship.")
+    for one in check.outside:
+        figures = [worded(one.metric, value, c.currency) for value in (one.measured, one.low, one.high)]
+        what = METRICS.get(one.metric, one.metric)
+        found.append("{}: {} {}, outside {} to {}.".format(capital(name(one.arm)), what, *figures))
+    return tuple(found)
 
 
 def _answered(answer: str) -> str:

@@ -9,6 +9,7 @@ from harness.report import drawings
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Chart, Command, Fact, RecommendationBlock, Section
 from harness.report.topics.arms import title_of
+from harness.report.topics.decision import no_route
 from harness.report.topics.names import namer
 
 WITH_A_ROUTE = "floor,linear,prompt,retrieve,tune,route"
@@ -22,7 +23,7 @@ def route_section(c: ReportContext) -> Section:
 
 
 def _none(c: ReportContext) -> tuple[Block, ...]:
-    notes = tuple(note for note in c.results.notes if note.startswith("No route"))
+    notes = no_route(c.results)
     return (
         Bullets(items=notes or ("This run has no route: its plan names none.",)),
         Command(

@@ -8,6 +8,7 @@ from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Section, Sources, Text, outside
 from harness.report.topics.arms import title_of, what_they_are
 from harness.report.topics.decision import looks_words
+from harness.report.topics.forecast import limit_sentence
 from harness.report.topics.names import capital, namer
 
 SHORT_DIGEST = 12
@@ -24,7 +25,7 @@ def risks_section(c: ReportContext) -> Section:
     data = c.results.data
     warnings = [f.message for f in data.findings if f.severity == "warning"]
     drift = [
-        limit.sentence
+        limit_sentence(c, limit)
         for limit in c.results.outlook.limits
         if limit.what in {"change rate", "model retirement"}
     ]

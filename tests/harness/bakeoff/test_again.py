@@ -115,7 +115,7 @@ def test_answers_that_were_rewritten_with_their_digests_are_refused_too(
         run_bakeoff(run, context(tmp_path))
     assert error.value.run is not None and "--ask-again" in error.value.run
     results = run_bakeoff(run, context(tmp_path, ask_again=True))
-    assert any("journal.sqlite" in note and "Changed after" in note for note in results.notes)
+    assert [found.files for found in results.accepted] == [("journal.sqlite",)]
 
 
 @pytest.mark.parametrize("name", ["items.jsonl", "data.json", "lock.json", "answers.json", "results.json"])
@@ -149,9 +149,9 @@ def test_changes_can_be_accepted_and_every_report_says_so_from_then_on(
         store_again(run, context(tmp_path))
     assert error.value.run is not None and "--accept-changes" in error.value.run
     results = store_again(run, context(tmp_path), accept_changes=True)
-    assert any("items.jsonl" in note and "Changed after" in note for note in results.notes)
-    assert rescore(run, context(tmp_path), "").notes == results.notes == closed_results(run).notes
-    assert store_again(run, context(tmp_path)).notes == results.notes
+    assert [found.files for found in results.accepted] == [("items.jsonl",)]
+    assert rescore(run, context(tmp_path), "").accepted == results.accepted == closed_results(run).accepted
+    assert store_again(run, context(tmp_path)).accepted == results.accepted
 
 
 def test_damaged_rows_are_counted_and_named_and_asked_again_with_consent_only(

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from advisor.money.crossing import BreakEvenCurve
 from advisor.money.inputs import CostInputs
 from advisor.money.ledger import total_usd
+from advisor.money.tco import PaidBack
+from advisor.money.words import break_even_words
 from advisor.options import Option
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.serial import encode
 from harness.money.forecast import outlook
-from harness.money.records import ArmForecast, CostForecast
+from harness.money.records import ArmForecast, CostForecast, PlanKey, Unstated
+from harness.report.topics.forecast import payback_sentence
 from tests.support.business import (
     HOSTED,
     LINEAR,
@@ -85,7 +88,7 @@ def test_against_today_and_payback() -> None:
     saving = linear.saving_usd_per_month
     assert (saving.usd, saving.low_usd, saving.high_usd) == (D("599.9"), D("399.9"), D("699.9"))
     assert linear.payback_months == pytest.approx(1600.005 / 599.9)
-    assert linear.payback == "It pays back in 2.7 months, within the horizon of 10 months."
+    assert linear.paid_back is PaidBack.WITHIN
     assert linear.saving_usd_horizon is not None
     assert linear.saving_usd_horizon.usd == D(16000) - D("11601.005")
 
@@ -102,7 +105,7 @@ def test_never_is_said_and_not_a_number() -> None:
     assert found.month_usd.usd == D(2365)
     assert found.saving_usd_per_month.usd == D(-765)
     assert found.payback_months is None
-    assert found.payback == "It does not pay back at this volume: it costs no less by the month."
+    assert found.paid_back is PaidBack.NEVER
 
 
 def test_a_hosted_arm_pays_tokens_and_its_searching() -> None:
@@ -214,7 +217,7 @@ def test_without_a_price_wrong_answers_are_no_part_of_any_sum() -> None:
     assert "wrong answers" not in groups(arm(found, LINEAR))
     assert arm(found, LINEAR).month_usd.usd == D("800.1")
     assert found.incumbent is not None and found.incumbent.month_usd.usd == D(1500)
-    assert any("cost.wrong_answer_usd" in sentence for sentence in found.unknown)
+    assert Unstated(key=PlanKey.WRONG_ANSWER) in found.unknown
 
 
 def test_wrong_answers_count_on_both_sides_or_on_none() -> None:
@@ -222,7 +225,7 @@ def test_wrong_answers_count_on_both_sides_or_on_none() -> None:
     linear = arm(found, LINEAR)
     assert linear.month_usd.usd == D("1000.1")  # still what it costs
     assert linear.saving_usd_per_month.usd == D(1500) - D("800.1")
-    assert "left out on both sides" in linear.payback
+    assert "left out on both sides" in payback_sentence(linear, found)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +242,7 @@ def test_what_is_not_known_stays_unknown_and_says_which_key(change: dict[str, ob
     assert found.month_usd.usd is None and key in found.month_usd.reason
     assert found.horizon_usd.usd is None and found.usd_per_1k.usd is None
     assert found.saving_usd_per_month.usd is None and found.payback_months is None
-    assert found.payback.startswith("Not known")
+    assert found.paid_back is PaidBack.UNKNOWN
     assert rival(found, "incumbent").outcome == "unknown" and rival(found, "incumbent").points == ()
     assert groups(found)["calls and machines"] == D("0.1")  # what is known is still told
 
@@ -270,12 +273,13 @@ def test_without_a_business_part_the_machine_is_still_told() -> None:
     linear = arm(found, LINEAR)
     assert groups(linear) == {"calls and machines": D("0.1"), "changes": None, "people": None}
     assert linear.month_usd.usd is None and linear.month_usd.reason
-    assert "not stated" in linear.payback and linear.saving_usd_per_month.reason
-    assert found.incumbent is None and len(found.unknown) == 1 and "harness plan" in found.unknown[0]
+    assert linear.paid_back is PaidBack.UNKNOWN and "not stated" in linear.saving_usd_per_month.reason
+    assert found.incumbent is None and found.unknown == (Unstated(key=PlanKey.BUSINESS),)
     # what is known is compared: a machine of 365 a month against $0.02 a query, and nothing against it
     tune, first = (rival(arm(found, name), HOSTED) for name in (TUNE, LINEAR))
     assert (tune.outcome, tune.queries_per_month) == ("at", 18_250)
-    assert tune.reason.startswith("calls and machines alone: from 18,250") and len(tune.points) >= 25
+    assert break_even_words(tune).startswith("calls and machines alone: from 18,250")
+    assert len(tune.points) >= 25
     assert first.outcome == "always"
 
 

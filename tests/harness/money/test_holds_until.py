@@ -13,9 +13,11 @@ from decimal import Decimal
 from advisor.money.ledger import Money
 from harness.core.records import ArmId, PriceBasis
 from harness.money.forecast import outlook
-from harness.money.records import CostForecast, Grounds, HostedPrice, Limit
+from harness.money.records import CostForecast, Grounds, HostedPrice, Limit, PriceEffect
 from tests.support.business import HOSTED, LINEAR, SERVED, business, grounds, results, today
 from tests.support.results import verdict
+
+_KNOWLEDGE = "knowledge_changes_per_month"
 
 
 def made(ship: ArmId | None = LINEAR, found: Grounds | None = None, **changes: object) -> CostForecast:
@@ -32,8 +34,9 @@ def test_a_price_change_has_its_day_and_what_it_changes() -> None:
     (limit,) = of(found, "price change")
     assert limit.on == found.valid_until == date(2027, 2, 1)
     # at $0.04 a query: 320.0005 / 0.0399 = 8,020.1 instead of 320.0005 / 0.0199 = 16,080.4
-    assert "$40.00 per 1,000 queries instead of $20.00" in limit.sentence
-    assert "from 8,021 queries a month on instead of cheaper from 16,081" in limit.sentence
+    assert (limit.now_usd, limit.then_usd) == (Decimal(20), Decimal(40))
+    assert limit.effect is not None and limit.effect.crossings is not None
+    assert [found.volume for found in limit.effect.crossings] == [16_081, 8_021]
 
 
 def test_the_next_price_of_an_arm_that_was_run_can_change_the_answer() -> None:
@@ -48,11 +51,11 @@ def test_the_next_price_of_an_arm_that_was_run_can_change_the_answer() -> None:
     found = made(SERVED, replace(grounds(), hosted=(dearer,)))
     # 0.49 a query more: 1,000 queries cost 1,440.1, the linear arm 1,160.1
     (limit,) = of(found, "price change")
-    assert "linear@linear becomes the cheapest acceptable arm" in limit.sentence
+    assert limit.effect == PriceEffect(cheapest=(SERVED, LINEAR))
     # 0.001 a query more: 951.1
     small = replace(dearer, next_usd_per_1k=Decimal(11))
     (limit,) = of(made(SERVED, replace(grounds(), hosted=(small,))), "price change")
-    assert "retrieve@p/served stays the cheapest acceptable arm" in limit.sentence
+    assert limit.effect == PriceEffect(cheapest=(SERVED, SERVED))
 
 
 def test_a_retirement_is_a_day_and_days_come_in_order() -> None:
@@ -62,7 +65,7 @@ def test_a_retirement_is_a_day_and_days_come_in_order() -> None:
     assert [limit.on for limit in found.limits if limit.on] == [date(2026, 12, 31), date(2027, 2, 1)]
     assert found.valid_until == date(2026, 12, 31)
     assert of(found, "model retirement")[0].source == "litellm 1.106.0"
-    assert HOSTED in of(found, "model retirement")[0].sentence
+    assert of(found, "model retirement")[0].model == HOSTED
 
 
 def test_an_announced_end_without_a_day_is_told_without_one() -> None:
@@ -77,22 +80,22 @@ def test_the_volume_from_which_another_arm_is_cheaper() -> None:
     found = made(SERVED)
     # 320 / 0.11 = 2,909.09
     (limit,) = of(found, "volume")
-    assert limit.at == 2910.0
-    assert limit.sentence.startswith("From 2,910 queries a month on linear@linear")
+    assert (limit.at, limit.side, limit.arm, limit.other) == (2910.0, "above", SERVED, LINEAR)
 
 
 def test_the_volume_below_which_another_arm_is_cheaper() -> None:
     (limit,) = of(made(queries_per_month=10_000), "volume")
     # at 2,909 the served arm costs 1,542.08 and the linear one 1,542.09
-    assert limit.at == 2909.0
-    assert limit.sentence.startswith("At 2,909 queries a month or fewer retrieve@p/served")
+    assert (limit.at, limit.side, limit.arm, limit.other) == (2909.0, "below", LINEAR, SERVED)
 
 
 def test_an_arm_that_is_cheaper_already_is_told() -> None:
     (limit,) = of(made(), "volume")
-    assert limit.at == 1000.0
-    # 950.10 against 1,160.10
-    assert "Already at 1,000" in limit.sentence and "$950 a month against $1,160" in limit.sentence
+    assert (limit.at, limit.side, limit.other) == (1000.0, "here", SERVED)
+    assert limit.months_usd is not None and [round(usd, 1) for usd in limit.months_usd] == [
+        Decimal("1160.1"),
+        Decimal("950.1"),
+    ]
 
 
 def test_the_rate_of_change_from_which_another_arm_is_cheaper() -> None:
@@ -104,7 +107,7 @@ def test_the_rate_of_change_from_which_another_arm_is_cheaper() -> None:
     # 3,741.0005 - 2,966 = 775.0005 are used up by 15.50 changes
     (limit,) = of(found, "change rate")
     assert limit.at is not None and abs(limit.at - 15.50) < 0.02
-    assert "15.5 label changes a month on retrieve@p/served" in limit.sentence
+    assert (limit.changes, limit.other) == ("label_changes_per_month", SERVED)
 
 
 def test_labels_that_do_not_change_yet_have_a_rate_too() -> None:
@@ -113,7 +116,7 @@ def test_labels_that_do_not_change_yet_have_a_rate_too() -> None:
     )
     found = made(found=replace(grounds(), arms=slow), queries_per_month=10_000)  # no label change a month
     (limit,) = of(found, "change rate")
-    assert "label changes a month on retrieve@p/served" in limit.sentence
+    assert (limit.changes, limit.other) == ("label_changes_per_month", SERVED)
 
 
 def test_facts_that_change_have_a_rate_and_none_where_there_are_no_facts() -> None:
@@ -123,9 +126,9 @@ def test_facts_that_change_have_a_rate_and_none_where_there_are_no_facts() -> No
     )
     found = replace(grounds(), arms=slow)  # indexing 100 rows takes 10 h, $5 a change
     changing = of(made(SERVED, found, knowledge_changes_per_month=1.0), "change rate")
-    assert any("changes of knowledge a month on linear@linear" in limit.sentence for limit in changing)
+    assert any((limit.changes, limit.other) == (_KNOWLEDGE, LINEAR) for limit in changing)
     still = of(made(SERVED, found, knowledge_changes_per_month=0.0), "change rate")
-    assert not any("changes of knowledge" in limit.sentence for limit in still)
+    assert not any(limit.changes == _KNOWLEDGE for limit in still)
 
 
 def test_no_limit_is_claimed_where_a_cost_is_not_known() -> None:

@@ -123,7 +123,7 @@ def test_an_announced_price_is_a_limit_with_its_day(run: tuple[RunFolder, RunRes
     assert served.usd_per_1k.usd is not None and served.next_usd_per_1k == 2 * served.usd_per_1k.usd
     change = next(limit for limit in found.limits if limit.what == "price change")
     assert change.on == date(2026, 12, 1) == found.valid_until
-    assert "gemini/gemini-4-argon" in change.sentence
+    assert "gemini/gemini-4-argon" in change.model
 
 
 def test_a_hosted_model_without_a_price_is_unknown(run: tuple[RunFolder, RunResults]) -> None:

@@ -42,7 +42,6 @@ CHECK = AdviceCheck(
     figures=(P95,),
     inside=0,
     tested=0,
-    wrong=(),
 )
 
 

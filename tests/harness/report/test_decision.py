@@ -37,13 +37,11 @@ from harness.report.document import (
     sources_of,
 )
 from harness.report.run_document import Format, run_document
-from harness.report.topics.names import in_plain_words, plain_name
+from harness.report.topics.names import plain_name
 from harness.report.topics.sources import new_to_it
 from tests.support.closing import closing
 from tests.support.money import amount, outlook
 from tests.support.results import (
-    BOTH,
-    LINEAR,
     RETRIEVE,
     TUNE,
     broken,
@@ -226,24 +224,6 @@ def test_two_arms_of_one_option_are_told_apart_by_their_model() -> None:
 def test_every_option_has_an_everyday_name_and_a_line_on_what_it_is(option: Option) -> None:
     assert plain_name(ArmId(option=option, model="m")) != option.value
     assert option.traits.about
-
-
-def test_the_longer_of_two_arm_names_is_replaced_first() -> None:
-    sentence = f"{BOTH} minus {TUNE}: +0.2 points."
-    assert (
-        in_plain_words(sentence, run_results())
-        == "Fine-tuning with RAG minus the fine-tuned model: +0.2 points."
-    )
-    assert in_plain_words("openai/gpt-6-luna is dear.", run_results()) == "openai/gpt-6-luna is dear."
-
-
-def test_only_whole_names_of_arms_are_put_into_plain_words() -> None:
-    """A model whose name begins or ends like an arm's is another one, and stays as it is."""
-    for other in (f"{LINEAR}-2", f"{LINEAR}/v2", f"{LINEAR}.1", f"un{LINEAR}"):
-        assert in_plain_words(f"Not {other} leads.", run_results()) == f"Not {other} leads."
-    assert in_plain_words(f"{LINEAR} leads. {LINEAR}, not {LINEAR}.", run_results()) == (
-        "The linear classifier leads. The linear classifier, not the linear classifier."
-    )
 
 
 def test_a_run_without_one_of_the_pair_does_not_speak_of_evidence() -> None:

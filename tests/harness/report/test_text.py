@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from advisor.options import Option
+from harness.bakeoff.results import Accepted
 from harness.core.records import ArmId, Finding, PriceBasis
 from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind, RunResults
 from harness.report.run_document import run_document
@@ -240,6 +242,7 @@ def test_ours_is_ascii_and_the_same_every_time() -> None:
     assert text(full=True) == text(full=True)
 
 
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 HOSTILE = "\x1b[2J\x1b]8;;http://evil\x07click\x1b]8;;\x07 [bold red]boo[/] \u202egnp.exe\r\nnext\x00\x9b31m"
 
 
@@ -250,7 +253,7 @@ def test_hostile_text_cannot_steer_the_terminal() -> None:
             cautions=(Caution(kind=CautionKind.DATA, message=HOSTILE),),
             risk=Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=HOSTILE),
         ),
-        notes=(HOSTILE,),
+        accepted=(Accepted(files=(HOSTILE,), at=NOON),),
     )
     shown = text(hostile)
     assert not set(shown) & {"\x1b", "\x9b", "\x07", "\x00", "\r", "\u202e"}
@@ -265,7 +268,7 @@ class Terminal(io.StringIO):
 def test_on_a_terminal_the_words_are_the_same_and_markup_stays_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    view = run_document(run_results(notes=("[bold red]boo[/] :smile:",)))
+    view = run_document(run_results(accepted=(Accepted(files=("[bold red]boo[/] :smile:",), at=NOON),)))
     terminal, pipe = Terminal(), io.StringIO()
     print_document(view, terminal, width=100)
     print_document(view, pipe, width=100)

@@ -39,9 +39,7 @@ def seen(
     **changes: str,
 ) -> Seen:
     told = {"answer": "tune", "measured_answer": "tune", "first": "tune", "measured_first": "linear"}
-    advice = AdviceCheck(
-        case="c", figures=figures, inside=0, tested=len(figures), wrong=(), **{**told, **changes}
-    )
+    advice = AdviceCheck(case="c", figures=figures, inside=0, tested=len(figures), **{**told, **changes})
     return Seen(run_id=run_id, evalset=evalset, digests={"test": rows}, plan_digest=plan, advice=advice)
 
 
