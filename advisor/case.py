@@ -118,7 +118,6 @@ class Ask:
         unit: of a number.
         low, high: allowed range, both included; None is open.
         above: whether `low` itself is not allowed.
-        short: whether the short interview asks it.
     """
 
     question: str
@@ -127,7 +126,6 @@ class Ask:
     high: float | None = None
     _: dataclasses.KW_ONLY
     above: bool = False
-    short: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._read, handler(source))
@@ -145,13 +143,20 @@ class Ask:
         number: Any = value
         if type(value) not in (int, float) or not abs(value) <= float(_MOST):
             what = "an amount without a currency sign" if self.unit == "money" else "a number"
-            number = _decimal(value, self.kind, what)
+            percent = self._percent(value)
+            number = _decimal(value, self.kind, what) if percent is None else percent
         if self.low is not None and (number < self.low or (self.above and number == self.low)):
             raise ValueError(f"must be {'above' if self.above else 'at least'} {self.low:g}; got {value}")
         if self.high is not None and number > self.high:
-            hint = " (a share: 0.93, not 93)" if self.unit == "share" else ""
+            hint = " (a share: 0.93 or 93 %, not 93)" if self.unit == "share" else ""
             raise ValueError(f"must be at most {self.high:g}{hint}; got {value}")
         return number
+
+    def _percent(self, value: Any) -> Decimal | None:
+        """A share written in per cent, such as '90 %'; None for any other."""
+        if self.unit != "share" or not isinstance(value, str) or not value.strip().endswith("%"):
+            return None
+        return _decimal(value.strip()[:-1], "amount", "a share") / 100
 
 
 def _decimal(value: Any, kind: NumberKind, what: str) -> Decimal:
@@ -252,22 +257,22 @@ class UseCase:
     name: Annotated[str, StringConstraints(min_length=1)]
     description: Annotated[str, BeforeValidator(_or_nothing)] = ""
 
-    task: Annotated[Task | None, Ask("What is an answer?", short=True)] = None
-    problems: Annotated[_Problems | None, Ask("What is not good enough today?", short=True)] = None
+    task: Annotated[Task | None, Ask("What is an answer?")] = None
+    problems: Annotated[_Problems | None, Ask("What is not good enough today?")] = None
     out_of_scope_matters: Annotated[bool | None, Ask("Must it notice questions it is not meant for?")] = None
 
     needs_facts: Annotated[
         bool | None,
-        Ask("Do answers need facts that a general model cannot know (documents, records, news)?", short=True),
+        Ask("Do answers need facts that a general model cannot know (documents, records, news)?"),
     ] = None
     knowledge_changes_per_month: Annotated[
-        float | None, Ask("How often do these facts change?", "times a month", 0, short=True)
+        float | None, Ask("How often do these facts change?", "times a month", 0)
     ] = None
     knowledge_changed_share: Annotated[float | None, Ask("How much changes each time?", "share", 0, 1)] = None
     knowledge_tokens: Annotated[
         int | None, Ask("How much text holds them?", "tokens (1 page is about 500)", 0)
     ] = None
-    citations_required: Annotated[bool | None, Ask("Must an answer cite its source?", short=True)] = None
+    citations_required: Annotated[bool | None, Ask("Must an answer cite its source?")] = None
     retrieval_recall: Annotated[
         float | None, Ask("How often does your search find the right passage?", "share", 0, 1)
     ] = None
@@ -279,7 +284,7 @@ class UseCase:
         float | None, Ask("Share of your examples that are labelled wrongly?", "share", 0, 1)
     ] = None
     examples: Annotated[
-        int | None, Ask("How many checked examples (input and right answer)?", "examples", 0, short=True)
+        int | None, Ask("How many checked examples (input and right answer)?", "examples", 0)
     ] = None
     example_cost: Annotated[Money | None, Ask("What does one more example cost?", "money", 0)] = None
     prompting_accuracy: Annotated[
@@ -295,21 +300,15 @@ class UseCase:
     ] = None
     classifier_items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
 
-    queries_per_month: Annotated[
-        float | None, Ask("How many queries?", "a month", 0, above=True, short=True)
-    ] = None
+    queries_per_month: Annotated[float | None, Ask("How many queries?", "a month", 0, above=True)] = None
     day_shape: Annotated[DayShape | None, Ask("How do they spread over the day?")] = None
     input_tokens: Annotated[int | None, Ask("How long is one input?", "tokens", 1)] = None
     output_tokens: Annotated[int | None, Ask("How long is one answer?", "tokens", 1)] = None
-    p95_ms: Annotated[
-        float | None, Ask("How fast must 95 % of the answers be?", "ms", 0, above=True, short=True)
-    ] = None
-    quality_floor: Annotated[
-        float | None, Ask("Least accuracy that is of use?", "share", 0, 1, short=True)
-    ] = None
+    p95_ms: Annotated[float | None, Ask("How fast must 95 % of the answers be?", "ms", 0, above=True)] = None
+    quality_floor: Annotated[float | None, Ask("Least accuracy that is of use?", "share", 0, 1)] = None
     wrong_answer_cost: Annotated[Money | None, Ask("What does a wrong answer cost?", "money", 0)] = None
 
-    residency: Annotated[Residency | None, Ask("Where may the data go?", short=True)] = None
+    residency: Annotated[Residency | None, Ask("Where may the data go?")] = None
     pii: Annotated[bool | None, Ask("Do inputs hold personal data?")] = None
     offline: Annotated[bool | None, Ask("Must it run without a network?")] = None
     general_model: Annotated[GeneralModel | None, Ask("Which kind of model would be prompted?")] = None
@@ -333,9 +332,7 @@ class UseCase:
     usd_rate: DatedRate | None = None
     fx: Annotated[str, BeforeValidator(_fx)] = ""
     incumbent: Incumbent | None = None
-    day_rate: Annotated[Money | None, Ask("What does a day of an engineer cost?", "money", 0, short=True)] = (
-        None
-    )
+    day_rate: Annotated[Money | None, Ask("What does a day of an engineer cost?", "money", 0)] = None
 
 
 def asks() -> Mapping[str, Ask]:

@@ -1,61 +1,92 @@
-"""`advisor interview`: a few questions in plain words; every answer is saved as soon as it is given.
+"""`advisor interview`: the same questions in the same order for everyone; every answer is saved at once.
 
-Enter skips a question (not known), `?` lists what is allowed, `q` or Ctrl-C stops; a later run goes on with
-the questions that have no answer. The questions stand in `use_case`.
+The short list has twelve questions, one line an answer, so that answers can be piped: which line answers
+which question never depends on what was answered before. Enter skips a question (not known), `?` lists what
+is allowed, `q` or Ctrl-C stops; a later run goes on with the questions that have no answer. At a terminal a
+wrong answer is asked for again; in a pipe it ends the interview, as the next line answers the next question.
+What was understood is said at the end. Most questions, their units and ranges stand in `advisor.case`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import re
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from advisor.case import Ask, Task, UseCase, answer_type, asks, build_case, choices, facts_needed
-from advisor.case_file import dump_case, load_case, numbers_read
+from advisor.case import Ask, Incumbent, Task, UseCase, answer_type, asks, build_case, choices, facts_needed
+from advisor.case_file import dump_case, load_case
 from advisor.errors import CaseError
+from advisor.money.money import CURRENCIES
+from advisor.numbers import NumberFault, figure, read_number
 from advisor.reading import parse_yaml
 
 INTRO = "Enter skips a question, ? says what is allowed, q stops; answers are kept in {path}."
+CHANGES, TODAY = "changes", "today"
+"""Questions of the short list whose answer lies elsewhere than in a field of their own."""
+SHORT = (
+    "name",
+    "task",
+    "problems",
+    "needs_facts",
+    CHANGES,
+    "citations_required",
+    "examples",
+    "queries_per_month",
+    "p95_ms",
+    "quality_floor",
+    "residency",
+    TODAY,
+)
+_OWN = {
+    "name": Ask("What shall we call it?"),
+    CHANGES: Ask("How often does what is right change (facts, labels)?", "times a month", 0),
+    TODAY: Ask("What does one item cost today, everything counted?", "money", 0),
+}
+_SIGNS = {"$": "USD", "\u20ac": "EUR", "\u00a3": "GBP"}
+_AMOUNT = re.compile(
+    r"(?P<before>[A-Za-z]{3}|[$\u20ac\u00a3])?\s*(?P<number>.*?)\s*(?P<after>[A-Za-z]{3}|[$\u20ac\u00a3])?"
+)
+
+Answers = dict[str, Any]
+"""The use case so far, as its file holds it."""
 
 
 def run_interview(path: Path, *, everything: bool, as_json: bool) -> None:
-    """Ask, save after every answer, and end with what to run next.
+    """Ask, save after every answer, and end with what was understood and what to run next.
 
     Raises:
-        CaseError: if the file is there and is no use case, or cannot be written.
+        CaseError: if the file is there and is no use case, or cannot be written; in a pipe on a wrong answer.
     """
     raw = _resume(path)
     typer.echo(INTRO.format(path=path), err=True)
-    stopped = False
-    try:
-        if not raw.get("name"):
-            raw["name"] = typer.prompt("A short name for it", default=path.stem, err=True)
-            _save(path, raw)
-        _ask_all(path, raw, everything=everything)
-    except (typer.Abort, KeyboardInterrupt, EOFError):
-        stopped = True
+    stopped = not _ask_all(path, raw, questions(everything=everything))
     case = _save(path, raw)
     if as_json:
         typer.echo(json.dumps({"path": str(path), "answered": sorted(raw), "complete": not stopped}))
         return
+    typer.echo("\n".join(understood(case, questions(everything=everything))))
     if stopped:
-        typer.echo(f"\nkept {len(raw)} answers in {path}; go on with: advisor interview {path}", err=True)
+        typer.echo(f"kept {path} ({case.name}); go on with: advisor interview {path}")
     else:
         typer.echo(f"wrote {path} ({case.name}); next: advisor assess {path}")
 
 
-def _resume(path: Path) -> dict[str, Any]:
+def _resume(path: Path) -> Answers:
     if not path.exists():
         return {}
     case = load_case(path)
-    read: dict[str, Any] = parse_yaml(dump_case(case))
+    read: Answers = parse_yaml(dump_case(case))
     return read
 
 
-def _save(path: Path, raw: dict[str, Any]) -> UseCase:
+def _save(path: Path, raw: Answers) -> UseCase:
     case = build_case({"name": path.stem, **raw})
     text = f"# Written by advisor interview; edit freely.\n# advisor assess {path.name}\n{dump_case(case)}"
     partial = path.with_name(path.name + ".part")
@@ -67,27 +98,12 @@ def _save(path: Path, raw: dict[str, Any]) -> UseCase:
     return case
 
 
-def questions(raw: dict[str, Any], *, everything: bool) -> tuple[str, ...]:
-    """The fields still to be asked, in order, without those that make no sense for the answers so far."""
-    return tuple(
-        name
-        for name, ask in asks().items()
-        if name not in raw
-        and (everything or ask.short or _worth_asking(name, raw))
-        and not senseless(name, raw)
-    )
+def questions(*, everything: bool) -> tuple[str, ...]:
+    """What is asked, in order: the same whatever is answered."""
+    return ("name", *asks(), TODAY) if everything else SHORT
 
 
-def _worth_asking(name: str, raw: dict[str, Any]) -> bool:
-    """Questions the short list adds for some cases."""
-    if name in ("labels", "label_changes_per_month"):
-        return raw.get("task") == Task.CLASSIFICATION.value
-    if name == "knowledge_tokens":
-        return raw.get("needs_facts") is True
-    return name in ("input_tokens", "output_tokens") and "queries_per_month" in raw
-
-
-def senseless(name: str, raw: dict[str, Any]) -> bool:
+def senseless(name: str, raw: Answers) -> bool:
     """Whether a question makes no sense for the answers so far."""
     case = build_case({"name": "so far", **raw})
     task = raw.get("task")
@@ -102,61 +118,225 @@ def senseless(name: str, raw: dict[str, Any]) -> bool:
     return False
 
 
-def _ask_all(path: Path, raw: dict[str, Any], *, everything: bool) -> None:
-    skipped: set[str] = set()
-    while True:
-        left = [name for name in questions(raw, everything=everything) if name not in skipped]
-        if not left:
-            return
-        name = left[0]
-        value = _ask_one(name, asks()[name], raw)
-        if value is None:
-            skipped.add(name)
-            continue
-        raw[name] = value
-        _save(path, raw)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A question and its number."""
+
+    name: str
+    number: int
+    of: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def _ask_all(path: Path, raw: Answers, names: tuple[str, ...]) -> bool:
+    """Ask what has no answer yet; False where it was stopped before the end."""
+    short = names == SHORT
+    try:
+        for number, name in enumerate(names, start=1):
+            place = _Place(name=name, number=number, of=len(names))
+            if _answered(name, raw):
+                continue
+            if not short and senseless(name, raw):
+                typer.echo(f"{place.label}  {_ask(name).question} - makes no sense here, not asked", err=True)
+                continue
+            found = _ask_one(path, place, raw)
+            if found is not None:
+                raw.update(found)
+                _save(path, raw)
+    except (KeyboardInterrupt, EOFError, typer.Abort):
+        typer.echo("", err=True)
+        return False
+    return True
+
+
+def _answered(name: str, raw: Answers) -> bool:
+    if name == TODAY:
+        return (raw.get("incumbent") or {}).get("cost_per_item") is not None
+    if name == CHANGES:
+        return "knowledge_changes_per_month" in raw or "label_changes_per_month" in raw
+    return bool(raw.get(name)) if name == "name" else name in raw
+
+
+def _ask(name: str) -> Ask:
+    return _OWN[name] if name in _OWN else asks()[name]
 
 
 def allowed(name: str, ask: Ask) -> str:
     """What may be answered, in words."""
-    if choices(name):
-        return ("any of " if name == "problems" else "") + ", ".join(choices(name))
-    if answer_type(name) is bool:
-        return "yes, no"
+    if name == TODAY:
+        return "such as 0.10, or 0,10 EUR"
+    if name not in _OWN:
+        if choices(name):
+            return ("any of " if name == "problems" else "") + ", ".join(choices(name))
+        if answer_type(name) is bool:
+            return "yes, no"
     if name == "languages":
         return "codes such as en, de"
     if not ask.unit:
-        return "a word"
+        return "a short name" if name == "name" else "a word"
+    if ask.unit == "share":
+        return "a share, such as 0.9 or 90 %"
     if ask.low is None:
         return ask.unit
-    return f"{ask.unit}, {ask.low:g} {'or more' if ask.high is None else f'to {ask.high:g}'}"
+    low = f"above {ask.low:g}" if ask.above else f"{ask.low:g}"
+    return (
+        f"{ask.unit}, {low}{'' if ask.above else ' or more'}"
+        if ask.high is None
+        else f"{ask.unit}, {low} to {ask.high:g}"
+    )
 
 
-def _ask_one(name: str, ask: Ask, raw: dict[str, Any]) -> Any:
+def _ask_one(path: Path, place: _Place, raw: Answers) -> Answers | None:
     """One answer as the file holds it; None when skipped."""
+    ask, piped = _ask(place.name), not sys.stdin.isatty()
+    default = f" (Enter: {path.stem})" if place.name == "name" else ""
     while True:
-        answer = str(
-            typer.prompt(f"{ask.question} [{allowed(name, ask)}]", default="", show_default=False, err=True)
-        ).strip()
+        typer.echo(
+            f"{place.label}  {ask.question} [{allowed(place.name, ask)}]{default}: ", nl=False, err=True
+        )
+        answer = _line().strip()
+        if piped:
+            typer.echo(answer, err=True)
         if answer.lower() in ("q", "quit"):
             raise typer.Abort
         if answer == "?":
-            typer.echo(f"  allowed: {allowed(name, ask)}; Enter if you do not know", err=True)
+            typer.echo(f"      allowed: {allowed(place.name, ask)}; Enter if you do not know", err=True)
             continue
-        if not answer:
-            return None
         try:
-            case = build_case({"name": "so far", **raw, name: answer})
-            if getattr(case, name) is None:
-                return None
-            for echo in numbers_read(f"{name}: {json.dumps(answer)}", "the answer"):
-                typer.echo(f"  {echo}", err=True)
+            return _read(place.name, answer or (path.stem if default else ""), raw)
         except ValueError as fault:
-            typer.echo(f"  {str(fault).splitlines()[-1].strip(' -')}", err=True)
-            continue
-        return _as_written(case, name)
+            why = str(fault).splitlines()[-1].strip(" -").removeprefix(f"{place.name}: ")
+            if piped:
+                raise CaseError(
+                    f"Question {place.number} of {place.of} cannot be answered so: {why}.",
+                    got=answer,
+                    allowed=allowed(place.name, ask),
+                    run=f"advisor interview {path}   # goes on with this question",
+                ) from None
+            typer.echo(f"      {why}", err=True)
 
 
-def _as_written(case: UseCase, name: str) -> Any:
+def _line() -> str:
+    try:
+        return input()
+    except UnicodeDecodeError:
+        raise CaseError("stdin is not UTF-8.") from None
+
+
+def _read(name: str, answer: str, raw: Answers) -> Answers | None:
+    """What an answer puts into the file; None where it says that it is not known.
+
+    Raises:
+        ValueError: with the reason in its last line, if it cannot be used.
+    """
+    if not answer:
+        return None
+    if name != CHANGES:
+        _echo(_ask(name), answer)
+    match name:
+        case "name":
+            return {"name": build_case({"name": answer}).name}
+        case _ if name == CHANGES:
+            return _changes(answer, raw)
+        case _ if name == TODAY:
+            return _today(answer, raw)
+    case = build_case({"name": "so far", **raw, name: answer})
+    if getattr(case, name) is None:
+        return None
     alone = dataclasses.replace(UseCase(name=case.name), **{name: getattr(case, name)})
-    return parse_yaml(dump_case(alone))[name]
+    return {name: parse_yaml(dump_case(alone))[name]}
+
+
+def _echo(ask: Ask, answer: str) -> None:
+    """How a number was read that can be written in several ways."""
+    with contextlib.suppress(NumberFault):
+        echo = read_number(answer, ask.kind).echo if ask.unit else ""
+        if echo:
+            typer.echo(f"      {echo}", err=True)
+
+
+def _changes(answer: str, raw: Answers) -> Answers | None:
+    """Changes of the facts where answers need some, else of the labels where there are any."""
+    facts = facts_needed(build_case({"name": "so far", **raw}))
+    labels = raw.get("task") in (None, Task.CLASSIFICATION.value)
+    name = "knowledge_changes_per_month" if facts or not labels else "label_changes_per_month"
+    found = _read(name, answer, raw)
+    if facts is False and not labels and found is not None:
+        typer.echo("      not used: without facts and labels nothing is kept up to date", err=True)
+        return None
+    return found
+
+
+def _today(answer: str, raw: Answers) -> Answers | None:
+    """What an item costs today, and the currency if one is named."""
+    found = _AMOUNT.fullmatch(answer)
+    assert found is not None  # every part of it may be missing
+    named = (found["before"] or found["after"] or "").upper()
+    code = _SIGNS.get(named, named)
+    if code and code not in CURRENCIES:
+        raise ValueError(f"unknown currency; got {code}, allowed: {', '.join(CURRENCIES)}")
+    patch: Answers = {"incumbent": {**(raw.get("incumbent") or {}), "cost_per_item": found["number"]}}
+    if code:
+        patch["currency"] = code
+    case = build_case({"name": "so far", **raw, **patch})
+    if case.incumbent is None or case.incumbent.cost_per_item is None:
+        return None
+    written: Answers = parse_yaml(dump_case(case))
+    return {key: written[key] for key in patch}
+
+
+def understood(case: UseCase, names: tuple[str, ...]) -> list[str]:
+    """What the answers were read as, a line each, and which are not known."""
+    rows, unknown = [], []
+    for name in names:
+        if name == "name":
+            continue
+        value = _value(case, name)
+        if value:
+            rows.append((_ask(name).question, value))
+        elif not (name in asks() and senseless(name, _plain(case))):
+            unknown.append(_ask(name).question)
+    lines = ["Understood:", *(f"  {question} {value}" for question, value in rows)]
+    if unknown:
+        lines.append(
+            f"Not known: {len(unknown)} of {len(names)}; ranges stand in, and the advice names them."
+        )
+    return lines
+
+
+def _plain(case: UseCase) -> Answers:
+    raw: Answers = parse_yaml(dump_case(case))
+    return raw
+
+
+def _value(case: UseCase, name: str) -> str:
+    """A field in words; '' where it is not known."""
+    if name == TODAY:
+        today: Incumbent | None = case.incumbent
+        if today is None or today.cost_per_item is None:
+            return ""
+        return f"{figure(today.cost_per_item)} {case.currency}"
+    if name == CHANGES:
+        found = [
+            (case.knowledge_changes_per_month, "of the facts"),
+            (case.label_changes_per_month, "of the labels"),
+        ]
+        return ", ".join(
+            f"{figure(times)} times a month, {what}" for times, what in found if times is not None
+        )
+    value, unit = getattr(case, name), _ask(name).unit
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(str(part) for part in value) or "nothing"
+    if unit == "share":
+        return f"{figure(round(100 * value, 6))} %"
+    if unit == "money":
+        return f"{figure(value)} {case.currency}"
+    return f"{figure(value)} {unit.split(' (')[0]}" if unit else str(value)

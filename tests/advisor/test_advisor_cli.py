@@ -1,14 +1,17 @@
 """`advisor` as a user meets it: exit codes, JSON, no traceback, fast, resumable."""
 
 import json
+import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from advisor.case_file import load_case
-from advisor.interview import questions
+from advisor.interview import questions, run_interview
 from tests.advisor.helpers import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -113,46 +116,73 @@ def test_assess_loads_nothing_heavy():
     assert done.returncode == 0 and done.stderr == ""
 
 
-ANSWERS = "Tickets\nclassification\ncost\nno\n300\n12\n\n8000\n"
+ANSWERS = "Tickets\nclassification\ncost\nno\n2\nno\n3.000\n12.500\n\n90 %\nregion\n0,10 EUR\n"
+"""One line for each of the twelve questions."""
 
 
-def test_interview_writes_a_case_and_goes_on(tmp_path):
+def test_interview_reads_one_line_for_each_question_and_says_what_it_understood(tmp_path):
     out = tmp_path / "case.yaml"
-    first = run("interview", str(out), stdin=ANSWERS)
-    assert first.returncode == 0, first.stderr
+    done = run("interview", str(out), stdin=ANSWERS)
+    assert done.returncode == 0, done.stderr
     case = load_case(out)
     assert case.name == "Tickets" and case.task.value == "classification" and case.needs_facts is False
-    assert case.citations_required is None  # makes no sense without facts, so it was not asked
-    again = run("interview", str(out), stdin="q\n")
-    assert "A short name" not in again.stderr and "go on with" in again.stderr
-    assert load_case(out) == case
+    assert (case.examples, case.queries_per_month, case.quality_floor) == (3000, 12500, 0.9)
+    assert case.label_changes_per_month == 2 and case.knowledge_changes_per_month is None
+    assert case.incumbent.cost_per_item == Decimal("0.10") and case.currency == "EUR"
+    assert "'12.500' read as 12,500" in done.stderr
+    assert "Least accuracy that is of use? 90 %" in done.stdout and "0.1 EUR" in done.stdout
+    assert "Not known: 1 of 12" in done.stdout and "next: advisor assess" in done.stdout
 
 
-def test_interview_keeps_what_was_answered_when_stopped(tmp_path):
+def test_the_numbers_of_the_questions_do_not_hang_on_the_answers(tmp_path):
+    """Which line answers which question would otherwise depend on the lines before it."""
+    facts = run("interview", str(tmp_path / "facts.yaml"), stdin="F\nquestion-answering\n\nyes\n4\nyes\n")
+    style = run("interview", str(tmp_path / "style.yaml"), stdin="S\nwriting\nstyle\nno\n\nno\n")
+    asked = [re.findall(r"^(\d+/12)  ([^\[]*)", done.stderr, re.MULTILINE) for done in (facts, style)]
+    assert asked[0] == asked[1] and [number for number, _ in asked[0]] == [f"{n}/12" for n in range(1, 8)]
+    assert load_case(tmp_path / "facts.yaml").knowledge_changes_per_month == 4
+
+
+def test_interview_goes_on_with_what_has_no_answer(tmp_path):
     out = tmp_path / "case.yaml"
-    run("interview", str(out), stdin="Tickets\nclassification\nq\n")
-    assert load_case(out).task.value == "classification"
-    done = run("interview", str(out), "--json", stdin="q\n")
-    assert json.loads(done.stdout)["answered"] == ["currency", "name", "task"]
+    first = run("interview", str(out), stdin="Tickets\nclassification\nq\n")
+    assert "go on with" in first.stdout and load_case(out).task.value == "classification"
+    again = run("interview", str(out), "--json", stdin="accuracy\nq\n")
+    assert "1/12" not in again.stderr and "3/12" in again.stderr
+    assert json.loads(again.stdout)["answered"] == ["currency", "name", "problems", "task"]
 
 
-def test_interview_asks_again_after_a_bad_answer(tmp_path):
+def test_a_wrong_answer_in_a_pipe_ends_there_as_the_next_line_answers_the_next_question(tmp_path):
+    """Earlier the question was put again, and every later answer went to the wrong question."""
     out = tmp_path / "case.yaml"
-    done = run("interview", str(out), stdin="T\nspelling\n?\nwriting\nq\n")
-    assert "allowed: classification" in done.stderr and load_case(out).task.value == "writing"
+    done = run("interview", str(out), stdin="T\n?\nspelling\nstyle\nno\n")
+    assert (
+        done.returncode == 2
+        and "Question 2 of 12" in done.stderr
+        and "allowed: classification" in done.stderr
+    )
+    assert load_case(out).problems is None
 
 
-def test_interview_says_how_it_read_a_number(tmp_path):
-    out = tmp_path / "case.yaml"
-    out.write_text("name: t\ntask: writing\nproblems: [style]\nneeds_facts: false\n")
-    done = run("interview", str(out), stdin="3.000\n1.200\n2'500\nq\n")
-    assert "'3.000' read as 3,000" in done.stderr
-    assert load_case(out).examples == 3000
+def test_a_wrong_answer_at_a_terminal_is_asked_for_again(tmp_path, monkeypatch, capsys):
+    answers = iter(["T", "spelling", "writing", "q"])
+    monkeypatch.setattr("builtins.input", lambda: next(answers))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    run_interview(tmp_path / "case.yaml", everything=False, as_json=False)
+    assert "allowed: classification" in capsys.readouterr().err
+    assert load_case(tmp_path / "case.yaml").task.value == "writing"
 
 
-def test_the_short_interview_is_short():
-    assert len(questions({"name": "x"}, everything=False)) <= 12
-    assert len(questions({"name": "x"}, everything=True)) > 30
+def test_the_long_interview_leaves_out_what_makes_no_sense_and_keeps_its_numbers(tmp_path):
+    names = questions(everything=True)
+    assert len(questions(everything=False)) == 12 < 30 < len(names)
+    lines = ["" for _ in names]
+    lines[0], lines[names.index("task")] = "S", "writing"
+    done = run("interview", str(tmp_path / "case.yaml"), "--all", stdin="\n".join(lines) + "\n")
+    at = names.index("labels") + 1
+    assert (
+        f"{at}/{len(names)}  How many labels are there (classification)? - makes no sense here" in done.stderr
+    )
 
 
 def test_interview_never_overwrites_a_file_it_cannot_read(tmp_path):

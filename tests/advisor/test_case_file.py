@@ -51,7 +51,7 @@ BAD = [
     ({"currency": "EUR", "fx": "1.3"}, "CURRENCY=DOLLARS@DAY"),
     ({"labels": 0}, "labels: must be at least 2"),
     ({"labels": 1}, "labels: must be at least 2"),
-    ({"quality_floor": 93}, "a share: 0.93, not 93"),
+    ({"quality_floor": 93}, "a share: 0.93 or 93 %, not 93"),
     ({"examples": 3.5}, "whole number"),
     ({"examples": True}, "must be a number"),
     ({"examples": float("nan")}, "finite"),
