@@ -80,7 +80,7 @@ def _prompt(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumpti
         case Option.TUNE_RETRIEVE:
             fixed = 40
             varying += _shown(case, inputs, assumptions)
-        case Option.TUNE | Option.LINEAR:
+        case Option.TUNE | Option.NEIGHBOURS | Option.LINEAR:
             fixed = 40
     return _Prompt(fixed=fixed, varying=varying, output=inputs.output_tokens)
 
@@ -220,7 +220,7 @@ def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> 
     if option is Option.ROUTE:
         handed_on = Decimal(str(round(1 - assumptions.part("route_own_share", inputs.scenario), 6)))
         calls = scaled(_hosted_query(prompt, api, inputs), handed_on)
-    elif not own and option is not Option.LINEAR:
+    elif not own and not option.traits.free:
         calls = _hosted_query(prompt, api, inputs)
     tuned = option.traits.tuned or (option is Option.ROUTE and _routes_from_tuned(case))
     own_prompt = _prompt(case, Option.TUNE, inputs, assumptions) if option is Option.ROUTE else prompt
@@ -280,6 +280,8 @@ def prompt_tokens(
 def _model_name(option: Option, own: bool, api: Price, inputs: Inputs) -> str:
     if option is Option.LINEAR:
         return "linear head or encoder"
+    if option is Option.NEIGHBOURS:
+        return option.traits.own_model
     return f"open {inputs.open_model_billions:g}B" if own else api.requested
 
 

@@ -23,6 +23,7 @@ class Option(StrEnum):
     """
 
     FLOOR = "floor"
+    NEIGHBOURS = "neighbours"
     LINEAR = "linear"
     PROMPT = "prompt"
     RETRIEVE = "retrieve"
@@ -60,7 +61,7 @@ class Traits:
     Attributes:
         name: in everyday words, as a sentence names it.
         about: one line for somebody who never saw one.
-        colour: in every picture. The seven of the options that can be run were searched for: at least 3:1
+        colour: in every picture. Those of the options that can be run were searched for: at least 3:1
             against both grounds, and as far apart as possible (in OKLab) for readers with full colour vision
             and for those who lack one kind of cone.
         own_model: what stands for the model in the name of an arm that needs none; '' for the others.
@@ -114,7 +115,7 @@ class Traits:
     @property
     def exported(self) -> bool:
         """Whether what was fitted is kept as an artefact that `harness export` and `serve` take."""
-        return self.trained and not self.composed
+        return self.trained and not self.composed and not (self.searches and self.own_model)
 
     @property
     def free(self) -> bool:
@@ -131,6 +132,14 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             own_model="majority",
             advised=False,
             ships=False,
+        ),
+        Option.NEIGHBOURS: Traits(
+            name="the vote of similar past items",
+            about="the labels of the most similar past items are counted; no language model",
+            colour="#9f6fa8",
+            own_model="training-rows",
+            trained=True,
+            searches=True,
         ),
         Option.LINEAR: Traits(
             name="the linear classifier",
@@ -156,7 +165,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
         Option.TUNE: Traits(
             name="the fine-tuned model",
             about="a small language model whose weights were adapted to your examples beforehand",
-            colour="#c27926",
+            colour="#c66f24",
             trained=True,
         ),
         Option.TUNE_RETRIEVE: Traits(

@@ -193,7 +193,7 @@ def usd_per_query(case: UseCase, option: Option, inputs: Inputs, market: Market)
 
 def where_it_runs(case: UseCase, option: Option, inputs: Inputs, market: Market) -> str:
     """'hosted', 'own-gpu', 'own-cpu' or 'linear'."""
-    if option is Option.LINEAR:
+    if option.traits.free:
         return "linear"
     if not runs_own_model(case, option):
         return "hosted"

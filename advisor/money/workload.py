@@ -63,7 +63,7 @@ class Workload:
     @property
     def searches(self) -> bool:
         """Whether each query looks for similar rows or passages."""
-        return self.method in ("retrieve", "tune+retrieve")
+        return self.method in ("neighbours", "retrieve", "tune+retrieve")
 
     @property
     def search_share(self) -> Decimal:
@@ -217,6 +217,7 @@ def _changes(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]:
     refits, reindexes = {
         "prompt": (0.0, 0.0),
         "floor": (0.0, 0.0),
+        "neighbours": (0.0, labels),
         "retrieve": (0.0, both),
         "tune+retrieve": (labels, knowledge),
         "tune": (both, 0.0),
@@ -232,5 +233,5 @@ def _changes(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]:
         PriceBasis.ESTIMATE,
         inputs.said("rows_per_label_change"),
     )
-    fitted = repeated(work.refit, refits) if work.method != "retrieve" else ()
+    fitted = repeated(work.refit, refits) if refits != 0.0 else ()
     return (bought, *fitted, *(repeated(work.reindex, reindexes) if work.searches else ()))

@@ -28,18 +28,19 @@ def citations_need_sources(case: UseCase, rules: VetoRules) -> Found:
     if not case.citations_required:
         return {}
     why = "answers must cite, and only what is shown can be cited"
-    found = {Option.TUNE: why, Option.LINEAR: why, Option.ROUTE: why}
+    found = dict.fromkeys((Option.TUNE, Option.NEIGHBOURS, Option.LINEAR, Option.ROUTE), why)
     if case.knowledge_tokens is not None and case.knowledge_tokens > rules.knowledge_tokens:
         found[Option.PROMPT] = "answers must cite, and the knowledge does not fit a prompt"
     return found
 
 
 def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
-    """A linear model chooses among labels; so does what a route falls back from."""
+    """A vote and a linear model choose among labels."""
     if case.task in (None, Task.CLASSIFICATION):
         return {}
     assert case.task is not None
-    return {Option.LINEAR: f"{case.task.value} has no closed label set to choose from"}
+    why = f"{case.task.value} has no closed label set to choose from"
+    return dict.fromkeys((Option.NEIGHBOURS, Option.LINEAR), why)
 
 
 def training_needs_examples(case: UseCase, rules: VetoRules) -> Found:

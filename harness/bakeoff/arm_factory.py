@@ -10,6 +10,7 @@ from advisor.options import Option
 from harness.arms.base import Arm
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
+from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm, Tuner
@@ -68,6 +69,8 @@ class ArmFactory:
         match arm.option:
             case Option.FLOOR:
                 return FloorArm(arm.id)
+            case Option.NEIGHBOURS:
+                return NeighboursArm(arm.id, self.index())
             case Option.LINEAR:
                 home = linear_folder(self._folder, arm.id) if self._keep else None
                 return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
@@ -177,7 +180,7 @@ def lanes_of(plan: ExperimentPlan) -> Iterator[tuple[ArmPlan, int]]:
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 for seed in plan.training_seeds:
                     yield arm, seed
-            case Option.FLOOR | Option.LINEAR | Option.PROMPT | Option.RETRIEVE:
+            case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.PROMPT | Option.RETRIEVE:
                 yield arm, plan.seed
             case _:
                 assert_never(arm.option)

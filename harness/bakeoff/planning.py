@@ -214,7 +214,7 @@ def _arms(request: PlanRequest) -> list[dict[str, str]]:
                 arms += [_served(option, model, request.api_base) for model in prompted]
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 arms.append({"option": option, "model": request.tune_model})
-            case Option.FLOOR | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
+            case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
                 arms.append({"option": option})
     return arms
 

@@ -235,7 +235,7 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
             found = [retrieve_messages(item.text, shown, labels, limits) for item in sample]
         case Option.TUNE | Option.TUNE_RETRIEVE:
             found = [tune_messages(item.text, limits) for item in sample]
-        case Option.FLOOR | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
+        case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
             return 0.0
     return sum(_chars(messages) for messages in found) / len(found)
 

@@ -81,13 +81,29 @@ class TrainingIndex:
         """Fused where there is an embedding model, lexical where there is none."""
         return SearchMode.LEXICAL if self._dense is None else SearchMode.FUSED
 
-    def describe(self) -> str:
-        """How rows are found, in one sentence for the report."""
-        lexical = f"BM25 (k1={K1:g}, b={B:g}) over {len(self)} training rows"
+    @property
+    def modes(self) -> tuple[SearchMode, ...]:
+        """The searches that it can make."""
+        return (SearchMode.LEXICAL,) if self._dense is None else tuple(SearchMode)
+
+    def describe(self, mode: SearchMode | None = None) -> str:
+        """How rows are found, in one sentence for the report.
+
+        Args:
+            mode: `default_mode` when None.
+        """
+        rows = f"{len(self)} training rows"
+        lexical = f"BM25 (k1={K1:g}, b={B:g}) over {rows}"
         if self._dense is None or self._embedding is None:
             return f"{lexical}; lexical only, no embedding model was given"
-        model = self._embedding.identity.id
-        return f"{lexical} + exact cosine of {model} ({self._dense.dimensions}-d), fused by RRF (k={RRF_K})"
+        dense = f"exact cosine of {self._embedding.identity.id} ({self._dense.dimensions}-d)"
+        match mode or self.default_mode:
+            case SearchMode.LEXICAL:
+                return lexical
+            case SearchMode.DENSE:
+                return f"{dense} over {rows}"
+            case SearchMode.FUSED:
+                return f"{lexical} + {dense}, fused by RRF (k={RRF_K})"
 
     def search(
         self, texts: str | Sequence[str], k: int, *, mode: SearchMode | None = None

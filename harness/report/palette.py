@@ -1,6 +1,6 @@
 """One colour an option, the same in every picture: PDF, HTML, dashboard. Pure.
 
-The seven colours were searched for: at least 3:1 against both grounds, and as far apart as possible (in
+The colours of options were searched for: at least 3:1 against both grounds, and as far apart as possible (in
 OKLab) for readers with full colour vision and for those who lack one kind of cone. Colour never stands
 alone: every mark has its arm's name beside it. What a month is paid for has five others, duller ones, of the
 same contrast.

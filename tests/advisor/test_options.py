@@ -27,9 +27,20 @@ def test_what_follows_from_the_traits():
     assert having("fitted") == set(Option) - {Option.FLOOR, Option.PROMPT, Option.EXTERNAL}
     assert having("tuned") == {Option.TUNE, Option.TUNE_RETRIEVE}
     assert having("needs_model") == {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
-    assert having("learns") == {Option.LINEAR, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
-    assert having("robustness_checked") == {Option.LINEAR, Option.TUNE, Option.TUNE_RETRIEVE}
-    assert having("free") == {Option.FLOOR, Option.LINEAR}
+    assert having("learns") == {
+        Option.NEIGHBOURS,
+        Option.LINEAR,
+        Option.RETRIEVE,
+        Option.TUNE,
+        Option.TUNE_RETRIEVE,
+    }
+    assert having("robustness_checked") == {
+        Option.NEIGHBOURS,
+        Option.LINEAR,
+        Option.TUNE,
+        Option.TUNE_RETRIEVE,
+    }
+    assert having("free") == {Option.FLOOR, Option.NEIGHBOURS, Option.LINEAR}
     assert set(ADVISED) == set(Option) - {Option.FLOOR, Option.EXTERNAL}
     assert set(BY_DEFAULT) == set(Option) - {Option.TUNE_RETRIEVE, Option.EXTERNAL}
 

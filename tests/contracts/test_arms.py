@@ -19,6 +19,7 @@ from advisor.options import Option
 from harness.arms.base import Arm, Material, config_digest
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
+from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm
@@ -34,7 +35,7 @@ from tests.support.tickets import LABELS, evalset
 ROWS = evalset()
 LIMITS = PromptLimits()
 OPTIONS = [option for option in Option if option not in {Option.ROUTE, Option.EXTERNAL}]
-ASKING = [option for option in OPTIONS if option not in {Option.FLOOR, Option.LINEAR}]
+ASKING = [option for option in OPTIONS if option.traits.needs_model]
 SETTINGS = RetrieveSettings(k=(2, 4), max_tokens=400, dev_items=9)
 
 
@@ -58,6 +59,8 @@ class Bench:
         match self.option:
             case Option.FLOOR:
                 return FloorArm(name)
+            case Option.NEIGHBOURS:
+                return NeighboursArm(name, self.index())
             case Option.LINEAR:
                 return LinearArm(name, self.embedder, seed=17)
             case Option.PROMPT:
@@ -286,7 +289,8 @@ def test_choices_come_with_their_trials(option: Option) -> None:
     """Whatever was chosen on dev can be checked: the choice is among the trials and none beat it."""
     settled = Bench(option).fit()
     if settled.trials:
-        chosen = str(settled.choices.get("classifier") or f"k={settled.choices['k']}")
+        one_word = settled.choices.get("classifier") or settled.choices.get("vote")
+        chosen = str(one_word or f"k={settled.choices['k']}")
         scores = dict(settled.trials)
         assert scores[chosen] == max(scores.values())
 
