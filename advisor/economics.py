@@ -233,7 +233,11 @@ def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> 
         machine=inputs.machine,
         one_off=(
             *_evaluation(inputs, market),
-            *(_indexing("indexing", _indexed_tokens(case, inputs), market) if option.traits.searches else ()),
+            *(
+                _indexing("indexing", _indexed_tokens(case, option, inputs), market)
+                if option.traits.searches
+                else ()
+            ),
             *(_bought(_rows(case, inputs, assumptions)[1], inputs) if option.traits.trained else ()),
             *(_training(case, option, inputs, market) if tuned else ()),
         ),
@@ -285,8 +289,9 @@ def _model_name(option: Option, own: bool, api: Price, inputs: Inputs) -> str:
     return f"open {inputs.open_model_billions:g}B" if own else api.requested
 
 
-def _indexed_tokens(case: UseCase, inputs: Inputs) -> float:
-    if facts_needed(case) is False:
+def _indexed_tokens(case: UseCase, option: Option, inputs: Inputs) -> float:
+    """Of labelled rows where these are searched, else of the knowledge."""
+    if option is Option.NEIGHBOURS or facts_needed(case) is False:
         return inputs.examples * inputs.input_tokens
     return inputs.knowledge_tokens
 

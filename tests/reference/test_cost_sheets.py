@@ -136,7 +136,7 @@ class ByHand:
         busy = likely("linear_seconds") / 3600 * hour
         linear = self.q * busy / likely("utilisation")
         from_tuned = option == "route" and not self.labels
-        if option == "linear":
+        if option in ("neighbours", "linear"):
             month += linear
         elif option == "route":
             month += self.q * (1 - likely("route_own_share")) * self.call("route")
@@ -145,10 +145,11 @@ class ByHand:
             month += self.machines(option)
         else:
             month += self.q * self.call(option)
-        if "retrieve" in option:
-            once += self.embedding * (self.knowledge if self.facts else self.examples * self.input)
+        if "retrieve" in option or option == "neighbours":
+            passages = self.facts and option != "neighbours"
+            once += self.embedding * (self.knowledge if passages else self.examples * self.input)
             month += likely("index_usd_per_month") if self.facts else 0
-        if option in ("linear", "tune", "tune+retrieve", "route"):
+        if option in ("neighbours", "linear", "tune", "tune+retrieve", "route"):
             once += max(0.0, self.wanted() - self.examples) * self.example
         if option.startswith("tune"):
             once += self.training(option)
