@@ -1,4 +1,7 @@
-"""One sentence for one record of the advice. Every figure is a field of the record; nothing is computed."""
+"""The words of an advice, once for the terminal and for every report: a sentence or a cell for each record.
+
+Every figure is a field of the record; nothing is computed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from advisor.advice import (
+    Advice,
     AdviceReason,
     AdviceRecommendation,
     AdvisedAnswer,
@@ -19,12 +23,22 @@ from advisor.advice import (
     Ground,
     MoneySpan,
     OpenQuestion,
+    OptionPrediction,
     PairAnswer,
+    PaysBack,
     Today,
     ToSettle,
     Why,
 )
+from advisor.money.money import UNKNOWN
 from advisor.numbers import figure
+
+COST, DECIDES, SURE, CHANGES = "It costs", "Who decides", "How sure", "What would change it"
+CHANGE_TITLE = "One figure alone would change it"
+NO_FLIP = "No single one of volume, change rate, examples and price would change it, within wide limits."
+OPEN_TITLE = "Questions not answered that could change it"
+RULED_OUT_TITLE = "Ruled out before any scoring"
+ASSUMED_TITLE = "Ranges that stood in for answers"
 
 Money = Callable[[Decimal], str]
 """An amount in US dollars as the reader is shown it."""
@@ -33,6 +47,88 @@ Money = Callable[[Decimal], str]
 def named(choice: Choice) -> str:
     """An option in everyday words, or today's way, within a sentence."""
     return "today's way" if isinstance(choice, Today) else choice.traits.name
+
+
+def capital(text: str) -> str:
+    """The text with a large first letter, unless it begins with the name of an arm or of a model."""
+    return text if set("@/") & set(text.split(" ", 1)[0]) else text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence."""
+    return f"{capital(text).rstrip('.')}."
+
+
+def recommendation_rows(advice: Advice, money: Money) -> dict[str, str]:
+    """What the recommendation costs, who decides, how sure it is and what would change it, by label."""
+    done, sure = advice.recommendation, advice.confidence
+    return {
+        COST: cost_sentence(done, money),
+        DECIDES: done.decider.value,
+        SURE: f"{capital(sure.certainty.value)}, about {100 * sure.share:.0f} %",
+        CHANGES: sentence(change_sentence(done)),
+    }
+
+
+def share_words(found: OptionPrediction) -> str:
+    """'82 to 96 %', or 'unknown'."""
+    return _shares(FigureSpan(low=found.accuracy_low, likely=None, high=found.accuracy_high), UNKNOWN)
+
+
+def seconds_words(found: OptionPrediction) -> str:
+    """'0.3 to 4.2', or 'unknown'."""
+    low, high = found.p95_ms.low, found.p95_ms.high
+    return UNKNOWN if low is None or high is None else f"{low / 1000:.2g} to {high / 1000:.2g}"
+
+
+def months_words(found: OptionPrediction) -> str:
+    """Until building it is paid back: '0.9 to 14.0 months', 'never', 'unknown'."""
+    span, verdict = found.payback.months, found.payback.verdict
+    if verdict is PaysBack.UNKNOWN:
+        return UNKNOWN
+    ends = ["never" if value is None else f"{value:.1f}" for value in (span.low, span.high)]
+    if ends[0] == ends[1]:
+        return ends[0] if ends[0] == "never" else f"{ends[0]} months"
+    return f"{ends[0]} to {ends[1]}" + ("" if ends[1] == "never" else " months")
+
+
+def today_words(advice: Advice, money: Money) -> str:
+    """What is paid today for 1,000 queries, '' where nobody said."""
+    today, whole = advice.incumbent_usd_per_1k, advice.incumbent_usd_per_1k_total
+    if today is None:
+        return ""
+    right = None if advice.case.incumbent is None else advice.case.incumbent.accuracy
+    place = "" if advice.today_place is None else f" (place {advice.today_place})"
+    known = "" if right is None else f", {_percent(right)} right"
+    in_all = "" if whole is None else f", {money(whole)} in all with its wrong answers"
+    return f"today{place}, as stated: {money(today)} for 1,000 queries{known}{in_all}"
+
+
+def order_sentence(advice: Advice) -> str:
+    """Why the places are not those of the points alone, '' where they are."""
+    ranked = sorted((one for one in advice.options if one.place is not None), key=lambda one: one.place or 0)
+    points = [one.score for one in ranked]
+    if points == sorted(points, reverse=True):
+        return ""
+    return (
+        "The order is not that of the points alone: what does not pay back against today's way, prompting or "
+        "a cheaper option of the same accuracy stands behind it, and what misses a limit comes last."
+    )
+
+
+def need_sentence(settle: ToSettle, money: Money) -> str:
+    """What is still to be labelled for a measurement, and what that costs."""
+    cost, left = span_words(settle.usd, money), settle.items_to_label
+    if left is None:
+        return f"If none is labelled yet, that costs {cost}."
+    if left == 0:
+        return f"The examples you have are enough for that; the calls cost {cost}."
+    return f"{left:,} of them are still to be labelled: {cost} with the calls."
+
+
+def unscored_sentence(advice: Advice) -> str:
+    """What was left out of the scores."""
+    return f"Not scored, as not known: {', '.join(advice.unknown)}."
 
 
 def headline(done: AdviceRecommendation) -> str:
@@ -130,9 +226,13 @@ def _money_sentence(reason: AdviceReason, mine: str, theirs: str, money: Money) 
             return f"{mine} costs about {ours} {over}, {theirs} about {others}{wrong}"
 
 
-def _shares(span: FigureSpan) -> str:
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def _shares(span: FigureSpan, unknown: str = "an unknown share") -> str:
     if span.low is None or span.high is None:
-        return "an unknown share"
+        return unknown
     return f"{100 * span.low:.0f} to {100 * span.high:.0f} %"
 
 
@@ -158,12 +258,13 @@ def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
             )
 
 
-def span_words(span: MoneySpan, money: Money) -> str:
-    """'$2.10 to $4.19', one figure where both are the same, or 'an unknown sum'."""
+def span_words(span: MoneySpan, money: Money, unknown: str = "an unknown sum") -> str:
+    """'$2.10 to $4.19' or 'EUR 2.10 to 4.19', one figure where both are the same."""
     if span.low is None or span.high is None:
-        return "an unknown sum"
+        return unknown
     low, high = money(span.low), money(span.high)
-    return low if low == high else f"{low} to {high}"
+    code = low[:4] if low[:1].isalpha() else ""
+    return low if low == high else f"{low} to {high.removeprefix(code)}"
 
 
 def change_sentence(done: AdviceRecommendation) -> str:

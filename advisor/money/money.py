@@ -17,6 +17,7 @@ from advisor.numbers import NumberFault, read_number
 
 CURRENCIES = ("USD", "EUR", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "JPY", "CAD")
 UNKNOWN = "unknown"
+MOST_DECIMALS = 15
 _WRITTEN = re.compile(r"\s*([A-Za-z]{3})\s*=\s*(\S+?)\s*@\s*(\d{4}-\d{2}-\d{2})\s*")
 FX_EXAMPLE = "such as EUR=1.08@2026-11-20: one euro bought 1.08 dollars on that day"
 _MOST = Decimal(10) ** 15
@@ -139,22 +140,23 @@ def _rate(currency: str, rates: Iterable[ExchangeRate]) -> ExchangeRate:
     raise CostError(f"No exchange rate is given for {currency}.", allowed="a rate with its date and source")
 
 
-def format_money(amount: Decimal | None, currency: str = "USD", digits: int = 3) -> str:
-    """Print an amount, such as '$1,234', '$12.50', '$0.00105', 'EUR 3.20' or 'unknown'.
+def format_money(amount: Decimal | None, currency: str = "USD") -> str:
+    """An amount with three significant digits: '$1,234', '$12.50', '$0.00105', 'EUR 3.20' or 'unknown'.
 
-    From 1,000 up whole units, from 1 up two decimals, below that `digits` significant digits.
+    From 100 up whole units, below at least two decimals and no idle zeros; a tiny amount never reads as 0.
     """
     if amount is None:
         return UNKNOWN
-    sign = "-" if amount < 0 else ""
-    size = abs(amount)
-    prefix = "$" if currency == "USD" else f"{currency} "
-    if size >= 1000:
-        text = f"{size:,.0f}"
-    elif size >= 1 or size == 0:
-        text = f"{size:,.2f}" if size else "0"
-    else:
-        places = digits - 1 - size.adjusted()
-        text = f"{size:.{places}f}".rstrip("0")
-        text = f"{size:.2f}" if len(text) < 4 else text
-    return f"{sign}{prefix}{text}"
+    unit = unit_of(currency)
+    if amount == 0:
+        return f"{unit}0"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    if size >= 100:
+        return f"{sign}{unit}{size:,.0f}"
+    whole, _, decimals = f"{size:.{min(max(2, 2 - size.adjusted()), MOST_DECIMALS)}f}".partition(".")
+    return f"{sign}{unit}{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
+
+
+def unit_of(currency: str) -> str:
+    """What stands before an amount: '$' or 'EUR '."""
+    return "$" if currency == "USD" else f"{currency} "

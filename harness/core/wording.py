@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from advisor.money.money import UNKNOWN, format_money, unit_of
 from advisor.stats.power import USUAL_DISCORDANCE, Design, items_for_tie, minimum_detectable_difference
 from harness.core.records import Estimate
 
-UNKNOWN = "unknown"
 MISSING = "-"
 
 _ESCAPES = re.compile(
@@ -82,20 +82,8 @@ def points(difference: float | None) -> str:
 
 
 def money(usd: Decimal | float | None, currency: Currency = USD) -> str:
-    """A price with three significant digits, '$0.0123' or 'EUR 1,234'; tiny prices never read as 0."""
-    if usd is None:
-        return UNKNOWN
-    unit = _unit(currency)
-    amount = Decimal(usd) * currency.per_usd
-    if amount == 0:
-        return f"{unit}0"
-    sign, size = "-" if amount < 0 else "", abs(amount)
-    digits = 0 if size >= 100 else min(max(2, 2 - size.adjusted()), 9)
-    return f"{sign}{unit}{size:,.{digits}f}"
-
-
-def _unit(currency: Currency) -> str:
-    return "$" if currency.code == "USD" else f"{currency.code} "
+    """Dollars in the reader's currency, '$0.0123' or 'EUR 1,234'."""
+    return format_money(None if usd is None else Decimal(usd) * currency.per_usd, currency.code)
 
 
 def marked_money(amount: Sum, currency: Currency = USD) -> str:
@@ -114,7 +102,7 @@ def money_range(amount: Sum | None, currency: Currency = USD) -> str:
 def short_money(usd: Decimal | None, currency: Currency = USD) -> str:
     """`money` for a table cell: under a hundredth of a cent only the bound is shown."""
     if usd is not None and 0 < usd * currency.per_usd < _TINY_USD:
-        return f"<{_unit(currency)}{_TINY_USD}"
+        return f"<{unit_of(currency.code)}{_TINY_USD}"
     return money(usd, currency)
 
 

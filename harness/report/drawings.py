@@ -12,6 +12,7 @@ from advisor.advice import Advice
 from advisor.money.crossing import BreakEvenCurve
 from advisor.money.inputs import CostInputs
 from advisor.options import Option
+from advisor.sentences import capital
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import ArmResult, Comparison, LabelResult, RouteDesign, RoutePoint
 from harness.core.records import ArmId, Artefact, Estimate, PriceBasis
@@ -45,7 +46,7 @@ from harness.report.charts import (
 )
 from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
 from harness.report.svg import FAINT, TODAY
-from harness.report.topics.names import as_title, capital, plain_name
+from harness.report.topics.names import as_title, plain_name
 
 MOST_LABELS = 20
 MOST_CONFUSED = 10

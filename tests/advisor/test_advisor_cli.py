@@ -31,8 +31,8 @@ def test_assess_prints_the_answer_first():
     done = run("assess", str(TICKETS))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "Ticket routing" and lines[2].startswith("First: try")
-    assert done.stdout.index("First: ") < done.stdout.index("RAG or fine-tuning?")
+    assert lines[0] == "Ticket routing" and lines[2].startswith("Try ")
+    assert done.stdout.index("Try ") < done.stdout.index("RAG or fine-tuning?")
     assert done.stdout.isascii()
 
 
@@ -89,7 +89,7 @@ def test_errors_are_words_and_a_code(arguments, stdin, code, words):
 def test_cost_shows_ledgers_and_break_even():
     done = run("cost", str(TICKETS))
     assert done.returncode == 0 and done.stdout.isascii()
-    assert "today: $100.00 per 1,000" in done.stdout and "break-even" in done.stdout
+    assert "today: $100 per 1,000" in done.stdout and "break-even" in done.stdout
     sheet = json.loads(run("cost", str(TICKETS), "--json").stdout)
     assert {o["option"] for o in sheet["options"]} >= {"prompt", "tune", "route"}
 

@@ -116,7 +116,7 @@ def test_thirty_invoices_a_month_are_left_as_they_are():
     assert advice.recommendation.reasons[0].kind is Why.NOTHING_PAYS_BACK
     assert advice.recommendation.cost.usd_per_month.likely == Decimal(60)
     text = advice_text(advice)
-    assert "First: keep today's way." in text and "nothing to build; $60.00 a month" in text.lower()
+    assert "\nKeep today's way.\n" in text and "nothing to build; $60.00 a month" in text.lower()
 
 
 def test_without_todays_cost_it_is_said_what_an_item_would_have_to_cost():

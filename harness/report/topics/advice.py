@@ -14,21 +14,36 @@ from advisor.advice import (
     MoneySpan,
     OptionAdvice,
     OptionPrediction,
-    PaysBack,
 )
+from advisor.money.money import UNKNOWN
 from advisor.numbers import figure
 from advisor.sentences import (
-    change_sentence,
+    ASSUMED_TITLE,
+    CHANGE_TITLE,
+    COST,
+    NO_FLIP,
+    OPEN_TITLE,
+    RULED_OUT_TITLE,
+    SURE,
+    capital,
     confidence_sentence,
-    cost_sentence,
     flip_sentence,
     headline,
     leads_sentence,
+    months_words,
+    order_sentence,
     pair_sentence,
     reason_sentence,
+    recommendation_rows,
+    seconds_words,
+    sentence,
     settle_sentence,
+    share_words,
+    span_words,
+    today_words,
+    unscored_sentence,
 )
-from harness.core.wording import UNKNOWN, USD, Currency, money, percent
+from harness.core.wording import USD, Currency, money
 from harness.report import drawings
 from harness.report.branding import PLAIN, Branding, Rate, chosen_currency
 from harness.report.context import rate_words
@@ -53,14 +68,13 @@ from harness.report.document import (
     said,
 )
 from harness.report.topics.cells import cells, columns
-from harness.report.topics.names import as_title, capital
+from harness.report.topics.names import as_title
 
 REASONED = 3
 """Options whose reasons are shown in full."""
 
 TITLE = "RAG or fine-tuning? Prediction, nothing measured yet"
 NOT_BUILT = "Bake-offs measure labels only so far, so this advice cannot be tested with this tool yet."
-NO_FLIP = "No single one of volume, change rate, examples and price would change it, within wide limits."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +87,7 @@ class AdviceContext:
 
     def money(self, span: MoneySpan) -> str:
         """'$2.10 to $4.19', one figure where both are the same, or 'unknown'."""
-        if span.low is None or span.high is None:
-            return UNKNOWN
-        low, high = money(span.low, self.currency), money(span.high, self.currency)
-        return low if low == high else f"{low} to {high.removeprefix(f'{self.currency.code} ')}"
+        return span_words(span, self.amount, UNKNOWN)
 
     def amount(self, usd: Decimal) -> str:
         """A predicted amount."""
@@ -159,28 +170,23 @@ def _reason(c: AdviceContext, reason: AdviceReason) -> Text:
     cited: tuple[str, ...] = () if part is None else (f"{capital(part.factor)}: {part.source}.",)
     if reason.usd is not None:
         cited = c.sources()
-    return said(Span(text=_sentence(reason_sentence(reason, c.amount)), sources=cited))
+    return said(Span(text=sentence(reason_sentence(reason, c.amount)), sources=cited))
 
 
 def _facts(c: AdviceContext) -> tuple[Fact, ...]:
-    advice, done = c.advice, c.advice.recommendation
-    facts = [
-        Fact(
-            label="It costs",
-            text=said(Span(text=cost_sentence(done, c.amount), mark="predicted", sources=c.sources())),
+    advice = c.advice
+    rows = recommendation_rows(advice, c.amount)
+    spans = {
+        COST: Span(text=rows[COST], mark="predicted", sources=c.sources()),
+        SURE: Span(
+            text=f"{rows[SURE]}.", sources=(f"Confidence: {confidence_sentence(advice.confidence)}.",)
         ),
-        Fact(label="Who decides", text=done.decider.value),
-    ]
+    }
+    facts = [Fact(label=label, text=said(spans.get(label, words))) for label, words in rows.items()]
     first = advice.first
     if first is not None and first.prediction is not None:
-        facts.append(Fact(label="Saved a month, against today", text=_saving(c, first.prediction)))
-    sure = advice.confidence
-    how = said(
-        f"{capital(sure.certainty.value)}, about {percent(sure.share, 0)}",
-        Span(text=".", sources=(f"Confidence: {confidence_sentence(sure)}.",)),
-    )
-    change = Fact(label="What would change it", text=_sentence(change_sentence(done)))
-    return (*facts, Fact(label="How sure", text=how), change, *_measuring(c))
+        facts.insert(2, Fact(label="Saved a month, against today", text=_saving(c, first.prediction)))
+    return (*facts, *_measuring(c))
 
 
 def _measuring(c: AdviceContext) -> list[Fact]:
@@ -212,31 +218,9 @@ def _saving(c: AdviceContext, found: OptionPrediction) -> Text:
     if back.monthly_saving.low is None or back.monthly_saving.high is None:
         return "unknown: what today costs is not stated"
     counted = "with" if back.wrong_answers_counted else "without"
-    return said(c.predicted(back.monthly_saving), f" {counted} wrong answers; paid back: {_months(found)}")
-
-
-def _share(found: OptionPrediction) -> str:
-    """'82 to 96 %', or 'unknown'."""
-    if found.accuracy_low is None or found.accuracy_high is None:
-        return UNKNOWN
-    return f"{percent(found.accuracy_low, 0).removesuffix(' %')} to {percent(found.accuracy_high, 0)}"
-
-
-def _seconds(found: OptionPrediction) -> str:
-    """'0.3 to 4.2', or 'unknown'."""
-    low, high = found.p95_ms.low, found.p95_ms.high
-    return UNKNOWN if low is None or high is None else f"{low / 1000:.2g} to {high / 1000:.2g}"
-
-
-def _months(found: OptionPrediction) -> str:
-    """Until building it is paid back: '0.9 to 14.0 months', 'never', 'unknown'."""
-    span, verdict = found.payback.months, found.payback.verdict
-    if verdict is PaysBack.UNKNOWN:
-        return UNKNOWN
-    ends = ["never" if value is None else f"{value:.1f}" for value in (span.low, span.high)]
-    if ends[0] == ends[1]:
-        return ends[0] if ends[0] == "never" else f"{ends[0]} months"
-    return f"{ends[0]} to {ends[1]}" + ("" if ends[1] == "never" else " months")
+    return said(
+        c.predicted(back.monthly_saving), f" {counted} wrong answers; paid back: {months_words(found)}"
+    )
 
 
 def _options(c: AdviceContext) -> Section:
@@ -251,23 +235,18 @@ def _options(c: AdviceContext) -> Section:
         rows = tuple(
             Fact(
                 label=as_title(option.option.traits.name),
-                text=_sentence("; ".join(veto.reason for veto in option.vetoes)),
+                text=sentence("; ".join(veto.reason for veto in option.vetoes)),
             )
             for option in barred
         )
-        blocks.append(Facts(rows=rows, label="Ruled out before any scoring"))
+        blocks.append(Facts(rows=rows, label=RULED_OUT_TITLE))
     return Section(key="options", title="The options, ranked: predicted", blocks=tuple(blocks))
 
 
 def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
     advice = c.advice
     notes = ["every figure is a predicted range; slow: 95 % of queries are answered within that time"]
-    if advice.incumbent_usd_per_1k is not None:
-        right = None if advice.case.incumbent is None else advice.case.incumbent.accuracy
-        known = "" if right is None else f", {percent(right)} right"
-        notes.append(
-            f"today, as stated: {money(advice.incumbent_usd_per_1k, c.currency)} for 1,000 queries{known}"
-        )
+    notes += filter(None, [order_sentence(advice), today_words(advice, c.amount)])
     return Table(
         columns=columns(
             ("option", ""),
@@ -292,12 +271,12 @@ def _option_row(c: AdviceContext, option: OptionAdvice) -> Row:
     return Row(
         cells=cells(
             Cell(text=name, detail=found.model),
-            _share(found),
+            share_words(found),
             c.money(found.usd_per_1k),
             c.money(found.usd_per_month),
             c.money(found.usd_one_off),
-            _seconds(found),
-            _months(found).removesuffix(" months"),
+            seconds_words(found),
+            months_words(found).removesuffix(" months"),
         ),
         tone="good" if option.place == 1 else "plain",
         key=option.option.value,
@@ -353,8 +332,8 @@ def _change(c: AdviceContext) -> Section:
     advice = c.advice
     blocks: list[Block] = []
     if advice.flips:
-        items = tuple(_sentence(flip_sentence(flip)) for flip in advice.flips)
-        blocks.append(Bullets(items=items, label="One figure alone would change it"))
+        items = tuple(sentence(flip_sentence(flip)) for flip in advice.flips)
+        blocks.append(Bullets(items=items, label=CHANGE_TITLE))
     else:
         blocks.append(Paragraph(text=NO_FLIP))
     if advice.open_questions:
@@ -362,10 +341,10 @@ def _change(c: AdviceContext) -> Section:
             said(Span(text=found.question, strong=True), " ", leads_sentence(found))
             for found in advice.open_questions
         )
-        blocks.append(Bullets(items=rows, label="Questions not answered that could change it"))
+        blocks.append(Bullets(items=rows, label=OPEN_TITLE))
     settle = advice.settle
     if settle is not None:
-        blocks.append(Bullets(items=(_sentence(settle_sentence(settle)),), label="What a measurement takes"))
+        blocks.append(Bullets(items=(sentence(settle_sentence(settle)),), label="What a measurement takes"))
     return Section(key="change", title="What could change this", blocks=tuple(blocks))
 
 
@@ -381,7 +360,7 @@ def _reasons(c: AdviceContext) -> Section:
         name = as_title(option.option.traits.name)
         blocks.append(Facts(rows=rows, label=f"{option.place}. {name}: {option.score:+.2f} points"))
         if option.warnings:
-            items = tuple(_sentence(reason_sentence(one, c.amount)) for one in option.warnings)
+            items = tuple(sentence(reason_sentence(one, c.amount)) for one in option.warnings)
             blocks.append(Bullets(items=items))
     lead = "Each reason adds or takes points; their sum ranks the options. Weights are set by hand."
     return Section(key="reasons", title="Why", lead=lead, blocks=tuple(blocks), page="new")
@@ -389,11 +368,7 @@ def _reasons(c: AdviceContext) -> Section:
 
 def _reason_text(part: Contribution) -> Text:
     cited = (f"{capital(part.factor)}: {part.source}.",)
-    return said(Span(text=_sentence(part.reason), sources=cited))
-
-
-def _sentence(text: str) -> str:
-    return f"{capital(text).rstrip('.')}."
+    return said(Span(text=sentence(part.reason), sources=cited))
 
 
 def _assumed(c: AdviceContext) -> Section:
@@ -413,9 +388,9 @@ def _assumed(c: AdviceContext) -> Section:
             for found in advice.assumptions
         )
         heads = columns("what was not stated", "likely", "range", "unit", "source", left=(0, 3, 4))
-        blocks.append(Table(columns=heads, rows=rows, caption="Ranges that stood in for answers."))
+        blocks.append(Table(columns=heads, rows=rows, caption=f"{ASSUMED_TITLE}."))
     if advice.unknown:
-        blocks.append(Paragraph(text=f"Not scored, as not known: {', '.join(advice.unknown)}."))
+        blocks.append(Paragraph(text=unscored_sentence(advice)))
     return Section(key="assumed", title="Assumed", blocks=tuple(blocks))
 
 

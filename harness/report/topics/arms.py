@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from advisor.money.money import UNKNOWN
 from harness.bakeoff.results import ArmResult, LimitState
 from harness.bakeoff.wording import limit_words
 from harness.core.records import ArmId
 from harness.core.wording import (
     MISSING,
-    UNKNOWN,
     decimal,
     one_line,
     share_sentence,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from advisor.sentences import capital
 from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.records import ArmId
@@ -29,7 +30,7 @@ from harness.report.document import (
 )
 from harness.report.topics.cells import bare_points
 from harness.report.topics.forecast import limit_sentence
-from harness.report.topics.names import RAG_HERE, TUNING_HERE, capital, namer
+from harness.report.topics.names import RAG_HERE, TUNING_HERE, namer
 from harness.report.topics.recommendation import (
     RunWords,
     answer_sentence,

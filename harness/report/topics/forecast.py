@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from advisor.money.words import crossing_words, payback_words
+from advisor.sentences import capital
 from harness.money.records import (
     ArmForecast,
     CostForecast,
@@ -14,7 +15,7 @@ from harness.money.records import (
 )
 from harness.report.context import ReportContext
 from harness.report.document import outside
-from harness.report.topics.names import capital, namer
+from harness.report.topics.names import namer
 
 _UNSTATED = {
     PlanKey.DAY_RATE: "An engineer's day rate is not stated, so people's time is unknown",

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from advisor.money.money import UNKNOWN
 from advisor.money.usage import Usage
 from harness.bakeoff.answers import ItemAnswer
 from harness.core.records import ArmId, CostLine, Item, Message, Timing
-from harness.core.wording import MISSING, UNKNOWN, counted, decimal, milliseconds, one_line, percent
+from harness.core.wording import MISSING, counted, decimal, milliseconds, one_line, percent
 from harness.report.document import (
     Block,
     Command,

@@ -7,10 +7,12 @@ from typing import get_args
 
 from advisor.money.crossing import BreakEvenCurve
 from advisor.money.ledger import Money
+from advisor.money.money import UNKNOWN
 from advisor.money.words import break_even_words
 from advisor.numbers import figure
+from advisor.sentences import capital
 from harness.core.records import ArmId
-from harness.core.wording import MISSING, UNKNOWN, one_line, percent
+from harness.core.wording import MISSING, one_line, percent
 from harness.money.records import (
     ArmForecast,
     CostForecast,
@@ -41,7 +43,7 @@ from harness.report.document import (
 from harness.report.topics.arms import state_of, title_of
 from harness.report.topics.cells import cells, columns, line_cells, line_columns, source_notes
 from harness.report.topics.forecast import payback_sentence, serving_sentence, unstated_sentence
-from harness.report.topics.names import arm_ids, capital, namer
+from harness.report.topics.names import arm_ids, namer
 
 GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
 """What a month is paid for, in the order in which it is stacked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from advisor.options import TRAITS, Option
+from advisor.sentences import capital
 from harness.bakeoff.results import BakeoffResults
 from harness.core.records import ArmId
 from harness.core.wording import one_line
@@ -28,11 +29,6 @@ def option_name(option: str) -> str:
 def as_title(name: str) -> str:
     """A name where it stands alone: 'Linear classifier'."""
     return capital(name.removeprefix("the "))
-
-
-def capital(text: str) -> str:
-    """The text with a large first letter, unless it begins with the name of an arm or of a model."""
-    return text if set("@/") & set(text.split(" ", 1)[0]) else text[:1].upper() + text[1:]
 
 
 def namer(results: BakeoffResults) -> Callable[[ArmId], str]:

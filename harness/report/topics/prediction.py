@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from advisor.sentences import capital
 from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, percent
 from harness.report.context import ReportContext
 from harness.report.document import Bullets, Cell, Fact, Facts, Row, Section, Span, Table, said
 from harness.report.topics.arms import title_of
 from harness.report.topics.cells import cells, columns
-from harness.report.topics.names import capital, namer, option_name
+from harness.report.topics.names import namer, option_name
 from harness.report.topics.sources import short
 from harness.track_record.records import AdviceCheck, CheckedRange
 

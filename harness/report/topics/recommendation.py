@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from advisor.options import Option
+from advisor.sentences import capital
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Comparison
 from harness.bakeoff.wording import limit_words, more_items_words
@@ -35,7 +36,6 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
-from harness.report.topics.names import capital
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.wording import MISSING, UNKNOWN, seconds
+from advisor.money.money import UNKNOWN
+from harness.core.wording import MISSING, seconds
 from harness.recommendation.history import Past
 from harness.recommendation.records import Recommendation
 from harness.report.document import Block, Command, Document, Paragraph, Row, Section, Table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advisor.sentences import capital
 from harness.bakeoff.results import ArmResult, DataSummary
 from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
 from harness.report.context import ReportContext
@@ -9,7 +10,7 @@ from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Sect
 from harness.report.topics.arms import title_of, what_they_are
 from harness.report.topics.decision import looks_words
 from harness.report.topics.forecast import limit_sentence
-from harness.report.topics.names import capital, namer
+from harness.report.topics.names import namer
 
 SHORT_DIGEST = 12
 MOST_OF_A_SENTENCE = 400

@@ -48,7 +48,7 @@ def test_points(difference: float | None, words: str) -> None:
         ("1.5", "$1.50"),
         ("12.345", "$12.34"),
         ("1234.5", "$1,234"),
-        ("0.00000041", "$0.000000410"),
+        ("0.00000041", "$0.00000041"),
         ("-2.5", "-$2.50"),
     ],
 )
@@ -63,7 +63,7 @@ def test_epochs(count: float, words: str) -> None:
 
 def test_short_money_shows_a_bound_for_the_tiny() -> None:
     assert wording.short_money(Decimal("0.00002")) == "<$0.0001"
-    assert wording.short_money(Decimal("0.0002")) == "$0.000200"
+    assert wording.short_money(Decimal("0.0002")) == "$0.0002"
     assert wording.short_money(None) == "unknown"
 
 

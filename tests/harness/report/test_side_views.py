@@ -131,7 +131,7 @@ def test_an_item_shows_messages_neighbours_answer_usage_time_and_price() -> None
     assert "answer: refund_request (right)" in words and "confidence: 0.810" in words
     assert "input 1,320, output unknown; counted by tokenizer" in words
     assert "waiting 0 ms, retrieval 4.0 ms, model 310 ms, 1 attempt" in words
-    assert "0.123 hours $0.100 $0.0123 illustrative" in words
+    assert "0.123 hours $0.10 $0.0123 illustrative" in words
 
 
 def test_wrong_invalid_failed_and_missing_answers_are_told_apart() -> None:
