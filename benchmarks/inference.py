@@ -30,7 +30,7 @@ from typing import Any
 
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
-from harness.cli.options import make_context
+from harness.cli.options import HereOptions
 from harness.core.context import Quiet
 from harness.core.records import Failure, Item
 from harness.models.base import ChatRequest
@@ -186,7 +186,7 @@ def load(options: argparse.Namespace) -> Task:
         "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
     }
     plan = build_plan(raw, "the benchmark")
-    evalset = load_rows(plan, make_context(Path("runs"), Quiet()))
+    evalset = load_rows(plan, HereOptions().context(Quiet()))
     choices = tuple(answer_text(label.name) for label in evalset.labels)
     items: Sequence[Item] = evalset.dev[: options.items + _WARM_UP]
     return Task(items=tuple(items), choices=choices, limits=plan.prompt.limits)

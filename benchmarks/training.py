@@ -23,7 +23,7 @@ from typing import Any
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.tuners import recipe_for
-from harness.cli.options import make_context
+from harness.cli.options import HereOptions
 from harness.core.context import Quiet
 from harness.core.records import Conversation, Evalset, Failure, Item, Recipe
 from harness.models.base import ChatRequest
@@ -156,7 +156,7 @@ def prepare(options: argparse.Namespace) -> Bench:
         "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
     }
     plan = build_plan(raw, "the benchmark")
-    context = make_context(Path("runs"), Quiet(), threads=options.threads)
+    context = HereOptions(threads=options.threads).context(Quiet())
     evalset = load_rows(plan, context)
     opening = ModelSettings(cache=cache_dir(os.environ), threads=options.threads)
     source = resolve(MODEL)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from advisor.options import Option
 from harness.arms.base import Explained
@@ -13,6 +14,34 @@ from harness.core.errors import DataError
 from harness.core.records import ArmId, Failure, Item, Label, ModelIdentity, Outcome, Prediction, Timing
 from harness.models.base import ChatModel, ChatReply, ChatRequest
 from harness.tasks.classification import PROMPT_VERSION, Example, PromptLimits, answer_text, render
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a model may answer.
+
+    Attributes:
+        words: the labels in words, in the labels' order.
+        codes: what a tuned model says for each of them, one token; () where it says the words.
+    """
+
+    words: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+
+    def request(self, item: Item, shown: Explained) -> ChatRequest:
+        """The question about an item."""
+        return ChatRequest(
+            item_id=item.id,
+            messages=shown.messages,
+            choices=self.codes or self.words,
+            one_token=bool(self.codes),
+        )
+
+    def in_words(self, reply: ChatReply | Failure) -> ChatReply | Failure:
+        """The reply with the label's words in place of its code."""
+        if isinstance(reply, Failure) or not self.codes:
+            return reply
+        return dataclasses.replace(reply, text=self.words[self.codes.index(reply.text)])
 
 
 def choices_of(labels: Sequence[Label]) -> tuple[str, ...]:
@@ -80,7 +109,7 @@ def ask_all(
     model: ChatModel,
     items: Sequence[Item],
     shown: Mapping[str, Explained],
-    choices: tuple[str, ...],
+    answers: Answers,
     retrieval_s: float = 0.0,
 ) -> Iterator[Outcome]:
     """Ask about every item.
@@ -90,19 +119,17 @@ def ask_all(
         retrieval_s: seconds of retrieval for each item.
     """
     batched = model.identity.location == "local"
-    requests = [
-        ChatRequest(item_id=item.id, messages=shown[item.id].messages, choices=choices) for item in items
-    ]
+    requests = [answers.request(item, shown[item.id]) for item in items]
     for reply in model.answer(requests):
-        yield _outcome(reply, shown[reply.item_id], retrieval_s, batched=batched)
+        yield _outcome(answers.in_words(reply), shown[reply.item_id], retrieval_s, batched=batched)
 
 
 def ask_one(
-    model: ChatModel, item: Item, shown: Explained, choices: tuple[str, ...], retrieval_s: float = 0.0
+    model: ChatModel, item: Item, shown: Explained, answers: Answers, retrieval_s: float = 0.0
 ) -> Outcome:
     """Ask about one item alone."""
-    reply = model.answer_one(ChatRequest(item_id=item.id, messages=shown.messages, choices=choices))
-    return _outcome(reply, shown, retrieval_s, batched=False)
+    reply = model.answer_one(answers.request(item, shown))
+    return _outcome(answers.in_words(reply), shown, retrieval_s, batched=False)
 
 
 def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *, batched: bool) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.asking import ask_all, ask_one, choices_of, model_config
+from harness.arms.asking import Answers, ask_all, ask_one, choices_of, model_config
 from harness.arms.base import Explained, Material
 from harness.core.records import ArmId, Fitted, Item, Label, ModelIdentity, Outcome
 from harness.models.base import ChatModel
@@ -19,7 +19,7 @@ class PromptArm:
         self._model = model
         self._labels = tuple(labels)
         self._limits = limits
-        self._choices = choices_of(labels)
+        self._answers = Answers(words=choices_of(labels))
 
     @property
     def identity(self) -> ModelIdentity:
@@ -38,11 +38,11 @@ class PromptArm:
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Answer items for throughput."""
         shown = {item.id: self.explain(item) for item in items}
-        yield from ask_all(self._model, items, shown, self._choices)
+        yield from ask_all(self._model, items, shown, self._answers)
 
     def predict_one(self, item: Item) -> Outcome:
         """Answer one item alone."""
-        return ask_one(self._model, item, self.explain(item), self._choices)
+        return ask_one(self._model, item, self.explain(item), self._answers)
 
     def explain(self, item: Item) -> Explained:
         """The messages of one item."""

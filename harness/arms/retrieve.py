@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.asking import ask_all, ask_one, choices_of, model_config
+from harness.arms.asking import Answers, ask_all, ask_one, choices_of, model_config
 from harness.arms.base import Explained, Material, accuracy_on, is_answer, items_digest
 from harness.core.records import ArmId, Fitted, Item, Label, ModelIdentity, Neighbour, Outcome
 from harness.knowledge.index import TrainingIndex
@@ -45,7 +45,7 @@ class RetrieveArm:
         self._labels = tuple(labels)
         self._limits = limits
         self._settings = settings
-        self._choices = choices_of(labels)
+        self._answers = Answers(words=choices_of(labels))
         self._train: dict[str, Item] = {}
         self._k = settings.k[0]
         self._tried: dict[str, Outcome] = {}
@@ -106,13 +106,13 @@ class RetrieveArm:
         found = self._index.search([item.text for item in items], self._k)
         shown = {i.id: self._shown(i, near) for i, near in zip(items, found, strict=True)}
         seconds = (time.perf_counter() - start) / max(1, len(items))
-        yield from ask_all(self._model, items, shown, self._choices, retrieval_s=seconds)
+        yield from ask_all(self._model, items, shown, self._answers, retrieval_s=seconds)
 
     def predict_one(self, item: Item) -> Outcome:
         """Retrieve for one item and answer it."""
         start = time.perf_counter()
         shown = self.explain(item)
-        return ask_one(self._model, item, shown, self._choices, retrieval_s=time.perf_counter() - start)
+        return ask_one(self._model, item, shown, self._answers, retrieval_s=time.perf_counter() - start)
 
     def explain(self, item: Item) -> Explained:
         """The messages of one item and the training rows in them."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from advisor.options import Option
-from harness.arms.asking import ask_all, ask_one, choices_of, wording_of
+from harness.arms.asking import Answers, ask_all, ask_one, choices_of, wording_of
 from harness.arms.base import Explained, Material, Say
 from harness.core.records import (
     ArmId,
@@ -49,6 +49,11 @@ class Tuner(Protocol):
         """Everything that decides the training run, seed included."""
         ...
 
+    @property
+    def codes(self) -> Mapping[str, str]:
+        """Label -> what the tuned model says for it, one token; empty where it says the label's words."""
+        ...
+
     def tune(self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say) -> Artefact:
         """Train, or go on with a stopped training; returns the artefact that is scored and shipped."""
         ...
@@ -84,7 +89,10 @@ class TuneArm:
         self._labels = tuple(labels)
         self._limits = limits
         self._examples = examples
-        self._choices = choices_of(labels)
+        codes = tuner.codes
+        self._answers = Answers(
+            words=choices_of(labels), codes=tuple(codes[label.name] for label in labels) if codes else ()
+        )
         self._train: dict[str, Item] = {}
         self._model: ChatModel | None = None
 
@@ -105,7 +113,7 @@ class TuneArm:
             },
             "limits": [self._limits.item_chars, self._limits.example_chars],
             "labels": [label.name for label in self._labels],
-            "choices": list(self._choices),
+            "choices": list(self._answers.codes or self._answers.words),
             "examples": {"index": self._examples.index.facts, "k": self._examples.k}
             if self._examples
             else None,
@@ -133,14 +141,14 @@ class TuneArm:
         start = time.perf_counter()
         shown = dict(zip((item.id for item in items), self._shown(items, training=False), strict=True))
         seconds = (time.perf_counter() - start) / max(1, len(items)) if self._examples else 0.0
-        yield from ask_all(self._opened(), items, shown, self._choices, retrieval_s=seconds)
+        yield from ask_all(self._opened(), items, shown, self._answers, retrieval_s=seconds)
 
     def predict_one(self, item: Item) -> Outcome:
         """Answer one item alone."""
         start = time.perf_counter()
         shown = self.explain(item)
         seconds = time.perf_counter() - start if self._examples else 0.0
-        return ask_one(self._opened(), item, shown, self._choices, retrieval_s=seconds)
+        return ask_one(self._opened(), item, shown, self._answers, retrieval_s=seconds)
 
     def explain(self, item: Item) -> Explained:
         """The messages of one item, and the training rows in them."""
@@ -161,9 +169,13 @@ class TuneArm:
         return self._model
 
     def _conversations(self, items: Sequence[Item], *, training: bool) -> list[Conversation]:
-        shown = self._shown(items, training=training)
+        shown, codes = self._shown(items, training=training), self._tuner.codes
         return [
-            Conversation(item_id=item.id, prompt=one.messages, completion=answer_text(item.label))
+            Conversation(
+                item_id=item.id,
+                prompt=one.messages,
+                completion=codes.get(item.label) or answer_text(item.label),
+            )
             for item, one in zip(items, shown, strict=True)
         ]
 

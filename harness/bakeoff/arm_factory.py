@@ -125,7 +125,7 @@ class ArmFactory:
 
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:
         opening = model_settings(self._context, self._plan, arm)
-        tuner = build_tuner(self._plan, arm, seed, len(self._evalset.train), self._folder, opening)
+        tuner = build_tuner(self._plan, arm, seed, self._evalset, self._folder, opening)
         self.prepare(tuner)
         return tuner
 

@@ -28,6 +28,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
+    ("tune", "answer"),
     ("data", "limit_out_of_scope"),
     ("data", "after"),
     ("data", "free_take_all"),

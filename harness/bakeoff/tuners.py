@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advisor.options import Option
@@ -10,26 +12,27 @@ from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.names import file_name
-from harness.core.records import Recipe
+from harness.core.records import Evalset, Label, Recipe
 from harness.models.deciding import weights_of
 from harness.models.local.precision import choose_precision
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
+from harness.training.codes import choose_codes
 from harness.training.recipe import TrainingHardware, choose_recipe
 from harness.training.tuner import LocalTuner, TunerSettings
 
 
 def build_tuner(
-    plan: ExperimentPlan, arm: ArmPlan, seed: int, rows: int, folder: RunFolder, opening: ModelSettings
+    plan: ExperimentPlan, arm: ArmPlan, seed: int, evalset: Evalset, folder: RunFolder, opening: ModelSettings
 ) -> LocalTuner:
     """The tuner for one training seed of an arm.
 
     Args:
-        rows: number of training rows.
+        evalset: its labels, and how many training rows there are.
         opening: how local models are opened.
 
     Raises:
-        UsageError: if the model is served and cannot be tuned here.
+        UsageError: if the model is served and cannot be tuned here, or cannot learn what the plan asks for.
         ModelUnavailable: if its weights are not there.
     """
     source = resolve(arm.model)
@@ -41,6 +44,8 @@ def build_tuner(
         )
     base = local_folder(source, opening)
     shown = max(plan.retrieve.k) if arm.option is Option.TUNE_RETRIEVE else 0
+    codes = codes_for(plan, arm.option, evalset.labels, base)
+    rows = len(evalset.train)
     name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
     settings = TunerSettings(
         base=base,
@@ -48,14 +53,20 @@ def build_tuner(
         base_digest=weights_digest(base, opening.cache),
         artefacts=folder.artefacts,
         name=name,
-        recipe=recipe_for(plan, base, rows, seed, opening, shown=shown),
+        recipe=answering(recipe_for(plan, base, rows, seed, opening, shown=shown), codes),
         opening=opening,
+        codes=codes,
     )
     return LocalTuner(settings)
 
 
-def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSettings) -> LocalTuner:
+def local_tuner(
+    model: str, recipe: Recipe, adapter: Path, opening: ModelSettings, codes: Mapping[str, str]
+) -> LocalTuner:
     """The tuner that opens an adapter which was trained elsewhere.
+
+    Args:
+        codes: label -> what the adapter learnt to say for it; empty where it learnt the labels' words.
 
     Raises:
         UsageError, ModelUnavailable: as `build_tuner`.
@@ -72,8 +83,34 @@ def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSetting
         name=adapter.name,
         recipe=recipe,
         opening=opening,
+        codes=codes,
     )
     return LocalTuner(settings)
+
+
+def codes_for(plan: ExperimentPlan, option: Option, labels: Sequence[Label], base: Path) -> dict[str, str]:
+    """Label -> the code a tuned model learns to say for it; empty where it learns the labels' words.
+
+    A model that is shown labelled examples learns words: its examples answer in them.
+
+    Raises:
+        UsageError: if the plan asks for codes and the labels cannot have any.
+    """
+    if plan.tune.answer != "codes" or option is not Option.TUNE:
+        return {}
+    found = choose_codes(base, labels)
+    if not found:
+        raise UsageError(
+            "The base model's vocabulary has no code for every label.",
+            got=f"{len(labels)} labels",
+            allowed="tune.answer: words",
+        )
+    return found
+
+
+def answering(recipe: Recipe, codes: Mapping[str, str]) -> Recipe:
+    """The recipe by which a model learns to say these codes, or words where there are none."""
+    return dataclasses.replace(recipe, answer="codes" if codes else "words")
 
 
 def recipe_for(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advisor.options import Option
 from harness.bakeoff.evalset import load_rows
-from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.tuners import answering, codes_for
 from harness.bakeoff.tuning import tuned_lanes
 from harness.core.context import Context
 from harness.core.errors import StoreError, UsageError
 from harness.core.records import Conversation, Evalset, Item
-from harness.models.resolve import Embedded, HubModel, resolve
+from harness.models.resolve import Embedded, HubModel, Provider, local_folder, resolve
+from harness.models.settings import ModelSettings
 from harness.tasks.classification import answer_text, tune_messages
 from harness.training.job.pack import job_files
 from harness.training.recipe import TrainingHardware, choose_recipe
@@ -40,20 +42,22 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty.", run="another DIR")
     evalset = dataclasses.replace(load_rows(plan, context), test=())
-    train, dev = (_conversations(items, plan) for items in (evalset.train, evalset.dev))
+    hub_base = _hub_id(arm_plan.model)
+    codes = _codes(plan, arm_plan, evalset, context)
+    train, dev = (_conversations(items, plan, codes) for items in (evalset.train, evalset.dev))
     gpu = TrainingHardware(device="cuda", precision="bf16", layers=plan.tune.layers or 1)
     job = ExportedJob(
         arm=arm_plan.id,
         seed=seed,
         plan_digest=plan.digest,
         evalset=evalset.name,
-        hub_base=_hub_id(arm_plan.model),
+        hub_base=hub_base,
         base_model=arm_plan.model,
         base_digest="",
         data_digest=conversations_digest(train),
-        recipe=choose_recipe(plan.tune, len(train), gpu, seed),
+        recipe=answering(choose_recipe(plan.tune, len(train), gpu, seed), codes),
         train_rows=len(train),
-        task=_task(plan, evalset),
+        task=_task(plan, evalset, codes),
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -64,11 +68,28 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
     return sorted(out.iterdir())
 
 
-def _conversations(items: Sequence[Item], plan: ExperimentPlan) -> list[Conversation]:
+def _codes(plan: ExperimentPlan, arm: ArmPlan, evalset: Evalset, context: Context) -> dict[str, str]:
+    """The codes the model is to learn, where the plan asks for codes; the base has to be at hand for them.
+
+    Raises:
+        ModelUnavailable: if it is not.
+    """
+    source = resolve(arm.model)
+    if plan.tune.answer != "codes" or isinstance(source, Provider):
+        return {}
+    opening = ModelSettings(cache=context.cache, offline=context.offline)
+    return codes_for(plan, arm.option, evalset.labels, local_folder(source, opening))
+
+
+def _conversations(
+    items: Sequence[Item], plan: ExperimentPlan, codes: Mapping[str, str]
+) -> list[Conversation]:
     limits = plan.prompt.limits
     return [
         Conversation(
-            item_id=item.id, prompt=tune_messages(item.text, limits), completion=answer_text(item.label)
+            item_id=item.id,
+            prompt=tune_messages(item.text, limits),
+            completion=codes.get(item.label) or answer_text(item.label),
         )
         for item in items
     ]
@@ -93,7 +114,7 @@ def _hub_id(model: str) -> str:
             )
 
 
-def _task(plan: ExperimentPlan, evalset: Evalset) -> TunedTask:
+def _task(plan: ExperimentPlan, evalset: Evalset, codes: dict[str, str]) -> TunedTask:
     counts = Counter(item.label for item in evalset.train)
     return TunedTask(
         option=Option.TUNE,
@@ -102,4 +123,5 @@ def _task(plan: ExperimentPlan, evalset: Evalset) -> TunedTask:
         example_chars=plan.prompt.example_chars,
         labels=evalset.labels,
         train_counts={label.name: counts[label.name] for label in evalset.labels},
+        codes=codes,
     )

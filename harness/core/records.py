@@ -257,6 +257,7 @@ class Recipe:
         seed: never null.
         patience: stop once so many epochs in a row have not lowered the loss on dev, and keep the best
             epoch's weights; None trains all epochs and keeps the last weights.
+        answer: what the model learns to say: a label's words, or its code, one token (`training.codes`).
     """
 
     method: Literal["lora-bf16", "lora-fp32", "qlora-4bit"]
@@ -272,6 +273,7 @@ class Recipe:
     seed: int
     tuned_layers: int | None = None
     patience: int | None = None
+    answer: Literal["words", "codes"] = "words"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +308,7 @@ class Artefact:
         curve: (step, loss) pairs as logged.
         epochs: what was seen at the end of each epoch.
         kept_step: the step whose weights these are, where it is not the last one.
+        codes: label -> what the model says for it, one token; empty where it says the label's words.
     """
 
     path: str
@@ -322,6 +325,7 @@ class Artefact:
     curve: tuple[tuple[int, float], ...] = ()
     epochs: tuple[EpochNote, ...] = ()
     kept_step: int | None = None
+    codes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,11 +27,13 @@ class ChatRequest:
     Attributes:
         item_id: which item it is about; comes back with the reply.
         choices: the allowed answers, in the order in which their log-probabilities are returned.
+        one_token: every choice is one token, and what would follow it is not asked for.
     """
 
     item_id: str
     messages: tuple[Message, ...]
     choices: tuple[str, ...]
+    one_token: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,7 +192,7 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
     for name in files:
         shutil.copy2(wish.path / name, place / name)
     settings = model_settings(context, plan, ArmPlan(option=Option.TUNE, model=job.base_model))
-    tuner = local_tuner(job.base_model, job.recipe, place, settings)
+    tuner = local_tuner(job.base_model, job.recipe, place, settings, job.task.codes)
     artefact = Artefact(
         path=f"{folder.artefacts.name}/{place.name}",
         kind="adapter",
@@ -206,6 +206,7 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
         train_s=done.seconds,
         steps=done.steps,
         curve=done.curve,
+        codes=job.task.codes,
     )
     tune_arm = TuneArm(arm, tuner, evalset.labels, plan.prompt.limits)
     config = lane_config(tune_arm, evalset)

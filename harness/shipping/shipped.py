@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ def shipped_in_run(
             folder=home,
             artefact=read_linear(home),
             origin=_origin(folder, settled),
-            task=task_of(folder, settled.arm),
+            task=task_of(folder, settled.arm, {}),
             run=folder,
         )
     adapter = inside(folder.root, artefact.path)
@@ -116,7 +116,7 @@ def shipped_in_run(
         base=base_of(artefact, context),
         artefact=artefact,
         origin=_origin(folder, settled),
-        task=task_of(folder, settled.arm),
+        task=task_of(folder, settled.arm, artefact.codes),
         run=folder,
     )
 
@@ -166,8 +166,12 @@ def _is_as_added(place: Path, version: AdapterVersion) -> bool:
     return folder_digest(place) == version.artefact.digest
 
 
-def task_of(folder: RunFolder, arm: ArmId) -> TunedTask:
-    """What a run's tuned arm was tuned to do."""
+def task_of(folder: RunFolder, arm: ArmId, codes: Mapping[str, str]) -> TunedTask:
+    """What a run's tuned arm was tuned to do.
+
+    Args:
+        codes: of its artefact.
+    """
     plan = folder.plan()
     counts = Counter(item.label for item in folder.items()["train"])
     labels = folder.data_facts().labels
@@ -178,6 +182,7 @@ def task_of(folder: RunFolder, arm: ArmId) -> TunedTask:
         example_chars=plan.prompt.example_chars,
         labels=labels,
         train_counts={label.name: counts[label.name] for label in labels},
+        codes=dict(codes),
     )
 
 

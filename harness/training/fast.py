@@ -483,8 +483,11 @@ def answer_loss(
     trunk: FrozenLayers | None = None,
     last: LastLayer | None = None,
     prefix: Sequence[int] = (),
+    codes: Any = None,
 ) -> Any:
     """Mean cross-entropy (nats per answer token), computed in fp32.
+
+    Over the whole vocabulary, or with `codes` over these alone: no other answer is ever asked for.
 
     Args:
         model: the causal language model under the adapters, with `model` and `lm_head`.
@@ -492,6 +495,7 @@ def answer_loss(
         trunk: where the lower layers' states are kept, skipped; None runs all layers.
         last: the last layer, shortened; None runs it at all positions.
         prefix: what all rows begin with, to be computed once; a trunk has to know the same.
+        codes: token ids of all codes (n,); each row's answer is then one of them.
     """
     import torch
 
@@ -504,7 +508,11 @@ def answer_loss(
         last.wanted = wanted
     hidden = _hidden(model, inputs, trunk, len(prefix))
     read = hidden if last is not None else hidden[wanted]
-    return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
+    if codes is None:
+        return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
+    logits = (read @ model.lm_head.weight[codes].t()).float()
+    places = (targets.unsqueeze(1) == codes).int().argmax(1)
+    return torch.nn.functional.cross_entropy(logits, places)
 
 
 def _hidden(model: Any, inputs: Any, trunk: FrozenLayers | None, prefix: int) -> Any:

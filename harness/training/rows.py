@@ -24,10 +24,16 @@ class TokenRow:
         return [-100] * (len(self.ids) - self.answer) + list(self.ids[len(self.ids) - self.answer :])
 
 
-def tokenise(conversation: Conversation, renderer: Renderer, max_tokens: int) -> TokenRow:
-    """One row; over `max_tokens` it loses tokens from the middle of its prompt, never from its answer."""
+def tokenise(
+    conversation: Conversation, renderer: Renderer, max_tokens: int, *, one_token: bool = False
+) -> TokenRow:
+    """One row; over `max_tokens` it loses tokens from the middle of its prompt, never from its answer.
+
+    Args:
+        one_token: the answer is a code, and ends with its token.
+    """
     prompt = renderer.prompt_ids(conversation.prompt)
-    answer = renderer.completion_ids(conversation.completion)
+    answer = renderer.completion_ids(conversation.completion)[: 1 if one_token else None]
     room = max(_LEAST_PROMPT, max_tokens - len(answer))
     if len(prompt) > room:
         head = room * 2 // 3
@@ -36,7 +42,7 @@ def tokenise(conversation: Conversation, renderer: Renderer, max_tokens: int) ->
 
 
 def tokenise_all(
-    conversations: Sequence[Conversation], renderer: Renderer, max_tokens: int
+    conversations: Sequence[Conversation], renderer: Renderer, max_tokens: int, *, one_token: bool = False
 ) -> list[TokenRow]:
     """All rows in order."""
-    return [tokenise(conversation, renderer, max_tokens) for conversation in conversations]
+    return [tokenise(one, renderer, max_tokens, one_token=one_token) for one in conversations]

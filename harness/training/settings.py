@@ -12,7 +12,8 @@ from harness.core.parts import Count, Part, Seed
 class TunePlan(Part):
     """The training run; values left out come from the recipe's documented defaults.
 
-    `patience` stops early: once so many epochs in a row have not lowered the loss on dev.
+    `patience` stops early: once so many epochs in a row have not lowered the loss on dev. `answer` is what
+    the model learns to say for a label: its words, or a code, one token (`training.codes`).
     """
 
     method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
@@ -23,6 +24,7 @@ class TunePlan(Part):
     max_tokens: Annotated[int, Field(ge=16)] | None = None
     layers: Count | None = None
     patience: Count | None = None
+    answer: Literal["codes", "words"] | None = None
     seeds: tuple[Seed, ...] = ()
 
     @model_validator(mode="after")

@@ -79,6 +79,7 @@ class TrainingJob:
         threads: CPU threads; None leaves torch's own choice.
         device: 'cpu' or 'cuda'.
         watch: dev items to answer after each epoch; None answers none.
+        codes: all codes, in the labels' order, where the rows' answers are codes (`training.codes`).
     """
 
     base: Path
@@ -90,6 +91,7 @@ class TrainingJob:
     threads: int | None = None
     device: str = "cpu"
     watch: DevWatch | None = None
+    codes: tuple[str, ...] = ()
 
 
 def train(job: TrainingJob, say: Say) -> Trained:
@@ -121,6 +123,7 @@ class Session:
         tokenizer, model = load_base(job.base, job.recipe, job.device)
         self._renderer = Renderer(tokenizer)
         self.job, self.say, self.torch = job, say, kit.torch
+        self._codes = self._code_ids()
         self.rows = self.tokenise(job.train)
         self.dev = self.tokenise(job.dev[: _DEV_ROWS_TO_STOP if job.recipe.patience else _DEV_ROWS])
         self.prefix: tuple[int, ...] = ()
@@ -160,11 +163,13 @@ class Session:
 
     def tokenise(self, conversations: Sequence[Conversation]) -> list[TokenRow]:
         """Rows as they are trained on."""
-        return tokenise_all(conversations, self._renderer, self.job.recipe.max_tokens)
+        recipe = self.job.recipe
+        one_token = recipe.answer == "codes"
+        return tokenise_all(conversations, self._renderer, recipe.max_tokens, one_token=one_token)
 
     def loss(self, inputs: Any) -> Any:
         """The loss of a batch, see `answer_loss`."""
-        return answer_loss(self.model, inputs, self.trunk, self.last, self.prefix)
+        return answer_loss(self.model, inputs, self.trunk, self.last, self.prefix, self._codes)
 
     def trained(self) -> Trained:
         """What the run gave."""
@@ -180,6 +185,13 @@ class Session:
             kept_step=None if kept in (None, steps) else kept,
             trunk_seconds=self.trunk_seconds,
         )
+
+    def _code_ids(self) -> Any:
+        """The token ids of the codes; None where the rows' answers are words."""
+        if not self.job.codes:
+            return None
+        ids = [self._renderer.completion_ids(code)[0] for code in self.job.codes]
+        return self.torch.tensor(ids, device=self.job.device)
 
     def _trainer(self, kit: Any, tokenizer: Any, model: Any, max_steps: int) -> Any:
         session = self
@@ -308,7 +320,8 @@ class Session:
         if watch is None or not watch.items or not self.job.dev:
             return []
         with self._whole():
-            return answer_rows(self.model, self._renderer, drawn(self.job.dev, watch.items), watch.choices)
+            rows = drawn(self.job.dev, watch.items)
+            return answer_rows(self.model, self._renderer, rows, watch.choices, self.job.codes)
 
     def _dev_loss(self) -> float | None:
         """Loss on the watched dev rows; None where there are none."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,7 @@ class TunedTask:
         prompt_version, item_chars, example_chars: the rendering it was trained with.
         labels: in the order in which scores are given.
         train_counts: training rows of each label, what its answers should look like in the long run.
+        codes: label -> what the model says for it, one token; empty where it says the label's words.
     """
 
     option: Option
@@ -41,6 +42,7 @@ class TunedTask:
     example_chars: int
     labels: tuple[Label, ...]
     train_counts: dict[str, int]
+    codes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

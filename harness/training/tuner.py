@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.errors import StoreError, TrainingError, command
@@ -54,6 +54,7 @@ class TunerSettings:
         opening: how the base is opened for answering, precision, device and threads included; training
             takes device and threads from it too.
         watch: dev items to answer after each epoch; decides nothing.
+        codes: label -> its code, in the labels' order, where the model learns to say codes.
     """
 
     base: Path
@@ -64,6 +65,7 @@ class TunerSettings:
     recipe: Recipe
     opening: ModelSettings
     watch: DevWatch | None = None
+    codes: Mapping[str, str] = field(default_factory=dict)
 
 
 class LocalTuner:
@@ -85,9 +87,16 @@ class LocalTuner:
         )
 
     @property
+    def codes(self) -> Mapping[str, str]:
+        """Label -> what the model says for it; empty where it says the label's words."""
+        return self.settings.codes
+
+    @property
     def config(self) -> Mapping[str, object]:
         """Everything that decides the training run, seed included, as plain JSON values."""
         recipe, opening = dataclasses.asdict(self.settings.recipe), self.settings.opening
+        if not self.codes:
+            del recipe["answer"]  # keys of answers in words are as they were before there were codes
         return {
             "trainer": TRAINER_VERSION,
             "base": self.settings.model,
@@ -96,6 +105,7 @@ class LocalTuner:
             "precision": choose_precision(opening.device, opening.precision),
             "device": opening.device,
             "max_context": opening.max_context,
+            **({"codes": dict(self.codes)} if self.codes else {}),
             **dict(folder_facts(self.settings.base, opening.cache)),
             **dict(versions_of(*_LIBRARIES)),
         }
@@ -128,6 +138,7 @@ class LocalTuner:
             threads=self.settings.opening.threads,
             device=self.settings.opening.device,
             watch=self.settings.watch,
+            codes=tuple(self.codes.values()),
         )
         trained = run(job, say)
         release()
@@ -146,6 +157,7 @@ class LocalTuner:
             curve=trained.curve,
             epochs=trained.epochs,
             kept_step=trained.kept_step,
+            codes=dict(self.codes),
         )
         write_atomically(self._record, encode(artefact, indent=1) + "\n")
         shutil.rmtree(self._work, ignore_errors=True)
@@ -189,14 +201,15 @@ class LocalTuner:
         stored = read_record(self._record)
         if stored is None or not self._folder.is_dir():
             return None
-        asked = (self.settings.recipe, self.settings.base_digest, data)
-        if (stored.recipe, stored.base_digest, stored.data_digest) != asked:
+        asked = (self.settings.recipe, self.settings.base_digest, data, dict(self.codes))
+        if (stored.recipe, stored.base_digest, stored.data_digest, stored.codes) != asked:
             return None
         return stored if folder_digest(self._folder) == stored.digest else None
 
     def _prepared(self, data: str) -> Path:
         """The work folder, emptied unless its checkpoints are of this very training."""
-        parts = (TRAINER_VERSION, self.settings.base_digest, data, encode(self.settings.recipe))
+        parts = [TRAINER_VERSION, self.settings.base_digest, data, encode(self.settings.recipe)]
+        parts += [f"{label}\t{code}" for label, code in self.codes.items()]
         training = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         mark = self._work / "training.txt"
         try:

@@ -127,7 +127,7 @@ class DevWatch:
     """What to watch, and where to tell it.
 
     Attributes:
-        choices: the answers the model may give.
+        choices: the labels in words.
         items: most dev rows that are answered, evenly drawn from them.
         samples: how many of these are shown.
         tell: takes whole lines, several an epoch.
@@ -141,16 +141,17 @@ class DevWatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """One dev row and the answer the model gives."""
+    """One dev row, the label the model gives and the right one, in words."""
 
     row: Conversation
     answer: str
+    right: str
     probability: float
 
     @property
     def correct(self) -> bool:
-        """Whether it is the row's own answer."""
-        return self.answer == self.row.completion
+        """Whether it is the row's own label."""
+        return self.answer == self.right
 
 
 def drawn(rows: Sequence[Conversation], count: int) -> list[Conversation]:
@@ -161,23 +162,31 @@ def drawn(rows: Sequence[Conversation], count: int) -> list[Conversation]:
 
 
 def answer_rows(
-    model: Any, renderer: Renderer, rows: Sequence[Conversation], choices: Sequence[str]
+    model: Any,
+    renderer: Renderer,
+    rows: Sequence[Conversation],
+    choices: Sequence[str],
+    codes: Sequence[str] = (),
 ) -> list[Answered]:
     """The model's answers to rows.
 
     Args:
         model: the causal language model under the adapters, computing all its layers.
+        choices: the labels in words.
+        codes: what the model says for each, where it says codes.
     """
     import torch
 
-    ids = [renderer.completion_ids(choice) for choice in choices]
+    said = list(codes or choices)
+    ids = [renderer.completion_ids(answer)[: 1 if codes else None] for answer in said]
     found = []
     with _scoring(model, renderer) as score:
         for row in rows:
             logprobs = score(renderer.prompt_ids(row.prompt), ids)
             shares = torch.softmax(torch.tensor(logprobs), dim=0).tolist()
             best = max(range(len(choices)), key=lambda i: (shares[i], -i))
-            found.append(Answered(row=row, answer=choices[best], probability=shares[best]))
+            right = choices[said.index(row.completion)]
+            found.append(Answered(row=row, answer=choices[best], right=right, probability=shares[best]))
     return found
 
 
@@ -187,7 +196,7 @@ def sample_lines(answered: Sequence[Answered], count: int) -> list[str]:
     for one in answered[:count]:
         text = " ".join(one.row.prompt[-1].content.split())
         shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
-        verdict = "right" if one.correct else f"wrong, it is '{one.row.completion}'"
+        verdict = "right" if one.correct else f"wrong, it is '{one.right}'"
         lines.append(f"  '{shown}' -> '{one.answer}' ({percent(one.probability, 0)}): {verdict}")
     return lines
 

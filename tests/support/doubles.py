@@ -162,6 +162,7 @@ class ScriptedTuner:
     seen: list[tuple[tuple[Conversation, ...], tuple[Conversation, ...]]] = field(default_factory=list)
     opened: list[TunedChat] = field(default_factory=list)
     stored: tuple[Conversation, ...] = ()
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> ModelIdentity:

@@ -40,7 +40,9 @@ class FolderTuner(ScriptedTuner):
 def scripted_run(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> RunFolder:
     """A finished bake-off of `floor` and `tune@smollm2-135m` on scripted models, in `folder/runs`."""
 
-    def build_tuner(plan: Any, arm: Any, seed: int, rows: int, run: RunFolder, opening: Any) -> FolderTuner:
+    def build_tuner(
+        plan: Any, arm: Any, seed: int, evalset: Any, run: RunFolder, opening: Any
+    ) -> FolderTuner:
         return FolderTuner(seed=seed, root=run.root)
 
     monkeypatch.setattr(workshop, "open_chat", lambda *_: ScriptedChat(name="m"))

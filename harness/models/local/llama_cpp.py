@@ -58,7 +58,7 @@ class LlamaAnswerer:
         self._server = _server(file, context, threads)
         self._context = context
         self._greedy = greedy
-        self._trees: dict[tuple[str, ...], ChoiceTree] = {}
+        self._trees: dict[tuple[tuple[str, ...], bool], ChoiceTree] = {}
         self._end = str(self._get("/props").get("eos_token") or "")
         precision = file.stem.rpartition("-")[2]
         self._identity = ModelIdentity(id=model_id, precision=precision, location="local")
@@ -94,7 +94,7 @@ class LlamaAnswerer:
     ) -> tuple[str, tuple[float, ...], Usage] | Failure:
         prompt = str(self._post("/apply-template", {"messages": turns})["prompt"])
         ids = self._tokens(prompt)
-        tree = self._tree(prompt, ids, request.choices)
+        tree = self._tree(prompt, ids, request)
         if len(ids) + max(tree.lengths) > self._context:
             message = f"prompt and answer take {len(ids) + max(tree.lengths)} tokens, {self._context} fit"
             return Failure(item_id=request.item_id, kind=FailureKind.TOO_LONG, message=message, attempts=0)
@@ -141,10 +141,13 @@ class LlamaAnswerer:
         told = (found.get("usage") or {}).get("prompt_tokens_details") or {}
         return Following(known=known, least=least), int(told.get("cached_tokens") or 0)
 
-    def _tree(self, prompt: str, ids: list[int], choices: tuple[str, ...]) -> ChoiceTree:
-        if choices not in self._trees:
-            self._trees[choices] = choice_tree([self._answer_tokens(prompt, ids, c) for c in choices])
-        return self._trees[choices]
+    def _tree(self, prompt: str, ids: list[int], request: ChatRequest) -> ChoiceTree:
+        key = (request.choices, request.one_token)
+        if key not in self._trees:
+            most = 1 if request.one_token else None
+            answers = [self._answer_tokens(prompt, ids, choice)[:most] for choice in request.choices]
+            self._trees[key] = choice_tree(answers)
+        return self._trees[key]
 
     def _answer_tokens(self, prompt: str, ids: list[int], choice: str) -> tuple[int, ...]:
         """The tokens of an answer with its end of turn, as they stand after a prompt."""

@@ -101,7 +101,7 @@ class TransformersChat:
         self._prefix: Prefix | None = None
         self._last: tuple[int, ...] = ()
         self._budget = _CPU_TOKENS if settings.device == "cpu" else _GPU_TOKENS
-        self._answers: dict[tuple[str, ...], _Answers] = {}
+        self._answers: dict[tuple[tuple[str, ...], bool], _Answers] = {}
         self._identity = ModelIdentity(
             id=model_id,
             revision=_revision(folder, settings),
@@ -135,13 +135,13 @@ class TransformersChat:
 
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
         """Score all requests in batches, longest first; failures come first of all."""
-        groups: dict[tuple[str, ...], list[_Job]] = {}
+        groups: dict[tuple[tuple[str, ...], bool], list[_Job]] = {}
         for request in requests:
             job = self._job(request)
             if isinstance(job, Failure):
                 yield job
             else:
-                groups.setdefault(request.choices, []).append(job)
+                groups.setdefault((request.choices, request.one_token), []).append(job)
         for jobs in groups.values():
             yield from self._answer_jobs(jobs)
 
@@ -159,7 +159,7 @@ class TransformersChat:
 
     def _job(self, request: ChatRequest) -> _Job | Failure:
         ids = tuple(self.renderer.prompt_ids(request.messages))
-        total = len(ids) + max(len(answer) for answer in self._tokenised(request.choices).ids)
+        total = len(ids) + max(len(answer) for answer in self._tokenised(request).ids)
         if total <= self._max_context:
             return _Job(request=request, ids=ids)
         return Failure(
@@ -169,16 +169,18 @@ class TransformersChat:
             attempts=0,
         )
 
-    def _tokenised(self, choices: tuple[str, ...]) -> _Answers:
-        if choices not in self._answers:
-            ids = tuple(self.renderer.completion_ids(choice) for choice in choices)
-            require_distinct(choices, ids)
-            self._answers[choices] = _Answers(ids=ids, tree=choice_tree(ids))
-        return self._answers[choices]
+    def _tokenised(self, request: ChatRequest) -> _Answers:
+        key = (request.choices, request.one_token)
+        if key not in self._answers:
+            most = 1 if request.one_token else None
+            ids = tuple(self.renderer.completion_ids(choice)[:most] for choice in request.choices)
+            require_distinct(request.choices, ids)
+            self._answers[key] = _Answers(ids=ids, tree=choice_tree(ids))
+        return self._answers[key]
 
     def _answer_jobs(self, jobs: list[_Job], *, alone: bool = False) -> Iterator[ChatReply]:
         """Jobs with the same choices."""
-        answers = self._tokenised(jobs[0].request.choices)
+        answers = self._tokenised(jobs[0].request)
         if self._tree is None:
             for job in jobs:
                 start = time.perf_counter()

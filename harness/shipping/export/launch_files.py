@@ -145,7 +145,7 @@ class Launch:
 
 def adapter_files(launch: Launch) -> dict[str, str]:
     """File name -> text, for a folder with an adapter."""
-    return {"vllm.sh": _vllm_adapter(launch), "tgi.sh": _tgi_adapter(launch), "request.json": request(launch)}
+    return {"vllm.sh": _vllm_adapter(launch), "tgi.sh": _tgi_adapter(launch), **_client_files(launch)}
 
 
 def merged_files(launch: Launch) -> dict[str, str]:
@@ -154,19 +154,28 @@ def merged_files(launch: Launch) -> dict[str, str]:
         "Modelfile": modelfile(launch),
         "vllm.sh": _vllm_merged(launch),
         "tgi.sh": _tgi_merged(launch),
-        "request.json": request(launch),
+        **_client_files(launch),
     }
 
 
 def gguf_files(launch: Launch) -> dict[str, str]:
     """File name -> text, for a folder with a GGUF file."""
-    return {"Modelfile": modelfile(launch), "llamacpp.sh": _llamacpp(launch), "request.json": request(launch)}
+    return {"Modelfile": modelfile(launch), "llamacpp.sh": _llamacpp(launch), **_client_files(launch)}
+
+
+def _client_files(launch: Launch) -> dict[str, str]:
+    """What to send, and for a model that says codes which label each of them means."""
+    codes = launch.task.codes
+    meant = {code: label for label, code in codes.items()}
+    listed = {"labels.json": json.dumps(meant, indent=1, ensure_ascii=False) + "\n"} if codes else {}
+    return {"request.json": request(launch), **listed}
 
 
 def modelfile(launch: Launch) -> str:
     """Ollama's Modelfile."""
     source = f"./{launch.gguf}" if launch.gguf else "."
     longest = max(len(answer_text(label.name)) for label in launch.task.labels)
+    most = 1 if launch.task.codes else longest + 8  # nothing trains what would follow a code
     lines = [f"# ollama create {launch.name} -f Modelfile", f"FROM {source}"]
     if launch.turns is None:
         lines.append("# the chat template cannot be written as Ollama's; use an engine that reads Jinja")
@@ -176,20 +185,26 @@ def modelfile(launch: Launch) -> str:
     lines += [
         f"SYSTEM {json.dumps(_system(launch.task))}",
         "PARAMETER temperature 0",
-        f"PARAMETER num_predict {longest + 8}",
+        f"PARAMETER num_predict {most}",
     ]
     return "\n".join(lines) + "\n"
 
 
 def request(launch: Launch) -> str:
-    """A request to an OpenAI-compatible server, held to the labels by vLLM's structured outputs."""
+    """A request to an OpenAI-compatible server, held to the labels by vLLM's structured outputs.
+
+    A code is one token, so the log-probabilities of that token are the labels'.
+    """
+    codes = launch.task.codes
+    said = [codes.get(label.name) or answer_text(label.name) for label in launch.task.labels]
     shown = tune_messages("I was charged twice.", PromptLimits(item_chars=launch.task.item_chars))
     body = {
         "model": launch.name,
         "messages": [{"role": message.role, "content": message.content} for message in shown],
         "temperature": 0,
-        "max_tokens": 32,
-        "structured_outputs": {"choice": [answer_text(label.name) for label in launch.task.labels]},
+        "max_tokens": 1 if codes else 32,
+        **({"logprobs": True, "top_logprobs": 20} if codes else {}),
+        "structured_outputs": {"choice": said},
     }
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 

@@ -39,15 +39,30 @@ def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, .
     return (system, *(_clipped(turn, limits) for turn in shown), user)
 
 
-def trained_answers(task: TunedTask) -> tuple[str, ...]:
-    """The answers the model was trained to give."""
-    return tuple(_answer(task, label.name) for label in task.labels)
+def trained_labels(task: TunedTask) -> tuple[str, ...]:
+    """The labels the model was trained on, as clients that name none read them: a tuned model's in words."""
+    named = task.option is Option.LINEAR
+    return tuple(label.name if named else answer_text(label.name) for label in task.labels)
 
 
 def as_answers(task: TunedTask, choices: Sequence[str]) -> tuple[str, ...]:
-    """A client's choices in the words the model was trained on: a label's name becomes its answer."""
+    """A client's choices as the model was trained to say them: a label's name becomes its answer.
+
+    A model that says codes takes them too, so that one request serves every engine.
+
+    Raises:
+        BadRequest: if a model that says codes has none for a choice.
+    """
     names = {label.name: _answer(task, label.name) for label in task.labels}
-    return tuple(names.get(choice, choice) for choice in choices)
+    if not task.codes:
+        return tuple(names.get(choice, choice) for choice in choices)
+    by_words = {answer_text(label): code for label, code in task.codes.items()}
+    names = {code: code for code in task.codes.values()} | by_words | names
+    unknown = next((choice for choice in choices if choice not in names), None)
+    if unknown is not None:
+        known = ", ".join(label.name for label in task.labels)
+        raise BadRequest(f"'{unknown[:100]}' is none of the labels this model was tuned on: {known[:1000]}")
+    return tuple(names[choice] for choice in choices)
 
 
 def label_of(task: TunedTask, answer: str) -> str:
@@ -57,8 +72,8 @@ def label_of(task: TunedTask, answer: str) -> str:
 
 
 def _answer(task: TunedTask, label: str) -> str:
-    """What a model says for a label: a linear classifier its name, a language model words it learnt."""
-    return label if task.option is Option.LINEAR else answer_text(label)
+    """What a model says for a label: a linear classifier its name, a tuned model its code or words."""
+    return label if task.option is Option.LINEAR else task.codes.get(label) or answer_text(label)
 
 
 def _clipped(turn: Message, limits: PromptLimits) -> Message:
@@ -209,7 +224,7 @@ class Service:
 
     def _request(self, asked: CompletionRequest, served: Served) -> tuple[ChatRequest, tuple[str, ...]]:
         task = served.task
-        choices = asked.choices or (trained_answers(task) if task else None)
+        choices = asked.choices or (trained_labels(task) if task else None)
         if choices is None:
             raise BadRequest("name the labels to choose from: 'structured_outputs': {'choice': [...]}")
         answers = as_answers(task, choices) if task else choices
@@ -217,4 +232,6 @@ class Service:
             raise BadRequest("two of the choices are the same label")
         messages = as_trained(task, asked.messages) if task and not self._as_sent else asked.messages
         number = f"request-{next(self._number)}"
-        return ChatRequest(item_id=number, messages=messages, choices=answers), choices
+        one_token = task is not None and bool(task.codes)
+        asking = ChatRequest(item_id=number, messages=messages, choices=answers, one_token=one_token)
+        return asking, choices

@@ -32,10 +32,11 @@ def read_rows(path: Path) -> list[Conversation]:
 
 
 def token_rows(
-    rows: Sequence[Conversation], renderer: Renderer, max_tokens: int
+    rows: Sequence[Conversation], renderer: Renderer, recipe: dict[str, Any]
 ) -> list[dict[str, list[int]]]:
     """Rows as the trainer takes them."""
-    made = [tokenise(row, renderer, max_tokens) for row in rows]
+    one_token = recipe.get("answer") == "codes"
+    made = [tokenise(row, renderer, recipe["max_tokens"], one_token=one_token) for row in rows]
     return [{"input_ids": list(row.ids), "labels": row.labels} for row in made]
 
 
@@ -105,8 +106,8 @@ def main(folder: Path) -> None:
         model, **adapter_settings(recipe, model.config.num_hidden_layers)
     )
     renderer = Renderer(tokenizer)
-    train = token_rows(read_rows(folder / "train.jsonl"), renderer, recipe["max_tokens"])
-    dev = token_rows(read_rows(folder / "dev.jsonl"), renderer, recipe["max_tokens"])
+    train = token_rows(read_rows(folder / "train.jsonl"), renderer, recipe)
+    dev = token_rows(read_rows(folder / "dev.jsonl"), renderer, recipe)
     whole = is_bfloat16_supported()
     arguments = SFTConfig(
         output_dir=str(folder / "checkpoints"),

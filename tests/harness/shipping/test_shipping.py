@@ -29,14 +29,14 @@ from tests.support.desk import write_tickets
 pytestmark = pytest.mark.models
 
 
-@pytest.fixture(scope="module")
-def room(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run in it whose tuned arm has learnt the tickets."""
+@pytest.fixture(scope="module", params=["words", "codes"])
+def room(request: pytest.FixtureRequest, smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run in it whose tuned arm has learnt the tickets, to be answered in words or codes."""
     room = tmp_path_factory.mktemp("room")
     base = make_tiny(room / "base", smollm2, layers=2)
     tickets = write_tickets(room / "tickets.csv", each=20)
     wish = TuneRequest(tell=[].append, watch=0)
-    learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16)
+    learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16, answer=request.param)
     folder = lock_tuning(learnt, context(room), wish)
     tune_in(folder, context(room), wish)
     return room
@@ -64,6 +64,13 @@ def test_an_export_answers_as_the_run_did(
     export = export_shipped(tuned, wish(tmp_path, form, precision=asked), context(room))
     assert read_export(tmp_path / form) == export and export.precision == precision
     assert "README.md" in export.files and "request.json" in export.files
+    codes = tuned.artefact.codes
+    assert export.task.codes == codes and ("labels.json" in export.files) == bool(codes)
+    if codes:
+        listed = json.loads((tmp_path / form / "labels.json").read_text())
+        assert listed == {code: label for label, code in codes.items()}
+        asked_for = json.loads((tmp_path / form / "request.json").read_text())
+        assert asked_for["structured_outputs"]["choice"] == list(listed) and asked_for["max_tokens"] == 1
     parity, *greedy = check_export(tmp_path / form, run, 6, context(room))
     assert isinstance(parity, Parity) and parity.engine == engine and parity.agreement.n == 6
     assert parity.passed is True, parity

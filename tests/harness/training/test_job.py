@@ -87,8 +87,8 @@ def test_rows_have_roles_and_contents_and_no_test_row(job, tickets, tmp_path):
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("max_tokens", [256, 40])
-def test_rows_are_rendered_as_ours(job, smollm2, tickets, tmp_path, max_tokens):
+@pytest.mark.parametrize("recipe", [{"max_tokens": 256}, {"max_tokens": 40, "answer": "codes"}])
+def test_rows_are_rendered_as_ours(job, smollm2, tickets, tmp_path, recipe):
     from transformers import AutoTokenizer
 
     from harness.bakeoff.evalset import load_rows
@@ -98,9 +98,12 @@ def test_rows_are_rendered_as_ours(job, smollm2, tickets, tmp_path, max_tokens):
     evalset = load_rows(plan(tickets), context(tmp_path))
     for name, items in (("train", evalset.train), ("dev", evalset.dev)):
         theirs = module.token_rows(
-            module.read_rows(job / f"{name}.jsonl"), module.Renderer(tokenizer), max_tokens
+            module.read_rows(job / f"{name}.jsonl"), module.Renderer(tokenizer), recipe
         )
-        ours = tokenise_all(_conversations(items, plan(tickets)), Renderer(tokenizer), max_tokens)
+        ours = tokenise_all(
+            _conversations(items, plan(tickets), {}), Renderer(tokenizer), recipe["max_tokens"],
+            one_token="answer" in recipe,
+        )  # fmt: skip
         assert theirs == [{"input_ids": list(row.ids), "labels": row.labels} for row in ours]
         assert all(any(label != -100 for label in row["labels"]) for row in theirs)
 
@@ -178,7 +181,7 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
     job = ExportedJob(
         arm=arm, seed=17, plan_digest=tuned.digest, evalset="tickets", hub_base="org/tiny",
         base_model=str(base), base_digest="", data_digest=record.data_digest, recipe=record.recipe,
-        train_rows=record.train_rows, task=task_of(run, arm),
+        train_rows=record.train_rows, task=task_of(run, arm, record.codes),
     )  # fmt: skip
     done = Done(steps=4, seconds=9.0, tokens=99, curve=((1, 2.0),), packages={}, device="Tesla T4, float16")
     (back / "job.json").write_text(encode(job))

@@ -311,4 +311,14 @@ def test_launch_files(tiny, tmp_path):
                 import subprocess
 
                 assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
+    coded = task(codes={"billing": " invoice", "sign_in": " login", "shipping": " parcel"})
+    files = merged_files(Launch(name="tickets", artefact=record, task=coded, turns=None))
+    assert "PARAMETER num_predict 1\n" in files["Modelfile"], "nothing trains what would follow a code"
+    asked = json.loads(files["request.json"])
+    assert asked["structured_outputs"]["choice"] == [" invoice", " login", " parcel"] and asked["logprobs"]
+    assert json.loads(files["labels.json"]) == {
+        " invoice": "billing",
+        " login": "sign_in",
+        " parcel": "shipping",
+    }
     assert vllm_words("n", "b", "a", 20, 1)[-1] == "32", "the next rank vLLM takes"

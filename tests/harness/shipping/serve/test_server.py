@@ -91,6 +91,27 @@ def test_the_model_is_asked_as_it_was_trained():
     assert as_sent.asked[0].messages[0].content == "Some other prompt."
 
 
+CODES = {"billing": " invoice", "sign_in": " login", "shipping": " parcel"}
+
+
+def test_a_model_that_says_codes_is_asked_for_them_and_answers_with_labels():
+    """Whether a client names no labels, their names, their words or the codes: it reads what it named."""
+    model = ScriptedChat(name="m", says=lambda code: code)
+    with running(Service({"tickets": Served(answerer=model, task=task(codes=CODES))})) as client:
+        answers = [
+            post(client, **({"structured_outputs": {"choice": named}} if named else {})).json()
+            for named in (None, ["sign_in"], ["sign in"], [" login"])
+        ]
+        unknown = post(client, structured_outputs={"choice": ["sign_in", "zanzibar"]})
+        metrics = client.get("../metrics").text
+    said = [answer["choices"][0]["message"]["content"] for answer in answers]
+    assert said[0] in ("billing", "sign in", "shipping") and said[1:] == ["sign_in", "sign in", " login"]
+    assert model.asked[0].choices == tuple(CODES.values()) and all(one.one_token for one in model.asked)
+    assert all(one.choices == (" login",) for one in model.asked[1:])
+    assert unknown.status_code == 400 and "none of the labels" in unknown.text
+    assert counted(metrics, "tor_answers_total", model="tickets", label="sign_in") >= 3
+
+
 def test_retrieved_turns_are_kept_for_a_model_tuned_with_them():
     turns = [Message(role=r, content=c) for r, c in (
         ("system", "x"), ("user", "e" * 500), ("assistant", "billing"), ("user", "q"))]  # fmt: skip

@@ -1,0 +1,158 @@
+"""Codes: one token each, one for every label; and what is trained, asked and answered with them."""
+
+import dataclasses
+
+import pytest
+
+from harness.core.records import Label
+from harness.models.base import ChatRequest
+from harness.models.local.rendering import Renderer
+from harness.models.settings import ModelSettings
+from harness.training.codes import choose_codes
+from harness.training.fast import answer_loss
+from harness.training.rows import tokenise
+from harness.training.tuner import LocalTuner, TunerSettings
+from tests.harness.training.samples import conversations, recipe
+
+pytestmark = pytest.mark.models
+
+NAMES = ("login_problem", "refund_request", "data_export", "complaint")
+
+
+def labels(*names):
+    return [Label(name=name, definition="") for name in names]
+
+
+@pytest.fixture(scope="module")
+def renderer(smollm2):
+    from transformers import AutoTokenizer
+
+    return Renderer(AutoTokenizer.from_pretrained(smollm2))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        NAMES,
+        ("card", "card_arrival", "card_arrival_late", "arrival"),  # substrings of each other
+        ("A", "B", "7", "n/a"),
+        ("Rechnung", "税金", "возврат", "استرداد"),
+        tuple(f"queue {number}" for number in range(500)),
+    ],
+)
+def test_every_label_has_a_token_of_its_own(smollm2, renderer, names):
+    codes = choose_codes(smollm2, labels(*names))
+    assert list(codes) == list(names)
+    tokens = [renderer.completion_ids(code)[0] for code in codes.values()]
+    assert len(set(tokens)) == len(names)
+    ends = renderer.completion_ids("x")[1:]
+    assert all(renderer.completion_ids(code)[1:] == ends for code in codes.values())
+
+
+def test_a_code_is_near_its_labels_name_and_no_other_labels_name(smollm2):
+    codes = choose_codes(smollm2, labels("refund", "refund_billing", "billing", "card_swallowed"))
+    assert codes["refund"] == " refund" and codes["billing"] == " billing"
+    assert codes["card_swallowed"] in (" card", " swallowed")
+    assert codes["refund_billing"].strip() not in ("refund", "billing")
+
+
+def test_more_labels_than_words_have_no_codes(smollm2, monkeypatch):
+    monkeypatch.setattr("harness.training.codes._words", lambda tokenizer: {4716: "ref"})
+    assert choose_codes(smollm2, labels(*NAMES)) == {}
+
+
+def rows_with(codes, copies=1):
+    """The sample rows with codes in place of words."""
+    rows = conversations(copies)
+    return [dataclasses.replace(row, completion=codes[row.item_id.partition("-")[0]]) for row in rows]
+
+
+@pytest.fixture
+def coded(tiny, tmp_path):
+    """Makes tuners that learn codes; keyword arguments go to the recipe."""
+
+    def make(**changes):
+        (tmp_path / "run" / "artefacts").mkdir(parents=True, exist_ok=True)
+        return LocalTuner(
+            TunerSettings(
+                base=tiny, model="tiny", base_digest="d" * 64, artefacts=tmp_path / "run" / "artefacts",
+                name="tune", recipe=recipe(answer="codes", **changes),
+                opening=ModelSettings(cache=tmp_path, precision="fp32", threads=1),
+                codes=choose_codes(tiny, labels(*NAMES)),
+            )
+        )  # fmt: skip
+
+    return make
+
+
+def test_a_tiny_set_is_learnt_by_heart_and_answered_in_one_pass(coded):
+    trained = coded(epochs=30.0, tuned_layers=4, rank=16, alpha=32)
+    rows = rows_with(trained.codes)
+    artefact = trained.tune(rows, (), [].append)
+    assert artefact.codes == trained.codes and artefact.recipe.answer == "codes"
+    model = trained.open(artefact)
+    codes = tuple(trained.codes.values())
+    asked = [ChatRequest(item_id=r.item_id, messages=r.prompt, choices=codes, one_token=True) for r in rows]
+    replies = {reply.item_id: reply for reply in model.answer(asked)}
+    assert sum(replies[row.item_id].text == row.completion for row in rows) >= 11
+    assert {reply.usage.output_tokens for reply in replies.values()} == {1}
+    alone = model.answer_one(asked[0])
+    assert alone.choice_logprobs == pytest.approx(replies[asked[0].item_id].choice_logprobs, abs=2e-3)
+    model.close()
+
+
+def test_probabilities_are_those_of_the_next_token(coded):
+    """The second way: an ordinary pass of the merged model, softmax over the codes' rows of its logits."""
+    import torch
+
+    trained = coded(epochs=1.0)
+    rows = rows_with(trained.codes)
+    model = trained.open(trained.tune(rows, (), [].append))
+    codes = tuple(trained.codes.values())
+    reply = model.answer_one(ChatRequest(item_id="1", messages=rows[0].prompt, choices=codes, one_token=True))
+    ids = [model.completion_ids(code)[0] for code in codes]
+    prompt = torch.tensor([model.renderer.prompt_ids(rows[0].prompt)])
+    model._model.set_attn_implementation("sdpa")
+    with torch.no_grad():
+        expected = model._model(input_ids=prompt).logits[0, -1, ids].log_softmax(0).tolist()
+    assert reply.choice_logprobs == pytest.approx(expected, abs=2e-3)
+    model.close()
+
+
+def test_rows_end_with_their_code(renderer):
+    row = dataclasses.replace(conversations()[0], completion=" refund")
+    assert tokenise(row, renderer, 96, one_token=True).answer == 1
+    whole, code = tokenise(row, renderer, 96), tokenise(row, renderer, 96, one_token=True)
+    assert code.ids == whole.ids[: len(code.ids)] and whole.answer > 1
+
+
+def test_the_loss_is_over_the_codes_alone(tiny):
+    """By hand: cross-entropy of the codes' rows of the ordinary logits."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny)
+    codes = torch.tensor([310, 77, 4000])
+    ids = torch.tensor([[5, 6, 7, 8, 77], [9, 10, 310, 0, 0]])
+    given = torch.tensor([[-100, -100, -100, -100, 77], [-100, -100, 310, -100, -100]])
+    inputs = {"input_ids": ids, "labels": given, "attention_mask": (ids > 0).long()}
+    logits = model(input_ids=ids).logits[[0, 1], [3, 1]][:, codes]
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([1, 0]))
+    assert float(answer_loss(model, inputs, codes=codes).detach()) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_other_codes_are_another_training(coded):
+    first = coded()
+    rows = rows_with(first.codes)
+    first.tune(rows, (), [].append)
+    swapped = dict(zip(first.codes, [*first.codes.values()][::-1], strict=True))
+    other = LocalTuner(dataclasses.replace(first.settings, codes=swapped))
+    lines: list[str] = []
+    assert other.tune(rows_with(swapped), (), lines.append).codes == swapped
+    assert "trained already" not in " ".join(lines)
+    assert other.config != first.config
+
+
+def test_keys_of_answers_in_words_are_as_before(tuner):
+    """A run's answers are found by its keys: a setting that is younger must not change those of others."""
+    assert "answer" not in tuner().config["recipe"]
