@@ -154,10 +154,15 @@ def today_curve(
     kind: str, usd_per_item: Decimal | None, accuracy: float | None, inputs: CostInputs
 ) -> CostCurve:
     """What is done today, as it is stated."""
-    price = line("today", Decimal(1), "items", usd_per_item, PriceBasis.MEASURED, "as stated")
+    price = today_line("today", Decimal(1), usd_per_item)
     work = Workload(method="incumbent", model=kind, accuracy=accuracy, machine=inputs.machine)
     costs = OptionCosts(method="incumbent", model=kind, accuracy=accuracy, per_query=(price,))
     return CostCurve(costs=costs, inputs=inputs, work=work)
+
+
+def today_line(name: str, items: Decimal, usd_per_item: Decimal | None) -> LedgerLine:
+    """So many items done as they are done today, at the price that is stated for one."""
+    return line(name, items, "items", usd_per_item, PriceBasis.MEASURED, "as stated")
 
 
 def fleet_of(work: Workload, inputs: CostInputs) -> Fleet | None:

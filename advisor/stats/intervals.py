@@ -113,7 +113,7 @@ def exact_interval(
     share, n = float(hits.mean()), float(hits.size)
     units = unit_sums(np.column_stack([hits, np.ones_like(hits)]), cluster_codes(clusters, hits.size))
     if len(units) < hits.size:
-        n = _effective_items(units, share, level)
+        n = effective_items(units, share * (1 - share), level)
     x, outside = share * n, (1 - level) / 2
     return Interval(
         low=float(beta_quantile(outside, x, n - x + 1)),
@@ -122,13 +122,19 @@ def exact_interval(
     )
 
 
-def _effective_items(units: Floats, share: float, level: float) -> float:
+def effective_items(units: Floats, variance: float, level: float) -> float:
+    """So many independent items the clustered ones are worth (Korn and Graubard 1998).
+
+    Args:
+        units: cluster sums, (clusters x (values, items)).
+        variance: of the values over items; where it is 0 no spread can be seen, and clusters count alone.
+    """
     count, items = len(units), float(units[:, 1].sum())
     error = cluster_error(units) if count > 1 else 0.0
-    if error < 1e-9 or not 0 < share < 1:
+    if error < 1e-9 or not variance > 0:
         return float(count)
     few = t_quantile(0.5 + level / 2, items - 1) / t_quantile(0.5 + level / 2, count - 1)
-    return min(items, share * (1 - share) / error**2 * few**2)
+    return min(items, variance / error**2 * few**2)
 
 
 def cluster_error(units: Floats) -> float:

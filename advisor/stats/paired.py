@@ -16,7 +16,7 @@ so an interval leaves out 0 exactly where p lies below one minus its level:
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -75,12 +75,15 @@ class PairedComparison:
         difference: accuracy of the first minus the second, None without items.
         interval: its interval, or why there is none.
         p_value: two-sided, from the same statistic as the interval; None where there is none.
+        discordance: share of items on which the two differ; where values are fractions the mean square of
+            their difference, or its mean where that is more: what the power of a comparison hangs on.
         relation: from the interval at `margin`.
         interval_method, test: how interval and p-value were computed, a phrase each.
     """
 
     counts: PairedCounts
     units: int
+    discordance: float
     difference: float | None
     interval: Interval | Unknown
     p_value: float | None
@@ -242,6 +245,36 @@ def compare(
     return _told(counts, len(units), float(signs.mean()), pivot, margin)
 
 
+def compare_values(
+    first: Floats,
+    second: Floats,
+    *,
+    clusters: Sequence[Hashable | None] | None = None,
+    margin: float = 0.02,
+    level: float = 0.95,
+) -> PairedComparison:
+    """Compare two arms by a value an item within [0, 1], such as how often an answer is expected to be right.
+
+    Student's t of the mean difference, clusters taken together; `only_first` and `only_second` count the
+    items on which the two differ by more than half.
+
+    Raises:
+        ValueError: as `compare`.
+    """
+    check_level(level)
+    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.shape != other.shape:
+        raise ValueError(f"the arms were scored on {one.size} and {other.size} items; pairs are needed")
+    differ = one - other
+    counts = paired_counts(differ > 0.5, differ < -0.5)
+    if counts.n == 0:
+        return compare([], [], margin=margin, level=level)
+    units = unit_sums(np.column_stack([differ, np.ones_like(differ)]), cluster_codes(clusters, counts.n))
+    mean = float(differ.mean())
+    told = _told(counts, len(units), mean, _clustered(units, level), margin)
+    return replace(told, discordance=max(float((differ**2).mean()), abs(mean)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Pivot:
     """Interval and p-value of one statistic."""
@@ -258,6 +291,7 @@ def _told(
     return PairedComparison(
         counts=counts,
         units=units,
+        discordance=counts.discordance,
         difference=difference,
         interval=pivot.interval,
         p_value=pivot.p_value,

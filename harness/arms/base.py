@@ -13,8 +13,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from advisor.stats.intervals import cluster_codes
 from harness.core.records import (
     ArmId,
     Failure,
@@ -99,6 +102,31 @@ class Arm(Protocol):
     def close(self) -> None:
         """Free what the arm holds."""
         ...
+
+
+FOLDS = 5
+"""Parts of the training rows for confidences out of fold: each is answered by a fitting on the others."""
+
+
+@runtime_checkable
+class CrossFitted(Protocol):
+    """An arm that is fitted in so little time that it can be fitted once more for every fold."""
+
+    def out_of_fold(self, material: Material) -> Iterator[Outcome]:
+        """Answer the training rows, each by what was fitted without its fold, as `fit` settled it."""
+        ...
+
+
+def folds(items: Sequence[Item], seed: int) -> Iterator[tuple[list[Item], list[Item]]]:
+    """The rows to fit on and those to answer, for every fold; rows of one cluster stay in one fold."""
+    codes = cluster_codes([item.cluster for item in items], len(items))
+    units = int(codes.max()) + 1 if len(items) else 0
+    fold = np.random.default_rng(seed).permutation(units)[codes] % FOLDS if units else codes
+    for number in range(FOLDS):
+        held = [item for item, at in zip(items, fold, strict=True) if at == number]
+        others = [item for item, at in zip(items, fold, strict=True) if at != number]
+        if held and others:
+            yield others, held
 
 
 def config_digest(config: Mapping[str, object]) -> str:

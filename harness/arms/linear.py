@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.arms.asking import model_facts
-from harness.arms.base import Explained, Material, items_digest, shared_time
+from harness.arms.base import Explained, Material, folds, items_digest, shared_time
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError, UsageError
 from harness.core.files import sha256_of
 from harness.core.records import ArmId, Fitted, Item, LinearArtefact, Outcome, Prediction, Timing
 from harness.core.serial import decode, encode
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import versions_of
+from harness.models.remembering import KnownTexts
 from harness.tasks.classification import clip
 
 Logits = NDArray[np.float64]
@@ -208,6 +209,23 @@ class LinearArm:
         start = time.perf_counter()
         row = self._logprobs([item.text])[0]
         return self._prediction(item, row, Timing(model_s=time.perf_counter() - start))
+
+    def out_of_fold(self, material: Material) -> Iterator[Outcome]:
+        """Answer the training rows, each by the chosen candidate fitted without its fold."""
+        assert self._classifier is not None, "fit comes first"
+        candidate, names = self._classifier.candidate, self._classifier.labels
+        known = [item.text for item in material.train]
+        embedder = None if self._embedder is None else KnownTexts(self._embedder, known)
+        for others, held in folds(material.train, self._seed):
+            texts, labels = [item.text for item in others], [item.label for item in others]
+            if len(set(labels)) < 2:
+                continue
+            fitted = _fit(candidate, _counting(texts), embedder, names, self._seed)(texts, labels)
+            start = time.perf_counter()
+            rows = fitted.logprobs([item.text for item in held])
+            timing = shared_time(held, time.perf_counter() - start)
+            for item, row in zip(held, rows, strict=True):
+                yield self._prediction(item, row, timing)
 
     def explain(self, item: Item) -> Explained:
         """No messages are sent."""

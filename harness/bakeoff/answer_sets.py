@@ -33,6 +33,7 @@ class AnswerSet:
         machine: how busy the machine was, by pass; none where nobody watched.
         all_rows: the test rows and those that a limit keeps from arms that cost something; None where it
             did not answer these.
+        out_of_fold: the training rows that fittings answered which had not seen them; None where none were.
     """
 
     settled: FittedArm
@@ -46,6 +47,7 @@ class AnswerSet:
     batches: Mapping[str, Outcome] = field(default_factory=dict)
     machine: Mapping[Pass, tuple[MachineUse, ...]] = field(default_factory=dict)
     all_rows: Scored | None = None
+    out_of_fold: Scored | None = None
 
     @property
     def timed(self) -> tuple[MachineUse, ...]:
@@ -132,6 +134,7 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
                 batches=journal.outcomes(lanes["throughput"], run.items["test"]),
                 machine={split: journal.machine(lane) for split, lane in lanes.items()},
                 all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, run),
+                out_of_fold=_folded(journal, lanes["out_of_fold"], run),
             )
         )
     without = [str(arm.id) for arm in run.plan.arms if arm.id not in failed and not _answered(arm.id, found)]
@@ -162,6 +165,15 @@ def _whole(
     if not rest or len(more) < len(rest):
         return None
     return score((*run.items["test"], *rest), {**test, **more}, run.labels)
+
+
+def _folded(journal: Journal, lane: Lane, run: StoredRun) -> Scored | None:
+    """The answers to training rows out of fold; None where no route asks for them, or the arm gave none."""
+    if not run.plan.to_today:
+        return None
+    found = journal.outcomes(lane, run.items["train"])
+    rows = tuple(item for item in run.items["train"] if item.id in found)
+    return score(rows, found, run.labels) if rows else None
 
 
 def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], run: StoredRun) -> Scored | None:

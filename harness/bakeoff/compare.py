@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.stats.intervals import Interval
-from advisor.stats.paired import PairedComparison, Relation, compare
+from advisor.stats.intervals import Floats, Interval
+from advisor.stats.paired import PairedComparison, Relation, compare, compare_values
 from advisor.stats.power import Design, items_to_settle, minimum_detectable_difference
 from advisor.stats.special import two_sided_z
 from harness.bakeoff.quality import estimate
@@ -27,10 +28,29 @@ _LIKELY_LEVEL = 0.80  # of the interval of a difference that a range of further 
 _SETTLED = (Relation.BETTER, Relation.WORSE, Relation.EQUIVALENT)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemValues:
+    """How good an arm's answer to each item is, in the order of the ids.
+
+    Attributes:
+        values: 1 or 0 where an answer was seen; in between where it is only expected to be right so often.
+    """
+
+    ids: tuple[str, ...]
+    values: Floats
+    clusters: tuple[str | None, ...] | None = None
+
+    @classmethod
+    def of(cls, scored: Scored) -> ItemValues:
+        """Of an arm that answered every item."""
+        ids = tuple(item.id for item in scored.items)
+        return cls(ids=ids, values=scored.correct.astype(np.float64), clusters=scored.clusters)
+
+
 def compare_arms(
     primary: Pair | None,
     others: Sequence[Pair],
-    scored: Mapping[ArmId, Scored],
+    scored: Mapping[ArmId, ItemValues],
     margin: float,
     design: Design,
 ) -> tuple[Comparison, ...]:
@@ -47,29 +67,29 @@ def compare_arms(
     return (*planned, *(_compared(pair, scored, margin, shared) for pair in others))
 
 
-def _compared(pair: Pair, scored: Mapping[ArmId, Scored], margin: float, design: Design) -> Comparison:
+def _compared(pair: Pair, scored: Mapping[ArmId, ItemValues], margin: float, design: Design) -> Comparison:
     first, second = scored[pair[0]], scored[pair[1]]
-    if [i.id for i in first.items] != [i.id for i in second.items]:
+    if first.ids != second.ids:
         raise ValueError(f"{pair[0]} and {pair[1]} were not scored on the same items")
-    return compared(pair, (first.correct, second.correct), first.clusters, margin, design)
+    return compared(pair, (first.values, second.values), first.clusters, margin, design)
 
 
 def compared(
     pair: Pair,
-    correct: tuple[np.ndarray, np.ndarray],
+    values: tuple[Floats, Floats],
     clusters: Sequence[str | None] | None,
     margin: float,
     design: Design,
 ) -> Comparison:
-    """One comparison from both arms' correctness by item.
+    """One comparison from both arms' correctness, or expected correctness, by item.
 
     Raises:
         ValueError: if the two have not as many items.
     """
-    paired = compare(*correct, clusters=clusters, margin=margin, level=design.level)
+    paired = _paired(values, clusters, margin, design.level)
     counts = paired.counts
     seen = _clustered(design, paired)
-    likely = compare(*correct, clusters=clusters, margin=margin, level=_LIKELY_LEVEL).interval
+    likely = _paired(values, clusters, margin, _LIKELY_LEVEL).interval
     return Comparison(
         a=pair[0],
         b=pair[1],
@@ -82,17 +102,27 @@ def compared(
         p_method=paired.test,
         relation=paired.relation,
         same_model=pair[0].model == pair[1].model,
-        detectable=minimum_detectable_difference(counts.n, counts.discordance, seen)
-        if counts.discordance > 0
+        detectable=minimum_detectable_difference(counts.n, paired.discordance, seen)
+        if paired.discordance > 0
         else None,
         more_items=_more_items(paired, likely if isinstance(likely, Interval) else None, seen),
     )
 
 
+def _paired(
+    values: tuple[Floats, Floats], clusters: Sequence[str | None] | None, margin: float, level: float
+) -> PairedComparison:
+    """Answers that were seen by their own statistic, expected ones by means."""
+    if all(np.isin(one, (0.0, 1.0)).all() for one in values):
+        first, second = (np.asarray(one, dtype=bool) for one in values)
+        return compare(first, second, clusters=clusters, margin=margin, level=level)
+    return compare_values(*values, clusters=clusters, margin=margin, level=level)
+
+
 def _clustered(design: Design, paired: PairedComparison) -> Design:
     """The design with the variance inflation that clusters show, from the interval's width."""
     counts, interval = paired.counts, paired.interval
-    spread = counts.discordance - (paired.difference or 0.0) ** 2
+    spread = paired.discordance - (paired.difference or 0.0) ** 2
     if paired.units == counts.n or not isinstance(interval, Interval) or spread <= 0:
         return design
     seen = (interval.width / 2 / two_sided_z(interval.level)) ** 2
@@ -104,12 +134,12 @@ def _more_items(paired: PairedComparison, likely: Interval | None, design: Desig
     counts, difference = paired.counts, paired.difference
     if paired.relation in _SETTLED:
         return MoreItems(likely=None, reason="settled")
-    if difference is None or likely is None or counts.discordance == 0:
+    if difference is None or likely is None or paired.discordance == 0:
         return MoreItems(likely=None, reason="no item was seen on which only one of the two is right")
 
     def more(at: float) -> int:
-        within = min(max(at, -counts.discordance), counts.discordance)
-        return max(0, items_to_settle(within, counts.discordance, paired.margin, design) - counts.n)
+        within = min(max(at, -paired.discordance), paired.discordance)
+        return max(0, items_to_settle(within, paired.discordance, paired.margin, design) - counts.n)
 
     around = [more(at) for at in np.linspace(likely.low, likely.high, 41).tolist()]
     middle = max(1, more(difference))

@@ -73,8 +73,12 @@ def contenders(arms: Sequence[ArmResult], limits: Sequence[LimitCheck]) -> tuple
 
 
 def dev_leader(arms: Sequence[ArmResult]) -> ArmResult:
-    """The arm with the best dev accuracy, the simplest option among equals; routes are not fitted on dev."""
-    leader = _dev_best(arms, set(Option) - {Option.ROUTE, Option.EXTERNAL})
+    """The arm with the best dev accuracy, the simplest option among equals.
+
+    A route between two arms is none: its threshold is chosen on dev for its accuracy there.
+    """
+    among = [arm for arm in arms if arm.arm.to_today or not arm.arm.option.traits.composed]
+    leader = _dev_best(among, set(Option) - {Option.EXTERNAL})
     return leader or arms[0]
 
 

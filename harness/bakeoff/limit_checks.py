@@ -10,17 +10,20 @@ timed while the machine was busy with other work and came out over its limit: al
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.options import Option
+from advisor.stats.blended import Blended, items_to_show
 from advisor.stats.intervals import Interval, Unknown, exact_interval, quantile_interval
 from advisor.stats.power import items_for_bound
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, LimitCheck, LimitKind, LimitState
 from harness.core.records import ArmId, Estimate
+
+_SLOW = 0.05  # of the queries may take longer than a p95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,9 @@ class Held:
         timed_ms: of the queries that latency comes from.
         handed_back: share of out-of-scope inputs it hands back; None where nobody looked.
         seeds_agree: share of items on which all its training seeds agree; None with one seed.
+        blend: of a route to today's way, what it and today's way do together, at the plan's one-sided alpha.
+        handed: share of the items that it hands over, and `today_p95_ms` how long 95 % of these take at most
+            as stated.
     """
 
     arm: ArmResult
@@ -41,6 +47,9 @@ class Held:
     timed_ms: Sequence[float]
     handed_back: Estimate | None = None
     seeds_agree: Estimate | None = None
+    blend: Blended | None = None
+    handed: float = 0.0
+    today_p95_ms: float | None = None
 
 
 def check_limits(plan: DecisionPlan, arms: Sequence[Held]) -> tuple[LimitCheck, ...]:
@@ -51,7 +60,8 @@ def check_limits(plan: DecisionPlan, arms: Sequence[Held]) -> tuple[LimitCheck, 
         if held.arm is floor:
             continue
         found += [*_guessing(floor, held.arm), *_quality(plan, held), *_latency(plan, held)]
-        found += [*_price(plan, held.arm), *_failures(plan, held.arm), *_robustness(plan, held)]
+        found += [*_today_latency(plan, held), *_price(plan, held.arm)]
+        found += [*_failures(plan, held.arm), *_robustness(plan, held)]
     return tuple(found)
 
 
@@ -120,8 +130,20 @@ def _guessing(floor: ArmResult | None, arm: ArmResult) -> Iterable[LimitCheck]:
 
 
 def _quality(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
-    if plan.quality_floor is not None:
-        yield accuracy_check(held.arm.arm, held.correct, held.clusters, plan.quality_floor, plan)
+    floor = plan.quality_floor
+    if floor is not None and held.blend is not None:
+        yield _blended_check(held.arm.arm, held.blend, floor, plan)
+    elif floor is not None:
+        yield accuracy_check(held.arm.arm, held.correct, held.clusters, floor, plan)
+
+
+def _blended_check(arm: ArmId, found: Blended, floor: float, plan: DecisionPlan) -> LimitCheck:
+    """Whether what a route and today's way do together lies at or above a floor."""
+    check = _at_least(arm, LimitKind.ACCURACY, _Measured(found.value, found.interval, found.n), floor, plan)
+    if check.state is not LimitState.OPEN:
+        return check
+    needed = items_to_show(found, floor, plan.power, plan.alpha_each)
+    return replace(check, more_items=None if needed is None else max(1, needed - found.n))
 
 
 def _latency(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
@@ -148,6 +170,22 @@ def _latency(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
         n=len(held.timed_ms),
         busy=busy,
         more_items=_more_timed(interval, len(held.timed_ms)),
+    )
+
+
+def _today_latency(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
+    """What is handed over takes as long as today; nobody timed it, so it can keep the limit, not break it."""
+    bound = plan.max_p95_ms
+    if bound is None or held.blend is None or held.handed <= _SLOW:
+        return
+    stated = held.today_p95_ms
+    kept = stated is not None and stated <= bound
+    yield LimitCheck(
+        arm=held.arm.arm,
+        kind=LimitKind.P95_TODAY,
+        state=LimitState.KEPT if kept else LimitState.OPEN,
+        bound=bound,
+        value=stated,
     )
 
 

@@ -19,7 +19,7 @@ from advisor.reading import Unreadable, parse_yaml
 from harness.bakeoff.business import BusinessPlan
 from harness.core.errors import UsageError
 from harness.core.parts import Count, Part, Seed, faults_of
-from harness.core.records import ArmId
+from harness.core.records import TODAY, ArmId
 from harness.data.settings import DataPlan
 from harness.tasks.classification import PROMPT_VERSION, PromptLimits
 from harness.training.settings import TunePlan
@@ -57,6 +57,9 @@ class ArmPlan(Part):
             raise ValueError("an external arm is brought into a run by `harness import`, not planned")
         if self.option.traits.needs_model and not self.model:
             raise ValueError(f"the arm '{self.option.value}' needs a model, such as smollm2-135m")
+        goes_to = ("", self.option.traits.own_model, TODAY)
+        if self.option is Option.ROUTE and self.model not in goes_to:
+            raise ValueError(f"a route goes to another arm (route) or to today's way (route@{TODAY})")
         return self
 
     @property
@@ -206,6 +209,11 @@ class ExperimentPlan(Part):
         if all(arm.option is Option.ROUTE for arm in self.arms):
             raise ValueError("a route is made of other arms; name at least one that answers by itself")
         return self
+
+    @property
+    def to_today(self) -> bool:
+        """Whether a route is planned that leaves the rest to what is done today."""
+        return any(arm.id.to_today for arm in self.arms)
 
     @property
     def training_seeds(self) -> tuple[int, ...]:

@@ -21,10 +21,12 @@ from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, s
 from harness.bakeoff.stated import NOTHING_STATED, StatedMoney, laid_over
 from harness.core.context import Context
 from harness.core.errors import UsageError
+from harness.core.records import TODAY
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
 
 EMBEDDED_CHAT = "smollm2-135m"
+_TO_TODAY = {"option": Option.ROUTE.value, "model": TODAY}
 _SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time is short
 _SHORT_ITEM = 400  # characters of a ticket that language models read, where the machine is slow as well
 
@@ -115,7 +117,10 @@ def draft(
         general = request.models[0] if request.models else EMBEDDED_CHAT
         raw = advised(raw, request.case, general, prices)
         said = (advice_remark(raw["advice"]),)
-    plan = build_plan(laid_over(raw, request.money), "the command line")
+    raw = laid_over(raw, request.money)
+    if not request.options and _today_is_stated(raw):
+        raw |= {"arms": [*raw["arms"], _TO_TODAY]}
+    plan = build_plan(raw, "the command line")
     if request.price_date:
         check_price_day(plan.cost.price_date, context)
     if request.minutes is not None:
@@ -169,6 +174,12 @@ def _shortened(items: bool) -> dict[str, int]:
     return {"example_chars": _SHORT_EXAMPLE} | ({"item_chars": _SHORT_ITEM} if items else {})
 
 
+def _today_is_stated(raw: Mapping[str, Any]) -> bool:
+    """Whether something is known of what is done today that a route to it could be judged by."""
+    today = (raw.get("business") or {}).get("incumbent") or {}
+    return any(today.get(known) is not None for known in ("usd_per_item", "accuracy"))
+
+
 _EXPECTED = {
     "retrieve": "RAG to win",
     "tune": "fine-tuning to win",
@@ -202,13 +213,17 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
 
 def _arms(request: PlanRequest) -> list[dict[str, str]]:
     options = request.options or BY_DEFAULT
-    known = {option.value for option in Option if option.traits.runs}
+    to_today = f"{Option.ROUTE}@{TODAY}"
+    known = {option.value for option in Option if option.traits.runs} | {to_today}
     unknown = [option for option in options if option not in known]
     if unknown:
         raise UsageError("There is no such arm.", got=", ".join(unknown), allowed=", ".join(sorted(known)))
     prompted = request.models or (EMBEDDED_CHAT,)
     arms: list[dict[str, str]] = []
     for option in options:
+        if option == to_today:
+            arms.append(_TO_TODAY)
+            continue
         match Option(option):
             case Option.PROMPT | Option.RETRIEVE:
                 arms += [_served(option, model, request.api_base) for model in prompted]

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from advisor.money.ledger import Money
+from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.machine import MachineUse
@@ -220,6 +221,90 @@ class RouteDesign:
     dev_precision: Estimate | None = None
 
 
+class NoRoute(StrEnum):
+    """Why an arm is trusted with nothing while today's way does the rest."""
+
+    NO_CONFIDENCE = "no arm with enough rows gives a confidence"
+    NOT_SHOWN = "no threshold is shown to keep the quality"
+    COSTS_MORE = "handing everything over costs less"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteStep:
+    """One threshold that was tested, on the rows that thresholds are chosen on.
+
+    Attributes:
+        answered: share of the rows that the arm answers itself.
+        low: lower limit, at the design's alpha, of the blended quality; of the precision where today's
+            accuracy is not known.
+        usd_per_month: a month of what the threshold decides: the arm's calls, what is handed over, and wrong
+            answers where they have a price; None where a part is not known.
+        shown: `low` reaches the target.
+    """
+
+    threshold: float
+    answered: float
+    low: float | None
+    usd_per_month: Decimal | None
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IfTodayIsWorse:
+    """What becomes of a route where today's way does worse on what it is handed than it does overall.
+
+    Attributes:
+        by: how much worse, a share.
+        floor: whether the plan's floor is kept then; None without one.
+        more_usd_per_month: what the further wrong answers cost; None where they have no price.
+    """
+
+    by: float
+    blended: Estimate
+    floor: LimitState | None
+    more_usd_per_month: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteToToday:
+    """An arm answers what it is sure of, and what is done today does the rest.
+
+    Attributes:
+        first: the arm; None where none is left to judge. `tried` are the arms that shared the alpha.
+        threshold: the arm answers at or above this confidence; None where no threshold may be used, and then
+            `why_not` says why.
+        temperature: which its log-probabilities are divided by before a confidence is read.
+        alpha: the risk that the quality of the chosen threshold lies below the target: that of the plan,
+            shared by the arms that were tried.
+        target: of the blended quality; of the precision where today's accuracy is not known.
+        rows: that the threshold was chosen on; `out_of_fold` of them are training rows.
+        coverage, precision, blended: on test; `blended` takes today's accuracy as stated.
+        steps: every threshold that was tested.
+    """
+
+    first: ArmId | None
+    tried: tuple[ArmId, ...]
+    threshold: float | None = None
+    temperature: float | None = None
+    alpha: float
+    target: float
+    today_accuracy: float | None
+    today_usd_per_item: Decimal | None
+    rows: int = 0
+    out_of_fold: int = 0
+    coverage: Estimate | None = None
+    precision: Estimate | None = None
+    blended: Estimate | None = None
+    steps: tuple[RouteStep, ...] = ()
+    if_worse: tuple[IfTodayIsWorse, ...] = ()
+    why_not: NoRoute | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether enough is stated of today's way to recommend it: its accuracy and its cost."""
+        return self.today_accuracy is not None and self.today_usd_per_item is not None
+
+
 class Answer(StrEnum):
     """The answer to the question in the title, from retrieve to tune as the difference grows."""
 
@@ -245,6 +330,7 @@ class LimitKind(StrEnum):
     ACCURACY = "accuracy"
     GUESSING = "better than guessing"
     P95 = "p95_ms"
+    P95_TODAY = "p95_ms of today's way"
     PRICE = "usd_per_1k"
     FAILURES = "failed calls"
     HANDED_BACK = "out of scope handed back"
@@ -368,6 +454,7 @@ class BakeoffResults:
     arms: tuple[ArmResult, ...]
     comparisons: tuple[Comparison, ...]
     route: RouteDesign | None
+    route_to_today: RouteToToday | None = None
     verdict: Verdict
     diagnosis: tuple[ArmDiagnosis, ...] = ()
     failed: tuple[FailedArm, ...] = ()
@@ -392,3 +479,12 @@ class BakeoffResults:
     def arm(self, name: ArmId) -> ArmResult | None:
         """The results of one arm."""
         return next((arm for arm in self.arms if arm.arm == name), None)
+
+    def parts(self, name: ArmId) -> tuple[ArmResult, ...]:
+        """The arms that a route is made of, the one that is asked first in front; none of any other arm."""
+        made_of: tuple[ArmId | None, ...] = ()
+        if name.to_today and self.route_to_today is not None:
+            made_of = (self.route_to_today.first,)
+        elif name.option is Option.ROUTE and self.route is not None:
+            made_of = (self.route.first, self.route.then)
+        return tuple(arm for part in made_of if part is not None and (arm := self.arm(part)) is not None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from advisor.options import Option
-from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
+from harness.arms.base import KEY_VERSION, Arm, CrossFitted, Material, canonical, config_digest, items_digest
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
@@ -234,6 +234,8 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int, tell: Sequence[ArmId] 
         kitchen.early(tell)
     if first:
         answer_out_of_scope(kitchen, arm, seed, config)
+        if plan.to_today and isinstance(arm, CrossFitted):
+            _answer_out_of_fold(kitchen, arm, _lane(arm, seed, "out_of_fold", config))
     if evalset.rest and arm.id.option.traits.free:
         answer(arm, journal, _lane(arm, seed, "rest", config), evalset.rest, context)
 
@@ -243,6 +245,18 @@ def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> N
     if kitchen.out_of_scope and arm.id.option.traits.robustness_checked:
         lane = _lane(arm, seed, "out_of_scope", config)
         answer(arm, kitchen.journal, lane, kitchen.out_of_scope, kitchen.context)
+
+
+def _answer_out_of_fold(kitchen: Kitchen, arm: CrossFitted, lane: Lane) -> None:
+    """Let an arm answer the training rows by fittings that did not see them, to choose a threshold on."""
+    evalset, journal, context = kitchen.evalset, kitchen.journal, kitchen.context
+    done = journal.done(lane, evalset.train, retry_failures=False)
+    if done:  # all folds are stored together
+        return
+    context.progress.stage(f"{lane.arm}: fitting again for every fold", None)
+    by_id = {item.id: item for item in evalset.train}
+    answers = arm.out_of_fold(_material(evalset, context))
+    journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in answers])
 
 
 def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, context: Context) -> str:
@@ -281,12 +295,13 @@ def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:
 
 def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset, context: Context) -> None:
     stored = journal.settled_as(arm.id, seed, config)
-    material = Material(
-        labels=evalset.labels, train=evalset.train, dev=evalset.dev, say=context.progress.note
-    )
-    fitted = arm.fit(material, stored.fitted if stored else None)
+    fitted = arm.fit(_material(evalset, context), stored.fitted if stored else None)
     if stored is None:
         journal.settle(FittedArm(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
+
+
+def _material(evalset: Evalset, context: Context) -> Material:
+    return Material(labels=evalset.labels, train=evalset.train, dev=evalset.dev, say=context.progress.note)
 
 
 def answer(

@@ -16,7 +16,7 @@ from advisor.stats.power import Design
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, primary_lanes
 from harness.bakeoff.busy import marked
 from harness.bakeoff.charged import charged, either_busy, latency_of, paid_busy, paid_lines
-from harness.bakeoff.compare import compare_arms
+from harness.bakeoff.compare import ItemValues, compare_arms
 from harness.bakeoff.cost import ledger_cost, measure_cost
 from harness.bakeoff.decide import decide, pairs_to_compare
 from harness.bakeoff.diagnose import diagnose
@@ -36,6 +36,7 @@ from harness.bakeoff.results import (
     SeedResult,
 )
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
+from harness.bakeoff.route_today import RoutedArm, route_to_today
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import Scored, score
 from harness.core.records import ArmId, Estimate
@@ -89,8 +90,10 @@ def score_run(
     arms = [_arm_result(answers, sets, run) for answers in primary]
     scored = {answers.settled.arm: answers.test for answers in primary}
     timed = {a.settled.arm: timed_seconds(a.warm, a.test, a.settled.identity) for a in primary}
-    design = None
-    asked = any(arm.option is Option.ROUTE for arm in run.plan.arms)
+    design = handing = routed = None
+    if run.plan.to_today:  # from single arms alone
+        handing, routed = route_to_today(primary, arms, run)
+    asked = any(arm.option is Option.ROUTE and not arm.id.to_today for arm in run.plan.arms)
     if asked:
         design, route = _route(primary, arms, run)
         if route is not None:
@@ -98,8 +101,14 @@ def score_run(
             scored[route.result.arm] = route.test
             timed[route.result.arm] = route.timed_s
     held = [_held(arm, scored[arm.arm], timed[arm.arm], shares.get(arm.arm)) for arm in arms]
+    values = {arm: ItemValues.of(answers) for arm, answers in scored.items()}
+    measured = tuple(arms)
+    if routed is not None and handing is not None and handing.first is not None:
+        arms.append(routed.result)
+        held.append(_held_route(routed, scored[handing.first], timed[handing.first], run))
+        values[routed.result.arm] = dataclasses.replace(values[handing.first], values=routed.values)
     limits = check_limits(run.plan.decision, held)
-    comparisons = _comparisons(arms, limits, scored, run)
+    comparisons = _comparisons(arms, limits, values, run)
     lock = folder.lock()
     results = BakeoffResults(
         run_id=lock.run_id,
@@ -111,6 +120,7 @@ def score_run(
         arms=tuple(arms),
         comparisons=comparisons,
         route=design,
+        route_to_today=handing,
         verdict=decide(arms, comparisons, limits),
         route_asked=asked,
         accepted=folder.accepted(),
@@ -123,7 +133,7 @@ def score_run(
                 run.labels,
                 arm.quality.temperature,
             )
-            for arm in arms
+            for arm in measured
         ),
     )
     return Scores(results=results, scored=scored, primary=tuple(primary))
@@ -138,6 +148,20 @@ def _held(arm: ArmResult, test: Scored, timed_s: Sequence[float], shares: Robust
         timed_ms=[1000 * s for s in timed_s],
         handed_back=found.handed_back,
         seeds_agree=found.seeds_agree,
+    )
+
+
+def _held_route(routed: RoutedArm, test: Scored, timed_s: Sequence[float], run: StoredRun) -> Held:
+    """A route to today's way: its quality is blended, and the time of what it hands over is only stated."""
+    today = run.plan.business.incumbent if run.plan.business else None
+    return Held(
+        arm=routed.result,
+        correct=test.correct,
+        clusters=test.clusters,
+        timed_ms=[1000 * s for s in timed_s],
+        blend=routed.blend,
+        handed=float((~routed.own).mean()),
+        today_p95_ms=None if today is None else today.p95_ms,
     )
 
 
@@ -181,13 +205,16 @@ def _on_all_rows(answers: AnswerSet, run: StoredRun) -> Estimate | None:
 
 
 def _comparisons(
-    arms: Sequence[ArmResult], limits: Sequence[LimitCheck], scored: Mapping[ArmId, Scored], run: StoredRun
+    arms: Sequence[ArmResult],
+    limits: Sequence[LimitCheck],
+    values: Mapping[ArmId, ItemValues],
+    run: StoredRun,
 ) -> tuple[Comparison, ...]:
     """The pair first, then the others that the report and the recommendation need."""
     primary, others = pairs_to_compare(arms, limits)
     decision = run.plan.decision
     design = Design(power=decision.power, level=1 - decision.alpha_each)
-    return compare_arms(primary, others, scored, decision.margin, design)
+    return compare_arms(primary, others, values, decision.margin, design)
 
 
 def _route(
@@ -211,7 +238,7 @@ def _route(
 def _route_result(
     design: RouteDesign, first: AnswerSet, then: AnswerSet, side: RouteArm, run: StoredRun
 ) -> _Route:
-    arm = next(a.id for a in run.plan.arms if a.option is Option.ROUTE)
+    arm = next(a.id for a in run.plan.arms if a.option is Option.ROUTE and not a.id.to_today)
     dev_items, test_items = run.items["dev"], run.items["test"]
     sure = _confidences(first.dev, side) | _confidences(first.test, side)
     dev = score(

@@ -51,6 +51,28 @@ class Scored:
         found = tuple(item.cluster for item in self.items)
         return None if all(cluster is None for cluster in found) else found
 
+    def where(self, among: NDArray[np.bool_]) -> Scored:
+        """The same answers to some of the items."""
+        places = np.flatnonzero(among).tolist()
+        return Scored(
+            items=tuple(self.items[place] for place in places),
+            truth=self.truth[places],
+            answer=self.answer[places],
+            logprobs=self.logprobs[places],
+            predictions=tuple(self.predictions[place] for place in places),
+        )
+
+
+def together(one: Scored, other: Scored) -> Scored:
+    """The answers to two lists of items, one after the other."""
+    return Scored(
+        items=(*one.items, *other.items),
+        truth=np.concatenate([one.truth, other.truth]),
+        answer=np.concatenate([one.answer, other.answer]),
+        logprobs=np.concatenate([one.logprobs, other.logprobs]),
+        predictions=(*one.predictions, *other.predictions),
+    )
+
 
 def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], labels: Sequence[str]) -> Scored:
     """Line outcomes up with items.

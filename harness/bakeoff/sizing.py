@@ -147,7 +147,9 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
         open_s=open_s,
         training=training,
         linear_s=_linear_seconds(plan, evalset),
-        served=tuple(a.id for a in plan.arms if a.model and isinstance(resolve(a.model), Provider)),
+        served=tuple(
+            a.id for a in plan.arms if a.option.traits.needs_model and isinstance(resolve(a.model), Provider)
+        ),
         concurrency=context.concurrency,
         latency_items=plan.latency.items,
         seeds=len(plan.training_seeds),
@@ -164,7 +166,7 @@ def _local_models(plan: ExperimentPlan) -> dict[str, list[ArmPlan]]:
     """The models that run here, and the arms that use them."""
     found: dict[str, list[ArmPlan]] = {}
     for arm in plan.arms:
-        if arm.model and not isinstance(resolve(arm.model), Provider):
+        if arm.option.traits.needs_model and not isinstance(resolve(arm.model), Provider):
             found.setdefault(arm.model, []).append(arm)
     return found
 

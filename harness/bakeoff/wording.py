@@ -20,6 +20,8 @@ def limit_words(check: LimitCheck) -> str:
             return f"accuracy {percent(check.value)} is no better than always guessing ({guess})"
         case LimitKind.P95:
             return _p95_words(check)
+        case LimitKind.P95_TODAY:
+            return _p95_today_words(check)
         case LimitKind.PRICE:
             price = "unknown" if check.value is None else money(check.value)
             busy = ", timed on a busy machine" if check.busy else ""
@@ -55,6 +57,14 @@ def _p95_words(check: LimitCheck) -> str:
         span = f" ({milliseconds(check.low)} to {milliseconds(check.high)})"
     busy = ", timed on a busy machine" if check.busy else ""
     return f"p95 {milliseconds(check.value)} ms{span} on {check.n:,} queries{busy}; {limit}"
+
+
+def _p95_today_words(check: LimitCheck) -> str:
+    limit = f"the limit is {milliseconds(check.bound)} ms"
+    if check.value is None:
+        return f"how long today's way takes for what it is handed is not stated; {limit}"
+    p95 = f"p95 {milliseconds(check.value)} ms"
+    return f"today's way takes as long as stated for what it is handed, {p95}; {limit}"
 
 
 def _more_words(check: LimitCheck) -> str:

@@ -184,7 +184,9 @@ def _go(
     from harness.bakeoff.sizing import forecast_seconds
     from harness.models.resolve import Provider, resolve
 
-    here = any(arm.model and not isinstance(resolve(arm.model), Provider) for arm in plan.arms)
+    here = any(
+        arm.option.traits.needs_model and not isinstance(resolve(arm.model), Provider) for arm in plan.arms
+    )
     if dry_run or here or context.budget_usd is not None:
         found = preflight(plan, context)
         if dry_run:

@@ -20,6 +20,9 @@ Split = Literal["train", "dev", "test"]
 AnswerForm = Literal["", "schema", "plain"]
 """How a served model was held to the labels: by a JSON schema, by the prompt alone, or not a served model."""
 
+TODAY = "today"
+"""What stands for the model in the name of a route that leaves the rest to what is done today."""
+
 CostLine = LedgerLine
 """One line of a ledger; the cost room defines it."""
 
@@ -38,6 +41,11 @@ class ArmId:
     def key(self) -> str:
         """The name in what journals are keyed by, which stays when an option gets another one."""
         return f"{self.option.first_name}@{self.model}"
+
+    @property
+    def to_today(self) -> bool:
+        """Whether it is a route that leaves what its arm is unsure of to what is done today."""
+        return self.option is Option.ROUTE and self.model == TODAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ def _arms(plan: ExperimentPlan, request: CurveRequest) -> list[ArmPlan]:
         )
     chosen = [arm for arm in there if arm.option.value in request.options]
     for arm in chosen:
-        if arm.model and isinstance(resolve(arm.model), Provider):
+        if arm.option.traits.needs_model and isinstance(resolve(arm.model), Provider):
             raise UsageError(
                 "A curve asks every item again at each size, and a served model is paid each time.",
                 got=str(arm.id),

@@ -161,7 +161,6 @@ def _refit_s(arm: ArmResult, search_s: float | None, results: BakeoffResults, ro
         case Option.RETRIEVE:
             return None if search_s is None else search_s * rows
         case Option.ROUTE:
-            first = next((a for a in results.arms if results.route and a.arm == results.route.first), None)
-            return None if first is None else first.fitted.seconds
+            return next((part.fitted.seconds for part in results.parts(arm.arm)), None)
         case _:
             return arm.fitted.seconds

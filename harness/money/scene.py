@@ -81,9 +81,7 @@ class Scene:
 
     def _models(self, arm: ArmResult) -> list[ArmResult]:
         """The arm, and those that a route is made of, as far as a model runs on a machine of one's own."""
-        route = self.results.route
-        parts = (route.first, route.then) if arm.arm.option is Option.ROUTE and route is not None else ()
-        models = [arm, *(self.arms[part] for part in parts if part in self.arms)]
+        models = (arm, *self.results.parts(arm.arm))
         return [one for one in models if one.identity is not None and not one.hosted]
 
     def whole(self, arm: ArmResult) -> bool:

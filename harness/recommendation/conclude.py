@@ -140,8 +140,11 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
             published=() if hosted else published_for(run.facts.name),
         )
     )
+    answers = choice.ship
+    if answers is not None and answers.to_today:
+        answers = next((part.arm for part in results.parts(answers)), answers)
     advice = (
-        None if plan.advice is None else check_advice(plan.advice, results.arms, results.verdict, choice.ship)
+        None if plan.advice is None else check_advice(plan.advice, results.arms, results.verdict, answers)
     )
     return together(results, outlook, recommendation, robustness, advice)
 

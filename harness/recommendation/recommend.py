@@ -21,15 +21,22 @@ from decimal import Decimal
 from advisor.money.inputs import times
 from advisor.money.ledger import Money
 from advisor.money.ranges import Scenario
-from advisor.options import Option
 from advisor.stats.paired import Relation
-from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, LimitKind, LimitState
+from harness.bakeoff.results import (
+    Answer,
+    ArmResult,
+    BakeoffResults,
+    IfTodayIsWorse,
+    LimitKind,
+    LimitState,
+)
 from harness.core.records import ArmId, Finding, PriceBasis
 from harness.data.gate import REACH
 from harness.money.records import ArmForecast, CostForecast, FrontierGap, Published
 from harness.recommendation.choose import A_MONTH, Choice, best_barred, certainty_of
 from harness.recommendation.records import (
     Action,
+    Automation,
     Caution,
     CautionKind,
     Decider,
@@ -80,6 +87,7 @@ def recommend(found: Found) -> Recommendation:
         action=found.choice.action,
         ship=found.choice.ship,
         pilot=found.choice.pilot,
+        automation=_automation(found.choice.arm, found),
         reasons=tuple(_reasons(found))[:_REASONS],
         next=replace(_next_step(found), before=found.outlook.valid_until),
         risk=_risk(found),
@@ -142,7 +150,21 @@ def _today_beside(gap: FrontierGap, found: Found) -> Iterator[Reason]:
 def _accuracy(arm: ArmResult, found: Found) -> Reason:
     checks = found.results.verdict.limits
     floor = next((c for c in checks if c.arm == arm.arm and c.kind is LimitKind.ACCURACY), None)
-    return Reason(kind=ReasonKind.ACCURACY, arm=arm.arm, estimate=arm.quality.accuracy, check=floor)
+    shared = _automation(arm.arm, found)
+    kind = ReasonKind.ACCURACY if shared is None else ReasonKind.AUTOMATES
+    return Reason(kind=kind, arm=arm.arm, estimate=arm.quality.accuracy, check=floor, automation=shared)
+
+
+def _automation(arm: ArmId | None, found: Found) -> Automation | None:
+    """How the work is shared, where the arm is a route to today's way."""
+    route = found.results.route_to_today
+    if arm is None or not arm.to_today or route is None or route.first is None:
+        return None
+    if route.coverage is None or route.precision is None or route.today_accuracy is None:
+        return None
+    return Automation(
+        first=route.first, coverage=route.coverage, precision=route.precision, rest=route.today_accuracy
+    )
 
 
 def _open(arm: ArmResult, found: Found) -> Iterator[Reason]:
@@ -287,23 +309,29 @@ def _risks(arm: ArmResult, found: Found) -> Iterator[Risk]:
     accuracy, provenance = arm.quality.accuracy, found.results.data.provenance
     if provenance != OWN_ROWS:
         yield Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=provenance)
+    for worse in _if_worse(arm.arm, found)[:1]:
+        if worse.floor not in (None, LimitState.KEPT):
+            yield Risk(kind=RiskKind.HARDER_REST, arm=arm.arm, worse=worse)
     if accuracy.low is None or accuracy.high is None or accuracy.high - accuracy.low > 2 * WIDE:
         yield Risk(kind=RiskKind.WIDE, arm=arm.arm, estimate=accuracy)
     trained = _trained_part(arm, found)
     if trained.arm.option.traits.tuned and len(trained.seeds) <= 1:
         yield Risk(kind=RiskKind.ONE_TRAINING, arm=trained.arm)
     yield from _assumed(found.months.get(arm.arm))
-    if not any(_OUTSIDE.search(label.label.casefold()) for label in arm.quality.labels):
+    if not any(_OUTSIDE.search(label.label.casefold()) for label in trained.quality.labels):
         yield Risk(kind=RiskKind.NO_OUTSIDE_ROWS)
     if not found.results.frontier_measured:
         yield Risk(kind=RiskKind.NO_HOSTED)
 
 
+def _if_worse(arm: ArmId | None, found: Found) -> tuple[IfTodayIsWorse, ...]:
+    """What becomes of the route to today's way, where that is the arm, if today's way does worse."""
+    route = found.results.route_to_today
+    return route.if_worse if arm is not None and arm.to_today and route is not None else ()
+
+
 def _trained_part(arm: ArmResult, found: Found) -> ArmResult:
-    route = found.results.route
-    if arm.arm.option is not Option.ROUTE or route is None:
-        return arm
-    return found.results.arm(route.first) or arm
+    return next(iter(found.results.parts(arm.arm)), arm)
 
 
 def _assumed(month: ArmForecast | None) -> Iterator[Risk]:
@@ -328,6 +356,8 @@ def _assumed(month: ArmForecast | None) -> Iterator[Risk]:
 
 def _cautions(found: Found) -> Iterator[Caution]:
     results = found.results
+    for worse in _if_worse(found.choice.arm, found):
+        yield Caution(kind=CautionKind.IF_TODAY_IS_WORSE, worse=worse)
     for finding in found.findings:
         if finding.severity == "warning" and finding.code != REACH:  # the measured one follows
             yield Caution(kind=CautionKind.DATA, message=finding.message)

@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 
 from advisor.money.ledger import Money
-from harness.bakeoff.results import BakeoffResults, Comparison, LimitCheck
+from harness.bakeoff.results import BakeoffResults, Comparison, IfTodayIsWorse, LimitCheck
 from harness.core.records import ArmId, Estimate
 from harness.money.records import CostForecast, FrontierGap, Published
 from harness.robustness.records import ArmRobustness
@@ -26,10 +26,27 @@ class Action(StrEnum):
     KEEP_TODAY = "keep today's way"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automation:
+    """A part of the work is automated, and what is done today does the rest.
+
+    Attributes:
+        first: the arm that answers what it is sure of; `coverage` says how much that is, `precision` how much
+            of that is right, both on test.
+        rest: share of right answers of what is done today, as stated.
+    """
+
+    first: ArmId
+    coverage: Estimate
+    precision: Estimate
+    rest: float
+
+
 class ReasonKind(StrEnum):
     """Why, or why not."""
 
     ACCURACY = "accuracy"
+    AUTOMATES = "accuracy together with what is done today"
     CHEAPEST = "lowest cost"
     SIMPLEST = "simplest within the range of the lowest cost"
     ONLY_ONE = "no other arm is as good and keeps the limits"
@@ -54,6 +71,7 @@ class Reason:
         arm: what it speaks of; `others` are those it is set beside.
         estimate: an accuracy with its interval.
         comparison, check, gap: the record it is read from.
+        automation: of a route to today's way; `estimate` is what both do together.
         today: what is done today costs, in the basis of `cost`.
         cost: a sum, whose basis is `cost_basis`: 'a month, all in' or 'per 1,000 queries, calls and busy
             machine time'.
@@ -69,6 +87,7 @@ class Reason:
     cost: Money | None = None
     cost_basis: str = ""
     today: Money | None = None
+    automation: Automation | None = None
 
 
 class Certainty(StrEnum):
@@ -126,6 +145,7 @@ class RiskKind(StrEnum):
 
     NOTHING_KEEPS_LIMITS = "nothing keeps the limits"
     NOT_OWN_ROWS = "the rows are not the user's own"
+    HARDER_REST = "today's way is handed the harder part"
     WIDE = "the accuracy is not known closely"
     ONE_TRAINING = "one training of one seed"
     ASSUMED = "most of the month is assumed"
@@ -142,6 +162,7 @@ class Risk:
         estimate: the accuracy that is not known closely.
         group: the part of the month that is assumed above all, and `cost` the month with its range.
         provenance: of rows that are not the user's own.
+        worse: what becomes of a route where today's way does worse on what it is handed.
     """
 
     kind: RiskKind
@@ -150,6 +171,7 @@ class Risk:
     group: str = ""
     cost: Money | None = None
     provenance: str = ""
+    worse: IfTodayIsWorse | None = None
 
 
 class CautionKind(StrEnum):
@@ -161,6 +183,7 @@ class CautionKind(StrEnum):
     SEEDS = "training seeds"
     SHORT_TRAINING = "a short training"
     NO_HOSTED = "no hosted model was run"
+    IF_TODAY_IS_WORSE = "today's way may do worse on what it is handed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +193,14 @@ class Caution:
     Attributes:
         message: of a finding on the rows, as the gate words it.
         comparison: the pair, whose items and disagreement say what could be seen.
+        worse: what becomes of a route where today's way does worse on what it is handed.
     """
 
     kind: CautionKind
     arm: ArmId | None = None
     message: str = ""
     comparison: Comparison | None = None
+    worse: IfTodayIsWorse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +210,7 @@ class Recommendation:
     Attributes:
         ship: the arm to ship; None where none is shown to keep every limit, or today's way is kept.
         pilot: the arm to pilot where none may be shipped: it breaks no limit, and one is still open.
+        automation: where the arm to use is a route to today's way.
         reasons: three at most, the weightiest first.
         certainty: how far the arm's comparisons are settled; `open_to` names rivals where they are not.
         frontier: what hosted models that were not run would have to reach; `published` what others report.
@@ -193,6 +219,7 @@ class Recommendation:
     action: Action
     ship: ArmId | None = None
     pilot: ArmId | None = None
+    automation: Automation | None = None
     reasons: tuple[Reason, ...]
     next: NextStep
     risk: Risk

@@ -23,12 +23,16 @@ _SAME_SIZE = 0.05
 def check_advice(
     advice: AdvicePlan, arms: Sequence[ArmResult], verdict: Verdict, ship: ArmId | None
 ) -> AdviceCheck:
-    """Set every predicted range beside what was measured, and the first option beside the arm to ship."""
+    """Set every predicted range beside what was measured, and the first option beside the arm to ship.
+
+    Args:
+        ship: the arm that is to answer; of a route to today's way, its own.
+    """
     figures = tuple(
         figure
         for predicted in advice.predictions
         for arm in arms
-        if arm.arm.option is predicted.option
+        if arm.arm.option is predicted.option and not arm.arm.to_today  # it expects a route to a model
         for figure in _figures(predicted, arm)
     )
     tested = [figure for figure in figures if figure.same_model and figure.inside is not None]

@@ -10,14 +10,17 @@ from harness.bakeoff.results import BakeoffResults
 from harness.core.records import ArmId
 from harness.core.wording import one_line
 
+ROUTE_TO_TODAY = "the route to today's way"
 RAG_HERE = "RAG, here: the model is shown similar past items before it answers."
 TUNING_HERE = "Fine-tuning: the model was adapted to past items beforehand."
 
 
 def plain_name(arm: ArmId, among: Sequence[ArmId] = ()) -> str:
     """An arm in everyday words; its model is named where several arms share the option."""
+    if arm.to_today:
+        return ROUTE_TO_TODAY
     name = arm.option.traits.name
-    twins = [other for other in among if other.option is arm.option and other != arm]
+    twins = [other for other in among if other.option is arm.option and other != arm and not other.to_today]
     return f"{name} ({one_line(arm.model)})" if twins else name
 
 

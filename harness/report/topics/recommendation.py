@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from advisor.options import Option
 from advisor.sentences import capital
 from advisor.stats.paired import Relation
-from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Comparison
+from harness.bakeoff.results import (
+    Answer,
+    ArmResult,
+    BakeoffResults,
+    Comparison,
+    IfTodayIsWorse,
+    LimitState,
+)
 from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.records import ArmId
 from harness.core.wording import (
@@ -24,6 +31,7 @@ from harness.core.wording import (
 )
 from harness.recommendation.records import (
     Action,
+    Automation,
     Caution,
     CautionKind,
     Certainty,
@@ -64,7 +72,12 @@ def answer_sentence(results: BakeoffResults, words: RunWords = BARE) -> str:
 
 def headline(recommendation: Recommendation, words: RunWords = BARE) -> str:
     """What to do now, in a few words."""
+    shared = recommendation.automation
     match recommendation.action:
+        case Action.SHIP if shared is not None:
+            return f"{capital(automation_words(shared, words))}."
+        case Action.PILOT if shared is not None:
+            return f"Pilot, do not ship yet: {automation_words(shared, words)}."
         case Action.SHIP:
             return f"Ship {_one(recommendation.ship, words)}."
         case Action.PILOT:
@@ -74,6 +87,12 @@ def headline(recommendation: Recommendation, words: RunWords = BARE) -> str:
         case Action.MEASURE_NEXT:
             model = recommendation.next.model
             return f"Ship none of these yet. Measure {model} next." if model else "Ship none of these yet."
+
+
+def automation_words(shared: Automation, words: RunWords = BARE) -> str:
+    """'automate 58 % with the linear classifier and leave the rest where it is'."""
+    much = percent(shared.coverage.value, 0)
+    return f"automate {much} with {words.name(shared.first)} and leave the rest where it is"
 
 
 def _one(arm: ArmId | None, words: RunWords) -> str:
@@ -86,6 +105,8 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
         case ReasonKind.ACCURACY:
             floor = "" if reason.check is None else f"; the floor is {percent(reason.check.bound)}"
             return f"{capital(_one(reason.arm, words))} is right in {share_sentence(reason.estimate)}{floor}."
+        case ReasonKind.AUTOMATES:
+            return _automates(reason, words)
         case ReasonKind.BEATS | ReasonKind.AS_GOOD_AS:
             return _against(reason, words)
         case ReasonKind.LIMIT_KEPT | ReasonKind.LIMIT_OPEN | ReasonKind.LIMIT_BROKEN:
@@ -98,6 +119,19 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
             return "Every other option is worse, not shown to be within the margin, or breaks a limit."
         case _:
             return _of_cost(reason, words)
+
+
+def _automates(reason: Reason, words: RunWords) -> str:
+    shared = reason.automation
+    if shared is None:
+        return ""
+    floor = "" if reason.check is None else f"; the floor is {percent(reason.check.bound)}"
+    own = f"{percent(shared.coverage.value)} itself, {percent(shared.precision.value)} of that rightly"
+    return (
+        f"{capital(words.name(shared.first))} answers {own}; with the rest done as today, "
+        f"{percent(shared.rest)} of it rightly as stated, {share_sentence(reason.estimate)} "
+        f"come out right{floor}."
+    )
 
 
 def _of_limit(reason: Reason, words: RunWords) -> str:
@@ -173,6 +207,8 @@ def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
             return "Using one of these anyway: none keeps the limits that were set before the run."
         case RiskKind.NOT_OWN_ROWS:
             return f"The rows are {risk.provenance}: on your own queries every option may do better or worse."
+        case RiskKind.HARDER_REST:
+            return f"What is handed over is the harder part. {_if_worse(risk.worse, words)}"
         case RiskKind.WIDE:
             found = risk.estimate
             n = 0 if found is None else found.n
@@ -205,6 +241,8 @@ def caution_sentence(caution: Caution, results: BakeoffResults, words: RunWords 
             return "The machine price is illustrative: set cost.machine_hour_usd in the plan to your own."
         case CautionKind.REACH:
             return _reach(caution.comparison)
+        case CautionKind.IF_TODAY_IS_WORSE:
+            return _if_worse(caution.worse, words)
         case CautionKind.SEEDS:
             return "" if arm is None else _seeds(arm, words)
         case CautionKind.SHORT_TRAINING:
@@ -285,6 +323,24 @@ def _not_run(reason: Reason, currency: Currency) -> str:
     return (
         f"{gap.model} was not run: at list price 1,000 queries cost {money(gap.usd_per_1k.usd, currency)}"
         f"{need}, and finding out costs {money(gap.settle_usd, currency)}."
+    )
+
+
+def _if_worse(worse: IfTodayIsWorse | None, words: RunWords) -> str:
+    """What becomes of a route where today's way does worse on what it is handed than stated."""
+    if worse is None:
+        return ""
+    floor = {
+        None: "",
+        LimitState.KEPT: ", and the floor is still kept",
+        LimitState.OPEN: ", and the floor is not shown to be kept",
+        LimitState.BROKEN: ", and the floor is broken",
+    }[worse.floor]
+    more = worse.more_usd_per_month
+    cost = "" if more is None else f"; the wrong answers cost {money(more, words.currency)} more a month"
+    return (
+        f"If today's way is right {100 * worse.by:g} points less often on what it is handed than stated, "
+        f"{share_sentence(worse.blended)} come out right{floor}{cost}."
     )
 
 

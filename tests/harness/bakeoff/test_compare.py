@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from advisor.options import Option
 from advisor.stats.paired import Relation, mcnemar_mid_p
 from advisor.stats.power import Design, items_to_settle, minimum_detectable_difference
-from harness.bakeoff.compare import compare_arms
-from harness.bakeoff.scored import Scored
+from harness.bakeoff.compare import ItemValues, compare_arms
 from harness.core.records import ArmId
 from tests.support.scored import scored
 
@@ -25,7 +26,7 @@ PAIR = (ONE, TWO)
 
 def arms(**said: str):
     names = {"one": ONE, "two": TWO, "three": THREE, "four": FOUR}
-    return {names[key]: scored(TRUTH, text) for key, text in said.items()}
+    return {names[key]: ItemValues.of(scored(TRUTH, text)) for key, text in said.items()}
 
 
 def alone(given, margin: float = 0.02, design: Design = DESIGN):
@@ -94,14 +95,14 @@ def test_what_can_be_detected_hangs_on_the_disagreement_that_was_measured() -> N
 
 
 def test_equal_answers_are_not_called_equal_for_want_of_items() -> None:
-    given = {ONE: scored("a" * 10, "a" * 10), TWO: scored("a" * 10, "a" * 10)}
+    given = {arm: ItemValues.of(scored("a" * 10, "a" * 10)) for arm in PAIR}
     few = alone(given)
     assert few.relation is Relation.UNDECIDED and few.p_value == 1.0
     assert few.more_items.likely is None and "no item was seen" in few.more_items.reason
 
 
 def test_other_items_cannot_be_compared() -> None:
-    given = {ONE: scored("aa", "aa"), TWO: scored("aa", "aa", "u")}
+    given = {ONE: ItemValues.of(scored("aa", "aa")), TWO: ItemValues.of(scored("aa", "aa", "u"))}
     with pytest.raises(ValueError, match="same items"):
         alone(given)
 
@@ -111,12 +112,12 @@ def test_items_in_clusters_need_more_items() -> None:
     rows = {n: [False] * 100 for n in (1, 2)}
     rows[1][:60], rows[2][:42], rows[2][60:74] = [True] * 60, [True] * 42, [True] * 14
 
-    def given(times: int) -> dict[ArmId, Scored]:
+    def given(times: int) -> dict[ArmId, ItemValues]:
         found = {}
         for arm, right in ((ONE, rows[1]), (TWO, rows[2])):
             made = scored("a" * 100 * times, "".join(("a" if hit else "b") * times for hit in right))
             tied = tuple(replace(item, cluster=str(n // times)) for n, item in enumerate(made.items))
-            found[arm] = replace(made, items=tied) if times > 1 else made
+            found[arm] = ItemValues.of(replace(made, items=tied) if times > 1 else made)
         return found
 
     single, copied = alone(given(1)), alone(given(4))
@@ -133,3 +134,30 @@ def test_the_interval_of_a_difference_is_at_the_level_the_plan_decides_at() -> N
     assert (usual.difference.level, strict.difference.level) == (0.95, 0.99)
     assert strict.difference.low is not None and usual.difference.low is not None
     assert strict.difference.low < usual.difference.low
+
+
+def test_expected_answers_are_compared_by_the_mean_of_their_differences() -> None:
+    """A route hands 40 of 200 items over, where 8 in 10 are right; the arm alone gets none of these right."""
+    alone_right = np.arange(200) < 160
+    shared = np.where(alone_right, 1.0, 0.8)
+    given = {
+        ONE: replace(ItemValues.of(scored(TRUTH, TRUTH)), values=shared),
+        TWO: replace(ItemValues.of(scored(TRUTH, TRUTH)), values=alone_right.astype(float)),
+    }
+    found = alone(given)
+    theirs = stats.ttest_1samp(shared - alone_right, 0.0)
+    ends = theirs.confidence_interval(0.95)
+    assert found.difference.value == pytest.approx(0.16) and found.p_value == pytest.approx(theirs.pvalue)
+    assert (found.difference.low, found.difference.high) == pytest.approx((ends.low, ends.high))
+    assert found.relation is Relation.BETTER and (found.only_a, found.only_b) == (40, 0)
+
+
+def test_expected_answers_that_hardly_differ_need_no_more_items_than_the_formula_allows() -> None:
+    """All differences lean one way and are small: their mean stands in for their mean square."""
+    base = ItemValues.of(scored(TRUTH, TRUTH))
+    given = {
+        ONE: replace(base, values=np.where(np.arange(200) < 30, 0.9, 1.0)),
+        TWO: replace(base, values=np.ones(200)),
+    }
+    found = alone(given, margin=0.001)
+    assert found.difference.value == pytest.approx(-0.015) and found.more_items.reason in ("settled", "")

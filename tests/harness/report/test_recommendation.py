@@ -11,7 +11,7 @@ from advisor.options import Option
 from harness.bakeoff.results import MoreItems, SeedResult
 from harness.core.records import ArmId
 from harness.core.wording import Currency
-from harness.recommendation.records import Action, Caution, CautionKind, ReasonKind
+from harness.recommendation.records import Action, Automation, Caution, CautionKind, ReasonKind
 from harness.report.topics.names import namer
 from harness.report.topics.recommendation import (
     RunWords,
@@ -111,8 +111,15 @@ def test_a_reader_is_told_everyday_names_and_the_currency_asked_for() -> None:
 def test_every_reason_has_a_sentence(kind) -> None:
     base = recommendation().reasons[1]
     found = compared(TUNE, RETRIEVE, 0.05, 0.15)
+    shared = Automation(first=TUNE, coverage=share("c", 0.58), precision=share("p", 0.93), rest=0.85)
     reason = replace(
-        base, kind=kind, arm=TUNE, others=(RETRIEVE,), comparison=found, gap=recommendation().frontier[0]
+        base,
+        kind=kind,
+        arm=TUNE,
+        others=(RETRIEVE,),
+        comparison=found,
+        gap=recommendation().frontier[0],
+        automation=shared,
     )
     said = reason_sentence(reason)
     assert said.endswith(".") and "None" not in said
