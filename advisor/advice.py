@@ -233,7 +233,7 @@ class Why(StrEnum):
     CHEAPER = "cheaper"  # choice, usd, against, against_usd, months, wrong_usd
     PAYS_BACK = "pays back"  # choice, usd, against, against_usd, months
     NOTHING_PAYS_BACK = "nothing pays back"  # usd: today; against: the cheapest option, against_usd, months
-    BREAK_EVEN = "pays above"  # choice, usd: what an item must cost today for it to pay, months
+    BREAK_EVEN = "pays above"  # choice, usd: what an item must cost today, against_usd: may at most; months
     KEEPS_FLOOR = "keeps the floor"  # choice, accuracy, items, floor
     OPEN_FLOOR = "may keep the floor"  # choice, accuracy, items, floor
     BELOW_FLOOR = "below the floor"  # against, accuracy, items, floor
@@ -252,7 +252,7 @@ class AdviceReason:
 
     Attributes:
         against: what `choice` is set against.
-        usd, against_usd: likely cost over `months`, everything counted.
+        usd, against_usd: likely cost over `months`, everything counted; of one item where the kind says so.
         wrong_usd: what a wrong answer is valued at within these sums; None where they hold none.
         wrong_assumed: whether that is the price of one more checked example, as none was stated.
         accuracy: low, stated (where measured) and high share of right answers.

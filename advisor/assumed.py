@@ -5,7 +5,7 @@ Nothing is assumed silently: `Inputs.assumed` names every range that stood in fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from advisor.case import Task, UseCase, facts_needed
 from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
-from advisor.money.machines import NO_MACHINE
+from advisor.money.machines import HOURS_PER_MONTH, NO_MACHINE
 from advisor.money.money import ExchangeRate, parse_rate, to_usd
 from advisor.money.ranges import AssumedRange, Range, Scenario
 from advisor.reading import parse_toml, read_record
@@ -61,11 +61,15 @@ def parse_assumptions(text: str) -> Assumptions:
     """
     raw = parse_toml(text)
     ranges = {row["key"]: _range(row) for row in raw["range"]}
-    for field in ("input", "output"):
-        for task, three in raw["tokens"][field].items():
-            key = f"{field}_tokens:{task}"
-            ends = dict(zip(("low", "likely", "high"), three, strict=True))
-            ranges[key] = _range({"key": key, "unit": "tokens", **ends, "source": raw["tokens"]["source"]})
+    ranges |= {
+        f"{way}_tokens:{task}": _by_task(f"{way}_tokens:{task}", "tokens", three, raw["tokens"])
+        for way in ("input", "output")
+        for task, three in raw["tokens"][way].items()
+    }
+    ranges |= {
+        f"today_cost:{task}": _by_task(f"today_cost:{task}", "USD an item", three, raw["today"])
+        for task, three in raw["today"]["cost"].items()
+    }
     return Assumptions(
         ranges=ranges,
         parts=_three(raw["parts"]),
@@ -100,6 +104,11 @@ def _people(days: Mapping[str, Any], hours: Mapping[str, Any]) -> dict[str, Peop
     }
 
 
+def _by_task(key: str, unit: str, three: Sequence[float], table: Mapping[str, Any]) -> AssumedRange:
+    ends = dict(zip(("low", "likely", "high"), three, strict=True))
+    return _range({"key": key, "unit": unit, **ends, "source": table["source"]})
+
+
 def _range(row: Mapping[str, Any]) -> AssumedRange:
     return AssumedRange(
         key=row["key"],
@@ -118,6 +127,8 @@ class Inputs(CostInputs):
 
     Attributes:
         hour_usd: of the serving machine, as the use case states it.
+        today_at_most_usd: what an item may cost today at the very most; None where its cost is stated, or
+            no volume is.
         ranges: of figures that the use case does not state.
     """
 
@@ -129,6 +140,7 @@ class Inputs(CostInputs):
     input_tokens: float
     output_tokens: float
     hour_usd: Decimal | None
+    today_at_most_usd: Decimal | None
 
 
 _PLAIN = (
@@ -168,6 +180,11 @@ def assumed_in(case: UseCase, inputs: Inputs) -> dict[str, AssumedRange]:
     return {name: entry for name, entry in used.items() if name not in idle}
 
 
+def today_range(case: UseCase, assumptions: Assumptions) -> AssumedRange:
+    """What an item may cost today where nobody says."""
+    return assumptions.ranges[f"today_cost:{'unknown' if case.task is None else case.task.value}"]
+
+
 def resolve(case: UseCase, assumptions: Assumptions, scenario: Scenario) -> Inputs:
     """The case's numbers, with a range's value where one is not known.
 
@@ -197,7 +214,10 @@ def resolve(case: UseCase, assumptions: Assumptions, scenario: Scenario) -> Inpu
     plain: dict[str, Any] = {field: number(field, field) for field in _PLAIN}
     plain |= {f"{way}_tokens": number(f"{way}_tokens:{task}", f"{way}_tokens") for way in ("input", "output")}
     index = 0.0 if facts_needed(case) is False else assumptions.part("index_usd_per_month", scenario)
-    batch = case.p95_ms is not None and case.p95_ms >= BATCH_P95_MS
+    today = case.incumbent is not None and case.incumbent.cost_per_item is not None
+    at_most = None
+    if not today and case.queries_per_month is not None:
+        at_most = Decimal(str(today_range(case, assumptions).high))
     return Inputs(
         scenario=scenario,
         queries_per_month=max(1, round(number("queries_per_month", "queries_per_month"))),
@@ -205,6 +225,7 @@ def resolve(case: UseCase, assumptions: Assumptions, scenario: Scenario) -> Inpu
         example_usd=money("example_cost"),
         wrong_answer_usd=optional(case.wrong_answer_cost),
         hour_usd=optional(case.machine_hour_cost),
+        today_at_most_usd=at_most,
         **plain,
         rows_per_label_change=assumptions.part("rows_per_new_label", scenario),
         index_usd_per_month=Decimal(str(index)),
@@ -212,7 +233,17 @@ def resolve(case: UseCase, assumptions: Assumptions, scenario: Scenario) -> Inpu
         machine=NO_MACHINE,
         utilisation=assumptions.part("utilisation", scenario),
         day_shape="office" if case.day_shape is None else case.day_shape.value,
-        may_sleep=batch or scenario is Scenario.CHEAP,
+        may_sleep=scenario is Scenario.CHEAP or _may_wait(case, scenario),
         people=assumptions.people,
         ranges=tuple(used),
     )
+
+
+def _may_wait(case: UseCase, scenario: Scenario) -> bool:
+    """Whether a query may wait for a machine to start: where so much time is allowed, and, but in the dear
+    scenario, where nobody asks for speed and less than one query an hour comes.
+    """
+    if case.p95_ms is not None:
+        return case.p95_ms >= BATCH_P95_MS
+    rare = case.queries_per_month is not None and case.queries_per_month < HOURS_PER_MONTH
+    return rare and scenario is not Scenario.DEAR

@@ -1,7 +1,8 @@
 """What comes first: the description ranks, and measured accuracy, limits and money are gates before it.
 
 An option stands behind another one that bars it from first place:
-- today's way bars what does not pay back against it within the horizon;
+- today's way bars what does not pay back against it within the horizon; where nobody says what it costs, what
+  costs more an item than people could be paid for it at the most (`assumed.toml`);
 - prompting bars what does not pay back against prompting, and any option bars a dearer one whose accuracy
   has no higher lower end;
 - an option whose measured accuracy keeps the floor bars all others that are not cheaper.
@@ -19,8 +20,9 @@ from typing import Any
 
 from advisor.advice import AdvisedAnswer, Choice, Today
 from advisor.assumed import Inputs, resolve
-from advisor.case import UseCase
+from advisor.case import Incumbent, UseCase
 from advisor.economics import Market, cost_curve_of
+from advisor.money.inputs import times
 from advisor.money.ranges import Scenario
 from advisor.money.tco import OptionCosts, Tco, total_cost
 from advisor.options import ADVISED, Option
@@ -60,6 +62,8 @@ class Contender:
         usd: likely cost over the horizon with wrong answers at the value of one; None where not known.
         usd_stated: the same as today's way is compared: wrong answers only where their price is stated and
             both sides' accuracy is known; `usd_per_1k` is that sum by 1,000 queries.
+        usd_at_most, item_usd_at_most: of today's way whose cost nobody states: what it may cost at the most
+            over the horizon, and by the item.
         broken: limits it cannot keep.
     """
 
@@ -72,6 +76,8 @@ class Contender:
     usd: Decimal | None
     usd_stated: Decimal | None
     usd_per_1k: Decimal | None
+    usd_at_most: Decimal | None = None
+    item_usd_at_most: Decimal | None = None
     broken: frozenset[BrokenLimit]
 
 
@@ -101,6 +107,13 @@ class Standing:
     def first(self) -> Choice | None:
         """What comes first; None when nothing is left."""
         return self.order[0] if self.order else None
+
+    @property
+    def today_assumed(self) -> bool:
+        """Whether what today's way may cost at the most, as is assumed, keeps an option from first place."""
+        today = self.contenders.get(Today.KEEP)
+        assumed = today is not None and today.usd_at_most is not None
+        return assumed and Today.KEEP in self.barred.values()
 
     @property
     def outcome(self) -> Outcome:
@@ -205,10 +218,12 @@ def _total(costs: OptionCosts, accuracy: float | None, wrong: Decimal, inputs: I
 
 
 def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: bool) -> Contender | None:
-    """Today's way; None where nothing is said of it. Its limits bind only where an option does better."""
-    if case.incumbent is None:
+    """Today's way; None where nothing is said of it, nor of the volume. Its limits bind only where an option
+    does better.
+    """
+    if case.incumbent is None and (inputs.today_at_most_usd is None or not counted):
         return None
-    given, interval = case.incumbent, incumbent_accuracy(case)
+    given, interval = case.incumbent or Incumbent(), incumbent_accuracy(case)
     broken = set()
     if interval is not None and case.quality_floor is not None and interval.high is not None:
         better = any(o.high is not None and o.high > (interval.likely or 0.0) for o in options)
@@ -218,6 +233,8 @@ def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: 
         broken.add(BrokenLimit.LATENCY)
     total = incumbent_tco(case, inputs, counted=True) if counted else None
     usd = None if total is None else total.horizon_usd
+    items = Decimal(str(inputs.queries_per_month * inputs.horizon_months))
+    at_most = inputs.today_at_most_usd if counted else None
     return Contender(
         choice=Today.KEEP,
         points=None,
@@ -228,6 +245,8 @@ def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: 
         usd=usd,
         usd_stated=usd,
         usd_per_1k=None if total is None else total.usd_per_1k,
+        usd_at_most=times(at_most, items),
+        item_usd_at_most=at_most,
         broken=frozenset(broken),
     )
 
@@ -237,6 +256,13 @@ def pays_against_today(option: Contender, today: Contender | None) -> bool | Non
     if today is None or today.usd_stated is None or option.usd_stated is None:
         return None
     return option.usd_stated <= today.usd_stated
+
+
+def dearer_than_today(option: Contender, today: Contender) -> bool:
+    """Whether an option is known to cost more than today's way, or than that may cost at the most."""
+    if today.usd_at_most is not None and option.usd_stated is not None:
+        return option.usd_stated > today.usd_at_most
+    return pays_against_today(option, today) is False
 
 
 def _kept(contender: Contender, case: UseCase) -> bool:
@@ -265,7 +291,7 @@ def _barred(options: list[Contender], today: Contender | None, case: UseCase) ->
     standing = [o for o in options if not o.broken] or options
     for option in standing:
         assert isinstance(option.choice, Option)
-        if today is not None and not today.broken and pays_against_today(option, today) is False:
+        if today is not None and not today.broken and dearer_than_today(option, today):
             found[option.choice] = Today.KEEP
     paying = [o for o in standing if o.choice not in found]
     for option in paying:

@@ -22,7 +22,6 @@ from advisor.economics import (
 )
 from advisor.money.errors import CostError
 from advisor.money.ledger import total_usd
-from advisor.money.machines import Machine
 from advisor.money.money import to_usd
 from advisor.money.ranges import Scenario
 from advisor.money.tco import Against, Tco, against, total_cost
@@ -241,28 +240,16 @@ def incumbent_total_per_1k(case: UseCase) -> Decimal | None:
 
 
 def stand_ins(case: UseCase, market: Market) -> tuple[str, ...]:
-    """Notes on the machine named: whether the open model fits it, and whose speed stands in for its own.
+    """A note on the machine named: whose speed stands in for its own where that is not known.
 
     Raises:
         CostError: if the machine has no known price.
     """
     inputs = resolve(case, market.assumptions, Scenario.LIKELY)
     machine = serving_machine(case, inputs, market.sheet)
-    notes = [] if (small := _too_small(machine, inputs.open_model_billions)) is None else [small]
-    if machine.name not in market.assumptions.speeds:
-        notes.append(f"no speed is known for {machine.name}; that of {stand_in(machine)} stands in")
-    return tuple(notes)
-
-
-def _too_small(machine: Machine, billions: float) -> str | None:
-    """That a GPU cannot hold the weights, even at four bits a weight; None where it can, or is no GPU."""
-    least = billions * 1e9 / 2 / 2**30
-    if machine.kind != "gpu" or not machine.vram_gb or least <= machine.vram_gb:
-        return None
-    return (
-        f"a model of {billions:g} billion parameters does not fit on a {machine.name}: at four bits a weight "
-        f"it takes {least:.0f} GB of {machine.vram_gb:g} GB, so no cost on that machine can come true"
-    )
+    if machine.name in market.assumptions.speeds:
+        return ()
+    return (f"no speed is known for {machine.name}; that of {stand_in(machine)} stands in",)
 
 
 def incumbent_tco(case: UseCase, inputs: Inputs, counted: bool) -> Tco | None:

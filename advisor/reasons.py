@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from advisor.advice import AdviceReason, Choice, Do, FigureSpan, Today, Why
 from advisor.case import UseCase
-from advisor.judge import BrokenLimit, Contender, Standing, pays_against_today
+from advisor.judge import BrokenLimit, Contender, Standing, dearer_than_today, pays_against_today
 from advisor.options import Option
 from advisor.rubric.scoring import leads
 
@@ -72,6 +72,8 @@ class _Reasons:
             cheapest = min(known, key=lambda c: c.usd_stated or Decimal(0))
             if pays_against_today(cheapest, today) is False:
                 yield self._money(Why.NOTHING_PAYS_BACK, today, cheapest)
+        elif known:
+            yield from self._against_today(min(known, key=lambda c: c.usd_stated or Decimal(0)))
         if today.low is not None:
             yield self._floor(today) if self.case.quality_floor is not None else self._accuracy(today)
         yield from self.of_every_option()
@@ -111,6 +113,8 @@ class _Reasons:
     def _over(self, over: Choice, one: Contender) -> AdviceReason | None:
         """What `over` has over `one`: it costs less, or was measured."""
         bar = self.standing.contenders[over]
+        if bar.usd_at_most is not None:
+            return self._costs(one)
         sums = (bar.usd_stated, one.usd_stated) if over is Today.KEEP else (bar.usd, one.usd)
         if sums[0] is not None and sums[1] is not None and sums[0] < sums[1]:
             return self._money(Why.CHEAPER, bar, one)
@@ -142,7 +146,11 @@ class _Reasons:
         today = self.standing.contenders.get(Today.KEEP)
         if (today is None or today.usd_stated is None) and mine.usd_per_1k is not None:
             item = mine.usd_per_1k / 1000
-            yield AdviceReason(kind=Why.BREAK_EVEN, choice=mine.choice, usd=item, months=self.months)
+            decides = today is not None and dearer_than_today(mine, today)
+            most = today.item_usd_at_most if today is not None and decides else None
+            yield AdviceReason(
+                kind=Why.BREAK_EVEN, choice=mine.choice, usd=item, against_usd=most, months=self.months
+            )
         if pays_against_today(mine, today) and today is not None:
             yield self._money(Why.PAYS_BACK, mine, today)
 
@@ -157,10 +165,13 @@ class _Reasons:
 
     def _expected(self, one: Contender) -> Iterator[AdviceReason]:
         yield self._accuracy(one)
-        yield AdviceReason(kind=Why.COST, choice=one.choice, usd=one.usd, months=self.months)
+        yield self._costs(one)
         yield AdviceReason(
             kind=Why.SPEED, choice=one.choice, ms=FigureSpan(low=one.p95_ms, likely=None, high=None)
         )
+
+    def _costs(self, one: Contender) -> AdviceReason:
+        return AdviceReason(kind=Why.COST, choice=one.choice, usd=one.usd, months=self.months)
 
     def _accuracy(self, one: Contender) -> AdviceReason:
         return AdviceReason(kind=Why.ACCURACY, choice=one.choice, accuracy=_span(one), items=one.items)

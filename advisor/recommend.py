@@ -41,7 +41,7 @@ from advisor.advice import (
     Why,
     plain,
 )
-from advisor.assumed import Assumptions, assumed_in, resolve
+from advisor.assumed import Assumptions, assumed_in, resolve, today_range
 from advisor.case import Task, UseCase, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import find_flips, find_open_questions
@@ -113,7 +113,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         settle=settle,
         flips=flips,
         open_questions=questions,
-        assumptions=_assumptions(case, basis.market.assumptions),
+        assumptions=_assumptions(case, basis.market.assumptions, today=standing.today_assumed),
         unknown=scores.unknown,
         notes=(*_notes(case), *stand_ins(case, basis.market)),
         cannot_say=_cannot_say(scores),
@@ -390,8 +390,11 @@ def _settling_cost(
     return MoneySpan(low=at(Scenario.CHEAP), likely=at(Scenario.LIKELY), high=at(Scenario.DEAR))
 
 
-def _assumptions(case: UseCase, assumptions: Assumptions) -> tuple[Assumption, ...]:
+def _assumptions(case: UseCase, assumptions: Assumptions, *, today: bool) -> tuple[Assumption, ...]:
+    """The ranges that stood in; that of today's cost only where something hangs on it."""
     used = assumed_in(case, resolve(case, assumptions, Scenario.LIKELY))
+    if today:
+        used["today_cost"] = today_range(case, assumptions)
     return tuple(
         Assumption(field=name, low=r.low, likely=r.likely, high=r.high, unit=r.unit, source=r.source)
         for name, r in used.items()

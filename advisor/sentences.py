@@ -163,9 +163,12 @@ def reason_sentence(reason: AdviceReason, money: Money) -> str:
             return _money_sentence(reason, mine, theirs, money)
         case Why.BREAK_EVEN:
             assert reason.usd is not None and reason.months is not None
+            most = ""
+            if reason.against_usd is not None:
+                most = f" (at most {money(reason.against_usd)} is assumed)"
             return (
-                f"what an item costs today is not stated; {mine} pays within {figure(reason.months)} months "
-                f"where that is more than about {money(reason.usd)}"
+                f"what an item costs today is not stated{most}; {mine} pays within {figure(reason.months)} "
+                f"months where that is more than about {money(reason.usd)}"
             )
         case Why.TOO_SLOW:
             assert reason.ms is not None and reason.ms.low is not None and reason.wanted_ms is not None

@@ -50,12 +50,19 @@ def catalogue_markdown(catalogue: Catalogue) -> str:
 
 
 def _facts(model: BaseModel) -> Sequence[str]:
-    active = "" if model.active_b is None else f" ({model.active_b:g} active)"
+    parts = (
+        "" if model.active_b is None else f"{model.active_b:g} active",
+        ("vision unknown" if model.vision_b is None else f"{model.vision_b:g} vision")
+        if model.images
+        else "",
+    )
+    inside = ", ".join(part for part in parts if part)
+    extended = "" if model.context_extended is None else f" ({model.context_extended:,} extended)"
     shape = UNKNOWN if model.shape is None else f"{model.shape.layers} x {model.shape.hidden}"
-    context = UNKNOWN if model.context is None else f"{model.context:,}"
+    context = UNKNOWN if model.context is None else f"{model.context:,}{extended}"
     return (
         model.id,
-        f"{model.parameters_b:g}{active}",
+        f"{model.parameters_b:g}{f' ({inside})' if inside else ''}",
         shape,
         model.licence.key,
         context,

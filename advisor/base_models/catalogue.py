@@ -9,7 +9,7 @@ Known limits: the table says nothing of quality; licence terms are a summary in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,7 @@ from advisor.reading import parse_toml, read_record
 USABLE = (
     0.93  # of a GPU's memory: driver, error correction and display take the rest; this project's assumption
 )
-FACTS = ("parameters", "shape", "licence", "context", "languages")
+FACTS = ("parameters", "shape", "licence", "context", "languages", "vision", "context_extended")
 Row = TypeVar("Row")
 
 
@@ -88,10 +88,13 @@ class BaseModel:
     """An open model.
 
     Attributes:
-        parameters_b: billions of weights, as its source states them.
+        parameters_b: billions of weights in the checkpoint, a vision part included.
+        images: whether it has a vision part; `vision_b` is how much of the weights that is, None when no
+            source says.
         active_b: of these, at work for one token; None for a dense model.
         size_class_b: nominal size, where it differs or published memory minima are looked up under it.
-        context: tokens, prompt and answer.
+        context: tokens, prompt and answer, that the published configuration takes as it is.
+        context_extended: tokens with a changed configuration (YaRN), which never counts for the model.
         languages: ISO 639 codes its source names; empty when it names none.
         language_count: how many it claims; None when it does not say.
         shape: None when it was not opened or the formula cannot describe it.
@@ -107,6 +110,9 @@ class BaseModel:
     size_class_b: float | None = None
     licence: ModelLicence
     context: int | None = None
+    context_extended: int | None = None
+    images: bool = False
+    vision_b: float | None = None
     languages: tuple[str, ...] = ()
     language_count: int | None = None
     shape: ModelShape | None = None
@@ -117,9 +123,16 @@ class BaseModel:
 
     @property
     def parameters(self) -> float:
-        """Weights: the larger of the stated size and the counted shape (stated sizes are rounded)."""
-        counted = 0 if self.shape is None else count_parameters(self.shape)
+        """Weights: the larger of the stated size and the counted ones (stated sizes are rounded)."""
+        counted = 0 if self.whole is None else count_parameters(self.whole)
         return max(self.parameters_b * 1e9, counted)
+
+    @property
+    def whole(self) -> ModelShape | None:
+        """The shape with its vision part, as far as that is known."""
+        if self.shape is None or self.vision_b is None:
+            return self.shape
+        return replace(self.shape, vision=round(self.vision_b * 1e9))
 
     @property
     def nominal_b(self) -> float:
@@ -128,8 +141,10 @@ class BaseModel:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Facts that no opened source states."""
-        return tuple(fact for fact in FACTS if fact not in self.sources)
+        """Facts that no opened source states; a model without images has no vision part to know of."""
+        asked = (fact for fact in FACTS if fact not in ("vision", "context_extended"))
+        open_facts = (*asked, *(("vision",) if self.images else ()))
+        return tuple(fact for fact in open_facts if fact not in self.sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +263,14 @@ def _check_facts(model: BaseModel) -> None:
         "shape": model.shape is not None,
         "context": model.context is not None,
         "languages": bool(model.languages or model.language_count),
+        "vision": model.vision_b is not None,
+        "context_extended": model.context_extended is not None,
     }
     odd = [fact for fact in FACTS if (fact in model.sources) != stated[fact]]
     odd += sorted(set(model.sources) - set(FACTS))
+    if model.vision_b is not None and not model.images:
+        raise ValueError(f"{model.id}: a vision part is stated of a model without images")
+    if model.context_extended is not None and model.context_extended <= (model.context or 0):
+        raise ValueError(f"{model.id}: the extended context is no longer than the ordinary one")
     if odd:
         raise ValueError(f"{model.id}: facts without a source or sources without a fact: {odd}")

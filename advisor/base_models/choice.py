@@ -105,10 +105,10 @@ def memory_needs(model: BaseModel, method: Method, tokens: int, minima: Sequence
 
     def tune(lean: bool, published_gb: float | None) -> Vram:
         run = Tuning(bits=bits, tokens=tokens, lean=lean)
-        return tuning_vram(model.parameters, model.shape, run, published_gb)
+        return tuning_vram(model.parameters, model.whole, run, published_gb)
 
     def serve(bits: Literal[4, 8, 16]) -> Vram:
-        return serving_vram(model.parameters, model.shape, ServingRun(bits=bits, tokens=tokens))
+        return serving_vram(model.parameters, model.whole, ServingRun(bits=bits, tokens=tokens))
 
     return Needs(
         least=tune(True, published),
@@ -133,7 +133,7 @@ def select(wish: ModelRequest, catalogue: Catalogue) -> Selection:
     for model in catalogue.models:
         needs = memory_needs(model, wish.method, wish.length, catalogue.minima)
         fit = judge_fit(needs, wish.gpu)
-        against = _refuse(model, needs, fit, wish)
+        against = _refuse(model, needs, fit, (wish, catalogue))
         if against is None:
             picks.append(Pick(model=model, fit=fit, needs=needs, why=_praise(model, needs, fit, wish)))
         else:
@@ -155,7 +155,8 @@ def unnamed_languages(model: BaseModel, wish: ModelRequest) -> tuple[str, ...]:
     return tuple(code for code in wish.languages if code not in model.languages)
 
 
-def _refuse(model: BaseModel, needs: Needs, fit: Fit, wish: ModelRequest) -> str | None:
+def _refuse(model: BaseModel, needs: Needs, fit: Fit, asked: tuple[ModelRequest, Catalogue]) -> str | None:
+    wish, catalogue = asked
     policies, gpu = list(Policy), wish.gpu
     missing = unnamed_languages(model, wish)
     if policies.index(model.licence.policy) > policies.index(wish.policy):
@@ -171,12 +172,27 @@ def _refuse(model: BaseModel, needs: Needs, fit: Fit, wish: ModelRequest) -> str
         return f"languages: its source does not name {', '.join(missing)}"
     if fit is Fit.TOO_BIG:
         basis = "weights alone" if needs.least.basis is VramBasis.WEIGHTS_ONLY else wish.method.value
-        return f"memory: {basis} needs at least {needs.least.low:.1f} GB, {_room(gpu)}"
+        return (
+            f"memory: {basis} needs at least {needs.least.low:.1f} GB, {_room(gpu)}; "
+            f"{what_would_fit(model, wish, catalogue)}"
+        )
     if fit is Fit.UNKNOWN:
         return f"memory: cannot say; {needs.least.value:.1f} GB is a lower bound ({needs.least.basis})"
     if model.fp16_unstable and not gpu.bf16:
         return f"precision: it overflows in float16, and the {gpu.name} has no bfloat16"
     return None
+
+
+def what_would_fit(model: BaseModel, wish: ModelRequest, catalogue: Catalogue) -> str:
+    """Which GPU the model surely fits, and by which method; else that none listed is large enough."""
+    methods = (wish.method, *(other for other in (Method.QLORA,) if other is not wish.method))
+    for method in methods:
+        needs = memory_needs(model, method, wish.length, catalogue.minima)
+        fitting = [gpu for gpu in catalogue.gpus if judge_fit(needs, gpu) is Fit.FITS]
+        if fitting:
+            smallest = min(fitting, key=lambda gpu: gpu.memory_gb)
+            return f"it fits {smallest.name} ({smallest.memory_gb:g} GB) with {method}"
+    return "it surely fits none of the GPUs listed"
 
 
 def _praise(model: BaseModel, needs: Needs, fit: Fit, wish: ModelRequest) -> str:

@@ -18,9 +18,9 @@ computed against published, all of it reproduced in the tests:
 `TUNE_BAND` spans both tuning tables. Two constants are fitted to LLaMA-Factory's (marked below); the rest
 follows from sizes of tensors.
 
-Known limits: attention is assumed to be flash attention; vision encoders count only where the total names
-them; a mixture of experts is tuned on its attention alone, with all experts in memory; GGUF files are other
-sizes.
+Known limits: attention is assumed to be flash attention; a vision part of unknown size counts as quantised
+with the rest; a mixture of experts is tuned on its attention alone, with all experts in memory; GGUF files
+are other sizes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ OVERHEAD_GIB = 1.0  # CUDA context, library workspaces; fitted to LLaMA-Factory'
 ACTIVATION_SLACK = 1.15  # allocator fragmentation; fitted to the same table
 NF4_BITS = 4 + 0.127  # QLoRA (arXiv 2305.14314, section 3): double quantisation costs 0.127 bits a parameter
 AWQ_BITS = 4 + 16 / 128 + 4 / 128  # a 16-bit scale and a 4-bit zero point for each group of 128
-EMBEDDING_BYTES = 2  # bitsandbytes, AWQ and FP8 checkpoints leave embeddings and output layer in 16 bits
+EMBEDDING_BYTES = (
+    2  # bitsandbytes, AWQ and FP8 checkpoints leave embeddings, output layer and vision in 16 bits
+)
 
 
 class VramBasis(StrEnum):
@@ -57,6 +59,7 @@ class ModelShape:
         full_layers: layers that cache every token; None for all of them.
         window: tokens the other layers cache; 0 for recurrent layers of constant size.
         experts: feed-forward blocks in a layer, shared ones included; 1 for a dense model.
+        vision: weights of a vision part beside the language model, as far as they are known.
     """
 
     layers: int
@@ -70,12 +73,16 @@ class ModelShape:
     full_layers: int | None = None
     window: int = 0
     experts: int = 1
+    vision: int = 0
 
     def __post_init__(self) -> None:
-        numbers = [
-            getattr(self, f.name) for f in fields(self) if f.name not in ("tied", "full_layers", "window")
-        ]
-        if min(numbers) < 1 or self.window < 0 or not 0 <= (self.full_layers or 0) <= self.layers:
+        may_be_0 = ("tied", "full_layers", "window", "vision")
+        numbers = [getattr(self, f.name) for f in fields(self) if f.name not in may_be_0]
+        if (
+            min(numbers) < 1
+            or min(self.window, self.vision) < 0
+            or not 0 <= (self.full_layers or 0) <= self.layers
+        ):
             raise ValueError(f"not a transformer: {self}")
 
 
@@ -147,9 +154,8 @@ class Vram:
 
 def count_parameters(shape: ModelShape) -> int:
     """Weights of the matrices (norms and biases left out): within 1 % of a dense text model's own count."""
-    return shape.layers * (_attention(shape) + shape.experts * 3 * shape.hidden * shape.ffn) + _embeddings(
-        shape
-    )
+    layers = shape.layers * (_attention(shape) + shape.experts * 3 * shape.hidden * shape.ffn)
+    return layers + _embeddings(shape) + shape.vision
 
 
 def adapter_parameters(shape: ModelShape, rank: int) -> int:
@@ -266,5 +272,5 @@ def _embeddings(shape: ModelShape) -> int:
 
 
 def _weights_gib(parameters: float, shape: ModelShape, bits: float) -> float:
-    embeddings = _embeddings(shape)
-    return (max(parameters - embeddings, 0) * bits / 8 + embeddings * EMBEDDING_BYTES) / GIB
+    kept = _embeddings(shape) + shape.vision
+    return (max(parameters - kept, 0) * bits / 8 + kept * EMBEDDING_BYTES) / GIB

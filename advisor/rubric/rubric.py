@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from advisor.money.machines import load_machines
 from advisor.options import Option
 from advisor.reading import parse_toml, read_record
 
@@ -67,13 +68,18 @@ class ConfidenceBand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VetoRules:
-    """Thresholds of the vetoes."""
+    """Thresholds of the vetoes.
+
+    Attributes:
+        gpu_gb: memory of the GPUs that have a price, GB, by name in small letters.
+    """
 
     changes_per_month: float
     knowledge_tokens: int
     p95_hosted_ms: float
     short_output_tokens: int
     source: str
+    gpu_gb: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +140,10 @@ def parse_rubric(text: str) -> Rubric:
 
 
 def load_rubric() -> Rubric:
-    """The packaged rubric."""
-    return parse_rubric(Path(__file__).with_name("rubric.toml").read_text(encoding="utf-8"))
+    """The packaged rubric, with the memory of the packaged machines."""
+    rubric = parse_rubric(Path(__file__).with_name("rubric.toml").read_text(encoding="utf-8"))
+    memory = {machine.name.lower(): machine.vram_gb for machine in load_machines() if machine.kind == "gpu"}
+    return replace(rubric, veto=replace(rubric.veto, gpu_gb=memory))
 
 
 def points(factor: Factor, option: Option, strength: float) -> Decimal:

@@ -78,6 +78,30 @@ def hundred_milliseconds(case: UseCase, rules: VetoRules) -> Found:
     return found
 
 
+def model_fits_machine(case: UseCase, rules: VetoRules) -> Found:
+    """An open model larger than the GPU it is to run on, even at four bits a weight, runs there in no way."""
+    size, room = case.open_model_billions, rules.gpu_gb.get((case.hardware or "").lower())
+    if size is None or room is None or _least_gb(size) <= room:
+        return {}
+    enough = [gb for gb in rules.gpu_gb.values() if _least_gb(size) <= gb]
+    larger = f"take a machine with {min(enough):g} GB, or" if enough else "no machine listed holds it; take"
+    why = (
+        f"at four bits a weight {size:g} billion parameters take {_least_gb(size):.0f} GB; {case.hardware} "
+        f"has {room:g}: {larger} a model below {room / _least_gb(1):.0f} billion"
+    )
+    own = [option for option in ADVISED if option.traits.tuned]
+    if prompts_own_model(case) is True:
+        own += [Option.PROMPT, Option.RETRIEVE]
+    if case.task not in (None, Task.CLASSIFICATION):
+        own.append(Option.ROUTE)
+    return dict.fromkeys(own, why)
+
+
+def _least_gb(billions: float) -> float:
+    """GiB that the weights alone take at four bits each."""
+    return billions * 1e9 / 2 / 2**30
+
+
 _RULES: tuple[Callable[[UseCase, VetoRules], Found], ...] = (
     facts_not_by_training,
     citations_need_sources,
@@ -85,6 +109,7 @@ _RULES: tuple[Callable[[UseCase, VetoRules], Found], ...] = (
     training_needs_examples,
     data_stay_here,
     hundred_milliseconds,
+    model_fits_machine,
 )
 
 

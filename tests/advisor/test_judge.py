@@ -11,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.advice import Do, Ground, Sureness, Today, Why
+from advisor.assumed import resolve
 from advisor.case import Incumbent, UseCase, build_case
+from advisor.economics import option_tco
 from advisor.judge import Judge, Standing, pays_against_today
+from advisor.money.ranges import Scenario
 from advisor.options import Option
+from advisor.predict import running_per_1k
 from advisor.recommend import recommend
 from advisor.text import advice_text
 from tests.advisor.helpers import USE_CASES, basis
@@ -86,9 +90,11 @@ def _cheaper_than(found: Standing, choice) -> set:
 
 
 def _cheaper(found: Standing, one, other) -> bool:
-    """Whether `one` costs less; against today's way as that is compared."""
+    """Whether `one` costs less; against today's way as that is compared, at the most where nobody says."""
     a, b = found.contenders[one], found.contenders[other]
-    sums = (a.usd_stated, b.usd_stated) if Today.KEEP in (one, other) else (a.usd, b.usd)
+    sums = (a.usd, b.usd)
+    if Today.KEEP in (one, other):
+        sums = tuple(one.usd_at_most if one.usd_stated is None else one.usd_stated for one in (a, b))
     return None not in sums and sums[0] < sums[1]
 
 
@@ -119,12 +125,34 @@ def test_thirty_invoices_a_month_are_left_as_they_are():
     assert "\nKeep today's way.\n" in text and "nothing to build; $60.00 a month" in text.lower()
 
 
-def test_without_todays_cost_it_is_said_what_an_item_would_have_to_cost():
-    advice = recommend(build_case(INVOICES), basis())
-    assert advice.recommendation.options == (Option.PROMPT,)
-    assert advice.first.prediction.where == "hosted"
-    (even,) = (r for r in advice.recommendation.reasons if r.kind is Why.BREAK_EVEN)
-    assert even.usd > 5
+@pytest.mark.parametrize("place", [{}, {"residency": "self-host-only"}])
+@pytest.mark.parametrize("speed", [{}, {"p95_ms": 2000}])
+def test_without_todays_cost_a_tiny_volume_is_left_as_it_is_and_the_figure_that_decides_is_named(
+    place, speed
+):
+    """It ended with a machine that runs day and night for thirty items, whatever they cost today."""
+    case = build_case(INVOICES | place | speed)
+    advice = recommend(case, basis())
+    assert advice.recommendation.what is Do.KEEP and advice.confidence.ground is Ground.MONEY
+    even = advice.recommendation.reasons[0]
+    assert even.kind is Why.BREAK_EVEN and even.usd > even.against_usd == Decimal("7.5")
+    assert "today_cost" in [one.field for one in advice.assumptions]
+    assert advice.recommendation.flip.field == "queries_per_month"
+    dear = recommend(replace(case, incumbent=Incumbent(cost_per_item=Decimal(500))), basis())
+    assert dear.recommendation.what is not Do.KEEP
+    many = recommend(replace(case, queries_per_month=3000), basis())
+    assert many.recommendation.what is not Do.KEEP and many.today_place != 1
+
+
+def test_where_nobody_asks_for_speed_rare_work_pays_for_the_hours_of_a_machine_that_it_takes():
+    case = build_case(INVOICES | {"residency": "self-host-only"})
+    market = basis().market
+
+    def running(case):
+        inputs = resolve(case, market.assumptions, Scenario.LIKELY)
+        return running_per_1k(option_tco(case, Option.PROMPT, inputs, market)) * 30 / 1000
+
+    assert running(case) < 10 < 500 < running(replace(case, p95_ms=2000))
 
 
 def test_at_a_million_a_month_the_same_work_is_built():
@@ -168,8 +196,9 @@ def test_an_accuracy_without_its_number_of_items_is_worth_less():
 
 
 def test_a_prompt_measured_below_the_floor_never_comes_first():
+    """At 300 a month: the 100 of before are now left as they are done today."""
     case = build_case(
-        MEASURED | {"queries_per_month": 100, "prompting_accuracy": 0.6, "prompting_items": 200}
+        MEASURED | {"queries_per_month": 300, "prompting_accuracy": 0.6, "prompting_items": 200}
     )
     advice = recommend(case, basis(), look_around=False)
     assert advice.first.option is not Option.PROMPT

@@ -72,7 +72,10 @@ def test_bfloat16_follows_compute_capability(catalogue: Catalogue) -> None:
 def test_every_stated_fact_has_a_source_and_every_source_is_used(catalogue: Catalogue) -> None:
     used = {licence.source for licence in catalogue.licences} | {catalogue.minima_source}
     for model in catalogue.models:
-        assert set(model.sources) | set(model.unknown) == set(FACTS)
+        optional = {"context_extended"} | (set() if model.images else {"vision"})
+        assert set(model.sources) | set(model.unknown) | optional == set(FACTS) | (
+            set(model.sources) & optional
+        )
         used |= set(model.sources.values())
     for row in (*catalogue.gpus, *catalogue.tasks):
         used |= set(row.sources)
@@ -83,12 +86,51 @@ def test_counted_weights_agree_with_the_size_each_source_states(catalogue: Catal
     """A check on transcription: Qwen3.5 is left out, its recurrent layers are not counted as they are."""
     checked = 0
     for model in catalogue.models:
-        if model.shape is not None and "Qwen3.5" not in model.id:
-            assert count_parameters(model.shape) == pytest.approx(model.parameters_b * 1e9, rel=0.09), (
+        if model.whole is not None and "Qwen3.5" not in model.id:
+            assert count_parameters(model.whole) == pytest.approx(model.parameters_b * 1e9, rel=0.09), (
                 model.id
             )
             checked += 1
     assert checked >= 30
+
+
+def test_a_context_is_what_the_published_configuration_takes_and_no_more(catalogue: Catalogue) -> None:
+    """Qwen2.5 stood with the 128,000 that YaRN adds and Qwen3 with its native 40,960."""
+    by_id = {model.id: model for model in catalogue.models}
+    assert {m.context for m in catalogue.models if "/Qwen2.5-" in m.id} == {32_768}
+    assert {m.context for m in catalogue.models if "/Qwen3-" in m.id} == {40_960}
+    longer = {m.id: m.context_extended for m in catalogue.models if m.context_extended is not None}
+    assert longer["Qwen/Qwen2.5-7B-Instruct"] == longer["Qwen/Qwen3-8B"] == 131_072
+    assert all(by_id[name].context < tokens for name, tokens in longer.items())
+    assert not any("yarn" in model.note.lower() for model in catalogue.models)
+    asked = wish(catalogue, "A100-80", Policy.PERMISSIVE, tokens=100_000)
+    assert set(ids(select(asked, catalogue).picks)).isdisjoint(longer)
+
+
+def test_sizes_count_vision_parts_of_every_model_that_has_one(catalogue: Catalogue) -> None:
+    """One family of three was counted with its vision part."""
+    with_images = {model.family for model in catalogue.models if model.images}
+    assert {"Gemma", "Ministral", "Mistral", "Qwen", "Llama"} == with_images
+    for model in catalogue.models:
+        assert "vision" not in model.note
+        if model.vision_b is None:
+            assert ("vision" in model.unknown) == model.images
+            continue
+        assert model.whole is not None and model.shape is not None
+        assert count_parameters(model.whole) - count_parameters(model.shape) == model.vision_b * 1e9
+        needs = memory_needs(model, Method.QLORA, 1024, catalogue.minima)
+        text_only = replace(model, vision_b=None, parameters_b=model.parameters_b - model.vision_b)
+        less = memory_needs(text_only, Method.QLORA, 1024, catalogue.minima)
+        for bits in (16, 8, 4):  # in 16 bits whatever the rest is held in
+            more = needs.serve[bits].value - less.serve[bits].value
+            assert more == pytest.approx(model.vision_b * 1e9 * 2 / 2**30, rel=0.35)
+
+
+def test_a_refusal_for_memory_says_what_would_fit(catalogue: Catalogue) -> None:
+    refused = select(wish(catalogue, "T4", Policy.COMMERCIAL, "reasoning"), catalogue).refusals
+    why = {r.model.id: r.why for r in refused}
+    assert why["meta-llama/Llama-3.3-70B-Instruct"].endswith("it fits A100-80 (80 GB) with qlora")
+    assert why["meta-llama/Llama-4-Scout-17B-16E-Instruct"].endswith("it surely fits none of the GPUs listed")
 
 
 def test_unknown_cells_stay_empty_and_are_said_to_be(catalogue: Catalogue) -> None:
