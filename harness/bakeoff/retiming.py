@@ -133,7 +133,7 @@ def _time_arm(arm: Arm, seed: int, bench: _Bench) -> None:
 
 def _one_by_one(arm: Arm, lane: Lane, items: Sequence[Item], bench: _Bench) -> None:
     progress = bench.context.progress
-    progress.stage(f"{arm.id}: one query at a time", len(items))
+    progress.stage(f"{arm.id.label}: one query at a time", len(items))
     warm_up(arm, bench.evalset.test)
     watch = None if bench.context.watch is None else bench.context.watch()
     found: list[tuple[Item, Outcome]] = []
@@ -145,7 +145,7 @@ def _one_by_one(arm: Arm, lane: Lane, items: Sequence[Item], bench: _Bench) -> N
 
 def _in_batches(arm: Arm, lane: Lane, items: Sequence[Item], bench: _Bench) -> None:
     progress = bench.context.progress
-    progress.stage(f"{arm.id}: in batches", len(items))
+    progress.stage(f"{arm.id.label}: in batches", len(items))
     by_id = {item.id: item for item in items}
     watch = None if bench.context.watch is None else bench.context.watch()
     found: list[tuple[Item, Outcome]] = []

@@ -261,7 +261,7 @@ def _answer_out_of_fold(kitchen: Kitchen, arm: CrossFitted, lane: Lane) -> None:
 
 def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, context: Context) -> str:
     """Settle an arm on train and dev and let it answer dev; test is not read. Returns its lanes' config."""
-    context.progress.stage(f"{arm.id}: fitting on train and dev", None)
+    context.progress.stage(f"{arm.id.label}: fitting on train and dev", None)
     config = lane_config(arm, evalset)
     journal.note_config(config, canonical(lane_facts(arm, evalset)))
     _settle(arm, journal, seed, config, evalset, context)

@@ -52,7 +52,7 @@ def finish_run(
         raise IncompleteRun(
             f"Run {folder.run_id} is incomplete: {len(results.failed)} of its arms failed, the others are "
             "compared.",
-            got="; ".join(f"{one.arm}: {one.reason}" for one in results.failed),
+            got="; ".join(f"{one.arm.label}: {one.reason}" for one in results.failed),
             run=f"{goes_on}   # tries them again",
         )
 

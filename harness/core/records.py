@@ -38,6 +38,11 @@ class ArmId:
         return f"{self.option.value}@{self.model}"
 
     @property
+    def label(self) -> str:
+        """The name as people read it: an option that brings its own model goes by itself, `linear`."""
+        return self.option.value if self.model == self.option.traits.own_model else str(self)
+
+    @property
     def key(self) -> str:
         """The name in what journals are keyed by, which stays when an option gets another one."""
         return f"{self.option.first_name}@{self.model}"

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from advisor.money.ledger import Money
 from advisor.stats.intervals import MIN_UNITS, Floats, cluster_codes, resample_weights, unit_sums
 from harness.core.records import ArmId, Estimate, PriceBasis
-from harness.core.wording import money, percent
+from harness.core.wording import counted, money, percent
 from harness.curve.records import (
     CurveFit,
     CurveMean,
@@ -264,7 +264,7 @@ def _misfit(law: PowerLaws, sizes: Sequence[int], means: Floats) -> float:
 
 
 def _mean(value: float, drawn: Floats | None, column: int, items: int, seeds: int) -> Estimate:
-    method = f"mean of {seeds} draw(s) of the rows; bootstrap over items{' and seeds' if seeds > 1 else ''}"
+    method = f"mean of {_draws(seeds)}; bootstrap over items{' and seeds' if seeds > 1 else ''}"
     values = None if drawn is None else drawn[:, column]
     return _estimate("accuracy", value, values, items, method)
 
@@ -437,9 +437,9 @@ def _sentences(
 ) -> tuple[str, ...]:
     first, last = means[0], means[-1]
     found = [
-        f"{subject.arm}, on {last.accuracy.n:,} {subject.split} items: {percent(first.accuracy.value)} with "
-        f"{first.size:,} training examples (mean of {first.seeds} draw(s) of the rows), "
-        f"{percent(last.accuracy.value)} with {last.size:,}."
+        f"{subject.arm.label}, on {last.accuracy.n:,} {subject.split} items: "
+        f"{percent(first.accuracy.value)} with {first.size:,} training examples "
+        f"(mean of {_draws(first.seeds)}), {percent(last.accuracy.value)} with {last.size:,}."
     ]
     if fitted is None:
         found.append(f"No curve is fitted: {reason}.")
@@ -450,6 +450,10 @@ def _sentences(
             f"{_limit_words(_fit_limit(fitted))}."
         )
     return (*found, target.sentence) if target is not None else tuple(found)
+
+
+def _draws(count: int) -> str:
+    return f"{counted(count, 'draw', 'draws')} of the rows"
 
 
 def _limit_words(limit: Estimate) -> str:

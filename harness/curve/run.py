@@ -298,7 +298,7 @@ def _point(
     """One arm settled on one subset and scored, part by part; what the journal holds is not asked again."""
     outcomes: dict[str, Outcome] = {}
     for number, (dev, items) in enumerate(parts):
-        title = f"{arm.id}: {len(evalset.train):,} training examples, seed {seed}"
+        title = f"{arm.id.label}: {len(evalset.train):,} training examples, seed {seed}"
         bench.context.progress.stage(title, len(items))
         where = f"{file_name(str(arm.id))}-n{len(evalset.train)}-s{seed}-{bench.request.split}{number}"
         folder = RunFolder(root=bench.home / "points" / where)

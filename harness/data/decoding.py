@@ -6,6 +6,7 @@ import codecs
 import re
 
 from harness.core.errors import DataError, UsageError
+from harness.core.wording import counted
 from harness.data.problems import Problems
 
 _NUL_SHARE = 0.001
@@ -67,7 +68,8 @@ def decode(content: bytes, name: str, encoding: str, problems: Problems) -> str:
             run=f"the same command with --encoding {_wide(content)}, if it came from a spreadsheet",
         )
     if nuls:
-        problems.say("nul-characters", f"{nuls} NUL character(s) in {name} were dropped.")
+        dropped = counted(nuls, "NUL character was", "NUL characters were")
+        problems.say("nul-characters", f"{dropped} dropped from {name}.")
     return text.replace("\x00", "").lstrip("\ufeff")
 
 
@@ -125,7 +127,8 @@ def _undecodable(content: bytes, name: str, encoding: str, error: UnicodeError) 
             run = f"the same command with --encoding {_wide(content)}, if it came from a spreadsheet"
         elif others := _others_in_utf8(content):
             bad, good = others
-            place += f"; {bad} such place(s) beside {good} letters that are UTF-8: encodings are mixed"
+            places = counted(bad, "such place", "such places")
+            place += f"; {places} beside {good} letters that are UTF-8: encodings are mixed"
             run = "the same command once those lines are saved as UTF-8 too"
         else:
             guess = _guess(content, error.start)

@@ -52,6 +52,11 @@ class ReportContext:
         """The arm to ship or to pilot."""
         return self.arm(self.results.recommendation.arm)
 
+    @property
+    def months_known(self) -> bool:
+        """Whether the whole month of any arm is known."""
+        return any(found.month_usd.usd is not None for found in self.results.outlook.arms)
+
     def forecast(self, arm: ArmId) -> ArmForecast | None:
         """An arm's money; None where there is none."""
         return next((found for found in self.results.outlook.arms if found.arm == arm), None)

@@ -82,7 +82,7 @@ def accuracy(arms: Sequence[ArmResult]) -> IntervalChart:
 def _share(arm: ArmId, estimate: Estimate, label: str) -> IntervalRow:
     return IntervalRow(
         label=one_line(label),
-        note=one_line(str(arm)),
+        note=one_line(arm.label),
         low=estimate.low,
         value=estimate.value,
         high=estimate.high,
@@ -270,7 +270,7 @@ def p95(arms: Sequence[ArmResult], limit_ms: float | None) -> IntervalChart:
         rows.append(
             IntervalRow(
                 label=named(arm.arm, among),
-                note=one_line(str(arm.arm)) + (", timed on a busy machine" if arm.latency.busy else ""),
+                note=one_line(arm.arm.label) + (", timed on a busy machine" if arm.latency.busy else ""),
                 value=found.value,
                 low=found.low,
                 high=found.high,
@@ -437,7 +437,7 @@ def month(forecast: CostForecast, unit: Currency) -> BarChart:
         rows.append(
             Bar(
                 label=named(arm.arm, among),
-                note=f"{one_line(str(arm.arm))}, {'ruled out' if arm.barred else total.basis.value}",
+                note=f"{one_line(arm.arm.label)}, {'ruled out' if arm.barred else total.basis.value}",
                 slices=parts,
                 words=marked_money(total, unit),
                 low=None if total.low_usd is None else _shown(total.low_usd, unit),

@@ -110,8 +110,8 @@ def run_document(
         section = topic(c) if place else None
         if section is None or not section.blocks:
             continue
-        if place == "evidence" and evidence:
-            section, evidence = replace(section, page="new"), False
+        if place == "evidence" and evidence:  # behind a page of money that is full
+            section, evidence = replace(section, page="new" if c.months_known else ""), False
         sections.append(replace(section, folded=place == "folded"))
     return Document(
         title=TITLE,
@@ -132,9 +132,10 @@ def first_document(results: RunResults, to_come: Sequence[ArmId]) -> Document:
         to_come: the arms that have not.
     """
     c = ReportContext(results=results, currency=reader_currency(results))
+    later = ", ".join(arm.label for arm in to_come)
     rows = (
         Fact(label="So far", text=recommendation(c).headline),
-        Fact(label="To come", text=f"{', '.join(map(str, to_come))}. Nothing is decided before them."),
+        Fact(label="To come", text=f"{later}. Nothing is decided before them."),
     )
     table = replace(arms_table(c), notes=("What the marks mean stands below the whole table, at the end.",))
     blocks = (table, Facts(rows=rows))

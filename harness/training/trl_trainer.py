@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.records import Conversation, EpochNote, Recipe
-from harness.core.wording import percent
+from harness.core.wording import counted, percent
 from harness.models.local.rendering import Renderer
 from harness.training.checkpoints import RowOrder, last_checkpoint, publish, step_of, write_adapter
 from harness.training.fast import (
@@ -312,7 +312,8 @@ class Session:
             note, lambda folder: write_adapter(self.trainer.model, folder, self.job.base.name)
         )
         if stop:
-            tell(f"the loss on dev has not fallen for {self.job.recipe.patience} epoch(s): stopping early")
+            waited = counted(self.job.recipe.patience or 0, "epoch", "epochs")
+            tell(f"the loss on dev has not fallen for {waited}: stopping early")
         return stop
 
     def _answered(self) -> list[Answered]:

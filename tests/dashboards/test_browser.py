@@ -124,7 +124,7 @@ def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
         click(driver, "Start")
         says(driver, "See the verdict")
         click(driver, "See the verdict")
-        for words in ("What was compared", "linear@linear", "Predicted against measured"):
+        for words in ("What was compared", "Linear classifier", "Predicted against measured"):
             says(driver, words)
         settled(driver, None)
         assert no_wider_than_the_page(driver)

@@ -67,8 +67,7 @@ def options_section(c: ReportContext) -> Section:
 
 def arms_table(c: ReportContext) -> Table:
     """One row an arm, in the plan's order; its month where any month is known."""
-    arms, outlook = c.results.arms, c.results.outlook
-    months = any(found.month_usd.usd is not None for found in outlook.arms)
+    arms, months = c.results.arms, c.months_known
     heads = [
         ("option", ""),
         ("right answers", "% (interval)"),
@@ -97,7 +96,7 @@ def _row(c: ReportContext, arm: ArmResult, months: bool) -> Row:
     found = c.forecast(arm.arm)
     return Row(
         cells=cells(
-            Cell(text=f"{title_of(c)(arm.arm)}{f': {state}' if state else ''}", detail=str(arm.arm)),
+            Cell(text=f"{title_of(c)(arm.arm)}{f': {state}' if state else ''}", detail=arm.arm.label),
             accuracy_cell(arm.quality.accuracy),
             times(arm.latency),
             priced(arm.cost.usd_per_1k, c.currency),
@@ -221,7 +220,7 @@ def behind_section(c: ReportContext) -> Section:
     rows = tuple(
         Row(
             cells=cells(
-                Cell(text=title_of(c)(arm.arm), detail=str(arm.arm)),
+                Cell(text=title_of(c)(arm.arm), detail=arm.arm.label),
                 Cell(text=decimal(arm.quality.macro_f1.value), detail=_span(arm)),
                 accuracy_cell(arm.quality.dev_accuracy),
                 accuracy_cell(arm.quality.accuracy_answered),

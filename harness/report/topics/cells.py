@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from advisor.money.ledger import Money
 from harness.bakeoff.results import ArmResult, Latency
@@ -103,7 +104,9 @@ def times(latency: Latency) -> str:
     return found + busy_mark(latency.busy)
 
 
-def timing_notes(arms: Sequence[ArmResult], name: Callable[[ArmId], str] = str) -> tuple[str, ...]:
+def timing_notes(
+    arms: Sequence[ArmResult], name: Callable[[ArmId], str] = attrgetter("label")
+) -> tuple[str, ...]:
     """What stands behind the timed figures: a busy machine, timeouts, further attempts."""
     busy = [(arm, arm.latency.busy or arm.cost.usd_per_1k.busy) for arm in arms]
     why = "; ".join(dict.fromkeys(f"{name(arm.arm)}: {reason}" for arm, reason in busy if reason))

@@ -81,7 +81,7 @@ def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tupl
         blocks.append(Paragraph(text="The runs have no arm in common.", tone="warn"))
     for name, one, other in (("A", a, b), ("B", b, a)):
         theirs = {arm.arm for arm in other.arms}
-        own = tuple(str(arm.arm) for arm in one.arms if arm.arm not in theirs)
+        own = tuple(arm.arm.label for arm in one.arms if arm.arm not in theirs)
         if own:
             blocks.append(Bullets(label=f"only in {name}", items=own))
     return tuple(blocks)
@@ -117,7 +117,7 @@ def _row(found: ArmAcrossRuns) -> Row:
     split = MISSING if found.only_first is None else f"{found.only_first:,} / {found.only_second:,}"
     return Row(
         cells=cells(
-            str(found.arm),
+            found.arm.label,
             accuracy_cell(found.first),
             accuracy_cell(found.second),
             difference_cell(found.difference),
@@ -139,7 +139,7 @@ def _speed_and_price(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRun
             ("arm", ""), ("A", "p95 ms"), ("B", "p95 ms"), ("A: 1,000", "queries"), ("B: 1,000", "queries")
         ),
         rows=tuple(
-            Row(cells=cells(str(found.arm), *map(_p95, pair), *map(_price, pair)))
+            Row(cells=cells(found.arm.label, *map(_p95, pair), *map(_price, pair)))
             for found, pair in zip(across, pairs, strict=True)
         ),
         notes=(

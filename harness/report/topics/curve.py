@@ -23,7 +23,7 @@ def curves_document(curves: LearningCurves, *, drawn: bool = False) -> Document:
     sections = tuple(
         Section(
             key=f"curve-{number}",
-            title=f"{curve.arm} on {curve.evalset}, scored on {curve.split}",
+            title=f"{curve.arm.label} on {curve.evalset}, scored on {curve.split}",
             blocks=((_chart(curve, number),) if drawn else ()) + _blocks(curve, bars=not drawn),
         )
         for number, curve in enumerate(curves.curves, start=1)

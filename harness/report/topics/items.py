@@ -148,7 +148,7 @@ def _head(found: ArmErrors, limit: int) -> Iterator[Block]:
     wrong = f"{len(found.wrong):,} of {found.answered:,} {among}{share}"
     rows = [
         Fact(label="run", text=found.run_id),
-        Fact(label="arm", text=f"{found.arm}{_WHY[found.chosen]}"),
+        Fact(label="arm", text=f"{found.arm.label}{_WHY[found.chosen]}"),
         Fact(label="wrong", text=wrong, tone="warn" if found.wrong else "good"),
     ]
     if found.invalid:
@@ -210,7 +210,7 @@ def explain_document(explained: ExplainedItem) -> Document:
     if item.slices:
         rows.append(Fact(label="slices", text=", ".join(f"{name} = {value}" for name, value in item.slices)))
     blocks = (Facts(rows=tuple(rows)), Verbatim(label="text", text=item.text))
-    arms = (Section(key=str(a.arm), title=str(a.arm), blocks=tuple(_arm(a))) for a in explained.arms)
+    arms = (Section(key=str(a.arm), title=a.arm.label, blocks=tuple(_arm(a))) for a in explained.arms)
     return Document(
         title="One item in every arm", sections=(Section(key="item", title="The item", blocks=blocks), *arms)
     )

@@ -67,7 +67,7 @@ def _row(arm: ArmResult, name: Callable[[ArmId], str]) -> Row:
         per_second = f"{rate.value:,.{0 if rate.value >= 100 else 1}f}{busy_mark(rate.reason)}"
     return Row(
         cells=cells(
-            Cell(text=name(arm.arm), detail=str(arm.arm)),
+            Cell(text=name(arm.arm), detail=arm.arm.label),
             *(_cell(figure, timed.busy) for figure in (timed.p50_ms, timed.p95_ms, timed.p99_ms)),
             milliseconds(timed.slowest_ms) + busy_mark("" if timed.slowest_ms is None else timed.busy),
             f"{timed.p50_ms.n:,}",

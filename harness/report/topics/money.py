@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Literal, get_args
 
 from advisor.money.crossing import BreakEvenCurve
 from advisor.money.ledger import Money
@@ -59,12 +59,14 @@ def money_section(c: ReportContext) -> Section:
         f"For {business.queries_per_month:,} queries a month over {business.horizon_months:g} months",
         Span(text=".", sources=c.money_sources()),
     )
-    known = any(found.month_usd.usd is not None for found in (*outlook.arms, outlook.incumbent) if found)
-    blocks: list[Block] = [*([_month_chart(c, outlook)] if known else []), _month_table(c, outlook)]
+    today = outlook.incumbent is not None and outlook.incumbent.month_usd.usd is not None
+    chart = [_month_chart(c, outlook)] if c.months_known or today else []
+    blocks: list[Block] = [*chart, _month_table(c, outlook)]
     points = (*_paid_back(c, outlook), *_assumed(outlook))
     if points:
         blocks.append(Bullets(items=points))
-    return Section(key="money", title="Money", lead=lead, blocks=tuple(blocks), page="fit")
+    page: Literal["fit", "new"] = "fit" if c.months_known else "new"
+    return Section(key="money", title="Money", lead=lead, blocks=tuple(blocks), page=page)
 
 
 def _month_table(c: ReportContext, outlook: CostForecast) -> Table:
@@ -126,7 +128,6 @@ def _month_row(c: ReportContext, found: ArmForecast) -> Row:
 def month_parts_section(c: ReportContext) -> Section:
     """What each month is paid for, by group, where any whole month is known."""
     arms = c.results.outlook.arms
-    known = any(found.month_usd.usd is not None for found in arms)
     groups = [group for group in GROUPS_OF_A_MONTH if any(p.group == group for a in arms for p in a.month)]
     rows = []
     for found in arms:
@@ -135,7 +136,7 @@ def month_parts_section(c: ReportContext) -> Section:
         rows.append(Row(cells=cells(title_of(c)(found.arm), *texts, c.marked(found.month_usd))))
     heads = (("option", ""), *(_two(group) for group in groups), ("a month,", "all in"))
     table = Table(columns=columns(*heads), rows=tuple(rows))
-    return Section(key="month", title="What a month is paid for", blocks=(table,) if known else ())
+    return Section(key="month", title="What a month is paid for", blocks=(table,) if c.months_known else ())
 
 
 def _two(group: str) -> tuple[str, str]:
@@ -165,10 +166,13 @@ def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
     for arm in outlook.arms:
         use = arm.arm == c.results.recommendation.arm
         curves = [curve for curve in arm.break_even if use or curve.rival == "incumbent"]
-        sentences = [payback_sentence(arm, outlook), *(_cheaper(c, curve) for curve in curves)]
+        sentences = [_cheaper(c, curve) for curve in curves]
+        if outlook.incumbent is not None:
+            sentences.insert(0, payback_sentence(arm, outlook))
         if arm.serving is not None and use:
             sentences.append(serving_sentence(arm.serving))
-        said_of.setdefault(" ".join(filter(None, sentences)), []).append(title_of(c)(arm.arm))
+        if sentences:
+            said_of.setdefault(" ".join(sentences), []).append(title_of(c)(arm.arm))
     return [said(Span(text=f"{', '.join(names)}. ", strong=True), text) for text, names in said_of.items()]
 
 
@@ -199,8 +203,8 @@ def break_even_section(c: ReportContext) -> Section:
 
 def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, BreakEvenCurve] | None:
     """The curve to draw: of the arm to use where it has one, else of one that pays from some volume on."""
-    ordered = sorted(outlook.arms, key=lambda found: found.arm != c.results.recommendation.arm)
     used = c.results.recommendation.arm
+    ordered = sorted(outlook.arms, key=lambda found: (found.arm != used, found.barred))
     return next(
         (
             (found, curve)
@@ -214,6 +218,8 @@ def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, Break
 
 def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> Chart:
     name, rival = title_of(c)(found.arm), rival_words(c, curve)
+    if found.barred:
+        name += " (ruled out)"
     business = c.results.outlook.business
     under = [
         p for p, point in enumerate(curve.points) if point.queries_per_month <= business.queries_per_month

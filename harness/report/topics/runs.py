@@ -66,7 +66,7 @@ def _row(row: Past) -> Row:
 def _to_use(advised: Recommendation) -> str:
     if advised.arm is None:
         return advised.action.value
-    return str(advised.arm) if advised.ship else f"pilot {advised.arm}"
+    return advised.arm.label if advised.ship else f"pilot {advised.arm.label}"
 
 
 def _plain(row: Past) -> dict[str, object]:

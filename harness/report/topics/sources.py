@@ -241,7 +241,7 @@ def _settings(c: ReportContext, arm: ArmResult) -> Block:
     if arm.identity is not None:
         who = arm.identity
         facts.append(f"model {who.id} {who.precision} {short(who.revision)} ({who.location})")
-    label = f"{title_of(c)(arm.arm)} ({one_line(str(arm.arm))})"
+    label = f"{title_of(c)(arm.arm)} ({one_line(arm.arm.label)})"
     return Bullets(label=label, items=tuple(dict.fromkeys(facts)))
 
 

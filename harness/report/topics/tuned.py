@@ -45,7 +45,7 @@ def tuned_document(run_id: str, lanes: Sequence[TunedLane], command: CommandOn |
         ),
     )
     trained = (
-        Section(key=str(lane.arm), title=f"{lane.arm}, seed {lane.seed}", blocks=_lane(lane))
+        Section(key=str(lane.arm), title=f"{lane.arm.label}, seed {lane.seed}", blocks=_lane(lane))
         for lane in lanes
     )
     return Document(

@@ -153,7 +153,7 @@ def test_a_forecast_over_the_budget_is_refused(harness: Command, tickets: Path, 
         *flags(tickets, "--arms", "prompt", "--model", "openai/gpt-6-luna", "--budget-usd", "0.0001"),
         "--price", "openai/gpt-6-luna=1/5",
     )  # fmt: skip
-    refused(said, 4, "forecast to cost more", "got:     $", "allowed: $0.000100", "--limit")
+    refused(said, 4, "forecast to cost more", "got:     $", "allowed: $0.0001", "--limit")
     no_run_is_left(tmp_path)
 
 

@@ -36,7 +36,7 @@ def tickets(tmp_path: Path) -> Path:
 
 def test_from_the_table_to_the_verdict_and_back(harness: Command, tickets: Path, tmp_path: Path) -> None:
     baked = harness(*flags(tickets, *ARMS, "--plan-out", "plan.yaml"))
-    assert baked.code == 0 and "linear@linear" in baked.out and "Run folder:" in baked.out
+    assert baked.code == 0 and "Linear classifier" in baked.out and "Run folder:" in baked.out
     (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
     listed = harness("runs")
     assert folder.name[:15] in listed.out and listed.err == ""
@@ -49,7 +49,7 @@ def test_from_the_table_to_the_verdict_and_back(harness: Command, tickets: Path,
     scored = harness("score", "--json")
     assert decode(RunResults, scored.out) == read_results(find_run(folder.parent, folder.name))
     item = json.loads((folder / "items.jsonl").read_text().splitlines()[-1])["item"]["id"]
-    assert "linear@linear" in harness("explain", "latest", item).out
+    assert "linear\n------" in harness("explain", "latest", item).out
     refused = harness("explain", "latest", "no-such-item")
     assert refused.code == 2 and "no-such-item" in refused.err
     again = harness("run", "plan.yaml", "--offline")

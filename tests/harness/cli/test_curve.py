@@ -45,7 +45,7 @@ def test_a_plan_a_run_and_both_forms(harness: Command, plan: Path, tmp_path: Pat
     shown = harness("curve", str(plan), *SIZES, "--target", "0.5", "--offline")
     assert shown.code == 0 and shown.out.isascii()
     words = " ".join(shown.out.split())
-    for word in ("linear@linear", " 48 ", "##", "50.0 % is reached", "not measured"):
+    for word in ("linear on ", " 48 ", "##", "50.0 % is reached", "not measured"):
         assert word in words
     assert harness("run", str(plan), "--offline").code == 0
     of_run = harness("curve", *SIZES, "--target", "0.5", "--offline", "--json")

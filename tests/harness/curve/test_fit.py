@@ -107,7 +107,7 @@ def test_more_examples_are_counted_beyond_those_at_hand_and_priced() -> None:
     assert more.value == pytest.approx(877, rel=0.05) and more.low is not None and more.low < more.value
     assert found.target.usd is not None
     assert found.target.usd.usd == Decimal(more.value) * Decimal("0.50")
-    assert "more training examples" in found.target.sentence and "$0.500 an example" in found.target.sentence
+    assert "more training examples" in found.target.sentence and "$0.50 an example" in found.target.sentence
     unpriced = curve(exact(shares, items=10_000), target=0.85).target
     assert unpriced is not None and unpriced.usd is None and "is not known" in unpriced.sentence
 

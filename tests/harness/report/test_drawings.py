@@ -75,7 +75,7 @@ def test_an_interval_is_that_of_the_record() -> None:
     row, accuracy = chart.rows[1], RESULTS.arms[1].quality.accuracy
     assert (row.value, row.low, row.high) == (accuracy.value, accuracy.low, accuracy.high)
     assert row.words == "81.2 % (77.0-84.8), n=560" and row.colour == colour_of(LINEAR)
-    assert row.note == str(LINEAR)
+    assert row.note == LINEAR.label == "linear"
 
 
 def bars(outlook: CostForecast) -> dict[str, Bar]:

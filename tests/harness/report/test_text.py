@@ -75,7 +75,7 @@ def test_every_arm_has_a_row_with_its_figures_and_its_id_below() -> None:
         "$0.0152*",
     ]
     for arm in run_results().arms:
-        assert str(arm.arm) in shown
+        assert arm.arm.label in shown
 
 
 def test_figures_stand_with_their_denominators() -> None:
