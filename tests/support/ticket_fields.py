@@ -159,7 +159,7 @@ def report(split: str) -> str:
     touched = set().union(*sharing.values()) if sharing else set()
     lines.append(f"rows that share {RUN_WORDS} masked words {len(touched)} of {len(flat)}")
     lines += [f"  {' '.join(run)}" for run in sharing]
-    lines.append(f"{'field':16} {'present':>8} {'rules F1 on ' + split:>20} {'agreement':>10}")
+    lines.append(f"{'field':16} {'present':>8} {'rules F1 on ' + split:>20} {'read twice':>10}")
     measured, agreed = rules_counts(split), agreement()
     for name in schema()["properties"]:
         present = sum(name in row.fields for row in flat) / len(flat)
