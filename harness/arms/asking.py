@@ -13,7 +13,14 @@ from harness.arms.base import Explained
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Failure, Item, Label, ModelIdentity, Outcome, Prediction, Timing
 from harness.models.base import ChatModel, ChatReply, ChatRequest
-from harness.tasks.classification import PROMPT_VERSION, Example, PromptLimits, answer_text, render
+from harness.tasks.classification import (
+    Example,
+    Guide,
+    PromptLimits,
+    answer_text,
+    render,
+    wording_version,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +36,11 @@ class Answers:
     codes: tuple[str, ...] = ()
 
     def request(self, item: Item, shown: Explained) -> ChatRequest:
-        """The question about an item."""
+        """The question about an item; fewer words than all may be offered."""
         return ChatRequest(
             item_id=item.id,
             messages=shown.messages,
-            choices=self.codes or self.words,
+            choices=self.codes or shown.choices or self.words,
             one_token=bool(self.codes),
         )
 
@@ -78,7 +85,7 @@ def model_config(
     return {
         "arm": arm.key,
         "model": model_facts(identity),
-        "prompt": {"version": PROMPT_VERSION, "wording": wording_of(arm.option, labels, limits)},
+        "prompt": {"version": wording_version(arm.option), "wording": wording_of(arm.option, labels, limits)},
         "limits": dataclasses.asdict(limits),
         "labels": [[label.name, label.definition] for label in labels],
         "choices": list(choices_of(labels)),
@@ -100,8 +107,12 @@ def wording_of(option: Option, labels: Sequence[Label], limits: PromptLimits) ->
     long = "word " * (limits.item_chars // 4)
     item = Item(id="", text=f"How do I change my address? {long}", label="")
     examples = [Example(text=f"Where is my parcel? {long}", label=labels[0].name if labels else "")]
-    messages = render(option, item, labels=labels, examples=examples, limits=limits)
-    written = [[message.role, message.content] for message in messages]
+    guides = tuple(Guide) if option is Option.RETRIEVE else (Guide.DEFINITIONS,)
+    written = [
+        [message.role, message.content]
+        for guide in guides
+        for message in render(option, item, labels=labels, examples=examples, limits=limits, guide=guide)
+    ]
     return hashlib.sha256(json.dumps(written).encode()).hexdigest()
 
 

@@ -55,10 +55,15 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """What exactly went to the model for one item."""
+    """What exactly went to the model for one item.
+
+    Attributes:
+        choices: the answers it could choose from; empty where these are all of the arm's.
+    """
 
     messages: tuple[Message, ...]
     neighbours: tuple[Neighbour, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 class Arm(Protocol):

@@ -1,30 +1,99 @@
 """RAG for labels: the most similar training tickets with their labels, then the ticket.
 
-`k` is chosen on dev. The nearest example comes last, next to the ticket. A prompt over the token
-budget loses its farthest examples first.
+What is shown is chosen on dev, one thing after the other: the search, by the vote of what it finds; then, by
+asking the model, how many rows, what is said of the labels, and whether only labels of the rows found may be
+answered. The nearest example comes last, next to the ticket. A row that says nearly the same as a nearer one
+with the same label is left out. A prompt over the token budget loses its farthest examples first.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from harness.arms.asking import Answers, ask_all, ask_one, choices_of, model_config
-from harness.arms.base import Explained, Material, accuracy_on, is_answer, items_digest
-from harness.core.records import ArmId, Fitted, Item, Label, ModelIdentity, Neighbour, Outcome
-from harness.knowledge.index import TrainingIndex
+from harness.arms.base import Explained, Material, Say, accuracy_on, is_answer, items_digest
+from harness.core.records import (
+    ArmId,
+    Fitted,
+    Item,
+    Label,
+    Message,
+    ModelIdentity,
+    Neighbour,
+    Outcome,
+    Prediction,
+)
+from harness.knowledge.index import SearchMode, TrainingIndex
+from harness.knowledge.lexical import tokenise
+from harness.knowledge.vote import TriedVote, Voters, best_of
 from harness.models.base import ChatModel
-from harness.tasks.classification import Example, PromptLimits, retrieve_messages
+from harness.tasks.classification import Example, Guide, PromptLimits, answer_text, retrieve_messages
+
+ALIKE = 0.8
+"""Rows that share this much of their words (Jaccard) and their label say the same."""
+_SPARE = 2
+"""Rows looked at for each one shown, so that there are others for those left out."""
+
+
+class Offered(StrEnum):
+    """Which answers the model may choose from."""
+
+    ALL = "all labels"
+    FOUND = "labels of the rows found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveSettings:
-    """The candidates for k, the token budget of a prompt, and how many dev rows each k is tried on."""
+    """The candidates for k, the token budget of a prompt, and how many dev rows each way is tried on."""
 
     k: tuple[int, ...]
     max_tokens: int
     dev_items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Showing:
+    """One way to ask."""
+
+    k: int
+    guide: Guide
+    offered: Offered = Offered.ALL
+
+    @property
+    def name(self) -> str:
+        """The way in one word, as trials list it."""
+        return f"k={self.k}, {self.guide.value}, {self.offered.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trials:
+    """What was tried on dev, in order: what the model was asked, what it said, how often it was right."""
+
+    dev: tuple[Item, ...]
+    say: Say
+    shown: dict[Showing, dict[str, Explained]] = field(default_factory=dict)
+    given: dict[Showing, list[Outcome]] = field(default_factory=dict)
+    accuracy: dict[Showing, float] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Showing:
+        """The most accurate, the first among equals."""
+        return max(self.accuracy, key=lambda way: self.accuracy[way])
+
+
+def passes_of(k: Sequence[int]) -> int:
+    """How often the dev rows are asked about at most to choose: once a k, then two more ways of asking."""
+    return len(k) + 2 if len(k) > 1 else 0
+
+
+def guide_of(fitted: Fitted) -> Guide:
+    """What a settled arm says of the labels beside examples; only their names before this was chosen."""
+    return Guide(str(fitted.choices.get("labels shown", Guide.NAMES.value)))
 
 
 class RetrieveArm:
@@ -45,9 +114,14 @@ class RetrieveArm:
         self._labels = tuple(labels)
         self._limits = limits
         self._settings = settings
-        self._answers = Answers(words=choices_of(labels))
+        self._choices = choices_of(labels)
+        self._answers = Answers(words=self._choices)
+        self._guides = self._fitting_guides()
         self._train: dict[str, Item] = {}
-        self._k = settings.k[0]
+        self._words: dict[str, frozenset[str]] = {}
+        self._search = index.default_mode
+        self._showing = Showing(k=settings.k[0], guide=self._guides[0])
+        self._missed = 0.0
         self._tried: dict[str, Outcome] = {}
 
     @property
@@ -57,7 +131,7 @@ class RetrieveArm:
 
     @property
     def config(self) -> Mapping[str, object]:
-        """Model, prompt, index and candidates for k."""
+        """Model, prompt, index and what is tried."""
         base = model_config(self.id, self._model, self._labels, self._limits)
         settings = self._settings
         return base | {
@@ -65,58 +139,62 @@ class RetrieveArm:
             "k": list(settings.k),
             "max_tokens": settings.max_tokens,
             "dev_items": settings.dev_items,
+            "searches": [mode.value for mode in self._index.modes],
+            "guides": [guide.value for guide in self._guides],
+            "offered": [offered.value for offered in Offered],
+            "alike": ALIKE,
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
-        """Choose k on dev: the best accuracy, the smaller k among equals."""
+        """Choose on dev what is shown: the best accuracy, what was tried first among equals."""
         self._train = {item.id: item for item in material.train}
         if stored is not None:
-            self._k = int(stored.choices["k"])
-            return stored
+            return self._take(stored)
         start = time.perf_counter()
-        choice = len(self._settings.k) > 1
+        votes = Voters(self._labels, material.train).try_votes(self._index, material.dev)
+        if votes:
+            self._search = best_of(votes).vote.mode
+        choice = passes_of(self._settings.k) > 0
         tried = material.dev[: self._settings.dev_items] if choice else ()
-        given = {k: self._try(k, tried, material) for k in sorted(self._settings.k)}
-        names = [label.name for label in self._labels]
-        trials = [(k, accuracy_on(outcomes, tried, names)) for k, outcomes in given.items() if tried]
-        self._k = max(trials, key=lambda trial: (trial[1], -trial[0]))[0] if tried else min(self._settings.k)
-        self._tried = {outcome.item_id: outcome for outcome in given[self._k] if is_answer(outcome)}
+        trials = self._choose(tried, material.say)
         return Fitted(
             choices={
-                "k": self._k,
-                "retrieval": self._index.describe(),
+                "k": self._showing.k,
+                "search": self._search.value,
+                "labels shown": self._showing.guide.value,
+                "answers offered": self._showing.offered.value,
+                "missed": self._missed,
+                "retrieval": self._index.describe(self._search),
                 "train_digest": items_digest(material.train)[:16],
             },
-            trials=tuple((f"k={k}", accuracy) for k, accuracy in trials),
+            trials=(*_best_votes(votes), *trials),
             seconds=time.perf_counter() - start,
             notes=(
-                f"k was chosen on {len(tried)} dev items." if choice else "k is the plan's only candidate.",
+                f"The search was chosen by the vote of what it finds for {len(material.dev)} dev items.",
+                f"What is shown was chosen on {len(tried)} dev items."
+                if choice
+                else "k is the plan's only candidate.",
             ),
         )
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Retrieve for all items at once, then answer them; what the trial of k answered stands."""
+        """Retrieve for all items at once, then answer them; what the chosen trial answered stands."""
         known = [self._tried.pop(item.id) for item in items if item.id in self._tried]
         yield from known
         there = {outcome.item_id for outcome in known}
-        yield from self._ask([item for item in items if item.id not in there])
-
-    def _ask(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        start = time.perf_counter()
-        found = self._index.search([item.text for item in items], self._k)
-        shown = {i.id: self._shown(i, near) for i, near in zip(items, found, strict=True)}
-        seconds = (time.perf_counter() - start) / max(1, len(items))
-        yield from ask_all(self._model, items, shown, self._answers, retrieval_s=seconds)
+        rest = [item for item in items if item.id not in there]
+        yield from self._ask(rest, *self._show(rest))
 
     def predict_one(self, item: Item) -> Outcome:
         """Retrieve for one item and answer it."""
         start = time.perf_counter()
         shown = self.explain(item)
-        return ask_one(self._model, item, shown, self._answers, retrieval_s=time.perf_counter() - start)
+        outcome = ask_one(self._model, item, shown, self._answers, retrieval_s=time.perf_counter() - start)
+        return self._over_all_labels(outcome, shown)
 
     def explain(self, item: Item) -> Explained:
         """The messages of one item and the training rows in them."""
-        return self._shown(item, self._index.search([item.text], self._k)[0])
+        return self._shown(item, self._found([item])[0])
 
     def refresh(self) -> None:
         """Forget the kept prompt prefix."""
@@ -125,23 +203,161 @@ class RetrieveArm:
     def close(self) -> None:
         """The model and the index are shared and closed by whoever opened them."""
 
-    def _try(self, k: int, dev: Sequence[Item], material: Material) -> list[Outcome]:
-        """Answer with k, from a fresh prompt prefix as every pass does."""
+    def _take(self, stored: Fitted) -> Fitted:
+        choices = stored.choices
+        self._search = SearchMode(str(choices["search"]))
+        self._showing = Showing(
+            k=int(choices["k"]),
+            guide=guide_of(stored),
+            offered=Offered(str(choices["answers offered"])),
+        )
+        self._missed = float(choices["missed"])
+        return stored
+
+    def _choose(self, dev: Sequence[Item], say: Say) -> tuple[tuple[str, float], ...]:
+        """Try on dev and take the best way; every way that was tried, with its accuracy."""
+        self._showing = Showing(k=min(self._settings.k), guide=self._guides[0])
         if not dev:
-            return []
-        material.say(f"trying k={k} on {len(dev)} dev items")
-        self._k = k
-        self._model.forget()
-        return list(self._ask(dev))
+            return ()
+        trials = _Trials(dev=tuple(dev), say=say)
+        for k in sorted(self._settings.k):
+            self._try(Showing(k=k, guide=self._guides[0]), trials)
+        for guide in self._guides[1:]:
+            self._try(dataclasses.replace(trials.best, guide=guide), trials)
+        self._try(dataclasses.replace(trials.best, offered=Offered.FOUND), trials)
+        self._use(trials.best, dev)
+        self._tried = {one.item_id: one for one in trials.given[trials.best] if is_answer(one)}
+        return tuple((way.name, accuracy) for way, accuracy in trials.accuracy.items())
+
+    def _try(self, way: Showing, trials: _Trials) -> None:
+        """Answer one way, from a fresh prompt prefix as every pass does; equal questions are asked once."""
+        self._use(way, trials.dev)
+        shown, seconds = self._show(trials.dev)
+        alike = next((other for other, asked in trials.shown.items() if asked == shown), None)
+        if alike is None:
+            trials.say(f"trying {way.name} on {len(trials.dev)} dev items")
+            self._model.forget()
+            trials.given[way] = list(self._ask(trials.dev, shown, seconds))
+        else:
+            trials.given[way] = trials.given[alike]
+        trials.shown[way] = shown
+        names = [label.name for label in self._labels]
+        trials.accuracy[way] = accuracy_on(trials.given[way], trials.dev, names)
+
+    def _use(self, way: Showing, dev: Sequence[Item]) -> None:
+        self._showing = way
+        self._missed = self._share_missed(dev)
+
+    def _share_missed(self, dev: Sequence[Item]) -> float:
+        """Of dev items, the share whose label is not offered, smoothed by one miss in two items more."""
+        if self._showing.offered is Offered.ALL:
+            return 0.0
+        found = self._found(dev)
+        missed = sum(
+            answer_text(item.label) not in self._offered(near) for item, near in zip(dev, found, strict=True)
+        )
+        return (missed + 1) / (len(dev) + 2)
+
+    def _show(self, items: Sequence[Item]) -> tuple[dict[str, Explained], float]:
+        """What is put to the model for each item, and the seconds that finding it took, an item."""
+        start = time.perf_counter()
+        shown = {i.id: self._shown(i, near) for i, near in zip(items, self._found(items), strict=True)}
+        return shown, (time.perf_counter() - start) / max(1, len(items))
+
+    def _ask(
+        self, items: Sequence[Item], shown: Mapping[str, Explained], seconds: float
+    ) -> Iterator[Outcome]:
+        for outcome in ask_all(self._model, items, shown, self._answers, retrieval_s=seconds):
+            yield self._over_all_labels(outcome, shown[outcome.item_id])
+
+    def _found(self, items: Sequence[Item]) -> list[list[Neighbour]]:
+        """The rows to show for each item, nearest first."""
+        texts, k = [item.text for item in items], self._showing.k
+        found = self._index.search(texts, _SPARE * k, mode=self._search)
+        return [self._distinct(near, k) for near in found]
+
+    def _distinct(self, nearest_first: Sequence[Neighbour], k: int) -> list[Neighbour]:
+        """The k nearest of which none says the same as a nearer one."""
+        kept: list[Neighbour] = []
+        for near in nearest_first:
+            if len(kept) == k:
+                break
+            if not any(self._alike(near.item_id, other.item_id) for other in kept):
+                kept.append(near)
+        return kept
+
+    def _alike(self, one: str, other: str) -> bool:
+        if self._train[one].label != self._train[other].label:
+            return False
+        a, b = self._words_of(one), self._words_of(other)
+        return len(a & b) >= ALIKE * len(a | b)
+
+    def _words_of(self, item_id: str) -> frozenset[str]:
+        if item_id not in self._words:
+            self._words[item_id] = frozenset(tokenise(self._train[item_id].text))
+        return self._words[item_id]
 
     def _shown(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
-        kept = list(nearest_first)
-        messages = retrieve_messages(item.text, self._examples(kept), self._labels, self._limits)
-        while kept and self._model.count_tokens(messages) > self._settings.max_tokens:
-            kept.pop()
-            messages = retrieve_messages(item.text, self._examples(kept), self._labels, self._limits)
-        return Explained(messages=messages, neighbours=tuple(kept))
+        """As many of the rows as the budget holds, the nearest first."""
+        fits, too_many = 0, len(nearest_first) + 1
+        messages = self._messages(item, nearest_first)
+        if self._fits(messages):
+            fits = len(nearest_first)
+        else:
+            while too_many - fits > 1:
+                middle = (fits + too_many) // 2
+                if middle <= len(nearest_first) and self._fits(self._messages(item, nearest_first[:middle])):
+                    fits = middle
+                else:
+                    too_many = middle
+            messages = self._messages(item, nearest_first[:fits])
+        offered = self._offered(nearest_first) if self._showing.offered is Offered.FOUND else ()
+        return Explained(messages=messages, neighbours=tuple(nearest_first[:fits]), choices=offered)
 
-    def _examples(self, nearest_first: Sequence[Neighbour]) -> list[Example]:
+    def _fits(self, messages: tuple[Message, ...]) -> bool:
+        return self._model.count_tokens(messages) <= self._settings.max_tokens
+
+    def _messages(self, item: Item, nearest_first: Sequence[Neighbour]) -> tuple[Message, ...]:
         rows = [self._train[neighbour.item_id] for neighbour in reversed(nearest_first)]
-        return [Example(text=row.text, label=row.label) for row in rows]
+        examples = [Example(text=row.text, label=row.label) for row in rows]
+        return retrieve_messages(item.text, examples, self._labels, self._limits, self._showing.guide)
+
+    def _offered(self, found: Sequence[Neighbour]) -> tuple[str, ...]:
+        """The answers of the rows found, in the order of the labels; all where nothing was found."""
+        there = {answer_text(self._train[near.item_id].label) for near in found}
+        return tuple(choice for choice in self._choices if choice in there) or self._choices
+
+    def _over_all_labels(self, outcome: Outcome, shown: Explained) -> Outcome:
+        """A distribution over the labels offered as one over all: the others share what dev missed."""
+        if (
+            not isinstance(outcome, Prediction)
+            or outcome.label_logprobs is None
+            or len(shown.choices) in (0, len(self._choices))
+        ):
+            return outcome
+        others = len(self._choices) - len(shown.choices)
+        missed = min(self._missed, 0.5 * others / len(self._choices))  # the answer stays the likeliest label
+        of = dict(zip(shown.choices, outcome.label_logprobs, strict=True))
+        rest = math.log(missed / others)
+        whole = tuple(of[choice] + math.log1p(-missed) if choice in of else rest for choice in self._choices)
+        return dataclasses.replace(outcome, label_logprobs=whole)
+
+    def _fitting_guides(self) -> tuple[Guide, ...]:
+        """The guide to begin with, then the other: definitions are first where they leave half the budget."""
+        if not any(label.definition for label in self._labels):
+            return (Guide.NAMES,)
+        guide = retrieve_messages("", (), self._labels, self._limits, Guide.DEFINITIONS)
+        tokens = self._model.count_tokens(guide)
+        if tokens > self._settings.max_tokens:
+            return (Guide.NAMES,)
+        first = tokens <= self._settings.max_tokens / 2
+        return (Guide.DEFINITIONS, Guide.NAMES) if first else (Guide.NAMES, Guide.DEFINITIONS)
+
+
+def _best_votes(votes: Sequence[TriedVote]) -> Iterator[tuple[str, float]]:
+    """The best vote of each search."""
+    for mode in SearchMode:
+        mine = [one for one in votes if one.vote.mode is mode]
+        if mine:
+            best = best_of(mine)
+            yield f"the vote of {best.vote.name}", best.accuracy

@@ -27,12 +27,12 @@ from harness.core.records import (
 from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel
 from harness.tasks.classification import (
-    PROMPT_VERSION,
     Example,
     PromptLimits,
     answer_text,
     tune_messages,
     tune_retrieve_messages,
+    wording_version,
 )
 
 
@@ -108,7 +108,7 @@ class TuneArm:
             "arm": self.id.key,
             "tuner": dict(self._tuner.config),
             "prompt": {
-                "version": PROMPT_VERSION,
+                "version": wording_version(self.id.option),
                 "wording": wording_of(self.id.option, self._labels, self._limits),
             },
             "limits": [self._limits.item_chars, self._limits.example_chars],

@@ -83,7 +83,7 @@ class ArmFactory:
             case Option.TUNE:
                 return TuneArm(arm.id, self._tuner(arm, seed), labels, limits)
             case Option.TUNE_RETRIEVE:
-                examples = Examples(self.index(), max(self._plan.retrieve.k))
+                examples = Examples(self.index(), self._plan.retrieve.shown_in_training)
                 return TuneArm(arm.id, self._tuner(arm, seed), labels, limits, examples)
             case Option.ROUTE:
                 raise UsageError("A route is composed from other arms and calls no model of its own.")

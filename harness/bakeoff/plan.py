@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from advisor.options import Option
 from advisor.reading import Unreadable, parse_yaml
@@ -44,6 +44,10 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
 )
 
 
+MOST_SHOWN_IN_TRAINING = 8
+"""Training reads every row shown once an epoch, so that more of them cost more than they teach."""
+
+
 class ArmPlan(Part):
     """One arm: an option, and the model where the option needs one."""
 
@@ -69,11 +73,23 @@ class ArmPlan(Part):
 
 
 class PromptPlan(Part):
-    """How much text a rendering carries, in characters."""
+    """How much text a rendering carries, in characters.
 
-    version: Literal["classification-1"] = PROMPT_VERSION  # type: ignore[assignment]
+    `version`: the wording; an earlier one stands in the plans of runs that were made with it only.
+    """
+
+    version: Literal["classification-1", "classification-2"] = PROMPT_VERSION  # type: ignore[assignment]
     item_chars: Annotated[int, Field(ge=100)] = 2000
     example_chars: Annotated[int, Field(ge=40)] = 400
+
+    @field_validator("version")
+    @classmethod
+    def _written_now(cls, version: str, info: ValidationInfo) -> str:
+        if version != PROMPT_VERSION and not (info.context or {}).get("locked"):
+            raise ValueError(
+                f"prompts are written in {PROMPT_VERSION} now; got {version}: leave the line out"
+            )
+        return version
 
     @property
     def limits(self) -> PromptLimits:
@@ -84,14 +100,20 @@ class PromptPlan(Part):
 class RetrievePlan(Part):
     """The retrieval of similar training rows.
 
-    `k` lists the candidates; the best on dev is used. `max_tokens` bounds the whole prompt, and the
-    farthest examples are left out first. `dev_items` is how many dev rows each candidate is tried on.
+    `k` lists the candidates; the best on dev is used, and with it what is said of the labels and which of
+    them may be answered are chosen. `max_tokens` bounds the whole prompt, and the farthest examples are left
+    out first. `dev_items` is how many dev rows each way of asking is tried on.
     """
 
-    k: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 4, 8)
+    k: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 8, 32)
     max_tokens: Annotated[int, Field(ge=64)] = 1500
     dev_items: Count = 100
     embedding: str = "minilm-l6"
+
+    @property
+    def shown_in_training(self) -> int:
+        """Rows that `tune+retrieve` shows with each row it trains on and answers."""
+        return min(MOST_SHOWN_IN_TRAINING, max(self.k))
 
 
 class LatencyPlan(Part):

@@ -13,6 +13,7 @@ from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from advisor.stats.power import Design
+from harness.arms.retrieve import passes_of
 from harness.bakeoff.addresses import address_of, missing_key, served_identity
 from harness.bakeoff.evalset import load_rows, out_of_scope_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
@@ -217,7 +218,7 @@ def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
     warm = min(plan.latency.items, len(evalset.test))
     calls = len(evalset.dev) + len(evalset.test) + warm + min(_WARM_UP, warm)
     if arm.option is Option.RETRIEVE:
-        calls += len(plan.retrieve.k) * min(plan.retrieve.dev_items, len(evalset.dev))
+        calls += passes_of(plan.retrieve.k) * min(plan.retrieve.dev_items, len(evalset.dev))
     return calls
 
 
@@ -232,7 +233,9 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
         case Option.PROMPT:
             found = [prompt_messages(item.text, labels, limits) for item in sample]
         case Option.RETRIEVE:
-            found = [retrieve_messages(item.text, shown, labels, limits) for item in sample]
+            most = plan.retrieve.max_tokens * _CHARS_PER_TOKEN
+            asked = [_chars(retrieve_messages(item.text, shown, labels, limits)) for item in sample]
+            return sum(min(chars, most) for chars in asked) / len(asked)
         case Option.TUNE | Option.TUNE_RETRIEVE:
             found = [tune_messages(item.text, limits) for item in sample]
         case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.options import Option
+from harness.arms.retrieve import passes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.tuners import answering, codes_for, recipe_for
@@ -185,8 +186,8 @@ def arm_seconds(timed: Timed, arm: ArmId, sized: tuple[int, int, Sequence[int]])
         return 0.0
     query = timed.query_s[arm]
     once = timed.open_s.get(arm, 0.0) + (dev + test) * query
-    if arm.option is Option.RETRIEVE:  # what the trial of the chosen k answered is not asked again
-        return once + (len(candidates) - 1) * timed.tried * query
+    if arm.option is Option.RETRIEVE:  # what the chosen trial answered is not asked again
+        return once + max(0, passes_of(candidates) - 1) * timed.tried * query
     if not arm.option.traits.tuned:
         return once
     training = timed.training.seconds if timed.training else 0.0

@@ -43,7 +43,7 @@ def build_tuner(
             allowed="smollm2-135m, a folder with open weights, or a hub id",
         )
     base = local_folder(source, opening)
-    shown = max(plan.retrieve.k) if arm.option is Option.TUNE_RETRIEVE else 0
+    shown = plan.retrieve.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
     codes = codes_for(plan, arm.option, evalset.labels, base)
     rows = len(evalset.train)
     name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))

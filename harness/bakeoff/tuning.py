@@ -171,7 +171,7 @@ class _Lane:
         chars = sum(len(clip(item.text, limits.item_chars)) for item in items) / max(1, len(items))
         if self.arm_plan.option is Option.TUNE_RETRIEVE:
             shown = sum(len(clip(item.text, limits.example_chars)) for item in items) / max(1, len(items))
-            chars += max(self.plan.retrieve.k) * (shown + _TEMPLATE_TOKENS * _CHARS_PER_TOKEN / 2)
+            chars += self.plan.retrieve.shown_in_training * (shown + _TEMPLATE_TOKENS * _CHARS_PER_TOKEN / 2)
         return chars / _CHARS_PER_TOKEN + _TEMPLATE_TOKENS
 
 

@@ -17,6 +17,7 @@ from advisor.money.ledger import Covers, Money, PriceBasis, per_thousand, query_
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
+from harness.arms.retrieve import passes_of
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
 from harness.bakeoff.results import ArmResult
 from harness.core.records import Item
@@ -49,7 +50,7 @@ def calls_to_settle(items: Mapping[str, Sequence[Item]]) -> int:
     """Calls of `prompt` and `retrieve` on one more model, with the defaults of the command line."""
     retrieve, test, dev = RetrievePlan(), len(items["test"]), len(items["dev"])
     answered = dev + test + min(LatencyPlan().items, test)
-    return 2 * answered + len(retrieve.k) * min(retrieve.dev_items, dev)
+    return 2 * answered + passes_of(retrieve.k) * min(retrieve.dev_items, dev)
 
 
 def published_for(name: str) -> tuple[Published, ...]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from advisor.options import Option
+from harness.arms.retrieve import guide_of
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_lanes, read_lanes
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import compare_runs as compare_scored
@@ -22,7 +22,8 @@ from harness.bakeoff.reopen import manifest_of
 from harness.bakeoff.run_folder import FROM_JOURNAL, RESULTS, RunFolder, count_looks
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import Failure, Item, Message, Neighbour, Prediction
+from harness.core.records import Failure, FittedArm, Item, Message, Neighbour, Outcome, Prediction
+from harness.models.api.calls import said_as_asked
 from harness.recommendation.conclude import conclude, conclude_again
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
@@ -30,7 +31,7 @@ from harness.report.branding import PLAIN, Branding
 from harness.report.files import Reported, write_report
 from harness.report.topics.compare import ComparedRuns
 from harness.report.topics.items import ExplainedArm, ExplainedItem, ShownNeighbour
-from harness.tasks.classification import Example, render
+from harness.tasks.classification import PROMPT_VERSION, Example, render
 
 _LONGEST_ROW = 10
 
@@ -180,7 +181,7 @@ def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> Exp
     neighbours = outcome.neighbours if isinstance(outcome, Prediction) else ()
     return ExplainedArm(
         arm=arm,
-        messages=_messages(arm.option, item, neighbours, desk),
+        messages=_messages(found.settled, item, outcome, desk),
         neighbours=_shown(neighbours, desk),
         answer=next(answer for answer in answers if answer.item_id == item.id),
         failure_message=outcome.message if isinstance(outcome, Failure) else "",
@@ -192,16 +193,23 @@ def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> Exp
     )
 
 
-def _messages(
-    option: Option, item: Item, neighbours: Sequence[Neighbour], desk: StoredRun
-) -> tuple[Message, ...]:
+def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun) -> tuple[Message, ...]:
     """The messages as they were sent: the wording is frozen, and the examples are in the journal."""
-    if not option.traits.needs_model:
+    if not settled.arm.option.traits.needs_model:
         return ()
     train = {row.id: row for row in desk.items["train"]}
-    rows = [train[neighbour.item_id] for neighbour in reversed(neighbours)]
-    examples = [Example(text=row.text, label=row.label) for row in rows]
-    return render(option, item, labels=desk.facts.labels, examples=examples, limits=desk.plan.prompt.limits)
+    answered = outcome if isinstance(outcome, Prediction) else None
+    rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
+    messages = render(
+        settled.arm.option,
+        item,
+        labels=desk.facts.labels,
+        examples=[Example(text=row.text, label=row.label) for row in rows],
+        limits=desk.plan.prompt.limits,
+        guide=guide_of(settled.fitted),
+    )
+    by_schema = answered is not None and answered.form == "schema"
+    return said_as_asked(messages, schema=by_schema and desk.plan.prompt.version == PROMPT_VERSION)
 
 
 def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[ShownNeighbour, ...]:

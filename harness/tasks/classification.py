@@ -1,7 +1,8 @@
 """The messages each option sends for a ticket-classification task.
 
 The wording below is frozen: a run's plan stores `PROMPT_VERSION`, and a change of one word is a new
-version, since public results moved by 25 points with the prompt alone. A tuned model is trained,
+version, since public results moved by 25 points with the prompt alone. An option's content key holds the
+version in which its own wording last changed (`wording_version`). A tuned model is trained,
 scored, exported and served with `tune_messages`, never with another rendering.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import assert_never
 
 from advisor.options import Option
 from harness.core.records import Item, Label, Message
 
-PROMPT_VERSION = "classification-1"
+PROMPT_VERSION = "classification-2"
+_FIRST_VERSION = "classification-1"
 _CUT = "\n[...]\n"
 _TUNED_TASK = "Classify the message."
 
@@ -40,6 +43,18 @@ class Example:
     label: str
 
 
+class Guide(StrEnum):
+    """What a prompt with examples says of the labels."""
+
+    DEFINITIONS = "definitions"
+    NAMES = "names"
+
+
+def wording_version(option: Option) -> str:
+    """The version in which the wording of an option last changed."""
+    return PROMPT_VERSION if option is Option.RETRIEVE else _FIRST_VERSION
+
+
 def answer_text(label: str) -> str:
     """The words a model writes for a label: underscores read as spaces."""
     return label.replace("_", " ").strip()
@@ -58,23 +73,35 @@ def clip(text: str, limit: int) -> str:
 
 def prompt_messages(text: str, labels: Sequence[Label], limits: PromptLimits) -> tuple[Message, ...]:
     """Zero-shot: the label guide, then the ticket."""
-    guide = "\n".join(f"- {_guide_line(label)}" for label in labels)
     system = (
         "Classify the message into exactly one of the labels below. "
-        "Answer with the label's name only.\n\nLabels:\n" + guide
+        "Answer with the label's name only.\n\nLabels:\n" + _guide(labels)
     )
     return (_system(system), _user(text, limits))
 
 
 def retrieve_messages(
-    text: str, examples: Sequence[Example], labels: Sequence[Label], limits: PromptLimits
+    text: str,
+    examples: Sequence[Example],
+    labels: Sequence[Label],
+    limits: PromptLimits,
+    guide: Guide = Guide.DEFINITIONS,
 ) -> tuple[Message, ...]:
-    """Few-shot: the label names, similar labelled tickets (nearest last), then the ticket."""
-    names = "; ".join(answer_text(label.name) for label in labels)
-    system = (
-        "Classify the message into exactly one label. Answer with the label's name only. "
-        "Similar earlier messages with their labels come first.\n\nLabels: " + names
-    )
+    """Few-shot: the label guide or the labels' names, similar labelled tickets (nearest last), the ticket."""
+    match guide:
+        case Guide.DEFINITIONS:
+            system = (
+                "Classify the message into exactly one of the labels below. Answer with the label's name "
+                "only. Similar earlier messages with their labels come first.\n\nLabels:\n" + _guide(labels)
+            )
+        case Guide.NAMES:
+            names = "; ".join(answer_text(label.name) for label in labels)
+            system = (
+                "Classify the message into exactly one label. Answer with the label's name only. "
+                "Similar earlier messages with their labels come first.\n\nLabels: " + names
+            )
+        case _:
+            assert_never(guide)
     return (_system(system), *_shown(examples, limits), _user(text, limits))
 
 
@@ -100,8 +127,12 @@ def render(
     labels: Sequence[Label],
     examples: Sequence[Example] = (),
     limits: PromptLimits,
+    guide: Guide = Guide.DEFINITIONS,
 ) -> tuple[Message, ...]:
     """The messages of one item for an option that calls a language model.
+
+    Args:
+        guide: what is said of the labels beside examples.
 
     Raises:
         ValueError: for an option that calls none.
@@ -110,7 +141,7 @@ def render(
         case Option.PROMPT:
             return prompt_messages(item.text, labels, limits)
         case Option.RETRIEVE:
-            return retrieve_messages(item.text, examples, labels, limits)
+            return retrieve_messages(item.text, examples, labels, limits, guide)
         case Option.TUNE:
             return tune_messages(item.text, limits)
         case Option.TUNE_RETRIEVE:
@@ -119,6 +150,10 @@ def render(
             raise ValueError(f"{option.value} sends no messages")
         case _:
             assert_never(option)
+
+
+def _guide(labels: Sequence[Label]) -> str:
+    return "\n".join(f"- {_guide_line(label)}" for label in labels)
 
 
 def _guide_line(label: Label) -> str:

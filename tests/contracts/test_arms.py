@@ -289,9 +289,10 @@ def test_choices_come_with_their_trials(option: Option) -> None:
     """Whatever was chosen on dev can be checked: the choice is among the trials and none beat it."""
     settled = Bench(option).fit()
     if settled.trials:
-        one_word = settled.choices.get("classifier") or settled.choices.get("vote")
-        chosen = str(one_word or f"k={settled.choices['k']}")
-        scores = dict(settled.trials)
+        asked = Option.RETRIEVE is option
+        way = ("k={k}, {labels shown}, {answers offered}").format_map(settled.choices) if asked else ""
+        chosen = str(settled.choices.get("classifier") or settled.choices.get("vote") or way)
+        scores = {name: score for name, score in settled.trials if not name.startswith("the vote of")}
         assert scores[chosen] == max(scores.values())
 
 
@@ -326,7 +327,7 @@ def test_what_the_trial_of_k_answered_is_not_asked_again() -> None:
     arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
     arm.fit(material(), None)
     asked = len(bench.chat.asked)
-    assert asked == 2 * 5
+    assert asked == 4 * 5, "two k, the other guide, fewer answers"
     dev = list(arm.predict(ROWS.dev))
     assert len(bench.chat.asked) == asked + len(ROWS.dev) - 5
     assert [o.item_id for o in dev] == [item.id for item in ROWS.dev]
@@ -340,8 +341,9 @@ def test_one_candidate_is_not_tried() -> None:
     settings = dataclasses.replace(SETTINGS, k=(4,), dev_items=5)
     arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
     fitted = arm.fit(material(), None)
-    assert fitted.choices["k"] == 4 and fitted.trials == () and not bench.chat.asked
-    assert "only candidate" in fitted.notes[0]
+    assert fitted.choices["k"] == 4 and not bench.chat.asked
+    assert all(name.startswith("the vote of") for name, _ in fitted.trials), "the search costs no question"
+    assert "only candidate" in fitted.notes[-1]
 
 
 def test_a_prompt_over_its_budget_loses_its_farthest_examples() -> None:
@@ -352,7 +354,10 @@ def test_a_prompt_over_its_budget_loses_its_farthest_examples() -> None:
         arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
         arm.fit(material(), None)
         shown = arm.explain(ROWS.test[0])
-        whole = bench.index().search([ROWS.test[0].text], 4)[0]
+        roomy = dataclasses.replace(tight, max_tokens=10_000)
+        free = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, roomy)
+        free.fit(material(), None)
+        whole = free.explain(ROWS.test[0]).neighbours
         assert shown.neighbours == whole[: len(shown.neighbours)], "the nearest stay"
         fits = bench.chat.count_tokens(shown.messages) <= most
         assert fits or not shown.neighbours
@@ -397,3 +402,55 @@ def test_the_embedded_models_keep_it_too(option: Option, embedded: tuple[ChatMod
         assert one.text == other.text and not one.timing.batched and other.timing.batched
         assert one.label_logprobs == pytest.approx(other.label_logprobs, abs=2e-3)
         assert one.timing.model_s > 0
+
+
+def settled_on(k: tuple[int, ...] = (4,), **choices: str | int | float) -> tuple[Bench, RetrieveArm]:
+    """A retrieve arm that takes up these choices."""
+    bench = Bench(Option.RETRIEVE)
+    settings = dataclasses.replace(SETTINGS, k=k, max_tokens=10_000)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    fitted = arm.fit(material(), None)
+    arm.fit(material(), dataclasses.replace(fitted, choices={**fitted.choices, **choices}))
+    return bench, arm
+
+
+def test_answers_may_be_held_to_the_labels_of_the_rows_found() -> None:
+    """The labels not offered share what dev missed, so that the distribution is over all of them."""
+    bench, arm = settled_on(**{"answers offered": "labels of the rows found", "missed": 0.1})
+    for outcome in arm.predict(ROWS.test):
+        offered = set(bench.chat.asked[-1].choices)
+        assert isinstance(outcome, Prediction) and outcome.label_logprobs is not None
+        found = {item.label.replace("_", " ") for item in ROWS.train} & offered
+        assert offered == found and outcome.text in offered
+        if len(offered) < len(LABELS):
+            rest = [p for p, label in zip(outcome.label_logprobs, LABELS, strict=True)
+                    if label.name.replace("_", " ") not in offered]  # fmt: skip
+            assert math.fsum(map(math.exp, rest)) == pytest.approx(0.1)
+
+
+def test_a_row_that_says_the_same_as_a_nearer_one_is_not_shown() -> None:
+    """The same words with the same label teach nothing; with another label they are shown."""
+    item = ROWS.train[0]
+    other = next(row.label for row in ROWS.train if row.label != item.label)
+    twins = (
+        dataclasses.replace(item, id="twin", text=f"{item.text} !"),
+        dataclasses.replace(item, id="rival", label=other),
+    )
+    train = (*ROWS.train, *twins)
+    bench = Bench(Option.RETRIEVE)
+    index = TrainingIndex.build(train, bench.embedder)
+    settings = dataclasses.replace(SETTINGS, k=(4,), max_tokens=10_000)
+    arm = RetrieveArm(bench.arm.id, bench.chat, index, LABELS, LIMITS, settings)
+    arm.fit(dataclasses.replace(material(), train=train), None)
+    shown = {near.item_id for near in arm.explain(item).neighbours}
+    assert len(shown & {item.id, "twin"}) == 1 and "rival" in shown and len(shown) == 4
+
+
+def test_equal_questions_are_asked_once() -> None:
+    """Where the budget holds no more rows, a larger k is the same question."""
+    bench = Bench(Option.RETRIEVE)
+    settings = RetrieveSettings(k=(2, 4), max_tokens=0, dev_items=5)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    trials = dict(arm.fit(material(), None).trials)
+    assert trials["k=2, names, all labels"] == trials["k=4, names, all labels"]
+    assert len(bench.chat.asked) == 2 * 5, "one k, and fewer answers"

@@ -2,7 +2,7 @@
 
 The answer is held to the choices by a strict JSON schema where the model takes one. What a model
 refuses with a 400 (schema, temperature, seed, the name of the token limit) is left out from then on:
-`Form` says what is still sent. Prompts are never changed.
+`Form` says what is still sent. Prompts are never changed, but that examples answer in the form asked for.
 
 What served models report as usage, turned once into exclusive buckets (`advisor.money.usage.Usage`).
 
@@ -27,7 +27,7 @@ from itertools import product
 from typing import Any
 
 from advisor.money.usage import CountedBy, Usage
-from harness.core.records import FailureKind
+from harness.core.records import FailureKind, Message
 from harness.models.api.destinations import Destination
 from harness.models.api.faults import Fault, fault_of
 from harness.models.base import ChatRequest
@@ -178,6 +178,18 @@ def answer_schema(choices: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def said_as_asked(messages: Sequence[Message], *, schema: bool) -> tuple[Message, ...]:
+    """The turns as they are sent: the examples' answers in the form that the answer is held to."""
+    if not schema:
+        return tuple(messages)
+    return tuple(
+        dataclasses.replace(one, content=json.dumps({"label": one.content}, ensure_ascii=False))
+        if one.role == "assistant"
+        else one
+        for one in messages
+    )
+
+
 def most_output_tokens(request: ChatRequest, form: Form) -> int:
     """The token limit of a call: enough for the longest choice as JSON, as no token is less than a byte."""
     longest = max((len(json.dumps(choice)) for choice in request.choices), default=0)
@@ -186,7 +198,8 @@ def most_output_tokens(request: ChatRequest, form: Form) -> int:
 
 def most_input_tokens(request: ChatRequest, form: Form) -> int:
     """An upper bound of the input in tokens: its bytes, schema and 16 tokens of template a turn included."""
-    said = sum(len(message.content.encode()) + 16 for message in request.messages)
+    messages = said_as_asked(request.messages, schema=form.schema)
+    said = sum(len(message.content.encode()) + 16 for message in messages)
     return said + (len(json.dumps(answer_schema(request.choices))) if form.schema else 0)
 
 
@@ -194,7 +207,10 @@ def request_parameters(request: ChatRequest, route: Route, form: Form) -> dict[s
     """The keyword arguments of `litellm.acompletion`."""
     parameters: dict[str, Any] = {
         "model": route.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": [
+            {"role": m.role, "content": m.content}
+            for m in said_as_asked(request.messages, schema=form.schema)
+        ],
         "timeout": route.timeout_s,
         "num_retries": 0,
         "max_retries": 0,

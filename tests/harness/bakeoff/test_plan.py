@@ -88,7 +88,7 @@ def test_all_faults_are_told_at_once() -> None:
         ("cost.utilisation", 0, "cost.utilisation"),
         ("decision.margin", float("nan"), "decision.margin"),
         ("decision.bootstrap_draws", 10, "decision.bootstrap_draws"),
-        ("prompt.version", "classification-2", "prompt.version"),
+        ("prompt.version", "classification-1", "prompt.version"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_place(place: str, value: object, said: str) -> None:
@@ -175,7 +175,7 @@ def test_any_words_survive_the_way_through_yaml(title: str, column: str) -> None
 
 def test_defaults_are_spelled_out() -> None:
     raw = yaml.safe_load(dump_plan(plan()))
-    assert raw["decision"]["margin"] == 0.02 and raw["retrieve"]["k"] == [2, 4, 8]
+    assert raw["decision"]["margin"] == 0.02 and raw["retrieve"]["k"] == [2, 8, 32]
     assert raw["data"]["limit_test"] is None
 
 

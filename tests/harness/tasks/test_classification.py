@@ -13,6 +13,7 @@ from harness.core.records import Item, Label
 from harness.tasks.classification import (
     PROMPT_VERSION,
     Example,
+    Guide,
     PromptLimits,
     answer_text,
     clip,
@@ -21,6 +22,7 @@ from harness.tasks.classification import (
     retrieve_messages,
     tune_messages,
     tune_retrieve_messages,
+    wording_version,
 )
 
 LABELS = (Label(name="refund_request", definition="money back"), Label(name="other"))
@@ -31,9 +33,19 @@ EXAMPLES = (Example(text="far", label="other"), Example(text="near", label="refu
 
 def test_the_wording_is_frozen_under_its_version() -> None:
     """Changed wording moves results: then `PROMPT_VERSION` and this digest change together."""
-    every = [render(o, ITEM, labels=LABELS, examples=EXAMPLES, limits=LIMITS) for o in ASKING]
-    digest = hashlib.sha256(repr(every).encode()).hexdigest()[:16]
-    assert (PROMPT_VERSION, digest) == ("classification-1", "a545cce7929f3edf")
+    asked = {"examples": EXAMPLES, "labels": LABELS, "limits": LIMITS}
+    first = [render(o, ITEM, guide=Guide.NAMES, **asked) for o in ASKING]
+    assert hashlib.sha256(repr(first).encode()).hexdigest()[:16] == "a545cce7929f3edf"
+    second = render(Option.RETRIEVE, ITEM, guide=Guide.DEFINITIONS, **asked)
+    digest = hashlib.sha256(repr(second).encode()).hexdigest()[:16]
+    assert (PROMPT_VERSION, digest) == ("classification-2", "6c9de1e961d5507f")
+
+
+def test_a_change_of_one_options_wording_keeps_the_others_content_keys() -> None:
+    """Answers that were bought with an unchanged prompt are found again."""
+    versions = {option: wording_version(option) for option in ASKING}
+    assert versions.pop(Option.RETRIEVE) == PROMPT_VERSION
+    assert set(versions.values()) == {"classification-1"}
 
 
 ASKING = (Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
@@ -58,6 +70,15 @@ def test_options_without_a_model_send_nothing(option: Option) -> None:
 def test_the_guide_stands_in_the_zero_shot_prompt() -> None:
     (system, _) = prompt_messages("t", LABELS, LIMITS)
     assert "- refund request: money back\n- other" in system.content
+
+
+@pytest.mark.parametrize(
+    ("guide", "said"),
+    [(Guide.DEFINITIONS, "- refund request: money back\n- other"), (Guide.NAMES, "refund request; other")],
+)
+def test_beside_examples_stands_the_same_guide_or_the_names(guide: Guide, said: str) -> None:
+    (system, *_) = retrieve_messages("t", EXAMPLES, LABELS, LIMITS, guide)
+    assert system.content.endswith(said)
 
 
 def test_examples_are_turns_in_the_order_given() -> None:
