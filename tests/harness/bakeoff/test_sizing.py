@@ -55,10 +55,11 @@ def test_timing_the_machine_is_part_of_the_time() -> None:
 
 
 def test_trying_k_is_paid_for_by_retrieve() -> None:
-    # two candidates on 20 items of 1 s each, the chosen one's answers kept: 20 items fewer
+    # two candidates, another guide and fewer answers on 20 items of 1 s each, the chosen one's answers kept:
+    # 60 items fewer (it was 20 while only k was tried)
     found = timed(1.0, RETRIEVE, precision="bf16")
     sized = size_plan(found, 600)
-    assert sized.test_items == 600 - 10 - 50 - 20
+    assert sized.test_items == 600 - 10 - 50 - 60
     assert "bf16" not in sized.remark and sized.candidates == (2, 4)
     slow = size_plan(dataclasses.replace(found, query_s={RETRIEVE: 4.0}), 480)
     # 10 s + 30 dev and 100 test items x 4 s; no second candidate is tried
