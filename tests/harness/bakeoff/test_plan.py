@@ -203,7 +203,7 @@ def test_money_is_decimal_and_never_rounded() -> None:
 
 def test_the_example_is_a_plan() -> None:
     text = (Path(__file__).parents[3] / "harness/cli/plans/tickets.yaml").read_text(encoding="utf-8")
-    assert len(parse_plan(text, "tickets.yaml").arms) == 6
+    assert len(parse_plan(text, "tickets.yaml").arms) == 7
 
 
 def test_the_label_among_the_texts_is_refused_in_new_plans_and_read_in_locked_ones() -> None:
