@@ -40,9 +40,11 @@ def plan(business: dict[str, Any] | None) -> ExperimentPlan:
 
 
 def test_a_plan_without_it_has_the_digest_it_always_had() -> None:
-    # the digest that the version before this part gave to the same plan
+    # the digest that the version before this part gave to the same plan; two defaults changed since then
     before = "4ab0c473e9884c815d670008e202fe672e2939819c0d381de76549ca4bbb5409"
-    assert build_plan(copy.deepcopy(BASE), "test").digest == plan(None).digest == before
+    then = {"prompt": {"version": "classification-1"}, "retrieve": {"k": [2, 4, 8]}}
+    assert build_plan({**copy.deepcopy(BASE), **then}, "test", locked=True).digest == before
+    assert build_plan(copy.deepcopy(BASE), "test").digest == plan(None).digest
 
 
 def test_it_is_locked_with_the_plan() -> None:
