@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advisor.base_models.cli import models
 from advisor.bundled import example_case, example_cases
 from advisor.errors import CaseError
+from advisor.grouped import grouped
 from advisor.money.errors import CostError
 from advisor.reading import Unreadable, check_words
+
+if TYPE_CHECKING:
+    from advisor.commands import CommandPrices
 
 app = typer.Typer(
     name="advisor",
@@ -50,6 +55,28 @@ GpuHour = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every contribution, with its source.")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceFlags:
+    """What a command line says of prices."""
+
+    price_at: PriceAt = None
+    prices: Prices = None
+    price: Price = None
+    gpu_hour_usd: GpuHour = None
+
+    @property
+    def prices_stated(self) -> CommandPrices:
+        """The same for the commands."""
+        from advisor.commands import CommandPrices
+
+        return CommandPrices(
+            price_at=self.price_at,
+            file=self.prices,
+            overrides=tuple(self.price or ()),
+            machine_hour=self.gpu_hour_usd,
+        )
+
+
 @app.command()
 def interview(
     out: Annotated[Path, typer.Argument(metavar="CASE.yaml", help="Where the answers go.")] = Path(
@@ -65,42 +92,33 @@ def interview(
 
 
 @app.command()
-def assess(  # noqa: PLR0913 - one parameter a flag
+@grouped
+def assess(
     case: Case = None,
     example: Example = "",
     as_json: Json = False,
     verbose: Verbose = False,
-    price_at: PriceAt = None,
-    prices: Prices = None,
-    price: Price = None,
-    gpu_hour_usd: GpuHour = None,
+    flags: PriceFlags = PriceFlags(),
 ) -> None:
     """Say what to try first, why, at what price, and what would change the answer."""
-    from advisor.commands import CommandPrices, assess_text
+    from advisor.commands import assess_text
 
-    priced = CommandPrices(
-        price_at=price_at, file=prices, overrides=tuple(price or ()), machine_hour=gpu_hour_usd
-    )
-    typer.echo(assess_text(_case(case, example), priced, as_json=as_json, verbose=verbose), nl=False)
+    path = _case(case, example)
+    typer.echo(assess_text(path, flags.prices_stated, as_json=as_json, verbose=verbose), nl=False)
 
 
 @app.command()
-def cost(  # noqa: PLR0913 - one parameter a flag
+@grouped
+def cost(
     case: Case = None,
     example: Example = "",
     as_json: Json = False,
-    price_at: PriceAt = None,
-    prices: Prices = None,
-    price: Price = None,
-    gpu_hour_usd: GpuHour = None,
+    flags: PriceFlags = PriceFlags(),
 ) -> None:
     """Price every option line by line over the horizon, against today."""
-    from advisor.commands import CommandPrices, cost_text_of
+    from advisor.commands import cost_text_of
 
-    priced = CommandPrices(
-        price_at=price_at, file=prices, overrides=tuple(price or ()), machine_hour=gpu_hour_usd
-    )
-    typer.echo(cost_text_of(_case(case, example), priced, as_json=as_json), nl=False)
+    typer.echo(cost_text_of(_case(case, example), flags.prices_stated, as_json=as_json), nl=False)
 
 
 @app.command()

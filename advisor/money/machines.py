@@ -15,7 +15,6 @@ from advisor.money.money import decimal
 from advisor.money.ranges import Scenario
 from advisor.reading import parse_toml, read_record
 
-HOURS_PER_YEAR = Decimal(8760)
 HOURS_PER_MONTH = Decimal(730)
 
 

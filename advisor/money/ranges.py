@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -48,14 +47,6 @@ class Range(Generic[Number]):
                 return self.likely
             case Scenario.DEAR:
                 return self.high
-
-
-def spanning(values: Iterable[Any], likely: Any) -> Range[Any]:
-    """The range over some values around the likely one; its ends are None as soon as one is not known."""
-    found = list(values)
-    if None in found:
-        return Range(low=None, likely=likely, high=None)
-    return Range(low=min(found), likely=likely, high=max(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

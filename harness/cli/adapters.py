@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, RunName, SeedNumber, grouped
+from advisor.grouped import grouped
+from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, RunName, SeedNumber
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, grouped, one_of
+from advisor.grouped import grouped
+from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, one_of
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json, show_results
 from harness.core.errors import UsageError, command

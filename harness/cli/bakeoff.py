@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.grouped import grouped
 from harness.cli.finishing import finish_run
 from harness.cli.options import (
     AskAgain,
@@ -20,7 +21,6 @@ from harness.cli.options import (
     MoneyStated,
     PlanOptions,
     RunName,
-    grouped,
     one_of,
 )
 from harness.cli.progress import open_progress

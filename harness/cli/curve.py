@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from advisor.grouped import grouped
 from harness.cli.options import (
     AskAgain,
     HereOptions,
     Json,
     arm_names,
-    grouped,
     one_of,
     split_names,
     stoppable,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.grouped import grouped
 from harness.cli.finishing import finish_run
-from harness.cli.options import HereOptions, grouped
+from harness.cli.options import HereOptions
 from harness.cli.progress import open_progress
 from harness.core.errors import UsageError, command
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import CallOptions, Json, RunName, arm_names, grouped, stoppable
+from advisor.grouped import grouped
+from harness.cli.options import CallOptions, Json, RunName, arm_names, stoppable
 from harness.cli.progress import open_progress
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Encoding, HereOptions, Json, RunName, grouped, split_names, stoppable
+from advisor.grouped import grouped
+from harness.cli.options import Encoding, HereOptions, Json, RunName, split_names, stoppable
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json
 

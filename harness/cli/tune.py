@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import HereOptions, Json, grouped, stoppable
+from advisor.grouped import grouped
+from harness.cli.options import HereOptions, Json, stoppable
 from harness.cli.progress import open_progress, teller
 from harness.cli.show import read_plan, show_json
 from harness.core.errors import DataError, UsageError

@@ -151,11 +151,6 @@ def busy_mark(busy: str) -> str:
     return "!" if busy else ""
 
 
-def busy_words(busy: str) -> str:
-    """The same for a sentence: ', timed on a busy machine'."""
-    return f", timed on a busy machine ({one_line(busy)})" if busy else ""
-
-
 def level(estimate: Estimate) -> str:
     """The name of the interval: '95 % interval'."""
     return f"{100 * estimate.level:g} % interval"

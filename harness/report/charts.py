@@ -103,7 +103,6 @@ class Bar:
     low: float | None = None
     high: float | None = None
     colour: str = ""
-    bold: bool = False
     faint: bool = False
     key: str = ""
 
@@ -241,6 +240,14 @@ class HeatChart:
 ChartSpec = IntervalChart | BarChart | CurveChart | HeatChart
 
 
+def words_of(spec: IntervalChart | BarChart | CurveChart) -> str:
+    """Every row in words, and of every line its first and its last point, for those who do not see them."""
+    if not isinstance(spec, CurveChart):
+        return "; ".join(f"{row.label}: {row.words}" for row in spec.rows) + "."
+    ends = ((curve.name, list(dict.fromkeys(curve.points[:1] + curve.points[-1:]))) for curve in spec.curves)
+    return "; ".join(f"{name}: {' to '.join(words for *_, words in two)}" for name, two in ends if two) + "."
+
+
 def draw(name: str, spec: ChartSpec, alt: str = "", width: float = WIDE) -> str:
     """A chart as a whole SVG document; the same chart always gives the same text.
 
@@ -294,12 +301,12 @@ class _Rows:
         middles = (self.middle(top, number) for number in range(self.count))
         return [(middle - 11, middle + 11) for middle in middles]
 
-    def labels(self, row: IntervalRow | Bar, top: float, number: int, *, bold: bool = False) -> list[str]:
+    def labels(self, row: IntervalRow | Bar, top: float, number: int) -> list[str]:
         """A row's name, note and words."""
         at = top + self.high * number
         base = at + 14.0 if self.above else at + self.high / 2 + (-2.0 if row.note else 4.0)
         room = self.width - 24 - _LETTER * 1.1 * len(row.words) if self.above else self.left - 8
-        drawn = [text((8, base), cut(row.label, max(8, int(room / 6))), size=11, bold=bold)]
+        drawn = [text((8, base), cut(row.label, max(8, int(room / 6))), size=11)]
         if row.note:
             most = int((self.width - 16 if self.above else self.left - 8) / 5)
             drawn.append(text((8, base + 12.5), cut(row.note, most), size=9, colour=MUTED))
@@ -342,7 +349,7 @@ def _bar_chart(chart: BarChart, width: float) -> tuple[float, list[str]]:
     bottom = top + rows.high * len(chart.rows) + 4
     drawn += _grid(scale, ticks, chart.axis, rows.lines(top, bottom))
     for number, row in enumerate(chart.rows):
-        drawn += rows.labels(row, top, number, bold=row.bold)
+        drawn += rows.labels(row, top, number)
         drawn += _stack(row, scale, rows.middle(top, number), colours, 12 if rows.above else 18)
     return bottom + (32 if chart.axis.title else 20), drawn
 

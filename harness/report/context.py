@@ -15,7 +15,6 @@ from harness.core.wording import USD, Currency, level, marked_money, money, mone
 from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
 from harness.report.branding import Rate, chosen_currency
-from harness.report.charts import Axis
 from harness.report.document import CommandOn, Span, on_run
 
 MARKS = {
@@ -65,7 +64,7 @@ class ReportContext:
         """Money in the reader's currency."""
         return money(usd, self.currency)
 
-    def marked(self, amount: Money | Money) -> str:
+    def marked(self, amount: Money) -> str:
         """Money with the mark of a busy machine where there was one."""
         return marked_money(amount, self.currency)
 
@@ -85,15 +84,6 @@ class ReportContext:
         return Span(
             text=self.money(amount.usd), mark=_mark(amount), sources=self.money_sources(), strong=strong
         )
-
-    def place(self, usd: Decimal | None) -> float | None:
-        """Dollars as a place on an axis of money."""
-        return None if usd is None else float(usd * self.currency.per_usd)
-
-    def axis(self, title: str = "") -> Axis:
-        """An axis of money, its values in the reader's currency."""
-        unit = Currency(code=self.currency.code)
-        return Axis(title=title, low=0.0, label=lambda value: money(value, unit).removesuffix(".00"))
 
     def accuracy(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where accuracies come from."""
@@ -162,6 +152,6 @@ def _with_basis(price: Money) -> str:
     return price.source.removesuffix(basis) + basis
 
 
-def _mark(figure: Money | Money) -> str:
+def _mark(figure: Money) -> str:
     busy = "timed on a busy machine" if figure.busy else ""
     return ", ".join(part for part in (MARKS[figure.basis], busy) if part)

@@ -60,11 +60,6 @@ def named(arm: ArmId, among: Sequence[ArmId]) -> str:
     return as_title(plain_name(arm, among))
 
 
-def listed(chart: IntervalChart) -> str:
-    """Every row in words, for those who do not see it."""
-    return "; ".join(f"{row.label}: {row.words}" for row in chart.rows)
-
-
 def in_words(estimate: Estimate) -> str:
     """A share, its interval and n, short enough for a row: '81.2 % (77.0-84.8), n=560'."""
     if estimate.value is None:
@@ -76,18 +71,19 @@ def in_words(estimate: Estimate) -> str:
 def accuracy(arms: Sequence[ArmResult]) -> IntervalChart:
     """Every arm's accuracy on the test items with its interval."""
     among = [arm.arm for arm in arms]
-    return IntervalChart(rows=tuple(_share(a.arm, a.quality.accuracy, named(a.arm, among)) for a in arms))
+    return IntervalChart(rows=tuple(_row(a.arm, a.quality.accuracy, named(a.arm, among)) for a in arms))
 
 
-def _share(arm: ArmId, estimate: Estimate, label: str) -> IntervalRow:
+def _row(arm: ArmId, found: Estimate, label: str, words: str = "", aside: str = "") -> IntervalRow:
+    """An arm's estimate with its interval; a share unless its words are given."""
     return IntervalRow(
         label=one_line(label),
-        note=one_line(arm.label),
-        low=estimate.low,
-        value=estimate.value,
-        high=estimate.high,
+        note=one_line(arm.label) + aside,
+        low=found.low,
+        value=found.value,
+        high=found.high,
         colour=colour_of(arm),
-        words=in_words(estimate),
+        words=words or in_words(found),
         key=one_line(str(arm)),
     )
 
@@ -116,7 +112,7 @@ def slices(arms: Sequence[ArmResult], column: str) -> IntervalChart:
     """Accuracy of a few arms by the values of one slice column."""
     among = [arm.arm for arm in arms]
     rows = [
-        (found.value, _share(arm.arm, found.accuracy, f"{found.value}: {plain_name(arm.arm, among)}"))
+        (found.value, _row(arm.arm, found.accuracy, f"{found.value}: {plain_name(arm.arm, among)}"))
         for arm in arms
         for found in arm.quality.slices
         if found.column == column
@@ -267,18 +263,8 @@ def p95(arms: Sequence[ArmResult], limit_ms: float | None) -> IntervalChart:
     for arm in arms:
         found = arm.latency.p95_ms
         words = "not measured" if found.value is None else f"{milliseconds(found.value)} ms"
-        rows.append(
-            IntervalRow(
-                label=named(arm.arm, among),
-                note=one_line(arm.arm.label) + (", timed on a busy machine" if arm.latency.busy else ""),
-                value=found.value,
-                low=found.low,
-                high=found.high,
-                colour=colour_of(arm.arm),
-                words=f"{words}, n={found.n:,}",
-                key=one_line(str(arm.arm)),
-            )
-        )
+        busy = ", timed on a busy machine" if arm.latency.busy else ""
+        rows.append(_row(arm.arm, found, named(arm.arm, among), f"{words}, n={found.n:,}", busy))
     return IntervalChart(
         rows=tuple(rows), axis=Axis(title="p95 in ms; equal steps are equal factors", log=True), rule=limit_ms
     )
@@ -366,7 +352,7 @@ def seeds(arms: Sequence[ArmResult]) -> IntervalChart:
     among = [arm.arm for arm in arms]
     return IntervalChart(
         rows=tuple(
-            _share(arm.arm, seed.accuracy, f"{named(arm.arm, among)}, seed {seed.seed}")
+            _row(arm.arm, seed.accuracy, f"{named(arm.arm, among)}, seed {seed.seed}")
             for arm in arms
             for seed in arm.seeds
         )
@@ -440,8 +426,8 @@ def month(forecast: CostForecast, unit: Currency) -> BarChart:
                 note=f"{one_line(arm.arm.label)}, {'ruled out' if arm.barred else total.basis.value}",
                 slices=parts,
                 words=marked_money(total, unit),
-                low=None if total.low_usd is None else _shown(total.low_usd, unit),
-                high=None if total.high_usd is None else _shown(total.high_usd, unit),
+                low=_place(total.low_usd, unit),
+                high=_place(total.high_usd, unit),
                 key=one_line(str(arm.arm)),
             )
         )
@@ -462,7 +448,11 @@ def month(forecast: CostForecast, unit: Currency) -> BarChart:
 
 
 def _shown(usd: Decimal | None, unit: Currency) -> float:
-    return 0.0 if usd is None else float(usd * unit.per_usd)
+    return _place(usd, unit) or 0.0
+
+
+def _place(usd: Decimal | None, unit: Currency) -> float | None:
+    return None if usd is None else float(usd * unit.per_usd)
 
 
 def break_even(
@@ -534,7 +524,7 @@ def predicted_cost(advice: Advice, unit: Currency) -> IntervalChart:
             IntervalRow(
                 label=as_title(one.option.traits.name),
                 low=_shown(span.low, unit),
-                value=None if span.likely is None else _shown(span.likely, unit),
+                value=_place(span.likely, unit),
                 high=_shown(span.high, unit),
                 words=f"{ends[0]} to {ends[1]}",
                 colour=one.option.traits.colour,

@@ -20,8 +20,6 @@ MONTH_COLOURS: dict[str, str] = {
     "wrong answers": "#b5532a",
 }
 """What a month is paid for, in the order in which it is stacked."""
-NEUTRAL = "#7d8793"
-"""Baselines, margins, answers from outside and everything that is no arm; readable on both grounds."""
 
 
 def colour_of(arm: ArmId) -> str:

@@ -14,7 +14,7 @@ from harness.core.wording import one_line
 FONT = "Inter, system-ui, sans-serif"
 
 INK, MUTED, FAINT, LINE, BAND = "#17212e", "#5a6675", "#8b96a5", "#d5dbe3", "#eef2f6"
-SHIP, WARN, BAD, TODAY = "#0b7a68", "#b45309", "#b3261e", "#3c4858"
+TODAY = "#3c4858"
 OTHER = "#7d90a8"
 PAPER = "#ffffff"
 
@@ -24,9 +24,6 @@ _CLASS = {
     FAINT: "faint",
     LINE: "line",
     BAND: "band",
-    SHIP: "ship",
-    WARN: "warn",
-    BAD: "bad",
     TODAY: "today",
     OTHER: "other",
     PAPER: "paper",

@@ -67,7 +67,7 @@ from harness.report.document import (
     outside,
     said,
 )
-from harness.report.topics.cells import cells, columns
+from harness.report.topics.cells import cells, columns, drawn
 from harness.report.topics.names import as_title
 
 REASONED = 3
@@ -289,15 +289,12 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
         return None
     found = (option.prediction for option in advice.options if option.place is not None)
     cited = dict.fromkeys(source for one in found if one is not None for source in _accuracy(one))
-    listed = "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
-    return Chart(
-        key="accuracy",
-        spec=spec,
-        alt=f"Chart of predicted ranges of right answers. {listed}.",
-        caption=said(
-            "Predicted share of right answers: the range that is published for such tasks.",
-            Span(text="", mark="predicted", sources=tuple(cited)),
-        ),
+    return drawn(
+        "accuracy",
+        spec,
+        "Chart of predicted ranges of right answers.",
+        "Predicted share of right answers: the range that is published for such tasks.",
+        sources=tuple(cited),
     )
 
 
@@ -312,18 +309,15 @@ def cost_chart(c: AdviceContext) -> Chart | None:
     spec = drawings.predicted_cost(c.advice, c.currency)
     if not spec.rows:
         return None
-    listed = "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
     counted = all(one.prediction.wrong_answers_counted for one in c.advice.options if one.prediction)
     wrong = "and wrong answers included" if counted else "included, wrong answers left out"
-    return Chart(
-        key="cost",
-        spec=spec,
-        alt=f"Chart of predicted costs for 1,000 queries, everything counted. {listed}.",
-        caption=said(
-            f"Cost of 1,000 queries over the horizon: building, people, changes {wrong}. "
-            "The ring is the likely figure.",
-            Span(text="", mark="predicted", sources=c.sources()),
-        ),
+    return drawn(
+        "cost",
+        spec,
+        "Chart of predicted costs for 1,000 queries, everything counted.",
+        f"Cost of 1,000 queries over the horizon: building, people, changes {wrong}. "
+        "The ring is the likely figure.",
+        sources=c.sources(),
     )
 
 

@@ -26,16 +26,15 @@ from harness.report.document import (
     Facts,
     Row,
     Section,
-    Span,
     Table,
     Tone,
-    said,
 )
 from harness.report.topics.cells import (
     accuracy_cell,
     basis_notes,
     cells,
     columns,
+    drawn,
     known_prices,
     priced,
     times,
@@ -194,17 +193,13 @@ def accuracy_chart(c: ReportContext) -> Chart:
     arms = c.results.arms
     spec = drawings.accuracy(arms)
     levels = " or ".join(dict.fromkeys(f"{100 * arm.quality.accuracy.level:g} %" for arm in arms))
-    return Chart(
-        key="accuracy",
-        spec=spec,
-        alt=f"Chart of right answers with their {levels} intervals. "
-        + "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
-        + ".",
-        caption=said(
-            f"Share of right answers. The bar is the {levels} interval: where two bars overlap widely, the "
-            "order may be chance.",
-            Span(text="", sources=c.accuracy(*arms)),
-        ),
+    return drawn(
+        "accuracy",
+        spec,
+        f"Chart of right answers with their {levels} intervals.",
+        f"Share of right answers. The bar is the {levels} interval: where two bars overlap widely, the "
+        "order may be chance.",
+        sources=c.accuracy(*arms),
     )
 
 
@@ -261,11 +256,10 @@ def _span(arm: ArmResult) -> str:
 def prices_section(c: ReportContext) -> Section:
     """Right answers against the price of 1,000 queries, and the route at its other thresholds."""
     spec = drawings.prices(c.results, c.currency)
-    listed = "; ".join(f"{curve.name}: {curve.points[0][2]}" for curve in spec.curves)
-    chart = Chart(
-        key="prices",
-        spec=spec,
-        alt=f"Right answers against the price of 1,000 queries. {listed}.",
-        caption="Further left is cheaper, further up is better. A ring is a price that was not measured.",
+    chart = drawn(
+        "prices",
+        spec,
+        "Right answers against the price of 1,000 queries.",
+        "Further left is cheaper, further up is better. A ring is a price that was not measured.",
     )
     return Section(key="prices", title="Right answers against price", blocks=(chart,) if spec.curves else ())

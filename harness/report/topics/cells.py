@@ -21,7 +21,8 @@ from harness.core.wording import (
     quantity,
     short_money,
 )
-from harness.report.document import Cell, Column
+from harness.report.charts import ChartSpec, HeatChart, words_of
+from harness.report.document import Cell, Chart, Column, Span, said
 
 _BASIS_MARK = {
     PriceBasis.MEASURED: "",
@@ -53,6 +54,21 @@ def columns(
         )
         for place, head in enumerate(heads)
     )
+
+
+def drawn(
+    key: str, spec: ChartSpec, what: str, caption: str, *, words: str = "", sources: tuple[str, ...] = ()
+) -> Chart:
+    """A chart with all it shows in words, for those who do not see it.
+
+    Args:
+        what: what is drawn, as a sentence; `words` what its marks say, where that is not what they carry.
+        sources: what its figures rest on.
+    """
+    if not words and not isinstance(spec, HeatChart):
+        words = words_of(spec)
+    cited = said(caption, Span(text="", sources=sources)) if sources else caption
+    return Chart(key=key, spec=spec, alt=f"{what} {words}", caption=cited)
 
 
 def cells(*texts: str | Cell) -> tuple[Cell, ...]:

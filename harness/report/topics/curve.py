@@ -9,7 +9,7 @@ from harness.core.wording import MISSING, bounds, counted, percent
 from harness.curve.records import CurveMean, LearningCurve, LearningCurves, LinePoint
 from harness.report import drawings
 from harness.report.document import Block, Bullets, Chart, Document, Paragraph, Row, Section, Table
-from harness.report.topics.cells import cells, columns
+from harness.report.topics.cells import cells, columns, drawn
 
 _BAR = 40
 
@@ -92,9 +92,5 @@ def _bar(accuracy: Estimate, mark: str) -> str:
 
 
 def _chart(curve: LearningCurve, number: int) -> Chart:
-    return Chart(
-        key=f"curve-{number}",
-        spec=drawings.learning(curve),
-        alt=" ".join(curve.sentences),
-        caption="Dashed: read off the fitted curve, not measured.",
-    )
+    caption, words = "Dashed: read off the fitted curve, not measured.", " ".join(curve.sentences)
+    return drawn(f"curve-{number}", drawings.learning(curve), "Learning curve.", caption, words=words)

@@ -9,9 +9,9 @@ from harness.core.records import ArmId, Estimate
 from harness.core.wording import MISSING, busy_mark, milliseconds, one_line
 from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Cell, Chart, Row, Section, Table
+from harness.report.document import Block, Cell, Row, Section, Table
 from harness.report.topics.arms import title_of
-from harness.report.topics.cells import cells, columns, timing_notes
+from harness.report.topics.cells import cells, columns, drawn, timing_notes
 from harness.report.topics.quality import diagnosed
 
 
@@ -21,15 +21,8 @@ def latency_section(c: ReportContext) -> Section:
     blocks: list[Block] = []
     if timed:
         spec = drawings.times(timed)
-        ends = "; ".join(f"{curve.name}: {curve.points[-1][2]}" for curve in spec.curves if curve.points)
-        blocks.append(
-            Chart(
-                key="times",
-                spec=spec,
-                alt=f"Distribution of answer times. {ends}.",
-                caption="One query at a time on a warm machine.",
-            )
-        )
+        what, caption = "Distribution of answer times.", "One query at a time on a warm machine."
+        blocks.append(drawn("times", spec, what, caption))
     if any(arm.latency.p50_ms.n for arm in c.results.arms):
         blocks.append(latency_table(c.results.arms, title_of(c)))
     return Section(key="latency", title="Answer times", blocks=tuple(blocks))
@@ -91,10 +84,6 @@ def p95_section(c: ReportContext, limit_ms: float | None) -> Section:
     known = [arm for arm in c.results.arms if arm.latency.p95_ms.value is not None]
     spec = drawings.p95(known, limit_ms)
     line = "" if limit_ms is None else f" Dashed: the plan allows {milliseconds(limit_ms)} ms."
-    chart = Chart(
-        key="p95",
-        spec=spec,
-        alt=f"p95 of every arm. {drawings.listed(spec)}.{line}",
-        caption=f"95 % of the queries are answered within (p95).{line}",
-    )
+    caption = f"95 % of the queries are answered within (p95).{line}"
+    chart = drawn("p95", spec, f"p95 of every arm.{line}", caption)
     return Section(key="p95", title="How slow the slow answers are", blocks=(chart,) if known else ())

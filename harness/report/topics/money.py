@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 from advisor.money.crossing import BreakEvenCurve
@@ -41,7 +42,14 @@ from harness.report.document import (
     said,
 )
 from harness.report.topics.arms import state_of, title_of
-from harness.report.topics.cells import cells, columns, line_cells, line_columns, source_notes
+from harness.report.topics.cells import (
+    cells,
+    columns,
+    drawn,
+    line_cells,
+    line_columns,
+    source_notes,
+)
 from harness.report.topics.forecast import payback_sentence, serving_sentence, unstated_sentence
 from harness.report.topics.names import arm_ids, namer
 
@@ -147,16 +155,12 @@ def _two(group: str) -> tuple[str, str]:
 def _month_chart(c: ReportContext, outlook: CostForecast) -> Chart:
     """What each arm costs a month, beside what today costs."""
     spec = drawings.month(outlook, c.currency)
-    return Chart(
-        key="month",
-        spec=spec,
-        alt="Bar chart of the cost of a month. "
-        + "; ".join(f"{row.label}: {row.words}" for row in spec.rows)
-        + ".",
-        caption=said(
-            "A month, all in, by what it is paid for. The thin line is the range of what is assumed.",
-            Span(text="", sources=c.money_sources()),
-        ),
+    return drawn(
+        "month",
+        spec,
+        "Bar chart of the cost of a month.",
+        "A month, all in, by what it is paid for. The thin line is the range of what is assumed.",
+        sources=c.money_sources(),
     )
 
 
@@ -224,25 +228,23 @@ def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurv
     under = [
         p for p, point in enumerate(curve.points) if point.queries_per_month <= business.queries_per_month
     ]
-    outcome = f"{capital(curve.outcome)}: {break_even_words(curve)}."
-    return Chart(
-        key="break-even",
-        spec=drawings.break_even(found, curve, business, (name, rival), c.currency),
-        alt=f"Lines of the monthly cost of {name} and of {rival} by queries a month. {outcome}",
-        caption=said(
-            f"{name} against {rival}: {break_even_words(curve)}. Building is spread over the horizon.",
-            Span(text="", sources=c.money_sources()),
-        ),
-        stops=Table(
-            columns=columns("queries a month", name, rival),
-            rows=tuple(
-                Row(cells=cells(f"{p.queries_per_month:,}", c.money(p.usd), c.money(p.rival_usd)))
-                for p in curve.points
-            ),
-            caption="Volume, over the points this run has stored",
-        ),
-        start=max(under, default=0),
+    chart = drawn(
+        "break-even",
+        drawings.break_even(found, curve, business, (name, rival), c.currency),
+        f"Lines of the monthly cost of {name} and of {rival} by queries a month.",
+        f"{name} against {rival}: {break_even_words(curve)}. Building is spread over the horizon.",
+        words=f"{capital(curve.outcome)}: {break_even_words(curve)}.",
+        sources=c.money_sources(),
     )
+    stops = Table(
+        columns=columns("queries a month", name, rival),
+        rows=tuple(
+            Row(cells=cells(f"{p.queries_per_month:,}", c.money(p.usd), c.money(p.rival_usd)))
+            for p in curve.points
+        ),
+        caption="Volume, over the points this run has stored",
+    )
+    return replace(chart, stops=stops, start=max(under, default=0))
 
 
 def hosted_section(c: ReportContext) -> Section:

@@ -13,7 +13,14 @@ from harness.report import drawings
 from harness.report.context import ReportContext
 from harness.report.document import Block, Cell, Chart, Row, Section, Table, outside
 from harness.report.topics.arms import title_of
-from harness.report.topics.cells import accuracy_cell, cells, columns, difference_cell, p_value
+from harness.report.topics.cells import (
+    accuracy_cell,
+    cells,
+    columns,
+    difference_cell,
+    drawn,
+    p_value,
+)
 from harness.report.topics.names import namer
 
 MOST_CONFUSIONS = 12
@@ -208,22 +215,19 @@ def _reliability_chart(scored: Sequence[ArmDiagnosis]) -> Chart:
     spec = drawings.reliability(scored)
     _, *curves = spec.curves  # the diagonal first
     words = "; ".join(f"{curve.name}: {'; '.join(words for *_, words in curve.points)}." for curve in curves)
-    return Chart(
-        key="reliability",
-        spec=spec,
-        alt=f"Confidence against accuracy in ten bins. {words}",
-        caption="On the dotted line an arm is right as often as it is sure. Whiskers: 95 % intervals.",
+    return drawn(
+        "reliability",
+        spec,
+        "Confidence against accuracy in ten bins.",
+        "On the dotted line an arm is right as often as it is sure. Whiskers: 95 % intervals.",
+        words=words,
     )
 
 
 def _coverage_chart(kept: Sequence[ArmDiagnosis]) -> Chart:
-    spec = drawings.coverage(kept)
-    ends = "; ".join(f"{one.name}: {one.points[0][2]} to {one.points[-1][2]}" for one in spec.curves)
-    return Chart(
-        key="coverage",
-        spec=spec,
-        alt=f"Share of right answers when only the surest are given. {ends}.",
-        caption="What a route rests on: fewer answers, more of them right.",
+    what = "Share of right answers when only the surest are given."
+    return drawn(
+        "coverage", drawings.coverage(kept), what, "What a route rests on: fewer answers, more of them right."
     )
 
 
@@ -260,23 +264,19 @@ def wrong_section(c: ReportContext) -> Section:
 def slice_section(arms: Sequence[ArmResult], column: str) -> Section:
     """Right answers of a few arms by the values of one column."""
     spec = drawings.slices(arms, column)
-    chart = Chart(
-        key="slice",
-        spec=spec,
-        alt=f"Right answers by {one_line(column)}. {drawings.listed(spec)}.",
-        caption="Small slices say little: look at the intervals.",
-    )
+    what = f"Right answers by {one_line(column)}."
+    chart = drawn("slice", spec, what, "Small slices say little: look at the intervals.")
     return Section(key="slice", title=f"By {one_line(column)}", blocks=(chart,) if spec.rows else ())
 
 
 def arm_labels_sections(c: ReportContext, arm: ArmResult) -> tuple[Section, ...]:
     """The labels of one arm: the worst, what is answered instead of them, then all."""
     labels, spec = arm.quality.labels, drawings.labels(arm.quality.labels, arm.arm)
-    worst = Chart(
-        key="labels",
-        spec=spec,
-        alt=f"F1 of the worst labels. {drawings.listed(spec)}.",
-        caption="F1 joins how many items of a label are found and how many that are given it are right.",
+    worst = drawn(
+        "labels",
+        spec,
+        "F1 of the worst labels.",
+        "F1 joins how many items of a label are found and how many that are given it are right.",
     )
     found = next((one for one in c.results.diagnosis if one.arm == arm.arm), None)
     confused = () if found is None or not found.confusions else (_confusion_chart(found, labels),)
@@ -293,12 +293,13 @@ def _confusion_chart(found: ArmDiagnosis, known: Sequence[LabelResult]) -> Chart
         f"{one_line(pair.label)} answered {one_line(pair.answered)}: {pair.count:,}"
         for pair in found.confusions[:MOST_CONFUSIONS]
     )
-    return Chart(
-        key="confusions",
-        spec=drawings.confusions(found, known),
-        alt=f"How often a label is answered where another is right. {listed}.",
-        caption="A row is a right label; the strength of a field is its share of that label's items. "
+    return drawn(
+        "confusions",
+        drawings.confusions(found, known),
+        "How often a label is answered where another is right.",
+        "A row is a right label; the strength of a field is its share of that label's items. "
         f"{found.confused:,} items in all were answered with another label than theirs.",
+        words=f"{listed}.",
     )
 
 
@@ -306,10 +307,11 @@ def differences_chart(c: ReportContext) -> Chart:
     """The paired differences of the run beside the margin inside which none matters."""
     spec = drawings.differences(c.results.comparisons, c.results.margin)
     listed = "; ".join(f"{row.label} {row.note}: {row.words}" for row in spec.rows)
-    return Chart(
-        key="differences",
-        spec=spec,
-        alt=f"Differences on the same items. {listed}.",
-        caption=f"An interval that leaves out 0 is a real difference. The grey band is the margin of "
+    return drawn(
+        "differences",
+        spec,
+        "Differences on the same items.",
+        "An interval that leaves out 0 is a real difference. The grey band is the margin of "
         f"{100 * c.results.margin:g} points, inside which none matters.",
+        words=f"{listed}.",
     )

@@ -7,8 +7,9 @@ from harness.core.records import ArmId
 from harness.core.wording import MISSING, money, percent, share_sentence
 from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Bullets, Chart, Command, Fact, RecommendationBlock, Section
+from harness.report.document import Block, Bullets, Command, Fact, RecommendationBlock, Section
 from harness.report.topics.arms import title_of
+from harness.report.topics.cells import drawn
 from harness.report.topics.decision import no_route
 from harness.report.topics.names import namer
 
@@ -63,13 +64,6 @@ def _side(c: ReportContext, arm: ArmId) -> Fact:
 def _curve(c: ReportContext, design: RouteDesign) -> tuple[Block, ...]:
     if not design.curve:
         return ()
+    what = "Right answers of the whole by the share kept."
     spec = drawings.route(design, c.results)
-    points = spec.curves[0].points
-    return (
-        Chart(
-            key="route",
-            spec=spec,
-            alt=f"Right answers of the whole by the share kept: {points[0][2]}, to {points[-1][2]}.",
-            caption="What handing on more, or less, would bring.",
-        ),
-    )
+    return (drawn("route", spec, what, "What handing on more, or less, would bring."),)

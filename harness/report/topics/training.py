@@ -7,6 +7,7 @@ from harness.report import drawings
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Chart, Paragraph, Section
 from harness.report.topics.arms import title_of
+from harness.report.topics.cells import drawn
 
 
 def training_section(c: ReportContext) -> Section:
@@ -16,14 +17,8 @@ def training_section(c: ReportContext) -> Section:
     if not trained:
         none = Paragraph(text="No arm of this run was trained.", tone="faint")
         return Section(key="training", title="How training went", blocks=(none,))
-    spec = drawings.losses(trained)
-    ends = "; ".join(f"{one.name}: {one.points[-1][2]}" for one in spec.curves if one.points)
-    loss = Chart(
-        key="losses",
-        spec=spec,
-        alt=f"Training loss by optimiser step. {ends}.",
-        caption="Loss on the training rows, as logged.",
-    )
+    what = "Training loss by optimiser step."
+    loss = drawn("losses", drawings.losses(trained), what, "Loss on the training rows, as logged.")
     how = tuple(
         f"{title(arm)}: {made.recipe.method}, {made.train_rows:,} rows, {made.train_tokens:,} tokens, "
         f"{made.steps:,} steps in {seconds(made.train_s)}"
@@ -36,12 +31,5 @@ def training_section(c: ReportContext) -> Section:
 def _seeds(c: ReportContext) -> tuple[Chart, ...]:
     if not any(len(arm.seeds) > 1 for arm in c.results.arms):
         return ()
-    spec = drawings.seeds(c.results.arms)
-    return (
-        Chart(
-            key="seeds",
-            spec=spec,
-            alt=f"Right answers of every training seed. {drawings.listed(spec)}.",
-            caption="Right answers on the test items, by training seed.",
-        ),
-    )
+    what, spec = "Right answers of every training seed.", drawings.seeds(c.results.arms)
+    return (drawn("seeds", spec, what, "Right answers on the test items, by training seed."),)

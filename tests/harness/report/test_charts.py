@@ -275,7 +275,7 @@ def test_no_text_breaks_out_of_a_drawing(text: str) -> None:
 def test_the_same_rows_give_the_same_text_and_colours_can_be_repainted() -> None:
     svg = intervals(row())
     assert svg == intervals(row())
-    assert re.search(r'fill="#0b7a68" class="f-ship"', svg), "a colour as attribute and as class"
+    assert re.search(r'stroke="#d5dbe3" class="s-line"', svg), "a colour as attribute and as class"
     assert 'data-tip="an arm: 50%"' in svg
 
 

@@ -19,7 +19,7 @@ from harness.money.records import CostForecast, CostGroup
 from harness.report import drawings
 from harness.report.charts import Bar, BarChart, ChartSpec, CurveChart, HeatChart, IntervalChart, draw
 from harness.report.context import reader_currency
-from harness.report.palette import MONTH_COLOURS, NEUTRAL, colour_of, dash_of
+from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
 from tests.support import money
 from tests.support.results import LINEAR, RETRIEVE, TUNE, run_results
 
@@ -200,7 +200,7 @@ def test_no_two_options_look_alike(kind: str) -> None:
 
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_colours_stand_out_on_both_grounds(ground: str) -> None:
-    for colour in (*OPTION_COLOURS, *MONTH_COLOURS.values(), NEUTRAL):
+    for colour in (*OPTION_COLOURS, *MONTH_COLOURS.values()):
         assert contrast(colour, GROUNDS[ground]) >= 3.0, "WCAG 2.2, 1.4.11: graphical objects"
 
 
