@@ -115,10 +115,10 @@ FOLDS = 5
 
 @runtime_checkable
 class CrossFitted(Protocol):
-    """An arm that is fitted in so little time that it can be fitted once more for every fold."""
+    """An arm that can answer its own training rows as if it had not seen them, in little time."""
 
     def out_of_fold(self, material: Material) -> Iterator[Outcome]:
-        """Answer the training rows, each by what was fitted without its fold, as `fit` settled it."""
+        """Answer the training rows, each by what was fitted without it, as `fit` settled it."""
         ...
 
 

@@ -76,6 +76,15 @@ class NeighboursArm:
         near = self._nearest(item)
         return self._prediction(item, near, time.perf_counter() - start, batched=False)
 
+    def out_of_fold(self, material: Material) -> Iterator[Outcome]:
+        """Answer the training rows, each by votes of the others without related rows and equal texts."""
+        start = time.perf_counter()
+        vote = self._vote
+        found = self._index.search_without_self(material.train, vote.k, mode=vote.mode)
+        timing = shared_time(material.train, time.perf_counter() - start)
+        for item, near in zip(material.train, found, strict=True):
+            yield self._prediction(item, near, self._logprobs(near, vote), timing)
+
     def explain(self, item: Item) -> Explained:
         """The rows that vote; no messages are sent."""
         return Explained(messages=(), neighbours=self._nearest(item))

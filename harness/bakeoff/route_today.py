@@ -274,9 +274,7 @@ def _on_test(
         identity=None,
         fitted=_fitted(design),
         quality=_quality(design, one, (own, own_dev), run),
-        latency=dataclasses.replace(
-            one.result.latency, conditions=f"{one.result.latency.conditions}; what it hands over is not timed"
-        ),
+        latency=one.result.latency,
         cost=cost,
     )
     level = 1 - 2 * run.plan.decision.alpha_each

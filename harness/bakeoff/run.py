@@ -251,9 +251,9 @@ def _answer_out_of_fold(kitchen: Kitchen, arm: CrossFitted, lane: Lane) -> None:
     """Let an arm answer the training rows by fittings that did not see them, to choose a threshold on."""
     evalset, journal, context = kitchen.evalset, kitchen.journal, kitchen.context
     done = journal.done(lane, evalset.train, retry_failures=False)
-    if done:  # all folds are stored together
+    if done:  # all rows are stored together
         return
-    context.progress.stage(f"{lane.arm}: fitting again for every fold", None)
+    context.progress.stage(f"{lane.arm}: answering train out of fold", None)
     by_id = {item.id: item for item in evalset.train}
     answers = arm.out_of_fold(_material(evalset, context))
     journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in answers])

@@ -62,9 +62,9 @@ def _p95_words(check: LimitCheck) -> str:
 def _p95_today_words(check: LimitCheck) -> str:
     limit = f"the limit is {milliseconds(check.bound)} ms"
     if check.value is None:
-        return f"how long today's way takes for what it is handed is not stated; {limit}"
+        return f"what is handed over takes as long as today, which is not stated; {limit}"
     p95 = f"p95 {milliseconds(check.value)} ms"
-    return f"today's way takes as long as stated for what it is handed, {p95}; {limit}"
+    return f"what is handed over takes as long as today, {p95} as stated; {limit}"
 
 
 def _more_words(check: LimitCheck) -> str:

@@ -14,7 +14,15 @@ from advisor.money.inputs import CostInputs
 from advisor.options import Option
 from advisor.sentences import capital
 from harness.bakeoff.diagnosis import ArmDiagnosis
-from harness.bakeoff.results import ArmResult, Comparison, LabelResult, RouteDesign, RoutePoint
+from harness.bakeoff.results import (
+    ArmResult,
+    Comparison,
+    LabelResult,
+    RouteDesign,
+    RoutePoint,
+    RouteStep,
+    RouteToToday,
+)
 from harness.core.records import ArmId, Artefact, Estimate, PriceBasis
 from harness.core.wording import (
     MISSING,
@@ -372,6 +380,35 @@ def route(design: RouteDesign, results: RunResults) -> CurveChart:
             curves.append(Curve(name=name, points=flat, colour=colour_of(arm), dash="5 4"))
     across = shares(f"share of test items that {plain_name(design.first)} keeps")
     return CurveChart(curves=tuple(curves), across=across, up=shares("accuracy of the whole", whole=False))
+
+
+def route_to_today(route: RouteToToday) -> CurveChart:
+    """What is shown of the whole against the share of rows that the arm answers, by tested threshold."""
+    steps = [(step.answered, step.low, _step_words(step)) for step in route.steps if step.low is not None]
+    what = "precision" if route.today_accuracy is None else "right answers in all"
+    target, words = route.target, f"{percent(route.target)} is asked for"
+    ends = ((steps[0][0], target, words), (steps[-1][0], target, words))
+    used = tuple(
+        (step.answered, step.low, f"in use: {_step_words(step)}")
+        for step in route.steps
+        if step.threshold == route.threshold and step.low is not None
+    )
+    curves = [
+        Curve(name="shown at least", points=tuple(steps), colour=Option.ROUTE.traits.colour),
+        Curve(name="asked for", points=ends, colour=FAINT, dash="5 4", dots=False),
+    ]
+    if used:
+        curves.append(Curve(name="in use", points=used, colour=TODAY))
+    return CurveChart(
+        curves=tuple(curves),
+        across=shares("share of rows that the arm answers", whole=False),
+        up=shares(what, whole=False),
+    )
+
+
+def _step_words(step: RouteStep) -> str:
+    month = "" if step.usd_per_month is None else f", {money(step.usd_per_month)} a month"
+    return f"{percent(step.low)} from {step.threshold:.2f} on, {percent(step.answered)} answered{month}"
 
 
 def _by_kept(design: RouteDesign) -> list[RoutePoint]:

@@ -11,7 +11,7 @@ from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.lookup import find_arm, no_such
 from harness.bakeoff.quality import fit_dev_temperature
-from harness.bakeoff.results import RouteDesign
+from harness.bakeoff.results import RouteToToday
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
 from harness.bakeoff.scored import Scored, score
 from harness.core.errors import IncompleteRun, StoreError, UsageError
@@ -45,10 +45,10 @@ class _Stored:
     test: Scored
     outcomes: Mapping[str, Outcome]
 
-    def answers(self, labels: Sequence[str]) -> tuple[ItemAnswer, ...]:
-        """Every test item with an outcome."""
-        temperature = fit_dev_temperature(self.dev)
-        return item_answers(self.settled.arm, self.test, self.outcomes, labels, temperature)
+    def answers(self, labels: Sequence[str], temperature: float | None = None) -> tuple[ItemAnswer, ...]:
+        """Every test item with an outcome; confidences at the temperature that fits dev, or at another."""
+        fitted = fit_dev_temperature(self.dev) if temperature is None else temperature
+        return item_answers(self.settled.arm, self.test, self.outcomes, labels, fitted)
 
 
 def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
@@ -69,14 +69,14 @@ def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
     if not stored:
         raise IncompleteRun(f"Run {folder.run_id} has no answers yet.", run=folder.command("resume"))
     results, notes = _results(folder)
-    route = results.route if results is not None else None
     arm, chosen = _choose(stored, results, request.arm)
-    answers = _answers(arm, stored, route, labels)
+    answers = stored[arm].answers(labels) if arm in stored else _routed(arm, stored, results, labels)
     test = [item for item in items["test"] if request.label in ("", item.label)]
     among = [answer for answer in answers if request.label in ("", answer.label)]
     if len(among) < len(test):
         missing = len(test) - len(among)
-        notes.append(f"{missing:,} of {len(test):,} test items have no outcome of this arm yet.")
+        lacks = "are handed to today's way" if arm.to_today else "have no outcome of this arm yet"
+        notes.append(f"{missing:,} of {len(test):,} test items {lacks}.")
     kept = among if request.texts else without_texts(among)
     wrong = [answer for answer in kept if answer.answer is not None and not answer.correct]
     wrong.sort(key=lambda answer: 1.0 if answer.confidence is None else -answer.confidence)
@@ -138,8 +138,8 @@ def _lane(
 
 def _choose(stored: Mapping[ArmId, _Stored], results: RunResults | None, named: str) -> tuple[ArmId, Chosen]:
     arms = list(stored)
-    if results is not None and results.route is not None:
-        arms += [arm.arm for arm in results.arms if arm.arm.option is Option.ROUTE]
+    if results is not None:
+        arms += [arm.arm for arm in results.arms if arm.arm.option.traits.composed]
     if named:
         return find_arm(arms, named), "named"
     if results is not None and results.recommendation.ship in arms:
@@ -153,11 +153,14 @@ def _dev_accuracy(dev: Scored) -> float:
     return float(dev.correct.mean()) if len(dev.items) else -1.0
 
 
-def _answers(
-    arm: ArmId, stored: Mapping[ArmId, _Stored], route: RouteDesign | None, labels: Sequence[str]
+def _routed(
+    arm: ArmId, stored: Mapping[ArmId, _Stored], results: RunResults | None, labels: Sequence[str]
 ) -> tuple[ItemAnswer, ...]:
-    if arm in stored:
-        return stored[arm].answers(labels)
+    """The answers of a route; what it hands to today's way is not among them."""
+    assert results is not None
+    if arm.to_today:
+        return _kept(arm, stored, results.route_to_today, labels)
+    route = results.route
     assert route is not None
     if route.threshold is None or route.first not in stored or route.then not in stored:
         raise UsageError("The route of this run has no threshold, so it answers nothing.", got=str(arm))
@@ -168,3 +171,16 @@ def _answers(
         if sure or answer.item_id in then:
             routed.append(replace(answer if sure else then[answer.item_id], arm=arm))
     return tuple(routed)
+
+
+def _kept(
+    arm: ArmId, stored: Mapping[ArmId, _Stored], route: RouteToToday | None, labels: Sequence[str]
+) -> tuple[ItemAnswer, ...]:
+    if route is None or route.threshold is None or route.first is None or route.first not in stored:
+        raise UsageError("The route of this run has no threshold, so it answers nothing.", got=str(arm))
+    found, threshold = stored[route.first].answers(labels, route.temperature), route.threshold
+    return tuple(
+        replace(answer, arm=arm)
+        for answer in found
+        if answer.confidence is not None and answer.confidence >= threshold
+    )

@@ -37,6 +37,7 @@ from harness.report.topics.quality import (
     wrong_section,
 )
 from harness.report.topics.robustness import robustness_section
+from harness.report.topics.route import to_today_section
 from harness.report.topics.sources import (
     data_section,
     method_section,
@@ -53,6 +54,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     # topic               terminal, Markdown   HTML      PDF
     (decision_section,    "shown",  "shown",  "page 1"),
     (options_section,     "shown",  "shown",  "page 1"),
+    (to_today_section,    "shown",  "shown",  "evidence"),
     (money_section,       "shown",  "shown",  "page 2"),
     (change_section,      "shown",  "shown",  "page 2"),
     (limits_section,      "shown",  "shown",  "evidence"),

@@ -107,6 +107,16 @@ def _row(c: ReportContext, arm: ArmResult, months: bool) -> Row:
     )
 
 
+def _to_today(c: ReportContext, name: Callable[[ArmId], str]) -> list[str]:
+    """What the figures of a route to today's way hold of what it hands over."""
+    route = c.results.route_to_today
+    arm = next((arm.arm for arm in c.results.arms if arm.arm.to_today), None)
+    if route is None or arm is None:
+        return []
+    handed = f"today's way on the rest, as stated: {percent(route.today_accuracy)} right"
+    return [f"{name(arm)}: {handed}, {c.money(route.today_usd_per_item)} an item; it is timed without it"]
+
+
 def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[str, ...]:
     name = title_of(c)
     conditions = "; ".join(dict.fromkeys(arm.latency.conditions for arm in arms if arm.latency.p50_ms.n))
@@ -119,6 +129,7 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
         *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
           if timed else []),
         f"1,000 queries: calls and machine time only{people}",
+        *_to_today(c, name),
         *_without_label(arms, name),
         *_all_rows(arms, name),
         *_gaps(arms, name),

@@ -1,19 +1,151 @@
-"""A route: what it keeps, what handing on more would bring, and its two sides. Pure."""
+"""Routes: what one arm keeps, what handing on the rest brings, to another arm or to today's way. Pure."""
 
 from __future__ import annotations
 
-from harness.bakeoff.results import RouteDesign
+from advisor.sentences import capital
+from harness.bakeoff.results import IfTodayIsWorse, LimitState, NoRoute, RouteDesign, RouteToToday
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, money, percent, share_sentence
 from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Bullets, Command, Fact, RecommendationBlock, Section
+from harness.report.document import (
+    Block,
+    Bullets,
+    Command,
+    Fact,
+    Paragraph,
+    RecommendationBlock,
+    Row,
+    Section,
+    Table,
+    said,
+)
 from harness.report.topics.arms import title_of
-from harness.report.topics.cells import drawn
+from harness.report.topics.cells import accuracy_cell, cells, columns, drawn
 from harness.report.topics.decision import no_route
 from harness.report.topics.names import namer
 
 WITH_A_ROUTE = "floor,linear,prompt,retrieve,tune,route"
+_FLOOR_WORDS = {
+    None: "none set",
+    LimitState.KEPT: "kept",
+    LimitState.OPEN: "not shown to be kept",
+    LimitState.BROKEN: "broken",
+}
+
+
+def to_today_section(c: ReportContext) -> Section:
+    """An arm answers what it is sure of and today's way does the rest: what that is worth, and when not."""
+    route = c.results.route_to_today
+    blocks: tuple[Block, ...] = ()
+    if route is not None:
+        blocks = (_shared(c, route), *_if_worse(c, route), *_steps(c, route), _chosen(c, route))
+    return Section(key="route-today", title="Sharing the work with today's way", blocks=blocks)
+
+
+def _shared(c: ReportContext, route: RouteToToday) -> Block:
+    """What is known of it on test, or why nothing is shared."""
+    if route.first is None or route.threshold is None:
+        return Paragraph(text=_why_not(c, route), tone="warn")
+    name = capital(namer(c.results)(route.first))
+    headline = f"{name} answers from a confidence of {route.threshold:.2f} on; the rest stays where it is."
+    facts = [
+        Fact(label="It answers", text=share_sentence(route.coverage)),
+        Fact(label="Right of that", text=share_sentence(route.precision)),
+    ]
+    if route.blended is not None:
+        rest = f", today's way {percent(route.today_accuracy)} right on the rest as stated"
+        facts.append(Fact(label="Right in all", text=f"{share_sentence(route.blended)}{rest}"))
+    month = next((one for one in c.results.outlook.arms if one.arm.to_today), None)
+    if month is not None:
+        facts.append(Fact(label="Cost a month, all in", text=said(c.amount(month.month_usd))))
+        facts.append(Fact(label="Saved a month", text=said(c.amount(month.saving_usd_per_month))))
+    reasons = tuple(_lacking(route))
+    return RecommendationBlock(
+        headline=headline, reasons=reasons, facts=tuple(facts), tone="warn" if reasons else "plain"
+    )
+
+
+def _why_not(c: ReportContext, route: RouteToToday) -> str:
+    match route.why_not:
+        case NoRoute.NOT_SHOWN:
+            best = max((step.low for step in route.steps if step.low is not None), default=None)
+            what = "precision" if route.today_accuracy is None else "quality together with today's way"
+            first = "no arm" if route.first is None else namer(c.results)(route.first)
+            return (
+                f"No threshold of {first} is shown to keep a {what} of {percent(route.target)} on "
+                f"{route.rows:,} rows: at least {percent(best)} is. More labelled rows may show it."
+            )
+        case NoRoute.COSTS_MORE:
+            return "Handing everything to today's way costs no more than sharing the work with it."
+        case _:
+            return "No arm gives a probability of every label on enough rows to choose a threshold on."
+
+
+def _lacking(route: RouteToToday) -> list[str]:
+    """What nobody stated of today's way, and how to state it."""
+    found = []
+    if route.today_accuracy is None:
+        found.append(
+            "How often today's way is right is not stated, so what both do together is not known: "
+            "--today-accuracy, or incumbent.accuracy of the use case."
+        )
+    if route.today_usd_per_item is None:
+        found.append(
+            "What an item costs today is not stated, so nothing is known of what this saves: "
+            "--today-cost, or incumbent.cost_per_item of the use case."
+        )
+    return found
+
+
+def _if_worse(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:
+    """The same with today's way worse on what it is handed, which is the harder part."""
+    if not route.if_worse:
+        return ()
+    table = Table(
+        columns=columns(
+            ("today's way on", "what it is handed"),
+            ("right in all", "% (interval)"),
+            "the floor",
+            ("wrong answers", "a month more"),
+            left=(0, 2),
+        ),
+        rows=tuple(_worse_row(c, worse) for worse in route.if_worse),
+        caption="What is handed over is the harder part: if today's way does worse there than stated",
+    )
+    return (table,)
+
+
+def _worse_row(c: ReportContext, worse: IfTodayIsWorse) -> Row:
+    more = MISSING if worse.more_usd_per_month is None else c.money(worse.more_usd_per_month)
+    points_worse = f"{100 * worse.by:g} points worse"
+    return Row(cells=cells(points_worse, accuracy_cell(worse.blended), _FLOOR_WORDS[worse.floor], more))
+
+
+def _steps(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:
+    """What each tested threshold is shown to reach."""
+    if len(route.steps) < 2:
+        return ()
+    spec = drawings.route_to_today(route)
+    points = spec.curves[0].points
+    words = f"{points[0][2]}, to {points[-1][2]}."
+    caption = "What is shown at each threshold that was tested; the one in use costs least a month."
+    return (drawn("route-today", spec, "What is shown by the share answered.", caption, words=words),)
+
+
+def _chosen(c: ReportContext, route: RouteToToday) -> Paragraph:
+    """On which rows and by which test the threshold was chosen."""
+    dev = route.rows - route.out_of_fold
+    rows = f"{dev:,} dev rows"
+    if route.out_of_fold:
+        rows = f"{route.out_of_fold:,} training rows out of fold and {rows}"
+    what = "precision" if route.today_accuracy is None else "right answers in all"
+    shared = "" if len(route.tried) < 2 else f", alpha shared by {len(route.tried)} options"
+    return Paragraph(
+        text=f"The threshold was chosen on {rows}, never on test: thresholds were tested in a fixed order at "
+        f"a risk of {percent(route.alpha)}{shared}, for {percent(route.target)} {what}.",
+        tone="faint",
+    )
 
 
 def route_section(c: ReportContext) -> Section:
