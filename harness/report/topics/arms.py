@@ -12,6 +12,7 @@ from harness.core.wording import (
     MISSING,
     decimal,
     one_line,
+    percent,
     share_sentence,
     tally,
 )
