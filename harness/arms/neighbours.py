@@ -78,12 +78,13 @@ class NeighboursArm:
 
     def out_of_fold(self, material: Material) -> Iterator[Outcome]:
         """Answer the training rows, each by votes of the others without related rows and equal texts."""
+        if not material.train:
+            return
         start = time.perf_counter()
-        vote = self._vote
-        found = self._index.search_without_self(material.train, vote.k, mode=vote.mode)
-        timing = shared_time(material.train, time.perf_counter() - start)
+        found = self._index.search_without_self(material.train, self._vote.k, mode=self._vote.mode)
+        searched = (time.perf_counter() - start) / len(material.train)
         for item, near in zip(material.train, found, strict=True):
-            yield self._prediction(item, near, self._logprobs(near, vote), timing)
+            yield self._prediction(item, near, searched, batched=True)
 
     def explain(self, item: Item) -> Explained:
         """The rows that vote; no messages are sent."""
