@@ -122,6 +122,11 @@ class Column:
     right: bool = True
     sources: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The head on one line, hyphenation undone."""
+        return " ".join(part for part in self.head if part).replace("- ", "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

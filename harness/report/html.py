@@ -213,7 +213,7 @@ def _slider(chart: Chart) -> str:
     stops = chart.stops
     if stops is None:
         return ""
-    heads = [escape(" ".join(column.head)) for column in stops.columns]
+    heads = [escape(column.name) for column in stops.columns]
     names = "".join(f"<span>{head}: <output></output></span>" for head in heads)
     head = "".join(f"<th>{head}</th>" for head in heads)
     rows = "".join(
@@ -246,8 +246,7 @@ def _head(column: Column) -> str:
 
 
 def _named(column: Column) -> str:
-    name = " ".join(part for part in column.head if part)
-    return f' data-head="{escape(name)}"' if name else ""
+    return f' data-head="{escape(column.name)}"' if column.name else ""
 
 
 def _side(column: Column) -> str:

@@ -15,7 +15,6 @@ from harness.report.document import (
     Block,
     Bullets,
     Chart,
-    Column,
     Command,
     Document,
     Facts,
@@ -102,7 +101,7 @@ def _label(label: str) -> str:
 
 
 def _table(table: Table) -> str:
-    heads = [escape(_head(column)) for column in table.columns]
+    heads = [escape(column.name) for column in table.columns]
     sides = ["---:" if column.right else ":---" for column in table.columns]
     lines = [_row(heads), _row(sides)]
     for row in table.rows:
@@ -111,11 +110,6 @@ def _table(table: Table) -> str:
         lines.append(_row([lead + cells[0], *cells[1:]]))
     notes = "\n".join(f"- {escape(note)}" for note in table.notes)
     return "\n".join(lines) + (f"\n\n{notes}" if notes else "")
-
-
-def _head(column: Column) -> str:
-    """The head on one line, hyphenation undone."""
-    return " ".join(part for part in column.head if part).replace("- ", "")
 
 
 def _row(cells: Sequence[str]) -> str:
