@@ -9,8 +9,8 @@ from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.records import ArmId
 from harness.core.wording import level, percent, points
-from harness.money.records import Limit
-from harness.recommendation.records import Action
+from harness.money.records import Limit, PlanKey
+from harness.recommendation.records import Action, NextStep, StepKind
 from harness.report.context import ReportContext
 from harness.report.document import (
     Block,
@@ -93,7 +93,7 @@ def _cost(c: ReportContext) -> list[Fact]:
 def _next(c: ReportContext) -> list[Fact]:
     step = c.results.recommendation.next
     spread = f" ({c.range(step.usd)})" if c.range(step.usd) else ""
-    more = f": {step.usd.reason}" if step.usd.usd is None else spread
+    more = f": {_why_unknown(c, step)}" if step.usd.usd is None else spread
     facts = [
         Fact(label="Next step", text=step_action(step, c.results, words_of(c))),
         Fact(label="The step costs", text=said(c.amount(step.usd, strong=True), more)),
@@ -103,6 +103,14 @@ def _next(c: ReportContext) -> list[Fact]:
         day = Span(text=day_words(step.before), strong=True, sources=c.validity())
         facts.append(Fact(label="Decide before", text=said(day, ", when a price or a model changes")))
     return facts
+
+
+def _why_unknown(c: ReportContext, step: NextStep) -> str:
+    """Why a step has no price, in one clause; which keys of the plan are missing stands with the money."""
+    keys = {found.key for found in c.results.outlook.unknown}
+    if step.kind is StepKind.PILOT and PlanKey.BUSINESS in keys:
+        return "the plan does not say what people's time costs"
+    return step.usd.reason
 
 
 def notices(c: ReportContext) -> list[Block]:

@@ -78,11 +78,19 @@ def money_section(c: ReportContext) -> Section:
 
 
 def _month_table(c: ReportContext, outlook: CostForecast) -> Table:
-    wrong = (
-        ""
-        if outlook.business.wrong_answer_usd is not None
-        else "; a wrong answer has no price and is left out"
-    )
+    """What each arm costs a month; calls and machines alone where no whole month is known."""
+    busy = (BUSY_MONEY,) if any(arm.month_usd.busy for arm in outlook.arms) else ()
+    unstated = tuple(unstated_sentence(found, outlook) for found in outlook.unknown)
+    if not c.months_known and outlook.incumbent is None:
+        rows = (
+            Row(cells=(*_month_cells(c, found)[:2],), tone=state_of(c, found.arm)[1])
+            for found in outlook.arms
+        )
+        heads = columns("option", "calls and machines a month")
+        return Table(columns=heads, rows=tuple(rows), notes=unstated)
+    wrong = ""
+    if outlook.business.wrong_answer_usd is None:
+        wrong = "; a wrong answer has no price and is left out"
     return Table(
         columns=columns(
             ("option", ""),
@@ -96,10 +104,9 @@ def _month_table(c: ReportContext, outlook: CostForecast) -> Table:
         rows=(*_today_row(c, outlook), *(_month_row(c, found) for found in outlook.arms)),
         notes=(
             "a month, all in: calls, machines, people, changes and wrong answers; a second figure is "
-            "the range of "
-            f"the accuracy and of what is assumed{wrong}",
-            *(unstated_sentence(found, outlook) for found in outlook.unknown),
-            *((BUSY_MONEY,) if any(arm.month_usd.busy for arm in outlook.arms) else ()),
+            f"the range of the accuracy and of what is assumed{wrong}",
+            *unstated,
+            *busy,
         ),
     )
 
@@ -114,22 +121,22 @@ def _today_row(c: ReportContext, outlook: CostForecast) -> tuple[Row, ...]:
 
 
 def _month_row(c: ReportContext, found: ArmForecast) -> Row:
+    return Row(cells=_month_cells(c, found), tone=state_of(c, found.arm)[1], key=one_line(str(found.arm)))
+
+
+def _month_cells(c: ReportContext, found: ArmForecast) -> tuple[Cell, ...]:
     calls = next((part.amount.usd for part in found.month if part.group == "calls and machines"), None)
     months = UNKNOWN if found.saving_usd_per_month.usd is None else "never"
     if found.payback_months is not None:
         late = found.payback_months > c.results.outlook.business.horizon_months
         months = f"{found.payback_months:,.1f}{' (too late)' if late else ''}"
-    return Row(
-        cells=cells(
-            title_of(c)(found.arm),
-            c.money(calls),
-            Cell(text=c.marked(found.month_usd), detail=c.range(found.month_usd)),
-            c.marked(found.saving_usd_per_month),
-            Cell(text=c.money(found.once_usd.usd), detail=c.range(found.once_usd)),
-            months,
-        ),
-        tone=state_of(c, found.arm)[1],
-        key=one_line(str(found.arm)),
+    return cells(
+        title_of(c)(found.arm),
+        c.money(calls),
+        Cell(text=c.marked(found.month_usd), detail=c.range(found.month_usd)),
+        c.marked(found.saving_usd_per_month),
+        Cell(text=c.money(found.once_usd.usd), detail=c.range(found.once_usd)),
+        months,
     )
 
 
