@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -125,6 +127,23 @@ def test_the_request_is_greedy_seeded_bounded_and_held_to_the_choices():
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (100, 7)
     assert b.model.identity.location == "loopback"
     assert b.model.served_by == ("served-1 fp_7",)
+
+
+def test_examples_answer_in_the_form_that_is_asked_for():
+    """Shown words where JSON is asked for, a model copies the words."""
+    shown = (
+        Message(role="user", content="no login"),
+        Message(role="assistant", content='the "login" problem'),
+    )
+    asked = ask()
+    request = dataclasses.replace(asked, messages=(asked.messages[0], *shown, asked.messages[-1]))
+    fault = Reply(status=400, body={"detail": [{"loc": ["body", "response_format"], "msg": "unknown type"}]})
+    with bench(lambda _n, body: fault if "response_format" in body else completion("billing")) as b:
+        b.model.answer_one(request)
+        by_schema, plain = (sent["messages"] for sent in b.server.requests)
+    assert json.loads(by_schema[2]["content"]) == {"label": 'the "login" problem'}
+    assert plain[2]["content"] == 'the "login" problem'
+    assert [by_schema[n] for n in (0, 1, 3)] == [plain[n] for n in (0, 1, 3)]
 
 
 def test_identity_is_the_same_before_and_after_calls():
