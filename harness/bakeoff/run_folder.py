@@ -522,10 +522,16 @@ def find_run(runs: Path, name: str) -> RunFolder:
     found = names[-1:] if name == "latest" else [n for n in names if n.startswith(name)]
     if len(found) == 1:
         return RunFolder(root=runs / found[0])
+    if not names:
+        raise UsageError(
+            f"There is no run in {runs} yet.",
+            got=name,
+            run="harness demo   # makes the first one; --runs names another folder",
+        )
     raise UsageError(
         f"{'No run' if not found else 'More than one run'} is called '{name}' in {runs}.",
         got=", ".join(found) or None,
-        allowed=", ".join(names[-5:]) or "no run yet",
+        allowed=", ".join(names[-5:]),
         run="harness runs",
     )
 

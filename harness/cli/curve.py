@@ -13,6 +13,7 @@ from harness.cli.options import (
     AskAgain,
     HereOptions,
     Json,
+    a_number,
     arm_names,
     one_of,
     split_names,
@@ -50,7 +51,12 @@ def curve(
     ] = 1,
     target: Annotated[
         float | None,
-        typer.Option("--target", help="Accuracy to reach, 0.93.", show_default="the quality floor"),
+        typer.Option(
+            "--target",
+            parser=a_number("--target", "amount", 0, 1),
+            help="Accuracy to reach, 0.93.",
+            show_default="the quality floor",
+        ),
     ] = None,
     case: Annotated[
         Path | None, typer.Option("--case", help="The use case: its price of one more example.")

@@ -9,7 +9,7 @@ import typer
 
 from advisor.grouped import grouped
 from harness.cli.finishing import finish_run
-from harness.cli.options import HereOptions
+from harness.cli.options import HereOptions, a_number
 from harness.cli.progress import open_progress
 from harness.core.errors import UsageError, command
 
@@ -35,7 +35,7 @@ def demo(
         typer.Option(
             "--minutes",
             envvar="TOR_MINUTES",
-            min=1,
+            parser=a_number("--minutes", "amount", 1),
             help="Time this machine first and size the run to about this long.",
             show_default="a fixed size",
         ),

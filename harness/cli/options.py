@@ -22,7 +22,7 @@ import typer
 
 from advisor.numbers import NumberFault, NumberKind, read_number
 from advisor.options import current_name
-from harness.core.errors import IncompleteRun, UsageError
+from harness.core.errors import IncompleteRun, UsageError, command
 
 if TYPE_CHECKING:
     from harness.bakeoff.planning import PlanRequest
@@ -31,6 +31,37 @@ if TYPE_CHECKING:
     from harness.shipping.registry.registry import Registry
 
 DEFAULT_RUNS = Path("runs")
+
+
+def a_number(
+    option: str, kind: NumberKind, low: float, high: float | None = None
+) -> Callable[[object], float]:
+    """How an option reads a number that people write in several ways: 3.000, 0,85 or, of a share, 85 %.
+
+    Args:
+        option: its name, for what is said of it.
+        kind: 'count' for whole numbers, 'amount' for others.
+        low, high: what it may be, both included; a share goes up to 1.
+    """
+    span = f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+
+    def number(value: object) -> float:
+        text = str(value).strip()
+        hundredths = high == 1 and text.endswith("%")
+        found = _typed(text.removesuffix("%") if hundredths else text, option, kind, f"a number, {span}")
+        exact = found / 100 if hundredths else found
+        if exact < Decimal(str(low)) or (high is not None and exact > Decimal(str(high))):
+            raise UsageError(f"{option} must be {span}.", got=text)
+        if kind == "amount":
+            return float(exact)
+        if exact != int(exact):
+            raise UsageError(f"{option} must be a whole number.", got=text)
+        return int(exact)
+
+    number.__name__ = "share" if high == 1 else "number"
+    return number
+
+
 Runs = Annotated[
     Path, typer.Option("--runs", envvar="TOR_RUNS_DIR", help="Folder of the run folders.", show_default=True)
 ]
@@ -232,8 +263,14 @@ class RowOptions:
     ] = False
 
     def part(self) -> dict[str, object]:
-        """The data part of a plan."""
+        """The data part of a plan.
+
+        Raises:
+            UsageError: if a file is named without its text or label columns; its columns are listed.
+        """
         labels = list(split_names(self.label))
+        if self.data and not self.evalset and not (self.text and labels):
+            self._name_columns()
         return {
             "evalset": self.evalset,
             "file": self.data,
@@ -249,6 +286,27 @@ class RowOptions:
             "no_header": self.no_header,
             "no_quotes": self.no_quotes,
         }
+
+    def _name_columns(self) -> None:
+        """Say which columns there are to choose from."""
+        from harness.data.columns import column_name
+        from harness.data.load import columns_of
+        from harness.data.settings import TableForm
+
+        form = TableForm(
+            encoding=self.encoding,
+            records=tuple(split_names(self.records)),
+            sheet=self.sheet,
+            no_header=self.no_header,
+            no_quotes=self.no_quotes,
+        )
+        found = columns_of(Path(self.data), form)
+        raise UsageError(
+            "A file needs the names of its text and label columns (--text, --label).",
+            got=f"--data {self.data}",
+            allowed=", ".join(map(column_name, found)),
+            run=command("bakeoff", "--data", self.data, "--text", "COLUMN[,COLUMN]", "--label", "COLUMN"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,15 +331,28 @@ class PlanOptions(RowOptions):
         typer.Option("--api-base", envvar="TOR_API_BASE", help="An OpenAI-compatible endpoint for --model."),
     ] = ""
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", envvar="TOR_LIMIT", min=1, help="Use this many test items.")
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            envvar="TOR_LIMIT",
+            parser=a_number("--limit", "count", 1),
+            help="Use this many test items.",
+        ),
     ] = None
     limit_train: Annotated[
-        int | None, typer.Option("--limit-train", min=1, help="Use this many training rows.")
+        int | None,
+        typer.Option(
+            "--limit-train", parser=a_number("--limit-train", "count", 1), help="Use this many training rows."
+        ),
     ] = None
     minutes: Annotated[
         float | None,
         typer.Option(
-            "--minutes", envvar="TOR_MINUTES", min=1, help="Size the plan to take about this long here."
+            "--minutes",
+            envvar="TOR_MINUTES",
+            parser=a_number("--minutes", "amount", 1),
+            help="Size the plan to take about this long here.",
         ),
     ] = None
     seed: Annotated[
@@ -296,7 +367,13 @@ class PlanOptions(RowOptions):
     ] = ""
     margin: Annotated[
         float | None,
-        typer.Option("--margin", envvar="TOR_MARGIN", help="Non-inferiority margin.", show_default="0.02"),
+        typer.Option(
+            "--margin",
+            envvar="TOR_MARGIN",
+            parser=a_number("--margin", "amount", 0, 1),
+            help="The difference in accuracy that does not matter to you.",
+            show_default="0.02",
+        ),
     ] = None
     price_date: PriceAt = ""
 
@@ -358,7 +435,11 @@ class MoneyStated:
     ] = None
     today_accuracy: Annotated[
         float | None,
-        typer.Option("--today-accuracy", min=0, max=1, help="Share of right answers today: 0.93."),
+        typer.Option(
+            "--today-accuracy",
+            parser=a_number("--today-accuracy", "amount", 0, 1),
+            help="Share of right answers today: 0.93.",
+        ),
     ] = None
     wrong_answer_usd: Annotated[
         str | None,

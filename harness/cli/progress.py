@@ -52,8 +52,9 @@ class LineProgress:
         self._total: int | None = None
 
     def stage(self, title: str, total: int | None) -> None:
-        """Say that a stage begins."""
-        self._title, self._done, self._total = title, 0, total
+        """Say that a stage begins; what was left of the run then is not said again with later lines."""
+        title_alone = title.rpartition(" (")[0] if title.endswith("left in all)") else title
+        self._title, self._done, self._total = title_alone, 0, total
         self._say(title)
 
     def advance(self, steps: int) -> None:

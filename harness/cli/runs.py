@@ -19,6 +19,7 @@ from harness.cli.options import (
     PriceAt,
     RunName,
     Runs,
+    a_number,
     arm_names,
     split_names,
 )
@@ -172,7 +173,13 @@ def errors(
     label: Annotated[str, typer.Option("--label", help="Only items of this label.")] = "",
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=1, help="At most this many.", show_default="30 in text, else all"),
+        typer.Option(
+            "--limit",
+            "-n",
+            parser=a_number("--limit", "count", 1),
+            help="At most this many.",
+            show_default="30 in text, else all",
+        ),
     ] = None,
     no_texts: NoTexts = False,
     as_json: Json = False,

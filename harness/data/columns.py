@@ -122,6 +122,12 @@ def _match(names: Sequence[str], places: Mapping[str, int]) -> tuple[tuple[int, 
     return tuple(found), missing
 
 
+def column_name(name: str, characters: int = 40) -> str:
+    """A column's name in a list to choose from: letters as they are, what cannot be printed escaped."""
+    shown = repr(name)
+    return shown if len(shown) <= characters else f"{shown[: characters - 4]}...'"
+
+
 def check_columns(match: Match, columns: Sequence[str], problems: Problems) -> bool:
     """Note asked columns that are missing or stand in the header twice; True if all is well."""
     for name in match.missing:
@@ -129,7 +135,7 @@ def check_columns(match: Match, columns: Sequence[str], problems: Problems) -> b
         problems.add(f"no column {name!r}{f'; did you mean {near!r}?' if near else ''}")
     if match.missing and any(columns):
         more = f" and {len(columns) - SHOWN_COLUMNS} more" if len(columns) > SHOWN_COLUMNS else ""
-        listed = ", ".join(shorten(name) for name in columns[:SHOWN_COLUMNS])
+        listed = ", ".join(column_name(name) for name in columns[:SHOWN_COLUMNS])
         problems.add("columns found", f"{listed}{more}")
     counts = Counter(plain_name(name) for name in columns)
     twice = [columns[position] for position in match.needed if counts[plain_name(columns[position])] > 1]

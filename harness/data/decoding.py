@@ -158,7 +158,8 @@ def _guess(content: bytes, at: int) -> str:
         from charset_normalizer import from_bytes
 
         for match in sorted(
-            from_bytes(sample, cp_isolation=_GUESSES), key=lambda m: (m.percent_chaos, -m.percent_coherence)
+            from_bytes(sample, cp_isolation=_GUESSES),
+            key=lambda m: (m.percent_chaos, -m.percent_coherence, m.encoding != "cp1252"),
         ):
             usual = sample.decode("cp1252", "replace") == str(match)
             found[match.encoding] = f"{100 - match.percent_chaos:.0f} % confidence"

@@ -20,13 +20,25 @@ from harness.data.leakage import Likeness, cluster_rows, likeness
 from harness.data.lock import LOCK_FILE, check_lock, rows_digest
 from harness.data.problems import Problems
 from harness.data.rows import RowGroups, RowReader, read_rows
-from harness.data.settings import DataPlan
+from harness.data.settings import DataPlan, TableForm
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
 from harness.data.table import read_table
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 """Of a user's own file, as the project's own evalsets are split."""
+
+
+def columns_of(path: Path, form: TableForm) -> tuple[str, ...]:
+    """The columns of a table, each once.
+
+    Raises:
+        DataError: if it is no table.
+        UsageError: there is no such encoding.
+        MissingExtra: a package that reads this kind of file is not installed.
+    """
+    table = read_table(read_bytes(path, "The data file"), path.name, {}, Problems(), form)
+    return tuple(filter(None, dict.fromkeys(table.columns)))
 
 
 def builtin_evalsets() -> dict[str, Path]:

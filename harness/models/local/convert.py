@@ -9,6 +9,8 @@ value; the original file stays beside them for llama.cpp.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,14 @@ def gguf_to_safetensors(folder: Path, file: str) -> None:
         from transformers import AutoModelForCausalLM, GgufConfig
     except ImportError as error:
         raise MissingExtra.of(error.name or "transformers", "local") from error
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        folder,
-        gguf_file=file,
-        dtype=torch.float32,
-        quantization_config=GgufConfig(dequantize=True),
-        local_files_only=True,
-    )
+    with _without_bars():
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            gguf_file=file,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),
+            local_files_only=True,
+        )
     model = model.to(torch.bfloat16)
     model.config.dtype = torch.bfloat16
     for mark in ("is_quantized", "hf_quantizer", "quantization_method"):
@@ -44,6 +47,20 @@ def gguf_to_safetensors(folder: Path, file: str) -> None:
     for path in folder.glob("*.safetensors"):
         path.chmod(0o644)
     _tokenizer(gguf.GGUFReader(folder / file)).save_pretrained(folder)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Without the library's own progress bars: a line says already what goes on."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _tokenizer(reader: Any) -> Any:

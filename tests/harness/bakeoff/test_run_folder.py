@@ -191,7 +191,7 @@ def test_a_name_that_fits_none_or_several_says_which_there_are(tmp_path: Path) -
     with pytest.raises(UsageError, match="More than one") as caught:
         find_run(tmp_path, "2026")
     assert all(folder.run_id in str(caught.value) for folder in made)
-    with pytest.raises(UsageError, match="no run yet"):
+    with pytest.raises(UsageError, match="There is no run in"):
         find_run(tmp_path / "nowhere", "latest")
 
 

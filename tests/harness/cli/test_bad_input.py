@@ -45,7 +45,9 @@ def no_run_is_left(folder: Path) -> None:
         (["--arms", "floor,floor"], 2, ["named twice: floor@majority"]),
         (["--seed", "-1"], 2, ["seed: ", "greater than or equal to 0; got -1"]),
         (["--train-seeds", "1,x"], 2, ["whole number", "got:     x", "17,18"]),
-        (["--margin", "2"], 2, ["decision.margin", "got 2"]),
+        (["--margin", "2"], 2, ["--margin must be 0 to 1", "got:     2"]),
+        (["--limit", "2,5"], 2, ["--limit must be a whole number", "got:     2,5"]),
+        (["--today-accuracy", "much"], 2, ["--today-accuracy is no amount", "got:     much"]),
         (["--price-at", "soon"], 2, ["cost.price_date", "got 'soon'"]),
         (["--machine-hour-usd", "cheap"], 2, ["--machine-hour-usd is no amount", "got:     cheap"]),
         (["--machine-hour-usd", "1.250"], 2, ["1.25 or 1,250"]),
@@ -140,7 +142,30 @@ def test_a_plan_that_is_none(
               ["explain", "nope", "1"]], ids=lambda w: w[0]
 )  # fmt: skip
 def test_a_run_that_does_not_exist(harness: Command, words: list[str]) -> None:
-    refused(harness(*words), 2, "No run is called 'nope'", "allowed: no run yet", "run:     harness runs")
+    """Where there is none at all, the command that makes the first one is named."""
+    refused(harness(*words), 2, "There is no run in ", "got:     nope", "run:     harness demo")
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [(["--limit", "1.000"], "limit_test: 1000"), (["--margin", "0,03"], "margin: 0.03"),
+     (["--today-accuracy", "93 %", "--volume", "12.500"], "accuracy: 0.93")],
+)  # fmt: skip
+def test_numbers_of_options_are_read_as_people_write_them(
+    harness: Command, tickets: Path, tmp_path: Path, words: list[str], read: str
+) -> None:
+    plan = tmp_path / "written.yaml"
+    made = [*flags(tickets), "--arms", "floor,linear", *words, "--dry-run", "--plan-out", str(plan)]
+    said = harness(*made)
+    assert said.code == 0, said.err
+    assert read in plan.read_text(encoding="utf-8")
+
+
+def test_a_file_without_named_columns_is_answered_with_its_columns(harness: Command, tickets: Path) -> None:
+    said = harness("bakeoff", "--data", str(tickets), "--text", "body")
+    refused(
+        said, 2, "needs the names of its text and label columns", "allowed: ", "'subject', 'body'", "'queue'"
+    )
 
 
 def test_no_runs_is_no_error(harness: Command) -> None:

@@ -42,14 +42,14 @@ def plan(tmp_path: Path) -> Path:
         (["tune", "plan.yaml", "--resume", "latest"], 2, "Name a plan, or a run"),
         (["tune", "nowhere.yaml"], 2, "cannot be read"),
         (["tune", "plan.yaml", "--arm", "tune@other"], 2, "no such tuned arm"),
-        (["tune", "--resume", "nothing"], 2, "No run is called"),
+        (["tune", "--resume", "nothing"], 2, "There is no run in"),
         (["export", "latest"], 2, "No folder was named for the export."),
         (["export", "latest", "-o", "x", "--format", "onnx"], 2, "no such format"),
-        (["export", "latest", "-o", "x"], 2, "No run is called"),
+        (["export", "latest", "-o", "x"], 2, "There is no run in"),
         (["serve", "--engine", "triton"], 2, "no such engine"),
         (["serve", "--host", "0.0.0.0"], 2, "other machines"),
-        (["serve", "nobody"], 2, "No run is called"),
-        (["import", "latest", "p.csv", "--arm", "x"], 2, "No run is called"),
+        (["serve", "nobody"], 2, "There is no run in"),
+        (["import", "latest", "p.csv", "--arm", "x"], 2, "There is no run in"),
     ],
 )
 def test_what_a_user_gets_wrong(harness: Command, plan: Path, words: list[str], code: int, said: str) -> None:
