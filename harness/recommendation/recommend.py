@@ -113,6 +113,7 @@ def _reasons(found: Found) -> Iterator[Reason]:
     if compared or choice.why.kind is not ReasonKind.ONLY_ONE:  # of no other arm there is nothing to say
         yield choice.why
     yield from _open(arm, found)
+    yield from _below_today(arm, found)
     yield from _against_today(found.months.get(arm.arm))
     yield from _against_rivals(arm, found)
     yield from _kept(arm, found)
@@ -164,6 +165,20 @@ def _automation(arm: ArmId | None, found: Found) -> Automation | None:
         return None
     return Automation(
         first=route.first, coverage=route.coverage, precision=route.precision, rest=route.today_accuracy
+    )
+
+
+def _below_today(arm: ArmResult, found: Found) -> Iterator[Reason]:
+    """That an arm is shown to be right less often than today's way, whatever it saves."""
+    today, reached = found.outlook.incumbent, arm.quality.accuracy
+    if today is None or today.accuracy is None or reached.high is None or reached.high >= today.accuracy:
+        return
+    yield Reason(
+        kind=ReasonKind.BELOW_TODAY,
+        arm=arm.arm,
+        estimate=reached,
+        today_accuracy=today.accuracy,
+        counted=found.outlook.business.wrong_answer_usd is not None,
     )
 
 

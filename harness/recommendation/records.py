@@ -55,6 +55,7 @@ class ReasonKind(StrEnum):
     AS_GOOD_AS = "not worse than another arm by the margin"
     SAVES = "saves against today"
     COSTS_MORE = "costs more than today"
+    BELOW_TODAY = "right less often than today, as stated"
     LIMIT_KEPT = "a limit is kept"
     LIMIT_OPEN = "a limit is not shown to be kept"
     LIMIT_BROKEN = "a limit is broken"
@@ -73,6 +74,7 @@ class Reason:
         comparison, check, gap: the record it is read from.
         automation: of a route to today's way; `estimate` is what both do together.
         today: what is done today costs, in the basis of `cost`.
+        today_accuracy: share that is right today, as stated; `counted` is whether a saving counts it.
         cost: a sum, whose basis is `cost_basis`: 'a month, all in' or 'per 1,000 queries, calls and busy
             machine time'.
     """
@@ -81,6 +83,8 @@ class Reason:
     arm: ArmId | None = None
     others: tuple[ArmId, ...] = ()
     estimate: Estimate | None = None
+    today_accuracy: float | None = None
+    counted: bool = False
     comparison: Comparison | None = None
     check: LimitCheck | None = None
     gap: FrontierGap | None = None

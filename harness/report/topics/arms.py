@@ -158,7 +158,7 @@ def _all_rows(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[s
     """What arms that cost nothing reach on all test rows, where the others answered a part of them."""
     return [
         f"{name(arm.arm)} costs nothing to run and answered all test rows: "
-        f"{share_sentence(arm.accuracy_all_rows)}; compared is on the rows that every arm answered"
+        f"{share_sentence(arm.accuracy_all_rows)}; comparisons use the rows that every arm answered"
         for arm in arms
         if arm.accuracy_all_rows is not None
     ]

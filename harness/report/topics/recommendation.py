@@ -157,6 +157,14 @@ def _of_cost(reason: Reason, words: RunWords) -> str:
             return f"It led on dev; what {others} costs is not known, so cost could not decide."
         case ReasonKind.SAVES:
             return f"It saves {cost} against what is done today."
+        case ReasonKind.BELOW_TODAY:
+            today = percent(reason.today_accuracy)
+            paid = (
+                "the saving counts that"
+                if reason.counted
+                else "a wrong answer has no price, so no saving counts it"
+            )
+            return f"It is right less often than what is done today ({today}, as stated); {paid}."
         case _:
             amount = reason.cost
             more = money(None if amount is None or amount.usd is None else -amount.usd, currency)
