@@ -78,6 +78,8 @@ def export(
         return
     what = f"{found.format} {found.precision}".rstrip()
     typer.echo(f"{output}: {found.origin.arm} as {what}, served as {found.served_as}")
+    if found.task.hand_over is not None:
+        typer.echo(f"answers from a confidence of {found.task.hand_over.threshold:g} on, hands over the rest")
     for parity in checks:
         typer.echo(f"parity {parity_line(parity)}")
     if not checks:

@@ -80,6 +80,8 @@ def export_shipped(found: Shipped, wish: ExportRequest, context: Context) -> Exp
             texts: dict[str, str] = {}
         else:
             texts = _write_tuned(found, folder, form, precision, name)
+            if found.task.hand_over is not None:  # their programs know no threshold
+                texts = {}
         if form == "adapter" and isinstance(found, Tuned):
             precision = found.artefact.recipe.method.partition("-")[2]
         texts["README.md"] = card_of(name, found.artefact, found.origin, found.task)
@@ -153,6 +155,12 @@ def _form(found: Shipped, wish: ExportRequest) -> tuple[Format, str]:
     """Format and precision to write."""
     linear = isinstance(found, ShippedLinear)
     form = wish.format or ("skops" if linear else "merged")
+    if form == "gguf" and found.task.hand_over is not None:
+        raise UsageError(
+            "A model that hands over below a threshold is not written as GGUF, whose programs know none.",
+            got=f"{found.served_as}, {form}",
+            allowed="adapter, merged; or its arm without the threshold, by --arm",
+        )
     if linear != (form == "skops"):
         raise UsageError(
             f"{found.origin.arm} is not written in this format.",

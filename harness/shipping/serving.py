@@ -34,7 +34,7 @@ from harness.shipping.shipped import (
     shipped_in_registry,
     shipped_in_run,
 )
-from harness.training.tuned_model import Export
+from harness.training.tuned_model import Export, TunedTask
 
 Engine = Literal["transformers", "llamacpp", "vllm", "linear"]
 ENGINES: tuple[Engine, ...] = ("transformers", "llamacpp", "vllm", "linear")
@@ -95,6 +95,7 @@ def open_service(wish: ServeRequest, context: Context) -> Service:
         UsageError, ModelUnavailable, MissingExtra, StoreError: if one cannot be served.
     """
     found = find_targets(wish, context)
+    _check_routes(found, wish)
     context.progress.stage("loading the models", None)
     linear = [one for one in found if _is_linear(one)]
     tuned = [one for one in found if not _is_linear(one)]
@@ -116,6 +117,17 @@ def open_service(wish: ServeRequest, context: Context) -> Service:
     return Service(models, as_sent=wish.as_sent)
 
 
+def _check_routes(found: Sequence[FoundTarget], wish: ServeRequest) -> None:
+    """A threshold holds for the confidences it was chosen on: those of the arm, asked as it was trained."""
+    routes = [one.name for one in found if (task := _task(one)) is not None and task.hand_over is not None]
+    if routes and (wish.engine in ("llamacpp", "vllm") or wish.as_sent):
+        raise UsageError(
+            "A model that hands over below a threshold is served as it was scored.",
+            got=f"{routes[0]} by {wish.engine}{', --as-sent' if wish.as_sent else ''}",
+            allowed="no --engine and no --as-sent; or its arm, without the threshold, by --arm",
+        )
+
+
 def _is_linear(one: FoundTarget) -> bool:
     return isinstance(one.tuned, ShippedLinear) or (one.export is not None and one.export.format == "skops")
 
@@ -134,6 +146,7 @@ def vllm_command(wish: ServeRequest, context: Context, port: int) -> list[str]:
         UsageError: if they stand on different bases, or are GGUF files.
     """
     found = find_targets(wish, context)
+    _check_routes(found, wish)
     whole = [one for one in found if one.export is not None and one.export.format == "merged"]
     if whole and len(found) == 1:
         return vllm_words(found[0].name, str(whole[0].folder), "", 0, port)
@@ -265,5 +278,9 @@ def _as_tuned(one: FoundTarget, context: Context) -> Tuned:
 
 
 def _served(answerer: Answerer, one: FoundTarget) -> Served:
-    task = one.tuned.task if one.tuned is not None else one.export.task if one.export is not None else None
-    return Served(answerer=answerer, task=task)
+    return Served(answerer=answerer, task=_task(one))
+
+
+def _task(one: FoundTarget) -> TunedTask | None:
+    """What it was tuned to do; None where that is not known."""
+    return one.tuned.task if one.tuned is not None else one.export.task if one.export is not None else None

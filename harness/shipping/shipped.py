@@ -7,9 +7,10 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from advisor.options import Option
 from harness.arms.linear import KEPT, pin_of, read_linear
 from harness.bakeoff.arm_factory import linear_folder
 from harness.bakeoff.run_folder import RunFolder
@@ -18,12 +19,14 @@ from harness.bakeoff.tuning import read_tuned
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError, command
 from harness.core.names import file_name, inside
-from harness.core.records import ArmId, Artefact, Estimate, FittedArm, LinearArtefact
+from harness.core.records import TODAY, ArmId, Artefact, Estimate, FittedArm, LinearArtefact
 from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.registry.registry import Registry
-from harness.training.tuned_model import AdapterVersion, Origin, TunedTask, folder_digest
+from harness.training.tuned_model import AdapterVersion, HandOver, Origin, TunedTask, folder_digest
+
+TO_TODAY = ArmId(option=Option.ROUTE, model=TODAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,8 @@ class Tuned:
     @property
     def served_as(self) -> str:
         """The name a server gives it, in letters every client takes."""
-        name = self.reference.partition("@")[0] or f"{self.origin.arm.option}-{self.origin.arm.model}"
+        own = f"{self.origin.arm.option}-{self.origin.arm.model}"
+        name = self.reference.partition("@")[0] or (f"{own}-route" if self.task.hand_over else own)
         return re.sub(r"[^a-z0-9._-]+", "-", name.lower().rpartition("/")[2]).strip("-.")
 
 
@@ -71,7 +75,7 @@ class ShippedLinear:
     @property
     def served_as(self) -> str:
         """The name a server gives it."""
-        return self.reference.partition("@")[0] or "linear"
+        return self.reference.partition("@")[0] or ("linear-route" if self.task.hand_over else "linear")
 
 
 Shipped = Tuned | ShippedLinear
@@ -93,6 +97,9 @@ def shipped_in_run(
         ModelUnavailable: if the base model is not at hand.
     """
     folder.check()
+    wanted = arm or ("" if prefer is None else str(prefer))
+    if wanted == str(TO_TODAY):
+        return _handing_over(folder, seed, context)
     settled = _settled(folder, arm, seed, prefer)
     artefact = settled.fitted.artefact
     if artefact is None:
@@ -119,6 +126,25 @@ def shipped_in_run(
         task=task_of(folder, settled.arm, artefact.codes),
         run=folder,
     )
+
+
+def _handing_over(folder: RunFolder, seed: int | None, context: Context) -> Shipped:
+    """The arm of a run's route to today's way, with the threshold below which it hands over."""
+    route = folder.results().route_to_today
+    if route is None or route.first is None or route.threshold is None or route.temperature is None:
+        raise UsageError(
+            f"Run {folder.run_id} has no threshold from which on an arm may answer by itself.",
+            got=str(TO_TODAY),
+            run=folder.command("report", "--full"),
+        )
+    found = shipped_in_run(folder, str(route.first), seed, context)
+    rule = HandOver(
+        threshold=route.threshold,
+        temperature=route.temperature,
+        coverage=route.coverage,
+        precision=route.precision,
+    )
+    return replace(found, task=replace(found.task, hand_over=rule))
 
 
 def shipped_in_registry(registry: Registry, reference: str, context: Context) -> Shipped:

@@ -24,6 +24,22 @@ Format = Literal["adapter", "merged", "gguf", "skops"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """When a model that ships as a route answers, and when it hands over to what is done today.
+
+    Attributes:
+        threshold: it answers at or above this confidence, the highest probability of a label.
+        temperature: its log-probabilities are divided by this before the confidence is read.
+        coverage, precision: on the run's test rows.
+    """
+
+    threshold: float
+    temperature: float
+    coverage: Estimate | None = None
+    precision: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TunedTask:
     """What a model was tuned to do, and how it has to be asked.
 
@@ -34,6 +50,7 @@ class TunedTask:
         labels: in the order in which scores are given.
         train_counts: training rows of each label, what its answers should look like in the long run.
         codes: label -> what the model says for it, one token; empty where it says the label's words.
+        hand_over: of a route to today's way; None for a model that answers everything.
     """
 
     option: Option
@@ -43,6 +60,7 @@ class TunedTask:
     labels: tuple[Label, ...]
     train_counts: dict[str, int]
     codes: dict[str, str] = field(default_factory=dict)
+    hand_over: HandOver | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -286,8 +286,11 @@ def next_section(c: ReportContext) -> Section:
         Command(command="harness runs", purpose="all runs"),
     ]
     picked = c.results.recommendation.arm
-    if picked is not None and picked.option.traits.exported:
-        ship = c.command("export", "--arm", picked.option.value, "-o", "shipped")
+    first = next(iter(c.results.parts(picked)), None) if picked is not None and picked.to_today else None
+    ships = picked if first is None else first.arm
+    if picked is not None and ships is not None and ships.option.traits.exported:
+        named = picked.option.value if first is None else str(picked)
+        ship = c.command("export", "--arm", named, "-o", "shipped")
         blocks.insert(0, Command(command=ship, purpose="what is recommended, as a folder to serve"))
     if any(arm.latency.busy or arm.cost.usd_per_1k.busy for arm in c.results.arms):
         again = "once the machine is idle: times the figures marked ! again; no answer changes"

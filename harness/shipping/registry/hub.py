@@ -35,8 +35,23 @@ def card_of(
 ) -> str:
     """The card of a tuned model or a linear classifier; see `model_card` and `linear_card`."""
     if isinstance(artefact, LinearArtefact):
-        return linear_card(title, artefact, origin, task, checks)
-    return model_card(title, artefact, origin, task, checks)
+        return linear_card(title, artefact, origin, task, checks) + _hands_over(task)
+    return model_card(title, artefact, origin, task, checks) + _hands_over(task)
+
+
+def _hands_over(task: TunedTask) -> str:
+    """What a route to today's way does, '' for a model that answers everything."""
+    rule = task.hand_over
+    if rule is None:
+        return ""
+    known = [(rule.coverage, "It answered"), (rule.precision, "Of these it was right in")]
+    measured = " ".join(f"{words} {share_sentence(found)}." for found, words in known if found is not None)
+    return (
+        f"\n## When it hands over\n\nIt answers from a confidence of {rule.threshold:g} on: the highest "
+        f"probability of a label, its log-probabilities divided by {rule.temperature:.6g} first. Below that "
+        'it gives no label and says `"hand_over": true`; such a message is for what was done before it. '
+        f"{measured} Only `harness serve` knows the threshold.\n"
+    )
 
 
 def linear_card(

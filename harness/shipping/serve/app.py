@@ -129,7 +129,9 @@ class LabelApp:
     async def _complete(self, request: Request) -> Response:
         asked = read_request(await _body(request), self._limits.choices)
         reply, choices = await self._lines.answer(asked, lambda: _gone(request))
-        response = completion(asked, reply, choices, number=uuid.uuid4().hex, now=int(time.time()))
+        over = self._service.hands_over(asked.model, reply)
+        number, now = uuid.uuid4().hex, int(time.time())
+        response = completion(asked, reply, choices, number=number, now=now, hand_over=over)
         self._counters.finished(asked.model, 200)
         if not asked.stream:
             return JSONResponse(response)

@@ -18,13 +18,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 from advisor.options import Option
+from advisor.stats.calibration import scale
 from harness.core.records import Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.shipping.serve.metrics import GivenAnswer
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.tasks.classification import PromptLimits, answer_text, clip, tune_messages
 from harness.training.tuned_model import TunedTask
+
+HANDED_OVER = "handed over"
+"""What is counted for an answer that is left to today's way."""
 
 
 def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -202,6 +208,15 @@ class Service:
         )
         return reply, choices
 
+    def hands_over(self, model: str, reply: ChatReply) -> bool | None:
+        """Whether a model that ships as a route leaves this one to today's way; None for any other model."""
+        task = self._models[model].task
+        if task is None or task.hand_over is None:
+            return None
+        logprobs = np.array([reply.choice_logprobs or [-math.inf]])
+        sure = float(np.exp(scale(logprobs, task.hand_over.temperature)).max())
+        return not sure >= task.hand_over.threshold  # not a number is not sure
+
     def given(self, job: PreparedRequest, reply: ChatReply) -> GivenAnswer:
         """What to count of an answer: its label under its own name, for clients may not make up names."""
         logprobs, usage = reply.choice_logprobs, reply.usage
@@ -210,7 +225,11 @@ class Service:
         answer, task = job.request.choices[place], job.served.task
         return GivenAnswer(
             model=job.model,
-            label=label_of(task, answer) if task else "other",
+            label=HANDED_OVER
+            if self.hands_over(job.model, reply)
+            else label_of(task, answer)
+            if task
+            else "other",
             confidence=None if logprobs is None else math.exp(logprobs[place]),
             answer_s=reply.model_s,
             wait_s=reply.queue_s,
@@ -230,6 +249,10 @@ class Service:
         answers = as_answers(task, choices) if task else choices
         if len(set(answers)) < len(answers):
             raise BadRequest("two of the choices are the same label")
+        if task is not None and task.hand_over is not None and len(answers) < len(task.labels):
+            raise BadRequest(
+                "a model that hands over chooses among all its labels: name all of them, or none"
+            )
         messages = as_trained(task, asked.messages) if task and not self._as_sent else asked.messages
         number = f"request-{next(self._number)}"
         one_token = task is not None and bool(task.codes)

@@ -6,6 +6,9 @@ either a model answers with one of the labels it was tuned on. Everything else a
 penalties, tools) has no meaning for a choice between labels: unknown keys are left alone, except those whose
 neglect would give a wrong answer, which are refused.
 
+A model that ships as a route says in each choice whether it hands over (`hand_over`); where it does, the
+content has no label, and `logprobs` show what it would have said.
+
 `logprobs`: a label counts as one token, so `content` has one entry and `top_logprobs` lists other labels.
 """
 
@@ -96,7 +99,13 @@ def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> CompletionReq
 
 
 def completion(
-    asked: CompletionRequest, reply: ChatReply, choices: Sequence[str], *, number: str, now: int
+    asked: CompletionRequest,
+    reply: ChatReply,
+    choices: Sequence[str],
+    *,
+    number: str,
+    now: int,
+    hand_over: bool | None = None,
 ) -> dict[str, Any]:
     """The response to a request.
 
@@ -104,7 +113,10 @@ def completion(
         reply: its text is one of `choices`, and its log-probabilities are in their order.
         number: of the response.
         now: seconds since 1970.
+        hand_over: of a model that ships as a route: this one is left to today's way, so no label is given.
     """
+    flag = {} if hand_over is None else {"hand_over": hand_over}
+    content = _handed_over(asked) if hand_over else _content(asked, reply.text)
     usage = reply.usage
     cached = usage.cached_tokens or 0
     prompt = None if usage.input_tokens is None else usage.input_tokens + cached
@@ -117,9 +129,10 @@ def completion(
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": _content(asked, reply.text)},
+                "message": {"role": "assistant", "content": content},
                 "logprobs": _logprobs(asked, reply, choices),
                 "finish_reason": "stop",
+                **flag,
             }
         ],
         "usage": {
@@ -137,6 +150,8 @@ def chunks(response: Mapping[str, Any]) -> list[dict[str, Any]]:
     head = {key: response[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
     piece = {"index": 0, "delta": choice["message"], "logprobs": choice["logprobs"], "finish_reason": None}
     end = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}
+    if "hand_over" in choice:
+        piece["hand_over"] = choice["hand_over"]
     return [head | {"choices": [piece]}, head | {"choices": [end], "usage": response["usage"]}]
 
 
@@ -242,6 +257,17 @@ def _content(asked: CompletionRequest, text: str) -> str:
             return json.dumps(text, ensure_ascii=False)
         case name:
             return json.dumps({name: text}, ensure_ascii=False)
+
+
+def _handed_over(asked: CompletionRequest) -> str | None:
+    """No label, in the form that was asked for."""
+    match asked.wrapped_in:
+        case "":
+            return None
+        case '"':
+            return "null"
+        case name:
+            return json.dumps({name: None, "hand_over": True}, ensure_ascii=False)
 
 
 def _logprobs(asked: CompletionRequest, reply: ChatReply, choices: Sequence[str]) -> dict[str, Any] | None:
