@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import markup, state
+from dashboards import blocks, markup, pieces, state
 from harness.bakeoff.browse import (
     FAILED,
     INVALID,
@@ -21,16 +21,16 @@ from harness.bakeoff.browse import (
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import UserError
 from harness.core.records import ArmId
-from harness.core.wording import decimal, lines_of, milliseconds, one_line
+from harness.core.wording import one_line
 from harness.recommendation.records import RunResults
-from harness.report.palette import colour_of
+from harness.report.document import Section
 from harness.report.run_view import RunPage, stamp_of
+from harness.report.topics.arms import title_of
+from harness.report.topics.items import browsed_blocks, retrieved_blocks
 
 EACH = 10
 ANY = "any"
 KINDS = ("wrong", "right", "invalid", "failed", "all")
-MOST_CHARACTERS = 4000
-"""Of one text on the page; the rest is named, and `harness explain` shows all of it."""
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the items ...")  # type: ignore[untyped-decorator]
@@ -63,7 +63,7 @@ def browse(page: RunPage, results: RunResults) -> None:
         at = st.pagination(pages, key="at") if pages > 1 else 1
         first = (min(at, pages) - 1) * EACH
         for number, item in enumerate(read_page(folder, results, index, numbers[first : first + EACH])):
-            _show(item, index, first + number + 1, page.run_id)
+            _show(item, first + number + 1, page, results)
     except UserError as error:
         st.error("The answers cannot be read.", icon=":material/broken_image:")
         st.text(str(error))
@@ -116,34 +116,11 @@ def _is(kind: str, mark: int, truth: int) -> bool:
             return True
 
 
-def _show(found: BrowsedItem, index: ItemIndex, place: int, run_id: str) -> None:
-    item = found.item
+def _show(found: BrowsedItem, place: int, page: RunPage, results: RunResults) -> None:
+    name = title_of(pieces.context(page, results))
     with st.container(border=True):
-        slices = [f"{column} {value}" for column, value in item.slices]
-        head = f"{place:,}. {item.id}"
-        st.html(markup.item(head, item.label, slices, _shortened(item.text)))
-        rows = []
-        for one in found.answers:
-            answer = one.answer
-            given = answer.failure or (answer.answer if answer.answer is not None else "no label read")
-            mark = "failed" if answer.failure else "right" if answer.correct else "wrong"
-            took = "" if one.timing is None else f"{milliseconds(1000 * one.timing.total_s)} ms"
-            raw = "" if answer.raw == answer.answer else _shortened(answer.raw or one.failure_message)
-            sure = "" if answer.confidence is None else decimal(answer.confidence, 2)
-            rows.append((str(answer.arm), colour_of(answer.arm), mark, given, raw, sure, took))
-        st.html(markup.answers(rows))
-        shown = [one for one in found.answers if one.shown]
-        if shown:
-            with st.expander("What was retrieved"):
-                for one in shown:
-                    near = [(row.rank, row.item_id, row.label, _shortened(row.text)) for row in one.shown]
-                    st.html(markup.retrieved(str(one.answer.arm), near, item.label))
-        st.code(state.folder_of(run_id).command("explain", one_line(item.id)), language=None)
-
-
-def _shortened(text: str) -> str:
-    """The text made harmless, as much of it as a page can take."""
-    whole = "\n".join(lines_of(text))
-    if len(whole) <= MOST_CHARACTERS:
-        return whole
-    return f"{whole[:MOST_CHARACTERS]}\n... {len(whole) - MOST_CHARACTERS:,} more characters"
+        blocks.block(*browsed_blocks(found, place, name))
+        retrieved = retrieved_blocks(found, name)
+        if retrieved:
+            blocks.show(Section(key="retrieved", title="What was retrieved", blocks=retrieved, folded=True))
+        st.code(state.folder_of(page.run_id).command("explain", one_line(found.item.id)), language=None)

@@ -140,7 +140,7 @@ class Writer:
             case Command(command=command, purpose=purpose):
                 return f"<p>{escape(purpose)}</p><pre>{escape(command)}</pre>"
             case Verbatim(label=label, text=text):
-                return f"{_label(label)}<pre>{'&#10;'.join(map(escape, lines_of(text)))}</pre>"
+                return f'{_label(label)}<pre class="said">{"&#10;".join(map(escape, lines_of(text)))}</pre>'
             case Sources():
                 listed = "".join(
                     f'<li id="ref-{number}">{words(source)}</li>' for source, number in self.numbers.items()

@@ -13,6 +13,7 @@ from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import compare_runs as compare_scored
 from harness.bakeoff.between_runs import item_answers
+from harness.bakeoff.browse import Shown
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.lookup import no_such
 from harness.bakeoff.plan import ExperimentPlan
@@ -30,7 +31,7 @@ from harness.recommendation.store import read_results
 from harness.report.branding import PLAIN, Branding
 from harness.report.files import Reported, write_report
 from harness.report.topics.compare import ComparedRuns
-from harness.report.topics.items import ExplainedArm, ExplainedItem, ShownNeighbour
+from harness.report.topics.items import ExplainedArm, ExplainedItem
 from harness.tasks.classification import PROMPT_VERSION, Example, render
 
 _LONGEST_ROW = 10
@@ -212,10 +213,10 @@ def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun)
     return said_as_asked(messages, schema=by_schema and desk.plan.prompt.version == PROMPT_VERSION)
 
 
-def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[ShownNeighbour, ...]:
+def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...]:
     train = {row.id: row for row in desk.items["train"]}
     return tuple(
-        ShownNeighbour(
+        Shown(
             rank=near.rank,
             item_id=near.item_id,
             text=train[near.item_id].text,

@@ -93,7 +93,7 @@ def test_what_was_retrieved_is_shown(open_page: Open, two_runs: Path) -> None:
     app.selectbox(key="kind").set_value("all").run()
     assert any(box.label == "What was retrieved" for box in app.expander)
     train = {item.id for item in find_run(two_runs, "latest").items()["train"]}
-    assert any(f"1. {name}<" in words(app) for name in train)
+    assert any(f"1. {name}, labelled" in words(app) for name in train)
 
 
 def test_rows_that_are_not_those_of_the_run_are_told_and_nothing_is_shown(

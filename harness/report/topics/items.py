@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from advisor.money.money import UNKNOWN
 from advisor.money.usage import Usage
 from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.browse import BrowsedAnswer, BrowsedItem, Shown
 from harness.core.records import ArmId, CostLine, Item, Message, Timing
-from harness.core.wording import MISSING, counted, decimal, milliseconds, one_line, percent
+from harness.core.wording import MISSING, counted, decimal, lines_of, milliseconds, one_line, percent
 from harness.report.document import (
     Block,
+    Cell,
     Command,
     Document,
     Fact,
@@ -21,12 +23,17 @@ from harness.report.document import (
     Paragraph,
     Row,
     Section,
+    Span,
     Table,
     Verbatim,
+    outside,
+    said,
 )
 from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
 
 MOST_SHOWN = 30
+MOST_CHARACTERS = 4000
+"""Of one text on a page of many items; `harness explain` shows all of it."""
 _TEXT = 72
 _NEIGHBOUR = 160
 _WHY = {
@@ -35,17 +42,6 @@ _WHY = {
     "to pilot": " (the one to pilot)",
     "best on dev": " (the best on dev)",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownNeighbour:
-    """A training row that was shown as an example; rank 1 is the nearest."""
-
-    rank: int
-    item_id: str
-    text: str
-    label: str
-    score: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +58,7 @@ class ExplainedArm:
 
     arm: ArmId
     messages: tuple[Message, ...] = ()
-    neighbours: tuple[ShownNeighbour, ...] = ()
+    neighbours: tuple[Shown, ...] = ()
     answer: ItemAnswer | None
     failure_message: str = ""
     usage: Usage | None = None
@@ -216,6 +212,57 @@ def explain_document(explained: ExplainedItem) -> Document:
     )
 
 
+def browsed_blocks(found: BrowsedItem, place: int, name: Callable[[ArmId], str]) -> tuple[Block, ...]:
+    """One of many items and every arm's answer to it.
+
+    Args:
+        place: its number among those that were chosen.
+        name: how the arms are called.
+    """
+    item = found.item
+    slices = "".join(f"; {column}: {value}" for column, value in item.slices)
+    head = said(Span(text=f"{place:,}. {item.id}", strong=True), f", right label: {item.label}{slices}")
+    table = Table(
+        columns=columns("arm", "is", "answer", "how sure", "ms", left=(0, 1, 2)),
+        rows=tuple(_browsed(one, name(one.answer.arm)) for one in found.answers),
+    )
+    return Paragraph(text=head), Verbatim(label="", text=shortened(item.text)), table
+
+
+def _browsed(one: BrowsedAnswer, name: str) -> Row:
+    answer = one.answer
+    given = answer.failure or (answer.answer if answer.answer is not None else "no label read")
+    raw = "" if answer.raw == answer.answer else outside(answer.raw or one.failure_message, _TEXT)
+    found = cells(
+        name,
+        "failed" if answer.failure else "right" if answer.correct else "wrong",
+        Cell(text=given, detail=f"raw answer: {raw}" if raw else ""),
+        MISSING if answer.confidence is None else decimal(answer.confidence, 2),
+        MISSING if one.timing is None else milliseconds(1000 * one.timing.total_s),
+    )
+    return Row(cells=found, tone="good" if answer.correct else "warn" if answer.failure else "plain")
+
+
+def retrieved_blocks(found: BrowsedItem, name: Callable[[ArmId], str]) -> tuple[Block, ...]:
+    """The training items that each arm was shown with one of many items."""
+    return tuple(
+        Verbatim(
+            label=f"{name(one.answer.arm)}, {near.rank}. {near.item_id}, labelled {near.label}",
+            text=shortened(near.text),
+        )
+        for one in found.answers
+        for near in one.shown
+    )
+
+
+def shortened(text: str) -> str:
+    """As much of a text as a page can take, and how much is left out."""
+    whole = "\n".join(lines_of(text))
+    if len(whole) <= MOST_CHARACTERS:
+        return whole
+    return f"{whole[:MOST_CHARACTERS]}\n... {len(whole) - MOST_CHARACTERS:,} more characters"
+
+
 def _arm(arm: ExplainedArm) -> Iterator[Block]:
     yield Facts(rows=tuple(_answer(arm)))
     if arm.neighbours:
@@ -257,7 +304,7 @@ def _answer(arm: ExplainedArm) -> Iterator[Fact]:
         yield Fact(label="confidence", text=sure if answer.confidence is None else decimal(answer.confidence))
 
 
-def _neighbour(found: ShownNeighbour) -> Verbatim:
+def _neighbour(found: Shown) -> Verbatim:
     where = f"rank {found.rank}, score {found.score:.4f}"
     return Verbatim(
         label=f"{where}, {found.item_id}, labelled {found.label}", text=_short(found.text, _NEIGHBOUR)

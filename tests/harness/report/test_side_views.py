@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from advisor.money.usage import CountedBy, Usage
 from advisor.stats.paired import Relation
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
+from harness.bakeoff.browse import Shown
 from harness.core.records import Item, Message, Timing
 from harness.core.serial import encode
 from harness.recommendation.history import Past
@@ -16,7 +17,7 @@ from harness.recommendation.records import RunResults
 from harness.report.document import Document
 from harness.report.text import render_text
 from harness.report.topics.compare import ComparedRuns, compare_document
-from harness.report.topics.items import ExplainedArm, ExplainedItem, ShownNeighbour, explain_document
+from harness.report.topics.items import ExplainedArm, ExplainedItem, explain_document
 from harness.report.topics.runs import runs_document, runs_json
 from tests.support.results import (
     FLOOR,
@@ -109,8 +110,8 @@ def explained(**changes: object) -> ExplainedItem:
             Message(role="user", content=ITEM.text),
         ),
         neighbours=(
-            ShownNeighbour(rank=2, item_id="t-4", text="far", label="b", score=0.01),
-            ShownNeighbour(rank=1, item_id="t-3", text="charged twice", label="refund_request", score=0.0323),
+            Shown(rank=2, item_id="t-4", text="far", label="b", score=0.01),
+            Shown(rank=1, item_id="t-3", text="charged twice", label="refund_request", score=0.0323),
         ),
         answer=item_answer(),
         usage=Usage(input_tokens=1320, output_tokens=None, counted_by=CountedBy.TOKENIZER),
