@@ -1,6 +1,7 @@
 """The vote of the most similar training rows: what retrieval finds, without a model that reads it.
 
-Which search finds the rows, how many of them vote and how much more the nearer ones count are chosen on dev.
+Which search finds the rows, how many of them vote, how much more the nearer ones count, and
+how sure a share of the votes makes an answer, are chosen on dev.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from harness.arms.base import Explained, Material, items_digest
 from harness.core.records import ArmId, Fitted, Item, Neighbour, Outcome, Prediction, Timing
 from harness.knowledge.index import TrainingIndex
-from harness.knowledge.vote import PRIOR, Voters, best_of, votes_of
+from harness.knowledge.vote import EVEN, PRIOR, Certainty, Voters, best_of, votes_of
 
 
 class NeighboursArm:
@@ -26,6 +27,7 @@ class NeighboursArm:
         self._index = index
         self._votes = votes_of(index.modes)
         self._vote = self._votes[0]
+        self._certainty = Certainty()
         self._voters: Voters | None = None
 
     @property
@@ -36,6 +38,7 @@ class NeighboursArm:
             "index": self._index.facts,
             "votes": [vote.name for vote in self._votes],
             "prior": PRIOR,
+            "even": list(EVEN),
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
@@ -43,15 +46,21 @@ class NeighboursArm:
         self._voters = Voters(material.labels, material.train)
         if stored is not None:
             self._vote = next(vote for vote in self._votes if vote.name == stored.choices["vote"])
+            self._certainty = Certainty(
+                even=int(stored.choices["even votes"]), temperature=float(stored.choices["temperature"])
+            )
             return stored
         start = time.perf_counter()
         material.say(f"trying {len(self._votes)} votes on {len(material.dev)} dev items")
         tried = self._voters.try_votes(self._index, material.dev)
         if tried:
             self._vote = best_of(tried).vote
+        self._certainty = self._voters.certainty_on(self._index, self._vote, material.dev)
         return Fitted(
             choices={
                 "vote": self._vote.name,
+                "even votes": self._certainty.even,
+                "temperature": self._certainty.temperature,
                 "retrieval": self._index.describe(self._vote.mode),
                 "train_digest": items_digest(material.train)[:16],
             },
@@ -104,7 +113,7 @@ class NeighboursArm:
     ) -> Prediction:
         assert self._voters is not None, "fit comes first"
         start = time.perf_counter()
-        row = self._voters.logprobs(near, self._vote.power)
+        row = self._voters.logprobs(near, self._vote.power, self._certainty)
         voted_s = time.perf_counter() - start
         return Prediction(
             item_id=item.id,

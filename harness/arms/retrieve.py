@@ -256,7 +256,7 @@ class RetrieveArm:
         missed = sum(
             answer_text(item.label) not in self._offered(near) for item, near in zip(dev, found, strict=True)
         )
-        return (missed + 1) / (len(dev) + 2)
+        return round((missed + 1) / (len(dev) + 2), 4)
 
     def _show(self, items: Sequence[Item]) -> tuple[dict[str, Explained], float]:
         """What is put to the model for each item, and the seconds that finding it took, an item."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.stats.calibration import fit_temperature, negative_log_likelihood, scale
 from harness.core.records import Item, Label, Neighbour
 from harness.knowledge.index import SearchMode, TrainingIndex
 
@@ -20,6 +21,8 @@ COUNTS = (1, 2, 4, 8, 16, 32)
 """How many rows may vote."""
 POWERS = (0, 4, 16)
 """How a row's vote falls with its similarity: (similarity / that of the nearest row) to this power."""
+EVEN = (0, 1, 4, 16, 64)
+"""How many more votes may be shared out evenly: they change no answer, only how sure it is."""
 PRIOR = 1.0
 """Votes shared out by how frequent the labels are in train, so that no label is held impossible."""
 
@@ -41,6 +44,19 @@ class Vote:
         """The vote in one word, as trials list it."""
         weights = "one vote each" if self.power == 0 else f"votes by similarity^{self.power}"
         return f"{self.mode.value} k={self.k}, {weights}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certainty:
+    """How a share of the votes is read as a probability.
+
+    Attributes:
+        even: votes shared out evenly over the labels.
+        temperature: log-probabilities are divided by it, see `advisor.stats.calibration`.
+    """
+
+    even: int = 0
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +98,17 @@ class Voters:
         smoothed = np.array([counts[name] + 1.0 for name in self.labels])
         self._prior = smoothed / smoothed.sum()
 
-    def logprobs(self, nearest_first: Sequence[Neighbour], power: int) -> Shares:
-        """Log of the smoothed vote share of each label."""
-        share = PRIOR * self._prior
+    def logprobs(
+        self, nearest_first: Sequence[Neighbour], power: int, certainty: Certainty = Certainty()
+    ) -> Shares:
+        """Log-probability of each label, from its smoothed share of the votes."""
+        share = PRIOR * self._prior + certainty.even / len(self.labels)
         best = nearest_first[0].score if nearest_first else 0.0
         for near in nearest_first:
             similarity = max(0.0, near.score) / best if best > 0 else 1.0
             share[self._label_of[near.item_id]] += similarity**power
-        result: Shares = np.log(share / math.fsum(share))
-        return result
+        shares: Shares = np.log(share / math.fsum(share))
+        return scale(shares[None], certainty.temperature)[0] if certainty.temperature != 1 else shares
 
     def try_votes(self, index: TrainingIndex, dev: Sequence[Item]) -> tuple[TriedVote, ...]:
         """Every vote on dev, in the order of `votes_of`; each search is made once. None without dev rows."""
@@ -105,3 +123,17 @@ class Voters:
             right, sure = rows.argmax(axis=1) == truth, rows[np.arange(len(dev)), truth]
             tried.append(TriedVote(vote=vote, accuracy=float(right.mean()), logprob=float(sure.mean())))
         return tuple(tried)
+
+    def certainty_on(self, index: TrainingIndex, vote: Vote, dev: Sequence[Item]) -> Certainty:
+        """What makes dev's labels likeliest, of `EVEN` each with its best temperature."""
+        if not dev:
+            return Certainty(even=1)
+        found = index.search([item.text for item in dev], vote.k, mode=vote.mode)
+        truth = np.array([self.labels.index(item.label) for item in dev])
+        best = (math.inf, Certainty())
+        for even in EVEN:
+            rows = np.array([self.logprobs(near, vote.power, Certainty(even=even)) for near in found])
+            temperature = round(fit_temperature(rows, truth) or 1.0, 4)
+            loss = negative_log_likelihood(scale(rows, temperature), truth)
+            best = min(best, (loss, Certainty(even=even, temperature=temperature)), key=lambda one: one[0])
+        return best[1]
