@@ -301,7 +301,7 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
 def _costs(c: AdviceContext) -> Section:
     chart = cost_chart(c)
     title = "Money: predicted costs, everything counted"
-    return Section(key="money", title=title, blocks=() if chart is None else (chart,), page="fit")
+    return Section(key="money", title=title, blocks=() if chart is None else (chart,), page="new")
 
 
 def cost_chart(c: AdviceContext) -> Chart | None:
@@ -357,7 +357,7 @@ def _reasons(c: AdviceContext) -> Section:
             items = tuple(sentence(reason_sentence(one, c.amount)) for one in option.warnings)
             blocks.append(Bullets(items=items))
     lead = "Each reason adds or takes points; their sum ranks the options. Weights are set by hand."
-    return Section(key="reasons", title="Why", lead=lead, blocks=tuple(blocks), page="new")
+    return Section(key="reasons", title="Why", lead=lead, blocks=tuple(blocks))
 
 
 def _reason_text(part: Contribution) -> Text:
