@@ -11,6 +11,7 @@ import typer
 from advisor.grouped import grouped
 from harness.cli.options import ArmName, AtRegistry, HereOptions, SeedNumber, one_of
 from harness.cli.progress import open_progress
+from harness.core.errors import UsageError
 
 
 @grouped
@@ -51,6 +52,9 @@ def serve(
     greedy: Annotated[
         bool, typer.Option("--greedy", help="llamacpp: choose token by token, as its own server does.")
     ] = False,
+    vllm_at: Annotated[
+        str, typer.Option("--vllm-at", help="vllm: address of one that runs already; answer through it.")
+    ] = "",
     print_command: Annotated[
         bool, typer.Option("--print", help="vllm: print the command instead of running it.")
     ] = False,
@@ -80,9 +84,12 @@ def serve(
         as_sent=as_sent,
         gguf=gguf,
         greedy=greedy,
+        vllm_at=vllm_at,
         recommended=recommended_arm,
     )
-    if engine == "vllm":
+    if vllm_at and engine != "vllm":
+        raise UsageError("--vllm-at goes with --engine vllm.", got=f"--engine {engine}")
+    if engine == "vllm" and not vllm_at:
         words = serving.vllm_command(wish, context, port or 8000)
         progress.close()
         if print_command:

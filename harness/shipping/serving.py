@@ -22,10 +22,12 @@ from harness.models.open import open_embedding
 from harness.models.settings import ModelSettings, Precision
 from harness.shipping.adapters import open_registry
 from harness.shipping.export.launch_files import vllm_words
+from harness.shipping.export.merge import load_tokenizer
 from harness.shipping.exporting import RECORD, ExportRequest, export_shipped, read_export
 from harness.shipping.registry.registry import versions_in
 from harness.shipping.serve.linear import LinearAnswerer
 from harness.shipping.serve.service import Answerer, Served, Service
+from harness.shipping.serve.vllm import VllmAnswerer
 from harness.shipping.shipped import (
     Shipped,
     ShippedLinear,
@@ -37,6 +39,7 @@ from harness.shipping.shipped import (
 from harness.training.tuned_model import Export, TunedTask
 
 Engine = Literal["transformers", "llamacpp", "vllm", "linear"]
+_VLLM_AT_ONCE = 32  # requests passed on to a vLLM at a time; it batches them itself
 ENGINES: tuple[Engine, ...] = ("transformers", "llamacpp", "vllm", "linear")
 
 
@@ -51,6 +54,7 @@ class ServeRequest:
         as_sent: ask the models as clients ask, not as they were trained.
         gguf: precision of the GGUF file that is written where llama.cpp is to serve an adapter.
         greedy: llama.cpp chooses token by token, as its own server does, not by the whole label.
+        vllm_at: address of a vLLM that serves the tuned models already, '' to start one.
     """
 
     targets: tuple[str, ...]
@@ -62,6 +66,7 @@ class ServeRequest:
     as_sent: bool = False
     gguf: str = "q8_0"
     greedy: bool = False
+    vllm_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,7 @@ def open_service(wish: ServeRequest, context: Context) -> Service:
         case "llamacpp":
             models |= {one.name: _served(_llama(one, wish, context), one) for one in tuned}
         case "vllm":
-            raise UsageError("vLLM serves by itself; see `vllm_command`.")
+            models |= {one.name: _behind_vllm(one, wish, context) for one in tuned}
         case "linear":
             if tuned:
                 raise UsageError(
@@ -158,9 +163,9 @@ def vllm_command(wish: ServeRequest, context: Context, port: int) -> list[str]:
             allowed="adapters of one base, or a single merged export",
         )
     rank = max(one.artefact.recipe.rank for one in tuned)
-    words = vllm_words(found[0].name, str(tuned[0].base), str(tuned[0].adapter), rank, port)
+    words = vllm_words(found[0].name, str(tuned[0].base), str(tuned[0].adapter.absolute()), rank, port)
     place = words.index("--lora-modules") + 2
-    more = [f"{one.name}={other.adapter}" for one, other in zip(found[1:], tuned[1:], strict=True)]
+    more = [f"{one.name}={other.adapter.absolute()}" for one, other in zip(found[1:], tuned[1:], strict=True)]
     return [*words[:place], *more, *words[place:]]
 
 
@@ -246,6 +251,14 @@ def _llama(one: FoundTarget, wish: ServeRequest, context: Context) -> LlamaAnswe
     read_export(place)
     (file,) = place.glob("*.gguf")
     return LlamaAnswerer(one.name, file, threads=context.threads, greedy=wish.greedy)
+
+
+def _behind_vllm(one: FoundTarget, wish: ServeRequest, context: Context) -> Served:
+    """A model that a running vLLM answers; its tokenizer and task are read here."""
+    whole = one.export is not None and one.export.format == "merged"
+    tokenizer = load_tokenizer(one.folder if whole else _as_tuned(one, context).base)
+    answerer = VllmAnswerer(one.name, wish.vllm_at, tokenizer)
+    return dataclasses.replace(_served(answerer, one), at_once=_VLLM_AT_ONCE)
 
 
 def _as_tuned(one: FoundTarget, context: Context) -> Tuned:

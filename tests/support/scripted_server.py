@@ -76,6 +76,7 @@ class ScriptedServer:
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self.address = ""
+        self.models: list[dict[str, Any]] = []  # what GET is answered with
 
 
 def in_turn(*replies: Reply) -> Script:
@@ -93,6 +94,13 @@ def scripted(script: Script) -> Iterator[ScriptedServer]:
 
         def log_message(self, *_args: object) -> None:
             pass
+
+        def do_GET(self) -> None:
+            raw = json.dumps({"object": "list", "data": state.models}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -16,8 +16,6 @@ from __future__ import annotations
 import json
 import math
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree, label_scores, log_sum
+from harness.models.local.engine_address import ask_json
 
 _ROOM = 64  # tokens an answer may take at most
 # How many of the likeliest tokens are asked for: after the prompt, after a label's token, and all there are.
@@ -180,24 +179,10 @@ class LlamaAnswerer:
         return [int(t) for t in self._post("/tokenize", {"content": text, "add_special": first})["tokens"]]
 
     def _get(self, path: str) -> dict[str, Any]:
-        return self._ask(urllib.request.Request(self._server.listening_address + path))
+        return ask_json("llama.cpp", self._server.listening_address + path, wait_s=_WAIT_S)
 
     def _post(self, path: str, body: object) -> dict[str, Any]:
-        head = {"Content-Type": "application/json"}
-        address = self._server.listening_address + path
-        return self._ask(urllib.request.Request(address, json.dumps(body).encode(), head))
-
-    def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
-        """A call to llama.cpp's own address on this machine, past any proxy."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=_WAIT_S) as answer:
-                found: dict[str, Any] = json.loads(answer.read())
-        except (urllib.error.URLError, OSError) as error:
-            raise ModelUnavailable(
-                "llama.cpp does not answer in this process.", got=str(error)[:200]
-            ) from error
-        return found
+        return ask_json("llama.cpp", self._server.listening_address + path, body, wait_s=_WAIT_S)
 
 
 def special_tokens(file: Path) -> tuple[str, ...]:

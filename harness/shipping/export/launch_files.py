@@ -210,8 +210,11 @@ def request(launch: Launch) -> str:
 
 
 def vllm_words(name: str, model: str, adapter: str, rank: int, port: int) -> list[str]:
-    """The words of `vllm serve`; without an adapter where it is ''."""
-    words = ["vllm", "serve", model, "--host", "127.0.0.1", "--port", str(port)]
+    """The words of `vllm serve`; without an adapter where it is ''.
+
+    Any number of log-probabilities may be asked for: labels stand far down the list of likely tokens.
+    """
+    words = ["vllm", "serve", model, "--host", "127.0.0.1", "--port", str(port), "--max-logprobs", "-1"]
     if not adapter:
         return [*words, "--served-model-name", name]
     allowed = next((size for size in _LORA_RANKS if size >= rank), rank)

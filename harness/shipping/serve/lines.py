@@ -1,8 +1,8 @@
 """Requests in line before the weights: one in a model at a time, so many waiting, none computed for nobody.
 
-Every set of weights has a thread of its own, so that a slow answer holds up neither another model nor
-`/health`. A request whose client left, or that waited too long, is taken out of the line; an answer that is
-being computed runs to its end.
+Every set of weights has a thread of its own (an engine with a queue of its own has several), so that a slow
+answer holds up neither another model nor `/health`. A request whose client left, or that waited too long, is
+taken out of the line; an answer that is being computed runs to its end.
 """
 
 from __future__ import annotations
@@ -45,12 +45,14 @@ class LineLimits:
 class _Line:
     """The requests of one set of weights: so many wait or are answered, at so many seconds an answer."""
 
+    at_once: int
     work: SimpleQueue[tuple[Future[Answer], Callable[[], Answer]]] = field(default_factory=SimpleQueue)
     inside: int = 0
     pace_s: float = 1.0
 
     def __post_init__(self) -> None:
-        threading.Thread(target=self._go, name="answers", daemon=True).start()
+        for _ in range(self.at_once):
+            threading.Thread(target=self._go, name="answers", daemon=True).start()
 
     def _go(self) -> None:
         while True:
@@ -83,9 +85,11 @@ class Lines:
             ClientLeft: if the client went away first.
         """
         job = self._service.prepare(asked)
-        line = self._lines.setdefault(job.weights, _Line())
+        line = self._lines.get(job.weights)
+        if line is None:
+            line = self._lines[job.weights] = _Line(job.served.at_once)
         if line.inside > self._limits.most_waiting:
-            wait_s = min(600, math.ceil(line.inside * line.pace_s))
+            wait_s = min(600, math.ceil(line.inside * line.pace_s / line.at_once))
             message, headers = "too many requests wait for this model", {"Retry-After": str(wait_s)}
             raise BadRequest(message, status=503, kind="overloaded_error", headers=headers)
         future: Future[Answer] = Future()

@@ -9,6 +9,7 @@ tuned with retrieved rows the turns before it too, which are the rows its client
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -111,11 +112,13 @@ class Served:
 
     Attributes:
         task: None for a model that was not tuned here: then it is asked as the client asks.
-        lock: held while it answers; models that share weights share it.
+        at_once: requests it takes at a time; an engine with a queue of its own takes many.
+        lock: held while it answers one, where it takes one at a time; models that share weights share it.
     """
 
     answerer: Answerer
     task: TunedTask | None
+    at_once: int = 1
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -136,7 +139,7 @@ class PreparedRequest:
 
     @property
     def weights(self) -> int:
-        """The same number for models that share weights: only one of them can answer at a time."""
+        """The same number for models that share weights: they wait in one line."""
         return id(self.served.lock)
 
 
@@ -193,7 +196,7 @@ class Service:
             BadRequest: if the model cannot give one.
         """
         served, request, choices = job.served, job.request, job.choices
-        with served.lock:
+        with served.lock if served.at_once == 1 else contextlib.nullcontext():
             started = time.perf_counter()
             try:
                 found = served.answerer.answer_one(request)

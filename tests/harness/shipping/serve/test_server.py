@@ -437,3 +437,17 @@ def until(true, seconds=10.0):
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def test_an_engine_with_a_queue_of_its_own_gets_several_requests_at_once():
+    """Each of the two answers only once the other is asked too."""
+    both = threading.Barrier(2, timeout=20)
+    chat = ScriptedChat(name="m", says=lambda text: (both.wait(), text)[1])
+    with running(service(tickets=Served(answerer=chat, task=task(), at_once=2))) as client:
+        replies = []
+        asking = [threading.Thread(target=lambda: replies.append(post(client))) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+    assert [reply.status_code for reply in replies] == [200, 200]
