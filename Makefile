@@ -5,8 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MODELS := $(VENV)/.models
+VLLM := .venv-vllm
+UNSLOTH := .venv-unsloth
 
-.PHONY: help demo view test test-durability check setup models bench bench-models bench-gpu screenshots wheel clean
+.PHONY: help demo view test test-durability test-vllm test-unsloth check setup models bench bench-models bench-gpu screenshots wheel clean
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,6 +24,26 @@ test: models ## Run all tests
 
 test-durability: models ## Kills, faults, full disks and damaged files by the dozen (minutes)
 	$(BIN)/python -m pytest tests/durability -m "durability or not durability" -s
+
+test-vllm: models $(VLLM)/.ready ## A tuned model served by vLLM on this CPU, in an environment of its own (minutes)
+	$(BIN)/python -m pytest tests/engines/test_vllm.py -m engine -s
+
+test-unsloth: models $(UNSLOTH)/.ready ## The exported training job on Unsloth, in an environment of its own (minutes)
+	$(BIN)/python -m pytest tests/engines/test_unsloth.py -m engine -s
+
+# Every package is pinned and nothing else is asked for: what serving text or a CPU needs none of is left out.
+$(VLLM)/.ready: tests/engines/vllm.txt
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet torch==2.13.0
+	$(VLLM)/bin/python -m pip install --quiet --no-deps -r tests/engines/vllm.txt
+	$(VLLM)/bin/python tests/engines/name_vllm.py
+	touch $(VLLM)/.ready
+
+$(UNSLOTH)/.ready: tests/engines/unsloth.txt
+	test -x $(UNSLOTH)/bin/python || $(PYTHON) -m venv $(UNSLOTH)
+	$(UNSLOTH)/bin/python -m pip install --quiet torch==2.13.0
+	$(UNSLOTH)/bin/python -m pip install --quiet --no-deps -r tests/engines/unsloth.txt
+	touch $(UNSLOTH)/.ready
 
 check: setup ## Lint, types and import contracts
 	$(BIN)/ruff check .
@@ -66,4 +88,4 @@ wheel: setup ## Build the wheel, which carries the evalset, the examples and all
 	@ls dist/*.whl
 
 clean: ## Remove the environment and caches of tools; runs are kept
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	rm -rf $(VENV) $(VLLM) $(UNSLOTH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

@@ -25,7 +25,8 @@ from harness.training.job import remote
 from harness.training.tuned_model import ExportedJob
 
 REQUIREMENTS = (
-    "unsloth==2026.10.7",
+    "unsloth==2026.10.9",
+    "unsloth_zoo==2026.10.9",
     "trl==1.14.2",
     "transformers==5.17.0",
     "peft==0.21.2",

@@ -2,7 +2,8 @@
 
 Rows are rendered by the code that renders them here (`models.rendering`, `training.rows`), whose text is
 copied too. The loss is on the answer's tokens alone: rows come to the trainer as `input_ids` and `labels`,
-which Unsloth and TRL take as they are. Not run on a GPU by us; the parts that need none are tested.
+which Unsloth and TRL take as they are. Not run on a GPU by us; run whole on a CPU, where Unsloth trains with
+plain transformers, PEFT and TRL (tests/engines).
 """
 
 from __future__ import annotations
@@ -108,11 +109,11 @@ def main(folder: Path) -> None:
     renderer = Renderer(tokenizer)
     train = token_rows(read_rows(folder / "train.jsonl"), renderer, recipe)
     dev = token_rows(read_rows(folder / "dev.jsonl"), renderer, recipe)
-    whole = is_bfloat16_supported()
+    whole, gpu = is_bfloat16_supported(), torch.cuda.is_available()
     arguments = SFTConfig(
         output_dir=str(folder / "checkpoints"),
         bf16=whole,
-        fp16=not whole,
+        fp16=gpu and not whole,
         **trainer_settings(recipe, len(train)),
     )
     trainer = SFTTrainer(
@@ -127,19 +128,25 @@ def main(folder: Path) -> None:
     trainer.train(resume_from_checkpoint=any((folder / "checkpoints").glob("checkpoint-*")))
     out = folder / "adapter"
     model.save_pretrained(str(out), safe_serialization=True)
-    write_training(out, job, trainer.state, time.perf_counter() - started, train)
+    done = time.perf_counter() - started
+    device = f"{torch.cuda.get_device_name(0) if gpu else 'a CPU'}, {number_format(whole, gpu)}"
+    write_training(out, job, trainer.state, done, train, device)
     print(f"The adapter is in {out}. Bring it back and: harness import latest {out.name} --arm {job['arm']}")  # noqa: T201
-    print(f"dtype {'bfloat16' if whole else 'float16'} on {torch.cuda.get_device_name(0)}")  # noqa: T201
+    print(f"Trained on {device}")  # noqa: T201
 
 
-def write_training(out: Path, job: dict[str, Any], state: Any, seconds: float, rows: list[Any]) -> None:
+def number_format(whole: bool, gpu: bool) -> str:
+    """The numbers trained in: bfloat16 where the device has it."""
+    return "bfloat16" if whole else "float16" if gpu else "float32"
+
+
+def write_training(
+    out: Path, job: dict[str, Any], state: Any, seconds: float, rows: list[Any], device: str
+) -> None:
     """Write down what was trained, for `harness import`."""
     import importlib.metadata
 
-    import torch
-
     names = ("unsloth", "trl", "transformers", "peft", "torch")
-    whole = torch.cuda.is_bf16_supported()
     epochs = state.global_step / max(1, math.ceil(len(rows) / job["recipe"]["batch_size"]))
     training = {
         "steps": int(state.global_step),
@@ -147,7 +154,7 @@ def write_training(out: Path, job: dict[str, Any], state: Any, seconds: float, r
         "tokens": round(sum(len(row["input_ids"]) for row in rows) * epochs),
         "curve": [[int(row["step"]), float(row["loss"])] for row in state.log_history if "loss" in row],
         "packages": {name: importlib.metadata.version(name) for name in names},
-        "device": f"{torch.cuda.get_device_name(0)}, {'bfloat16' if whole else 'float16'}",
+        "device": device,
     }
     (out / "job.json").write_text(json.dumps(job, indent=1), encoding="utf-8")
     (out / "training.json").write_text(json.dumps(training, indent=1), encoding="utf-8")

@@ -60,7 +60,7 @@ def test_what_lies_in_the_folder(job, tmp_path):
     assert found.hub_base == "HuggingFaceTB/SmolLM2-135M-Instruct" and found.base_model == "smollm2-135m"
     assert found.recipe.tuned_layers is None and found.recipe.max_tokens == 256, "a GPU's recipe"
     pins = (job / "requirements.txt").read_text().split()
-    assert {"unsloth==2026.10.7", "trl==1.14.2"} <= set(pins) and all("==" in pin for pin in pins)
+    assert {"unsloth==2026.10.9", "trl==1.14.2"} <= set(pins) and all("==" in pin for pin in pins)
 
 
 def test_the_script_stands_alone(job):
@@ -129,7 +129,7 @@ def test_the_notebook_unpacks_to_the_same_files(job, tmp_path, monkeypatch):
     book = json.loads((job / "train.ipynb").read_text())
     assert book["nbformat"] == 4 and len({cell["id"] for cell in book["cells"]}) == len(book["cells"])
     sources = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
-    assert sources[0].startswith("%pip install") and "unsloth==2026.10.7" in sources[0]
+    assert sources[0].startswith("%pip install") and "unsloth==2026.10.9" in sources[0]
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     unpack = next(source for source in sources if "b64decode" in source)
