@@ -55,6 +55,9 @@ def serve(
     vllm_at: Annotated[
         str, typer.Option("--vllm-at", help="vllm: address of one that runs already; answer through it.")
     ] = "",
+    vllm_args: Annotated[
+        str, typer.Option("--vllm-args", help="vllm: more of its flags, such as '--dtype float32'.")
+    ] = "",
     print_command: Annotated[
         bool, typer.Option("--print", help="vllm: print the command instead of running it.")
     ] = False,
@@ -87,10 +90,10 @@ def serve(
         vllm_at=vllm_at,
         recommended=recommended_arm,
     )
-    if vllm_at and engine != "vllm":
-        raise UsageError("--vllm-at goes with --engine vllm.", got=f"--engine {engine}")
+    if (vllm_at or vllm_args) and engine != "vllm":
+        raise UsageError("--vllm-at and --vllm-args go with --engine vllm.", got=f"--engine {engine}")
     if engine == "vllm" and not vllm_at:
-        words = serving.vllm_command(wish, context, port or 8000)
+        words = [*serving.vllm_command(wish, context, port or 8000), *_flags(vllm_args)]
         progress.close()
         if print_command:
             typer.echo(shlex.join(words))
@@ -117,3 +120,15 @@ def serve(
 
 def _stop(number: int, frame: object) -> None:
     raise SystemExit(0)
+
+
+def _flags(text: str) -> list[str]:
+    """Flags as a shell reads them.
+
+    Raises:
+        UsageError: if a quote is left open.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError("--vllm-args cannot be read as flags.", got=f"{text}: {error}") from error

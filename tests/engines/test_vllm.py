@@ -3,8 +3,10 @@
 Both ways to ship are served: the adapter on its base (LoRA) and the merged weights. The reference is the
 journal of the run, in which transformers answered the same items here.
 
-vLLM computes in bf16, by other kernels, and adds an adapter to each product, where the arm was scored with it
-merged in. So a probability may differ by TOLERANCE, and a label only where the artefact's own two best are
+With the adapter vLLM is told to compute in float32: where the arm was scored in fp32 too, what differs is the
+order of sums, and that an adapter is added to each product instead of merged in (seen: less than 0.0001). The
+merged weights are served with no flag of one's own, in bf16, whose 8 bits round a logit of 20 to the next
+eighth (seen: 0.12 between two engines in bf16). A label may differ only where the artefact's own two best are
 closer than that.
 """
 
@@ -34,9 +36,9 @@ from harness.core.records import Item, Prediction
 from tests.engines.conftest import ROOT, HarnessCommand, environment_of, write_plan
 
 pytestmark = [pytest.mark.engine, pytest.mark.models]
-TOLERANCE = 0.05
+EXACT, ROUNDED = 0.002, 0.2  # what a probability may differ by: both in fp32, one of them in bf16
 START_S = 420
-LORA, MERGED = "the adapter on its base (LoRA)", "the merged weights"
+LORA, MERGED = "the adapter on its base (LoRA), in float32", "the merged weights, in bf16"
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,14 @@ class Served:
         weights: which were given to vLLM.
         vllm, front: their addresses.
         name: the model's.
+        apart: what a probability may differ by from the run's.
     """
 
     weights: str
     vllm: str
     front: str
     name: str
+    apart: float
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,8 @@ def served(
     programs = environment_of("TOR_TEST_VLLM", ".venv-vllm", "test-vllm")
     target = ["merged"] if request.param == MERGED else [tuned.name, "--arm", "tune"]
     port, front = free_port(), free_port()
-    words = shlex.split(harness("serve", *target, "--engine", "vllm", "--print", "--port", str(port)))
+    more = ["--vllm-args", "--dtype float32"] if request.param == LORA else []
+    words = shlex.split(harness("serve", *target, "--engine", "vllm", "--print", "--port", str(port), *more))
     assert words[:2] == ["vllm", "serve"]
     at = f"http://127.0.0.1:{port}"
     environ = {
@@ -86,7 +91,9 @@ def served(
         address = f"http://127.0.0.1:{front}"
         with running([*ours, "--port", str(front)], room, environ, f"{address}/health"):
             (one,) = get(f"{address}/v1/models")["data"]
-            yield Served(weights=request.param, vllm=at, front=address, name=one["id"])
+            exact = request.param == LORA and scored_in(find_run(tuned.parent, tuned.name)) == "fp32"
+            apart = EXACT if exact else ROUNDED
+            yield Served(weights=request.param, vllm=at, front=address, name=one["id"], apart=apart)
 
 
 @contextlib.contextmanager
@@ -155,15 +162,23 @@ def answered(run: RunFolder, arm: str) -> dict[str, tuple[Item, Prediction]]:
     return found
 
 
+def scored_in(run: RunFolder) -> str:
+    """The numbers in which the tuned arm was scored in its run."""
+    with run.journal(read_only=True) as journal:
+        (settled,) = (one for one in journal.settled() if str(one.arm).startswith("tune@"))
+    assert settled.identity is not None
+    return settled.identity.precision
+
+
 def probabilities(prediction: Prediction) -> list[float]:
     assert prediction.label_logprobs is not None
     return [math.exp(value) for value in prediction.label_logprobs]
 
 
-def sure(prediction: Prediction) -> bool:
+def sure(prediction: Prediction, apart: float) -> bool:
     """Whether the artefact's two best labels are further apart than what the engines may differ by."""
     best, second, *_ = sorted(probabilities(prediction), reverse=True)
-    return best - second > 2 * TOLERANCE
+    return best - second > 2 * apart
 
 
 def test_which_weights_are_served(served: Served, tuned: Path, merged: Path) -> None:
@@ -196,13 +211,13 @@ def test_labels_probabilities_and_usage_are_the_artefacts(served: Served, tuned:
         best = names[probabilities(own).index(max(probabilities(own)))]
         label = found["choices"][0]["message"]["content"]
         same += label == best
-        assert label == best or not sure(own), (item.id, label, best)
+        assert label == best or not sure(own, served.apart), (item.id, label, best)
         usage, counted = found["usage"], own.usage
         assert counted.input_tokens is not None and counted.cached_tokens is not None
         assert usage["prompt_tokens"] == counted.input_tokens + counted.cached_tokens
         assert label != best or usage["completion_tokens"] == counted.output_tokens
     print(f"{served.weights}: {same} of {len(kept)} labels the same, probabilities within {worst:.4f}")
-    assert worst <= TOLERANCE
+    assert worst <= served.apart
 
 
 def test_the_arm_runs_through_it_in_a_bake_off(
@@ -219,7 +234,7 @@ def test_the_arm_runs_through_it_in_a_bake_off(
     items = find_run(tuned.parent, tuned.name).items()["test"]
     other = [i.id for i, a, b in zip(items, over_http, own, strict=True) if a != b]
     print(f"{served.weights}: {len(items) - len(other)} of {len(items)} labels of a bake-off the same")
-    assert not [item for item in other if sure(kept[item][1])]
+    assert not [item for item in other if sure(kept[item][1], served.apart)]
 
 
 def test_vllm_alone_takes_the_request_that_is_exported(served: Served, merged: Path) -> None:

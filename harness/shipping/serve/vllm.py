@@ -54,7 +54,7 @@ class VllmAnswerer:
         self._address = address.rstrip("/").removesuffix("/v1")
         self._name = name
         self._renderer = Renderer(tokenizer)
-        self._trees: dict[tuple[str, ...], ChoiceTree] = {}
+        self._trees: dict[tuple[tuple[str, ...], bool], ChoiceTree] = {}
         self._most = self._context(name)
         where = "loopback" if is_loopback(self._address) else "remote"
         self._identity = ModelIdentity(id=name, location=where)  # type: ignore[arg-type]
@@ -119,11 +119,13 @@ class VllmAnswerer:
         return int(one.get("max_model_len") or next(filter(None, bases), 0) or 1 << 30)
 
     def _tree(self, request: ChatRequest) -> ChoiceTree:
-        if request.choices not in self._trees:
-            ids = [self._renderer.completion_ids(choice) for choice in request.choices]
+        key = (request.choices, request.one_token)
+        if key not in self._trees:
+            most = 1 if request.one_token else None
+            ids = [self._renderer.completion_ids(choice)[:most] for choice in request.choices]
             require_distinct(request.choices, ids)
-            self._trees[request.choices] = choice_tree(ids)
-        return self._trees[request.choices]
+            self._trees[key] = choice_tree(ids)
+        return self._trees[key]
 
     def _following(self, ids: list[int], count: int) -> tuple[Following, int]:
         """The `count` likeliest tokens after `ids`, and how many of `ids` were in vLLM's cache."""

@@ -48,6 +48,7 @@ def plan(tmp_path: Path) -> Path:
         (["export", "latest", "-o", "x"], 2, "There is no run in"),
         (["serve", "--engine", "triton"], 2, "no such engine"),
         (["serve", "--host", "0.0.0.0"], 2, "other machines"),
+        (["serve", "--vllm-at", "http://127.0.0.1:8000"], 2, "go with --engine vllm"),
         (["serve", "nobody"], 2, "There is no run in"),
         (["import", "latest", "p.csv", "--arm", "x"], 2, "There is no run in"),
     ],
@@ -94,8 +95,12 @@ def test_the_vllm_command_is_printed(
     harness: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted_run(tmp_path, monkeypatch)
-    said = harness("serve", "latest", "--engine", "vllm", "--print", "--port", "8123")
+    printed = ("serve", "latest", "--engine", "vllm", "--print", "--port", "8123")
+    said = harness(*printed, "--vllm-args", "--dtype float32")
     assert said.code == 0 and said.out.startswith("vllm serve ") and "--port 8123" in said.out
+    assert said.out.endswith("--dtype float32\n") and f"={tmp_path}" in said.out, "it runs from any folder"
+    unread = harness(*printed, "--vllm-args", "--name 'x")
+    assert unread.code == 2 and "--vllm-args cannot be read" in unread.err
     monkeypatch.setenv("PATH", str(tmp_path))
     missing = harness("serve", "latest", "--engine", "vllm")
     assert missing.code == 1 and "vLLM is not installed here" in missing.err and "vllm serve" in missing.err
