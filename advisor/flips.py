@@ -172,7 +172,7 @@ def find_open_questions(case: UseCase, judge: Judge, now: Standing) -> tuple[Ope
                 continue
             costs = same if field in _CHANGES_NO_COST else judge.costs(changed)
             there = judge.standing(changed, costs)
-            leads.append((_word(value), *there.outcome))
+            leads.append((_word(value, questions[field].unit), *there.outcome))
             totals = there.scores.totals
             gaps.append(totals[Option.RETRIEVE] - totals[Option.TUNE])
         if any((choice, answer) != now.outcome for _, choice, answer in leads):
@@ -185,8 +185,10 @@ def find_open_questions(case: UseCase, judge: Judge, now: Standing) -> tuple[Ope
     return tuple(sorted(found, key=lambda q: (-q.swing, q.field)))
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, unit: str) -> str:
     match value:
+        case float() if unit == "share":
+            return f"{figure(round(100 * value, 6))} %"
         case bool():
             return "yes" if value else "no"
         case tuple():

@@ -297,14 +297,19 @@ def understood(case: UseCase, names: tuple[str, ...]) -> list[str]:
         value = _value(case, name)
         if value:
             rows.append((_ask(name).question, value))
-        elif not (name in asks() and senseless(name, _plain(case))):
+        elif not _no_answer_wanted(name, case):
             unknown.append(_ask(name).question)
     lines = ["Understood:", *(f"  {question} {value}" for question, value in rows)]
     if unknown:
-        lines.append(
-            f"Not known: {len(unknown)} of {len(names)}; ranges stand in, and the advice names them."
-        )
+        lines += ["Not known; ranges stand in, and the advice names them:", *(f"  {one}" for one in unknown)]
     return lines
+
+
+def _no_answer_wanted(name: str, case: UseCase) -> bool:
+    """Whether a question makes no sense for this use case, so that its answer is not missed."""
+    if name == CHANGES:
+        return facts_needed(case) is False and case.task not in (None, Task.CLASSIFICATION)
+    return name in asks() and senseless(name, _plain(case))
 
 
 def _plain(case: UseCase) -> Answers:
@@ -324,9 +329,7 @@ def _value(case: UseCase, name: str) -> str:
             (case.knowledge_changes_per_month, "of the facts"),
             (case.label_changes_per_month, "of the labels"),
         ]
-        return ", ".join(
-            f"{figure(times)} times a month, {what}" for times, what in found if times is not None
-        )
+        return ", ".join(f"{figure(times)} a month {what}" for times, what in found if times is not None)
     value, unit = getattr(case, name), _ask(name).unit
     match value:
         case None:
