@@ -366,6 +366,70 @@ class LinearArtefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderRecipe:
+    """Everything that decides the training of an encoder.
+
+    Attributes:
+        tuned: 'whole' adapts every weight, 'lora' low-rank additions to every matrix, merged afterwards.
+        head_factor: the head's rate over the encoder's: it starts from nothing.
+        smoothing: share of the probability that the target leaves to the other labels.
+        warm_up_pairs: passes over the rows as pairs of one label before the head is trained, as SetFit does;
+            0 for none.
+        tuned_layers: how many of the uppermost layers are adapted, None for all and the word vectors.
+        max_tokens: longer texts are cut.
+        rank: of the low-rank additions; 0 where every weight is adapted.
+        precision: what is multiplied in; weights, sums and steps are fp32 in both.
+        seed: never null.
+    """
+
+    tuned: Literal["whole", "lora"]
+    epochs: int
+    learning_rate: float
+    head_factor: float
+    smoothing: float
+    warm_up_pairs: int
+    tuned_layers: int | None
+    batch_size: int
+    max_tokens: int
+    rank: int
+    precision: Literal["fp32", "bf16"]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderArtefact:
+    """A tuned encoder with its head as it is scored and shipped; it lies in a folder beside this record.
+
+    Attributes:
+        digest: sha256 over the files of the folder, this record left out.
+        base_model, base_digest: what it was tuned from.
+        pooling: how a text's tokens become one vector.
+        labels: the closed set, in the order in which scores are given.
+        temperature: by which scores are divided; fitted on dev.
+        packages: name -> version of the libraries that made it.
+        data_digest: sha256 of the training rows.
+        train_tokens, train_s: tokens seen over all epochs, and wall seconds.
+        curve: (step, loss) pairs as logged.
+    """
+
+    schema: Literal[1] = 1
+    digest: str
+    base_model: str
+    base_digest: str
+    pooling: Literal["mean", "cls"]
+    labels: tuple[str, ...]
+    temperature: float
+    recipe: EncoderRecipe
+    packages: dict[str, str]
+    data_digest: str
+    train_rows: int
+    train_tokens: int
+    train_s: float
+    steps: int
+    curve: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelIdentity:
     """Which model answered.
 

@@ -1,0 +1,286 @@
+"""An encoder with a linear head over labels: texts to log-probabilities, on this machine.
+
+A text's tokens become one vector as the folder says of itself (`1_Pooling/config.json`, as
+sentence-transformers writes it), else by their mean: so an encoder needs no pooler of its own. The head is
+one matrix. Texts are sorted by length and a batch is padded to its longest; another batch-mate changes a
+score by rounding only.
+
+A kept encoder is a folder that transformers opens as it is (`config.json`, `model.safetensors`, the
+tokenizer's files) and the head beside it, `head.safetensors`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.models.local.safe_weights import refuse_lone_pickles, require_safetensors
+
+Logits = NDArray[np.float64]
+Pooling = Literal["mean", "cls"]
+
+HEAD_FILE = "head.safetensors"
+_READ_CHARS = 20_000  # more than any encoder here reads; the tokenizer is spared megabytes
+_BATCH_TOKENS = 2_048
+_NO_LIMIT = 1 << 20  # tokenizers that know no limit state a huge one
+
+
+def pooling_of(folder: Path) -> Pooling:
+    """How an encoder's folder says its tokens become one vector; their mean where it does not say."""
+    try:
+        told = json.loads((folder / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return "mean"
+    by_first = isinstance(told, dict) and (
+        told.get("pooling_mode_cls_token") is True or told.get("pooling_mode") == "cls"
+    )
+    return "cls" if by_first else "mean"
+
+
+def open_encoder(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
+    """The encoder in a folder, in fp32, and its tokenizer.
+
+    Raises:
+        MissingExtra: transformers is missing.
+        ModelUnavailable: there is no encoder in the folder that can be loaded.
+    """
+    try:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as error:
+        raise MissingExtra.of(error.name or "transformers", "local") from error
+    require_safetensors(folder)
+    refuse_lone_pickles(folder)
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            encoder = AutoModel.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError) as error:
+        raise _unusable(folder, (str(error).splitlines() or [type(error).__name__])[0][:200]) from error
+    config = encoder.config
+    if getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
+        raise _unusable(folder, f"a {config.model_type} model, which writes text")
+    if tokenizer.pad_token_id is None:
+        raise _unusable(folder, "a tokenizer without padding")
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None  # trained for another task, or not at all; see `pooling_of`
+    return encoder.to(device), tokenizer
+
+
+def _unusable(folder: Path, got: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        "The folder holds no encoder that can be loaded.",
+        got=f"{folder}: {got}",
+        allowed="an encoder such as minilm-l6, hf:answerdotai/ModernBERT-base, hf:intfloat/multilingual-e5-base",
+    )
+
+
+def most_tokens(encoder: Any, tokenizer: Any) -> int:
+    """Tokens an encoder reads at most, special ones included."""
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    known = [n for n in (tokenizer.model_max_length, positions) if n and n < _NO_LIMIT]
+    if positions and (encoder.config.pad_token_id or 0) and "roberta" in encoder.config.model_type:
+        known.append(positions - encoder.config.pad_token_id - 1)  # its positions are counted from there
+    return min(known, default=512)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderClassifier:
+    """An encoder and its head, ready to answer.
+
+    Attributes:
+        head: a `torch.nn.Linear` to as many scores as there are labels.
+        temperature: by which scores are divided.
+        threads: CPU threads; None leaves torch's own choice.
+    """
+
+    encoder: Any
+    tokenizer: Any
+    head: Any
+    pooling: Pooling
+    max_tokens: int
+    labels: tuple[str, ...]
+    temperature: float = 1.0
+    device: str = "cpu"
+    threads: int | None = None
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, cut to what is read."""
+        if not texts:
+            return []
+        with _quiet():
+            found = self.tokenizer(
+                [text[:_READ_CHARS] for text in texts],
+                truncation=True,
+                max_length=self.max_tokens,
+                add_special_tokens=True,
+            )
+        return [list(ids) for ids in found["input_ids"]]
+
+    def scores(self, texts: Sequence[str]) -> Logits:
+        """The head's scores, a column a label, before the temperature."""
+        import torch
+
+        rows = self.tokenise(texts)
+        found = np.zeros((len(rows), len(self.labels)), dtype=np.float64)
+        self.encoder.eval()
+        with _threads(self.threads), torch.inference_mode():
+            for batch in by_length(rows, _BATCH_TOKENS):
+                ids, mask = padded([rows[row] for row in batch], self.tokenizer.pad_token_id, self.device)
+                vectors = pooled(self.encoder, ids, mask, self.pooling)
+                found[batch] = self.head(vectors).double().cpu().numpy()
+        return found
+
+    def logprobs(self, texts: Sequence[str]) -> Logits:
+        """Log-probability of each label, calibrated."""
+        return log_softmax(self.scores(texts) / self.temperature)
+
+
+def pooled(encoder: Any, ids: Any, mask: Any, pooling: Pooling) -> Any:
+    """One fp32 vector a text."""
+    states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+    if pooling == "cls":
+        return states[:, 0]
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1)
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int, device: str = "cpu") -> tuple[Any, Any]:
+    """Token ids and attention mask of a batch, padded to its longest row."""
+    import torch
+
+    longest = max(len(row) for row in rows)
+    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows])
+    lengths = torch.tensor([[len(row)] for row in rows])
+    mask = (torch.arange(longest)[None, :] < lengths).long()
+    return ids.to(device), mask.to(device)
+
+
+def by_length(rows: Sequence[Sequence[int]], most: int) -> Iterator[list[int]]:
+    """Places of rows in batches of like length, each of at most `most` tokens with its padding."""
+    batch: list[int] = []
+    for row in sorted(range(len(rows)), key=lambda place: (len(rows[place]), place)):
+        if batch and (len(batch) + 1) * len(rows[row]) > most:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def log_softmax(scores: Logits) -> Logits:
+    """Normalised log-probabilities of each row."""
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    result: Logits = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result
+
+
+def save_encoder(classifier: EncoderClassifier, folder: Path) -> None:
+    """Write encoder, tokenizer and head into a folder that exists.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    with _quiet():
+        classifier.encoder.save_pretrained(folder, safe_serialization=True)
+        classifier.tokenizer.save_pretrained(folder)
+    _without_paths(folder)
+    head = classifier.head
+    tensors = {"weight": head.weight.detach().cpu(), "bias": head.bias.detach().cpu()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / HEAD_FILE)
+
+
+def load_encoder(
+    folder: Path,
+    labels: tuple[str, ...],
+    told: tuple[Pooling, int, float],
+    device: str = "cpu",
+    threads: int | None = None,
+) -> EncoderClassifier:
+    """Open what `save_encoder` wrote.
+
+    Args:
+        told: pooling, most tokens and temperature.
+
+    Raises:
+        MissingExtra, ModelUnavailable: as `open_encoder`.
+    """
+    encoder, tokenizer = open_encoder(folder, device)
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(folder / HEAD_FILE)
+        head = torch.nn.Linear(tensors["weight"].shape[1], len(labels))
+        head.load_state_dict(tensors)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise ModelUnavailable(
+            "The encoder's head cannot be read.", got=f"{folder / HEAD_FILE}: {str(error)[:200]}"
+        ) from error
+    pooling, max_tokens, temperature = told
+    return EncoderClassifier(
+        encoder=encoder,
+        tokenizer=tokenizer,
+        head=head.to(device),
+        pooling=pooling,
+        max_tokens=max_tokens,
+        labels=labels,
+        temperature=temperature,
+        device=device,
+        threads=threads,
+    )
+
+
+def _without_paths(folder: Path) -> None:
+    """Take this machine's paths out of the configuration files."""
+    for path in (folder / "config.json", folder / "tokenizer_config.json"):
+        if path.is_file():
+            told = json.loads(path.read_text(encoding="utf-8"))
+            kept = {name: value for name, value in told.items() if name not in ("_name_or_path", "name_or_path")}
+            path.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers writes no bar and no notice to the terminal."""
+    from transformers.utils import logging
+
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+        logging.set_verbosity(verbosity)
+
+

@@ -1,0 +1,420 @@
+"""Trains an encoder with a linear head on labelled texts, on this machine; resumes after a kill.
+
+Every weight is adapted, or low-rank additions to every matrix (PEFT), merged when the training ends. Batches
+hold rows of like length, in an order that only the seed and the epoch decide. Three things make it fast on a
+CPU and change no result: batches carry no padding to a common length, matrices are multiplied in bf16 where
+the processor is made for it (weights, sums and steps stay fp32), and of the word vectors only those that
+stand in the training rows are held by the optimiser: the others have no gradient and would never move.
+
+The rate rises over the first steps and falls to 0 in a straight line. A checkpoint is written at the end of
+an epoch: safetensors and a line of JSON, no pickle.
+
+    <work>/epoch.safetensors     weights and the optimiser's moments
+    <work>/epoch.json            epochs that are done, and the loss so far
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import MissingExtra, TrainingError
+from harness.core.files import write_atomically
+from harness.core.records import EncoderRecipe
+from harness.models.local.encoder import EncoderClassifier, most_tokens, open_encoder, padded, pooled, pooling_of
+from harness.training.progress import check
+
+Say = Callable[[str], None]
+
+ENCODER_TRAINER = "encoder-1"  # raised when a change makes the same recipe train something else
+_WARM_UP = 0.1  # of the steps, while the rate rises
+_CLIP = 1.0
+_POOL = 32  # batches that are sorted by length together
+_NEAR = 0.1  # temperature of the contrastive loss
+_LORA_DROPOUT = 0.05
+_EVERY_S = 20.0  # between two lines of progress, and between two checkpoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderJob:
+    """One training.
+
+    Attributes:
+        base: the encoder's folder.
+        labels: the closed set; targets: the place in it of each text's label.
+        work: where checkpoints lie; None keeps none.
+    """
+
+    base: Path
+    texts: tuple[str, ...]
+    targets: tuple[int, ...]
+    labels: tuple[str, ...]
+    recipe: EncoderRecipe
+    work: Path | None = None
+    device: str = "cpu"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedEncoder:
+    """What came out, and what it took."""
+
+    classifier: EncoderClassifier
+    tokens: int
+    seconds: float
+    steps: int
+    curve: tuple[tuple[int, float], ...]
+
+
+def train_encoder(job: EncoderJob, say: Say) -> TrainedEncoder:
+    """Train, or go on with a training that was stopped.
+
+    Raises:
+        MissingExtra, ModelUnavailable: if a package or the encoder is not there.
+        TrainingError: if memory does not suffice or the training diverges.
+    """
+    started = time.perf_counter()
+    import torch
+
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    try:
+        session = EncoderSession(job)
+        session.run(say)
+        classifier = session.finished()
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _too_little_memory(job) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
+            raise _too_little_memory(job) from error
+        raise
+    return TrainedEncoder(
+        classifier=classifier,
+        tokens=session.tokens,
+        seconds=time.perf_counter() - started,
+        steps=session.step,
+        curve=tuple(session.curve),
+    )
+
+
+def _too_little_memory(job: EncoderJob) -> TrainingError:
+    return TrainingError(
+        "The training does not fit into memory.",
+        got=f"batches of {job.recipe.batch_size} texts of up to {job.recipe.max_tokens} tokens",
+        run="the plan again with encoder.batch_size: 8, encoder.method: lora, or a smaller encoder",
+    )
+
+
+class EncoderSession:
+    """A training with all that it holds; `harness.training.encoder_speed` times a few of its steps."""
+
+    def __init__(self, job: EncoderJob) -> None:
+        import torch
+
+        self.job, recipe = job, job.recipe
+        torch.manual_seed(recipe.seed)
+        encoder, tokenizer = open_encoder(job.base, job.device)
+        head = torch.nn.Linear(encoder.config.hidden_size, len(job.labels)).to(job.device)
+        self.classifier = EncoderClassifier(
+            encoder=encoder,
+            tokenizer=tokenizer,
+            head=head,
+            pooling=pooling_of(job.base),
+            max_tokens=min(recipe.max_tokens, most_tokens(encoder, tokenizer)),
+            labels=job.labels,
+            device=job.device,
+            threads=job.threads,
+        )
+        self.rows = self.classifier.tokenise(job.texts)
+        self.words = _hold_words_seen(encoder, self.rows) if recipe.tuned == "whole" else None
+        self.encoder = _adapted(encoder, recipe)
+        self.weights = [weight for weight in self.encoder.parameters() if weight.requires_grad]
+        groups = [
+            {"params": self.weights, "factor": 1.0},
+            {"params": list(head.parameters()), "factor": recipe.head_factor},
+        ]
+        self.optimiser: Any = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
+        self.step, self.tokens, self.done = 0, 0, 0
+        self.curve: list[tuple[int, float]] = []
+        self._began: float | None = None
+
+    @property
+    def passes(self) -> int:
+        """Passes over the rows, those of the warm-up included."""
+        return self.job.recipe.warm_up_pairs + self.job.recipe.epochs
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole training."""
+        return self.passes * -(-len(self.rows) // self.job.recipe.batch_size)
+
+    def run(self, say: Say, most_steps: int | None = None) -> None:
+        """Every pass that is not done yet."""
+        self._load()
+        started = told = kept = time.perf_counter()
+        first = self.step
+        for number in range(self.done, self.passes):
+            losses: list[float] = []
+            for batch in self._batches(number):
+                losses.append(self._learn(batch, number))
+                now = time.perf_counter()
+                if now - told > _EVERY_S:
+                    left = (now - started) / (self.step - first) * (self.steps - self.step)
+                    say(f"step {self.step}/{self.steps}, loss {losses[-1]:.3f}, {left:.0f} s left")
+                    told = now
+                if most_steps is not None and self.step >= most_steps:
+                    return
+            self.done = number + 1
+            self._note(sum(losses) / len(losses))
+            if time.perf_counter() - kept > _EVERY_S and self.done < self.passes:
+                self._keep()
+                kept = time.perf_counter()
+
+    def finished(self) -> EncoderClassifier:
+        """The classifier with what was learnt in the encoder's own weights."""
+        import torch
+
+        encoder = self.encoder
+        if self.job.recipe.tuned == "lora":
+            encoder = encoder.merge_and_unload()
+        with torch.no_grad():
+            if self.words is not None:
+                encoder.set_input_embeddings(self.words.put_back())
+        for weight in encoder.parameters():
+            weight.requires_grad_(False)
+        return replace(self.classifier, encoder=encoder.eval())
+
+    def _note(self, loss: float) -> None:
+        self._began = loss if self._began is None else self._began
+        check(loss, self._began, self.step)
+        self.curve.append((self.step, round(loss, 4)))
+
+    def _batches(self, number: int) -> Iterator[list[int]]:
+        """The rows of a pass: shuffled, then batches of like length, or of pairs while warming up."""
+        import torch
+
+        recipe = self.job.recipe
+        torch.manual_seed(recipe.seed * 10_007 + number)  # of dropout, the same after a kill
+        shuffle = random.Random(recipe.seed * 10_007 + number)
+        if number < recipe.warm_up_pairs:
+            yield from _pairs(self.job.targets, recipe.batch_size, shuffle)
+            return
+        order = list(range(len(self.rows)))
+        shuffle.shuffle(order)
+        batches: list[list[int]] = []
+        pool = recipe.batch_size * _POOL
+        for first in range(0, len(order), pool):
+            part = sorted(order[first : first + pool], key=lambda row: len(self.rows[row]))
+            batches += [part[at : at + recipe.batch_size] for at in range(0, len(part), recipe.batch_size)]
+        shuffle.shuffle(batches)
+        yield from batches
+
+    def _learn(self, batch: Sequence[int], number: int) -> float:
+        import torch
+
+        recipe, classifier = self.job.recipe, self.classifier
+        self.encoder.train()
+        rows = [self.rows[row] for row in batch]
+        ids, mask = padded(rows, classifier.tokenizer.pad_token_id, self.job.device)
+        targets = torch.tensor([self.job.targets[row] for row in batch], device=self.job.device)
+        with torch.autocast(
+            self.job.device.partition(":")[0], dtype=torch.bfloat16, enabled=recipe.precision == "bf16"
+        ):
+            vectors = pooled(self.encoder, ids, mask, classifier.pooling)
+        if number < recipe.warm_up_pairs:
+            loss = contrast(vectors, targets)
+        else:
+            loss = torch.nn.functional.cross_entropy(
+                classifier.head(vectors), targets, label_smoothing=recipe.smoothing
+            )
+        loss.backward()
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * group["factor"] * rate_at(self.step, self.steps)
+        torch.nn.utils.clip_grad_norm_([*self.weights, *classifier.head.parameters()], _CLIP)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.tokens += sum(map(len, rows))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            check(value, self._began or 0.0, self.step)
+        return value
+
+    def _keep(self) -> None:
+        """Write a checkpoint."""
+        if self.job.work is None:
+            return
+        from safetensors.torch import save_file
+
+        temporary = self.job.work / "epoch.tmp"
+        try:
+            save_file(self._tensors(), temporary)
+            told = {"done": self.done, "step": self.step, "tokens": self.tokens, "curve": self.curve}
+            temporary.replace(self.job.work / f"epoch-{self.done}.safetensors")
+            write_atomically(self.job.work / "epoch.json", json.dumps(told))
+        except OSError as error:
+            raise TrainingError(
+                f"The checkpoint cannot be written: {error.strerror}.",
+                got=str(self.job.work),
+                run="harness resume   # once there is room",
+            ) from error
+        for stale in self.job.work.glob("epoch-*.safetensors"):
+            if stale.name != f"epoch-{self.done}.safetensors":
+                stale.unlink(missing_ok=True)
+
+    def _load(self) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        from safetensors.torch import load_file
+
+        if self.job.work is None:
+            return
+        try:
+            told = json.loads((self.job.work / "epoch.json").read_text(encoding="utf-8"))
+            kept = load_file(self.job.work / f"epoch-{told['done']}.safetensors")
+            self._put(kept)
+        except (OSError, ValueError, KeyError, RuntimeError):  # none, or not whole: from the beginning
+            return
+        self.done, self.step, self.tokens = told["done"], told["step"], told["tokens"]
+        self.curve = [(step, loss) for step, loss in told["curve"]]
+        self._began = self.curve[0][1] if self.curve else None
+
+    def _tensors(self) -> dict[str, Any]:
+        found = {}
+        for number, weight in enumerate(self._all_weights()):
+            found[f"{number}.weight"] = weight.detach().contiguous()
+            for name, moment in self.optimiser.state.get(weight, {}).items():
+                found[f"{number}.{name}"] = moment.contiguous()
+        return found
+
+    def _put(self, kept: dict[str, Any]) -> None:
+        import torch
+
+        with torch.no_grad():
+            for number, weight in enumerate(self._all_weights()):
+                weight.copy_(kept[f"{number}.weight"])
+                names = [name for name in kept if name.startswith(f"{number}.") and not name.endswith(".weight")]
+                if names:
+                    self.optimiser.state[weight] = {name.partition(".")[2]: kept[name] for name in names}
+
+    def _all_weights(self) -> list[Any]:
+        return [*self.weights, *self.classifier.head.parameters()]
+
+
+def rate_at(step: int, steps: int) -> float:
+    """The share of the rate at a step: up over the first tenth, then down to 0."""
+    rising = max(1, round(steps * _WARM_UP))
+    return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising)
+
+
+def contrast(vectors: Any, targets: Any) -> Any:
+    """Rows of one label near each other, others apart: supervised contrastive loss (Khosla 2020, 2004.11362)."""
+    import torch
+
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    near = unit @ unit.T / _NEAR
+    itself = torch.eye(len(near), dtype=torch.bool, device=near.device)
+    logs = torch.log_softmax(near.masked_fill(itself, float("-inf")), dim=1).masked_fill(itself, 0.0)
+    same = (targets[:, None] == targets[None, :]) & ~itself
+    counts = same.sum(1)
+    there = counts > 0
+    if not bool(there.any()):
+        return vectors.sum() * 0.0
+    return -((logs * same).sum(1)[there] / counts[there]).mean()
+
+
+def _pairs(targets: Sequence[int], size: int, shuffle: random.Random) -> Iterator[list[int]]:
+    """Every row once, in batches of pairs of one label; a label's odd row comes with what is left over."""
+    by_label: dict[int, list[int]] = {}
+    for row, label in enumerate(targets):
+        by_label.setdefault(label, []).append(row)
+    pairs: list[list[int]] = []
+    single: list[int] = []
+    for rows in by_label.values():
+        shuffle.shuffle(rows)
+        pairs += [rows[at : at + 2] for at in range(0, len(rows) - 1, 2)]
+        single += rows[-1:] if len(rows) % 2 else []
+    shuffle.shuffle(pairs)
+    order = [row for pair in pairs for row in pair] + single
+    yield from (order[at : at + size] for at in range(0, len(order), size))
+
+
+def _adapted(encoder: Any, recipe: EncoderRecipe) -> Any:
+    """The encoder with the weights free that the recipe adapts."""
+    for weight in encoder.parameters():
+        weight.requires_grad_(recipe.tuned == "whole" and recipe.tuned_layers is None)
+    if recipe.tuned == "lora":
+        return _with_additions(encoder, recipe)
+    if recipe.tuned_layers is not None:
+        for layer in layers_of(encoder)[-recipe.tuned_layers :]:
+            for weight in layer.parameters():
+                weight.requires_grad_(True)
+    return encoder
+
+
+def _with_additions(encoder: Any, recipe: EncoderRecipe) -> Any:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise MissingExtra.of("peft", "train") from error
+    layers = layers_of(encoder)
+    upper = None if recipe.tuned_layers is None else list(range(len(layers)))[-recipe.tuned_layers :]
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=2 * recipe.rank,
+        lora_dropout=_LORA_DROPOUT,
+        target_modules="all-linear",
+        layers_to_transform=upper,
+    )
+    return get_peft_model(encoder, config)
+
+
+def layers_of(encoder: Any) -> Any:
+    """The encoder's layers, from the lowest: its longest list of modules.
+
+    Raises:
+        TrainingError: if it has none.
+    """
+    import torch
+
+    lists = [module for module in encoder.modules() if isinstance(module, torch.nn.ModuleList)]
+    if not lists:
+        raise TrainingError("The encoder has no layers that can be told apart.", run="the plan without encoder.layers")
+    return max(lists, key=len)
+
+
+def _hold_words_seen(encoder: Any, rows: Sequence[Sequence[int]]) -> Any:
+    """Put a table of the word vectors that stand in the rows in the place of the whole one.
+
+    The others get no gradient, so Adam without weight decay never moves them: the result is the same.
+    """
+    import torch
+
+    whole = encoder.get_input_embeddings()
+    if not isinstance(whole, torch.nn.Embedding):
+        return None
+    seen = torch.tensor(sorted({token for row in rows for token in row} | {encoder.config.pad_token_id or 0}))
+
+    class WordsSeen(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(whole.weight.detach()[seen].clone())
+            place = torch.zeros(whole.num_embeddings, dtype=torch.long, device=whole.weight.device)
+            place[seen] = torch.arange(len(seen), device=place.device)
+            self.register_buffer("place", place, persistent=False)
+
+        def forward(self, ids: Any) -> Any:
+            return torch.nn.functional.embedding(self.place[ids], self.weight)
+
+        def put_back(self) -> Any:
+            whole.weight[seen] = self.weight
+            return whole
+
+    words = WordsSeen()
+    encoder.set_input_embeddings(words)
+    return words
