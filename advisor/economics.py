@@ -80,7 +80,7 @@ def _prompt(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumpti
         case Option.TUNE_RETRIEVE:
             fixed = 40
             varying += _shown(case, inputs, assumptions)
-        case Option.TUNE | Option.NEIGHBOURS | Option.LINEAR:
+        case Option.TUNE | Option.NEIGHBOURS | Option.LINEAR | Option.ENCODER:
             fixed = 40
     return _Prompt(fixed=fixed, varying=varying, output=inputs.output_tokens)
 

@@ -25,6 +25,7 @@ class Option(StrEnum):
     FLOOR = "floor"
     NEIGHBOURS = "neighbours"
     LINEAR = "linear"
+    ENCODER = "encoder"
     PROMPT = "prompt"
     RETRIEVE = "retrieve"
     TUNE = "tune"
@@ -64,9 +65,10 @@ class Traits:
         colour: in every picture. Those of the options that can be run were searched for: at least 3:1
             against both grounds, and as far apart as possible (in OKLab) for readers with full colour vision
             and for those who lack one kind of cone.
-        own_model: what stands for the model in the name of an arm that needs none; '' for the others.
+        own_model: what stands for the model in the name of an arm without one; '' where one must be named.
         prompted: a chat model answers as it is, here or at a provider.
         trained: it is fitted to labelled examples.
+        encodes: a model that reads texts and writes none is adapted.
         searches: each query looks for similar rows or passages.
         composed: it is made of other arms and asks nothing itself.
         advised: the advice ranks it.
@@ -80,6 +82,7 @@ class Traits:
     own_model: str = ""
     prompted: bool = False
     trained: bool = False
+    encodes: bool = False
     searches: bool = False
     composed: bool = False
     advised: bool = True
@@ -89,13 +92,13 @@ class Traits:
 
     @property
     def tuned(self) -> bool:
-        """Whether a language model's weights are adapted first."""
-        return self.trained and not self.own_model
+        """Whether a model's weights are adapted first, in a training that draws random numbers."""
+        return self.trained and (self.encodes or not self.own_model)
 
     @property
     def needs_model(self) -> bool:
         """Whether an arm of it names a language model."""
-        return self.prompted or self.tuned
+        return self.prompted or (self.tuned and not self.encodes)
 
     @property
     def fitted(self) -> bool:
@@ -122,6 +125,11 @@ class Traits:
         """Whether an answer costs next to nothing, because no language model gives it."""
         return bool(self.own_model) and not self.composed
 
+    @property
+    def quick(self) -> bool:
+        """Whether fitting takes next to no time either."""
+        return self.free and not self.tuned
+
 
 TRAITS: Mapping[Option, Traits] = MappingProxyType(
     {
@@ -147,6 +155,15 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             colour="#00a57d",
             own_model="linear",
             trained=True,
+        ),
+        Option.ENCODER: Traits(
+            name="the fine-tuned encoder",
+            about="a small model that reads a text and writes none, its weights adapted to your examples",
+            colour="#fc5d72",
+            own_model="minilm-l6",
+            trained=True,
+            encodes=True,
+            advised=False,
         ),
         Option.PROMPT: Traits(
             name="the prompted model",

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from advisor.options import Option
 from harness.arms.base import Arm
+from harness.arms.encoder import EncoderArm, EncoderSettings
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
 from harness.arms.neighbours import NeighboursArm
@@ -17,7 +18,7 @@ from harness.arms.tune import Examples, TuneArm, Tuner
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.tuners import build_tuner
+from harness.bakeoff.tuners import build_tuner, encoder_settings
 from harness.core.context import Context
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.names import file_name
@@ -74,6 +75,8 @@ class ArmFactory:
             case Option.LINEAR:
                 home = linear_folder(self._folder, arm.id) if self._keep else None
                 return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
+            case Option.ENCODER:
+                return EncoderArm(arm.id, self._encoder(arm, seed), labels)
             case Option.PROMPT:
                 return PromptArm(arm.id, self._chat(arm), labels, limits)
             case Option.RETRIEVE:
@@ -129,6 +132,11 @@ class ArmFactory:
         self.prepare(tuner)
         return tuner
 
+    def _encoder(self, arm: ArmPlan, seed: int) -> EncoderSettings:
+        opening = model_settings(self._context, self._plan, arm)
+        home = encoder_folder(self._folder, arm.id, seed) if self._keep else None
+        return encoder_settings(self._plan, arm.id, (seed, len(self._evalset.train)), opening, home)
+
     def _embedding(self) -> EmbeddingModel | None:
         if self._embedder is None:
             opened = open_embedder(self._plan, self._context)
@@ -143,6 +151,11 @@ class ArmFactory:
 def linear_folder(folder: RunFolder, arm: ArmId) -> Path:
     """Where a run keeps its linear classifier."""
     return folder.artefacts / file_name(str(arm))
+
+
+def encoder_folder(folder: RunFolder, arm: ArmId, seed: int) -> Path:
+    """Where a run keeps the encoder that it trained with a seed."""
+    return folder.artefacts / file_name(f"{arm}-seed{seed}".replace("/", "_"))
 
 
 def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | None:
@@ -177,7 +190,7 @@ def lanes_of(plan: ExperimentPlan) -> Iterator[tuple[ArmPlan, int]]:
         match arm.option:
             case Option.ROUTE | Option.EXTERNAL:
                 continue
-            case Option.TUNE | Option.TUNE_RETRIEVE:
+            case Option.ENCODER | Option.TUNE | Option.TUNE_RETRIEVE:
                 for seed in plan.training_seeds:
                     yield arm, seed
             case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.PROMPT | Option.RETRIEVE:

@@ -22,7 +22,7 @@ from harness.core.parts import Count, Part, Seed, faults_of
 from harness.core.records import TODAY, ArmId
 from harness.data.settings import DataPlan
 from harness.tasks.classification import PROMPT_VERSION, PromptLimits
-from harness.training.settings import TunePlan
+from harness.training.settings import EncoderPlan, TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -216,6 +216,7 @@ class ExperimentPlan(Part):
     prompt: PromptPlan = PromptPlan()
     retrieve: RetrievePlan = RetrievePlan()
     tune: TunePlan = TunePlan()
+    encoder: EncoderPlan | None = None
     latency: LatencyPlan = LatencyPlan()
     decision: DecisionPlan = DecisionPlan()
     cost: CostPlan
@@ -279,8 +280,9 @@ def written_digest(text: str) -> str:
 def _canonical_digest(raw: dict[str, Any]) -> str:
     """The digest of a plan; what is younger than the first locked plans stands in it only where it is set."""
     kept = {key: dict(part) if isinstance(part, dict) else part for key, part in raw.items()}
-    if kept.get("business") is None:
-        kept.pop("business", None)
+    for part in ("business", "encoder"):
+        if kept.get(part) is None:
+            kept.pop(part, None)
     for part, key in LATER_KEYS:
         if isinstance(kept.get(part), dict) and not kept[part].get(key):
             kept[part].pop(key, None)

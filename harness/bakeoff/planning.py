@@ -27,6 +27,7 @@ from harness.models.settings import ModelSettings
 
 EMBEDDED_CHAT = "smollm2-135m"
 _TO_TODAY = {"option": Option.ROUTE.value, "model": TODAY}
+EMBEDDED_ENCODER = "minilm-l6"
 _SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time is short
 _SHORT_ITEM = 400  # characters of a ticket that language models read, where the machine is slow as well
 
@@ -69,6 +70,7 @@ class PlanRequest:
     options: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     tune_model: str = EMBEDDED_CHAT
+    encoder_model: str = EMBEDDED_ENCODER
     api_base: str = ""
     minutes: float | None = None
     size: Size | None = None
@@ -229,6 +231,8 @@ def _arms(request: PlanRequest) -> list[dict[str, str]]:
                 arms += [_served(option, model, request.api_base) for model in prompted]
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 arms.append({"option": option, "model": request.tune_model})
+            case Option.ENCODER:
+                arms.append({"option": option, "model": request.encoder_model})
             case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
                 arms.append({"option": option})
     return arms

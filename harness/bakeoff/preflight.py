@@ -238,7 +238,9 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
             return sum(min(chars, most) for chars in asked) / len(asked)
         case Option.TUNE | Option.TUNE_RETRIEVE:
             found = [tune_messages(item.text, limits) for item in sample]
-        case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
+        case (
+            Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ENCODER | Option.ROUTE | Option.EXTERNAL
+        ):
             return 0.0
     return sum(_chars(messages) for messages in found) / len(found)
 

@@ -174,8 +174,8 @@ def _run_arms(kitchen: Kitchen) -> list[FailedArm]:
         UserError: of the first such arm, where none but the floor is left; any other error at once.
     """
     failed: dict[ArmId, DataError | TrainingError] = {}
-    lanes = sorted(lanes_of(kitchen.plan), key=lambda lane: not lane[0].option.traits.free)
-    fast = [arm.id for arm, _ in lanes if arm.option.traits.free]
+    lanes = sorted(lanes_of(kitchen.plan), key=lambda lane: not lane[0].option.traits.quick)
+    fast = [arm.id for arm, _ in lanes if arm.option.traits.quick]
     for arm_plan, seed in lanes:
         if arm_plan.id in failed:
             continue

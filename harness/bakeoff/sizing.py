@@ -19,7 +19,7 @@ from advisor.options import Option
 from harness.arms.retrieve import passes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.tuners import answering, codes_for, recipe_for
+from harness.bakeoff.tuners import answering, codes_for, encoder_settings, recipe_for
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
 from harness.core.records import ArmId, Conversation, Evalset, Item, Message
@@ -29,9 +29,9 @@ from harness.models.local.precision import choose_precision
 from harness.models.open import open_chat
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
-from harness.tasks.classification import Example, answer_text, render, tune_messages
+from harness.tasks.classification import Example, answer_text, clip, render, tune_messages
 from harness.training.recipe import Budgeted, budget_recipe
-from harness.training.speed import measure_speed
+from harness.training.speed import measure_encoder, measure_speed
 from harness.training.trl_trainer import TrainingJob
 
 ENOUGH_TEST = 200
@@ -50,7 +50,16 @@ _SERVED_S = 1.0  # taken for a call to a served model, which is not asked before
 # Fitted to what two virtual cores took: 30 s to settle on 723 rows, 153 s on 9,003 (docs/benchmarks.md).
 _LINEAR_S, _LINEAR_ROW_S, _LINEAR_QUERY_S = 20.0, 0.015, 0.004
 _NO_LIMIT_S = 1e9
+_FORWARD_SHARE = 0.4  # of a training step: one pass of three, in fp32 where the others may be in bf16
 _PAIR = (Option.RETRIEVE, Option.TUNE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderTime:
+    """Seconds of an encoder: of one training seed with every recipe tried, and of a query in batches."""
+
+    training_s: float
+    query_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,7 @@ class Timed:
         open_s: seconds to open the model, by arm.
         training: one training that fits its share of the time; None when nothing is tuned.
         linear_s: seconds of the arms without a model, on all rows.
+        encoders: what each encoder takes, on all rows.
         served: arms on served models, which were not asked; a call is taken for a second.
         concurrency: calls in flight to those.
         latency_items: queries that served arms answer once more, one by one.
@@ -79,6 +89,7 @@ class Timed:
     test: int
     open_s: Mapping[ArmId, float] = field(default_factory=dict)
     linear_s: float = 0.0
+    encoders: Mapping[ArmId, EncoderTime] = field(default_factory=dict)
     served: tuple[ArmId, ...] = ()
     concurrency: int = 1
     latency_items: int = 0
@@ -90,7 +101,8 @@ class Timed:
         """The same without these arms."""
         left = {arm: seconds for arm, seconds in self.query_s.items() if arm not in arms}
         tuned = any(arm.option.traits.tuned for arm in left)
-        return replace(self, query_s=left, training=self.training if tuned else None)
+        encoders = {arm: taken for arm, taken in self.encoders.items() if arm not in arms}
+        return replace(self, query_s=left, encoders=encoders, training=self.training if tuned else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +160,12 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
         open_s=open_s,
         training=training,
         linear_s=_linear_seconds(plan, evalset),
-        served=tuple(
-            a.id for a in plan.arms if a.option.traits.needs_model and isinstance(resolve(a.model), Provider)
-        ),
+        encoders={
+            arm.id: _encoder_time(plan, arm.id, evalset, opening)
+            for arm in plan.arms
+            if arm.option.traits.encodes
+        },
+        served=tuple(a.id for a in plan.arms if _is_served(a)),
         concurrency=context.concurrency,
         latency_items=plan.latency.items,
         seeds=len(plan.training_seeds),
@@ -163,11 +178,15 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
     )
 
 
+def _is_served(arm: ArmPlan) -> bool:
+    return arm.option.traits.needs_model and isinstance(resolve(arm.model), Provider)
+
+
 def _local_models(plan: ExperimentPlan) -> dict[str, list[ArmPlan]]:
     """The models that run here, and the arms that use them."""
     found: dict[str, list[ArmPlan]] = {}
     for arm in plan.arms:
-        if arm.option.traits.needs_model and not isinstance(resolve(arm.model), Provider):
+        if arm.option.traits.needs_model and not _is_served(arm):
             found.setdefault(arm.model, []).append(arm)
     return found
 
@@ -179,6 +198,10 @@ def arm_seconds(timed: Timed, arm: ArmId, sized: tuple[int, int, Sequence[int]])
         sized: test items, dev items, candidates for k.
     """
     test, dev, candidates = sized
+    if arm in timed.encoders:
+        taken = timed.encoders[arm]
+        asked = timed.dev + timed.test + FEW_OUT_OF_SCOPE  # a limit on test holds for what costs something
+        return timed.seeds * taken.training_s + taken.query_s * timed.seeds * asked
     if arm in timed.served:
         calls = (test + dev) / timed.concurrency + min(timed.latency_items, test)
         return _SERVED_S * calls
@@ -196,7 +219,7 @@ def arm_seconds(timed: Timed, arm: ArmId, sized: tuple[int, int, Sequence[int]])
 
 def expected_seconds(timed: Timed, sized: tuple[int, int, Sequence[int]]) -> float:
     """What the whole run takes from now on."""
-    arms = [arm_seconds(timed, arm, sized) for arm in (*timed.query_s, *timed.served)]
+    arms = [arm_seconds(timed, arm, sized) for arm in (*timed.query_s, *timed.served, *timed.encoders)]
     return _CONCLUDING_S + timed.linear_s + sum(arms)
 
 
@@ -240,7 +263,7 @@ def size_plan(
     whole = _sized(timed, room)
     dropped: list[ArmId] = []
     left, found = timed, whole
-    while found.expected_s > most and left.query_s:
+    while found.expected_s > most and (left.query_s or left.encoders):
         dropped.append(_slowest(left))
         left = timed.without(dropped)
         found = replace(_sized(left, room), dropped=tuple(dropped))
@@ -266,7 +289,8 @@ def size_plan(
 def _slowest(timed: Timed) -> ArmId:
     """The slowest arm, those outside the pair first."""
     least = (min(timed.test, LEAST_TEST), min(timed.dev, FEW_DEV), CANDIDATES[:1])
-    among = [arm for arm in timed.query_s if arm.option not in _PAIR] or list(timed.query_s)
+    there = [*timed.query_s, *timed.encoders]
+    among = [arm for arm in there if arm.option not in _PAIR] or there
     return max(among, key=lambda arm: (arm_seconds(timed, arm, least), arm))
 
 
@@ -361,6 +385,18 @@ def _linear_seconds(plan: ExperimentPlan, evalset: Evalset) -> float:
         return 0.0
     asked = len(evalset.dev) + len(evalset.test) + min(plan.latency.items, len(evalset.test))
     return _LINEAR_S + _LINEAR_ROW_S * len(evalset.train) + _LINEAR_QUERY_S * asked
+
+
+def _encoder_time(plan: ExperimentPlan, arm: ArmId, evalset: Evalset, opening: ModelSettings) -> EncoderTime:
+    """A few real steps, and their time for all rows, passes and recipes."""
+    settings = encoder_settings(plan, arm, (plan.training_seeds[0], len(evalset.train)), opening, None)
+    texts = tuple(clip(item.text, settings.item_chars) for item in evalset.train)
+    speed = measure_encoder(settings.base, texts, settings.recipes[0], opening)
+    passes = sum(recipe.epochs + recipe.warm_up_pairs for recipe in settings.recipes)
+    return EncoderTime(
+        training_s=speed.open_s + passes * speed.row_s * len(texts),
+        query_s=speed.row_s * _FORWARD_SHARE,
+    )
 
 
 def _evenly(items: Sequence[Item], count: int) -> list[Item]:

@@ -8,17 +8,20 @@ from pathlib import Path
 
 from advisor.options import Option
 from advisor.reading import read_json
+from harness.arms.encoder import EncoderSettings
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.names import file_name
-from harness.core.records import Evalset, Label, Recipe
+from harness.core.records import ArmId, Evalset, Label, Recipe
 from harness.models.deciding import weights_of
-from harness.models.local.precision import choose_precision
+from harness.models.local.precision import choose_precision, trains_in_bf16
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.training.codes import choose_codes
+from harness.training.encoder_recipe import recipes_for
 from harness.training.recipe import TrainingHardware, choose_recipe
+from harness.training.settings import EncoderPlan
 from harness.training.tuner import LocalTuner, TunerSettings
 
 
@@ -58,6 +61,49 @@ def build_tuner(
         codes=codes,
     )
     return LocalTuner(settings)
+
+
+def encoder_settings(
+    plan: ExperimentPlan, arm: ArmId, training: tuple[int, int], opening: ModelSettings, home: Path | None
+) -> EncoderSettings:
+    """How the encoder of an arm is tuned, and the recipes to try.
+
+    Args:
+        training: its seed, and the number of training rows.
+        home: where it is kept; None keeps it nowhere.
+
+    Raises:
+        UsageError: if the model is served and cannot be tuned here.
+        ModelUnavailable: if its weights are not there.
+    """
+    base = encoder_base(arm.model, opening)
+    seed, rows = training
+    bf16 = opening.precision == "bf16" or (opening.precision is None and trains_in_bf16(opening.device))
+    weights = sum(path.stat().st_size for path in base.glob("*.safetensors")) // 4
+    return EncoderSettings(
+        base=base,
+        model=arm.model,
+        recipes=recipes_for(plan.encoder or EncoderPlan(), rows, weights, "bf16" if bf16 else "fp32", seed),
+        item_chars=plan.prompt.item_chars,
+        opening=opening,
+        keep_in=home,
+    )
+
+
+def encoder_base(model: str, opening: ModelSettings) -> Path:
+    """The folder of an encoder.
+
+    Raises:
+        UsageError, ModelUnavailable: as `encoder_settings`.
+    """
+    source = resolve(model)
+    if isinstance(source, Provider):
+        raise UsageError(
+            "A model behind an API cannot be tuned here.",
+            got=model,
+            allowed="minilm-l6, a folder with an encoder, or a hub id such as hf:answerdotai/ModernBERT-base",
+        )
+    return local_folder(source, opening)
 
 
 def local_tuner(

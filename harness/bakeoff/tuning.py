@@ -122,7 +122,7 @@ def tuned_lanes(plan: ExperimentPlan, arm: str) -> list[tuple[ArmPlan, int]]:
     Raises:
         UsageError: if there is none.
     """
-    lanes = [lane for lane in lanes_of(plan) if lane[0].option.traits.tuned]
+    lanes = [lane for lane in lanes_of(plan) if _is_language_model(lane[0])]
     chosen = [lane for lane in lanes if arm in ("", str(lane[0].id))]
     if not chosen:
         raise UsageError(
@@ -131,6 +131,11 @@ def tuned_lanes(plan: ExperimentPlan, arm: str) -> list[tuple[ArmPlan, int]]:
             allowed=", ".join(dict.fromkeys(str(lane[0].id) for lane in lanes)) or "an arm 'option: tune'",
         )
     return chosen
+
+
+def _is_language_model(arm: ArmPlan) -> bool:
+    """Whether its training is one of a language model; an encoder's is shorter, and part of its run."""
+    return arm.option.traits.tuned and not arm.option.traits.encodes
 
 
 def forecast(plan: ExperimentPlan, folder: RunFolder, context: Context, wish: TuneRequest) -> list[str]:

@@ -326,6 +326,10 @@ class PlanOptions(RowOptions):
     tune_model: Annotated[
         str, typer.Option("--tune-model", envvar="TOR_TUNE_MODEL", help="The model to tune.")
     ] = "smollm2-135m"
+    encoder_model: Annotated[
+        str,
+        typer.Option("--encoder-model", envvar="TOR_ENCODER_MODEL", help="The encoder to tune."),
+    ] = "minilm-l6"
     api_base: Annotated[
         str,
         typer.Option("--api-base", envvar="TOR_API_BASE", help="An OpenAI-compatible endpoint for --model."),
@@ -397,6 +401,7 @@ class PlanOptions(RowOptions):
             options=arm_names(self.arms),
             models=split_names(self.model),
             tune_model=self.tune_model,
+            encoder_model=self.encoder_model,
             api_base=self.api_base,
             minutes=self.minutes,
             seed=self.seed,

@@ -270,7 +270,8 @@ def _stated(plan: ExperimentPlan) -> ExamplePrice | None:
 
 def _chooses(arm: ArmPlan, plan: ExperimentPlan) -> bool:
     """Whether the arm chooses something on dev, so that its own dev rows would flatter it."""
-    return not arm.option.traits.tuned or plan.tune.patience is not None
+    traits = arm.option.traits
+    return not traits.tuned or traits.encodes or plan.tune.patience is not None
 
 
 def _parts(arm: ArmPlan, bench: _CurveBench) -> list[tuple[tuple[Item, ...], tuple[Item, ...]]]:
@@ -349,7 +350,7 @@ def _notes(arm: ArmPlan, bench: _CurveBench, parts: int, seeds: int) -> tuple[st
         found.append("Each half of dev was scored by the arm that chose its settings on the other half.")
     if arm.option.traits.tuned and seeds == 1:
         found.append("One training seed: how much seeds differ is guessed from the misfit of the law.")
-    if arm.option.traits.tuned:
+    if arm.option.traits.tuned and not arm.option.traits.encodes:
         found.append("Every size was trained by the plan's recipe; another recipe has another curve.")
     found.append(
         "Subsets of one pool overlap, the larger the more, so the spread from which rows were labelled is "

@@ -146,7 +146,9 @@ def render(
             return tune_messages(item.text, limits)
         case Option.TUNE_RETRIEVE:
             return tune_retrieve_messages(item.text, examples, limits)
-        case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
+        case (
+            Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ENCODER | Option.ROUTE | Option.EXTERNAL
+        ):
             raise ValueError(f"{option.value} sends no messages")
         case _:
             assert_never(option)

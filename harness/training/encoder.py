@@ -27,7 +27,14 @@ from typing import Any
 from harness.core.errors import MissingExtra, TrainingError
 from harness.core.files import write_atomically
 from harness.core.records import EncoderRecipe
-from harness.models.local.encoder import EncoderClassifier, most_tokens, open_encoder, padded, pooled, pooling_of
+from harness.models.local.encoder import (
+    EncoderClassifier,
+    most_tokens,
+    open_encoder,
+    padded,
+    pooled,
+    pooling_of,
+)
 from harness.training.progress import check
 
 Say = Callable[[str], None]
@@ -298,9 +305,10 @@ class EncoderSession:
         with torch.no_grad():
             for number, weight in enumerate(self._all_weights()):
                 weight.copy_(kept[f"{number}.weight"])
-                names = [name for name in kept if name.startswith(f"{number}.") and not name.endswith(".weight")]
-                if names:
-                    self.optimiser.state[weight] = {name.partition(".")[2]: kept[name] for name in names}
+                state = {name.partition(".")[2]: kept[name] for name in kept if name.startswith(f"{number}.")}
+                del state["weight"]
+                if state:
+                    self.optimiser.state[weight] = state
 
     def _all_weights(self) -> list[Any]:
         return [*self.weights, *self.classifier.head.parameters()]
@@ -313,7 +321,7 @@ def rate_at(step: int, steps: int) -> float:
 
 
 def contrast(vectors: Any, targets: Any) -> Any:
-    """Rows of one label near each other, others apart: supervised contrastive loss (Khosla 2020, 2004.11362)."""
+    """Rows of one label near each other, others apart (supervised contrast, Khosla 2020, 2004.11362)."""
     import torch
 
     unit = torch.nn.functional.normalize(vectors, dim=1)
@@ -384,7 +392,9 @@ def layers_of(encoder: Any) -> Any:
 
     lists = [module for module in encoder.modules() if isinstance(module, torch.nn.ModuleList)]
     if not lists:
-        raise TrainingError("The encoder has no layers that can be told apart.", run="the plan without encoder.layers")
+        raise TrainingError(
+            "The encoder has no layers that can be told apart.", run="the plan without encoder.layers"
+        )
     return max(lists, key=len)
 
 

@@ -1,4 +1,4 @@
-"""How a plan asks for tuning."""
+"""How a plan asks for tuning, of a language model and of an encoder."""
 
 from __future__ import annotations
 
@@ -32,3 +32,20 @@ class TunePlan(Part):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a training seed is named twice")
         return self
+
+
+class EncoderPlan(Part):
+    """The training of encoders; what is left out is chosen by rules and on dev.
+
+    `method`: every weight, or low-rank additions (LoRA); `trials`: how many recipes are tried on dev;
+    `layers`: only so many of the uppermost are trained.
+    """
+
+    method: Literal["auto", "whole", "lora"] = "auto"
+    trials: Annotated[int, Field(ge=1, le=10)] | None = None
+    epochs: Annotated[int, Field(ge=1, le=100)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    batch_size: Annotated[int, Field(ge=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=16)] | None = None
+    layers: Count | None = None
+    rank: Count | None = None

@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.records import EncoderRecipe
+from harness.models.settings import ModelSettings
+from harness.training.encoder import EncoderJob, EncoderSession
 from harness.training.progress import quiet
 from harness.training.recipe import TrainingSpeed
 from harness.training.trl_trainer import Session, TrainingJob
@@ -52,6 +56,46 @@ def measure_speed(job: TrainingJob) -> MeasuredSpeed:
     trunk = kept / session.trunk_seconds if session.trunk is not None else None
     speed = TrainingSpeed(trunk_tokens_per_s=trunk, step_tokens_per_s=steps)
     return MeasuredSpeed(speed=speed, tokens=tokens, seconds=time.perf_counter() - start)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSpeed:
+    """Seconds to open an encoder, and a training row of mean length."""
+
+    open_s: float
+    row_s: float
+
+
+def measure_encoder(
+    base: Path, texts: Sequence[str], recipe: EncoderRecipe, opening: ModelSettings
+) -> EncoderSpeed:
+    """Time a recipe's steps on a few texts, evenly drawn by length; trains nothing that is kept.
+
+    Raises:
+        MissingExtra, ModelUnavailable, TrainingError: as the training itself would.
+    """
+    start = time.perf_counter()
+    count = min(len(texts), _BATCHES * recipe.batch_size)
+    ordered = sorted(texts, key=len)
+    drawn = tuple(ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count))
+    job = EncoderJob(
+        base=base,
+        texts=drawn,
+        targets=tuple(i % 2 for i in range(count)),
+        labels=("a", "b"),
+        recipe=dataclasses.replace(recipe, epochs=2, warm_up_pairs=0),
+        device=opening.device,
+        threads=opening.threads,
+    )
+    session = EncoderSession(job)
+    opened = time.perf_counter()
+    session.run(_nothing, most_steps=1)  # the first step warms up
+    warm = time.perf_counter()
+    session.run(_nothing, most_steps=1 + _BATCHES)
+    steps = max(1, session.step - 1)
+    return EncoderSpeed(
+        open_s=opened - start, row_s=(time.perf_counter() - warm) / (steps * min(count, recipe.batch_size))
+    )
 
 
 def _timed(session: Session) -> float:

@@ -85,7 +85,7 @@ def _unusable(folder: Path, got: str) -> ModelUnavailable:
     return ModelUnavailable(
         "The folder holds no encoder that can be loaded.",
         got=f"{folder}: {got}",
-        allowed="an encoder such as minilm-l6, hf:answerdotai/ModernBERT-base, hf:intfloat/multilingual-e5-base",
+        allowed="an encoder, such as minilm-l6 or hf:answerdotai/ModernBERT-base",
     )
 
 
@@ -252,8 +252,9 @@ def _without_paths(folder: Path) -> None:
     for path in (folder / "config.json", folder / "tokenizer_config.json"):
         if path.is_file():
             told = json.loads(path.read_text(encoding="utf-8"))
-            kept = {name: value for name, value in told.items() if name not in ("_name_or_path", "name_or_path")}
-            path.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            for name in ("_name_or_path", "name_or_path"):
+                told.pop(name, None)
+            path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -282,5 +283,3 @@ def _quiet() -> Iterator[None]:
         if bars:
             logging.enable_progress_bar()
         logging.set_verbosity(verbosity)
-
-
