@@ -247,8 +247,7 @@ class EncoderArm:
         if not dev:
             return 1.0
         logprobs = log_softmax(classifier.scores([self._text(item) for item in dev]))
-        truth = np.array([self._labels.index(item.label) for item in dev])
-        return fit_temperature(logprobs, truth) or 1.0
+        return temperature_on(logprobs, [self._labels.index(item.label) for item in dev])
 
     def _accuracy(self, classifier: EncoderClassifier, dev: Sequence[Item]) -> float:
         if not dev:
@@ -270,6 +269,18 @@ class EncoderArm:
             label_logprobs=tuple(float(value) for value in row),
             timing=timing,
         )
+
+
+def temperature_on(logprobs: Logits, truth: Sequence[int]) -> float:
+    """The temperature that fits dev best, one more row being taken to be wrong: that of middling confidence.
+
+    So a small dev set without a mistake makes nothing certain, as in the rule of succession.
+    """
+    order = np.argsort(logprobs.max(axis=1), kind="stable")
+    middling = logprobs[order[len(order) // 2]]
+    second = int(np.argsort(middling)[-2])
+    more = np.vstack([logprobs, middling])
+    return fit_temperature(more, np.array([*truth, second])) or 1.0
 
 
 def _read_trials(work: Path | None) -> dict[str, float]:

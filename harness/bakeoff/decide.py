@@ -1,9 +1,9 @@
 """The answer to "RAG or fine-tuning?", and which arms may be shipped. Pure, and fixed before the run.
 
-The best `retrieve` arm on dev is set against the best `tune` arm on dev, on the same test items. The word is
-read from the interval of their difference and from nothing else: no price, no clock and no third arm changes
-it (docs/decisions/0007-one-true-answer.md). Which arm to use, and what that costs, is another question:
-`harness.recommendation`.
+The best `retrieve` arm on dev is set against the best fine-tuned small model on dev, an `encoder` or a `tune`
+arm, on the same test items. The word is read from the interval of their difference and from nothing else: no
+price, no clock and no third arm changes it (docs/decisions/0007-one-true-answer.md). Which arm to use, and
+what that costs, is another question: `harness.recommendation`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from harness.bakeoff.results import Answer, ArmResult, Comparison, LimitCheck, L
 from harness.core.records import ArmId
 
 Pair = tuple[ArmId, ArmId]
+
+FINE_TUNED = (Option.ENCODER, Option.TUNE)
+"""What stands for fine-tuning in the pair: the best of them on dev."""
 
 _ANSWER_OF_TUNED = {
     Relation.BETTER: Answer.TUNE,
@@ -35,8 +38,8 @@ _TURNED = {
 
 
 def rag_and_tuned(arms: Sequence[ArmResult]) -> Pair | None:
-    """The best RAG arm and the best tuned arm on dev; None if the run lacks one of them."""
-    best_rag, best_tuned = _dev_best(arms, {Option.RETRIEVE}), _dev_best(arms, {Option.TUNE})
+    """The best RAG arm and the best fine-tuned model on dev; None if the run lacks one of them."""
+    best_rag, best_tuned = _dev_best(arms, {Option.RETRIEVE}), _dev_best(arms, set(FINE_TUNED))
     return (best_rag.arm, best_tuned.arm) if best_rag and best_tuned else None
 
 

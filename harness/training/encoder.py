@@ -35,7 +35,7 @@ from harness.models.local.encoder import (
     pooled,
     pooling_of,
 )
-from harness.training.progress import check
+from harness.training.progress import check, quiet
 
 Say = Callable[[str], None]
 
@@ -277,6 +277,7 @@ class EncoderSession:
 
     def _load(self) -> None:
         """Go on from the last checkpoint, if there is one."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         if self.job.work is None:
@@ -285,8 +286,8 @@ class EncoderSession:
             told = json.loads((self.job.work / "epoch.json").read_text(encoding="utf-8"))
             kept = load_file(self.job.work / f"epoch-{told['done']}.safetensors")
             self._put(kept)
-        except (OSError, ValueError, KeyError, RuntimeError):  # none, or not whole: from the beginning
-            return
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError):
+            return  # none, or not whole: from the beginning
         self.done, self.step, self.tokens = told["done"], told["step"], told["tokens"]
         self.curve = [(step, loss) for step, loss in told["curve"]]
         self._began = self.curve[0][1] if self.curve else None
@@ -302,6 +303,8 @@ class EncoderSession:
     def _put(self, kept: dict[str, Any]) -> None:
         import torch
 
+        if any(kept[f"{i}.weight"].shape != weight.shape for i, weight in enumerate(self._all_weights())):
+            raise ValueError("another training")
         with torch.no_grad():
             for number, weight in enumerate(self._all_weights()):
                 weight.copy_(kept[f"{number}.weight"])
@@ -379,7 +382,8 @@ def _with_additions(encoder: Any, recipe: EncoderRecipe) -> Any:
         target_modules="all-linear",
         layers_to_transform=upper,
     )
-    return get_peft_model(encoder, config)
+    with quiet():
+        return get_peft_model(encoder, config)
 
 
 def layers_of(encoder: Any) -> Any:

@@ -25,11 +25,12 @@ def test_options_stand_from_the_simplest_to_the_most_involved():
 
 def test_what_follows_from_the_traits():
     assert having("fitted") == set(Option) - {Option.FLOOR, Option.PROMPT, Option.EXTERNAL}
-    assert having("tuned") == {Option.TUNE, Option.TUNE_RETRIEVE}
+    assert having("tuned") == {Option.ENCODER, Option.TUNE, Option.TUNE_RETRIEVE}
     assert having("needs_model") == {Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE}
     assert having("learns") == {
         Option.NEIGHBOURS,
         Option.LINEAR,
+        Option.ENCODER,
         Option.RETRIEVE,
         Option.TUNE,
         Option.TUNE_RETRIEVE,
@@ -37,11 +38,13 @@ def test_what_follows_from_the_traits():
     assert having("robustness_checked") == {
         Option.NEIGHBOURS,
         Option.LINEAR,
+        Option.ENCODER,
         Option.TUNE,
         Option.TUNE_RETRIEVE,
     }
-    assert having("free") == {Option.FLOOR, Option.NEIGHBOURS, Option.LINEAR}
-    assert set(ADVISED) == set(Option) - {Option.FLOOR, Option.EXTERNAL}
+    assert having("free") == {Option.FLOOR, Option.NEIGHBOURS, Option.LINEAR, Option.ENCODER}
+    assert having("quick") == having("free") - {Option.ENCODER}, "training takes its time"
+    assert set(ADVISED) == set(Option) - {Option.FLOOR, Option.ENCODER, Option.EXTERNAL}
     assert set(BY_DEFAULT) == set(Option) - {Option.TUNE_RETRIEVE, Option.EXTERNAL}
 
 

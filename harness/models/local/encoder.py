@@ -30,6 +30,7 @@ Pooling = Literal["mean", "cls"]
 HEAD_FILE = "head.safetensors"
 _READ_CHARS = 20_000  # more than any encoder here reads; the tokenizer is spared megabytes
 _BATCH_TOKENS = 2_048
+_WRITING = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _NO_LIMIT = 1 << 20  # tokenizers that know no limit state a huge one
 
 
@@ -72,7 +73,7 @@ def open_encoder(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError) as error:
         raise _unusable(folder, (str(error).splitlines() or [type(error).__name__])[0][:200]) from error
     config = encoder.config
-    if getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
+    if any(name.endswith(_WRITING) for name in config.architectures or ()) or config.is_encoder_decoder:
         raise _unusable(folder, f"a {config.model_type} model, which writes text")
     if tokenizer.pad_token_id is None:
         raise _unusable(folder, "a tokenizer without padding")
@@ -223,13 +224,14 @@ def load_encoder(
     """
     encoder, tokenizer = open_encoder(folder, device)
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         tensors = load_file(folder / HEAD_FILE)
         head = torch.nn.Linear(tensors["weight"].shape[1], len(labels))
         head.load_state_dict(tensors)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
         raise ModelUnavailable(
             "The encoder's head cannot be read.", got=f"{folder / HEAD_FILE}: {str(error)[:200]}"
         ) from error

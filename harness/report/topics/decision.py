@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from advisor.options import Option
 from advisor.sentences import capital
+from harness.bakeoff.decide import FINE_TUNED
 from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.records import ArmId
@@ -36,6 +38,7 @@ from harness.report.topics.recommendation import (
     answer_sentence,
     cautions,
     certainty_words,
+    difference_sentence,
     headline,
     reason_sentence,
     risk_sentence,
@@ -154,7 +157,31 @@ def pair_answer(c: ReportContext) -> Facts:
     found = c.results.pair
     if found is not None and verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
         rows.append(Fact(label="To decide it", text=f"{capital(more_items_words(found.more_items))}."))
+    rows += [*_stands_for_tuning(c), *_on_one_model(c)]
     return Facts(rows=(*rows, Fact(label="In this report", text=f"{RAG_HERE} {TUNING_HERE}", tone="faint")))
+
+
+def _stands_for_tuning(c: ReportContext) -> list[Fact]:
+    """Which of several fine-tuned models the answer is about, and by what it was chosen."""
+    pair = c.results.verdict.pair
+    tuned = [arm for arm in c.results.arms if arm.arm.option in FINE_TUNED]
+    if pair is None or len(tuned) < 2:
+        return []
+    name = capital(namer(c.results)(pair[1]))
+    said_of = f"{name}: of {len(tuned)} fine-tuned models it was right most often on the dev rows."
+    return [Fact(label="Fine-tuning is", text=said_of)]
+
+
+def _on_one_model(c: ReportContext) -> list[Fact]:
+    """Beneath a pair of two models, what the method alone does: RAG and fine-tuning of one model."""
+    if c.results.pair is None or c.results.pair.same_model:
+        return []
+    words = words_of(c)
+    return [
+        Fact(label="On one model", text=difference_sentence(found, words))
+        for found in c.results.comparisons
+        if found.same_model and {found.a.option, found.b.option} == {Option.RETRIEVE, Option.TUNE}
+    ]
 
 
 def _pair_figures(c: ReportContext) -> tuple[Span, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from advisor.options import Option
 from advisor.sentences import capital
 from advisor.stats.paired import Relation
+from harness.bakeoff.decide import FINE_TUNED
 from harness.bakeoff.results import (
     Answer,
     ArmResult,
@@ -267,7 +268,7 @@ def cautions(results: RunResults, words: RunWords = BARE) -> tuple[str, ...]:
 
 def _lacking(arms: tuple[ArmResult, ...]) -> str:
     options = {arm.arm.option for arm in arms}
-    rag, tuned = Option.RETRIEVE in options, Option.TUNE in options
+    rag, tuned = Option.RETRIEVE in options, any(option in options for option in FINE_TUNED)
     lacks = "RAG" if tuned else "fine-tuned model" if rag else "RAG and no fine-tuned model"
     return f"The run has no {lacks}, so the two are not compared."
 
@@ -291,6 +292,11 @@ def _proof(found: Comparison, answer: Answer, margin: float) -> str:
 def _more(found: Comparison) -> str:
     words = more_items_words(found.more_items)
     return f"{words[0].upper()}{words[1:]}."
+
+
+def difference_sentence(found: Comparison, words: RunWords = BARE) -> str:
+    """A comparison's difference with its interval, and what it is an effect of."""
+    return f"{_difference(found, found.a, found.b, words)}."
 
 
 def _difference(found: Comparison, a: ArmId, b: ArmId, words: RunWords) -> str:
