@@ -222,7 +222,8 @@ def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> 
         calls = scaled(_hosted_query(prompt, api, inputs), handed_on)
     elif not own and not option.traits.free:
         calls = _hosted_query(prompt, api, inputs)
-    tuned = option.traits.tuned or (option is Option.ROUTE and _routes_from_tuned(case))
+    trains = _trains_on_gpu(option)
+    tuned = trains or (option is Option.ROUTE and _routes_from_tuned(case))
     own_prompt = _prompt(case, Option.TUNE, inputs, assumptions) if option is Option.ROUTE else prompt
     changed = inputs.knowledge_tokens * inputs.knowledge_changed_share
     work = Workload(
@@ -241,7 +242,7 @@ def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> 
             *(_bought(_rows(case, inputs, assumptions)[1], inputs) if option.traits.trained else ()),
             *(_training(case, option, inputs, market) if tuned else ()),
         ),
-        refit=_training(case, option, inputs, market) if option.traits.tuned else (),
+        refit=_training(case, option, inputs, market) if trains else (),
         reindex=() if facts_needed(case) is False else _indexing("indexing again", changed, market),
     )
     return _placed(work, case, own_prompt, inputs, market)
@@ -259,6 +260,11 @@ def _placed(work: Workload, case: UseCase, prompt: _Prompt, inputs: Inputs, mark
         busy = market.assumptions.part("linear_seconds", inputs.scenario)
         return replace(work, runs_on=RunsOn.SHARED, machine=machine, busy_s=busy)
     return work
+
+
+def _trains_on_gpu(option: Option) -> bool:
+    """Whether a training costs anything to speak of: an encoder's takes minutes of a small machine."""
+    return option.traits.tuned and not option.traits.encodes
 
 
 def _routes_from_tuned(case: UseCase) -> bool:
@@ -283,8 +289,8 @@ def prompt_tokens(
 
 def _model_name(option: Option, own: bool, api: Price, inputs: Inputs) -> str:
     if option is Option.LINEAR:
-        return "linear head or encoder"
-    if option is Option.NEIGHBOURS:
+        return "linear head"
+    if option.traits.free:
         return option.traits.own_model
     return f"open {inputs.open_model_billions:g}B" if own else api.requested
 

@@ -163,7 +163,6 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             own_model="minilm-l6",
             trained=True,
             encodes=True,
-            advised=False,
         ),
         Option.PROMPT: Traits(
             name="the prompted model",

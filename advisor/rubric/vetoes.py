@@ -28,19 +28,22 @@ def citations_need_sources(case: UseCase, rules: VetoRules) -> Found:
     if not case.citations_required:
         return {}
     why = "answers must cite, and only what is shown can be cited"
-    found = dict.fromkeys((Option.TUNE, Option.NEIGHBOURS, Option.LINEAR, Option.ROUTE), why)
+    found = dict.fromkeys((Option.TUNE, Option.NEIGHBOURS, Option.LINEAR, Option.ENCODER, Option.ROUTE), why)
     if case.knowledge_tokens is not None and case.knowledge_tokens > rules.knowledge_tokens:
         found[Option.PROMPT] = "answers must cite, and the knowledge does not fit a prompt"
     return found
 
 
 def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
-    """A vote and a linear model choose among labels."""
+    """A vote and a linear model choose among labels; an encoder also marks parts of a text."""
     if case.task in (None, Task.CLASSIFICATION):
         return {}
     assert case.task is not None
     why = f"{case.task.value} has no closed label set to choose from"
-    return dict.fromkeys((Option.NEIGHBOURS, Option.LINEAR), why)
+    found = dict.fromkeys((Option.NEIGHBOURS, Option.LINEAR), why)
+    if case.task is not Task.EXTRACTION:
+        found[Option.ENCODER] = why
+    return found
 
 
 def training_needs_examples(case: UseCase, rules: VetoRules) -> Found:

@@ -44,7 +44,7 @@ def test_what_follows_from_the_traits():
     }
     assert having("free") == {Option.FLOOR, Option.NEIGHBOURS, Option.LINEAR, Option.ENCODER}
     assert having("quick") == having("free") - {Option.ENCODER}, "training takes its time"
-    assert set(ADVISED) == set(Option) - {Option.FLOOR, Option.ENCODER, Option.EXTERNAL}
+    assert set(ADVISED) == set(Option) - {Option.FLOOR, Option.EXTERNAL}
     assert set(BY_DEFAULT) == set(Option) - {Option.TUNE_RETRIEVE, Option.EXTERNAL}
 
 

@@ -136,7 +136,7 @@ class ByHand:
         busy = likely("linear_seconds") / 3600 * hour
         linear = self.q * busy / likely("utilisation")
         from_tuned = option == "route" and not self.labels
-        if option in ("neighbours", "linear"):
+        if option in ("neighbours", "linear", "encoder"):
             month += linear
         elif option == "route":
             month += self.q * (1 - likely("route_own_share")) * self.call("route")
@@ -149,7 +149,7 @@ class ByHand:
             passages = self.facts and option != "neighbours"
             once += self.embedding * (self.knowledge if passages else self.examples * self.input)
             month += likely("index_usd_per_month") if self.facts else 0
-        if option in ("neighbours", "linear", "tune", "tune+retrieve", "route"):
+        if option in ("neighbours", "linear", "encoder", "tune", "tune+retrieve", "route"):
             once += max(0.0, self.wanted() - self.examples) * self.example
         if option.startswith("tune"):
             once += self.training(option)

@@ -120,19 +120,23 @@ def test_a_tighter_latency_never_helps_a_prompt_against_a_linear_model(case, one
         ({"needs_facts": True, "knowledge_changes_per_month": 4}, {"tune"}),
         ({"needs_facts": True, "knowledge_changes_per_month": 0.2}, set()),
         ({"needs_facts": False, "knowledge_changes_per_month": 4}, set()),
-        ({"citations_required": True}, {"tune", "neighbours", "linear", "route"}),
+        ({"citations_required": True}, {"tune", "neighbours", "linear", "encoder", "route"}),
         (
             {"citations_required": True, "knowledge_tokens": 10**6},
-            {"tune", "neighbours", "linear", "route", "prompt"},
+            {"tune", "neighbours", "linear", "encoder", "route", "prompt"},
         ),
-        ({"task": "writing"}, {"neighbours", "linear"}),
+        ({"task": "writing"}, {"neighbours", "linear", "encoder"}),
+        ({"task": "extraction"}, {"neighbours", "linear"}),
         ({"offline": True}, {"route"}),
         ({"residency": "self-host-only"}, {"route"}),
         (
             {"task": "classification", "examples": 0},
-            {"neighbours", "linear", "tune", "tune+retrieve", "route", "retrieve"},
+            {"neighbours", "linear", "encoder", "tune", "tune+retrieve", "route", "retrieve"},
         ),
-        ({"needs_facts": True, "examples": 0}, {"neighbours", "linear", "tune", "tune+retrieve", "route"}),
+        (
+            {"needs_facts": True, "examples": 0},
+            {"neighbours", "linear", "encoder", "tune", "tune+retrieve", "route"},
+        ),
         ({"p95_ms": 90}, {"prompt", "retrieve", "route"}),
         ({"p95_ms": 90, "offline": True}, {"route"}),
         (
