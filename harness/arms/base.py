@@ -36,6 +36,9 @@ from harness.tasks.labels import read_label
 KEY_VERSION = 2
 """Raised when what decides an answer is counted otherwise, so that no older key is taken for a newer one."""
 
+KEPT = "artefact_sha256"
+"""The choice under which a run's journal pins the classifier that it keeps."""
+
 Say = Callable[[str], None]
 
 

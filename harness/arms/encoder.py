@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from advisor.stats.calibration import fit_temperature
-from harness.arms.base import Explained, Material, config_digest, items_digest, shared_time
+from harness.arms.base import KEPT, Explained, Material, config_digest, items_digest, shared_time
 from harness.core.errors import DataError, StoreError
 from harness.core.files import make_folder, write_atomically
 from harness.core.records import (
@@ -43,9 +43,6 @@ from harness.training.encoder import ENCODER_TRAINER, EncoderJob, TrainedEncoder
 from harness.training.encoder_artefact import PACKAGES, keep_encoder, open_kept, pin_of_encoder
 from harness.training.encoder_recipe import recipe_name
 from harness.training.release import release
-
-KEPT = "artefact_sha256"
-"""The choice under which a run's journal pins its encoder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +218,7 @@ class EncoderArm:
             base_model=settings.model,
             base_digest="+".join(weights_of(settings.base, settings.opening.cache)),
             pooling=self._classifier.pooling,
+            pad_token=self._classifier.tokenizer.pad_token_id,
             labels=self._labels,
             temperature=self._classifier.temperature,
             recipe=dataclasses.replace(recipe, max_tokens=self._classifier.max_tokens),
@@ -259,8 +257,11 @@ class EncoderArm:
         return clip(item.text, self.settings.item_chars)
 
     def _logprobs(self, items: Sequence[Item]) -> Logits:
-        assert self._classifier is not None, "fit comes first"
-        return self._classifier.logprobs([self._text(item) for item in items])
+        classifier = self._classifier
+        assert classifier is not None, "fit comes first"
+        order = [classifier.labels.index(label) for label in self._labels]  # another's may stand otherwise
+        found: Logits = classifier.logprobs([self._text(item) for item in items])[:, order]
+        return found
 
     def _prediction(self, item: Item, row: Logits, timing: Timing) -> Prediction:
         return Prediction(

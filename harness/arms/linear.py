@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.arms.asking import model_facts
-from harness.arms.base import Explained, Material, folds, items_digest, shared_time
+from harness.arms.base import KEPT, Explained, Material, folds, items_digest, shared_time
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError, UsageError
 from harness.core.files import sha256_of
 from harness.core.records import ArmId, Fitted, Item, LinearArtefact, Outcome, Prediction, Timing
@@ -36,8 +36,6 @@ Logits = NDArray[np.float64]
 
 MODEL_FILE, RECORD_FILE = "classifier.skops", "linear.json"
 _SCHEMA = "schema.json"
-KEPT = "artefact_sha256"
-"""The choice under which a run's journal pins its classifier."""
 _PACKAGES = ("scikit-learn", "scipy", "numpy")
 _TYPES = frozenset({"FeatureUnion", "LinearSVC", "LogisticRegression"})
 

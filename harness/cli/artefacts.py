@@ -27,8 +27,8 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="A tuned model: adapter, merged, gguf; a linear classifier: skops.",
-            show_default="merged or skops",
+            help="Of a tuned model adapter, merged, gguf; of linear skops; of an encoder safetensors, onnx.",
+            show_default="merged, skops or safetensors",
         ),
     ] = "",
     precision: Annotated[
@@ -59,7 +59,7 @@ def export(
             "No folder was named for the export.", run=command("export", target, "-o", "exported")
         )
     if form:
-        one_of(form, ("adapter", "merged", "gguf", "skops"), "format")
+        one_of(form, ("adapter", "merged", "gguf", "skops", "safetensors", "onnx"), "format")
     progress = open_progress(quiet=as_json)
     context = here.context(progress)
     wish = ServeRequest(
@@ -92,7 +92,8 @@ def import_(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE|FOLDER", help="CSV or JSONL of item_id,label[,confidence]; or an adapter."
+            metavar="FILE|FOLDER",
+            help="CSV or JSONL of item_id,label[,confidence]; an adapter or encoder.",
         ),
     ],
     arm: Annotated[str, typer.Option("--arm", metavar="NAME", help="What the new arm is called.")],
@@ -103,7 +104,7 @@ def import_(
     *,
     here: HereOptions,
 ) -> None:
-    """Import predictions made elsewhere, or an adapter, into a finished run and update its results."""
+    """Import predictions, an adapter or an encoder made elsewhere into a finished run; update its results."""
     from harness.bakeoff.run_folder import find_run
     from harness.recommendation.run import import_into
     from harness.shipping.importing import ImportRequest

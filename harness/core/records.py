@@ -403,7 +403,7 @@ class EncoderArtefact:
     Attributes:
         digest: sha256 over the files of the folder, this record left out.
         base_model, base_digest: what it was tuned from.
-        pooling: how a text's tokens become one vector.
+        pooling: how a text's tokens become one vector; pad_token: the id that fills a batch up.
         labels: the closed set, in the order in which scores are given.
         temperature: by which scores are divided; fitted on dev.
         packages: name -> version of the libraries that made it.
@@ -417,6 +417,7 @@ class EncoderArtefact:
     base_model: str
     base_digest: str
     pooling: Literal["mean", "cls"]
+    pad_token: int
     labels: tuple[str, ...]
     temperature: float
     recipe: EncoderRecipe

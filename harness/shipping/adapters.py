@@ -11,11 +11,11 @@ from pathlib import Path
 
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import Artefact, LinearArtefact
+from harness.core.records import Artefact, EncoderArtefact, LinearArtefact
 from harness.shipping.registry.hub import Push, card_of, hub_token, push_adapter
 from harness.shipping.registry.registry import Registry, checks_of, find_version, stages_of, versions_in
 from harness.shipping.shipped import Shipped, Tuned
-from harness.training.tuned_model import AdapterVersion, Event, Parity, folder_digest
+from harness.training.tuned_model import AdapterVersion, Artefacts, Event, Parity, folder_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ def open_registry(address: str, context: Context) -> Registry:
 
 
 def add_adapter(registry: Registry, name: str, found: Shipped, context: Context) -> AdapterVersion:
-    """Take a tuned model or a linear classifier into a registry as the next version of `name`."""
-    artefact: Artefact | LinearArtefact = found.artefact
+    """Take a tuned model or a classifier into a registry as the next version of `name`."""
+    artefact: Artefacts = found.artefact
     if isinstance(artefact, Artefact):
         artefact = dataclasses.replace(artefact, path=name)
     draft = AdapterVersion(
@@ -92,8 +92,8 @@ def push(registry: Registry, reference: str, repo: str, environ: Mapping[str, st
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "adapter"
         registry.fetch(version, folder)
-        linear = isinstance(version.artefact, LinearArtefact)  # its two files were compared by `fetch`
-        if not linear and folder_digest(folder) != version.artefact.digest:
+        tuned = isinstance(version.artefact, Artefact)  # the files of others were compared by `fetch`
+        if tuned and folder_digest(folder) != version.artefact.digest:
             raise UsageError(f"{reference} is not what was trained.", got=version.artefact.digest[:12])
         title = f"{version.name} {version.version}"
         card = card_of(title, version.artefact, version.origin, version.task, found.checks)
@@ -132,6 +132,8 @@ def _flat(version: AdapterVersion) -> dict[str, object]:
         embedding = artefact.embedding.id if artefact.embedding else None
         return found | {"classifier": artefact.classifier, "embedding": embedding} | artefact.packages
     found |= {"base": artefact.base_model, "base_digest": artefact.base_digest}
+    if isinstance(artefact, EncoderArtefact):
+        found |= {"temperature": artefact.temperature, **artefact.packages}
     found |= {"steps": artefact.steps, "train_s": round(artefact.train_s, 1)}
     recipe = dataclasses.asdict(artefact.recipe)
     return found | {f"recipe.{name}": value for name, value in recipe.items()}

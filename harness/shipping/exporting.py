@@ -16,6 +16,7 @@ from harness.core.context import Context
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.files import sha256_of
 from harness.core.names import check_name
+from harness.core.records import Artefact, EncoderArtefact, LinearArtefact
 from harness.core.serial import decode, encode
 from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf
 from harness.shipping.export.launch_files import (
@@ -27,8 +28,10 @@ from harness.shipping.export.launch_files import (
     take_apart,
 )
 from harness.shipping.export.merge import copy_tokenizer, load_tokenizer, merge_into
+from harness.shipping.export.onnx_file import write_onnx
 from harness.shipping.registry.hub import card_of
-from harness.shipping.shipped import Shipped, ShippedLinear, Tuned
+from harness.shipping.shipped import Shipped, ShippedClassifier, Tuned
+from harness.training.encoder_artefact import open_kept
 from harness.training.tuned_model import Export, Format
 
 RECORD = "harness.json"
@@ -37,7 +40,14 @@ _PRECISIONS: dict[Format, tuple[str, ...]] = {
     "adapter": ("",),
     "merged": ("bf16", "fp32"),
     "skops": ("",),
+    "safetensors": ("",),
+    "onnx": ("",),
     "gguf": ("q8_0", "f16", "f32", *[kind for kind in KINDS if kind not in ("f32", "f16", "q8_0")]),
+}
+_FORMATS: dict[type, tuple[Format, ...]] = {  # the first is what is written unless told otherwise
+    Artefact: ("merged", "adapter", "gguf"),
+    LinearArtefact: ("skops",),
+    EncoderArtefact: ("safetensors", "onnx"),
 }
 
 
@@ -46,7 +56,8 @@ class ExportRequest:
     """What is to be written.
 
     Attributes:
-        format: None for what fits: merged weights of a tuned model, skops of a linear classifier.
+        format: None for what fits: merged weights of a tuned model, skops of a linear classifier, safetensors
+            of an encoder.
         precision: of merged weights or of the GGUF file; '' for the format's own choice.
         out: the folder; it must not exist or be empty unless `force`.
         name: under which it is served; '' for one made from arm and model.
@@ -75,8 +86,8 @@ def export_shipped(found: Shipped, wish: ExportRequest, context: Context) -> Exp
         raise UsageError(f"{wish.out} is not empty.", run="another -o DIR, or --force to replace it")
     with _scratch(wish.out) as folder:
         context.progress.stage(f"writing {form} {precision}".rstrip(), None)
-        if isinstance(found, ShippedLinear):
-            shutil.copytree(found.folder, folder, dirs_exist_ok=True)
+        if isinstance(found, ShippedClassifier):
+            _write_classifier(found, folder, form)
             texts: dict[str, str] = {}
         else:
             texts = _write_tuned(found, folder, form, precision, name)
@@ -106,6 +117,14 @@ def export_shipped(found: Shipped, wish: ExportRequest, context: Context) -> Exp
         return export
 
 
+def _write_classifier(found: ShippedClassifier, folder: Path, form: Format) -> None:
+    """The files as they were kept, or an encoder as ONNX."""
+    if form == "onnx":
+        write_onnx(open_kept(found.folder), found.folder, folder)
+    else:
+        shutil.copytree(found.folder, folder, dirs_exist_ok=True)
+
+
 def _write_tuned(tuned: Tuned, folder: Path, form: Format, precision: str, name: str) -> dict[str, str]:
     """Write a tuned model's weights; returns the texts that go beside them."""
     launch = Launch(name=name, artefact=tuned.artefact, task=tuned.task, turns=_turns(tuned))
@@ -121,8 +140,8 @@ def _write_tuned(tuned: Tuned, folder: Path, form: Format, precision: str, name:
             file = f"{name}-{precision}.gguf"
             _gguf(tuned, folder / file, precision, name)
             return gguf_files(dataclasses.replace(launch, gguf=file))
-        case "skops":
-            raise UsageError("A tuned model is not written as skops.")
+        case "skops" | "safetensors" | "onnx":
+            raise UsageError(f"A tuned model is not written as {form}.")
         case _:
             assert_never(form)
 
@@ -153,19 +172,17 @@ def export_digest(export: Export) -> str:
 
 def _form(found: Shipped, wish: ExportRequest) -> tuple[Format, str]:
     """Format and precision to write."""
-    linear = isinstance(found, ShippedLinear)
-    form = wish.format or ("skops" if linear else "merged")
-    if form == "gguf" and found.task.hand_over is not None:
+    if wish.format == "gguf" and found.task.hand_over is not None:
         raise UsageError(
             "A model that hands over below a threshold is not written as GGUF, whose programs know none.",
-            got=f"{found.served_as}, {form}",
+            got=f"{found.served_as}, gguf",
             allowed="adapter, merged; or its arm without the threshold, by --arm",
         )
-    if linear != (form == "skops"):
+    allowed = _FORMATS[type(found.artefact)]
+    form = wish.format or allowed[0]
+    if form not in allowed:
         raise UsageError(
-            f"{found.origin.arm} is not written in this format.",
-            got=form,
-            allowed="skops" if linear else "adapter, merged, gguf",
+            f"{found.origin.arm} is not written in this format.", got=form, allowed=", ".join(sorted(allowed))
         )
     return form, _precision(wish, form)
 

@@ -1,7 +1,8 @@
 """`harness import`: bring predictions or an adapter into a finished run, and conclude it again.
 
 Predictions become an arm `external@NAME`: its quality is measured like any other, its latency and price are
-not, and it is never shipped. An adapter becomes `tune@NAME` and is scored here like any tuned arm. The plan
+not, and it is never shipped. An adapter becomes `tune@NAME`, an encoder `encoder@NAME`, and is scored here
+like any tuned arm. The plan
 stays locked as it was; every import is another look at the test rows and is counted as one. What came in is
 written to `imports.json`. Comparisons are adjusted for the arms that came in.
 """
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from advisor.options import Option
-from harness.arms.base import Arm
+from harness.arms.base import KEPT, Arm
+from harness.arms.encoder import EncoderArm, EncoderSettings
 from harness.arms.tune import TuneArm
 from harness.bakeoff.arm_factory import ArmFactory, model_settings
 from harness.bakeoff.evalset import load_rows
@@ -37,20 +39,23 @@ from harness.core.names import check_name
 from harness.core.records import (
     ArmId,
     Artefact,
+    Evalset,
     Failure,
     FailureKind,
     Fitted,
     FittedArm,
     Item,
-    LinearArtefact,
     Outcome,
     Prediction,
     Timing,
 )
 from harness.core.serial import decode, encode
 from harness.data.predictions import OutsidePrediction, read_predictions
-from harness.models.local.safe_weights import require_safe_adapter
+from harness.models.local.encoder import HEAD_FILE
+from harness.models.local.safe_weights import refuse_lone_pickles, require_safe_adapter
 from harness.shipping.registry.registry import checked_files
+from harness.training.encoder_artefact import RECORD_FILE, files_of_encoder, pin_of_encoder, read_encoder
+from harness.training.encoder_recipe import recipe_name
 from harness.training.tuned_model import Done, Export, ExportedJob, Imported, folder_digest
 
 T = TypeVar("T")
@@ -87,7 +92,7 @@ def bring_in(folder: RunFolder, wish: ImportRequest, context: Context, conclude:
 
 def _import(folder: RunFolder, wish: ImportRequest, context: Context, conclude: Conclude[T]) -> T:
     manifest = manifest_of(folder)
-    take = _import_adapter if wish.path.is_dir() else _import_file
+    take = _import_folder if wish.path.is_dir() else _import_file
     with reopened(folder):
         done = take(folder, wish, context)
         plan_digest = folder.lock().plan_digest
@@ -172,6 +177,77 @@ def _spread(given: OutsidePrediction, labels: Sequence[str]) -> tuple[float, ...
     return tuple(math.log(given.confidence) if label == given.label else rest for label in labels)
 
 
+def _import_folder(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
+    if (wish.path / RECORD_FILE).is_file():
+        return _import_encoder(folder, wish, context)
+    return _import_adapter(folder, wish, context)
+
+
+def _import_encoder(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
+    """Score an encoder that `harness export --format safetensors` wrote, or an encoder's folder of a run."""
+    plan, arm = folder.plan(), ArmId(option=Option.ENCODER, model=wish.name)
+    evalset = load_rows(plan, context, folder)
+    same_rows(folder, evalset)
+    if not (wish.path / HEAD_FILE).is_file():
+        raise UsageError(
+            "This encoder is in another format.",
+            got=str(wish.path),
+            allowed="one that `harness export --format safetensors` wrote",
+        )
+    refuse_lone_pickles(wish.path)
+    artefact = read_encoder(wish.path)
+    if set(artefact.labels) != set(evalset.label_names):
+        odd = sorted(set(artefact.labels) ^ set(evalset.label_names))
+        raise UsageError(
+            "The encoder was tuned to other labels than the run's.",
+            got=", ".join(odd[:5]),
+            allowed="the same labels",
+        )
+    sha256 = pin_of_encoder(wish.path)
+    _free_name(folder, arm, sha256)
+    place = folder.artefacts / f"import-{wish.name}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for name in (RECORD_FILE, *files_of_encoder(wish.path)):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(wish.path / name, place / name)
+    settings = EncoderSettings(
+        base=place,
+        model=wish.name,
+        recipes=(artefact.recipe,),
+        item_chars=plan.prompt.item_chars,
+        opening=model_settings(context, plan, ArmPlan(option=Option.ENCODER, model=wish.name)),
+        keep_in=place,
+    )
+    encoder = EncoderArm(arm, settings, evalset.labels)
+    notes = ("Trained elsewhere; scored here.",)
+    choices: dict[str, str | int | float] = {"recipe": recipe_name(artefact.recipe), KEPT: sha256}
+    fitted = Fitted(choices=choices, seconds=artefact.train_s, notes=notes)
+    _settle_and_answer(folder, encoder, evalset, fitted, context)
+    counts = (len(evalset.dev), len(evalset.test))
+    return _note(folder, _imported(arm, "adapter", wish, sha256, counts, context))
+
+
+def _settle_and_answer(
+    folder: RunFolder, arm: Arm, evalset: Evalset, fitted: Fitted, context: Context
+) -> None:
+    """Enter an arm that was trained elsewhere, and let it answer every split."""
+    plan, config = folder.plan(), lane_config(arm, evalset)
+    seed = plan.training_seeds[0]
+    with folder.journal() as journal:
+        settled = FittedArm(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted)
+        journal.settle(settled)
+        kitchen = Kitchen(
+            plan=plan,
+            evalset=evalset,
+            out_of_scope=folder.out_of_scope(),
+            workshop=ArmFactory(plan, evalset, folder, context),
+            journal=journal,
+            context=context,
+        )
+        _answer(kitchen, arm, settled)
+
+
 def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
     plan = folder.plan()
     arm = ArmId(option=Option.TUNE, model=wish.name)
@@ -209,27 +285,13 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
         codes=job.task.codes,
     )
     tune_arm = TuneArm(arm, tuner, evalset.labels, plan.prompt.limits)
-    config = lane_config(tune_arm, evalset)
     fitted = Fitted(
         choices={"method": job.recipe.method, "epochs": job.recipe.epochs},
         seconds=done.seconds,
         artefact=artefact,
         notes=_adapter_notes(job, done, tuner.settings.base_digest),
     )
-    seed = plan.training_seeds[0]
-    workshop = ArmFactory(plan, evalset, folder, context)
-    with folder.journal() as journal:
-        settled = FittedArm(arm=arm, seed=seed, config=config, identity=tuner.identity, fitted=fitted)
-        journal.settle(settled)
-        kitchen = Kitchen(
-            plan=plan,
-            evalset=evalset,
-            out_of_scope=folder.out_of_scope(),
-            workshop=workshop,
-            journal=journal,
-            context=context,
-        )
-        _answer(kitchen, tune_arm, settled)
+    _settle_and_answer(folder, tune_arm, evalset, fitted, context)
     counts = (len(evalset.dev), len(evalset.test))
     return _note(folder, _imported(arm, "adapter", wish, sha256, counts, context))
 
@@ -256,7 +318,7 @@ def _training_of(folder: Path) -> tuple[ExportedJob, Done]:
     if (folder / "harness.json").is_file():
         export = decode(Export, (folder / "harness.json").read_bytes())
         artefact = export.artefact
-        if isinstance(artefact, LinearArtefact):
+        if not isinstance(artefact, Artefact):
             raise UsageError(
                 "A linear classifier is not imported: the run fits its own.",
                 got=str(folder),

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from advisor.options import Option
-from harness.arms.linear import KEPT, RECORD_FILE
+from harness.arms import linear
+from harness.arms.base import KEPT
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.quality import Measuring
 from harness.bakeoff.run_folder import RunFolder
@@ -33,14 +33,15 @@ from harness.shipping.serve.service import Service
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.shipping.serving import Engine, ServeRequest, open_service
 from harness.tasks.classification import Example, render
+from harness.training.encoder_artefact import RECORD_FILE
 from harness.training.tuned_model import Export, Parity
 
 _ENGINE: dict[str, Engine] = {
     "adapter": "transformers",
     "merged": "transformers",
     "gguf": "llamacpp",
-    "skops": "linear",
 }
+_ANSWERED_BY = {"skops": "linear", "safetensors": "transformers", "onnx": "onnxruntime"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,8 @@ def read_checks(out: Path) -> tuple[Parity, ...]:
 
 
 def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Context) -> Parity:
-    engine = _ENGINE[export.format]
-    wish = ServeRequest(targets=(str(out),), engine=engine, greedy=greedy)
+    engine = _ANSWERED_BY.get(export.format) or _ENGINE[export.format]
+    wish = ServeRequest(targets=(str(out),), engine=_ENGINE.get(export.format, "transformers"), greedy=greedy)
     with closing(open_service(wish, context)) as service:
         served = _answers(service, export.served_as, case, context)
     found = _parity(case, served, export, context.clock())
@@ -102,7 +103,7 @@ def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: dateti
     return Parity(
         format=export.format,
         precision=export.precision,
-        engine=_ENGINE[export.format],
+        engine="",
         reference=found.reference,
         served=found.served,
         difference=found.difference,
@@ -137,7 +138,7 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
         examples = [Example(text=train[n.item_id].text, label=train[n.item_id].label) for n in reversed(near)]
         messages[item.id] = (
             (Message(role="user", content=item.text),)
-            if settled.arm.option is Option.LINEAR
+            if not settled.arm.option.traits.needs_model
             else render(
                 settled.arm.option, item, labels=facts.labels, examples=examples, limits=plan.prompt.limits
             )
@@ -159,7 +160,7 @@ def _settled(found: Sequence[FittedArm], export: Export) -> FittedArm:
         if (
             artefact.digest == export.artefact.digest
             if artefact
-            else pinned == export.files.get(RECORD_FILE, "")
+            else pinned in (export.files.get(linear.RECORD_FILE), export.files.get(RECORD_FILE))
         ):
             return settled
     raise UsageError(

@@ -15,9 +15,10 @@ from harness.arms.linear import load_linear, read_linear
 from harness.bakeoff.run_folder import RunFolder, find_run
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, UsageError
-from harness.core.records import ArmId, LinearArtefact
+from harness.core.records import ArmId, Artefact, EncoderArtefact
 from harness.models.local.adapter_set import AdapterSet
 from harness.models.local.llama_cpp import LlamaAnswerer
+from harness.models.local.onnx_encoder import open_onnx
 from harness.models.open import open_embedding
 from harness.models.settings import ModelSettings, Precision
 from harness.shipping.adapters import open_registry
@@ -25,18 +26,19 @@ from harness.shipping.export.launch_files import vllm_words
 from harness.shipping.export.merge import load_tokenizer
 from harness.shipping.exporting import RECORD, ExportRequest, export_shipped, read_export
 from harness.shipping.registry.registry import versions_in
-from harness.shipping.serve.linear import LinearAnswerer
+from harness.shipping.serve.classifier import Classifier, ClassifierAnswerer
 from harness.shipping.serve.service import Answerer, Served, Service
 from harness.shipping.serve.vllm import VllmAnswerer
 from harness.shipping.shipped import (
     Shipped,
-    ShippedLinear,
+    ShippedClassifier,
     Tuned,
     base_of,
     shipped_in_registry,
     shipped_in_run,
 )
-from harness.training.tuned_model import Export, TunedTask
+from harness.training.encoder_artefact import open_kept
+from harness.training.tuned_model import Artefacts, Export, TunedTask
 
 Engine = Literal["transformers", "llamacpp", "vllm", "linear"]
 _VLLM_AT_ONCE = 32  # requests passed on to a vLLM at a time; it batches them itself
@@ -49,7 +51,7 @@ class ServeRequest:
 
     Attributes:
         targets: exported folders, adapters of a registry (`NAME[@VERSION|@STAGE]`) or runs.
-        engine: of tuned models; a linear classifier has its own.
+        engine: of tuned language models; a classifier has its own.
         arm, seed: which model of a run; recommended: what a run recommends, taken where no arm is named.
         as_sent: ask the models as clients ask, not as they were trained.
         gguf: precision of the GGUF file that is written where llama.cpp is to serve an adapter.
@@ -102,9 +104,8 @@ def open_service(wish: ServeRequest, context: Context) -> Service:
     found = find_targets(wish, context)
     _check_routes(found, wish)
     context.progress.stage("loading the models", None)
-    linear = [one for one in found if _is_linear(one)]
-    tuned = [one for one in found if not _is_linear(one)]
-    models = {one.name: _served(_linear(one, context), one) for one in linear}
+    tuned = [one for one in found if not _is_classifier(one)]
+    models = {one.name: _served(_classifier(one, context), one) for one in found if _is_classifier(one)}
     match wish.engine if tuned else "linear":
         case "transformers":
             models |= _transformers(tuned, context)
@@ -115,7 +116,7 @@ def open_service(wish: ServeRequest, context: Context) -> Service:
         case "linear":
             if tuned:
                 raise UsageError(
-                    "A tuned model is not served as a linear classifier.",
+                    "A tuned language model is not served as a classifier.",
                     got=tuned[0].name,
                     allowed="transformers, llamacpp, vllm",
                 )
@@ -133,15 +134,32 @@ def _check_routes(found: Sequence[FoundTarget], wish: ServeRequest) -> None:
         )
 
 
-def _is_linear(one: FoundTarget) -> bool:
-    return isinstance(one.tuned, ShippedLinear) or (one.export is not None and one.export.format == "skops")
+def _artefact(one: FoundTarget) -> Artefacts:
+    if one.tuned is not None:
+        return one.tuned.artefact
+    assert one.export is not None, "a target is a model or an export"
+    return one.export.artefact
 
 
-def _linear(one: FoundTarget, context: Context) -> LinearAnswerer:
-    folder = one.tuned.folder if isinstance(one.tuned, ShippedLinear) else one.folder
+def _is_classifier(one: FoundTarget) -> bool:
+    return not isinstance(_artefact(one), Artefact)
+
+
+def _classifier(one: FoundTarget, context: Context) -> ClassifierAnswerer:
+    folder = one.tuned.folder if isinstance(one.tuned, ShippedClassifier) else one.folder
+    return ClassifierAnswerer(one.name, _opened(one, folder, context))
+
+
+def _opened(one: FoundTarget, folder: Path, context: Context) -> Classifier:
+    artefact = _artefact(one)
+    if isinstance(artefact, EncoderArtefact):
+        if one.export is not None and one.export.format == "onnx":
+            told = (artefact.pad_token, artefact.recipe.max_tokens, artefact.temperature)
+            return open_onnx(folder, artefact.labels, told, context.threads)
+        return open_kept(folder, threads=context.threads)
     reads = read_linear(folder).embedding
     opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
-    return LinearAnswerer(one.name, load_linear(folder, open_embedding(reads.id, opening) if reads else None))
+    return load_linear(folder, open_embedding(reads.id, opening) if reads else None)
 
 
 def vllm_command(wish: ServeRequest, context: Context, port: int) -> list[str]:
@@ -271,11 +289,11 @@ def _as_tuned(one: FoundTarget, context: Context) -> Tuned:
         return one.tuned
     if one.export is None:
         raise UsageError(
-            "This engine cannot serve a linear classifier.",
+            "This engine cannot serve a classifier.",
             got=one.name,
             allowed="harness serve without --engine",
         )
-    if one.export.format != "adapter" or isinstance(one.export.artefact, LinearArtefact):
+    if one.export.format != "adapter" or not isinstance(one.export.artefact, Artefact):
         raise UsageError(
             "This engine cannot serve this export.",
             got=f"{one.folder}: {one.export.format} {one.export.precision}",

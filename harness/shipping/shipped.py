@@ -1,4 +1,4 @@
-"""Find what ships, a tuned model or a linear classifier: in a run by its arm, in a registry by its name."""
+"""Find what ships, a tuned model or a classifier: in a run by its arm, in a registry by its name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.options import Option
-from harness.arms.linear import KEPT, pin_of, read_linear
-from harness.bakeoff.arm_factory import linear_folder
+from harness.arms.base import KEPT
+from harness.arms.linear import pin_of, read_linear
+from harness.bakeoff.arm_factory import encoder_folder, linear_folder
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import weights_digest
 from harness.bakeoff.tuning import read_tuned
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError, command
 from harness.core.names import file_name, inside
-from harness.core.records import TODAY, ArmId, Artefact, Estimate, FittedArm, LinearArtefact
+from harness.core.records import (
+    TODAY,
+    ArmId,
+    Artefact,
+    EncoderArtefact,
+    Estimate,
+    FittedArm,
+    LinearArtefact,
+)
 from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.registry.registry import Registry
+from harness.training.encoder_artefact import pin_of_encoder, read_encoder
 from harness.training.tuned_model import AdapterVersion, HandOver, Origin, TunedTask, folder_digest
 
 TO_TODAY = ArmId(option=Option.ROUTE, model=TODAY)
@@ -56,8 +66,8 @@ class Tuned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShippedLinear:
-    """A linear classifier that was found and is what it was when it was fitted.
+class ShippedClassifier:
+    """A linear classifier or a tuned encoder that was found and is what it was when it was fitted.
 
     Attributes:
         folder: where its files lie.
@@ -66,7 +76,7 @@ class ShippedLinear:
     """
 
     folder: Path
-    artefact: LinearArtefact
+    artefact: LinearArtefact | EncoderArtefact
     origin: Origin
     task: TunedTask
     run: RunFolder | None = None
@@ -75,16 +85,17 @@ class ShippedLinear:
     @property
     def served_as(self) -> str:
         """The name a server gives it."""
-        return self.reference.partition("@")[0] or ("linear-route" if self.task.hand_over else "linear")
+        kind = "encoder" if isinstance(self.artefact, EncoderArtefact) else "linear"
+        return self.reference.partition("@")[0] or (f"{kind}-route" if self.task.hand_over else kind)
 
 
-Shipped = Tuned | ShippedLinear
+Shipped = Tuned | ShippedClassifier
 
 
 def shipped_in_run(
     folder: RunFolder, arm: str, seed: int | None, context: Context, prefer: ArmId | None = None
 ) -> Shipped:
-    """The tuned model or the linear classifier of a run.
+    """The tuned model or the classifier of a run.
 
     Args:
         arm: '' for `prefer`, or the only one there is.
@@ -103,14 +114,10 @@ def shipped_in_run(
     settled = _settled(folder, arm, seed, prefer)
     artefact = settled.fitted.artefact
     if artefact is None:
-        home = linear_folder(folder, settled.arm)
-        if pin_of(home) != settled.fitted.choices[KEPT]:
-            raise StoreError(
-                "The linear classifier is not there, or was changed after it was fitted.", got=home
-            )
-        return ShippedLinear(
+        home = _home(folder, settled)
+        return ShippedClassifier(
             folder=home,
-            artefact=read_linear(home),
+            artefact=_read(home, settled.arm.option),
             origin=_origin(folder, settled),
             task=task_of(folder, settled.arm, {}),
             run=folder,
@@ -166,8 +173,8 @@ def shipped_in_registry(registry: Registry, reference: str, context: Context) ->
             f"The cached copy of {reference} was changed; it is removed.", run="the same command again"
         )
     named = f"{version.name}@{version.version}"
-    if isinstance(version.artefact, LinearArtefact):
-        return ShippedLinear(
+    if not isinstance(version.artefact, Artefact):
+        return ShippedClassifier(
             folder=place,
             artefact=version.artefact,
             origin=version.origin,
@@ -185,11 +192,29 @@ def shipped_in_registry(registry: Registry, reference: str, context: Context) ->
 
 
 def _is_as_added(place: Path, version: AdapterVersion) -> bool:
-    if isinstance(version.artefact, LinearArtefact):
+    if not isinstance(version.artefact, Artefact):
         with suppress(StoreError):
-            return read_linear(place) == version.artefact
+            return _read(place, version.task.option) == version.artefact
         return False
     return folder_digest(place) == version.artefact.digest
+
+
+def _home(folder: RunFolder, settled: FittedArm) -> Path:
+    """Where a run keeps an arm's classifier, once it is the one that the journal pins."""
+    if settled.arm.option.traits.encodes:
+        home = encoder_folder(folder, settled.arm, settled.seed)
+        found = pin_of_encoder(home)
+    else:
+        home = linear_folder(folder, settled.arm)
+        found = pin_of(home)
+    if found != settled.fitted.choices[KEPT]:
+        name = settled.arm.option.traits.name
+        raise StoreError(f"Of {name}, files are missing or were changed after it was fitted.", got=home)
+    return home
+
+
+def _read(folder: Path, option: Option) -> LinearArtefact | EncoderArtefact:
+    return read_encoder(folder) if option.traits.encodes else read_linear(folder)
 
 
 def task_of(folder: RunFolder, arm: ArmId, codes: Mapping[str, str]) -> TunedTask:
@@ -248,7 +273,7 @@ def _default(kept: Sequence[FittedArm], prefer: ArmId | None) -> str:
     """The arm that is preferred, where it can be shipped; else the only tuned arm; else ''."""
     if prefer in {settled.arm for settled in kept}:
         return str(prefer)
-    tuned = {settled.arm for settled in kept if settled.fitted.artefact}
+    tuned = {settled.arm for settled in kept if settled.arm.option.traits.tuned}
     return str(next(iter(tuned))) if len(tuned) == 1 else ""
 
 

@@ -50,14 +50,18 @@ def keep_encoder(classifier: EncoderClassifier, draft: EncoderArtefact, folder: 
     return artefact
 
 
-def files_digest(folder: Path) -> str:
-    """Sha256 (hex) over the files of an encoder's folder: its record and what an export adds left out."""
-    files = sorted(
-        path
+def files_of_encoder(folder: Path) -> list[str]:
+    """The files of an encoder's folder, by name: its record and what an export adds left out."""
+    return sorted(
+        path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in (RECORD_FILE, *_BESIDE) and path.suffix != ".onnx"
+        if path.is_file() and path.name not in (RECORD_FILE, *_BESIDE)
     )
-    parts = [[path.relative_to(folder).as_posix(), sha256_of(path)] for path in files]
+
+
+def files_digest(folder: Path) -> str:
+    """Sha256 (hex) over these files."""
+    parts = [[name, sha256_of(folder / name)] for name in files_of_encoder(folder)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

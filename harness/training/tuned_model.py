@@ -17,10 +17,20 @@ from typing import Literal
 
 from advisor.options import Option
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Artefact, Conversation, Estimate, Label, LinearArtefact, Recipe
+from harness.core.records import (
+    ArmId,
+    Artefact,
+    Conversation,
+    EncoderArtefact,
+    Estimate,
+    Label,
+    LinearArtefact,
+    Recipe,
+)
 from harness.core.serial import decode
 
-Format = Literal["adapter", "merged", "gguf", "skops"]
+Format = Literal["adapter", "merged", "gguf", "skops", "safetensors", "onnx"]
+Artefacts = Artefact | LinearArtefact | EncoderArtefact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +217,7 @@ class Export:
     schema: Literal[1] = 1
     format: Format
     precision: str
-    artefact: Artefact | LinearArtefact
+    artefact: Artefacts
     origin: Origin
     task: TunedTask
     served_as: str
@@ -222,7 +232,7 @@ class AdapterVersion:
     name: str
     version: int
     created_at: datetime
-    artefact: Artefact | LinearArtefact
+    artefact: Artefacts
     origin: Origin
     task: TunedTask
     files: dict[str, str]

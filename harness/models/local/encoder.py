@@ -28,7 +28,7 @@ Logits = NDArray[np.float64]
 Pooling = Literal["mean", "cls"]
 
 HEAD_FILE = "head.safetensors"
-_READ_CHARS = 20_000  # more than any encoder here reads; the tokenizer is spared megabytes
+READ_CHARS = 20_000  # more than any encoder here reads; the tokenizer is spared megabytes
 _BATCH_TOKENS = 2_048
 _WRITING = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _NO_LIMIT = 1 << 20  # tokenizers that know no limit state a huge one
@@ -125,7 +125,7 @@ class EncoderClassifier:
             return []
         with _quiet():
             found = self.tokenizer(
-                [text[:_READ_CHARS] for text in texts],
+                [text[:READ_CHARS] for text in texts],
                 truncation=True,
                 max_length=self.max_tokens,
                 add_special_tokens=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.core.records import LinearArtefact
+from harness.core.records import EncoderRecipe, LinearArtefact
 from harness.core.wording import MISSING, percent, share_sentence
 from harness.report.document import (
     Block,
@@ -148,12 +148,13 @@ def _made_from(version: AdapterVersion) -> list[tuple[str, str]]:
         vectors = f", vectors of {artefact.embedding.id}" if artefact.embedding else ""
         return [("classifier", f"{artefact.classifier}{vectors}")]
     recipe, licence = artefact.recipe, origin.licence or MISSING
+    how = recipe.tuned if isinstance(recipe, EncoderRecipe) else f"{recipe.method}, rank {recipe.rank}"
     layers = "all layers" if recipe.tuned_layers is None else f"upper {recipe.tuned_layers} layers"
     return [
         ("base", f"{artefact.base_model}, sha256 {artefact.base_digest[:_SHORT]}, licence {licence}"),
         (
             "recipe",
-            f"{recipe.method}, rank {recipe.rank}, {layers}, {artefact.steps} steps, "
+            f"{how}, {layers}, {artefact.steps} steps, "
             f"learning rate {recipe.learning_rate:g}, seed {recipe.seed}",
         ),
     ]

@@ -12,11 +12,11 @@ from typing import Any
 
 from advisor.options import Option
 from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
-from harness.core.records import Artefact, Estimate, LinearArtefact
+from harness.core.records import Artefact, EncoderArtefact, Estimate, LinearArtefact
 from harness.core.wording import share_sentence
 from harness.shipping.registry.registry import checked_files
 from harness.tasks.classification import PromptLimits, answer_text, tune_messages
-from harness.training.tuned_model import Origin, Parity, TunedTask
+from harness.training.tuned_model import Artefacts, Origin, Parity, TunedTask
 
 _NAMES = {
     "lora-bf16": "LoRA on a bf16 base",
@@ -28,12 +28,14 @@ _SHOWN_LABELS = 100
 
 def card_of(
     title: str,
-    artefact: Artefact | LinearArtefact,
+    artefact: Artefacts,
     origin: Origin,
     task: TunedTask,
     checks: Sequence[Parity] = (),
 ) -> str:
-    """The card of a tuned model or a linear classifier; see `model_card` and `linear_card`."""
+    """The card of a tuned model or a classifier; see `model_card`, `linear_card` and `encoder_card`."""
+    if isinstance(artefact, EncoderArtefact):
+        return encoder_card(title, artefact, origin, task, checks)
     if isinstance(artefact, LinearArtefact):
         return linear_card(title, artefact, origin, task, checks) + _hands_over(task)
     return model_card(title, artefact, origin, task, checks) + _hands_over(task)
@@ -84,6 +86,45 @@ def linear_card(
         "## Limits\n\nIt always answers with a label it was trained on, also where none fits. Accuracy "
         "holds for messages like those it was measured on. Terms of the training data: "
         f"{origin.data_licence or 'not stated'}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def encoder_card(
+    title: str, artefact: EncoderArtefact, origin: Origin, task: TunedTask, checks: Sequence[Parity] = ()
+) -> str:
+    """The card of a tuned encoder: what it reads, how to ask it without this program, how it was trained."""
+    answers = ", ".join(f"`{label.name}`" for label in task.labels[:_SHOWN_LABELS])
+    recipe = artefact.recipe
+    how = "every weight" if recipe.tuned == "whole" else f"LoRA of rank {recipe.rank}, merged"
+    first = f"; before it {recipe.warm_up_pairs} passes of pairs" if recipe.warm_up_pairs else ""
+    made = ", ".join(f"{name} {version}" for name, version in artefact.packages.items())
+    parts = [
+        "---\nlibrary_name: transformers\npipeline_tag: text-classification\n"
+        f"base_model: {_quoted(artefact.base_model)}\n"
+        f"license: {_quoted(origin.licence.lower() or 'unknown')}\n"
+        "tags: [encoder, text-classification, tune-or-retrieve]\n---",
+        f"# {title}",
+        f"`{artefact.base_model}` tuned with a linear head that puts a message into one of "
+        f"{len(task.labels)} labels. Made by Tune or Retrieve in run `{origin.run_id}` as `{origin.arm}`, "
+        f"seed {origin.seed}.",
+        "## How to ask it\n\n```\nharness serve FOLDER\n```\n\n"
+        "The last turn of a request is the message, without any prompt. It answers with one of: "
+        f"{answers}. `logprobs` gives the labels' log-probabilities. Messages over {task.item_chars} "
+        f"characters lose their middle; {recipe.max_tokens} tokens are read.\n\n"
+        "Without this program: `AutoModel` and `AutoTokenizer` open the folder of the safetensors export. "
+        f"The {artefact.pooling} of the last states (padding left out), times `weight` plus `bias` of "
+        f"`head.safetensors`, divided by {artefact.temperature:.4g}, are the scores before the softmax, in "
+        "the order of `labels` in `encoder.json`. `model.onnx` of the ONNX export takes `input_ids` and "
+        "`attention_mask` and gives these scores before the division.",
+        _measured(origin, checks),
+        f"## Training\n\n{artefact.train_rows} rows, {artefact.steps} steps in batches of "
+        f"{recipe.batch_size} over {recipe.epochs} epochs{first}; {how}; rate {recipe.learning_rate:g}, the "
+        f"head's {recipe.head_factor:g} times that; label smoothing {recipe.smoothing:g}; matrices "
+        f"multiplied in {recipe.precision}; seed {recipe.seed}. {made}.\n\n"
+        f"- base weights: sha256 {artefact.base_digest}\n- training rows: sha256 {artefact.data_digest}\n"
+        f"- this encoder: sha256 {artefact.digest}\n- plan: sha256 {origin.plan_digest}",
+        _limits(origin),
     ]
     return "\n\n".join(parts) + "\n"
 

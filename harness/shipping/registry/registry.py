@@ -34,6 +34,7 @@ from harness.core.files import sha256_of
 from harness.core.names import inside
 from harness.core.serial import decode, encode
 from harness.models.local.safe_weights import refuse_pickles, require_safetensors
+from harness.training import encoder_artefact
 from harness.training.tuned_model import AdapterVersion, Event, Parity
 
 
@@ -370,7 +371,7 @@ class Registry:
 
 
 def checked_files(folder: Path) -> dict[str, str]:
-    """Every file of an adapter's folder, or of a linear classifier's, with its sha256.
+    """Every file of an adapter's folder, or of a classifier's, with its sha256.
 
     Raises:
         ModelUnavailable: if there is a pickle, code, or anything else that is neither weights nor text.
@@ -378,7 +379,9 @@ def checked_files(folder: Path) -> dict[str, str]:
     if (folder / RECORD_FILE).is_file():
         read_linear(folder)
         return {name: sha256_of(folder / name) for name in (MODEL_FILE, RECORD_FILE)}
-    if not (folder / "adapter_config.json").is_file():
+    if (folder / encoder_artefact.RECORD_FILE).is_file():
+        encoder_artefact.read_encoder(folder)
+    elif not (folder / "adapter_config.json").is_file():
         raise ModelUnavailable(
             "There is no adapter in this folder.",
             got=str(folder),

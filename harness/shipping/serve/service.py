@@ -35,9 +35,14 @@ HANDED_OVER = "handed over"
 
 
 def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The turns the model is to see for a client's turns; a linear classifier sees the last one as it is."""
-    if task.option is Option.LINEAR:
-        return (messages[-1],)
+    """The turns the model is to see for a client's turns; a classifier sees the last one without a prompt."""
+    if not task.option.traits.needs_model:
+        cut = (
+            clip(messages[-1].content, task.item_chars)
+            if task.option.traits.encodes
+            else messages[-1].content
+        )
+        return (Message(role="user", content=cut),)
     limits = PromptLimits(item_chars=task.item_chars, example_chars=task.example_chars)
     system, user = tune_messages(messages[-1].content, limits)
     if task.option is not Option.TUNE_RETRIEVE:
@@ -79,8 +84,10 @@ def label_of(task: TunedTask, answer: str) -> str:
 
 
 def _answer(task: TunedTask, label: str) -> str:
-    """What a model says for a label: a linear classifier its name, a tuned model its code or words."""
-    return label if task.option is Option.LINEAR else task.codes.get(label) or answer_text(label)
+    """What a model says for a label: a classifier its name, a tuned language model its code or words."""
+    if not task.option.traits.needs_model:
+        return label
+    return task.codes.get(label) or answer_text(label)
 
 
 def _clipped(turn: Message, limits: PromptLimits) -> Message:

@@ -1,21 +1,36 @@
-"""A linear classifier behind the server: the same labels and confidences as its arm gave."""
+"""A classifier behind the server, linear or an encoder: the same labels and confidences as its arm gave."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.money.usage import CountedBy, Usage
-from harness.arms.linear import LinearClassifier
 from harness.core.records import Failure, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 
 
-class LinearAnswerer:
-    """Answers for a linear classifier; a request's last turn is the text."""
+class Classifier(Protocol):
+    """Texts in, a distribution over labels out."""
 
-    def __init__(self, name: str, classifier: LinearClassifier) -> None:
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The closed set, in the order of the distribution."""
+        ...
+
+    def logprobs(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Log-probability of each label, a row a text."""
+        ...
+
+
+class ClassifierAnswerer:
+    """Answers for a classifier; a request's last turn is the text."""
+
+    def __init__(self, name: str, classifier: Classifier) -> None:
         self.identity = ModelIdentity(id=name, location="local")
         self._classifier = classifier
         self._place = {label: place for place, label in enumerate(classifier.labels)}
