@@ -22,7 +22,7 @@ from harness.shipping.exporting import ExportRequest, export_shipped, read_expor
 from harness.shipping.parity import check_export
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.shipping.serving import ServeRequest, find_shipped, open_service
-from harness.shipping.shipped import ShippedLinear, shipped_in_run
+from harness.shipping.shipped import ShippedClassifier, shipped_in_run
 from tests.harness.bakeoff.test_run import context
 from tests.support.desk import write_tickets
 from tests.support.doubles import WordEmbedder
@@ -102,7 +102,7 @@ def test_choices_are_a_part_of_its_labels(run: RunFolder, tmp_path: Path) -> Non
 def test_a_changed_file_is_refused(run: RunFolder, tmp_path: Path) -> None:
     here, out = context(tmp_path), tmp_path / "out"
     shipped = shipped_in_run(run, "linear", None, here)
-    assert isinstance(shipped, ShippedLinear)
+    assert isinstance(shipped, ShippedClassifier)
     export_shipped(shipped, ExportRequest(format=None, out=out), here)
     for folder in (shipped.folder, out):
         record = folder / RECORD_FILE
@@ -120,7 +120,7 @@ def test_a_registry_keeps_it_as_a_version(run: RunFolder, tmp_path: Path) -> Non
     version = add_adapter(registry, "desk", shipped, here)
     assert set(version.files) == {"classifier.skops", "linear.json"}
     found = find_shipped("desk@1", ServeRequest(targets=()), here)
-    assert isinstance(found, ShippedLinear) and found.artefact == shipped.artefact
+    assert isinstance(found, ShippedClassifier) and found.artefact == shipped.artefact
     assert differences(registry, "desk@1", "desk@1") == {}
     open_service(ServeRequest(targets=("desk",)), here).close()
 
