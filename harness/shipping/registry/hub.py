@@ -35,7 +35,7 @@ def card_of(
 ) -> str:
     """The card of a tuned model or a classifier; see `model_card`, `linear_card` and `encoder_card`."""
     if isinstance(artefact, EncoderArtefact):
-        return encoder_card(title, artefact, origin, task, checks)
+        return encoder_card(title, artefact, origin, task, checks) + _hands_over(task)
     if isinstance(artefact, LinearArtefact):
         return linear_card(title, artefact, origin, task, checks) + _hands_over(task)
     return model_card(title, artefact, origin, task, checks) + _hands_over(task)

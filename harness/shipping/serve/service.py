@@ -37,11 +37,8 @@ HANDED_OVER = "handed over"
 def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, ...]:
     """The turns the model is to see for a client's turns; a classifier sees the last one without a prompt."""
     if not task.option.traits.needs_model:
-        cut = (
-            clip(messages[-1].content, task.item_chars)
-            if task.option.traits.encodes
-            else messages[-1].content
-        )
+        text = messages[-1].content
+        cut = clip(text, task.item_chars) if task.option.traits.encodes else text
         return (Message(role="user", content=cut),)
     limits = PromptLimits(item_chars=task.item_chars, example_chars=task.example_chars)
     system, user = tune_messages(messages[-1].content, limits)
@@ -53,7 +50,7 @@ def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, .
 
 def trained_labels(task: TunedTask) -> tuple[str, ...]:
     """The labels the model was trained on, as clients that name none read them: a tuned model's in words."""
-    named = task.option is Option.LINEAR
+    named = not task.option.traits.needs_model
     return tuple(label.name if named else answer_text(label.name) for label in task.labels)
 
 
