@@ -16,9 +16,9 @@ from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.money.records import ArmForecast, CostForecast
 from harness.money.what_if import what_if
+from harness.recommendation.again import rescore
 from harness.recommendation.records import RunResults
 from harness.report.context import ReportContext
-from harness.report.reporting import rescore
 from harness.report.run_view import RunPage, stamp_of
 from harness.report.topics.arms import title_of
 from harness.report.topics.money import (

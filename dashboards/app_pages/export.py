@@ -12,8 +12,7 @@ import streamlit as st
 
 from dashboards import pieces, state
 from harness.recommendation.records import RunResults
-from harness.report.files import FORMATS
-from harness.report.reporting import export_run
+from harness.report.files import FORMATS, export_run
 
 SAID = {
     "pdf": ("PDF", "picture_as_pdf", "The report for whoever decides: verdict, money, limits, sources."),

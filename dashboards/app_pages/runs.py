@@ -7,10 +7,10 @@ import streamlit as st
 from dashboards import blocks, launch, pieces, state
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
+from harness.recommendation.again import ComparedRuns, compare_two
 from harness.recommendation.history import Past, list_history
-from harness.report.reporting import compare_two
 from harness.report.run_view import stamp_of
-from harness.report.topics.compare import ComparedRuns, compare_document
+from harness.report.topics.compare import compare_document
 from harness.report.topics.runs import runs_document
 
 MOST = 25  # runs of the list, the newest first

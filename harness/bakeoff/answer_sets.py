@@ -194,3 +194,9 @@ def primary_lanes(lanes: Sequence[AnswerSet], plan: ExperimentPlan) -> list[Answ
         if answers.settled.seed == plan.training_seeds[0]:
             chosen[answers.settled.arm] = answers
     return [chosen[arm] for arm in [*order, *sorted(chosen.keys() - set(order))] if arm in chosen]
+
+
+def stored_answers(folder: RunFolder, context: Context) -> list[AnswerSet]:
+    """What every arm of a stored run answered, the first training seed of each."""
+    run = open_run(folder, context, folder.plan())
+    return primary_lanes(read_lanes(folder, run), run.plan)

@@ -119,7 +119,7 @@ def _fetch(context: Context, *, yes: bool) -> None:
 
 def _write_reports(folder: RunFolder, context: Context) -> None:
     """PDF and HTML of the finished run, and where to look next."""
-    from harness.report.reporting import export_run
+    from harness.report.files import export_run
 
     for path in export_run(folder, ("pdf", "html"), folder.root / "report", context):
         typer.echo(str(path))

@@ -63,8 +63,9 @@ def report(
 ) -> None:
     """Show a run or a prediction (of a CASE.yaml), or write it in other formats; nothing is run."""
     from harness.bakeoff.run_folder import find_run
+    from harness.recommendation.again import closed_results
     from harness.report.context import stated_rate
-    from harness.report.reporting import closed_results, export_run
+    from harness.report.files import export_run
 
     wanted = split_names(formats) or ("text",)
     if name.endswith((".yaml", ".yml")):
@@ -125,7 +126,7 @@ def score(
     """Score a run again from its journal; no model is called."""
     from harness.bakeoff.run_folder import find_run
     from harness.core.errors import UsageError
-    from harness.report.reporting import rescore, store_again
+    from harness.recommendation.again import rescore, store_again
 
     context = CallOptions(runs=runs, price=price).context(open_progress(quiet=True))
     folder = find_run(runs, name)
@@ -153,7 +154,7 @@ def compare(
 ) -> None:
     """Compare two runs arm by arm, paired where they share their test items."""
     from harness.bakeoff.run_folder import find_run
-    from harness.report.reporting import compare_two
+    from harness.recommendation.again import compare_two
     from harness.report.text import print_document
     from harness.report.topics.compare import compare_document
 
@@ -190,10 +191,10 @@ def errors(
     from harness.bakeoff.run_folder import find_run
     from harness.core.errors import UsageError
     from harness.core.serial import encode
-    from harness.report.mistakes import ErrorsRequest, arm_errors
+    from harness.recommendation.mistakes import ErrorsRequest, arm_errors, first_of
     from harness.report.tables import errors_csv
     from harness.report.text import print_document
-    from harness.report.topics.items import MOST_SHOWN, errors_document, first_of
+    from harness.report.topics.items import MOST_SHOWN, errors_document
 
     if as_json and as_csv:
         raise UsageError("One format at a time.", got="--json and --csv", allowed="one of them")
@@ -213,8 +214,8 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Show one item in every arm: messages, neighbours, raw answer, usage and prices."""
+    from harness.bakeoff.explain import explain_item
     from harness.bakeoff.run_folder import find_run
-    from harness.report.reporting import explain_item
     from harness.report.text import print_document
     from harness.report.topics.items import explain_document
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from advisor.advice import Advice, plain
-from harness.bakeoff.answers import ItemAnswer
-from harness.bakeoff.run_folder import Manifest
+from harness.bakeoff.answers import ItemAnswer, without_texts
+from harness.bakeoff.run_folder import Manifest, RunFolder
+from harness.core.context import Context
 from harness.core.errors import UsageError, command
 from harness.core.files import make_folder, write_atomically
 from harness.core.serial import encode
@@ -56,6 +57,40 @@ class Advised:
     day: datetime
     command: str
     branding: Branding = PLAIN
+
+
+def export_run(
+    folder: RunFolder,
+    formats: Sequence[str],
+    out_dir: Path,
+    context: Context,
+    branding: Branding = PLAIN,
+    *,
+    texts: bool = True,
+) -> list[Path]:
+    """Write a stored run in other formats.
+
+    Args:
+        texts: whether the files may hold texts of the items.
+
+    Raises:
+        IncompleteRun, UsageError, StoreError: as `RunFolder.results` and `write_report`; also if the
+            results were changed after the run was closed.
+    """
+    from harness.bakeoff.answer_sets import stored_answers
+    from harness.bakeoff.between_runs import item_answers
+    from harness.recommendation.again import closed_results
+
+    results, closing = closed_results(folder), folder.manifest()
+    temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
+    answers: list[ItemAnswer] = []
+    labels = tuple(label.name for label in folder.data_facts().labels)
+    for found in stored_answers(folder, context):
+        arm = found.settled.arm
+        answers += item_answers(arm, found.test, found.outcomes, labels, temperatures.get(arm))
+    answers = answers if texts else without_texts(answers)
+    reported = Reported(results=results, answers=answers, closing=closing, branding=branding)
+    return write_report(reported, formats, out_dir)
 
 
 def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> list[Path]:

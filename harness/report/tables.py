@@ -18,8 +18,8 @@ from harness.bakeoff.results import ArmResult
 from harness.bakeoff.wording import limit_words
 from harness.core.errors import MissingExtra
 from harness.core.records import Estimate
+from harness.recommendation.mistakes import ArmErrors
 from harness.recommendation.records import RunResults
-from harness.report.topics.items import ArmErrors
 
 Value = str | int | float | bool | Decimal | None
 Values = Mapping[str, Value]

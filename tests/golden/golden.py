@@ -29,12 +29,12 @@ from harness.core.context import Context, Quiet
 from harness.core.errors import HarnessError
 from harness.core.serial import encode
 from harness.curve.run import read_curves
+from harness.recommendation.again import stored_looks
 from harness.recommendation.conclude import conclude_again
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, RecommendationBlock, plain
-from harness.report.reporting import stored_looks
 from harness.report.run_document import run_document
 from harness.report.topics.decision import accepted_sentence, no_route
 from harness.report.topics.forecast import (

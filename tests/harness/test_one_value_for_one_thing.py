@@ -30,7 +30,7 @@ from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
 from harness.report.context import ReportContext
-from harness.report.reporting import export_run
+from harness.report.files import export_run
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.arms import title_of

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.results import ArmResult
 from harness.core.wording import MISSING, busy_mark, milliseconds
+from harness.recommendation.again import ComparedRuns
 from harness.recommendation.records import RunResults
 from harness.report.document import Block, Bullets, Document, Fact, Facts, Paragraph, Row, Section, Table
 from harness.report.topics.cells import (
@@ -25,15 +25,6 @@ from harness.report.topics.decision import answer_words
 from harness.report.topics.quality import relation_words
 from harness.report.topics.recommendation import headline
 from harness.report.topics.sources import short
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedRuns:
-    """Runs A and B, and the arms in common, A minus B."""
-
-    a: RunResults
-    b: RunResults
-    across: tuple[ArmAcrossRuns, ...]
 
 
 def compare_document(found: ComparedRuns) -> Document:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from dataclasses import fields
 
 from advisor.money.money import UNKNOWN
 from advisor.money.usage import Usage
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.browse import BrowsedAnswer, BrowsedItem, Shown
-from harness.core.records import ArmId, CostLine, Item, Message, Timing
+from harness.bakeoff.explain import ExplainedArm, ExplainedItem
+from harness.core.records import ArmId, Timing
 from harness.core.wording import MISSING, counted, decimal, lines_of, milliseconds, one_line, percent
+from harness.recommendation.mistakes import ArmErrors
 from harness.report.document import (
     Block,
     Cell,
@@ -42,81 +43,6 @@ _WHY = {
     "to pilot": " (the one to pilot)",
     "best on dev": " (the best on dev)",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedArm:
-    """One item in one arm.
-
-    Attributes:
-        messages: as sent, before any chat template; empty for arms that send none.
-        answer: None while the item has no outcome in this arm.
-        failure_message: of a failure, '' otherwise.
-        lines: what this one query cost.
-        note: a sentence on what is not shown and why, '' otherwise.
-    """
-
-    arm: ArmId
-    messages: tuple[Message, ...] = ()
-    neighbours: tuple[Shown, ...] = ()
-    answer: ItemAnswer | None
-    failure_message: str = ""
-    usage: Usage | None = None
-    timing: Timing | None = None
-    attempts: int | None = None
-    lines: tuple[CostLine, ...] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedItem:
-    """One item in every arm of a run."""
-
-    run_id: str
-    split: str
-    item: Item
-    arms: tuple[ExplainedArm, ...]
-
-
-Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmErrors:
-    """What one arm got wrong on the test items that it has an outcome for.
-
-    Attributes:
-        chosen: why this arm: it was named, it is the one to ship or to pilot, or it did best on dev.
-        items, answered: test items of the run (of `label`, where one is asked for), and those with an
-            outcome of this arm.
-        label: only items of this label; '' for all.
-        wrong: answers that are another label, the most confident first; those without a confidence last.
-        invalid: answers no label could be read from.
-        failed: items without an answer.
-        notes: what a reader must know about the state of the run.
-        explain: the command that shows the first of them in every arm; '' without any.
-    """
-
-    run_id: str
-    arm: ArmId
-    chosen: Chosen
-    items: int
-    answered: int
-    label: str
-    wrong: tuple[ItemAnswer, ...]
-    invalid: tuple[ItemAnswer, ...]
-    failed: tuple[ItemAnswer, ...]
-    notes: tuple[str, ...] = ()
-    explain: str = ""
-
-
-def first_of(found: ArmErrors, limit: int | None) -> ArmErrors:
-    """At most `limit` of each kind; None leaves all."""
-    if limit is None:
-        return found
-    return replace(
-        found, wrong=found.wrong[:limit], invalid=found.invalid[:limit], failed=found.failed[:limit]
-    )
 
 
 def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:

@@ -10,21 +10,16 @@ from typing import Any
 
 import pytest
 
+from harness.bakeoff.explain import explain_item
 from harness.bakeoff.journal import examine
 from harness.bakeoff.reopen import reopened
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
+from harness.recommendation.again import closed_results, compare_two, rescore, store_again
+from harness.recommendation.mistakes import ErrorsRequest, arm_errors
 from harness.recommendation.run import check_robustness, import_into, run_bakeoff, start_bakeoff
 from harness.recommendation.store import read_results
-from harness.report.mistakes import ErrorsRequest, arm_errors
-from harness.report.reporting import (
-    closed_results,
-    compare_two,
-    explain_item,
-    export_run,
-    rescore,
-    store_again,
-)
+from harness.report.files import export_run
 from harness.report.run_view import open_page
 from harness.robustness.run import RobustnessRequest
 from harness.shipping.importing import ImportRequest

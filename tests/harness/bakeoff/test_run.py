@@ -16,6 +16,7 @@ import pytest
 
 from advisor.options import Option
 from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff.explain import explain_item
 from harness.bakeoff.journal import Journal
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.results import Answer
@@ -24,11 +25,12 @@ from harness.core.context import Context, Quiet
 from harness.core.errors import DataError, IncompleteRun, TrainingError, UsageError
 from harness.core.records import FailureKind, Outcome
 from harness.core.serial import encode
+from harness.recommendation.again import compare_two, rescore
 from harness.recommendation.conclude import conclude
 from harness.recommendation.records import RunResults
 from harness.recommendation.run import run_bakeoff, start_bakeoff
 from harness.recommendation.store import read_results
-from harness.report.reporting import compare_two, explain_item, export_run, rescore
+from harness.report.files import export_run
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 

@@ -11,11 +11,12 @@ import pytest
 from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.busy import marked
 from harness.money.forecast import marked_busy
+from harness.recommendation.again import ComparedRuns
 from harness.recommendation.records import RunResults
 from harness.report.files import Reported, write_report
 from harness.report.run_document import run_document
 from harness.report.text import render_text
-from harness.report.topics.compare import ComparedRuns, compare_document
+from harness.report.topics.compare import compare_document
 from harness.track_record.records import AdviceCheck, CheckedRange
 from tests.support import money as hand_money
 from tests.support.pdf_text import text_of

@@ -10,14 +10,16 @@ from advisor.money.usage import CountedBy, Usage
 from advisor.stats.paired import Relation
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
 from harness.bakeoff.browse import Shown
+from harness.bakeoff.explain import ExplainedArm, ExplainedItem
 from harness.core.records import Item, Message, Timing
 from harness.core.serial import encode
+from harness.recommendation.again import ComparedRuns
 from harness.recommendation.history import Past
 from harness.recommendation.records import RunResults
 from harness.report.document import Document
 from harness.report.text import render_text
-from harness.report.topics.compare import ComparedRuns, compare_document
-from harness.report.topics.items import ExplainedArm, ExplainedItem, explain_document
+from harness.report.topics.compare import compare_document
+from harness.report.topics.items import explain_document
 from harness.report.topics.runs import runs_document, runs_json
 from tests.support.results import (
     FLOOR,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer, without_texts
@@ -18,7 +19,46 @@ from harness.core.errors import IncompleteRun, StoreError, UsageError
 from harness.core.records import ArmId, FittedArm, Item, Outcome
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
-from harness.report.topics.items import ArmErrors, Chosen
+
+Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmErrors:
+    """What one arm got wrong on the test items that it has an outcome for.
+
+    Attributes:
+        chosen: why this arm: it was named, it is the one to ship or to pilot, or it did best on dev.
+        items, answered: test items of the run (of `label`, where one is asked for), and those with an
+            outcome of this arm.
+        label: only items of this label; '' for all.
+        wrong: answers that are another label, the most confident first; those without a confidence last.
+        invalid: answers no label could be read from.
+        failed: items without an answer.
+        notes: what a reader must know about the state of the run.
+        explain: the command that shows the first of them in every arm; '' without any.
+    """
+
+    run_id: str
+    arm: ArmId
+    chosen: Chosen
+    items: int
+    answered: int
+    label: str
+    wrong: tuple[ItemAnswer, ...]
+    invalid: tuple[ItemAnswer, ...]
+    failed: tuple[ItemAnswer, ...]
+    notes: tuple[str, ...] = ()
+    explain: str = ""
+
+
+def first_of(found: ArmErrors, limit: int | None) -> ArmErrors:
+    """At most `limit` of each kind; None leaves all."""
+    if limit is None:
+        return found
+    return replace(
+        found, wrong=found.wrong[:limit], invalid=found.invalid[:limit], failed=found.failed[:limit]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,175 @@
+"""One item in every arm of a run, read again from its stored rows and answers. Calls no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.money.usage import Usage
+from harness.arms.retrieve import guide_of
+from harness.bakeoff.answer_sets import (
+    AnswerSet,
+    StoredRun,
+    open_run,
+    primary_lanes,
+    read_lanes,
+)
+from harness.bakeoff.answers import ItemAnswer
+from harness.bakeoff.between_runs import item_answers
+from harness.bakeoff.browse import Shown
+from harness.bakeoff.cost import cost_lines
+from harness.bakeoff.lookup import no_such
+from harness.bakeoff.prices import prices_for
+from harness.bakeoff.quality import fit_dev_temperature
+from harness.bakeoff.run_folder import RunFolder
+from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.core.records import (
+    ArmId,
+    CostLine,
+    Failure,
+    FittedArm,
+    Item,
+    Message,
+    Neighbour,
+    Outcome,
+    Prediction,
+    Timing,
+)
+from harness.models.api.calls import said_as_asked
+from harness.tasks.classification import PROMPT_VERSION, Example, render
+
+_LONGEST_ROW = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedArm:
+    """One item in one arm.
+
+    Attributes:
+        messages: as sent, before any chat template; empty for arms that send none.
+        answer: None while the item has no outcome in this arm.
+        failure_message: of a failure, '' otherwise.
+        lines: what this one query cost.
+        note: a sentence on what is not shown and why, '' otherwise.
+    """
+
+    arm: ArmId
+    messages: tuple[Message, ...] = ()
+    neighbours: tuple[Shown, ...] = ()
+    answer: ItemAnswer | None
+    failure_message: str = ""
+    usage: Usage | None = None
+    timing: Timing | None = None
+    attempts: int | None = None
+    lines: tuple[CostLine, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedItem:
+    """One item in every arm of a run."""
+
+    run_id: str
+    split: str
+    item: Item
+    arms: tuple[ExplainedArm, ...]
+
+
+def explain_item(folder: RunFolder, item_id: str, context: Context) -> ExplainedItem:
+    """One item in every arm, rendered again from the stored rows.
+
+    Raises:
+        UsageError: if the run has no such dev or test item.
+    """
+    folder.check()
+    desk = open_run(folder, context, folder.plan())
+    split, item = _find(desk.items, item_id)
+    lanes = primary_lanes(read_lanes(folder, desk), desk.plan)
+    arms = tuple(_explained(found, split, item, desk) for found in lanes)
+    return ExplainedItem(run_id=folder.run_id, split=split, item=item, arms=arms)
+
+
+def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> ExplainedArm:
+    arm, identity = found.settled.arm, found.settled.identity
+    outcomes, scored = (found.outcomes, found.test) if split == "test" else (found.dev_outcomes, found.dev)
+    outcome = outcomes[item.id]
+    temperature = fit_dev_temperature(found.dev)
+    answers = item_answers(arm, scored, outcomes, desk.labels, temperature)
+    neighbours = outcome.neighbours if isinstance(outcome, Prediction) else ()
+    return ExplainedArm(
+        arm=arm,
+        messages=_messages(found.settled, item, outcome, desk),
+        neighbours=_shown(neighbours, desk),
+        answer=next(answer for answer in answers if answer.item_id == item.id),
+        failure_message=outcome.message if isinstance(outcome, Failure) else "",
+        usage=outcome.usage,
+        timing=outcome.timing,
+        attempts=outcome.attempts,
+        lines=cost_lines([outcome], identity, prices_for(identity, desk.book, desk.machine)),
+        note="Price lines are for 1,000 queries like this one.",
+    )
+
+
+def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun) -> tuple[Message, ...]:
+    """The messages as they were sent: the wording is frozen, and the examples are in the journal."""
+    if not settled.arm.option.traits.needs_model:
+        return ()
+    train = {row.id: row for row in desk.items["train"]}
+    answered = outcome if isinstance(outcome, Prediction) else None
+    rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
+    messages = render(
+        settled.arm.option,
+        item,
+        labels=desk.facts.labels,
+        examples=[Example(text=row.text, label=row.label) for row in rows],
+        limits=desk.plan.prompt.limits,
+        guide=guide_of(settled.fitted),
+    )
+    by_schema = answered is not None and answered.form == "schema"
+    return said_as_asked(messages, schema=by_schema and desk.plan.prompt.version == PROMPT_VERSION)
+
+
+def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...]:
+    train = {row.id: row for row in desk.items["train"]}
+    return tuple(
+        Shown(
+            rank=near.rank,
+            item_id=near.item_id,
+            text=train[near.item_id].text,
+            label=train[near.item_id].label,
+            score=near.score,
+        )
+        for near in neighbours
+    )
+
+
+def _find(rows: Mapping[str, tuple[Item, ...]], wanted: str) -> tuple[str, Item]:
+    """The dev or test item of this id, however its case and blanks are written, or of this row number."""
+    spelt = wanted.strip().casefold()
+    row = int(spelt) if spelt.isdecimal() and len(spelt) < _LONGEST_ROW else None
+    ways: tuple[Callable[[Item], bool], ...] = (
+        lambda item: item.id == wanted,
+        lambda item: item.id.strip().casefold() == spelt,
+        lambda item: row is not None and item.row == row,
+    )
+    for way in ways:
+        for split in ("test", "dev", "train"):
+            for item in rows[split]:
+                if way(item) and split == "train":
+                    raise UsageError(
+                        f"Item {item.id} is a training row: arms learnt from it, and none answered it.",
+                        got=wanted,
+                        allowed=", ".join(one.id for one in rows["test"][:5]) + ", ...",
+                    )
+                if way(item):
+                    return split, item
+    there = [item.id for split in ("test", "dev") for item in rows[split]]
+    refusal = no_such("item on dev or test", wanted, there)
+    if all(own.startswith("row-") for own in there):
+        refusal = UsageError(
+            refusal.what,
+            got=refusal.got,
+            allowed=f"{refusal.allowed}, or a row's number; ids of your own with --id COLUMN in a new run",
+        )
+    raise refusal
