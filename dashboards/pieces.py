@@ -127,9 +127,8 @@ def progress(page: RunPage) -> None:
     except UserError as error:
         st.text(str(error))
         return
-    st.html(
-        markup.bars([(f"{lane.arm}, {lane.split}", lane.done, lane.total, lane.failed) for lane in lanes])
-    )
+    rows = [(f"{lane.arm.label}, {lane.split}", lane.done, lane.total, lane.failed) for lane in lanes]
+    st.html(markup.bars(rows))
 
 
 def command(line: str, purpose: str) -> None:

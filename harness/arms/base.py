@@ -117,7 +117,7 @@ FOLDS = 5
 
 
 @runtime_checkable
-class CrossFitted(Protocol):
+class AnswersOutOfFold(Protocol):
     """An arm that can answer its own training rows as if it had not seen them, in little time."""
 
     def out_of_fold(self, material: Material) -> Iterator[Outcome]:

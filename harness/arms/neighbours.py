@@ -14,7 +14,7 @@ import numpy as np
 from harness.arms.base import Explained, Material, items_digest
 from harness.core.records import ArmId, Fitted, Item, Neighbour, Outcome, Prediction, Timing
 from harness.knowledge.index import TrainingIndex
-from harness.knowledge.vote import EVEN, PRIOR, Certainty, Voters, best_of, votes_of
+from harness.knowledge.vote import EVEN, PRIOR, VoteProbability, Voters, best_of, votes_of
 
 
 class NeighboursArm:
@@ -27,7 +27,7 @@ class NeighboursArm:
         self._index = index
         self._votes = votes_of(index.modes)
         self._vote = self._votes[0]
-        self._certainty = Certainty()
+        self._certainty = VoteProbability()
         self._voters: Voters | None = None
 
     @property
@@ -46,7 +46,7 @@ class NeighboursArm:
         self._voters = Voters(material.labels, material.train)
         if stored is not None:
             self._vote = next(vote for vote in self._votes if vote.name == stored.choices["vote"])
-            self._certainty = Certainty(
+            self._certainty = VoteProbability(
                 even=int(stored.choices["even votes"]), temperature=float(stored.choices["temperature"])
             )
             return stored

@@ -52,7 +52,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Today:
+class TodaysWay:
     """What is known of today's way, and what a route to it is held to.
 
     Attributes:
@@ -69,7 +69,7 @@ class Today:
     setting: Setting
 
     @classmethod
-    def of(cls, plan: ExperimentPlan) -> Today:
+    def of(cls, plan: ExperimentPlan) -> TodaysWay:
         """As a plan states it; without a floor the quality may fall by the plan's margin."""
         stated = plan.business.incumbent if plan.business else None
         accuracy = None if stated is None else stated.accuracy
@@ -139,7 +139,7 @@ def route_to_today(
     primary: Sequence[AnswerSet], arms: Sequence[ArmResult], run: StoredRun
 ) -> tuple[RouteToToday, RoutedArm | None]:
     """The design of the route, and the route as an arm where all is known that it is judged by."""
-    today = Today.of(run.plan)
+    today = TodaysWay.of(run.plan)
     candidates = _candidates(primary, {arm.arm: arm for arm in arms})
     design = RouteToToday(
         first=None,
@@ -186,7 +186,7 @@ def _candidates(primary: Sequence[AnswerSet], by_arm: Mapping[ArmId, ArmResult])
     return found
 
 
-def _tested(one: _Candidate, today: Today, alpha: float) -> list[_Priced]:
+def _tested(one: _Candidate, today: TodaysWay, alpha: float) -> list[_Priced]:
     """The arm's thresholds in sequence, up to the first that is not shown."""
     conf, rows = confidence(one.rows, one.temperature), one.rows
     steps = in_sequence(
@@ -195,13 +195,13 @@ def _tested(one: _Candidate, today: Today, alpha: float) -> list[_Priced]:
     return [_Priced(by=one, tested=step, usd_per_month=_month_of(one, step, today)) for step in steps]
 
 
-def _month_of(one: _Candidate, step: Tested, today: Today) -> Decimal | None:
+def _month_of(one: _Candidate, step: Tested, today: TodaysWay) -> Decimal | None:
     found = step.found
     return _month_usd(one.lines, found.answered / found.n, found.value, today)
 
 
 def _month_usd(
-    lines: tuple[LedgerLine, ...], answered: float, quality: float | None, today: Today
+    lines: tuple[LedgerLine, ...], answered: float, quality: float | None, today: TodaysWay
 ) -> Decimal | None:
     """A month of what a threshold decides: the arm's queries, what is handed over, and wrong answers."""
     handed = today_line(HANDED, Decimal(str(round(1 - answered, 9))), today.usd_per_item)
@@ -243,7 +243,7 @@ def _of(design: RouteToToday, steps: Sequence[_Priced], why_not: NoRoute | None 
 
 
 def _on_test(
-    design: RouteToToday, one: _Candidate, today: Today, run: StoredRun
+    design: RouteToToday, one: _Candidate, today: TodaysWay, run: StoredRun
 ) -> tuple[RouteToToday, RoutedArm | None]:
     """The threshold on test, for the first and only time."""
     test, dev = one.answers.test, one.answers.dev
@@ -289,7 +289,7 @@ def _own(scored: Scored, design: RouteToToday) -> Bools:
     return np.asarray(sure >= (math.inf if design.threshold is None else design.threshold))
 
 
-def _handed_line(own: Bools, today: Today) -> LedgerLine:
+def _handed_line(own: Bools, today: TodaysWay) -> LedgerLine:
     handed = Decimal(1000) * Decimal(int((~own).sum())) / Decimal(own.size)
     return today_line(HANDED, handed, today.usd_per_item)
 
@@ -301,7 +301,7 @@ def _blended(scored: Scored, own: Bools, rest: float, level: float, name: str = 
 
 
 def _if_worse(
-    by: float, one: _Candidate, on_test: tuple[Scored, Bools], today: Today, run: StoredRun
+    by: float, one: _Candidate, on_test: tuple[Scored, Bools], today: TodaysWay, run: StoredRun
 ) -> IfTodayIsWorse:
     (test, own), decision = on_test, run.plan.decision
     rest = max(0.0, today.rest - by)

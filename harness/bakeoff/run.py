@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from advisor.options import Option
-from harness.arms.base import KEY_VERSION, Arm, CrossFitted, Material, canonical, config_digest, items_digest
+from harness.arms.base import (
+    KEY_VERSION,
+    AnswersOutOfFold,
+    Arm,
+    Material,
+    canonical,
+    config_digest,
+    items_digest,
+)
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
@@ -234,7 +242,7 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int, tell: Sequence[ArmId] 
         kitchen.early(tell)
     if first:
         answer_out_of_scope(kitchen, arm, seed, config)
-        if plan.to_today and isinstance(arm, CrossFitted):
+        if plan.to_today and isinstance(arm, AnswersOutOfFold):
             _answer_out_of_fold(kitchen, arm, _lane(arm, seed, "out_of_fold", config))
     if evalset.rest and arm.id.option.traits.free:
         answer(arm, journal, _lane(arm, seed, "rest", config), evalset.rest, context)
@@ -247,7 +255,7 @@ def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> N
         answer(arm, kitchen.journal, lane, kitchen.out_of_scope, kitchen.context)
 
 
-def _answer_out_of_fold(kitchen: Kitchen, arm: CrossFitted, lane: Lane) -> None:
+def _answer_out_of_fold(kitchen: Kitchen, arm: AnswersOutOfFold, lane: Lane) -> None:
     """Let an arm answer the training rows by fittings that did not see them, to choose a threshold on."""
     evalset, journal, context = kitchen.evalset, kitchen.journal, kitchen.context
     done = journal.done(lane, evalset.train, retry_failures=False)

@@ -47,7 +47,7 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Certainty:
+class VoteProbability:
     """How a share of the votes is read as a probability.
 
     Attributes:
@@ -99,7 +99,7 @@ class Voters:
         self._prior = smoothed / smoothed.sum()
 
     def logprobs(
-        self, nearest_first: Sequence[Neighbour], power: int, certainty: Certainty = Certainty()
+        self, nearest_first: Sequence[Neighbour], power: int, certainty: VoteProbability = VoteProbability()
     ) -> Shares:
         """Log-probability of each label, from its smoothed share of the votes."""
         share = PRIOR * self._prior + certainty.even / len(self.labels)
@@ -124,16 +124,18 @@ class Voters:
             tried.append(TriedVote(vote=vote, accuracy=float(right.mean()), logprob=float(sure.mean())))
         return tuple(tried)
 
-    def certainty_on(self, index: TrainingIndex, vote: Vote, dev: Sequence[Item]) -> Certainty:
+    def certainty_on(self, index: TrainingIndex, vote: Vote, dev: Sequence[Item]) -> VoteProbability:
         """What makes dev's labels likeliest, of `EVEN` each with its best temperature."""
         if not dev:
-            return Certainty(even=1)
+            return VoteProbability(even=1)
         found = index.search([item.text for item in dev], vote.k, mode=vote.mode)
         truth = np.array([self.labels.index(item.label) for item in dev])
-        best = (math.inf, Certainty())
+        best = (math.inf, VoteProbability())
         for even in EVEN:
-            rows = np.array([self.logprobs(near, vote.power, Certainty(even=even)) for near in found])
+            rows = np.array([self.logprobs(near, vote.power, VoteProbability(even=even)) for near in found])
             temperature = round(fit_temperature(rows, truth) or 1.0, 4)
             loss = negative_log_likelihood(scale(rows, temperature), truth)
-            best = min(best, (loss, Certainty(even=even, temperature=temperature)), key=lambda one: one[0])
+            best = min(
+                best, (loss, VoteProbability(even=even, temperature=temperature)), key=lambda one: one[0]
+            )
         return best[1]

@@ -14,6 +14,7 @@ from typing import Literal
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.run_folder import DataFacts, Lock, Manifest, RunFolder
 from harness.core.errors import HarnessError, StoreError, UserError
+from harness.core.records import ArmId
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
 
@@ -29,7 +30,7 @@ class LaneProgress:
         total: outcomes it needs over all its training seeds; None before the rows were read.
     """
 
-    arm: str
+    arm: ArmId
     split: str
     done: int
     failed: int
@@ -124,7 +125,7 @@ def progress_of(folder: RunFolder) -> tuple[LaneProgress, ...]:
         for split in ("dev", "test"):
             count, failed = done.get((str(arm.id), split), (0, 0))
             total = None if rows is None else rows[split] * seeds
-            found.append(LaneProgress(arm=str(arm.id), split=split, done=count, failed=failed, total=total))
+            found.append(LaneProgress(arm=arm.id, split=split, done=count, failed=failed, total=total))
     return tuple(found)
 
 

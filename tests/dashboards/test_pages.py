@@ -44,7 +44,7 @@ def test_an_incomplete_run_has_no_figures_and_a_way_on(open_page: Open, runs: Pa
     app = open_page(runs, page)
     said = words(app)
     assert "incomplete" in app.warning[0].value and f"harness resume {folder.run_id}" in said
-    assert "linear@linear, test" in said, "how far each arm is"
+    assert "linear, test" in said, "how far each arm is"
     assert "<h1" not in said and not app.get("bidi_component")
 
 

@@ -8,7 +8,17 @@ import pytest
 
 from harness.core.records import Item, Label, Neighbour
 from harness.knowledge.index import SearchMode, TrainingIndex
-from harness.knowledge.vote import COUNTS, EVEN, POWERS, Certainty, TriedVote, Vote, Voters, best_of, votes_of
+from harness.knowledge.vote import (
+    COUNTS,
+    EVEN,
+    POWERS,
+    TriedVote,
+    Vote,
+    VoteProbability,
+    Voters,
+    best_of,
+    votes_of,
+)
 
 LABELS = (Label(name="bill"), Label(name="login"), Label(name="never seen"))
 TRAIN = (
@@ -68,9 +78,9 @@ def test_the_choice_on_dev_is_by_the_labels_of_dev() -> None:
 
 def test_certainty_changes_no_answer() -> None:
     found, voters = near(("b1", 0.9), ("l1", 0.3)), Voters(LABELS, TRAIN)
-    sure, unsure = (voters.logprobs(found, 4, Certainty(even=even)) for even in (0, 16))
+    sure, unsure = (voters.logprobs(found, 4, VoteProbability(even=even)) for even in (0, 16))
     assert sure.argmax() == unsure.argmax() and sure.max() > unsure.max()
-    warm = voters.logprobs(found, 4, Certainty(even=16, temperature=0.2))
+    warm = voters.logprobs(found, 4, VoteProbability(even=16, temperature=0.2))
     assert warm.argsort().tolist() == unsure.argsort().tolist()
     assert math.fsum(map(math.exp, warm)) == pytest.approx(1.0)
 
@@ -85,11 +95,11 @@ def test_certainty_is_what_makes_the_labels_of_dev_likeliest() -> None:
     voters = Voters(LABELS, TRAIN)
     chosen = voters.certainty_on(index, vote, dev)
 
-    def loss(certainty: Certainty) -> float:
+    def loss(certainty: VoteProbability) -> float:
         found = index.search([item.text for item in dev], 2, mode=SearchMode.LEXICAL)
         rows = [voters.logprobs(near, 0, certainty) for near in found]
         return -sum(row[0 if i.label == "bill" else 1] for row, i in zip(rows, dev, strict=True))
 
-    others = [Certainty(even=even, temperature=t) for even in EVEN for t in (0.1, 0.5, 1.0, 3.0)]
+    others = [VoteProbability(even=even, temperature=t) for even in EVEN for t in (0.1, 0.5, 1.0, 3.0)]
     assert all(loss(chosen) <= loss(other) + 1e-3 for other in others)
-    assert voters.certainty_on(index, vote, ()) == Certainty(even=1)
+    assert voters.certainty_on(index, vote, ()) == VoteProbability(even=1)
