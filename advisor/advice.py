@@ -7,7 +7,6 @@ Money is in US dollars where the name says so; `currency` and `rate` say what th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from advisor.case import DatedRate, UseCase
+from advisor.money.ranges import FigureRange, MoneyRange
 from advisor.options import Option
 
 
@@ -58,31 +58,6 @@ class Veto:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FigureSpan:
-    """A range of a figure; None where it is not known."""
-
-    low: float | None
-    likely: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoneySpan:
-    """A range of money in US dollars; None where a cost is not known."""
-
-    low: Decimal | None
-    likely: Decimal | None
-    high: Decimal | None
-
-    @classmethod
-    def over(cls, values: Sequence[Decimal | None], likely: Decimal | None) -> MoneySpan:
-        """From the least to the most of all values; open where one of them is not known."""
-        known = [value for value in values if value is not None]
-        whole = len(known) == len(values)
-        return cls(low=min(known) if whole else None, likely=likely, high=max(known) if whole else None)
-
-
 class PaysBack(StrEnum):
     """Whether an option earns its building back within the horizon."""
 
@@ -102,9 +77,9 @@ class Payback:
         wrong_answers_counted: whether the wrong answers of both sides are in the saving.
     """
 
-    months: FigureSpan
+    months: FigureRange
     verdict: PaysBack
-    monthly_saving: MoneySpan
+    monthly_saving: MoneyRange
     wrong_answers_counted: bool
 
 
@@ -128,11 +103,11 @@ class OptionPrediction:
     accuracy_low: float | None
     accuracy_high: float | None
     accuracy_source: str
-    usd_per_1k: MoneySpan
-    usd_per_1k_total: MoneySpan
-    usd_one_off: MoneySpan
-    usd_per_month: MoneySpan
-    p95_ms: FigureSpan
+    usd_per_1k: MoneyRange
+    usd_per_1k_total: MoneyRange
+    usd_one_off: MoneyRange
+    usd_per_month: MoneyRange
+    p95_ms: FigureRange
     payback: Payback
     wrong_answers_counted: bool
 
@@ -271,10 +246,10 @@ class AdviceReason:
     wrong_usd: Decimal | None = None
     wrong_assumed: bool = False
     months: float | None = None
-    accuracy: FigureSpan | None = None
+    accuracy: FigureRange | None = None
     items: int | None = None
     floor: float | None = None
-    ms: FigureSpan | None = None
+    ms: FigureRange | None = None
     wanted_ms: float | None = None
 
 
@@ -297,8 +272,8 @@ class RecommendedCost:
     """
 
     basis: CostBasis
-    usd_once: MoneySpan
-    usd_per_month: MoneySpan | None
+    usd_once: MoneyRange
+    usd_per_month: MoneyRange | None
     wrong_answers_counted: bool
 
 
@@ -345,7 +320,7 @@ class ToSettle:
     difference: float
     discordance: float
     items_to_label: int | None
-    usd: MoneySpan
+    usd: MoneyRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from advisor.advice import MoneySpan, Veto
+from advisor.advice import Veto
 from advisor.assumed import Inputs, assumed_in, rates, resolve
 from advisor.case import UseCase, must_self_host
 from advisor.economics import Market, cost_curve_of, option_tco, runs_own_model
@@ -23,7 +23,7 @@ from advisor.layout import aligned, ascii_safe
 from advisor.money.break_even import FixedCost, break_even
 from advisor.money.ledger import LedgerLine
 from advisor.money.money import format_money, from_usd
-from advisor.money.ranges import AssumedRange, Range, Scenario
+from advisor.money.ranges import AssumedRange, MoneyRange, Range, Scenario, spanning
 from advisor.money.tco import Against, Tco
 from advisor.money.words import payback_words
 from advisor.numbers import figure
@@ -100,11 +100,11 @@ class OptionSheet:
     vetoes: tuple[Veto, ...]
     one_off: tuple[LedgerLine, ...]
     monthly: tuple[LedgerLine, ...]
-    usd_one_off: MoneySpan
-    usd_per_month: MoneySpan
-    usd_horizon: MoneySpan
-    usd_per_1k: MoneySpan
-    usd_per_1k_running: MoneySpan
+    usd_one_off: MoneyRange
+    usd_per_month: MoneyRange
+    usd_horizon: MoneyRange
+    usd_per_1k: MoneyRange
+    usd_per_1k_running: MoneyRange
     against_today: Against | None
     break_even: BreakEvenRow | None
     swings: tuple[CostSwing, ...]
@@ -164,8 +164,8 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
     )
 
 
-def _over(tco: Mapping[Scenario, Tco], of: Callable[[Tco], Decimal | None]) -> MoneySpan:
-    return MoneySpan.over([of(total) for total in tco.values()], of(tco[Scenario.LIKELY]))
+def _over(tco: Mapping[Scenario, Tco], of: Callable[[Tco], Decimal | None]) -> MoneyRange:
+    return spanning([of(total) for total in tco.values()], of(tco[Scenario.LIKELY]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +291,7 @@ def cost_text(sheet: CostSheet) -> str:
     def show(usd: Decimal | None) -> str:
         return format_money(from_usd(usd, case.currency, rates(case)), case.currency)
 
-    def span(value: MoneySpan) -> str:
+    def span(value: MoneyRange) -> str:
         return f"{show(value.likely)} ({show(value.low)} to {show(value.high)})"
 
     lines = [f"{case.name}: what each option costs (likely, and cheap to dear)", ""]

@@ -7,6 +7,7 @@ not counted, and a fee for hosting a tuned model at a provider is not modelled.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -27,6 +28,8 @@ SMALL_MACHINE = "cpu-2"
 SMALL_MODEL = 0.6
 """Billions of parameters below which a model runs and is trained on a CPU."""
 WHOLE_PROMPT_TOKENS = 200_000
+CACHED_FROM = 1024
+"""Tokens from which a prefix that stays the same is read from the provider's cache."""
 GPU_TRAINING = "3090"
 
 
@@ -85,6 +88,12 @@ def _prompt(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumpti
     return _Prompt(fixed=fixed, varying=varying, output=inputs.output_tokens)
 
 
+def labels_cached_from(inputs: Inputs, assumptions: Assumptions) -> int:
+    """How many labels make a prompt's prefix long enough to be read from the cache."""
+    left = CACHED_FROM - assumptions.part("instruction_tokens", inputs.scenario)
+    return math.ceil(left / assumptions.part("label_definition_tokens", inputs.scenario))
+
+
 def _shown(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
     """Tokens of what was retrieved: passages where facts are needed, else similar examples."""
     if facts_needed(case) or (facts_needed(case) is None and case.task is not Task.CLASSIFICATION):
@@ -97,7 +106,7 @@ def _shown(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
 def _hosted_query(prompt: _Prompt, price: Price, inputs: Inputs) -> tuple[LedgerLine, ...]:
     """Tokens of a hosted call; a long fixed prefix is read from the cache when calls come close together."""
     often = inputs.queries_per_month / 730 >= 12
-    cacheable = prompt.fixed >= 1024 and price.usd_per_mtok.cached is not None
+    cacheable = prompt.fixed >= CACHED_FROM and price.usd_per_mtok.cached is not None
     cached = cacheable and (
         inputs.scenario is Scenario.CHEAP or (inputs.scenario is Scenario.LIKELY and often)
     )

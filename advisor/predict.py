@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from advisor.advice import FigureSpan, MoneySpan, OptionPrediction, Payback, PaysBack
+from advisor.advice import OptionPrediction, Payback, PaysBack
 from advisor.assumed import Assumptions, Inputs, rates, resolve
-from advisor.case import UseCase, facts_needed
+from advisor.case import Task, UseCase, facts_needed
 from advisor.economics import (
     WHOLE_PROMPT_TOKENS,
     Market,
     cost_curve_of,
+    labels_cached_from,
     option_tco,
     prompt_tokens,
     rows_wanted,
@@ -23,7 +24,7 @@ from advisor.economics import (
 from advisor.money.errors import CostError
 from advisor.money.ledger import total_usd
 from advisor.money.money import to_usd
-from advisor.money.ranges import Scenario
+from advisor.money.ranges import FigureRange, MoneyRange, Range, Scenario, spanning
 from advisor.money.tco import Against, Tco, against, total_cost
 from advisor.money.workload import today_curve
 from advisor.options import Option
@@ -134,13 +135,13 @@ def _wilson(share: float, items: int | None) -> tuple[float, float]:
     return found.low, found.high
 
 
-def incumbent_accuracy(case: UseCase) -> FigureSpan | None:
+def incumbent_accuracy(case: UseCase) -> FigureRange | None:
     """Today's accuracy as stated, with its interval; None where not known."""
     given = case.incumbent
     if given is None or given.accuracy is None:
         return None
     low, high = _wilson(given.accuracy, given.items)
-    return FigureSpan(low=low, likely=given.accuracy, high=high)
+    return Range(low=min(low, given.accuracy), likely=given.accuracy, high=max(high, given.accuracy))
 
 
 def _middle(low: float | None, high: float | None) -> float | None:
@@ -151,7 +152,8 @@ def variants(case: UseCase, market: Market) -> tuple[UseCase, ...]:
     """Cases with other values of unknown answers that make an option neither steadily cheaper nor dearer.
 
     More examples save labelling and cost training; knowledge beyond what a prompt holds makes the prompt
-    cheaper. So the ends of a range are not the ends of the cost, and the turning points are priced too.
+    cheaper, and so do labels enough for the prompt to be cached. So the ends of a range are not the ends of
+    the cost, and the turning points are priced too.
     """
     found = [case]
     if case.examples is None:
@@ -159,6 +161,12 @@ def variants(case: UseCase, market: Market) -> tuple[UseCase, ...]:
         turns = {round(rows_wanted(case, i, market.assumptions)) for i in inputs.values()}
         assumed = market.assumptions.ranges["examples"]
         found = [replace(c, examples=n) for c in found for n in {*turns, int(assumed.low), int(assumed.high)}]
+    if case.labels is None and case.task is Task.CLASSIFICATION:
+        inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
+        turns = {labels_cached_from(i, market.assumptions) for i in inputs.values()}
+        assumed = market.assumptions.ranges["labels"]
+        inside = [n for n in sorted(turns) if assumed.low <= n <= assumed.high]
+        found = [replace(c, labels=n) for c in found for n in (int(assumed.low), *inside, int(assumed.high))]
     if case.knowledge_tokens is None and facts_needed(case):
         assumed = market.assumptions.ranges["knowledge_tokens"]
         sizes = (int(assumed.low), WHOLE_PROMPT_TOKENS, WHOLE_PROMPT_TOKENS + 1, int(assumed.high))
@@ -166,10 +174,10 @@ def variants(case: UseCase, market: Market) -> tuple[UseCase, ...]:
     return tuple(found) if found != [case] else ()
 
 
-def _money(priced: dict[Scenario, list[Tco]], of: Callable[[Tco], Decimal | None]) -> MoneySpan:
+def _money(priced: dict[Scenario, list[Tco]], of: Callable[[Tco], Decimal | None]) -> MoneyRange:
     """The span over scenarios and variants; the likely value is that of the case as it is."""
     values = [of(tco) for totals in priced.values() for tco in totals]
-    return MoneySpan.over(values, of(priced[Scenario.LIKELY][0]))
+    return spanning(values, of(priced[Scenario.LIKELY][0]))
 
 
 def running_per_1k(tco: Tco) -> Decimal | None:
@@ -205,7 +213,7 @@ def expected_p95(
     inputs: dict[Scenario, Inputs],
     place: tuple[str, Market],
     bands: Bands,
-) -> FigureSpan:
+) -> FigureRange:
     """Low and high of the slowest twentieth, from base and tokens."""
     where, market = place
     row = bands.latency[where]
@@ -220,7 +228,7 @@ def expected_p95(
         ends.append(ms)
     if option is Option.ROUTE:
         ends[0] = bands.latency["linear"].base_ms[0]
-    return FigureSpan(low=round(ends[0], 1), likely=None, high=round(ends[1], 1))
+    return Range(low=round(ends[0], 1), likely=None, high=round(ends[1], 1))
 
 
 def incumbent_usd_per_1k(case: UseCase) -> Decimal | None:
@@ -286,9 +294,9 @@ def against_today(case: UseCase, total: Tco, inputs: Inputs) -> Against:
 def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inputs]) -> Payback:
     """Months to earn the building back; wrong answers count only where both sides have an accuracy."""
     if incumbent_usd_per_1k(case) is None:
-        nothing = MoneySpan(low=None, likely=None, high=None)
+        nothing: MoneyRange = Range(low=None, likely=None, high=None)
         return Payback(
-            months=FigureSpan(low=None, likely=None, high=None),
+            months=Range(low=None, likely=None, high=None),
             verdict=PaysBack.UNKNOWN,
             monthly_saving=nothing,
             wrong_answers_counted=False,
@@ -300,14 +308,18 @@ def _payback(case: UseCase, tco: dict[Scenario, Tco], inputs: dict[Scenario, Inp
         verdict = PaysBack.YES
     elif set(pays.values()) == {False}:
         verdict = PaysBack.NO
-    months = {s: None if a.payback_months is None else float(a.payback_months) for s, a in found.items()}
     return Payback(
-        months=FigureSpan(
-            low=months[Scenario.CHEAP], likely=months[Scenario.LIKELY], high=months[Scenario.DEAR]
-        ),
+        months=_months([found[scenario].payback_months for scenario in Scenario]),
         verdict=verdict,
-        monthly_saving=MoneySpan.over(
+        monthly_saving=spanning(
             [a.monthly_saving_usd for a in found.values()], found[Scenario.LIKELY].monthly_saving_usd
         ),
         wrong_answers_counted=both_count_wrong(case, tco[Scenario.LIKELY]),
     )
+
+
+def _months(by_scenario: list[Decimal | None]) -> FigureRange:
+    """Months at cheap, likely and dear costs; the known ones in order, whichever end moved more."""
+    known = iter(sorted(float(months) for months in by_scenario if months is not None))
+    low, likely, high = (None if months is None else next(known) for months in by_scenario)
+    return Range(low=low, likely=likely, high=high)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from advisor.advice import AdviceReason, Choice, Do, FigureSpan, Today, Why
+from advisor.advice import AdviceReason, Choice, Do, Today, Why
 from advisor.case import UseCase
 from advisor.judge import BrokenLimit, Contender, Standing, dearer_than_today, pays_against_today
+from advisor.money.ranges import FigureRange, Range
 from advisor.options import Option
 from advisor.rubric.scoring import leads
 
@@ -105,7 +106,7 @@ class _Reasons:
                 floor=self.case.quality_floor,
             )
         if BrokenLimit.LATENCY in one.broken:
-            ms = FigureSpan(low=one.p95_ms, likely=None, high=None)
+            ms = Range(low=one.p95_ms, likely=None, high=None)
             return AdviceReason(kind=Why.TOO_SLOW, against=choice, ms=ms, wanted_ms=self.case.p95_ms)
         over = None if choice is Today.KEEP else self.standing.barred.get(Option(choice))
         return None if over is None else self._over(over, one)
@@ -167,7 +168,7 @@ class _Reasons:
         yield self._accuracy(one)
         yield self._costs(one)
         yield AdviceReason(
-            kind=Why.SPEED, choice=one.choice, ms=FigureSpan(low=one.p95_ms, likely=None, high=None)
+            kind=Why.SPEED, choice=one.choice, ms=Range(low=one.p95_ms, likely=None, high=None)
         )
 
     def _costs(self, one: Contender) -> AdviceReason:
@@ -199,5 +200,5 @@ class _Reasons:
         )
 
 
-def _span(one: Contender) -> FigureSpan:
-    return FigureSpan(low=one.low, likely=None, high=one.high)
+def _span(one: Contender) -> FigureRange:
+    return Range(low=one.low, likely=None, high=one.high)

@@ -26,10 +26,8 @@ from advisor.advice import (
     Contribution,
     CostBasis,
     Do,
-    FigureSpan,
     Flip,
     Ground,
-    MoneySpan,
     OpenQuestion,
     OptionAdvice,
     OptionPrediction,
@@ -48,7 +46,7 @@ from advisor.flips import find_flips, find_open_questions
 from advisor.judge import Judge, Standing
 from advisor.money.inputs import plus, times
 from advisor.money.money import total
-from advisor.money.ranges import Scenario
+from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
 from advisor.options import Option
 from advisor.predict import (
     incumbent_tco,
@@ -185,7 +183,7 @@ def _cost(
     settle: ToSettle | None,
 ) -> RecommendedCost | None:
     what, tried = done
-    nothing = MoneySpan(low=Decimal(0), likely=Decimal(0), high=Decimal(0))
+    nothing: MoneyRange = Range(low=Decimal(0), likely=Decimal(0), high=Decimal(0))
     match what:
         case Do.TRY:
             found = next(o.prediction for o in options if o.option is tried[0])
@@ -209,7 +207,7 @@ def _cost(
             total = incumbent_tco(case, inputs, counted=False) if case.queries_per_month else None
             if total is None or total.monthly_usd is None:
                 return None
-            month = MoneySpan(low=total.monthly_usd, likely=total.monthly_usd, high=total.monthly_usd)
+            month: MoneyRange = Range(low=total.monthly_usd, likely=total.monthly_usd, high=total.monthly_usd)
             return RecommendedCost(
                 basis=CostBasis.AS_STATED, usd_once=nothing, usd_per_month=month, wrong_answers_counted=False
             )
@@ -269,7 +267,7 @@ def _options(case: UseCase, standing: Standing, basis: Basis) -> tuple[OptionAdv
 def _warnings(case: UseCase, found: OptionPrediction) -> Iterator[AdviceReason]:
     """What an option is not expected to keep, or to do as well as today's way."""
     best, fastest = found.accuracy_high, found.p95_ms.low
-    accuracy = FigureSpan(low=found.accuracy_low, likely=None, high=best)
+    accuracy = Range(low=found.accuracy_low, likely=None, high=best)
     today = None if case.incumbent is None else case.incumbent.accuracy
     marks = ((Why.BELOW_FLOOR, case.quality_floor), (Why.BELOW_TODAY, today))
     for kind, mark in marks:
@@ -379,7 +377,7 @@ def _to_settle(case: UseCase, basis: Basis, pair: PairAnswer, tried: tuple[Optio
 
 def _settling_cost(
     case: UseCase, two: tuple[Option, Option], to_label: int, items: int, basis: Basis
-) -> MoneySpan:
+) -> MoneyRange:
     from advisor.predict import usd_per_query
 
     def at(scenario: Scenario) -> Decimal | None:
@@ -387,7 +385,7 @@ def _settling_cost(
         calls = total(usd_per_query(case, option, inputs, basis.market) for option in two)
         return plus(times(to_label, inputs.example_usd), times(items, calls))
 
-    return MoneySpan(low=at(Scenario.CHEAP), likely=at(Scenario.LIKELY), high=at(Scenario.DEAR))
+    return spanning([at(scenario) for scenario in Scenario], at(Scenario.LIKELY))
 
 
 def _assumptions(case: UseCase, assumptions: Assumptions, *, today: bool) -> tuple[Assumption, ...]:

@@ -18,10 +18,8 @@ from advisor.advice import (
     Confidence,
     CostBasis,
     Do,
-    FigureSpan,
     Flip,
     Ground,
-    MoneySpan,
     OpenQuestion,
     OptionPrediction,
     PairAnswer,
@@ -31,6 +29,7 @@ from advisor.advice import (
     Why,
 )
 from advisor.money.money import UNKNOWN
+from advisor.money.ranges import FigureRange, MoneyRange, Range
 from advisor.numbers import figure
 
 COST, DECIDES, SURE, CHANGES = "It costs", "Who decides", "How sure", "What would change it"
@@ -72,7 +71,7 @@ def recommendation_rows(advice: Advice, money: Money) -> dict[str, str]:
 
 def share_words(found: OptionPrediction) -> str:
     """'82 to 96 %', or 'unknown'."""
-    return _shares(FigureSpan(low=found.accuracy_low, likely=None, high=found.accuracy_high), UNKNOWN)
+    return _shares(Range(low=found.accuracy_low, likely=None, high=found.accuracy_high), UNKNOWN)
 
 
 def seconds_words(found: OptionPrediction) -> str:
@@ -233,7 +232,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
-def _shares(span: FigureSpan, unknown: str = "an unknown share") -> str:
+def _shares(span: FigureRange, unknown: str = "an unknown share") -> str:
     if span.low is None or span.high is None:
         return unknown
     return f"{100 * span.low:.0f} to {100 * span.high:.0f} %"
@@ -261,7 +260,7 @@ def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
             )
 
 
-def span_words(span: MoneySpan, money: Money, unknown: str = "an unknown sum") -> str:
+def span_words(span: MoneyRange, money: Money, unknown: str = "an unknown sum") -> str:
     """'$2.10 to $4.19' or 'EUR 2.10 to 4.19', one figure where both are the same."""
     if span.low is None or span.high is None:
         return unknown

@@ -31,7 +31,6 @@ class Covers(StrEnum):
     """What a sum counts; printed beside it, so that no two sums of one thing can be mixed up."""
 
     CALLS = "calls alone"  # tokens, or the seconds that calls keep a machine busy
-    MACHINES = "machines by the month"  # whole machines, busy or idle
     ALL_IN = "all in"  # calls, machines, retrieval, changes and people; wrong answers where they have a price
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
@@ -47,6 +49,20 @@ class Range(Generic[Number]):
                 return self.likely
             case Scenario.DEAR:
                 return self.high
+
+
+MoneyRange = Range[Decimal | None]
+"""US dollars; an end is None where a cost is not known."""
+FigureRange = Range[float | None]
+"""Shares, milliseconds or months; None where one is not known."""
+
+
+def spanning(values: Iterable[Decimal | None], likely: Decimal | None) -> MoneyRange:
+    """From the least to the most of all values, `likely` among them; open where one of them is not known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    whole = len(known) == len(found)
+    return Range(low=min(known) if whole else None, likely=likely, high=max(known) if whole else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

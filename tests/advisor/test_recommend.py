@@ -122,6 +122,18 @@ RANGED = (
 )
 
 
+def test_labels_enough_for_a_cached_prompt_make_it_cheaper_and_the_range_holds_that():
+    """83 labels make the prefix of a prompt long enough for the cache: cheaper than 2 labels."""
+    case = build_case(
+        {"name": "x", "task": "classification", "needs_facts": False, "input_tokens": 90, "output_tokens": 8,
+         "api_model": "openai/gpt-6-luna", "queries_per_month": 20000}
+    )  # fmt: skip
+    market = basis("openai/gpt-6-luna").market
+    found = [predict(replace(case, labels=n), Option.PROMPT, market, BANDS).usd_per_1k for n in (2, 83)]
+    assert found[1].low < found[0].low
+    assert predict(case, Option.PROMPT, market, BANDS).usd_per_1k.low == found[1].low
+
+
 @given(st.data(), st.sampled_from(RANGED), st.sampled_from(list(ADVISED)))
 @settings(max_examples=120)
 def test_not_knowing_never_narrows_the_cost(data, field, option):

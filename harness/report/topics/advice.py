@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from advisor.advice import (
-    Advice,
-    AdviceReason,
-    Contribution,
-    Do,
-    MoneySpan,
-    OptionAdvice,
-    OptionPrediction,
-)
+from advisor.advice import Advice, AdviceReason, Contribution, Do, OptionAdvice, OptionPrediction
 from advisor.money.money import UNKNOWN
+from advisor.money.ranges import MoneyRange
 from advisor.numbers import figure
 from advisor.sentences import (
     ASSUMED_TITLE,
@@ -85,7 +78,7 @@ class AdviceContext:
     currency: Currency
     command: str
 
-    def money(self, span: MoneySpan) -> str:
+    def money(self, span: MoneyRange) -> str:
         """'$2.10 to $4.19', one figure where both are the same, or 'unknown'."""
         return span_words(span, self.amount, UNKNOWN)
 
@@ -93,7 +86,7 @@ class AdviceContext:
         """A predicted amount."""
         return money(usd, self.currency)
 
-    def predicted(self, span: MoneySpan) -> Span:
+    def predicted(self, span: MoneyRange) -> Span:
         """Predicted money, marked so."""
         return Span(text=self.money(span), mark="predicted", strong=True, sources=self.sources())
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from advisor.advice import Advice, MoneySpan, ToSettle
+from advisor.advice import Advice, ToSettle
 from advisor.case import asks
 from advisor.case_file import dump_case, parse_case
 from advisor.commands import CommandPrices, advise
+from advisor.money.ranges import Range
 from advisor.options import Option
 from advisor.sentences import flip_sentence
 from harness.cli.app import app
@@ -82,7 +83,7 @@ def test_what_a_measurement_takes_is_said(advice: Advice) -> None:
         difference=0.03,
         discordance=0.1,
         items_to_label=150,
-        usd=MoneySpan(low=Decimal(60), likely=Decimal(75), high=Decimal(90)),
+        usd=Range(low=Decimal(60), likely=Decimal(75), high=Decimal(90)),
     )
     page = squeezed(render_html(advice_document(replace(advice, settle=settle), DAY, "harness plan")))
     assert squeezed("Labels and calls for 410 items") in page
