@@ -369,6 +369,20 @@ class Assumption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """A cheap option answers what it is sure of and leaves the rest to what is done today.
+
+    Attributes:
+        answered: share it answers itself, a range that stands in until it is measured.
+        usd_per_1k: of 1,000 items, what those left to today's way cost; the option's own cost is not in it.
+    """
+
+    option: Option
+    answered: FigureRange
+    usd_per_1k: MoneyRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
     """Everything said about a use case before anything is measured.
 
@@ -379,6 +393,7 @@ class Advice:
             way on.
         cannot_say: set when every option is vetoed or nothing is known.
         incumbent_usd_per_1k_total: today's price with wrong answers, as totals of options count them.
+        sharing: of labels, where today's cost and accuracy are stated; None elsewhere.
         rubric_version, rubric_sha256, prices: what it rests on.
     """
 
@@ -398,6 +413,7 @@ class Advice:
     cannot_say: str
     incumbent_usd_per_1k: Decimal | None
     incumbent_usd_per_1k_total: Decimal | None
+    sharing: Sharing | None
     currency: str
     rate: DatedRate | None
     prices: tuple[str, ...]

@@ -33,6 +33,7 @@ from advisor.advice import (
     OptionPrediction,
     PairAnswer,
     RecommendedCost,
+    Sharing,
     Sureness,
     Today,
     ToSettle,
@@ -40,13 +41,14 @@ from advisor.advice import (
     plain,
 )
 from advisor.assumed import Assumptions, assumed_in, resolve, today_range
-from advisor.case import Task, UseCase, facts_needed, must_self_host
+from advisor.case import Task, UseCase, asks_for_labels, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import find_flips, find_open_questions
 from advisor.judge import Judge, Standing
 from advisor.money.inputs import plus, times
 from advisor.money.money import total
 from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
+from advisor.money.workload import today_line
 from advisor.options import Option
 from advisor.predict import (
     incumbent_tco,
@@ -117,11 +119,33 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         cannot_say=_cannot_say(scores),
         incumbent_usd_per_1k=incumbent_usd_per_1k(case),
         incumbent_usd_per_1k_total=incumbent_total_per_1k(case),
+        sharing=_sharing(case, basis, options),
         currency=case.currency,
         rate=case.usd_rate,
         prices=() if must_self_host(case) else _price_lines(basis.market),
         rubric_version=basis.rubric.version,
         rubric_sha256=basis.rubric.sha256,
+    )
+
+
+def _sharing(case: UseCase, basis: Basis, options: tuple[OptionAdvice, ...]) -> Sharing | None:
+    """A linear classifier before today's way: how much it would leave to that, and what the rest costs."""
+    today = incumbent_usd_per_1k(case)
+    allowed = any(one.option is Option.LINEAR and one.place is not None for one in options)
+    if today is None or case.incumbent is None or case.incumbent.accuracy is None:
+        return None
+    if not allowed or not asks_for_labels(case):
+        return None
+    part = basis.market.assumptions.part
+    most, likely, least = (part("route_own_share", end) for end in Scenario)
+    left = {
+        share: today_line("the rest", 1000 * (1 - Decimal(str(share))), today / 1000).amount_usd
+        for share in (most, likely, least)
+    }
+    return Sharing(
+        option=Option.LINEAR,
+        answered=Range(low=least, likely=likely, high=most),
+        usd_per_1k=spanning(left.values(), left[likely]),
     )
 
 

@@ -103,6 +103,19 @@ def today_words(advice: Advice, money: Money) -> str:
     return f"today{place}, as stated: {money(today)} for 1,000 queries{known}{in_all}"
 
 
+def sharing_sentence(advice: Advice, money: Money) -> str:
+    """How much a cheap option could take off today's way, '' where today's way is not stated."""
+    shared = advice.sharing
+    if shared is None:
+        return ""
+    return (
+        f"Or share the work: {shared.option.traits.name} answers what it is sure of, and the rest stays "
+        f"where it is. It would answer {_shares(shared.answered)} (assumed; one case not verified: 75 %), "
+        f"and the rest of 1,000 queries would cost {span_words(shared.usd_per_1k, money)}. How many are "
+        "right then, only a run shows: it plans this as route@today."
+    )
+
+
 def order_sentence(advice: Advice) -> str:
     """Why the places are not those of the points alone, '' where they are."""
     ranked = sorted((one for one in advice.options if one.place is not None), key=lambda one: one.place or 0)

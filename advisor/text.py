@@ -35,6 +35,7 @@ from advisor.sentences import (
     sentence,
     settle_sentence,
     share_words,
+    sharing_sentence,
     span_words,
     today_words,
     unscored_sentence,
@@ -97,7 +98,9 @@ def _table(advice: Advice, money: Money) -> str:
     if not found:
         return ""
     rows = [heads, *(_row(option, prediction, money, unit_of(unit)) for option, prediction in found)]
-    below = filter(None, [today_words(advice, money), order_sentence(advice)])
+    below = filter(
+        None, [today_words(advice, money), sharing_sentence(advice, money), order_sentence(advice)]
+    )
     return "\n".join([*aligned(rows, right={0, 2}), *(wrap(one, first="") for one in below)])
 
 

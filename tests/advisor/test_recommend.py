@@ -336,3 +336,18 @@ def test_own_model_needs_no_hosted_model():
     where = {o.option: o.prediction.where for o in advice.options if o.prediction}
     assert where.pop(Option.ENCODER) == "linear", "an encoder marks parts of a text on a small machine"
     assert set(where.values()) == {"own-gpu"}
+
+
+def test_sharing_the_work_with_todays_way_is_told_where_that_is_stated():
+    """A linear classifier answers 50 to 90 %; the other 100 to 500 of 1,000 cost $0.10 each, as today."""
+    case = load_case(next(p for p in EXAMPLES if p.stem == "ticket-routing"))
+    advice = advise(case, look_around=False)
+    assert advice.sharing is not None and advice.sharing.option is Option.LINEAR
+    assert (advice.sharing.usd_per_1k.low, advice.sharing.usd_per_1k.high) == (Decimal(10), Decimal(50))
+    said = " ".join(advice_text(advice).split())
+    assert "It would answer 50 to 90 %" in said and "$10.00 to $50.00" in said
+    for lacks in ("cost_per_item", "accuracy"):
+        unstated = replace(case, incumbent=replace(case.incumbent, **{lacks: None}))
+        assert advise(unstated, look_around=False).sharing is None
+    elsewhere = load_case(next(p for p in EXAMPLES if p.stem == "changing-policy-answers"))
+    assert advise(elsewhere, look_around=False).sharing is None, "it chooses among labels"

@@ -32,6 +32,7 @@ from advisor.sentences import (
     sentence,
     settle_sentence,
     share_words,
+    sharing_sentence,
     span_words,
     today_words,
     unscored_sentence,
@@ -239,7 +240,10 @@ def _options(c: AdviceContext) -> Section:
 def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
     advice = c.advice
     notes = ["every figure is a predicted range; slow: 95 % of queries are answered within that time"]
-    notes += filter(None, [order_sentence(advice), today_words(advice, c.amount)])
+    notes += filter(
+        None,
+        [order_sentence(advice), today_words(advice, c.amount), sharing_sentence(advice, c.amount)],
+    )
     return Table(
         columns=columns(
             ("option", ""),
