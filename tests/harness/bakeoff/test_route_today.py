@@ -13,7 +13,7 @@ from advisor.stats.blended import thresholds
 from harness.bakeoff.answer_sets import StoredRun, open_run, primary_lanes, read_lanes
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.results import LimitKind, LimitState, NoRoute
-from harness.bakeoff.route_today import HANDED, Today, route_to_today
+from harness.bakeoff.route_today import HANDED, TodaysWay, route_to_today
 from harness.core.errors import UsageError
 from harness.recommendation.conclude import conclude
 from harness.recommendation.records import Action, CautionKind, ReasonKind, RunResults
@@ -192,7 +192,7 @@ def _without_folds(answers: Any, dev: int) -> Any:
 def test_without_a_floor_the_quality_may_fall_by_the_margin(made: Made) -> None:
     def target(**decision: Any) -> float:
         raw = made.folder.plan().model_dump(mode="json") | wanted(STATED, **decision)
-        return Today.of(build_plan(raw, "test")).target
+        return TodaysWay.of(build_plan(raw, "test")).target
 
     assert target(margin=0.03) == pytest.approx(0.87) and target(quality_floor=0.8) == 0.8
 
