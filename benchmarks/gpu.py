@@ -230,7 +230,10 @@ def main() -> None:
 
     options = _arguments()
     if options.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("torch sees no CUDA GPU: nothing is measured")
+        raise SystemExit(
+            "torch sees no CUDA GPU: nothing is measured. Run it where `nvidia-smi` shows one and torch is "
+            "a CUDA build; `--device cpu` tries the lane of TRL and bitsandbytes alone."
+        )
     bench = prepare(options)
     if options.lane is not None:
         train_here(bench, options.lane, options.device)
