@@ -44,7 +44,7 @@ def plan(tmp_path: Path) -> Path:
         (["tune", "plan.yaml", "--arm", "tune@other"], 2, "no such tuned arm"),
         (["tune", "--resume", "nothing"], 2, "There is no run in"),
         (["export", "latest"], 2, "No folder was named for the export."),
-        (["export", "latest", "-o", "x", "--format", "onnx"], 2, "no such format"),
+        (["export", "latest", "-o", "x", "--format", "pickle"], 2, "no such format"),
         (["export", "latest", "-o", "x"], 2, "There is no run in"),
         (["serve", "--engine", "triton"], 2, "no such engine"),
         (["serve", "--host", "0.0.0.0"], 2, "other machines"),
