@@ -118,7 +118,7 @@ class Traits:
     @property
     def exported(self) -> bool:
         """Whether what was fitted is kept as an artefact that `harness export` and `serve` take."""
-        return self.trained and not self.composed and not (self.searches and self.own_model)
+        return self.trained and not self.composed
 
     @property
     def free(self) -> bool:

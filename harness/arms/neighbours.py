@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from harness.arms.base import Explained, Material, items_digest
+from harness.arms.base import KEPT, Explained, Material, items_digest
 from harness.core.records import ArmId, Fitted, Item, Neighbour, Outcome, Prediction, Timing
 from harness.knowledge.index import TrainingIndex
+from harness.knowledge.kept_vote import RowVote, keep_vote, pin_of_vote
 from harness.knowledge.vote import EVEN, PRIOR, VoteProbability, Voters, best_of, votes_of
 
 
@@ -22,8 +24,13 @@ class NeighboursArm:
 
     identity = None
 
-    def __init__(self, arm: ArmId, index: TrainingIndex) -> None:
+    def __init__(self, arm: ArmId, index: TrainingIndex, keep_in: Path | None = None) -> None:
+        """
+        Args:
+            keep_in: the folder in which rows and vote are kept, to be shipped; None keeps them nowhere.
+        """
         self.id = arm
+        self._keep_in = keep_in
         self._index = index
         self._votes = votes_of(index.modes)
         self._vote = self._votes[0]
@@ -49,6 +56,8 @@ class NeighboursArm:
             self._certainty = VoteProbability(
                 even=int(stored.choices["even votes"]), temperature=float(stored.choices["temperature"])
             )
+            if KEPT in stored.choices and stored.choices[KEPT] != self._pin():
+                self._keep(material)  # the same rows vote alike: it is the same artefact again
             return stored
         start = time.perf_counter()
         material.say(f"trying {len(self._votes)} votes on {len(material.dev)} dev items")
@@ -56,14 +65,18 @@ class NeighboursArm:
         if tried:
             self._vote = best_of(tried).vote
         self._certainty = self._voters.certainty_on(self._index, self._vote, material.dev)
+        choices: dict[str, str | int | float] = {
+            "vote": self._vote.name,
+            "even votes": self._certainty.even,
+            "temperature": self._certainty.temperature,
+            "retrieval": self._index.describe(self._vote.mode),
+            "train_digest": items_digest(material.train)[:16],
+        }
+        if self._keep_in is not None:
+            self._keep(material)
+            choices[KEPT] = self._pin()
         return Fitted(
-            choices={
-                "vote": self._vote.name,
-                "even votes": self._certainty.even,
-                "temperature": self._certainty.temperature,
-                "retrieval": self._index.describe(self._vote.mode),
-                "train_digest": items_digest(material.train)[:16],
-            },
+            choices=choices,
             trials=tuple((one.vote.name, one.accuracy) for one in tried),
             seconds=time.perf_counter() - start,
             notes=(f"The vote was chosen on {len(material.dev)} dev items.",),
@@ -104,6 +117,14 @@ class NeighboursArm:
 
     def close(self) -> None:
         """The index is shared and closed by whoever opened it."""
+
+    def _keep(self, material: Material) -> None:
+        if self._keep_in is not None and self._voters is not None:
+            vote = RowVote(index=self._index, voters=self._voters, vote=self._vote, certainty=self._certainty)
+            keep_vote(vote, material.train, items_digest(material.train), self._keep_in)
+
+    def _pin(self) -> str:
+        return "" if self._keep_in is None else pin_of_vote(self._keep_in)
 
     def _nearest(self, item: Item) -> tuple[Neighbour, ...]:
         return self._index.search([item.text], self._vote.k, mode=self._vote.mode)[0]

@@ -71,9 +71,10 @@ class ArmFactory:
             case Option.FLOOR:
                 return FloorArm(arm.id)
             case Option.NEIGHBOURS:
-                return NeighboursArm(arm.id, self.index())
+                home = classifier_folder(self._folder, arm.id) if self._keep else None
+                return NeighboursArm(arm.id, self.index(), home)
             case Option.LINEAR:
-                home = linear_folder(self._folder, arm.id) if self._keep else None
+                home = classifier_folder(self._folder, arm.id) if self._keep else None
                 return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
             case Option.ENCODER:
                 return EncoderArm(arm.id, self._encoder(arm, seed), labels)
@@ -148,8 +149,8 @@ class ArmFactory:
         return RetrieveSettings(k=plan.k, max_tokens=plan.max_tokens, dev_items=plan.dev_items)
 
 
-def linear_folder(folder: RunFolder, arm: ArmId) -> Path:
-    """Where a run keeps its linear classifier."""
+def classifier_folder(folder: RunFolder, arm: ArmId) -> Path:
+    """Where a run keeps a classifier that is fitted once, whatever the training seed."""
     return folder.artefacts / file_name(str(arm))
 
 

@@ -431,6 +431,39 @@ class EncoderArtefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoteArtefact:
+    """A vote of training rows as it is scored and shipped; rows and vectors lie beside this record.
+
+    Attributes:
+        digest: sha256 over these files.
+        mode, k, power: which search finds the rows, how many vote, and how a vote falls with similarity.
+        even, temperature: how a share of the votes is read as a probability.
+        embedding: the model of the vectors; None where words are searched only.
+        labels: the closed set, in the order in which scores are given.
+        packages: name -> version of the libraries that search.
+        data_digest: sha256 of the training rows.
+    """
+
+    schema: Literal[1] = 1
+    digest: str
+    mode: str
+    k: int
+    power: int
+    even: int
+    temperature: float
+    embedding: ModelIdentity | None
+    labels: tuple[str, ...]
+    packages: dict[str, str]
+    data_digest: str
+    train_rows: int
+
+    @property
+    def named(self) -> str:
+        """The vote in a few words."""
+        return f"vote of {self.k} of {self.train_rows} rows, {self.mode} search"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelIdentity:
     """Which model answered.
 

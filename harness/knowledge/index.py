@@ -18,11 +18,11 @@ import numpy as np
 
 from advisor.reading import read_json
 from harness.core.errors import StoreError, UsageError
-from harness.core.records import Item, Neighbour
+from harness.core.records import Item, ModelIdentity, Neighbour
 from harness.knowledge.dense import DenseIndex
 from harness.knowledge.fuse import RRF_K, Ranking, Scores, reciprocal_rank_fusion, top
 from harness.knowledge.lexical import K1, TOKENISER, B, LexicalIndex
-from harness.models.base import EmbeddingModel
+from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import versions_of
 
 DEPTH = 100
@@ -80,6 +80,16 @@ class TrainingIndex:
     def default_mode(self) -> SearchMode:
         """Fused where there is an embedding model, lexical where there is none."""
         return SearchMode.LEXICAL if self._dense is None else SearchMode.FUSED
+
+    @property
+    def vectors(self) -> Vectors | None:
+        """The rows' vectors in their order; None without an embedding model."""
+        return None if self._dense is None else self._dense.vectors
+
+    @property
+    def embedding(self) -> ModelIdentity | None:
+        """The model of the vectors."""
+        return None if self._embedding is None else self._embedding.identity
 
     @property
     def modes(self) -> tuple[SearchMode, ...]:

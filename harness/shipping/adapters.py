@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import Artefact, EncoderArtefact, LinearArtefact
+from harness.core.records import Artefact, EncoderArtefact, LinearArtefact, VoteArtefact
 from harness.shipping.registry.hub import Push, card_of, hub_token, push_adapter
 from harness.shipping.registry.registry import Registry, checks_of, find_version, stages_of, versions_in
 from harness.shipping.shipped import Shipped, Tuned
@@ -95,6 +95,13 @@ def push(registry: Registry, reference: str, repo: str, environ: Mapping[str, st
         tuned = isinstance(version.artefact, Artefact)  # the files of others were compared by `fetch`
         if tuned and folder_digest(folder) != version.artefact.digest:
             raise UsageError(f"{reference} is not what was trained.", got=version.artefact.digest[:12])
+        if isinstance(version.artefact, VoteArtefact) and not private:
+            raise UsageError(
+                f"{reference} holds {version.artefact.train_rows:,} training rows as they are, which anybody "
+                "could read.",
+                got="--public",
+                allowed="a private repository",
+            )
         title = f"{version.name} {version.version}"
         card = card_of(title, version.artefact, version.origin, version.task, found.checks)
         (folder / "README.md").write_text(card, encoding="utf-8")
@@ -131,6 +138,9 @@ def _flat(version: AdapterVersion) -> dict[str, object]:
     if isinstance(artefact, LinearArtefact):
         embedding = artefact.embedding.id if artefact.embedding else None
         return found | {"classifier": artefact.classifier, "embedding": embedding} | artefact.packages
+    if isinstance(artefact, VoteArtefact):
+        embedding = artefact.embedding.id if artefact.embedding else None
+        return found | {"vote": artefact.named, "embedding": embedding} | artefact.packages
     found |= {"base": artefact.base_model, "base_digest": artefact.base_digest}
     if isinstance(artefact, EncoderArtefact):
         found |= {"temperature": artefact.temperature, **artefact.packages}

@@ -16,7 +16,7 @@ from harness.core.context import Context
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.files import sha256_of
 from harness.core.names import check_name
-from harness.core.records import Artefact, EncoderArtefact, LinearArtefact
+from harness.core.records import Artefact, EncoderArtefact, LinearArtefact, VoteArtefact
 from harness.core.serial import decode, encode
 from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf
 from harness.shipping.export.launch_files import (
@@ -42,12 +42,14 @@ _PRECISIONS: dict[Format, tuple[str, ...]] = {
     "skops": ("",),
     "safetensors": ("",),
     "onnx": ("",),
+    "rows": ("",),
     "gguf": ("q8_0", "f16", "f32", *[kind for kind in KINDS if kind not in ("f32", "f16", "q8_0")]),
 }
 _FORMATS: dict[type, tuple[Format, ...]] = {  # the first is what is written unless told otherwise
     Artefact: ("merged", "adapter", "gguf"),
     LinearArtefact: ("skops",),
     EncoderArtefact: ("safetensors", "onnx"),
+    VoteArtefact: ("rows",),
 }
 
 
@@ -88,6 +90,11 @@ def export_shipped(found: Shipped, wish: ExportRequest, context: Context) -> Exp
         context.progress.stage(f"writing {form} {precision}".rstrip(), None)
         if isinstance(found, ShippedClassifier):
             _write_classifier(found, folder, form)
+            if form == "rows":
+                context.progress.note(
+                    f"{wish.out} holds the {found.artefact.train_rows:,} training rows as they are: "
+                    "whoever has the folder can read them"
+                )
             texts: dict[str, str] = {}
         else:
             texts = _write_tuned(found, folder, form, precision, name)
@@ -140,7 +147,7 @@ def _write_tuned(tuned: Tuned, folder: Path, form: Format, precision: str, name:
             file = f"{name}-{precision}.gguf"
             _gguf(tuned, folder / file, precision, name)
             return gguf_files(dataclasses.replace(launch, gguf=file))
-        case "skops" | "safetensors" | "onnx":
+        case "skops" | "safetensors" | "onnx" | "rows":
             raise UsageError(f"A tuned model is not written as {form}.")
         case _:
             assert_never(form)

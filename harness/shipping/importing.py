@@ -320,7 +320,7 @@ def _training_of(folder: Path) -> tuple[ExportedJob, Done]:
         artefact = export.artefact
         if not isinstance(artefact, Artefact):
             raise UsageError(
-                "A linear classifier is not imported: the run fits its own.",
+                "A linear classifier or a vote is not imported: the run fits its own.",
                 got=str(folder),
                 allowed="an adapter, or a file of predictions",
             )

@@ -25,6 +25,7 @@ from harness.core.errors import UsageError
 from harness.core.files import write_atomically
 from harness.core.records import Failure, FailureKind, FittedArm, Item, Message, Outcome, Prediction, Timing
 from harness.core.serial import decode, encode
+from harness.knowledge import kept_vote
 from harness.shipping.adapters import open_registry
 from harness.shipping.agreement import parity_holds, parity_rule, side_by_side
 from harness.shipping.exporting import CHECKS, export_digest, read_export
@@ -41,7 +42,8 @@ _ENGINE: dict[str, Engine] = {
     "merged": "transformers",
     "gguf": "llamacpp",
 }
-_ANSWERED_BY = {"skops": "linear", "safetensors": "transformers", "onnx": "onnxruntime"}
+_RECORDS = (linear.RECORD_FILE, kept_vote.RECORD_FILE, RECORD_FILE)
+_ANSWERED_BY = {"skops": "linear", "safetensors": "transformers", "onnx": "onnxruntime", "rows": "vote"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,7 @@ def _settled(found: Sequence[FittedArm], export: Export) -> FittedArm:
         if (
             artefact.digest == export.artefact.digest
             if artefact
-            else pinned in (export.files.get(linear.RECORD_FILE), export.files.get(RECORD_FILE))
+            else pinned in [export.files[name] for name in _RECORDS if name in export.files]
         ):
             return settled
     raise UsageError(

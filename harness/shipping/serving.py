@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.arms.linear import load_linear, read_linear
+from harness.arms.linear import load_linear
 from harness.bakeoff.run_folder import RunFolder, find_run
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, UsageError
-from harness.core.records import ArmId, Artefact, EncoderArtefact
+from harness.core.records import ArmId, Artefact, EncoderArtefact, LinearArtefact, VoteArtefact
+from harness.knowledge.kept_vote import open_vote
 from harness.models.local.adapter_set import AdapterSet
 from harness.models.local.llama_cpp import LlamaAnswerer
 from harness.models.local.onnx_encoder import open_onnx
@@ -157,9 +158,12 @@ def _opened(one: FoundTarget, folder: Path, context: Context) -> Classifier:
             told = (artefact.pad_token, artefact.recipe.max_tokens, artefact.temperature)
             return open_onnx(folder, artefact.labels, told, context.threads)
         return open_kept(folder, threads=context.threads)
-    reads = read_linear(folder).embedding
     opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
-    return load_linear(folder, open_embedding(reads.id, opening) if reads else None)
+    reads = artefact.embedding if isinstance(artefact, LinearArtefact | VoteArtefact) else None
+    embedding = open_embedding(reads.id, opening) if reads else None
+    return (
+        open_vote(folder, embedding) if isinstance(artefact, VoteArtefact) else load_linear(folder, embedding)
+    )
 
 
 def vllm_command(wish: ServeRequest, context: Context, port: int) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from advisor.options import Option
 from harness.arms.base import KEPT
 from harness.arms.linear import pin_of, read_linear
-from harness.bakeoff.arm_factory import encoder_folder, linear_folder
+from harness.bakeoff.arm_factory import classifier_folder, encoder_folder
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import weights_digest
 from harness.bakeoff.tuning import read_tuned
@@ -24,17 +24,23 @@ from harness.core.records import (
     TODAY,
     ArmId,
     Artefact,
-    EncoderArtefact,
     Estimate,
     FittedArm,
-    LinearArtefact,
 )
+from harness.knowledge.kept_vote import pin_of_vote, read_vote
 from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.registry.registry import Registry
 from harness.training.encoder_artefact import pin_of_encoder, read_encoder
-from harness.training.tuned_model import AdapterVersion, HandOver, Origin, TunedTask, folder_digest
+from harness.training.tuned_model import (
+    AdapterVersion,
+    ClassifierArtefact,
+    HandOver,
+    Origin,
+    TunedTask,
+    folder_digest,
+)
 
 TO_TODAY = ArmId(option=Option.ROUTE, model=TODAY)
 
@@ -67,7 +73,7 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShippedClassifier:
-    """A linear classifier or a tuned encoder that was found and is what it was when it was fitted.
+    """A classifier, be it linear, a tuned encoder or a vote, that was found and is what it was when fitted.
 
     Attributes:
         folder: where its files lie.
@@ -76,7 +82,7 @@ class ShippedClassifier:
     """
 
     folder: Path
-    artefact: LinearArtefact | EncoderArtefact
+    artefact: ClassifierArtefact
     origin: Origin
     task: TunedTask
     run: RunFolder | None = None
@@ -85,7 +91,7 @@ class ShippedClassifier:
     @property
     def served_as(self) -> str:
         """The name a server gives it."""
-        kind = "encoder" if isinstance(self.artefact, EncoderArtefact) else "linear"
+        kind = self.task.option.value
         return self.reference.partition("@")[0] or (f"{kind}-route" if self.task.hand_over else kind)
 
 
@@ -201,20 +207,23 @@ def _is_as_added(place: Path, version: AdapterVersion) -> bool:
 
 def _home(folder: RunFolder, settled: FittedArm) -> Path:
     """Where a run keeps an arm's classifier, once it is the one that the journal pins."""
-    if settled.arm.option.traits.encodes:
+    option = settled.arm.option
+    if option.traits.encodes:
         home = encoder_folder(folder, settled.arm, settled.seed)
         found = pin_of_encoder(home)
     else:
-        home = linear_folder(folder, settled.arm)
-        found = pin_of(home)
+        home = classifier_folder(folder, settled.arm)
+        found = pin_of_vote(home) if option.traits.searches else pin_of(home)
     if found != settled.fitted.choices[KEPT]:
         name = settled.arm.option.traits.name
         raise StoreError(f"Of {name}, files are missing or were changed after it was fitted.", got=home)
     return home
 
 
-def _read(folder: Path, option: Option) -> LinearArtefact | EncoderArtefact:
-    return read_encoder(folder) if option.traits.encodes else read_linear(folder)
+def _read(folder: Path, option: Option) -> ClassifierArtefact:
+    if option.traits.encodes:
+        return read_encoder(folder)
+    return read_vote(folder) if option.traits.searches else read_linear(folder)
 
 
 def task_of(folder: RunFolder, arm: ArmId, codes: Mapping[str, str]) -> TunedTask:

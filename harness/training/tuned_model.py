@@ -26,11 +26,13 @@ from harness.core.records import (
     Label,
     LinearArtefact,
     Recipe,
+    VoteArtefact,
 )
 from harness.core.serial import decode
 
-Format = Literal["adapter", "merged", "gguf", "skops", "safetensors", "onnx"]
-Artefacts = Artefact | LinearArtefact | EncoderArtefact
+Format = Literal["adapter", "merged", "gguf", "skops", "safetensors", "onnx", "rows"]
+ClassifierArtefact = LinearArtefact | EncoderArtefact | VoteArtefact
+Artefacts = Artefact | ClassifierArtefact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.core.records import EncoderRecipe, LinearArtefact
+from harness.core.records import EncoderRecipe, LinearArtefact, VoteArtefact
 from harness.core.wording import MISSING, percent, share_sentence
 from harness.report.document import (
     Block,
@@ -107,7 +107,13 @@ def _version(version: AdapterVersion, stages: Sequence[str], checks: Sequence[Pa
 
 def _stands_on(version: AdapterVersion) -> str:
     artefact = version.artefact
-    return artefact.classifier if isinstance(artefact, LinearArtefact) else artefact.base_model
+    match artefact:
+        case LinearArtefact():
+            return artefact.classifier
+        case VoteArtefact():
+            return artefact.named
+        case _:
+            return artefact.base_model
 
 
 def adapter_document(
@@ -147,6 +153,9 @@ def _made_from(version: AdapterVersion) -> list[tuple[str, str]]:
     if isinstance(artefact, LinearArtefact):
         vectors = f", vectors of {artefact.embedding.id}" if artefact.embedding else ""
         return [("classifier", f"{artefact.classifier}{vectors}")]
+    if isinstance(artefact, VoteArtefact):
+        vectors = f", vectors of {artefact.embedding.id}" if artefact.embedding else ""
+        return [("vote", f"{artefact.named}{vectors}; the rows are in it as they are")]
     recipe, licence = artefact.recipe, origin.licence or MISSING
     how = recipe.tuned if isinstance(recipe, EncoderRecipe) else f"{recipe.method}, rank {recipe.rank}"
     layers = "all layers" if recipe.tuned_layers is None else f"upper {recipe.tuned_layers} layers"

@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor.options import Option
 from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
-from harness.core.records import Artefact, EncoderArtefact, Estimate, LinearArtefact
+from harness.core.records import Artefact, EncoderArtefact, Estimate, LinearArtefact, VoteArtefact
 from harness.core.wording import share_sentence
 from harness.shipping.registry.registry import checked_files
 from harness.tasks.classification import PromptLimits, answer_text, tune_messages
@@ -33,11 +33,13 @@ def card_of(
     task: TunedTask,
     checks: Sequence[Parity] = (),
 ) -> str:
-    """The card of a tuned model or a classifier; see `model_card`, `linear_card` and `encoder_card`."""
+    """The card of a tuned model or a classifier; see the card of each."""
     if isinstance(artefact, EncoderArtefact):
         return encoder_card(title, artefact, origin, task, checks) + _hands_over(task)
     if isinstance(artefact, LinearArtefact):
         return linear_card(title, artefact, origin, task, checks) + _hands_over(task)
+    if isinstance(artefact, VoteArtefact):
+        return vote_card(title, artefact, origin, task, checks) + _hands_over(task)
     return model_card(title, artefact, origin, task, checks) + _hands_over(task)
 
 
@@ -86,6 +88,37 @@ def linear_card(
         "## Limits\n\nIt always answers with a label it was trained on, also where none fits. Accuracy "
         "holds for messages like those it was measured on. Terms of the training data: "
         f"{origin.data_licence or 'not stated'}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def vote_card(
+    title: str, artefact: VoteArtefact, origin: Origin, task: TunedTask, checks: Sequence[Parity] = ()
+) -> str:
+    """The card of a vote of training rows, which says first that the rows are in it."""
+    answers = ", ".join(f"`{label.name}`" for label in task.labels[:_SHOWN_LABELS])
+    embedding = artefact.embedding
+    vectors = f", vectors of `{embedding.id}` (sha256 {embedding.revision})" if embedding else ""
+    made = ", ".join(f"{name} {version}" for name, version in artefact.packages.items())
+    parts = [
+        "---\npipeline_tag: text-classification\n"
+        f"license: {_quoted(origin.data_licence.lower() or 'unknown')}\n"
+        "tags: [neighbours, text-classification, tune-or-retrieve]\n---",
+        f"# {title}",
+        f"**It holds the {artefact.train_rows:,} training rows as they are** (`rows.json`): whoever has this "
+        "folder can read every one of them. Treat it as you treat the rows.",
+        f"The labels of the {artefact.k} most similar of these rows are counted ({artefact.mode} "
+        f"search{vectors}); the answer is one of {len(task.labels)} labels. Made by Tune or Retrieve in run "
+        f"`{origin.run_id}` as `{origin.arm}`.",
+        "## How to ask it\n\n```\nharness serve FOLDER\n```\n\n"
+        f"The last turn of a request is the message, without any prompt. It answers with one of: {answers}. "
+        "`logprobs` gives the labels' log-probabilities.",
+        _measured(origin, checks),
+        f"## Made with\n\n{made}. Text and numbers only; there is no pickle.\n\n"
+        f"- training rows: sha256 {artefact.data_digest}\n- rows and vectors: sha256 {artefact.digest}\n"
+        f"- plan: sha256 {origin.plan_digest}",
+        "## Limits\n\nIt always answers with a label, also where none fits. Accuracy holds for messages like "
+        f"those it was measured on. Terms of the training data: {origin.data_licence or 'not stated'}.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -33,6 +33,7 @@ from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, Usag
 from harness.core.files import sha256_of
 from harness.core.names import inside
 from harness.core.serial import decode, encode
+from harness.knowledge import kept_vote
 from harness.models.local.safe_weights import refuse_pickles, require_safetensors
 from harness.training import encoder_artefact
 from harness.training.tuned_model import AdapterVersion, Event, Parity
@@ -379,6 +380,9 @@ def checked_files(folder: Path) -> dict[str, str]:
     if (folder / RECORD_FILE).is_file():
         read_linear(folder)
         return {name: sha256_of(folder / name) for name in (MODEL_FILE, RECORD_FILE)}
+    if (folder / kept_vote.RECORD_FILE).is_file():
+        kept_vote.read_vote(folder)
+        return {name: sha256_of(folder / name) for name in kept_vote.files_of_vote(folder)}
     if (folder / encoder_artefact.RECORD_FILE).is_file():
         encoder_artefact.read_encoder(folder)
     elif not (folder / "adapter_config.json").is_file():
