@@ -24,6 +24,7 @@ from harness.core.errors import UsageError
 from harness.core.records import TODAY
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
+from harness.training.settings import EncoderPlan
 
 EMBEDDED_CHAT = "smollm2-135m"
 _TO_TODAY = {"option": Option.ROUTE.value, "model": TODAY}
@@ -40,6 +41,7 @@ class Size:
         candidates: those for k.
         epochs: of training; None where nothing is tuned.
         short: language models read the beginning and the end of a long text only.
+        encoder: how encoders are trained; None by the rules.
     """
 
     test_items: int
@@ -47,6 +49,7 @@ class Size:
     candidates: tuple[int, ...]
     epochs: float | None
     short: bool
+    encoder: EncoderPlan | None = None
 
 
 DEMO_SIZE = Size(test_items=100, dev_items=30, candidates=(2,), epochs=1.5, short=True)
@@ -150,6 +153,7 @@ def _sized_to(
         candidates=sized.candidates,
         epochs=sized.epochs,
         short=slow,
+        encoder=sized.encoder,
     )
     cut = f" Language models read at most {_SHORT_ITEM} characters of a ticket." if slow else ""
     fitting = _of_size(raw, size)
@@ -168,6 +172,8 @@ def _of_size(raw: dict[str, Any], size: Size) -> ExperimentPlan:
     raw["retrieve"] |= {"k": list(size.candidates), "dev_items": TRIED}
     raw["prompt"] |= _shortened(size.short)
     raw["tune"] |= {"epochs": size.epochs}
+    if size.encoder is not None:
+        raw["encoder"] = size.encoder.model_dump(mode="json")
     return build_plan(raw, "the sized plan")
 
 

@@ -31,6 +31,7 @@ from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.tasks.classification import Example, answer_text, clip, render, tune_messages
 from harness.training.recipe import Budgeted, budget_recipe
+from harness.training.settings import EncoderPlan
 from harness.training.speed import measure_encoder, measure_speed
 from harness.training.trl_trainer import TrainingJob
 
@@ -50,16 +51,28 @@ _SERVED_S = 1.0  # taken for a call to a served model, which is not asked before
 # Fitted to what two virtual cores took: 30 s to settle on 723 rows, 153 s on 9,003 (docs/benchmarks.md).
 _LINEAR_S, _LINEAR_ROW_S, _LINEAR_QUERY_S = 20.0, 0.015, 0.004
 _NO_LIMIT_S = 1e9
+FEWER: tuple[dict[str, int], ...] = (  # how an encoder is trained where time is short, the mildest first
+    {"trials": 1},
+    {"trials": 1, "epochs": 5},
+    {"trials": 1, "epochs": 5, "max_tokens": 128},
+    {"trials": 1, "epochs": 4, "max_tokens": 64},
+    {"trials": 1, "epochs": 3, "max_tokens": 64, "layers": 3},
+)
 _FORWARD_SHARE = 0.4  # of a training step: one pass of three, in fp32 where the others may be in bf16
 _PAIR = (Option.RETRIEVE, Option.TUNE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderTime:
-    """Seconds of an encoder: of one training seed with every recipe tried, and of a query in batches."""
+    """Seconds of an encoder: of one training seed with every recipe tried, and of a query in batches.
+
+    Attributes:
+        plan: how it is trained then.
+    """
 
     training_s: float
     query_s: float
+    plan: EncoderPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +138,12 @@ class Sized:
     dropped: tuple[ArmId, ...] = ()
     timed: Timed | None = None
 
+    @property
+    def encoder(self) -> EncoderPlan | None:
+        """How encoders are trained: as the one that takes the longest has to be."""
+        times = [] if self.timed is None else list(self.timed.encoders.values())
+        return max(times, key=lambda taken: taken.training_s).plan if times else None
+
     def by_arm(self, plan: ExperimentPlan) -> dict[str, float]:
         """Seconds by arm of the sized plan."""
         sized = (self.test_items, self.dev_items, self.candidates)
@@ -161,7 +180,7 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
         training=training,
         linear_s=_linear_seconds(plan, evalset),
         encoders={
-            arm.id: _encoder_time(plan, arm.id, evalset, opening)
+            arm.id: _encoder_time(plan, arm.id, evalset, opening, _encoder_share(plan, seconds))
             for arm in plan.arms
             if arm.option.traits.encodes
         },
@@ -176,6 +195,12 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
         test=len(evalset.test),
         spent_s=time.perf_counter() - start,
     )
+
+
+def _encoder_share(plan: ExperimentPlan, seconds: float) -> float:
+    """Seconds that one training of an encoder may take."""
+    encoders = sum(arm.option.traits.encodes for arm in plan.arms)
+    return seconds * _SHARE_TRAINING / (len(plan.training_seeds) * max(1, encoders))
 
 
 def _is_served(arm: ArmPlan) -> bool:
@@ -387,16 +412,24 @@ def _linear_seconds(plan: ExperimentPlan, evalset: Evalset) -> float:
     return _LINEAR_S + _LINEAR_ROW_S * len(evalset.train) + _LINEAR_QUERY_S * asked
 
 
-def _encoder_time(plan: ExperimentPlan, arm: ArmId, evalset: Evalset, opening: ModelSettings) -> EncoderTime:
-    """A few real steps, and their time for all rows, passes and recipes."""
-    settings = encoder_settings(plan, arm, (plan.training_seeds[0], len(evalset.train)), opening, None)
+def _encoder_time(
+    plan: ExperimentPlan, arm: ArmId, evalset: Evalset, opening: ModelSettings, seconds: float
+) -> EncoderTime:
+    """A few real steps, and from them the fullest training that takes no longer than its share."""
+    training = (plan.training_seeds[0], len(evalset.train))
+    settings = encoder_settings(plan, arm, training, opening, None)
     texts = tuple(clip(item.text, settings.item_chars) for item in evalset.train)
     speed = measure_encoder(settings.base, texts, settings.recipes[0], opening)
-    passes = sum(recipe.epochs + recipe.warm_up_pairs for recipe in settings.recipes)
-    return EncoderTime(
-        training_s=speed.open_s + passes * speed.row_s * len(texts),
-        query_s=speed.row_s * _FORWARD_SHARE,
-    )
+    asked = plan.encoder or EncoderPlan()
+    found: list[EncoderTime] = []
+    for fewer in ({}, *FEWER):
+        kept = asked.model_copy(update={k: v for k, v in fewer.items() if getattr(asked, k) is None})
+        sized = plan.model_copy(update={"encoder": kept})
+        recipes = encoder_settings(sized, arm, training, opening, None).recipes
+        query_s = speed.token_s * _FORWARD_SHARE * sum(speed.lengths) / max(1, len(speed.lengths))
+        found.append(EncoderTime(training_s=speed.training_s(recipes), query_s=query_s, plan=kept))
+    fitting = [one for one in found if one.training_s <= seconds]
+    return fitting[0] if fitting else min(found, key=lambda one: one.training_s)
 
 
 def _evenly(items: Sequence[Item], count: int) -> list[Item]:

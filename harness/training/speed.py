@@ -60,10 +60,24 @@ def measure_speed(job: TrainingJob) -> MeasuredSpeed:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpeed:
-    """Seconds to open an encoder, and a training row of mean length."""
+    """What an encoder's training takes.
+
+    Attributes:
+        open_s: seconds to open it and to read the rows.
+        token_s: seconds a token of a training step, padding not counted.
+        lengths: tokens of each row, uncut.
+    """
 
     open_s: float
-    row_s: float
+    token_s: float
+    lengths: tuple[int, ...]
+
+    def training_s(self, recipes: Sequence[EncoderRecipe]) -> float:
+        """Seconds to train by every recipe."""
+        return sum(self.open_s + self._pass_s(r) * (r.epochs + r.warm_up_pairs) for r in recipes)
+
+    def _pass_s(self, recipe: EncoderRecipe) -> float:
+        return self.token_s * sum(min(length, recipe.max_tokens) for length in self.lengths)
 
 
 def measure_encoder(
@@ -88,14 +102,13 @@ def measure_encoder(
         threads=opening.threads,
     )
     session = EncoderSession(job)
+    lengths = tuple(len(row) for row in session.classifier.tokenise(texts))
     opened = time.perf_counter()
     session.run(_nothing, most_steps=1)  # the first step warms up
-    warm = time.perf_counter()
+    warm, before = time.perf_counter(), session.tokens
     session.run(_nothing, most_steps=1 + _BATCHES)
-    steps = max(1, session.step - 1)
-    return EncoderSpeed(
-        open_s=opened - start, row_s=(time.perf_counter() - warm) / (steps * min(count, recipe.batch_size))
-    )
+    seconds, tokens = time.perf_counter() - warm, session.tokens - before
+    return EncoderSpeed(open_s=opened - start, token_s=seconds / max(1, tokens), lengths=lengths)
 
 
 def _timed(session: Session) -> float:

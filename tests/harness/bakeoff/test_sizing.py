@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.options import Option
+from harness.bakeoff import sizing
+from harness.bakeoff.plan import build_plan
 from harness.bakeoff.sizing import (
     FEW_DEV,
     LEAST_TEST,
@@ -22,9 +26,14 @@ from harness.bakeoff.sizing import (
     size_plan,
 )
 from harness.core.errors import UsageError
-from harness.core.records import ArmId
+from harness.core.records import ArmId, Item
+from harness.models.settings import ModelSettings
+from harness.training.encoder_recipe import recipes_for
 from harness.training.recipe import Budgeted
+from harness.training.settings import EncoderPlan
+from harness.training.speed import EncoderSpeed
 from tests.harness.training.samples import recipe
+from tests.support.tickets import evalset as by_hand
 
 PROMPT = ArmId(option=Option.PROMPT, model="m")
 RETRIEVE = ArmId(option=Option.RETRIEVE, model="m")
@@ -146,3 +155,55 @@ def test_where_nothing_fits_the_smallest_time_is_named() -> None:
 
 def test_an_arm_that_fits_is_never_left_out() -> None:
     assert size_plan(THREE, 772).dropped == ()
+
+
+ENCODER = ArmId(option=Option.ENCODER, model="minilm-l6")
+
+
+def encoder_time(monkeypatch: pytest.MonkeyPatch, seconds: float, **asked: int) -> sizing.EncoderTime:
+    """What an encoder is given in so many seconds, where 1,000 rows of 200 tokens take 20 s a pass."""
+    speed = EncoderSpeed(open_s=1.0, token_s=1e-4, lengths=(200,) * 1000)
+    monkeypatch.setattr(sizing, "measure_encoder", lambda *_: speed)
+    monkeypatch.setattr(sizing, "encoder_settings", lambda plan, *_: fake_settings(plan.encoder))
+    rows = tuple(Item(id=str(n), text="text", label="a") for n in range(1000))
+    evalset = dataclasses.replace(by_hand(), train=rows)
+    raw = {
+        "seed": 17,
+        "data": {"evalset": "x"},
+        "arms": [{"option": "encoder"}],
+        "cost": {"price_date": "2026-11-23"},
+        **({"encoder": asked} if asked else {}),
+    }
+    opening = ModelSettings(cache=Path("cache"))
+    return sizing._encoder_time(build_plan(raw, "test"), ENCODER, evalset, opening, seconds)
+
+
+def fake_settings(plan: EncoderPlan | None) -> Any:
+    recipes = recipes_for(plan or EncoderPlan(), 1000, 10**7, "fp32", 17)
+    return SimpleNamespace(base=Path("base"), recipes=recipes, item_chars=2000)
+
+
+def test_an_encoder_gets_the_fullest_training_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = encoder_time(monkeypatch, 1e6)
+    assert whole.plan == EncoderPlan() and whole.training_s == pytest.approx(3 + 20 * (10 + 12 + 10))
+    once = encoder_time(monkeypatch, 250)
+    assert once.plan.trials == 1 and once.plan.epochs is None
+    short = encoder_time(monkeypatch, 30)
+    assert (short.plan.epochs, short.plan.max_tokens) == (4, 64) and short.training_s <= 30
+    least = encoder_time(monkeypatch, 1)
+    assert least.plan.layers == 3 and least.training_s < short.training_s
+
+
+def test_what_a_plan_says_of_its_encoder_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = encoder_time(monkeypatch, 1, epochs=8, max_tokens=150)
+    assert (found.plan.epochs, found.plan.max_tokens, found.plan.trials) == (8, 150, 1)
+
+
+def test_an_encoder_counts_in_the_whole_and_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = encoder_time(monkeypatch, 1e6)
+    timed = sizing.Timed(
+        query_s={}, training=None, precision="fp32", train=10, dev=10, test=10, encoders={ENCODER: taken}
+    )
+    sized = (10, 10, (2,))
+    assert sizing.expected_seconds(timed, sized) > taken.training_s
+    assert sizing.expected_seconds(timed.without([ENCODER]), sized) < taken.training_s
