@@ -28,13 +28,16 @@ from numpy.typing import NDArray
 from advisor.money.ledger import Money
 from advisor.stats.intervals import MIN_UNITS, Floats, cluster_codes, resample_weights, unit_sums
 from harness.core.records import ArmId, Estimate, PriceBasis
-from harness.core.wording import counted, money, percent
+from harness.core.wording import counted
 from harness.curve.records import (
     CurveFit,
     CurveMean,
+    CurveNote,
     CurvePoint,
     LearningCurve,
     LinePoint,
+    NoCurve,
+    NotTold,
     Reach,
     TargetForecast,
 )
@@ -130,8 +133,8 @@ READ_UP_TO = 3
 FORM = "accuracy = a - b * n^-c"
 _LEVEL = 0.95
 _LINE = 24
-_LEAST_SPAN = 4  # largest size over smallest: less tells no curve from a line
-_AT_BOUND = 0.9995
+LEAST_SPAN = 4  # largest size over smallest: less tells no curve from a line
+AT_BOUND = 0.9995
 _CENT = Decimal("0.01")
 
 
@@ -170,7 +173,7 @@ class Subject:
     train: int
     target: float | None = None
     price: ExamplePrice | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[CurveNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +198,9 @@ def learning_curve(
     seeds, sizes, items = grid.correct.shape
     means = grid.correct.mean(axis=(0, 2))
     drawn = _draw_means(grid, rng, draws)
-    reason = _no_fit(grid, drawn)
+    no_fit = _no_fit(grid, drawn)
     fitted = None
-    if not reason and drawn is not None:
+    if no_fit is None and drawn is not None:
         law = fit_power_laws(grid.sizes, means[None, :])
         if seeds == 1:
             spread = _misfit(law, grid.sizes, means) * math.sqrt(sizes / (sizes - PARAMETERS))
@@ -211,7 +214,7 @@ def learning_curve(
             zip(grid.sizes, grid.draws, means.tolist(), strict=True)
         )
     )
-    target = None if subject.target is None else _outlook(subject, subject.target, fitted, reason)
+    target = None if subject.target is None else _outlook(subject, subject.target, fitted)
     return LearningCurve(
         arm=subject.arm,
         evalset=subject.evalset,
@@ -223,10 +226,9 @@ def learning_curve(
         points=tuple(points),
         means=shown,
         fit=None if fitted is None else _fit_record(fitted, means),
-        reason=reason,
+        no_fit=no_fit,
         line=() if fitted is None else _line(fitted),
         target=target,
-        sentences=_sentences(subject, shown, fitted, target, reason),
         notes=subject.notes,
     )
 
@@ -248,15 +250,13 @@ def _draw_means(grid: CurveGrid, rng: np.random.Generator, draws: int) -> Floats
     return np.asarray(mean + math.sqrt(seeds / (seeds - 1)) * (redrawn - mean))
 
 
-def _no_fit(grid: CurveGrid, drawn: Floats | None) -> str:
-    """Why no law can be fitted; '' when it can."""
+def _no_fit(grid: CurveGrid, drawn: Floats | None) -> NoCurve | None:
+    """Why no law can be fitted; None when it can."""
     if drawn is None:
-        return f"fewer than {MIN_UNITS} independent items to score on"
+        return NoCurve.FEW_ITEMS
     if len(grid.sizes) <= PARAMETERS:
-        return f"{len(grid.sizes)} sizes; the law has {PARAMETERS} parameters and needs {PARAMETERS + 1}"
-    if grid.sizes[-1] < _LEAST_SPAN * grid.sizes[0]:
-        return f"the largest size has to be at least {_LEAST_SPAN} times the smallest"
-    return ""
+        return NoCurve.FEW_SIZES
+    return NoCurve.NARROW if grid.sizes[-1] < LEAST_SPAN * grid.sizes[0] else None
 
 
 def _misfit(law: PowerLaws, sizes: Sequence[int], means: Floats) -> float:
@@ -320,35 +320,22 @@ def _line(fitted: _Fitted) -> tuple[LinePoint, ...]:
     )
 
 
-def _outlook(subject: Subject, target: float, fitted: _Fitted | None, reason: str) -> TargetForecast:
+def _outlook(subject: Subject, target: float, fitted: _Fitted | None) -> TargetForecast:
     """Whether and with how many more training examples the target is reached."""
     if fitted is None:
-        sentence = f"Cannot say whether more training examples reach {percent(target)}: {reason}."
-        return _unsaid(target, Reach.CANNOT_SAY, sentence, reason, fitted)
+        return _untold(target, NotTold.NO_CURVE, fitted)
     here, limit = _at(fitted, subject.train), _fit_limit(fitted)
     if (here.value or 0.0) >= target:
-        sure = here.low is not None and here.low >= target
-        sentence = (
-            f"With the {subject.train:,} training examples you have the curve stands at "
-            f"{_with_interval(here)}: {percent(target)} is reached"
-            f"{'' if sure else ', though these items do not show it for sure'}."
-        )
-        return _unsaid(target, Reach.REACHED, sentence, "reached already", fitted)
+        more = _no_number("reached already", fitted)
+        return TargetForecast(target=target, reach=Reach.REACHED, more=more, here=here)
     if not _rises(fitted):
-        sentence = (
-            f"Cannot say whether more training examples reach {percent(target)}: accuracy is not shown to "
-            "rise over these sizes, so there is no curve to read."
-        )
-        return _unsaid(target, Reach.CANNOT_SAY, sentence, "no rise shown", fitted)
+        return _untold(target, NotTold.NO_RISE, fitted)
     if limit.high is not None and limit.high < target:
-        sentence = (
-            f"Labels will not get it to {percent(target)}: {_limit_words(limit)}. "
-            "Another option, model or recipe may."
-        )
-        return _unsaid(target, Reach.NEVER, sentence, "the limit lies below the target", fitted)
+        more = _no_number("the limit lies below the target", fitted)
+        return TargetForecast(target=target, reach=Reach.NEVER, more=more)
     needed = float(fitted.law.size_for(target)[0])
     if needed > READ_UP_TO * fitted.sizes[-1]:
-        return _unsaid(target, Reach.CANNOT_SAY, _too_far(target, fitted, limit), "not within reach", fitted)
+        return _untold(target, NotTold.TOO_FAR, fitted)
     return _more(subject, target, fitted, needed)
 
 
@@ -361,14 +348,6 @@ def _rises(fitted: _Fitted) -> bool:
 def _fit_limit(fitted: _Fitted) -> Estimate:
     value = float(fitted.law.limit[0])
     return _estimate("limit of accuracy", value, fitted.drawn.limit, fitted.items, _method(fitted))
-
-
-def _too_far(target: float, fitted: _Fitted, limit: Estimate) -> str:
-    last = fitted.sizes[-1]
-    return (
-        f"Cannot say whether more training examples reach {percent(target)}: not within {READ_UP_TO} times "
-        f"the {last:,} it was measured with, and the curve is not read past that; {_limit_words(limit)}."
-    )
 
 
 def _more(subject: Subject, target: float, fitted: _Fitted, needed: float) -> TargetForecast:
@@ -386,16 +365,14 @@ def _more(subject: Subject, target: float, fitted: _Fitted, needed: float) -> Ta
         method=_method(fitted),
         reason="" if high <= reach else f"the upper end lies past {READ_UP_TO} times the examples you have",
     )
-    farthest = f"{more.high:,}" if more.high is not None else f"more than {reach - subject.train:,}"
-    usd = _priced(more, subject.price)
-    cost = "; what one more example costs is not known"
-    if usd is not None and subject.price is not None:
-        cost = f", about {money(usd.usd)} at {money(subject.price.usd)} an example"
-    sentence = (
-        f"To reach {percent(target)} takes about {value:,} more training examples "
-        f"(95 % interval {more.low:,} to {farthest}){cost}."
+    price = subject.price
+    return TargetForecast(
+        target=target,
+        reach=Reach.MORE,
+        more=more,
+        usd=_priced(more, price),
+        example_usd=None if price is None else price.usd,
     )
-    return TargetForecast(target=target, reach=Reach.MORE, more=more, usd=usd, sentence=sentence)
 
 
 def _priced(more: Estimate, price: ExamplePrice | None) -> Money | None:
@@ -414,57 +391,21 @@ def _priced(more: Estimate, price: ExamplePrice | None) -> Money | None:
     )
 
 
-def _unsaid(
-    target: float, reach: Reach, sentence: str, reason: str, fitted: _Fitted | None
-) -> TargetForecast:
-    """An outlook without a number of examples."""
-    more = Estimate(
+def _untold(target: float, why: NotTold, fitted: _Fitted | None) -> TargetForecast:
+    """A forecast that cannot say whether more examples reach the target."""
+    more = _no_number(why.value, fitted)
+    return TargetForecast(target=target, reach=Reach.CANNOT_SAY, more=more, not_told=why)
+
+
+def _no_number(reason: str, fitted: _Fitted | None) -> Estimate:
+    return Estimate(
         metric="more training examples",
         value=None,
         n=0 if fitted is None else fitted.items,
         method="none" if fitted is None else _method(fitted),
         reason=reason,
     )
-    return TargetForecast(target=target, reach=reach, more=more, usd=None, sentence=sentence)
-
-
-def _sentences(
-    subject: Subject,
-    means: Sequence[CurveMean],
-    fitted: _Fitted | None,
-    target: TargetForecast | None,
-    reason: str,
-) -> tuple[str, ...]:
-    first, last = means[0], means[-1]
-    found = [
-        f"{subject.arm.label}, on {last.accuracy.n:,} {subject.split} items: "
-        f"{percent(first.accuracy.value)} with {first.size:,} training examples "
-        f"(mean of {_draws(first.seeds)}), {percent(last.accuracy.value)} with {last.size:,}."
-    ]
-    if fitted is None:
-        found.append(f"No curve is fitted: {reason}.")
-    else:
-        twice = 2 * last.size
-        found.append(
-            f"Twice the examples ({twice:,}) would give about {_with_interval(_at(fitted, twice))}; "
-            f"{_limit_words(_fit_limit(fitted))}."
-        )
-    return (*found, target.sentence) if target is not None else tuple(found)
 
 
 def _draws(count: int) -> str:
     return f"{counted(count, 'draw', 'draws')} of the rows"
-
-
-def _limit_words(limit: Estimate) -> str:
-    """The limit in words; a limit of 1 is the bound of the fit, so only its interval says something."""
-    if (limit.value or 0.0) > _AT_BOUND:
-        above = "" if limit.low is None else f", anywhere above {percent(limit.low)}"
-        return f"where the curve levels off cannot be told{above}"
-    return f"the curve levels off at {_with_interval(limit)}"
-
-
-def _with_interval(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return f"{percent(estimate.value)} (no interval: {estimate.reason})"
-    return f"{percent(estimate.value)} ({percent(estimate.low)} to {percent(estimate.high)})"

@@ -1,19 +1,21 @@
 """What a learning curve says: accuracy against the number of training examples, and what more would bring.
 
-Written as `learning_curves.json`; pages and texts print its fields and compute nothing. "More training
-examples" is about these records; "more evaluation items" is about comparisons (`harness.bakeoff.results`).
+Written as `learning_curves.json`. No sentence stands here: `harness.report.topics.curve` words these records.
+"More training examples" is about these records; "more evaluation items" is about comparisons
+(`harness.bakeoff.results`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
 from advisor.money.ledger import Money
 from harness.core.records import ArmId, Estimate
 
-CURVES_SCHEMA = 1
+CURVES_SCHEMA = 2
 
 
 class Reach(StrEnum):
@@ -23,6 +25,32 @@ class Reach(StrEnum):
     MORE = "more examples"
     NEVER = "labels will not get there"
     CANNOT_SAY = "cannot say"
+
+
+class NoCurve(StrEnum):
+    """Why no law is fitted."""
+
+    FEW_ITEMS = "too few independent items"
+    FEW_SIZES = "too few sizes"
+    NARROW = "the sizes lie too close together"
+
+
+class NotTold(StrEnum):
+    """Why it cannot be said whether more examples reach the target."""
+
+    NO_CURVE = "no curve is fitted"
+    NO_RISE = "accuracy is not shown to rise"
+    TOO_FAR = "not within reach of the curve"
+
+
+class CurveNote(StrEnum):
+    """What a reader must know to use a curve."""
+
+    HALVES = "each half of dev was scored by the arm chosen on the other"
+    ONE_SEED = "one training seed"
+    ONE_RECIPE = "every size was trained by the plan's recipe"
+    OVERLAP = "subsets of one pool overlap"
+    TEST = "scored on test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +120,18 @@ class TargetForecast:
     Attributes:
         more: how many, counted in 'training examples'; no value unless `reach` is 'more examples'; a
             `high` of None there means beyond what the law may be read at.
-        usd: `more` at the price of one more example; None where that price is not known.
-        sentence: the whole in words.
+        usd: `more` at `example_usd`, the price of one more example; None where that is not known.
+        here: where the curve stands with the examples at hand, where the target is reached.
+        not_told: why nothing can be said; None where something can.
     """
 
     target: float
     reach: Reach
     more: Estimate
-    usd: Money | None
-    sentence: str
+    usd: Money | None = None
+    example_usd: Decimal | None = None
+    here: Estimate | None = None
+    not_told: NotTold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +143,10 @@ class LearningCurve:
         looks: how many locked plans have looked at these test rows, this one included; None on dev.
         train: training examples at hand, the largest size that may be asked for.
         items: how many items each point was scored on.
-        fit: None where no law can be fitted; then `reason` says why.
+        fit: None where no law can be fitted; then `no_fit` says why.
         line: the law from the smallest size to the largest it may be read at.
         target: None where no target accuracy was given.
-        sentences: what it says, in words; notes: what a reader must know to use it.
+        notes: what a reader must know to use it.
     """
 
     arm: ArmId
@@ -128,16 +159,15 @@ class LearningCurve:
     points: tuple[CurvePoint, ...]
     means: tuple[CurveMean, ...]
     fit: CurveFit | None
-    reason: str
+    no_fit: NoCurve | None
     line: tuple[LinePoint, ...]
     target: TargetForecast | None
-    sentences: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[CurveNote, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningCurves:
     """Every curve of a run or plan, one for each arm and split: the newest asked for."""
 
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
     curves: tuple[LearningCurve, ...]

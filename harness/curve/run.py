@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ from harness.core.names import file_name
 from harness.core.records import Evalset, FittedArm, Item, Outcome
 from harness.core.serial import decode, encode
 from harness.curve.fit import CurveGrid, ExamplePrice, Subject, learning_curve
-from harness.curve.records import CurvePoint, LearningCurve, LearningCurves
+from harness.curve.records import CURVES_SCHEMA, CurveNote, CurvePoint, LearningCurve, LearningCurves
 from harness.data.nested import first_rows, geometric_sizes, nested_order
 from harness.data.split import split_items
 from harness.models.base import EmbeddingModel
@@ -54,14 +55,31 @@ def read_curves(home: Path) -> LearningCurves | None:
     """The learning curves stored in a folder of curves; None where there are none yet.
 
     Raises:
-        StoreError: if they are damaged.
+        StoreError: if they are damaged, or written by an earlier version.
     """
     try:
-        return decode(LearningCurves, (home / CURVES).read_bytes())
+        written = (home / CURVES).read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"{home / CURVES} cannot be read: {error.strerror}.") from error
+    if (found := _schema(written)) != CURVES_SCHEMA:
+        raise StoreError(
+            "These learning curves were written by another version.",
+            got=f"curves of schema {found} in {home}",
+            allowed=f"schema {CURVES_SCHEMA}",
+            run="harness curve on the same run or plan   # what was answered is not asked again",
+        )
+    return decode(LearningCurves, written)
+
+
+def _schema(written: bytes) -> object:
+    """The schema of stored curves; of what is no such file, the one that is read."""
+    try:
+        raw = json.loads(written)
+    except ValueError:
+        return CURVES_SCHEMA  # `decode` says what is wrong with it
+    return raw.get("schema") if isinstance(raw, dict) else CURVES_SCHEMA
 
 
 def write_curves(home: Path, curves: LearningCurves) -> None:
@@ -344,26 +362,22 @@ def _answers(
         return journal.outcomes(lane, items)
 
 
-def _notes(arm: ArmPlan, bench: _CurveBench, parts: int, seeds: int) -> tuple[str, ...]:
-    found = []
-    if parts > 1:
-        found.append("Each half of dev was scored by the arm that chose its settings on the other half.")
-    if arm.option.traits.tuned and seeds == 1:
-        found.append("One training seed: how much seeds differ is guessed from the misfit of the law.")
-    if arm.option.traits.tuned and not arm.option.traits.encodes:
-        found.append("Every size was trained by the plan's recipe; another recipe has another curve.")
-    found.append(
-        "Subsets of one pool overlap, the larger the more, so the spread from which rows were labelled is "
-        "shown too small at the largest sizes."
-    )
-    if bench.request.split == "test":
-        found.append("Scored on test: this is a look at the test rows, and it is counted.")
-    return tuple(found)
+def _notes(arm: ArmPlan, bench: _CurveBench, parts: int, seeds: int) -> tuple[CurveNote, ...]:
+    known = {
+        CurveNote.HALVES: parts > 1,
+        CurveNote.ONE_SEED: arm.option.traits.tuned and seeds == 1,
+        CurveNote.ONE_RECIPE: arm.option.traits.tuned,
+        CurveNote.OVERLAP: True,
+        CurveNote.TEST: bench.request.split == "test",
+    }
+    return tuple(note for note, holds in known.items() if holds)
 
 
 def _keep(home: Path, curve: LearningCurve) -> None:
     """Store a curve in the place of an earlier one of the same arm and split."""
-    before = read_curves(home)
+    path = home / CURVES
+    earlier = path.exists() and _schema(path.read_bytes()) != CURVES_SCHEMA  # made anew, not kept beside
+    before = None if earlier else read_curves(home)
     others = [
         old for old in (before.curves if before else ()) if (old.arm, old.split) != (curve.arm, curve.split)
     ]

@@ -28,7 +28,6 @@ from harness.cli.app import app
 from harness.core.context import Context, Quiet
 from harness.core.errors import HarnessError
 from harness.core.serial import encode
-from harness.curve.run import read_curves
 from harness.recommendation.again import stored_looks
 from harness.recommendation.conclude import conclude_again
 from harness.recommendation.records import RunResults
@@ -134,8 +133,6 @@ def measured(run: RunFolder) -> dict[str, Any]:
         "risk": risk_sentence(results.recommendation.risk),
     }
     _worded(found, results)
-    curves = read_curves(run.curves)
-    found["curve"] = None if curves is None else json.loads(encode(curves))
     return found
 
 

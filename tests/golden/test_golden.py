@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.bakeoff.run_folder import RunFolder
+from harness.core.errors import StoreError
+from harness.curve.run import read_curves
 from tests.golden.golden import (
     CONCLUDED,
     HERE,
@@ -52,6 +54,13 @@ def test_the_command_that_scores_again_and_stores_finds_the_same(tmp_path: Path)
     assert code == 0, text
     expected = json.loads((HERE / "imported" / "expected.json").read_text(encoding="utf-8"))
     assert list(differences(expected, measured(run))) == []
+
+
+def test_a_learning_curve_of_another_version_says_what_makes_it_anew(tmp_path: Path):
+    run = copy_of("local", tmp_path)
+    with pytest.raises(StoreError, match="another version") as error:
+        read_curves(run.curves)
+    assert error.value.run is not None and error.value.run.startswith("harness curve")
 
 
 @pytest.mark.parametrize("name", UNFINISHED)

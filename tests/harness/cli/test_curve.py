@@ -78,7 +78,7 @@ def test_the_price_of_an_example_comes_from_the_case_or_a_flag(
         (("--example-usd", "-1"), "at least 0"),
         (("--example-usd", "nan"), "is no number"),
         (("--case", "nowhere.yaml"), "no such use case"),
-        (("--target", "93"), "0.93 for 93 %"),
+        (("--target", "93"), "must be 0 to 1"),
     ],
 )
 def test_wrong_input_is_one_clear_block(

@@ -10,7 +10,8 @@ import pytest
 from advisor.options import Option
 from harness.core.records import ArmId
 from harness.curve.fit import READ_UP_TO, CurveGrid, ExamplePrice, Subject, learning_curve
-from harness.curve.records import LearningCurve, Reach
+from harness.curve.records import LearningCurve, NoCurve, NotTold, Reach
+from harness.report.topics.curve import curve_sentences
 
 SIZES = (45, 90, 181, 362, 723)
 ARM = ArmId(option=Option.LINEAR, model="linear")
@@ -29,6 +30,10 @@ def answers(
             luck = np.where(rng.random(items) < 0.7, difficulty, rng.random(items))
             found[seed, column] = luck < share
     return found
+
+
+def said(found: LearningCurve) -> str:
+    return " ".join(curve_sentences(found))
 
 
 def curve(
@@ -82,11 +87,11 @@ def test_a_limit_below_the_target_is_claimed_only_when_the_whole_interval_is() -
     never = curve(flat, target=0.95)
     assert never.fit is not None and never.fit.limit.high is not None and never.fit.limit.high < 0.95
     assert never.target is not None and never.target.reach is Reach.NEVER
-    assert "Labels will not get it to 95.0 %" in never.target.sentence
+    assert "Labels will not get it to 95.0 %" in said(never)
     near = (never.fit.limit.high + 0.70) / 2  # above the limit's value, inside its interval
     unsure = curve(flat, target=near)
     assert unsure.target is not None and unsure.target.reach is Reach.CANNOT_SAY
-    assert unsure.target.more.value is None and "Cannot say" in unsure.target.sentence
+    assert unsure.target.more.value is None and "Cannot say" in said(unsure)
 
 
 def test_a_flat_curve_says_nothing_about_more_labels() -> None:
@@ -94,7 +99,7 @@ def test_a_flat_curve_says_nothing_about_more_labels() -> None:
     flat = curve(exact([2 / 7] * 5, items=7), target=0.85)
     assert flat.fit is not None and flat.fit.limit.high is not None and flat.fit.limit.high < 0.85
     assert flat.target is not None and flat.target.reach is Reach.CANNOT_SAY
-    assert "not shown to rise" in flat.target.sentence
+    assert flat.target.not_told is NotTold.NO_RISE and "not shown to rise" in said(flat)
 
 
 def test_more_examples_are_counted_beyond_those_at_hand_and_priced() -> None:
@@ -107,16 +112,16 @@ def test_more_examples_are_counted_beyond_those_at_hand_and_priced() -> None:
     assert more.value == pytest.approx(877, rel=0.05) and more.low is not None and more.low < more.value
     assert found.target.usd is not None
     assert found.target.usd.usd == Decimal(more.value) * Decimal("0.50")
-    assert "more training examples" in found.target.sentence and "$0.50 an example" in found.target.sentence
-    unpriced = curve(exact(shares, items=10_000), target=0.85).target
-    assert unpriced is not None and unpriced.usd is None and "is not known" in unpriced.sentence
+    assert "more training examples" in said(found) and "$0.50 an example" in said(found)
+    unpriced = curve(exact(shares, items=10_000), target=0.85)
+    assert unpriced.target is not None and unpriced.target.usd is None and "is not known" in said(unpriced)
 
 
 def test_nothing_is_read_past_three_times_the_examples() -> None:
     """0.9 - 2 n^-0.5 reaches 0.88 at 10,000 examples: more than 3 x 723."""
     found = curve(exact([0.9 - 2 * size**-0.5 for size in SIZES], items=10_000), target=0.88)
     assert found.target is not None and found.target.reach is Reach.CANNOT_SAY
-    assert "not within 3 times the 723" in found.target.sentence
+    assert "not within 3 times the 723" in said(found)
     assert max(point.size for point in found.line) == 3 * 723
     assert {point.extrapolated for point in found.line if point.size > 723} == {True}
     assert {point.extrapolated for point in found.line if point.size <= 723} == {False}
@@ -124,23 +129,22 @@ def test_nothing_is_read_past_three_times_the_examples() -> None:
 
 def test_a_reached_target_says_how_sure() -> None:
     shares = [0.9 - 2 * size**-0.5 for size in SIZES]  # 0.8256 at 723
-    sure = curve(exact(shares, items=4000), target=0.70).target
-    unsure = curve(exact(shares, items=200), target=0.82).target
-    assert sure is not None and sure.reach is Reach.REACHED and "for sure" not in sure.sentence
-    assert (
-        unsure is not None and unsure.reach is Reach.REACHED and "do not show it for sure" in unsure.sentence
-    )
+    sure = curve(exact(shares, items=4000), target=0.70)
+    unsure = curve(exact(shares, items=200), target=0.82)
+    for found in (sure, unsure):
+        assert found.target is not None and found.target.reach is Reach.REACHED
+    assert "for sure" not in said(sure) and "do not show it for sure" in said(unsure)
 
 
 def test_what_cannot_be_fitted_says_why_and_keeps_its_means() -> None:
     few = curve(exact([0.5, 0.6, 0.7]), sizes=(10, 20, 80), target=0.9)
-    assert few.fit is None and "3 sizes" in few.reason and few.line == ()
+    assert few.fit is None and few.no_fit is NoCurve.FEW_SIZES and "3 sizes" in said(few) and few.line == ()
     assert [mean.accuracy.value for mean in few.means] == pytest.approx([0.5, 0.6, 0.7])
     assert few.target is not None and few.target.reach is Reach.CANNOT_SAY
     narrow = curve(exact([0.5, 0.6, 0.7, 0.8]), sizes=(10, 20, 30, 39))
-    assert narrow.fit is None and "at least 4 times the smallest" in narrow.reason
+    assert narrow.fit is None and "at least 4 times the smallest" in said(narrow)
     tiny = curve(exact([0.5, 0.5, 0.75, 0.75, 1.0], items=4))
-    assert tiny.fit is None and "fewer than 5 independent items" in tiny.reason
+    assert tiny.fit is None and "fewer than 5 independent items" in said(tiny)
     assert tiny.means[0].accuracy.low is None and tiny.means[0].accuracy.reason == "too few items"
 
 
@@ -156,7 +160,7 @@ def test_a_limit_on_the_bound_is_not_named() -> None:
     """Accuracies that rise by the same step with every doubling have no limit below 1."""
     rising = curve(exact([0.3, 0.4, 0.5, 0.6, 0.7]))
     assert rising.fit is not None and rising.fit.limit.value == 1.0
-    assert "cannot be told" in rising.sentences[1] and "100.0 %" not in rising.sentences[1]
+    assert "cannot be told" in said(rising) and "100.0 %" not in said(rising)
 
 
 def test_clusters_widen_the_interval() -> None:

@@ -18,7 +18,7 @@ from harness.bakeoff.run_folder import RunFolder, count_looks, list_runs
 from harness.core.errors import DataError, UsageError
 from harness.core.serial import decode, encode
 from harness.curve import run as curves
-from harness.curve.records import LearningCurves, Reach
+from harness.curve.records import CurveNote, LearningCurves, Reach
 from harness.curve.run import CurveRequest, curves_of_plan, curves_of_run, read_curves
 from harness.models.remembering import KnownTexts
 from harness.recommendation.records import RunResults
@@ -80,7 +80,7 @@ def test_the_real_linear_arm_learns_with_more_rows(shop, tickets: Path, tmp_path
     first, last = found.means[0].accuracy.value, found.means[-1].accuracy.value
     assert first is not None and last is not None and last > first
     assert found.target is not None and found.target.reach is Reach.REACHED
-    assert any("other half" in note for note in found.notes)
+    assert CurveNote.HALVES in found.notes
 
 
 def test_a_trained_arm_is_trained_anew_at_each_size(shop, tickets: Path, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_trained_arm_is_trained_anew_at_each_size(shop, tickets: Path, tmp_pat
     trained = [(tuner.seed, len(rows)) for tuner in tuners for rows, _ in tuner.seen]
     assert trained == [(seed, size) for seed in (17, 18) for size in QUICK.sizes]
     assert len(found.points) == 8 and found.means[0].seeds == 2
-    assert not any("other half" in note for note in found.notes), "dev is only watched"
+    assert CurveNote.HALVES not in found.notes, "dev is only watched"
 
 
 def test_texts_are_embedded_once(shop, tickets: Path, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_look_at_test_is_counted_and_dev_is_none(shop, tickets: Path, tmp_path
     (found,) = curves_of_run(folder, on_test, context(tmp_path)).curves
     assert found.looks == 2 and found.split == "test" and found.items == results.data.test
     assert curves_of_run(folder, on_test, context(tmp_path)).curves[0].looks == 2, "the same look again"
-    assert any("counted" in note for note in found.notes)
+    assert CurveNote.TEST in found.notes
 
 
 def test_at_all_rows_the_curve_meets_the_bake_off(shop, tickets: Path, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_curves_are_no_runs_and_can_be_read_back(shop, tickets: Path, tmp_path: 
     (home,) = (tmp_path / "runs" / "curves").iterdir()
     assert read_curves(home) == made
     text = (home / "learning_curves.json").read_text()
-    assert decode(LearningCurves, text) == made and json.loads(text)["schema"] == 1
+    assert decode(LearningCurves, text) == made and json.loads(text)["schema"] == 2
 
 
 def test_known_texts_give_the_models_own_vectors() -> None:
