@@ -273,11 +273,13 @@ def _show_what_is_open(pilot: ArmId, found: Found) -> NextStep:
         return replace(
             _label(max(items), f"whether {pilot} keeps the floor", found), arm=pilot, checks=checks
         )
+    of_today = all(check.kind is LimitKind.P95_TODAY for check in checks)
+    takes = "a log of what is done today" if of_today else "this machine's time"
     return NextStep(
-        kind=StepKind.MEASURE_OPEN,
+        kind=StepKind.TIME_TODAY if of_today else StepKind.MEASURE_OPEN,
         arm=pilot,
         checks=checks,
-        usd=_unknown("it takes this machine's time only"),
+        usd=_unknown(f"it takes {takes} only"),
         decides=Decider.PRODUCT_OWNER,
     )
 

@@ -116,6 +116,7 @@ class StepKind(StrEnum):
     PILOT = "pilot for a month on real queries"
     LABEL = "label more evaluation items"
     MEASURE_OPEN = "measure what is not shown yet"
+    TIME_TODAY = "find out how long today's way takes"
     MEASURE_MODEL = "run a hosted model on the same rows"
     FIX = "fix what stands against the best arm"
 

@@ -54,10 +54,10 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     # topic               terminal, Markdown   HTML      PDF
     (decision_section,    "shown",  "shown",  "page 1"),
     (options_section,     "shown",  "shown",  "page 1"),
-    (to_today_section,    "shown",  "shown",  "evidence"),
     (money_section,       "shown",  "shown",  "page 2"),
     (change_section,      "shown",  "shown",  "page 2"),
     (limits_section,      "shown",  "shown",  "evidence"),
+    (to_today_section,    "shown",  "shown",  "evidence"),
     (prediction_section,  "shown",  "shown",  "evidence"),
     (differences_section, "folded", "shown",  "evidence"),
     (hosted_section,      "shown",  "shown",  "evidence"),

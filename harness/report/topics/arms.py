@@ -41,7 +41,7 @@ from harness.report.topics.cells import (
     times,
     timing_notes,
 )
-from harness.report.topics.names import arm_ids, as_title, plain_name
+from harness.report.topics.names import ABOUT_ROUTE_TO_TODAY, arm_ids, as_title, plain_name
 
 
 def title_of(c: ReportContext) -> Callable[[ArmId], str]:
@@ -217,8 +217,10 @@ def accuracy_chart(c: ReportContext) -> Chart:
 
 def what_they_are(c: ReportContext) -> Facts:
     """A line on each option that was compared."""
-    options = dict.fromkeys(arm.arm.option for arm in c.results.arms)
-    rows = (Fact(label=as_title(option.traits.name), text=option.traits.about) for option in options)
+    routes = [arm.arm for arm in c.results.arms if arm.arm.to_today]
+    options = dict.fromkeys(arm.arm.option for arm in c.results.arms if arm.arm not in routes)
+    rows = [Fact(label=as_title(option.traits.name), text=option.traits.about) for option in options]
+    rows += [Fact(label=as_title(plain_name(arm)), text=ABOUT_ROUTE_TO_TODAY) for arm in routes]
     return Facts(label="What each option is", rows=tuple(rows))
 
 

@@ -11,6 +11,7 @@ from harness.core.records import ArmId
 from harness.core.wording import one_line
 
 ROUTE_TO_TODAY = "the route to today's way"
+ABOUT_ROUTE_TO_TODAY = "one option answers when it is sure; what is done today takes the rest"
 RAG_HERE = "RAG, here: the model is shown similar past items before it answers."
 TUNING_HERE = "Fine-tuning: the model was adapted to past items beforehand."
 

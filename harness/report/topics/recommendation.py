@@ -24,6 +24,7 @@ from harness.core.wording import (
     Currency,
     epochs,
     marked_money,
+    milliseconds,
     money,
     money_range,
     percent,
@@ -186,6 +187,12 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
             )
         case StepKind.MEASURE_OPEN:
             return f"Pilot {name} only to measure what is not shown yet: {against}."
+        case StepKind.TIME_TODAY:
+            limit = next((f" {milliseconds(check.bound)} ms" for check in step.checks), " the limit")
+            return (
+                f"Pilot {name}, and look up how long today's way takes for what it is handed: where 95 % of "
+                f"that comes within{limit}, it may be shipped."
+            )
         case StepKind.MEASURE_MODEL:
             return f"Run {step.model} on the same items, and compare."
         case StepKind.FIX:

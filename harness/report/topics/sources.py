@@ -51,6 +51,8 @@ def _personal(data: DataSummary) -> list[str]:
 def _strange(c: ReportContext) -> str:
     """What the arm to use, or else the best that was looked at, does with input that belongs nowhere."""
     use = c.used
+    if use is not None and use.arm.to_today:
+        use = next(iter(c.results.parts(use.arm)), use)
     looked = [arm for arm in c.results.arms if c.results.robustness_of(arm.arm) is not None]
     if use is None and looked:
         use = max(looked, key=lambda arm: arm.quality.dev_accuracy.value or 0.0)
@@ -81,8 +83,18 @@ def _where_texts_go(c: ReportContext) -> str:
     use = c.used
     if use is None:
         return "Nothing is shipped yet."
-    name = capital(namer(c.results)(use.arm))
-    if use.hosted:
+    name, parts = capital(namer(c.results)(use.arm)), c.results.parts(use.arm)
+    if use.arm.to_today and parts:
+        return (
+            f"{_where(capital(namer(c.results)(parts[0].arm)), parts[0])} The rest goes where it goes today."
+        )
+    if any(part.hosted for part in parts):
+        return f"{name} sends what it hands on to a provider."
+    return _where(name, use)
+
+
+def _where(name: str, arm: ArmResult) -> str:
+    if arm.hosted:
         return f"{name} sends every text to its provider."
     return f"{name} runs on machines of your own: no text leaves them."
 
