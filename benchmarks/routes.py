@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.stats.blended import blended, in_sequence, thresholds
+from advisor.stats.blended import blended, in_sequence
 from advisor.stats.calibration import fit_temperature, scale
 from advisor.stats.intervals import Interval, wilson
 
@@ -97,7 +97,7 @@ def precise(rows: Rows, rest: float, target: float) -> float | None:
 
 def lowest(passes: Callable[[float], bool]) -> float | None:
     """The lowest threshold of a fine grid that passes."""
-    return next((threshold for threshold in reversed(thresholds(1.0)) if passes(threshold)), None)
+    return next((threshold for threshold in np.linspace(0, 1, 101).tolist() if passes(threshold)), None)
 
 
 WAYS: dict[str, Callable[[Rows, float, float], float | None]] = {

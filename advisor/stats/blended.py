@@ -31,7 +31,7 @@ _AT, _WEIGHT = (half / 2 for half in np.polynomial.legendre.leggauss(64))  # Gau
 _AT = _AT + 0.5
 
 STEP = 0.01
-"""Between the confidences that are tested one after the other."""
+"""Of the rows, which each threshold that is tested answers more than the one before."""
 
 Bools = NDArray[np.bool_]
 
@@ -163,6 +163,8 @@ def in_sequence(
 ) -> tuple[Tested, ...]:
     """Test thresholds from `rest` down to 0, and stop at the first that is not shown to reach the target.
 
+    Each answers a hundredth of the rows more than the one before: steps of shares and not of confidences, so
+    that a temperature fitted on these very rows moves no threshold to where they happened to be right.
     An answer with a confidence below `rest` is expected to be worse than what it replaces, one above it
     better, so there the quality is highest if the confidences are true; and the fewer items are handed over
     the less is paid for them, so what is tested later is cheaper. Neither is assumed: where they are not
@@ -176,7 +178,7 @@ def in_sequence(
         ValueError: if inputs do not fit.
     """
     found: list[Tested] = []
-    for threshold in thresholds(rest):
+    for threshold in thresholds(confidence, rest):
         of_it = blended(confidence >= threshold, correct, rest, clusters=clusters, level=1 - 2 * alpha)
         low = of_it.interval.low if isinstance(of_it.interval, Interval) else None
         shown = low is not None and low >= target
@@ -186,10 +188,13 @@ def in_sequence(
     return tuple(found)
 
 
-def thresholds(first: float) -> tuple[float, ...]:
-    """Confidences from `first` down to 0."""
-    below = math.floor(first / STEP - 1e-9)
-    return (first, *(round(step * STEP, 10) for step in range(below, -1, -1)))
+def thresholds(confidence: Floats, first: float) -> tuple[float, ...]:
+    """Confidences from `first` down to 0, each of which a hundredth of the rows more reach."""
+    falling = np.sort(confidence)[::-1]
+    reached, n = int((falling >= first).sum()), falling.size
+    step = max(1, round(STEP * n))
+    found = dict.fromkeys(float(falling[count - 1]) for count in range(reached + step, n, step))
+    return (first, *(threshold for threshold in found if 0 < threshold < first), *((0.0,) if first else ()))
 
 
 def items_to_show(found: Blended, target: float, power: float, alpha: float) -> int | None:

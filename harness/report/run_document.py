@@ -37,7 +37,7 @@ from harness.report.topics.quality import (
     wrong_section,
 )
 from harness.report.topics.robustness import robustness_section
-from harness.report.topics.route import to_today_section
+from harness.report.topics.route import route_steps_section, to_today_section
 from harness.report.topics.sources import (
     data_section,
     method_section,
@@ -62,6 +62,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     (differences_section, "folded", "shown",  "evidence"),
     (hosted_section,      "shown",  "shown",  "evidence"),
     (break_even_section,  "",       "shown",  "evidence"),
+    (route_steps_section, "",       "folded", ""),
     (month_parts_section, "folded", "folded", "evidence"),
     (risks_section,       "folded", "shown",  "evidence"),
     (method_section,      "folded", "shown",  "evidence"),

@@ -39,8 +39,15 @@ def to_today_section(c: ReportContext) -> Section:
     route = c.results.route_to_today
     blocks: tuple[Block, ...] = ()
     if route is not None:
-        blocks = (_shared(c, route), *_if_worse(c, route), *_steps(c, route), _chosen(c, route))
+        blocks = (_shared(c, route), *_if_worse(c, route), _chosen(c, route))
     return Section(key="route-today", title="Sharing the work with today's way", blocks=blocks)
+
+
+def route_steps_section(c: ReportContext) -> Section:
+    """What is shown at each threshold that was tested."""
+    route = c.results.route_to_today
+    blocks = () if route is None else _steps(route)
+    return Section(key="route-steps", title="The thresholds that were tested", blocks=blocks)
 
 
 def _shared(c: ReportContext, route: RouteToToday) -> Block:
@@ -122,7 +129,7 @@ def _worse_row(c: ReportContext, worse: IfTodayIsWorse) -> Row:
     return Row(cells=cells(points_worse, accuracy_cell(worse.blended), _FLOOR_WORDS[worse.floor], more))
 
 
-def _steps(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:
+def _steps(route: RouteToToday) -> tuple[Block, ...]:
     """What each tested threshold is shown to reach."""
     if len(route.steps) < 2:
         return ()

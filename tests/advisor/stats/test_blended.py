@@ -101,10 +101,12 @@ def population(n, rng, shift=0.0):
     return confidence, rng.random(n) < np.clip(confidence - shift, 0, 1)
 
 
+FRESH = np.sort(np.random.default_rng(0).beta(3, 1.2, 100_000))
+
+
 def true_quality(threshold, rest, shift):
-    confidence = np.random.default_rng(0).beta(3, 1.2, 400_000)
-    right = np.clip(confidence - shift, 0, 1)
-    return float(np.where(confidence >= threshold, right, rest).mean())
+    right = np.clip(FRESH - shift, 0, 1)
+    return float(np.where(threshold <= FRESH, right, rest).mean())
 
 
 @pytest.mark.parametrize(
@@ -113,14 +115,13 @@ def true_quality(threshold, rest, shift):
 def test_the_cheapest_threshold_that_is_shown_breaks_the_target_in_at_most_alpha_of_runs(rest, target, shift):
     """The lowest one shown is the cheapest where handing over is paid for, and the riskiest."""
     rng, runs, alpha = np.random.default_rng(4), 150, 0.1
-    quality = {t: true_quality(t, rest, shift) for t in b.thresholds(rest)}
     broken = used = 0
     for _ in range(runs):
         confidence, right = population(200, rng, shift)
         steps = b.in_sequence(confidence, right, rest=rest, target=target, alpha=alpha)
         shown = [step.threshold for step in steps if step.shown]
         used += bool(shown)
-        broken += bool(shown) and quality[shown[-1]] < target
+        broken += bool(shown) and true_quality(shown[-1], rest, shift) < target
     assert broken / runs <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / runs)
     assert used > 0
 
@@ -128,7 +129,7 @@ def test_the_cheapest_threshold_that_is_shown_breaks_the_target_in_at_most_alpha
 def test_the_sequence_starts_at_the_rest_and_ends_at_the_first_that_is_not_shown():
     confidence, right = population(400, np.random.default_rng(5))
     steps = b.in_sequence(confidence, right, rest=0.85, target=0.8, alpha=0.05)
-    assert [step.threshold for step in steps] == list(b.thresholds(0.85))[: len(steps)]
+    assert [step.threshold for step in steps] == list(b.thresholds(confidence, 0.85))[: len(steps)]
     assert all(step.shown for step in steps[:-1]) and not steps[-1].shown
     assert all(one.found.answered <= two.found.answered for one, two in itertools.pairwise(steps))
 
@@ -138,10 +139,14 @@ def test_a_sure_arm_is_shown_down_to_no_confidence_at_all():
     assert steps[-1].shown and steps[-1].threshold == 0
 
 
-def test_thresholds_run_down_in_hundredths():
-    assert b.thresholds(0.025) == (0.025, 0.02, 0.01, 0.0)
-    assert b.thresholds(0.02) == (0.02, 0.01, 0.0) and b.thresholds(0.0) == (0.0,)
-    assert b.thresholds(1.0)[:2] == (1.0, 0.99)
+def test_thresholds_answer_a_hundredth_of_the_rows_more_each():
+    confidence = np.arange(200) / 200
+    found = b.thresholds(confidence, 0.9)
+    assert found[0] == 0.9 and found[-1] == 0.0 and list(found) == sorted(found, reverse=True)
+    reached = [int((confidence >= threshold).sum()) for threshold in found]
+    assert reached[0] == 20 and set(np.diff(reached)) == {2}
+    assert b.thresholds(np.full(50, 0.7), 0.9) == (0.9, 0.7, 0.0), "equal confidences are one step"
+    assert b.thresholds(confidence, 0.0) == (0.0,) and b.thresholds(np.zeros(0), 0.5) == (0.5, 0.0)
 
 
 def test_items_to_show_a_target():
