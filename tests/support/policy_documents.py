@@ -170,7 +170,9 @@ def headings(edition: str, document: str) -> frozenset[str]:
     """The headings of a document as they stand among its lines."""
     text = source_of(edition, document).read_text(encoding="utf-8")
     if document.endswith(".html"):
-        return frozenset(" ".join(one.split()) for one in re.findall(r"<h[12]>(.*?)</h[12]>", text, re.DOTALL))
+        return frozenset(
+            " ".join(one.split()) for one in re.findall(r"<h[12]>(.*?)</h[12]>", text, re.DOTALL)
+        )
     return frozenset(written(b.runs) for b in markdown_blocks(text) if b.kind == "heading")
 
 
@@ -240,9 +242,9 @@ def pdf(blocks: Sequence[Block], language: str) -> bytes:
 
 
 def _typst(blocks: Sequence[Block], language: str) -> Iterator[str]:
-    yield f"#set document(title: {_quoted(written(blocks[0].runs))}, author: \"Sorvane\")"
+    yield f'#set document(title: {_quoted(written(blocks[0].runs))}, author: "Sorvane")'
     yield f'#set text(font: "Inter", size: 10pt, lang: "{language}", hyphenate: false)'
-    yield '#set page(margin: 22mm, footer: context align(center, text(8pt, counter(page).display("1 / 1", both: true))))'
+    yield '#set page(margin: 22mm, numbering: "1 / 1")'
     for block in blocks:
         if block.kind == "table":
             cells = [f"[{_marked(runs)}]" for row in block.rows for runs in row]

@@ -1,4 +1,4 @@
-"""What the evalset `policy-qa` claims about itself, counted: splits, kinds, shared phrases, words in evidence.
+"""What the evalset `policy-qa` claims about itself, counted: splits, kinds, shared phrases, overlap.
 
 `python -m tests.support.policy_qa` prints the report.
 """
@@ -23,8 +23,7 @@ FAR_SHARE = 0.2
 STEM = 5
 """Words are the same if their first letters, this many, are: `refund` stands in `refunding`."""
 
-FUNCTION_WORDS = frozenset(
-    """
+_FUNCTION_WORDS = """
     a about after again all already also am an and any anybody anyone anything are as at back be because been
     before being but by can could did do does doing done down each either else ever every for from get gets
     give given go goes going gone got had has have he her here him his how i if in into is it its itself just
@@ -39,10 +38,11 @@ FUNCTION_WORDS = frozenset(
     mein meine meinem meinen meiner mich mir mit muss nach nein nicht noch nur ob oder ohne sein seine seit
     sich sie sind so soll um und uns unser unsere vom von vor wann warum was welche welchem welchen welcher
     welches wenn wer werden wie wieder wir wird wo woran wurde zu zum zur zwei über
-    """.split()
-)
-_NUMBER_WORDS = """one two three four five six seven eight nine ten twelve eighteen twenty half double
-    zwei drei vier fünf sechs sieben acht neun zehn fünfmal""".split()
+"""
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+_NUMBERS = """one two three four five six seven eight nine ten twelve eighteen twenty half double
+    zwei drei vier fünf sechs sieben acht neun zehn fünfmal"""
+NUMBER_WORDS = frozenset(_NUMBERS.split())
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def kinds(question: str, language: str, editions: Mapping[str, Reference]) -> tu
 
 
 def _numeric(answer: str) -> bool:
-    return any(word[0].isdigit() or word in _NUMBER_WORDS for word in words(answer))
+    return any(word[0].isdigit() or word in NUMBER_WORDS for word in words(answer))
 
 
 def quoted(edition: str, evidence: Evidence) -> int:
@@ -250,7 +250,9 @@ def bm25_recall(split: str, edition: str, k: int = 5) -> tuple[int, int]:
 
     found = sections(edition)
     index = bm25s.BM25()
-    index.index(bm25s.tokenize([text for _, text in found], stopwords=None, show_progress=False), show_progress=False)
+    index.index(
+        bm25s.tokenize([text for _, text in found], stopwords=None, show_progress=False), show_progress=False
+    )
     asked = [q for q in questions(split) if q.editions[edition].answerable]
     queries = bm25s.tokenize([q.question for q in asked], stopwords=None, show_progress=False)
     hits, _ = index.retrieve(queries, k=k, show_progress=False)
@@ -287,7 +289,9 @@ def report() -> str:
         out.append(f"{split}: far from the text {far} of {of} answerable ({far / of:.1%})")
         for edition in EDITIONS:
             right, of = bm25_recall(split, edition)
-            out.append(f"{split}: BM25 finds evidence among 5 sections {right} of {of} ({right / of:.1%}), {edition}")
+            out.append(
+                f"{split}: BM25 finds evidence among 5 sections {right} of {of} ({right / of:.1%}), {edition}"
+            )
     sharing = sharing_rows([q.question for q in everything])
     touched = set().union(*sharing.values()) if sharing else set()
     out.append(f"questions that share {RUN_WORDS} masked words {len(touched)} of {len(everything)}")
