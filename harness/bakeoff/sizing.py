@@ -259,7 +259,8 @@ def forecast_seconds(plan: ExperimentPlan, context: Context) -> dict[str, float]
 
 def by_arm(timed: Timed, plan: ExperimentPlan, sized: tuple[int, int, Sequence[int]]) -> dict[str, float]:
     """Seconds by arm, in the plan's order."""
-    linear = {Option.LINEAR: timed.linear_s}
+    there = {arm.option for arm in plan.arms}
+    linear = {Option.LINEAR if Option.LINEAR in there else Option.NEIGHBOURS: timed.linear_s}
     return {
         str(arm.id): linear.get(arm.option, 0.0) + arm_seconds(timed, arm.id, sized)
         for arm in plan.arms
@@ -405,11 +406,16 @@ def _spread(items: Sequence[Item]) -> list[Item]:
 
 
 def _linear_seconds(plan: ExperimentPlan, evalset: Evalset) -> float:
-    """What the linear classifiers take. Timing them would take as long as running them on a small set."""
-    if all(arm.option is not Option.LINEAR for arm in plan.arms):
+    """What the linear classifiers and the vote take, which read the same vectors.
+
+    Timing them would take as long as running them on a small set; the vote alone fits nothing.
+    """
+    there = {arm.option for arm in plan.arms}
+    if not there & {Option.LINEAR, Option.NEIGHBOURS}:
         return 0.0
     asked = len(evalset.dev) + len(evalset.test) + min(plan.latency.items, len(evalset.test))
-    return _LINEAR_S + _LINEAR_ROW_S * len(evalset.train) + _LINEAR_QUERY_S * asked
+    fitting = _LINEAR_S if Option.LINEAR in there else 0.0
+    return fitting + _LINEAR_ROW_S * len(evalset.train) + _LINEAR_QUERY_S * asked
 
 
 def _encoder_time(

@@ -96,7 +96,9 @@ def _where_texts_go(c: ReportContext) -> str:
 def _where(name: str, arm: ArmResult) -> str:
     if arm.hosted:
         return f"{name} sends every text to its provider."
-    return f"{name} runs on machines of your own: no text leaves them."
+    holds = " It answers from the training rows as they are: who has it can read them."
+    rows = holds if arm.arm.option.traits.searches else ""
+    return f"{name} runs on machines of your own: no text leaves them.{rows}"
 
 
 def data_section(c: ReportContext) -> Section:
