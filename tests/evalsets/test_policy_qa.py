@@ -40,6 +40,7 @@ from tests.support.policy_qa import (
     document_language,
     every_question,
     far_share,
+    form_auc,
     kinds,
     questions,
     quoted,
@@ -230,6 +231,11 @@ def test_words_alone_find_half_of_the_evidence_at_most(edition: str) -> None:
     pytest.importorskip("bm25s")
     right, asked = bm25_recall("test", edition)
     assert 0.3 < right / asked < 0.5
+
+
+def test_the_wording_does_not_give_away_what_has_no_answer() -> None:
+    pytest.importorskip("sklearn")
+    assert form_auc() < 0.7
 
 
 def found(quote: str, *answers: str) -> Reference:
