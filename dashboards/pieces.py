@@ -21,7 +21,7 @@ _STATES = {
     "complete": ("complete", "complete"),
     "unfinished": ("not closed", "warn"),
     "no results": ("incomplete", "warn"),
-    "damaged": ("damaged", "vetoed"),
+    "damaged": ("cannot be shown", "vetoed"),
 }
 
 
@@ -94,7 +94,7 @@ def damaged(page: RunPage) -> None:
     st.error("This run cannot be shown.", icon=":material/broken_image:")
     st.text(page.fault)
     if page.remedy:
-        command(page.remedy, "is what to run next")
+        command(page.remedy, "Run this, then look again")
     st.caption("Other runs are not affected; pick one in the sidebar.")
 
 
