@@ -13,6 +13,7 @@ from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumb
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json, show_results
 from harness.core.errors import UsageError, command
+from harness.core.records import VoteArtefact
 
 
 @grouped
@@ -81,6 +82,9 @@ def export(
     typer.echo(f"{output}: {found.origin.arm} as {what}, served as {found.served_as}")
     if found.task.hand_over is not None:
         typer.echo(f"answers from a confidence of {found.task.hand_over.threshold:g} on, hands over the rest")
+    if isinstance(found.artefact, VoteArtefact):
+        rows = f"{found.artefact.train_rows:,} training rows"
+        typer.echo(f"it holds the {rows} as they are: whoever has the folder can read them")
     for parity in checks:
         typer.echo(f"parity {parity_line(parity)}")
     if not checks:

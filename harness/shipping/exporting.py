@@ -90,11 +90,6 @@ def export_shipped(found: Shipped, wish: ExportRequest, context: Context) -> Exp
         context.progress.stage(f"writing {form} {precision}".rstrip(), None)
         if isinstance(found, ShippedClassifier):
             _write_classifier(found, folder, form)
-            if form == "rows":
-                context.progress.note(
-                    f"{wish.out} holds the {found.artefact.train_rows:,} training rows as they are: "
-                    "whoever has the folder can read them"
-                )
             texts: dict[str, str] = {}
         else:
             texts = _write_tuned(found, folder, form, precision, name)
