@@ -1,13 +1,16 @@
 """Answering with one of a closed set of labels: this project beside what one would write instead.
 
-- `generate` of transformers, greedy, held to the labels by `prefix_allowed_tokens_fn` (a trie), on the very
-  same weights, one query at a time;
+- this project, labels as codes (one token each, one pass) and as words (exact scores of all labels);
+- `generate` of transformers, greedy, held to the labels' words by `prefix_allowed_tokens_fn` (a trie), and to
+  the codes (one token), on the very same weights;
 - llama.cpp's server on loopback with a grammar of the labels, on the GGUF that the weights were made from
   (quantised: faster a step, and not the same numbers).
 
-The same queries, one after the other, after three that do not count; the lanes take turns query by query,
-so that another job on the machine slows all of them. Greedy decoding need not find the likeliest label:
-how often it gave the same one is printed. Last, this project answers all queries at once, in batches.
+The first lane is the one the others are held against. The same queries, one after the other, after three
+that do not count; the lanes take turns query by query, so that another job on the machine slows all of
+them. Greedy decoding need not find the likeliest label: how often it gave the first lane's label is
+printed; without an adapter that learnt codes those of words are another model's answers. Last, this
+project answers all queries at once, in batches.
 
 Run: python benchmarks/inference.py [--evalset support-tickets] [--items 40] [--threads 2] [--adapter DIR]
 """
@@ -38,6 +41,7 @@ from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
 from harness.tasks.classification import PromptLimits, answer_text, tune_messages
+from harness.training.codes import choose_codes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -53,23 +57,33 @@ class Task:
 
     items: tuple[Item, ...]
     choices: tuple[str, ...]
+    codes: tuple[str, ...]
     limits: PromptLimits
 
+    def request(self, item: Item, said: Sequence[str]) -> ChatRequest:
+        """The question, to be answered by words or by codes."""
+        messages = tune_messages(item.text, self.limits)
+        one_token = said is self.codes
+        return ChatRequest(item_id=item.id, messages=messages, choices=tuple(said), one_token=one_token)
 
-def ours(task: Task, model: TransformersChat) -> Lane:
-    """Exact scores of all labels."""
+    def in_words(self, answer: str) -> str:
+        """A code as the words of its label."""
+        return self.choices[self.codes.index(answer)] if answer in self.codes else answer
+
+
+def ours(task: Task, model: TransformersChat, said: Sequence[str]) -> Lane:
+    """Exact scores of all labels, as words or as codes."""
 
     def ask(item: Item) -> str:
-        messages = tune_messages(item.text, task.limits)
-        reply = model.answer_one(ChatRequest(item_id=item.id, messages=messages, choices=task.choices))
+        reply = model.answer_one(task.request(item, said))
         assert not isinstance(reply, Failure)
-        return reply.text
+        return task.in_words(reply.text)
 
     return ask
 
 
-def constrained(task: Task, base: Path, adapter: Path | None, threads: int) -> Lane:
-    """`generate`, held to the labels."""
+def constrained(task: Task, base: Path, adapter: Path | None, threads: int, said: Sequence[str]) -> Lane:
+    """`generate`, held to the labels' words or to the codes."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -83,7 +97,7 @@ def constrained(task: Task, base: Path, adapter: Path | None, threads: int) -> L
     model.eval()
     end = tokenizer.eos_token_id
     allowed: dict[tuple[int, ...], set[int]] = {}
-    for choice in task.choices:
+    for choice in said:
         ids = [*tokenizer(choice, add_special_tokens=False).input_ids, end]
         for depth, token in enumerate(ids):
             allowed.setdefault(tuple(ids[:depth]), set()).add(token)
@@ -98,13 +112,13 @@ def constrained(task: Task, base: Path, adapter: Path | None, threads: int) -> L
                 ids,
                 attention_mask=torch.ones_like(ids),
                 do_sample=False,
-                max_new_tokens=24,
+                max_new_tokens=1 if said is task.codes else 24,
                 pad_token_id=end,
                 prefix_allowed_tokens_fn=lambda _, so_far: sorted(
                     allowed.get(tuple(so_far[start:].tolist()), {end})
                 ),
             )
-        return str(tokenizer.decode(out[0, start:], skip_special_tokens=True))
+        return task.in_words(str(tokenizer.decode(out[0, start:], skip_special_tokens=True)))
 
     return ask
 
@@ -159,14 +173,11 @@ def show(seconds: dict[str, list[float]], answers: dict[str, list[str]]) -> None
         )
 
 
-def show_batches(task: Task, model: TransformersChat) -> None:
+def show_batches(task: Task, model: TransformersChat, name: str, said: Sequence[str]) -> None:
     """Queries a second where all are there at once; a first few warm up."""
 
     def answer(items: Sequence[Item]) -> float:
-        requests = [
-            ChatRequest(item_id=item.id, messages=tune_messages(item.text, task.limits), choices=task.choices)
-            for item in items
-        ]
+        requests = [task.request(item, said) for item in items]
         start = time.perf_counter()
         replies = list(model.answer(requests))
         assert not any(isinstance(reply, Failure) for reply in replies)
@@ -174,11 +185,11 @@ def show_batches(task: Task, model: TransformersChat) -> None:
 
     answer(task.items[:_WARM_UP])
     items = task.items[_WARM_UP:]
-    print(f"{'exact label scores, batches':26} {len(items) / answer(items):6.2f} queries/s")
+    print(f"{name + ', batches':26} {len(items) / answer(items):6.2f} queries/s")
 
 
-def load(options: argparse.Namespace) -> Task:
-    """Dev rows of the evalset: test rows stay unread."""
+def load(options: argparse.Namespace, base: Path) -> Task:
+    """Dev rows of the evalset, test rows stay unread; and the codes its labels get."""
     raw: dict[str, Any] = {
         "seed": 17,
         "data": {"evalset": options.evalset},
@@ -189,7 +200,8 @@ def load(options: argparse.Namespace) -> Task:
     evalset = load_rows(plan, HereOptions().context(Quiet()))
     choices = tuple(answer_text(label.name) for label in evalset.labels)
     items: Sequence[Item] = evalset.dev[: options.items + _WARM_UP]
-    return Task(items=tuple(items), choices=choices, limits=plan.prompt.limits)
+    codes = tuple(choose_codes(base, evalset.labels).values())
+    return Task(items=tuple(items), choices=choices, codes=codes, limits=plan.prompt.limits)
 
 
 def main() -> None:
@@ -200,24 +212,25 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--adapter", type=Path, default=None, help="a tuned adapter; else the base model")
     options = parser.parse_args()
-    task = load(options)
     opening = ModelSettings(cache=cache_dir(os.environ), threads=options.threads, adapter=options.adapter)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
-    model = TransformersChat(MODEL, base, opening)
+    task, model = load(options, base), TransformersChat(MODEL, base, opening)
     lanes = {
-        "exact label scores": ours(task, model),
-        "generate, held to a trie": constrained(task, base, options.adapter, options.threads),
+        "codes, one pass": ours(task, model, task.codes),
+        "words, exact scores": ours(task, model, task.choices),
+        "generate, trie of words": constrained(task, base, options.adapter, options.threads, task.choices),
+        "generate, one code": constrained(task, base, options.adapter, options.threads, task.codes),
     }
     print(
         f"{options.evalset}, {len(task.choices)} labels, {options.items} queries, {options.threads} threads"
     )
     if options.adapter is not None:  # the GGUF at hand is the base model's
         show(*run(task, lanes))
-        show_batches(task, model)
-        return
-    with llama_cpp(task, next(base.glob("*.gguf"))) as served:
-        show(*run(task, {**lanes, "llama.cpp, one thread": served}))
-    show_batches(task, model)
+    else:
+        with llama_cpp(task, next(base.glob("*.gguf"))) as served:
+            show(*run(task, {**lanes, "llama.cpp, words, 1 thread": served}))
+    show_batches(task, model, "codes, one pass", task.codes)
+    show_batches(task, model, "words, exact scores", task.choices)
 
 
 if __name__ == "__main__":
