@@ -146,16 +146,18 @@ class Form:
         functional = self.torch.nn.functional
         if self.kind == "words":
             return functional.cross_entropy(self.model.lm_head(hidden).float(), targets)
-        logits = self.logits(hidden)
+        among = functional.cross_entropy(self.logits(hidden), targets)
         if self.loss_name in ("rows", ""):
-            return functional.cross_entropy(logits, targets)
+            return among
+        return among - (1.0 if self.loss_name == "vocabulary" else _MASS) * self.mass(hidden).mean()
+
+    def mass(self, hidden: Any) -> Any:
+        """(rows,) log of the share the vocabulary's softmax gives to all labels together; a head's is 0."""
+        own = self.logits(hidden).logsumexp(1)
+        if self.kind == "head":
+            return own * 0.0
         every = self.model.lm_head(hidden).float().logsumexp(1)
-        if self.kind == "tokens":
-            every = self.torch.logaddexp(every, logits.logsumexp(1))
-        if self.loss_name == "vocabulary":
-            return (every - logits.gather(1, targets.unsqueeze(1)).squeeze(1)).mean()
-        mass = logits.logsumexp(1) - every
-        return functional.cross_entropy(logits, targets) - _MASS * mass.mean()
+        return own - (self.torch.logaddexp(every, own) if self.kind == "tokens" else every)
 
     def logits(self, hidden: Any) -> Any:
         """(rows, labels) in fp32."""
@@ -240,7 +242,7 @@ def upper(form: Form, trunk: FrozenLayers, last: LastLayer, rows: Sequence[Token
 
 
 def accuracy(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastLayer) -> dict[str, float]:
-    """Share of items answered rightly, mean -log probability of the right label, CPU seconds."""
+    """Share answered rightly, mean -log probability of the right label, mean mass of labels, CPU seconds."""
     start = time.process_time()
     if form.kind == "words":  # scored exactly over all labels, all layers
         answered = answer_rows(form.model, form.renderer, form.bench.conversations(items), form.bench.answers)
@@ -248,15 +250,18 @@ def accuracy(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastL
         return {"right": right, "cpu_s": round(time.process_time() - start, 1)}
     torch, rows, truth = form.torch, form.token_rows(items), form.targets(items)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
-    shares = torch.zeros(len(rows), len(form.bench.answers))
+    shares, masses = torch.zeros(len(rows), len(form.bench.answers)), []
     trunk.keep([form.read(row) for row in rows])
     with trunk.skipped(), last.shortened(), torch.no_grad():
         for first in range(0, len(rows), _EVAL_ROWS):
             part = order[first : first + _EVAL_ROWS]
-            shares[part] = form.logits(upper(form, trunk, last, [rows[i] for i in part])).log_softmax(1)
+            hidden = upper(form, trunk, last, [rows[i] for i in part])
+            shares[part] = form.logits(hidden).log_softmax(1)
+            masses += form.mass(hidden).exp().tolist()
     return {
         "right": float((shares.argmax(1) == truth).float().mean()),
         "nll": round(float(-shares.gather(1, truth.unsqueeze(1)).mean()), 3),
+        "mass": round(sum(masses) / len(masses), 3),
         "cpu_s": round(time.process_time() - start, 1),
     }
 

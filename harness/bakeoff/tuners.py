@@ -137,19 +137,20 @@ def local_tuner(
 def codes_for(plan: ExperimentPlan, option: Option, labels: Sequence[Label], base: Path) -> dict[str, str]:
     """Label -> the code a tuned model learns to say for it; empty where it learns the labels' words.
 
-    A model that is shown labelled examples learns words: its examples answer in them.
+    Words are what the plan may ask for, what is left where there are too few codes, and what a model learns
+    that is shown labelled examples, which answer in words.
 
     Raises:
         UsageError: if the plan asks for codes and the labels cannot have any.
     """
-    if plan.tune.answer != "codes" or option is not Option.TUNE:
+    if plan.tune.answer == "words" or option is not Option.TUNE:
         return {}
     found = choose_codes(base, labels)
-    if not found:
+    if not found and plan.tune.answer == "codes":
         raise UsageError(
             "The base model's vocabulary has no code for every label.",
             got=f"{len(labels)} labels",
-            allowed="tune.answer: words",
+            allowed="tune.answer: words, or leave it out",
         )
     return found
 

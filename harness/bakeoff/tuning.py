@@ -243,7 +243,7 @@ def _plan_lines(lane: _Lane, tuner: object) -> list[str]:
     return [
         f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {epochs(recipe.epochs)} of "
         f"{len(lane.evalset.train)} rows in batches of {recipe.batch_size}, "
-        f"learning rate {recipe.learning_rate:g}",
+        f"learning rate {recipe.learning_rate:g}, answers in {recipe.answer}",
         f"memory: {_needed(lane, tuner)}; free: {'not known' if free is None else f'{free:.1f} GiB'}",
     ]
 

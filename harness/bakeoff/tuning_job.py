@@ -13,7 +13,7 @@ from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.tuners import answering, codes_for
 from harness.bakeoff.tuning import tuned_lanes
 from harness.core.context import Context
-from harness.core.errors import StoreError, UsageError
+from harness.core.errors import ModelUnavailable, StoreError, UsageError
 from harness.core.records import Conversation, Evalset, Item
 from harness.models.resolve import Embedded, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
@@ -69,16 +69,21 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
 
 
 def _codes(plan: ExperimentPlan, arm: ArmPlan, evalset: Evalset, context: Context) -> dict[str, str]:
-    """The codes the model is to learn, where the plan asks for codes; the base has to be at hand for them.
+    """The codes the model is to learn; none, and so words, where the base is not on this machine.
 
     Raises:
-        ModelUnavailable: if it is not.
+        ModelUnavailable: if the plan asks for codes and the base is not on this machine.
     """
     source = resolve(arm.model)
-    if plan.tune.answer != "codes" or isinstance(source, Provider):
+    if plan.tune.answer == "words" or isinstance(source, Provider):
         return {}
-    opening = ModelSettings(cache=context.cache, offline=context.offline)
-    return codes_for(plan, arm.option, evalset.labels, local_folder(source, opening))
+    try:
+        base = local_folder(source, ModelSettings(cache=context.cache, offline=True))
+    except ModelUnavailable:
+        if plan.tune.answer is None:
+            return {}
+        raise
+    return codes_for(plan, arm.option, evalset.labels, base)
 
 
 def _conversations(

@@ -95,6 +95,12 @@ def serve(
     if engine == "vllm" and not vllm_at:
         words = [*serving.vllm_command(wish, context, port or 8000), *_flags(vllm_args)]
         progress.close()
+        for name in serving.say_codes(wish, context):
+            typer.echo(
+                f"{name} answers with codes, one token each: ask for one token. `harness export` writes "
+                "request.json, which asks so, and labels.json, which says what each code means.",
+                err=True,
+            )
         if print_command:
             typer.echo(shlex.join(words))
             return

@@ -191,6 +191,11 @@ def vllm_command(wish: ServeRequest, context: Context, port: int) -> list[str]:
     return [*words[:place], *more, *words[place:]]
 
 
+def say_codes(wish: ServeRequest, context: Context) -> tuple[str, ...]:
+    """The names of the targets that answer with codes, which whoever asks vLLM itself has to know."""
+    return tuple(one.name for one in find_targets(wish, context) if (task := _task(one)) and task.codes)
+
+
 def become_vllm(words: Sequence[str]) -> None:
     """Replace this process by vLLM.
 

@@ -13,7 +13,8 @@ class TunePlan(Part):
     """The training run; values left out come from the recipe's documented defaults.
 
     `patience` stops early: once so many epochs in a row have not lowered the loss on dev. `answer` is what
-    the model learns to say for a label: its words, or a code, one token (`training.codes`).
+    the model learns to say for a label: a code, one token (`training.codes`), or its words. Left out, it is
+    codes wherever there is one for every label.
     """
 
     method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"

@@ -5,6 +5,7 @@ The model card of an adapter (README.md): what it is for, how to ask it, what it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,8 +214,6 @@ def _value(estimate: Estimate | None) -> float:
 def _asking(task: TunedTask) -> str:
     shown = tune_messages("<the message>", PromptLimits(item_chars=task.item_chars))
     turns = "\n".join(f"{message.role}: {message.content}" for message in shown)
-    answers = [f"`{answer_text(label.name)}`" for label in task.labels]
-    more = "" if len(answers) <= _SHOWN_LABELS else f" and {len(answers) - _SHOWN_LABELS} more"
     cut = f"Messages over {task.item_chars} characters lose their middle."
     if task.option is Option.TUNE_RETRIEVE:
         cut += (
@@ -222,8 +221,26 @@ def _asking(task: TunedTask) -> str:
         )
     return (
         "## How to ask it\n\nWith the base model's own chat template and exactly these turns:\n\n"
-        f"```\n{turns}\n```\n\n{cut} It answers with one of: {', '.join(answers[:_SHOWN_LABELS])}{more}. "
+        f"```\n{turns}\n```\n\n{cut} {_codes_told(task.codes) if task.codes else _words_told(task)}"
+    )
+
+
+def _words_told(task: TunedTask) -> str:
+    answers = [f"`{answer_text(label.name)}`" for label in task.labels]
+    more = "" if len(answers) <= _SHOWN_LABELS else f" and {len(answers) - _SHOWN_LABELS} more"
+    return (
+        f"It answers with one of: {', '.join(answers[:_SHOWN_LABELS])}{more}. "
         "Compare the answers' probabilities, or hold it to them by structured output."
+    )
+
+
+def _codes_told(codes: Mapping[str, str]) -> str:
+    rows = "\n".join(f"| `{json.dumps(code)}` | `{label}` |" for label, code in codes.items())
+    return (
+        "It answers with a code, one token, a blank in front included; each code stands for a label. Ask for "
+        "**one token at most** (`max_tokens: 1`): nothing trains what would follow. A label's probability is "
+        "that of its code among the codes; hold the answer to them by structured output.\n\n"
+        f"| code | label |\n|---|---|\n{rows}"
     )
 
 

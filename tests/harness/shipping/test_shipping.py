@@ -17,7 +17,14 @@ from harness.shipping.exporting import ExportRequest, export_shipped, read_expor
 from harness.shipping.parity import check_export, read_checks
 from harness.shipping.serve.app import ServeLimits
 from harness.shipping.serve.server import Address, LabelServer
-from harness.shipping.serving import ServeRequest, become_vllm, find_shipped, open_service, vllm_command
+from harness.shipping.serving import (
+    ServeRequest,
+    become_vllm,
+    find_shipped,
+    open_service,
+    say_codes,
+    vllm_command,
+)
 from harness.shipping.shipped import shipped_in_run
 from harness.tasks.labels import read_label
 from harness.training.tuned_model import Parity
@@ -29,23 +36,32 @@ from tests.support.desk import write_tickets
 pytestmark = pytest.mark.models
 
 
-@pytest.fixture(scope="module", params=["words", "codes"])
-def room(request: pytest.FixtureRequest, smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tuned_room(room: Path, smollm2: Path, answer: str) -> Path:
     """A folder with a run in it whose tuned arm has learnt the tickets, to be answered in words or codes."""
-    room = tmp_path_factory.mktemp("room")
+    room.mkdir(exist_ok=True)
     base = make_tiny(room / "base", smollm2, layers=2)
     tickets = write_tickets(room / "tickets.csv", each=20)
     wish = TuneRequest(tell=[].append, watch=0)
-    learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16, answer=request.param)
+    learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16, answer=answer)
     folder = lock_tuning(learnt, context(room), wish)
     tune_in(folder, context(room), wish)
     return room
 
 
-@pytest.fixture
-def run(room: Path) -> RunFolder:
+@pytest.fixture(scope="module")
+def room(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The room of a model that says codes."""
+    return tuned_room(tmp_path_factory.mktemp("room"), smollm2, "codes")
+
+
+def run_in(room: Path) -> RunFolder:
     (found,) = (RunFolder(root=path.parent) for path in (room / "runs").glob("*/lock.json"))
     return found
+
+
+@pytest.fixture
+def run(room: Path) -> RunFolder:
+    return run_in(room)
 
 
 def wish(tmp_path: Path, form: str, **more: object) -> ExportRequest:
@@ -64,19 +80,28 @@ def test_an_export_answers_as_the_run_did(
     export = export_shipped(tuned, wish(tmp_path, form, precision=asked), context(room))
     assert read_export(tmp_path / form) == export and export.precision == precision
     assert "README.md" in export.files and "request.json" in export.files
-    codes = tuned.artefact.codes
-    assert export.task.codes == codes and ("labels.json" in export.files) == bool(codes)
-    if codes:
-        listed = json.loads((tmp_path / form / "labels.json").read_text())
-        assert listed == {code: label for label, code in codes.items()}
-        asked_for = json.loads((tmp_path / form / "request.json").read_text())
-        assert asked_for["structured_outputs"]["choice"] == list(listed) and asked_for["max_tokens"] == 1
+    assert export.task.codes == tuned.artefact.codes != {}
+    listed = json.loads((tmp_path / form / "labels.json").read_text())
+    assert listed == {code: label for label, code in tuned.artefact.codes.items()}
+    asked_for = json.loads((tmp_path / form / "request.json").read_text())
+    assert asked_for["structured_outputs"]["choice"] == list(listed) and asked_for["max_tokens"] == 1
     parity, *greedy = check_export(tmp_path / form, run, 6, context(room))
     assert isinstance(parity, Parity) and parity.engine == engine and parity.agreement.n == 6
     assert parity.passed is True, parity
     assert read_checks(tmp_path / form) == (parity, *greedy)
     assert parity.agreement.value == 1.0 and parity.difference.value == 0.0
     assert [check.engine for check in greedy] == (["llamacpp, token by token"] if form == "gguf" else [])
+
+
+def test_a_model_that_says_words_answers_as_its_run_did(smollm2: Path, tmp_path: Path) -> None:
+    room = tuned_room(tmp_path / "room", smollm2, "words")
+    run, here = run_in(room), context(room)
+    export = export_shipped(
+        shipped_in_run(run, "", None, here), wish(tmp_path, "gguf", precision="f32"), here
+    )
+    assert export.task.codes == {} and "labels.json" not in export.files
+    for parity in check_export(tmp_path / "gguf", run, 3, here):
+        assert parity.agreement.value == 1.0, parity
 
 
 def test_a_failed_parity_is_kept_and_shown(room: Path, run: RunFolder, tmp_path: Path) -> None:
@@ -199,6 +224,7 @@ def test_what_is_found_under_which_name(room: Path, run: RunFolder, tmp_path: Pa
     words = vllm_command(ServeRequest(targets=("tickets",), registry=address), here, 8123)
     assert words[:3] == ["vllm", "serve", str(room / "base")] and words[-2:] == ["--max-lora-rank", "16"]
     assert f"tickets={found.adapter}" in words and "127.0.0.1" in words
+    assert say_codes(ServeRequest(targets=("tickets",), registry=address), here) == ("tickets",)
 
 
 def test_without_vllm_the_command_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -38,6 +38,13 @@ def test_the_card_says_how_to_ask_and_hides_nothing(tmp_path):
     assert "d" * 64 in text and "b" * 64 in text
 
 
+def test_the_card_lists_every_code_with_its_label(tmp_path):
+    record, codes = artefact(write_adapter(tmp_path / "a")), {"billing": " invoice", "sign_in": " login"}
+    text = model_card("tickets 1", record, origin(), task(codes=codes))
+    assert '| `" invoice"` | `billing` |' in text and '| `" login"` | `sign_in` |' in text
+    assert "max_tokens: 1" in text and "`sign in`" not in text
+
+
 def test_what_is_not_known_is_said(tmp_path):
     text = card(tmp_path, licence="", dev=None, data_licence="")
     assert yaml.safe_load(text.split("---\n", 2)[1])["license"] == "unknown"
