@@ -6,6 +6,7 @@ behind `Tuner`, so that this room knows neither torch nor a trainer.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -49,11 +50,6 @@ class Tuner(Protocol):
         """Everything that decides the training run, seed included."""
         ...
 
-    @property
-    def codes(self) -> Mapping[str, str]:
-        """Label -> what the tuned model says for it, one token; empty where it says the label's words."""
-        ...
-
     def tune(self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say) -> Artefact:
         """Train, or go on with a stopped training; returns the artefact that is scored and shipped."""
         ...
@@ -89,10 +85,7 @@ class TuneArm:
         self._labels = tuple(labels)
         self._limits = limits
         self._examples = examples
-        codes = tuner.codes
-        self._answers = Answers(
-            words=choices_of(labels), codes=tuple(codes[label.name] for label in labels) if codes else ()
-        )
+        self._answers = Answers(words=choices_of(labels))
         self._train: dict[str, Item] = {}
         self._model: ChatModel | None = None
 
@@ -113,7 +106,7 @@ class TuneArm:
             },
             "limits": [self._limits.item_chars, self._limits.example_chars],
             "labels": [label.name for label in self._labels],
-            "choices": list(self._answers.codes or self._answers.words),
+            "choices": list(self._answers.words),
             "examples": {"index": self._examples.index.facts, "k": self._examples.k}
             if self._examples
             else None,
@@ -124,12 +117,12 @@ class TuneArm:
         self._train = {item.id: item for item in material.train}
         start = time.perf_counter()
         if stored is not None and stored.artefact is not None:
-            self._model = self._tuner.open(stored.artefact)
+            self._open(stored.artefact)
             return stored
         train = self._conversations(material.train, training=True)
         dev = self._conversations(material.dev, training=False)
         artefact = self._tuner.tune(train, dev, material.say)
-        self._model = self._tuner.open(artefact)
+        self._open(artefact)
         return Fitted(
             choices={"method": artefact.recipe.method, "epochs": artefact.recipe.epochs},
             seconds=time.perf_counter() - start,
@@ -164,18 +157,20 @@ class TuneArm:
             self._model.close()
             self._model = None
 
+    def _open(self, artefact: Artefact) -> None:
+        codes = artefact.codes
+        said = tuple(codes[label.name] for label in self._labels) if codes else ()
+        self._answers = dataclasses.replace(self._answers, codes=said)
+        self._model = self._tuner.open(artefact)
+
     def _opened(self) -> ChatModel:
         assert self._model is not None, "fit comes first"
         return self._model
 
     def _conversations(self, items: Sequence[Item], *, training: bool) -> list[Conversation]:
-        shown, codes = self._shown(items, training=training), self._tuner.codes
+        shown = self._shown(items, training=training)
         return [
-            Conversation(
-                item_id=item.id,
-                prompt=one.messages,
-                completion=codes.get(item.label) or answer_text(item.label),
-            )
+            Conversation(item_id=item.id, prompt=one.messages, completion=answer_text(item.label))
             for item, one in zip(items, shown, strict=True)
         ]
 

@@ -19,7 +19,7 @@ from advisor.options import Option
 from harness.arms.retrieve import passes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.tuners import answering, codes_for, encoder_settings, recipe_for
+from harness.bakeoff.tuners import encoder_settings, recipe_for
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
 from harness.core.records import ArmId, Conversation, Evalset, Item, Message
@@ -454,14 +454,12 @@ def _messages(
 def _training(
     plan: ExperimentPlan, base: Path, evalset: Evalset, seconds: float, opening: ModelSettings
 ) -> Budgeted:
-    codes = codes_for(plan, Option.TUNE, evalset.labels, base)
-    seed = plan.training_seeds[0]
-    recipe = answering(recipe_for(plan, base, len(evalset.train), seed, opening), codes)
+    recipe = recipe_for(plan, base, len(evalset.train), plan.training_seeds[0], opening)
     conversations = [
         Conversation(
             item_id=item.id,
             prompt=tune_messages(item.text, plan.prompt.limits),
-            completion=codes.get(item.label) or answer_text(item.label),
+            completion=answer_text(item.label),
         )
         for item in evalset.train
     ]
@@ -474,7 +472,7 @@ def _training(
             train=conversations,
             dev=(),
             threads=opening.threads,
-            codes=tuple(codes.values()),
+            labels=tuple(answer_text(label.name) for label in evalset.labels),
         )
         measured = measure_speed(job)
     fitting = budget_recipe(recipe, len(conversations), measured.tokens, measured.speed, seconds)

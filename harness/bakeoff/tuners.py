@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advisor.options import Option
@@ -13,12 +12,11 @@ from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.names import file_name
-from harness.core.records import ArmId, Evalset, Label, Recipe
+from harness.core.records import ArmId, Evalset, Recipe
 from harness.models.deciding import weights_of
 from harness.models.local.precision import choose_precision, trains_in_bf16
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
-from harness.training.codes import choose_codes
 from harness.training.encoder_recipe import recipes_for
 from harness.training.recipe import TrainingHardware, choose_recipe
 from harness.training.settings import EncoderPlan
@@ -47,8 +45,7 @@ def build_tuner(
         )
     base = local_folder(source, opening)
     shown = plan.retrieve.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
-    codes = codes_for(plan, arm.option, evalset.labels, base)
-    rows = len(evalset.train)
+    recipe = recipe_for(plan, base, len(evalset.train), seed, opening, shown=shown)
     name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
     settings = TunerSettings(
         base=base,
@@ -56,9 +53,9 @@ def build_tuner(
         base_digest=weights_digest(base, opening.cache),
         artefacts=folder.artefacts,
         name=name,
-        recipe=answering(recipe_for(plan, base, rows, seed, opening, shown=shown), codes),
+        recipe=recipe if arm.option is Option.TUNE else dataclasses.replace(recipe, answer="words"),
         opening=opening,
-        codes=codes,
+        labels=evalset.labels,
     )
     return LocalTuner(settings)
 
@@ -106,13 +103,8 @@ def encoder_base(model: str, opening: ModelSettings) -> Path:
     return local_folder(source, opening)
 
 
-def local_tuner(
-    model: str, recipe: Recipe, adapter: Path, opening: ModelSettings, codes: Mapping[str, str]
-) -> LocalTuner:
+def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSettings) -> LocalTuner:
     """The tuner that opens an adapter which was trained elsewhere.
-
-    Args:
-        codes: label -> what the adapter learnt to say for it; empty where it learnt the labels' words.
 
     Raises:
         UsageError, ModelUnavailable: as `build_tuner`.
@@ -129,35 +121,8 @@ def local_tuner(
         name=adapter.name,
         recipe=recipe,
         opening=opening,
-        codes=codes,
     )
     return LocalTuner(settings)
-
-
-def codes_for(plan: ExperimentPlan, option: Option, labels: Sequence[Label], base: Path) -> dict[str, str]:
-    """Label -> the code a tuned model learns to say for it; empty where it learns the labels' words.
-
-    Words are what the plan may ask for, what is left where there are too few codes, and what a model learns
-    that is shown labelled examples, which answer in words.
-
-    Raises:
-        UsageError: if the plan asks for codes and the labels cannot have any.
-    """
-    if plan.tune.answer == "words" or option is not Option.TUNE:
-        return {}
-    found = choose_codes(base, labels)
-    if not found and plan.tune.answer == "codes":
-        raise UsageError(
-            "The base model's vocabulary has no code for every label.",
-            got=f"{len(labels)} labels",
-            allowed="tune.answer: words, or leave it out",
-        )
-    return found
-
-
-def answering(recipe: Recipe, codes: Mapping[str, str]) -> Recipe:
-    """The recipe by which a model learns to say these codes, or words where there are none."""
-    return dataclasses.replace(recipe, answer="codes" if codes else "words")
 
 
 def recipe_for(

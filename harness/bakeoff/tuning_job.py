@@ -9,13 +9,13 @@ from pathlib import Path
 
 from advisor.options import Option
 from harness.bakeoff.evalset import load_rows
-from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.tuners import answering, codes_for
+from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.tuning import tuned_lanes
 from harness.core.context import Context
-from harness.core.errors import ModelUnavailable, StoreError, UsageError
-from harness.core.records import Conversation, Evalset, Item
-from harness.models.resolve import Embedded, HubModel, Provider, local_folder, resolve
+from harness.core.errors import StoreError, UsageError
+from harness.core.records import Conversation, Evalset, Item, Recipe
+from harness.models.local.rendering import Renderer
+from harness.models.resolve import Embedded, HubModel, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.tasks.classification import answer_text, tune_messages
 from harness.training.job.pack import job_files
@@ -43,9 +43,11 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
         raise UsageError(f"{out} is not empty.", run="another DIR")
     evalset = dataclasses.replace(load_rows(plan, context), test=())
     hub_base = _hub_id(arm_plan.model)
-    codes = _codes(plan, arm_plan, evalset, context)
-    train, dev = (_conversations(items, plan, codes) for items in (evalset.train, evalset.dev))
     gpu = TrainingHardware(device="cuda", precision="bf16", layers=plan.tune.layers or 1)
+    recipe = choose_recipe(plan.tune, len(evalset.train), gpu, seed)
+    codes = _codes(plan, arm_plan.model, evalset, recipe, context)
+    recipe = dataclasses.replace(recipe, answer="codes" if codes else "words")
+    train, dev = (_conversations(items, plan, codes) for items in (evalset.train, evalset.dev))
     job = ExportedJob(
         arm=arm_plan.id,
         seed=seed,
@@ -55,7 +57,7 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
         base_model=arm_plan.model,
         base_digest="",
         data_digest=conversations_digest(train),
-        recipe=answering(choose_recipe(plan.tune, len(train), gpu, seed), codes),
+        recipe=recipe,
         train_rows=len(train),
         task=_task(plan, evalset, codes),
     )
@@ -68,22 +70,33 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
     return sorted(out.iterdir())
 
 
-def _codes(plan: ExperimentPlan, arm: ArmPlan, evalset: Evalset, context: Context) -> dict[str, str]:
-    """The codes the model is to learn; none, and so words, where the base is not on this machine.
+def _codes(
+    plan: ExperimentPlan, model: str, evalset: Evalset, recipe: Recipe, context: Context
+) -> dict[str, str]:
+    """Label -> the code the model is to learn, chosen here with the embedded base; none for other bases.
 
     Raises:
-        ModelUnavailable: if the plan asks for codes and the base is not on this machine.
+        UsageError: if the plan asks for codes of a base that is not the embedded one.
     """
-    source = resolve(arm.model)
-    if plan.tune.answer == "words" or isinstance(source, Provider):
+    source = resolve(model)
+    if plan.tune.answer == "words" or not isinstance(source, Embedded):
+        if plan.tune.answer == "codes":
+            raise UsageError(
+                "Codes are chosen on this machine before the job is written, for the embedded base only.",
+                got=model,
+                allowed="smollm2-135m, or tune.answer: words",
+            )
         return {}
-    try:
-        base = local_folder(source, ModelSettings(cache=context.cache, offline=True))
-    except ModelUnavailable:
-        if plan.tune.answer is None:
-            return {}
-        raise
-    return codes_for(plan, arm.option, evalset.labels, base)
+    from harness.training.codes import Reader, choose_codes
+    from harness.training.loading import load_base
+
+    base = local_folder(source, ModelSettings(cache=context.cache, offline=context.offline))
+    tokenizer, opened = load_base(base, dataclasses.replace(recipe, method="lora-fp32"), "cpu")
+    reader = Reader(model=opened, tokenizer=tokenizer, renderer=Renderer(tokenizer))
+    words = [answer_text(label.name) for label in evalset.labels]
+    rows = _conversations(evalset.train, plan, {})
+    codes = choose_codes(reader, words, rows, recipe.max_tokens, recipe.seed)
+    return dict(zip(evalset.label_names, codes, strict=True)) if codes else {}
 
 
 def _conversations(

@@ -268,7 +268,7 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
     for name in files:
         shutil.copy2(wish.path / name, place / name)
     settings = model_settings(context, plan, ArmPlan(option=Option.TUNE, model=job.base_model))
-    tuner = local_tuner(job.base_model, job.recipe, place, settings, job.task.codes)
+    tuner = local_tuner(job.base_model, job.recipe, place, settings)
     artefact = Artefact(
         path=f"{folder.artefacts.name}/{place.name}",
         kind="adapter",

@@ -4,132 +4,148 @@ A label's words take several tokens, a code one: one forward pass gives every la
 training has one answer token a row. The vocabulary stays as it is, so an adapter is plain LoRA and any
 engine serves it.
 
-The word is near what sets the label's name apart: the mean of the name's pieces less the mean over all
-labels, in the table from which the model predicts. No two labels get the same word; the choice is the best
-for all of them together. A word helps the training and is no name: people are shown labels, never codes. A
-word that is a label's name is a code of that label or of none. Computed in float64 and rounded, so that
-every machine chooses the same.
+Before training the base reads a few training rows of each label. A label's code is a word that it would
+rather say after these rows than after all others, and that is near what sets the label's name apart: the
+mean of the name's pieces less the mean over all labels. Both are brought to unit spread and added. No two
+labels get the same word; the choice is the best for all of them together. So training begins with words that
+tell the labels apart already. A code is no name: people are shown labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.core.errors import MissingExtra
-from harness.core.records import Label
+from harness.core.records import Conversation
 from harness.models.local.rendering import Renderer
-from harness.tasks.classification import answer_text
+from harness.training.rows import tokenise
 
-_HEAD, _EMBEDDING = "lm_head.weight", "embed_tokens.weight"
-_ROWS = 4096  # of the table, read at once
-_DIGITS = 6
-_FORBIDDEN = -9.0  # below any sum of cosines that could make up for it
-
-Table = NDArray[np.float64]
+_ROWS = 5  # of each label that the base reads
+_BATCH = 16
+_TINY = 1e-6
 
 
-def choose_codes(base: Path, labels: Sequence[Label]) -> dict[str, str]:
-    """Label -> its code, in the labels' order; empty where there are too few words, or they cannot be read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """The base model that codes are chosen for, not trained yet (typed loosely: heavy imports)."""
+
+    model: Any
+    tokenizer: Any
+    renderer: Renderer
+
+
+def choose_codes(
+    base: Reader, labels: Sequence[str], rows: Sequence[Conversation], max_tokens: int, seed: int
+) -> tuple[str, ...]:
+    """The code of each label, in the labels' order; () where the vocabulary has too few words.
 
     Args:
-        base: folder of the base model.
-
-    Raises:
-        MissingExtra: without transformers or scipy.
+        labels: in words.
+        rows: training rows, answered in words.
+        max_tokens: what is read of a row.
+        seed: draws the rows that are read.
     """
-    try:
-        from scipy.optimize import linear_sum_assignment
-        from transformers import AutoTokenizer
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "transformers", "train") from error
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    renderer, names = Renderer(tokenizer), [answer_text(label.name) for label in labels]
-    words = _words(tokenizer)
-    pieces = [tokenizer(f" {name}", add_special_tokens=False)["input_ids"] for name in names]
-    close = _closeness(base, list(words), pieces)
-    if close is None:
-        return {}
-    tokens = np.array(list(words))
-    owners = {name.casefold(): place for place, name in enumerate(names)}
-    for place, word in enumerate(words.values()):
-        if (owner := owners.get(word.strip())) is not None:
-            close[np.arange(len(names)) != owner, place] = _FORBIDDEN
-    while len(tokens) >= len(labels):
-        rows, places = linear_sum_assignment(-close)
-        chosen = [int(tokens[place]) for _, place in sorted(zip(rows, places, strict=True))]
-        wrong = [token for token in chosen if not _stands_alone(renderer, words[token], token)]
+    words = _words(base.tokenizer)
+    if len(words) < len(labels):
+        return ()
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    tokens = list(words)
+    fit = _fit(base, labels, _drawn(rows, seed), max_tokens, tokens)
+    _forbid(fit, labels, list(words.values()))
+    kept = np.arange(len(tokens))
+    while len(kept) >= len(labels):
+        chosen = [tokens[kept[place]] for place in linear_sum_assignment(-fit[:, kept])[1]]
+        wrong = [token for token in chosen if not _stands_alone(base.renderer, words[token], token)]
         if not wrong:
-            return {label.name: words[token] for label, token in zip(labels, chosen, strict=True)}
-        kept = ~np.isin(tokens, wrong)
-        tokens, close = tokens[kept], close[:, kept]
-    return {}
+            return tuple(words[token] for token in chosen)
+        kept = kept[~np.isin([tokens[place] for place in kept], wrong)]
+    return ()
 
 
 def _words(tokenizer: Any) -> dict[int, str]:
-    """Token -> word, of the vocabulary's lower-case words: those with a blank in front, if there are any."""
+    """Token -> word of ASCII letters in the vocabulary: those with a blank in front, if there are any."""
     texts = {token: tokenizer.decode([token]) for token in range(len(tokenizer))}
     found = {
         token: text
         for token, text in texts.items()
-        if (word := text.removeprefix(" ")).isascii() and word.isalpha() and word.islower()
-        if len(word) > 1
+        if (word := text.removeprefix(" ")).isascii() and word.isalpha() and len(word) > 1
     }
     blank = {token: text for token, text in found.items() if text.startswith(" ")}
     return blank or found
 
 
+def _drawn(rows: Sequence[Conversation], seed: int) -> list[Conversation]:
+    """A few rows of each label."""
+    shuffled, counts = list(rows), dict[str, int]()
+    random.Random(seed).shuffle(shuffled)
+    kept = []
+    for row in shuffled:
+        counts[row.completion] = counts.get(row.completion, 0) + 1
+        if counts[row.completion] <= _ROWS:
+            kept.append(row)
+    return kept
+
+
+def _fit(
+    base: Reader, labels: Sequence[str], rows: Sequence[Conversation], max_tokens: int, tokens: Sequence[int]
+) -> Any:
+    """(labels, words) how well each word suits each label."""
+    import torch
+
+    table = base.model.lm_head.weight.detach()
+    own = table[list(tokens)].float()
+    told = torch.zeros(len(labels), len(tokens))
+    if rows:
+        places = torch.tensor([labels.index(row.completion) for row in rows])
+        said = _states(base, rows, max_tokens) @ own.cpu().t()
+        said = said - said.mean(0)
+        told.index_add_(0, places, said)
+        told /= torch.bincount(places, minlength=len(labels)).clamp(min=1).unsqueeze(1)
+        within = (said - told[places]).square().mean(0).sqrt()
+        told /= within + within.median() + _TINY
+    pieces = [base.tokenizer(f" {label}", add_special_tokens=False)["input_ids"] for label in labels]
+    names = torch.stack([table[ids].float().mean(0) for ids in pieces])
+    unit = torch.nn.functional.normalize
+    close = unit(names - names.mean(0), dim=1) @ unit(own - table.float().mean(0), dim=1).t()
+    return (told / (told.std() + _TINY) + close.cpu() / (close.std().cpu() + _TINY)).double().numpy()
+
+
+def _states(base: Reader, rows: Sequence[Conversation], max_tokens: int) -> Any:
+    """(rows, width) hidden states from which the base would answer, fp32 on the CPU."""
+    import torch
+
+    ids = [row.ids[:-1] for row in (tokenise(r, base.renderer, max_tokens, one_token=True) for r in rows)]
+    table = base.model.lm_head.weight
+    found = torch.zeros(len(ids), table.shape[1])
+    order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
+    for start in range(0, len(order), _BATCH):
+        part = order[start : start + _BATCH]
+        longest = -(-max(len(ids[place]) for place in part) // 4) * 4
+        padded = [[*ids[place], *[0] * (longest - len(ids[place]))] for place in part]
+        with torch.no_grad():
+            given = torch.tensor(padded, device=table.device)
+            states = base.model.model(input_ids=given, use_cache=False).last_hidden_state
+        for row, place in enumerate(part):
+            found[place] = states[row, len(ids[place]) - 1].float().cpu()
+    return found
+
+
+def _forbid(fit: Any, labels: Sequence[str], words: Sequence[str]) -> None:
+    """A word that is a label's name is a code of that label or of none."""
+    owners = {label.casefold(): place for place, label in enumerate(labels)}
+    lowest = float(fit.min()) - len(labels) * float(fit.max() - fit.min() + 1.0)
+    for place, word in enumerate(words):
+        if (owner := owners.get(word.strip().casefold())) is not None:
+            kept = fit[owner, place]
+            fit[:, place] = lowest
+            fit[owner, place] = kept
+
+
 def _stands_alone(renderer: Renderer, word: str, token: int) -> bool:
     """Whether the word is this one token where the model's answer stands, and nothing is cut from it."""
     ids = renderer.completion_ids(word)
-    return ids[:1] == (token,) and len(ids) == len(renderer.completion_ids("x" if word != "x" else "y"))
-
-
-def _closeness(base: Path, words: Sequence[int], pieces: Sequence[Sequence[int]]) -> Table | None:
-    """(labels, words) cosine of what sets a name apart and a word; None where the table cannot be read."""
-    wanted = np.unique([token for name in pieces for token in name])
-    rows: dict[int, Table] = {}
-    total, count = 0.0, 0
-    for start, part in _table(base):
-        inside = wanted[(wanted >= start) & (wanted < start + len(part))]
-        rows |= {int(token): part[token - start] for token in inside}
-        total, count = total + part.sum(0), count + len(part)
-    if not count or len(rows) < len(wanted):
-        return None
-    means = np.stack([np.mean([rows[token] for token in name], axis=0) for name in pieces])
-    apart = _unit(means - means.mean(0))
-    listed = np.array(words)
-    close = np.full((len(pieces), len(words)), -1.0)
-    for start, part in _table(base):
-        inside = np.nonzero((listed >= start) & (listed < start + len(part)))[0]
-        close[:, inside] = apart @ _unit(part[listed[inside] - start] - total / count).T
-    return np.round(close, _DIGITS)
-
-
-def _unit(rows: Table) -> Table:
-    unit: Table = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return unit
-
-
-def _table(base: Path) -> Iterator[tuple[int, Table]]:
-    """Rows of the table a model predicts from, in parts: the first row's number, and the rows."""
-    from safetensors import safe_open
-
-    found: dict[str, tuple[Path, str]] = {}
-    for path in sorted(base.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - the file is no dict
-                for end in (_HEAD, _EMBEDDING):
-                    if name.endswith(end):
-                        found.setdefault(end, (path, name))
-    if not found:
-        return
-    path, name = found.get(_HEAD) or found[_EMBEDDING]
-    with safe_open(path, framework="pt") as file:
-        part = file.get_slice(name)
-        for start in range(0, part.get_shape()[0], _ROWS):
-            yield start, part[start : start + _ROWS].double().numpy()
+    return ids[:1] == (token,) and ids[1:] == renderer.completion_ids("x")[1:]

@@ -100,6 +100,7 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: TrainingHardware, seed: i
         seed=seed,
         tuned_layers=plan.layers or _layers(hardware, few=few),
         patience=plan.patience,
+        answer=plan.answer or "codes",
     )
 
 

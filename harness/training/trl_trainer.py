@@ -16,14 +16,17 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.files import write_atomically
 from harness.core.records import Conversation, EpochNote, Recipe
+from harness.core.serial import decode, encode
 from harness.core.wording import counted, percent
 from harness.models.local.rendering import Renderer
 from harness.training.checkpoints import RowOrder, last_checkpoint, publish, step_of, write_adapter
+from harness.training.codes import Reader, choose_codes
 from harness.training.fast import (
     FrozenLayers,
     LastLayer,
@@ -56,6 +59,7 @@ class Trained:
         epochs: what was seen at the end of each epoch, on up to 32 dev rows (200 with `Recipe.patience`).
         kept_step: the step whose weights were kept; None for the last one.
         trunk_seconds: of `seconds`, what the frozen layers took.
+        codes: what the model says for each label, in the labels' order; () where it says their words.
     """
 
     adapter: Path
@@ -66,6 +70,7 @@ class Trained:
     epochs: tuple[EpochNote, ...]
     kept_step: int | None
     trunk_seconds: float
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,7 @@ class TrainingJob:
         threads: CPU threads; None leaves torch's own choice.
         device: 'cpu' or 'cuda'.
         watch: dev items to answer after each epoch; None answers none.
-        codes: all codes, in the labels' order, where the rows' answers are codes (`training.codes`).
+        labels: in words, in their order; the rows' answers are some of them.
     """
 
     base: Path
@@ -91,7 +96,7 @@ class TrainingJob:
     threads: int | None = None
     device: str = "cpu"
     watch: DevWatch | None = None
-    codes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 def train(job: TrainingJob, say: Say) -> Trained:
@@ -123,7 +128,8 @@ class Session:
         tokenizer, model = load_base(job.base, job.recipe, job.device)
         self._renderer = Renderer(tokenizer)
         self.job, self.say, self.torch = job, say, kit.torch
-        self._codes = self._code_ids()
+        self.codes = self._choose(tokenizer, model)
+        self._code_ids = self._ids_of_codes()
         self.rows = self.tokenise(job.train)
         self.dev = self.tokenise(job.dev[: _DEV_ROWS_TO_STOP if job.recipe.patience else _DEV_ROWS])
         self.prefix: tuple[int, ...] = ()
@@ -163,13 +169,13 @@ class Session:
 
     def tokenise(self, conversations: Sequence[Conversation]) -> list[TokenRow]:
         """Rows as they are trained on."""
-        recipe = self.job.recipe
-        one_token = recipe.answer == "codes"
-        return tokenise_all(conversations, self._renderer, recipe.max_tokens, one_token=one_token)
+        said = dict(zip(self.job.labels, self.codes, strict=True)) if self.codes else {}
+        rows = [replace(row, completion=said[row.completion]) if said else row for row in conversations]
+        return tokenise_all(rows, self._renderer, self.job.recipe.max_tokens, one_token=bool(said))
 
     def loss(self, inputs: Any) -> Any:
         """The loss of a batch, see `answer_loss`."""
-        return answer_loss(self.model, inputs, self.trunk, self.last, self.prefix, self._codes)
+        return answer_loss(self.model, inputs, self.trunk, self.last, self.prefix, self._code_ids)
 
     def trained(self) -> Trained:
         """What the run gave."""
@@ -184,13 +190,30 @@ class Session:
             epochs=tuple(self.epochs.notes),
             kept_step=None if kept in (None, steps) else kept,
             trunk_seconds=self.trunk_seconds,
+            codes=self.codes,
         )
 
-    def _code_ids(self) -> Any:
-        """The token ids of the codes; None where the rows' answers are words."""
-        if not self.job.codes:
+    def _choose(self, tokenizer: Any, model: Any) -> tuple[str, ...]:
+        """The codes, as they were chosen when the training began; () where words are learnt."""
+        job, kept = self.job, self.job.work / "codes.json"
+        if job.recipe.answer != "codes" or not has_plain_head(model):
+            return ()
+        if kept.is_file():
+            return decode(tuple[str, ...], kept.read_bytes())
+        self.say("choosing a code for each label")
+        reader = Reader(model=model, tokenizer=tokenizer, renderer=self._renderer)
+        codes = choose_codes(reader, job.labels, job.train, job.recipe.max_tokens, job.recipe.seed)
+        if job.work.is_dir():
+            write_atomically(kept, encode(codes))
+        if not codes:
+            self.say("the base has too few words for codes; it learns the labels' words")
+        return codes
+
+    def _ids_of_codes(self) -> Any:
+        """The token ids of the codes; None where words are learnt."""
+        if not self.codes:
             return None
-        ids = [self._renderer.completion_ids(code)[0] for code in self.job.codes]
+        ids = [self._renderer.completion_ids(code)[0] for code in self.codes]
         return self.torch.tensor(ids, device=self.job.device)
 
     def _trainer(self, kit: Any, tokenizer: Any, model: Any, max_steps: int) -> Any:
@@ -322,7 +345,7 @@ class Session:
             return []
         with self._whole():
             rows = drawn(self.job.dev, watch.items)
-            return answer_rows(self.model, self._renderer, rows, watch.choices, self.job.codes)
+            return answer_rows(self.model, self._renderer, rows, watch.choices, self.codes)
 
     def _dev_loss(self) -> float | None:
         """Loss on the watched dev rows; None where there are none."""

@@ -14,18 +14,19 @@ import dataclasses
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import StoreError, TrainingError, command
 from harness.core.files import write_atomically
 from harness.core.names import inside
-from harness.core.records import Artefact, Conversation, ModelIdentity, Recipe
+from harness.core.records import Artefact, Conversation, Label, ModelIdentity, Recipe
 from harness.core.serial import encode
 from harness.models.base import ChatModel
 from harness.models.deciding import folder_facts, versions_of
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
+from harness.tasks.classification import answer_text
 from harness.training.release import release
 from harness.training.tuned_model import (
     conversations_digest,
@@ -54,7 +55,7 @@ class TunerSettings:
         opening: how the base is opened for answering, precision, device and threads included; training
             takes device and threads from it too.
         watch: dev items to answer after each epoch; decides nothing.
-        codes: label -> its code, in the labels' order, where the model learns to say codes.
+        labels: what it learns to tell apart; in a record of the artefact codes stand by their names.
     """
 
     base: Path
@@ -65,7 +66,7 @@ class TunerSettings:
     recipe: Recipe
     opening: ModelSettings
     watch: DevWatch | None = None
-    codes: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[Label, ...] = ()
 
 
 class LocalTuner:
@@ -87,15 +88,10 @@ class LocalTuner:
         )
 
     @property
-    def codes(self) -> Mapping[str, str]:
-        """Label -> what the model says for it; empty where it says the label's words."""
-        return self.settings.codes
-
-    @property
     def config(self) -> Mapping[str, object]:
         """Everything that decides the training run, seed included, as plain JSON values."""
         recipe, opening = dataclasses.asdict(self.settings.recipe), self.settings.opening
-        if not self.codes:
+        if recipe["answer"] == "words":
             del recipe["answer"]  # keys of answers in words are as they were before there were codes
         return {
             "trainer": TRAINER_VERSION,
@@ -105,7 +101,6 @@ class LocalTuner:
             "precision": choose_precision(opening.device, opening.precision),
             "device": opening.device,
             "max_context": opening.max_context,
-            **({"codes": dict(self.codes)} if self.codes else {}),
             **dict(folder_facts(self.settings.base, opening.cache)),
             **dict(versions_of(*_LIBRARIES)),
         }
@@ -138,7 +133,7 @@ class LocalTuner:
             threads=self.settings.opening.threads,
             device=self.settings.opening.device,
             watch=self.settings.watch,
-            codes=tuple(self.codes.values()),
+            labels=tuple(answer_text(label.name) for label in self.settings.labels),
         )
         trained = run(job, say)
         release()
@@ -157,7 +152,7 @@ class LocalTuner:
             curve=trained.curve,
             epochs=trained.epochs,
             kept_step=trained.kept_step,
-            codes=dict(self.codes),
+            codes=dict(zip((label.name for label in self.settings.labels), trained.codes, strict=False)),
         )
         write_atomically(self._record, encode(artefact, indent=1) + "\n")
         shutil.rmtree(self._work, ignore_errors=True)
@@ -201,15 +196,14 @@ class LocalTuner:
         stored = read_record(self._record)
         if stored is None or not self._folder.is_dir():
             return None
-        asked = (self.settings.recipe, self.settings.base_digest, data, dict(self.codes))
-        if (stored.recipe, stored.base_digest, stored.data_digest, stored.codes) != asked:
+        asked = (self.settings.recipe, self.settings.base_digest, data)
+        if (stored.recipe, stored.base_digest, stored.data_digest) != asked:
             return None
         return stored if folder_digest(self._folder) == stored.digest else None
 
     def _prepared(self, data: str) -> Path:
         """The work folder, emptied unless its checkpoints are of this very training."""
-        parts = [TRAINER_VERSION, self.settings.base_digest, data, encode(self.settings.recipe)]
-        parts += [f"{label}\t{code}" for label, code in self.codes.items()]
+        parts = (TRAINER_VERSION, self.settings.base_digest, data, encode(self.settings.recipe))
         training = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         mark = self._work / "training.txt"
         try:

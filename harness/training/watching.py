@@ -141,17 +141,16 @@ class DevWatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """One dev row, the label the model gives and the right one, in words."""
+    """One dev row and the label the model gives, in words."""
 
     row: Conversation
     answer: str
-    right: str
     probability: float
 
     @property
     def correct(self) -> bool:
         """Whether it is the row's own label."""
-        return self.answer == self.right
+        return self.answer == self.row.completion
 
 
 def drawn(rows: Sequence[Conversation], count: int) -> list[Conversation]:
@@ -185,8 +184,7 @@ def answer_rows(
             logprobs = score(renderer.prompt_ids(row.prompt), ids)
             shares = torch.softmax(torch.tensor(logprobs), dim=0).tolist()
             best = max(range(len(choices)), key=lambda i: (shares[i], -i))
-            right = choices[said.index(row.completion)]
-            found.append(Answered(row=row, answer=choices[best], right=right, probability=shares[best]))
+            found.append(Answered(row=row, answer=choices[best], probability=shares[best]))
     return found
 
 
@@ -196,7 +194,7 @@ def sample_lines(answered: Sequence[Answered], count: int) -> list[str]:
     for one in answered[:count]:
         text = " ".join(one.row.prompt[-1].content.split())
         shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
-        verdict = "right" if one.correct else f"wrong, it is '{one.right}'"
+        verdict = "right" if one.correct else f"wrong, it is '{one.row.completion}'"
         lines.append(f"  '{shown}' -> '{one.answer}' ({percent(one.probability, 0)}): {verdict}")
     return lines
 

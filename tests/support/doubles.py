@@ -6,6 +6,7 @@ script says so. They prove what arms do with answers; they never stand for how g
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,7 +163,7 @@ class ScriptedTuner:
     seen: list[tuple[tuple[Conversation, ...], tuple[Conversation, ...]]] = field(default_factory=list)
     opened: list[TunedChat] = field(default_factory=list)
     stored: tuple[Conversation, ...] = ()
-    codes: Mapping[str, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> ModelIdentity:
@@ -192,10 +193,16 @@ class ScriptedTuner:
             train_s=0.1,
             steps=1,
             curve=((1, 0.5),),
+            codes=self.codes,
         )
 
     def open(self, artefact: Artefact) -> TunedChat:
-        self.opened.append(TunedChat(name="scripted+lora", fails=self.fails, learnt=self.stored))
+        said = {label.replace("_", " "): code for label, code in artefact.codes.items()}
+        learnt = tuple(
+            dataclasses.replace(row, completion=said.get(row.completion, row.completion))
+            for row in self.stored
+        )
+        self.opened.append(TunedChat(name="scripted+lora", fails=self.fails, learnt=learnt))
         return self.opened[-1]
 
 

@@ -1,6 +1,7 @@
 """Codes: one token each, one for every label; and what is trained, asked and answered with them."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -8,7 +9,7 @@ from harness.core.records import Label
 from harness.models.base import ChatRequest
 from harness.models.local.rendering import Renderer
 from harness.models.settings import ModelSettings
-from harness.training.codes import choose_codes
+from harness.training.codes import Reader, choose_codes
 from harness.training.fast import answer_loss
 from harness.training.rows import tokenise
 from harness.training.tuner import LocalTuner, TunerSettings
@@ -20,51 +21,66 @@ NAMES = ("login_problem", "refund_request", "data_export", "complaint")
 
 
 def labels(*names):
-    return [Label(name=name, definition="") for name in names]
+    return tuple(Label(name=name, definition="") for name in names)
 
 
 @pytest.fixture(scope="module")
-def renderer(smollm2):
-    from transformers import AutoTokenizer
+def reader(smollm2):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    return Renderer(AutoTokenizer.from_pretrained(smollm2))
+    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    model = AutoModelForCausalLM.from_pretrained(smollm2)
+    return Reader(model=model, tokenizer=tokenizer, renderer=Renderer(tokenizer))
+
+
+@pytest.fixture(scope="module")
+def renderer(reader):
+    return reader.renderer
+
+
+def chosen(reader, *names, rows=()):
+    words = [name.replace("_", " ") for name in names]
+    return dict(zip(names, choose_codes(reader, words, rows or conversations()[:0], 96, 1), strict=True))
 
 
 @pytest.mark.parametrize(
     "names",
     [
-        NAMES,
         ("card", "card_arrival", "card_arrival_late", "arrival"),  # substrings of each other
         ("A", "B", "7", "n/a"),
         ("Rechnung", "税金", "возврат", "استرداد"),
         tuple(f"queue {number}" for number in range(500)),
     ],
 )
-def test_every_label_has_a_token_of_its_own(smollm2, renderer, names):
-    codes = choose_codes(smollm2, labels(*names))
-    assert list(codes) == list(names)
-    tokens = [renderer.completion_ids(code)[0] for code in codes.values()]
+def test_every_label_has_a_token_of_its_own(reader, names):
+    """Without a single row: then names alone choose."""
+    codes = chosen(reader, *names)
+    tokens = [reader.renderer.completion_ids(code)[0] for code in codes.values()]
     assert len(set(tokens)) == len(names)
-    ends = renderer.completion_ids("x")[1:]
-    assert all(renderer.completion_ids(code)[1:] == ends for code in codes.values())
+    ends = reader.renderer.completion_ids("x")[1:]
+    assert all(reader.renderer.completion_ids(code)[1:] == ends for code in codes.values())
 
 
-def test_a_code_is_near_its_labels_name_and_no_other_labels_name(smollm2):
-    codes = choose_codes(smollm2, labels("refund", "refund_billing", "billing", "card_swallowed"))
-    assert codes["refund"] == " refund" and codes["billing"] == " billing"
-    assert codes["card_swallowed"] in (" card", " swallowed")
-    assert codes["refund_billing"].strip() not in ("refund", "billing")
+def test_a_code_is_a_word_of_its_label_and_no_other_labels_name(reader):
+    codes = chosen(reader, "refund", "refund_billing", "billing", "card_swallowed")
+    assert codes["refund"].casefold() == " refund" and codes["billing"].casefold() == " billing"
+    assert codes["refund_billing"].strip().casefold() not in ("refund", "billing")
 
 
-def test_more_labels_than_words_have_no_codes(smollm2, monkeypatch):
+def test_rows_decide_where_names_say_nothing(reader):
+    """Labels without a meaning: what the base would say to their rows; the same rows give the same codes."""
+    words = {"login problem": "L1", "refund request": "L2", "data export": "L3", "complaint": "L4"}
+    rows = [dataclasses.replace(row, completion=words[row.completion]) for row in conversations()]
+    codes = choose_codes(reader, ["L1", "L2", "L3", "L4"], rows, 96, 1)
+    assert codes == choose_codes(reader, ["L1", "L2", "L3", "L4"], rows, 96, 1)
+    other = {"L1": "L2", "L2": "L1"}
+    swapped = [dataclasses.replace(row, completion=other.get(row.completion, "L3")) for row in rows]
+    assert choose_codes(reader, ["L1", "L2", "L3", "L4"], swapped, 96, 1) != codes
+
+
+def test_more_labels_than_words_have_no_codes(reader, monkeypatch):
     monkeypatch.setattr("harness.training.codes._words", lambda tokenizer: {4716: "ref"})
-    assert choose_codes(smollm2, labels(*NAMES)) == {}
-
-
-def rows_with(codes, copies=1):
-    """The sample rows with codes in place of words."""
-    rows = conversations(copies)
-    return [dataclasses.replace(row, completion=codes[row.item_id.partition("-")[0]]) for row in rows]
+    assert choose_codes(reader, ["one", "two"], conversations()[:0], 96, 1) == ()
 
 
 @pytest.fixture
@@ -77,8 +93,7 @@ def coded(tiny, tmp_path):
             TunerSettings(
                 base=tiny, model="tiny", base_digest="d" * 64, artefacts=tmp_path / "run" / "artefacts",
                 name="tune", recipe=recipe(answer="codes", **changes),
-                opening=ModelSettings(cache=tmp_path, precision="fp32", threads=1),
-                codes=choose_codes(tiny, labels(*NAMES)),
+                opening=ModelSettings(cache=tmp_path, precision="fp32", threads=1), labels=labels(*NAMES),
             )
         )  # fmt: skip
 
@@ -87,14 +102,15 @@ def coded(tiny, tmp_path):
 
 def test_a_tiny_set_is_learnt_by_heart_and_answered_in_one_pass(coded):
     trained = coded(epochs=30.0, tuned_layers=4, rank=16, alpha=32)
-    rows = rows_with(trained.codes)
+    rows = conversations()
     artefact = trained.tune(rows, (), [].append)
-    assert artefact.codes == trained.codes and artefact.recipe.answer == "codes"
+    assert tuple(artefact.codes) == NAMES and artefact.recipe.answer == "codes"
     model = trained.open(artefact)
-    codes = tuple(trained.codes.values())
+    codes = tuple(artefact.codes.values())
+    right = {row.item_id: artefact.codes[row.completion.replace(" ", "_")] for row in rows}
     asked = [ChatRequest(item_id=r.item_id, messages=r.prompt, choices=codes, one_token=True) for r in rows]
     replies = {reply.item_id: reply for reply in model.answer(asked)}
-    assert sum(replies[row.item_id].text == row.completion for row in rows) >= 11
+    assert sum(replies[row.item_id].text == right[row.item_id] for row in rows) >= 11
     assert {reply.usage.output_tokens for reply in replies.values()} == {1}
     alone = model.answer_one(asked[0])
     assert alone.choice_logprobs == pytest.approx(replies[asked[0].item_id].choice_logprobs, abs=2e-3)
@@ -106,9 +122,9 @@ def test_probabilities_are_those_of_the_next_token(coded):
     import torch
 
     trained = coded(epochs=1.0)
-    rows = rows_with(trained.codes)
-    model = trained.open(trained.tune(rows, (), [].append))
-    codes = tuple(trained.codes.values())
+    rows = conversations()
+    artefact = trained.tune(rows, (), [].append)
+    model, codes = trained.open(artefact), tuple(artefact.codes.values())
     reply = model.answer_one(ChatRequest(item_id="1", messages=rows[0].prompt, choices=codes, one_token=True))
     ids = [model.completion_ids(code)[0] for code in codes]
     prompt = torch.tensor([model.renderer.prompt_ids(rows[0].prompt)])
@@ -141,16 +157,24 @@ def test_the_loss_is_over_the_codes_alone(tiny):
     assert float(answer_loss(model, inputs, codes=codes).detach()) == pytest.approx(float(expected), abs=1e-5)
 
 
-def test_other_codes_are_another_training(coded):
-    first = coded()
-    rows = rows_with(first.codes)
-    first.tune(rows, (), [].append)
-    swapped = dict(zip(first.codes, [*first.codes.values()][::-1], strict=True))
-    other = LocalTuner(dataclasses.replace(first.settings, codes=swapped))
-    lines: list[str] = []
-    assert other.tune(rows_with(swapped), (), lines.append).codes == swapped
-    assert "trained already" not in " ".join(lines)
-    assert other.config != first.config
+def test_a_stopped_training_goes_on_with_its_codes(coded):
+    """The codes are kept with the checkpoints: the rows that chose them may be read otherwise elsewhere."""
+    tuner, lines = coded(), []
+
+    class Stopped(Exception):
+        pass
+
+    def stop(line):
+        if line.startswith("step 5/"):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        tuner.tune(conversations(), (), stop)
+    (kept,) = tuner.settings.artefacts.glob(".*/codes.json")
+    swapped = [" one", " two", " three", " four"]
+    kept.write_text(json.dumps(swapped))
+    assert list(tuner.tune(conversations(), (), lines.append).codes.values()) == swapped
+    assert not any("choosing" in line for line in lines)
 
 
 def test_keys_of_answers_in_words_are_as_before(tuner):
