@@ -93,9 +93,7 @@ def _codes(
     base = local_folder(source, ModelSettings(cache=context.cache, offline=context.offline))
     tokenizer, opened = load_base(base, dataclasses.replace(recipe, method="lora-fp32"), "cpu")
     reader = Reader(model=opened, tokenizer=tokenizer, renderer=Renderer(tokenizer))
-    words = [answer_text(label.name) for label in evalset.labels]
-    rows = _conversations(evalset.train, plan, {})
-    codes = choose_codes(reader, words, rows, recipe.max_tokens, recipe.seed)
+    codes = choose_codes(reader, [answer_text(label.name) for label in evalset.labels])
     return dict(zip(evalset.label_names, codes, strict=True)) if codes else {}
 
 

@@ -467,6 +467,7 @@ def _functions() -> tuple[Any, Any]:
     return Merged, Thin
 
 
+_MASS = 0.1
 _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
 
@@ -487,7 +488,9 @@ def answer_loss(
 ) -> Any:
     """Mean cross-entropy (nats per answer token), computed in fp32.
 
-    Over the whole vocabulary, or with `codes` over these alone: no other answer is ever asked for.
+    Over the whole vocabulary, or with `codes` over these alone, since no other answer is asked for; a tenth
+    of -log(the share that the vocabulary's softmax gives to all codes) keeps them among the likeliest tokens,
+    which is all that some engines tell.
 
     Args:
         model: the causal language model under the adapters, with `model` and `lm_head`.
@@ -508,11 +511,13 @@ def answer_loss(
         last.wanted = wanted
     hidden = _hidden(model, inputs, trunk, len(prefix))
     read = hidden if last is not None else hidden[wanted]
+    logits = model.lm_head(read).float()
     if codes is None:
-        return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
-    logits = (read @ model.lm_head.weight[codes].t()).float()
+        return torch.nn.functional.cross_entropy(logits, targets)
+    among = logits[:, codes]
     places = (targets.unsqueeze(1) == codes).int().argmax(1)
-    return torch.nn.functional.cross_entropy(logits, places)
+    mass = among.logsumexp(1) - logits.logsumexp(1)
+    return torch.nn.functional.cross_entropy(among, places) - _MASS * mass.mean()
 
 
 def _hidden(model: Any, inputs: Any, trunk: FrozenLayers | None, prefix: int) -> Any:

@@ -202,7 +202,7 @@ class Session:
             return decode(tuple[str, ...], kept.read_bytes())
         self.say("choosing a code for each label")
         reader = Reader(model=model, tokenizer=tokenizer, renderer=self._renderer)
-        codes = choose_codes(reader, job.labels, job.train, job.recipe.max_tokens, job.recipe.seed)
+        codes = choose_codes(reader, job.labels)
         if job.work.is_dir():
             write_atomically(kept, encode(codes))
         if not codes:

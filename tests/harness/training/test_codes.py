@@ -38,9 +38,8 @@ def renderer(reader):
     return reader.renderer
 
 
-def chosen(reader, *names, rows=()):
-    words = [name.replace("_", " ") for name in names]
-    return dict(zip(names, choose_codes(reader, words, rows or conversations()[:0], 96, 1), strict=True))
+def chosen(reader, *names):
+    return dict(zip(names, choose_codes(reader, [name.replace("_", " ") for name in names]), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,6 @@ def chosen(reader, *names, rows=()):
     ],
 )
 def test_every_label_has_a_token_of_its_own(reader, names):
-    """Without a single row: then names alone choose."""
     codes = chosen(reader, *names)
     tokens = [reader.renderer.completion_ids(code)[0] for code in codes.values()]
     assert len(set(tokens)) == len(names)
@@ -67,20 +65,9 @@ def test_a_code_is_a_word_of_its_label_and_no_other_labels_name(reader):
     assert codes["refund_billing"].strip().casefold() not in ("refund", "billing")
 
 
-def test_rows_decide_where_names_say_nothing(reader):
-    """Labels without a meaning: what the base would say to their rows; the same rows give the same codes."""
-    words = {"login problem": "L1", "refund request": "L2", "data export": "L3", "complaint": "L4"}
-    rows = [dataclasses.replace(row, completion=words[row.completion]) for row in conversations()]
-    codes = choose_codes(reader, ["L1", "L2", "L3", "L4"], rows, 96, 1)
-    assert codes == choose_codes(reader, ["L1", "L2", "L3", "L4"], rows, 96, 1)
-    other = {"L1": "L2", "L2": "L1"}
-    swapped = [dataclasses.replace(row, completion=other.get(row.completion, "L3")) for row in rows]
-    assert choose_codes(reader, ["L1", "L2", "L3", "L4"], swapped, 96, 1) != codes
-
-
 def test_more_labels_than_words_have_no_codes(reader, monkeypatch):
     monkeypatch.setattr("harness.training.codes._words", lambda tokenizer: {4716: "ref"})
-    assert choose_codes(reader, ["one", "two"], conversations()[:0], 96, 1) == ()
+    assert choose_codes(reader, ["one", "two"]) == ()
 
 
 @pytest.fixture
@@ -142,8 +129,8 @@ def test_rows_end_with_their_code(renderer):
     assert code.ids == whole.ids[: len(code.ids)] and whole.answer > 1
 
 
-def test_the_loss_is_over_the_codes_alone(tiny):
-    """By hand: cross-entropy of the codes' rows of the ordinary logits."""
+def test_the_loss_is_over_the_codes(tiny):
+    """By hand: cross-entropy among the codes' logits, and a tenth of what other tokens take away."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -152,13 +139,16 @@ def test_the_loss_is_over_the_codes_alone(tiny):
     ids = torch.tensor([[5, 6, 7, 8, 77], [9, 10, 310, 0, 0]])
     given = torch.tensor([[-100, -100, -100, -100, 77], [-100, -100, 310, -100, -100]])
     inputs = {"input_ids": ids, "labels": given, "attention_mask": (ids > 0).long()}
-    logits = model(input_ids=ids).logits[[0, 1], [3, 1]][:, codes]
-    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([1, 0]))
+    with torch.no_grad():
+        logits = model(input_ids=ids).logits[[0, 1], [3, 1]]
+    share = logits.softmax(1)[:, codes].sum(1)
+    among = torch.nn.functional.cross_entropy(logits[:, codes], torch.tensor([1, 0]))
+    expected = among - 0.1 * share.log().mean()
     assert float(answer_loss(model, inputs, codes=codes).detach()) == pytest.approx(float(expected), abs=1e-5)
 
 
 def test_a_stopped_training_goes_on_with_its_codes(coded):
-    """The codes are kept with the checkpoints: the rows that chose them may be read otherwise elsewhere."""
+    """They are kept with the checkpoints."""
     tuner, lines = coded(), []
 
     class Stopped(Exception):
