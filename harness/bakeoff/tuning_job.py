@@ -12,7 +12,7 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.tuning import tuned_lanes
 from harness.core.context import Context
-from harness.core.errors import StoreError, UsageError
+from harness.core.errors import ModelUnavailable, StoreError, UsageError
 from harness.core.records import Conversation, Evalset, Item, Recipe
 from harness.models.local.rendering import Renderer
 from harness.models.resolve import Embedded, HubModel, local_folder, resolve
@@ -77,24 +77,34 @@ def _codes(
 
     Raises:
         UsageError: if the plan asks for codes of a base that is not the embedded one.
+        ModelUnavailable: if it asks for codes and the base was not pulled.
     """
-    source = resolve(model)
-    if plan.tune.answer == "words" or not isinstance(source, Embedded):
-        if plan.tune.answer == "codes":
-            raise UsageError(
-                "Codes are chosen on this machine before the job is written, for the embedded base only.",
-                got=model,
-                allowed="smollm2-135m, or tune.answer: words",
-            )
+    source, asked = resolve(model), plan.tune.answer
+    if asked == "codes" and not isinstance(source, Embedded):
+        raise UsageError(
+            "Codes are chosen on this machine before the job is written, for the embedded base only.",
+            got=model,
+            allowed="smollm2-135m, or tune.answer: words",
+        )
+    if asked == "words" or not isinstance(source, Embedded):
         return {}
+    try:
+        base = local_folder(source, ModelSettings(cache=context.cache, offline=context.offline))
+    except ModelUnavailable:
+        if asked == "codes":
+            raise
+        return {}
+    return _chosen(base, evalset, recipe)
+
+
+def _chosen(base: Path, evalset: Evalset, recipe: Recipe) -> dict[str, str]:
     from harness.training.codes import Reader, choose_codes
     from harness.training.loading import load_base
 
-    base = local_folder(source, ModelSettings(cache=context.cache, offline=context.offline))
-    tokenizer, opened = load_base(base, dataclasses.replace(recipe, method="lora-fp32"), "cpu")
-    reader = Reader(model=opened, tokenizer=tokenizer, renderer=Renderer(tokenizer))
+    tokenizer, model = load_base(base, dataclasses.replace(recipe, method="lora-fp32"), "cpu")
+    reader = Reader(model=model, tokenizer=tokenizer, renderer=Renderer(tokenizer))
     codes = choose_codes(reader, [answer_text(label.name) for label in evalset.labels])
-    return dict(zip(evalset.label_names, codes, strict=True)) if codes else {}
+    return dict(zip(evalset.label_names, codes, strict=False))
 
 
 def _conversations(

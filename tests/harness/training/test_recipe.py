@@ -30,6 +30,11 @@ def test_method_names_the_precision():
     assert choose_recipe(TunePlan(method="qlora-4bit"), 700, CPU, 1).method == "qlora-4bit"
 
 
+def test_codes_are_learnt_unless_the_plan_asks_for_words():
+    assert choose_recipe(TunePlan(), 700, CPU, 1).answer == "codes"
+    assert choose_recipe(TunePlan(answer="words"), 700, CPU, 1).answer == "words"
+
+
 def test_a_gpu_tunes_all_layers_and_a_cpu_the_upper_ones():
     assert choose_recipe(TunePlan(), 700, GPU, 1).tuned_layers is None
     assert choose_recipe(TunePlan(), 9000, GPU, 1).tuned_layers is None
