@@ -84,7 +84,7 @@ class TrainingJob:
         threads: CPU threads; None leaves torch's own choice.
         device: 'cpu' or 'cuda'.
         watch: dev items to answer after each epoch; None answers none.
-        labels: in words, in their order; the rows' answers are some of them.
+        labels: in words, in their order; the rows' answers are some of them. () learns words.
     """
 
     base: Path
@@ -196,7 +196,7 @@ class Session:
     def _choose(self, tokenizer: Any, model: Any) -> tuple[str, ...]:
         """The codes, as they were chosen when the training began; () where words are learnt."""
         job, kept = self.job, self.job.work / "codes.json"
-        if job.recipe.answer != "codes" or not has_plain_head(model):
+        if job.recipe.answer != "codes" or not job.labels or not has_plain_head(model):
             return ()
         if kept.is_file():
             return decode(tuple[str, ...], kept.read_bytes())
