@@ -13,10 +13,12 @@ from harness.report.document import (
     Bullets,
     Command,
     Fact,
+    Facts,
     Paragraph,
     RecommendationBlock,
     Row,
     Section,
+    Span,
     Table,
     said,
 )
@@ -39,7 +41,7 @@ def to_today_section(c: ReportContext) -> Section:
     route = c.results.route_to_today
     blocks: tuple[Block, ...] = ()
     if route is not None:
-        blocks = (_shared(c, route), *_if_worse(c, route), _chosen(c, route))
+        blocks = (*_shared(c, route), *_if_worse(c, route), _chosen(c, route))
     return Section(key="route-today", title="Sharing the work with today's way", blocks=blocks)
 
 
@@ -50,10 +52,10 @@ def route_steps_section(c: ReportContext) -> Section:
     return Section(key="route-steps", title="The thresholds that were tested", blocks=blocks)
 
 
-def _shared(c: ReportContext, route: RouteToToday) -> Block:
+def _shared(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:
     """What is known of it on test, or why nothing is shared."""
     if route.first is None or route.threshold is None:
-        return Paragraph(text=_why_not(c, route), tone="warn")
+        return (Paragraph(text=_why_not(c, route), tone="warn"),)
     name = capital(namer(c.results)(route.first))
     headline = f"{name} answers from a confidence of {route.threshold:.2f} on; the rest stays where it is."
     facts = [
@@ -67,10 +69,8 @@ def _shared(c: ReportContext, route: RouteToToday) -> Block:
     if month is not None:
         facts.append(Fact(label="Cost a month, all in", text=said(c.amount(month.month_usd))))
         facts.append(Fact(label="Saved a month", text=said(c.amount(month.saving_usd_per_month))))
-    reasons = tuple(_lacking(route))
-    return RecommendationBlock(
-        headline=headline, reasons=reasons, facts=tuple(facts), tone="warn" if reasons else "plain"
-    )
+    lacking = (Paragraph(text=text, tone="warn") for text in _lacking(route))
+    return (Paragraph(text=said(Span(text=headline, strong=True))), *lacking, Facts(rows=tuple(facts)))
 
 
 def _why_not(c: ReportContext, route: RouteToToday) -> str:

@@ -22,7 +22,7 @@ from harness.core.records import TODAY, ArmId
 from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind, StepKind
 from harness.report.charts import CurveChart
 from harness.report.context import ReportContext
-from harness.report.document import Chart, Paragraph, RecommendationBlock, Table, plain
+from harness.report.document import Chart, Facts, Paragraph, Table, plain
 from harness.report.run_document import run_document
 from harness.report.topics.names import as_title, plain_name
 from harness.report.topics.recommendation import caution_sentence, risk_sentence, step_action
@@ -71,9 +71,8 @@ def shown(route: RouteToToday) -> str:
     found = []
     for block in to_today_section(context(route)).blocks:
         match block:
-            case RecommendationBlock():
-                facts = [f"{fact.label}: {plain(fact.text)}" for fact in block.facts]
-                found += [block.headline, *map(plain, block.reasons), *facts]
+            case Facts():
+                found += [f"{fact.label}: {plain(fact.text)}" for fact in block.rows]
             case Paragraph():
                 found.append(plain(block.text))
             case Table():
