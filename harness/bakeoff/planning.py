@@ -52,7 +52,14 @@ class Size:
     encoder: EncoderPlan | None = None
 
 
-DEMO_SIZE = Size(test_items=100, dev_items=30, candidates=(2,), epochs=1.5, short=True)
+DEMO_SIZE = Size(
+    test_items=100,
+    dev_items=30,
+    candidates=(2,),
+    epochs=1.5,
+    short=True,
+    encoder=EncoderPlan(trials=1, epochs=3, max_tokens=64),
+)
 """What two virtual cores without fast bf16 units do in about seven minutes; the same on every machine."""
 
 

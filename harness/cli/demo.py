@@ -21,6 +21,7 @@ EXAMPLE = "ticket-routing"
 EVALSET = "support-tickets"
 EXPECTED_S = {
     "linear@linear": 30.0,
+    "encoder@minilm-l6": 100.0,
     "prompt@smollm2-135m": 55.0,
     "retrieve@smollm2-135m": 90.0,
     "tune@smollm2-135m": 190.0,

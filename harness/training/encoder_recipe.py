@@ -1,8 +1,8 @@
 """The recipes an encoder is trained by: a short list, of which the best on dev is kept.
 
 How long the list is depends on the number of training rows alone, never on a clock, so that a plan gives the
-same answers on every machine: a small set is trained several times over, a large one once, by the first
-recipe. What a plan sets holds for all of them. The order was found on dev rows (docs/lab-log.md).
+same answers on every machine: a small set is trained several times over, a larger one once, by the first
+recipe. What a plan sets holds for all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.training.settings import EncoderPlan
 
 _WHOLE_RATE, _LORA_RATE = 3e-4, 1e-3
 _LARGE = 200_000_000  # weights from which on only additions are trained, or memory and time run out
-_FEW_ROWS, _SOME_ROWS = 1_000, 4_000
+_FEW_ROWS, _SOME_ROWS = 300, 4_000
 
 
 def recipes_for(
@@ -41,7 +41,7 @@ def recipes_for(
         warm_up_pairs=0,
         tuned_layers=plan.layers,
         batch_size=plan.batch_size or 32,
-        max_tokens=plan.max_tokens or 256,
+        max_tokens=plan.max_tokens or 128,
         rank=0 if tuned == "whole" else (plan.rank or 16),
         precision=precision,
         seed=seed,
@@ -51,7 +51,7 @@ def recipes_for(
 
 def epochs_for(rows: int) -> int:
     """Passes over the rows: more of them where there are few."""
-    return 10 if rows <= _SOME_ROWS else 5
+    return 8 if rows <= _SOME_ROWS else 5
 
 
 def trials_for(rows: int) -> int:

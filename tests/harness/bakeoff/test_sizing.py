@@ -185,9 +185,11 @@ def fake_settings(plan: EncoderPlan | None) -> Any:
 
 def test_an_encoder_gets_the_fullest_training_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = encoder_time(monkeypatch, 1e6)
-    assert whole.plan == EncoderPlan() and whole.training_s == pytest.approx(3 + 20 * (10 + 12 + 10))
-    once = encoder_time(monkeypatch, 250)
-    assert once.plan.trials == 1 and once.plan.epochs is None
+    assert whole.plan == EncoderPlan() and whole.training_s == pytest.approx(1 + 12.8 * 8), (
+        "128 of 200 tokens"
+    )
+    fewer = encoder_time(monkeypatch, 100)
+    assert fewer.plan.epochs == 5 and fewer.plan.max_tokens is None
     short = encoder_time(monkeypatch, 30)
     assert (short.plan.epochs, short.plan.max_tokens) == (4, 64) and short.training_s <= 30
     least = encoder_time(monkeypatch, 1)
@@ -196,7 +198,7 @@ def test_an_encoder_gets_the_fullest_training_that_fits(monkeypatch: pytest.Monk
 
 def test_what_a_plan_says_of_its_encoder_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     found = encoder_time(monkeypatch, 1, epochs=8, max_tokens=150)
-    assert (found.plan.epochs, found.plan.max_tokens, found.plan.trials) == (8, 150, 1)
+    assert (found.plan.epochs, found.plan.max_tokens) == (8, 150)
 
 
 def test_an_encoder_counts_in_the_whole_and_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
