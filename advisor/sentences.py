@@ -224,7 +224,7 @@ def _money_sentence(reason: AdviceReason, mine: str, theirs: str, money: Money) 
     assert reason.usd is not None and reason.against_usd is not None and reason.months is not None
     ours, others = money(reason.usd), money(reason.against_usd)
     over = f"over {figure(reason.months)} months"
-    wrong = ""
+    wrong = ", wrong answers left out"
     if reason.wrong_usd is not None:
         price = money(reason.wrong_usd)
         wrong = f", with each wrong answer counted at {price}"

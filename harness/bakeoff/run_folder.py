@@ -524,7 +524,7 @@ def find_run(runs: Path, name: str) -> RunFolder:
         return RunFolder(root=runs / found[0])
     if not names:
         raise UsageError(
-            f"There is no run in {runs} yet.",
+            f"There is no run in the folder {runs} yet.",
             got=name,
             run="harness demo   # makes the first one; --runs names another folder",
         )

@@ -19,6 +19,7 @@ from advisor.money.ranges import Scenario
 from advisor.options import Option
 from advisor.predict import running_per_1k
 from advisor.recommend import recommend
+from advisor.sentences import reason_sentence
 from advisor.text import advice_text
 from tests.advisor.helpers import USE_CASES, basis
 
@@ -153,6 +154,16 @@ def test_where_nobody_asks_for_speed_rare_work_pays_for_the_hours_of_a_machine_t
         return running_per_1k(option_tco(case, Option.PROMPT, inputs, market)) * 30 / 1000
 
     assert running(case) < 10 < 500 < running(replace(case, p95_ms=2000))
+
+
+def test_one_option_with_two_sums_says_of_each_whether_wrong_answers_are_in_it():
+    """Compared with another option each wrong answer is valued; against today only where that is stated."""
+    case = build_case(MEASURED | {"queries_per_month": 12_500, "incumbent": {"cost_per_item": "0.11"}})
+    reasons = [
+        r for r in recommend(case, basis(), look_around=False).recommendation.reasons if r.usd is not None
+    ]
+    said = [reason_sentence(r, lambda usd: f"${usd:.0f}") for r in reasons]
+    assert said and all("wrong answer" in sentence for sentence in said)
 
 
 def test_at_a_million_a_month_the_same_work_is_built():
