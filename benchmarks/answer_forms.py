@@ -7,7 +7,8 @@ layers and adapters are the product's. Forms:
 - `words`: the label's words and the end of turn, loss on each of their tokens, scored exactly;
 - `codes`: AA, AB, ... as far as they are single tokens of the tokenizer; `names`: for each label one word
   of the vocabulary near the mean of its name's pieces, no two the same;
-- `tokens`: a new token for each label, its row the mean of its name's pieces, rows trained too;
+- `means`: a row for each label, the mean of its name's pieces, that stays as it is: one pass as well;
+- `tokens`: a new token for each label, its row the same mean at first, rows trained too;
 - `head`: a linear layer of its own, random, in place of the vocabulary.
 
 Losses of the one-token forms: `rows` over the labels' rows only, `vocabulary` over all tokens, `mass` as
@@ -119,6 +120,8 @@ class Form:
             case "names":
                 self.ids = nearest(table.float(), self.means, self.renderer)
                 self.rows = table[self.ids]
+            case "means":
+                self.rows = self.means.to(table.dtype)
             case "tokens":
                 self.rows = kit.torch.nn.Parameter(self.means.clone())
                 extra = [self.rows]

@@ -40,8 +40,9 @@ from harness.models.base import ChatRequest
 from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
+from harness.shipping.export.merge import load_tokenizer
 from harness.tasks.classification import PromptLimits, answer_text, tune_messages
-from harness.training.codes import choose_codes
+from harness.training.codes import Reader, choose_codes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -188,7 +189,7 @@ def show_batches(task: Task, model: TransformersChat, name: str, said: Sequence[
     print(f"{name + ', batches':26} {len(items) / answer(items):6.2f} queries/s")
 
 
-def load(options: argparse.Namespace, base: Path) -> Task:
+def load(options: argparse.Namespace, base: Path, model: TransformersChat) -> Task:
     """Dev rows of the evalset, test rows stay unread; and the codes its labels get."""
     raw: dict[str, Any] = {
         "seed": 17,
@@ -200,7 +201,8 @@ def load(options: argparse.Namespace, base: Path) -> Task:
     evalset = load_rows(plan, HereOptions().context(Quiet()))
     choices = tuple(answer_text(label.name) for label in evalset.labels)
     items: Sequence[Item] = evalset.dev[: options.items + _WARM_UP]
-    codes = tuple(choose_codes(base, evalset.labels).values())
+    tokenizer = load_tokenizer(base)
+    codes = choose_codes(Reader(model=model._model, tokenizer=tokenizer, renderer=model.renderer), choices)
     return Task(items=tuple(items), choices=choices, codes=codes, limits=plan.prompt.limits)
 
 
@@ -214,7 +216,8 @@ def main() -> None:
     options = parser.parse_args()
     opening = ModelSettings(cache=cache_dir(os.environ), threads=options.threads, adapter=options.adapter)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
-    task, model = load(options, base), TransformersChat(MODEL, base, opening)
+    model = TransformersChat(MODEL, base, opening)
+    task = load(options, base, model)
     lanes = {
         "codes, one pass": ours(task, model, task.codes),
         "words, exact scores": ours(task, model, task.choices),
