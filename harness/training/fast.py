@@ -489,8 +489,8 @@ def answer_loss(
     """Mean cross-entropy (nats per answer token), computed in fp32.
 
     Over the whole vocabulary, or with `codes` over these alone, since no other answer is asked for; a tenth
-    of -log(the share that the vocabulary's softmax gives to all codes) keeps them among the likeliest tokens,
-    which is all that some engines tell.
+    of -log(the share that the vocabulary's softmax gives to all codes) draws them towards the likeliest
+    tokens, which is all that some engines tell.
 
     Args:
         model: the causal language model under the adapters, with `model` and `lm_head`.
