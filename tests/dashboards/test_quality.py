@@ -9,8 +9,11 @@ import pytest
 
 from harness.bakeoff.run_folder import find_run
 from harness.core.wording import percent
+from harness.curve.records import LearningCurves
+from harness.curve.run import write_curves
 from harness.recommendation.store import read_results
 from tests.dashboards.conftest import Open, words
+from tests.harness.curve.test_fit import curve, exact
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Answers")
@@ -109,9 +112,18 @@ def test_rows_that_are_not_those_of_the_run_are_told_and_nothing_is_shown(
 
 def test_a_stored_learning_curve_is_drawn(open_page: Open, runs: Path) -> None:
     """Curves have a folder of their own in the run; the page looked beside it and said there were none."""
-    (stored,) = GOLDEN.glob("local/*/curves")
-    shutil.copytree(stored, find_run(runs, "latest").curves)
+    home = find_run(runs, "latest").curves
+    home.mkdir()
+    write_curves(home, LearningCurves(curves=(curve(exact([0.5, 0.6, 0.7, 0.75, 0.8])),)))
     app = open_page(runs, "quality")
     app.segmented_control(key="part").set_value("Learning").run()
     assert not app.exception and "No learning curve is stored" not in words(app)
     assert len(app.get("bidi_component")) > 1, "a curve beside the loss"
+
+
+def test_a_curve_of_another_version_says_what_makes_it_anew(open_page: Open, runs: Path) -> None:
+    (stored,) = GOLDEN.glob("local/*/curves")
+    shutil.copytree(stored, find_run(runs, "latest").curves)
+    app = open_page(runs, "quality")
+    app.segmented_control(key="part").set_value("Learning").run()
+    assert not app.exception and "written by another version" in words(app)
