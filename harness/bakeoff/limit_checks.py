@@ -230,7 +230,8 @@ def _failures(plan: DecisionPlan, arm: ArmResult) -> Iterable[LimitCheck]:
 def _robustness(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
     """Limits that hold for arms that learn from labelled rows."""
     arm = held.arm.arm
-    if plan.min_handed_back is not None and arm.option.traits.robustness_checked:
+    checked = arm.option.traits.robustness_checked or arm.to_today
+    if plan.min_handed_back is not None and checked:
         back = _share_of(held.handed_back, plan)
         yield _at_least(arm, LimitKind.HANDED_BACK, back, plan.min_handed_back, plan)
     if plan.min_seed_agreement is not None and arm.option.traits.tuned:

@@ -103,12 +103,14 @@ class RoutedArm:
         own: which test items the arm answers itself.
         values: by test item, 1 or 0 where the arm answers, today's accuracy where it hands over.
         blend: over test, with the interval that limits are held to.
+        handed_back: share of inputs out of scope that it hands over; None where none were asked.
     """
 
     result: ArmResult
     own: Bools
     values: Floats
     blend: Blended
+    handed_back: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +282,18 @@ def _on_test(
     level = 1 - 2 * run.plan.decision.alpha_each
     blend = blended(own, test.correct, today.accuracy, clusters=test.clusters, level=level)
     values = np.where(own, test.correct.astype(np.float64), today.accuracy)
-    return design, RoutedArm(result=result, own=own, values=values, blend=blend)
+    return design, RoutedArm(
+        result=result, own=own, values=values, blend=blend, handed_back=_handed_back(design, one, run)
+    )
+
+
+def _handed_back(design: RouteToToday, one: _Candidate, run: StoredRun) -> Estimate | None:
+    """How much of what belongs to no label is left to today's way."""
+    outside = one.answers.out_of_scope
+    if outside is None:
+        return None
+    everything = np.ones(len(outside.items), dtype=bool)
+    return share("out of scope handed over", outside, ~_own(outside, design), everything, run.how)
 
 
 def _own(scored: Scored, design: RouteToToday) -> Bools:

@@ -159,6 +159,7 @@ def _held_route(routed: RoutedArm, test: Scored, timed_s: Sequence[float], run: 
         correct=test.correct,
         clusters=test.clusters,
         timed_ms=[1000 * s for s in timed_s],
+        handed_back=routed.handed_back,
         blend=routed.blend,
         handed=float((~routed.own).mean()),
         today_p95_ms=None if today is None else today.p95_ms,

@@ -315,7 +315,10 @@ class PlanOptions(RowOptions):
 
     arms: Annotated[
         list[str] | None,
-        typer.Option("--arms", help="floor,linear,prompt,retrieve,tune,tune+retrieve,route"),
+        typer.Option(
+            "--arms",
+            help="floor,neighbours,linear,encoder,prompt,retrieve,tune,tune+retrieve,route,route@today",
+        ),
     ] = None
     model: Annotated[
         list[str] | None,

@@ -210,3 +210,10 @@ def test_a_route_goes_to_an_arm_or_to_today() -> None:
             },
             "test",
         )
+
+
+def test_what_belongs_to_no_label_is_to_be_handed_over(made: Made) -> None:
+    results = again(made, STATED, quality_floor=0.85, min_handed_back=0.5)
+    (check,) = [c for c in results.verdict.limits if c.arm == ROUTE and c.kind is LimitKind.HANDED_BACK]
+    assert check.state is LimitState.OPEN and check.value is None, "this run asked for none"
+    assert results.recommendation.action is Action.PILOT
