@@ -33,7 +33,7 @@ def cpu_has_bf16_tiles(flags: frozenset[str]) -> bool:
 def trains_in_bf16(device: str, cpuinfo: Path = CPUINFO) -> bool:
     """Whether an encoder's training multiplies in bf16: where the hardware has instructions for it.
 
-    With AVX-512's alone a step of MiniLM takes 0.40 CPU s against 0.73 in fp32 (docs/benchmarks.md).
+    With AVX-512's alone a step of MiniLM takes 0.37 CPU s against 0.59 in fp32 (docs/benchmarks.md).
     """
     if device != "cpu":
         return choose_precision(device, None) == "bf16"
