@@ -42,7 +42,7 @@ def write_onnx(classifier: EncoderClassifier, kept: Path, out: Path) -> None:
         )
     sample = padded(classifier.tokenise(["a", "a longer text"]), classifier.tokenizer.pad_token_id)
     axes = {name: {0: "batch", 1: "length"} for name in INPUTS} | {"scores": {0: "batch"}}
-    classifier.encoder.set_attn_implementation("eager")  # the others are traced with lengths of the sample
+    classifier.encoder.set_attn_implementation("eager")  # plain operations, which every opset has
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
