@@ -37,7 +37,7 @@ from tests.engines.conftest import ROOT, HarnessCommand, environment_of, write_p
 
 pytestmark = [pytest.mark.engine, pytest.mark.models]
 EXACT, ROUNDED = 0.002, 0.2  # what a probability may differ by: both in fp32, one of them in bf16
-START_S = 420
+START_S = 900
 LORA, MERGED = "the adapter on its base (LoRA), in float32", "the merged weights, in bf16"
 
 
