@@ -15,7 +15,6 @@ import pytest
 
 from harness.bakeoff.run_folder import find_run
 from harness.core.serial import decode
-from harness.recommendation.records import RunResults
 from harness.training.tuned_model import Done, ExportedJob
 from tests.engines.conftest import HarnessCommand, environment_of, write_plan
 
@@ -61,11 +60,10 @@ def test_its_adapter_comes_back_and_answers(job: Path, room: Path, harness: Harn
     harness("run", "floor.yaml", "--runs", "runs-job")
     (run,) = (room / "runs-job").glob("2*")
     harness("import", run.name, str(job / "adapter"), "--arm", "rented", "--runs", "runs-job")
-    results = decode(RunResults, (run / "results.json").read_bytes())
-    (arm,) = (one for one in results.arms if str(one.arm) == "tune@rented")
+    folder = find_run(run.parent, run.name)
+    (arm,) = (one for one in folder.results().arms if str(one.arm) == "tune@rented")
     assert arm.quality.accuracy.n == 30 and arm.quality.accuracy.value is not None
     assert any("a CPU" in note for note in arm.fitted.notes)
     answers = json.loads((run / "answers.json").read_text())["tune@rented"]
-    labels = find_run(run.parent, run.name).data_facts().labels
-    assert len(answers) == 30 and set(answers) <= set(range(len(labels)))
+    assert len(answers) == 30 and set(answers) <= set(range(len(folder.data_facts().labels)))
     print(f"imported: {arm.quality.accuracy.value:.1%} of {arm.quality.accuracy.n} test items right")
