@@ -467,7 +467,6 @@ def _functions() -> tuple[Any, Any]:
     return Merged, Thin
 
 
-_MASS = 0.1
 _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
 
@@ -488,9 +487,7 @@ def answer_loss(
 ) -> Any:
     """Mean cross-entropy (nats per answer token), computed in fp32.
 
-    Over the whole vocabulary, or with `codes` over these alone, since no other answer is asked for; a tenth
-    of -log(the share that the vocabulary's softmax gives to all codes) draws them towards the likeliest
-    tokens, which is all that some engines tell.
+    Over the whole vocabulary, or with `codes` over these alone, since no other answer is asked for.
 
     Args:
         model: the causal language model under the adapters, with `model` and `lm_head`.
@@ -511,13 +508,11 @@ def answer_loss(
         last.wanted = wanted
     hidden = _hidden(model, inputs, trunk, len(prefix))
     read = hidden if last is not None else hidden[wanted]
-    logits = model.lm_head(read).float()
     if codes is None:
-        return torch.nn.functional.cross_entropy(logits, targets)
-    among = logits[:, codes]
+        return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
+    logits = (read @ model.lm_head.weight[codes].t()).float()
     places = (targets.unsqueeze(1) == codes).int().argmax(1)
-    mass = among.logsumexp(1) - logits.logsumexp(1)
-    return torch.nn.functional.cross_entropy(among, places) - _MASS * mass.mean()
+    return torch.nn.functional.cross_entropy(logits, places)
 
 
 def _hidden(model: Any, inputs: Any, trunk: FrozenLayers | None, prefix: int) -> Any:
