@@ -5,9 +5,9 @@ journal of the run, in which transformers answered the same items here.
 
 With the adapter vLLM is told to compute in float32: where the arm was scored in fp32 too, what differs is the
 order of sums, and that an adapter is added to each product instead of merged in (seen: less than 0.0001). The
-merged weights are served with no flag of one's own, in bf16, whose 8 bits round a logit of 20 to the next
-eighth (seen: 0.12 between two engines in bf16). A label may differ only where the artefact's own two best are
-closer than that.
+merged weights are served in bf16, as vLLM chooses, whose 8 bits round a logit of 20 to the next eighth (seen:
+0.12 between two engines in bf16), and uncompiled, since compiling takes minutes. A label may differ only
+where the artefact's own two best are closer than that.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def served(
     programs = environment_of("TOR_TEST_VLLM", ".venv-vllm", "test-vllm")
     target = ["merged"] if request.param == MERGED else [tuned.name, "--arm", "tune"]
     port, front = free_port(), free_port()
-    more = ["--vllm-args", "--dtype float32"] if request.param == LORA else []
+    more = ["--vllm-args", "--dtype float32" if request.param == LORA else "--enforce-eager"]
     words = shlex.split(harness("serve", *target, "--engine", "vllm", "--print", "--port", str(port), *more))
     assert words[:2] == ["vllm", "serve"]
     at = f"http://127.0.0.1:{port}"
