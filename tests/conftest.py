@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harness.models.embedded import pull
 from harness.models.settings import cache_dir, wheel_dir
+
+settings.register_profile("no clock", deadline=None)  # a loaded machine is no failure
+settings.load_profile("no clock")
 
 _CLOSED_AT_START = os.environ.get("PYTHONSAFEPATH")
 

@@ -18,10 +18,10 @@ from harness.core.files import sha256_of
 from harness.core.names import check_name
 from harness.core.records import Artefact, EncoderArtefact, LinearArtefact, VoteArtefact
 from harness.core.serial import decode, encode
+from harness.models.local.rendering import Renderer
 from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf
 from harness.shipping.export.launch_files import (
     Launch,
-    Turns,
     adapter_files,
     gguf_files,
     merged_files,
@@ -129,7 +129,15 @@ def _write_classifier(found: ShippedClassifier, folder: Path, form: Format) -> N
 
 def _write_tuned(tuned: Tuned, folder: Path, form: Format, precision: str, name: str) -> dict[str, str]:
     """Write a tuned model's weights; returns the texts that go beside them."""
-    launch = Launch(name=name, artefact=tuned.artefact, task=tuned.task, turns=_turns(tuned))
+    tokenizer = load_tokenizer(tuned.base)
+    said = Renderer(tokenizer)
+    launch = Launch(
+        name=name,
+        artefact=tuned.artefact,
+        task=tuned.task,
+        turns=take_apart(tokenizer),
+        code_tokens=tuple(said.completion_ids(code)[0] for code in tuned.task.codes.values()),
+    )
     match form:
         case "adapter":
             shutil.copytree(tuned.adapter, folder, dirs_exist_ok=True)
@@ -208,10 +216,6 @@ def _precision(wish: ExportRequest, form: Format) -> str:
 
 def _quantiser() -> str | None:
     return shutil.which("llama-quantize")
-
-
-def _turns(tuned: Tuned) -> Turns | None:
-    return take_apart(load_tokenizer(tuned.base))
 
 
 def _gguf(tuned: Tuned, out: Path, precision: str, name: str) -> None:

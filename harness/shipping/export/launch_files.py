@@ -134,6 +134,7 @@ class Launch:
         name: under which the model is served.
         gguf: the GGUF file's name; '' for a folder of safetensors.
         turns: the chat template taken apart; None where it cannot be.
+        code_tokens: the token of each label's code; empty for a model that says words.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Launch:
     task: TunedTask
     turns: Turns | None
     gguf: str = ""
+    code_tokens: tuple[int, ...] = ()
 
 
 def adapter_files(launch: Launch) -> dict[str, str]:
@@ -191,20 +193,23 @@ def modelfile(launch: Launch) -> str:
 
 
 def request(launch: Launch) -> str:
-    """A request to an OpenAI-compatible server, held to the labels by vLLM's structured outputs.
+    """A request to an OpenAI-compatible server, held to what the model may say.
 
-    A code is one token, so the log-probabilities of that token are the labels'.
+    Words are held by vLLM's structured outputs. A code is one token: its log-probability is the label's, and
+    a bias of 100, the most that the API knows, on all codes alike leaves nothing else. (A grammar would also
+    let the beginning of a code through, as " " of " billing".)
     """
-    codes = launch.task.codes
-    said = [codes.get(label.name) or answer_text(label.name) for label in launch.task.labels]
+    said = [answer_text(label.name) for label in launch.task.labels]
+    held: dict[str, object] = {"max_tokens": 32, "structured_outputs": {"choice": said}}
+    if launch.code_tokens:
+        bias = {str(token): 100 for token in launch.code_tokens}
+        held = {"max_tokens": 1, "logprobs": True, "top_logprobs": 20, "logit_bias": bias}
     shown = tune_messages("I was charged twice.", PromptLimits(item_chars=launch.task.item_chars))
     body = {
         "model": launch.name,
         "messages": [{"role": message.role, "content": message.content} for message in shown],
         "temperature": 0,
-        "max_tokens": 1 if codes else 32,
-        **({"logprobs": True, "top_logprobs": 20} if codes else {}),
-        "structured_outputs": {"choice": said},
+        **held,
     }
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 

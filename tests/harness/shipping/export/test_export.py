@@ -312,10 +312,13 @@ def test_launch_files(tiny, tmp_path):
 
                 assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
     coded = task(codes={"billing": " invoice", "sign_in": " login", "shipping": " parcel"})
-    files = merged_files(Launch(name="tickets", artefact=record, task=coded, turns=None))
+    files = merged_files(
+        Launch(name="tickets", artefact=record, task=coded, turns=None, code_tokens=(7, 11, 13))
+    )
     assert "PARAMETER num_predict 1\n" in files["Modelfile"], "nothing trains what would follow a code"
     asked = json.loads(files["request.json"])
-    assert asked["structured_outputs"]["choice"] == [" invoice", " login", " parcel"] and asked["logprobs"]
+    assert asked["logit_bias"] == {"7": 100, "11": 100, "13": 100} and asked["logprobs"]
+    assert "structured_outputs" not in asked, "a grammar lets the blank before a code through, alone"
     assert json.loads(files["labels.json"]) == {
         " invoice": "billing",
         " login": "sign_in",
