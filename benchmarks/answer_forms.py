@@ -202,17 +202,17 @@ def batches(count: int, recipe: Recipe, seed: int) -> Iterator[list[int]]:
             yield order[start : start + recipe.batch_size]
 
 
-def fit(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastLayer) -> float:
+def fit(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer) -> float:
     """Train; returns CPU seconds."""
     torch, recipe = form.torch, form.bench.recipe
     rows = form.token_rows(items)
     targets = form.targets(items)
     start = time.process_time()
-    trunk.keep([form.read(row) for row in rows])
+    frozen.keep([form.read(row) for row in rows])
     steps = math.ceil(len(rows) / recipe.batch_size) * int(recipe.epochs)
     optimizer = torch.optim.AdamW(form.trained, lr=recipe.learning_rate, weight_decay=0.0)
     warm = max(1, math.ceil(steps * recipe.warmup_ratio))
-    with trunk.skipped(), last.shortened():
+    with frozen.skipped(), last.shortened():
         for step, batch in enumerate(batches(len(rows), recipe, recipe.seed)):
             rate = min((step + 1) / warm, (steps - step) / max(1, steps - warm))
             for group in optimizer.param_groups:
@@ -222,7 +222,7 @@ def fit(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastLayer)
                 goal = torch.tensor([token for row in part for token in row.ids[len(row.ids) - row.answer :]])
             else:
                 goal = targets[batch]
-            loss = form.loss(upper(form, trunk, last, part), goal)
+            loss = form.loss(upper(form, frozen, last, part), goal)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(form.trained, 1.0)
@@ -230,7 +230,7 @@ def fit(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastLayer)
     return time.process_time() - start
 
 
-def upper(form: Form, trunk: FrozenLayers, last: LastLayer, rows: Sequence[TokenRow]) -> Any:
+def upper(form: Form, frozen: FrozenLayers, last: LastLayer, rows: Sequence[TokenRow]) -> Any:
     """Hidden states where some rows are read, one after the other."""
     read = [form.read(row) for row in rows]
     length = -(-max(len(row) for row in read) // _PAD) * _PAD
@@ -241,10 +241,10 @@ def upper(form: Form, trunk: FrozenLayers, last: LastLayer, rows: Sequence[Token
         if form.kind == "words":
             mask[place, len(row.ids) - 1] = False
     last.wanted = mask
-    return trunk.upper(trunk.states(read, length))
+    return frozen.upper(frozen.states(read, length))
 
 
-def accuracy(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastLayer) -> dict[str, float]:
+def accuracy(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer) -> dict[str, float]:
     """Share answered rightly, mean -log probability of the right label, mean mass of labels, CPU seconds."""
     start = time.process_time()
     if form.kind == "words":  # scored exactly over all labels, all layers
@@ -254,11 +254,11 @@ def accuracy(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastL
     torch, rows, truth = form.torch, form.token_rows(items), form.targets(items)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
     shares, masses = torch.zeros(len(rows), len(form.bench.answers)), []
-    trunk.keep([form.read(row) for row in rows])
-    with trunk.skipped(), last.shortened(), torch.no_grad():
+    frozen.keep([form.read(row) for row in rows])
+    with frozen.skipped(), last.shortened(), torch.no_grad():
         for first in range(0, len(rows), _EVAL_ROWS):
             part = order[first : first + _EVAL_ROWS]
-            hidden = upper(form, trunk, last, [rows[i] for i in part])
+            hidden = upper(form, frozen, last, [rows[i] for i in part])
             shares[part] = form.logits(hidden).log_softmax(1)
             masses += form.mass(hidden).exp().tolist()
     return {
@@ -272,11 +272,11 @@ def accuracy(form: Form, items: Sequence[Item], trunk: FrozenLayers, last: LastL
 def measure(bench: Bench, name: str, splits: dict[str, Sequence[Item]]) -> dict[str, object]:
     """Train and score one form."""
     form = Form(bench, name)
-    trunk = FrozenLayers(form.model.model, form.depth)
+    frozen = FrozenLayers(form.model.model, form.depth)
     last = LastLayer(form.model.model)
     with fused_adapters(form.peft):
-        seconds = fit(form, bench.train, trunk, last)
-        scored = {split: accuracy(form, items, trunk, last) for split, items in splits.items()}
+        seconds = fit(form, bench.train, frozen, last)
+        scored = {split: accuracy(form, items, frozen, last) for split, items in splits.items()}
     return {"form": name, "rows": len(bench.train), "train_cpu_s": round(seconds, 1), **scored}
 
 

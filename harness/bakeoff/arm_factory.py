@@ -56,7 +56,7 @@ class ArmFactory:
         self._embedder = embedder
         self._keep = keep
         self._index: TrainingIndex | None = None
-        self._purse = RunBudget(plan, context, folder.root / "journal.sqlite")
+        self._budget = RunBudget(plan, context, folder.root / "journal.sqlite")
         self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
 
     def build(self, arm: ArmPlan, seed: int) -> Arm:
@@ -108,7 +108,7 @@ class ArmFactory:
         for chat in self._chats.values():
             chat.close()
         self._chats.clear()
-        self._purse.close()
+        self._budget.close()
 
     def _chat(self, arm: ArmPlan) -> ChatModel:
         key = (arm.model, arm.api_base)
@@ -118,7 +118,7 @@ class ArmFactory:
             self._chats.clear()
             chat = open_chat(arm.model, model_settings(self._context, self._plan, arm))
             try:
-                self._purse.guard(chat)
+                self._budget.guard(chat)
             except BaseException:
                 chat.close()  # without its guard it is asked nothing
                 raise

@@ -76,29 +76,29 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
     evalset = load_rows(plan, context, folder)
     same_rows(folder, evalset)
     sound_journal(folder, context)
-    workshop = ArmFactory(plan, evalset, folder, context)
+    factory = ArmFactory(plan, evalset, folder, context)
     try:
         with folder.journal() as journal:
-            kitchen = Kitchen(
+            bakeoff = Bakeoff(
                 plan=plan,
                 evalset=evalset,
                 out_of_scope=out_of_scope_rows(plan, context, folder) or folder.out_of_scope(),
-                workshop=workshop,
+                factory=factory,
                 journal=journal,
                 context=context,
                 early=early,
             )
             if not context.ask_again:
-                refuse(f"run {folder.run_id}", _asked_again(kitchen), folder.command("resume", CONSENT))
+                refuse(f"run {folder.run_id}", _asked_again(bakeoff), folder.command("resume", CONSENT))
             folder.reopen()  # only now: a run that cannot go on stays as it was
             folder.write_items(evalset)
             folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))
-            folder.write_out_of_scope(kitchen.out_of_scope)
+            folder.write_out_of_scope(bakeoff.out_of_scope)
             folder.write_rest(evalset.rest)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
-            folder.write_failed(_run_arms(kitchen))
+            folder.write_failed(_run_arms(bakeoff))
     finally:
-        workshop.close()
+        factory.close()
     context.progress.stage("drawing conclusions", None)
     results = conclude(folder, looks, None, context)
     folder.write_manifest(
@@ -139,61 +139,61 @@ def same_arm(arm: Arm, seed: int, evalset: Evalset, journal: Journal, folder: Ru
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kitchen:
+class Bakeoff:
     """What every arm of a run is given."""
 
     plan: ExperimentPlan
     evalset: Evalset
-    workshop: ArmFactory
+    factory: ArmFactory
     journal: Journal
     context: Context
     out_of_scope: tuple[Item, ...] = ()
     early: Early | None = None
 
 
-def _asked_again(kitchen: Kitchen) -> list[Again]:
+def _asked_again(bakeoff: Bakeoff) -> list[Again]:
     """What the arms of this run would be asked again; an arm that cannot be opened says so at its turn."""
-    plan, evalset, found = kitchen.plan, kitchen.evalset, []
-    if not any(True for _ in kitchen.journal.counts()) and not kitchen.journal.settled():
+    plan, evalset, found = bakeoff.plan, bakeoff.evalset, []
+    if not any(True for _ in bakeoff.journal.counts()) and not bakeoff.journal.settled():
         return []
     for arm_plan, seed in lanes_of(plan):
         parts: dict[Pass, Sequence[Item]] = {"dev": evalset.dev, "test": evalset.test}
         if is_first(plan, seed):
-            parts |= {"latency": evalset.test[: plan.latency.items], "out_of_scope": kitchen.out_of_scope}
+            parts |= {"latency": evalset.test[: plan.latency.items], "out_of_scope": bakeoff.out_of_scope}
         if arm_plan.option.traits.free:
             parts |= {"rest": evalset.rest}
         try:
-            arm = kitchen.workshop.build(arm_plan, seed)
+            arm = bakeoff.factory.build(arm_plan, seed)
         except UserError:
             continue
         try:
             wanted = ArmToAsk(arm=arm, seed=seed, facts=lane_facts(arm, evalset), parts=parts)
-            again = asked_again(wanted, kitchen.journal, plan, kitchen.context)
+            again = asked_again(wanted, bakeoff.journal, plan, bakeoff.context)
         finally:
             arm.close()
         found += [again] if again else []
     return found
 
 
-def _run_arms(kitchen: Kitchen) -> list[FailedArm]:
+def _run_arms(bakeoff: Bakeoff) -> list[FailedArm]:
     """Run every arm, the fast ones first; one that rows or training make impossible does not end the others.
 
     Raises:
         UserError: of the first such arm, where none but the floor is left; any other error at once.
     """
     failed: dict[ArmId, DataError | TrainingError] = {}
-    lanes = sorted(lanes_of(kitchen.plan), key=lambda lane: not lane[0].option.traits.quick)
+    lanes = sorted(lanes_of(bakeoff.plan), key=lambda lane: not lane[0].option.traits.quick)
     fast = [arm.id for arm, _ in lanes if arm.option.traits.quick]
     for arm_plan, seed in lanes:
         if arm_plan.id in failed:
             continue
         last_fast = fast[-1:] == [arm_plan.id] and len(fast) < len(lanes)
         try:
-            _run_arm(kitchen, arm_plan, seed, [arm for arm in fast if arm not in failed] if last_fast else ())
+            _run_arm(bakeoff, arm_plan, seed, [arm for arm in fast if arm not in failed] if last_fast else ())
         except (DataError, TrainingError) as error:
             failed[arm_plan.id] = error
-            kitchen.context.progress.note(f"{arm_plan.id} failed and is left out: {one_line(error)}")
-    left = {arm.id for arm in kitchen.plan.arms if arm.option not in (Option.FLOOR, Option.ROUTE)} - set(
+            bakeoff.context.progress.note(f"{arm_plan.id} failed and is left out: {one_line(error)}")
+    left = {arm.id for arm in bakeoff.plan.arms if arm.option not in (Option.FLOOR, Option.ROUTE)} - set(
         failed
     )
     if failed and not left:
@@ -207,26 +207,26 @@ def one_line(error: UserError) -> str:
     return " ".join(f"{error.what}{got}".split()).rstrip(".") + "."
 
 
-def _run_arm(kitchen: Kitchen, arm_plan: ArmPlan, seed: int, tell: Sequence[ArmId]) -> None:
-    context, watch = kitchen.context, MemoryWatch()
+def _run_arm(bakeoff: Bakeoff, arm_plan: ArmPlan, seed: int, tell: Sequence[ArmId]) -> None:
+    context, watch = bakeoff.context, MemoryWatch()
     context.progress.stage(f"{arm_plan.id}: opening", None)
-    arm = kitchen.workshop.build(arm_plan, seed)
+    arm = bakeoff.factory.build(arm_plan, seed)
     try:
-        fit_and_answer(kitchen, arm, seed, tell)
+        fit_and_answer(bakeoff, arm, seed, tell)
         peak = watch.peak_mib()
         if peak is not None:
-            kitchen.journal.note_memory(arm.id, seed, peak)
+            bakeoff.journal.note_memory(arm.id, seed, peak)
     finally:
         arm.close()
 
 
-def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int, tell: Sequence[ArmId] = ()) -> None:
+def fit_and_answer(bakeoff: Bakeoff, arm: Arm, seed: int, tell: Sequence[ArmId] = ()) -> None:
     """Settle an arm and let it answer dev, test and inputs out of scope, as far as it has not yet.
 
     Args:
         tell: the arms that have answered dev and test once this one has, if that is to be told.
     """
-    plan, evalset, context, journal = kitchen.plan, kitchen.evalset, kitchen.context, kitchen.journal
+    plan, evalset, context, journal = bakeoff.plan, bakeoff.evalset, bakeoff.context, bakeoff.journal
     config = settle_on_dev(arm, seed, evalset, journal, context)
     test = _lane(arm, seed, "test", config)
     first = is_first(plan, seed)
@@ -238,26 +238,26 @@ def fit_and_answer(kitchen: Kitchen, arm: Arm, seed: int, tell: Sequence[ArmId] 
         if first:
             warm = evalset.test[: plan.latency.items]
             _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
-    if tell and kitchen.early is not None:
-        kitchen.early(tell)
+    if tell and bakeoff.early is not None:
+        bakeoff.early(tell)
     if first:
-        answer_out_of_scope(kitchen, arm, seed, config)
+        answer_out_of_scope(bakeoff, arm, seed, config)
         if plan.to_today and isinstance(arm, AnswersOutOfFold):
-            _answer_out_of_fold(kitchen, arm, _lane(arm, seed, "out_of_fold", config))
+            _answer_out_of_fold(bakeoff, arm, _lane(arm, seed, "out_of_fold", config))
     if evalset.rest and arm.id.option.traits.free:
         answer(arm, journal, _lane(arm, seed, "rest", config), evalset.rest, context)
 
 
-def answer_out_of_scope(kitchen: Kitchen, arm: Arm, seed: int, config: str) -> None:
+def answer_out_of_scope(bakeoff: Bakeoff, arm: Arm, seed: int, config: str) -> None:
     """Let an arm that learns from labelled rows answer inputs that belong to no label."""
-    if kitchen.out_of_scope and arm.id.option.traits.robustness_checked:
+    if bakeoff.out_of_scope and arm.id.option.traits.robustness_checked:
         lane = _lane(arm, seed, "out_of_scope", config)
-        answer(arm, kitchen.journal, lane, kitchen.out_of_scope, kitchen.context)
+        answer(arm, bakeoff.journal, lane, bakeoff.out_of_scope, bakeoff.context)
 
 
-def _answer_out_of_fold(kitchen: Kitchen, arm: AnswersOutOfFold, lane: Lane) -> None:
+def _answer_out_of_fold(bakeoff: Bakeoff, arm: AnswersOutOfFold, lane: Lane) -> None:
     """Let an arm answer the training rows by fittings that did not see them, to choose a threshold on."""
-    evalset, journal, context = kitchen.evalset, kitchen.journal, kitchen.context
+    evalset, journal, context = bakeoff.evalset, bakeoff.journal, bakeoff.context
     done = journal.done(lane, evalset.train, retry_failures=False)
     if done:  # all rows are stored together
         return

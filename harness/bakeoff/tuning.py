@@ -99,8 +99,8 @@ def _tune(folder: RunFolder, context: Context, wish: TuneRequest) -> tuple[Tuned
     with folder.journal() as journal:
         for arm_plan, seed in lanes:
             lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
-            with closing(ArmFactory(plan, evalset, folder, context)) as workshop:
-                found.append(_train(lane, workshop, journal, context, wish))
+            with closing(ArmFactory(plan, evalset, folder, context)) as factory:
+                found.append(_train(lane, factory, journal, context, wish))
     kept = [one for one in read_tuned(folder) if (one.arm, one.seed) not in {(f.arm, f.seed) for f in found}]
     write_atomically(folder.root / "tuned.json", encode((*kept, *found), indent=1) + "\n")
     context.progress.close()
@@ -143,11 +143,11 @@ def forecast(plan: ExperimentPlan, folder: RunFolder, context: Context, wish: Tu
     evalset = dataclasses.replace(load_rows(plan, context), test=())
     lines = []
     for arm_plan, seed in tuned_lanes(plan, wish.arm):
-        workshop = ArmFactory(plan, evalset, folder, context)
+        factory = ArmFactory(plan, evalset, folder, context)
         lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
-        workshop.prepare = lambda tuner, lane=lane: lines.extend(_plan_lines(lane, tuner))  # type: ignore[misc]
-        workshop.build(arm_plan, seed).close()
-        workshop.close()
+        factory.prepare = lambda tuner, lane=lane: lines.extend(_plan_lines(lane, tuner))  # type: ignore[misc]
+        factory.build(arm_plan, seed).close()
+        factory.close()
     return lines
 
 
@@ -181,7 +181,7 @@ class _Lane:
 
 
 def _train(
-    lane: _Lane, workshop: ArmFactory, journal: Journal, context: Context, wish: TuneRequest
+    lane: _Lane, factory: ArmFactory, journal: Journal, context: Context, wish: TuneRequest
 ) -> TunedLane:
     needed: list[Needed] = []
 
@@ -194,9 +194,9 @@ def _train(
         _check_room(lane, tuner, needed[0], wish)
         tuner.settings = dataclasses.replace(tuner.settings, watch=_watch(lane, wish))
 
-    workshop.prepare = prepare
+    factory.prepare = prepare
     started, memory = time.perf_counter(), MemoryWatch()
-    with closing(workshop.build(lane.arm_plan, lane.seed)) as arm:
+    with closing(factory.build(lane.arm_plan, lane.seed)) as arm:
         config = settle_on_dev(arm, lane.seed, lane.evalset, journal, context)
         peak = memory.peak_mib()
         if peak is not None:

@@ -22,7 +22,7 @@ from harness.bakeoff.plan import ArmPlan
 from harness.bakeoff.quality import fit_dev_temperature
 from harness.bakeoff.reopen import Conclude, reopened
 from harness.bakeoff.run import (
-    Kitchen,
+    Bakeoff,
     answer,
     answer_out_of_scope,
     is_first,
@@ -118,11 +118,11 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ..
     if not asked:
         return
     with closing(ArmFactory(plan, evalset, folder, context)) as factory, folder.journal() as journal:
-        kitchen = Kitchen(
+        bakeoff = Bakeoff(
             plan=plan,
             evalset=evalset,
             out_of_scope=asked,
-            workshop=factory,
+            factory=factory,
             journal=journal,
             context=context,
         )
@@ -131,7 +131,7 @@ def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ..
                 with closing(factory.build(arm_plan, seed)) as arm:
                     same_arm(arm, seed, evalset, journal, folder)
                     config = settle_on_dev(arm, seed, evalset, journal, context)
-                    answer_out_of_scope(kitchen, arm, seed, config)
+                    answer_out_of_scope(bakeoff, arm, seed, config)
 
 
 def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:

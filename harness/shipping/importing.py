@@ -28,7 +28,7 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
 from harness.bakeoff.reopen import Conclude, manifest_of, reopened
-from harness.bakeoff.run import Kitchen, fit_and_answer, lane_config, same_rows
+from harness.bakeoff.run import Bakeoff, fit_and_answer, lane_config, same_rows
 from harness.bakeoff.run_folder import RunFolder, count_looks
 from harness.bakeoff.tuners import local_tuner
 from harness.core.context import Context
@@ -237,15 +237,15 @@ def _settle_and_answer(
     with folder.journal() as journal:
         settled = FittedArm(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted)
         journal.settle(settled)
-        kitchen = Kitchen(
+        bakeoff = Bakeoff(
             plan=plan,
             evalset=evalset,
             out_of_scope=folder.out_of_scope(),
-            workshop=ArmFactory(plan, evalset, folder, context),
+            factory=ArmFactory(plan, evalset, folder, context),
             journal=journal,
             context=context,
         )
-        _answer(kitchen, arm, settled)
+        _answer(bakeoff, arm, settled)
 
 
 def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
@@ -296,10 +296,10 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
     return _note(folder, _imported(arm, "adapter", wish, sha256, counts, context))
 
 
-def _answer(kitchen: Kitchen, arm: Arm, settled: FittedArm) -> None:
-    watch, journal = MemoryWatch(), kitchen.journal
+def _answer(bakeoff: Bakeoff, arm: Arm, settled: FittedArm) -> None:
+    watch, journal = MemoryWatch(), bakeoff.journal
     with closing(arm):
-        fit_and_answer(kitchen, arm, settled.seed)
+        fit_and_answer(bakeoff, arm, settled.seed)
         journal.settle(dataclasses.replace(settled, identity=arm.identity))
         peak = watch.peak_mib()
         if peak is not None:

@@ -218,7 +218,7 @@ class FrozenLayers:
         return len(self._kept)
 
     def fits(self, row: Sequence[int], rows: Sequence[Sequence[int]], max_bytes: int = MAX_BYTES) -> bool:
-        """Whether skipping the trunk gives what the whole decoder gives, and all rows fit in memory."""
+        """Whether skipping the frozen layers gives what the whole decoder gives, and the rows fit."""
         import torch
 
         width = self.decoder.config.hidden_size
@@ -279,7 +279,7 @@ class FrozenLayers:
                 del layer.forward  # uncovers the class's own
 
     def _compute(self, rows: Sequence[Sequence[int]]) -> Any:
-        """States after the trunk, (rows, tokens, width); the layers above it are not run."""
+        """States after the frozen layers, (rows, tokens, width); the layers above it are not run."""
         import torch
 
         p = len(self.prefix)
@@ -480,7 +480,7 @@ def has_plain_head(model: Any) -> bool:
 def answer_loss(
     model: Any,
     inputs: Any,
-    trunk: FrozenLayers | None = None,
+    frozen: FrozenLayers | None = None,
     last: LastLayer | None = None,
     prefix: Sequence[int] = (),
     codes: Any = None,
@@ -492,9 +492,9 @@ def answer_loss(
     Args:
         model: the causal language model under the adapters, with `model` and `lm_head`.
         inputs: `input_ids`, `labels` and `attention_mask` of right-padded rows.
-        trunk: where the lower layers' states are kept, skipped; None runs all layers.
+        frozen: where the lower layers' states are kept, skipped; None runs all layers.
         last: the last layer, shortened; None runs it at all positions.
-        prefix: what all rows begin with, to be computed once; a trunk has to know the same.
+        prefix: what all rows begin with, to be computed once; frozen layers have to know the same.
         codes: token ids of all codes (n,); each row's answer is then one of them.
     """
     import torch
@@ -506,7 +506,7 @@ def answer_loss(
         wanted = line_of(len(prefix), wanted)
     if last is not None:
         last.wanted = wanted
-    hidden = _hidden(model, inputs, trunk, len(prefix))
+    hidden = _hidden(model, inputs, frozen, len(prefix))
     read = hidden if last is not None else hidden[wanted]
     if codes is None:
         return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
@@ -515,12 +515,12 @@ def answer_loss(
     return torch.nn.functional.cross_entropy(logits, places)
 
 
-def _hidden(model: Any, inputs: Any, trunk: FrozenLayers | None, prefix: int) -> Any:
+def _hidden(model: Any, inputs: Any, frozen: FrozenLayers | None, prefix: int) -> Any:
     ids = inputs["input_ids"]
-    if trunk is not None:
+    if frozen is not None:
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         rows = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
-        return trunk.upper(trunk.states(rows, ids.shape[1]))
+        return frozen.upper(frozen.states(rows, ids.shape[1]))
     if prefix:
         return forward_over_prefix(model.model, ids[0, :prefix], ids[:, prefix:])
     return model.model(input_ids=ids, use_cache=False).last_hidden_state

@@ -8,7 +8,7 @@ A sum of parts, in GiB:
     activations  what a layer with adapters keeps for its gradient; nothing is recomputed
                  (`gradient_checkpointing` is off), and frozen layers keep nothing
     merged       fp32 only: `fused` adds a layer's adapter to a copy of its weights
-    rows         the frozen layers' states of all rows (`trunk`), on the trainer's device
+    rows         the frozen layers' states of all rows (`frozen`), on the trainer's device
     overhead     Python, torch and its workspaces
 
 It differs from `advisor.base_models.vram`: published trainers with gradient checkpointing and logits at

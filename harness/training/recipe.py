@@ -32,11 +32,11 @@ class TrainingSpeed:
     """How fast a recipe trains on a machine (`harness.training.speed` measures it).
 
     Attributes:
-        trunk_tokens_per_s: through the frozen layers, once a row; None where nothing is frozen or kept.
+        frozen_tokens_per_s: through the frozen layers, once a row; None where nothing is frozen or kept.
         step_tokens_per_s: of training steps.
     """
 
-    trunk_tokens_per_s: float | None
+    frozen_tokens_per_s: float | None
     step_tokens_per_s: float
 
 
@@ -113,7 +113,7 @@ def budget_recipe(recipe: Recipe, rows: int, tokens: int, speed: TrainingSpeed, 
     Args:
         rows, tokens: training rows, and their tokens after cutting (one epoch).
     """
-    fixed = tokens / speed.trunk_tokens_per_s if speed.trunk_tokens_per_s else 0.0
+    fixed = tokens / speed.frozen_tokens_per_s if speed.frozen_tokens_per_s else 0.0
     per_epoch = -(-rows // recipe.batch_size)
     step_s = tokens / speed.step_tokens_per_s / per_epoch
     wanted = max(1, math.ceil(per_epoch * recipe.epochs - 1e-6))

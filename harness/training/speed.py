@@ -53,8 +53,8 @@ def measure_speed(job: TrainingJob) -> MeasuredSpeed:
         steps = _timed(session)
         tokens = sum(len(row.ids) for row in session.tokenise(job.train))
     kept = sum(len(row.ids) for row in session.rows)
-    trunk = kept / session.trunk_seconds if session.trunk is not None else None
-    speed = TrainingSpeed(trunk_tokens_per_s=trunk, step_tokens_per_s=steps)
+    frozen = kept / session.frozen_seconds if session.frozen is not None else None
+    speed = TrainingSpeed(frozen_tokens_per_s=frozen, step_tokens_per_s=steps)
     return MeasuredSpeed(speed=speed, tokens=tokens, seconds=time.perf_counter() - start)
 
 

@@ -2,7 +2,7 @@
 
 What is ours in it: rows are rendered and tokenised by the code that scores them later; the loss is
 computed on the answer's tokens alone (`answer_loss`, `last_layer`); frozen lower layers are computed once
-a row (`trunk`), what all rows begin with once a batch (`shared_prefix`); adapters cost one product a
+a row (`frozen`), what all rows begin with once a batch (`shared_prefix`); adapters cost one product a
 layer (`fused`). Batches, optimiser, schedule and checkpoints are TRL's. A stopped training goes on from
 its last checkpoint.
 
@@ -54,11 +54,11 @@ class Trained:
 
     Attributes:
         tokens: tokens of the rows after cutting, times epochs; padding does not count.
-        seconds: wall seconds of training, the trunk's pass included, since the last start.
+        seconds: wall seconds of training, the frozen layers' pass included, since the last start.
         curve: (step, training loss).
         epochs: what was seen at the end of each epoch, on up to 32 dev rows (200 with `Recipe.patience`).
         kept_step: the step whose weights were kept; None for the last one.
-        trunk_seconds: of `seconds`, what the frozen layers took.
+        frozen_seconds: of `seconds`, what the frozen layers took.
         codes: what the model says for each label, in the labels' order; () where it says their words.
     """
 
@@ -69,7 +69,7 @@ class Trained:
     curve: tuple[tuple[int, float], ...]
     epochs: tuple[EpochNote, ...]
     kept_step: int | None
-    trunk_seconds: float
+    frozen_seconds: float
     codes: tuple[str, ...]
 
 
@@ -133,9 +133,9 @@ class Session:
         self.rows = self.tokenise(job.train)
         self.dev = self.tokenise(job.dev[: _DEV_ROWS_TO_STOP if job.recipe.patience else _DEV_ROWS])
         self.prefix: tuple[int, ...] = ()
-        self.trunk: FrozenLayers | None = None
+        self.frozen: FrozenLayers | None = None
         self.last: LastLayer | None = None
-        self.trunk_seconds = self.seconds = 0.0
+        self.frozen_seconds = self.seconds = 0.0
         self.epochs = Epochs(job.work, job.recipe.patience)
         self.steps_per_epoch = math.ceil(len(self.rows) / job.recipe.batch_size)
         self._order = RowOrder(job.work, self.steps_per_epoch)
@@ -160,7 +160,7 @@ class Session:
                 self._share()
                 self._freeze()
                 self._shorten()
-            self.trunk_seconds = time.perf_counter() - start
+            self.frozen_seconds = time.perf_counter() - start
             try:
                 self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
             except StopNow:
@@ -175,7 +175,7 @@ class Session:
 
     def loss(self, inputs: Any) -> Any:
         """The loss of a batch, see `answer_loss`."""
-        return answer_loss(self.model, inputs, self.trunk, self.last, self.prefix, self._code_ids)
+        return answer_loss(self.model, inputs, self.frozen, self.last, self.prefix, self._code_ids)
 
     def trained(self) -> Trained:
         """What the run gave."""
@@ -189,7 +189,7 @@ class Session:
             curve=tuple((int(row["step"]), float(row["loss"])) for row in logged if "loss" in row),
             epochs=tuple(self.epochs.notes),
             kept_step=None if kept in (None, steps) else kept,
-            trunk_seconds=self.trunk_seconds,
+            frozen_seconds=self.frozen_seconds,
             codes=self.codes,
         )
 
@@ -269,14 +269,14 @@ class Session:
         decoder, tuned = self.model.model, self.job.recipe.tuned_layers
         if tuned is None:
             return
-        trunk = FrozenLayers(decoder, len(decoder.layers) - tuned, self.prefix)
+        frozen = FrozenLayers(decoder, len(decoder.layers) - tuned, self.prefix)
         ids = [row.ids for row in (*self.rows, *self.dev)]
-        if not trunk.fits(ids[0], ids):
+        if not frozen.fits(ids[0], ids):
             return
-        self.say(f"reading {len(self.rows)} rows through the {trunk.depth} layers that stay as they are")
-        trunk.keep(ids)
-        self._short.enter_context(trunk.skipped())
-        self.trunk = trunk
+        self.say(f"reading {len(self.rows)} rows through the {frozen.depth} layers that stay as they are")
+        frozen.keep(ids)
+        self._short.enter_context(frozen.skipped())
+        self.frozen = frozen
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -285,8 +285,8 @@ class Session:
         try:
             yield
         finally:
-            if self.trunk is not None:
-                self._short.enter_context(self.trunk.skipped())
+            if self.frozen is not None:
+                self._short.enter_context(self.frozen.skipped())
             if self.last is not None:
                 self._short.enter_context(self.last.shortened())
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context, Quiet
@@ -27,9 +27,9 @@ ARMS = ("floor", "linear", "prompt", "retrieve", "tune", "tune+retrieve", "route
 def scripted_models() -> Iterator[None]:
     """The scripted models in the place of those on disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workshop, "open_chat", lambda *_: ScriptedChat(name="m"))
-        patch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
-        patch.setattr(workshop, "build_tuner", lambda *_: ScriptedTuner())
+        patch.setattr(factory, "open_chat", lambda *_: ScriptedChat(name="m"))
+        patch.setattr(factory, "open_embedding", lambda *_: WordEmbedder())
+        patch.setattr(factory, "build_tuner", lambda *_: ScriptedTuner())
         yield
 
 

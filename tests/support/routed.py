@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import TODAY, ArmId
 from harness.recommendation.records import RunResults
@@ -80,7 +80,7 @@ class Made:
 def made_in(home: Path) -> Iterator[Made]:
     """The run, made in a folder."""
     with pytest.MonkeyPatch.context() as patch:
-        for opens in (workshop, serving):
+        for opens in (factory, serving):
             patch.setattr(opens, "open_embedding", lambda *_: WordEmbedder())
         file = write_hard_tickets(home / "tickets.csv")
         rows = {"data": {"file": str(file), "text": ["subject", "body"], "label": "queue"}}

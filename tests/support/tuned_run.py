@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import Artefact, Conversation
@@ -45,9 +45,9 @@ def scripted_run(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) 
     ) -> FolderTuner:
         return FolderTuner(seed=seed, root=run.root)
 
-    monkeypatch.setattr(workshop, "open_chat", lambda *_: ScriptedChat(name="m"))
-    monkeypatch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
-    monkeypatch.setattr(workshop, "build_tuner", build_tuner)
+    monkeypatch.setattr(factory, "open_chat", lambda *_: ScriptedChat(name="m"))
+    monkeypatch.setattr(factory, "open_embedding", lambda *_: WordEmbedder())
+    monkeypatch.setattr(factory, "build_tuner", build_tuner)
     monkeypatch.setattr(tuned, "weights_digest", lambda base, cache: "1")
     monkeypatch.setattr(tuned, "local_folder", lambda source, settings: folder / "base")
     folder.mkdir(parents=True, exist_ok=True)

@@ -33,12 +33,12 @@ ARMS = [{"option": "floor"}, {"option": "prompt", "model": "m"}]
 
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
-    from harness.bakeoff import arm_factory as workshop
+    from harness.bakeoff import arm_factory as factory
 
     made = Shop()
-    monkeypatch.setattr(workshop, "open_chat", made.open_chat)
-    monkeypatch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
-    monkeypatch.setattr(workshop, "build_tuner", lambda *_: made.tuner)
+    monkeypatch.setattr(factory, "open_chat", made.open_chat)
+    monkeypatch.setattr(factory, "open_embedding", lambda *_: WordEmbedder())
+    monkeypatch.setattr(factory, "build_tuner", lambda *_: made.tuner)
     return made
 
 

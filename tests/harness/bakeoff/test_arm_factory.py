@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.arm_factory import model_settings, open_embedder
 from harness.models.settings import ModelSettings
 from tests.harness.bakeoff.test_run import context, plan, tickets
@@ -25,7 +25,7 @@ def test_threads_reach_every_model(
         opened.append(settings)
         return WordEmbedder()
 
-    monkeypatch.setattr(workshop, "open_embedding", open_embedding)
+    monkeypatch.setattr(factory, "open_embedding", open_embedding)
     told = context(tmp_path, threads=threads)
     chosen = plan(tickets)
     open_embedder(chosen, told)

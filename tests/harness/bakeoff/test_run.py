@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.explain import explain_item
 from harness.bakeoff.journal import Journal
 from harness.bakeoff.plan import ExperimentPlan, build_plan
@@ -53,9 +53,9 @@ class Shop:
 def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Shop]]:
     def put_in(location: str = "local") -> Shop:
         made = Shop(location)
-        monkeypatch.setattr(workshop, "open_chat", made.open_chat)
-        monkeypatch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
-        monkeypatch.setattr(workshop, "build_tuner", lambda *_: made.tuner)
+        monkeypatch.setattr(factory, "open_chat", made.open_chat)
+        monkeypatch.setattr(factory, "open_embedding", lambda *_: WordEmbedder())
+        monkeypatch.setattr(factory, "build_tuner", lambda *_: made.tuner)
         return made
 
     yield put_in
@@ -304,7 +304,7 @@ def test_everything_that_reads_a_run_calls_no_model(
         raise AssertionError("a model was opened")
 
     for name in ("open_chat", "open_embedding", "build_tuner"):
-        monkeypatch.setattr(workshop, name, never)
+        monkeypatch.setattr(factory, name, never)
     before = {path.name: path.read_bytes() for path in folder.root.iterdir() if path.is_file()}
     again = rescore(folder, context(tmp_path), "")
     assert encode(again) == encode(results), "scored again from the journal it is the same to the byte"

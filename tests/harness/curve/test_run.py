@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.journal import Journal
 from harness.bakeoff.run_folder import RunFolder, count_looks, list_runs
 from harness.core.errors import DataError, UsageError
@@ -52,9 +52,9 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Shop, WordEmbedder, 
         tuners.append(ScriptedTuner(seed=words[2]))
         return tuners[-1]
 
-    monkeypatch.setattr(workshop, "open_chat", made.open_chat)
-    monkeypatch.setattr(workshop, "open_embedding", lambda *_: embedder)
-    monkeypatch.setattr(workshop, "build_tuner", build)
+    monkeypatch.setattr(factory, "open_chat", made.open_chat)
+    monkeypatch.setattr(factory, "open_embedding", lambda *_: embedder)
+    monkeypatch.setattr(factory, "build_tuner", build)
     yield made, embedder, tuners
 
 

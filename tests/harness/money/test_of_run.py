@@ -14,7 +14,7 @@ import pytest
 
 from advisor.money.price_sources import LitellmMap
 from advisor.options import Option
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import open_book
 from harness.bakeoff.run_folder import MONEY, RunFolder
@@ -77,9 +77,9 @@ def run(place: Path) -> Iterator[tuple[RunFolder, RunResults]]:
     made = Shop()
     served = ScriptedChat(name="gemini/gemini-4-argon", location="remote")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workshop, "open_chat", lambda *_: served)
-        patch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
-        patch.setattr(workshop, "build_tuner", lambda *_: made.tuner)
+        patch.setattr(factory, "open_chat", lambda *_: served)
+        patch.setattr(factory, "open_embedding", lambda *_: WordEmbedder())
+        patch.setattr(factory, "build_tuner", lambda *_: made.tuner)
         tickets = write_tickets(place / "tickets.csv", each=30)
         yield start_bakeoff(plan(tickets, arms=ARMS, business=BUSINESS, cost=COST), context(place))
 

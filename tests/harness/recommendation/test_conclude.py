@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.bakeoff import arm_factory as workshop
+from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.preflight import _weight
 from harness.core.records import Item
 from harness.money.frontier import calls_to_settle, published_for
@@ -25,8 +25,8 @@ from tests.support.doubles import WordEmbedder
 def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Shop]]:
     def put_in(location: str = "local") -> Shop:
         made = Shop(location)
-        monkeypatch.setattr(workshop, "open_chat", made.open_chat)
-        monkeypatch.setattr(workshop, "open_embedding", lambda *_: WordEmbedder())
+        monkeypatch.setattr(factory, "open_chat", made.open_chat)
+        monkeypatch.setattr(factory, "open_embedding", lambda *_: WordEmbedder())
         return made
 
     yield put_in

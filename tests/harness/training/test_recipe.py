@@ -55,8 +55,8 @@ def test_more_layers_than_there_are_is_refused():
 
 def test_a_budget_by_hand():
     # 100 rows in batches of 10 are 10 steps an epoch; 1,000 tokens at 100/s are 1 s a step.
-    # 5 s of trunk leave 15 s of the 20: 15 steps, 1.5 epochs.
-    speed = TrainingSpeed(trunk_tokens_per_s=200.0, step_tokens_per_s=100.0)
+    # 5 s of frozen leave 15 s of the 20: 15 steps, 1.5 epochs.
+    speed = TrainingSpeed(frozen_tokens_per_s=200.0, step_tokens_per_s=100.0)
     fitted = budget_recipe(recipe(epochs=3.0, batch_size=10), 100, 1000, speed, 20.0)
     assert fitted.recipe.epochs == pytest.approx(1.5)
     assert fitted.seconds == pytest.approx(20.0)
@@ -66,7 +66,7 @@ def test_a_budget_by_hand():
 def test_enough_time_changes_nothing():
     asked = recipe(epochs=3.0)
     fitted = budget_recipe(
-        asked, 100, 1000, TrainingSpeed(trunk_tokens_per_s=None, step_tokens_per_s=1e6), 60
+        asked, 100, 1000, TrainingSpeed(frozen_tokens_per_s=None, step_tokens_per_s=1e6), 60
     )
     assert fitted.recipe == asked and fitted.cut == ""
 
@@ -80,7 +80,7 @@ def test_enough_time_changes_nothing():
 )
 def test_a_budget_is_kept_and_gives_the_steps_it_says(rows, batch, epochs, speed, seconds):
     asked = recipe(epochs=epochs, batch_size=batch)
-    measured = TrainingSpeed(trunk_tokens_per_s=None, step_tokens_per_s=speed)
+    measured = TrainingSpeed(frozen_tokens_per_s=None, step_tokens_per_s=speed)
     fitted = budget_recipe(asked, rows, rows * 80, measured, seconds)
     steps = total_steps(rows, fitted.recipe)
     step_s = rows * 80 / speed / math.ceil(rows / batch)

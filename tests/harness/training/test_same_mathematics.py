@@ -1,4 +1,4 @@
-"""The short ways (answers only, fused adapters, kept trunk, shortened last layer) against plain PEFT.
+"""The short ways (answers only, fused adapters, kept frozen, shortened last layer) against plain PEFT.
 
 The reference is the ordinary forward pass of the PEFT model with transformers' own loss over all
 positions and an attention mask. Both compute in float64.
@@ -75,7 +75,7 @@ def test_each_short_way_gives_the_plain_loss_and_gradients(session):
         assert len(session.prefix) >= 8  # the chat template stands in front of every row
         _close(_run(session, lambda: session.loss(batch)), reference)
         session._freeze()
-        assert (session.trunk is None) == (session.job.recipe.tuned_layers == 4)
+        assert (session.frozen is None) == (session.job.recipe.tuned_layers == 4)
         _close(_run(session, lambda: session.loss(batch)), reference)
         session._shorten()
         assert session.last is not None
@@ -83,7 +83,7 @@ def test_each_short_way_gives_the_plain_loss_and_gradients(session):
         with session._whole():
             _close(_plain(session, batch), reference)
         _close(_run(session, lambda: session.loss(batch)), reference)
-        session.trunk = session.last = None
+        session.frozen = session.last = None
         session.prefix = ()
     _close(_plain(session, batch), reference)  # and nothing stays changed afterwards
 
@@ -100,15 +100,15 @@ def test_a_kept_trunk_is_bit_for_bit_what_it_replaces(session):
         assert not FrozenLayers(decoder, 0).fits(session.rows[0].ids, [session.rows[0].ids])
         return
     rows = [row.ids for row in session.rows]
-    trunk = FrozenLayers(decoder, depth)
-    trunk.keep(rows)
+    frozen = FrozenLayers(decoder, depth)
+    frozen.keep(rows)
     order = sorted(rows, key=lambda row: (-len(row), row))
     length = -(-len(order[0]) // 16) * 16
     ids = torch.tensor([[*row, *([0] * (length - len(row)))] for row in order])
     with torch.no_grad():
         whole = decoder(input_ids=ids).last_hidden_state
-        with trunk.skipped():
-            upper = trunk.upper(trunk.states(order, length))
+        with frozen.skipped():
+            upper = frozen.upper(frozen.states(order, length))
     for place, row in enumerate(order):
         assert torch.equal(whole[place, : len(row)], upper[place, : len(row)])
 

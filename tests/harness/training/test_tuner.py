@@ -242,6 +242,6 @@ def test_a_measured_speed_is_real_and_leaves_nothing(tiny, tmp_path):
     )
     measured = measure_speed(job)
     assert measured.speed.step_tokens_per_s > 0
-    assert measured.speed.trunk_tokens_per_s is not None and measured.speed.trunk_tokens_per_s > 0
+    assert measured.speed.frozen_tokens_per_s is not None and measured.speed.frozen_tokens_per_s > 0
     assert measured.tokens > 36 * 20
     assert not job.work.exists() and not job.out.exists()
