@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,12 +21,12 @@ from numpy.typing import NDArray
 
 from harness.arms.asking import model_facts
 from harness.arms.base import KEPT, Explained, Material, folds, items_digest, shared_time
-from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError, UsageError
-from harness.core.files import sha256_of
+from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError
+from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import ArmId, Fitted, Item, LinearArtefact, Outcome, Prediction, Timing
 from harness.core.serial import decode, encode
 from harness.models.base import EmbeddingModel
-from harness.models.deciding import versions_of
+from harness.models.deciding import same_versions, versions_of
 from harness.models.remembering import KnownTexts
 from harness.tasks.classification import clip
 
@@ -269,11 +267,8 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
     """
     skops_io = _skops()
     facts = classifier.embedder.identity if classifier.embedder else None
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        scratch.chmod(0o755)
-        objects = {"counting": classifier.counting, "head": classifier.head}
+    objects = {"counting": classifier.counting, "head": classifier.head}
+    with written_whole(folder) as scratch:
         _write_alike(skops_io.dumps(objects), scratch / MODEL_FILE)
         record = LinearArtefact(
             digest=sha256_of(scratch / MODEL_FILE),
@@ -286,11 +281,6 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
             train_rows=train_rows,
         )
         (scratch / RECORD_FILE).write_text(encode(record, indent=1) + "\n", encoding="utf-8")
-        scratch.rename(folder)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be written: {error.strerror}.", allowed="a writable folder with free space"
-        ) from error
     return pin_of(folder)
 
 
@@ -320,11 +310,8 @@ def _write_alike(packed: bytes, path: Path) -> None:
 
 
 def pin_of(folder: Path) -> str:
-    """What pins a kept classifier: sha256 of its record, which has the sha256 of its file; '' without one."""
-    try:
-        return sha256_of(folder / RECORD_FILE)
-    except OSError:
-        return ""
+    """What pins a kept classifier: sha256 of its record, which has the sha256 of its file."""
+    return sha256_or_missing(folder / RECORD_FILE)
 
 
 def read_linear(folder: Path) -> LinearArtefact:
@@ -357,7 +344,7 @@ def load_linear(folder: Path, embedder: EmbeddingModel | None) -> LinearClassifi
     """
     _need_sklearn()
     record, skops_io = read_linear(folder), _skops()
-    _same_packages(record)
+    same_versions("The classifier", record.packages, _PACKAGES)
     unknown = skops_io.get_untrusted_types(file=folder / MODEL_FILE)
     if unknown:
         raise StoreError("The classifier holds objects that are not opened.", got=", ".join(unknown))
@@ -386,18 +373,6 @@ def load_linear(folder: Path, embedder: EmbeddingModel | None) -> LinearClassifi
         counting=counting,
         embedder=embedder,
     )
-
-
-def _same_packages(record: LinearArtefact) -> None:
-    here = dict(versions_of(*_PACKAGES))
-    other = {name: made for name, made in record.packages.items() if here.get(name) != made}
-    if other:
-        raise UsageError(
-            "The classifier was made with other libraries, with which it need not answer the same.",
-            got=", ".join(f"{name} {here.get(name, 'missing')}" for name in other),
-            allowed=", ".join(f"{name} {made}" for name, made in other.items()),
-            run=f"pip install {' '.join(f'{name}=={made}' for name, made in other.items())}",
-        )
 
 
 def _skops() -> Any:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import StoreError
@@ -55,6 +58,25 @@ def write_atomically(path: Path, content: str | bytes, *, run: str | None = GOES
             f"{path} cannot be written: {error.strerror}.",
             allowed="a writable folder with free space",
             run=run,
+        ) from error
+
+
+@contextlib.contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into; in the end it stands in the place of `folder`, an earlier one replaced.
+
+    Raises:
+        StoreError: if it cannot be written; the earlier one is still there then.
+    """
+    try:
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        scratch.chmod(0o755)
+        yield scratch
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written: {error.strerror}.", allowed="a writable folder with free space"
         ) from error
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
-from harness.core.files import sha256_of
+from harness.core.errors import MissingExtra, ModelUnavailable, StoreError
+from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import Item, Label, ModelIdentity, VoteArtefact
 from harness.core.serial import decode, encode
 from harness.knowledge.dense import DenseIndex
@@ -29,7 +27,7 @@ from harness.knowledge.index import SearchMode, TrainingIndex
 from harness.knowledge.lexical import LexicalIndex
 from harness.knowledge.vote import Vote, VoteProbability, Voters
 from harness.models.base import EmbeddingModel, Vectors
-from harness.models.deciding import versions_of
+from harness.models.deciding import same_versions, versions_of
 
 RECORD_FILE, ROWS_FILE, VECTORS_FILE = "vote.json", "rows.json", "vectors.safetensors"
 PACKAGES = ("bm25s", "numpy")
@@ -78,30 +76,19 @@ def keep_vote(vote: RowVote, train: Sequence[Item], data_digest: str, folder: Pa
         data_digest=data_digest,
         train_rows=len(train),
     )
-    try:
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        scratch.chmod(0o755)
+    with written_whole(folder) as scratch:
         rows = json.dumps([[item.id, item.text, item.label] for item in train], ensure_ascii=False)
         (scratch / ROWS_FILE).write_text(rows + "\n", encoding="utf-8")
         if vectors is not None:
             _write_vectors(vectors, scratch / VECTORS_FILE)
         artefact = replace(draft, digest=_digest_of(scratch))
         (scratch / RECORD_FILE).write_text(encode(artefact, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch.rename(folder)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be written: {error.strerror}.", allowed="a writable folder with free space"
-        ) from error
     return artefact
 
 
 def pin_of_vote(folder: Path) -> str:
-    """What pins a kept vote: sha256 of its record, which has the digest of its files; '' without one."""
-    try:
-        return sha256_of(folder / RECORD_FILE)
-    except OSError:
-        return ""
+    """What pins a kept vote: sha256 of its record, which has the digest of its files."""
+    return sha256_or_missing(folder / RECORD_FILE)
 
 
 def read_vote(folder: Path) -> VoteArtefact:
@@ -132,7 +119,7 @@ def open_vote(folder: Path, embedding: EmbeddingModel | None) -> RowVote:
         MissingExtra: without bm25s or safetensors.
     """
     artefact = read_vote(folder)
-    _same_packages(artefact)
+    same_versions("The vote", artefact.packages, ("bm25s",))
     items = [
         Item(id=own, text=text, label=label)
         for own, text, label in json.loads((folder / ROWS_FILE).read_text(encoding="utf-8"))
@@ -160,18 +147,6 @@ def files_of_vote(folder: Path) -> list[str]:
 def _digest_of(folder: Path) -> str:
     parts = [[name, sha256_of(folder / name)] for name in files_of_vote(folder) if name != RECORD_FILE]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _same_packages(artefact: VoteArtefact) -> None:
-    here, made = dict(versions_of("bm25s")), artefact.packages
-    other = {name: made[name] for name in here if name in made and made[name] != here[name]}
-    if other:
-        raise UsageError(
-            "The vote was scored with another search library, with which it need not answer the same.",
-            got=", ".join(f"{name} {here[name]}" for name in other),
-            allowed=", ".join(f"{name} {version}" for name, version in other.items()),
-            run=f"pip install {' '.join(f'{name}=={version}' for name, version in other.items())}",
-        )
 
 
 def _same_model(wanted: ModelIdentity, embedding: EmbeddingModel | None) -> None:

@@ -11,12 +11,12 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache as remember
 from importlib import metadata
 from pathlib import Path
 
-from harness.core.errors import StoreError
+from harness.core.errors import StoreError, UsageError
 from harness.core.files import make_folder, sha256_of, write_atomically
 
 _LARGE = 1 << 20  # bytes; smaller files are read each time
@@ -92,6 +92,28 @@ def weights_of(folder: Path, cache: Path | None = None) -> list[str]:
 def versions_of(*names: str) -> tuple[tuple[str, str], ...]:
     """The versions of installed packages, by name; of those that are not there, none."""
     return tuple(_versions(names))
+
+
+def same_versions(what: str, made: Mapping[str, str], names: Sequence[str]) -> None:
+    """What was made with these libraries is opened with the same versions of them.
+
+    Args:
+        what: was made, as a sentence begins with it.
+        made: package -> version it was made with.
+        names: the packages that decide its answers.
+
+    Raises:
+        UsageError: naming the other ones, and how to install what it takes.
+    """
+    here = dict(versions_of(*names))
+    other = {name: made[name] for name in names if name in made and here.get(name) != made[name]}
+    if other:
+        raise UsageError(
+            f"{what} was made with other libraries, with which it need not answer the same.",
+            got=", ".join(f"{name} {here.get(name, 'missing')}" for name in other),
+            allowed=", ".join(f"{name} {version}" for name, version in other.items()),
+            run=f"pip install {' '.join(f'{name}=={version}' for name, version in other.items())}",
+        )
 
 
 def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.errors import StoreError, UsageError
-from harness.core.files import sha256_of
+from harness.core.errors import StoreError
+from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import EncoderArtefact
 from harness.core.serial import decode, encode
-from harness.models.deciding import versions_of
+from harness.models.deciding import same_versions
 from harness.models.local.encoder import EncoderClassifier, load_encoder, save_encoder
 
 RECORD_FILE = "encoder.json"
@@ -35,18 +33,10 @@ def keep_encoder(classifier: EncoderClassifier, draft: EncoderArtefact, folder: 
     Raises:
         StoreError: if it cannot be written.
     """
-    try:
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        scratch.chmod(0o755)
+    with written_whole(folder) as scratch:
         save_encoder(classifier, scratch)
         artefact = replace(draft, digest=files_digest(scratch))
         (scratch / RECORD_FILE).write_text(encode(artefact, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch.rename(folder)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be written: {error.strerror}.", allowed="a writable folder with free space"
-        ) from error
     return artefact
 
 
@@ -66,11 +56,8 @@ def files_digest(folder: Path) -> str:
 
 
 def pin_of_encoder(folder: Path) -> str:
-    """What pins a kept encoder: sha256 of its record, which has the digest of its files; '' without one."""
-    try:
-        return sha256_of(folder / RECORD_FILE)
-    except OSError:
-        return ""
+    """What pins a kept encoder: sha256 of its record, which has the digest of its files."""
+    return sha256_or_missing(folder / RECORD_FILE)
 
 
 def read_encoder(folder: Path) -> EncoderArtefact:
@@ -97,15 +84,7 @@ def open_kept(folder: Path, *, device: str = "cpu", threads: int | None = None) 
         MissingExtra, ModelUnavailable: if it cannot be opened.
     """
     artefact = read_encoder(folder)
-    here = dict(versions_of(*PACKAGES))
-    other = {n: v for n, v in artefact.packages.items() if n in _ANSWERING and here.get(n) != v}
-    if other:
-        raise UsageError(
-            "The encoder was made with other libraries, with which it need not answer the same.",
-            got=", ".join(f"{name} {here.get(name, 'missing')}" for name in other),
-            allowed=", ".join(f"{name} {made}" for name, made in other.items()),
-            run=f"pip install {' '.join(f'{name}=={made}' for name, made in other.items())}",
-        )
+    same_versions("The encoder", artefact.packages, _ANSWERING)
     told = (artefact.pooling, artefact.recipe.max_tokens, artefact.temperature)
     return load_encoder(folder, artefact.labels, told, device, threads)
 

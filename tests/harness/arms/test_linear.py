@@ -14,6 +14,7 @@ from harness.arms.base import Material
 from harness.arms.linear import BOTH, EMBEDDING, KEPT, TFIDF, LinearArm, load_linear, pin_of
 from harness.core.errors import DataError, ModelUnavailable, StoreError, UsageError
 from harness.core.records import ArmId, Item, Label, Prediction
+from harness.models import deciding
 from tests.support.doubles import WordEmbedder
 from tests.support.tickets import LABELS, evalset
 
@@ -148,7 +149,7 @@ def test_objects_of_other_types_are_never_made(tmp_path) -> None:
 
 def test_other_libraries_are_said(tmp_path, monkeypatch) -> None:
     LinearArm(NAME, None, 1, tmp_path / "kept").fit(material(ROWS.train), None)
-    monkeypatch.setattr(linear, "versions_of", lambda *names: tuple((name, "0.1") for name in names))
+    monkeypatch.setattr(deciding, "versions_of", lambda *names: tuple((name, "0.1") for name in names))
     with pytest.raises(UsageError, match="pip install scikit-learn"):
         load_linear(tmp_path / "kept", None)
 

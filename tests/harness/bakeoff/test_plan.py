@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.options import BY_DEFAULT
 from harness.bakeoff.plan import ExperimentPlan, build_plan, dump_plan, parse_plan
 from harness.cli.options import split_names
 from harness.core.errors import UsageError
@@ -203,7 +204,8 @@ def test_money_is_decimal_and_never_rounded() -> None:
 
 def test_the_example_is_a_plan() -> None:
     text = (Path(__file__).parents[3] / "harness/cli/plans/tickets.yaml").read_text(encoding="utf-8")
-    assert len(parse_plan(text, "tickets.yaml").arms) == 7
+    named = [arm.option for arm in parse_plan(text, "tickets.yaml").arms]
+    assert named == list(BY_DEFAULT), "it names what a plan has unless told otherwise"
 
 
 def test_the_label_among_the_texts_is_refused_in_new_plans_and_read_in_locked_ones() -> None:

@@ -13,9 +13,9 @@ from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
 from harness.core.records import Message, Prediction, VoteArtefact
-from harness.knowledge import kept_vote
 from harness.knowledge.kept_vote import RECORD_FILE, ROWS_FILE, VECTORS_FILE, open_vote
 from harness.knowledge.vote import Vote
+from harness.models import deciding
 from harness.recommendation.run import start_bakeoff
 from harness.shipping import serving
 from harness.shipping.adapters import add_adapter, differences, open_registry, push
@@ -133,6 +133,6 @@ def test_another_embedding_model_is_refused(run: RunFolder, tmp_path: Path) -> N
 def test_another_search_library_is_refused(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_vote, "versions_of", lambda *_: (("bm25s", "0.0.1"),))
-    with pytest.raises(UsageError, match="another search library"):
+    monkeypatch.setattr(deciding, "versions_of", lambda *_: (("bm25s", "0.0.1"),))
+    with pytest.raises(UsageError, match="pip install bm25s"):
         open_vote(shipped(run, tmp_path).folder, WordEmbedder())
