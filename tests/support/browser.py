@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
 )
-PATIENCE_S = 600.0
+PATIENCE_S = 240.0
 _BUSY = """
 const app = document.querySelector('[data-testid="stApp"]');
 return !document.querySelector('h1')
