@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -193,6 +193,9 @@ def _run_arms(bakeoff: Bakeoff) -> list[FailedArm]:
         except (DataError, TrainingError) as error:
             failed[arm_plan.id] = error
             bakeoff.context.progress.note(f"{arm_plan.id} failed and is left out: {one_line(error)}")
+    for arm_plan, seed in lanes:
+        if bakeoff.evalset.rest and arm_plan.option.traits.free and arm_plan.id not in failed:
+            _answer_rest(bakeoff, arm_plan, seed)
     left = {arm.id for arm in bakeoff.plan.arms if arm.option not in (Option.FLOOR, Option.ROUTE)} - set(
         failed
     )
@@ -244,8 +247,14 @@ def fit_and_answer(bakeoff: Bakeoff, arm: Arm, seed: int, tell: Sequence[ArmId] 
         answer_out_of_scope(bakeoff, arm, seed, config)
         if plan.to_today and isinstance(arm, AnswersOutOfFold):
             _answer_out_of_fold(bakeoff, arm, _lane(arm, seed, "out_of_fold", config))
-    if evalset.rest and arm.id.option.traits.free:
-        answer(arm, journal, _lane(arm, seed, "rest", config), evalset.rest, context)
+
+
+def _answer_rest(bakeoff: Bakeoff, arm_plan: ArmPlan, seed: int) -> None:
+    """Let an arm that costs nothing answer what a limit leaves over, once all arms have answered."""
+    with closing(bakeoff.factory.build(arm_plan, seed)) as arm:
+        config = settle_on_dev(arm, seed, bakeoff.evalset, bakeoff.journal, bakeoff.context)
+        lane = _lane(arm, seed, "rest", config)
+        answer(arm, bakeoff.journal, lane, bakeoff.evalset.rest, bakeoff.context)
 
 
 def answer_out_of_scope(bakeoff: Bakeoff, arm: Arm, seed: int, config: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
@@ -127,7 +127,7 @@ class TrainingIndex:
             UsageError: k is below 1, or the mode needs an embedding model and there is none.
         """
         queries = [texts] if isinstance(texts, str) else list(texts)
-        return self._search(queries, [_NO_ROWS] * len(queries), k, mode)
+        return self._search(queries, [_NO_ROWS] * len(queries), k, mode, self._embedded)
 
     def search_without_self(
         self, items: Sequence[Item], k: int, *, mode: SearchMode | None = None
@@ -141,10 +141,19 @@ class TrainingIndex:
             UsageError: as `search`.
         """
         hidden = [self._hidden_for(item) for item in items]
-        return self._search([item.text for item in items], hidden, k, mode)
+        texts = [item.text for item in items]
+        if self._dense is not None and texts == [item.text for item in self._items]:
+            own = self._dense.vectors  # all of its own rows: their vectors are there
+            return self._search(texts, hidden, k, mode, lambda _: own)
+        return self._search(texts, hidden, k, mode, self._embedded)
 
     def _search(
-        self, texts: list[str], hidden: list[Ranking], k: int, mode: SearchMode | None
+        self,
+        texts: list[str],
+        hidden: list[Ranking],
+        k: int,
+        mode: SearchMode | None,
+        vectors_of: Callable[[list[str]], Vectors],
     ) -> list[tuple[Neighbour, ...]]:
         if k < 1:
             raise UsageError("The number of neighbours must be positive.", got=k, allowed="1 or more")
@@ -154,11 +163,10 @@ class TrainingIndex:
             case SearchMode.LEXICAL:
                 found = [_scored(s, depth) for s in self._lexical_scores(texts, hidden)]
             case SearchMode.DENSE:
-                found = [_scored(s, depth) for s in self._dense_scores(texts, hidden)]
+                found = [_scored(s, depth) for s in self._dense_scores(texts, hidden, vectors_of)]
             case SearchMode.FUSED:
-                pairs = zip(
-                    self._lexical_scores(texts, hidden), self._dense_scores(texts, hidden), strict=True
-                )
+                near = self._dense_scores(texts, hidden, vectors_of)
+                pairs = zip(self._lexical_scores(texts, hidden), near, strict=True)
                 found = [reciprocal_rank_fusion((top(a, depth), top(b, depth))) for a, b in pairs]
             case _:
                 assert_never(mode)
@@ -168,14 +176,20 @@ class TrainingIndex:
         for text, rows in zip(texts, hidden, strict=True):
             yield _without(self._lexical.scores(text), rows)
 
-    def _dense_scores(self, texts: list[str], hidden: list[Ranking]) -> Iterator[Scores]:
-        if self._dense is None or self._embedding is None:
+    def _embedded(self, texts: list[str]) -> Vectors:
+        if self._embedding is None:
             raise UsageError(
                 "This index has no vectors: it was built without an embedding model.",
                 allowed="the lexical mode",
             )
-        if texts:
-            scores = self._dense.scores(self._embedding.embed(texts))
+        return self._embedding.embed(texts)
+
+    def _dense_scores(
+        self, texts: list[str], hidden: list[Ranking], vectors_of: Callable[[list[str]], Vectors]
+    ) -> Iterator[Scores]:
+        vectors = vectors_of(texts) if texts or self._dense is None else None
+        if self._dense is not None and vectors is not None:
+            scores = self._dense.scores(vectors)
             yield from (_without(s, rows) for s, rows in zip(scores, hidden, strict=True))
 
     def _neighbours(self, ranked: list[tuple[int, float]]) -> tuple[Neighbour, ...]:

@@ -19,7 +19,7 @@ class RememberingEmbedder:
     Single texts always go to the model: the latency pass must not be served from memory.
     """
 
-    def __init__(self, inner: EmbeddingModel, size: int = 4) -> None:
+    def __init__(self, inner: EmbeddingModel, size: int = 16) -> None:
         self._inner = inner
         self._size = size
         self._kept: OrderedDict[tuple[str, ...], Vectors] = OrderedDict()
