@@ -100,7 +100,10 @@ class ArmFactory:
         """The index over the training rows."""
         if self._index is None:
             cache = self._context.cache / "indexes"
-            self._index = TrainingIndex.load_or_build(cache, self._evalset.train, self._embedding())
+            train, embedder = self._evalset.train, self._embedding()
+            self._index = TrainingIndex.load_or_build(cache, train, embedder)
+            if isinstance(embedder, RememberingEmbedder) and self._index.vectors is not None:
+                embedder.keep([item.text for item in train], self._index.vectors)
         return self._index
 
     def close(self) -> None:

@@ -35,11 +35,15 @@ class RememberingEmbedder:
         if len(key) < 2:
             return self._inner.embed(key)
         if key not in self._kept:
-            self._kept[key] = self._inner.embed(key)
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+            self.keep(key, self._inner.embed(key))
         self._kept.move_to_end(key)
         return self._kept[key]
+
+    def keep(self, texts: Sequence[str], vectors: Vectors) -> None:
+        """Keep what the model gave for these texts earlier, as an index stores it."""
+        self._kept[tuple(texts)] = vectors
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
 
     def count_tokens(self, text: str) -> int:
         """The wrapped model's count."""
