@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness.models.local.tree_scoring import tree_scorer
-from harness.models.local.writing import Answer, Writer, write_plainly
+from harness.models.local.tree_writing import Answer, Writer, write_plainly
 from tests.harness.models.local.test_tree_scoring import ANSWERS, PROMPT, small
 from tests.support.float64 import float64
 
