@@ -242,10 +242,8 @@ def _route_result(
     arm = next(a.id for a in run.plan.arms if a.option is Option.ROUTE and not a.id.to_today)
     dev_items, test_items = run.items["dev"], run.items["test"]
     sure = _confidences(first.dev, side) | _confidences(first.test, side)
-    dev = score(
-        dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), run.labels
-    )
-    test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), run.labels)
+    dev = score(dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), run.task)
+    test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), run.task)
     warm_first, warm_then = first.warm or first.outcomes, then.warm or then.outcomes
     timed = tuple(item for item in test_items if item.id in warm_first and item.id in warm_then)
     warm = compose(design, warm_first, warm_then, sure, timed)
