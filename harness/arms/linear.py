@@ -417,6 +417,7 @@ def _fit(
     """Fits a candidate to texts and their labels."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
+    from threadpoolctl import threadpool_limits
 
     head: Any
     if candidate.head == "svm":
@@ -433,7 +434,11 @@ def _fit(
             counting=None if candidate.features == "embedding" else counting,
             embedder=None if candidate.features == "tfidf" else embedder,
         )
-        head.fit(classifier.features(texts), labels)
+        features = classifier.features(texts)
+        with threadpool_limits(
+            1, user_api="blas"
+        ):  # products this small wait for a second thread: 60 times the CPU
+            head.fit(features, labels)
         return classifier
 
     return fit
