@@ -17,8 +17,9 @@ def payback_words(found: PaidBack, months: Decimal | float | None, horizon: Deci
         case PaidBack.WITHIN:
             return f"it pays back in {months:.1f} months, within the horizon of {whole}"
         case PaidBack.LATE:
-            late = f"paying back would take {months:.1f} months, longer than the horizon of {whole}"
-            return f"it does not pay back: {late}"
+            took = float(months or 0)
+            late = f"{took:,.{0 if took >= 100 else 1}f} months, longer than the horizon of {whole}"
+            return f"it does not pay back: paying back would take {late}"
         case PaidBack.NEVER:
             return "it does not pay back at this volume: it costs no less by the month"
         case PaidBack.AHEAD:

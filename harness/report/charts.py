@@ -92,7 +92,6 @@ class Bar:
         slices: from left to right; empty where the figure is unknown.
         low, high: ends of the whisker; None without.
         colour: '' for the colours of the slices.
-        faint: drawn pale, for what was not run.
         key: the arm, by which a page shows and hides it.
     """
 
@@ -103,7 +102,6 @@ class Bar:
     low: float | None = None
     high: float | None = None
     colour: str = ""
-    faint: bool = False
     key: str = ""
 
 
@@ -493,7 +491,7 @@ def _stack(row: Bar, scale: Scale, middle: float, colours: Mapping[str, str], hi
         left, right = scale(at), scale(at + piece.value)
         at += piece.value
         colour = row.colour or colours.get(piece.name, OTHER)
-        box = rect((left, middle - high / 2), right - left, high, colour, opacity=0.45 if row.faint else 1.0)
+        box = rect((left, middle - high / 2), right - left, high, colour)
         yield tip(f"{row.label}, {piece.name}: {piece.words}", box, arm=row.key)
     if row.low is not None and row.high is not None and row.slices:
         yield line((scale(row.low), middle), (scale(row.high), middle), INK, wide=1.2)

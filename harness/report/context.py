@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,6 +25,9 @@ MARKS = {
     PriceBasis.ESTIMATE: "estimate",
 }
 """What is said beside a figure that is no measurement at one's own prices."""
+
+
+_LISTED = re.compile(r"(?P<of>[^:]+): (?P<model>\S+/\S+)(?P<rest> on \d{4}-\d\d-\d\d.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ class ReportContext:
 
     def accuracy(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where accuracies come from."""
-        return tuple(dict.fromkeys(self._estimate("Right answers", arm.accuracy) for arm in arms))
+        return tuple(dict.fromkeys(self._estimate("Right answers", arm.quality.accuracy) for arm in arms))
 
     def latency(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where answer times come from."""
@@ -97,8 +101,8 @@ class ReportContext:
 
     def prices(self, *prices: Money) -> tuple[str, ...]:
         """Where prices per 1,000 come from."""
-        known = (price for price in prices if price.usd is not None)
-        return tuple(dict.fromkeys(f"Prices: {_with_basis(price)}." for price in known))
+        known = [_with_basis(price) for price in prices if price.usd is not None]
+        return tuple(f"Prices: {each}." for each in _of_one_list(known))
 
     def money_sources(self) -> tuple[str, ...]:
         """Where a month and a horizon come from."""
@@ -150,6 +154,19 @@ def _with_basis(price: Money) -> str:
     """Where a price comes from and what it rests on, said once."""
     basis = f" ({price.basis.value})"
     return price.source.removesuffix(basis) + basis
+
+
+def _of_one_list(sources: Sequence[str]) -> tuple[str, ...]:
+    """Each source once; models of one price list at one day stand in one line."""
+    lists: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        found = _LISTED.fullmatch(source)
+        whole, model = ((source, ""), "") if found is None else ((found["of"], found["rest"]), found["model"])
+        lists.setdefault(whole, []).append(model)
+    return tuple(
+        f"{of}: {', '.join(dict.fromkeys(models))}{rest}" if rest else of
+        for (of, rest), models in lists.items()
+    )
 
 
 def _mark(figure: Money) -> str:

@@ -21,6 +21,8 @@ from harness.report.charts import ChartSpec
 
 MOST_CHARACTERS = 90
 """Of a name; a running text may have more."""
+MOST_OF_A_TILE = 36
+"""Characters of what stands on a tile; the mark of a figure comes on top."""
 
 FENCES = "\u2068\u2069"
 """Around text that runs from right to left: first strong isolate, pop directional isolate."""
@@ -58,13 +60,24 @@ class RecommendationBlock:
     Attributes:
         headline: one sentence.
         reasons: why, the strongest first.
-        facts: cost, who decides, by when, the next step.
+        facts: cost, who decides, by when, the next step. Where there are tiles, `tiles` are shown as such,
+            each a figure and its name; `lines` are those that need a sentence.
     """
 
     headline: str
     reasons: tuple[Text, ...]
     facts: tuple[Fact, ...]
     tone: Tone = "good"
+
+    @property
+    def tiles(self) -> tuple[Fact, ...]:
+        """Facts of a few words."""
+        return tuple(fact for fact in self.facts if _few_words(fact))
+
+    @property
+    def lines(self) -> tuple[Fact, ...]:
+        """Facts of a sentence."""
+        return tuple(fact for fact in self.facts if not _few_words(fact))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +221,7 @@ class Section:
         folded: True for what a first reading can do without.
         page: where there are pages: 'new' begins one; 'fit' begins one that this section and those behind it,
             up to the next page, are made to fit.
+        spare: where there are pages: of the one at whose end it stands if that has room; 0 is none.
     """
 
     key: str
@@ -216,6 +230,7 @@ class Section:
     lead: Text = ""
     folded: bool = False
     page: Literal["", "new", "fit"] = ""
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +274,10 @@ def spans(text: Text) -> tuple[Span, ...]:
 def plain(text: Text) -> str:
     """A text without marks and sources' numbers; what is no measurement says so in brackets."""
     return "".join(f"{s.text}{f' [{s.mark}]' if s.mark else ''}" for s in spans(text)).strip()
+
+
+def _few_words(fact: Fact) -> bool:
+    return sum(len(span.text) for span in spans(fact.text)) <= MOST_OF_A_TILE
 
 
 def blocks_of(document: Document) -> Iterator[Block]:

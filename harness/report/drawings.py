@@ -79,7 +79,7 @@ def in_words(estimate: Estimate) -> str:
 def accuracy(arms: Sequence[ArmResult]) -> IntervalChart:
     """Every arm's accuracy on the test items with its interval."""
     among = [arm.arm for arm in arms]
-    return IntervalChart(rows=tuple(_row(a.arm, a.accuracy, named(a.arm, among)) for a in arms))
+    return IntervalChart(rows=tuple(_row(a.arm, a.quality.accuracy, named(a.arm, among)) for a in arms))
 
 
 def _row(arm: ArmId, found: Estimate, label: str, words: str = "", aside: str = "") -> IntervalRow:
@@ -138,7 +138,7 @@ def prices(results: RunResults, unit: Currency) -> CurveChart:
     among = [arm.arm for arm in results.arms]
     curves = []
     for arm in results.arms:
-        price, found = arm.cost.usd_per_1k, arm.accuracy
+        price, found = arm.cost.usd_per_1k, arm.quality.accuracy
         if arm.arm.option is Option.FLOOR or price.usd is None or found.value is None or price.usd <= 0:
             continue
         at, ends = _shown(price.usd, unit), (found.low, found.high)
@@ -434,7 +434,11 @@ def money_axis(currency: Currency, title: str = "", *, log: bool = False) -> Axi
 
 
 def month(forecast: CostForecast, unit: Currency) -> BarChart:
-    """A mean month of every arm by what is paid for, beside today and models at list price."""
+    """A mean month of every arm by what is paid for, beside today.
+
+    Hosted models that were not run have no bar: of them only the calls are known, and a month of calls beside
+    months with everything in them would look cheap.
+    """
     among = [arm.arm for arm in forecast.arms]
     rows = []
     today = forecast.incumbent
@@ -466,18 +470,6 @@ def month(forecast: CostForecast, unit: Currency) -> BarChart:
                 low=_place(total.low_usd, unit),
                 high=_place(total.high_usd, unit),
                 key=one_line(str(arm.arm)),
-            )
-        )
-    for hosted in forecast.hosted:
-        usd = hosted.month_usd.usd
-        calls = Slice(name="calls and machines", value=_shown(usd, unit), words=money(usd, unit))
-        rows.append(
-            Bar(
-                label=one_line(hosted.model),
-                note="calls at list price; not run",
-                slices=() if usd is None else (calls,),
-                words=money(usd, unit),
-                faint=True,
             )
         )
     title = f"{unit.code} a month at {forecast.business.queries_per_month:,} queries"

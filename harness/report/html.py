@@ -151,14 +151,15 @@ class Writer:
 
     def _recommendation(self, block: RecommendationBlock) -> str:
         reasons = "".join(f"<li>{self._spans(reason)}</li>" for reason in block.reasons)
-        facts = "".join(
+        tiles = "".join(
             f'<div class="card {fact.tone}"><div class="label">{escape(fact.label)}</div>'
             f'<div class="value">{self._spans(fact.text)}</div></div>'
-            for fact in block.facts
+            for fact in block.tiles
         )
         return (
             f'<h1 class="{block.tone}">{words(block.headline)}</h1><ol class="reasons">{reasons}</ol>'
-            f'<div class="cards">{facts}</div>'
+            + (f'<div class="cards">{tiles}</div>' if tiles else "")
+            + (self._facts(Facts(rows=block.lines)) if block.lines else "")
         )
 
     def _facts(self, block: Facts) -> str:

@@ -23,6 +23,7 @@ from harness.report.document import (
     Chart,
     Command,
     Document,
+    RecommendationBlock,
     Section,
     day_words,
     pieces,
@@ -137,6 +138,8 @@ def _plain(value: Any, numbers: Mapping[str, int]) -> Any:
                 found[field.name] = [_spans(one, numbers) for one in part]
             else:
                 found[field.name] = _plain(part, numbers)
+        if isinstance(value, RecommendationBlock):
+            found |= {"tiles": _plain(value.tiles, numbers), "lines": _plain(value.lines, numbers)}
         return found
     if isinstance(value, tuple):
         return [_plain(part, numbers) for part in value if not isinstance(part, Command)]

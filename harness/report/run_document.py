@@ -17,8 +17,21 @@ from harness.recommendation.records import RunResults
 from harness.report.branding import PLAIN, Branding
 from harness.report.context import ReportContext, reader_currency
 from harness.report.document import CommandOn, Document, Fact, Facts, Section, on_run, outside
-from harness.report.topics.arms import arms_table, behind_section, limits_section, options_section
-from harness.report.topics.decision import change_section, decision_section, next_section, recommendation
+from harness.report.topics.arms import (
+    accuracy_section,
+    arms_table,
+    behind_section,
+    figures_section,
+    limits_section,
+    options_section,
+)
+from harness.report.topics.decision import (
+    change_section,
+    dates_section,
+    decision_section,
+    next_section,
+    recommendation,
+)
 from harness.report.topics.latency import latency_section
 from harness.report.topics.money import (
     break_even_section,
@@ -26,6 +39,7 @@ from harness.report.topics.money import (
     hosted_section,
     money_section,
     month_parts_section,
+    paid_back_section,
 )
 from harness.report.topics.prediction import prediction_section
 from harness.report.topics.quality import (
@@ -53,17 +67,21 @@ TITLE = "RAG or fine-tuning? Decision report"
 PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     # topic               terminal, Markdown   HTML      PDF
     (decision_section,    "shown",  "shown",  "page 1"),
-    (options_section,     "shown",  "shown",  "page 1"),
+    (options_section,     "shown",  "shown",  ""),
+    (accuracy_section,    "",       "",       "page 1"),
     (money_section,       "shown",  "shown",  "page 2"),
     (change_section,      "shown",  "shown",  "page 2"),
+    (dates_section,       "shown",  "shown",  "evidence"),
+    (figures_section,     "",       "",       "evidence"),
     (limits_section,      "shown",  "shown",  "evidence"),
     (to_today_section,    "shown",  "shown",  "evidence"),
     (prediction_section,  "shown",  "shown",  "evidence"),
     (differences_section, "folded", "shown",  "evidence"),
     (hosted_section,      "shown",  "shown",  "evidence"),
     (break_even_section,  "",       "shown",  "evidence"),
-    (route_steps_section, "",       "folded", ""),
-    (month_parts_section, "folded", "folded", "evidence"),
+    (route_steps_section, "folded", "folded", ""),
+    (paid_back_section,   "folded", "folded", ""),
+    (month_parts_section, "folded", "folded", ""),
     (risks_section,       "folded", "shown",  "evidence"),
     (method_section,      "folded", "shown",  "evidence"),
     (data_section,        "shown",  "folded", ""),

@@ -60,7 +60,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 TOLERANCE = 1e-9
 """Relative; of floats, and of decimals that are written as text."""
 
-_SECTIONS = ("decision", "options", "change", "advice")
+_SECTIONS = ("decision", "options", "change", "dates", "advice")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 

@@ -13,6 +13,7 @@ from harness.core.wording import (
     decimal,
     one_line,
     percent,
+    share_sentence,
     tally,
 )
 from harness.report import drawings
@@ -64,6 +65,16 @@ def options_section(c: ReportContext) -> Section:
     return Section(key="options", title="What was compared", blocks=(accuracy_chart(c), arms_table(c)))
 
 
+def accuracy_section(c: ReportContext) -> Section:
+    """The accuracies alone, for a page that has no room for every figure."""
+    return Section(key="options", title="What was compared", blocks=(accuracy_chart(c),))
+
+
+def figures_section(c: ReportContext) -> Section:
+    """Every arm in a table, away from the chart."""
+    return Section(key="figures", title="Every option in figures", blocks=(arms_table(c),), spare=1)
+
+
 def arms_table(c: ReportContext) -> Table:
     """One row an arm, in the plan's order; its month where any month is known."""
     arms, months = c.results.arms, c.months_known
@@ -96,7 +107,7 @@ def _row(c: ReportContext, arm: ArmResult, months: bool) -> Row:
     return Row(
         cells=cells(
             Cell(text=f"{title_of(c)(arm.arm)}{f': {state}' if state else ''}", detail=arm.arm.label),
-            accuracy_cell(arm.accuracy),
+            accuracy_cell(arm.quality.accuracy),
             times(arm.latency),
             priced(arm.cost.usd_per_1k, c.currency),
             priced(arm.cost.usd_per_1k_correct, c.currency),
@@ -124,7 +135,8 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
     people = "; a month, all in, adds people, changes and wrong answers too" if months else ""
     return (
         f"right answers: of n={_counts(arm.quality.accuracy.n for arm in arms)} test items; an answer "
-        "that failed or names no label counts as wrong",
+        "that failed "
+        "or names no label counts as wrong",
         *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
           if timed else []),
         f"1,000 queries: calls and machine time only{people}",
@@ -153,15 +165,13 @@ def _without_label(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> l
 
 
 def _all_rows(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
-    """Which options answered all test rows, where the others answered a part of them."""
-    whole = [arm for arm in arms if arm.accuracy_all_rows is not None]
+    """What arms that cost nothing reach on all test rows, where the others answered a part of them."""
+    whole = [(name(arm.arm), arm.accuracy_all_rows) for arm in arms if arm.accuracy_all_rows is not None]
     if not whole:
         return []
-    return [
-        f"{', '.join(name(arm.arm) for arm in whole)}: of n={_counts(arm.accuracy.n for arm in whole)}, "
-        "all test items, for they cost nothing to run; options are compared on the items that all of "
-        "them answered"
-    ]
+    shown = "; ".join(f"{arm} {share_sentence(found)}" for arm, found in whole)
+    free = "options that cost nothing to run answered all test rows"
+    return [f"{free}: {shown}; comparisons use the rows that every arm answered"]
 
 
 def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
@@ -169,7 +179,7 @@ def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for arm in arms:
         for what, figure in (
-            ("right answers", arm.accuracy),
+            ("right answers", arm.quality.accuracy),
             ("typical answer", arm.latency.p50_ms),
             ("slow answer", arm.latency.p95_ms),
         ):
@@ -204,7 +214,7 @@ def accuracy_chart(c: ReportContext) -> Chart:
     """Right answers of every arm with their intervals."""
     arms = c.results.arms
     spec = drawings.accuracy(arms)
-    levels = " or ".join(dict.fromkeys(f"{100 * arm.accuracy.level:g} %" for arm in arms))
+    levels = " or ".join(dict.fromkeys(f"{100 * arm.quality.accuracy.level:g} %" for arm in arms))
     return drawn(
         "accuracy",
         spec,

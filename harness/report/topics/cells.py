@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
@@ -24,6 +25,7 @@ from harness.core.wording import (
 from harness.report.charts import ChartSpec, HeatChart, words_of
 from harness.report.document import Cell, Chart, Column, Span, said
 
+_FIGURE = re.compile(r"\d+(\.\d+)?")
 _BASIS_MARK = {
     PriceBasis.MEASURED: "",
     PriceBasis.LIST_PRICE: "+",
@@ -124,8 +126,8 @@ def timing_notes(
     arms: Sequence[ArmResult], name: Callable[[ArmId], str] = attrgetter("label")
 ) -> tuple[str, ...]:
     """What stands behind the timed figures: a busy machine, timeouts, further attempts."""
-    busy = [(arm, arm.latency.busy or arm.cost.usd_per_1k.busy) for arm in arms]
-    why = "; ".join(dict.fromkeys(f"{name(arm.arm)}: {reason}" for arm, reason in busy if reason))
+    reasons = [arm.latency.busy or arm.cost.usd_per_1k.busy for arm in arms]
+    why = "; ".join(_with_ranges([reason for reason in reasons if reason]))
     slower = "slower and dearer than on an idle one; it decides nothing"
     found = [f"! timed on a busy machine ({why}): {slower}"] if why else []
     for arm in arms:
@@ -141,6 +143,25 @@ def timing_notes(
                 f"{name(arm.arm)}: {again:,} of {n:,} took more than one attempt; the last one is timed"
             )
     return tuple(dict.fromkeys(found))
+
+
+def _with_ranges(reasons: Sequence[str]) -> list[str]:
+    """Reasons that differ in their first figure only as one, with the range of that figure."""
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for reason in reasons:
+        before, figure, after = _first_figure(reason)
+        kinds.setdefault((before, after), []).append(figure)
+    return [_one_reason(before, figures, after) for (before, after), figures in kinds.items()]
+
+
+def _first_figure(reason: str) -> tuple[str, str, str]:
+    found = _FIGURE.search(reason)
+    return (reason, "", "") if found is None else (reason[: found.start()], found[0], reason[found.end() :])
+
+
+def _one_reason(before: str, figures: Sequence[str], after: str) -> str:
+    ordered = sorted(set(figures), key=lambda figure: float(figure or 0))
+    return f"{before}{' to '.join(dict.fromkeys((ordered[0], ordered[-1])))}{after}"
 
 
 def p_value(p: float | None) -> str:

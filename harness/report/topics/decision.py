@@ -9,8 +9,9 @@ from advisor.sentences import capital
 from harness.bakeoff.decide import FINE_TUNED
 from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import limit_words, more_items_words
+from harness.core.errors import command as command_line
 from harness.core.records import ArmId
-from harness.core.wording import level, percent, points
+from harness.core.wording import bounds, level, percent, points
 from harness.money.records import Limit, PlanKey
 from harness.recommendation.records import Action, NextStep, StepKind
 from harness.report.context import ReportContext
@@ -45,6 +46,8 @@ from harness.report.topics.recommendation import (
     step_action,
 )
 
+_OF_LABELS = {"label-not-in-test", "rare-label", "thin-support-test", "thin-support-train"}
+"""Findings that list single labels: for those who look after the data, beside the data."""
 NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model, limits how long this holds."
 
 
@@ -75,16 +78,29 @@ def recommendation(c: ReportContext) -> RecommendationBlock:
     return RecommendationBlock(
         headline=headline(advised, words),
         reasons=tuple(reasons),
-        facts=(*_cost(c), *_next(c), Fact(label="How sure", text=certainty_words(advised, words))),
+        facts=(*_right(c), *_cost(c), *_next(c), Fact(label="How sure", text=_sure(c, words))),
         tone=tones.get(advised.action, "warn"),
     )
 
 
+def _sure(c: ReportContext, words: RunWords) -> str:
+    return certainty_words(c.results.recommendation, words, c.results.verdict.limits)
+
+
+def _right(c: ReportContext) -> list[Fact]:
+    """Right answers of the arm to use."""
+    used = c.used
+    found = None if used is None else used.quality.accuracy
+    if used is None or found is None or found.value is None:
+        return []
+    figure = Span(text=percent(found.value), strong=True, sources=c.accuracy(used))
+    inside = bounds(found)
+    return [Fact(label="Right answers", text=said(figure, f" ({inside})" if inside else ""))]
+
+
 def _cost(c: ReportContext) -> list[Fact]:
     """Of the arm to use, a month; without a month, its calls."""
-    used, today = c.used, c.results.outlook.incumbent
-    if c.results.recommendation.action is Action.KEEP_TODAY and today is not None:
-        return [Fact(label="Cost a month, all in", text=said(c.amount(today.month_usd, strong=True)))]
+    used = c.used
     if used is None:
         return []
     found = c.forecast(used.arm)
@@ -139,7 +155,7 @@ def _better_but_ruled_out(c: ReportContext) -> list[str]:
         broken.setdefault(check.arm, []).append(limit_words(check))
     said_of = []
     for arm, limits in broken.items():
-        rate, least = (None if one is None else one.accuracy.value for one in (c.arm(arm), used))
+        rate, least = (None if one is None else one.quality.accuracy.value for one in (c.arm(arm), used))
         if rate is not None and least is not None and rate > least:
             why = "; ".join(limits)
             said_of.append(f"{capital(name(arm))} is right in {percent(rate)} but ruled out: {why}.")
@@ -170,8 +186,8 @@ def _stands_for_tuning(c: ReportContext) -> list[Fact]:
     if pair is None or len(tuned) < 2:
         return []
     name = capital(namer(c.results)(pair[1]))
-    said_of = f"{name}: of {len(tuned)} fine-tuned models it was right most often on the dev rows."
-    return [Fact(label="Fine-tuning is", text=said_of)]
+    said_of = f"{name}: of {len(tuned)} fine-tuned models the one right most often on the dev rows."
+    return [Fact(label="Fine-tuning means", text=said_of)]
 
 
 def _on_one_model(c: ReportContext) -> list[Fact]:
@@ -258,19 +274,24 @@ def looks_words(results: BakeoffResults) -> str:
 
 def change_section(c: ReportContext) -> Section:
     """What could change the decision, and until when it holds."""
-    words, outlook = words_of(c), c.results.outlook
+    words = words_of(c)
     risk = risk_sentence(c.results.recommendation.risk, words)
     blocks: list[Block] = [Paragraph(text=said(Span(text="The main risk. ", strong=True), risk))]
-    found = cautions(c.results, words)
+    of_labels = {one.message for one in c.results.data.findings if one.code in _OF_LABELS}
+    found = tuple(text for text in cautions(c.results, words) if text not in of_labels)
     if found:
         blocks.append(Bullets(items=found))
-    if outlook.limits:
-        rows = tuple(Fact(label=_when(limit), text=_limit(c, limit)) for limit in outlook.limits)
-        blocks.append(Facts(rows=rows, label="Dates and limits that are known"))
     notes = (*no_route(c.results), *map(accepted_sentence, c.results.accepted))
     if notes:
         blocks.append(Bullets(label="Notes", items=notes))
     return Section(key="change", title="What could change this", lead=_holds(c), blocks=tuple(blocks))
+
+
+def dates_section(c: ReportContext) -> Section:
+    """On which day, or from which volume or rate of change on, the answer is another one."""
+    rows = tuple(Fact(label=_when(limit), text=_limit(c, limit)) for limit in c.results.outlook.limits)
+    blocks = (Facts(rows=rows),) if rows else ()
+    return Section(key="dates", title="Dates and limits that are known", blocks=blocks, spare=2)
 
 
 def _holds(c: ReportContext) -> Text:
@@ -295,9 +316,9 @@ def _limit(c: ReportContext, limit: Limit) -> Text:
 def no_route(results: BakeoffResults) -> tuple[str, ...]:
     """Why a run whose plan names a route has none."""
     if results.route is None:
-        wanted = "No route: it needs a linear or tuned arm and a prompted one."
+        wanted = "No route between two options: it needs a linear or tuned arm and a prompted one."
         return (wanted,) if results.route_asked else ()
-    return (f"No route: {results.route.reason}.",) if results.route.reason else ()
+    return (f"No route between two options: {results.route.reason}.",) if results.route.reason else ()
 
 
 def accepted_sentence(found: Accepted) -> str:
@@ -324,6 +345,10 @@ def next_section(c: ReportContext) -> Section:
     if any(arm.latency.busy or arm.cost.usd_per_1k.busy for arm in c.results.arms):
         again = "once the machine is idle: times the figures marked ! again; no answer changes"
         blocks.insert(0, Command(command=c.command("latency"), purpose=again))
+    if c.results.recommendation.next.kind is StepKind.LABEL:
+        rows = ("--data", "fresh.csv", "--text", "text", "--label", "label", "--after", c.results.run_id)
+        purpose = "the next step, once fresh items are labelled: they alone decide"
+        blocks.insert(0, Command(command=command_line("bakeoff", *rows), purpose=purpose))
     if c.results.recommendation.next.command:
         step = Command(command=c.results.recommendation.next.command, purpose="the next step")
         blocks.insert(0, step)

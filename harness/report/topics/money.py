@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Literal, get_args
 
 from advisor.money.crossing import BreakEvenCurve
@@ -52,10 +53,12 @@ from harness.report.topics.cells import (
 )
 from harness.report.topics.forecast import payback_sentence, serving_sentence, unstated_sentence
 from harness.report.topics.names import arm_ids, namer
+from harness.report.topics.recommendation import hosted
 
 GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
 """What a month is paid for, in the order in which it is stacked."""
 
+_CENT = Decimal("0.01")
 BUSY_MONEY = "! machine time in it was timed on a busy machine: it would be less on an idle one"
 
 
@@ -70,7 +73,8 @@ def money_section(c: ReportContext) -> Section:
     today = outlook.incumbent is not None and outlook.incumbent.month_usd.usd is not None
     chart = [_month_chart(c, outlook)] if c.months_known or today else []
     blocks: list[Block] = [*chart, _month_table(c, outlook)]
-    points = (*_paid_back(c, outlook), *_assumed(outlook))
+    used = c.results.recommendation.arm
+    points = (*_paid_back(c, [arm for arm in outlook.arms if arm.arm == used]), *_assumed(outlook))
     if points:
         blocks.append(Bullets(items=points))
     page: Literal["fit", "new"] = "fit" if c.months_known else "new"
@@ -129,10 +133,11 @@ def _month_cells(c: ReportContext, found: ArmForecast) -> tuple[Cell, ...]:
     months = UNKNOWN if found.saving_usd_per_month.usd is None else "never"
     if found.payback_months is not None:
         late = found.payback_months > c.results.outlook.business.horizon_months
-        months = f"{found.payback_months:,.1f}{' (too late)' if late else ''}"
+        months = f"{found.payback_months:,.{0 if found.payback_months >= 100 else 1}f}"
+        months += " (too late)" if late else ""
     return cells(
         title_of(c)(found.arm),
-        c.money(calls),
+        c.money(calls) if calls is None or calls >= _CENT else f"<{c.money(_CENT)}",
         Cell(text=c.marked(found.month_usd), detail=c.range(found.month_usd)),
         c.marked(found.saving_usd_per_month),
         Cell(text=c.money(found.once_usd.usd), detail=c.range(found.once_usd)),
@@ -171,13 +176,22 @@ def _month_chart(c: ReportContext, outlook: CostForecast) -> Chart:
     )
 
 
-def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
+def paid_back_section(c: ReportContext) -> Section:
+    """When the options that are not to be used would pay, against today."""
+    used = c.results.recommendation.arm
+    points = tuple(_paid_back(c, [arm for arm in c.results.outlook.arms if arm.arm != used]))
+    blocks = (Bullets(items=points),) if points else ()
+    return Section(key="paid-back", title="When the other options would pay", blocks=blocks)
+
+
+def _paid_back(c: ReportContext, arms: Sequence[ArmForecast]) -> Sequence[Text]:
     """Payback and break-even: of the arm to use against every rival, of the others against today."""
-    said_of: dict[str, list[str]] = {}
-    for arm in outlook.arms:
+    outlook, said_of = c.results.outlook, dict[str, list[str]]()
+    for arm in arms:
         use = arm.arm == c.results.recommendation.arm
         curves = [curve for curve in arm.break_even if use or curve.rival == "incumbent"]
-        sentences = [_cheaper(c, curve) for curve in curves]
+        sentences = [_cheaper(c, curve) for curve in curves if curve.outcome != "never"]
+        sentences += _never_cheaper(c, [curve for curve in curves if curve.outcome == "never"])
         if outlook.incumbent is not None:
             sentences.insert(0, payback_sentence(arm, outlook))
         if arm.serving is not None and use:
@@ -185,6 +199,16 @@ def _paid_back(c: ReportContext, outlook: CostForecast) -> Sequence[Text]:
         if sentences:
             said_of.setdefault(" ".join(sentences), []).append(title_of(c)(arm.arm))
     return [said(Span(text=f"{', '.join(names)}. ", strong=True), text) for text, names in said_of.items()]
+
+
+def _never_cheaper(c: ReportContext, curves: Sequence[BreakEvenCurve]) -> list[str]:
+    """Whom an arm is at no volume cheaper than, in one sentence."""
+    arms = {str(arm) for arm in arm_ids(c.results)}
+    models = [one_line(curve.rival) for curve in curves if curve.rival not in {"incumbent", *arms}]
+    names = [rival_words(c, curve) for curve in curves if curve.rival in {"incumbent", *arms}]
+    if models:
+        names.append(f"the hosted models {', '.join(models)}" if len(models) > 1 else hosted(models[0]))
+    return [f"Never cheaper than {' or '.join(names)}."] if names else []
 
 
 def _assumed(outlook: CostForecast) -> Sequence[Text]:
@@ -202,7 +226,7 @@ def rival_words(c: ReportContext, curve: BreakEvenCurve) -> str:
     if curve.rival == "incumbent":
         return "what is done today"
     arms = {str(arm): arm for arm in arm_ids(c.results)}
-    return namer(c.results)(arms[curve.rival]) if curve.rival in arms else one_line(curve.rival)
+    return namer(c.results)(arms[curve.rival]) if curve.rival in arms else hosted(one_line(curve.rival))
 
 
 def break_even_section(c: ReportContext) -> Section:

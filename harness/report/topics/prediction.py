@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from advisor.sentences import capital
-from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, percent
+from harness.core.records import ArmId
+from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, one_line, percent
 from harness.report.context import ReportContext
 from harness.report.document import Bullets, Cell, Fact, Facts, Row, Section, Span, Table, said
 from harness.report.topics.arms import title_of
@@ -74,40 +75,45 @@ def _answered(answer: str) -> str:
 
 def _table(c: ReportContext, check: AdviceCheck) -> Table:
     notes = (
-        "predicted before the run and locked with the plan; a range made for another model than the one "
-        "that ran is shown, and not counted",
+        "first what was measured, below it what was predicted before the run and locked with the plan; a "
+        "range made for another model than the one that ran is shown, and not counted",
         *(
             ("! timed on a busy machine: shown, and not counted",)
             if any(f.busy for f in check.figures)
             else ()
         ),
     )
+    metrics = list(dict.fromkeys(figure.metric for figure in check.figures))
+    rows: dict[ArmId, dict[str, CheckedRange]] = {}
+    for figure in check.figures:
+        rows.setdefault(figure.arm, {})[figure.metric] = figure
     return Table(
-        columns=columns("option", "figure", "predicted", "measured", "held", left=(0, 1, 4)),
-        rows=tuple(_row(c, figure) for figure in check.figures),
+        columns=columns("option", *(METRICS.get(metric, metric) for metric in metrics)),
+        rows=tuple(
+            Row(
+                cells=cells(title_of(c)(arm), *(_cell(c, found.get(metric)) for metric in metrics)),
+                tone="warn" if any(one.inside is False for one in found.values()) else "plain",
+                key=one_line(str(arm)),
+            )
+            for arm, found in rows.items()
+        ),
         notes=notes,
     )
 
 
-def _row(c: ReportContext, figure: CheckedRange) -> Row:
-    held = Cell(text=MISSING if figure.inside is None else ("yes" if figure.inside else "no"))
-    if not figure.same_model:
-        held = Cell(text="not tested", detail=f"for {figure.predicted_model}")
-    elif figure.busy:
-        held = Cell(text="not tested", detail="busy machine")
+def _cell(c: ReportContext, figure: CheckedRange | None) -> Cell:
+    """What was measured, and below it what was predicted."""
+    if figure is None:
+        return Cell(text=MISSING)
     low, high, measured = (
         worded(figure.metric, value, c.currency) for value in (figure.low, figure.high, figure.measured)
     )
     unit = high[len(high.rstrip(" %ms")) :]  # said once
-    return Row(
-        cells=cells(
-            title_of(c)(figure.arm),
-            METRICS.get(figure.metric, figure.metric),
-            f"{low.removesuffix(unit)} to {high}",
-            measured + busy_mark(figure.busy),
-            held,
-        ),
-        tone="warn" if held.text == "no" else "plain",
+    other = "" if figure.same_model else f" for {figure.predicted_model}"
+    held = "outside: " if figure.inside is False and figure.same_model else ""
+    return Cell(
+        text=measured + busy_mark(figure.busy),
+        detail=f"{held}{low.removesuffix(unit)} to {high}{other}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from advisor.options import Option
@@ -15,6 +15,8 @@ from harness.bakeoff.results import (
     BakeoffResults,
     Comparison,
     IfTodayIsWorse,
+    LimitCheck,
+    LimitKind,
     LimitState,
 )
 from harness.bakeoff.wording import limit_words, more_items_words
@@ -88,7 +90,13 @@ def headline(recommendation: Recommendation, words: RunWords = BARE) -> str:
             return "Keep today's way."
         case Action.MEASURE_NEXT:
             model = recommendation.next.model
-            return f"Ship none of these yet. Measure {model} next." if model else "Ship none of these yet."
+            measure = f" Measure {hosted(model)} next." if model else ""
+            return f"Ship none of these yet.{measure}"
+
+
+def hosted(model: str) -> str:
+    """A hosted model where it is named first: what the name stands for, then the name."""
+    return f"the hosted model {model}"
 
 
 def automation_words(shared: Automation, words: RunWords = BARE) -> str:
@@ -157,40 +165,21 @@ def _of_cost(reason: Reason, words: RunWords) -> str:
             return f"It is the simplest within the range of the lowest cost ({cost}). As good: {others}."
         case ReasonKind.COST_UNKNOWN:
             return f"It led on dev; what {others} costs is not known, so cost could not decide."
-        case ReasonKind.NOT_EARNED:
-            return _not_earned(reason, words)
         case ReasonKind.SAVES:
             return f"It saves {cost} against what is done today."
         case ReasonKind.BELOW_TODAY:
             today = percent(reason.today_accuracy)
-            name = capital(_one(reason.arm, words))
             paid = (
                 "the saving counts that"
                 if reason.counted
                 else "a wrong answer has no price, so no saving counts it"
             )
-            return f"{name} is right less often than what is done today ({today}, as stated); {paid}."
+            return f"It is right less often than what is done today ({today}, as stated); {paid}."
         case _:
             amount = reason.cost
             more = money(None if amount is None or amount.usd is None else -amount.usd, currency)
             name = capital(_one(reason.arm, words))
-            built = "" if reason.once is None else f", and {money(reason.once.usd, currency)} to build"
-            beside = f"{reason.cost_basis}, it costs {more} more than what is done today{built}"
-            return f"{name} saves nothing: {beside}."
-
-
-def _not_earned(reason: Reason, words: RunWords) -> str:
-    """What an arm saves over the horizon beside what it takes first."""
-    takes = [
-        f"building it {marked_money(reason.once, words.currency)}" if reason.once is not None else "",
-        f"showing that it keeps the floor {marked_money(reason.labels, words.currency)} of labels"
-        if reason.labels is not None
-        else "",
-    ]
-    saved = "" if reason.cost is None else f"{marked_money(reason.cost, words.currency)} {reason.cost_basis}"
-    within = "" if reason.horizon_months is None else f"over {reason.horizon_months:g} months "
-    outlay = " and ".join(filter(None, takes))
-    return f"{capital(_one(reason.arm, words))} would save {saved}; {within}that does not earn back {outlay}."
+            return f"{name} costs {more} more {reason.cost_basis} than what is done today."
 
 
 def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE) -> str:
@@ -201,11 +190,12 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
             return f"Pilot {name} on real queries for a month, and check a sample of its answers."
         case StepKind.LABEL:
             return (
-                f"Label {step.items:,} more evaluation items and run again with --after {results.run_id}, so "
-                f"that the fresh items alone decide: that would decide {step.settles}."
+                f"Label {step.items:,} more evaluation items and measure on these alone: that would decide "
+                f"{_in_words(step.settles, results, words)}."
             )
         case StepKind.MEASURE_OPEN:
-            return f"Pilot {name} only to measure what is not shown yet: {against}."
+            still = ", and ".join(dict.fromkeys(_STILL_OPEN[check.kind] for check in step.checks))
+            return f"Pilot {name} only to measure what is not shown yet: {still}."
         case StepKind.TIME_TODAY:
             limit = next((f" {milliseconds(check.bound)} ms" for check in step.checks), " the limit")
             return (
@@ -213,33 +203,67 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
                 f"that comes within{limit}, it may be shipped."
             )
         case StepKind.MEASURE_MODEL:
-            return f"Run {step.model} on the same items, and compare."
+            return f"Run {hosted(step.model)} on the same items, and compare."
         case StepKind.FIX:
             if step.arm is None:
                 return "Add an option that answers, then run again."
             return f"Fix this first: {name}, {against}. More labelled examples or another model may do it."
-        case StepKind.LOOK_AGAIN if step.queries_per_month is not None:
-            return (
-                f"Look again at about {step.queries_per_month:,} queries a month: from there on {name} pays."
-            )
-        case StepKind.LOOK_AGAIN:
-            return f"Nothing now. Look again when today's way costs more, or when {name} costs less."
 
 
-def certainty_words(recommendation: Recommendation, words: RunWords = BARE) -> str:
-    """How far the recommendation's comparisons are decided."""
+_STILL_OPEN = {
+    LimitKind.ACCURACY: "the floor of right answers",
+    LimitKind.GUESSING: "whether it beats always guessing",
+    LimitKind.P95: "the limit on its answer times",
+    LimitKind.P95_TODAY: "how fast today's way answers the rest",
+    LimitKind.PRICE: "the limit on its price",
+    LimitKind.FAILURES: "the limit on failed calls",
+    LimitKind.HANDED_BACK: "how much it hands back of what it is not meant for",
+    LimitKind.SEEDS: "how far its trainings agree",
+}
+
+
+def certainty_words(
+    recommendation: Recommendation, words: RunWords = BARE, limits: Sequence[LimitCheck] = ()
+) -> str:
+    """How far the recommendation's comparisons are decided, and which of its limits are not.
+
+    Args:
+        limits: the run's; those of the arm to use that are open are named.
+    """
+    still = dict.fromkeys(
+        _STILL_OPEN[check.kind]
+        for check in limits
+        if check.state is LimitState.OPEN and check.arm == recommendation.arm
+    )
+    if still:
+        rivals = _open_to(recommendation, words)
+        compared = {
+            Certainty.NO_RIVAL: " Nothing was compared with it.",
+            Certainty.SOME_OPEN: f" Nor do these items decide between it and {rivals}.",
+            Certainty.ALL: " Decided: every comparison with another option.",
+        }.get(recommendation.certainty, "")
+        return f"Not sure yet. Open: {', and '.join(still)}.{compared}"
     match recommendation.certainty:
-        case Certainty.NO_ARM if recommendation.action is Action.KEEP_TODAY:
-            return "As sure as the costs and the accuracy of today's way are that were stated."
         case Certainty.NO_ARM:
             return "None of the options tested here can be recommended."
         case Certainty.NO_RIVAL:
             return "Nothing was compared with it."
         case Certainty.SOME_OPEN:
-            names = " or ".join(map(words.name, recommendation.open_to))
+            names = _open_to(recommendation, words)
             return f"Fairly sure: these items do not decide between it and {names}."
         case Certainty.ALL:
             return "Sure on these items: every comparison with it is decided at the plan's level."
+
+
+def _open_to(recommendation: Recommendation, words: RunWords) -> str:
+    return " or ".join(map(words.name, recommendation.open_to))
+
+
+def _in_words(text: str, results: BakeoffResults, words: RunWords) -> str:
+    """A text that names arms by their labels, with their everyday names instead."""
+    for arm in results.arms:
+        text = text.replace(arm.arm.label, words.name(arm.arm)) if "@" in arm.arm.label else text
+    return text
 
 
 def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
@@ -248,8 +272,6 @@ def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
     match risk.kind:
         case RiskKind.NOTHING_KEEPS_LIMITS:
             return "Using one of these anyway: none keeps the limits that were set before the run."
-        case RiskKind.TODAY_AS_STATED:
-            return "Today's way was not measured: what it costs and how often it is right are as stated."
         case RiskKind.NOT_OWN_ROWS:
             return f"The rows are {risk.provenance}: on your own queries every option may do better or worse."
         case RiskKind.HARDER_REST:
@@ -368,10 +390,12 @@ def _not_run(reason: Reason, currency: Currency) -> str:
     if reason.kind is ReasonKind.TODAY_COSTS:
         now = money(None if reason.today is None else reason.today.usd, currency)
         then = money(None if reason.cost is None else reason.cost.usd, currency)
-        return f"Today costs {now} a month without its mistakes; calls of {gap.model} would cost {then}."
+        calls = f"calls of {hosted(gap.model)}"
+        return f"Today costs {now} a month without its mistakes; {calls} would cost {then}."
     need = "" if gap.accuracy_to_win is None else f"; it would have to reach {percent(gap.accuracy_to_win)}"
     return (
-        f"{gap.model} was not run: at list price 1,000 queries cost {money(gap.usd_per_1k.usd, currency)}"
+        f"{capital(hosted(gap.model))} was not run: at list price 1,000 queries cost "
+        f"{money(gap.usd_per_1k.usd, currency)}"
         f"{need}, and finding out costs {money(gap.settle_usd, currency)}."
     )
 

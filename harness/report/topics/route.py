@@ -41,15 +41,17 @@ def to_today_section(c: ReportContext) -> Section:
     route = c.results.route_to_today
     blocks: tuple[Block, ...] = ()
     if route is not None:
-        blocks = (*_shared(c, route), *_if_worse(c, route), _chosen(c, route))
+        blocks = (*_shared(c, route), _chosen(c, route))
     return Section(key="route-today", title="Sharing the work with today's way", blocks=blocks)
 
 
 def route_steps_section(c: ReportContext) -> Section:
-    """What is shown at each threshold that was tested."""
+    """What is shown at each threshold that was tested, and what if today's way does worse than stated."""
     route = c.results.route_to_today
-    blocks = () if route is None else _steps(route)
-    return Section(key="route-steps", title="The thresholds that were tested", blocks=blocks)
+    blocks = () if route is None else (*_if_worse(c, route), *_steps(route))
+    return Section(
+        key="route-steps", title="Sharing the work: other thresholds, and if today does worse", blocks=blocks
+    )
 
 
 def _shared(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:

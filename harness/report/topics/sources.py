@@ -162,10 +162,11 @@ def new_to_it(arm: ArmResult) -> str:
 def sources_section(c: ReportContext) -> Section:
     """The sources of all figures, and what makes the run repeatable."""
     again = c.command("report", "--format", "text,html,json")
+    more = "slices, labels, confused labels, wrong answers, answer times, cost lines and settings"
     rows = (
         *run_facts(c),
         *_machine_facts(c),
-        Fact(label="Again", text=f"{again} shows the same figures with all details"),
+        Fact(label="All details", text=f"{again} shows the same figures with {more}"),
     )
     return Section(
         key="sources",

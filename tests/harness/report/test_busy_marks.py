@@ -68,9 +68,9 @@ def files(results: RunResults, fmt: str, folder: Path) -> str:
 def test_the_terminal_marks_time_money_and_month_and_says_how_to_time_again() -> None:
     text = render_text(run_document(busy(run_results())), 120, full=True)
     assert "1,234!" in text and "EUR 0.0113*!" in text
-    assert f"! timed on a busy machine (Fine-tuned model: {WHY})" in " ".join(text.split())
+    assert f"! timed on a busy machine ({WHY})" in " ".join(text.split())
     assert "machine time in it was timed on a busy machine" in " ".join(text.split())
-    assert "not tested (busy machine)" in text
+    assert "1,234 ms! (100 to 200 ms)" in " ".join(text.split())
     assert f"harness latency {run_results().run_id}" in text
 
 

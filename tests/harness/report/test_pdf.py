@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("typst")
 
 from harness.core.errors import MissingExtra, UsageError
+from harness.core.records import ArmId
 from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind, RunResults
 from harness.report.branding import Branding, image_kind
 from harness.report.document import Chart, Document, blocks_of
@@ -23,6 +24,7 @@ from harness.report.pdf import render_pdf
 from harness.report.run_document import run_document
 from harness.report.typeface import BOX, drawable, missing, shown
 from tests.support.closing import closing
+from tests.support.demo_sized import FEW, OUTSIDE, demo_sized
 from tests.support.pdf_text import alternatives, objects, page_count, streams_of, text_of
 from tests.support.results import data_summary, recommendation, run_results
 
@@ -73,6 +75,33 @@ def test_it_is_two_pages_and_at_most_four_of_evidence_with_the_decision_as_first
 ) -> None:
     assert 4 <= page_count(plain) <= 6
     assert b"/Title(Ship the linear classifier.)" in plain
+
+
+@pytest.mark.parametrize("more", [(), (OUTSIDE,)], ids=["every option", "and one from outside"])
+def test_a_run_as_large_as_the_demo_has_six_pages_none_of_them_half_empty(more: tuple[ArmId, ...]) -> None:
+    pages = [squeezed(page) for page in streams_of(made(demo_sized(*more)))]
+    assert len(pages) == 6
+    for page, begins in zip(pages, ("Pilot,donotshipyet", "Money", "Everyoptioninfigures"), strict=False):
+        assert begins in page
+    assert min(map(len, pages)) > 0.4 * max(map(len, pages))
+
+
+def test_pages_1_and_2_hold_what_somebody_decides_by_and_leave_labels_to_those_who_look_after_the_data() -> (
+    None
+):
+    first, second, *evidence = (squeezed(page) for page in streams_of(made(demo_sized())))
+    assert squeezed(FEW[:40]) not in first + second and squeezed(FEW[:40]) in "".join(evidence)
+    assert "--after" not in first + second
+    assert squeezed("Not sure yet. Open: the floor of right answers") in first
+
+
+def test_what_has_room_stands_on_pages_1_and_2(plain: bytes) -> None:
+    titles = "Everyoptioninfigures", "Datesandlimitsthatareknown"
+    assert [title in squeezed(page) for title, page in zip(titles, streams_of(plain), strict=False)] == [
+        True
+    ] * 2
+    large = streams_of(made(demo_sized()))
+    assert [title in squeezed(page) for title, page in zip(titles, large, strict=False)] == [False] * 2
 
 
 @pytest.mark.parametrize("more", range(0, 14, 2))
@@ -146,7 +175,7 @@ def test_page_1_stands_alone_however_long_its_sentences_are() -> None:
     long = "every word of this sentence was written by somebody who likes long ones " * 40
     run = run_results(recommendation=recommendation(risk=Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=long)))
     first, second, *_ = map(squeezed, streams_of(made(run)))
-    for words in ("RAG or fine-tuning?", "right answers: of n=560"):
+    for words in ("RAG or fine-tuning?", "Share of right answers."):
         assert squeezed(words) in first
     assert squeezed("What could change this") in second
 

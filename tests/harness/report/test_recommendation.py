@@ -84,7 +84,7 @@ def test_one_seed_is_said_and_several_show_their_spread() -> None:
             "Pilot tune@smollm2-135m; do not ship it yet.",
         ),
         (recommendation(action=Action.KEEP_TODAY, ship=None), "Keep today's way."),
-        (none_to_ship(), "Ship none of these yet. Measure openai/gpt-6-luna next."),
+        (none_to_ship(), "Ship none of these yet. Measure the hosted model openai/gpt-6-luna next."),
     ],
     ids=["ship", "pilot", "keep", "measure next"],
 )
@@ -93,7 +93,9 @@ def test_the_headline_says_what_to_do(found, words) -> None:
 
 
 def test_the_next_step_is_an_action() -> None:
-    assert "Run openai/gpt-6-luna on the same items" in step_action(none_to_ship().next, run_results())
+    assert "Run the hosted model openai/gpt-6-luna on the same items" in step_action(
+        none_to_ship().next, run_results()
+    )
 
 
 def test_a_reader_is_told_everyday_names_and_the_currency_asked_for() -> None:

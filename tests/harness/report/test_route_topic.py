@@ -69,7 +69,8 @@ def context(route: RouteToToday | None) -> ReportContext:
 
 def shown(route: RouteToToday) -> str:
     found = []
-    for block in to_today_section(context(route)).blocks:
+    topics = (to_today_section(context(route)), route_steps_section(context(route)))
+    for block in (block for topic in topics for block in topic.blocks):
         match block:
             case Facts():
                 found += [f"{fact.label}: {plain(fact.text)}" for fact in block.rows]
@@ -116,12 +117,13 @@ def test_without_such_a_route_nothing_is_said() -> None:
 
 
 def test_the_thresholds_are_drawn_with_the_one_in_use() -> None:
-    (block,) = route_steps_section(context(DESIGN)).blocks
+    worse, block = route_steps_section(context(DESIGN)).blocks
+    assert isinstance(worse, Table)
     assert isinstance(block, Chart) and isinstance(block.spec, CurveChart)
     tested, asked, used = block.spec.curves
     assert [point[:2] for point in tested.points] == [(0.4, 0.88), (0.58, 0.86), (0.65, 0.84)]
     assert {point[1] for point in asked.points} == {0.85} and used.points[0][:2] == (0.58, 0.86)
-    single = replace(DESIGN, steps=DESIGN.steps[:1])
+    single = replace(DESIGN, steps=DESIGN.steps[:1], if_worse=())
     assert route_steps_section(context(single)).blocks == (), "one threshold is no curve"
 
 

@@ -99,9 +99,10 @@ def test_what_to_do_the_answer_how_sure_and_on_what() -> None:
 def test_nothing_to_use_is_said_with_what_to_measure_next() -> None:
     shown = flat(text(run_results(recommendation=none_to_ship())))
     assert (
-        "Ship none of these yet. Measure openai/gpt-6-luna next. 1. The prompted model comes nearest" in shown
-    )
-    assert "Next step: Run openai/gpt-6-luna on the same items" in shown
+        "Ship none of these yet. Measure the hosted model openai/gpt-6-luna next. "
+        "1. The prompted model comes nearest"
+    ) in shown
+    assert "Next step: Run the hosted model openai/gpt-6-luna on the same items" in shown
 
 
 def test_hosted_models_that_were_not_run_say_how_to_measure_them() -> None:
