@@ -16,6 +16,12 @@ _EARLIER_NAMES = {"classical": "linear"}
 _STORED_ARM = re.compile(r"(?<![\w@/+.-])classical@linear(?![\w@/+-])")
 
 
+class TaskKind(StrEnum):
+    """What a run can ask about a text."""
+
+    CLASSIFICATION = "classification"
+
+
 class Option(StrEnum):
     """What can be done, from the simplest to the most involved; an arm is an option on a model.
 

@@ -41,7 +41,8 @@ from harness.models.base import ChatRequest
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
 from harness.shipping.export.launch_files import vllm_words
-from harness.tasks.classification import answer_text, tune_messages
+from harness.tasks.classification import tune_messages
+from harness.tasks.labels import answer_text
 from harness.training.recipe import TrainingHardware, choose_recipe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -24,6 +24,7 @@ from harness.core.context import Context, Quiet
 from harness.core.environment import describe_environment
 from harness.core.records import (
     ArmId,
+    Completion,
     Evalset,
     Fitted,
     FittedArm,
@@ -31,7 +32,6 @@ from harness.core.records import (
     Label,
     ModelIdentity,
     Neighbour,
-    Prediction,
     Timing,
 )
 from harness.recommendation.conclude import conclude_and_store
@@ -93,7 +93,7 @@ def _item(rng: random.Random, split: str, number: int) -> Item:
     return Item(
         id=f"{split}-{number:06d}",
         text=" ".join(rng.choices(WORDS, k=40)),
-        label=rng.choice(LABELS),
+        target=rng.choice(LABELS),
         cluster=f"{split}-{number // 3}",
         slices=(("language", rng.choice(("de", "en", "es", "fr"))),),
     )
@@ -116,16 +116,16 @@ def _answer(journal: Journal, arm: ArmId, seed: int, evalset: Evalset, rng: rand
             journal.put(lane, [(item, _prediction(rng, arm, item, evalset)) for item in part])
 
 
-def _prediction(rng: random.Random, arm: ArmId, item: Item, evalset: Evalset) -> Prediction:
+def _prediction(rng: random.Random, arm: ArmId, item: Item, evalset: Evalset) -> Completion:
     right = rng.random() < RIGHT[arm.option]
     said = item.label if right else rng.choice(LABELS)
     scores = [rng.gauss(0, 1) + (6 if label == said else 0) for label in LABELS]
     total = math.log(sum(math.exp(score) for score in scores))
     near = rng.sample(range(len(evalset.train)), 4) if arm.option is Option.RETRIEVE else []
-    return Prediction(
+    return Completion(
         item_id=item.id,
         text=said,
-        label_logprobs=tuple(score - total for score in scores),
+        choice_logprobs=tuple(score - total for score in scores),
         usage=Usage(input_tokens=200, output_tokens=3, counted_by=CountedBy.TOKENIZER)
         if arm.option not in {Option.FLOOR, Option.LINEAR}
         else None,

@@ -30,7 +30,8 @@ from harness.models.base import ChatRequest
 from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
-from harness.tasks.classification import answer_text, tune_messages
+from harness.tasks.classification import tune_messages
+from harness.tasks.labels import answer_text
 from harness.training.loading import load_base, tools
 from harness.training.progress import quiet
 from harness.training.trl_trainer import TrainingJob, total_steps, train

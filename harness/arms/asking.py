@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.options import Option
 from harness.arms.base import Explained
-from harness.core.errors import DataError
-from harness.core.records import ArmId, Failure, Item, Label, ModelIdentity, Outcome, Prediction, Timing
-from harness.models.base import ChatModel, ChatReply, ChatRequest
-from harness.tasks.classification import (
-    Example,
-    Guide,
-    PromptLimits,
-    answer_text,
-    render,
-    wording_version,
+from harness.core.records import (
+    AnswerForm,
+    ArmId,
+    Choices,
+    Completion,
+    Failure,
+    Item,
+    ModelIdentity,
+    Outcome,
+    Timing,
 )
+from harness.models.base import ChatModel, ChatReply, ChatRequest
+from harness.tasks.base import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,68 +27,34 @@ class Answers:
     """What a model may answer.
 
     Attributes:
-        words: the labels in words, in the labels' order.
-        codes: what a tuned model says for each of them, one token; () where it says the words.
+        form: what its answers are held to.
+        codes: what a tuned model says for each choice of a closed set, one token; () where it says the words.
     """
 
-    words: tuple[str, ...]
+    form: AnswerForm
     codes: tuple[str, ...] = ()
 
     def request(self, item: Item, shown: Explained) -> ChatRequest:
-        """The question about an item; fewer words than all may be offered."""
+        """The question about an item; fewer choices than all may be offered."""
+        form = Choices(answers=self.codes, one_token=True) if self.codes else shown.form or self.form
+        assert isinstance(form, Choices)
         return ChatRequest(
             item_id=item.id,
             messages=shown.messages,
-            choices=self.codes or shown.choices or self.words,
-            one_token=bool(self.codes),
+            choices=form.answers,
+            one_token=form.one_token,
         )
 
     def in_words(self, reply: ChatReply | Failure) -> ChatReply | Failure:
-        """The reply with the label's words in place of its code."""
-        if isinstance(reply, Failure) or not self.codes:
+        """The reply with the choice's words in place of its code."""
+        if isinstance(reply, Failure) or not self.codes or not isinstance(self.form, Choices):
             return reply
-        return dataclasses.replace(reply, text=self.words[self.codes.index(reply.text)])
+        return dataclasses.replace(reply, text=self.form.answers[self.codes.index(reply.text)])
 
 
-def choices_of(labels: Sequence[Label]) -> tuple[str, ...]:
-    """The answers a model may give, in the labels' order.
-
-    Raises:
-        DataError: if a label is blank to a model, or two are the same.
-    """
-    answers = tuple(answer_text(label.name) for label in labels)
-    blank = [label.name for label, answer in zip(labels, answers, strict=True) if not answer]
-    if blank:
-        raise DataError(
-            f"A label is blank to a language model: {', '.join(map(ascii, blank))}; underscores are read as "
-            "blanks.",
-            allowed="labels with a letter, a digit or a sign; rename it in the data",
-        )
-    owners: dict[str, str] = {}
-    for label, answer in zip(labels, answers, strict=True):
-        other = owners.setdefault(answer, label.name)
-        if other != label.name:
-            raise DataError(
-                f"Two labels are one answer to a language model: {other!a} and {label.name!a} are both "
-                f"{answer!a}.",
-                allowed="labels that differ in more than underscores; rename one in the data",
-            )
-    return answers
-
-
-def model_config(
-    arm: ArmId, model: ChatModel, labels: Sequence[Label], limits: PromptLimits
-) -> dict[str, object]:
+def model_config(arm: ArmId, model: ChatModel, task: Task) -> dict[str, object]:
     """The part of an arm's configuration that every language-model arm has."""
-    identity = model.identity
-    return {
-        "arm": arm.key,
-        "model": model_facts(identity),
-        "prompt": {"version": wording_version(arm.option), "wording": wording_of(arm.option, labels, limits)},
-        "limits": dataclasses.asdict(limits),
-        "labels": [[label.name, label.definition] for label in labels],
-        "choices": list(choices_of(labels)),
-    }
+    return {"arm": arm.key, "model": model_facts(model.identity), **task.settings(arm.option)}
 
 
 def model_facts(identity: ModelIdentity) -> dict[str, object]:
@@ -100,20 +65,6 @@ def model_facts(identity: ModelIdentity) -> dict[str, object]:
         "precision": identity.precision,
         **dict(identity.decides),
     }
-
-
-def wording_of(option: Option, labels: Sequence[Label], limits: PromptLimits) -> str:
-    """Sha256 (hex) of the messages of a made-up item: a changed word of the prompt changes it."""
-    long = "word " * (limits.item_chars // 4)
-    item = Item(id="", text=f"How do I change my address? {long}", label="")
-    examples = [Example(text=f"Where is my parcel? {long}", label=labels[0].name if labels else "")]
-    guides = tuple(Guide) if option is Option.RETRIEVE else (Guide.DEFINITIONS,)
-    written = [
-        [message.role, message.content]
-        for guide in guides
-        for message in render(option, item, labels=labels, examples=examples, limits=limits, guide=guide)
-    ]
-    return hashlib.sha256(json.dumps(written).encode()).hexdigest()
 
 
 def ask_all(
@@ -148,10 +99,10 @@ def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *
         case Failure():
             return reply
         case ChatReply():
-            return Prediction(
+            return Completion(
                 item_id=reply.item_id,
                 text=reply.text,
-                label_logprobs=reply.choice_logprobs,
+                choice_logprobs=reply.choice_logprobs,
                 usage=reply.usage,
                 timing=Timing(
                     queue_s=reply.queue_s, retrieval_s=retrieval_s, model_s=reply.model_s, batched=batched

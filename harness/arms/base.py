@@ -20,18 +20,18 @@ import numpy as np
 from advisor.stats.intervals import cluster_codes
 from harness.core.records import (
     ArmId,
+    Choices,
+    Completion,
     Failure,
     Fitted,
     Item,
-    Label,
     Message,
     ModelIdentity,
     Neighbour,
     Outcome,
-    Prediction,
     Timing,
 )
-from harness.tasks.labels import read_label
+from harness.tasks.base import Task, primary
 
 KEY_VERSION = 2
 """Raised when what decides an answer is counted otherwise, so that no older key is taken for a newer one."""
@@ -50,7 +50,7 @@ class Material:
         say: takes one line of progress.
     """
 
-    labels: tuple[Label, ...]
+    task: Task
     train: tuple[Item, ...]
     dev: tuple[Item, ...]
     say: Say
@@ -61,12 +61,12 @@ class Explained:
     """What exactly went to the model for one item.
 
     Attributes:
-        choices: the answers it could choose from; empty where these are all of the arm's.
+        form: what its answer is held to; None where that is the arm's usual form.
     """
 
     messages: tuple[Message, ...]
     neighbours: tuple[Neighbour, ...] = ()
-    choices: tuple[str, ...] = ()
+    form: Choices | None = None
 
 
 class Arm(Protocol):
@@ -148,15 +148,15 @@ def canonical(config: Mapping[str, object]) -> str:
 
 
 def items_digest(items: Sequence[Item]) -> str:
-    """Sha256 (hex) of rows in order: ids, texts and labels."""
-    rows = [[item.id, item.text, item.label] for item in items]
+    """Sha256 (hex) of rows in order: ids, texts and targets."""
+    rows = [[item.id, item.text, item.target] for item in items]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def accuracy_on(outcomes: Sequence[Outcome], items: Sequence[Item], labels: Sequence[str]) -> float:
-    """Share of items answered with their label, read as they are scored; to choose on dev, never on test."""
-    given = {o.item_id: read_label(o.text, labels) for o in outcomes if isinstance(o, Prediction)}
-    return sum(given.get(item.id) == item.label for item in items) / len(items)
+def score_on(outcomes: Sequence[Outcome], items: Sequence[Item], task: Task) -> float:
+    """Mean of the primary metric, read as answers are scored; to choose on dev, never on test."""
+    metric, given = primary(task).name, {o.item_id: o.text for o in outcomes if isinstance(o, Completion)}
+    return sum(task.score(item, given.get(item.id)).values[metric] or 0.0 for item in items) / len(items)
 
 
 def shared_time(items: Sequence[Item], seconds: float) -> Timing:

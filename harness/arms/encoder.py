@@ -25,20 +25,19 @@ from harness.core.errors import DataError, StoreError
 from harness.core.files import make_folder, write_atomically
 from harness.core.records import (
     ArmId,
+    Completion,
     EncoderArtefact,
     EncoderRecipe,
     Fitted,
     Item,
-    Label,
     Outcome,
-    Prediction,
     Timing,
 )
 from harness.core.serial import encode
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.encoder import EncoderClassifier, Logits, log_softmax
 from harness.models.settings import ModelSettings
-from harness.tasks.classification import clip
+from harness.tasks.base import clip
 from harness.training.encoder import ENCODER_TRAINER, EncoderJob, TrainedEncoder, train_encoder
 from harness.training.encoder_artefact import PACKAGES, keep_encoder, open_kept, pin_of_encoder
 from harness.training.encoder_recipe import recipe_name
@@ -69,10 +68,10 @@ class EncoderArm:
 
     identity = None
 
-    def __init__(self, arm: ArmId, settings: EncoderSettings, labels: Sequence[Label]) -> None:
+    def __init__(self, arm: ArmId, settings: EncoderSettings, labels: Sequence[str]) -> None:
         self.id = arm
         self.settings = settings
-        self._labels = tuple(label.name for label in labels)
+        self._labels = tuple(labels)
         self._classifier: EncoderClassifier | None = None
 
     @property
@@ -263,11 +262,11 @@ class EncoderArm:
         found: Logits = classifier.logprobs([self._text(item) for item in items])[:, order]
         return found
 
-    def _prediction(self, item: Item, row: Logits, timing: Timing) -> Prediction:
-        return Prediction(
+    def _prediction(self, item: Item, row: Logits, timing: Timing) -> Completion:
+        return Completion(
             item_id=item.id,
             text=self._labels[int(np.argmax(row))],
-            label_logprobs=tuple(float(value) for value in row),
+            choice_logprobs=tuple(float(value) for value in row),
             timing=timing,
         )
 

@@ -23,12 +23,12 @@ from harness.arms.asking import model_facts
 from harness.arms.base import KEPT, Explained, Material, folds, items_digest, shared_time
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
-from harness.core.records import ArmId, Fitted, Item, LinearArtefact, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Completion, Fitted, Item, LinearArtefact, Outcome, Timing
 from harness.core.serial import decode, encode
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import same_versions, versions_of
 from harness.models.remembering import KnownTexts
-from harness.tasks.classification import clip
+from harness.tasks.base import clip
 
 Logits = NDArray[np.float64]
 
@@ -160,7 +160,7 @@ class LinearArm:
         if stored is not None and self._kept(stored):
             return stored
         start = time.perf_counter()
-        names = tuple(label.name for label in material.labels)
+        names = material.task.choices
         texts, labels = [i.text for i in material.train], [i.label for i in material.train]
         if len(set(labels)) < 2:
             raise DataError("A classifier needs at least two labels in train.", got=len(set(labels)))
@@ -249,11 +249,11 @@ class LinearArm:
         assert self._classifier is not None, "fit comes first"
         return self._classifier.logprobs(texts)
 
-    def _prediction(self, item: Item, row: Logits, timing: Timing) -> Prediction:
-        return Prediction(
+    def _prediction(self, item: Item, row: Logits, timing: Timing) -> Completion:
+        return Completion(
             item_id=item.id,
             text=self._classifier.labels[int(np.argmax(row))] if self._classifier else "",
-            label_logprobs=tuple(float(v) for v in row),
+            choice_logprobs=tuple(float(v) for v in row),
             timing=timing,
         )
 
@@ -417,6 +417,7 @@ def _fit(
     """Fits a candidate to texts and their labels."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
+    from threadpoolctl import threadpool_limits
 
     head: Any
     if candidate.head == "svm":
@@ -433,7 +434,11 @@ def _fit(
             counting=None if candidate.features == "embedding" else counting,
             embedder=None if candidate.features == "tfidf" else embedder,
         )
-        head.fit(classifier.features(texts), labels)
+        features = classifier.features(texts)
+        with threadpool_limits(
+            1, user_api="blas"
+        ):  # products this small wait for a second thread: 60 times the CPU
+            head.fit(features, labels)
         return classifier
 
     return fit

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.arms.base import KEPT, Explained, Material, items_digest
-from harness.core.records import ArmId, Fitted, Item, Neighbour, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Timing
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.kept_vote import RowVote, keep_vote, pin_of_vote
 from harness.knowledge.vote import EVEN, PRIOR, VoteProbability, Voters, best_of, votes_of
@@ -50,7 +50,7 @@ class NeighboursArm:
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Choose the vote on dev: the best accuracy, the likelier labels among equals."""
-        self._voters = Voters(material.labels, material.train)
+        self._voters = Voters(material.task.choices, material.train)
         if stored is not None:
             self._vote = next(vote for vote in self._votes if vote.name == stored.choices["vote"])
             self._certainty = VoteProbability(
@@ -131,15 +131,15 @@ class NeighboursArm:
 
     def _prediction(
         self, item: Item, near: tuple[Neighbour, ...], searched_s: float, *, batched: bool
-    ) -> Prediction:
+    ) -> Completion:
         assert self._voters is not None, "fit comes first"
         start = time.perf_counter()
         row = self._voters.logprobs(near, self._vote.power, self._certainty)
         voted_s = time.perf_counter() - start
-        return Prediction(
+        return Completion(
             item_id=item.id,
             text=self._voters.labels[int(np.argmax(row))],
-            label_logprobs=tuple(float(v) for v in row),
+            choice_logprobs=tuple(float(v) for v in row),
             timing=Timing(retrieval_s=searched_s, model_s=voted_s, batched=batched),
             neighbours=near,
         )

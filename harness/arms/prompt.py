@@ -1,25 +1,24 @@
-"""Prompt-only: the label guide and the ticket, nothing else."""
+"""Prompt-only: the guide of what may be answered and the ticket, nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.asking import Answers, ask_all, ask_one, choices_of, model_config
+from harness.arms.asking import Answers, ask_all, ask_one, model_config
 from harness.arms.base import Explained, Material
-from harness.core.records import ArmId, Fitted, Item, Label, ModelIdentity, Outcome
+from harness.core.records import ArmId, Fitted, Item, ModelIdentity, Outcome
 from harness.models.base import ChatModel
-from harness.tasks.classification import PromptLimits, prompt_messages
+from harness.tasks.base import Task
 
 
 class PromptArm:
-    """Zero-shot classification with the label guide."""
+    """A model that is told what may be answered, and shown no example."""
 
-    def __init__(self, arm: ArmId, model: ChatModel, labels: Sequence[Label], limits: PromptLimits) -> None:
+    def __init__(self, arm: ArmId, model: ChatModel, task: Task) -> None:
         self.id = arm
         self._model = model
-        self._labels = tuple(labels)
-        self._limits = limits
-        self._answers = Answers(words=choices_of(labels))
+        self._task = task
+        self._answers = Answers(form=task.form())
 
     @property
     def identity(self) -> ModelIdentity:
@@ -28,8 +27,8 @@ class PromptArm:
 
     @property
     def config(self) -> Mapping[str, object]:
-        """Model, prompt version, limits and label guide."""
-        return model_config(self.id, self._model, self._labels, self._limits)
+        """Model, prompt version, limits and what may be answered."""
+        return model_config(self.id, self._model, self._task)
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Nothing is chosen."""
@@ -46,7 +45,7 @@ class PromptArm:
 
     def explain(self, item: Item) -> Explained:
         """The messages of one item."""
-        return Explained(messages=prompt_messages(item.text, self._labels, self._limits))
+        return Explained(messages=self._task.messages(self.id.option, item))
 
     def refresh(self) -> None:
         """Forget the kept prompt prefix."""

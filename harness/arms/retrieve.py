@@ -1,9 +1,10 @@
-"""RAG for labels: the most similar training tickets with their labels, then the ticket.
+"""RAG over the training rows: the most similar tickets with their answers, then the ticket.
 
 What is shown is chosen on dev, one thing after the other: the search, by the vote of what it finds; then, by
-asking the model, how many rows, what is said of the labels, and whether only labels of the rows found may be
-answered. The nearest example comes last, next to the ticket. A row that says nearly the same as a nearer one
-with the same label is left out. A prompt over the token budget loses its farthest examples first.
+asking the model, how many rows, what is said of the answers, and, where their set is closed, whether only
+those of the rows found may be given. The nearest example comes last, next to the ticket. A row that says
+nearly the same as a nearer one with the same answer is left out. A prompt over the token budget loses its
+farthest examples first.
 """
 
 from __future__ import annotations
@@ -15,27 +16,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.arms.asking import Answers, ask_all, ask_one, choices_of, model_config
-from harness.arms.base import Explained, Material, Say, accuracy_on, is_answer, items_digest
+from harness.arms.asking import Answers, ask_all, ask_one, model_config
+from harness.arms.base import Explained, Material, Say, is_answer, items_digest, score_on
 from harness.core.records import (
+    AnswerForm,
     ArmId,
+    Choices,
+    Completion,
     Fitted,
     Item,
-    Label,
     Message,
     ModelIdentity,
     Neighbour,
     Outcome,
-    Prediction,
 )
 from harness.knowledge.index import SearchMode, TrainingIndex
 from harness.knowledge.lexical import tokenise
 from harness.knowledge.vote import TriedVote, Voters, best_of
 from harness.models.base import ChatModel
-from harness.tasks.classification import Example, Guide, PromptLimits, answer_text, retrieve_messages
+from harness.tasks.base import Guide, Task
 
 ALIKE = 0.8
-"""Rows that share this much of their words (Jaccard) and their label say the same."""
+"""Rows that share this much of their words (Jaccard) and their target say the same."""
 _SPARE = 2
 """Rows looked at for each one shown, so that there are others for those left out."""
 
@@ -72,18 +74,18 @@ class Showing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trials:
-    """What was tried on dev, in order: what the model was asked, what it said, how often it was right."""
+    """What was tried on dev, in order: what the model was asked, what it said, how good that was."""
 
     dev: tuple[Item, ...]
     say: Say
     shown: dict[Showing, dict[str, Explained]] = field(default_factory=dict)
     given: dict[Showing, list[Outcome]] = field(default_factory=dict)
-    accuracy: dict[Showing, float] = field(default_factory=dict)
+    scores: dict[Showing, float] = field(default_factory=dict)
 
     @property
     def best(self) -> Showing:
-        """The most accurate, the first among equals."""
-        return max(self.accuracy, key=lambda way: self.accuracy[way])
+        """The best by the primary metric, the first among equals."""
+        return max(self.scores, key=lambda way: self.scores[way])
 
 
 def passes_of(k: Sequence[int]) -> int:
@@ -104,18 +106,16 @@ class RetrieveArm:
         arm: ArmId,
         model: ChatModel,
         index: TrainingIndex,
-        labels: Sequence[Label],
-        limits: PromptLimits,
+        task: Task,
         settings: RetrieveSettings,
     ) -> None:
         self.id = arm
         self._model = model
         self._index = index
-        self._labels = tuple(labels)
-        self._limits = limits
+        self._task = task
         self._settings = settings
-        self._choices = choices_of(labels)
-        self._answers = Answers(words=self._choices)
+        self._answers = Answers(form=task.form())
+        self._choices = _choices(self._answers.form)
         self._guides = self._fitting_guides()
         self._train: dict[str, Item] = {}
         self._words: dict[str, frozenset[str]] = {}
@@ -132,7 +132,7 @@ class RetrieveArm:
     @property
     def config(self) -> Mapping[str, object]:
         """Model, prompt, index and what is tried."""
-        base = model_config(self.id, self._model, self._labels, self._limits)
+        base = model_config(self.id, self._model, self._task)
         settings = self._settings
         return base | {
             "index": self._index.facts,
@@ -141,9 +141,13 @@ class RetrieveArm:
             "dev_items": settings.dev_items,
             "searches": [mode.value for mode in self._index.modes],
             "guides": [guide.value for guide in self._guides],
-            "offered": [offered.value for offered in Offered],
+            "offered": [offered.value for offered in self._ways_offered],
             "alike": ALIKE,
         }
+
+    @property
+    def _ways_offered(self) -> tuple[Offered, ...]:
+        return tuple(Offered) if self._choices else (Offered.ALL,)
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Choose on dev what is shown: the best accuracy, what was tried first among equals."""
@@ -151,7 +155,7 @@ class RetrieveArm:
         if stored is not None:
             return self._take(stored)
         start = time.perf_counter()
-        votes = Voters(self._labels, material.train).try_votes(self._index, material.dev)
+        votes = Voters(self._task.choices, material.train).try_votes(self._index, material.dev)
         if votes:
             self._search = best_of(votes).vote.mode
         choice = passes_of(self._settings.k) > 0
@@ -190,7 +194,7 @@ class RetrieveArm:
         start = time.perf_counter()
         shown = self.explain(item)
         outcome = ask_one(self._model, item, shown, self._answers, retrieval_s=time.perf_counter() - start)
-        return self._over_all_labels(outcome, shown)
+        return self._over_all_choices(outcome, shown)
 
     def explain(self, item: Item) -> Explained:
         """The messages of one item and the training rows in them."""
@@ -215,7 +219,7 @@ class RetrieveArm:
         return stored
 
     def _choose(self, dev: Sequence[Item], say: Say) -> tuple[tuple[str, float], ...]:
-        """Try on dev and take the best way; every way that was tried, with its accuracy."""
+        """Try on dev and take the best way; every way that was tried, with its score."""
         self._showing = Showing(k=min(self._settings.k), guide=self._guides[0])
         if not dev:
             return ()
@@ -224,10 +228,11 @@ class RetrieveArm:
             self._try(Showing(k=k, guide=self._guides[0]), trials)
         for guide in self._guides[1:]:
             self._try(dataclasses.replace(trials.best, guide=guide), trials)
-        self._try(dataclasses.replace(trials.best, offered=Offered.FOUND), trials)
+        for offered in self._ways_offered[1:]:
+            self._try(dataclasses.replace(trials.best, offered=offered), trials)
         self._use(trials.best, dev)
         self._tried = {one.item_id: one for one in trials.given[trials.best] if is_answer(one)}
-        return tuple((way.name, accuracy) for way, accuracy in trials.accuracy.items())
+        return tuple((way.name, score) for way, score in trials.scores.items())
 
     def _try(self, way: Showing, trials: _Trials) -> None:
         """Answer one way, from a fresh prompt prefix as every pass does; equal questions are asked once."""
@@ -241,8 +246,7 @@ class RetrieveArm:
         else:
             trials.given[way] = trials.given[alike]
         trials.shown[way] = shown
-        names = [label.name for label in self._labels]
-        trials.accuracy[way] = accuracy_on(trials.given[way], trials.dev, names)
+        trials.scores[way] = score_on(trials.given[way], trials.dev, self._task)
 
     def _use(self, way: Showing, dev: Sequence[Item]) -> None:
         self._showing = way
@@ -254,7 +258,8 @@ class RetrieveArm:
             return 0.0
         found = self._found(dev)
         missed = sum(
-            answer_text(item.label) not in self._offered(near) for item, near in zip(dev, found, strict=True)
+            self._task.target_text(item.target) not in self._offered(near).answers
+            for item, near in zip(dev, found, strict=True)
         )
         return round((missed + 1) / (len(dev) + 2), 4)
 
@@ -268,7 +273,7 @@ class RetrieveArm:
         self, items: Sequence[Item], shown: Mapping[str, Explained], seconds: float
     ) -> Iterator[Outcome]:
         for outcome in ask_all(self._model, items, shown, self._answers, retrieval_s=seconds):
-            yield self._over_all_labels(outcome, shown[outcome.item_id])
+            yield self._over_all_choices(outcome, shown[outcome.item_id])
 
     def _found(self, items: Sequence[Item]) -> list[list[Neighbour]]:
         """The rows to show for each item, nearest first."""
@@ -287,7 +292,7 @@ class RetrieveArm:
         return kept
 
     def _alike(self, one: str, other: str) -> bool:
-        if self._train[one].label != self._train[other].label:
+        if self._train[one].target != self._train[other].target:
             return False
         a, b = self._words_of(one), self._words_of(other)
         return len(a & b) >= ALIKE * len(a | b)
@@ -311,47 +316,53 @@ class RetrieveArm:
                 else:
                     too_many = middle
             messages = self._messages(item, nearest_first[:fits])
-        offered = self._offered(nearest_first) if self._showing.offered is Offered.FOUND else ()
-        return Explained(messages=messages, neighbours=tuple(nearest_first[:fits]), choices=offered)
+        offered = self._offered(nearest_first) if self._showing.offered is Offered.FOUND else None
+        return Explained(messages=messages, neighbours=tuple(nearest_first[:fits]), form=offered)
 
     def _fits(self, messages: tuple[Message, ...]) -> bool:
         return self._model.count_tokens(messages) <= self._settings.max_tokens
 
     def _messages(self, item: Item, nearest_first: Sequence[Neighbour]) -> tuple[Message, ...]:
         rows = [self._train[neighbour.item_id] for neighbour in reversed(nearest_first)]
-        examples = [Example(text=row.text, label=row.label) for row in rows]
-        return retrieve_messages(item.text, examples, self._labels, self._limits, self._showing.guide)
+        return self._task.messages(self.id.option, item, rows, self._showing.guide)
 
-    def _offered(self, found: Sequence[Neighbour]) -> tuple[str, ...]:
-        """The answers of the rows found, in the order of the labels; all where nothing was found."""
-        there = {answer_text(self._train[near.item_id].label) for near in found}
-        return tuple(choice for choice in self._choices if choice in there) or self._choices
+    def _offered(self, found: Sequence[Neighbour]) -> Choices:
+        """The answers of the rows found; all where nothing was found."""
+        form = self._task.form([self._train[near.item_id] for near in found])
+        assert isinstance(form, Choices), "only a closed set is narrowed"
+        return form
 
-    def _over_all_labels(self, outcome: Outcome, shown: Explained) -> Outcome:
-        """A distribution over the labels offered as one over all: the others share what dev missed."""
+    def _over_all_choices(self, outcome: Outcome, shown: Explained) -> Outcome:
+        """A distribution over the choices offered as one over all: the others share what dev missed."""
+        offered = () if shown.form is None else shown.form.answers
         if (
-            not isinstance(outcome, Prediction)
-            or outcome.label_logprobs is None
-            or len(shown.choices) in (0, len(self._choices))
+            not isinstance(outcome, Completion)
+            or outcome.choice_logprobs is None
+            or len(offered) in (0, len(self._choices))
         ):
             return outcome
-        others = len(self._choices) - len(shown.choices)
-        missed = min(self._missed, 0.5 * others / len(self._choices))  # the answer stays the likeliest label
-        of = dict(zip(shown.choices, outcome.label_logprobs, strict=True))
+        others = len(self._choices) - len(offered)
+        missed = min(self._missed, 0.5 * others / len(self._choices))  # the answer stays the likeliest
+        of = dict(zip(offered, outcome.choice_logprobs, strict=True))
         rest = math.log(missed / others)
         whole = tuple(of[choice] + math.log1p(-missed) if choice in of else rest for choice in self._choices)
-        return dataclasses.replace(outcome, label_logprobs=whole)
+        return dataclasses.replace(outcome, choice_logprobs=whole)
 
     def _fitting_guides(self) -> tuple[Guide, ...]:
         """The guide to begin with, then the other: definitions are first where they leave half the budget."""
-        if not any(label.definition for label in self._labels):
-            return (Guide.NAMES,)
-        guide = retrieve_messages("", (), self._labels, self._limits, Guide.DEFINITIONS)
-        tokens = self._model.count_tokens(guide)
+        if Guide.DEFINITIONS not in self._task.guides or len(self._task.guides) == 1:
+            return self._task.guides
+        nothing = Item(id="", text="", target="")
+        tokens = self._model.count_tokens(self._task.messages(self.id.option, nothing))
         if tokens > self._settings.max_tokens:
             return (Guide.NAMES,)
         first = tokens <= self._settings.max_tokens / 2
         return (Guide.DEFINITIONS, Guide.NAMES) if first else (Guide.NAMES, Guide.DEFINITIONS)
+
+
+def _choices(form: AnswerForm) -> tuple[str, ...]:
+    """The answers of a closed set; none where it is open."""
+    return form.answers if isinstance(form, Choices) else ()
 
 
 def _best_votes(votes: Sequence[TriedVote]) -> Iterator[tuple[str, float]]:

@@ -1,6 +1,6 @@
 """A small model tuned on the training rows, alone (`tune`) or with retrieved rows (`tune+retrieve`).
 
-The model sees the ticket and not the label guide: the labels are what it learns. Training itself is
+The model sees the ticket and no guide: what may be answered is what it learns. Training itself is
 behind `Tuner`, so that this room knows neither torch nor a trainer.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from advisor.options import Option
-from harness.arms.asking import Answers, ask_all, ask_one, choices_of, wording_of
+from harness.arms.asking import Answers, ask_all, ask_one
 from harness.arms.base import Explained, Material, Say
 from harness.core.records import (
     ArmId,
@@ -20,21 +20,13 @@ from harness.core.records import (
     Conversation,
     Fitted,
     Item,
-    Label,
     ModelIdentity,
     Neighbour,
     Outcome,
 )
 from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel
-from harness.tasks.classification import (
-    Example,
-    PromptLimits,
-    answer_text,
-    tune_messages,
-    tune_retrieve_messages,
-    wording_version,
-)
+from harness.tasks.base import Task
 
 
 class Tuner(Protocol):
@@ -74,18 +66,16 @@ class TuneArm:
         self,
         arm: ArmId,
         tuner: Tuner,
-        labels: Sequence[Label],
-        limits: PromptLimits,
+        task: Task,
         examples: Examples | None = None,
     ) -> None:
         if (arm.option is Option.TUNE_RETRIEVE) != (examples is not None):
             raise ValueError("tune+retrieve needs examples, and only it")
         self.id = arm
         self._tuner = tuner
-        self._labels = tuple(labels)
-        self._limits = limits
+        self._task = task
         self._examples = examples
-        self._answers = Answers(words=choices_of(labels))
+        self._answers = Answers(form=task.form())
         self._train: dict[str, Item] = {}
         self._model: ChatModel | None = None
 
@@ -96,17 +86,11 @@ class TuneArm:
 
     @property
     def config(self) -> Mapping[str, object]:
-        """Base model, training configuration, prompt and labels."""
+        """Base model, training configuration, prompt and what may be answered."""
         return {
             "arm": self.id.key,
             "tuner": dict(self._tuner.config),
-            "prompt": {
-                "version": wording_version(self.id.option),
-                "wording": wording_of(self.id.option, self._labels, self._limits),
-            },
-            "limits": [self._limits.item_chars, self._limits.example_chars],
-            "labels": [label.name for label in self._labels],
-            "choices": list(self._answers.words),
+            **self._task.settings(self.id.option),
             "examples": {"index": self._examples.index.facts, "k": self._examples.k}
             if self._examples
             else None,
@@ -159,7 +143,7 @@ class TuneArm:
 
     def _open(self, artefact: Artefact) -> None:
         codes = artefact.codes
-        said = tuple(codes[label.name] for label in self._labels) if codes else ()
+        said = tuple(codes[choice] for choice in self._task.choices) if codes else ()
         self._answers = dataclasses.replace(self._answers, codes=said)
         self._model = self._tuner.open(artefact)
 
@@ -170,19 +154,19 @@ class TuneArm:
     def _conversations(self, items: Sequence[Item], *, training: bool) -> list[Conversation]:
         shown = self._shown(items, training=training)
         return [
-            Conversation(item_id=item.id, prompt=one.messages, completion=answer_text(item.label))
+            Conversation(item_id=item.id, prompt=one.messages, completion=self._task.target_text(item.target))
             for item, one in zip(items, shown, strict=True)
         ]
 
     def _shown(self, items: Sequence[Item], *, training: bool) -> list[Explained]:
+        option = self.id.option
         if self._examples is None:
-            return [Explained(messages=tune_messages(item.text, self._limits)) for item in items]
+            return [Explained(messages=self._task.messages(option, item)) for item in items]
         index, k = self._examples.index, self._examples.k
         found = index.search_without_self(items, k) if training else index.search([i.text for i in items], k)
         return [self._with_examples(item, near) for item, near in zip(items, found, strict=True)]
 
     def _with_examples(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
         rows = [self._train[neighbour.item_id] for neighbour in reversed(nearest_first)]
-        examples = [Example(text=row.text, label=row.label) for row in rows]
-        messages = tune_retrieve_messages(item.text, examples, self._limits)
+        messages = self._task.messages(self.id.option, item, rows)
         return Explained(messages=messages, neighbours=tuple(nearest_first))

@@ -19,7 +19,9 @@ from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
-from harness.core.records import ArmId, FittedArm, Item, Outcome, Prediction
+from harness.core.records import ArmId, Completion, FittedArm, Item, Outcome
+from harness.tasks.base import Task
+from harness.tasks.kinds import task_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,11 @@ class StoredRun:
     how: Measuring
     book: PriceBook
     machine: MachineRate
+
+    @property
+    def task(self) -> Task:
+        """What is asked, and how answers are scored."""
+        return task_of(self.facts.space, self.plan.prompt.limits)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -127,8 +134,8 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
                 dev_outcomes=dev,
                 outcomes=test,
                 warm=journal.outcomes(lanes["latency"], run.items["test"]),
-                dev=score(dev_items, dev, run.labels),
-                test=score(run.items["test"], test, run.labels),
+                dev=score(dev_items, dev, run.task),
+                test=score(run.items["test"], test, run.task),
                 out_of_scope=_asked(journal.outcomes(lanes["out_of_scope"], outside), outside, run),
                 peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
                 batches=journal.outcomes(lanes["throughput"], run.items["test"]),
@@ -148,7 +155,7 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
 
 def _noted(settled: FittedArm, outcomes: Sequence[Outcome]) -> FittedArm:
     """The arm with a note where a served model was not held to the labels by a schema throughout."""
-    forms = [outcome.form for outcome in outcomes if isinstance(outcome, Prediction) and outcome.form]
+    forms = [outcome.form for outcome in outcomes if isinstance(outcome, Completion) and outcome.form]
     plain = forms.count("plain")
     if not plain:
         return settled
@@ -164,7 +171,7 @@ def _whole(
     """The answers to all test rows; None where there are no more than those every arm answers."""
     if not rest or len(more) < len(rest):
         return None
-    return score((*run.items["test"], *rest), {**test, **more}, run.labels)
+    return score((*run.items["test"], *rest), {**test, **more}, run.task)
 
 
 def _folded(journal: Journal, lane: Lane, run: StoredRun) -> Scored | None:
@@ -173,12 +180,12 @@ def _folded(journal: Journal, lane: Lane, run: StoredRun) -> Scored | None:
         return None
     found = journal.outcomes(lane, run.items["train"])
     rows = tuple(item for item in run.items["train"] if item.id in found)
-    return score(rows, found, run.labels) if rows else None
+    return score(rows, found, run.task) if rows else None
 
 
 def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], run: StoredRun) -> Scored | None:
     """The answers to all inputs out of scope; None where there are none or some are missing."""
-    return score(items, outcomes, run.labels) if items and len(outcomes) == len(items) else None
+    return score(items, outcomes, run.task) if items and len(outcomes) == len(items) else None
 
 
 def _answered(arm: ArmId, found: Sequence[AnswerSet]) -> bool:

@@ -28,6 +28,7 @@ from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
 from harness.models.settings import ModelSettings
+from harness.tasks.kinds import task_of
 
 
 class ArmFactory:
@@ -66,7 +67,7 @@ class ArmFactory:
             ModelUnavailable, MissingExtra: if what it needs is not there.
             UsageError: for a route, which is composed from other arms' outcomes.
         """
-        labels, limits = self._evalset.labels, self._plan.prompt.limits
+        task = task_of(self._evalset.space, self._plan.prompt.limits)
         match arm.option:
             case Option.FLOOR:
                 return FloorArm(arm.id)
@@ -77,18 +78,16 @@ class ArmFactory:
                 home = classifier_folder(self._folder, arm.id) if self._keep else None
                 return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
             case Option.ENCODER:
-                return EncoderArm(arm.id, self._encoder(arm, seed), labels)
+                return EncoderArm(arm.id, self._encoder(arm, seed), task.choices)
             case Option.PROMPT:
-                return PromptArm(arm.id, self._chat(arm), labels, limits)
+                return PromptArm(arm.id, self._chat(arm), task)
             case Option.RETRIEVE:
-                return RetrieveArm(
-                    arm.id, self._chat(arm), self.index(), labels, limits, self._retrieve_settings()
-                )
+                return RetrieveArm(arm.id, self._chat(arm), self.index(), task, self._retrieve_settings())
             case Option.TUNE:
-                return TuneArm(arm.id, self._tuner(arm, seed), labels, limits)
+                return TuneArm(arm.id, self._tuner(arm, seed), task)
             case Option.TUNE_RETRIEVE:
                 examples = Examples(self.index(), self._plan.retrieve.shown_in_training)
-                return TuneArm(arm.id, self._tuner(arm, seed), labels, limits, examples)
+                return TuneArm(arm.id, self._tuner(arm, seed), task, examples)
             case Option.ROUTE:
                 raise UsageError("A route is composed from other arms and calls no model of its own.")
             case Option.EXTERNAL:

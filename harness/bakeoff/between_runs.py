@@ -8,7 +8,7 @@ quadrature (MOVER: Zou and Donner 2008, after Newcombe 1998), which takes the ru
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,36 +19,35 @@ from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
 from harness.bakeoff.quality import Measuring, confidence, estimate
 from harness.bakeoff.quality import share as share_of
 from harness.bakeoff.scored import Scored
-from harness.core.records import ArmId, Estimate, Failure, Outcome
+from harness.core.records import ArmId, Estimate, Failure, Outcome, Target
+from harness.tasks.base import in_words
 
 
 def item_answers(
     arm: ArmId,
     scored: Scored,
     outcomes: Mapping[str, Outcome],
-    labels: Sequence[str],
     temperature: float | None,
 ) -> tuple[ItemAnswer, ...]:
     """Every item of a scored arm, in the items' order.
 
     Args:
-        labels: the label set in the order of `scored.truth`.
         temperature: the arm's own, fitted on dev; None leaves the confidence unknown.
     """
-    sure = confidence(scored, temperature)
+    sure, right = confidence(scored, temperature), scored.correct
     found = []
     for number, item in enumerate(scored.items):
-        outcome, code = outcomes[item.id], int(scored.answer[number])
+        outcome, answer = outcomes[item.id], scored.scores[number].answer
         failed = isinstance(outcome, Failure)
         found.append(
             ItemAnswer(
                 arm=arm,
                 item_id=item.id,
                 text=item.text,
-                label=item.label,
+                label=in_words(item.target),
                 raw="" if isinstance(outcome, Failure) else outcome.text,
-                answer=labels[code] if code >= 0 else None,
-                correct=None if failed else code == int(scored.truth[number]),
+                answer=None if answer is None else in_words(answer),
+                correct=None if failed else bool(right[number]),
                 confidence=None if math.isnan(sure[number]) else float(sure[number]),
                 failure=outcome.kind.value if isinstance(outcome, Failure) else "",
             )
@@ -111,8 +110,8 @@ def _accuracy(scored: Scored, how: Measuring) -> Estimate:
     return share_of("accuracy", scored, scored.correct, np.ones(len(scored.items), dtype=bool), how)
 
 
-def _rows(scored: Scored) -> list[tuple[str, str, str]]:
-    return [(item.id, item.text, item.label) for item in scored.items]
+def _rows(scored: Scored) -> list[tuple[str, str, Target]]:
+    return [(item.id, item.text, item.target) for item in scored.items]
 
 
 def _apart(one: Estimate, two: Estimate) -> Interval | Unknown:

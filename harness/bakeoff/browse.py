@@ -22,9 +22,10 @@ from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.scored import score
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Failure, FittedArm, Item, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Completion, Failure, FittedArm, Item, Outcome, Timing
 from harness.core.serial import decode_item
-from harness.tasks.labels import read_label
+from harness.tasks.base import in_words
+from harness.tasks.kinds import task_of
 
 INVALID, FAILED, NOTHING = -1, -2, -3
 """Marks below the label codes: no label could be read, no answer came, no outcome is stored."""
@@ -98,8 +99,9 @@ def read_index(folder: RunFolder) -> ItemIndex:
                 row = json.loads(str(line, "utf-8"))
                 item = row["item"]
                 if row["split"] == "test":
+                    label = item.get("target", item.get("label"))  # an older run names it otherwise
                     ids.append(item["id"])
-                    truth.append(code[item["label"]])
+                    truth.append(code[label] if isinstance(label, str) else 0)
                     places.append(at)
                     pairs = tuple((column, value) for column, value in item["slices"])
                     slices.append(known.setdefault(pairs, pairs))
@@ -137,6 +139,7 @@ def read_marks(folder: RunFolder, settled: FittedArm, index: ItemIndex) -> array
     if len(stored) == len(index.ids):
         return array("i", stored)
     lane = _lane(settled)
+    task = task_of(folder.data_facts().space)
     code = {label: number for number, label in enumerate(index.labels)}
     read: dict[str, int] = {}
     found: dict[str, int] = {}
@@ -144,8 +147,8 @@ def read_marks(folder: RunFolder, settled: FittedArm, index: ItemIndex) -> array
         for key, failed, text in journal.answers(lane):
             raw = text or ""
             if not failed and raw not in read:  # most answers are one of the labels, over and over
-                label = read_label(raw, index.labels)
-                read[raw] = INVALID if label is None else code[label]
+                answer = task.parse(raw)
+                read[raw] = INVALID if answer is None else code.get(in_words(answer), 0)
             found[key] = FAILED if failed else read[raw]
     rows = _rows(folder, index.places)
     return array("i", (found.get(lane.key_of(row["id"], row["text"]), NOTHING) for row in rows))
@@ -158,25 +161,26 @@ def read_page(
     items = _items(folder, [index.places[number] for number in numbers])
     answers: dict[str, list[BrowsedAnswer]] = {item.id: [] for item in items}
     temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
+    task = task_of(folder.data_facts().space)
     settled = primary_settled(folder, results)
     with folder.journal(read_only=True) as journal:
         stored = {arm: journal.outcomes_of(_lane(found), items) for arm, found in settled.items()}
     for arm, outcomes in stored.items():
         here = [item for item in items if item.id in outcomes]
-        scored = score(here, outcomes, index.labels)
-        for answer in item_answers(arm, scored, outcomes, index.labels, temperatures[arm]):
+        scored = score(here, outcomes, task)
+        for answer in item_answers(arm, scored, outcomes, temperatures[arm]):
             answers[answer.item_id].append(_browsed(answer, outcomes[answer.item_id], folder, index))
     return tuple(BrowsedItem(item=item, answers=tuple(answers[item.id])) for item in items)
 
 
 def _browsed(answer: ItemAnswer, outcome: Outcome, folder: RunFolder, index: ItemIndex) -> BrowsedAnswer:
-    neighbours = outcome.neighbours if isinstance(outcome, Prediction) else ()
+    neighbours = outcome.neighbours if isinstance(outcome, Completion) else ()
     places = [index.train[near.item_id] for near in neighbours if near.item_id in index.train]
     rows = {item.id: item for item in _items(folder, places)}
     shown = []
     for near in sorted(neighbours, key=lambda one: one.rank):
         row = rows.get(near.item_id)
-        text, label = ("", "") if row is None else (row.text, row.label)
+        text, label = ("", "") if row is None else (row.text, in_words(row.target))
         shown.append(Shown(item_id=near.item_id, text=text, label=label, rank=near.rank, score=near.score))
     return BrowsedAnswer(
         answer=answer,

@@ -17,7 +17,7 @@ from harness.core.records import CostLine, Outcome
 def latency_of(answers: AnswerSet) -> Latency:
     """An arm's latency from its newest timing."""
     identity = answers.settled.identity
-    batches = tuple(answers.batches.values()) or answers.test.predictions
+    batches = tuple(answers.batches.values()) or answers.test.completions
     watched = answers.machine.get("throughput" if answers.batches else "test", ())
     throughput = measure_throughput(batches, identity, watched)
     return measure_latency(answers.warm, answers.test, identity, answers.timed, throughput)

@@ -25,7 +25,7 @@ from advisor.money.price import Price
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.results import Cost
 from harness.bakeoff.scored import Scored
-from harness.core.records import Estimate, Failure, ModelIdentity, Outcome, Prediction
+from harness.core.records import Completion, Estimate, Failure, ModelIdentity, Outcome
 from harness.core.wording import percent
 
 
@@ -131,9 +131,9 @@ def _usages(outcomes: Sequence[Outcome]) -> list[Usage]:
     found = []
     for outcome in outcomes:
         match outcome:
-            case Prediction(usage=Usage() as usage) | Failure(usage=Usage() as usage):
+            case Completion(usage=Usage() as usage) | Failure(usage=Usage() as usage):
                 found.append(usage)
-            case Prediction():
+            case Completion():
                 found.append(Usage(input_tokens=None, output_tokens=None, counted_by=CountedBy.PROVIDER))
             case Failure():
                 continue
@@ -154,7 +154,7 @@ def _money(usd: Decimal | None, lines: Sequence[LedgerLine]) -> Money:
 
 
 def _mean_tokens(test: Scored) -> dict[str, float | None]:
-    usages = [p.usage for p in test.predictions if p is not None and p.usage is not None]
+    usages = [p.usage for p in test.completions if p is not None and p.usage is not None]
     found: dict[str, float | None] = {}
     for bucket in (field.name for field in fields(Usage) if field.name.endswith("_tokens")):
         counts = [getattr(usage, bucket) for usage in usages]

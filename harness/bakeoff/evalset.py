@@ -92,4 +92,6 @@ def facts_of(evalset: Evalset, look: int = 1) -> DataFacts:
         overlap=tuple(sorted(exact_overlap_ids(evalset.train, evalset.test))),
         catch_all=evalset.catch_all,
         look=look,
+        task=evalset.task,
+        schema=evalset.schema,
     )

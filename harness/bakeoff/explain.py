@@ -26,6 +26,7 @@ from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import (
     ArmId,
+    Completion,
     CostLine,
     Failure,
     FittedArm,
@@ -33,11 +34,11 @@ from harness.core.records import (
     Message,
     Neighbour,
     Outcome,
-    Prediction,
     Timing,
 )
 from harness.models.api.calls import said_as_asked
-from harness.tasks.classification import PROMPT_VERSION, Example, render
+from harness.tasks.base import in_words
+from harness.tasks.classification import PROMPT_VERSION
 
 _LONGEST_ROW = 10
 
@@ -95,8 +96,8 @@ def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> Exp
     outcomes, scored = (found.outcomes, found.test) if split == "test" else (found.dev_outcomes, found.dev)
     outcome = outcomes[item.id]
     temperature = fit_dev_temperature(found.dev)
-    answers = item_answers(arm, scored, outcomes, desk.labels, temperature)
-    neighbours = outcome.neighbours if isinstance(outcome, Prediction) else ()
+    answers = item_answers(arm, scored, outcomes, temperature)
+    neighbours = outcome.neighbours if isinstance(outcome, Completion) else ()
     return ExplainedArm(
         arm=arm,
         messages=_messages(found.settled, item, outcome, desk),
@@ -116,16 +117,9 @@ def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun)
     if not settled.arm.option.traits.needs_model:
         return ()
     train = {row.id: row for row in desk.items["train"]}
-    answered = outcome if isinstance(outcome, Prediction) else None
+    answered = outcome if isinstance(outcome, Completion) else None
     rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
-    messages = render(
-        settled.arm.option,
-        item,
-        labels=desk.facts.labels,
-        examples=[Example(text=row.text, label=row.label) for row in rows],
-        limits=desk.plan.prompt.limits,
-        guide=guide_of(settled.fitted),
-    )
+    messages = desk.task.messages(settled.arm.option, item, rows, guide_of(settled.fitted))
     by_schema = answered is not None and answered.form == "schema"
     return said_as_asked(messages, schema=by_schema and desk.plan.prompt.version == PROMPT_VERSION)
 
@@ -137,7 +131,7 @@ def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...
             rank=near.rank,
             item_id=near.item_id,
             text=train[near.item_id].text,
-            label=train[near.item_id].label,
+            label=in_words(train[near.item_id].target),
             score=near.score,
         )
         for near in neighbours

@@ -11,7 +11,7 @@ from harness.bakeoff.quality import estimate
 from harness.bakeoff.results import Latency
 from harness.bakeoff.scored import Scored
 from harness.core.machine import MachineUse
-from harness.core.records import Estimate, Failure, FailureKind, ModelIdentity, Outcome, Prediction
+from harness.core.records import Completion, Estimate, Failure, FailureKind, ModelIdentity, Outcome
 
 
 def measure_latency(
@@ -41,7 +41,7 @@ def measure_latency(
         p95_ms=_percentile(seconds, 0.95),
         p99_ms=_percentile(seconds, 0.99),
         conditions=_conditions(identity),
-        throughput_qps=throughput or measure_throughput(test.predictions, identity),
+        throughput_qps=throughput or measure_throughput(test.completions, identity),
         busy=busy_reason(machine, identity) if seconds else "",
         machine=tuple(machine),
         slowest_ms=1000 * max(finite) if finite else None,
@@ -58,7 +58,7 @@ def timed_seconds(warm: Mapping[str, Outcome], test: Scored, identity: ModelIden
 def _timed(warm: Mapping[str, Outcome], test: Scored, identity: ModelIdentity | None) -> list[Outcome]:
     timed = list(warm.values())
     if not timed and identity is not None and identity.location == "local":
-        timed = [p for p in test.predictions if p is not None]
+        timed = [p for p in test.completions if p is not None]
     return [outcome for outcome in timed if _counts(outcome)]
 
 
@@ -66,7 +66,7 @@ def _counts(outcome: Outcome) -> bool:
     """Answers count, and timeouts do, or the slowest queries would be left out; other failures are no answer
     at all, however long they took."""
     match outcome:
-        case Prediction():
+        case Completion():
             return not outcome.timing.batched
         case Failure():
             return outcome.kind is FailureKind.TIMEOUT
@@ -114,7 +114,7 @@ def measure_throughput(
     Args:
         machine: how busy it was during that pass.
     """
-    timings = [o.timing for o in outcomes if isinstance(o, Prediction) and o.timing.batched]
+    timings = [o.timing for o in outcomes if isinstance(o, Completion) and o.timing.batched]
     busy_s = sum(timing.retrieval_s + timing.model_s for timing in timings)
     if not timings or busy_s <= 0:
         reason = "answered one by one, not in batches" if not timings else "too fast to time"

@@ -115,8 +115,8 @@ def _at_least(arm: ArmId, kind: LimitKind, found: _Measured, bound: float, plan:
 
 def _guessing(floor: ArmResult | None, arm: ArmResult) -> Iterable[LimitCheck]:
     """An arm that got no more right than the most frequent label would."""
-    guess = None if floor is None else floor.quality.accuracy.value
-    accuracy = arm.quality.accuracy
+    guess = None if floor is None else floor.accuracy.value
+    accuracy = arm.accuracy
     if guess is None or accuracy.value is None or accuracy.value > guess:
         return
     yield LimitCheck(

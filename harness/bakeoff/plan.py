@@ -21,7 +21,8 @@ from harness.core.errors import UsageError
 from harness.core.parts import Count, Part, Seed, faults_of
 from harness.core.records import TODAY, ArmId
 from harness.data.settings import DataPlan
-from harness.tasks.classification import PROMPT_VERSION, PromptLimits
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import PROMPT_VERSION
 from harness.training.settings import EncoderPlan, TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,16 +21,10 @@ from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book
 from harness.core.context import Context
 from harness.core.errors import OverBudget
-from harness.core.records import Evalset, Message
+from harness.core.records import Choices, Evalset, Message
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.models.api.calls import answer_schema
-from harness.tasks.classification import (
-    Example,
-    answer_text,
-    prompt_messages,
-    retrieve_messages,
-    tune_messages,
-)
+from harness.tasks.kinds import task_of
 
 _CHARS_PER_TOKEN = 3.5  # cautious for English; a character outside ASCII is taken for a token of its own
 _WARM_UP = 3  # queries before the latency pass that do not count, but are paid
@@ -180,10 +175,12 @@ def _forecast(
 ) -> Forecast:
     calls = _calls(arm, plan, evalset)
     chars = _mean_prompt_chars(arm, plan, evalset)
-    output = max((len(answer_text(label.name)) for label in evalset.labels), default=0)
+    task = task_of(evalset.space)
     identity = served_identity(arm, environ)
-    if identity is not None and chars:  # the budget counts the schema of the labels too
-        chars += len(json.dumps(answer_schema([label.name for label in evalset.labels])))
+    form = task.form()
+    if identity is not None and chars and isinstance(form, Choices):  # the budget counts the schema too
+        chars += len(json.dumps(answer_schema(form.answers)))
+    output = max((len(task.target_text(item.target)) for item in evalset.train), default=0)
     per_call = Usage(
         input_tokens=round(chars / _CHARS_PER_TOKEN),
         output_tokens=round(output / _CHARS_PER_TOKEN) + 8 if chars else 0,
@@ -226,23 +223,13 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
     sample = evalset.test[:_SAMPLE]
     if not sample:
         return 0.0
-    limits, labels = plan.prompt.limits, evalset.labels
-    rows = evalset.train[: max(plan.retrieve.k)]
-    shown = [Example(text=row.text, label=row.label) for row in rows]
-    match arm.option:
-        case Option.PROMPT:
-            found = [prompt_messages(item.text, labels, limits) for item in sample]
-        case Option.RETRIEVE:
-            most = plan.retrieve.max_tokens * _CHARS_PER_TOKEN
-            asked = [_chars(retrieve_messages(item.text, shown, labels, limits)) for item in sample]
-            return sum(min(chars, most) for chars in asked) / len(asked)
-        case Option.TUNE | Option.TUNE_RETRIEVE:
-            found = [tune_messages(item.text, limits) for item in sample]
-        case (
-            Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ENCODER | Option.ROUTE | Option.EXTERNAL
-        ):
-            return 0.0
-    return sum(_chars(messages) for messages in found) / len(found)
+    if not arm.option.traits.needs_model:
+        return 0.0
+    task = task_of(evalset.space, plan.prompt.limits)
+    rows = evalset.train[: max(plan.retrieve.k)] if arm.option is Option.RETRIEVE else ()
+    most = plan.retrieve.max_tokens * _CHARS_PER_TOKEN if arm.option is Option.RETRIEVE else math.inf
+    asked = [_chars(task.messages(arm.option, item, rows)) for item in sample]
+    return sum(min(chars, most) for chars in asked) / len(asked)
 
 
 def _chars(messages: tuple[Message, ...]) -> int:

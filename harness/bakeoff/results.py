@@ -132,6 +132,11 @@ class ArmResult:
     accuracy_all_rows: Estimate | None = None
 
     @property
+    def accuracy(self) -> Estimate:
+        """On the most test rows it answered; limits are held against it, and money is reckoned with it."""
+        return self.accuracy_all_rows or self.quality.accuracy
+
+    @property
     def hosted(self) -> bool:
         """Whether somebody else runs its model: behind an API, or behind a gateway here that bills tokens."""
         if self.identity is None or self.identity.location == "local":

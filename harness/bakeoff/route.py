@@ -19,7 +19,7 @@ from advisor.stats.intervals import wilson
 from harness.bakeoff.quality import confidence, estimate
 from harness.bakeoff.results import RouteDesign, RoutePoint
 from harness.bakeoff.scored import Scored
-from harness.core.records import ArmId, Estimate, Failure, Fitted, Item, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Completion, Estimate, Failure, Fitted, Item, Outcome, Timing
 
 _CURVE_POINTS = 21
 
@@ -75,7 +75,7 @@ def compose(
     composed: dict[str, Outcome] = {}
     for item in items:
         own = first[item.id]
-        if confidences.get(item.id, -1.0) >= design.threshold and isinstance(own, Prediction):
+        if confidences.get(item.id, -1.0) >= design.threshold and isinstance(own, Completion):
             composed[item.id] = own
         else:
             composed[item.id] = _handed_on(own, then[item.id])
@@ -116,8 +116,8 @@ def _handed_on(own: Outcome, other: Outcome) -> Outcome:
     """The second arm's outcome; the time that the first arm spent before is in it, where it is known."""
     timing = _together(own.timing, other.timing)
     match other:
-        case Prediction():
-            return dataclasses.replace(other, timing=timing or other.timing, label_logprobs=None)
+        case Completion():
+            return dataclasses.replace(other, timing=timing or other.timing, choice_logprobs=None)
         case Failure():
             return dataclasses.replace(other, timing=timing)
 

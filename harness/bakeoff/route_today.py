@@ -100,14 +100,15 @@ class RoutedArm:
     """A route to today's way that may be used, measured like any arm.
 
     Attributes:
-        own: which test items the arm answers itself.
-        values: by test item, 1 or 0 where the arm answers, today's accuracy where it hands over.
-        blend: over test, with the interval that limits are held to.
+        handed: share of the test rows that the arm answered which it hands over.
+        values: by test item that every arm answered, 1 or 0 where the arm answers, today's accuracy where it
+            hands over.
+        blend: over all test rows that the arm answered, with the interval that limits are held to.
         handed_back: share of inputs out of scope that it hands over; None where none were asked.
     """
 
     result: ArmResult
-    own: Bools
+    handed: float
     values: Floats
     blend: Blended
     handed_back: Estimate | None = None
@@ -247,22 +248,21 @@ def _of(design: RouteToToday, steps: Sequence[_Priced], why_not: NoRoute | None 
 def _on_test(
     design: RouteToToday, one: _Candidate, today: TodaysWay, run: StoredRun
 ) -> tuple[RouteToToday, RoutedArm | None]:
-    """The threshold on test, for the first and only time."""
-    test, dev = one.answers.test, one.answers.dev
-    own, own_dev = _own(test, design), _own(dev, design)
-    everything = np.ones(len(test.items), dtype=bool)
+    """The threshold on test, for the first and only time: on all rows that its first arm answered."""
+    test, answered = one.answers.test, one.answers.all_rows or one.answers.test
+    own, everything = _own(answered, design), np.ones(len(answered.items), dtype=bool)
     design = dataclasses.replace(
         design,
-        coverage=share("share it answers", test, own, everything, run.how),
-        precision=share("accuracy of answered", test, test.correct, own, run.how),
+        coverage=share("share it answers", answered, own, everything, run.how),
+        precision=share("accuracy of answered", answered, answered.correct, own, run.how),
     )
     if today.accuracy is None:
         return design, None
-    accuracy = _blended(test, own, today.accuracy, run.how.level)
+    accuracy = _blended(answered, own, today.accuracy, run.how.level)
     design = dataclasses.replace(
         design,
         blended=accuracy,
-        if_worse=tuple(_if_worse(by, one, (test, own), today, run) for by in WORSE),
+        if_worse=tuple(_if_worse(by, one, (answered, own), today, run) for by in WORSE),
     )
     if not design.judged:
         return design, None
@@ -275,15 +275,18 @@ def _on_test(
         arm=ArmId(option=Option.ROUTE, model=TODAY),
         identity=None,
         fitted=_fitted(design),
-        quality=_quality(design, one, (own, own_dev), run),
+        quality=_quality(design, one, today.accuracy, run),
         latency=one.result.latency,
         cost=cost,
+        accuracy_all_rows=None if one.answers.all_rows is None else accuracy,
     )
     level = 1 - 2 * run.plan.decision.alpha_each
-    blend = blended(own, test.correct, today.accuracy, clusters=test.clusters, level=level)
-    values = np.where(own, test.correct.astype(np.float64), today.accuracy)
     return design, RoutedArm(
-        result=result, own=own, values=values, blend=blend, handed_back=_handed_back(design, one, run)
+        result=result,
+        handed=float((~own).mean()),
+        values=np.where(_own(test, design), test.correct.astype(np.float64), today.accuracy),
+        blend=blended(own, answered.correct, today.accuracy, clusters=answered.clusters, level=level),
+        handed_back=_handed_back(design, one, run),
     )
 
 
@@ -353,21 +356,19 @@ def _fitted(design: RouteToToday) -> Fitted:
     )
 
 
-def _quality(design: RouteToToday, one: _Candidate, own: tuple[Bools, Bools], run: StoredRun) -> Quality:
-    """What is known of the whole; how today's way errs, label by label, nobody measured."""
-    assert design.today_accuracy is not None and design.blended is not None
-    assert design.precision is not None
-    test, dev, rest, how = one.answers.test, one.answers.dev, design.today_accuracy, run.how
+def _quality(design: RouteToToday, one: _Candidate, rest: float, run: StoredRun) -> Quality:
+    """What is known of the whole on the rows every arm answered; how today's way errs, nobody measured."""
+    test, dev, how = one.answers.test, one.answers.dev, run.how
+    on_test, on_dev = _own(test, design), _own(dev, design)
     everything = np.ones(len(test.items), dtype=bool)
     overlap = frozenset(run.facts.overlap)
     apart = np.array([item.id not in overlap for item in test.items], dtype=bool)
-    on_test, on_dev = own
     unknown = Estimate(
         metric="macro-F1", value=None, n=len(test.items), method="none", reason="today's way was not measured"
     )
     return Quality(
-        accuracy=design.blended,
-        accuracy_answered=design.precision,
+        accuracy=_blended(test, on_test, rest, how.level),
+        accuracy_answered=share("accuracy of answered", test, test.correct, on_test, how),
         macro_f1=unknown,
         invalid_rate=share("invalid rate", test, on_test & (test.answer == -1), everything, how),
         failure_rate=share("failure rate", test, on_test & (test.answer == -2), everything, how),
@@ -376,7 +377,7 @@ def _quality(design: RouteToToday, one: _Candidate, own: tuple[Bools, Bools], ru
             test.where(apart), on_test[apart], rest, how.level, "accuracy without overlap"
         ),
         ece=None,
-        coverage=design.coverage,
+        coverage=share("share it answers", test, on_test, everything, how),
         temperature=design.temperature,
         slices=_slices(test, on_test, rest, how),
     )

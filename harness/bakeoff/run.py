@@ -38,6 +38,7 @@ from harness.core.context import Context
 from harness.core.environment import MemoryWatch, describe_environment
 from harness.core.errors import DataError, TrainingError, UsageError, UserError, command
 from harness.core.records import ArmId, Evalset, FittedArm, Item
+from harness.tasks.kinds import task_of
 
 T = TypeVar("T")
 Early = Callable[[Sequence[ArmId]], None]
@@ -318,7 +319,9 @@ def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset
 
 
 def _material(evalset: Evalset, context: Context) -> Material:
-    return Material(labels=evalset.labels, train=evalset.train, dev=evalset.dev, say=context.progress.note)
+    return Material(
+        task=task_of(evalset.space), train=evalset.train, dev=evalset.dev, say=context.progress.note
+    )
 
 
 def answer(

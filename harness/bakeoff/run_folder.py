@@ -36,12 +36,12 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from advisor.options import current_names
+from advisor.options import TaskKind, current_names
 from harness.bakeoff.journal import Journal, examine
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan, written_digest
 from harness.bakeoff.results import RESULTS_SCHEMA, Accepted, BakeoffResults, FailedArm
@@ -49,7 +49,7 @@ from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
 from harness.core.files import sha256_or_missing, write_atomically
-from harness.core.records import Evalset, Finding, Item, Label
+from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label
 from harness.core.serial import decode, decode_item, encode
 
 ANSWERS = "answers.json"
@@ -128,6 +128,7 @@ class DataFacts:
     """What is known about the rows beside the rows themselves.
 
     Attributes:
+        task: what is asked about them; labels or schema: what may be answered.
         overlap: ids of test items whose text stands in train.
         catch_all: the label for what no other fits; '' where there is none.
         look: which look at its question the run is; from the second on only fresh test items are in it.
@@ -144,6 +145,13 @@ class DataFacts:
     overlap: tuple[str, ...]
     catch_all: str = ""
     look: int = 1
+    task: TaskKind = TaskKind.CLASSIFICATION
+    schema: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> AnswerSpace:
+        """What may be answered."""
+        return AnswerSpace(kind=self.task, labels=self.labels, schema=self.schema)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

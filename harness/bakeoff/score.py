@@ -100,12 +100,13 @@ def score_run(
             arms.append(route.result)
             scored[route.result.arm] = route.test
             timed[route.result.arm] = route.timed_s
-    held = [_held(arm, scored[arm.arm], timed[arm.arm], shares.get(arm.arm)) for arm in arms]
+    answered = scored | {a.settled.arm: a.all_rows for a in primary if a.all_rows is not None}
+    held = [_held(arm, answered[arm.arm], timed[arm.arm], shares.get(arm.arm)) for arm in arms]
     values = {arm: ItemValues.of(answers) for arm, answers in scored.items()}
     measured = tuple(arms)
     if routed is not None and handing is not None and handing.first is not None:
         arms.append(routed.result)
-        held.append(_held_route(routed, scored[handing.first], timed[handing.first], run))
+        held.append(_held_route(routed, answered[handing.first], timed[handing.first], run))
         values[routed.result.arm] = dataclasses.replace(values[handing.first], values=routed.values)
     limits = check_limits(run.plan.decision, held)
     comparisons = _comparisons(arms, limits, values, run)
@@ -139,29 +140,29 @@ def score_run(
     return Scores(results=results, scored=scored, primary=tuple(primary))
 
 
-def _held(arm: ArmResult, test: Scored, timed_s: Sequence[float], shares: RobustShares | None) -> Held:
+def _held(arm: ArmResult, answered: Scored, timed_s: Sequence[float], shares: RobustShares | None) -> Held:
     found = shares or RobustShares()
     return Held(
         arm=arm,
-        correct=test.correct,
-        clusters=test.clusters,
+        correct=answered.correct,
+        clusters=answered.clusters,
         timed_ms=[1000 * s for s in timed_s],
         handed_back=found.handed_back,
         seeds_agree=found.seeds_agree,
     )
 
 
-def _held_route(routed: RoutedArm, test: Scored, timed_s: Sequence[float], run: StoredRun) -> Held:
+def _held_route(routed: RoutedArm, answered: Scored, timed_s: Sequence[float], run: StoredRun) -> Held:
     """A route to today's way: its quality is blended, and the time of what it hands over is only stated."""
     today = run.plan.business.incumbent if run.plan.business else None
     return Held(
         arm=routed.result,
-        correct=test.correct,
-        clusters=test.clusters,
+        correct=answered.correct,
+        clusters=answered.clusters,
         timed_ms=[1000 * s for s in timed_s],
         handed_back=routed.handed_back,
         blend=routed.blend,
-        handed=float((~routed.own).mean()),
+        handed=routed.handed,
         today_p95_ms=None if today is None else today.p95_ms,
     )
 
@@ -170,6 +171,8 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
     settled = answers.settled
     overlap = frozenset(run.facts.overlap)
     quality = measure_quality(answers.dev, answers.test, run.labels, overlap, run.how)
+    on_all = _on_all_rows(answers, run)
+    accuracy = on_all or quality.accuracy
     prices = prices_for(settled.identity, run.book, run.machine)
     everything = answers.test.answered | True
     outside = settled.arm.option is Option.EXTERNAL
@@ -180,10 +183,10 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
         fitted=settled.fitted,
         quality=quality,
         latency=latency_outside() if outside else latency_of(answers),
-        cost=cost_outside(quality.accuracy)
+        cost=cost_outside(accuracy)
         if outside
         else marked(
-            measure_cost(answers.test, charged(answers, run), settled.identity, quality.accuracy, prices),
+            measure_cost(answers.test, charged(answers, run), settled.identity, accuracy, prices),
             paid_busy(answers, run),
         ),
         seeds=tuple(
@@ -194,7 +197,7 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
             for a in siblings
         ),
         peak_memory_mib=answers.peak_memory_mib,
-        accuracy_all_rows=_on_all_rows(answers, run),
+        accuracy_all_rows=on_all,
     )
 
 
@@ -242,10 +245,8 @@ def _route_result(
     arm = next(a.id for a in run.plan.arms if a.option is Option.ROUTE and not a.id.to_today)
     dev_items, test_items = run.items["dev"], run.items["test"]
     sure = _confidences(first.dev, side) | _confidences(first.test, side)
-    dev = score(
-        dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), run.labels
-    )
-    test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), run.labels)
+    dev = score(dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), run.task)
+    test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), run.task)
     warm_first, warm_then = first.warm or first.outcomes, then.warm or then.outcomes
     timed = tuple(item for item in test_items if item.id in warm_first and item.id in warm_then)
     warm = compose(design, warm_first, warm_then, sure, timed)

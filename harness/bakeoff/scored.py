@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.intervals import Floats, Ints
-from harness.core.records import Failure, Item, Outcome, Prediction
-from harness.tasks.labels import read_label
+from harness.core.records import Completion, Item, Outcome, Target
+from harness.tasks.base import Score, Task, primary
+
+OTHER, FAILED, INVALID = -3, -2, -1
+"""Codes of a target outside the closed set, of a failure, and of an answer in which nothing could be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,32 +21,37 @@ class Scored:
     """An arm's answers on a list of items.
 
     Attributes:
-        truth: label code by item, -3 for an item with none of the labels, (n,).
-        answer: label code by item, -1 for an invalid answer, -2 for a failure, (n,).
-        logprobs: (n, labels), rows of nan where there is no distribution.
-        predictions: by item, None for a failure.
+        scores: by item, as the task gave them; values: of the primary metric, within [0, 1], 0 where there is
+            no answer, (n,).
+        truth: by item, the target's place in the closed set, `OTHER` for one that is not in it, (n,).
+        answer: the same of the answer, `INVALID` or `FAILED` where there is none, (n,). Both are 0 in a task
+            without a closed set.
+        logprobs: (n, choices), rows of nan where there is no distribution.
+        completions: by item, None for a failure.
     """
 
     items: tuple[Item, ...]
+    scores: tuple[Score, ...]
+    values: Floats
     truth: Ints
     answer: Ints
     logprobs: Floats
-    predictions: tuple[Prediction | None, ...]
+    completions: tuple[Completion | None, ...]
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each item was answered with its label."""
-        return np.asarray(self.answer == self.truth)
+        """Whether each item was answered wholly right."""
+        return np.asarray(self.values >= 1.0)
 
     @property
     def answered(self) -> NDArray[np.bool_]:
         """Whether each item got any answer."""
-        return np.asarray(self.answer > -2)
+        return np.asarray(self.answer != FAILED)
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Whether each item has a distribution over the labels."""
-        return np.asarray(~np.isnan(self.logprobs).any(axis=1))
+        """Whether each item has a distribution over the choices."""
+        return np.asarray(~np.isnan(self.logprobs).any(axis=1) & (self.logprobs.shape[1] > 0))
 
     @property
     def clusters(self) -> tuple[str | None, ...] | None:
@@ -56,10 +64,12 @@ class Scored:
         places = np.flatnonzero(among).tolist()
         return Scored(
             items=tuple(self.items[place] for place in places),
+            scores=tuple(self.scores[place] for place in places),
+            values=self.values[places],
             truth=self.truth[places],
             answer=self.answer[places],
             logprobs=self.logprobs[places],
-            predictions=tuple(self.predictions[place] for place in places),
+            completions=tuple(self.completions[place] for place in places),
         )
 
 
@@ -67,15 +77,17 @@ def together(one: Scored, other: Scored) -> Scored:
     """The answers to two lists of items, one after the other."""
     return Scored(
         items=(*one.items, *other.items),
+        scores=(*one.scores, *other.scores),
+        values=np.concatenate([one.values, other.values]),
         truth=np.concatenate([one.truth, other.truth]),
         answer=np.concatenate([one.answer, other.answer]),
         logprobs=np.concatenate([one.logprobs, other.logprobs]),
-        predictions=(*one.predictions, *other.predictions),
+        completions=(*one.completions, *other.completions),
     )
 
 
-def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], labels: Sequence[str]) -> Scored:
-    """Line outcomes up with items.
+def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], task: Task) -> Scored:
+    """Line outcomes up with items, and let the task say how good each is.
 
     Raises:
         ValueError: if an item has no outcome; a missing outcome is an incomplete run, not an error
@@ -84,26 +96,38 @@ def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], labels: Sequen
     missing = [item.id for item in items if item.id not in outcomes]
     if missing:
         raise ValueError(f"{len(missing)} items have no outcome, the first is {missing[0]}")
-    code = {label: number for number, label in enumerate(labels)}
-    answers: list[int] = []
-    rows: list[list[float]] = []
-    predictions: list[Prediction | None] = []
-    for item in items:
-        outcome = outcomes[item.id]
-        match outcome:
-            case Failure():
-                answers.append(-2)
-                rows.append([np.nan] * len(labels))
-                predictions.append(None)
-            case Prediction():
-                label = read_label(outcome.text, labels)
-                answers.append(-1 if label is None else code[label])
-                rows.append(list(outcome.label_logprobs or [np.nan] * len(labels)))
-                predictions.append(outcome)
+    metric = primary(task).name
+    code = {choice: number for number, choice in enumerate(task.choices)}
+    completions = [_completion(outcomes[item.id]) for item in items]
+    scores = [
+        task.score(item, None if given is None else given.text)
+        for item, given in zip(items, completions, strict=True)
+    ]
+    blank = [np.nan] * len(code)
+    rows = [list(given.choice_logprobs or blank) if given else blank for given in completions]
     return Scored(
         items=tuple(items),
-        truth=np.array([code.get(item.label, -3) for item in items], dtype=np.int64),
-        answer=np.array(answers, dtype=np.int64),
-        logprobs=np.array(rows, dtype=np.float64).reshape(len(items), len(labels)),
-        predictions=tuple(predictions),
+        scores=tuple(scores),
+        values=np.array([score.values[metric] or 0.0 for score in scores], dtype=np.float64),
+        truth=np.array([_code(item.target, code, OTHER) for item in items], dtype=np.int64),
+        answer=np.array(
+            [
+                FAILED if given is None else _code(score.answer, code, INVALID)
+                for score, given in zip(scores, completions, strict=True)
+            ],
+            dtype=np.int64,
+        ),
+        logprobs=np.array(rows, dtype=np.float64).reshape(len(items), len(code)),
+        completions=tuple(completions),
     )
+
+
+def _completion(outcome: Outcome) -> Completion | None:
+    return outcome if isinstance(outcome, Completion) else None
+
+
+def _code(target: Target | None, code: Mapping[str, int], other: int) -> int:
+    """A target's place in a closed set; 0 for one of an open set."""
+    if target is None:
+        return other
+    return code.get(target, other) if isinstance(target, str) and code else 0

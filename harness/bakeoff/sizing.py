@@ -16,20 +16,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.options import Option
+from harness.arms.asking import Answers
+from harness.arms.base import Explained
 from harness.arms.retrieve import passes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.tuners import encoder_settings, recipe_for
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
-from harness.core.records import ArmId, Conversation, Evalset, Item, Message
+from harness.core.records import ArmId, Conversation, Evalset, Item
 from harness.core.wording import epochs
-from harness.models.base import ChatModel, ChatRequest
+from harness.models.base import ChatModel
 from harness.models.local.precision import choose_precision
 from harness.models.open import open_chat
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
-from harness.tasks.classification import Example, answer_text, clip, render, tune_messages
+from harness.tasks.base import clip
+from harness.tasks.kinds import task_of
 from harness.training.recipe import Budgeted, budget_recipe
 from harness.training.settings import EncoderPlan
 from harness.training.speed import measure_encoder, measure_speed
@@ -381,13 +384,13 @@ def _names(arms: Sequence[ArmId]) -> str:
 
 def _query_seconds(model: ChatModel, option: Option, evalset: Evalset, plan: ExperimentPlan) -> float:
     """The mean of a few queries of all lengths, more of them where they are fast."""
-    choices = tuple(answer_text(label.name) for label in evalset.labels)
-    shown = [Example(text=row.text, label=row.label) for row in _evenly(evalset.train, max(CANDIDATES))]
+    task = task_of(evalset.space, plan.prompt.limits)
+    shown, answers = _evenly(evalset.train, max(CANDIDATES)), Answers(form=task.form())
 
     def ask(item: Item) -> float:
         began = time.perf_counter()
-        messages = _messages(option, item, evalset, shown, plan)
-        model.answer_one(ChatRequest(item_id=item.id, messages=messages, choices=choices))
+        asked = Explained(messages=task.messages(option, item, shown))
+        model.answer_one(answers.request(item, asked))
         return time.perf_counter() - began
 
     for item in _evenly(evalset.train, _WARM_UP):
@@ -445,21 +448,16 @@ def _evenly(items: Sequence[Item], count: int) -> list[Item]:
     return [ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)]
 
 
-def _messages(
-    option: Option, item: Item, evalset: Evalset, shown: list[Example], plan: ExperimentPlan
-) -> tuple[Message, ...]:
-    return render(option, item, labels=evalset.labels, examples=shown, limits=plan.prompt.limits)
-
-
 def _training(
     plan: ExperimentPlan, base: Path, evalset: Evalset, seconds: float, opening: ModelSettings
 ) -> Budgeted:
     recipe = recipe_for(plan, base, len(evalset.train), plan.training_seeds[0], opening)
+    task = task_of(evalset.space, plan.prompt.limits)
     conversations = [
         Conversation(
             item_id=item.id,
-            prompt=tune_messages(item.text, plan.prompt.limits),
-            completion=answer_text(item.label),
+            prompt=task.messages(Option.TUNE, item),
+            completion=task.target_text(item.target),
         )
         for item in evalset.train
     ]
@@ -472,7 +470,7 @@ def _training(
             train=conversations,
             dev=(),
             threads=opening.threads,
-            labels=tuple(answer_text(label.name) for label in evalset.labels),
+            labels=tuple(map(task.target_text, task.choices)),
         )
         measured = measure_speed(job)
     fitting = budget_recipe(recipe, len(conversations), measured.tokens, measured.speed, seconds)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.options import Option
-from harness.arms.asking import choices_of
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import facts_of, load_rows
@@ -34,7 +33,8 @@ from harness.core.files import write_atomically
 from harness.core.records import Evalset
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs
-from harness.tasks.classification import clip
+from harness.tasks.base import Task, clip
+from harness.tasks.kinds import task_of
 from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
 from harness.training.tuned_model import TunedLane
 from harness.training.tuner import LocalTuner
@@ -161,6 +161,10 @@ class _Lane:
     evalset: Evalset
 
     @property
+    def task(self) -> Task:
+        return task_of(self.evalset.space, self.plan.prompt.limits)
+
+    @property
     def name(self) -> str:
         return f"{self.arm_plan.id}, seed {self.seed}"
 
@@ -214,7 +218,7 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
     settled = journal.settled_as(arm.id, lane.seed, config)
     assert settled is not None and settled.fitted.artefact is not None
     place = Lane(arm=arm.id, seed=lane.seed, split="dev", config=config)
-    dev = score(lane.evalset.dev, journal.outcomes(place, lane.evalset.dev), lane.evalset.label_names)
+    dev = score(lane.evalset.dev, journal.outcomes(place, lane.evalset.dev), lane.task)
     how = Measuring.of(lane.plan)
     return TunedLane(
         arm=arm.id,
@@ -229,7 +233,10 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
 
 def _watch(lane: _Lane, wish: TuneRequest) -> DevWatch:
     return DevWatch(
-        choices=choices_of(lane.evalset.labels), items=wish.watch, samples=wish.samples, tell=wish.tell
+        choices=tuple(map(lane.task.target_text, lane.task.choices)),
+        items=wish.watch,
+        samples=wish.samples,
+        tell=wish.tell,
     )
 
 

@@ -17,7 +17,9 @@ from harness.core.records import Conversation, Evalset, Item, Recipe
 from harness.models.local.rendering import Renderer
 from harness.models.resolve import Embedded, HubModel, local_folder, resolve
 from harness.models.settings import ModelSettings
-from harness.tasks.classification import answer_text, tune_messages
+from harness.tasks.base import Task
+from harness.tasks.kinds import task_of
+from harness.tasks.labels import answer_text
 from harness.training.job.pack import job_files
 from harness.training.recipe import TrainingHardware, choose_recipe
 from harness.training.tuned_model import ExportedJob, TunedTask, conversations_digest
@@ -47,7 +49,8 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
     recipe = choose_recipe(plan.tune, len(evalset.train), gpu, seed)
     codes = _codes(plan, arm_plan.model, evalset, recipe, context)
     recipe = dataclasses.replace(recipe, answer="codes" if codes else "words")
-    train, dev = (_conversations(items, plan, codes) for items in (evalset.train, evalset.dev))
+    task = task_of(evalset.space, plan.prompt.limits)
+    train, dev = (_conversations(items, task, codes) for items in (evalset.train, evalset.dev))
     job = ExportedJob(
         arm=arm_plan.id,
         seed=seed,
@@ -103,19 +106,16 @@ def _chosen(base: Path, evalset: Evalset, recipe: Recipe) -> dict[str, str]:
 
     tokenizer, model = load_base(base, dataclasses.replace(recipe, method="lora-fp32"), "cpu")
     reader = Reader(model=model, tokenizer=tokenizer, renderer=Renderer(tokenizer))
-    codes = choose_codes(reader, [answer_text(label.name) for label in evalset.labels])
+    codes = choose_codes(reader, [answer_text(name) for name in evalset.label_names])
     return dict(zip(evalset.label_names, codes, strict=False))
 
 
-def _conversations(
-    items: Sequence[Item], plan: ExperimentPlan, codes: Mapping[str, str]
-) -> list[Conversation]:
-    limits = plan.prompt.limits
+def _conversations(items: Sequence[Item], task: Task, codes: Mapping[str, str]) -> list[Conversation]:
     return [
         Conversation(
             item_id=item.id,
-            prompt=tune_messages(item.text, limits),
-            completion=codes.get(item.label) or answer_text(item.label),
+            prompt=task.messages(Option.TUNE, item),
+            completion=codes.get(str(item.target)) or task.target_text(item.target),
         )
         for item in items
     ]

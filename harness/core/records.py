@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from advisor.money.ledger import LedgerLine
 from advisor.money.ledger import PriceBasis as PriceBasis
 from advisor.money.usage import Usage
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 
 Split = Literal["train", "dev", "test"]
 
-AnswerForm = Literal["", "schema", "plain"]
-"""How a served model was held to the labels: by a JSON schema, by the prompt alone, or not a served model."""
+HeldBy = Literal["", "schema", "plain"]
+"""How a served model was held to a form: by a JSON schema, by the prompt alone, or not a served model."""
 
 TODAY = "today"
 """What stands for the model in the name of a route that leaves the rest to what is done today."""
@@ -61,6 +61,45 @@ class Label:
     definition: str = ""
 
 
+Fields = dict[str, Any]
+"""Values by field as JSON holds them; what a text does not state is absent."""
+
+Target = str | Fields
+"""What is right for an item: a label's name, or fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """An answer is one of these texts.
+
+    Attributes:
+        answers: in the order in which their log-probabilities are returned.
+        one_token: every one of them is one token, and what would follow it is not asked for.
+    """
+
+    answers: tuple[str, ...]
+    one_token: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonSchema:
+    """An answer is a JSON text that this schema (draft 2020-12) fits."""
+
+    schema: dict[str, Any]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeText:
+    """An answer is a text of at most so many tokens."""
+
+    max_tokens: int
+
+
+AnswerForm = Choices | JsonSchema | FreeText
+"""What a model's answer is held to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One row of an evalset.
@@ -68,7 +107,7 @@ class Item:
     Attributes:
         id: unique in the evalset.
         text: what the arms see.
-        label: the reference label.
+        target: the reference: what is right for it.
         cluster: rows with the same cluster stay in one split and are resampled together.
         slices: (column, value) pairs under which results are also reported.
         row: its place in the file it was read from, the first row below the header is 1.
@@ -76,10 +115,34 @@ class Item:
 
     id: str
     text: str
-    label: str
+    target: Target
     cluster: str | None = None
     slices: tuple[tuple[str, str], ...] = ()
     row: int | None = field(default=None, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The reference label.
+
+        Raises:
+            TypeError: of an item whose target is no label.
+        """
+        if not isinstance(self.target, str):
+            raise TypeError(f"item {self.id} has fields and no label")
+        return self.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSpace:
+    """What may be answered in an evalset.
+
+    Attributes:
+        labels: of a classification; schema: the JSON Schema of the fields of an extraction.
+    """
+
+    kind: TaskKind = TaskKind.CLASSIFICATION
+    labels: tuple[Label, ...] = ()
+    schema: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +167,9 @@ class Evalset:
     """A loaded, split and checked evalset.
 
     Attributes:
-        labels: the closed label set, in the order in which scores are stored.
+        task: what is asked about its texts.
+        labels: the closed label set, in the order in which scores are stored; schema: the JSON Schema of the
+            fields that are read out of a text. One of them is empty, by `task`.
         digests: sha256 (hex) by split, of the rows in order (see `harness.data.load.rows_digest`).
         second_labels: item id -> label given by a second annotator, for some test items.
         catch_all: the label for what no other fits; '' where there is none.
@@ -124,6 +189,13 @@ class Evalset:
     second_labels: dict[str, str] = field(default_factory=dict)
     catch_all: str = ""
     rest: tuple[Item, ...] = ()
+    task: TaskKind = TaskKind.CLASSIFICATION
+    schema: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> AnswerSpace:
+        """What may be answered."""
+        return AnswerSpace(kind=self.task, labels=self.labels, schema=self.schema)
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -180,12 +252,12 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
+class Completion:
     """What an arm answered, unscored.
 
     Attributes:
         text: the raw answer.
-        label_logprobs: log-probability of each label of the evalset, in its order, normalised over
+        choice_logprobs: log-probability of each label of the evalset, in its order, normalised over
             the set; None where the arm gives no distribution.
         usage: tokens; None for arms without a language model.
         attempts: calls made, the answered one included.
@@ -194,12 +266,12 @@ class Prediction:
 
     item_id: str
     text: str
-    label_logprobs: tuple[float, ...] | None = None
+    choice_logprobs: tuple[float, ...] | None = None
     usage: Usage | None = None
     timing: Timing
     neighbours: tuple[Neighbour, ...] = ()
     attempts: int = 1
-    form: AnswerForm = ""
+    form: HeldBy = ""
 
 
 class FailureKind(StrEnum):
@@ -233,7 +305,7 @@ class Failure:
     timing: Timing | None = None
 
 
-Outcome = Prediction | Failure
+Outcome = Completion | Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ UTF-8 cannot hold, become U+FFFD.
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -19,6 +19,10 @@ from harness.core.records import Item, Outcome
 
 Record = TypeVar("Record")
 
+
+_EARLIER_OF_ITEMS = {"label": "target"}
+_EARLIER_OF_OUTCOMES = {"label_logprobs": "choice_logprobs"}
+"""What keys of stored records were called when the first journals were written."""
 
 _CONFIG = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
@@ -73,11 +77,19 @@ def decode(kind: type[Record], text: str | bytes) -> Record:
 
 
 def decode_outcome(text: str) -> Outcome:
-    """Read a Prediction or a Failure."""
-    outcome: Outcome = decode(Outcome, text)  # type: ignore[arg-type]
+    """Read a Completion or a Failure."""
+    outcome: Outcome = decode(Outcome, _renamed(text, _EARLIER_OF_OUTCOMES))  # type: ignore[arg-type]
     return outcome
 
 
 def decode_item(text: str) -> Item:
     """Read an Item."""
-    return decode(Item, text)
+    return decode(Item, _renamed(text, _EARLIER_OF_ITEMS))
+
+
+def _renamed(text: str, earlier: Mapping[str, str]) -> str:
+    """A record with keys that were called otherwise by earlier versions; only the first place counts."""
+    for old, new in earlier.items():
+        if f'"{old}":' in text and f'"{new}":' not in text:
+            text = text.replace(f'"{old}":', f'"{new}":', 1)
+    return text

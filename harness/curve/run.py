@@ -47,6 +47,7 @@ from harness.data.split import split_items
 from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
+from harness.tasks.kinds import task_of
 
 CURVES = "learning_curves.json"
 
@@ -323,12 +324,12 @@ def _point(
         folder = RunFolder(root=bench.home / "points" / where)
         make_folder(folder.artefacts)
         say = bench.context.progress.note
-        material = Material(labels=evalset.labels, train=evalset.train, dev=dev, say=say)
+        material = Material(task=task_of(evalset.space), train=evalset.train, dev=dev, say=say)
         factory = ArmFactory(bench.plan, evalset, folder, bench.context, bench.embedder, keep=False)
         with closing(factory), closing(factory.build(arm, seed)) as opened:
             outcomes |= _answers(bench, folder, opened, seed, material, items)
     ordered = [item for _, items in parts for item in items]
-    return score(ordered, outcomes, evalset.label_names)
+    return score(ordered, outcomes, task_of(evalset.space))
 
 
 def _answers(

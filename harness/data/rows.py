@@ -87,7 +87,7 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         item = Item(
             id=own,
             text=join_text([values[position] for position in table.positions["text"]]),
-            label=known.setdefault(label, label),
+            target=known.setdefault(label, label),
             cluster=groups[0] or None if len(groups) == 1 else None,
             slices=tuple([(name, _once(values[position], known)) for name, position in slices]),
             row=place + 1,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.core.errors import MissingExtra, ModelUnavailable, StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
-from harness.core.records import Item, Label, ModelIdentity, VoteArtefact
+from harness.core.records import Item, ModelIdentity, VoteArtefact
 from harness.core.serial import decode, encode
 from harness.knowledge.dense import DenseIndex
 from harness.knowledge.index import SearchMode, TrainingIndex
@@ -121,7 +121,7 @@ def open_vote(folder: Path, embedding: EmbeddingModel | None) -> RowVote:
     artefact = read_vote(folder)
     same_versions("The vote", artefact.packages, ("bm25s",))
     items = [
-        Item(id=own, text=text, label=label)
+        Item(id=own, text=text, target=label)
         for own, text, label in json.loads((folder / ROWS_FILE).read_text(encoding="utf-8"))
     ]
     dense = None
@@ -133,7 +133,7 @@ def open_vote(folder: Path, embedding: EmbeddingModel | None) -> RowVote:
     )
     return RowVote(
         index=index,
-        voters=Voters([Label(name=name) for name in artefact.labels], items),
+        voters=Voters(artefact.labels, items),
         vote=Vote(mode=SearchMode(artefact.mode), k=artefact.k, power=artefact.power),
         certainty=VoteProbability(even=artefact.even, temperature=artefact.temperature),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.calibration import fit_temperature, negative_log_likelihood, scale
-from harness.core.records import Item, Label, Neighbour
+from harness.core.records import Item, Neighbour
 from harness.knowledge.index import SearchMode, TrainingIndex
 
 Shares = NDArray[np.float64]
@@ -90,9 +90,9 @@ def best_of(tried: Sequence[TriedVote]) -> TriedVote:
 class Voters:
     """Training rows that vote, with a distribution over the labels."""
 
-    def __init__(self, labels: Sequence[Label], train: Sequence[Item]) -> None:
+    def __init__(self, labels: Sequence[str], train: Sequence[Item]) -> None:
         counts = Counter(item.label for item in train)
-        self.labels = tuple(label.name for label in labels)
+        self.labels = tuple(labels)
         place = {name: number for number, name in enumerate(self.labels)}
         self._label_of = {item.id: place[item.label] for item in train}
         smoothed = np.array([counts[name] + 1.0 for name in self.labels])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.money.usage import Usage
-from harness.core.records import AnswerForm, Failure, Message, ModelIdentity
+from harness.core.records import Failure, HeldBy, Message, ModelIdentity
 
 Vectors = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ class ChatReply:
     queue_s: float
     model_s: float
     attempts: int = 1
-    form: AnswerForm = ""
+    form: HeldBy = ""
 
 
 class ChatModel(Protocol):

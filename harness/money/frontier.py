@@ -156,7 +156,7 @@ def _to_win(ship: ArmResult | None, decision: DecisionPlan) -> float | None:
     if ship is None:
         return decision.quality_floor
     margin = decision.margin
-    value = ship.quality.accuracy.value
+    value = ship.accuracy.value
     return None if value is None or value + margin > 1 else value + margin
 
 

@@ -2,13 +2,13 @@
 
 Good enough are the arms that break no limit and are not worse than their dev leader by more than the margin.
 Only an arm that is shown to keep every limit is shipped; one with a limit still open may be piloted. Where
-today's way costs less, wrong answers included, and answers as well, it is kept.
+none of them is worth taking over from what is done today (`harness.recommendation.worth`), that is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.money.ledger import Money
@@ -18,7 +18,6 @@ from harness.bakeoff.decide import acceptable, contenders, dev_leader
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
 from harness.core.records import ArmId
-from harness.money.records import ArmForecast, CostForecast
 from harness.recommendation.records import Action, Certainty, Reason, ReasonKind
 
 A_MONTH = "a month, all in"
@@ -28,11 +27,16 @@ _TIMED_ALIKE = Decimal("1.25")  # busy seconds of one arm differ by as much from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The arm to use and why it and no other."""
+    """The arm to use and why it and no other.
+
+    Attributes:
+        turned_down: the arm that comes nearest to being worth it, where today's way is kept.
+    """
 
     action: Action
     ship: ArmId | None = None
     pilot: ArmId | None = None
+    turned_down: ArmId | None = None
     why: Reason
 
     @property
@@ -41,8 +45,14 @@ class Choice:
         return self.ship or self.pilot
 
 
-def choose(results: BakeoffResults, plan: DecisionPlan, months: Mapping[ArmId, Money]) -> Choice:
-    """The arm to ship, or to pilot; neither where every arm breaks a limit.
+Against = Callable[[ArmResult], Reason | None]
+"""Why today's way is kept rather than an arm; None where nothing is said against the arm."""
+
+
+def choose(
+    results: BakeoffResults, plan: DecisionPlan, months: Mapping[ArmId, Money], against: Against
+) -> Choice:
+    """The arm to ship, or to pilot; neither where every arm breaks a limit or none is worth it.
 
     Args:
         months: all-in cost of a month by arm; empty where nothing is known of the business.
@@ -54,31 +64,17 @@ def choose(results: BakeoffResults, plan: DecisionPlan, months: Mapping[ArmId, M
     if not allowed:
         return Choice(action=Action.MEASURE_NEXT, why=_nearest_miss(results))
     near = acceptable(plan, results.arms, limits, results.comparisons)
-    open_ones = {check.arm for check in limits if check.state is LimitState.OPEN}
-    kept = tuple(arm for arm in near if arm.arm not in open_ones)
-    best, why = _cheapest(kept or near, months, dev_leader(allowed))
-    if kept:
+    unsure = {check.arm for check in limits if check.state is LimitState.OPEN}
+    kept = tuple(arm for arm in near if arm.arm not in unsure)
+    leader, worth = dev_leader(allowed), tuple(arm for arm in near if against(arm) is None)
+    if to_ship := tuple(arm for arm in worth if arm.arm not in unsure):
+        best, why = _cheapest(to_ship, months, leader)
         return Choice(action=Action.SHIP, ship=best.arm, why=why)
-    return Choice(action=Action.PILOT, pilot=best.arm, why=why)
-
-
-def today_is_better(choice: Choice, results: BakeoffResults, outlook: CostForecast) -> bool:
-    """Whether what is done today answers as well as the arm to ship and costs less a month, all in.
-
-    Both accuracies and a price of wrong answers must be known: what is not stated keeps nobody's way.
-    """
-    today = outlook.incumbent
-    arm = None if choice.ship is None else results.arm(choice.ship)
-    month = next((found.month_usd for found in outlook.arms if found.arm == choice.ship), None)
-    if today is None or arm is None or month is None or today.accuracy is None:
-        return False
-    cheapest = month.usd if month.low_usd is None else month.low_usd
-    if today.month_usd.usd is None or cheapest is None or today.month_usd.usd >= cheapest:
-        return False
-    reached = (
-        arm.quality.accuracy.high if arm.quality.accuracy.high is not None else arm.quality.accuracy.value
-    )
-    return reached is not None and today.accuracy >= reached
+    if worth:
+        best, why = _cheapest(worth, months, leader)
+        return Choice(action=Action.PILOT, pilot=best.arm, why=why)
+    best, why = _cheapest(kept or near, months, leader)
+    return Choice(action=Action.KEEP_TODAY, turned_down=best.arm, why=against(best) or why)
 
 
 def certainty_of(results: BakeoffResults, arm: ArmId | None) -> tuple[Certainty, tuple[ArmId, ...]]:
@@ -100,7 +96,7 @@ def best_barred(results: BakeoffResults) -> ArmResult | None:
         for arm in results.arms
         if arm.arm in results.verdict.barred and arm.arm.option is not Option.FLOOR
     ]
-    return max(barred, key=lambda arm: arm.quality.accuracy.value or 0.0, default=None)
+    return max(barred, key=lambda arm: arm.accuracy.value or 0.0, default=None)
 
 
 def _nearest_miss(results: BakeoffResults) -> Reason:
@@ -154,10 +150,3 @@ def _calls(arm: ArmResult) -> _Cost | None:
     timed = any(line.unit == "hours" for line in arm.cost.lines)
     amount = Money(usd=price.usd, basis=price.basis, busy=price.busy)
     return _Cost(amount, price.usd, price.usd * _TIMED_ALIKE if timed else price.usd)
-
-
-def kept_today(choice: Choice, forecast: ArmForecast | None) -> Choice:
-    """The choice turned down for what is done today."""
-    month = None if forecast is None else forecast.saving_usd_per_month
-    why = Reason(kind=ReasonKind.COSTS_MORE, arm=choice.ship, cost=month, cost_basis=A_MONTH)
-    return replace(choice, action=Action.KEEP_TODAY, ship=None, pilot=None, why=why)

@@ -22,10 +22,11 @@ from harness.core.records import ArmId
 from harness.money.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.money.of_run import grounds_of, outlook_of
 from harness.money.records import Grounds
-from harness.recommendation.choose import choose, kept_today, today_is_better
+from harness.recommendation.choose import choose
 from harness.recommendation.recommend import Found, recommend
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import together, write_results
+from harness.recommendation.worth import against_it
 from harness.robustness.checks import robustness_of
 from harness.robustness.records import ArmRobustness
 from harness.robustness.store import unseen_of
@@ -123,9 +124,9 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
     ours, grounds = _ours(results), _grounds(run, scores)
     before = outlook_of(ours, plan, grounds, None)  # no arm's month hangs on what ships
     months = {arm.arm: arm.month_usd for arm in before.arms}
-    choice = choose(results, plan.decision, months)
-    if today_is_better(choice, results, before):
-        choice = kept_today(choice, next((arm for arm in before.arms if arm.arm == choice.ship), None))
+    choice = choose(
+        results, plan.decision, months, lambda arm: against_it(arm, results, plan.decision, before)
+    )
     outlook = outlook_of(ours, plan, grounds, choice.ship)
     ship = None if choice.ship is None else results.arm(choice.ship)
     hosted = results.frontier_measured

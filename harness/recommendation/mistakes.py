@@ -19,6 +19,8 @@ from harness.core.errors import IncompleteRun, StoreError, UsageError
 from harness.core.records import ArmId, FittedArm, Item, Outcome
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
+from harness.tasks.base import Task
+from harness.tasks.kinds import task_of
 
 Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
 
@@ -85,10 +87,10 @@ class _Stored:
     test: Scored
     outcomes: Mapping[str, Outcome]
 
-    def answers(self, labels: Sequence[str], temperature: float | None = None) -> tuple[ItemAnswer, ...]:
+    def answers(self, temperature: float | None = None) -> tuple[ItemAnswer, ...]:
         """Every test item with an outcome; confidences at the temperature that fits dev, or at another."""
         fitted = fit_dev_temperature(self.dev) if temperature is None else temperature
-        return item_answers(self.settled.arm, self.test, self.outcomes, labels, fitted)
+        return item_answers(self.settled.arm, self.test, self.outcomes, fitted)
 
 
 def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
@@ -100,18 +102,19 @@ def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
         StoreError: if the rows or the journal cannot be read.
     """
     folder.check(but=FROM_JOURNAL)
-    labels = tuple(label.name for label in folder.data_facts().labels)
+    facts = folder.data_facts()
+    labels = tuple(label.name for label in facts.labels)
     if request.label and request.label not in labels:
         raise no_such("label", request.label, labels)
     items = folder.items()
     with folder.journal(read_only=True) as journal:
-        stored = _stored(journal, folder, items, labels)
+        stored = _stored(journal, folder, items, task_of(facts.space))
     if not stored:
         raise IncompleteRun(f"Run {folder.run_id} has no answers yet.", run=folder.command("resume"))
     results, notes = _results(folder)
     arm, chosen = _choose(stored, results, request.arm)
-    answers = stored[arm].answers(labels) if arm in stored else _routed(arm, stored, results, labels)
-    test = [item for item in items["test"] if request.label in ("", item.label)]
+    answers = stored[arm].answers() if arm in stored else _routed(arm, stored, results)
+    test = [item for item in items["test"] if request.label in ("", item.target)]
     among = [answer for answer in answers if request.label in ("", answer.label)]
     if len(among) < len(test):
         missing = len(test) - len(among)
@@ -153,7 +156,7 @@ def _results(folder: RunFolder) -> tuple[RunResults | None, list[str]]:
 
 
 def _stored(
-    journal: Journal, folder: RunFolder, items: Mapping[str, Sequence[Item]], labels: Sequence[str]
+    journal: Journal, folder: RunFolder, items: Mapping[str, Sequence[Item]], task: Task
 ) -> dict[ArmId, _Stored]:
     plan = folder.plan()
     first = (plan.training_seeds[0], plan.seed)
@@ -161,19 +164,19 @@ def _stored(
     for settled in sorted(journal.settled(), key=lambda one: one.seed not in first[:1]):
         if settled.arm in found or (settled.seed not in first and settled.arm.option is not Option.EXTERNAL):
             continue
-        dev, _ = _lane(journal, settled, "dev", items["dev"], labels)
-        test, outcomes = _lane(journal, settled, "test", items["test"], labels)
+        dev, _ = _lane(journal, settled, "dev", items["dev"], task)
+        test, outcomes = _lane(journal, settled, "test", items["test"], task)
         if outcomes:
             found[settled.arm] = _Stored(settled=settled, dev=dev, test=test, outcomes=outcomes)
     return found
 
 
 def _lane(
-    journal: Journal, settled: FittedArm, split: Pass, items: Sequence[Item], labels: Sequence[str]
+    journal: Journal, settled: FittedArm, split: Pass, items: Sequence[Item], task: Task
 ) -> tuple[Scored, dict[str, Outcome]]:
     lane = Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
     outcomes = journal.outcomes(lane, items)
-    return score([item for item in items if item.id in outcomes], outcomes, labels), outcomes
+    return score([item for item in items if item.id in outcomes], outcomes, task), outcomes
 
 
 def _choose(stored: Mapping[ArmId, _Stored], results: RunResults | None, named: str) -> tuple[ArmId, Chosen]:
@@ -186,39 +189,37 @@ def _choose(stored: Mapping[ArmId, _Stored], results: RunResults | None, named: 
         return results.recommendation.ship, "shipped"
     if results is not None and results.recommendation.pilot in arms:
         return results.recommendation.pilot, "to pilot"
-    return max(stored, key=lambda arm: _dev_accuracy(stored[arm].dev)), "best on dev"
+    return max(stored, key=lambda arm: _dev_mean(stored[arm].dev)), "best on dev"
 
 
-def _dev_accuracy(dev: Scored) -> float:
-    return float(dev.correct.mean()) if len(dev.items) else -1.0
+def _dev_mean(dev: Scored) -> float:
+    return float(dev.values.mean()) if len(dev.items) else -1.0
 
 
 def _routed(
-    arm: ArmId, stored: Mapping[ArmId, _Stored], results: RunResults | None, labels: Sequence[str]
+    arm: ArmId, stored: Mapping[ArmId, _Stored], results: RunResults | None
 ) -> tuple[ItemAnswer, ...]:
     """The answers of a route; what it hands to today's way is not among them."""
     assert results is not None
     if arm.to_today:
-        return _kept(arm, stored, results.route_to_today, labels)
+        return _kept(arm, stored, results.route_to_today)
     route = results.route
     assert route is not None
     if route.threshold is None or route.first not in stored or route.then not in stored:
         raise UsageError("The route of this run has no threshold, so it answers nothing.", got=str(arm))
-    then = {answer.item_id: answer for answer in stored[route.then].answers(labels)}
+    then = {answer.item_id: answer for answer in stored[route.then].answers()}
     routed = []
-    for answer in stored[route.first].answers(labels):
+    for answer in stored[route.first].answers():
         sure = answer.confidence is not None and answer.confidence >= route.threshold
         if sure or answer.item_id in then:
             routed.append(replace(answer if sure else then[answer.item_id], arm=arm))
     return tuple(routed)
 
 
-def _kept(
-    arm: ArmId, stored: Mapping[ArmId, _Stored], route: RouteToToday | None, labels: Sequence[str]
-) -> tuple[ItemAnswer, ...]:
+def _kept(arm: ArmId, stored: Mapping[ArmId, _Stored], route: RouteToToday | None) -> tuple[ItemAnswer, ...]:
     if route is None or route.threshold is None or route.first is None or route.first not in stored:
         raise UsageError("The route of this run has no threshold, so it answers nothing.", got=str(arm))
-    found, threshold = stored[route.first].answers(labels, route.temperature), route.threshold
+    found, threshold = stored[route.first].answers(route.temperature), route.threshold
     return tuple(
         replace(answer, arm=arm)
         for answer in found

@@ -7,6 +7,8 @@ The next step:
    measure what was not measured.
 3. RAG against tuning is open and one of the two ships: label as many more items as would decide it.
 4. Else pilot the arm to ship for a month.
+Where today's way is kept because no arm is worth it: run the cheapest hosted model that was not run, or look
+again at the volume from which an arm would be.
 
 The biggest risk is the first of `RiskKind` that holds, from what undoes the answer to what shifts it.
 """
@@ -18,9 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from advisor.money.inputs import times
 from advisor.money.ledger import Money
-from advisor.money.ranges import Scenario
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import (
     Answer,
@@ -48,6 +48,7 @@ from harness.recommendation.records import (
     RiskKind,
     StepKind,
 )
+from harness.recommendation.worth import items_to_show, labels_usd, open_checks
 
 WIDE = 0.05
 OWN_ROWS = "the user's own file"
@@ -105,9 +106,16 @@ def recommend(found: Found) -> Recommendation:
 def _reasons(found: Found) -> Iterator[Reason]:
     choice = found.choice
     arm = None if choice.arm is None else found.results.arm(choice.arm)
-    if arm is None:
+    if choice.turned_down is not None:
+        yield from _reasons_for_today(choice.turned_down, found)
+    elif arm is None:
         yield from _reasons_against(found)
-        return
+    else:
+        yield from _reasons_for(arm, found)
+
+
+def _reasons_for(arm: ArmResult, found: Found) -> Iterator[Reason]:
+    choice = found.choice
     yield _accuracy(arm, found)
     compared = any(arm.arm in (c.a, c.b) for c in found.results.comparisons)
     if compared or choice.why.kind is not ReasonKind.ONLY_ONE:  # of no other arm there is nothing to say
@@ -117,6 +125,15 @@ def _reasons(found: Found) -> Iterator[Reason]:
     yield from _against_today(found.months.get(arm.arm))
     yield from _against_rivals(arm, found)
     yield from _kept(arm, found)
+
+
+def _reasons_for_today(nearest: ArmId, found: Found) -> Iterator[Reason]:
+    yield found.choice.why
+    arm = found.results.arm(nearest)
+    if arm is not None:
+        yield _accuracy(arm, found)
+    for gap in _cheapest_gap(found):
+        yield Reason(kind=ReasonKind.NOT_RUN, gap=gap)
 
 
 def _reasons_against(found: Found) -> Iterator[Reason]:
@@ -153,7 +170,7 @@ def _accuracy(arm: ArmResult, found: Found) -> Reason:
     floor = next((c for c in checks if c.arm == arm.arm and c.kind is LimitKind.ACCURACY), None)
     shared = _automation(arm.arm, found)
     kind = ReasonKind.ACCURACY if shared is None else ReasonKind.AUTOMATES
-    return Reason(kind=kind, arm=arm.arm, estimate=arm.quality.accuracy, check=floor, automation=shared)
+    return Reason(kind=kind, arm=arm.arm, estimate=arm.accuracy, check=floor, automation=shared)
 
 
 def _automation(arm: ArmId | None, found: Found) -> Automation | None:
@@ -170,7 +187,7 @@ def _automation(arm: ArmId | None, found: Found) -> Automation | None:
 
 def _below_today(arm: ArmResult, found: Found) -> Iterator[Reason]:
     """That an arm is shown to be right less often than today's way, whatever it saves."""
-    today, reached = found.outlook.incumbent, arm.quality.accuracy
+    today, reached = found.outlook.incumbent, arm.accuracy
     if today is None or today.accuracy is None or reached.high is None or reached.high >= today.accuracy:
         return
     yield Reason(
@@ -183,9 +200,8 @@ def _below_today(arm: ArmResult, found: Found) -> Iterator[Reason]:
 
 
 def _open(arm: ArmResult, found: Found) -> Iterator[Reason]:
-    for check in found.results.verdict.limits:
-        if check.arm == arm.arm and check.state is LimitState.OPEN:
-            yield Reason(kind=ReasonKind.LIMIT_OPEN, arm=arm.arm, check=check)
+    for check in open_checks(found.results, arm.arm):
+        yield Reason(kind=ReasonKind.LIMIT_OPEN, arm=arm.arm, check=check)
 
 
 def _kept(arm: ArmResult, found: Found) -> Iterator[Reason]:
@@ -206,7 +222,7 @@ def _against_rivals(arm: ArmResult, found: Found) -> Iterator[Reason]:
     """The most accurate rival it was compared with, where the comparison says something."""
     by_rival = {c.b if c.a == arm.arm else c.a: c for c in found.results.comparisons if arm.arm in (c.a, c.b)}
     rivals = [rival for rival in found.results.arms if rival.arm in by_rival]
-    rivals.sort(key=lambda rival: -(rival.quality.accuracy.value or 0.0))
+    rivals.sort(key=lambda rival: -(rival.accuracy.value or 0.0))
     for rival in rivals:
         comparison = by_rival[rival.arm]
         better = Relation.BETTER if comparison.a == arm.arm else Relation.WORSE
@@ -255,6 +271,8 @@ def _measure_or_fix(found: Found) -> NextStep:
             usd=usd,
             decides=Decider.BUDGET_HOLDER,
         )
+    if found.choice.turned_down is not None:
+        return _look_again(found.choice.turned_down, found)
     best = best_barred(found.results)
     against = tuple(c for c in found.results.verdict.broken if best is not None and c.arm == best.arm)
     return NextStep(
@@ -266,13 +284,25 @@ def _measure_or_fix(found: Found) -> NextStep:
     )
 
 
+def _look_again(arm: ArmId, found: Found) -> NextStep:
+    """At the volume from which the arm would be worth it, where more volume makes it so."""
+    curves = found.months[arm].break_even if arm in found.months else ()
+    volume = next((one.queries_per_month for one in curves if one.rival == "incumbent"), None)
+    grown = volume if volume is not None and volume > found.outlook.business.queries_per_month else None
+    return NextStep(
+        kind=StepKind.LOOK_AGAIN,
+        arm=arm,
+        queries_per_month=grown,
+        usd=Money(usd=Decimal(0), basis=PriceBasis.ESTIMATE),
+        decides=Decider.BUDGET_HOLDER,
+    )
+
+
 def _show_what_is_open(pilot: ArmId, found: Found) -> NextStep:
-    checks = tuple(c for c in found.results.verdict.limits if c.arm == pilot and c.state is LimitState.OPEN)
-    items = [c.more_items for c in checks if c.kind is LimitKind.ACCURACY and c.more_items]
-    if items:
-        return replace(
-            _label(max(items), f"whether {pilot} keeps the floor", found), arm=pilot, checks=checks
-        )
+    checks = open_checks(found.results, pilot)
+    items = items_to_show(checks)
+    if items is not None:
+        return replace(_label(items, f"whether {pilot} keeps the floor", found), arm=pilot, checks=checks)
     of_today = all(check.kind is LimitKind.P95_TODAY for check in checks)
     takes = "a log of what is done today" if of_today else "this machine's time"
     return NextStep(
@@ -286,12 +316,13 @@ def _show_what_is_open(pilot: ArmId, found: Found) -> NextStep:
 
 def _label(items: int, settles: str, found: Found) -> NextStep:
     """More evaluation items, at the price of an example."""
-    ends = (found.outlook.business.at(end).example_usd for end in Scenario)
-    low, likely, high = (times(items, usd) for usd in ends)
-    usd = _unknown("what one more example costs is not stated (business.example_usd)")
-    if likely is not None:
-        usd = Money(usd=likely, low_usd=low, high_usd=high, basis=PriceBasis.ESTIMATE)
-    return NextStep(kind=StepKind.LABEL, items=items, settles=settles, usd=usd, decides=Decider.BUDGET_HOLDER)
+    return NextStep(
+        kind=StepKind.LABEL,
+        items=items,
+        settles=settles,
+        usd=labels_usd(items, found.outlook.business),
+        decides=Decider.BUDGET_HOLDER,
+    )
 
 
 def _unknown(reason: str) -> Money:
@@ -317,13 +348,15 @@ def _pilot(arm: ArmForecast) -> Money:
 
 def _risk(found: Found) -> Risk:
     arm = None if found.choice.arm is None else found.results.arm(found.choice.arm)
+    if found.choice.turned_down is not None:
+        return Risk(kind=RiskKind.TODAY_AS_STATED)
     if arm is None:
         return Risk(kind=RiskKind.NOTHING_KEEPS_LIMITS)
     return next(_risks(arm, found), Risk(kind=RiskKind.NONE_SEEN))
 
 
 def _risks(arm: ArmResult, found: Found) -> Iterator[Risk]:
-    accuracy, provenance = arm.quality.accuracy, found.results.data.provenance
+    accuracy, provenance = arm.accuracy, found.results.data.provenance
     if provenance != OWN_ROWS:
         yield Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=provenance)
     for worse in _if_worse(arm.arm, found)[:1]:

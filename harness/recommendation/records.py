@@ -54,6 +54,7 @@ class ReasonKind(StrEnum):
     BEATS = "better than another arm"
     AS_GOOD_AS = "not worse than another arm by the margin"
     SAVES = "saves against today"
+    NOT_EARNED = "saves less than it takes within the horizon"
     COSTS_MORE = "costs more than today"
     BELOW_TODAY = "right less often than today, as stated"
     LIMIT_KEPT = "a limit is kept"
@@ -77,6 +78,8 @@ class Reason:
         today_accuracy: share that is right today, as stated; `counted` is whether a saving counts it.
         cost: a sum, whose basis is `cost_basis`: 'a month, all in' or 'per 1,000 queries, calls and busy
             machine time'.
+        once, labels: what building it takes, and the labels that show whether it keeps the floor, within
+            `horizon_months`.
     """
 
     kind: ReasonKind
@@ -92,6 +95,9 @@ class Reason:
     cost_basis: str = ""
     today: Money | None = None
     automation: Automation | None = None
+    once: Money | None = None
+    labels: Money | None = None
+    horizon_months: float | None = None
 
 
 class Certainty(StrEnum):
@@ -119,6 +125,7 @@ class StepKind(StrEnum):
     TIME_TODAY = "find out how long today's way takes"
     MEASURE_MODEL = "run a hosted model on the same rows"
     FIX = "fix what stands against the best arm"
+    LOOK_AGAIN = "look again where the volume grows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +137,7 @@ class NextStep:
         checks: the limits that are to be shown or mended.
         model: the hosted model to run.
         command: what to run; '' where that is not one command.
+        queries_per_month: the volume from which the arm would be worth it; None where no volume is enough.
         before: the first day on which a known price or model changes; None where none is known.
     """
 
@@ -142,6 +150,7 @@ class NextStep:
     checks: tuple[LimitCheck, ...] = ()
     model: str = ""
     command: str = ""
+    queries_per_month: int | None = None
     before: date | None = None
 
 
@@ -149,6 +158,7 @@ class RiskKind(StrEnum):
     """The biggest risk, from what would undo the answer to what would shift it."""
 
     NOTHING_KEEPS_LIMITS = "nothing keeps the limits"
+    TODAY_AS_STATED = "today's way was not measured"
     NOT_OWN_ROWS = "the rows are not the user's own"
     HARDER_REST = "today's way is handed the harder part"
     WIDE = "the accuracy is not known closely"

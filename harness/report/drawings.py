@@ -79,7 +79,7 @@ def in_words(estimate: Estimate) -> str:
 def accuracy(arms: Sequence[ArmResult]) -> IntervalChart:
     """Every arm's accuracy on the test items with its interval."""
     among = [arm.arm for arm in arms]
-    return IntervalChart(rows=tuple(_row(a.arm, a.quality.accuracy, named(a.arm, among)) for a in arms))
+    return IntervalChart(rows=tuple(_row(a.arm, a.accuracy, named(a.arm, among)) for a in arms))
 
 
 def _row(arm: ArmId, found: Estimate, label: str, words: str = "", aside: str = "") -> IntervalRow:
@@ -138,7 +138,7 @@ def prices(results: RunResults, unit: Currency) -> CurveChart:
     among = [arm.arm for arm in results.arms]
     curves = []
     for arm in results.arms:
-        price, found = arm.cost.usd_per_1k, arm.quality.accuracy
+        price, found = arm.cost.usd_per_1k, arm.accuracy
         if arm.arm.option is Option.FLOOR or price.usd is None or found.value is None or price.usd <= 0:
             continue
         at, ends = _shown(price.usd, unit), (found.low, found.high)

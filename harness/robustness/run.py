@@ -40,6 +40,7 @@ from harness.core.records import Evalset, Item
 from harness.robustness.checks import rejecting_threshold, unseen_label
 from harness.robustness.records import UnseenLabel
 from harness.robustness.store import unseen_of, write_unseen
+from harness.tasks.kinds import task_of
 
 T = TypeVar("T")
 
@@ -166,7 +167,7 @@ def _unseen(
         lanes = [Lane(arm=arm.id, seed=seed, split=split, config=config) for split in ("dev", "test")]
         answer(arm, journal, lanes[1], without.test, context)
         dev, asked = (
-            score(items, journal.outcomes(lane, items), without.label_names)
+            score(items, journal.outcomes(lane, items), task_of(without.space))
             for lane, items in zip(lanes, (without.dev, without.test), strict=True)
         )
     temperature = fit_dev_temperature(dev)

@@ -39,6 +39,7 @@ from harness.core.names import check_name
 from harness.core.records import (
     ArmId,
     Artefact,
+    Completion,
     Evalset,
     Failure,
     FailureKind,
@@ -46,7 +47,6 @@ from harness.core.records import (
     FittedArm,
     Item,
     Outcome,
-    Prediction,
     Timing,
 )
 from harness.core.serial import decode, encode
@@ -54,6 +54,7 @@ from harness.data.predictions import OutsidePrediction, read_predictions
 from harness.models.local.encoder import HEAD_FILE
 from harness.models.local.safe_weights import refuse_lone_pickles, require_safe_adapter
 from harness.shipping.registry.registry import checked_files
+from harness.tasks.kinds import task_of
 from harness.training.encoder_artefact import RECORD_FILE, files_of_encoder, pin_of_encoder, read_encoder
 from harness.training.encoder_recipe import recipe_name
 from harness.training.tuned_model import Done, Export, ExportedJob, Imported, folder_digest
@@ -160,10 +161,10 @@ def _settled_outside(
 def _outcome(item: Item, given: OutsidePrediction | None, labels: Sequence[str]) -> Outcome:
     if given is None:
         return Failure(item_id=item.id, kind=FailureKind.BAD_RESPONSE, message="no prediction was given")
-    return Prediction(
+    return Completion(
         item_id=item.id,
         text=given.label,
-        label_logprobs=_spread(given, labels),
+        choice_logprobs=_spread(given, labels),
         timing=Timing(model_s=0.0, batched=True),  # batched: it says nothing on latency
     )
 
@@ -219,7 +220,7 @@ def _import_encoder(folder: RunFolder, wish: ImportRequest, context: Context) ->
         opening=model_settings(context, plan, ArmPlan(option=Option.ENCODER, model=wish.name)),
         keep_in=place,
     )
-    encoder = EncoderArm(arm, settings, evalset.labels)
+    encoder = EncoderArm(arm, settings, evalset.label_names)
     notes = ("Trained elsewhere; scored here.",)
     choices: dict[str, str | int | float] = {"recipe": recipe_name(artefact.recipe), KEPT: sha256}
     fitted = Fitted(choices=choices, seconds=artefact.train_s, notes=notes)
@@ -284,7 +285,7 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
         curve=done.curve,
         codes=job.task.codes,
     )
-    tune_arm = TuneArm(arm, tuner, evalset.labels, plan.prompt.limits)
+    tune_arm = TuneArm(arm, tuner, task_of(evalset.space, plan.prompt.limits))
     fitted = Fitted(
         choices={"method": job.recipe.method, "epochs": job.recipe.epochs},
         seconds=done.seconds,

@@ -23,7 +23,7 @@ from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.files import write_atomically
-from harness.core.records import Failure, FailureKind, FittedArm, Item, Message, Outcome, Prediction, Timing
+from harness.core.records import Completion, Failure, FailureKind, FittedArm, Item, Message, Outcome, Timing
 from harness.core.serial import decode, encode
 from harness.knowledge import kept_vote
 from harness.shipping.adapters import open_registry
@@ -33,7 +33,8 @@ from harness.shipping.registry.registry import versions_in
 from harness.shipping.serve.service import Service
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.shipping.serving import Engine, ServeRequest, open_service
-from harness.tasks.classification import Example, render
+from harness.tasks.base import Task
+from harness.tasks.kinds import task_of
 from harness.training.encoder_artefact import RECORD_FILE
 from harness.training.tuned_model import Export, Parity
 
@@ -53,7 +54,7 @@ class _Case:
     items: tuple[Item, ...]
     reference: dict[str, Outcome]
     messages: dict[str, tuple[Message, ...]]
-    labels: tuple[str, ...]
+    task: Task
     how: Measuring
     margin: float
 
@@ -100,8 +101,8 @@ def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Contex
 
 
 def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: datetime) -> Parity:
-    reference = score(case.items, case.reference, case.labels)
-    found = side_by_side(reference, score(case.items, served, case.labels), case.how)
+    reference = score(case.items, case.reference, case.task)
+    found = side_by_side(reference, score(case.items, served, case.task), case.how)
     return Parity(
         format=export.format,
         precision=export.precision,
@@ -120,7 +121,8 @@ def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: dateti
 
 def _case(run: RunFolder, export: Export, count: int) -> _Case:
     run.check()
-    plan, rows, facts = run.plan(), run.items(), run.data_facts()
+    plan, rows = run.plan(), run.items()
+    task = task_of(run.data_facts().space, plan.prompt.limits)
     with run.journal(read_only=True) as journal:
         settled = _settled(journal.settled(), export)
         lane = Lane(arm=settled.arm, seed=settled.seed, split="dev", config=settled.config)
@@ -136,20 +138,17 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
     messages = {}
     for item in picked:
         outcome = reference[item.id]
-        near = outcome.neighbours if isinstance(outcome, Prediction) else ()
-        examples = [Example(text=train[n.item_id].text, label=train[n.item_id].label) for n in reversed(near)]
+        near = outcome.neighbours if isinstance(outcome, Completion) else ()
         messages[item.id] = (
             (Message(role="user", content=item.text),)
             if not settled.arm.option.traits.needs_model
-            else render(
-                settled.arm.option, item, labels=facts.labels, examples=examples, limits=plan.prompt.limits
-            )
+            else task.messages(settled.arm.option, item, [train[n.item_id] for n in reversed(near)])
         )
     return _Case(
         items=tuple(picked),
         reference={item.id: reference[item.id] for item in picked},
         messages=messages,
-        labels=tuple(label.name for label in facts.labels),
+        task=task,
         how=Measuring.of(plan),
         margin=plan.decision.margin,
     )
@@ -181,7 +180,7 @@ def _answers(service: Service, name: str, case: _Case, context: Context) -> dict
         )
         try:
             reply, _ = service.answer(asked)
-            found[item.id] = Prediction(
+            found[item.id] = Completion(
                 item_id=item.id, text=reply.text, timing=Timing(model_s=reply.model_s), usage=reply.usage
             )
         except BadRequest as fault:

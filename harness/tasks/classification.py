@@ -1,4 +1,4 @@
-"""The messages each option sends for a ticket-classification task.
+"""Classification: one label of a closed set for a text.
 
 The wording below is frozen: a run's plan stores `PROMPT_VERSION`, and a change of one word is a new
 version, since public results moved by 25 points with the prompt alone. An option's content key holds the
@@ -8,67 +8,148 @@ scored, exported and served with `tune_messages`, never with another rendering.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from advisor.options import Option
-from harness.core.records import Item, Label, Message
+import numpy as np
+
+from advisor.options import Option, TaskKind
+from harness.core.errors import DataError
+from harness.core.records import Choices, Item, Label, Message, Target
+from harness.tasks.base import Combined, Guide, Metric, PromptLimits, Score, clip
+from harness.tasks.labels import answer_text, read_label
+
+LEVELS = " > "
+"""Between the levels of a label that is made of several columns."""
 
 PROMPT_VERSION = "classification-2"
 _FIRST_VERSION = "classification-1"
-_CUT = "\n[...]\n"
 _TUNED_TASK = "Classify the message."
 
+ACCURACY = Metric(name="accuracy", noun="right answers", primary=True)
+MACRO_F1 = Metric(name="macro-F1", noun="macro-F1", per_item=False)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptLimits:
-    """How much text a rendering may carry.
 
-    Attributes:
-        item_chars: longer tickets keep their first two thirds and their last third of this length.
-        example_chars: the same for a ticket shown as an example.
+class ClassificationTask:
+    """Labels of one evalset."""
+
+    kind = TaskKind.CLASSIFICATION
+    metrics = (ACCURACY, MACRO_F1)
+
+    def __init__(self, labels: Sequence[Label], limits: PromptLimits) -> None:
+        self._labels = tuple(labels)
+        self._limits = limits
+        self.choices = tuple(label.name for label in self._labels)
+        self.guides = tuple(Guide) if any(label.definition for label in self._labels) else (Guide.NAMES,)
+
+    def read_target(self, cells: Sequence[str]) -> Target | None:
+        """A label from its levels; without the first level there is none, an empty later one is left out."""
+        parts = [cell.strip() for cell in cells]
+        return LEVELS.join(part for part in parts if part) if parts and parts[0] else None
+
+    def stratum(self, item: Item) -> str:
+        """The label."""
+        return item.label
+
+    def settings(self, option: Option) -> Mapping[str, object]:
+        """Prompt, limits, labels and the answers that stand for them."""
+        tuned = option.traits.tuned
+        labels = self._labels
+        return {
+            "prompt": {"version": wording_version(option), "wording": self._wording(option)},
+            "limits": list(dataclasses.astuple(self._limits)) if tuned else dataclasses.asdict(self._limits),
+            "labels": [one.name if tuned else [one.name, one.definition] for one in labels],
+            "choices": list(answers_of(labels)),
+        }
+
+    def messages(
+        self, option: Option, item: Item, shown: Sequence[Item] = (), guide: Guide = Guide.DEFINITIONS
+    ) -> tuple[Message, ...]:
+        """The messages of `render`."""
+        return render(option, item, labels=self._labels, shown=shown, limits=self._limits, guide=guide)
+
+    def form(self, among: Sequence[Item] | None = None) -> Choices:
+        """The labels in words, in their order; all of them where no row is given.
+
+        Raises:
+            DataError: if a label is blank to a model, or two are the same.
+        """
+        answers = answers_of(self._labels)
+        there = {answer_text(row.label) for row in among or ()}
+        return Choices(answers=tuple(answer for answer in answers if answer in there) or answers)
+
+    def target_text(self, target: Target) -> str:
+        """The label in words."""
+        return answer_text(str(target))
+
+    def parse(self, text: str) -> Target | None:
+        """The label that an answer names, None if it names none or several."""
+        return read_label(text, self.choices)
+
+    def score(self, item: Item, text: str | None) -> Score:
+        """Right or not."""
+        answer = None if text is None else read_label(text, self.choices)
+        return Score(item_id=item.id, values={ACCURACY.name: float(answer == item.label)}, answer=answer)
+
+    def combine(self, rows: Sequence[Item], weights: Sequence[float]) -> Combined:
+        """The label with the most weight, the first among equals; shares smoothed by one for each label."""
+        counts: Counter[str] = Counter()
+        for row, weight in zip(rows, weights, strict=True):
+            counts[row.label] += weight  # type: ignore[assignment]
+        smoothed = np.array([counts[name] + 1.0 for name in self.choices])
+        return Combined(
+            text=max(self.choices, key=lambda name: (counts[name], -self.choices.index(name))),
+            choice_logprobs=tuple(float(v) for v in np.log(smoothed / smoothed.sum())),
+        )
+
+    def _wording(self, option: Option) -> str:
+        """Sha256 (hex) of the messages of a made-up item: a changed word of the prompt changes it."""
+        long = "word " * (self._limits.item_chars // 4)
+        item = Item(id="", text=f"How do I change my address? {long}", target="")
+        known = self.choices[0] if self.choices else ""
+        shown = [Item(id="", text=f"Where is my parcel? {long}", target=known)]
+        guides = tuple(Guide) if option is Option.RETRIEVE else (Guide.DEFINITIONS,)
+        written = [
+            [message.role, message.content]
+            for guide in guides
+            for message in self.messages(option, item, shown, guide)
+        ]
+        return hashlib.sha256(json.dumps(written).encode()).hexdigest()
+
+
+def answers_of(labels: Sequence[Label]) -> tuple[str, ...]:
+    """The answers a model may give, in the labels' order.
+
+    Raises:
+        DataError: if a label is blank to a model, or two are the same.
     """
-
-    item_chars: int = 2000
-    example_chars: int = 600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """A labelled training row shown to the model."""
-
-    text: str
-    label: str
-
-
-class Guide(StrEnum):
-    """What a prompt with examples says of the labels."""
-
-    DEFINITIONS = "definitions"
-    NAMES = "names"
+    answers = tuple(answer_text(label.name) for label in labels)
+    blank = [label.name for label, answer in zip(labels, answers, strict=True) if not answer]
+    if blank:
+        raise DataError(
+            f"A label is blank to a language model: {', '.join(map(ascii, blank))}; underscores are read as "
+            "blanks.",
+            allowed="labels with a letter, a digit or a sign; rename it in the data",
+        )
+    owners: dict[str, str] = {}
+    for label, answer in zip(labels, answers, strict=True):
+        other = owners.setdefault(answer, label.name)
+        if other != label.name:
+            raise DataError(
+                f"Two labels are one answer to a language model: {other!a} and {label.name!a} are both "
+                f"{answer!a}.",
+                allowed="labels that differ in more than underscores; rename one in the data",
+            )
+    return answers
 
 
 def wording_version(option: Option) -> str:
     """The version in which the wording of an option last changed."""
     return PROMPT_VERSION if option is Option.RETRIEVE else _FIRST_VERSION
-
-
-def answer_text(label: str) -> str:
-    """The words a model writes for a label: underscores read as spaces."""
-    return label.replace("_", " ").strip()
-
-
-def clip(text: str, limit: int) -> str:
-    """Shorten text over `limit` characters, keeping the start and the end, with a visible mark."""
-    if len(text) <= limit:
-        return text
-    room = limit - len(_CUT)
-    if room < 2:
-        return text[:limit]
-    head = room * 2 // 3
-    return text[:head] + _CUT + text[len(text) - (room - head) :]
 
 
 def prompt_messages(text: str, labels: Sequence[Label], limits: PromptLimits) -> tuple[Message, ...]:
@@ -82,7 +163,7 @@ def prompt_messages(text: str, labels: Sequence[Label], limits: PromptLimits) ->
 
 def retrieve_messages(
     text: str,
-    examples: Sequence[Example],
+    shown: Sequence[Item],
     labels: Sequence[Label],
     limits: PromptLimits,
     guide: Guide = Guide.DEFINITIONS,
@@ -102,7 +183,7 @@ def retrieve_messages(
             )
         case _:
             assert_never(guide)
-    return (_system(system), *_shown(examples, limits), _user(text, limits))
+    return (_system(system), *_shown(shown, limits), _user(text, limits))
 
 
 def tune_messages(text: str, limits: PromptLimits) -> tuple[Message, ...]:
@@ -113,11 +194,9 @@ def tune_messages(text: str, limits: PromptLimits) -> tuple[Message, ...]:
     return (_system(_TUNED_TASK), _user(text, limits))
 
 
-def tune_retrieve_messages(
-    text: str, examples: Sequence[Example], limits: PromptLimits
-) -> tuple[Message, ...]:
+def tune_retrieve_messages(text: str, shown: Sequence[Item], limits: PromptLimits) -> tuple[Message, ...]:
     """What a model tuned with retrieved tickets sees: those tickets, then the ticket."""
-    return (_system(_TUNED_TASK), *_shown(examples, limits), _user(text, limits))
+    return (_system(_TUNED_TASK), *_shown(shown, limits), _user(text, limits))
 
 
 def render(
@@ -125,7 +204,7 @@ def render(
     item: Item,
     *,
     labels: Sequence[Label],
-    examples: Sequence[Example] = (),
+    shown: Sequence[Item] = (),
     limits: PromptLimits,
     guide: Guide = Guide.DEFINITIONS,
 ) -> tuple[Message, ...]:
@@ -141,11 +220,11 @@ def render(
         case Option.PROMPT:
             return prompt_messages(item.text, labels, limits)
         case Option.RETRIEVE:
-            return retrieve_messages(item.text, examples, labels, limits, guide)
+            return retrieve_messages(item.text, shown, labels, limits, guide)
         case Option.TUNE:
             return tune_messages(item.text, limits)
         case Option.TUNE_RETRIEVE:
-            return tune_retrieve_messages(item.text, examples, limits)
+            return tune_retrieve_messages(item.text, shown, limits)
         case (
             Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ENCODER | Option.ROUTE | Option.EXTERNAL
         ):
@@ -163,11 +242,11 @@ def _guide_line(label: Label) -> str:
     return f"{name}: {label.definition}" if label.definition else name
 
 
-def _shown(examples: Sequence[Example], limits: PromptLimits) -> tuple[Message, ...]:
+def _shown(shown: Sequence[Item], limits: PromptLimits) -> tuple[Message, ...]:
     turns: list[Message] = []
-    for example in examples:
-        turns.append(Message(role="user", content=clip(example.text, limits.example_chars)))
-        turns.append(Message(role="assistant", content=answer_text(example.label)))
+    for row in shown:
+        turns.append(Message(role="user", content=clip(row.text, limits.example_chars)))
+        turns.append(Message(role="assistant", content=answer_text(row.label)))
     return tuple(turns)
 
 

@@ -1,4 +1,4 @@
-"""Read a label out of a raw answer, tolerantly but without guessing. The counterpart of the renderings.
+"""A label in words, and a label read out of a raw answer, tolerantly but without guessing.
 
 An answer counts as a label if it is that label's name or the words the model was given for it; else if,
 apart from case, quotes, punctuation, underscores and a JSON or "Label:" wrapping, it is one label's name
@@ -18,7 +18,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from advisor.reading import parse_json
-from harness.tasks.classification import answer_text
 
 _WORDS = re.compile(r"[^\W_]+", re.UNICODE)
 _LEAD = re.compile(r"^(label|category|answer|intent)\s*[:=]\s*", re.IGNORECASE)
@@ -35,6 +34,11 @@ class _Names:
     written: dict[str, str]
     plain: dict[str, str]
     by_length: tuple[str, ...]
+
+
+def answer_text(label: str) -> str:
+    """The words a model writes for a label: underscores read as spaces."""
+    return label.replace("_", " ").strip()
 
 
 def read_label(answer: str, labels: Sequence[str]) -> str | None:

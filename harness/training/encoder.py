@@ -1,10 +1,11 @@
 """Trains an encoder with a linear head on labelled texts, on this machine; resumes after a kill.
 
 Every weight is adapted, or low-rank additions to every matrix (PEFT), merged when the training ends. Batches
-hold rows of like length, in an order that only the seed and the epoch decide. Three things make it fast on a
+hold rows of like length, in an order that only the seed and the epoch decide. Four things make it fast on a
 CPU and change no result: batches carry no padding to a common length, matrices are multiplied in bf16 where
-the processor is made for it (weights, sums and steps stay fp32), and of the word vectors only those that
-stand in the training rows are held by the optimiser: the others have no gradient and would never move.
+the processor is made for it (weights, sums and steps stay fp32), attention is plain batched products, as the
+gradient of torch's fused one takes longer, and of the word vectors only those that stand in the
+training rows are held by the optimiser: the others have no gradient and would never move.
 
 The rate rises over the first steps and falls to 0 in a straight line. A checkpoint is written at the end of
 an epoch: safetensors and a line of JSON, no pickle.
@@ -24,6 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.environment import free_gib
 from harness.core.errors import MissingExtra, TrainingError
 from harness.core.files import write_atomically
 from harness.core.records import EncoderRecipe
@@ -35,11 +37,12 @@ from harness.models.local.encoder import (
     pooled,
     pooling_of,
 )
+from harness.training.encoder_memory import require_room_to_open, require_room_to_train
 from harness.training.progress import check, quiet
 
 Say = Callable[[str], None]
 
-ENCODER_TRAINER = "encoder-1"  # raised when a change makes the same recipe train something else
+ENCODER_TRAINER = "encoder-2"  # raised when a change makes the same recipe train something else
 _WARM_UP = 0.1  # of the steps, while the rate rises
 _CLIP = 1.0
 _POOL = 32  # batches that are sorted by length together
@@ -91,8 +94,10 @@ def train_encoder(job: EncoderJob, say: Say) -> TrainedEncoder:
 
     if job.threads:
         torch.set_num_threads(job.threads)
+    require_room_to_open(job.base, free_gib(job.device))
     try:
         session = EncoderSession(job)
+        session.require_room(free_gib(job.device))
         session.run(say)
         classifier = session.finished()
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -140,6 +145,7 @@ class EncoderSession:
         )
         self.rows = self.classifier.tokenise(job.texts)
         self.words = _hold_words_seen(encoder, self.rows) if recipe.tuned == "whole" else None
+        self._attention = _plain_attention(encoder) if job.device == "cpu" else None
         self.encoder = _adapted(encoder, recipe)
         self.weights = [weight for weight in self.encoder.parameters() if weight.requires_grad]
         groups = [
@@ -160,6 +166,16 @@ class EncoderSession:
     def steps(self) -> int:
         """Optimiser steps of the whole training."""
         return self.passes * -(-len(self.rows) // self.job.recipe.batch_size)
+
+    def require_room(self, free: float | None) -> None:
+        """Refuse what cannot fit into the free memory, GiB.
+
+        Raises:
+            TrainingError: with the mildest change that fits.
+        """
+        trained = sum(weight.numel() for weight in self._all_weights())
+        heads = self.encoder.config.num_attention_heads
+        require_room_to_train((layers_of(self.encoder), trained, heads), self.job.recipe, free)
 
     def run(self, say: Say, most_steps: int | None = None) -> None:
         """Every pass that is not done yet."""
@@ -195,6 +211,8 @@ class EncoderSession:
                 encoder.set_input_embeddings(self.words.put_back())
         for weight in encoder.parameters():
             weight.requires_grad_(False)
+        if self._attention is not None:
+            encoder.set_attn_implementation(self._attention)
         return replace(self.classifier, encoder=encoder.eval())
 
     def _note(self, loss: float) -> None:
@@ -366,6 +384,16 @@ def _adapted(encoder: Any, recipe: EncoderRecipe) -> Any:
             for weight in layer.parameters():
                 weight.requires_grad_(True)
     return encoder
+
+
+def _plain_attention(encoder: Any) -> str | None:
+    """Attend by batched products; what it was before, None where the architecture knows one way only."""
+    before: str | None = getattr(encoder.config, "_attn_implementation", None)
+    try:
+        encoder.set_attn_implementation("eager")
+    except (AttributeError, ValueError, ImportError):
+        return None
+    return before
 
 
 def _with_additions(encoder: Any, recipe: EncoderRecipe) -> Any:

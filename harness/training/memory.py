@@ -34,9 +34,29 @@ _CPU_OVERHEAD_GIB = 0.75  # Python with torch, transformers, TRL and datasets lo
 _STATE_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
-    """The parts, GiB."""
+@dataclass(frozen=True, kw_only=True)
+class MemoryParts:
+    """Parts of a sum, GiB; a kind of training names its own."""
+
+    @property
+    def total(self) -> float:
+        """All parts, GiB."""
+        return float(sum(getattr(self, field.name) for field in dataclasses.fields(self)))
+
+    def __str__(self) -> str:
+        low, high = (self.total * factor for factor in BAND)
+        names = [field.name for field in dataclasses.fields(self)]
+        parts = ", ".join(
+            f"{name.replace('_', ' ')} {getattr(self, name):.2f}"
+            for name in names
+            if getattr(self, name) >= 0.005
+        )
+        return f"about {self.total:.1f} GiB ({low:.1f} to {high:.1f}): {parts}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needed(MemoryParts):
+    """The parts of a language model's training, GiB."""
 
     weights: float
     adapter: float
@@ -44,20 +64,6 @@ class Needed:
     merged: float
     rows: float
     overhead: float
-
-    @property
-    def total(self) -> float:
-        """All parts, GiB."""
-        parts = (self.weights, self.adapter, self.activations, self.merged, self.rows, self.overhead)
-        return sum(parts)
-
-    def __str__(self) -> str:
-        low, high = (self.total * factor for factor in BAND)
-        names = [field.name for field in dataclasses.fields(self)]
-        parts = ", ".join(
-            f"{name} {getattr(self, name):.2f}" for name in names if getattr(self, name) >= 0.005
-        )
-        return f"about {self.total:.1f} GiB ({low:.1f} to {high:.1f}): {parts}"
 
 
 def read_shape(base: Path) -> ModelShape:
@@ -107,7 +113,7 @@ def memory_needed(shape: ModelShape, recipe: Recipe, rows: int, row_tokens: floa
     )
 
 
-def require_room(needed: Needed, free_gib: float | None, ways: str) -> None:
+def require_room(needed: MemoryParts, free_gib: float | None, ways: str) -> None:
     """Refuse a training that cannot fit; where the free memory is not known nothing is refused.
 
     Args:

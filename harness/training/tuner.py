@@ -26,7 +26,7 @@ from harness.models.base import ChatModel
 from harness.models.deciding import folder_facts, versions_of
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
-from harness.tasks.classification import answer_text
+from harness.tasks.labels import answer_text
 from harness.training.release import release
 from harness.training.tuned_model import (
     conversations_digest,

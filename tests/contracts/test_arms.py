@@ -24,14 +24,14 @@ from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm
-from harness.core.records import ArmId, Failure, FailureKind, Fitted, Item, Outcome, Prediction
+from harness.core.records import ArmId, Completion, Failure, FailureKind, Fitted, Item, Outcome
 from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel, EmbeddingModel
 from harness.models.open import open_chat, open_embedding
 from harness.models.settings import ModelSettings
-from harness.tasks.classification import PromptLimits
+from harness.tasks.base import PromptLimits
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
-from tests.support.tickets import LABELS, evalset
+from tests.support.tickets import LABELS, TASK, evalset
 from tests.support.tiny_encoder import tiny_settings
 
 ROWS = evalset()
@@ -66,15 +66,15 @@ class Bench:
             case Option.LINEAR:
                 return LinearArm(name, self.embedder, seed=17)
             case Option.ENCODER:
-                return EncoderArm(name, tiny_settings(), LABELS)
+                return EncoderArm(name, tiny_settings(), TASK.choices)
             case Option.PROMPT:
-                return PromptArm(name, self.chat, LABELS, LIMITS)
+                return PromptArm(name, self.chat, TASK)
             case Option.RETRIEVE:
-                return RetrieveArm(name, self.chat, self.index(), LABELS, LIMITS, SETTINGS)
+                return RetrieveArm(name, self.chat, self.index(), TASK, SETTINGS)
             case Option.TUNE:
-                return TuneArm(name, self.tuner, LABELS, LIMITS)
+                return TuneArm(name, self.tuner, TASK)
             case Option.TUNE_RETRIEVE:
-                return TuneArm(name, self.tuner, LABELS, LIMITS, Examples(self.index(), 2))
+                return TuneArm(name, self.tuner, TASK, Examples(self.index(), 2))
             case Option.ROUTE:
                 raise AssertionError("a route calls no model")
             case Option.EXTERNAL:
@@ -95,7 +95,7 @@ class Bench:
 
 
 def material() -> Material:
-    return Material(labels=LABELS, train=ROWS.train, dev=ROWS.dev, say=lambda line: None)
+    return Material(task=TASK, train=ROWS.train, dev=ROWS.dev, say=lambda line: None)
 
 
 def fitted(option: Option, **changes: str) -> Bench:
@@ -107,7 +107,7 @@ def fitted(option: Option, **changes: str) -> Bench:
 def answers(outcomes: list[Outcome]) -> dict[str, object]:
     """What an outcome says, without how long it took."""
     return {
-        o.item_id: (o.text, o.label_logprobs, o.neighbours, o.usage) if isinstance(o, Prediction) else o.kind
+        o.item_id: (o.text, o.choice_logprobs, o.neighbours, o.usage) if isinstance(o, Completion) else o.kind
         for o in outcomes
     }
 
@@ -115,7 +115,7 @@ def answers(outcomes: list[Outcome]) -> dict[str, object]:
 def poisoned(items: tuple[Item, ...]) -> list[Item]:
     """The same texts with labels, clusters and slices that would show if they were read."""
     return [
-        dataclasses.replace(item, label="POISON", cluster="POISON", slices=(("POISON", "POISON"),))
+        dataclasses.replace(item, target="POISON", cluster="POISON", slices=(("POISON", "POISON"),))
         for item in items
     ]
 
@@ -164,7 +164,7 @@ def test_predicting_reads_train_only_for_its_examples(option: Option) -> None:
     bench = fitted(option)
     dev = {item.id for item in ROWS.dev}
     for outcome in bench.arm.predict(ROWS.test):
-        assert isinstance(outcome, Prediction)
+        assert isinstance(outcome, Completion)
         assert not dev & {near.item_id for near in outcome.neighbours}
 
 
@@ -212,17 +212,17 @@ def test_what_was_settled_is_taken_up_again(option: Option) -> None:
 def test_timing_tells_batches_from_single_queries(option: Option) -> None:
     """Local answers of one pass are batched, single ones never; both take some time."""
     arm = fitted(option).arm
-    together = [o for o in arm.predict(ROWS.test) if isinstance(o, Prediction)]
+    together = [o for o in arm.predict(ROWS.test) if isinstance(o, Completion)]
     assert all(o.timing.batched for o in together)
     one = arm.predict_one(ROWS.test[0])
-    assert isinstance(one, Prediction) and not one.timing.batched
+    assert isinstance(one, Completion) and not one.timing.batched
     assert one.timing.total_s > 0 and all(o.timing.total_s > 0 for o in together)
 
 
 @pytest.mark.parametrize("option", [Option.PROMPT, Option.RETRIEVE], ids=lambda o: o.value)
 def test_a_served_model_is_never_batched(option: Option) -> None:
     arm = fitted(option, location="remote").arm
-    assert not any(o.timing.batched for o in arm.predict(ROWS.test) if isinstance(o, Prediction))
+    assert not any(o.timing.batched for o in arm.predict(ROWS.test) if isinstance(o, Completion))
 
 
 @asking
@@ -231,7 +231,7 @@ def test_seconds_of_the_model_are_the_models_own(option: Option) -> None:
     item = ROWS.test[0]
     bench.answering.model_s = {item.id: 0.125}
     one = bench.arm.predict_one(item)
-    assert isinstance(one, Prediction) and one.timing.model_s == 0.125
+    assert isinstance(one, Completion) and one.timing.model_s == 0.125
     assert (one.timing.retrieval_s > 0) is (option in {Option.RETRIEVE, Option.TUNE_RETRIEVE})
 
 
@@ -247,7 +247,7 @@ def test_a_failed_call_is_a_failure_and_touches_no_other_item(option: Option) ->
     assert answers(list(found.values())) == {k: v for k, v in expected.items() if k != lost}
     alone = bench.arm.predict_one(ROWS.test[3])
     assert isinstance(alone, Failure) and alone.kind is FailureKind.RATE_LIMIT
-    assert isinstance(bench.arm.predict_one(ROWS.test[3]), Prediction), "the script is over"
+    assert isinstance(bench.arm.predict_one(ROWS.test[3]), Completion), "the script is over"
 
 
 @asking
@@ -279,10 +279,10 @@ def test_an_arm_closes_what_it_opened_and_nothing_else(option: Option) -> None:
 @every
 def test_a_distribution_is_over_the_labels_in_their_order(option: Option) -> None:
     for outcome in fitted(option).arm.predict(ROWS.test):
-        assert isinstance(outcome, Prediction) and outcome.label_logprobs is not None
-        assert len(outcome.label_logprobs) == len(LABELS)
-        assert math.fsum(map(math.exp, outcome.label_logprobs)) == pytest.approx(1.0)
-        best = max(range(len(LABELS)), key=lambda i: outcome.label_logprobs[i])  # type: ignore[index]
+        assert isinstance(outcome, Completion) and outcome.choice_logprobs is not None
+        assert len(outcome.choice_logprobs) == len(LABELS)
+        assert math.fsum(map(math.exp, outcome.choice_logprobs)) == pytest.approx(1.0)
+        best = max(range(len(LABELS)), key=lambda i: outcome.choice_logprobs[i])  # type: ignore[index]
         assert outcome.text.replace(" ", "_") == LABELS[best].name
 
 
@@ -334,14 +334,14 @@ def test_training_and_answering_use_one_rendering() -> None:
 def test_what_the_trial_of_k_answered_is_not_asked_again() -> None:
     bench = Bench(Option.RETRIEVE)
     settings = dataclasses.replace(SETTINGS, k=(2, 4), dev_items=5)
-    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
     arm.fit(material(), None)
     asked = len(bench.chat.asked)
     assert asked == 4 * 5, "two k, the other guide, fewer answers"
     dev = list(arm.predict(ROWS.dev))
     assert len(bench.chat.asked) == asked + len(ROWS.dev) - 5
     assert [o.item_id for o in dev] == [item.id for item in ROWS.dev]
-    resumed = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    resumed = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
     resumed.fit(material(), arm.fit(material(), None))
     assert answers(list(resumed.predict(ROWS.dev))) == answers(dev), "a resumed run has the same answers"
 
@@ -349,7 +349,7 @@ def test_what_the_trial_of_k_answered_is_not_asked_again() -> None:
 def test_one_candidate_is_not_tried() -> None:
     bench = Bench(Option.RETRIEVE)
     settings = dataclasses.replace(SETTINGS, k=(4,), dev_items=5)
-    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
     fitted = arm.fit(material(), None)
     assert fitted.choices["k"] == 4 and not bench.chat.asked
     assert all(name.startswith("the vote of") for name, _ in fitted.trials), "the search costs no question"
@@ -361,11 +361,11 @@ def test_a_prompt_over_its_budget_loses_its_farthest_examples() -> None:
     tight = RetrieveSettings(k=(4,), max_tokens=0, dev_items=0)
     for most in range(30, 120, 5):
         settings = dataclasses.replace(tight, max_tokens=most)
-        arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+        arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
         arm.fit(material(), None)
         shown = arm.explain(ROWS.test[0])
         roomy = dataclasses.replace(tight, max_tokens=10_000)
-        free = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, roomy)
+        free = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, roomy)
         free.fit(material(), None)
         whole = free.explain(ROWS.test[0]).neighbours
         assert shown.neighbours == whole[: len(shown.neighbours)], "the nearest stay"
@@ -393,11 +393,11 @@ def test_the_embedded_models_keep_it_too(option: Option, embedded: tuple[ChatMod
         case Option.LINEAR:
             arm = LinearArm(name, embedder, seed=17)
         case Option.PROMPT:
-            arm = PromptArm(name, chat, LABELS, LIMITS)
+            arm = PromptArm(name, chat, TASK)
         case _:
             quick = RetrieveSettings(k=(2,), max_tokens=400, dev_items=2)
             index = TrainingIndex.build(ROWS.train, embedder)
-            arm = RetrieveArm(name, chat, index, LABELS, LIMITS, quick)
+            arm = RetrieveArm(name, chat, index, TASK, quick)
     arm.fit(material(), None)
     arm.refresh()
     first = list(arm.predict(few))
@@ -408,9 +408,9 @@ def test_the_embedded_models_keep_it_too(option: Option, embedded: tuple[ChatMod
     arm.refresh()
     together = {outcome.item_id: outcome for outcome in first}
     for one, other in ((arm.predict_one(item), together[item.id]) for item in few):
-        assert isinstance(one, Prediction) and isinstance(other, Prediction)
+        assert isinstance(one, Completion) and isinstance(other, Completion)
         assert one.text == other.text and not one.timing.batched and other.timing.batched
-        assert one.label_logprobs == pytest.approx(other.label_logprobs, abs=2e-3)
+        assert one.choice_logprobs == pytest.approx(other.choice_logprobs, abs=2e-3)
         assert one.timing.model_s > 0
 
 
@@ -418,7 +418,7 @@ def settled_on(k: tuple[int, ...] = (4,), **choices: str | int | float) -> tuple
     """A retrieve arm that takes up these choices."""
     bench = Bench(Option.RETRIEVE)
     settings = dataclasses.replace(SETTINGS, k=k, max_tokens=10_000)
-    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
     fitted = arm.fit(material(), None)
     arm.fit(material(), dataclasses.replace(fitted, choices={**fitted.choices, **choices}))
     return bench, arm
@@ -429,11 +429,11 @@ def test_answers_may_be_held_to_the_labels_of_the_rows_found() -> None:
     bench, arm = settled_on(**{"answers offered": "labels of the rows found", "missed": 0.1})
     for outcome in arm.predict(ROWS.test):
         offered = set(bench.chat.asked[-1].choices)
-        assert isinstance(outcome, Prediction) and outcome.label_logprobs is not None
+        assert isinstance(outcome, Completion) and outcome.choice_logprobs is not None
         found = {item.label.replace("_", " ") for item in ROWS.train} & offered
         assert offered == found and outcome.text in offered
         if len(offered) < len(LABELS):
-            rest = [p for p, label in zip(outcome.label_logprobs, LABELS, strict=True)
+            rest = [p for p, label in zip(outcome.choice_logprobs, LABELS, strict=True)
                     if label.name.replace("_", " ") not in offered]  # fmt: skip
             assert math.fsum(map(math.exp, rest)) == pytest.approx(0.1)
 
@@ -444,13 +444,13 @@ def test_a_row_that_says_the_same_as_a_nearer_one_is_not_shown() -> None:
     other = next(row.label for row in ROWS.train if row.label != item.label)
     twins = (
         dataclasses.replace(item, id="twin", text=f"{item.text} !"),
-        dataclasses.replace(item, id="rival", label=other),
+        dataclasses.replace(item, id="rival", target=other),
     )
     train = (*ROWS.train, *twins)
     bench = Bench(Option.RETRIEVE)
     index = TrainingIndex.build(train, bench.embedder)
     settings = dataclasses.replace(SETTINGS, k=(4,), max_tokens=10_000)
-    arm = RetrieveArm(bench.arm.id, bench.chat, index, LABELS, LIMITS, settings)
+    arm = RetrieveArm(bench.arm.id, bench.chat, index, TASK, settings)
     arm.fit(dataclasses.replace(material(), train=train), None)
     shown = {near.item_id for near in arm.explain(item).neighbours}
     assert len(shown & {item.id, "twin"}) == 1 and "rival" in shown and len(shown) == 4
@@ -460,7 +460,7 @@ def test_equal_questions_are_asked_once() -> None:
     """Where the budget holds no more rows, a larger k is the same question."""
     bench = Bench(Option.RETRIEVE)
     settings = RetrieveSettings(k=(2, 4), max_tokens=0, dev_items=5)
-    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), LABELS, LIMITS, settings)
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
     trials = dict(arm.fit(material(), None).trials)
     assert trials["k=2, names, all labels"] == trials["k=4, names, all labels"]
     assert len(bench.chat.asked) == 2 * 5, "one k, and fewer answers"

@@ -32,7 +32,7 @@ import pytest
 
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.run_folder import RunFolder, find_run
-from harness.core.records import Item, Prediction
+from harness.core.records import Completion, Item
 from tests.engines.conftest import ROOT, HarnessCommand, environment_of, write_plan
 
 pytestmark = [pytest.mark.engine, pytest.mark.models]
@@ -146,9 +146,9 @@ def post(url: str, body: object) -> Any:
         return json.load(answer)
 
 
-def answered(run: RunFolder, arm: str) -> dict[str, tuple[Item, Prediction]]:
+def answered(run: RunFolder, arm: str) -> dict[str, tuple[Item, Completion]]:
     """Every dev and test item with what an arm answered in its run."""
-    found: dict[str, tuple[Item, Prediction]] = {}
+    found: dict[str, tuple[Item, Completion]] = {}
     with run.journal(read_only=True) as journal:
         (settled,) = (one for one in journal.settled() if str(one.arm).startswith(arm))
         for split in ("dev", "test"):
@@ -157,7 +157,7 @@ def answered(run: RunFolder, arm: str) -> dict[str, tuple[Item, Prediction]]:
             outcomes = journal.outcomes(lane, items)
             for item in items:
                 outcome = outcomes[item.id]
-                assert isinstance(outcome, Prediction), outcome
+                assert isinstance(outcome, Completion), outcome
                 found[item.id] = (item, outcome)
     return found
 
@@ -170,12 +170,12 @@ def scored_in(run: RunFolder) -> str:
     return settled.identity.precision
 
 
-def probabilities(prediction: Prediction) -> list[float]:
-    assert prediction.label_logprobs is not None
-    return [math.exp(value) for value in prediction.label_logprobs]
+def probabilities(prediction: Completion) -> list[float]:
+    assert prediction.choice_logprobs is not None
+    return [math.exp(value) for value in prediction.choice_logprobs]
 
 
-def sure(prediction: Prediction, apart: float) -> bool:
+def sure(prediction: Completion, apart: float) -> bool:
     """Whether the artefact's two best labels are further apart than what the engines may differ by."""
     best, second, *_ = sorted(probabilities(prediction), reverse=True)
     return best - second > 2 * apart

@@ -25,7 +25,7 @@ from harness.cli.branding import make_branding
 from harness.cli.dotenv import read_dotenv
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
-from harness.core.records import ArmId, Item, Prediction, Timing
+from harness.core.records import ArmId, Completion, Item, Timing
 from harness.core.serial import decode, decode_outcome
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
@@ -166,13 +166,13 @@ def whole_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Journal(path) as journal:
         journal.put(
             LANE,
-            [(item, Prediction(item_id=item.id, text="a", timing=Timing(model_s=0.5))) for item in ITEMS],
+            [(item, Completion(item_id=item.id, text="a", timing=Timing(model_s=0.5))) for item in ITEMS],
         )
     return path
 
 
 LANE = Lane(arm=ArmId(option=Option.PROMPT, model="scripted"), seed=17, split="test", config="c1")
-ITEMS = tuple(Item(id=f"i{n}", text=f"text {n}", label="a") for n in range(5))
+ITEMS = tuple(Item(id=f"i{n}", text=f"text {n}", target="a") for n in range(5))
 
 
 @bounded(60)

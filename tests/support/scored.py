@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from advisor.stats.intervals import Ints
 from harness.bakeoff.quality import Measuring
 from harness.bakeoff.scored import Scored, score
-from harness.core.records import Failure, FailureKind, Item, Outcome, Prediction, Timing
+from harness.core.records import Completion, Failure, FailureKind, Item, Label, Outcome, Timing
+from harness.tasks.base import PromptLimits, Score
+from harness.tasks.classification import ClassificationTask
 
 LABELS = ("a", "b", "c")
+TASK = ClassificationTask([Label(name=name) for name in LABELS], PromptLimits())
 HOW = Measuring(draws=400, precision=0.9, seed=3)
 
 
 def items(truth: str, prefix: str = "t") -> tuple[Item, ...]:
     """One item a letter, which is its label."""
-    return tuple(Item(id=f"{prefix}{n}", text=f"text {n}", label=label) for n, label in enumerate(truth))
+    return tuple(Item(id=f"{prefix}{n}", text=f"text {n}", target=label) for n, label in enumerate(truth))
 
 
 def outcomes(
@@ -31,10 +37,10 @@ def outcomes(
         if letter == "!":
             found[item.id] = Failure(item_id=item.id, kind=FailureKind.TIMEOUT, message="late", timing=timing)
         else:
-            found[item.id] = Prediction(
+            found[item.id] = Completion(
                 item_id=item.id,
                 text="no idea" if letter == "?" else letter,
-                label_logprobs=logprobs[n] if logprobs else None,
+                choice_logprobs=logprobs[n] if logprobs else None,
                 timing=timing,
             )
     return found
@@ -43,4 +49,23 @@ def outcomes(
 def scored(truth: str, said: str, prefix: str = "t", **more: object) -> Scored:
     """Items of `truth` answered with `said`."""
     rows = items(truth, prefix)
-    return score(rows, outcomes(rows, said, **more), LABELS)  # type: ignore[arg-type]
+    return score(rows, outcomes(rows, said, **more), TASK)  # type: ignore[arg-type]
+
+
+def coded(
+    rows: Sequence[Item], truth: Sequence[int] | Ints, answer: Sequence[int] | Ints, logprobs: object
+) -> Scored:
+    """Scores of a closed set from codes."""
+    right = [float(one == other) for one, other in zip(truth, answer, strict=True)]
+    return Scored(
+        items=tuple(rows),
+        scores=tuple(
+            Score(item_id=item.id, values={"accuracy": value}, answer=None)
+            for item, value in zip(rows, right, strict=True)
+        ),
+        values=np.array(right),
+        truth=np.array(truth),
+        answer=np.array(answer),
+        logprobs=np.array(logprobs, dtype=float).reshape(len(rows), -1 if rows else 1),
+        completions=(None,) * len(rows),
+    )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 
 from harness.core.records import Evalset, Item, Label
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import ClassificationTask
 
 LABELS = (
     Label(name="billing", definition="invoices, charges and refunds"),
     Label(name="sign_in", definition="passwords and accounts"),
     Label(name="shipping", definition="parcels and delivery"),
 )
+TASK = ClassificationTask(LABELS, PromptLimits())
 _TEXTS = {
     "billing": (
         "invoice shows wrong charge",
@@ -32,7 +35,7 @@ def rows(split: str, times: int) -> tuple[Item, ...]:
         Item(
             id=f"{split}-{label}-{variant}-{number}",
             text=f"{text} {split} case {variant}",
-            label=label,
+            target=label,
             cluster=f"{split}-customer-{(variant + number) % 5}",
             slices=(("language", "en" if number else "de"),),
         )

@@ -114,6 +114,21 @@ class Below:
     line: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """A pass over the next n tokens of b answers that are being written.
+
+    Attributes:
+        layers: keys and values by layer of all columns there is room for, each (b, kv_heads, room, d).
+        columns: (b, n) at which column each of the tokens stands.
+        mask: (b, 1, groups * n, width), 0 where a token may look and -inf elsewhere.
+    """
+
+    layers: list[Parts]
+    columns: torch.Tensor
+    mask: torch.Tensor
+
+
 @dataclass(slots=True, kw_only=True)
 class TreePass:
     """What one forward pass tells every layer's attention.
@@ -125,6 +140,7 @@ class TreePass:
         prefix: keys and values by layer, each (1, kv_heads, p, d); None without a prefix.
         record: filled with this pass's keys and values by layer when not None.
         below: set for a pass over nodes alone; `suffix` is then 0.
+        writing: set for a pass over answers that are being written; `suffix` is then 0.
     """
 
     suffix: int
@@ -132,6 +148,7 @@ class TreePass:
     prefix: list[Parts] | None = None
     record: list[Parts] | None = None
     below: Below | None = None
+    writing: Writing | None = None
 
 
 def register_tree_attention() -> None:
@@ -164,7 +181,9 @@ def tree_attention(
     if tree.record is not None:
         tree.record.append((key, value))
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    if tree.below is not None:
+    if tree.writing is not None:
+        own, own_lse = _written(query, key, value, tree.writing, module.layer_idx, scale)
+    elif tree.below is not None:
         own, own_lse = _below(query, key, value, tree.below, module.layer_idx, scale)
     else:
         own, own_lse = _own(query, key, value, tree, scale)
@@ -209,6 +228,19 @@ def _below(
     out = out.reshape(rows, -1, places, d).transpose(0, 1).reshape(-1, rows * places, d)
     lse = lse.reshape(rows, -1, places).transpose(0, 1).reshape(-1, rows * places)
     return out.index_select(1, below.line).unsqueeze(0), lse.index_select(1, below.line).unsqueeze(0)
+
+
+def _written(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, writing: Writing, layer: int, scale: float
+) -> Parts:
+    """Attention of new tokens to their row's columns; theirs are filled."""
+    keys, values = writing.layers[layer]
+    (b, heads, n, d), kv, width = q.shape, k.shape[1], writing.mask.shape[-1]
+    rows = torch.arange(b, device=q.device).unsqueeze(1)
+    keys[rows, :, writing.columns], values[rows, :, writing.columns] = k.transpose(1, 2), v.transpose(1, 2)
+    folded = q.reshape(b, kv, heads // kv * n, d)
+    out, lse = attend(folded, keys[:, :, :width], values[:, :, :width], scale, mask=writing.mask)
+    return out.reshape(b, heads, n, -1), lse.reshape(b, heads, n)
 
 
 def _prefix(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Parts:
@@ -306,6 +338,11 @@ class TreeScorer:
         self._step = _STEP if model.dtype == torch.bfloat16 else 1
         self._tables: dict[ChoiceTree, TreeTables] = {}
 
+    @property
+    def groups(self) -> int:
+        """Query heads for each head of keys and values."""
+        return int(self._groups)
+
     def padded(self, length: int) -> int:
         """The padded length of a suffix."""
         return -(-length // self._step) * self._step
@@ -315,7 +352,7 @@ class TreeScorer:
         record: list[Parts] = []
         tokens = torch.tensor([list(ids)], device=self._model.device)
         positions = torch.arange(len(ids), device=self._model.device).unsqueeze(0)
-        self._hidden(tokens, positions, TreePass(suffix=len(ids), record=record))
+        self.hidden(tokens, positions, TreePass(suffix=len(ids), record=record))
         return Prefix(ids=tuple(ids), layers=record)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
@@ -337,7 +374,7 @@ class TreeScorer:
         positions = torch.cat([own, lengths.unsqueeze(1) + tables.depths], dim=1)
         mask = self._mask(lengths, s, tables.ancestors.expand(b, -1, -1)) if tree.tokens else None
         tree_pass = TreePass(suffix=s, tree_mask=mask, prefix=prefix.layers if prefix else None)
-        hidden = self._hidden(rows, positions + past, tree_pass)
+        hidden = self.hidden(rows, positions + past, tree_pass)
         ends = hidden[torch.arange(b, device=tokens.device), lengths - 1].unsqueeze(1)
         nodes = torch.arange(-1, len(tree.tokens), device=tokens.device)
         values = tables.values(b)
@@ -407,7 +444,7 @@ class TreeScorer:
         past, record = len(prefix.ids) if prefix else 0, list[Parts]()
         positions = torch.arange(past, past + tokens.shape[1], device=tokens.device).expand(tokens.shape)
         layers = prefix.layers if prefix else None
-        hidden = self._hidden(
+        hidden = self.hidden(
             tokens, positions, TreePass(suffix=tokens.shape[1], prefix=layers, record=record)
         )
         ends = hidden[torch.arange(len(suffixes), device=tokens.device), lengths - 1]
@@ -439,14 +476,15 @@ class TreeScorer:
         )
         tokens, positions = tables.tokens[nodes], read.past + read.lengths[of] + tables.depths[nodes]
         layers = read.prefix.layers if read.prefix else None
-        hidden = self._hidden(
+        hidden = self.hidden(
             torch.cat([tokens, tokens[:1].expand(fill)]).unsqueeze(0),
             torch.cat([positions, positions[:1].expand(fill)]).unsqueeze(0),
             TreePass(suffix=0, prefix=layers, below=below),
         )
         self._write(values, tables, hidden[0, :count], (of, nodes))
 
-    def _hidden(self, tokens: torch.Tensor, positions: torch.Tensor, tree: TreePass) -> torch.Tensor:
+    def hidden(self, tokens: torch.Tensor, positions: torch.Tensor, tree: TreePass) -> torch.Tensor:
+        """The last hidden states of one pass."""
         with torch.inference_mode():
             output = self._model.base_model(
                 input_ids=tokens, position_ids=positions, use_cache=False, tree=tree, return_dict=True

@@ -13,7 +13,6 @@ from harness.core.wording import (
     decimal,
     one_line,
     percent,
-    share_sentence,
     tally,
 )
 from harness.report import drawings
@@ -107,7 +106,7 @@ def _row(c: ReportContext, arm: ArmResult, months: bool) -> Row:
     return Row(
         cells=cells(
             Cell(text=f"{title_of(c)(arm.arm)}{f': {state}' if state else ''}", detail=arm.arm.label),
-            accuracy_cell(arm.quality.accuracy),
+            accuracy_cell(arm.accuracy),
             times(arm.latency),
             priced(arm.cost.usd_per_1k, c.currency),
             priced(arm.cost.usd_per_1k_correct, c.currency),
@@ -135,8 +134,7 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
     people = "; a month, all in, adds people, changes and wrong answers too" if months else ""
     return (
         f"right answers: of n={_counts(arm.quality.accuracy.n for arm in arms)} test items; an answer "
-        "that failed "
-        "or names no label counts as wrong",
+        "that failed or names no label counts as wrong",
         *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
           if timed else []),
         f"1,000 queries: calls and machine time only{people}",
@@ -165,13 +163,15 @@ def _without_label(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> l
 
 
 def _all_rows(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
-    """What arms that cost nothing reach on all test rows, where the others answered a part of them."""
-    whole = [(name(arm.arm), arm.accuracy_all_rows) for arm in arms if arm.accuracy_all_rows is not None]
+    """Which options answered all test rows, where the others answered a part of them."""
+    whole = [arm for arm in arms if arm.accuracy_all_rows is not None]
     if not whole:
         return []
-    shown = "; ".join(f"{arm} {share_sentence(found)}" for arm, found in whole)
-    free = "options that cost nothing to run answered all test rows"
-    return [f"{free}: {shown}; comparisons use the rows that every arm answered"]
+    return [
+        f"{', '.join(name(arm.arm) for arm in whole)}: of n={_counts(arm.accuracy.n for arm in whole)}, "
+        "all test items, for they cost nothing to run; options are compared on the items that all of "
+        "them answered"
+    ]
 
 
 def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
@@ -179,7 +179,7 @@ def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for arm in arms:
         for what, figure in (
-            ("right answers", arm.quality.accuracy),
+            ("right answers", arm.accuracy),
             ("typical answer", arm.latency.p50_ms),
             ("slow answer", arm.latency.p95_ms),
         ):
@@ -214,7 +214,7 @@ def accuracy_chart(c: ReportContext) -> Chart:
     """Right answers of every arm with their intervals."""
     arms = c.results.arms
     spec = drawings.accuracy(arms)
-    levels = " or ".join(dict.fromkeys(f"{100 * arm.quality.accuracy.level:g} %" for arm in arms))
+    levels = " or ".join(dict.fromkeys(f"{100 * arm.accuracy.level:g} %" for arm in arms))
     return drawn(
         "accuracy",
         spec,

@@ -100,7 +100,9 @@ def _right(c: ReportContext) -> list[Fact]:
 
 def _cost(c: ReportContext) -> list[Fact]:
     """Of the arm to use, a month; without a month, its calls."""
-    used = c.used
+    used, today = c.used, c.results.outlook.incumbent
+    if c.results.recommendation.action is Action.KEEP_TODAY and today is not None:
+        return [Fact(label="Cost a month, all in", text=said(c.amount(today.month_usd, strong=True)))]
     if used is None:
         return []
     found = c.forecast(used.arm)
@@ -155,7 +157,7 @@ def _better_but_ruled_out(c: ReportContext) -> list[str]:
         broken.setdefault(check.arm, []).append(limit_words(check))
     said_of = []
     for arm, limits in broken.items():
-        rate, least = (None if one is None else one.quality.accuracy.value for one in (c.arm(arm), used))
+        rate, least = (None if one is None else one.accuracy.value for one in (c.arm(arm), used))
         if rate is not None and least is not None and rate > least:
             why = "; ".join(limits)
             said_of.append(f"{capital(name(arm))} is right in {percent(rate)} but ruled out: {why}.")

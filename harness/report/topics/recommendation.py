@@ -165,21 +165,40 @@ def _of_cost(reason: Reason, words: RunWords) -> str:
             return f"It is the simplest within the range of the lowest cost ({cost}). As good: {others}."
         case ReasonKind.COST_UNKNOWN:
             return f"It led on dev; what {others} costs is not known, so cost could not decide."
+        case ReasonKind.NOT_EARNED:
+            return _not_earned(reason, words)
         case ReasonKind.SAVES:
             return f"It saves {cost} against what is done today."
         case ReasonKind.BELOW_TODAY:
             today = percent(reason.today_accuracy)
+            name = capital(_one(reason.arm, words))
             paid = (
                 "the saving counts that"
                 if reason.counted
                 else "a wrong answer has no price, so no saving counts it"
             )
-            return f"It is right less often than what is done today ({today}, as stated); {paid}."
+            return f"{name} is right less often than what is done today ({today}, as stated); {paid}."
         case _:
             amount = reason.cost
             more = money(None if amount is None or amount.usd is None else -amount.usd, currency)
             name = capital(_one(reason.arm, words))
-            return f"{name} costs {more} more {reason.cost_basis} than what is done today."
+            built = "" if reason.once is None else f", and {money(reason.once.usd, currency)} to build"
+            beside = f"{reason.cost_basis}, it costs {more} more than what is done today{built}"
+            return f"{name} saves nothing: {beside}."
+
+
+def _not_earned(reason: Reason, words: RunWords) -> str:
+    """What an arm saves over the horizon beside what it takes first."""
+    takes = [
+        f"building it {marked_money(reason.once, words.currency)}" if reason.once is not None else "",
+        f"showing that it keeps the floor {marked_money(reason.labels, words.currency)} of labels"
+        if reason.labels is not None
+        else "",
+    ]
+    saved = "" if reason.cost is None else f"{marked_money(reason.cost, words.currency)} {reason.cost_basis}"
+    within = "" if reason.horizon_months is None else f"over {reason.horizon_months:g} months "
+    outlay = " and ".join(filter(None, takes))
+    return f"{capital(_one(reason.arm, words))} would save {saved}; {within}that does not earn back {outlay}."
 
 
 def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE) -> str:
@@ -208,6 +227,12 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
             if step.arm is None:
                 return "Add an option that answers, then run again."
             return f"Fix this first: {name}, {against}. More labelled examples or another model may do it."
+        case StepKind.LOOK_AGAIN if step.queries_per_month is not None:
+            return (
+                f"Look again at about {step.queries_per_month:,} queries a month: from there on {name} pays."
+            )
+        case StepKind.LOOK_AGAIN:
+            return f"Nothing now. Look again when today's way costs more, or when {name} costs less."
 
 
 _STILL_OPEN = {
@@ -244,6 +269,8 @@ def certainty_words(
         }.get(recommendation.certainty, "")
         return f"Not sure yet. Open: {', and '.join(still)}.{compared}"
     match recommendation.certainty:
+        case Certainty.NO_ARM if recommendation.action is Action.KEEP_TODAY:
+            return "As sure as the costs and the accuracy of today's way are that were stated."
         case Certainty.NO_ARM:
             return "None of the options tested here can be recommended."
         case Certainty.NO_RIVAL:
@@ -272,6 +299,8 @@ def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
     match risk.kind:
         case RiskKind.NOTHING_KEEPS_LIMITS:
             return "Using one of these anyway: none keeps the limits that were set before the run."
+        case RiskKind.TODAY_AS_STATED:
+            return "Today's way was not measured: what it costs and how often it is right are as stated."
         case RiskKind.NOT_OWN_ROWS:
             return f"The rows are {risk.provenance}: on your own queries every option may do better or worse."
         case RiskKind.HARDER_REST:

@@ -18,7 +18,9 @@ from typing import Any
 
 from harness.core.records import Artefact, Message
 from harness.models.local.rendering import Renderer
-from harness.tasks.classification import PromptLimits, answer_text, tune_messages
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import tune_messages
+from harness.tasks.labels import answer_text
 from harness.training.tuned_model import TunedTask
 
 _ROLES = ("system", "user", "assistant")

@@ -16,7 +16,9 @@ from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
 from harness.core.records import Artefact, EncoderArtefact, Estimate, LinearArtefact, VoteArtefact
 from harness.core.wording import share_sentence
 from harness.shipping.registry.registry import checked_files
-from harness.tasks.classification import PromptLimits, answer_text, tune_messages
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import tune_messages
+from harness.tasks.labels import answer_text
 from harness.training.tuned_model import Artefacts, Origin, Parity, TunedTask
 
 _NAMES = {

@@ -27,7 +27,9 @@ from harness.core.records import Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.shipping.serve.metrics import GivenAnswer
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
-from harness.tasks.classification import PromptLimits, answer_text, clip, tune_messages
+from harness.tasks.base import PromptLimits, clip
+from harness.tasks.classification import tune_messages
+from harness.tasks.labels import answer_text
 from harness.training.tuned_model import TunedTask
 
 HANDED_OVER = "handed over"

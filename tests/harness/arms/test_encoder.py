@@ -14,7 +14,9 @@ from harness.arms import encoder as room
 from harness.arms.base import KEPT, Material
 from harness.arms.encoder import EncoderArm, temperature_on
 from harness.core.errors import DataError
-from harness.core.records import ArmId, Item, Label, Prediction
+from harness.core.records import ArmId, Completion, Item, Label
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import ClassificationTask
 from harness.training.encoder_artefact import read_encoder
 from harness.training.encoder_recipe import recipe_name
 from tests.support.tickets import LABELS, evalset
@@ -25,16 +27,22 @@ ROWS = evalset()
 GOOD, BAD = tiny_recipe(), tiny_recipe(epochs=1, learning_rate=1e-6)
 
 
+def names_of(labels: tuple[Label, ...]) -> tuple[str, ...]:
+    return tuple(label.name for label in labels)
+
+
 def material(train: tuple[Item, ...] = ROWS.train, labels: tuple[Label, ...] = LABELS) -> Material:
-    return Material(labels=labels, train=train, dev=ROWS.dev, say=lambda line: None)
+    return Material(
+        task=ClassificationTask(labels, PromptLimits()), train=train, dev=ROWS.dev, say=lambda line: None
+    )
 
 
 def arm(keep_in: Path | None = None, *recipes: Any, **changes: Any) -> EncoderArm:
-    return EncoderArm(NAME, tiny_settings(keep_in, *recipes, **changes), LABELS)
+    return EncoderArm(NAME, tiny_settings(keep_in, *recipes, **changes), names_of(LABELS))
 
 
 def answers(found: EncoderArm) -> list[tuple[str, tuple[float, ...] | None]]:
-    return [(o.text, o.label_logprobs) for o in found.predict(ROWS.test) if isinstance(o, Prediction)]
+    return [(o.text, o.choice_logprobs) for o in found.predict(ROWS.test) if isinstance(o, Completion)]
 
 
 def test_the_recipe_that_is_best_on_dev_is_kept_wherever_it_stands() -> None:
@@ -96,7 +104,7 @@ def test_a_search_that_was_stopped_does_not_begin_again(
 )
 def test_whatever_decides_an_answer_is_in_its_configuration(changes: dict[str, Any]) -> None:
     assert arm().config != arm(None, tiny_recipe(**changes)).config
-    other = EncoderArm(NAME, tiny_settings(), tuple(reversed(LABELS)))
+    other = EncoderArm(NAME, tiny_settings(), tuple(reversed(names_of(LABELS))))
     assert arm().config != other.config
     assert {"weights", "config", "tokenizer", "torch", "transformers"} <= set(arm().config)
 
@@ -123,19 +131,29 @@ def test_labels_are_columns_whatever_their_names(names: tuple[str, ...]) -> None
     renamed = dict(zip((label.name for label in LABELS), names, strict=True))
     labels = tuple(Label(name=name) for name in names)
     rows = tuple(
-        Item(id=item.id, text=item.text, label=renamed[item.label]) for item in (*ROWS.train, *ROWS.dev)
+        Item(id=item.id, text=item.text, target=renamed[item.label]) for item in (*ROWS.train, *ROWS.dev)
     )
-    found = EncoderArm(NAME, tiny_settings(), labels)
-    found.fit(Material(labels=labels, train=rows, dev=rows, say=lambda line: None), None)
-    said = [o for o in found.predict(rows) if isinstance(o, Prediction)]
+    found = EncoderArm(NAME, tiny_settings(), names_of(labels))
+    found.fit(
+        Material(
+            task=ClassificationTask(labels, PromptLimits()), train=rows, dev=rows, say=lambda line: None
+        ),
+        None,
+    )
+    said = [o for o in found.predict(rows) if isinstance(o, Completion)]
     assert np.mean([o.text == item.label for o, item in zip(said, rows, strict=True)]) > 0.85
 
 
 def test_five_hundred_labels_of_one_row_each_and_an_empty_text_are_answered() -> None:
     labels = tuple(Label(name=f"label {number}") for number in range(500))
-    rows = tuple(Item(id=str(n), text=f"case {n}", label=label.name) for n, label in enumerate(labels))
-    found = EncoderArm(NAME, tiny_settings(None, tiny_recipe(epochs=1, batch_size=64)), labels)
-    found.fit(Material(labels=labels, train=rows, dev=rows[:20], say=lambda line: None), None)
-    outcome = found.predict_one(Item(id="e", text="", label="label 0"))
-    assert isinstance(outcome, Prediction) and outcome.label_logprobs is not None
-    assert math.isclose(sum(map(math.exp, outcome.label_logprobs)), 1.0, rel_tol=1e-6)
+    rows = tuple(Item(id=str(n), text=f"case {n}", target=label.name) for n, label in enumerate(labels))
+    found = EncoderArm(NAME, tiny_settings(None, tiny_recipe(epochs=1, batch_size=64)), names_of(labels))
+    found.fit(
+        Material(
+            task=ClassificationTask(labels, PromptLimits()), train=rows, dev=rows[:20], say=lambda line: None
+        ),
+        None,
+    )
+    outcome = found.predict_one(Item(id="e", text="", target="label 0"))
+    assert isinstance(outcome, Completion) and outcome.choice_logprobs is not None
+    assert math.isclose(sum(map(math.exp, outcome.choice_logprobs)), 1.0, rel_tol=1e-6)

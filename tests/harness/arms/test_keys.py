@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from advisor.options import Option
-from harness.arms import asking, linear
+from harness.arms import linear
 from harness.arms.base import Arm, config_digest
 from harness.arms.linear import LinearArm
 from harness.arms.prompt import PromptArm
@@ -22,9 +22,10 @@ from harness.knowledge import index
 from harness.knowledge.index import TrainingIndex
 from harness.models.settings import ModelSettings
 from harness.tasks import classification
-from harness.tasks.classification import PromptLimits
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import ClassificationTask
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
-from tests.support.tickets import LABELS, evalset
+from tests.support.tickets import LABELS, TASK, evalset
 
 LIMITS = PromptLimits()
 
@@ -36,13 +37,13 @@ def build(option: Option) -> Arm:
         case Option.LINEAR:
             return LinearArm(name, WordEmbedder(), 17)
         case Option.PROMPT:
-            return PromptArm(name, ScriptedChat(), LABELS, LIMITS)
+            return PromptArm(name, ScriptedChat(), TASK)
         case Option.RETRIEVE:
             settings = RetrieveSettings(k=(2,), max_tokens=400, dev_items=9)
             rows = TrainingIndex.build(evalset().train, WordEmbedder())
-            return RetrieveArm(name, ScriptedChat(), rows, LABELS, LIMITS, settings)
+            return RetrieveArm(name, ScriptedChat(), rows, TASK, settings)
         case _:
-            return TuneArm(name, ScriptedTuner(), LABELS, LIMITS)
+            return TuneArm(name, ScriptedTuner(), TASK)
 
 
 ASKING = (Option.PROMPT, Option.RETRIEVE)
@@ -82,9 +83,8 @@ def test_the_wording_of_the_prompt_is_in_the_key(option: Option, monkeypatch: py
 @pytest.mark.parametrize("option", [*ASKING, Option.TUNE])
 def test_the_form_of_the_answer_is_in_the_key(option: Option, monkeypatch: pytest.MonkeyPatch) -> None:
     before = config_digest(build(option).config)
-    for room in (asking, __import__("harness.arms.tune", fromlist=["x"])):
-        monkeypatch.setattr(room, "choices_of", lambda labels: tuple(one.name.upper() for one in labels))
-    monkeypatch.setattr("harness.arms.prompt.choices_of", asking.choices_of)
+    upper = lambda labels: tuple(one.name.upper() for one in labels)  # noqa: E731
+    monkeypatch.setattr(classification, "answers_of", upper)
     assert config_digest(build(option).config) != before
 
 
@@ -106,7 +106,9 @@ def test_libraries_are_in_the_key(option: Option, room: Any, monkeypatch: pytest
 def test_labels_and_definitions_are_in_the_key() -> None:
     name = ArmId(option=Option.PROMPT, model="m")
     other = (Label(name=LABELS[0].name, definition="changed"), *LABELS[1:])
-    one, two = (PromptArm(name, ScriptedChat(), labels, LIMITS) for labels in (LABELS, other))
+    one, two = (
+        PromptArm(name, ScriptedChat(), ClassificationTask(labels, LIMITS)) for labels in (LABELS, other)
+    )
     assert config_digest(one.config) != config_digest(two.config)
 
 

@@ -13,8 +13,10 @@ from harness.arms import linear
 from harness.arms.base import Material
 from harness.arms.linear import BOTH, EMBEDDING, KEPT, TFIDF, LinearArm, load_linear, pin_of
 from harness.core.errors import DataError, ModelUnavailable, StoreError, UsageError
-from harness.core.records import ArmId, Item, Label, Prediction
+from harness.core.records import ArmId, Completion, Item, Label
 from harness.models import deciding
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import ClassificationTask
 from tests.support.doubles import WordEmbedder
 from tests.support.tickets import LABELS, evalset
 
@@ -25,7 +27,9 @@ ROWS = evalset()
 def material(
     train: tuple[Item, ...], dev: tuple[Item, ...] = (), labels: tuple[Label, ...] = LABELS
 ) -> Material:
-    return Material(labels=labels, train=train, dev=dev, say=lambda line: None)
+    return Material(
+        task=ClassificationTask(labels, PromptLimits()), train=train, dev=dev, say=lambda line: None
+    )
 
 
 def test_words_that_give_a_queue_away_are_learnt() -> None:
@@ -48,9 +52,9 @@ def test_a_label_absent_from_train_is_the_least_likely_and_not_impossible() -> N
     arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(seen, ROWS.dev), None)
     for outcome in arm.predict(ROWS.test):
-        assert isinstance(outcome, Prediction) and outcome.label_logprobs is not None
-        assert outcome.label_logprobs[2] == min(outcome.label_logprobs) and math.isfinite(
-            min(outcome.label_logprobs)
+        assert isinstance(outcome, Completion) and outcome.choice_logprobs is not None
+        assert outcome.choice_logprobs[2] == min(outcome.choice_logprobs) and math.isfinite(
+            min(outcome.choice_logprobs)
         )
 
 
@@ -62,40 +66,40 @@ def test_one_label_is_no_classification() -> None:
 
 
 def test_texts_without_words_are_an_error_a_user_can_read() -> None:
-    rows = (Item(id="1", text="?", label="billing"), Item(id="2", text="!", label="sign_in"))
+    rows = (Item(id="1", text="?", target="billing"), Item(id="2", text="!", target="sign_in"))
     with pytest.raises(DataError, match="nothing to count"):
         LinearArm(NAME, None, seed=1).fit(material(rows), None)
 
 
 def test_texts_of_signs_only_are_told_apart_by_their_signs() -> None:
     signs = (("\U0001f621" * 2, "billing"), ("\U0001f44d" * 2, "sign_in"))
-    rows = tuple(Item(id=str(n), text=signs[n % 2][0], label=signs[n % 2][1]) for n in range(6))
+    rows = tuple(Item(id=str(n), text=signs[n % 2][0], target=signs[n % 2][1]) for n in range(6))
     arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(rows), None)
-    (found,) = arm.predict([Item(id="t", text="\U0001f44d" * 3, label="")])
-    assert isinstance(found, Prediction) and found.text == "sign_in"
+    (found,) = arm.predict([Item(id="t", text="\U0001f44d" * 3, target="")])
+    assert isinstance(found, Completion) and found.text == "sign_in"
 
 
 def test_of_a_very_long_text_the_beginning_and_the_end_are_counted() -> None:
     rows = (
-        Item(id="1", text="refund the charge " + "x" * 9000, label="billing"),
-        Item(id="2", text="x" * 9000 + " charge the password", label="sign_in"),
+        Item(id="1", text="refund the charge " + "x" * 9000, target="billing"),
+        Item(id="2", text="x" * 9000 + " charge the password", target="sign_in"),
     )
     arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(rows), None)
-    asked = [Item(id=own, text=text, label="") for own, text in (("t", "refund"), ("u", "password"))]
-    assert [o.text for o in arm.predict(asked) if isinstance(o, Prediction)] == ["billing", "sign_in"]
+    asked = [Item(id=own, text=text, target="") for own, text in (("t", "refund"), ("u", "password"))]
+    assert [o.text for o in arm.predict(asked) if isinstance(o, Completion)] == ["billing", "sign_in"]
 
 
 def test_two_rows_are_enough_to_fit() -> None:
     rows = (
-        Item(id="1", text="refund the charge", label="billing"),
-        Item(id="2", text="charge the password", label="sign_in"),
+        Item(id="1", text="refund the charge", target="billing"),
+        Item(id="2", text="charge the password", target="sign_in"),
     )
     arm = LinearArm(NAME, None, seed=1)
     arm.fit(material(rows), None)
-    (found,) = arm.predict([Item(id="t", text="refund", label="")])
-    assert isinstance(found, Prediction) and found.text == "billing"
+    (found,) = arm.predict([Item(id="t", text="refund", target="")])
+    assert isinstance(found, Completion) and found.text == "billing"
 
 
 CANDIDATES = (TFIDF[0], EMBEDDING[0], BOTH[0])
@@ -113,7 +117,7 @@ def test_a_kept_classifier_answers_every_test_row_the_same(candidate, tmp_path, 
     assert fitted.choices[KEPT] == pin_of(tmp_path / "kept")
     opened = load_linear(tmp_path / "kept", WordEmbedder())
     texts = [item.text for item in ROWS.test]
-    expected = [o.label_logprobs for o in arm.predict(ROWS.test) if isinstance(o, Prediction)]
+    expected = [o.choice_logprobs for o in arm.predict(ROWS.test) if isinstance(o, Completion)]
     assert [tuple(row) for row in opened.logprobs(texts).tolist()] == expected
 
 

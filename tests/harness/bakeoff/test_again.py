@@ -62,7 +62,7 @@ def all_right(run: RunFolder) -> None:
         row = sqlite3.connect(run.root / "journal.sqlite").execute(
             "SELECT key, payload FROM outcomes WHERE arm='prompt@m' AND pass='test' AND item_id=?", (item.id,)
         ).fetchone()  # fmt: skip
-        payload = json.loads(row[1]) | {"text": item.label, "label_logprobs": None}
+        payload = json.loads(row[1]) | {"text": item.label, "choice_logprobs": None}
         edit(run, "UPDATE outcomes SET payload=? WHERE key=?", json.dumps(payload), row[0])
 
 

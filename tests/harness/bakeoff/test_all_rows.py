@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.options import Option
-from harness.bakeoff.results import ArmResult
+from harness.bakeoff.results import ArmResult, LimitKind
 from harness.bakeoff.run_folder import RunFolder
 from harness.recommendation.records import RunResults
 from harness.recommendation.run import run_bakeoff, start_bakeoff
@@ -47,7 +47,9 @@ def test_arms_that_cost_nothing_answer_every_test_row(shop, tickets: Path, tmp_p
     manifest = folder.manifest()
     assert manifest is not None and "rest.jsonl" in manifest.files
     text = " ".join(render_text(run_document(results)).split())
-    assert "Linear classifier costs nothing to run and answered all test rows" in text
+    assert f"Linear classifier: of n={whole.data.test}, all test items" in text
+    shown = [check for check in results.verdict.limits if check.arm.option is Option.LINEAR and check.n]
+    assert all(check.n == whole.data.test for check in shown if check.kind is LimitKind.ACCURACY)
 
 
 def test_a_limit_that_a_user_sets_holds_for_every_arm(shop, tickets: Path, tmp_path: Path) -> None:

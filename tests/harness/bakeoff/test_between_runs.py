@@ -11,40 +11,43 @@ from advisor.stats.paired import Relation, mcnemar_mid_p
 from harness.bakeoff.between_runs import compare_runs, item_answers
 from harness.bakeoff.quality import Measuring
 from harness.bakeoff.scored import Scored, score
-from harness.core.records import ArmId, Failure, FailureKind, Item, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Completion, Failure, FailureKind, Item, Label, Outcome, Timing
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import ClassificationTask
 
 LABELS = ("a", "b")
+TASK = ClassificationTask([Label(name=name) for name in LABELS], PromptLimits())
 ARM = ArmId(option=Option.LINEAR, model="linear")
 OTHER = ArmId(option=Option.FLOOR, model="majority")
 HOW = Measuring(draws=500, precision=0.9, seed=3)
 
 
 def items(n: int, prefix: str = "t") -> tuple[Item, ...]:
-    return tuple(Item(id=f"{prefix}{i}", text=f"text {i}", label="a") for i in range(n))
+    return tuple(Item(id=f"{prefix}{i}", text=f"text {i}", target="a") for i in range(n))
 
 
 def answers(rows: tuple[Item, ...], right: set[int]) -> Scored:
     """An arm that is right exactly on the items at these places."""
     given: dict[str, Outcome] = {
-        item.id: Prediction(item_id=item.id, text="a" if i in right else "b", timing=Timing(model_s=0.1))
+        item.id: Completion(item_id=item.id, text="a" if i in right else "b", timing=Timing(model_s=0.1))
         for i, item in enumerate(rows)
     }
-    return score(rows, given, LABELS)
+    return score(rows, given, TASK)
 
 
 def test_answers_are_read_and_marked() -> None:
     rows = items(3)
     outcomes: dict[str, Outcome] = {
-        "t0": Prediction(
+        "t0": Completion(
             item_id="t0",
             text="Label: A",
-            label_logprobs=(math.log(0.8), math.log(0.2)),
+            choice_logprobs=(math.log(0.8), math.log(0.2)),
             timing=Timing(model_s=0.1),
         ),
-        "t1": Prediction(item_id="t1", text="no idea", timing=Timing(model_s=0.1)),
+        "t1": Completion(item_id="t1", text="no idea", timing=Timing(model_s=0.1)),
         "t2": Failure(item_id="t2", kind=FailureKind.TIMEOUT, message="late"),
     }
-    first, second, third = item_answers(ARM, score(rows, outcomes, LABELS), outcomes, LABELS, 1.0)
+    first, second, third = item_answers(ARM, score(rows, outcomes, TASK), outcomes, 1.0)
     assert (first.answer, first.correct, first.raw) == ("a", True, "Label: A")
     assert first.confidence == pytest.approx(0.8)
     assert (second.answer, second.correct, second.confidence) == (None, False, None)
@@ -55,9 +58,9 @@ def test_confidence_is_tempered() -> None:
     rows = items(1)
     logs = (math.log(0.8), math.log(0.2))
     outcomes: dict[str, Outcome] = {
-        "t0": Prediction(item_id="t0", text="a", label_logprobs=logs, timing=Timing(model_s=0.1))
+        "t0": Completion(item_id="t0", text="a", choice_logprobs=logs, timing=Timing(model_s=0.1))
     }
-    (found,) = item_answers(ARM, score(rows, outcomes, LABELS), outcomes, LABELS, 2.0)
+    (found,) = item_answers(ARM, score(rows, outcomes, TASK), outcomes, 2.0)
     # temperature 2: sqrt(0.8) / (sqrt(0.8) + sqrt(0.2)) = 2 / 3
     assert found.confidence == pytest.approx(2 / 3)
 
@@ -89,7 +92,7 @@ def test_different_items_are_not_paired() -> None:
 
 def test_a_changed_text_under_the_same_id_is_another_item() -> None:
     rows = items(10)
-    changed = (Item(id="t0", text="rewritten", label="a"), *rows[1:])
+    changed = (Item(id="t0", text="rewritten", target="a"), *rows[1:])
     (found,) = compare_runs({ARM: answers(rows, {1})}, {ARM: answers(changed, {1})}, 0.02, HOW)
     assert not found.paired
 

@@ -16,7 +16,7 @@ from harness.bakeoff.quality import estimate
 from harness.bakeoff.scored import score
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
-from tests.support.scored import LABELS, items, outcomes
+from tests.support.scored import TASK, items, outcomes
 
 LOCAL = ModelIdentity(id="m", location="local")
 LOOPBACK = ModelIdentity(id="m", location="loopback")
@@ -95,7 +95,7 @@ def test_a_pass_that_computes_and_gets_half_a_cpu_is_marked() -> None:
 def test_money_by_the_second_is_marked_and_money_by_the_token_is_not() -> None:
     rows = items("aaaa")
     answers = outcomes(rows, "aaaa", seconds=0.2)
-    test = score(rows, answers, LABELS)
+    test = score(rows, answers, TASK)
     right = estimate("accuracy", 1.0, Interval(low=0.5, high=1.0, level=0.95), 4, "exact")
     rate = MachineRate(machine=NO_MACHINE.at_price(Decimal(1)), utilisation=0.5)
     timed = measure_cost(test, list(answers.values()), None, right, rate)

@@ -14,8 +14,8 @@ from advisor.money.price import Price, PriceStatus, Rates
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.cost import MachineRate, cost_lines, measure_cost
 from harness.bakeoff.scored import score
-from harness.core.records import Estimate, Failure, FailureKind, Outcome, Prediction, Timing
-from tests.support.scored import LABELS, items
+from harness.core.records import Completion, Estimate, Failure, FailureKind, Outcome, Timing
+from tests.support.scored import TASK, items
 
 RATE = MachineRate(
     machine=replace(NO_MACHINE, name="m", usd_per_hour=Decimal("0.36"), source="a machine"), utilisation=0.5
@@ -36,9 +36,9 @@ ROWS = items("aaaa")
 HALF = Estimate(metric="accuracy", value=0.5, low=0.25, high=0.8, n=4, method="x")
 
 
-def said(n: int, usage: Usage | None, seconds: float = 1.0) -> Prediction:
+def said(n: int, usage: Usage | None, seconds: float = 1.0) -> Completion:
     timing = Timing(queue_s=50.0, retrieval_s=0.5 * seconds, model_s=0.5 * seconds)
-    return Prediction(item_id=f"t{n}", text="a", usage=usage, timing=timing)
+    return Completion(item_id=f"t{n}", text="a", usage=usage, timing=timing)
 
 
 def lost(n: int, usage: Usage | None = None, seconds: float | None = None) -> Failure:
@@ -80,7 +80,7 @@ def test_unknown_tokens_make_an_unknown_price() -> None:
 
 def test_when_every_call_failed_the_price_is_unknown_and_not_zero() -> None:
     outcomes: dict[str, Outcome] = {f"t{n}": lost(n) for n in range(4)}
-    found = measure_cost(score(ROWS, outcomes, LABELS), list(outcomes.values()), None, HALF, PRICE)
+    found = measure_cost(score(ROWS, outcomes, TASK), list(outcomes.values()), None, HALF, PRICE)
     assert found.usd_per_1k.usd is None and found.usd_per_1k_correct.usd is None
     assert "no call reported tokens" in found.usd_per_1k.source
 
@@ -98,7 +98,7 @@ def test_what_runs_here_is_priced_by_busy_time_and_idle_hours() -> None:
 
 def test_a_correct_answer_costs_more_the_fewer_there_are() -> None:
     outcomes: dict[str, Outcome] = {f"t{n}": said(n, tokens(400, 10)) for n in range(4)}
-    test = score(ROWS, outcomes, LABELS)
+    test = score(ROWS, outcomes, TASK)
     found = measure_cost(test, list(outcomes.values()), None, HALF, PRICE)
     correct = found.usd_per_1k_correct
     assert found.usd_per_1k.usd == Decimal("0.9")
@@ -122,6 +122,6 @@ def test_mean_tokens_are_known_only_where_all_are() -> None:
         "t0": said(0, tokens(100, 10, reasoning=None)), "t1": said(1, tokens(300, 20)),
         "t2": said(2, tokens(200, 30)), "t3": lost(3),
     }  # fmt: skip
-    found = measure_cost(score(ROWS, outcomes, LABELS), list(outcomes.values()), None, HALF, PRICE)
+    found = measure_cost(score(ROWS, outcomes, TASK), list(outcomes.values()), None, HALF, PRICE)
     assert found.mean_tokens["input_tokens"] == 200 and found.mean_tokens["output_tokens"] == 20
     assert found.mean_tokens["reasoning_tokens"] is None

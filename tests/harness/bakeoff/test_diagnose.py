@@ -12,6 +12,7 @@ from advisor.options import Option
 from harness.bakeoff.diagnose import diagnose
 from harness.bakeoff.scored import Scored
 from harness.core.records import ArmId, Item
+from tests.support.scored import coded
 
 ARM = ArmId(option=Option.LINEAR, model="linear")
 LABELS = ("a", "b", "c")
@@ -25,13 +26,8 @@ def scored(truth: list[int], answer: list[int], sure: list[float] | None = None)
         if value == value:
             rows[i] = np.log(max(1e-300, (1 - value) / 2))
             rows[i, max(0, answer[i])] = np.log(value)
-    return Scored(
-        items=tuple(Item(id=str(i), text="", label=LABELS[t]) for i, t in enumerate(truth)),
-        truth=np.array(truth),
-        answer=np.array(answer),
-        logprobs=rows,
-        predictions=(None,) * n,
-    )
+    made = tuple(Item(id=str(i), text="", target=LABELS[t]) for i, t in enumerate(truth))
+    return coded(made, truth, answer, rows)
 
 
 def test_confusions_come_most_frequent_first_and_leave_failures_out() -> None:
@@ -88,8 +84,8 @@ def test_a_hundred_thousand_predictions_by_a_second_way() -> None:
     truth, answer = rng.integers(0, 20, n), rng.integers(-2, 20, n)
     logits = rng.normal(size=(n, 20))
     logprobs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    item = Item(id="x", text="", label="l0")
-    test = Scored(items=(item,) * n, truth=truth, answer=answer, logprobs=logprobs, predictions=(None,) * n)
+    item = Item(id="x", text="", target="l0")
+    test = coded((item,) * n, truth, answer, logprobs)
     start = time.process_time()
     found = diagnose(ARM, test, rng.random(n).tolist(), labels, 1.0)
     assert time.process_time() - start < 2

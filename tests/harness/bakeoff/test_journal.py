@@ -19,24 +19,24 @@ from harness.core.errors import StoreError
 from harness.core.machine import MachineUse
 from harness.core.records import (
     ArmId,
+    Completion,
     Failure,
     FailureKind,
     Fitted,
     FittedArm,
     Item,
     Outcome,
-    Prediction,
     Timing,
 )
 from tests.support.people import as_nobody, let_in
 
 ARM = ArmId(option=Option.PROMPT, model="scripted")
 LANE = Lane(arm=ARM, seed=17, split="test", config="c1")
-ITEMS = tuple(Item(id=f"i{n}", text=f"text {n}", label="a") for n in range(5))
+ITEMS = tuple(Item(id=f"i{n}", text=f"text {n}", target="a") for n in range(5))
 
 
-def said(item: Item, text: str = "a") -> Prediction:
-    return Prediction(item_id=item.id, text=text, timing=Timing(model_s=0.5))
+def said(item: Item, text: str = "a") -> Completion:
+    return Completion(item_id=item.id, text=text, timing=Timing(model_s=0.5))
 
 
 def failed(item: Item, kind: FailureKind = FailureKind.TIMEOUT) -> Failure:
@@ -100,7 +100,7 @@ def test_another_lane_has_outcomes_of_its_own(tmp_path: Path, other: Lane) -> No
 def test_a_changed_text_is_another_item(tmp_path: Path) -> None:
     with Journal(tmp_path / "j.sqlite") as journal:
         put(journal, (ITEMS[0], said(ITEMS[0])))
-        changed = Item(id="i0", text="rewritten", label="a")
+        changed = Item(id="i0", text="rewritten", target="a")
         assert journal.done(LANE, [changed], retry_failures=False) == set()
 
 

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from harness.bakeoff.latency import measure_latency, measure_throughput
 from harness.bakeoff.scored import score
 from harness.core.machine import MachineUse
-from harness.core.records import Failure, FailureKind, ModelIdentity, Outcome, Prediction, Timing
-from tests.support.scored import LABELS, items, outcomes, scored
+from harness.core.records import Completion, Failure, FailureKind, ModelIdentity, Outcome, Timing
+from tests.support.scored import TASK, items, outcomes, scored
 
 LOCAL = ModelIdentity(id="m", location="local")
 REMOTE = ModelIdentity(id="m", location="remote")
 LOOPBACK = ModelIdentity(id="m", location="loopback")
 
 
-def answered(s: float, *, item: str = "x", batched: bool = False) -> Prediction:
+def answered(s: float, *, item: str = "x", batched: bool = False) -> Completion:
     timing = Timing(queue_s=9.0, retrieval_s=s / 4, model_s=3 * s / 4, batched=batched)
-    return Prediction(item_id=item, text="a", timing=timing)
+    return Completion(item_id=item, text="a", timing=timing)
 
 
 def warm(*seconds: float, batched: bool = False) -> dict[str, Outcome]:
@@ -54,7 +54,7 @@ def test_an_interval_says_how_many_queries_it_needs() -> None:
 
 def test_batches_say_nothing_on_latency_but_how_many_go_through() -> None:
     rows = items("aaaa")
-    test = score(rows, outcomes(rows, "aaaa", seconds=0.2, batched=True), LABELS)
+    test = score(rows, outcomes(rows, "aaaa", seconds=0.2, batched=True), TASK)
     found = measure_latency({}, test, LOCAL)
     assert found.p50_ms.value is None and found.p50_ms.reason
     assert found.throughput_qps.value == pytest.approx(5.0)  # four in 0.8 s
@@ -63,7 +63,7 @@ def test_batches_say_nothing_on_latency_but_how_many_go_through() -> None:
 
 def test_a_local_models_single_answers_are_the_timed_pass() -> None:
     rows = items("aaaa")
-    test = score(rows, outcomes(rows, "aaaa", seconds=0.25), LABELS)
+    test = score(rows, outcomes(rows, "aaaa", seconds=0.25), TASK)
     found = measure_latency({}, test, LOCAL)
     assert found.p50_ms.value == pytest.approx(250) and found.throughput_qps.value is None
 
@@ -71,7 +71,7 @@ def test_a_local_models_single_answers_are_the_timed_pass() -> None:
 @pytest.mark.parametrize("identity", [REMOTE, LOOPBACK])
 def test_a_served_models_test_pass_is_concurrent_and_no_latency(identity: ModelIdentity) -> None:
     rows = items("aaaa")
-    test = score(rows, outcomes(rows, "aaaa", seconds=0.25), LABELS)
+    test = score(rows, outcomes(rows, "aaaa", seconds=0.25), TASK)
     found = measure_latency({}, test, identity)
     assert found.p50_ms.value is None and found.p50_ms.n == 0
 

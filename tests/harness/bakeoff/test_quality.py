@@ -9,7 +9,7 @@ import pytest
 
 from harness.bakeoff.quality import measure_quality
 from harness.bakeoff.scored import score
-from tests.support.scored import HOW, LABELS, items, outcomes, scored
+from tests.support.scored import HOW, LABELS, TASK, items, outcomes, scored
 
 TRUTH = "aaaabbbbcc"
 SAID = "aaabbb?!ca"  # a: 3 of 4, b: 2 of 4, c: 1 of 2; one invalid, one failure; b said 3 times, a 4, c 1
@@ -62,7 +62,7 @@ def test_slices_are_reported_by_value() -> None:
         dataclasses.replace(item, slices=(("language", "de" if n < 3 else "en"),))
         for n, item in enumerate(items("aabb"))
     )
-    test = score(rows, outcomes(rows, "abbb"), LABELS)
+    test = score(rows, outcomes(rows, "abbb"), TASK)
     found = measure_quality(scored("ab", "ab", "d"), test, LABELS, frozenset(), HOW)
     assert [(s.value, s.accuracy.value, s.accuracy.n) for s in found.slices] == [
         ("de", pytest.approx(2 / 3), 3), ("en", 1.0, 1)
@@ -73,9 +73,9 @@ def test_clusters_are_resampled_together() -> None:
     """Twenty rows of two customers are two units: no interval can be given, where single rows have one."""
     rows = items("a" * 20)
     said = "a" * 10 + "b" * 10
-    alone = score(rows, outcomes(rows, said), LABELS)
+    alone = score(rows, outcomes(rows, said), TASK)
     together = tuple(dataclasses.replace(item, cluster=f"c{n // 10}") for n, item in enumerate(rows))
-    clustered = score(together, outcomes(together, said), LABELS)
+    clustered = score(together, outcomes(together, said), TASK)
     dev = scored("ab", "ab", "d")
     one = measure_quality(dev, alone, LABELS, frozenset(), HOW).accuracy
     other = measure_quality(dev, clustered, LABELS, frozenset(), HOW).accuracy
@@ -117,7 +117,7 @@ def test_the_same_answers_give_the_same_figures() -> None:
 def test_a_missing_outcome_is_no_wrong_answer() -> None:
     rows = items("ab")
     with pytest.raises(ValueError, match="1 items have no outcome, the first is t1"):
-        score(rows, outcomes(rows[:1], "a"), LABELS)
+        score(rows, outcomes(rows[:1], "a"), TASK)
 
 
 def test_confidence_of_impossible_labels_is_one() -> None:

@@ -13,7 +13,7 @@ from harness.bakeoff.quality import fit_dev_temperature
 from harness.bakeoff.results import RouteDesign
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.bakeoff.scored import Scored, score
-from harness.core.records import ArmId, Failure, FailureKind, Item, Outcome, Prediction, Timing
+from harness.core.records import ArmId, Completion, Failure, FailureKind, Item, Outcome, Timing
 from tests.support.scored import LABELS, items, outcomes
 
 FIRST = ArmId(option=Option.LINEAR, model="linear")
@@ -82,9 +82,9 @@ def design(threshold: float) -> RouteDesign:
     return RouteDesign(first=FIRST, then=THEN, precision=0.9, threshold=threshold, kept=None)
 
 
-def said(item: Item, text: str, seconds: float) -> Prediction:
+def said(item: Item, text: str, seconds: float) -> Completion:
     timing = Timing(queue_s=seconds, retrieval_s=seconds, model_s=seconds)
-    return Prediction(item_id=item.id, text=text, label_logprobs=confident(0.9), timing=timing)
+    return Completion(item_id=item.id, text=text, choice_logprobs=confident(0.9), timing=timing)
 
 
 def lost(item: Item, seconds: float | None = None) -> Failure:
@@ -99,7 +99,7 @@ def test_who_answers_and_what_time_it_took() -> None:
     found = compose(design(0.8), first, then, {"t0": 0.9, "t1": 0.8, "t2": 0.79, "t3": 0.1}, rows)
     assert found["t0"] == first["t0"] and found["t1"] == first["t1"], "at the threshold it is kept"
     handed = found["t2"]
-    assert isinstance(handed, Prediction) and handed.text == "b" and handed.label_logprobs is None
+    assert isinstance(handed, Completion) and handed.text == "b" and handed.choice_logprobs is None
     assert (handed.timing.queue_s, handed.timing.retrieval_s, handed.timing.model_s) == (11, 11, 11)
     assert found["t3"] == then["t3"], "the second arm's failure is the route's"
 
@@ -110,11 +110,11 @@ def test_a_first_arm_that_failed_hands_on_with_the_time_it_lost() -> None:
         design(0.0), {item.id: lost(item, 7.0)}, {item.id: said(item, "b", 1.0)}, {item.id: 1.0}, (item,)
     )
     answer = found[item.id]
-    assert isinstance(answer, Prediction) and answer.text == "b" and answer.timing.model_s == 8.0
+    assert isinstance(answer, Completion) and answer.text == "b" and answer.timing.model_s == 8.0
     unknown = compose(design(0.0), {item.id: lost(item)}, {item.id: said(item, "b", 1.0)}, {}, (item,))[
         item.id
     ]
-    assert isinstance(unknown, Prediction) and unknown.timing.model_s == 1.0
+    assert isinstance(unknown, Completion) and unknown.timing.model_s == 1.0
 
 
 def test_dev_fits_the_temperature_of_the_first_arm() -> None:

@@ -165,7 +165,7 @@ def encoder_time(monkeypatch: pytest.MonkeyPatch, seconds: float, **asked: int) 
     speed = EncoderSpeed(open_s=1.0, token_s=1e-4, lengths=(200,) * 1000)
     monkeypatch.setattr(sizing, "measure_encoder", lambda *_: speed)
     monkeypatch.setattr(sizing, "encoder_settings", lambda plan, *_: fake_settings(plan.encoder))
-    rows = tuple(Item(id=str(n), text="text", label="a") for n in range(1000))
+    rows = tuple(Item(id=str(n), text="text", target="a") for n in range(1000))
     evalset = dataclasses.replace(by_hand(), train=rows)
     raw = {
         "seed": 17,

@@ -13,7 +13,7 @@ from advisor.options import Option
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.spending import Call, CallLog
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Item, Prediction, Timing
+from harness.core.records import ArmId, Completion, Item, Timing
 
 USED = Usage(input_tokens=100, output_tokens=7, counted_by=CountedBy.PROVIDER)
 
@@ -37,8 +37,8 @@ def test_answers_of_a_journal_without_a_record_are_taken_over_once(tmp_path: Pat
     with Journal(path) as journal:
         lane = Lane(arm=arm, seed=1, split="dev", config="c")
         for name, usage in (("one", USED), ("two", None)):
-            outcome = Prediction(item_id=name, text="x", usage=usage, timing=Timing(model_s=0.1))
-            journal.put(lane, [(Item(id=name, text=name, label="x"), outcome)])
+            outcome = Completion(item_id=name, text="x", usage=usage, timing=Timing(model_s=0.1))
+            journal.put(lane, [(Item(id=name, text=name, target="x"), outcome)])
     for _ in range(2):
         log = CallLog(path)
         assert list(log.calls()) == [Call(model="openai/a@b", most_in=None, most_out=None, usage=USED)]

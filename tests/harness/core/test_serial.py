@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from advisor.money.ledger import Money, PriceBasis
 from advisor.money.usage import CountedBy, Usage
 from harness.core.errors import StoreError
-from harness.core.records import Failure, FailureKind, Item, Neighbour, Prediction, Timing
+from harness.core.records import Completion, Failure, FailureKind, Item, Neighbour, Timing
 from harness.core.serial import decode, decode_item, decode_outcome, encode
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -26,10 +26,10 @@ USAGES = st.builds(
     counted_by=st.sampled_from(CountedBy),
 )
 PREDICTIONS = st.builds(
-    Prediction,
+    Completion,
     item_id=TEXT,
     text=TEXT,
-    label_logprobs=st.none() | st.lists(st.floats(max_value=0, allow_nan=False), max_size=4).map(tuple),
+    choice_logprobs=st.none() | st.lists(st.floats(max_value=0, allow_nan=False), max_size=4).map(tuple),
     usage=st.none() | USAGES,
     timing=TIMINGS,
     neighbours=st.lists(
@@ -48,7 +48,7 @@ FAILURES = st.builds(
 
 
 @given(PREDICTIONS | FAILURES)
-def test_outcomes_come_back_the_same(outcome: Prediction | Failure) -> None:
+def test_outcomes_come_back_the_same(outcome: Completion | Failure) -> None:
     text = encode(outcome)
     json.loads(text)
     assert decode_outcome(text) == outcome and encode(decode_outcome(text)) == text
@@ -59,7 +59,7 @@ def test_outcomes_come_back_the_same(outcome: Prediction | Failure) -> None:
         Item,
         id=TEXT,
         text=TEXT,
-        label=TEXT,
+        target=TEXT | st.dictionaries(TEXT, TEXT | st.integers(-9, 9) | st.lists(TEXT)),
         cluster=st.none() | TEXT,
         slices=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
     )
@@ -75,20 +75,20 @@ def test_money_keeps_every_digit() -> None:
 
 def test_impossible_is_not_unknown() -> None:
     """A log-probability of minus infinity must not come back as null, nor make the row unreadable."""
-    one = Prediction(item_id="i", text="a", label_logprobs=(0.0, -math.inf), timing=Timing(model_s=math.nan))
+    one = Completion(item_id="i", text="a", choice_logprobs=(0.0, -math.inf), timing=Timing(model_s=math.nan))
     text = encode(one)
-    assert json.loads(text)["label_logprobs"] == [0.0, "-Infinity"], "and it is JSON that anyone can read"
+    assert json.loads(text)["choice_logprobs"] == [0.0, "-Infinity"], "and it is JSON that anyone can read"
     back = decode_outcome(text)
-    assert isinstance(back, Prediction) and back.label_logprobs == (0.0, -math.inf)
+    assert isinstance(back, Completion) and back.choice_logprobs == (0.0, -math.inf)
     assert math.isnan(back.timing.model_s)
 
 
 def test_half_a_surrogate_does_not_lose_the_answer() -> None:
     """A provider's JSON may hold '\\ud83d' alone; UTF-8 cannot."""
     cut = json.loads('"fine \\ud83d"')
-    one = Prediction(item_id="i", text=cut, timing=Timing(model_s=0.1))
+    one = Completion(item_id="i", text=cut, timing=Timing(model_s=0.1))
     back = decode_outcome(encode(one))
-    assert isinstance(back, Prediction) and back.text == "fine \ufffd" and back.timing == one.timing
+    assert isinstance(back, Completion) and back.text == "fine \ufffd" and back.timing == one.timing
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,16 @@ def test_what_is_no_item_is_an_error(text: str) -> None:
         decode_item(text)
 
 
+def test_records_of_earlier_versions_are_read() -> None:
+    """A target was called a label, and a distribution over choices one over labels."""
+    assert decode_item('{"id":"a","text":"b","label":"c"}').target == "c"
+    assert decode_item('{"id":"a","text":"\\"label\\":","target":{"label":"c"}}').target == {"label": "c"}
+    stored = '{"item_id":"a","text":"b","label_logprobs":[0.0],"timing":{"model_s":1.0}}'
+    found = decode_outcome(stored)
+    assert isinstance(found, Completion) and found.choice_logprobs == (0.0,)
+
+
 def test_the_error_says_where_and_not_what() -> None:
     with pytest.raises(StoreError) as caught:
         decode_item('{"id":"a","text":"secret words","label":["secret"]}')
-    assert "label" in str(caught.value) and "secret" not in str(caught.value)
+    assert "target" in str(caught.value) and "secret" not in str(caught.value)

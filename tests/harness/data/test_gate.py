@@ -35,7 +35,7 @@ def rows(prefix: str, count: int) -> tuple[Item, ...]:
         Item(
             id=f"{prefix}{n}",
             text=f"{prefix} {SUBJECTS[n % 15]} {SUBJECTS[(n * 7 + 3) % 15]} {n * 7919}",
-            label=("pay", "login")[n % 2],
+            target=("pay", "login")[n % 2],
         )
         for n in range(count)
     )
@@ -65,7 +65,7 @@ def with_test(*extra: Item) -> Evalset:
 
 
 def new(own: str, text: str, label: str = "pay") -> Item:
-    return Item(id=own, text=text, label=label)
+    return Item(id=own, text=text, target=label)
 
 
 def test_clean_rows_raise_only_the_power_note() -> None:
@@ -215,7 +215,7 @@ def test_a_part_of_the_text_that_settles_the_label_is_found_out() -> None:
 def test_where_one_cluster_swallows_a_split_the_cause_is_named() -> None:
     message = "A user of the portal has sent a request through the web form on Monday, number {}"
     alike = tuple(
-        Item(id=f"n{n}", text=message.format(n), label=("pay", "login")[n % 2], cluster="cluster-n0")
+        Item(id=f"n{n}", text=message.format(n), target=("pay", "login")[n % 2], cluster="cluster-n0")
         for n in range(40)
     )
     [found] = [f for f in check(clean(train=alike, dev=(), test=())) if f.code == "empty-split"]
@@ -227,8 +227,8 @@ def test_where_one_cluster_swallows_a_split_the_cause_is_named() -> None:
 
 
 def test_clusters_torn_between_splits() -> None:
-    one = Item(id="p", text="first of the pair", label="pay", cluster="acme")
-    two = Item(id="q", text="a second and other text", label="pay", cluster="acme")
+    one = Item(id="p", text="first of the pair", target="pay", cluster="acme")
+    two = Item(id="q", text="a second and other text", target="pay", cluster="acme")
     evalset = clean(train=(*rows("learn", 40), one), test=(*rows("judge", 40), two))
     assert codes(evalset)["cluster-across-splits"] == "warning"
 

@@ -17,7 +17,7 @@ from harness.data.rows import RowGroups
 
 
 def item(own: str, text: str, cluster: str | None = None) -> Item:
-    return Item(id=own, text=text, label="x", cluster=cluster)
+    return Item(id=own, text=text, target="x", cluster=cluster)
 
 
 def row(own: str, text: str, *groups: str) -> RowGroups:

@@ -14,7 +14,7 @@ from harness.data.nested import first_rows, geometric_sizes, nested_order
 
 def rows(counts: dict[str, int]) -> list[Item]:
     return [
-        Item(id=f"{label}{n:03}", text=f"{label} {n}", label=label)
+        Item(id=f"{label}{n:03}", text=f"{label} {n}", target=label)
         for label, count in counts.items()
         for n in range(count)
     ]

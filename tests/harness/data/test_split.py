@@ -21,7 +21,9 @@ rows = st.lists(
 
 def items_of(labels: list[str], clusters: list[str | None] | None = None) -> list[Item]:
     own = clusters or [None] * len(labels)
-    return [Item(id=f"i{n}", text=f"text {n}", label=label, cluster=own[n]) for n, label in enumerate(labels)]
+    return [
+        Item(id=f"i{n}", text=f"text {n}", target=label, cluster=own[n]) for n, label in enumerate(labels)
+    ]
 
 
 @settings(max_examples=200)
@@ -106,7 +108,7 @@ def test_subsample_without_limit_keeps_all() -> None:
 
 
 def test_limited_evalset_has_its_own_digests() -> None:
-    train, test = items_of(["a", "b"] * 10), [Item(id=f"t{n}", text="x", label="a") for n in range(6)]
+    train, test = items_of(["a", "b"] * 10), [Item(id=f"t{n}", text="x", target="a") for n in range(6)]
     evalset = Evalset(
         name="n",
         title="t",

@@ -35,7 +35,7 @@ class LetterCounts:
 
 
 def item(own: str, text: str, cluster: str | None = None) -> Item:
-    return Item(id=own, text=text, label="x", cluster=cluster)
+    return Item(id=own, text=text, target="x", cluster=cluster)
 
 
 ROWS = (

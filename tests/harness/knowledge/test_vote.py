@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.core.records import Item, Label, Neighbour
+from harness.core.records import Item, Neighbour
 from harness.knowledge.index import SearchMode, TrainingIndex
 from harness.knowledge.vote import (
     COUNTS,
@@ -20,11 +20,11 @@ from harness.knowledge.vote import (
     votes_of,
 )
 
-LABELS = (Label(name="bill"), Label(name="login"), Label(name="never seen"))
+NAMES = ("bill", "login", "never seen")
 TRAIN = (
-    Item(id="b1", text="the invoice is wrong", label="bill"),
-    Item(id="b2", text="wrong amount on the invoice", label="bill"),
-    Item(id="l1", text="cannot log in with my password", label="login"),
+    Item(id="b1", text="the invoice is wrong", target="bill"),
+    Item(id="b2", text="wrong amount on the invoice", target="bill"),
+    Item(id="l1", text="cannot log in with my password", target="login"),
 )
 
 
@@ -33,7 +33,7 @@ def near(*found: tuple[str, float]) -> tuple[Neighbour, ...]:
 
 
 def shares(found: tuple[Neighbour, ...], power: int) -> list[float]:
-    return [math.exp(value) for value in Voters(LABELS, TRAIN).logprobs(found, power)]
+    return [math.exp(value) for value in Voters(NAMES, TRAIN).logprobs(found, power)]
 
 
 def test_each_row_has_one_vote_beside_the_prior() -> None:
@@ -69,15 +69,15 @@ def test_equals_are_told_apart_by_how_sure_they_are_of_the_right_label() -> None
 
 def test_the_choice_on_dev_is_by_the_labels_of_dev() -> None:
     index = TrainingIndex.build(TRAIN)
-    dev = (Item(id="d", text="my invoice", label="bill"), Item(id="e", text="password lost", label="login"))
-    tried = Voters(LABELS, TRAIN).try_votes(index, dev)
+    dev = (Item(id="d", text="my invoice", target="bill"), Item(id="e", text="password lost", target="login"))
+    tried = Voters(NAMES, TRAIN).try_votes(index, dev)
     assert [one.vote for one in tried] == list(votes_of((SearchMode.LEXICAL,)))
     assert best_of(tried).accuracy == 1.0
-    assert Voters(LABELS, TRAIN).try_votes(index, ()) == ()
+    assert Voters(NAMES, TRAIN).try_votes(index, ()) == ()
 
 
 def test_certainty_changes_no_answer() -> None:
-    found, voters = near(("b1", 0.9), ("l1", 0.3)), Voters(LABELS, TRAIN)
+    found, voters = near(("b1", 0.9), ("l1", 0.3)), Voters(NAMES, TRAIN)
     sure, unsure = (voters.logprobs(found, 4, VoteProbability(even=even)) for even in (0, 16))
     assert sure.argmax() == unsure.argmax() and sure.max() > unsure.max()
     warm = voters.logprobs(found, 4, VoteProbability(even=16, temperature=0.2))
@@ -89,10 +89,10 @@ def test_certainty_is_what_makes_the_labels_of_dev_likeliest() -> None:
     """No other number of even votes, each at its best temperature, gives them more."""
     index, vote = TrainingIndex.build(TRAIN), Vote(mode=SearchMode.LEXICAL, k=2, power=0)
     dev = tuple(
-        Item(id=text, text=text, label=label)
+        Item(id=text, text=text, target=label)
         for text, label in (("my invoice", "bill"), ("log in", "login"), ("password", "bill"))
     )
-    voters = Voters(LABELS, TRAIN)
+    voters = Voters(NAMES, TRAIN)
     chosen = voters.certainty_on(index, vote, dev)
 
     def loss(certainty: VoteProbability) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,14 +19,11 @@ from harness.recommendation.choose import (
     Choice,
     certainty_of,
     choose,
-    kept_today,
-    today_is_better,
 )
-from harness.recommendation.records import Action, Certainty, ReasonKind
+from harness.recommendation.records import Action, Certainty, Reason, ReasonKind
 from harness.report.topics.recommendation import reason_sentence
 from tests.support.decisions import PLAN, cases, compared, held, judged, measured
-from tests.support.money import amount, outlook
-from tests.support.results import FLOOR, LINEAR, PROMPT, RETRIEVE, TUNE, run_results
+from tests.support.results import FLOOR, LINEAR, PROMPT, RETRIEVE, TUNE
 
 NEAR = (compared(LINEAR, TUNE, -0.015, 0.005), compared(RETRIEVE, TUNE, -0.35, -0.25))
 
@@ -36,8 +32,15 @@ def month(likely: str, low: str, high: str) -> Money:
     return Money(usd=Decimal(likely), low_usd=Decimal(low), high_usd=Decimal(high), basis=PriceBasis.ESTIMATE)
 
 
-def chosen(results: BakeoffResults, months: dict[ArmId, Money] | None = None) -> Choice:
-    return choose(results, PLAN, months or {})
+def chosen(
+    results: BakeoffResults, months: dict[ArmId, Money] | None = None, against: tuple[ArmId, ...] = ()
+) -> Choice:
+    """Chosen where today's way is the better one than the arms `against`."""
+
+    def why(arm: ArmResult) -> Reason | None:
+        return Reason(kind=ReasonKind.COSTS_MORE, arm=arm.arm) if arm.arm in against else None
+
+    return choose(results, PLAN, months or {}, why)
 
 
 def near_and_far() -> list[ArmResult]:
@@ -120,19 +123,20 @@ def test_how_sure_follows_from_the_comparisons() -> None:
     assert certainty_of(unsure, None) == (Certainty.NO_ARM, ())
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "usd", "better"),
-    [(0.9, "10", True), (0.9, "100000", False), (0.5, "10", False), (None, "10", False), (0.9, None, False)],
-    ids=["as good and cheaper", "dearer", "worse", "accuracy not stated", "price not stated"],
-)
-def test_todays_way_is_kept_only_where_it_is_as_good_and_costs_less(accuracy, usd, better) -> None:
-    stated = outlook()
-    assert stated.incumbent is not None
-    today = replace(stated.incumbent, accuracy=accuracy, month_usd=amount(usd, reason="not stated"))
-    choice = Choice(action=Action.SHIP, ship=LINEAR, why=chosen(judged(near_and_far(), *NEAR)).why)
-    assert today_is_better(choice, run_results(), replace(stated, incumbent=today)) is better
-    kept = kept_today(choice, None)
-    assert (kept.action, kept.arm, kept.why.kind) == (Action.KEEP_TODAY, None, ReasonKind.COSTS_MORE)
+def test_an_arm_that_is_not_worth_it_is_turned_down_for_one_that_is() -> None:
+    run = judged(near_and_far(), *NEAR)
+    assert chosen(run, against=(TUNE,)).ship == LINEAR
+    kept = chosen(run, against=(TUNE, LINEAR))
+    assert (kept.action, kept.arm, kept.turned_down) == (Action.KEEP_TODAY, None, TUNE)
+    assert kept.why.kind is ReasonKind.COSTS_MORE and kept.why.arm == TUNE
+
+
+def test_a_pilot_that_is_worth_it_comes_before_an_arm_to_ship_that_is_not() -> None:
+    arms = [measured(LINEAR, 0.8, "0.001"), measured(TUNE, 0.8, "0.1")]
+    limits = (held(LINEAR, LimitState.OPEN), held(TUNE, LimitState.KEPT))
+    run = judged(arms, compared(TUNE, LINEAR, -0.01, 0.01), limits=limits)
+    assert chosen(run, against=(TUNE,)).pilot == LINEAR
+    assert chosen(run, against=(TUNE, LINEAR)).turned_down == TUNE, "the one that could be shipped"
 
 
 @settings(max_examples=300, deadline=None)
@@ -143,7 +147,7 @@ def test_what_holds_for_every_choice(results: BakeoffResults, with_months: bool,
         for arm in results.arms:
             low, likely, high = sorted(data.draw(st.tuples(*[st.integers(1, 5000)] * 3)))
             months[arm.arm] = month(str(likely), str(low), str(high))
-    choice, limits = choose(results, PLAN, months), results.verdict.limits
+    choice, limits = chosen(results, months), results.verdict.limits
     unsure = {check.arm for check in limits if check.state is LimitState.OPEN}
     assert choice.arm not in results.verdict.barred and choice.arm != FLOOR
     assert choice.ship is None or choice.pilot is None
@@ -151,7 +155,10 @@ def test_what_holds_for_every_choice(results: BakeoffResults, with_months: bool,
     assert (choice.arm is None) == (not contenders(results.arms, limits))
     near = {arm.arm for arm in acceptable(PLAN, results.arms, limits, results.comparisons)}
     assert choice.arm in near or not near
-    assert choose(results, PLAN, months) == choice, "and it is the same every time"
+    against = tuple(arm.arm for arm in results.arms if data.draw(st.booleans()))
+    held_to = chosen(results, months, against)
+    assert held_to.arm not in against and (held_to.arm is None) == (near <= set(against))
+    assert chosen(results, months) == choice, "and it is the same every time"
 
 
 @settings(max_examples=150, deadline=None)

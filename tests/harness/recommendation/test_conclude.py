@@ -113,7 +113,7 @@ def test_where_nothing_may_be_shipped_a_frontier_model_would_have_to_keep_the_fl
 
 
 def test_calls_to_settle_by_hand() -> None:
-    row = Item(id="1", text="t", label="a")
+    row = Item(id="1", text="t", target="a")
     # 2 arms x (120 dev + 560 test + 200 timed) + 5 passes over 100 dev items: retrieve chooses more than k
     assert calls_to_settle({"dev": [row] * 120, "test": [row] * 560}) == 2 * 880 + 500
 

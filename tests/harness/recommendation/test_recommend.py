@@ -94,6 +94,35 @@ def test_the_first_reason_is_the_accuracy_and_there_are_three_at_most() -> None:
     assert len(found.reasons) == 3 and found.reasons[2].kind in (ReasonKind.SAVES, ReasonKind.COSTS_MORE)
 
 
+def kept(run: RunResults, *, frontier: tuple[object, ...] = ()) -> Recommendation:
+    """Today's way is kept, and linear comes nearest."""
+    why = Reason(kind=ReasonKind.COSTS_MORE, arm=LINEAR)
+    return recommend(
+        Found(
+            results=run,
+            choice=Choice(action=Action.KEEP_TODAY, turned_down=LINEAR, why=why),
+            outlook=outlook(run, business(), today(), grounds(), None),
+            findings=(),
+            frontier=frontier,  # type: ignore[arg-type]
+            published=(),
+        )
+    )
+
+
+def test_where_todays_way_is_kept_the_reasons_speak_of_the_arm_that_came_nearest() -> None:
+    found = kept(results())
+    assert [reason.kind for reason in found.reasons] == [ReasonKind.COSTS_MORE, ReasonKind.ACCURACY]
+    assert found.arm is None and found.risk.kind is RiskKind.TODAY_AS_STATED
+    assert (found.next.kind, found.next.arm) == (StepKind.LOOK_AGAIN, LINEAR)
+    assert found.next.queries_per_month is None, "linear pays at this volume, so no greater one makes it pay"
+
+
+def test_where_todays_way_is_kept_a_hosted_model_that_was_not_run_is_measured_next() -> None:
+    found = kept(results(), frontier=(gap(),))
+    assert found.next.kind is StepKind.MEASURE_MODEL
+    assert found.reasons[-1].kind is ReasonKind.NOT_RUN
+
+
 def test_an_arm_that_ran_alone_is_not_set_above_others() -> None:
     """'Every other option is worse' was once said where no other had run."""
     only = Reason(kind=ReasonKind.ONLY_ONE)

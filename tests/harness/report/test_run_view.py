@@ -20,7 +20,7 @@ from harness.bakeoff.browse import (
 )
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
-from harness.core.records import Failure, FailureKind, Prediction, Timing
+from harness.core.records import Completion, Failure, FailureKind, Timing
 from harness.recommendation.store import read_results
 from harness.report.run_view import open_page, progress_of, stamp_of
 from tests.support.pages import make_run
@@ -105,7 +105,7 @@ def test_failures_invalid_answers_and_gaps_have_marks_of_their_own(run: RunFolde
             journal._db.execute("DELETE FROM outcomes WHERE key=?", (key,))
         journal._db.commit()
         failure = Failure(item_id=items[0].id, kind=FailureKind.TIMEOUT, message="it took too long")
-        invalid = Prediction(item_id=items[1].id, text="no queue at all", timing=Timing(model_s=0.1))
+        invalid = Completion(item_id=items[1].id, text="no queue at all", timing=Timing(model_s=0.1))
         journal.put(lane, [(items[0], failure), (items[1], invalid)])
     marks = read_marks(run, settled, index)
     assert list(marks[:3]) == [FAILED, INVALID, NOTHING] and min(marks[3:]) >= 0

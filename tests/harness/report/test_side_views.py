@@ -84,7 +84,7 @@ def test_a_comparison_names_its_arms_and_is_json() -> None:
 ITEM = Item(
     id="t-17",
     text="Hi,\n\x1b[31mcharged\x1b[0m twice [bold]",
-    label="refund_request",
+    target="refund_request",
     cluster="acme",
     slices=(("language", "en"),),
 )

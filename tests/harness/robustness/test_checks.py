@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from harness.bakeoff.scored import Scored
 from harness.core.records import Item
 from harness.robustness.checks import fleiss_kappa, rejection, seed_agreement, unseen_label
+from tests.support.scored import coded
 
 LABELS = ("a", "b")
 
@@ -22,13 +22,8 @@ def scored(answers, truth=None, confidences=None):
             [math.log(c), math.log(1 - c)] if answer == 0 else [math.log(1 - c), math.log(c)]
             for answer, c in zip(answers, confidences, strict=True)
         ]
-    return Scored(
-        items=tuple(Item(id=str(n), text=str(n), label=LABELS[code]) for n, code in enumerate(truth)),
-        truth=np.array(truth),
-        answer=np.array(answers),
-        logprobs=np.array(rows, dtype=float).reshape(len(answers), 2),
-        predictions=(None,) * len(answers),
-    )
+    made = tuple(Item(id=str(n), text=str(n), target=LABELS[code]) for n, code in enumerate(truth))
+    return coded(made, truth, answers, rows)
 
 
 def test_the_threshold_answers_the_wanted_share_of_dev():

@@ -31,7 +31,9 @@ ARMS = [
     {"option": "retrieve", "model": "m"},
     {"option": "tune", "model": "m"},
 ]
-STRANGE = tuple(Item(id=f"s{n}", text=text, label="") for n, text in enumerate(["poem", "zoo opening hours"]))
+STRANGE = tuple(
+    Item(id=f"s{n}", text=text, target="") for n, text in enumerate(["poem", "zoo opening hours"])
+)
 
 
 def arm(results: RunResults, option: Option) -> ArmResult:

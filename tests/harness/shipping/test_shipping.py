@@ -132,9 +132,10 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
     """`prompt@openai/NAME` over HTTP, with its own label guide, gives the tuned arm's answers one by one."""
     from advisor.options import Option
     from harness.arms.prompt import PromptArm
-    from harness.core.records import ArmId, Prediction
+    from harness.core.records import ArmId, Completion
     from harness.models.open import open_chat
     from harness.models.settings import ModelSettings
+    from harness.tasks.kinds import task_of
 
     here = context(room)
     service = open_service(ServeRequest(targets=(run.run_id,)), here)
@@ -147,7 +148,7 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
         client = open_chat(f"openai/{name}", settings)
         facts, items = run.data_facts(), run.items()["dev"][:8]
         arm_id = ArmId(option=Option.PROMPT, model=f"openai/{name}")
-        arm = PromptArm(arm_id, client, facts.labels, run.plan().prompt.limits)
+        arm = PromptArm(arm_id, client, task_of(facts.space, run.plan().prompt.limits))
         served = {outcome.item_id: outcome for outcome in arm.predict(items)}
         client.close()
         metrics = httpx.get(server.url.replace("/v1", "/metrics"), trust_env=False).text
@@ -162,7 +163,7 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
     trained = {item: read_label(json.loads(payload)["text"], labels) for item, payload in rows}
     for item in items:
         outcome = served[item.id]
-        assert isinstance(outcome, Prediction), outcome
+        assert isinstance(outcome, Completion), outcome
         assert read_label(outcome.text, labels) == trained[item.id]
         assert outcome.usage is not None and outcome.usage.input_tokens
     assert f'tor_requests_total{{model="{name}",status="200"}} {len(items)}.0' in metrics
@@ -177,7 +178,8 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
     from harness.models.local.adapter_set import AdapterSet
     from harness.models.local.transformers_chat import TransformersChat
     from harness.models.settings import ModelSettings
-    from harness.tasks.classification import PromptLimits, tune_messages
+    from harness.tasks.base import PromptLimits
+    from harness.tasks.classification import tune_messages
 
     tuned = shipped_in_run(run, "", None, context(room))
     other = tmp_path / "other"

@@ -14,7 +14,7 @@ from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
-from harness.core.records import EncoderArtefact, Item, Message, Outcome, Prediction
+from harness.core.records import Completion, EncoderArtefact, Item, Message, Outcome
 from harness.recommendation.run import import_into, start_bakeoff
 from harness.shipping.adapters import add_adapter, differences, open_registry
 from harness.shipping.exporting import ExportRequest, export_shipped
@@ -91,8 +91,8 @@ def test_what_is_served_is_what_was_scored(form: str, run: RunFolder, here, tmp_
     for item in items:
         reply, _ = service.answer(asked(item.text))
         expected = scored[item.id]
-        assert isinstance(expected, Prediction) and reply.text == expected.text
-        assert reply.choice_logprobs == pytest.approx(expected.label_logprobs, abs=1e-3)
+        assert isinstance(expected, Completion) and reply.text == expected.text
+        assert reply.choice_logprobs == pytest.approx(expected.choice_logprobs, abs=1e-3)
     service.close()
     (parity,) = check_export(tmp_path / "out", run, 50, here)
     assert parity.passed and parity.agreement.value == 1.0
@@ -141,8 +141,8 @@ def test_an_export_is_imported_and_answers_as_it_did(run: RunFolder, here, tmp_p
         ]
     for item in items:
         one, other = (found[item.id] for found in both)
-        assert isinstance(one, Prediction) and isinstance(other, Prediction)
-        assert one.label_logprobs == pytest.approx(other.label_logprobs, abs=1e-5)
+        assert isinstance(one, Completion) and isinstance(other, Completion)
+        assert one.choice_logprobs == pytest.approx(other.choice_logprobs, abs=1e-5)
 
 
 def test_an_encoder_of_other_labels_is_not_imported(run: RunFolder, here, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError, UsageError
-from harness.core.records import Item, Message, Outcome, Prediction
+from harness.core.records import Completion, Item, Message, Outcome
 from harness.recommendation.run import start_bakeoff
 from harness.shipping import serving
 from harness.shipping.adapters import add_adapter, differences, open_registry
@@ -77,9 +77,9 @@ def test_what_is_served_is_what_was_scored(run: RunFolder, tmp_path: Path) -> No
         for item in items:
             reply, _ = service.answer(asked(item.text))
             expected = scored[item.id]
-            assert isinstance(expected, Prediction)
+            assert isinstance(expected, Completion)
             assert reply.text == expected.text
-            assert reply.choice_logprobs == pytest.approx(expected.label_logprobs)
+            assert reply.choice_logprobs == pytest.approx(expected.choice_logprobs)
         service.close()
 
 

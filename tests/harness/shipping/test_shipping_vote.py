@@ -12,7 +12,7 @@ from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
-from harness.core.records import Message, Prediction, VoteArtefact
+from harness.core.records import Completion, Message, VoteArtefact
 from harness.knowledge.kept_vote import RECORD_FILE, ROWS_FILE, VECTORS_FILE, open_vote
 from harness.knowledge.vote import Vote
 from harness.models import deciding
@@ -84,8 +84,8 @@ def test_what_is_served_is_what_was_scored(run: RunFolder, tmp_path: Path) -> No
             )  # fmt: skip
             reply, _ = service.answer(asked)
             expected = scored[item.id]
-            assert isinstance(expected, Prediction) and reply.text == expected.text
-            assert reply.choice_logprobs == pytest.approx(expected.label_logprobs, abs=1e-9)
+            assert isinstance(expected, Completion) and reply.text == expected.text
+            assert reply.choice_logprobs == pytest.approx(expected.choice_logprobs, abs=1e-9)
         service.close()
 
 

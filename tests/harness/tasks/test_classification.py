@@ -9,14 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.options import Option
+from harness.core.errors import DataError
 from harness.core.records import Item, Label
+from harness.tasks.base import Guide, PromptLimits, clip
 from harness.tasks.classification import (
     PROMPT_VERSION,
-    Example,
-    Guide,
-    PromptLimits,
-    answer_text,
-    clip,
+    answers_of,
     prompt_messages,
     render,
     retrieve_messages,
@@ -24,16 +22,19 @@ from harness.tasks.classification import (
     tune_retrieve_messages,
     wording_version,
 )
+from harness.tasks.labels import answer_text
 
 LABELS = (Label(name="refund_request", definition="money back"), Label(name="other"))
 LIMITS = PromptLimits()
-ITEM = Item(id="1", text="my ticket", label="other")
-EXAMPLES = (Example(text="far", label="other"), Example(text="near", label="refund_request"))
+ITEM = Item(id="1", text="my ticket", target="other")
+EXAMPLES = tuple(
+    Item(id=text, text=text, target=label) for text, label in (("far", "other"), ("near", "refund_request"))
+)
 
 
 def test_the_wording_is_frozen_under_its_version() -> None:
     """Changed wording moves results: then `PROMPT_VERSION` and this digest change together."""
-    asked = {"examples": EXAMPLES, "labels": LABELS, "limits": LIMITS}
+    asked = {"shown": EXAMPLES, "labels": LABELS, "limits": LIMITS}
     first = [render(o, ITEM, guide=Guide.NAMES, **asked) for o in ASKING]
     assert hashlib.sha256(repr(first).encode()).hexdigest()[:16] == "a545cce7929f3edf"
     second = render(Option.RETRIEVE, ITEM, guide=Guide.DEFINITIONS, **asked)
@@ -54,9 +55,9 @@ ASKING = (Option.PROMPT, Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
 @pytest.mark.parametrize("option", ASKING)
 def test_the_ticket_comes_last_and_its_label_nowhere(option: Option) -> None:
     poisoned = Item(
-        id="POISON", text="my ticket", label="POISON", cluster="POISON", slices=(("POISON", "POISON"),)
+        id="POISON", text="my ticket", target="POISON", cluster="POISON", slices=(("POISON", "POISON"),)
     )
-    shown = render(option, poisoned, labels=LABELS, examples=EXAMPLES, limits=LIMITS)
+    shown = render(option, poisoned, labels=LABELS, shown=EXAMPLES, limits=LIMITS)
     assert shown[-1].role == "user" and shown[-1].content == "my ticket" and shown[0].role == "system"
     assert "POISON" not in repr(shown)
 
@@ -105,3 +106,24 @@ def test_a_clipped_text_keeps_both_ends_within_its_limit(text: str, limit: int) 
 
 def test_answers_are_words() -> None:
     assert answer_text(" refund_request ") == "refund request"
+
+
+def named(*names: str) -> tuple[Label, ...]:
+    return tuple(Label(name=name) for name in names)
+
+
+def test_underscores_are_read_as_blanks() -> None:
+    assert answers_of(named("log_in", "pay", "+", "-")) == ("log in", "pay", "+", "-")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("_", "__", "pay"), "blank to a language model: '_', '__'"),
+        (("pay", "log_in", "log in"), "'log_in' and 'log in' are both 'log in'"),
+    ],
+)
+def test_labels_that_a_model_cannot_tell_apart_are_named(names: tuple[str, ...], words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        answers_of(named(*names))
+    assert words in str(caught.value)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from harness.tasks.classification import answer_text
-from harness.tasks.labels import read_label
+from harness.tasks.labels import answer_text, read_label
 
 QUEUES = ("card", "card_payment", "refund_request", "sign_in", "json_import", "C++", "C#")
 

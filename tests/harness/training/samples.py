@@ -1,7 +1,9 @@
 """Rows and a recipe small enough to train on in a test."""
 
 from harness.core.records import Conversation, Recipe
-from harness.tasks.classification import PromptLimits, answer_text, tune_messages
+from harness.tasks.base import PromptLimits
+from harness.tasks.classification import tune_messages
+from harness.tasks.labels import answer_text
 from harness.training.recipe import TARGET_MODULES
 
 _TEXTS = {

@@ -76,6 +76,22 @@ def test_embedding_takes_one_thread_unless_told_and_leaves_the_others_theirs(
         torch.set_num_threads(before)
 
 
+def test_many_texts_give_the_same_bits_on_any_number_of_threads(minilm, model_cache):
+    import torch
+
+    texts = [f"{'my card was declined ' * (place % 5)}{place}" for place in range(40)]
+    before = torch.get_num_threads()
+    one, three = (
+        TransformersEmbedding("minilm-l6", minilm, ModelSettings(cache=model_cache, threads=told)).embed(
+            texts
+        )
+        for told in (1, 3)
+    )
+    assert np.array_equal(one, three) and torch.get_num_threads() == before
+    alone = TransformersEmbedding("minilm-l6", minilm, ModelSettings(cache=model_cache)).embed(texts[7:8])
+    np.testing.assert_allclose(alone[0], one[7], atol=1e-6)  # each in its place
+
+
 def test_tokens_are_counted_up_to_the_limit(model):
     assert model.count_tokens("hello world") == 4  # with [CLS] and [SEP]
     assert model.count_tokens("log in " * 400) == 256

@@ -1,0 +1,90 @@
+"""Tokens that may come next in an answer held to a JSON schema (llguidance).
+
+One grammar a schema, made once; one matcher an answer. The text is the canonical one of `json.dumps`: one
+line, a blank after `,` and `:`, keys in the schema's order. Stretches that only one text can follow (the rest
+of a key, a quote mark) are given as forced tokens, so that no pass of the model is spent on choosing them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.errors import DataError, MissingExtra
+
+_WRITTEN = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
+
+
+class JsonGrammar:
+    """The answers that one schema allows, in the tokens of one tokenizer (typed loosely: a heavy import)."""
+
+    def __init__(self, tokenizer: Any, schema: Mapping[str, Any], vocabulary: int) -> None:
+        """
+        Args:
+            tokenizer: a fast tokenizer of transformers.
+            vocabulary: how many logits the model gives.
+
+        Raises:
+            MissingExtra: without llguidance.
+            DataError: if the schema has something that no grammar is made of.
+        """
+        try:
+            from llguidance import LLMatcher
+            from llguidance.hf import from_tokenizer
+        except ImportError as error:
+            raise MissingExtra.of("llguidance", "local") from error
+        self._tokens = from_tokenizer(tokenizer, n_vocab=vocabulary)
+        self._words = (vocabulary + 31) // 32
+        self._vocabulary = vocabulary
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_WRITTEN)
+        self._first = LLMatcher(self._tokens, grammar)
+        if self._first.is_error():
+            raise DataError(
+                "No grammar can be made of this schema.", got=self._first.get_error().splitlines()[0][:200]
+            )
+
+    def start(self) -> HeldAnswer:
+        """The beginning of an answer."""
+        return HeldAnswer(self._first.deep_copy(), self._words, self._vocabulary)
+
+
+class HeldAnswer:
+    """One answer as far as it is written."""
+
+    def __init__(self, matcher: Any, words: int, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._bits = np.empty((1, words), dtype=np.int32)
+        self._vocabulary = vocabulary
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """(vocabulary,) which tokens may come next."""
+        from llguidance.numpy import fill_next_token_bitmask
+
+        fill_next_token_bitmask(self._matcher, self._bits, 0)
+        bits = np.unpackbits(self._bits[0].view(np.uint8), bitorder="little")
+        return bits[: self._vocabulary].astype(np.bool_)
+
+    def take(self, token: int) -> tuple[int, ...]:
+        """Write a token; the tokens that must follow it, which are written too.
+
+        Raises:
+            ValueError: if the token may not come next.
+        """
+        if not self._matcher.consume_token(token):
+            raise ValueError(f"token {token} may not come next: {self._matcher.get_error()[:200]}")
+        forced = tuple(self._matcher.compute_ff_tokens())
+        return forced if not forced or self._matcher.consume_tokens(list(forced)) else ()
+
+    def forced_first(self) -> tuple[int, ...]:
+        """The tokens that every answer begins with, which are written by this."""
+        forced = tuple(self._matcher.compute_ff_tokens())
+        return forced if forced and self._matcher.consume_tokens(list(forced)) else ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can follow."""
+        return bool(self._matcher.is_stopped())
