@@ -105,6 +105,7 @@ def read_lanes(folder: RunFolder, run: StoredRun) -> list[AnswerSet]:
 def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSet]:
     found = []
     run_id, outside, rest = folder.run_id, folder.out_of_scope(), folder.rest()
+    rest_dev = folder.rest_dev()
     memory = journal.memory()
     planned = {arm.id for arm in run.plan.arms}
     failed = {one.arm for one in folder.failed()}
@@ -118,6 +119,9 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
         dev = journal.outcomes(lanes["dev"], run.items["dev"])
         test = journal.outcomes(lanes["test"], run.items["test"])
         dev_items = run.items["dev"]
+        more_dev = journal.outcomes(lanes["dev"], rest_dev)
+        if rest_dev and len(more_dev) == len(rest_dev):
+            dev_items, dev = (*dev_items, *rest_dev), {**dev, **more_dev}
         if settled.arm.option is Option.EXTERNAL:  # brought in with as many dev answers as there were
             dev_items = tuple(item for item in dev_items if item.id in dev)
         missing = len(dev_items) + len(run.items["test"]) - len(dev) - len(test)

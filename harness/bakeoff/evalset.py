@@ -45,9 +45,14 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
     left = limit_evalset(
         fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
     )
-    kept = {item.id for item in left.test}
-    rest = tuple(item for item in fresh.test if item.id not in kept) if data.free_take_all else ()
-    return dataclasses.replace(left, findings=of_what_is_left(left), rest=rest)
+    found = dataclasses.replace(left, findings=of_what_is_left(left))
+    if not data.free_take_all:
+        return found
+    kept = {item.id for item in (*left.test, *left.dev)}
+    rest, rest_dev = (
+        tuple(item for item in items if item.id not in kept) for items in (fresh.test, fresh.dev)
+    )
+    return dataclasses.replace(found, rest=rest, rest_dev=rest_dev)
 
 
 def out_of_scope_rows(

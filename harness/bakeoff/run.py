@@ -95,7 +95,7 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
             folder.write_items(evalset)
             folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))
             folder.write_out_of_scope(bakeoff.out_of_scope)
-            folder.write_rest(evalset.rest)
+            folder.write_rest(evalset.rest, evalset.rest_dev)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
             folder.write_failed(_run_arms(bakeoff))
     finally:
@@ -158,7 +158,8 @@ def _asked_again(bakeoff: Bakeoff) -> list[Again]:
     if not any(True for _ in bakeoff.journal.counts()) and not bakeoff.journal.settled():
         return []
     for arm_plan, seed in lanes_of(plan):
-        parts: dict[Pass, Sequence[Item]] = {"dev": evalset.dev, "test": evalset.test}
+        dev = dev_of(arm_plan.id, evalset)
+        parts: dict[Pass, Sequence[Item]] = {"dev": dev, "test": evalset.test}
         if is_first(plan, seed):
             parts |= {"latency": evalset.test[: plan.latency.items], "out_of_scope": bakeoff.out_of_scope}
         if arm_plan.option.traits.free:
@@ -273,7 +274,7 @@ def _answer_out_of_fold(bakeoff: Bakeoff, arm: AnswersOutOfFold, lane: Lane) -> 
         return
     context.progress.stage(f"{lane.arm}: answering train out of fold", None)
     by_id = {item.id: item for item in evalset.train}
-    answers = arm.out_of_fold(_material(evalset, context))
+    answers = arm.out_of_fold(_material(lane.arm, evalset, context))
     journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in answers])
 
 
@@ -283,8 +284,13 @@ def settle_on_dev(arm: Arm, seed: int, evalset: Evalset, journal: Journal, conte
     config = lane_config(arm, evalset)
     journal.note_config(config, canonical(lane_facts(arm, evalset)))
     _settle(arm, journal, seed, config, evalset, context)
-    answer(arm, journal, _lane(arm, seed, "dev", config), evalset.dev, context)
+    answer(arm, journal, _lane(arm, seed, "dev", config), dev_of(arm.id, evalset), context)
     return config
+
+
+def dev_of(arm: ArmId, evalset: Evalset) -> tuple[Item, ...]:
+    """The dev rows an arm chooses by: a limit that is set for time is none on an arm that costs nothing."""
+    return (*evalset.dev, *evalset.rest_dev) if arm.option.traits.free else evalset.dev
 
 
 def is_first(plan: ExperimentPlan, seed: int) -> bool:
@@ -303,7 +309,7 @@ def lane_facts(arm: Arm, evalset: Evalset) -> dict[str, object]:
         "keys": KEY_VERSION,
         **arm.config,
         "train": items_digest(evalset.train),
-        "dev": items_digest(evalset.dev),
+        "dev": items_digest(dev_of(arm.id, evalset)),
     }
 
 
@@ -313,14 +319,14 @@ def _lane(arm: Arm, seed: int, split: Pass, config: str) -> Lane:
 
 def _settle(arm: Arm, journal: Journal, seed: int, config: str, evalset: Evalset, context: Context) -> None:
     stored = journal.settled_as(arm.id, seed, config)
-    fitted = arm.fit(_material(evalset, context), stored.fitted if stored else None)
+    fitted = arm.fit(_material(arm.id, evalset, context), stored.fitted if stored else None)
     if stored is None:
         journal.settle(FittedArm(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
 
 
-def _material(evalset: Evalset, context: Context) -> Material:
+def _material(arm: ArmId, evalset: Evalset, context: Context) -> Material:
     return Material(
-        task=task_of(evalset.space), train=evalset.train, dev=evalset.dev, say=context.progress.note
+        task=task_of(evalset.space), train=evalset.train, dev=dev_of(arm, evalset), say=context.progress.note
     )
 
 

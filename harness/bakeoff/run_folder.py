@@ -56,7 +56,7 @@ ANSWERS = "answers.json"
 JOURNAL = "journal.sqlite"
 ACCEPTED = "accepted.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
-REST = "rest.jsonl"
+REST, REST_DEV = "rest.jsonl", "rest_dev.jsonl"
 UNSEEN = "unseen_labels.json"
 RESULTS = "results.json"
 ROBUSTNESS = "robustness.json"
@@ -76,6 +76,7 @@ _SOMETIMES = (
     ANSWERS,
     OUT_OF_SCOPE,
     REST,
+    REST_DEV,
     UNSEEN,
     FAILED,
     "imports.json",
@@ -248,21 +249,26 @@ class RunFolder:
 
     def out_of_scope(self) -> tuple[Item, ...]:
         """The stored inputs that belong to no label."""
-        if not (self.root / OUT_OF_SCOPE).exists():
-            return ()
-        lines = self._read(OUT_OF_SCOPE).rstrip("\n").split("\n")
-        return tuple(decode_item(line) for line in lines)
+        return self._stored_items(OUT_OF_SCOPE)
 
-    def write_rest(self, items: Sequence[Item]) -> None:
-        """Store the test rows that only arms answer which cost nothing; without any there is no such file."""
-        if items:
-            write_atomically(self.root / REST, "".join(f"{encode(item)}\n" for item in items))
+    def write_rest(self, test: Sequence[Item], dev: Sequence[Item]) -> None:
+        """Store the rows that only arms answer which cost nothing; without any there are no such files."""
+        for name, items in ((REST, test), (REST_DEV, dev)):
+            if items:
+                write_atomically(self.root / name, "".join(f"{encode(item)}\n" for item in items))
 
     def rest(self) -> tuple[Item, ...]:
         """The stored test rows that only arms answer which cost nothing."""
-        if not (self.root / REST).exists():
+        return self._stored_items(REST)
+
+    def rest_dev(self) -> tuple[Item, ...]:
+        """The stored dev rows that only arms answer which cost nothing."""
+        return self._stored_items(REST_DEV)
+
+    def _stored_items(self, name: str) -> tuple[Item, ...]:
+        if not (self.root / name).exists():
             return ()
-        return tuple(decode_item(line) for line in self._read(REST).rstrip("\n").split("\n"))
+        return tuple(decode_item(line) for line in self._read(name).rstrip("\n").split("\n"))
 
     def write_failed(self, found: Sequence[FailedArm]) -> None:
         """Store which arms failed, or that none did."""

@@ -173,7 +173,8 @@ class Evalset:
         digests: sha256 (hex) by split, of the rows in order (see `harness.data.load.rows_digest`).
         second_labels: item id -> label given by a second annotator, for some test items.
         catch_all: the label for what no other fits; '' where there is none.
-        rest: test rows that a limit leaves out, for arms that cost nothing; empty where they are not asked.
+        rest, rest_dev: test and dev rows that a limit leaves out, for arms that cost nothing; empty where
+            they are not asked.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Evalset:
     second_labels: dict[str, str] = field(default_factory=dict)
     catch_all: str = ""
     rest: tuple[Item, ...] = ()
+    rest_dev: tuple[Item, ...] = ()
     task: TaskKind = TaskKind.CLASSIFICATION
     schema: dict[str, Any] = field(default_factory=dict)
 

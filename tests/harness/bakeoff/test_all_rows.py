@@ -57,6 +57,19 @@ def test_a_limit_that_a_user_sets_holds_for_every_arm(shop, tickets: Path, tmp_p
     folder, results = run(tickets, tmp_path, limit_test=6)
     assert all(found.accuracy_all_rows is None for found in results.arms)
     assert folder.rest() == () and not (folder.root / "rest.jsonl").exists()
+    assert folder.rest_dev() == () and not (folder.root / "rest_dev.jsonl").exists()
+
+
+def test_arms_that_cost_nothing_choose_by_every_dev_row(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    _, whole = run(tickets, tmp_path / "whole")
+    shop()
+    folder, results = run(tickets, tmp_path / "part", limit_test=6, limit_dev=2, free_take_all=True)
+    n = whole.data.dev
+    assert results.data.dev == 2 < n and len(folder.rest_dev()) == n - 2
+    assert arm(results, Option.LINEAR).quality.dev_accuracy.n == n
+    assert arm(results, Option.LINEAR).fitted.trials == arm(whole, Option.LINEAR).fitted.trials
+    assert arm(results, Option.PROMPT).quality.dev_accuracy.n == 2
 
 
 def test_a_run_that_goes_on_asks_nothing_twice(shop, tickets: Path, tmp_path: Path) -> None:

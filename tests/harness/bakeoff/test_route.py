@@ -14,7 +14,7 @@ from harness.bakeoff.results import RouteDesign
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.bakeoff.scored import Scored, score
 from harness.core.records import ArmId, Completion, Failure, FailureKind, Item, Outcome, Timing
-from tests.support.scored import LABELS, items, outcomes
+from tests.support.scored import TASK, items, outcomes
 
 FIRST = ArmId(option=Option.LINEAR, model="linear")
 THEN = ArmId(option=Option.RETRIEVE, model="m")
@@ -27,7 +27,7 @@ def confident(p: float) -> tuple[float, float, float]:
 def arm(name: ArmId, rows: tuple[Item, ...], said: str, p: list[float] | None, usd: str | None) -> RouteArm:
     """The same items stand for dev and test; the temperature is left at 1."""
     found: Scored = score(
-        rows, outcomes(rows, said, logprobs=None if p is None else [confident(v) for v in p]), LABELS
+        rows, outcomes(rows, said, logprobs=None if p is None else [confident(v) for v in p]), TASK
     )
     return RouteArm(
         arm=name,
