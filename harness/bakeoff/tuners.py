@@ -14,9 +14,9 @@ from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.names import file_name
 from harness.core.records import ArmId, Evalset, Recipe
 from harness.models.deciding import weights_of
-from harness.models.local.precision import choose_precision, trains_in_bf16
+from harness.models.local.precision import trains_in_bf16
 from harness.models.resolve import Provider, local_folder, resolve
-from harness.models.settings import ModelSettings
+from harness.models.settings import ModelSettings, Precision
 from harness.training.encoder_recipe import recipes_for
 from harness.training.recipe import TrainingHardware, choose_recipe
 from harness.training.settings import EncoderPlan
@@ -75,12 +75,11 @@ def encoder_settings(
     """
     base = encoder_base(arm.model, opening)
     seed, rows = training
-    bf16 = opening.precision == "bf16" or (opening.precision is None and trains_in_bf16(opening.device))
     weights = sum(path.stat().st_size for path in base.glob("*.safetensors")) // 4
     return EncoderSettings(
         base=base,
         model=arm.model,
-        recipes=recipes_for(plan.encoder or EncoderPlan(), rows, weights, "bf16" if bf16 else "fp32", seed),
+        recipes=recipes_for(plan.encoder or EncoderPlan(), rows, weights, _training_precision(opening), seed),
         item_chars=plan.prompt.item_chars,
         opening=opening,
         keep_in=home,
@@ -131,10 +130,15 @@ def recipe_for(
     """The recipe for this base model on this machine; `shown` examples stand in each training prompt."""
     hardware = TrainingHardware(
         device="cpu" if opening.device == "cpu" else "cuda",
-        precision=choose_precision(opening.device, opening.precision),
+        precision=_training_precision(opening),
         layers=_layers(base),
     )
     return choose_recipe(plan.tune, rows, hardware, seed, shown)
+
+
+def _training_precision(opening: ModelSettings) -> Precision:
+    """What matrices are multiplied in while training; answers may be computed in another format."""
+    return opening.precision or ("bf16" if trains_in_bf16(opening.device) else "fp32")
 
 
 def weights_digest(base: Path, cache: Path | None = None) -> str:

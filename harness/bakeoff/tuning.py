@@ -126,9 +126,10 @@ def tuned_lanes(plan: ExperimentPlan, arm: str) -> list[tuple[ArmPlan, int]]:
     chosen = [lane for lane in lanes if arm in ("", str(lane[0].id))]
     if not chosen:
         raise UsageError(
-            "The plan has no such tuned arm." if arm else "The plan has no tuned arm.",
+            "The plan has no such tuned arm." if arm else "The plan has no tuned language model.",
             got=arm or ", ".join(str(one.id) for one in plan.arms),
-            allowed=", ".join(dict.fromkeys(str(lane[0].id) for lane in lanes)) or "an arm 'option: tune'",
+            allowed=", ".join(dict.fromkeys(str(lane[0].id) for lane in lanes))
+            or "an arm 'option: tune'; `harness run` trains encoders and all else",
         )
     return chosen
 

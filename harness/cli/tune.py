@@ -1,4 +1,4 @@
-"""`harness tune`: train the plan's tuned arm alone."""
+"""`harness tune`: train the plan's tuned language models alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @grouped
 def tune(
     plan_file: Annotated[
-        Path | None, typer.Argument(metavar="[PLAN.yaml]", help="The plan whose tuned arm is trained.")
+        Path | None,
+        typer.Argument(metavar="[PLAN.yaml]", help="The plan whose tuned language models are trained."),
     ] = None,
     arm: Annotated[
         str, typer.Option("--arm", help="One of its arms: tune@smollm2-135m.", show_default="all")
@@ -52,7 +53,10 @@ def tune(
     *,
     here: HereOptions,
 ) -> None:
-    """Train a plan's tuned arm on train and dev; test is not read."""
+    """Train a plan's `tune` and `tune+retrieve` arms on train and dev; test is not read.
+
+    An encoder, and what else is fitted, is trained by `harness run`.
+    """
     from harness.bakeoff.run_folder import RunFolder, find_run, homes_of
     from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning
 

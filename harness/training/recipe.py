@@ -59,7 +59,7 @@ class TrainingHardware:
     """What the trainer will run on.
 
     Attributes:
-        precision: what the base model computes in.
+        precision: what the base model computes in while it is trained.
         layers: number of layers of the base model.
     """
 

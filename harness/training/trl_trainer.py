@@ -395,7 +395,7 @@ def _lora(recipe: Recipe, model: Any, kit: Any) -> Any:
 
 def _pad_step(recipe: Recipe) -> int | None:
     """In bf16 every new length costs a kernel build; in fp32 none does, and padding is wasted work."""
-    return None if recipe.method == "lora-fp32" else 16
+    return None if recipe.method == "lora-fp32" else 4
 
 
 def _arguments(job: TrainingJob, rows: int, max_steps: int, kit: Any) -> Any:

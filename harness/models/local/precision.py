@@ -4,6 +4,7 @@ Measured with SmolLM2-135M's matrices (4096 x 576 x 1536, 2 cores, torch 2.13 wi
 AMX tiles bf16 reaches 2,522 GFLOP/s against 316 in fp32; with `avx512_bf16` alone it reaches 150
 against 240. Therefore bf16 on a CPU only where it has AMX bf16 tiles, and fp32 everywhere else. The
 rule looks at the hardware and times nothing, so that two runs on one machine use one format.
+Training, whose products are larger, is a question of its own (`trains_in_bf16`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def cpu_has_bf16_tiles(flags: frozenset[str]) -> bool:
 
 
 def trains_in_bf16(device: str, cpuinfo: Path = CPUINFO) -> bool:
-    """Whether an encoder's training multiplies in bf16: where the hardware has instructions for it.
+    """Whether training multiplies in bf16: where the hardware has instructions for it.
 
     With AVX-512's alone a step of MiniLM takes 0.37 CPU s against 0.59 in fp32 (docs/benchmarks.md).
     """

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bakeoff import tuning
+from harness.bakeoff import tuners, tuning
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning, read_tuned, tune_in, tuned_lanes
 from harness.core.errors import TrainingError, UsageError
+from harness.models.settings import ModelSettings
 from harness.recommendation.run import run_bakeoff
 from tests.harness.bakeoff.test_run import context
 from tests.harness.training.conftest import make_tiny
@@ -88,10 +89,24 @@ def test_a_tuned_arm_alone(tickets: Path, base: Path, tmp_path: Path) -> None:
 @pytest.mark.models
 def test_what_a_dry_run_says(tickets: Path, base: Path, tmp_path: Path) -> None:
     folder = RunFolder(root=tmp_path / "none")
-    lines = forecast(plan(tickets, base), folder, context(tmp_path), TuneRequest(tell=print))
+    fixed = plan(tickets, base, method="lora-fp32")  # by itself the method follows the processor
+    lines = forecast(fixed, folder, context(tmp_path), TuneRequest(tell=print))
     assert "lora-fp32 of rank 16 on the upper 1 layers, 2 epochs" in lines[0]
     assert lines[1].startswith("memory: about")
     assert not folder.root.exists()
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("has", "asked", "method"),
+    [(True, None, "lora-bf16"), (False, None, "lora-fp32"), (True, "fp32", "lora-fp32")],
+)
+def test_training_takes_bf16_where_the_processor_has_it(
+    has: bool, asked: Any, method: str, tickets: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuners, "trains_in_bf16", lambda device: has)
+    opening = ModelSettings(cache=base, precision=asked)
+    assert tuners.recipe_for(plan(tickets, base), base, 30, 17, opening).method == method
 
 
 @pytest.mark.models

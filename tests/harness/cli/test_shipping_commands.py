@@ -63,7 +63,7 @@ def test_a_plan_without_a_tuned_arm(harness: Command, plan: Path) -> None:
     raw = yaml.safe_load(plan.read_text())
     plan.write_text(yaml.safe_dump({**raw, "arms": [{"option": "floor"}]}))
     found = harness("tune", "plan.yaml")
-    assert found.code == 2 and "no tuned arm" in found.err
+    assert found.code == 2 and "no tuned language model" in found.err
     assert not (plan.parent / "runs").exists(), "nothing was locked"
 
 

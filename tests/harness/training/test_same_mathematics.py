@@ -136,3 +136,23 @@ def test_bf16_adapters_follow_peft_within_bf16(session):
         short = layer(x)
     assert short.dtype == torch.bfloat16
     assert (plain - short).abs().max() <= 2**-6 * plain.abs().max()
+
+
+def test_every_short_way_is_taken_in_bf16(tiny, tmp_path):
+    """Its rounding was once taken for another mathematics, and all layers of all rows were computed."""
+    job = TrainingJob(
+        base=tiny,
+        work=tmp_path / "work",
+        out=tmp_path / "out",
+        recipe=recipe(tuned_layers=2, method="lora-bf16"),
+        train=conversations(),
+        dev=(),
+        threads=1,
+    )
+    with quiet():
+        session = Session(job, lambda line: None)
+    with session._short:
+        session._share()
+        session._freeze()
+        session._shorten()
+        assert len(session.prefix) >= 8 and session.frozen is not None and session.last is not None
