@@ -77,6 +77,7 @@ class Traits:
         encodes: a model that reads texts and writes none is adapted.
         searches: each query looks for similar rows or passages.
         composed: it is made of other arms and asks nothing itself.
+        tasks: the kinds of task that it can do.
         advised: the advice ranks it.
         runs: a plan can name it; by_default: a plan names it unless told otherwise.
         ships: a run can recommend it.
@@ -91,6 +92,7 @@ class Traits:
     encodes: bool = False
     searches: bool = False
     composed: bool = False
+    tasks: frozenset[TaskKind] = frozenset(TaskKind)
     advised: bool = True
     runs: bool = True
     by_default: bool = True
@@ -137,6 +139,8 @@ class Traits:
         return self.free and not self.tuned
 
 
+_LABELS_ONLY = frozenset({TaskKind.CLASSIFICATION})
+
 TRAITS: Mapping[Option, Traits] = MappingProxyType(
     {
         Option.FLOOR: Traits(
@@ -161,6 +165,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             colour="#00a57d",
             own_model="linear",
             trained=True,
+            tasks=_LABELS_ONLY,
         ),
         Option.ENCODER: Traits(
             name="the fine-tuned encoder",
@@ -169,6 +174,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             own_model="minilm-l6",
             trained=True,
             encodes=True,
+            tasks=_LABELS_ONLY,
         ),
         Option.PROMPT: Traits(
             name="the prompted model",
@@ -205,6 +211,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             own_model="auto",
             trained=True,
             composed=True,
+            tasks=_LABELS_ONLY,
         ),
         Option.EXTERNAL: Traits(
             name="the system outside",

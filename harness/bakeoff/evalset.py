@@ -67,7 +67,7 @@ def out_of_scope_rows(
         return ()
     homes = context.homes if folder is None else folder.homes()
     rows = out_of_scope_of(_evalset_at(plan.data.evalset, homes), context.environ)
-    return subsample(rows, plan.data.limit_out_of_scope, plan.seed)
+    return subsample(rows, plan.data.limit_out_of_scope, plan.seed, lambda item: "")
 
 
 def _file_at(path: str, homes: Sequence[Path]) -> Path:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_yaml
 from harness.bakeoff.business import BusinessPlan
 from harness.core.errors import UsageError
@@ -208,9 +208,10 @@ class AdvicePlan(Part):
 
 
 class ExperimentPlan(Part):
-    """A whole bake-off."""
+    """A whole bake-off; `task` is what is asked about the rows."""
 
     title: str = ""
+    task: TaskKind = TaskKind.CLASSIFICATION
     seed: Seed
     data: DataPlan
     arms: Annotated[tuple[ArmPlan, ...], Field(min_length=1)]
@@ -230,6 +231,9 @@ class ExperimentPlan(Part):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"arms named twice: {', '.join(twice)}")
+        unable = [str(arm.id) for arm in self.arms if self.task not in arm.option.traits.tasks]
+        if unable:
+            raise ValueError(f"arms that cannot do {self.task.value}: {', '.join(unable)}")
         if all(arm.option is Option.ROUTE for arm in self.arms):
             raise ValueError("a route is made of other arms; name at least one that answers by itself")
         return self
@@ -284,6 +288,8 @@ def _canonical_digest(raw: dict[str, Any]) -> str:
     for part in ("business", "encoder"):
         if kept.get(part) is None:
             kept.pop(part, None)
+    if kept.get("task") == TaskKind.CLASSIFICATION:
+        kept.pop("task")
     for part, key in LATER_KEYS:
         if isinstance(kept.get(part), dict) and not kept[part].get(key):
             kept[part].pop(key, None)

@@ -229,7 +229,8 @@ def _arms(plan: ExperimentPlan, request: CurveRequest) -> list[ArmPlan]:
 
 
 def _sizes(arm: ArmPlan, evalset: Evalset, request: CurveRequest) -> tuple[int, ...]:
-    rows, labels = len(evalset.train), len({item.label for item in evalset.train})
+    strata = set(map(task_of(evalset.space).stratum, evalset.train))
+    rows, labels = len(evalset.train), len(strata)
     if not request.sizes:
         return geometric_sizes(rows, labels, TUNED_SIZES if arm.option.traits.tuned else CHEAP_SIZES)
     wrong = [size for size in request.sizes if not 2 <= size <= rows]
@@ -251,7 +252,7 @@ def _curve(bench: _CurveBench, arm: ArmPlan, sizes: Sequence[int], looks: int | 
     points: list[CurvePoint] = []
     rows: dict[tuple[int, int], Scored] = {}
     for seed in seeds:
-        order = nested_order(evalset.train, seed)
+        order = nested_order(evalset.train, seed, task_of(evalset.space).stratum)
         for size in sizes:
             whole = size == len(evalset.train) and not trained  # every seed has the same rows then
             if whole and seed != seeds[0]:
@@ -299,7 +300,7 @@ def _parts(arm: ArmPlan, bench: _CurveBench) -> list[tuple[tuple[Item, ...], tup
         return [(evalset.dev, evalset.test)]
     if not _chooses(arm, plan):
         return [(evalset.dev, evalset.dev)]
-    halves = split_items(evalset.dev, {"one": 0.5, "two": 0.5}, plan.seed)
+    halves = split_items(evalset.dev, {"one": 0.5, "two": 0.5}, plan.seed, task_of(evalset.space).stratum)
     if not halves["one"] or not halves["two"]:
         raise DataError(
             "Dev has too few rows or clusters to be halved: an arm is not scored on rows that it chose on.",

@@ -6,14 +6,15 @@ refused and all faults of a card are reported at once.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
+from advisor.options import TaskKind
 from advisor.reading import Unreadable, parse_toml
 from harness.core.errors import DataError
 from harness.core.parts import Part, faults_of
-from harness.core.records import Label
+from harness.core.records import AnswerSpace, Label
 
 Name = Annotated[str, Field(min_length=1)]
 FileName = Annotated[str, Field(pattern=r"^[\w][\w.-]*\.(csv|tsv|jsonl|ndjson|json)$")]
@@ -80,7 +81,9 @@ class DevSplit(Part):
 
 
 class EvalsetCard(Part):
-    """A whole card. `[labels]` maps each label to its definition and fixes the label order.
+    """A whole card.
+
+    `task` is its kind. `[labels]` maps each label to its definition and fixes the label order.
 
     Attributes:
         version: rows may only change together with it.
@@ -92,7 +95,7 @@ class EvalsetCard(Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     title: Name
-    task: Literal["classification"] = "classification"
+    task: TaskKind = TaskKind.CLASSIFICATION
     languages: tuple[Name, ...] = ()
     licence: Name
     provenance: Name
@@ -120,6 +123,11 @@ class EvalsetCard(Part):
         if unknown:
             raise ValueError(f"not in [labels]: {', '.join(unknown)}")
         return self
+
+    @property
+    def space(self) -> AnswerSpace:
+        """What may be answered."""
+        return AnswerSpace(kind=self.task, labels=self.label_guide)
 
     @property
     def label_guide(self) -> tuple[Label, ...]:

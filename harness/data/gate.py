@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.options import TaskKind
 from advisor.stats.power import USUAL_DISCORDANCE, Design, minimum_detectable_difference
 from harness.core.errors import DataError
 from harness.core.records import Evalset, Finding, Item
 from harness.core.wording import counted, reach_sentence
 from harness.data.leakage import Likeness, fingerprint, likeness, overlaps, shared_ngram_ids
+from harness.tasks.base import in_words
 
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]){11,30}\b")
@@ -246,7 +248,8 @@ def check(
     Args:
         like: how its rows were compared, where that was done before.
     """
-    dates = dates_among(evalset.label_names)
+    closed = evalset.task is TaskKind.CLASSIFICATION
+    dates = dates_among(evalset.label_names) if closed else ()
     if dates:
         message = (
             f"The label column holds {len(dates):,} different dates ({_some(dates[:3])}). Name the column "
@@ -256,8 +259,7 @@ def check(
     like = like or likeness(_rows(evalset))
     found = [
         *_structure(evalset, like),
-        *_labels(evalset, limits),
-        *_given_away(evalset),
+        *(_label_set(evalset, limits) if closed else ()),
         *_overlap(evalset, like),
         *_texts(evalset, limits),
         *_conflicts(evalset),
@@ -275,7 +277,8 @@ def _sorted(found: Iterable[Finding]) -> list[Finding]:
 
 def of_what_is_left(evalset: Evalset, limits: GateLimits = DEFAULT_LIMITS) -> tuple[Finding, ...]:
     """The findings of a whole evalset, but what test rows can show is that of the rows that a limit left."""
-    left = {finding.code: finding for finding in (*_power(evalset, limits), *_tested(evalset, limits))}
+    tested = _tested(evalset, limits) if evalset.task is TaskKind.CLASSIFICATION else ()
+    left = {finding.code: finding for finding in (*_power(evalset, limits), *tested)}
     own = (REACH, *_TESTED)
     kept = [left.pop(f.code, f) for f in evalset.findings if f.code in left or f.code not in own]
     return tuple(_sorted([*kept, *left.values()]))
@@ -322,14 +325,6 @@ def _structure(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
         yield _finding(
             "duplicate-id", "error", f"{counted(len(twice), 'id is', 'ids are')} there more than once.", twice
         )
-    known = set(evalset.label_names)
-    unknown = [item for item in _rows(evalset) if item.label not in known]
-    if unknown:
-        names = ", ".join(ascii(name) for name in sorted({item.label for item in unknown})[:5])
-        message = (
-            f"{counted(len(unknown), 'row has', 'rows have')} a label that is not in the label set: {names}."
-        )
-        yield _finding("unknown-label", "error", message, (item.id for item in unknown))
     homes: dict[str, set[str]] = defaultdict(set)
     for split, rows in _splits(evalset).items():
         for item in rows:
@@ -341,7 +336,6 @@ def _structure(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
         message = f"{some} rows in more than one split: {_some(sorted(torn))}."
         rows_of = (item.id for item in _rows(evalset) if item.cluster in torn)
         yield _finding("cluster-across-splits", "warning", message, rows_of)
-    yield from _second_labels(evalset)
 
 
 def _swallowed(evalset: Evalset, like: Likeness) -> str:
@@ -372,6 +366,21 @@ def _second_labels(evalset: Evalset) -> Iterable[Finding]:
     if alien:
         some = counted(len(alien), "second label is", "second labels are")
         yield _finding("second-label", "error", f"{some} not in the label set.", alien)
+
+
+def _label_set(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
+    """What is wrong, thin or odd about labels."""
+    known = set(evalset.label_names)
+    unknown = [item for item in _rows(evalset) if item.label not in known]
+    if unknown:
+        names = ", ".join(ascii(name) for name in sorted({item.label for item in unknown})[:5])
+        message = (
+            f"{counted(len(unknown), 'row has', 'rows have')} a label that is not in the label set: {names}."
+        )
+        yield _finding("unknown-label", "error", message, (item.id for item in unknown))
+    yield from _second_labels(evalset)
+    yield from _labels(evalset, limits)
+    yield from _given_away(evalset)
 
 
 def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
@@ -497,13 +506,16 @@ def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
 
 
 def _conflicts(evalset: Evalset) -> Iterable[Finding]:
-    """Equal texts under different labels: the only label noise that shows without a model."""
+    """Equal texts with different answers: the only noise in answers that shows without a model."""
     by_text: dict[bytes, list[Item]] = defaultdict(list)
     for item in _rows(evalset):
         by_text[fingerprint(item.text)].append(item)
-    clashing = [rows for text, rows in by_text.items() if text and len({row.label for row in rows}) > 1]
+    clashing = [
+        rows for text, rows in by_text.items() if text and len({in_words(row.target) for row in rows}) > 1
+    ]
     if clashing:
-        message = f"{counted(len(clashing), 'text has', 'texts have')} more than one label."
+        answer = "label" if evalset.labels else "answer"
+        message = f"{counted(len(clashing), 'text has', 'texts have')} more than one {answer}."
         yield _finding(
             "conflicting-labels", "warning", message, (row.id for rows in clashing for row in rows)
         )

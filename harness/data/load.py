@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.bundled import bundled
+from advisor.options import TaskKind
 from harness.core.errors import DataError
-from harness.core.records import Evalset, Finding, Item, Label
+from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label
 from harness.core.wording import counted
 from harness.data.card import EvalsetCard, parse_card
 from harness.data.gate import check, require_usable
@@ -24,6 +25,7 @@ from harness.data.settings import DataPlan, TableForm
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
 from harness.data.table import read_table
+from harness.tasks.kinds import task_of
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 """Of a user's own file, as the project's own evalsets are split."""
@@ -105,7 +107,7 @@ def load_evalset(
         title=card.title,
         licence=card.licence,
         provenance=card.provenance,
-        labels=card.label_guide or _labels_of([item for rows in splits.values() for item in rows]),
+        labels=_labels(card, [item for rows in splits.values() for item in rows]),
         train=splits["train"],
         dev=splits["dev"],
         test=splits["test"],
@@ -113,6 +115,8 @@ def load_evalset(
         findings=tuple(problems.findings),
         second_labels=second,
         catch_all=card.out_of_scope or card.other,
+        task=card.task,
+        schema=card.space.schema,
     )
     evalset = _gated(evalset)
     if cache is not None:
@@ -163,13 +167,14 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
 
 
 def _split_file(name: str, items: Sequence[Item], seed: int, findings: Sequence[Finding]) -> Evalset:
-    splits = split_items(items, FRACTIONS, seed)
+    labels = _labels_of(items)
+    splits = split_items(items, FRACTIONS, seed, task_of(AnswerSpace(labels=labels)).stratum)
     return Evalset(
         name=name,
         title=f"The file {name}",
         licence="not stated",
         provenance="the user's own file",
-        labels=_labels_of(items),
+        labels=labels,
         train=splits["train"],
         dev=splits["dev"],
         test=splits["test"],
@@ -200,6 +205,7 @@ def _read_parts(
             groups=(columns.cluster,) if columns.cluster else (),
             slices=columns.slices,
             prefix=split,
+            read=task_of(card.space).read_target,
         )
         table = read_table(raw.content, raw.name, reader.asked, own)
         parts[split] = read_rows(table, reader, own)
@@ -219,7 +225,8 @@ def _arrange(card: EvalsetCard, parts: Mapping[str, list[RowGroups]]) -> dict[st
             allowed="[split] with dev_fraction and seed in the card",
         )
     fraction = card.split.dev_fraction
-    return split_items(train, {"train": 1 - fraction, "dev": fraction}, card.split.seed) | {"test": test}
+    shares = {"train": 1 - fraction, "dev": fraction}
+    return split_items(train, shares, card.split.seed, task_of(card.space).stratum) | {"test": test}
 
 
 def _second_labels(files: Mapping[str, RawFile], problems: Problems) -> dict[str, str]:
@@ -230,6 +237,12 @@ def _second_labels(files: Mapping[str, RawFile], problems: Problems) -> dict[str
     rows = read_rows(read_table(raw.content, raw.name, reader.asked, own), reader, own)
     problems.merge(raw.name, own)
     return {row.item.id: row.item.label for row in rows}
+
+
+def _labels(card: EvalsetCard, items: Sequence[Item]) -> tuple[Label, ...]:
+    """The card's labels, or those of the rows where it lists none."""
+    closed = card.task is TaskKind.CLASSIFICATION
+    return card.label_guide or (_labels_of(items) if closed else ())
 
 
 def _labels_of(items: Sequence[Item]) -> tuple[Label, ...]:

@@ -20,8 +20,8 @@ from harness.core.records import Item
 
 
 def rows_digest(items: Sequence[Item]) -> str:
-    """Sha256 (hex) of rows in order: ids, texts and labels. Clusters and slices do not count."""
-    rows = [[item.id, item.text, item.label] for item in items]
+    """Sha256 (hex) of rows in order: ids, texts and targets. Clusters and slices do not count."""
+    rows = [[item.id, item.text, item.target] for item in items]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 

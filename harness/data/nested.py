@@ -1,4 +1,4 @@
-"""Nested training subsets: each smaller one is part of each larger one, labels in proportion. Pure.
+"""Nested training subsets: each smaller one is part of each larger one, strata (labels) in proportion. Pure.
 
 All subsets of one seed are beginnings of one order. Each label's first row comes before any second one,
 so every label is kept while the size allows; after that the row that its label is most behind with comes
@@ -14,14 +14,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.core.records import Item
+from harness.data.split import Stratum
 
 
-def nested_order(items: Sequence[Item], seed: int) -> tuple[Item, ...]:
+def nested_order(items: Sequence[Item], seed: int, stratum: Stratum) -> tuple[Item, ...]:
     """The rows in the order in which a growing subset takes them."""
     rng = np.random.default_rng(seed)
     by_label: dict[str, list[int]] = defaultdict(list)
     for row in rng.permutation(len(items)).tolist():
-        by_label[items[row].label].append(row)
+        by_label[stratum(items[row])].append(row)
     place: dict[int, tuple[bool, float, str]] = {}
     for label, rows in by_label.items():
         for rank, row in enumerate(rows):

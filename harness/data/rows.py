@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.core.records import Item
+from harness.core.records import Item, Target
 from harness.data.columns import Asked, DataTable
 from harness.data.problems import Problems, shorten
+from harness.tasks.classification import levels_of
 
-LEVELS = " > "
-"""Between the levels of a label that is made of several columns."""
+ReadTarget = Callable[[Sequence[str]], Target | None]
 
 _ID_LIKE = re.compile(r"(?:^|[^a-z])(?:id|no|nr|key|ref|number|nummer|ticket|incident|case)(?:$|[^a-z])")
 
@@ -23,7 +23,7 @@ class RowReader:
 
     Attributes:
         id: '' takes `optional_id`, or numbers the rows from 0 with `prefix`: `test-00017`.
-        label: none for rows that have none; several columns are the levels of one label.
+        label: the columns of the target, none for rows that have none; `read` makes a target of their cells.
         text: columns joined in this order with a blank line between, empty ones left out.
         groups: columns whose equal values tie rows together; with one column its value is the
             cluster's name.
@@ -38,6 +38,7 @@ class RowReader:
     slices: tuple[str, ...] = ()
     prefix: str
     skip_unlabelled: bool = False
+    read: ReadTarget = levels_of
     optional_id: str = ""
 
     @property
@@ -78,8 +79,12 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
     for place, own in enumerate(ids):
         number, values = table.rows[place]
         table.rows[place] = (number, ())
-        label = _label([values[position] for position in table.positions["label"]])
-        if reader.label and not label:
+        try:
+            target = reader.read([values[position] for position in table.positions["label"]])
+        except ValueError as fault:
+            problems.add(str(fault), f"{table.unit} {number}")
+            continue
+        if reader.label and target is None:
             unlabelled.append(number)
             continue
         groups = tuple([_once(values[position], known) for position in table.positions["group"]])
@@ -87,7 +92,7 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         item = Item(
             id=own,
             text=join_text([values[position] for position in table.positions["text"]]),
-            target=known.setdefault(label, label),
+            target=known.setdefault(target, target) if isinstance(target, str) else target or "",
             cluster=groups[0] or None if len(groups) == 1 else None,
             slices=tuple([(name, _once(values[position], known)) for name, position in slices]),
             row=place + 1,
@@ -105,14 +110,6 @@ def join_text(values: Sequence[str]) -> str:
 def _once(value: str, known: dict[str, str]) -> str:
     value = value.strip()
     return known.setdefault(value, value)
-
-
-def _label(levels: Sequence[str]) -> str:
-    """A label from its levels; without the first level there is none, an empty later one is left out."""
-    if len(levels) == 1:
-        return levels[0].strip()
-    parts = [level.strip() for level in levels]
-    return LEVELS.join([part for part in parts if part]) if parts and parts[0] else ""
 
 
 def _say_unlabelled(unlabelled: list[int], table: DataTable, reader: RowReader, problems: Problems) -> None:

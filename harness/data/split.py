@@ -1,4 +1,4 @@
-"""Splitting: stratified by label, groups kept whole, seeded, the same on every machine. Pure.
+"""Splitting: stratified, of labels by label, groups kept whole, seeded, the same on every machine. Pure.
 
 Quotas are set per label so that both each label's and the whole's shares come as near to the
 fractions as whole rows allow; groups then fill the quotas, the hardest first. With single-row groups
@@ -8,15 +8,17 @@ the quotas are met exactly.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.core.records import Evalset, Item
 from harness.data.lock import rows_digest
+from harness.tasks.kinds import task_of
 
 Fractions = Mapping[str, float]
+Stratum = Callable[[Item], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,22 +61,24 @@ def stratified_group_split(
     return assigned
 
 
-def split_items(items: Sequence[Item], fractions: Fractions, seed: int) -> dict[str, tuple[Item, ...]]:
-    """Split items by label and cluster; each part keeps the items' order.
+def split_items(
+    items: Sequence[Item], fractions: Fractions, seed: int, stratum: Stratum
+) -> dict[str, tuple[Item, ...]]:
+    """Split items by stratum and cluster; each part keeps the items' order.
 
     Raises:
         ValueError: as `stratified_group_split`.
     """
-    labels = [item.label for item in items]
+    labels = [stratum(item) for item in items]
     assigned = stratified_group_split(labels, [item.cluster for item in items], fractions, seed)
     pairs = list(zip(items, assigned, strict=True))
     return {name: tuple(item for item, split in pairs if split == name) for name in fractions}
 
 
-def subsample(items: Sequence[Item], n: int | None, seed: int) -> tuple[Item, ...]:
-    """At most n items with the labels in proportion, in their order; all of them when n is None.
+def subsample(items: Sequence[Item], n: int | None, seed: int, stratum: Stratum) -> tuple[Item, ...]:
+    """At most n items with the strata in proportion, in their order; all of them when n is None.
 
-    With n of at least the number of labels every label keeps a row.
+    With n of at least the number of strata every one keeps a row.
     """
     if n is None or n >= len(items):
         return tuple(items)
@@ -83,7 +87,7 @@ def subsample(items: Sequence[Item], n: int | None, seed: int) -> tuple[Item, ..
     rng = np.random.default_rng(seed)
     by_label: dict[str, list[int]] = defaultdict(list)
     for row, item in enumerate(items):
-        by_label[item.label].append(row)
+        by_label[stratum(item)].append(row)
     counts = {label: len(rows) for label, rows in sorted(by_label.items())}
     kept: list[int] = []
     for label, quota in _proportional(counts, n).items():
@@ -96,10 +100,13 @@ def limit_evalset(
     evalset: Evalset, *, train: int | None, dev: int | None, test: int | None, seed: int
 ) -> Evalset:
     """The evalset with its splits subsampled and their digests computed anew; findings are kept."""
+    stratum = task_of(evalset.space).stratum
     part = replace(
-        evalset, train=subsample(evalset.train, train, seed), dev=subsample(evalset.dev, dev, seed)
+        evalset,
+        train=subsample(evalset.train, train, seed, stratum),
+        dev=subsample(evalset.dev, dev, seed, stratum),
     )
-    return keep_test(part, subsample(evalset.test, test, seed))
+    return keep_test(part, subsample(evalset.test, test, seed, stratum))
 
 
 def keep_test(evalset: Evalset, test: tuple[Item, ...]) -> Evalset:

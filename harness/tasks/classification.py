@@ -47,9 +47,8 @@ class ClassificationTask:
         self.guides = tuple(Guide) if any(label.definition for label in self._labels) else (Guide.NAMES,)
 
     def read_target(self, cells: Sequence[str]) -> Target | None:
-        """A label from its levels; without the first level there is none, an empty later one is left out."""
-        parts = [cell.strip() for cell in cells]
-        return LEVELS.join(part for part in parts if part) if parts and parts[0] else None
+        """A label from its levels."""
+        return levels_of(cells)
 
     def stratum(self, item: Item) -> str:
         """The label."""
@@ -119,6 +118,12 @@ class ClassificationTask:
             for message in self.messages(option, item, shown, guide)
         ]
         return hashlib.sha256(json.dumps(written).encode()).hexdigest()
+
+
+def levels_of(cells: Sequence[str]) -> str | None:
+    """A label from its levels; without the first level there is none, an empty later one is left out."""
+    parts = [cell.strip() for cell in cells]
+    return LEVELS.join([part for part in parts if part]) if parts and parts[0] else None
 
 
 def answers_of(labels: Sequence[Label]) -> tuple[str, ...]:

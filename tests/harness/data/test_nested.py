@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ COUNTS = st.dictionaries(st.sampled_from("abcdefg"), st.integers(1, 30), min_siz
 @given(COUNTS, st.integers(0, 2**32 - 1))
 def test_subsets_are_nested_and_hold_every_label_they_can(counts: dict[str, int], seed: int) -> None:
     items = rows(counts)
-    order = nested_order(items, seed)
+    order = nested_order(items, seed, attrgetter("label"))
     assert sorted(order, key=lambda i: i.id) == sorted(items, key=lambda i: i.id)
     before: set[str] = set()
     for size in range(1, len(items) + 1):
@@ -45,7 +46,7 @@ def test_labels_stay_in_proportion(counts: dict[str, int], seed: int, size: int)
     """Within one row of the exact share, the row that every label is given first aside."""
     items = rows(counts)
     size = min(size, len(items))
-    found = Counter(item.label for item in first_rows(nested_order(items, seed), size))
+    found = Counter(item.label for item in first_rows(nested_order(items, seed, attrgetter("label")), size))
     for label, count in counts.items():
         exact = size * count / len(items)
         assert found[label] <= max(1, exact + 1)
@@ -53,14 +54,16 @@ def test_labels_stay_in_proportion(counts: dict[str, int], seed: int, size: int)
 
 def test_by_hand() -> None:
     """Six a and two b: a and b first, then b's second row (1.5 / 2) comes after a's fifth (4.5 / 6)."""
-    labels = "".join(item.label for item in nested_order(rows({"a": 6, "b": 2}), 1))
+    labels = "".join(item.label for item in nested_order(rows({"a": 6, "b": 2}), 1, attrgetter("label")))
     assert labels == "abaaaaba"
 
 
 def test_seeds_draw_other_rows_and_one_seed_the_same() -> None:
     items = rows({"a": 20, "b": 20})
-    assert nested_order(items, 3) == nested_order(items, 3)
-    assert first_rows(nested_order(items, 3), 10) != first_rows(nested_order(items, 4), 10)
+    assert nested_order(items, 3, attrgetter("label")) == nested_order(items, 3, attrgetter("label"))
+    assert first_rows(nested_order(items, 3, attrgetter("label")), 10) != first_rows(
+        nested_order(items, 4, attrgetter("label")), 10
+    )
 
 
 @pytest.mark.parametrize("size", [0, 3])

@@ -19,6 +19,10 @@ rows = st.lists(
 )
 
 
+def by_label(item: Item) -> str:
+    return item.label
+
+
 def items_of(labels: list[str], clusters: list[str | None] | None = None) -> list[Item]:
     own = clusters or [None] * len(labels)
     return [
@@ -32,7 +36,7 @@ def test_disjoint_exhaustive_whole_groups_and_every_label_learned(
     drawn: list[tuple[str, str | None]], seed: int
 ) -> None:
     items = items_of([label for label, _ in drawn], [group for _, group in drawn])
-    parts = split_items(items, FRACTIONS, seed)
+    parts = split_items(items, FRACTIONS, seed, by_label)
     ids = [item.id for part in parts.values() for item in part]
     assert sorted(ids) == sorted(item.id for item in items)
     homes = defaultdict(set)
@@ -42,12 +46,12 @@ def test_disjoint_exhaustive_whole_groups_and_every_label_learned(
                 homes[item.cluster].add(name)
     assert all(len(where) == 1 for where in homes.values())
     assert {item.label for item in parts["train"]} == {item.label for item in items}
-    assert parts == split_items(items, FRACTIONS, seed)
+    assert parts == split_items(items, FRACTIONS, seed, by_label)
 
 
 def test_single_rows_meet_the_shares_exactly() -> None:
     labels = ["a"] * 100 + ["b"] * 40 + ["c"] * 10
-    parts = split_items(items_of(labels), FRACTIONS, 3)
+    parts = split_items(items_of(labels), FRACTIONS, 3, by_label)
     counts = {name: Counter(item.label for item in part) for name, part in parts.items()}
     assert counts["train"] == {"a": 50, "b": 20, "c": 5}
     assert counts["dev"] == {"a": 10, "b": 4, "c": 1}
@@ -57,13 +61,13 @@ def test_single_rows_meet_the_shares_exactly() -> None:
 def test_rounding_does_not_add_up_over_labels() -> None:
     # 30 labels of 13 rows: 1.3 dev rows each, which rounded one by one would be 30; 39 is a tenth.
     labels = [f"l{n % 30}" for n in range(390)]
-    parts = split_items(items_of(labels), FRACTIONS, 0)
+    parts = split_items(items_of(labels), FRACTIONS, 0, by_label)
     assert {name: len(part) for name, part in parts.items()} == {"train": 195, "dev": 39, "test": 156}
 
 
 def test_rare_labels_train_first_then_test() -> None:
     labels = ["one"] + ["two"] * 2 + ["three"] * 3 + ["many"] * 50
-    parts = split_items(items_of(labels), FRACTIONS, 1)
+    parts = split_items(items_of(labels), FRACTIONS, 1, by_label)
     held = {name: Counter(item.label for item in part) for name, part in parts.items()}
     assert (held["train"]["one"], held["dev"]["one"], held["test"]["one"]) == (1, 0, 0)
     assert (held["train"]["two"], held["dev"]["two"], held["test"]["two"]) == (1, 0, 1)
@@ -72,7 +76,7 @@ def test_rare_labels_train_first_then_test() -> None:
 
 def test_seed_decides_which_rows() -> None:
     items = items_of(["a", "b"] * 50)
-    assert split_items(items, FRACTIONS, 1) != split_items(items, FRACTIONS, 2)
+    assert split_items(items, FRACTIONS, 1, by_label) != split_items(items, FRACTIONS, 2, by_label)
 
 
 @pytest.mark.parametrize("fractions", [{}, {"train": 0.5}, {"train": 1.2, "test": -0.2}])
@@ -89,11 +93,11 @@ def test_lengths_must_agree() -> None:
 @given(st.lists(st.sampled_from("abcd"), max_size=50), st.integers(0, 60), st.integers(0, 3))
 def test_subsample_is_stratified_ordered_and_repeatable(labels: list[str], n: int, seed: int) -> None:
     items = items_of(labels)
-    kept = subsample(items, n, seed)
+    kept = subsample(items, n, seed, by_label)
     assert len(kept) == min(n, len(items))
     positions = [items.index(item) for item in kept]
     assert positions == sorted(positions)
-    assert kept == subsample(items, n, seed)
+    assert kept == subsample(items, n, seed, by_label)
     if n >= len(set(labels)):
         assert {item.label for item in kept} == set(labels)
     for label in set(labels):
@@ -104,7 +108,7 @@ def test_subsample_is_stratified_ordered_and_repeatable(labels: list[str], n: in
 
 def test_subsample_without_limit_keeps_all() -> None:
     items = items_of(["a", "b"])
-    assert subsample(items, None, 0) == tuple(items)
+    assert subsample(items, None, 0, by_label) == tuple(items)
 
 
 def test_limited_evalset_has_its_own_digests() -> None:
