@@ -31,17 +31,19 @@ from advisor.options import Option
 from advisor.stats.paired import Relation
 from advisor.stats.power import Design
 from advisor.stats.special import two_sided_z
-from harness.bakeoff.compare import compared
+from harness.bakeoff.compare import Aim, compared
 from harness.bakeoff.decide import Case, decide, pairs_to_compare
-from harness.bakeoff.limit_checks import accuracy_check
+from harness.bakeoff.limit_checks import floor_check
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import Answer, ArmResult, Comparison, Cost, Latency, LimitState, Money, Quality
 from harness.core.records import ArmId, Estimate, Fitted, PriceBasis
+from harness.tasks.label_breakdown import LabelBreakdown
 
 Bools = NDArray[np.bool_]
 
 PLAN = DecisionPlan(margin=0.02, alpha=0.05, power=0.8)
 DESIGN = Design(power=PLAN.power, level=1 - PLAN.alpha_each)
+AIM = Aim(metric="accuracy", margin=PLAN.margin, design=DESIGN)
 SIZES, DISCORDANCE = (100, 300, 1000), (0.03, 0.10, 0.20, 0.44)
 GAPS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16)
 RETRIEVE, TUNE = (ArmId(option=option, model="m") for option in (Option.RETRIEVE, Option.TUNE))
@@ -126,7 +128,7 @@ def _pairs(cell: Cell, runs: int) -> Iterator[tuple[Comparison, int]]:
     names = [f"c{i // cell.cluster}" for i in range(cell.n)]
     for _ in range(runs):
         tuned, retrieved = _states(rng, cell)
-        yield compared((TUNE, RETRIEVE), (tuned, retrieved), names, PLAN.margin, DESIGN), 1
+        yield compared((TUNE, RETRIEVE), (tuned, retrieved), names, AIM), 1
 
 
 @lru_cache(maxsize=500_000)
@@ -135,7 +137,7 @@ def _of_table(both: int, only_first: int, only_second: int, n: int, level: float
     first[: both + only_first] = True
     second[:both] = True
     second[both + only_first : both + only_first + only_second] = True
-    return compared((TUNE, RETRIEVE), (first, second), None, PLAN.margin, replace(DESIGN, level=level))
+    return compared((TUNE, RETRIEVE), (first, second), None, AIM.at_level(level))
 
 
 def _shares(cell: Cell) -> list[float]:
@@ -213,7 +215,7 @@ def floors_table(runs: int) -> Iterator[str]:
         rng = np.random.default_rng((n, cluster, round(1000 * accuracy)))
         states: Counter[LimitState] = Counter()
         for correct, names, times in _answers(rng, n, cluster, accuracy, runs):
-            states[accuracy_check(TUNE, correct, names, FLOOR_ACCURACY, PLAN).state] += times
+            states[floor_check(TUNE, correct, names, FLOOR_ACCURACY, PLAN).state] += times
         shares = " | ".join(f"{100 * states[state] / runs:.1f}" for state in LimitState)
         yield f"| {n:,} | {cluster} | {100 * accuracy:.0f} % | 85 % | {shares} |"
 
@@ -252,16 +254,13 @@ def _arm(arm: ArmId) -> ArmResult:
         identity=None,
         fitted=Fitted(choices={}, seconds=0.0),
         quality=Quality(
-            accuracy=share,
-            accuracy_answered=share,
-            macro_f1=share,
+            primary=share,
+            answered=share,
             invalid_rate=share,
             failure_rate=replace(share, value=0.0),
-            dev_accuracy=replace(share, value=0.9 if arm == RETRIEVE else 0.5),
-            accuracy_without_overlap=share,
-            ece=None,
-            coverage=None,
-            temperature=None,
+            dev=replace(share, value=0.9 if arm == RETRIEVE else 0.5),
+            without_overlap=share,
+            breakdown=LabelBreakdown(),
         ),
         latency=Latency(p50_ms=share, p95_ms=share, p99_ms=share, conditions="", throughput_qps=share),
         cost=Cost(lines=(), usd_per_1k=free, usd_per_1k_correct=free),

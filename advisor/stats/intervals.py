@@ -314,6 +314,35 @@ def proportion_interval(
     return bootstrap_interval(table, ratio_of_sums, rng, clusters=clusters, settings=how)
 
 
+def is_binary(values: Floats) -> bool:
+    """Whether every value is 0 or 1, so that their mean is a proportion."""
+    return bool(np.isin(values, (0.0, 1.0)).all())
+
+
+def mean_interval(
+    values: Floats, *, clusters: Sequence[Hashable | None] | None = None, level: float = 0.95
+) -> Interval | Unknown:
+    """Interval of a mean of values within [0, 1]: Student's t of the cluster-robust mean.
+
+    Liang and Zeger (1986), with the degrees of freedom of the clusters; without clusters it is the usual t
+    interval. Its ends are cut at 0 and 1.
+
+    Raises:
+        ValueError: if `level` is no level or `clusters` does not hold one entry a value.
+    """
+    check_level(level)
+    units = unit_sums(np.column_stack([values, np.ones_like(values)]), cluster_codes(clusters, values.size))
+    count = len(units)
+    if count < MIN_UNITS:
+        noun = "items" if clusters is None else "clusters"
+        return Unknown(reason=f"{count} {noun}; an interval of a mean needs {MIN_UNITS}", needed=MIN_UNITS)
+    error, centre = cluster_error(units), float(np.mean(values))
+    if error < 1e-12:
+        return Unknown(reason="no variation between items, so nothing tells the uncertainty")
+    half = t_quantile(0.5 + level / 2, count - 1) * error
+    return Interval(low=max(0.0, centre - half), high=min(1.0, centre + half), level=level)
+
+
 def ratio_of_sums(sums: Floats) -> Floats:
     """First column over second, the statistic of a weighted mean such as accuracy."""
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -53,7 +53,7 @@ def slices(c: ReportContext) -> None:
 
 def labels(c: ReportContext) -> None:
     """The labels of one arm: the worst, what is answered instead, then all."""
-    arms = [arm for arm in c.results.arms if arm.quality.labels]
+    arms = [arm for arm in c.results.arms if arm.quality.by_label.labels]
     if not arms:
         st.info("Nothing is stored by label for this run.")
         return

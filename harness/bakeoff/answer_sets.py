@@ -13,15 +13,16 @@ from harness.bakeoff.cost import MachineRate
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import machine_rate, open_book
-from harness.bakeoff.quality import Measuring
+from harness.bakeoff.quality import measuring
 from harness.bakeoff.run_folder import DataFacts, RunFolder
-from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, Completion, FittedArm, Item, Outcome
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
+from harness.tasks.measures import Measuring
+from harness.tasks.scored import Scored, score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def open_run(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Store
         plan=plan,
         facts=folder.data_facts(),
         items=folder.items(),
-        how=Measuring.of(plan),
+        how=measuring(plan),
         book=open_book(plan, context),
         machine=machine_rate(plan),
     )

@@ -16,11 +16,11 @@ import numpy as np
 from advisor.stats.intervals import Interval, Unknown
 from advisor.stats.paired import compare
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
-from harness.bakeoff.quality import Measuring, confidence, estimate
-from harness.bakeoff.quality import share as share_of
-from harness.bakeoff.scored import Scored
 from harness.core.records import ArmId, Estimate, Failure, Outcome, Target
 from harness.tasks.base import in_words
+from harness.tasks.measures import Measuring, confidence, estimate
+from harness.tasks.measures import share as share_of
+from harness.tasks.scored import Scored
 
 
 def item_answers(

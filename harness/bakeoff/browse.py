@@ -20,12 +20,12 @@ from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.scored import score
 from harness.core.errors import StoreError
 from harness.core.records import ArmId, Completion, Failure, FittedArm, Item, Outcome, Timing
 from harness.core.serial import decode_item
 from harness.tasks.base import in_words
 from harness.tasks.kinds import task_of
+from harness.tasks.scored import score
 
 INVALID, FAILED, NOTHING = -1, -2, -3
 """Marks below the label codes: no label could be read, no answer came, no outcome is stored."""

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.stats.intervals import Floats, Interval
+from advisor.stats.intervals import Floats, Interval, is_binary
 from advisor.stats.paired import PairedComparison, Relation, compare, compare_values
 from advisor.stats.power import Design, items_to_settle, minimum_detectable_difference
 from advisor.stats.special import two_sided_z
-from harness.bakeoff.quality import estimate
 from harness.bakeoff.results import Comparison, MoreItems
-from harness.bakeoff.scored import Scored
 from harness.core.records import ArmId
+from harness.tasks.measures import estimate
+from harness.tasks.scored import Scored
 
 Pair = tuple[ArmId, ArmId]
 
@@ -33,7 +33,7 @@ class ItemValues:
     """How good an arm's answer to each item is, in the order of the ids.
 
     Attributes:
-        values: 1 or 0 where an answer was seen; in between where it is only expected to be right so often.
+        values: of the primary metric, within [0, 1]; where an answer is only expected, how often it is right.
     """
 
     ids: tuple[str, ...]
@@ -44,57 +44,74 @@ class ItemValues:
     def of(cls, scored: Scored) -> ItemValues:
         """Of an arm that answered every item."""
         ids = tuple(item.id for item in scored.items)
-        return cls(ids=ids, values=scored.correct.astype(np.float64), clusters=scored.clusters)
+        return cls(ids=ids, values=scored.values, clusters=scored.clusters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What arms are compared by, and how closely.
+
+    Attributes:
+        metric: the name of the primary one.
+        margin: the difference in it that matters.
+        design: the plan's power, and the level of the intervals.
+    """
+
+    metric: str
+    margin: float
+    design: Design
+
+    def at_level(self, level: float) -> Aim:
+        """The same at another level."""
+        return dataclasses.replace(self, design=dataclasses.replace(self.design, level=level))
 
 
 def compare_arms(
     primary: Pair | None,
     others: Sequence[Pair],
     scored: Mapping[ArmId, ItemValues],
-    margin: float,
-    design: Design,
+    aim: Aim,
 ) -> tuple[Comparison, ...]:
     """The primary comparison and the others, first minus second.
 
     Args:
-        design: the plan's power, and the level of the primary comparison.
+        aim: its design has the level of the primary comparison.
 
     Raises:
         ValueError: if two arms were not scored on the same items.
     """
-    shared = dataclasses.replace(design, level=1 - (1 - design.level) / max(1, len(others)))
-    planned = () if primary is None else (_compared(primary, scored, margin, design),)
-    return (*planned, *(_compared(pair, scored, margin, shared) for pair in others))
+    shared = aim.at_level(1 - (1 - aim.design.level) / max(1, len(others)))
+    planned = () if primary is None else (_compared(primary, scored, aim),)
+    return (*planned, *(_compared(pair, scored, shared) for pair in others))
 
 
-def _compared(pair: Pair, scored: Mapping[ArmId, ItemValues], margin: float, design: Design) -> Comparison:
+def _compared(pair: Pair, scored: Mapping[ArmId, ItemValues], aim: Aim) -> Comparison:
     first, second = scored[pair[0]], scored[pair[1]]
     if first.ids != second.ids:
         raise ValueError(f"{pair[0]} and {pair[1]} were not scored on the same items")
-    return compared(pair, (first.values, second.values), first.clusters, margin, design)
+    return compared(pair, (first.values, second.values), first.clusters, aim)
 
 
 def compared(
     pair: Pair,
     values: tuple[Floats, Floats],
     clusters: Sequence[str | None] | None,
-    margin: float,
-    design: Design,
+    aim: Aim,
 ) -> Comparison:
-    """One comparison from both arms' correctness, or expected correctness, by item.
+    """One comparison from both arms' values of the primary metric by item.
 
     Raises:
         ValueError: if the two have not as many items.
     """
-    paired = _paired(values, clusters, margin, design.level)
+    paired = _paired(values, clusters, aim.margin, aim.design.level)
     counts = paired.counts
-    seen = _clustered(design, paired)
-    likely = _paired(values, clusters, margin, _LIKELY_LEVEL).interval
+    seen = _clustered(aim.design, paired)
+    likely = _paired(values, clusters, aim.margin, _LIKELY_LEVEL).interval
     return Comparison(
         a=pair[0],
         b=pair[1],
         difference=estimate(
-            "accuracy difference", paired.difference, paired.interval, counts.n, paired.interval_method
+            f"{aim.metric} difference", paired.difference, paired.interval, counts.n, paired.interval_method
         ),
         only_a=counts.only_first,
         only_b=counts.only_second,
@@ -112,8 +129,8 @@ def compared(
 def _paired(
     values: tuple[Floats, Floats], clusters: Sequence[str | None] | None, margin: float, level: float
 ) -> PairedComparison:
-    """Answers that were seen by their own statistic, expected ones by means."""
-    if all(np.isin(one, (0.0, 1.0)).all() for one in values):
+    """Answers that are right or wrong by their own statistic, values in between by means."""
+    if all(is_binary(one) for one in values):
         first, second = (np.asarray(one, dtype=bool) for one in values)
         return compare(first, second, clusters=clusters, margin=margin, level=level)
     return compare_values(*values, clusters=clusters, margin=margin, level=level)

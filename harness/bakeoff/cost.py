@@ -24,9 +24,9 @@ from advisor.money.machines import Machine
 from advisor.money.price import Price
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.results import Cost
-from harness.bakeoff.scored import Scored
 from harness.core.records import Completion, Estimate, Failure, ModelIdentity, Outcome
 from harness.core.wording import percent
+from harness.tasks.scored import Scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

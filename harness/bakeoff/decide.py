@@ -134,7 +134,7 @@ def _dev_best(arms: Sequence[ArmResult], options: set[Option]) -> ArmResult | No
         return None
     return min(
         among,
-        key=lambda arm: (-(arm.quality.dev_accuracy.value or 0.0), arm.arm.option.simplicity, arm.arm),
+        key=lambda arm: (-(arm.quality.dev.value or 0.0), arm.arm.option.simplicity, arm.arm),
     )
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from advisor.stats.intervals import Floats, Interval, wilson
 from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
-from harness.bakeoff.quality import confidence
-from harness.bakeoff.scored import Scored
 from harness.core.records import ArmId
+from harness.tasks.measures import confidence
+from harness.tasks.scored import Scored
 
 MOST_CONFUSIONS = 60
 BINS = 10

@@ -20,7 +20,6 @@ from harness.bakeoff.browse import Shown
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.lookup import no_such
 from harness.bakeoff.prices import prices_for
-from harness.bakeoff.quality import fit_dev_temperature
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
@@ -39,6 +38,7 @@ from harness.core.records import (
 from harness.models.api.calls import said_as_asked
 from harness.tasks.base import in_words
 from harness.tasks.classification import PROMPT_VERSION
+from harness.tasks.measures import fit_dev_temperature
 
 _LONGEST_ROW = 10
 

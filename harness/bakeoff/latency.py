@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from advisor.stats.intervals import Interval, Unknown, quantile_interval
 from harness.bakeoff.busy import busy_reason
-from harness.bakeoff.quality import estimate
 from harness.bakeoff.results import Latency
-from harness.bakeoff.scored import Scored
 from harness.core.machine import MachineUse
 from harness.core.records import Completion, Estimate, Failure, FailureKind, ModelIdentity, Outcome
+from harness.tasks.measures import estimate
+from harness.tasks.scored import Scored
 
 
 def measure_latency(

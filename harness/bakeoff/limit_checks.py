@@ -13,11 +13,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advisor.options import Option
 from advisor.stats.blended import Blended, items_to_show
-from advisor.stats.intervals import Interval, Unknown, exact_interval, quantile_interval
+from advisor.stats.intervals import (
+    Floats,
+    Interval,
+    Unknown,
+    exact_interval,
+    is_binary,
+    mean_interval,
+    quantile_interval,
+)
 from advisor.stats.power import items_for_bound
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, LimitCheck, LimitKind, LimitState
@@ -31,7 +38,7 @@ class Held:
     """An arm, with the single figures that limits are held against.
 
     Attributes:
-        correct: by test item, (n,).
+        values: of the primary metric by test item, within [0, 1], (n,).
         clusters: by test item; None where items stand alone.
         timed_ms: of the queries that latency comes from.
         handed_back: share of out-of-scope inputs it hands back; None where nobody looked.
@@ -42,7 +49,7 @@ class Held:
     """
 
     arm: ArmResult
-    correct: NDArray[np.bool_]
+    values: Floats
     clusters: Sequence[str | None] | None
     timed_ms: Sequence[float]
     handed_back: Estimate | None = None
@@ -65,18 +72,25 @@ def check_limits(plan: DecisionPlan, arms: Sequence[Held]) -> tuple[LimitCheck, 
     return tuple(found)
 
 
-def accuracy_check(
+def floor_check(
     arm: ArmId,
-    correct: NDArray[np.bool_],
+    values: Floats,
     clusters: Sequence[str | None] | None,
     floor: float,
     plan: DecisionPlan,
 ) -> LimitCheck:
-    """Whether an arm's accuracy lies at or above a floor."""
-    interval = exact_interval(correct, clusters=clusters, level=1 - 2 * plan.alpha_each)
-    return _at_least(
-        arm, LimitKind.ACCURACY, _Measured(float(correct.mean()), interval, correct.size), floor, plan
+    """Whether an arm's primary metric lies at or above a floor.
+
+    A share has exact limits, a mean of values in between those of the cluster-robust t.
+    """
+    level = 1 - 2 * plan.alpha_each
+    interval = (
+        exact_interval(values >= 1.0, clusters=clusters, level=level)
+        if is_binary(values)
+        else mean_interval(values, clusters=clusters, level=level)
     )
+    found = _Measured(float(values.mean()), interval, values.size)
+    return _at_least(arm, LimitKind.ACCURACY, found, floor, plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +129,8 @@ def _at_least(arm: ArmId, kind: LimitKind, found: _Measured, bound: float, plan:
 
 def _guessing(floor: ArmResult | None, arm: ArmResult) -> Iterable[LimitCheck]:
     """An arm that got no more right than the most frequent label would."""
-    guess = None if floor is None else floor.accuracy.value
-    accuracy = arm.accuracy
+    guess = None if floor is None else floor.primary.value
+    accuracy = arm.primary
     if guess is None or accuracy.value is None or accuracy.value > guess:
         return
     yield LimitCheck(
@@ -134,7 +148,7 @@ def _quality(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
     if floor is not None and held.blend is not None:
         yield _blended_check(held.arm.arm, held.blend, floor, plan)
     elif floor is not None:
-        yield accuracy_check(held.arm.arm, held.correct, held.clusters, floor, plan)
+        yield floor_check(held.arm.arm, held.values, held.clusters, floor, plan)
 
 
 def _blended_check(arm: ArmId, found: Blended, floor: float, plan: DecisionPlan) -> LimitCheck:

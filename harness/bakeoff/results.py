@@ -12,65 +12,61 @@ from enum import StrEnum
 from typing import Literal
 
 from advisor.money.ledger import Money
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity
+from harness.tasks.base import Metric
+from harness.tasks.kinds import Breakdown
+from harness.tasks.label_breakdown import LabelBreakdown
 
-RESULTS_SCHEMA = 4
+RESULTS_SCHEMA = 5
 """Raised where the rule of the decision or the files change: results of another one are decided again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceResult:
-    """Accuracy over the test items with one value of one slice column."""
+    """The primary metric over the test items with one value of one slice column."""
 
     column: str
     value: str
-    accuracy: Estimate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelResult:
-    """Per-label quality over the test items."""
-
-    label: str
-    support: int
-    predicted: int
-    correct: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
+    primary: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """How good an arm's answers are.
+    """How good an arm's answers are, by the task's metrics.
 
     Attributes:
-        accuracy: correct over all items; failures and invalid answers count as not correct.
-        accuracy_answered: correct over the items that got an answer.
-        macro_f1: unweighted mean of the labels' F1 over all items.
+        primary: over all items; failures and invalid answers are right nowhere.
+        answered: the same over the items that got an answer.
         invalid_rate, failure_rate: over all items.
-        dev_accuracy: the same accuracy on dev, on which choices were made.
-        accuracy_without_overlap: accuracy over test items whose text does not stand in train.
-        ece, coverage: calibration after temperature scaling on dev; None without a distribution.
-        temperature: the one fitted on dev.
+        dev: the primary metric on dev, on which choices were made.
+        without_overlap: it over test items whose text does not stand in train.
+        others: the task's other metrics over all items.
+        breakdown: what lies behind it, by the kind of task.
     """
 
-    accuracy: Estimate
-    accuracy_answered: Estimate
-    macro_f1: Estimate
+    primary: Estimate
+    answered: Estimate
     invalid_rate: Estimate
     failure_rate: Estimate
-    dev_accuracy: Estimate
-    accuracy_without_overlap: Estimate
-    ece: Estimate | None
-    coverage: Estimate | None
-    temperature: float | None
+    dev: Estimate
+    without_overlap: Estimate
+    others: tuple[Estimate, ...] = ()
+    breakdown: Breakdown
     slices: tuple[SliceResult, ...] = ()
-    labels: tuple[LabelResult, ...] = ()
+
+    @property
+    def by_label(self) -> LabelBreakdown:
+        """The breakdown of a classification; an empty one of another kind."""
+        return self.breakdown if isinstance(self.breakdown, LabelBreakdown) else LabelBreakdown()
+
+    @property
+    def temperature(self) -> float | None:
+        """The one fitted on dev, where the arm gives a distribution over choices."""
+        return self.by_label.temperature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +113,7 @@ class ArmResult:
     Attributes:
         peak_memory_mib: the most the process held from opening the arm to its last answer, data and
             libraries included; None where the system does not tell.
-        accuracy_all_rows: of an arm that costs nothing, over the test rows that a limit keeps from the others
+        primary_all_rows: of an arm that costs nothing, over the test rows that a limit keeps from the others
             too; arms are compared on the rows that all of them answered. None without such rows.
     """
 
@@ -129,12 +125,12 @@ class ArmResult:
     cost: Cost
     seeds: tuple[SeedResult, ...] = ()
     peak_memory_mib: float | None = None
-    accuracy_all_rows: Estimate | None = None
+    primary_all_rows: Estimate | None = None
 
     @property
-    def accuracy(self) -> Estimate:
+    def primary(self) -> Estimate:
         """On the most test rows it answered; limits are held against it, and money is reckoned with it."""
-        return self.accuracy_all_rows or self.quality.accuracy
+        return self.primary_all_rows or self.quality.primary
 
     @property
     def hosted(self) -> bool:
@@ -146,10 +142,10 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedResult:
-    """Test accuracy of one training seed of a tuned arm."""
+    """The primary metric on test of one training seed of a tuned arm."""
 
     seed: int
-    accuracy: Estimate
+    primary: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,18 +439,21 @@ class BakeoffResults:
     """What was measured and decided, before money and what to do. Written as `results.json`.
 
     Attributes:
-        margin: the difference in accuracy that matters, as the plan has it.
+        margin: the difference in the primary metric that matters, as the plan has it.
+        task: what was asked about the rows; metrics: what answers are measured by, the primary one first.
         failed: arms that are left out; a run with any is incomplete.
         route_asked: whether the plan names a route; `route` is None where its arms could not make one.
         accepted: what was changed after the run was closed, and taken as found.
     """
 
-    schema: Literal[4] = 4
+    schema: Literal[5] = 5
     run_id: str
     plan_digest: str
     seed: int
     looks: int
     margin: float
+    task: TaskKind
+    metrics: tuple[Metric, ...]
     data: DataSummary
     arms: tuple[ArmResult, ...]
     comparisons: tuple[Comparison, ...]
@@ -465,6 +464,11 @@ class BakeoffResults:
     failed: tuple[FailedArm, ...] = ()
     route_asked: bool = False
     accepted: tuple[Accepted, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """What arms are compared by."""
+        return next(metric for metric in self.metrics if metric.primary)
 
     @property
     def frontier_measured(self) -> bool:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from advisor.stats.calibration import Selective, cross_fitted, selective_threshold
 from advisor.stats.intervals import wilson
-from harness.bakeoff.quality import confidence, estimate
 from harness.bakeoff.results import RouteDesign, RoutePoint
-from harness.bakeoff.scored import Scored
 from harness.core.records import ArmId, Completion, Estimate, Failure, Fitted, Item, Outcome, Timing
+from harness.tasks.measures import confidence, estimate
+from harness.tasks.scored import Scored
 
 _CURVE_POINTS = 21
 

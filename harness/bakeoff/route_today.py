@@ -27,7 +27,6 @@ from advisor.stats.intervals import Floats, Interval
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.cost import ledger_cost
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.quality import Measuring, confidence, estimate, share
 from harness.bakeoff.results import (
     ArmResult,
     IfTodayIsWorse,
@@ -38,9 +37,12 @@ from harness.bakeoff.results import (
     RouteToToday,
     SliceResult,
 )
-from harness.bakeoff.scored import Scored, together
 from harness.core.records import TODAY, ArmId, Estimate, Fitted
 from harness.core.wording import percent
+from harness.tasks.classification import MACRO_F1
+from harness.tasks.label_breakdown import LabelBreakdown
+from harness.tasks.measures import Measuring, confidence, estimate, share
+from harness.tasks.scored import Scored, together
 
 HANDED = "handed to today's way"
 FEWEST_ROWS = 100
@@ -278,7 +280,7 @@ def _on_test(
         quality=_quality(design, one, today.accuracy, run),
         latency=one.result.latency,
         cost=cost,
-        accuracy_all_rows=None if one.answers.all_rows is None else accuracy,
+        primary_all_rows=None if one.answers.all_rows is None else accuracy,
     )
     level = 1 - 2 * run.plan.decision.alpha_each
     return design, RoutedArm(
@@ -364,21 +366,26 @@ def _quality(design: RouteToToday, one: _Candidate, rest: float, run: StoredRun)
     overlap = frozenset(run.facts.overlap)
     apart = np.array([item.id not in overlap for item in test.items], dtype=bool)
     unknown = Estimate(
-        metric="macro-F1", value=None, n=len(test.items), method="none", reason="today's way was not measured"
+        metric=MACRO_F1.name,
+        value=None,
+        n=len(test.items),
+        method="none",
+        reason="today's way was not measured",
     )
     return Quality(
-        accuracy=_blended(test, on_test, rest, how.level),
-        accuracy_answered=share("accuracy of answered", test, test.correct, on_test, how),
-        macro_f1=unknown,
+        primary=_blended(test, on_test, rest, how.level),
+        answered=share("accuracy of answered", test, test.correct, on_test, how),
+        others=(unknown,),
         invalid_rate=share("invalid rate", test, on_test & (test.answer == -1), everything, how),
         failure_rate=share("failure rate", test, on_test & (test.answer == -2), everything, how),
-        dev_accuracy=_blended(dev, on_dev, rest, how.level, "dev accuracy"),
-        accuracy_without_overlap=_blended(
+        dev=_blended(dev, on_dev, rest, how.level, "dev accuracy"),
+        without_overlap=_blended(
             test.where(apart), on_test[apart], rest, how.level, "accuracy without overlap"
         ),
-        ece=None,
-        coverage=share("share it answers", test, on_test, everything, how),
-        temperature=design.temperature,
+        breakdown=LabelBreakdown(
+            coverage=share("share it answers", test, on_test, everything, how),
+            temperature=design.temperature,
+        ),
         slices=_slices(test, on_test, rest, how),
     )
 
@@ -389,5 +396,5 @@ def _slices(test: Scored, own: Bools, rest: float, how: Measuring) -> tuple[Slic
         among = np.array([(column, value) in item.slices for item in test.items], dtype=bool)
         name = f"accuracy, {column}={value}"
         accuracy = _blended(test.where(among), own[among], rest, how.level, name)
-        found.append(SliceResult(column=column, value=value, accuracy=accuracy))
+        found.append(SliceResult(column=column, value=value, primary=accuracy))
     return tuple(found)

@@ -16,7 +16,7 @@ from advisor.stats.power import Design
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, primary_lanes
 from harness.bakeoff.busy import marked
 from harness.bakeoff.charged import charged, either_busy, latency_of, paid_busy, paid_lines
-from harness.bakeoff.compare import ItemValues, compare_arms
+from harness.bakeoff.compare import Aim, ItemValues, compare_arms
 from harness.bakeoff.cost import ledger_cost, measure_cost
 from harness.bakeoff.decide import decide, pairs_to_compare
 from harness.bakeoff.diagnose import diagnose
@@ -24,7 +24,7 @@ from harness.bakeoff.latency import measure_latency, timed_seconds
 from harness.bakeoff.limit_checks import Held, check_limits
 from harness.bakeoff.outside import cost_outside, latency_outside
 from harness.bakeoff.prices import prices_for
-from harness.bakeoff.quality import confidence, estimate, measure_quality, share
+from harness.bakeoff.quality import measure_quality
 from harness.bakeoff.results import (
     ArmResult,
     BakeoffResults,
@@ -38,8 +38,10 @@ from harness.bakeoff.results import (
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.bakeoff.route_today import RoutedArm, route_to_today
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.scored import Scored, score
 from harness.core.records import ArmId, Estimate
+from harness.tasks.base import primary as task_metric
+from harness.tasks.measures import confidence, estimate, everything, mean
+from harness.tasks.scored import Scored, score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ def score_run(
         seed=run.plan.seed,
         looks=looks,
         margin=run.plan.decision.margin,
+        task=run.plan.task,
+        metrics=run.task.metrics,
         data=_data_summary(run),
         arms=tuple(arms),
         comparisons=comparisons,
@@ -144,7 +148,7 @@ def _held(arm: ArmResult, answered: Scored, timed_s: Sequence[float], shares: Ro
     found = shares or RobustShares()
     return Held(
         arm=arm,
-        correct=answered.correct,
+        values=answered.values,
         clusters=answered.clusters,
         timed_ms=[1000 * s for s in timed_s],
         handed_back=found.handed_back,
@@ -157,7 +161,7 @@ def _held_route(routed: RoutedArm, answered: Scored, timed_s: Sequence[float], r
     today = run.plan.business.incumbent if run.plan.business else None
     return Held(
         arm=routed.result,
-        correct=answered.correct,
+        values=answered.values,
         clusters=answered.clusters,
         timed_ms=[1000 * s for s in timed_s],
         handed_back=routed.handed_back,
@@ -170,11 +174,10 @@ def _held_route(routed: RoutedArm, answered: Scored, timed_s: Sequence[float], r
 def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) -> ArmResult:
     settled = answers.settled
     overlap = frozenset(run.facts.overlap)
-    quality = measure_quality(answers.dev, answers.test, run.labels, overlap, run.how)
+    quality = measure_quality(answers.dev, answers.test, run.task, overlap, run.how)
     on_all = _on_all_rows(answers, run)
-    accuracy = on_all or quality.accuracy
+    best = on_all or quality.primary
     prices = prices_for(settled.identity, run.book, run.machine)
-    everything = answers.test.answered | True
     outside = settled.arm.option is Option.EXTERNAL
     siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.fitted.artefact else []
     return ArmResult(
@@ -183,21 +186,21 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
         fitted=settled.fitted,
         quality=quality,
         latency=latency_outside() if outside else latency_of(answers),
-        cost=cost_outside(accuracy)
+        cost=cost_outside(best)
         if outside
         else marked(
-            measure_cost(answers.test, charged(answers, run), settled.identity, accuracy, prices),
+            measure_cost(answers.test, charged(answers, run), settled.identity, best, prices),
             paid_busy(answers, run),
         ),
         seeds=tuple(
             SeedResult(
                 seed=a.settled.seed,
-                accuracy=share("accuracy", a.test, a.test.correct, everything, run.how),
+                primary=mean(task_metric(run.task).name, a.test, a.test.values, everything(a.test), run.how),
             )
             for a in siblings
         ),
         peak_memory_mib=answers.peak_memory_mib,
-        accuracy_all_rows=on_all,
+        primary_all_rows=on_all,
     )
 
 
@@ -205,7 +208,8 @@ def _on_all_rows(answers: AnswerSet, run: StoredRun) -> Estimate | None:
     whole = answers.all_rows
     if whole is None:
         return None
-    return share("accuracy on all test rows", whole, whole.correct, whole.answered | True, run.how)
+    name = f"{task_metric(run.task).name} on all test rows"
+    return mean(name, whole, whole.values, everything(whole), run.how)
 
 
 def _comparisons(
@@ -218,7 +222,8 @@ def _comparisons(
     primary, others = pairs_to_compare(arms, limits)
     decision = run.plan.decision
     design = Design(power=decision.power, level=1 - decision.alpha_each)
-    return compare_arms(primary, others, values, decision.margin, design)
+    aim = Aim(metric=task_metric(run.task).name, margin=decision.margin, design=design)
+    return compare_arms(primary, others, values, aim)
 
 
 def _route(
@@ -250,7 +255,7 @@ def _route_result(
     warm_first, warm_then = first.warm or first.outcomes, then.warm or then.outcomes
     timed = tuple(item for item in test_items if item.id in warm_first and item.id in warm_then)
     warm = compose(design, warm_first, warm_then, sure, timed)
-    quality = measure_quality(dev, test, run.labels, frozenset(run.facts.overlap), run.how)
+    quality = measure_quality(dev, test, run.task, frozenset(run.facts.overlap), run.how)
     result = ArmResult(
         arm=arm,
         identity=None,
@@ -259,7 +264,7 @@ def _route_result(
         latency=dataclasses.replace(
             measure_latency(warm, test, then.settled.identity), busy=either_busy(first, then)
         ),
-        cost=_route_cost(design, (first, then), sure, quality.accuracy, run),
+        cost=_route_cost(design, (first, then), sure, quality.primary, run),
     )
     return _Route(result=result, test=test, timed_s=timed_seconds(warm, test, then.settled.identity))
 
@@ -300,7 +305,7 @@ def _best(
     def rank(answers: AnswerSet) -> tuple[bool, float]:
         identity = answers.settled.identity
         served = prefer_served and identity is not None and identity.location != "local"
-        return served, by_arm[answers.settled.arm].quality.dev_accuracy.value or 0.0
+        return served, by_arm[answers.settled.arm].quality.dev.value or 0.0
 
     return max(among, key=rank) if among else None
 

@@ -21,11 +21,10 @@ from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import facts_of, load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.quality import Measuring, share
+from harness.bakeoff.quality import measuring
 from harness.bakeoff.reopen import close_as_before, reopened
 from harness.bakeoff.run import settle_on_dev
 from harness.bakeoff.run_folder import RunFolder, create_run
-from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, free_gib
 from harness.core.errors import UsageError
@@ -35,6 +34,8 @@ from harness.core.serial import decode, encode
 from harness.core.wording import epochs
 from harness.tasks.base import Task, clip
 from harness.tasks.kinds import task_of
+from harness.tasks.measures import share
+from harness.tasks.scored import score
 from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
 from harness.training.tuned_model import TunedLane
 from harness.training.tuner import LocalTuner
@@ -220,7 +221,7 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
     assert settled is not None and settled.fitted.artefact is not None
     place = Lane(arm=arm.id, seed=lane.seed, split="dev", config=config)
     dev = score(lane.evalset.dev, journal.outcomes(place, lane.evalset.dev), lane.task)
-    how = Measuring.of(lane.plan)
+    how = measuring(lane.plan)
     return TunedLane(
         arm=arm.id,
         seed=lane.seed,

@@ -31,9 +31,8 @@ from harness.bakeoff.arm_factory import ArmFactory, open_embedder
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan, dump_plan
-from harness.bakeoff.quality import Measuring, share
+from harness.bakeoff.quality import measuring
 from harness.bakeoff.run_folder import RunFolder, count_looks
-from harness.bakeoff.scored import Scored, score
 from harness.core.context import Context
 from harness.core.errors import DataError, StoreError, UsageError
 from harness.core.files import make_folder, write_atomically
@@ -48,6 +47,8 @@ from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
 from harness.tasks.kinds import task_of
+from harness.tasks.measures import share
+from harness.tasks.scored import Scored, score
 
 CURVES = "learning_curves.json"
 
@@ -248,7 +249,7 @@ def _curve(bench: _CurveBench, arm: ArmPlan, sizes: Sequence[int], looks: int | 
     trained = arm.option.traits.tuned
     seeds = [plan.seed + number for number in range(request.tune_seeds if trained else request.seeds)]
     parts = _parts(arm, bench)
-    how = Measuring.of(plan)
+    how = measuring(plan)
     points: list[CurvePoint] = []
     rows: dict[tuple[int, int], Scored] = {}
     for seed in seeds:

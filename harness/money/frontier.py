@@ -88,7 +88,9 @@ def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
             whole = (tokens["input_tokens"] or 0.0) + (tokens.get("cached_tokens") or 0.0)
             output = tokens.get("output_tokens")
             here = arm.identity is None or arm.identity.location != "remote"
-            schema, answer = _held_to_json([found.label for found in arm.quality.labels]) if here else (0, 0)
+            schema, answer = (
+                _held_to_json([found.label for found in arm.quality.by_label.labels]) if here else (0, 0)
+            )
             return Usage(
                 input_tokens=round(whole) + schema,
                 output_tokens=None if output is None else max(1, round(output), answer),
@@ -156,7 +158,7 @@ def _to_win(ship: ArmResult | None, decision: DecisionPlan) -> float | None:
     if ship is None:
         return decision.quality_floor
     margin = decision.margin
-    value = ship.accuracy.value
+    value = ship.primary.value
     return None if value is None or value + margin > 1 else value + margin
 
 

@@ -107,7 +107,7 @@ class Scene:
             inputs = self.inputs.at(end)
             work = self.workload(arm, inputs)
             if accuracy_at_likely:
-                work = replace(work, accuracy=accuracy_at(arm.accuracy, Scenario.LIKELY))
+                work = replace(work, accuracy=accuracy_at(arm.primary, Scenario.LIKELY))
             found[end] = cost_curve(work, inputs)
         return found
 

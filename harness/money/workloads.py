@@ -48,7 +48,7 @@ def of_arm(
     return Workload(
         method=option.value,
         model=arm.arm.model,
-        accuracy=accuracy_at(arm.accuracy, inputs.scenario),
+        accuracy=accuracy_at(arm.primary, inputs.scenario),
         calls=scaled(tokens, 1 / _PER_1K),
         runs_on=RunsOn.NONE if not here else RunsOn.WHOLE if whole else RunsOn.SHARED,
         busy_s=busy,

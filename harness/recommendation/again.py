@@ -14,7 +14,7 @@ from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.between_runs import compare_runs as compare_scored
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import check_price_day
-from harness.bakeoff.quality import Measuring
+from harness.bakeoff.quality import measuring
 from harness.bakeoff.reopen import manifest_of
 from harness.bakeoff.run_folder import FROM_JOURNAL, RESULTS, RunFolder, count_looks
 from harness.core.context import Context
@@ -115,6 +115,6 @@ def compare_two(a: RunFolder, b: RunFolder, context: Context) -> ComparedRuns:
     b.check()
     scored_a = {found.settled.arm: found.test for found in stored_answers(a, context)}
     scored_b = {found.settled.arm: found.test for found in stored_answers(b, context)}
-    how = Measuring.of(plan)
+    how = measuring(plan)
     across = compare_scored(scored_a, scored_b, plan.decision.margin, how)
     return ComparedRuns(a=read_results(a), b=read_results(b), across=across)

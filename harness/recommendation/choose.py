@@ -96,7 +96,7 @@ def best_barred(results: BakeoffResults) -> ArmResult | None:
         for arm in results.arms
         if arm.arm in results.verdict.barred and arm.arm.option is not Option.FLOOR
     ]
-    return max(barred, key=lambda arm: arm.accuracy.value or 0.0, default=None)
+    return max(barred, key=lambda arm: arm.primary.value or 0.0, default=None)
 
 
 def _nearest_miss(results: BakeoffResults) -> Reason:

@@ -11,16 +11,16 @@ from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.lookup import find_arm, no_such
-from harness.bakeoff.quality import fit_dev_temperature
 from harness.bakeoff.results import RouteToToday
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
-from harness.bakeoff.scored import Scored, score
 from harness.core.errors import IncompleteRun, StoreError, UsageError
 from harness.core.records import ArmId, FittedArm, Item, Outcome
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
+from harness.tasks.measures import fit_dev_temperature
+from harness.tasks.scored import Scored, score
 
 Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
 

@@ -170,7 +170,7 @@ def _accuracy(arm: ArmResult, found: Found) -> Reason:
     floor = next((c for c in checks if c.arm == arm.arm and c.kind is LimitKind.ACCURACY), None)
     shared = _automation(arm.arm, found)
     kind = ReasonKind.ACCURACY if shared is None else ReasonKind.AUTOMATES
-    return Reason(kind=kind, arm=arm.arm, estimate=arm.accuracy, check=floor, automation=shared)
+    return Reason(kind=kind, arm=arm.arm, estimate=arm.primary, check=floor, automation=shared)
 
 
 def _automation(arm: ArmId | None, found: Found) -> Automation | None:
@@ -187,7 +187,7 @@ def _automation(arm: ArmId | None, found: Found) -> Automation | None:
 
 def _below_today(arm: ArmResult, found: Found) -> Iterator[Reason]:
     """That an arm is shown to be right less often than today's way, whatever it saves."""
-    today, reached = found.outlook.incumbent, arm.accuracy
+    today, reached = found.outlook.incumbent, arm.primary
     if today is None or today.accuracy is None or reached.high is None or reached.high >= today.accuracy:
         return
     yield Reason(
@@ -222,7 +222,7 @@ def _against_rivals(arm: ArmResult, found: Found) -> Iterator[Reason]:
     """The most accurate rival it was compared with, where the comparison says something."""
     by_rival = {c.b if c.a == arm.arm else c.a: c for c in found.results.comparisons if arm.arm in (c.a, c.b)}
     rivals = [rival for rival in found.results.arms if rival.arm in by_rival]
-    rivals.sort(key=lambda rival: -(rival.accuracy.value or 0.0))
+    rivals.sort(key=lambda rival: -(rival.primary.value or 0.0))
     for rival in rivals:
         comparison = by_rival[rival.arm]
         better = Relation.BETTER if comparison.a == arm.arm else Relation.WORSE
@@ -356,7 +356,7 @@ def _risk(found: Found) -> Risk:
 
 
 def _risks(arm: ArmResult, found: Found) -> Iterator[Risk]:
-    accuracy, provenance = arm.accuracy, found.results.data.provenance
+    accuracy, provenance = arm.primary, found.results.data.provenance
     if provenance != OWN_ROWS:
         yield Risk(kind=RiskKind.NOT_OWN_ROWS, provenance=provenance)
     for worse in _if_worse(arm.arm, found)[:1]:
@@ -368,7 +368,7 @@ def _risks(arm: ArmResult, found: Found) -> Iterator[Risk]:
     if trained.arm.option.traits.tuned and len(trained.seeds) <= 1:
         yield Risk(kind=RiskKind.ONE_TRAINING, arm=trained.arm)
     yield from _assumed(found.months.get(arm.arm))
-    if not any(_OUTSIDE.search(label.label.casefold()) for label in trained.quality.labels):
+    if not any(_OUTSIDE.search(label.label.casefold()) for label in trained.quality.by_label.labels):
         yield Risk(kind=RiskKind.NO_OUTSIDE_ROWS)
     if not found.results.frontier_measured:
         yield Risk(kind=RiskKind.NO_HOSTED)

@@ -30,7 +30,7 @@ def against_it(
     if today is None or today.accuracy is None or month is None or _relieves(arm.arm, results, plan, today):
         return None
     if outlook.business.wrong_answer_usd is None:
-        low, high = arm.accuracy.low, arm.accuracy.high
+        low, high = arm.primary.low, arm.primary.high
         if low is not None and low > today.accuracy:
             return None  # shown to be better, and nobody says what that is worth
         if high is not None and high < today.accuracy - plan.margin:
@@ -78,7 +78,7 @@ def _not_earned(
 
 
 def _worse(arm: ArmResult, today: float) -> Reason:
-    return Reason(kind=ReasonKind.BELOW_TODAY, arm=arm.arm, estimate=arm.accuracy, today_accuracy=today)
+    return Reason(kind=ReasonKind.BELOW_TODAY, arm=arm.arm, estimate=arm.primary, today_accuracy=today)
 
 
 def _relieves(arm: ArmId, results: BakeoffResults, plan: DecisionPlan, today: IncumbentCosts) -> bool:

@@ -91,7 +91,7 @@ class ReportContext:
 
     def accuracy(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where accuracies come from."""
-        return tuple(dict.fromkeys(self._estimate("Right answers", arm.accuracy) for arm in arms))
+        return tuple(dict.fromkeys(self._estimate("Right answers", arm.primary) for arm in arms))
 
     def latency(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where answer times come from."""

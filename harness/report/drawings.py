@@ -17,7 +17,6 @@ from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import (
     ArmResult,
     Comparison,
-    LabelResult,
     RouteDesign,
     RoutePoint,
     RouteStep,
@@ -55,6 +54,7 @@ from harness.report.charts import (
 from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
 from harness.report.svg import FAINT, TODAY
 from harness.report.topics.names import as_title, plain_name
+from harness.tasks.label_breakdown import LabelResult
 
 MOST_LABELS = 20
 MOST_CONFUSED = 10
@@ -79,7 +79,7 @@ def in_words(estimate: Estimate) -> str:
 def accuracy(arms: Sequence[ArmResult]) -> IntervalChart:
     """Every arm's accuracy on the test items with its interval."""
     among = [arm.arm for arm in arms]
-    return IntervalChart(rows=tuple(_row(a.arm, a.accuracy, named(a.arm, among)) for a in arms))
+    return IntervalChart(rows=tuple(_row(a.arm, a.primary, named(a.arm, among)) for a in arms))
 
 
 def _row(arm: ArmId, found: Estimate, label: str, words: str = "", aside: str = "") -> IntervalRow:
@@ -120,7 +120,7 @@ def slices(arms: Sequence[ArmResult], column: str) -> IntervalChart:
     """Accuracy of a few arms by the values of one slice column."""
     among = [arm.arm for arm in arms]
     rows = [
-        (found.value, _row(arm.arm, found.accuracy, f"{found.value}: {plain_name(arm.arm, among)}"))
+        (found.value, _row(arm.arm, found.primary, f"{found.value}: {plain_name(arm.arm, among)}"))
         for arm in arms
         for found in arm.quality.slices
         if found.column == column
@@ -138,7 +138,7 @@ def prices(results: RunResults, unit: Currency) -> CurveChart:
     among = [arm.arm for arm in results.arms]
     curves = []
     for arm in results.arms:
-        price, found = arm.cost.usd_per_1k, arm.accuracy
+        price, found = arm.cost.usd_per_1k, arm.primary
         if arm.arm.option is Option.FLOOR or price.usd is None or found.value is None or price.usd <= 0:
             continue
         at, ends = _shown(price.usd, unit), (found.low, found.high)
@@ -360,7 +360,7 @@ def seeds(arms: Sequence[ArmResult]) -> IntervalChart:
     among = [arm.arm for arm in arms]
     return IntervalChart(
         rows=tuple(
-            _row(arm.arm, seed.accuracy, f"{named(arm.arm, among)}, seed {seed.seed}")
+            _row(arm.arm, seed.primary, f"{named(arm.arm, among)}, seed {seed.seed}")
             for arm in arms
             for seed in arm.seeds
         )
@@ -372,7 +372,7 @@ def route(design: RouteDesign, results: RunResults) -> CurveChart:
     dots = tuple((point.kept, point.accuracy, _route_words(point)) for point in _by_kept(design))
     curves = [Curve(name="the route", points=dots, colour=Option.ROUTE.traits.colour)]
     for arm in (design.first, design.then):
-        found = next((one.quality.accuracy.value for one in results.arms if one.arm == arm), None)
+        found = next((one.quality.primary.value for one in results.arms if one.arm == arm), None)
         if found is not None:
             words = f"{percent(found)} alone"
             flat = ((0.0, found, words), (1.0, found, words))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -38,8 +39,12 @@ ANSWER_COLUMNS = (
 """Of `answer_rows`."""
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_NOT_ASKED = Estimate(metric="accuracy on all test rows", value=None, n=0, method="none")
 _USD_DIGITS = Decimal("1e-12")
+
+
+def column_of(metric: str) -> str:
+    """A metric's name as a column: 'macro-F1' is macro_f1."""
+    return re.sub(r"\W+", "_", metric.casefold())
 
 
 def arm_rows(results: RunResults) -> list[dict[str, Value]]:
@@ -93,12 +98,13 @@ def _arm_row(arm: ArmResult, results: RunResults) -> dict[str, Value]:
         "ship": arm.arm == results.recommendation.ship,
         "vetoes": "; ".join(limit_words(one) for one in results.verdict.broken if one.arm == arm.arm) or None,
     }
+    own = column_of(results.metric.name)
     for name, estimate in (
-        ("accuracy", quality.accuracy),
-        ("accuracy_answered", quality.accuracy_answered),
-        ("accuracy_without_overlap", quality.accuracy_without_overlap),
-        ("dev_accuracy", quality.dev_accuracy),
-        ("macro_f1", quality.macro_f1),
+        (own, quality.primary),
+        (f"{own}_answered", quality.answered),
+        (f"{own}_without_overlap", quality.without_overlap),
+        (f"dev_{own}", quality.dev),
+        *((column_of(other.metric), other) for other in quality.others),
         ("invalid_rate", quality.invalid_rate),
         ("failure_rate", quality.failure_rate),
         ("p50_ms", latency.p50_ms),
@@ -107,7 +113,8 @@ def _arm_row(arm: ArmResult, results: RunResults) -> dict[str, Value]:
         ("throughput_qps", latency.throughput_qps),
     ):
         row |= _estimate_columns(name, estimate)
-    row |= _estimate_columns("accuracy_all_rows", arm.accuracy_all_rows or _NOT_ASKED)
+    whole = arm.primary_all_rows or Estimate(metric=own, value=None, n=0, method="none")
+    row |= _estimate_columns(f"{own}_all_rows", whole)
     row["latency_conditions"] = latency.conditions
     row |= {
         "latency_busy": latency.busy or None,

@@ -16,10 +16,10 @@ import numpy as np
 
 from advisor.stats.intervals import Floats, wilson
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
-from harness.bakeoff.quality import confidence, estimate, fit_dev_temperature
-from harness.bakeoff.scored import Scored
 from harness.core.records import ArmId, Estimate
 from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
+from harness.tasks.measures import confidence, estimate, fit_dev_temperature
+from harness.tasks.scored import Scored
 
 WANTED = 0.95
 """Share of dev that a rejecting threshold still answers, unless another is asked for."""

@@ -19,7 +19,6 @@ from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
-from harness.bakeoff.quality import fit_dev_temperature
 from harness.bakeoff.reopen import Conclude, reopened
 from harness.bakeoff.run import (
     Bakeoff,
@@ -31,7 +30,6 @@ from harness.bakeoff.run import (
     settle_on_dev,
 )
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.files import make_folder
@@ -41,6 +39,8 @@ from harness.robustness.checks import rejecting_threshold, unseen_label
 from harness.robustness.records import UnseenLabel
 from harness.robustness.store import unseen_of, write_unseen
 from harness.tasks.kinds import task_of
+from harness.tasks.measures import fit_dev_temperature
+from harness.tasks.scored import score
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from advisor.stats.intervals import wilson
 from advisor.stats.paired import compare
-from harness.bakeoff.quality import Measuring, estimate, share
-from harness.bakeoff.scored import Scored
 from harness.core.records import Estimate
 from harness.core.wording import percent
+from harness.tasks.measures import Measuring, estimate, share
+from harness.tasks.scored import Scored
 
 LEAST_AGREEMENT = 0.95
 

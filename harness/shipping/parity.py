@@ -17,9 +17,8 @@ from pathlib import Path
 from harness.arms import linear
 from harness.arms.base import KEPT
 from harness.bakeoff.journal import Lane
-from harness.bakeoff.quality import Measuring
+from harness.bakeoff.quality import measuring
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.scored import score
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.files import write_atomically
@@ -35,6 +34,8 @@ from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.shipping.serving import Engine, ServeRequest, open_service
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
+from harness.tasks.measures import Measuring
+from harness.tasks.scored import score
 from harness.training.encoder_artefact import RECORD_FILE
 from harness.training.tuned_model import Export, Parity
 
@@ -149,7 +150,7 @@ def _case(run: RunFolder, export: Export, count: int) -> _Case:
         reference={item.id: reference[item.id] for item in picked},
         messages=messages,
         task=task,
-        how=Measuring.of(plan),
+        how=measuring(plan),
         margin=plan.decision.margin,
     )
 

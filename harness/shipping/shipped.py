@@ -334,9 +334,9 @@ def _measured(folder: RunFolder, settled: FittedArm) -> tuple[Estimate | None, E
     for result in folder.results().arms:
         if result.arm != settled.arm:
             continue
-        of_seed = [found.accuracy for found in result.seeds if found.seed == settled.seed]
+        of_seed = [found.primary for found in result.seeds if found.seed == settled.seed]
         if not result.seeds:  # it is not trained by seeds: there is one of it
-            return result.quality.dev_accuracy, result.quality.accuracy
+            return result.quality.dev, result.quality.primary
         first = settled.seed == folder.plan().training_seeds[0]
-        return (result.quality.dev_accuracy if first else dev), (of_seed[0] if of_seed else None)
+        return (result.quality.dev if first else dev), (of_seed[0] if of_seed else None)
     return dev, None

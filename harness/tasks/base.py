@@ -11,10 +11,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from advisor.options import Option, TaskKind
-from harness.core.records import AnswerForm, Item, Message, Target
+from harness.core.records import AnswerForm, Estimate, Item, Message, Target
+
+if TYPE_CHECKING:
+    from harness.tasks.kinds import Breakdown
+    from harness.tasks.measures import Measuring
+    from harness.tasks.scored import Scored
 
 _CUT = "\n[...]\n"
 
@@ -46,14 +51,16 @@ class Metric:
     Attributes:
         name: how tables and files call it: 'accuracy'.
         noun: what a sentence counts: 'right answers'.
-        unit: 'share' for a figure within [0, 1], which is printed in percent.
+        about: a phrase for somebody who does not know the name; '' where `noun` says it.
+        unit: 'share' for a figure within [0, 1].
         primary: arms are compared by it; one metric of a task is.
         per_item: its value over items is the mean of theirs; the others are computed over all of them.
     """
 
     name: str
     noun: str
-    unit: str = "share"
+    about: str = ""
+    unit: Literal["share"] = "share"
     higher_is_better: bool = True
     primary: bool = False
     per_item: bool = True
@@ -165,9 +172,31 @@ class Task(Protocol):
         """How good an answer is; None is no answer at all, which is right nowhere."""
         ...
 
+    def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
+        """The metrics beside the primary one, over all items."""
+        ...
+
+    def breakdown(self, dev: Scored, test: Scored, how: Measuring) -> Breakdown:
+        """What lies behind the primary metric."""
+        ...
+
     def combine(self, rows: Sequence[Item], weights: Sequence[float]) -> Combined:
         """The answer that rows give together, each with its weight: the most frequent one, part by part."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nouns:
+    """What a kind of task calls its answers.
+
+    Attributes:
+        answer, answers: one of them, and several: 'label', 'labels'.
+        invalid: an answer in which none could be read, as a phrase behind 'answers that'.
+    """
+
+    answer: str
+    answers: str
+    invalid: str
 
 
 def primary(task: Task) -> Metric:

@@ -19,19 +19,29 @@ import numpy as np
 
 from advisor.options import Option, TaskKind
 from harness.core.errors import DataError
-from harness.core.records import Choices, Item, Label, Message, Target
-from harness.tasks.base import Combined, Guide, Metric, PromptLimits, Score, clip
+from harness.core.records import Choices, Estimate, Item, Label, Message, Target
+from harness.tasks.base import Combined, Guide, Metric, Nouns, PromptLimits, Score, clip
+from harness.tasks.label_breakdown import LabelBreakdown, by_label, macro_f1
 from harness.tasks.labels import answer_text, read_label
+from harness.tasks.measures import Measuring
+from harness.tasks.scored import Scored
 
 LEVELS = " > "
 """Between the levels of a label that is made of several columns."""
 
 PROMPT_VERSION = "classification-2"
 _FIRST_VERSION = "classification-1"
+PROMPT_VERSIONS = (_FIRST_VERSION, PROMPT_VERSION)
 _TUNED_TASK = "Classify the message."
 
 ACCURACY = Metric(name="accuracy", noun="right answers", primary=True)
-MACRO_F1 = Metric(name="macro-F1", noun="macro-F1", per_item=False)
+MACRO_F1 = Metric(
+    name="macro-F1",
+    noun="macro-F1",
+    about="quality averaged over the labels, so that rare labels count as much as common ones",
+    per_item=False,
+)
+NOUNS = Nouns(answer="label", answers="labels", invalid="name no label")
 
 
 class ClassificationTask:
@@ -93,6 +103,14 @@ class ClassificationTask:
         """Right or not."""
         answer = None if text is None else read_label(text, self.choices)
         return Score(item_id=item.id, values={ACCURACY.name: float(answer == item.label)}, answer=answer)
+
+    def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
+        """Macro-F1."""
+        return (macro_f1(MACRO_F1.name, test, len(self.choices), how),)
+
+    def breakdown(self, dev: Scored, test: Scored, how: Measuring) -> LabelBreakdown:
+        """Label by label, and calibration."""
+        return by_label(dev, test, self.choices, how)
 
     def combine(self, rows: Sequence[Item], weights: Sequence[float]) -> Combined:
         """The label with the most weight, the first among equals; shares smoothed by one for each label."""

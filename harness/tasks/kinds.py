@@ -6,8 +6,31 @@ from typing import assert_never
 
 from advisor.options import TaskKind
 from harness.core.records import AnswerSpace
-from harness.tasks.base import PromptLimits, Task
+from harness.tasks import classification
+from harness.tasks.base import Nouns, PromptLimits, Task
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.label_breakdown import LabelBreakdown
+
+Breakdown = LabelBreakdown
+"""What a task may say of what lies behind its primary metric, of every kind."""
+
+
+def nouns_of(kind: TaskKind) -> Nouns:
+    """What a kind of task calls its answers."""
+    match kind:
+        case TaskKind.CLASSIFICATION:
+            return classification.NOUNS
+        case _:
+            assert_never(kind)
+
+
+def prompt_versions(kind: TaskKind) -> tuple[str, ...]:
+    """Every wording of a kind's prompts, the newest last."""
+    match kind:
+        case TaskKind.CLASSIFICATION:
+            return classification.PROMPT_VERSIONS
+        case _:
+            assert_never(kind)
 
 
 def task_of(space: AnswerSpace, limits: PromptLimits | None = None) -> Task:

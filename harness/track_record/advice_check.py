@@ -53,7 +53,7 @@ def check_advice(
 def _figures(predicted: Predicted, arm: ArmResult) -> list[CheckedRange]:
     same = _same_model(predicted, arm)
     found = [
-        ("accuracy", predicted.accuracy_low, predicted.accuracy_high, arm.accuracy.value, ""),
+        ("accuracy", predicted.accuracy_low, predicted.accuracy_high, arm.primary.value, ""),
         (
             "p95_ms",
             predicted.p95_ms_low,

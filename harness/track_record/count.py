@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from advisor.rubric.bands import Informed
 from advisor.stats.intervals import wilson
-from harness.bakeoff.quality import estimate
 from harness.core.records import Estimate
+from harness.tasks.measures import estimate
 from harness.track_record.records import AdviceCheck, CheckedRange, CheckedRun, HeldRanges, TrackRecord
 
 METRICS = ("accuracy", "p95_ms", "usd_per_1k")

@@ -91,7 +91,7 @@ def test_the_verdict_is_that_of_the_record(open_page: Open, two_runs: Path) -> N
     said = words(open_page(two_runs))
     assert answer_words(results.verdict) in said
     for arm in results.arms:
-        assert str(arm.arm) in said and percent(arm.quality.accuracy.value).removesuffix(" %") in said
+        assert str(arm.arm) in said and percent(arm.quality.primary.value).removesuffix(" %") in said
 
 
 def test_the_run_of_the_command_line_is_opened(open_page: Open, two_runs: Path) -> None:

@@ -33,7 +33,7 @@ def test_labels_are_those_of_the_arm_picked(open_page: Open, two_runs: Path) -> 
     app.segmented_control(key="part").set_value("Labels").run()
     arm = next(arm for arm in results.arms if str(arm.arm) == "prompt@m")
     app.selectbox(key="labelled").set_value("prompt@m").run()
-    assert all(percent(label.recall) in words(app) for label in arm.quality.labels)
+    assert all(percent(label.recall) in words(app) for label in arm.quality.by_label.labels)
 
 
 def browse(open_page: Open, runs: Path) -> object:
@@ -53,11 +53,11 @@ def test_the_browser_counts_what_was_measured(open_page: Open, two_runs: Path) -
     app = browse(open_page, two_runs)
     for arm in results.arms:
         app.selectbox(key="browsed").set_value(str(arm.arm)).run()
-        wrong = round((1 - (arm.quality.accuracy.value or 0)) * arm.quality.accuracy.n)
+        wrong = round((1 - (arm.quality.primary.value or 0)) * arm.quality.primary.n)
         app.selectbox(key="kind").set_value("wrong").run()
         assert counted(app) == wrong
         app.selectbox(key="kind").set_value("right").run()
-        assert counted(app) == arm.quality.accuracy.n - wrong
+        assert counted(app) == arm.quality.primary.n - wrong
 
 
 def test_choices_narrow_the_items_down(open_page: Open, two_runs: Path) -> None:

@@ -62,8 +62,8 @@ def test_its_adapter_comes_back_and_answers(job: Path, room: Path, harness: Harn
     harness("import", run.name, str(job / "adapter"), "--arm", "rented", "--runs", "runs-job")
     folder = find_run(run.parent, run.name)
     (arm,) = (one for one in folder.results().arms if str(one.arm) == "tune@rented")
-    assert arm.quality.accuracy.n == 30 and arm.quality.accuracy.value is not None
+    assert arm.quality.primary.n == 30 and arm.quality.primary.value is not None
     assert any("a CPU" in note for note in arm.fitted.notes)
     answers = json.loads((run / "answers.json").read_text())["tune@rented"]
     assert len(answers) == 30 and set(answers) <= set(range(len(folder.data_facts().labels)))
-    print(f"imported: {arm.quality.accuracy.value:.1%} of {arm.quality.accuracy.n} test items right")
+    print(f"imported: {arm.quality.primary.value:.1%} of {arm.quality.primary.n} test items right")

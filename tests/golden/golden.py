@@ -109,7 +109,10 @@ def measured(run: RunFolder) -> dict[str, Any]:
     """Every figure and text of a run's results, wherever its folder keeps them."""
     results = read_results(run)
     found: dict[str, Any] = json.loads(encode(results))
-    del found["schema"], found["margin"]
+    for key in ("schema", "margin", "task", "metrics"):
+        del found[key]
+    for arm in found["arms"]:
+        _as_frozen(arm)
     robustness = {_name(one.pop("arm")): one for one in found.pop("robustness")}
     found["harm"] = {_name(arm["arm"]): robustness.get(_name(arm["arm"])) for arm in found["arms"]}
     advised = found.pop("recommendation")
@@ -134,6 +137,23 @@ def measured(run: RunFolder) -> dict[str, Any]:
     }
     _worded(found, results)
     return found
+
+
+def _as_frozen(arm: dict[str, Any]) -> None:
+    """An arm's quality by the names that its figures had when they were frozen, in their places."""
+    quality = arm["quality"]
+    (quality["macro_f1"],) = quality.pop("others")
+    quality |= quality.pop("breakdown")
+    earlier = {
+        "accuracy": "primary",
+        "accuracy_answered": "answered",
+        "dev_accuracy": "dev",
+        "accuracy_without_overlap": "without_overlap",
+    }
+    quality |= {old: quality.pop(new) for old, new in earlier.items()}
+    for part in (*quality["slices"], *arm["seeds"]):
+        part["accuracy"] = part.pop("primary")
+    arm["accuracy_all_rows"] = arm.pop("primary_all_rows")
 
 
 def _worded(found: dict[str, Any], results: RunResults) -> None:

@@ -192,7 +192,7 @@ def test_tables_hold_the_values_of_the_records(
     for title in titles(results):
         arm, found = arm_named(results, title)
         whole = {
-            "right answers % (interval)": percent(arm.quality.accuracy.value).removesuffix(" %"),
+            "right answers % (interval)": percent(arm.quality.primary.value).removesuffix(" %"),
             "1,000 queries": short_money(arm.cost.usd_per_1k.usd),
             "1,000 right answers": short_money(arm.cost.usd_per_1k_correct.usd),
             "a month, all in": "-" if found is None else money(found.month_usd.usd),
@@ -256,7 +256,7 @@ def test_the_accuracy_of_every_arm_is_in_every_view(
     run: tuple[RunFolder, RunResults, Path], read: dict[str, str]
 ) -> None:
     for arm in run[1].arms:
-        value = percent(arm.quality.accuracy.value).removesuffix(" %")
+        value = percent(arm.quality.primary.value).removesuffix(" %")
         for view in {"terminal", "html", "pdf", "page verdict"} & set(read):
             assert value in read[view], (view, arm.arm)
 

@@ -45,7 +45,7 @@ def measured(
     per_correct = None if usd is None else str(Decimal(usd) / Decimal(str(accuracy or 1)))
     return replace(
         base,
-        quality=replace(base.quality, dev_accuracy=share("dev accuracy", accuracy if dev is None else dev)),
+        quality=replace(base.quality, dev=share("dev accuracy", accuracy if dev is None else dev)),
         cost=replace(base.cost, lines=(), usd_per_1k=dollars(usd), usd_per_1k_correct=dollars(per_correct)),
         latency=replace(base.latency, p95_ms=timed("p95_ms", p95)),
     )

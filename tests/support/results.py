@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from advisor.money.ledger import Money
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from advisor.stats.paired import Relation
 from harness.bakeoff.results import (
     Answer,
@@ -14,7 +14,6 @@ from harness.bakeoff.results import (
     Comparison,
     Cost,
     DataSummary,
-    LabelResult,
     Latency,
     LimitCheck,
     LimitKind,
@@ -44,6 +43,8 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
+from harness.tasks.classification import ACCURACY, MACRO_F1
+from harness.tasks.label_breakdown import LabelBreakdown, LabelResult
 from tests.support import money as hand_money
 
 N = 560
@@ -87,30 +88,29 @@ def arm_result(arm: ArmId, accuracy: tuple[float, float, float], **changes: obje
     """An arm with this accuracy and interval; `changes` replace its parts."""
     value, low, high = accuracy
     quality = Quality(
-        accuracy=share("accuracy", value, low, high),
-        accuracy_answered=share("accuracy of answered", value, low, high),
-        macro_f1=share("macro-F1", 0.789, 0.75, 0.82),
+        primary=share("accuracy", value, low, high),
+        answered=share("accuracy of answered", value, low, high),
         invalid_rate=share("invalid rate", 7 / N, 0.006, 0.026),
         failure_rate=share("failure rate", 0.0, 0.0, 0.007),
-        dev_accuracy=replace(share("dev accuracy", value, low, high), n=120),
-        accuracy_without_overlap=share("accuracy without overlap", value, low, high),
-        ece=None,
-        coverage=None,
-        temperature=None,
+        dev=replace(share("dev accuracy", value, low, high), n=120),
+        without_overlap=share("accuracy without overlap", value, low, high),
+        others=(share("macro-F1", 0.789, 0.75, 0.82),),
         slices=(
-            SliceResult(column="language", value="de", accuracy=replace(share("a", 0.7, 0.6, 0.79), n=80)),
-            SliceResult(column="language", value="en", accuracy=replace(share("a", 0.83, 0.79, 0.86), n=480)),
+            SliceResult(column="language", value="de", primary=replace(share("a", 0.7, 0.6, 0.79), n=80)),
+            SliceResult(column="language", value="en", primary=replace(share("a", 0.83, 0.79, 0.86), n=480)),
         ),
-        labels=(
-            LabelResult(
-                label="refund_request",
-                support=40,
-                predicted=44,
-                correct=33,
-                precision=0.75,
-                recall=0.825,
-                f1=0.7857,
-            ),
+        breakdown=LabelBreakdown(
+            labels=(
+                LabelResult(
+                    label="refund_request",
+                    support=40,
+                    predicted=44,
+                    correct=33,
+                    precision=0.75,
+                    recall=0.825,
+                    f1=0.7857,
+                ),
+            )
         ),
     )
     result = ArmResult(
@@ -295,6 +295,8 @@ def data_summary(**changes: object) -> DataSummary:
 def run_results(**changes: object) -> RunResults:
     """A whole run: six arms, fine-tuning beats RAG, the linear arm ships; with money and diagnosis."""
     base = RunResults(
+        task=TaskKind.CLASSIFICATION,
+        metrics=(ACCURACY, MACRO_F1),
         run_id="20261123-201500-c0ffee",
         plan_digest="c0ffee" + "00" * 29,
         seed=7,
@@ -328,4 +330,4 @@ def run_results(**changes: object) -> RunResults:
 
 
 def _seed(seed: int) -> SeedResult:
-    return SeedResult(seed=seed, accuracy=share("accuracy", 0.79 + seed / 1000, 0.75, 0.83))
+    return SeedResult(seed=seed, primary=share("accuracy", 0.79 + seed / 1000, 0.75, 0.83))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from advisor.stats.intervals import Ints
-from harness.bakeoff.quality import Measuring
-from harness.bakeoff.scored import Scored, score
 from harness.core.records import Completion, Failure, FailureKind, Item, Label, Outcome, Timing
 from harness.tasks.base import PromptLimits, Score
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.measures import Measuring
+from harness.tasks.scored import Scored, score
 
 LABELS = ("a", "b", "c")
 TASK = ClassificationTask([Label(name=name) for name in LABELS], PromptLimits())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from advisor.money.money import UNKNOWN
 from harness.bakeoff.results import ArmResult, LimitState
 from harness.bakeoff.wording import limit_words
-from harness.core.records import ArmId
+from harness.core.records import ArmId, Estimate
 from harness.core.wording import (
     MISSING,
     decimal,
@@ -41,6 +41,8 @@ from harness.report.topics.cells import (
     timing_notes,
 )
 from harness.report.topics.names import ABOUT_ROUTE_TO_TODAY, arm_ids, as_title, plain_name
+from harness.tasks.base import Metric
+from harness.tasks.kinds import nouns_of
 
 
 def title_of(c: ReportContext) -> Callable[[ArmId], str]:
@@ -106,7 +108,7 @@ def _row(c: ReportContext, arm: ArmResult, months: bool) -> Row:
     return Row(
         cells=cells(
             Cell(text=f"{title_of(c)(arm.arm)}{f': {state}' if state else ''}", detail=arm.arm.label),
-            accuracy_cell(arm.accuracy),
+            accuracy_cell(arm.primary),
             times(arm.latency),
             priced(arm.cost.usd_per_1k, c.currency),
             priced(arm.cost.usd_per_1k_correct, c.currency),
@@ -133,7 +135,7 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
     timed = _counts(arm.latency.p50_ms.n for arm in arms if arm.latency.p50_ms.n)
     people = "; a month, all in, adds people, changes and wrong answers too" if months else ""
     return (
-        f"right answers: of n={_counts(arm.quality.accuracy.n for arm in arms)} test items; an answer "
+        f"right answers: of n={_counts(arm.quality.primary.n for arm in arms)} test items; an answer "
         "that failed or names no label counts as wrong",
         *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
           if timed else []),
@@ -164,11 +166,11 @@ def _without_label(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> l
 
 def _all_rows(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
     """Which options answered all test rows, where the others answered a part of them."""
-    whole = [arm for arm in arms if arm.accuracy_all_rows is not None]
+    whole = [arm for arm in arms if arm.primary_all_rows is not None]
     if not whole:
         return []
     return [
-        f"{', '.join(name(arm.arm) for arm in whole)}: of n={_counts(arm.accuracy.n for arm in whole)}, "
+        f"{', '.join(name(arm.arm) for arm in whole)}: of n={_counts(arm.primary.n for arm in whole)}, "
         "all test items, for they cost nothing to run; options are compared on the items that all of "
         "them answered"
     ]
@@ -179,7 +181,7 @@ def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for arm in arms:
         for what, figure in (
-            ("right answers", arm.accuracy),
+            ("right answers", arm.primary),
             ("typical answer", arm.latency.p50_ms),
             ("slow answer", arm.latency.p95_ms),
         ):
@@ -214,7 +216,7 @@ def accuracy_chart(c: ReportContext) -> Chart:
     """Right answers of every arm with their intervals."""
     arms = c.results.arms
     spec = drawings.accuracy(arms)
-    levels = " or ".join(dict.fromkeys(f"{100 * arm.accuracy.level:g} %" for arm in arms))
+    levels = " or ".join(dict.fromkeys(f"{100 * arm.primary.level:g} %" for arm in arms))
     return drawn(
         "accuracy",
         spec,
@@ -235,15 +237,16 @@ def what_they_are(c: ReportContext) -> Facts:
 
 
 def behind_section(c: ReportContext) -> Section:
-    """What stands behind the right answers: macro-F1, dev, invalid and failed answers, memory."""
+    """What stands behind the primary metric: the others, dev, invalid and failed answers."""
+    others = [metric for metric in c.results.metrics if not metric.primary]
     rows = tuple(
         Row(
             cells=cells(
                 Cell(text=title_of(c)(arm.arm), detail=arm.arm.label),
-                Cell(text=decimal(arm.quality.macro_f1.value), detail=_span(arm)),
-                accuracy_cell(arm.quality.dev_accuracy),
-                accuracy_cell(arm.quality.accuracy_answered),
-                accuracy_cell(arm.quality.accuracy_without_overlap),
+                *(Cell(text=decimal(other.value), detail=_span(other)) for other in arm.quality.others),
+                accuracy_cell(arm.quality.dev),
+                accuracy_cell(arm.quality.answered),
+                accuracy_cell(arm.quality.without_overlap),
                 tally(arm.quality.invalid_rate),
                 tally(arm.quality.failure_rate),
             ),
@@ -254,7 +257,7 @@ def behind_section(c: ReportContext) -> Section:
     table = Table(
         columns=columns(
             ("option", ""),
-            ("macro", "F1"),
+            *(_heading(metric) for metric in others),
             ("on dev", "%"),
             ("of answered", "items, %"),
             ("of texts not", "in train, %"),
@@ -263,18 +266,22 @@ def behind_section(c: ReportContext) -> Section:
         ),
         rows=rows,
         notes=(
-            "macro-F1: quality averaged over the labels, so that rare labels count as much as common ones",
-            "on dev: on the items on which settings were chosen; invalid: answers that name no label; "
-            "failed: "
-            "calls without an answer",
+            *(f"{metric.name}: {metric.about}" for metric in others if metric.about),
+            "on dev: on the items on which settings were chosen; invalid: answers that "
+            f"{nouns_of(c.results.task).invalid}; failed: calls without an answer",
         ),
     )
-    return Section(key="behind", title="Behind the right answers", blocks=(table,))
+    return Section(key="behind", title=f"Behind the {c.results.metric.noun}", blocks=(table,))
 
 
-def _span(arm: ArmResult) -> str:
-    f1 = arm.quality.macro_f1
-    return "" if f1.low is None or f1.high is None else f"{decimal(f1.low)} to {decimal(f1.high)}"
+def _heading(metric: Metric) -> tuple[str, str]:
+    """A metric's name over two lines."""
+    first, _, rest = metric.name.partition("-" if "-" in metric.name else " ")
+    return first, rest
+
+
+def _span(found: Estimate) -> str:
+    return "" if found.low is None or found.high is None else f"{decimal(found.low)} to {decimal(found.high)}"
 
 
 def prices_section(c: ReportContext) -> Section:

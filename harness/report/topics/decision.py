@@ -157,7 +157,7 @@ def _better_but_ruled_out(c: ReportContext) -> list[str]:
         broken.setdefault(check.arm, []).append(limit_words(check))
     said_of = []
     for arm, limits in broken.items():
-        rate, least = (None if one is None else one.accuracy.value for one in (c.arm(arm), used))
+        rate, least = (None if one is None else one.primary.value for one in (c.arm(arm), used))
         if rate is not None and least is not None and rate > least:
             why = "; ".join(limits)
             said_of.append(f"{capital(name(arm))} is right in {percent(rate)} but ruled out: {why}.")
@@ -215,8 +215,8 @@ def _pair_figures(c: ReportContext) -> tuple[Span, ...]:
     kind = "on the same model" if found.same_model else "each on its own model"
     return said(
         f"Of the same {d.n:,} test items {name(one.arm)} answered "
-        f"{percent(one.quality.accuracy.value)} correctly and {name(other.arm)} "
-        f"{percent(other.quality.accuracy.value)}, {kind}: a difference of {points(d.value)}{where}",
+        f"{percent(one.quality.primary.value)} correctly and {name(other.arm)} "
+        f"{percent(other.quality.primary.value)}, {kind}: a difference of {points(d.value)}{where}",
         Span(text=".", sources=c.accuracy(*arms)),
         *_small(c),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from advisor.options import Option
 from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
-from harness.bakeoff.results import ArmResult, Comparison, LabelResult, MoreItems
+from harness.bakeoff.results import ArmResult, Comparison, MoreItems
 from harness.core.wording import MISSING, decimal, one_line, percent
 from harness.report import drawings
 from harness.report.context import ReportContext
@@ -22,6 +22,7 @@ from harness.report.topics.cells import (
     p_value,
 )
 from harness.report.topics.names import namer
+from harness.tasks.label_breakdown import LabelResult
 
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20
@@ -122,7 +123,7 @@ def slices_section(c: ReportContext) -> Section:
             Row(
                 cells=cells(
                     f"{found.column} = {found.value}",
-                    f"{found.accuracy.n:,}",
+                    f"{found.primary.n:,}",
                     *(_slice_cell(arm, found.column, found.value) for arm in arms),
                 )
             )
@@ -137,16 +138,16 @@ def slices_section(c: ReportContext) -> Section:
 def _slice_cell(arm: ArmResult, column: str, value: str) -> Cell:
     for found in arm.quality.slices:
         if (found.column, found.value) == (column, value):
-            return accuracy_cell(found.accuracy)
+            return accuracy_cell(found.primary)
     return Cell(text=MISSING)
 
 
 def labels_section(c: ReportContext) -> Section:
     """Quality by label of the arm to use."""
-    arm = next((arm for arm in shown_first(c) if arm.quality.labels), None)
+    arm = next((arm for arm in shown_first(c) if arm.quality.by_label.labels), None)
     title = "Labels" if arm is None else f"Labels, {namer(c.results)(arm.arm)}"
     return Section(
-        key="labels", title=title, blocks=() if arm is None else (labels_table(arm.quality.labels),)
+        key="labels", title=title, blocks=() if arm is None else (labels_table(arm.quality.by_label.labels),)
     )
 
 
@@ -271,7 +272,7 @@ def slice_section(arms: Sequence[ArmResult], column: str) -> Section:
 
 def arm_labels_sections(c: ReportContext, arm: ArmResult) -> tuple[Section, ...]:
     """The labels of one arm: the worst, what is answered instead of them, then all."""
-    labels, spec = arm.quality.labels, drawings.labels(arm.quality.labels, arm.arm)
+    labels, spec = arm.quality.by_label.labels, drawings.labels(arm.quality.by_label.labels, arm.arm)
     worst = drawn(
         "labels",
         spec,

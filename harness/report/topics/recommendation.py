@@ -462,7 +462,7 @@ def _seeds(tuned: ArmResult, words: RunWords) -> str:
     name = capital(words.name(tuned.arm))
     if len(tuned.seeds) <= 1:
         return f"{name} is one artefact from one training seed; another seed may differ."
-    values = [s.accuracy.value for s in tuned.seeds if s.accuracy.value is not None]
+    values = [s.primary.value for s in tuned.seeds if s.primary.value is not None]
     spread = f"{percent(min(values))} to {percent(max(values))}" if values else "not measured"
     return f"{name} was trained with {len(tuned.seeds)} seeds: test accuracy {spread}."
 

@@ -199,7 +199,7 @@ def _side(c: ReportContext, arm: ArmId) -> Fact:
         return Fact(label=title_of(c)(arm), text=f"{MISSING} (not among the arms)")
     price = found.cost.usd_per_1k
     words = f"{money(price.usd)} per 1,000 ({price.basis.value})"
-    return Fact(label=title_of(c)(arm), text=f"{percent(found.quality.accuracy.value)} right; {words}")
+    return Fact(label=title_of(c)(arm), text=f"{percent(found.quality.primary.value)} right; {words}")
 
 
 def _curve(c: ReportContext, design: RouteDesign) -> tuple[Block, ...]:

@@ -55,7 +55,7 @@ def _strange(c: ReportContext) -> str:
         use = next(iter(c.results.parts(use.arm)), use)
     looked = [arm for arm in c.results.arms if c.results.robustness_of(arm.arm) is not None]
     if use is None and looked:
-        use = max(looked, key=lambda arm: arm.quality.dev_accuracy.value or 0.0)
+        use = max(looked, key=lambda arm: arm.quality.dev.value or 0.0)
     harm = None if use is None else c.results.robustness_of(use.arm)
     if use is None or harm is None:
         return "What is answered to messages that belong to no label was not measured."
@@ -153,7 +153,7 @@ def method_section(c: ReportContext) -> Section:
 def new_to_it(arm: ArmResult) -> str:
     """Whether the test items were new to what learned from the training rows."""
     quality = arm.quality
-    known = quality.accuracy.n - quality.accuracy_without_overlap.n
+    known = quality.primary.n - quality.without_overlap.n
     if not known:
         return "None of them had been seen before."
     return f"All but {known:,} of them were new: these stand word for word among the items to learn from."
@@ -241,16 +241,16 @@ def _settings(c: ReportContext, arm: ArmResult) -> Block:
     facts = [
         ", ".join(f"{name} = {value}" for name, value in arm.fitted.choices.items()) or "nothing to choose",
         f"fitted in {seconds(arm.fitted.seconds)}",
-        *(f"training seed {seed.seed}: {share_sentence(seed.accuracy)}" for seed in arm.seeds),
+        *(f"training seed {seed.seed}: {share_sentence(seed.primary)}" for seed in arm.seeds),
         *arm.fitted.notes,
     ]
-    if quality.ece is not None:
+    if quality.by_label.ece is not None:
         facts.append(
-            f"calibration error (ECE) {decimal(quality.ece.value)} (n={quality.ece.n:,}, "
-            f"{quality.ece.method})"
+            f"calibration error (ECE) {decimal(quality.by_label.ece.value)} (n={quality.by_label.ece.n:,}, "
+            f"{quality.by_label.ece.method})"
         )
-    if quality.coverage is not None:
-        facts.append(f"{quality.coverage.metric}: {share_sentence(quality.coverage)}")
+    if quality.by_label.coverage is not None:
+        facts.append(f"{quality.by_label.coverage.metric}: {share_sentence(quality.by_label.coverage)}")
     if arm.peak_memory_mib is not None:
         facts.append(f"peak memory {arm.peak_memory_mib:,.0f} MiB, the whole process")
     if arm.identity is not None:

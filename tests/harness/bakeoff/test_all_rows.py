@@ -38,11 +38,11 @@ def test_arms_that_cost_nothing_answer_every_test_row(shop, tickets: Path, tmp_p
     assert results.data.test == 6 and whole.data.test > 6
     for option in (Option.FLOOR, Option.LINEAR):
         found = arm(results, option)
-        assert found.quality.accuracy.n == 6
-        assert found.accuracy_all_rows is not None
-        assert found.accuracy_all_rows.n == whole.data.test
-        assert found.accuracy_all_rows.value == arm(whole, option).quality.accuracy.value
-    assert arm(results, Option.PROMPT).accuracy_all_rows is None
+        assert found.quality.primary.n == 6
+        assert found.primary_all_rows is not None
+        assert found.primary_all_rows.n == whole.data.test
+        assert found.primary_all_rows.value == arm(whole, option).quality.primary.value
+    assert arm(results, Option.PROMPT).primary_all_rows is None
     assert {comparison.difference.n for comparison in results.comparisons} == {6}
     manifest = folder.manifest()
     assert manifest is not None and "rest.jsonl" in manifest.files
@@ -55,7 +55,7 @@ def test_arms_that_cost_nothing_answer_every_test_row(shop, tickets: Path, tmp_p
 def test_a_limit_that_a_user_sets_holds_for_every_arm(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
     folder, results = run(tickets, tmp_path, limit_test=6)
-    assert all(found.accuracy_all_rows is None for found in results.arms)
+    assert all(found.primary_all_rows is None for found in results.arms)
     assert folder.rest() == () and not (folder.root / "rest.jsonl").exists()
     assert folder.rest_dev() == () and not (folder.root / "rest_dev.jsonl").exists()
 

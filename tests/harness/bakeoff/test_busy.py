@@ -12,10 +12,10 @@ from advisor.money.machines import NO_MACHINE
 from advisor.stats.intervals import Interval
 from harness.bakeoff.busy import busy_reason, marked
 from harness.bakeoff.cost import MachineRate, measure_cost
-from harness.bakeoff.quality import estimate
-from harness.bakeoff.scored import score
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
+from harness.tasks.measures import estimate
+from harness.tasks.scored import score
 from tests.support.scored import TASK, items, outcomes
 
 LOCAL = ModelIdentity(id="m", location="local")

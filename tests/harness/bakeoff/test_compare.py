@@ -11,7 +11,7 @@ from scipy import stats
 from advisor.options import Option
 from advisor.stats.paired import Relation, mcnemar_mid_p
 from advisor.stats.power import Design, items_to_settle, minimum_detectable_difference
-from harness.bakeoff.compare import ItemValues, compare_arms
+from harness.bakeoff.compare import Aim, ItemValues, compare_arms
 from harness.core.records import ArmId
 from tests.support.scored import scored
 
@@ -21,6 +21,7 @@ THREE = ArmId(option=Option.LINEAR, model="linear")
 FOUR = ArmId(option=Option.PROMPT, model="m")
 TRUTH = "a" * 200
 DESIGN = Design()
+AIM = Aim(metric="accuracy", margin=0.02, design=DESIGN)
 PAIR = (ONE, TWO)
 
 
@@ -30,13 +31,13 @@ def arms(**said: str):
 
 
 def alone(given, margin: float = 0.02, design: Design = DESIGN):
-    (found,) = compare_arms(PAIR, [], given, margin, design)
+    (found,) = compare_arms(PAIR, [], given, Aim(metric="accuracy", margin=margin, design=design))
     return found
 
 
 def test_differences_and_counts() -> None:
     given = arms(one="a" * 200, two="a" * 160 + "b" * 40, three="a" * 195 + "b" * 5)
-    first, second = compare_arms(PAIR, [(ONE, THREE)], given, 0.02, DESIGN)
+    first, second = compare_arms(PAIR, [(ONE, THREE)], given, AIM)
     assert (first.only_a, first.only_b, first.difference.value) == (40, 0, pytest.approx(0.2))
     assert first.relation is Relation.BETTER
     assert first.more_items.likely is None and first.more_items.reason == "settled"
@@ -54,7 +55,7 @@ def test_the_pair_pays_nothing_for_what_else_is_compared() -> None:
         four="a" * 4 + "b" * 14 + "a" * 182,
     )
     others = [(ONE, THREE), (ONE, FOUR), (TWO, THREE)]
-    found = compare_arms(PAIR, others, given, 0.02, DESIGN)
+    found = compare_arms(PAIR, others, given, AIM)
     assert found[0] == alone(given) and found[0].relation is Relation.BETTER
     assert found[0].difference.level == 0.95
     assert found[1].difference.level == pytest.approx(1 - 0.05 / 3)
@@ -63,14 +64,14 @@ def test_the_pair_pays_nothing_for_what_else_is_compared() -> None:
 
 def test_a_run_without_the_pair_shares_its_alpha_all_the_same() -> None:
     given = arms(one="a" * 200, three="a" * 190 + "b" * 10, four="a" * 180 + "b" * 20)
-    found = compare_arms(None, [(ONE, THREE), (ONE, FOUR)], given, 0.02, DESIGN)
+    found = compare_arms(None, [(ONE, THREE), (ONE, FOUR)], given, AIM)
     assert [c.difference.level for c in found] == pytest.approx([0.975, 0.975])
 
 
 def test_a_comparison_turned_round_is_the_same_with_its_sign_changed() -> None:
     given = arms(one="a" * 180 + "b" * 20, two="a" * 160 + "b" * 40)
     there = alone(given)
-    (back,) = compare_arms((TWO, ONE), [], given, 0.02, DESIGN)
+    (back,) = compare_arms((TWO, ONE), [], given, AIM)
     assert there.difference.value == pytest.approx(-(back.difference.value or 0))
     assert there.p_value == pytest.approx(back.p_value)
     assert (there.only_a, there.only_b) == (back.only_b, back.only_a)

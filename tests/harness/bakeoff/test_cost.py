@@ -13,8 +13,8 @@ from advisor.money.machines import NO_MACHINE
 from advisor.money.price import Price, PriceStatus, Rates
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.cost import MachineRate, cost_lines, measure_cost
-from harness.bakeoff.scored import score
 from harness.core.records import Completion, Estimate, Failure, FailureKind, Outcome, Timing
+from harness.tasks.scored import score
 from tests.support.scored import TASK, items
 
 RATE = MachineRate(

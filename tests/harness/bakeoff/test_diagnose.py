@@ -10,8 +10,8 @@ import pytest
 
 from advisor.options import Option
 from harness.bakeoff.diagnose import diagnose
-from harness.bakeoff.scored import Scored
 from harness.core.records import ArmId, Item
+from harness.tasks.scored import Scored
 from tests.support.scored import coded
 
 ARM = ArmId(option=Option.LINEAR, model="linear")

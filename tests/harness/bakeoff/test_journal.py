@@ -128,8 +128,8 @@ with Journal(Path(sys.argv[1])) as journal:
     for n in range(start, stop):
         pairs = []
         for half in ("a", "b"):
-            item = Item(id=f"{n}{half}", text="x" * pad, label="a")
-            pairs.append((item, Prediction(item_id=item.id, text="y" * pad, timing=Timing(model_s=0.1))))
+            item = Item(id=f"{n}{half}", text="x" * pad, target="a")
+            pairs.append((item, Completion(item_id=item.id, text="y" * pad, timing=Timing(model_s=0.1))))
         journal.put(lane, pairs)
 """
 

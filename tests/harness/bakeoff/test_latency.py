@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bakeoff.latency import measure_latency, measure_throughput
-from harness.bakeoff.scored import score
 from harness.core.machine import MachineUse
 from harness.core.records import Completion, Failure, FailureKind, ModelIdentity, Outcome, Timing
+from harness.tasks.scored import score
 from tests.support.scored import TASK, items, outcomes, scored
 
 LOCAL = ModelIdentity(id="m", location="local")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.bakeoff.limit_checks import Held, accuracy_check, check_limits
+from harness.bakeoff.limit_checks import Held, check_limits, floor_check
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import LimitCheck, LimitKind, LimitState
 from tests.support.results import FLOOR, PROMPT, TUNE, arm_result, dollars, share
@@ -22,7 +22,9 @@ def held(plan: dict[str, object], right: int = 90, n: int = 100, **changes: obje
     timed, agree = changes.pop("timed_ms", FAST), changes.pop("seeds_agree", None)
     arm = arm_result(TUNE, (right / n, 0.0, 1.0), **changes)
     arm = replace(arm, cost=replace(arm.cost, usd_per_1k=dollars("0.0123")))
-    one = Held(arm=arm, correct=np.arange(n) < right, clusters=None, timed_ms=timed, seeds_agree=agree)
+    one = Held(
+        arm=arm, values=(np.arange(n) < right).astype(float), clusters=None, timed_ms=timed, seeds_agree=agree
+    )
     return check_limits(DecisionPlan.model_validate(plan), [one])
 
 
@@ -54,8 +56,8 @@ def test_alpha_and_looks_move_the_limits() -> None:
 def test_items_that_stand_together_count_for_less() -> None:
     right = np.repeat(np.arange(34) < 31, 3)[:100]
     plan = DecisionPlan(quality_floor=0.85)
-    alone = accuracy_check(TUNE, right, None, 0.85, plan)
-    together = accuracy_check(TUNE, right, [str(n // 3) for n in range(100)], 0.85, plan)
+    alone = floor_check(TUNE, right, None, 0.85, plan)
+    together = floor_check(TUNE, right, [str(n // 3) for n in range(100)], 0.85, plan)
     assert alone.state is LimitState.KEPT and together.state is LimitState.OPEN
 
 
@@ -78,7 +80,7 @@ def test_a_price_is_a_sum_and_no_sample() -> None:
 def test_an_unknown_price_is_open() -> None:
     arm = arm_result(PROMPT, (0.8, 0.7, 0.9))
     arm = replace(arm, cost=replace(arm.cost, usd_per_1k=dollars(None)))
-    one = Held(arm=arm, correct=np.ones(5, dtype=bool), clusters=None, timed_ms=FAST)
+    one = Held(arm=arm, values=np.ones(5), clusters=None, timed_ms=FAST)
     (check,) = check_limits(DecisionPlan(max_usd_per_1k=Decimal("0.01")), [one])
     assert check.state is LimitState.OPEN and check.value is None
 
@@ -92,10 +94,16 @@ def test_failed_calls_are_counted() -> None:
 
 def test_an_arm_no_better_than_guessing_is_broken_and_the_floor_is_held_to_nothing() -> None:
     floor = Held(
-        arm=arm_result(FLOOR, (0.2, 0.1, 0.3)), correct=np.arange(10) < 2, clusters=None, timed_ms=FAST
+        arm=arm_result(FLOOR, (0.2, 0.1, 0.3)),
+        values=(np.arange(10) < 2).astype(float),
+        clusters=None,
+        timed_ms=FAST,
     )
     same = Held(
-        arm=arm_result(PROMPT, (0.2, 0.1, 0.3)), correct=np.arange(10) < 2, clusters=None, timed_ms=FAST
+        arm=arm_result(PROMPT, (0.2, 0.1, 0.3)),
+        values=(np.arange(10) < 2).astype(float),
+        clusters=None,
+        timed_ms=FAST,
     )
     found = check_limits(DecisionPlan(quality_floor=0.9), [floor, same])
     assert {check.arm for check in found} == {PROMPT}

@@ -8,53 +8,57 @@ import math
 import pytest
 
 from harness.bakeoff.quality import measure_quality
-from harness.bakeoff.scored import score
-from tests.support.scored import HOW, LABELS, TASK, items, outcomes, scored
+from harness.tasks.scored import score
+from tests.support.scored import HOW, TASK, items, outcomes, scored
 
 TRUTH = "aaaabbbbcc"
 SAID = "aaabbb?!ca"  # a: 3 of 4, b: 2 of 4, c: 1 of 2; one invalid, one failure; b said 3 times, a 4, c 1
 
 
 def test_shares_have_their_own_denominators() -> None:
-    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), LABELS, frozenset(), HOW)
-    assert (found.accuracy.value, found.accuracy.n) == (0.6, 10)
-    assert found.accuracy_answered.value == pytest.approx(6 / 9) and found.accuracy_answered.n == 9
+    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), TASK, frozenset(), HOW)
+    assert (found.primary.value, found.primary.n) == (0.6, 10)
+    assert found.answered.value == pytest.approx(6 / 9) and found.answered.n == 9
     assert found.invalid_rate.value == pytest.approx(0.1) and found.failure_rate.value == pytest.approx(0.1)
-    assert (found.dev_accuracy.value, found.dev_accuracy.n) == (1.0, 2)
+    assert (found.dev.value, found.dev.n) == (1.0, 2)
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:
-    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), LABELS, frozenset(), HOW)
+    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), TASK, frozenset(), HOW)
     # Wilson for 6 of 10 at 95 % (z = 1.959964): centre (0.6 + z^2/20) / (1 + z^2/10) = 0.57226,
     # half width z * sqrt(0.6 * 0.4 / 10 + z^2 / 400) / (1 + z^2/10) = 0.25959
-    assert found.accuracy.low == pytest.approx(0.31267, abs=2e-4)
-    assert found.accuracy.high == pytest.approx(0.83182, abs=2e-4)
+    assert found.primary.low == pytest.approx(0.31267, abs=2e-4)
+    assert found.primary.high == pytest.approx(0.83182, abs=2e-4)
 
 
 def test_macro_f1_and_label_results() -> None:
-    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), LABELS, frozenset(), HOW)
-    a, b, c = found.labels
+    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), TASK, frozenset(), HOW)
+    a, b, c = found.by_label.labels
     assert (a.support, a.predicted, a.correct) == (4, 4, 3)
     assert (b.support, b.predicted, b.correct) == (4, 3, 2)
     assert (c.support, c.predicted, c.correct) == (2, 1, 1)
     assert (b.precision, b.recall) == (pytest.approx(2 / 3), 0.5)
     # F1 = 2 tp / (support + predicted): a 6/8, b 4/7, c 2/3; their mean
-    assert found.macro_f1.value == pytest.approx((6 / 8 + 4 / 7 + 2 / 3) / 3)
+    assert found.others[0].value == pytest.approx((6 / 8 + 4 / 7 + 2 / 3) / 3)
 
 
 def test_a_label_nobody_said_has_no_precision() -> None:
-    found = measure_quality(scored("ab", "ab", "d"), scored("ab", "aa"), LABELS, frozenset(), HOW)
-    assert found.labels[1].precision is None and found.labels[1].recall == 0
-    assert (found.labels[2].precision, found.labels[2].recall, found.labels[2].f1) == (None, None, None)
+    found = measure_quality(scored("ab", "ab", "d"), scored("ab", "aa"), TASK, frozenset(), HOW)
+    assert found.by_label.labels[1].precision is None and found.by_label.labels[1].recall == 0
+    assert (
+        found.by_label.labels[2].precision,
+        found.by_label.labels[2].recall,
+        found.by_label.labels[2].f1,
+    ) == (None, None, None)
 
 
 def test_overlapping_items_are_left_out_where_that_is_asked() -> None:
     test = scored("aabb", "aaaa")
-    found = measure_quality(scored("ab", "ab", "d"), test, LABELS, frozenset({"t0"}), HOW)
-    assert found.accuracy_without_overlap.n == 3
-    assert found.accuracy_without_overlap.value == pytest.approx(1 / 3)
-    nothing = measure_quality(scored("ab", "ab", "d"), test, LABELS, frozenset({"t0", "t1", "t2", "t3"}), HOW)
-    assert nothing.accuracy_without_overlap.value is None and nothing.accuracy_without_overlap.reason
+    found = measure_quality(scored("ab", "ab", "d"), test, TASK, frozenset({"t0"}), HOW)
+    assert found.without_overlap.n == 3
+    assert found.without_overlap.value == pytest.approx(1 / 3)
+    nothing = measure_quality(scored("ab", "ab", "d"), test, TASK, frozenset({"t0", "t1", "t2", "t3"}), HOW)
+    assert nothing.without_overlap.value is None and nothing.without_overlap.reason
 
 
 def test_slices_are_reported_by_value() -> None:
@@ -63,8 +67,8 @@ def test_slices_are_reported_by_value() -> None:
         for n, item in enumerate(items("aabb"))
     )
     test = score(rows, outcomes(rows, "abbb"), TASK)
-    found = measure_quality(scored("ab", "ab", "d"), test, LABELS, frozenset(), HOW)
-    assert [(s.value, s.accuracy.value, s.accuracy.n) for s in found.slices] == [
+    found = measure_quality(scored("ab", "ab", "d"), test, TASK, frozenset(), HOW)
+    assert [(s.value, s.primary.value, s.primary.n) for s in found.slices] == [
         ("de", pytest.approx(2 / 3), 3), ("en", 1.0, 1)
     ]  # fmt: skip
 
@@ -77,8 +81,8 @@ def test_clusters_are_resampled_together() -> None:
     together = tuple(dataclasses.replace(item, cluster=f"c{n // 10}") for n, item in enumerate(rows))
     clustered = score(together, outcomes(together, said), TASK)
     dev = scored("ab", "ab", "d")
-    one = measure_quality(dev, alone, LABELS, frozenset(), HOW).accuracy
-    other = measure_quality(dev, clustered, LABELS, frozenset(), HOW).accuracy
+    one = measure_quality(dev, alone, TASK, frozenset(), HOW).primary
+    other = measure_quality(dev, clustered, TASK, frozenset(), HOW).primary
     assert one.value == other.value == 0.5 and one.method == "Wilson" and other.method == "cluster bootstrap"
     assert one.low is not None and one.high is not None
     if other.low is not None and other.high is not None:
@@ -96,20 +100,28 @@ def test_calibration_is_of_test_at_the_temperature_of_dev() -> None:
     """On dev 80 % confidence is right 80 % of the time: temperature 1. On test it is right half the time."""
     dev = scored("a" * 80 + "b" * 10 + "c" * 10, "a" * 100, "d", logprobs=[sure(0.8)] * 100)
     test = scored("a" * 50 + "b" * 50, "a" * 100, logprobs=[sure(0.8)] * 100)
-    found = measure_quality(dev, test, LABELS, frozenset(), HOW)
+    found = measure_quality(dev, test, TASK, frozenset(), HOW)
     assert found.temperature == pytest.approx(1.0, abs=0.01)
-    assert found.ece is not None and found.ece.value == pytest.approx(0.3, abs=0.005) and found.ece.n == 100
-    assert found.coverage is not None and found.coverage.value is None and found.coverage.reason
+    assert (
+        found.by_label.ece is not None
+        and found.by_label.ece.value == pytest.approx(0.3, abs=0.005)
+        and found.by_label.ece.n == 100
+    )
+    assert (
+        found.by_label.coverage is not None
+        and found.by_label.coverage.value is None
+        and found.by_label.coverage.reason
+    )
 
 
 def test_without_a_distribution_there_is_no_calibration() -> None:
-    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), LABELS, frozenset(), HOW)
-    assert (found.ece, found.coverage, found.temperature) == (None, None, None)
+    found = measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), TASK, frozenset(), HOW)
+    assert (found.by_label.ece, found.by_label.coverage, found.temperature) == (None, None, None)
 
 
 def test_the_same_answers_give_the_same_figures() -> None:
     one, two = (
-        measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), LABELS, frozenset(), HOW) for _ in "ab"
+        measure_quality(scored("ab", "ab", "d"), scored(TRUTH, SAID), TASK, frozenset(), HOW) for _ in "ab"
     )
     assert one == two
 
@@ -123,4 +135,4 @@ def test_a_missing_outcome_is_no_wrong_answer() -> None:
 def test_confidence_of_impossible_labels_is_one() -> None:
     test = scored("ab", "aa", logprobs=[(0.0, -math.inf, -math.inf)] * 2)
     dev = scored("ab", "aa", "d", logprobs=[sure(0.6)] * 2)
-    assert measure_quality(dev, test, LABELS, frozenset(), HOW).ece is not None
+    assert measure_quality(dev, test, TASK, frozenset(), HOW).by_label.ece is not None

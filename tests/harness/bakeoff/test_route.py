@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.quality import fit_dev_temperature
 from harness.bakeoff.results import RouteDesign
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
-from harness.bakeoff.scored import Scored, score
 from harness.core.records import ArmId, Completion, Failure, FailureKind, Item, Outcome, Timing
+from harness.tasks.measures import fit_dev_temperature
+from harness.tasks.scored import Scored, score
 from tests.support.scored import TASK, items, outcomes
 
 FIRST = ArmId(option=Option.LINEAR, model="linear")

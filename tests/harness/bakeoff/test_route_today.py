@@ -46,9 +46,9 @@ def test_the_route_is_an_arm_and_is_what_both_do_together(made: Made) -> None:
     assert coverage is not None and precision is not None and found.blended is not None
     assert 0.5 < (coverage.value or 0) < 0.95 and (precision.value or 0) > 0.85
     whole = coverage.value * precision.value + (1 - coverage.value) * 0.9  # type: ignore[operator]
-    assert arm.quality.accuracy == found.blended and found.blended.value == pytest.approx(whole)
+    assert arm.quality.primary == found.blended and found.blended.value == pytest.approx(whole)
     alone = made.results.arm(LINEAR)
-    assert alone is not None and (alone.quality.accuracy.value or 0) < whole
+    assert alone is not None and (alone.quality.primary.value or 0) < whole
 
 
 def test_the_rows_are_train_out_of_fold_and_dev(made: Made) -> None:

@@ -148,7 +148,7 @@ def test_a_bake_off_comes_to_its_conclusion(shop, tickets: Path, tmp_path: Path)
     assert (Option.ROUTE in options) is (results.route is not None and results.route.threshold is not None)
     assert Option.ROUTE in options or results.route_asked
     assert results.verdict.answer in Answer and results.recommendation.ship is not None
-    assert results.data.test == results.arms[0].quality.accuracy.n
+    assert results.data.test == results.arms[0].quality.primary.n
 
 
 def test_two_runs_of_one_plan_conclude_the_same(shop, tickets: Path, tmp_path: Path) -> None:

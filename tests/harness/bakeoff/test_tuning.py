@@ -82,8 +82,8 @@ def test_a_tuned_arm_alone(tickets: Path, base: Path, tmp_path: Path) -> None:
     results = run_bakeoff(folder, context(tmp_path))
     tuned = next(arm for arm in results.arms if arm.arm == lane.arm)
     assert tuned.fitted.artefact == lane.artefact and weights(folder) == before
-    assert tuned.quality.dev_accuracy == lane.dev
-    assert len(folder.items()["test"]) == tuned.quality.accuracy.n > 0
+    assert tuned.quality.dev == lane.dev
+    assert len(folder.items()["test"]) == tuned.quality.primary.n > 0
 
 
 @pytest.mark.models

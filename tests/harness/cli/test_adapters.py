@@ -39,7 +39,7 @@ def test_from_a_run_to_production_and_back(harness: Command, run: RunFolder, tmp
     version = decode(AdapterVersion, harness("adapters", "show", "tickets", "--json").out)
     results = read_results(run)
     tuned = next(arm for arm in results.arms if arm.fitted.artefact)
-    assert version.origin.test == tuned.quality.accuracy and version.origin.dev == tuned.quality.dev_accuracy
+    assert version.origin.test == tuned.quality.primary and version.origin.dev == tuned.quality.dev
     assert version.origin.run_id == run.run_id and version.origin.licence == "Apache-2.0"
     assert version.task.train_counts == {
         label: sum(item.label == label for item in run.items()["train"])

@@ -84,7 +84,7 @@ def test_predictions_come_in_by_the_command(
     said = harness("import", "latest", "p.csv", "--arm", "today")
     assert said.code == 0 and "external@today" in said.out
     found = decode(RunResults, harness("import", "latest", "p.csv", "--arm", "today", "--json").out)
-    assert found.arms[-1].quality.accuracy.value == 1.0
+    assert found.arms[-1].quality.primary.value == 1.0
     assert "external@today" in harness("report").out
     (tmp_path / "bad.csv").write_text("item_id,label\nnobody,billing\n")
     refused = harness("import", "latest", "bad.csv", "--arm", "other")

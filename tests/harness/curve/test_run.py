@@ -179,7 +179,7 @@ def test_at_all_rows_the_curve_meets_the_bake_off(shop, tickets: Path, tmp_path:
     request = dataclasses.replace(QUICK, sizes=whole, seeds=1, split="test", options=("linear",))
     (found,) = curves_of_run(folder, request, context(tmp_path)).curves
     measured = next(arm for arm in results.arms if str(arm.arm) == "linear@linear")
-    assert found.points[-1].accuracy.value == measured.quality.accuracy.value
+    assert found.points[-1].accuracy.value == measured.quality.primary.value
 
 
 def test_the_price_of_an_example_is_the_plans_unless_one_is_given(

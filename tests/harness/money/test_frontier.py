@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.results import ArmResult, LabelResult
+from harness.bakeoff.results import ArmResult
 from harness.core.records import ArmId, ModelIdentity
 from harness.models.api.calls import answer_schema
 from harness.money.frontier import counted_usage
+from harness.tasks.label_breakdown import LabelResult
 from tests.support.results import arm_result
 
 LABELS = ("card_arrival", "card_linking", "lost_or_stolen_card")

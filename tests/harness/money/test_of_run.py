@@ -96,8 +96,8 @@ def test_a_run_concludes_with_money_and_diagnosis(run: tuple[RunFolder, RunResul
     assert {arm.arm.option for arm in found.arms} <= set(Option) - {Option.FLOOR}
     assert [d.arm for d in results.diagnosis] == [arm.arm for arm in results.arms]
     for arm, behind in zip(results.arms, results.diagnosis, strict=True):
-        right = (arm.quality.accuracy.value or 0.0) * arm.quality.accuracy.n
-        assert behind.confused <= round(arm.quality.accuracy.n - right)
+        right = (arm.quality.primary.value or 0.0) * arm.quality.primary.n
+        assert behind.confused <= round(arm.quality.primary.n - right)
         assert behind.latency_n == arm.latency.p50_ms.n
     assert found.business.assumed == ("label_changes_per_month",)
     assert found.business.label_changes_per_month == 0.2

@@ -60,7 +60,7 @@ def test_advice_in_the_plan_is_confronted_in_the_results(shop, tickets: Path, tm
 def test_always_guessing_is_right_as_often_as_the_floor(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
     results = start_bakeoff(plan(tickets, arms=[{"option": "floor"}]), context(tmp_path))[1]
-    assert results.data.majority_share == results.arms[0].quality.accuracy.value
+    assert results.data.majority_share == results.arms[0].quality.primary.value
 
 
 def test_a_loopback_server_is_charged_one_query_at_a_time(shop, tickets: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def accuracy(run: RunResults, arm: ArmId, low: float, high: float) -> RunResults
     arms = tuple(
         replace(
             one,
-            quality=replace(one.quality, accuracy=replace(one.quality.accuracy, low=low, high=high)),
+            quality=replace(one.quality, primary=replace(one.quality.primary, low=low, high=high)),
         )
         if one.arm == arm
         else one
@@ -212,7 +212,7 @@ def test_a_route_is_as_sure_as_the_training_it_begins_with() -> None:
     design = RouteDesign(first=TUNE, then=SERVED, precision=0.9, threshold=0.8, kept=None)
     routed = accuracy(replace(run, arms=(*run.arms, own), route=design), way, 0.78, 0.82)
     assert (made(routed, way).risk.kind, made(routed, way).risk.arm) == (RiskKind.ONE_TRAINING, TUNE)
-    twice = tuple(SeedResult(seed=n, accuracy=share("accuracy", 0.8)) for n in (1, 2))
+    twice = tuple(SeedResult(seed=n, primary=share("accuracy", 0.8)) for n in (1, 2))
     steady = replace(routed, arms=tuple(replace(a, seeds=twice) if a.arm == TUNE else a for a in routed.arms))
     assert made(steady, way).risk.kind is not RiskKind.ONE_TRAINING
     untrained = replace(routed, route=replace(design, first=LINEAR))
@@ -230,7 +230,7 @@ def test_a_month_that_is_mostly_assumed_is_a_risk() -> None:
 def test_out_of_scope_labels_and_a_measured_frontier_leave_less_to_fear() -> None:
     sure = accuracy(results(data=OWN), LINEAR, 0.88, 0.92)
     arm = sure.arms[0]
-    label = replace(arm.quality.labels[0], label="out_of_scope")
+    label = replace(arm.quality.by_label.labels[0], label="out_of_scope")
     inside = replace(
         sure, arms=(replace(arm, quality=replace(arm.quality, labels=(label,))), *sure.arms[1:2])
     )
@@ -240,7 +240,7 @@ def test_out_of_scope_labels_and_a_measured_frontier_leave_less_to_fear() -> Non
 
 def test_an_illustrative_machine_is_assumed_too() -> None:
     tuned = accuracy(results(data=OWN), TUNE, 0.8, 0.8)
-    seeds = tuple(SeedResult(seed=n, accuracy=share("accuracy", 0.8)) for n in (1, 2))
+    seeds = tuple(SeedResult(seed=n, primary=share("accuracy", 0.8)) for n in (1, 2))
     run = replace(tuned, arms=(tuned.arms[0], replace(tuned.arms[1], seeds=seeds), tuned.arms[2]))
     shipped = replace(business().machine, basis=PriceBasis.ILLUSTRATIVE)
     risk = made(run, TUNE, machine=shipped, day_rate_usd=Decimal(80)).risk

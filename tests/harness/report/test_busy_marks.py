@@ -100,7 +100,7 @@ def test_tables_carry_the_reason_beside_time_and_money(tmp_path: Path) -> None:
 
 def test_two_runs_side_by_side_keep_the_mark() -> None:
     here, there = busy(run_results()), run_results()
-    accuracy = {arm.arm: arm.quality.accuracy for arm in here.arms}
+    accuracy = {arm.arm: arm.quality.primary for arm in here.arms}
     across = tuple(
         ArmAcrossRuns(
             arm=arm,

@@ -261,10 +261,10 @@ def test_months_that_are_not_known_take_no_column() -> None:
 def test_rows_that_stand_in_train_are_not_called_new() -> None:
     ship = run_results().arms[1]
     quality = ship.quality
-    n = quality.accuracy.n
-    seen = replace(quality, accuracy_without_overlap=replace(quality.accuracy, n=n - 7))
+    n = quality.primary.n
+    seen = replace(quality, without_overlap=replace(quality.primary, n=n - 7))
     assert new_to_it(replace(ship, quality=seen)).startswith("All but 7 of them were new")
-    fresh = replace(quality, accuracy_without_overlap=quality.accuracy)
+    fresh = replace(quality, without_overlap=quality.primary)
     assert new_to_it(replace(ship, quality=fresh)) == "None of them had been seen before."
 
 

@@ -41,8 +41,8 @@ CHARTS: dict[str, ChartSpec] = {
     "differences": drawings.differences(RESULTS.comparisons, 0.02),
     "slices": drawings.slices(RESULTS.arms, "language"),
     "prices": drawings.prices(replace(RESULTS, route=priced_route()), USD),
-    "labels": drawings.labels(RESULTS.arms[0].quality.labels, LINEAR),
-    "confusions": drawings.confusions(RESULTS.diagnosis[0], RESULTS.arms[0].quality.labels),
+    "labels": drawings.labels(RESULTS.arms[0].quality.by_label.labels, LINEAR),
+    "confusions": drawings.confusions(RESULTS.diagnosis[0], RESULTS.arms[0].quality.by_label.labels),
     "reliability": drawings.reliability(RESULTS.diagnosis),
     "coverage": drawings.coverage(RESULTS.diagnosis),
     "times": drawings.times(RESULTS.diagnosis),
@@ -72,7 +72,7 @@ def test_every_chart_draws_something_and_always_the_same(name: str) -> None:
 def test_an_interval_is_that_of_the_record() -> None:
     chart = CHARTS["accuracy"]
     assert isinstance(chart, IntervalChart)
-    row, accuracy = chart.rows[1], RESULTS.arms[1].quality.accuracy
+    row, accuracy = chart.rows[1], RESULTS.arms[1].quality.primary
     assert (row.value, row.low, row.high) == (accuracy.value, accuracy.low, accuracy.high)
     assert row.words == "81.2 % (77.0-84.8), n=560" and row.colour == colour_of(LINEAR)
     assert row.note == LINEAR.label == "linear"

@@ -31,7 +31,7 @@ def test_every_option_with_a_known_price_has_its_point() -> None:
     assert isinstance(drawn.spec, CurveChart)
     _floor, *others = RESULTS.arms
     known = [arm for arm in others if arm.cost.usd_per_1k.usd]
-    named = [str(arm.arm) for arm in known if arm.quality.accuracy.value is not None]
+    named = [str(arm.arm) for arm in known if arm.quality.primary.value is not None]
     assert [curve.key for curve in drawn.spec.curves if curve.key] == named
     assert all(curve.name in drawn.alt for curve in drawn.spec.curves), "all of it in words too"
 
@@ -48,10 +48,10 @@ def test_labels_are_those_of_the_arm_picked() -> None:
     arm = next(arm for arm in RESULTS.arms if arm.arm == LINEAR)
     worst, confused, whole = arm_labels_sections(C, arm)
     spec = chart(worst).spec
-    assert isinstance(spec, IntervalChart) and len(spec.rows) == min(20, len(arm.quality.labels))
+    assert isinstance(spec, IntervalChart) and len(spec.rows) == min(20, len(arm.quality.by_label.labels))
     values = [row.value or 0.0 for row in spec.rows]
     assert values == sorted(values), "the worst first"
-    assert whole.folded and str(len(arm.quality.labels)) in whole.title
+    assert whole.folded and str(len(arm.quality.by_label.labels)) in whole.title
     heat = chart(confused).spec
     assert isinstance(heat, HeatChart) and len(heat.cells) == len(heat.names)
 

@@ -70,7 +70,7 @@ def test_one_seed_is_said_and_several_show_their_spread() -> None:
     caution = Caution(kind=CautionKind.SEEDS, arm=TUNE)
     one = judged([measured(TUNE, 0.6)])
     assert "one artefact from one training seed" in caution_sentence(caution, one)
-    seeds = tuple(SeedResult(seed=n, accuracy=share("accuracy", v)) for n, v in ((1, 0.7), (2, 0.62)))
+    seeds = tuple(SeedResult(seed=n, primary=share("accuracy", v)) for n, v in ((1, 0.7), (2, 0.62)))
     several = judged([replace(measured(TUNE, 0.6), seeds=seeds)])
     assert "2 seeds: test accuracy 62.0 % to 70.0 %" in caution_sentence(caution, several)
 

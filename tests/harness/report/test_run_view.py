@@ -76,7 +76,7 @@ def test_marks_are_what_was_measured(run: RunFolder) -> None:
     for arm in results.arms:
         marks = read_marks(run, settled[arm.arm], index)
         right = sum(mark == truth for mark, truth in zip(marks, index.truth, strict=True))
-        assert right / len(marks) == pytest.approx(arm.quality.accuracy.value)
+        assert right / len(marks) == pytest.approx(arm.quality.primary.value)
     stored = [read_marks(run, found, index) for found in settled.values()]
     (run.root / "answers.json").unlink()
     assert stored == [read_marks(run, found, index) for found in settled.values()], "as the journal has them"

@@ -59,8 +59,8 @@ def test_predictions_become_an_arm(run: RunFolder, tmp_path: Path) -> None:
     results = import_into(run, wish(write(run, tmp_path / "p.csv", wrong=3)), context(tmp_path))
     assert [arm.arm for arm in results.arms] == [*[arm.arm for arm in before.arms], OUTSIDE]
     outside = results.arms[-1]
-    assert outside.quality.accuracy.value == pytest.approx((n - 3) / n)
-    assert outside.quality.dev_accuracy.value is None and outside.quality.dev_accuracy.reason == "no items"
+    assert outside.quality.primary.value == pytest.approx((n - 3) / n)
+    assert outside.quality.dev.value is None and outside.quality.dev.reason == "no items"
     assert outside.latency.p95_ms.value is None and "answered outside" in outside.latency.p95_ms.reason
     assert outside.cost.usd_per_1k.usd is None and outside.identity is None
     assert any("not measured here" in note for note in outside.fitted.notes)
@@ -88,8 +88,8 @@ def test_everything_that_shows_a_run_shows_it(run: RunFolder, tmp_path: Path) ->
     here = context(tmp_path)
     path = write(run, tmp_path / "p.csv", splits=("dev", "test"), confidence=0.9)
     results = import_into(run, wish(path), here)
-    assert results.arms[-1].quality.dev_accuracy.value == 1.0
-    assert results.arms[-1].quality.ece is not None, "a stated confidence can be checked"
+    assert results.arms[-1].quality.dev.value == 1.0
+    assert results.arms[-1].quality.by_label.ece is not None, "a stated confidence can be checked"
     assert run_document(results, run.manifest()) is not None
     assert len(export_run(run, ["json", "csv", "md"], tmp_path / "out", here)) >= 3
     assert "external@today" in (tmp_path / "out" / "report.md").read_text()
@@ -131,7 +131,7 @@ def test_missing_predictions_are_refused_or_failures(run: RunFolder, tmp_path: P
     assert read_results(run) == before and run.manifest() is not None and read_imports(run) == ()
     results = import_into(run, wish(path, allow_missing=True), context(tmp_path))
     assert results.arms[-1].quality.failure_rate.value == pytest.approx(4 / n)
-    assert results.arms[-1].quality.accuracy.value == pytest.approx((n - 4) / n)
+    assert results.arms[-1].quality.primary.value == pytest.approx((n - 4) / n)
 
 
 def test_bad_files_leave_the_run_as_it_was(run: RunFolder, tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
     results = import_into(run, ImportRequest(name="t4", path=back), context(tmp_path))
     imported, own = results.arms[-1], next(a for a in results.arms if a.arm == arm)
     assert str(imported.arm) == "tune@t4"
-    assert imported.quality.accuracy.value == own.quality.accuracy.value, "the same weights, the same answers"
+    assert imported.quality.primary.value == own.quality.primary.value, "the same weights, the same answers"
     assert imported.latency.p50_ms.value is not None and imported.cost.usd_per_1k.usd is not None
     assert any("Tesla T4" in note for note in imported.fitted.notes)
     assert any("org/tiny" in note for note in imported.fitted.notes)

@@ -1,0 +1,101 @@
+"""Estimates from scored answers: means and shares, each with n and an interval. Pure.
+
+A mean of values that are 0 or 1 is a share and has the interval of one (`proportion_interval`). A mean of
+values in between has Student's t of the cluster-robust mean (`mean_interval`), as comparisons have of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.stats import calibration
+from advisor.stats.intervals import (
+    Bootstrap,
+    Floats,
+    Interval,
+    Unknown,
+    is_binary,
+    mean_interval,
+    proportion_interval,
+)
+from harness.core.records import Estimate
+from harness.tasks.scored import Scored
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measuring:
+    """How intervals are computed, and which precision coverage is asked for."""
+
+    draws: int
+    precision: float
+    seed: int
+    level: float = 0.95
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """The bootstrap settings."""
+        return Bootstrap(draws=self.draws, level=self.level)
+
+    def rng(self) -> np.random.Generator:
+        """A fresh generator: an estimate does not depend on which was computed before it."""
+        return np.random.default_rng(self.seed)
+
+
+def share(metric: str, scored: Scored, hits: Bools, among: Bools, how: Measuring) -> Estimate:
+    """A proportion over some of the items, clusters resampled together where there are any."""
+    n = int(among.sum())
+    if n == 0:
+        return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
+    kept = _kept(scored, among)
+    interval = proportion_interval(hits[among], how.rng(), clusters=kept, settings=how.bootstrap)
+    clustered = kept is not None and len({c for c in kept if c is not None}) + kept.count(None) < n
+    return estimate(
+        metric, float(hits[among].mean()), interval, n, "cluster bootstrap" if clustered else "Wilson"
+    )
+
+
+def mean(metric: str, scored: Scored, values: Floats, among: Bools, how: Measuring) -> Estimate:
+    """A mean of values within [0, 1] over some of the items; a proportion where they are 0 or 1."""
+    if is_binary(values[among]):
+        return share(metric, scored, values >= 1.0, among, how)
+    interval = mean_interval(values[among], clusters=_kept(scored, among), level=how.level)
+    return estimate(metric, float(values[among].mean()), interval, int(among.sum()), "cluster-robust t")
+
+
+def everything(scored: Scored) -> Bools:
+    """All items."""
+    return np.ones(len(scored.items), dtype=bool)
+
+
+def _kept(scored: Scored, among: Bools) -> list[str | None] | None:
+    clusters = scored.clusters
+    return None if clusters is None else [c for c, keep in zip(clusters, among, strict=True) if keep]
+
+
+def estimate(metric: str, value: float | None, interval: Interval | Unknown, n: int, method: str) -> Estimate:
+    """An Estimate from an interval or from the reason why there is none."""
+    match interval:
+        case Interval(low=low, high=high, level=level):
+            return Estimate(metric=metric, value=value, low=low, high=high, level=level, n=n, method=method)
+        case Unknown(reason=reason):
+            return Estimate(metric=metric, value=value, n=n, method=method, reason=reason)
+
+
+def confidence(scored: Scored, temperature: float | None) -> Floats:
+    """Highest probability of a choice by item after temperature scaling; nan without a distribution."""
+    found = np.full(len(scored.items), np.nan)
+    rows = scored.scored
+    if temperature is not None and rows.any():
+        found[rows] = np.exp(calibration.scale(scored.logprobs[rows], temperature)).max(axis=1)
+    return found
+
+
+def fit_dev_temperature(dev: Scored) -> float | None:
+    """The softmax temperature that fits dev best; None without distributions."""
+    rows = dev.scored
+    return calibration.fit_temperature(dev.logprobs[rows], dev.truth[rows]) if rows.any() else None
