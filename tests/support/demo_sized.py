@@ -10,7 +10,6 @@ from advisor.options import Option
 from harness.bakeoff.results import (
     Answer,
     IfTodayIsWorse,
-    LabelResult,
     LimitCheck,
     LimitKind,
     LimitState,
@@ -31,6 +30,7 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
+from harness.tasks.label_breakdown import LabelBreakdown, LabelResult
 from harness.track_record.records import AdviceCheck, CheckedRange
 from tests.support import money as hand_money
 from tests.support.results import (
@@ -75,9 +75,9 @@ def demo_sized(*more: ArmId) -> RunResults:
     arms = (*OPTIONS, *more)
     rivals = [arm for arm in arms if arm not in (FLOOR, ROUTE)]
     fitted = arm_result(LINEAR, (0.68, 0.59, 0.77)).quality
-    label = fitted.labels[0]
+    label = fitted.by_label.labels[0]
     labels: tuple[LabelResult, ...] = tuple(replace(label, label=f"label_{n}") for n in range(30))
-    quality = replace(fitted, labels=labels)
+    quality = replace(fitted, breakdown=LabelBreakdown(labels=labels))
     limits = (
         *(broken(arm, value=0.66, high=0.738, bound=0.85, n=100) for arm in rivals),
         broken(PROMPT, kind=LimitKind.GUESSING, value=0.04, bound=0.07),
@@ -93,7 +93,7 @@ def demo_sized(*more: ArmId) -> RunResults:
             labels=30, findings=(Finding(code="thin-support-test", severity="warning", message=FEW),)
         ),
         arms=tuple(
-            arm_result(arm, (0.68, 0.59, 0.77), quality=quality, accuracy_all_rows=_all_rows(arm))
+            arm_result(arm, (0.68, 0.59, 0.77), quality=quality, primary_all_rows=_all_rows(arm))
             for arm in arms
         ),
         comparisons=(

@@ -90,7 +90,7 @@ def _sure(c: ReportContext, words: RunWords) -> str:
 def _right(c: ReportContext) -> list[Fact]:
     """Right answers of the arm to use."""
     used = c.used
-    found = None if used is None else used.quality.accuracy
+    found = None if used is None else used.quality.primary
     if used is None or found is None or found.value is None:
         return []
     figure = Span(text=percent(found.value), strong=True, sources=c.accuracy(used))

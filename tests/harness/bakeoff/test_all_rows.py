@@ -67,9 +67,9 @@ def test_arms_that_cost_nothing_choose_by_every_dev_row(shop, tickets: Path, tmp
     folder, results = run(tickets, tmp_path / "part", limit_test=6, limit_dev=2, free_take_all=True)
     n = whole.data.dev
     assert results.data.dev == 2 < n and len(folder.rest_dev()) == n - 2
-    assert arm(results, Option.LINEAR).quality.dev_accuracy.n == n
+    assert arm(results, Option.LINEAR).quality.dev.n == n
     assert arm(results, Option.LINEAR).fitted.trials == arm(whole, Option.LINEAR).fitted.trials
-    assert arm(results, Option.PROMPT).quality.dev_accuracy.n == 2
+    assert arm(results, Option.PROMPT).quality.dev.n == 2
 
 
 def test_a_run_that_goes_on_asks_nothing_twice(shop, tickets: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from harness.bakeoff.results import ArmResult
 from harness.core.records import ArmId, ModelIdentity
 from harness.models.api.calls import answer_schema
 from harness.money.frontier import counted_usage
-from harness.tasks.label_breakdown import LabelResult
+from harness.tasks.label_breakdown import LabelBreakdown, LabelResult
 from tests.support.results import arm_result
 
 LABELS = ("card_arrival", "card_linking", "lost_or_stolen_card")
@@ -29,7 +29,10 @@ def arm(location: str) -> ArmResult:
         for name in LABELS
     )
     tokens = {"input_tokens": 300.0, "cached_tokens": 100.0, "output_tokens": 4.0}
-    quality, cost = replace(made.quality, labels=labels), replace(made.cost, mean_tokens=tokens)
+    quality, cost = (
+        replace(made.quality, breakdown=LabelBreakdown(labels=labels)),
+        replace(made.cost, mean_tokens=tokens),
+    )
     return replace(made, quality=quality, cost=cost)
 
 

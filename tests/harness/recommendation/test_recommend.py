@@ -30,6 +30,7 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
+from harness.tasks.label_breakdown import LabelBreakdown
 from tests.support.business import HOSTED, LINEAR, SERVED, TUNE, business, grounds, results, today
 from tests.support.money import assumed
 from tests.support.results import broken, comparison, data_summary, gap, share, verdict
@@ -232,7 +233,11 @@ def test_out_of_scope_labels_and_a_measured_frontier_leave_less_to_fear() -> Non
     arm = sure.arms[0]
     label = replace(arm.quality.by_label.labels[0], label="out_of_scope")
     inside = replace(
-        sure, arms=(replace(arm, quality=replace(arm.quality, labels=(label,))), *sure.arms[1:2])
+        sure,
+        arms=(
+            replace(arm, quality=replace(arm.quality, breakdown=LabelBreakdown(labels=(label,)))),
+            *sure.arms[1:2],
+        ),
     )
     assert made(inside).risk.kind is RiskKind.NO_HOSTED
     assert made(replace(inside, arms=(*inside.arms, sure.arms[2]))).risk.kind is RiskKind.NONE_SEEN
