@@ -21,7 +21,7 @@ from harness.report.charts import ChartSpec
 
 MOST_CHARACTERS = 90
 """Of a name; a running text may have more."""
-MOST_OF_A_TILE = 36
+MOST_OF_A_TILE = 44
 """Characters of what stands on a tile; the mark of a figure comes on top."""
 
 FENCES = "\u2068\u2069"

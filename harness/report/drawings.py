@@ -529,7 +529,7 @@ def predicted_accuracy(advice: Advice) -> IntervalChart:
         rows.append(
             IntervalRow(
                 label=f"{one.place}. {as_title(one.option.traits.name)}",
-                note=one_line(found.model),
+                note=one_line(f"hosted model {found.model}" if found.where == "hosted" else found.model),
                 low=found.accuracy_low,
                 high=found.accuracy_high,
                 words=words,

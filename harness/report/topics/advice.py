@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from advisor.advice import Advice, AdviceReason, Contribution, Do, OptionAdvice, OptionPrediction
+from advisor.advice import (
+    Advice,
+    AdviceReason,
+    CostBasis,
+    Do,
+    OptionAdvice,
+    OptionPrediction,
+)
 from advisor.money.money import UNKNOWN
 from advisor.money.ranges import MoneyRange
 from advisor.numbers import figure
@@ -37,7 +44,7 @@ from advisor.sentences import (
     today_words,
     unscored_sentence,
 )
-from harness.core.wording import USD, Currency, money
+from harness.core.wording import MISSING, USD, Currency, money
 from harness.report import drawings
 from harness.report.branding import PLAIN, Branding, Rate, chosen_currency
 from harness.report.context import rate_words
@@ -46,6 +53,7 @@ from harness.report.document import (
     Bullets,
     Cell,
     Chart,
+    Command,
     Document,
     Fact,
     Facts,
@@ -63,6 +71,7 @@ from harness.report.document import (
 )
 from harness.report.topics.cells import cells, columns, drawn
 from harness.report.topics.names import as_title
+from harness.report.topics.sources import short
 
 REASONED = 3
 """Options whose reasons are shown in full."""
@@ -120,7 +129,17 @@ def advice_document(advice: Advice, day: datetime, command: str = "", branding: 
     rate = stated_rate(advice)
     own = USD if rate is None else chosen_currency(rate.code, rate) or USD
     c = AdviceContext(advice=advice, currency=branding.currency or own, command=command)
-    sections = (_decision(c), _options(c), _costs(c), _change(c), _reasons(c), _assumed(c), _sources(c))
+    sections = (
+        _decision(c),
+        _options(c),
+        _figures(c),
+        _costs(c),
+        _change(c),
+        _reasons(c),
+        _ruled_out(c),
+        _assumed(c),
+        _sources(c),
+    )
     return Document(
         title=TITLE,
         subject=outside(advice.case.name),
@@ -176,11 +195,26 @@ def _facts(c: AdviceContext) -> tuple[Fact, ...]:
             text=f"{rows[SURE]}.", sources=(f"Confidence: {confidence_sentence(advice.confidence)}.",)
         ),
     }
-    facts = [Fact(label=label, text=said(spans.get(label, words))) for label, words in rows.items()]
+    facts = [
+        Fact(label=label, text=said(spans.get(label, words)))
+        for label, words in rows.items()
+        if label != COST
+    ]
     first = advice.first
-    if first is not None and first.prediction is not None:
-        facts.insert(2, Fact(label="Saved a month, against today", text=_saving(c, first.prediction)))
-    return (*facts, *_measuring(c))
+    saved = () if first is None or first.prediction is None else _saving(c, first.prediction)
+    return (*_cost(c, spans[COST]), *saved, *facts, *_measuring(c))
+
+
+def _cost(c: AdviceContext, whole: Span) -> tuple[Fact, ...]:
+    """What it costs: once and by the month where both are known, else in a sentence."""
+    cost = c.advice.recommendation.cost
+    if cost is None or cost.basis is not CostBasis.ALL_IN or cost.usd_per_month is None:
+        return (Fact(label=COST, text=said(whole)),)
+    counted = "all in" if cost.wrong_answers_counted else "wrong answers left out"
+    return (
+        Fact(label="To build, once", text=said(c.predicted(cost.usd_once))),
+        Fact(label=f"A month, {counted}", text=said(c.predicted(cost.usd_per_month))),
+    )
 
 
 def _measuring(c: AdviceContext) -> list[Fact]:
@@ -188,7 +222,7 @@ def _measuring(c: AdviceContext) -> list[Fact]:
     settle = c.advice.settle
     if not c.command:
         return [Fact(label="Next step", text=NOT_BUILT, tone="warn")]
-    steps = [Fact(label="Next step", text=f"Measure it: {c.command}")]
+    steps = [Fact(label="Next step", text="Measure it on rows of your own.")]
     if settle is not None:
         items = Span(text=f"{settle.items:,} items", sources=(f"To decide it: {settle_sentence(settle)}.",))
         label = (
@@ -207,34 +241,42 @@ def _accuracy(found: OptionPrediction) -> tuple[str, ...]:
     return (f"Right answers, {name}: {source}; published, not measured here.",) if source else ()
 
 
-def _saving(c: AdviceContext, found: OptionPrediction) -> Text:
+def _saving(c: AdviceContext, found: OptionPrediction) -> tuple[Fact, ...]:
     back = found.payback
     if back.monthly_saving.low is None or back.monthly_saving.high is None:
-        return "unknown: what today costs is not stated"
-    counted = "with" if back.wrong_answers_counted else "without"
-    return said(
-        c.predicted(back.monthly_saving), f" {counted} wrong answers; paid back: {months_words(found)}"
+        return (Fact(label="Saved a month, against today", text="unknown: what today costs is not stated"),)
+    counted = "" if back.wrong_answers_counted else ", wrong answers left out"
+    return (
+        Fact(label=f"Saved a month{counted}", text=said(c.predicted(back.monthly_saving))),
+        Fact(label="Paid back", text=said(Span(text=months_words(found), mark="predicted", strong=True))),
     )
 
 
 def _options(c: AdviceContext) -> Section:
-    advice = c.advice
-    ranked = [option for option in advice.options if option.place is not None]
-    barred = [option for option in advice.options if option.vetoes]
-    chart = _accuracy_chart(advice)
-    blocks: list[Block] = [] if chart is None else [chart]
-    if ranked:
-        blocks.append(_ranking(c, ranked))
-    if barred:
-        rows = tuple(
-            Fact(
-                label=as_title(option.option.traits.name),
-                text=sentence("; ".join(veto.reason for veto in option.vetoes)),
-            )
-            for option in barred
+    chart = _accuracy_chart(c.advice)
+    blocks = () if chart is None else (chart,)
+    return Section(key="options", title="The options, ranked: predicted", blocks=blocks)
+
+
+def _figures(c: AdviceContext) -> Section:
+    """Every ranked option in a table; where there are pages, on the first one if that has room."""
+    ranked = [option for option in c.advice.options if option.place is not None]
+    blocks = (_ranking(c, ranked),) if ranked else ()
+    return Section(
+        key="figures", title="Every option in figures: predicted", blocks=blocks, page="new", spare=1
+    )
+
+
+def _ruled_out(c: AdviceContext) -> Section:
+    rows = tuple(
+        Fact(
+            label=as_title(option.option.traits.name),
+            text=sentence("; ".join(veto.reason for veto in option.vetoes)),
         )
-        blocks.append(Facts(rows=rows, label=RULED_OUT_TITLE))
-    return Section(key="options", title="The options, ranked: predicted", blocks=tuple(blocks))
+        for option in c.advice.options
+        if option.vetoes
+    )
+    return Section(key="ruled-out", title=RULED_OUT_TITLE, blocks=(Facts(rows=rows),) if rows else ())
 
 
 def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
@@ -298,7 +340,7 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
 def _costs(c: AdviceContext) -> Section:
     chart = cost_chart(c)
     title = "Money: predicted costs, everything counted"
-    return Section(key="money", title=title, blocks=() if chart is None else (chart,), page="new")
+    return Section(key="money", title=title, blocks=() if chart is None else (chart,))
 
 
 def cost_chart(c: AdviceContext) -> Chart | None:
@@ -336,30 +378,36 @@ def _change(c: AdviceContext) -> Section:
     settle = advice.settle
     if settle is not None:
         blocks.append(Bullets(items=(sentence(settle_sentence(settle)),), label="What a measurement takes"))
+    if c.command:
+        blocks.append(Command(command=c.command, purpose="measures it on rows of your own"))
     return Section(key="change", title="What could change this", blocks=tuple(blocks))
 
 
 def _reasons(c: AdviceContext) -> Section:
-    blocks: list[Block] = []
-    for option in c.advice.options[:REASONED]:
-        if option.place is None:
-            continue
-        rows = tuple(
-            Fact(label=f"{part.points:+.2f}  {part.factor}", text=_reason_text(part))
-            for part in option.contributions
+    """Each reason once, with the points it gives to the first options."""
+    shown = [option for option in c.advice.options[:REASONED] if option.place is not None]
+    points: dict[tuple[str, str, str], list[str]] = {}
+    for place, option in enumerate(shown):
+        for part in option.contributions:
+            given = points.setdefault((part.factor, part.reason, part.source), [MISSING] * len(shown))
+            given[place] = f"{part.points:+.2f}"
+    rows = tuple(
+        Fact(
+            label=capital(factor),
+            text=said(
+                Span(text=f"{' / '.join(given)}  ", strong=True),
+                Span(text=sentence(reason), sources=(f"{capital(factor)}: {source}.",)),
+            ),
         )
-        name = as_title(option.option.traits.name)
-        blocks.append(Facts(rows=rows, label=f"{option.place}. {name}: {option.score:+.2f} points"))
-        if option.warnings:
-            items = tuple(sentence(reason_sentence(one, c.amount)) for one in option.warnings)
-            blocks.append(Bullets(items=items))
+        for (factor, reason, source), given in points.items()
+    )
+    whole = " / ".join(f"{one.place}. {one.option.traits.name} {one.score:+.2f}" for one in shown)
+    blocks: list[Block] = [Facts(rows=rows, label=f"Points of {whole}")] if rows else []
+    warned = tuple(sentence(reason_sentence(one, c.amount)) for option in shown for one in option.warnings)
+    if warned:
+        blocks.append(Bullets(items=tuple(dict.fromkeys(warned))))
     lead = "Each reason adds or takes points; their sum ranks the options. Weights are set by hand."
     return Section(key="reasons", title="Why", lead=lead, blocks=tuple(blocks))
-
-
-def _reason_text(part: Contribution) -> Text:
-    cited = (f"{capital(part.factor)}: {part.source}.",)
-    return said(Span(text=sentence(part.reason), sources=cited))
 
 
 def _assumed(c: AdviceContext) -> Section:
@@ -388,8 +436,8 @@ def _assumed(c: AdviceContext) -> Section:
 def _sources(c: AdviceContext) -> Section:
     advice = c.advice
     rows = (
-        Fact(label="Use case", text=f"{outside(advice.case.name)}, sha256 {advice.case_sha256}"),
-        Fact(label="Rubric", text=f"version {advice.rubric_version}, sha256 {advice.rubric_sha256}"),
+        Fact(label="Use case", text=f"{outside(advice.case.name)}, sha256 {short(advice.case_sha256)}"),
+        Fact(label="Rubric", text=f"version {advice.rubric_version}, sha256 {short(advice.rubric_sha256)}"),
         *(Fact(label="Price", text=price) for price in advice.prices),
         *(Fact(label="Note", text=note) for note in advice.notes),
     )
