@@ -44,7 +44,8 @@ LOADERS = {
 """The advisor's loaders: they read the tables it carries and the user's files, and nothing else."""
 
 PURE = {
-    *(f"tasks/{name}" for name in ("classification", "labels")),
+    *(f"tasks/{name}" for name in ("base", "classification", "kinds", "label_breakdown", "labels")),
+    *(f"tasks/{name}" for name in ("measures", "scored")),
     *(
         f"bakeoff/{name}"
         for name in ("business", "decide", "diagnosis", "plan", "results", "busy", "compare")
@@ -53,7 +54,7 @@ PURE = {
         f"bakeoff/{name}"
         for name in ("between_runs", "cost", "diagnose", "latency", "limit_checks", "outside")
     ),
-    *(f"bakeoff/{name}" for name in ("lookup", "quality", "route", "scored", "wording")),
+    *(f"bakeoff/{name}" for name in ("lookup", "quality", "route", "wording")),
     *(f"money/{name}" for name in ("forecast", "holds_until", "records", "scene", "unknowns", "workloads")),
     *(f"curve/{name}" for name in ("fit", "records")),
     *(f"robustness/{name}" for name in ("checks", "records")),

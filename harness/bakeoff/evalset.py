@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from advisor.options import TaskKind
 from harness.bakeoff.looks import earlier_looks, only_fresh
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.run_folder import DataFacts, RunFolder
 from harness.core.context import Context
+from harness.core.errors import DataError, UsageError
 from harness.core.records import Evalset, Item
 from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids
-from harness.data.load import builtin_evalsets, load_evalset, load_file
+from harness.data.load import builtin_evalsets, load_card, load_evalset, load_file
 from harness.data.out_of_scope import out_of_scope_of
 from harness.data.source import CARD_FILE
 from harness.data.split import limit_evalset, subsample
+
+
+def kind_of(data: Mapping[str, object], context: Context) -> TaskKind:
+    """What is asked about the rows that a plan's data part names; loading them says what is wrong with it."""
+    name = data.get("evalset")
+    if not name:
+        return TaskKind.CLASSIFICATION
+    try:
+        card, _ = load_card(_evalset_at(str(name), context.homes))
+    except DataError:
+        return TaskKind.CLASSIFICATION
+    return card.task
 
 
 def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None = None) -> Evalset:
@@ -40,6 +54,12 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
         )
     else:
         evalset = load_file(_file_at(data.file, homes), data, plan.seed)
+    if evalset.task is not plan.task:
+        raise UsageError(
+            f"The plan is for {plan.task.value}, its evalset for {evalset.task.value}.",
+            got=f"task: {plan.task.value}",
+            allowed=f"task: {evalset.task.value}",
+        )
     require_usable(evalset.name, evalset.findings)
     fresh = only_fresh(evalset, earlier_looks(plan, context))
     left = limit_evalset(

@@ -37,7 +37,7 @@ from harness.core.records import (
 )
 from harness.models.api.calls import said_as_asked
 from harness.tasks.base import in_words
-from harness.tasks.classification import PROMPT_VERSION
+from harness.tasks.kinds import prompt_versions
 from harness.tasks.measures import fit_dev_temperature
 
 _LONGEST_ROW = 10
@@ -121,7 +121,9 @@ def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun)
     rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
     messages = desk.task.messages(settled.arm.option, item, rows, guide_of(settled.fitted))
     by_schema = answered is not None and answered.form == "schema"
-    return said_as_asked(messages, schema=by_schema and desk.plan.prompt.version == PROMPT_VERSION)
+    return said_as_asked(
+        messages, schema=by_schema and desk.plan.prompt.version == prompt_versions(desk.plan.task)[-1]
+    )
 
 
 def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...]:

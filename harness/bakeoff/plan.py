@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_yaml
@@ -22,7 +22,8 @@ from harness.core.parts import Count, Part, Seed, faults_of
 from harness.core.records import TODAY, ArmId
 from harness.data.settings import DataPlan
 from harness.tasks.base import PromptLimits
-from harness.tasks.classification import PROMPT_VERSION
+from harness.tasks.classification import ACCURACY, PROMPT_VERSION
+from harness.tasks.kinds import primary_of, prompt_versions
 from harness.training.settings import EncoderPlan, TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -79,18 +80,9 @@ class PromptPlan(Part):
     `version`: the wording; an earlier one stands in the plans of runs that were made with it only.
     """
 
-    version: Literal["classification-1", "classification-2"] = PROMPT_VERSION  # type: ignore[assignment]
+    version: str = PROMPT_VERSION
     item_chars: Annotated[int, Field(ge=100)] = 2000
     example_chars: Annotated[int, Field(ge=40)] = 400
-
-    @field_validator("version")
-    @classmethod
-    def _written_now(cls, version: str, info: ValidationInfo) -> str:
-        if version != PROMPT_VERSION and not (info.context or {}).get("locked"):
-            raise ValueError(
-                f"prompts are written in {PROMPT_VERSION} now; got {version}: leave the line out"
-            )
-        return version
 
     @property
     def limits(self) -> PromptLimits:
@@ -140,7 +132,7 @@ class DecisionPlan(Part):
     catch-all label; `min_seed_agreement`: of test items, the share on which all training seeds must agree.
     """
 
-    metric: Literal["accuracy"] = "accuracy"
+    metric: str = ACCURACY.name
     margin: Share = 0.02
     alpha: Share = 0.05
     power: Share = 0.8
@@ -224,6 +216,40 @@ class ExperimentPlan(Part):
     cost: CostPlan
     advice: AdvicePlan | None = None
     business: BusinessPlan | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_kind(cls, raw: Any) -> Any:
+        """What a kind of task decides stands in the plan, where it is not written."""
+        if not isinstance(raw, dict) or raw.get("task") in (None, *TaskKind.CLASSIFICATION):
+            return raw
+        try:
+            kind = TaskKind(raw["task"])
+        except ValueError:
+            return raw
+        parts = (
+            ("prompt", "version", prompt_versions(kind)[-1]),
+            ("decision", "metric", primary_of(kind).name),
+        )
+        filled = {
+            part: {key: value} | (raw.get(part) or {})
+            for part, key, value in parts
+            if isinstance(raw.get(part) or {}, dict)
+        }
+        return raw | filled
+
+    @model_validator(mode="after")
+    def _prompts_and_metric(self, info: ValidationInfo) -> ExperimentPlan:
+        versions = prompt_versions(self.task)
+        allowed = versions if (info.context or {}).get("locked") else versions[-1:]
+        if self.prompt.version not in allowed:
+            raise ValueError(
+                f"prompt.version: it is {versions[-1]} now; got {self.prompt.version}: leave the line out"
+            )
+        metric = primary_of(self.task).name
+        if self.decision.metric != metric:
+            raise ValueError(f"decision.metric: arms are compared by {metric}; got {self.decision.metric}")
+        return self
 
     @model_validator(mode="after")
     def _distinct_arms(self) -> ExperimentPlan:

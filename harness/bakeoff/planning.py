@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from advisor.commands import CommandPrices
-from advisor.options import BY_DEFAULT, Option
+from advisor.options import BY_DEFAULT, Option, TaskKind
 from harness.bakeoff.advising import advised
+from harness.bakeoff.evalset import kind_of
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.prices import check_price_day
 from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, size_plan, time_machine
@@ -130,7 +131,7 @@ def draft(
         raw = advised(raw, request.case, general, prices)
         said = (advice_remark(raw["advice"]),)
     raw = laid_over(raw, request.money)
-    if not request.options and _today_is_stated(raw):
+    if not request.options and _today_is_stated(raw) and raw["task"] in Option.ROUTE.traits.tasks:
         raw |= {"arms": [*raw["arms"], _TO_TODAY]}
     plan = build_plan(raw, "the command line")
     if request.price_date:
@@ -215,19 +216,21 @@ def advice_remark(advice: Mapping[str, Any]) -> str:
 
 def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
     date = request.price_date or f"{context.clock():%Y-%m-%d}"
+    kind = kind_of(request.data, context)
     return {
         "title": "",
+        "task": kind.value,
         "seed": request.seed,
         "data": dict(request.data),
-        "arms": _arms(request),
+        "arms": _arms(request, kind),
         "tune": {"seeds": [_whole(seed) for seed in request.train_seeds]},
         "decision": {} if request.margin is None else {"margin": request.margin},
         "cost": {"price_date": date},
     }
 
 
-def _arms(request: PlanRequest) -> list[dict[str, str]]:
-    options = request.options or BY_DEFAULT
+def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, str]]:
+    options = request.options or tuple(option for option in BY_DEFAULT if kind in option.traits.tasks)
     to_today = f"{Option.ROUTE}@{TODAY}"
     known = {option.value for option in Option if option.traits.runs} | {to_today}
     unknown = [option for option in options if option not in known]

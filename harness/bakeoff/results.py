@@ -368,6 +368,7 @@ class DataSummary:
     """The rows the run stands on.
 
     Attributes:
+        labels: 0 where answers are no labels; `majority_share` is None then.
         look: which look at its question the run is; from the second on only items count that no earlier one
             tested. `planned_looks` is how many the plan split its alpha over.
     """
@@ -385,7 +386,7 @@ class DataSummary:
     findings: tuple[Finding, ...]
     annotator_agreement: Estimate | None
     annotator_kappa: Estimate | None
-    majority_share: float
+    majority_share: float | None
     look: int = 1
     planned_looks: int = 1
 

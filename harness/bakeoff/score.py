@@ -324,10 +324,8 @@ def _side(answers: AnswerSet, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
 def _data_summary(run: StoredRun) -> DataSummary:
     facts, test = run.facts, run.items["test"]
     second = facts.second_labels
-    both = [(item.label, second[item.id]) for item in test if item.id in second]
+    both = [(item.label, second[item.id]) for item in test if item.id in second]  # of labels only
     found = agreement([a for a, _ in both], [b for _, b in both]) if both else None
-    train = Counter(item.label for item in run.items["train"])
-    most = max(run.labels, key=lambda label: train[label])  # the first among equals, as the floor does
     clusters = {item.cluster for item in test if item.cluster is not None}
     return DataSummary(
         name=facts.name,
@@ -335,7 +333,7 @@ def _data_summary(run: StoredRun) -> DataSummary:
         licence=facts.licence,
         provenance=facts.provenance,
         labels=len(facts.labels),
-        train=train.total(),
+        train=len(run.items["train"]),
         dev=len(run.items["dev"]),
         test=len(test),
         clusters=len(clusters) or None,
@@ -345,10 +343,19 @@ def _data_summary(run: StoredRun) -> DataSummary:
         if found is None
         else estimate("agreement of two annotators", found.raw, found.raw_interval, found.n, "Wilson"),
         annotator_kappa=None if found is None else _kappa(found.kappa, found.kappa_interval, found.n),
-        majority_share=sum(item.label == most for item in test) / len(test),
+        majority_share=_majority_share(run),
         look=facts.look,
         planned_looks=run.plan.decision.looks or 1,
     )
+
+
+def _majority_share(run: StoredRun) -> float | None:
+    """How many test items the most frequent label of train is right for; None without labels."""
+    if not run.labels:
+        return None
+    train, test = Counter(item.label for item in run.items["train"]), run.items["test"]
+    most = max(run.labels, key=lambda label: train[label])  # the first among equals, as the floor does
+    return sum(item.label == most for item in test) / len(test)
 
 
 def _kappa(value: float | None, interval: object, n: int) -> Estimate:

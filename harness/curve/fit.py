@@ -23,7 +23,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advisor.money.ledger import Money
 from advisor.stats.intervals import MIN_UNITS, Floats, cluster_codes, resample_weights, unit_sums
@@ -130,7 +129,7 @@ def _lines(relative: Floats, accuracies: Floats, exponents: Floats) -> tuple[Flo
 READ_UP_TO = 3
 """The law is read up to this many times the examples it was fitted to, never past it."""
 
-FORM = "accuracy = a - b * n^-c"
+FORM = "{metric} = a - b * n^-c"
 _LEVEL = 0.95
 _LINE = 24
 LEAST_SPAN = 4  # largest size over smallest: less tells no curve from a line
@@ -148,7 +147,7 @@ class ExamplePrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveGrid:
-    """What was right: (seeds, sizes, items), sizes rising.
+    """The primary metric by item, within [0, 1]: (seeds, sizes, items), sizes rising.
 
     Attributes:
         clusters: one key an item, None for items that stand alone; None without clusters.
@@ -157,15 +156,16 @@ class CurveGrid:
 
     sizes: tuple[int, ...]
     draws: tuple[int, ...]
-    correct: NDArray[np.bool_]
+    values: Floats
     clusters: tuple[str | None, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whose curve it is, and what is asked of it."""
+    """Whose curve it is, of which metric, and what is asked of it."""
 
     arm: ArmId
+    metric: str
     evalset: str
     plan_digest: str
     split: Literal["dev", "test"]
@@ -180,6 +180,7 @@ class Subject:
 class _Fitted:
     """The law through the means, and through every draw of them."""
 
+    metric: str
     law: PowerLaws
     drawn: PowerLaws
     sizes: tuple[int, ...]
@@ -195,8 +196,8 @@ def learning_curve(
     draws: int = 2000,
 ) -> LearningCurve:
     """Fit, say how sure, and answer for the target."""
-    seeds, sizes, items = grid.correct.shape
-    means = grid.correct.mean(axis=(0, 2))
+    seeds, sizes, items = grid.values.shape
+    means = grid.values.mean(axis=(0, 2))
     drawn = _draw_means(grid, rng, draws)
     no_fit = _no_fit(grid, drawn)
     fitted = None
@@ -206,10 +207,15 @@ def learning_curve(
             spread = _misfit(law, grid.sizes, means) * math.sqrt(sizes / (sizes - PARAMETERS))
             drawn = drawn + rng.normal(0.0, spread, size=drawn.shape)
         fitted = _Fitted(
-            law=law, drawn=fit_power_laws(grid.sizes, drawn), sizes=grid.sizes, items=items, draws=draws
+            metric=subject.metric,
+            law=law,
+            drawn=fit_power_laws(grid.sizes, drawn),
+            sizes=grid.sizes,
+            items=items,
+            draws=draws,
         )
     shown = tuple(
-        CurveMean(size=size, seeds=behind, accuracy=_mean(value, drawn, column, items, behind))
+        CurveMean(size=size, seeds=behind, primary=_mean(subject.metric, value, drawn, column, grid, behind))
         for column, (size, behind, value) in enumerate(
             zip(grid.sizes, grid.draws, means.tolist(), strict=True)
         )
@@ -235,8 +241,8 @@ def learning_curve(
 
 def _draw_means(grid: CurveGrid, rng: np.random.Generator, draws: int) -> Floats | None:
     """Mean accuracy at each size in each draw: (draws, sizes); None with too few items to draw from."""
-    seeds, sizes, items = grid.correct.shape
-    flat = grid.correct.reshape(seeds * sizes, items).T.astype(np.float64)
+    seeds, sizes, items = grid.values.shape
+    flat = grid.values.reshape(seeds * sizes, items).T.astype(np.float64)
     units = unit_sums(np.column_stack([flat, np.ones(items)]), cluster_codes(grid.clusters, items))
     if len(units) < MIN_UNITS:
         return None
@@ -263,10 +269,12 @@ def _misfit(law: PowerLaws, sizes: Sequence[int], means: Floats) -> float:
     return float(np.sqrt(np.mean((law.at(sizes)[0] - means) ** 2)))
 
 
-def _mean(value: float, drawn: Floats | None, column: int, items: int, seeds: int) -> Estimate:
+def _mean(
+    metric: str, value: float, drawn: Floats | None, column: int, grid: CurveGrid, seeds: int
+) -> Estimate:
     method = f"mean of {_draws(seeds)}; bootstrap over items{' and seeds' if seeds > 1 else ''}"
     values = None if drawn is None else drawn[:, column]
-    return _estimate("accuracy", value, values, items, method)
+    return _estimate(metric, value, values, grid.values.shape[2], method)
 
 
 def _estimate(metric: str, value: float, drawn: Floats | None, items: int, method: str) -> Estimate:
@@ -286,17 +294,22 @@ def _estimate(metric: str, value: float, drawn: Floats | None, items: int, metho
     )
 
 
+def _form(metric: str) -> str:
+    """The law as text."""
+    return FORM.format(metric=metric)
+
+
 def _method(fitted: _Fitted) -> str:
-    return f"{FORM} through the means of {len(fitted.sizes)} sizes; bootstrap"
+    return f"{_form(fitted.metric)} through the means of {len(fitted.sizes)} sizes; bootstrap"
 
 
 def _fit_record(fitted: _Fitted, means: Floats) -> CurveFit:
     law = fitted.law
     limit = _estimate(
-        "limit of accuracy", float(law.limit[0]), fitted.drawn.limit, fitted.items, _method(fitted)
+        f"limit of {fitted.metric}", float(law.limit[0]), fitted.drawn.limit, fitted.items, _method(fitted)
     )
     return CurveFit(
-        form=FORM,
+        form=_form(fitted.metric),
         limit=limit,
         b=float(law.scale[0]),
         c=float(law.exponent[0]),
@@ -307,7 +320,7 @@ def _fit_record(fitted: _Fitted, means: Floats) -> CurveFit:
 
 def _at(fitted: _Fitted, size: float) -> Estimate:
     value = float(np.clip(fitted.law.at([size])[0, 0], 0.0, 1.0))
-    return _estimate("accuracy", value, fitted.drawn.at([size])[:, 0], fitted.items, _method(fitted))
+    return _estimate(fitted.metric, value, fitted.drawn.at([size])[:, 0], fitted.items, _method(fitted))
 
 
 def _line(fitted: _Fitted) -> tuple[LinePoint, ...]:
@@ -315,7 +328,7 @@ def _line(fitted: _Fitted) -> tuple[LinePoint, ...]:
     drawn = np.geomspace(first, READ_UP_TO * last, _LINE).round().astype(int).tolist()
     drawn += [2 * last, READ_UP_TO * last]
     return tuple(
-        LinePoint(size=size, accuracy=_at(fitted, size), extrapolated=size > last)
+        LinePoint(size=size, primary=_at(fitted, size), extrapolated=size > last)
         for size in sorted({*drawn, *fitted.sizes})
     )
 
@@ -347,7 +360,7 @@ def _rises(fitted: _Fitted) -> bool:
 
 def _fit_limit(fitted: _Fitted) -> Estimate:
     value = float(fitted.law.limit[0])
-    return _estimate("limit of accuracy", value, fitted.drawn.limit, fitted.items, _method(fitted))
+    return _estimate(f"limit of {fitted.metric}", value, fitted.drawn.limit, fitted.items, _method(fitted))
 
 
 def _more(subject: Subject, target: float, fitted: _Fitted, needed: float) -> TargetForecast:

@@ -1,4 +1,4 @@
-"""What a learning curve says: accuracy against the number of training examples, and what more would bring.
+"""What a learning curve says: the task's metric against the number of training examples, what more brings.
 
 Written as `learning_curves.json`. No sentence stands here: `harness.report.topics.curve` words these records.
 "More training examples" is about these records; "more evaluation items" is about comparisons
@@ -15,7 +15,7 @@ from typing import Literal
 from advisor.money.ledger import Money
 from harness.core.records import ArmId, Estimate
 
-CURVES_SCHEMA = 2
+CURVES_SCHEMA = 3
 
 
 class Reach(StrEnum):
@@ -58,12 +58,12 @@ class CurvePoint:
     """One arm settled on `size` training examples, the first of the order that `seed` draws.
 
     Attributes:
-        accuracy: over the scored items; failures and invalid answers count as not correct.
+        primary: the task's metric over the scored items; failures and invalid answers are right nowhere.
     """
 
     size: int
     seed: int
-    accuracy: Estimate
+    primary: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +72,21 @@ class CurveMean:
 
     Attributes:
         seeds: different subsets of rows behind it; all rows are one and the same subset.
-        accuracy: the mean, with an interval over items and seeds.
+        primary: the mean, with an interval over items and seeds.
     """
 
     size: int
     seeds: int
-    accuracy: Estimate
+    primary: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveFit:
-    """The law accuracy = a - b * n^-c through the means.
+    """The law metric = a - b * n^-c through the means.
 
     Attributes:
         form: the law as text.
-        limit: a, the accuracy that no number of examples exceeds, with its interval.
+        limit: a, the value that no number of examples exceeds, with its interval.
         b, c: the other two parameters.
         misfit: root mean square distance of the means from the law.
         draws: bootstrap draws behind the intervals.
@@ -109,13 +109,13 @@ class LinePoint:
     """
 
     size: int
-    accuracy: Estimate
+    primary: Estimate
     extrapolated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetForecast:
-    """How many training examples more would reach a target accuracy.
+    """How many training examples more would reach a target.
 
     Attributes:
         more: how many, counted in 'training examples'; no value unless `reach` is 'more examples'; a
@@ -145,7 +145,7 @@ class LearningCurve:
         items: how many items each point was scored on.
         fit: None where no law can be fitted; then `no_fit` says why.
         line: the law from the smallest size to the largest it may be read at.
-        target: None where no target accuracy was given.
+        target: None where no target was given.
         notes: what a reader must know to use it.
     """
 
@@ -169,5 +169,5 @@ class LearningCurve:
 class LearningCurves:
     """Every curve of a run or plan, one for each arm and split: the newest asked for."""
 
-    schema: Literal[2] = 2
+    schema: Literal[3] = 3
     curves: tuple[LearningCurve, ...]

@@ -46,8 +46,9 @@ from harness.data.split import split_items
 from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
 from harness.models.resolve import Provider, resolve
+from harness.tasks.base import primary
 from harness.tasks.kinds import task_of
-from harness.tasks.measures import share
+from harness.tasks.measures import everything, mean
 from harness.tasks.scored import Scored, score
 
 CURVES = "learning_curves.json"
@@ -65,6 +66,7 @@ def read_curves(home: Path) -> LearningCurves | None:
         return None
     except OSError as error:
         raise StoreError(f"{home / CURVES} cannot be read: {error.strerror}.") from error
+    written = _current(written)
     if (found := _schema(written)) != CURVES_SCHEMA:
         raise StoreError(
             "These learning curves were written by another version.",
@@ -73,6 +75,14 @@ def read_curves(home: Path) -> LearningCurves | None:
             run="harness curve on the same run or plan   # what was answered is not asked again",
         )
     return decode(LearningCurves, written)
+
+
+def _current(written: bytes) -> bytes:
+    """Stored curves with what the schema before called otherwise: of labels, where the metric is accuracy."""
+    if _schema(written) != CURVES_SCHEMA - 1:
+        return written
+    raw = json.loads(written.replace(b'"accuracy":', b'"primary":'))
+    return json.dumps(raw | {"schema": CURVES_SCHEMA}).encode()
 
 
 def _schema(written: bytes) -> object:
@@ -252,6 +262,7 @@ def _curve(bench: _CurveBench, arm: ArmPlan, sizes: Sequence[int], looks: int | 
     how = measuring(plan)
     points: list[CurvePoint] = []
     rows: dict[tuple[int, int], Scored] = {}
+    metric = primary(task_of(evalset.space)).name
     for seed in seeds:
         order = nested_order(evalset.train, seed, task_of(evalset.space).stratum)
         for size in sizes:
@@ -261,17 +272,17 @@ def _curve(bench: _CurveBench, arm: ArmPlan, sizes: Sequence[int], looks: int | 
                 continue
             subset = dataclasses.replace(evalset, train=first_rows(order, size))
             rows[seed, size] = scored = _point(bench, arm, subset, seed, parts)
-            everything = np.ones(len(scored.items), dtype=bool)
-            accuracy = share("accuracy", scored, scored.correct, everything, how)
-            points.append(CurvePoint(size=size, seed=seed, accuracy=accuracy))
+            found = mean(metric, scored, scored.values, everything(scored), how)
+            points.append(CurvePoint(size=size, seed=seed, primary=found))
     grid = CurveGrid(
         sizes=tuple(sizes),
-        correct=np.array([[rows[seed, size].correct for size in sizes] for seed in seeds]),
+        values=np.array([[rows[seed, size].values for size in sizes] for seed in seeds]),
         clusters=next(iter(rows.values())).clusters,
         draws=tuple(sum(point.size == size for point in points) for size in sizes),
     )
     subject = Subject(
         arm=arm.id,
+        metric=metric,
         evalset=evalset.name,
         plan_digest=plan.digest,
         split=request.split,

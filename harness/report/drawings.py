@@ -298,7 +298,7 @@ def _line(
 def learning(curve: LearningCurve) -> CurveChart:
     """Accuracy against the number of training examples; the fitted law is dashed past those at hand."""
     colour = colour_of(curve.arm)
-    law = [(float(p.size), p.accuracy.value, p.extrapolated) for p in curve.line]
+    law = [(float(p.size), p.primary.value, p.extrapolated) for p in curve.line]
     inside = [
         (size, value, _law(size, value)) for size, value, beyond in law if value is not None and not beyond
     ]
@@ -307,7 +307,7 @@ def learning(curve: LearningCurve) -> CurveChart:
         for size, value, beyond in law
         if value is not None and beyond
     ]
-    means = [(float(mean.size), mean.accuracy, mean.seeds) for mean in curve.means]
+    means = [(float(mean.size), mean.primary, mean.seeds) for mean in curve.means]
     measured = Curve(
         name="measured",
         points=tuple(
@@ -331,7 +331,9 @@ def learning(curve: LearningCurve) -> CurveChart:
         )
     across = Axis(title="training examples; equal steps are equal factors", log=True)
     return CurveChart(
-        curves=(*lines, measured), across=across, up=shares("accuracy, mean over seeds", whole=False)
+        curves=(*lines, measured),
+        across=across,
+        up=shares(f"{curve.means[0].primary.metric}, mean over seeds", whole=False),
     )
 
 

@@ -7,7 +7,7 @@ from typing import assert_never
 from advisor.options import TaskKind
 from harness.core.records import AnswerSpace
 from harness.tasks import classification
-from harness.tasks.base import Nouns, PromptLimits, Task
+from harness.tasks.base import Metric, Nouns, PromptLimits, Task
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.label_breakdown import LabelBreakdown
 
@@ -20,6 +20,15 @@ def nouns_of(kind: TaskKind) -> Nouns:
     match kind:
         case TaskKind.CLASSIFICATION:
             return classification.NOUNS
+        case _:
+            assert_never(kind)
+
+
+def primary_of(kind: TaskKind) -> Metric:
+    """The metric that arms are compared by."""
+    match kind:
+        case TaskKind.CLASSIFICATION:
+            return classification.ACCURACY
         case _:
             assert_never(kind)
 

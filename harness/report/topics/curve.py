@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from advisor.sentences import capital
 from advisor.stats.intervals import MIN_UNITS
 from harness.core.records import Estimate
 from harness.core.wording import MISSING, bounds, counted, money, percent
@@ -48,7 +49,9 @@ def curves_document(curves: LearningCurves, *, drawn: bool = False) -> Document:
         )
         for number, curve in enumerate(curves.curves, start=1)
     )
-    return Document(title="Accuracy against training examples", sections=sections)
+    metrics = dict.fromkeys(curve.means[0].primary.metric for curve in curves.curves)
+    title = f"{capital(' and '.join(metrics) or 'accuracy')} against training examples"
+    return Document(title=title, sections=sections)
 
 
 def _blocks(curve: LearningCurve, *, bars: bool) -> tuple[Block, ...]:
@@ -64,13 +67,13 @@ def _blocks(curve: LearningCurve, *, bars: bool) -> tuple[Block, ...]:
 
 
 def _table(curve: LearningCurve, *, bars: bool) -> Table:
-    last = curve.means[-1].size
+    last, metric = curve.means[-1].size, curve.means[0].primary.metric
     beyond = [point for point in curve.line if point.extrapolated and point.size % last == 0]
     read_off = "~ read off the fitted curve past the examples you have, not measured"
-    heads = (("training", "examples"), "draws", "accuracy", ("95 %", "interval"), ("fitted", "curve"), "")
+    heads = (("training", "examples"), "draws", metric, ("95 %", "interval"), ("fitted", "curve"), "")
     rows = (*(_measured(mean, curve) for mean in curve.means), *map(_read, beyond))
     shown = len(heads) if bars else len(heads) - 1
-    scale = ("a bar is the accuracy on a scale from 0 to 100 %",) if bars else ()
+    scale = (f"a bar is the {metric} on a scale from 0 to 100 %",) if bars else ()
     return Table(
         columns=columns(*heads, left=(5,))[:shown],
         rows=tuple(replace(row, cells=row.cells[:shown]) for row in rows),
@@ -79,15 +82,15 @@ def _table(curve: LearningCurve, *, bars: bool) -> Table:
 
 
 def _measured(mean: CurveMean, curve: LearningCurve) -> Row:
-    fitted = next((point.accuracy for point in curve.line if point.size == mean.size), None)
+    fitted = next((point.primary for point in curve.line if point.size == mean.size), None)
     return Row(
         cells=cells(
             f"{mean.size:,}",
             str(mean.seeds),
-            percent(mean.accuracy.value),
-            bounds(mean.accuracy) or MISSING,
+            percent(mean.primary.value),
+            bounds(mean.primary) or MISSING,
             MISSING if fitted is None else percent(fitted.value),
-            _bar(mean.accuracy, "#"),
+            _bar(mean.primary, "#"),
         )
     )
 
@@ -98,9 +101,9 @@ def _read(point: LinePoint) -> Row:
             f"{point.size:,}",
             MISSING,
             MISSING,
-            bounds(point.accuracy) or MISSING,
-            percent(point.accuracy.value),
-            _bar(point.accuracy, "."),
+            bounds(point.primary) or MISSING,
+            percent(point.primary.value),
+            _bar(point.primary, "."),
         ),
         mark="~",
         tone="faint",
@@ -120,15 +123,15 @@ def curve_sentences(curve: LearningCurve) -> tuple[str, ...]:
     """What a curve says: where it was measured, where it leads, and what the target takes."""
     first, last = curve.means[0], curve.means[-1]
     found = [
-        f"{curve.arm.label}, on {last.accuracy.n:,} {curve.split} items: "
-        f"{percent(first.accuracy.value)} with {first.size:,} training examples (mean of "
+        f"{curve.arm.label}, on {last.primary.n:,} {curve.split} items: "
+        f"{percent(first.primary.value)} with {first.size:,} training examples (mean of "
         f"{counted(first.seeds, 'draw', 'draws')} of the rows), "
-        f"{percent(last.accuracy.value)} with {last.size:,}."
+        f"{percent(last.primary.value)} with {last.size:,}."
     ]
     if curve.no_fit is not None:
         found.append(f"No curve is fitted: {_no_fit_words(curve, curve.no_fit)}.")
     elif curve.fit is not None:
-        twice = next(point.accuracy for point in curve.line if point.size == 2 * last.size)
+        twice = next(point.primary for point in curve.line if point.size == 2 * last.size)
         found.append(
             f"Twice the examples ({2 * last.size:,}) would give about {_with_interval(twice)}; "
             f"{_limit_words(curve.fit.limit)}."
@@ -175,7 +178,8 @@ def _not_told(curve: LearningCurve, why: NotTold) -> str:
         case NotTold.NO_CURVE:
             return "no curve is fitted" if curve.no_fit is None else _no_fit_words(curve, curve.no_fit)
         case NotTold.NO_RISE:
-            return "accuracy is not shown to rise over these sizes, so there is no curve to read"
+            metric = curve.means[0].primary.metric
+            return f"{metric} is not shown to rise over these sizes, so there is no curve to read"
         case NotTold.TOO_FAR:
             limit = "" if curve.fit is None else f"; {_limit_words(curve.fit.limit)}"
             return (

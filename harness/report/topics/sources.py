@@ -101,16 +101,21 @@ def _where(name: str, arm: ArmResult) -> str:
     return f"{name} runs on machines of your own: no text leaves them.{rows}"
 
 
+def _guess(data: DataSummary) -> tuple[Fact, ...]:
+    """What guessing reaches; nothing where answers are no labels."""
+    if data.majority_share is None:
+        return ()
+    guess = f"the most frequent label is right for {percent(data.majority_share)} of the test items"
+    return (Fact(label="Always guess", text=guess),)
+
+
 def data_section(c: ReportContext) -> Section:
     """What the data are worth: what guessing reaches, how sure the labels are, what was found in the rows."""
     data = c.results.data
-    guess = f"the most frequent label is right for {percent(data.majority_share)} of the test items"
     warnings = tuple(found.message for found in data.findings if found.severity != "note")
     notes = tuple(found.message for found in data.findings if found.severity == "note")
     blocks: list[Block] = [
-        Facts(
-            rows=(Fact(label="Always guess", text=guess), Fact(label="Labels", text=agreement_words(data)))
-        ),
+        Facts(rows=(*_guess(data), Fact(label="Labels", text=agreement_words(data)))),
         Bullets(label="Warnings", items=warnings or ("none",), tone="warn" if warnings else "plain"),
     ]
     if notes:
@@ -196,8 +201,9 @@ def run_facts(c: ReportContext) -> tuple[Fact, ...]:
         Fact(
             label="Items",
             text=(
-                f"train {data.train:,}, dev {data.dev:,}, test {data.test:,}; {data.labels:,} "
-                f"labels{clusters}"
+                f"train {data.train:,}, dev {data.dev:,}, test {data.test:,}"
+                + (f"; {data.labels:,} labels" if data.labels else "")
+                + clusters
             ),
         ),
         Fact(label="Digests", text=f"plan {short(results.plan_digest)}, test items {test} (sha256)"),

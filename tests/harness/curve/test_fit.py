@@ -46,6 +46,7 @@ def curve(
     draws: int = 400,
 ) -> LearningCurve:
     subject = Subject(
+        metric="accuracy",
         arm=ARM,
         evalset="made up",
         plan_digest="d",
@@ -55,7 +56,9 @@ def curve(
         target=target,
         price=price,
     )
-    grid = CurveGrid(sizes=sizes, correct=correct, clusters=clusters, draws=(len(correct),) * len(sizes))
+    grid = CurveGrid(
+        sizes=sizes, values=correct.astype(float), clusters=clusters, draws=(len(correct),) * len(sizes)
+    )
     return learning_curve(subject, grid, (), np.random.default_rng(1), draws)
 
 
@@ -76,7 +79,7 @@ def test_intervals_cover_the_truth(seeds: int, law: tuple[float, float, float]) 
         found = curve(answers(law, seeds, 150, rng, sizes), sizes=sizes, draws=150)
         assert found.fit is not None and found.fit.limit.low is not None and found.fit.limit.high is not None
         limit += found.fit.limit.low <= law[0] <= found.fit.limit.high
-        last = found.line[-1].accuracy
+        last = found.line[-1].primary
         assert last.low is not None and last.high is not None
         ahead += last.low <= law[0] - law[1] * (READ_UP_TO * sizes[-1]) ** -law[2] <= last.high
     assert limit >= 34 and ahead >= 34
@@ -139,13 +142,13 @@ def test_a_reached_target_says_how_sure() -> None:
 def test_what_cannot_be_fitted_says_why_and_keeps_its_means() -> None:
     few = curve(exact([0.5, 0.6, 0.7]), sizes=(10, 20, 80), target=0.9)
     assert few.fit is None and few.no_fit is NoCurve.FEW_SIZES and "3 sizes" in said(few) and few.line == ()
-    assert [mean.accuracy.value for mean in few.means] == pytest.approx([0.5, 0.6, 0.7])
+    assert [mean.primary.value for mean in few.means] == pytest.approx([0.5, 0.6, 0.7])
     assert few.target is not None and few.target.reach is Reach.CANNOT_SAY
     narrow = curve(exact([0.5, 0.6, 0.7, 0.8]), sizes=(10, 20, 30, 39))
     assert narrow.fit is None and "at least 4 times the smallest" in said(narrow)
     tiny = curve(exact([0.5, 0.5, 0.75, 0.75, 1.0], items=4))
     assert tiny.fit is None and "fewer than 5 independent items" in said(tiny)
-    assert tiny.means[0].accuracy.low is None and tiny.means[0].accuracy.reason == "too few items"
+    assert tiny.means[0].primary.low is None and tiny.means[0].primary.reason == "too few items"
 
 
 def test_all_right_everywhere_has_no_interval_and_claims_nothing() -> None:
@@ -168,7 +171,7 @@ def test_clusters_widen_the_interval() -> None:
     halves = rng.random(40) < 0.7
     correct = np.repeat(halves, 10)[None, None, :].repeat(5, axis=1).repeat(2, axis=0)
     keys = tuple(f"c{number // 10}" for number in range(400))
-    apart, together = curve(correct).means[0].accuracy, curve(correct, clusters=keys).means[0].accuracy
+    apart, together = curve(correct).means[0].primary, curve(correct, clusters=keys).means[0].primary
     assert apart.low is not None and together.low is not None
     assert together.low < apart.low
 

@@ -76,8 +76,8 @@ def test_the_real_linear_arm_learns_with_more_rows(shop, tickets: Path, tmp_path
     assert len(found.means) == 5 and found.means[-1].size == found.train
     assert {point.seed for point in found.points} == {17, 18, 19}
     assert len(found.points) == 4 * 3 + 1, "all rows are the same rows for every seed"
-    assert found.points[0].accuracy.n == found.items
-    first, last = found.means[0].accuracy.value, found.means[-1].accuracy.value
+    assert found.points[0].primary.n == found.items
+    first, last = found.means[0].primary.value, found.means[-1].primary.value
     assert first is not None and last is not None and last > first
     assert found.target is not None and found.target.reach is Reach.REACHED
     assert CurveNote.HALVES in found.notes
@@ -179,7 +179,7 @@ def test_at_all_rows_the_curve_meets_the_bake_off(shop, tickets: Path, tmp_path:
     request = dataclasses.replace(QUICK, sizes=whole, seeds=1, split="test", options=("linear",))
     (found,) = curves_of_run(folder, request, context(tmp_path)).curves
     measured = next(arm for arm in results.arms if str(arm.arm) == "linear@linear")
-    assert found.points[-1].accuracy.value == measured.quality.primary.value
+    assert found.points[-1].primary.value == measured.quality.primary.value
 
 
 def test_the_price_of_an_example_is_the_plans_unless_one_is_given(
