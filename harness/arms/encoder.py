@@ -14,10 +14,11 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.stats.calibration import fit_temperature
 from harness.arms.base import KEPT, Explained, Material, config_digest, items_digest, shared_time
@@ -40,6 +41,7 @@ from harness.models.settings import ModelSettings
 from harness.tasks.base import clip
 from harness.training.encoder import ENCODER_TRAINER, EncoderJob, TrainedEncoder, train_encoder
 from harness.training.encoder_artefact import PACKAGES, keep_encoder, open_kept, pin_of_encoder
+from harness.training.encoder_letters import SHARES, fit_letters, times
 from harness.training.encoder_recipe import recipe_name
 from harness.training.release import release
 
@@ -52,6 +54,7 @@ class EncoderSettings:
         base: the encoder's folder; model: its name, as the user writes it.
         recipes: to be tried on dev, the first to be kept among equals.
         item_chars: of a text that are read; longer ones lose their middle.
+        definitions: of labels, by name: each is a training row more, as a guide's words are worth learning.
         keep_in: the folder in which the encoder is kept once it is trained; None keeps it nowhere.
     """
 
@@ -60,6 +63,7 @@ class EncoderSettings:
     recipes: tuple[EncoderRecipe, ...]
     item_chars: int
     opening: ModelSettings
+    definitions: Mapping[str, str] = field(default_factory=dict)
     keep_in: Path | None = None
 
 
@@ -84,6 +88,7 @@ class EncoderArm:
             "base": self.settings.model,
             "recipes": [dataclasses.asdict(recipe) for recipe in self.settings.recipes],
             "labels": list(self._labels),
+            **({"definitions": dict(self.settings.definitions)} if self.settings.definitions else {}),
             "item_chars": self.settings.item_chars,
             "device": opening.device,
             **dict(folder_facts(self.settings.base, opening.cache)),
@@ -107,15 +112,17 @@ class EncoderArm:
             raise DataError("An encoder needs at least two labels in train.", got=found)
         work = self._work(material)
         best, recipe, trials = self._best(material, work)
-        temperature = self._temperature(best.classifier, material.dev)
-        self._classifier = dataclasses.replace(best.classifier, temperature=temperature)
+        classifier, share = self._beside(best.classifier, recipe, material)
+        self._classifier, temperature = classifier, classifier.temperature
         choices: dict[str, str | int | float] = {
             "recipe": recipe_name(recipe),
             "temperature": round(temperature, 4),
             "precision": recipe.precision,
+            "letters": share,
         }
         if self.settings.keep_in is not None:
-            keep_encoder(self._classifier, self._artefact(best, recipe, material), self.settings.keep_in)
+            draft = dataclasses.replace(self._artefact(best, recipe, material), letters=share)
+            keep_encoder(self._classifier, draft, self.settings.keep_in)
             choices[KEPT] = pin_of_encoder(self.settings.keep_in)
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
@@ -182,10 +189,11 @@ class EncoderArm:
         if work is not None:
             place = work / hashlib.sha256(encode(recipe).encode()).hexdigest()[:16]
             make_folder(place)
+        texts, targets = self._rows(material)
         job = EncoderJob(
             base=self.settings.base,
-            texts=tuple(self._text(item) for item in material.train),
-            targets=tuple(self._labels.index(item.label) for item in material.train),
+            texts=texts,
+            targets=targets,
             labels=self._labels,
             recipe=recipe,
             work=place,
@@ -193,6 +201,16 @@ class EncoderArm:
             threads=self.settings.opening.threads,
         )
         return train_encoder(job, material.say)
+
+    def _rows(self, material: Material) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Texts to learn from, and the place of the label of each: the training rows and the definitions."""
+        rows = [(self._text(item), item.label) for item in material.train]
+        rows += [
+            (f"{name.replace('_', ' ')}: {definition}", name)
+            for name, definition in self.settings.definitions.items()
+            if definition and name in self._labels
+        ]
+        return tuple(text for text, _ in rows), tuple(self._labels.index(label) for _, label in rows)
 
     def _work(self, material: Material) -> Path | None:
         """The folder of checkpoints, emptied unless they are of this very training."""
@@ -240,11 +258,23 @@ class EncoderArm:
             self._classifier = open_kept(home, device=opening.device, threads=opening.threads)
         return self._classifier is not None
 
-    def _temperature(self, classifier: EncoderClassifier, dev: Sequence[Item]) -> float:
-        if not dev:
-            return 1.0
-        logprobs = log_softmax(classifier.scores([self._text(item) for item in dev]))
-        return temperature_on(logprobs, [self._labels.index(item.label) for item in dev])
+    def _beside(
+        self, classifier: EncoderClassifier, recipe: EncoderRecipe, material: Material
+    ) -> tuple[EncoderClassifier, float]:
+        """The encoder with the letters that fit dev best, its temperature, and how much the letters count."""
+        if not material.dev:
+            return classifier, 0.0
+        texts = [self._text(item) for item in material.dev]
+        truth = [self._labels.index(item.label) for item in material.dev]
+        scores = classifier.scores(texts)
+        if not recipe.letters:
+            return dataclasses.replace(
+                classifier, temperature=temperature_on(log_softmax(scores), truth)
+            ), 0.0
+        letters = fit_letters(*self._rows(material), len(self._labels), recipe.seed)
+        share, temperature = share_on(scores, letters.scores(texts), truth)
+        added = times(letters, share) if share else None
+        return dataclasses.replace(classifier, temperature=temperature, letters=added), share
 
     def _accuracy(self, classifier: EncoderClassifier, dev: Sequence[Item]) -> float:
         if not dev:
@@ -271,16 +301,33 @@ class EncoderArm:
         )
 
 
+def share_on(scores: Logits, margins: Logits, truth: Sequence[int]) -> tuple[float, float]:
+    """How much the letters' margins count, and the temperature, that together fit dev best."""
+    found = []
+    for share in SHARES:
+        logprobs = log_softmax(scores + share * margins)
+        temperature = temperature_on(logprobs, truth)
+        rows, answers = _with_a_mistake(logprobs, truth)
+        fit = float(log_softmax(rows / temperature)[np.arange(len(rows)), answers].mean())
+        found.append((-fit, share, temperature))
+    _, share, temperature = min(found)
+    return share, temperature
+
+
 def temperature_on(logprobs: Logits, truth: Sequence[int]) -> float:
-    """The temperature that fits dev best, one more row being taken to be wrong: that of middling confidence.
+    """The temperature that fits dev best, one more row being taken to be wrong."""
+    return fit_temperature(*_with_a_mistake(logprobs, truth)) or 1.0
+
+
+def _with_a_mistake(logprobs: Logits, truth: Sequence[int]) -> tuple[Logits, NDArray[np.int64]]:
+    """One more row, that of middling confidence, is taken to be wrong.
 
     So a small dev set without a mistake makes nothing certain, as in the rule of succession.
     """
     order = np.argsort(logprobs.max(axis=1), kind="stable")
     middling = logprobs[order[len(order) // 2]]
     second = int(np.argsort(middling)[-2])
-    more = np.vstack([logprobs, middling])
-    return fit_temperature(more, np.array([*truth, second])) or 1.0
+    return np.vstack([logprobs, middling]), np.array([*truth, second])
 
 
 def _read_trials(work: Path | None) -> dict[str, float]:

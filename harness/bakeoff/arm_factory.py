@@ -138,7 +138,7 @@ class ArmFactory:
     def _encoder(self, arm: ArmPlan, seed: int) -> EncoderSettings:
         opening = model_settings(self._context, self._plan, arm)
         home = encoder_folder(self._folder, arm.id, seed) if self._keep else None
-        return encoder_settings(self._plan, arm.id, (seed, len(self._evalset.train)), opening, home)
+        return encoder_settings(self._plan, arm.id, (seed, self._evalset), opening, home)
 
     def _embedding(self) -> EmbeddingModel | None:
         if self._embedder is None:

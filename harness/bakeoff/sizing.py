@@ -425,7 +425,7 @@ def _encoder_time(
     plan: ExperimentPlan, arm: ArmId, evalset: Evalset, opening: ModelSettings, seconds: float
 ) -> EncoderTime:
     """A few real steps, and from them the fullest training that takes no longer than its share."""
-    training = (plan.training_seeds[0], len(evalset.train))
+    training = (plan.training_seeds[0], evalset)
     settings = encoder_settings(plan, arm, training, opening, None)
     texts = tuple(clip(item.text, settings.item_chars) for item in evalset.train)
     speed = measure_encoder(settings.base, texts, settings.recipes[0], opening)

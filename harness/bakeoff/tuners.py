@@ -61,12 +61,16 @@ def build_tuner(
 
 
 def encoder_settings(
-    plan: ExperimentPlan, arm: ArmId, training: tuple[int, int], opening: ModelSettings, home: Path | None
+    plan: ExperimentPlan,
+    arm: ArmId,
+    training: tuple[int, Evalset],
+    opening: ModelSettings,
+    home: Path | None,
 ) -> EncoderSettings:
     """How the encoder of an arm is tuned, and the recipes to try.
 
     Args:
-        training: its seed, and the number of training rows.
+        training: its seed, and the evalset: its training rows are counted, its labels' definitions learnt.
         home: where it is kept; None keeps it nowhere.
 
     Raises:
@@ -74,14 +78,17 @@ def encoder_settings(
         ModelUnavailable: if its weights are not there.
     """
     base = encoder_base(arm.model, opening)
-    seed, rows = training
+    seed, evalset = training
     weights = sum(path.stat().st_size for path in base.glob("*.safetensors")) // 4
     return EncoderSettings(
         base=base,
         model=arm.model,
-        recipes=recipes_for(plan.encoder or EncoderPlan(), rows, weights, _training_precision(opening), seed),
+        recipes=recipes_for(
+            plan.encoder or EncoderPlan(), len(evalset.train), weights, _training_precision(opening), seed
+        ),
         item_chars=plan.prompt.item_chars,
         opening=opening,
+        definitions={label.name: label.definition for label in evalset.labels if label.definition},
         keep_in=home,
     )
 

@@ -454,6 +454,8 @@ class EncoderRecipe:
         rank: of the low-rank additions; 0 where every weight is adapted.
         precision: what is multiplied in; weights, sums and steps are fp32 in both.
         seed: never null.
+        head_first: the head begins as the best linear one on the vectors as they are, instead of at random.
+        letters: letter groups are fitted beside the encoder, and dev chooses how much they count.
     """
 
     tuned: Literal["whole", "lora"]
@@ -468,6 +470,8 @@ class EncoderRecipe:
     rank: int
     precision: Literal["fp32", "bf16"]
     seed: int
+    head_first: bool = False
+    letters: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -484,6 +488,7 @@ class EncoderArtefact:
         data_digest: sha256 of the training rows.
         train_tokens, train_s: tokens seen over all epochs, and wall seconds.
         curve: (step, loss) pairs as logged.
+        letters: what the margins of letter groups are multiplied by; 0 where the encoder reads alone.
     """
 
     schema: Literal[1] = 1
@@ -502,6 +507,7 @@ class EncoderArtefact:
     train_s: float
     steps: int
     curve: tuple[tuple[int, float], ...] = ()
+    letters: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

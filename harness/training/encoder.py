@@ -31,12 +31,14 @@ from harness.core.files import write_atomically
 from harness.core.records import EncoderRecipe
 from harness.models.local.encoder import (
     EncoderClassifier,
+    by_length,
     most_tokens,
     open_encoder,
     padded,
     pooled,
     pooling_of,
 )
+from harness.training.encoder_head import fit_head
 from harness.training.encoder_memory import require_room_to_open, require_room_to_train
 from harness.training.progress import check, quiet
 
@@ -48,6 +50,7 @@ _CLIP = 1.0
 _POOL = 32  # batches that are sorted by length together
 _NEAR = 0.1  # temperature of the contrastive loss
 _LORA_DROPOUT = 0.05
+_READ_TOKENS = 2_048  # of a batch that is read only
 _EVERY_S = 20.0  # between two lines of progress, and between two checkpoints
 
 
@@ -156,6 +159,7 @@ class EncoderSession:
         self.step, self.tokens, self.done = 0, 0, 0
         self.curve: list[tuple[int, float]] = []
         self._began: float | None = None
+        self._head_begun = False
 
     @property
     def passes(self) -> int:
@@ -180,10 +184,13 @@ class EncoderSession:
     def run(self, say: Say, most_steps: int | None = None) -> None:
         """Every pass that is not done yet."""
         self._load()
+        recipe = self.job.recipe
         started = told = kept = time.perf_counter()
         first = self.step
         for number in range(self.done, self.passes):
             losses: list[float] = []
+            if number == recipe.warm_up_pairs and recipe.head_first and not self._head_begun:
+                self._begin_head()
             for batch in self._batches(number):
                 losses.append(self._learn(batch, number))
                 now = time.perf_counter()
@@ -215,6 +222,28 @@ class EncoderSession:
             encoder.set_attn_implementation(self._attention)
         return replace(self.classifier, encoder=encoder.eval())
 
+    def _begin_head(self) -> None:
+        """Fit the head to the vectors of all rows as they are now."""
+        import torch
+
+        vectors = torch.zeros(len(self.rows), self.classifier.head.in_features, device=self.job.device)
+        self.encoder.eval()
+        with torch.no_grad():
+            for batch in by_length(self.rows, _READ_TOKENS):
+                vectors[batch] = self._vectors(batch)
+        fit_head(self.classifier.head, vectors, self.job.targets, self.job.recipe.smoothing)
+        self._head_begun = True
+
+    def _vectors(self, batch: Sequence[int]) -> Any:
+        import torch
+
+        recipe, classifier = self.job.recipe, self.classifier
+        rows = [self.rows[row] for row in batch]
+        ids, mask = padded(rows, classifier.tokenizer.pad_token_id, self.job.device)
+        kind, half = self.job.device.partition(":")[0], recipe.precision == "bf16"
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
+            return pooled(self.encoder, ids, mask, classifier.pooling)
+
     def _note(self, loss: float) -> None:
         self._began = loss if self._began is None else self._began
         check(loss, self._began, self.step)
@@ -245,13 +274,8 @@ class EncoderSession:
 
         recipe, classifier = self.job.recipe, self.classifier
         self.encoder.train()
-        rows = [self.rows[row] for row in batch]
-        ids, mask = padded(rows, classifier.tokenizer.pad_token_id, self.job.device)
         targets = torch.tensor([self.job.targets[row] for row in batch], device=self.job.device)
-        with torch.autocast(
-            self.job.device.partition(":")[0], dtype=torch.bfloat16, enabled=recipe.precision == "bf16"
-        ):
-            vectors = pooled(self.encoder, ids, mask, classifier.pooling)
+        vectors = self._vectors(batch)
         if number < recipe.warm_up_pairs:
             loss = contrast(vectors, targets)
         else:
@@ -265,7 +289,7 @@ class EncoderSession:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        self.tokens += sum(map(len, rows))
+        self.tokens += sum(len(self.rows[row]) for row in batch)
         value = float(loss.detach())
         if not math.isfinite(value):
             check(value, self._began or 0.0, self.step)

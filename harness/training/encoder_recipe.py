@@ -45,6 +45,8 @@ def recipes_for(
         rank=0 if tuned == "whole" else (plan.rank or 16),
         precision=precision,
         seed=seed,
+        head_first=True,
+        letters=plan.letters,
     )
     return tuple(_distinct([first, *_others(first, plan)])[: plan.trials or trials_for(rows)])
 
@@ -73,6 +75,8 @@ def recipe_name(recipe: EncoderRecipe) -> str:
     parts = [f"{recipe.tuned}(epochs={recipe.epochs}, rate={recipe.learning_rate:g}"]
     if recipe.warm_up_pairs:
         parts.append(f"pairs first={recipe.warm_up_pairs}")
+    if recipe.head_first:
+        parts.append("head first")
     if recipe.tuned_layers is not None:
         parts.append(f"upper layers={recipe.tuned_layers}")
     return ", ".join(parts) + ")"

@@ -39,7 +39,7 @@ class EncoderPlan(Part):
     """The training of encoders; what is left out is chosen by rules and on dev.
 
     `method`: every weight, or low-rank additions (LoRA); `trials`: how many recipes are tried on dev;
-    `layers`: only so many of the uppermost are trained.
+    `layers`: only so many of the uppermost are trained; `letters`: letter groups may count beside it.
     """
 
     method: Literal["auto", "whole", "lora"] = "auto"
@@ -50,3 +50,4 @@ class EncoderPlan(Part):
     max_tokens: Annotated[int, Field(ge=16)] | None = None
     layers: Count | None = None
     rank: Count | None = None
+    letters: bool = True

@@ -6,7 +6,7 @@ one matrix. Texts are sorted by length and a batch is padded to its longest; ano
 score by rounding only.
 
 A kept encoder is a folder that transformers opens as it is (`config.json`, `model.safetensors`, the
-tokenizer's files) and the head beside it, `head.safetensors`.
+tokenizer's files), the head beside it, `head.safetensors`, and where letter groups count too, those.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.models.local.letters import READ_CHARS, Letters, load_letters, save_letters
 from harness.models.local.safe_weights import refuse_lone_pickles, require_safetensors
 
 Logits = NDArray[np.float64]
 Pooling = Literal["mean", "cls"]
 
 HEAD_FILE = "head.safetensors"
-READ_CHARS = 20_000  # more than any encoder here reads; the tokenizer is spared megabytes
 _BATCH_TOKENS = 2_048
 _WRITING = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _NO_LIMIT = 1 << 20  # tokenizers that know no limit state a huge one
@@ -106,6 +106,7 @@ class EncoderClassifier:
     Attributes:
         head: a `torch.nn.Linear` to as many scores as there are labels.
         temperature: by which scores are divided.
+        letters: letter groups whose scores are added to the head's.
         threads: CPU threads; None leaves torch's own choice.
     """
 
@@ -116,6 +117,7 @@ class EncoderClassifier:
     max_tokens: int
     labels: tuple[str, ...]
     temperature: float = 1.0
+    letters: Letters | None = None
     device: str = "cpu"
     threads: int | None = None
 
@@ -133,7 +135,7 @@ class EncoderClassifier:
         return [list(ids) for ids in found["input_ids"]]
 
     def scores(self, texts: Sequence[str]) -> Logits:
-        """The head's scores, a column a label, before the temperature."""
+        """Scores, a column a label, before the temperature."""
         import torch
 
         rows = self.tokenise(texts)
@@ -144,7 +146,7 @@ class EncoderClassifier:
                 ids, mask = padded([rows[row] for row in batch], self.tokenizer.pad_token_id, self.device)
                 vectors = pooled(self.encoder, ids, mask, self.pooling)
                 found[batch] = self.head(vectors).double().cpu().numpy()
-        return found
+        return found if self.letters is None else found + self.letters.scores(texts)
 
     def logprobs(self, texts: Sequence[str]) -> Logits:
         """Log-probability of each label, calibrated."""
@@ -205,6 +207,8 @@ def save_encoder(classifier: EncoderClassifier, folder: Path) -> None:
     head = classifier.head
     tensors = {"weight": head.weight.detach().cpu(), "bias": head.bias.detach().cpu()}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / HEAD_FILE)
+    if classifier.letters is not None:
+        save_letters(classifier.letters, folder)
 
 
 def load_encoder(
@@ -244,6 +248,7 @@ def load_encoder(
         max_tokens=max_tokens,
         labels=labels,
         temperature=temperature,
+        letters=load_letters(folder, len(labels)),
         device=device,
         threads=threads,
     )

@@ -2,6 +2,7 @@
 
 <folder>/model.onnx       token ids and their mask in, the head's scores out
 <folder>/tokenizer.json   read by tokenizers
+<folder>/letters.safetensors   where letter groups count too
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import MissingExtra, ModelUnavailable
-from harness.models.local.encoder import READ_CHARS, Logits, by_length, log_softmax
+from harness.models.local.encoder import Logits, by_length, log_softmax
+from harness.models.local.letters import READ_CHARS, Letters, load_letters
 
 MODEL_FILE, TOKENIZER_FILE = "model.onnx", "tokenizer.json"
 INPUTS = ("input_ids", "attention_mask")
@@ -30,6 +32,7 @@ class OnnxEncoder:
     pad: int
     labels: tuple[str, ...]
     temperature: float
+    letters: Letters | None = None
 
     def logprobs(self, texts: Sequence[str]) -> Logits:
         """Log-probability of each label, calibrated."""
@@ -42,6 +45,8 @@ class OnnxEncoder:
             for place, row in enumerate(batch):
                 ids[place, : len(rows[row])], mask[place, : len(rows[row])] = rows[row], 1
             found[batch] = self.session.run(None, dict(zip(INPUTS, (ids, mask), strict=True)))[0]
+        if self.letters is not None:
+            found += self.letters.scores(texts)
         return log_softmax(found / self.temperature)
 
 
@@ -78,4 +83,11 @@ def open_onnx(
         ) from error
     tokenizer.enable_truncation(max_length=most)
     tokenizer.no_padding()
-    return OnnxEncoder(session=session, tokenizer=tokenizer, pad=pad, labels=labels, temperature=temperature)
+    return OnnxEncoder(
+        session=session,
+        tokenizer=tokenizer,
+        pad=pad,
+        labels=labels,
+        temperature=temperature,
+        letters=load_letters(folder, len(labels)),
+    )

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.models.local.encoder import EncoderClassifier, padded, pooled
+from harness.models.local.letters import LETTERS_FILE
 from harness.models.local.onnx_encoder import INPUTS, MODEL_FILE, TOKENIZER_FILE
 from harness.training.encoder_artefact import RECORD_FILE
 
@@ -62,8 +63,9 @@ def write_onnx(classifier: EncoderClassifier, kept: Path, out: Path) -> None:
             got=(str(error).splitlines() or [type(error).__name__])[0][:200],
             run="harness export --format safetensors",
         ) from error
-    for name in (TOKENIZER_FILE, RECORD_FILE):
-        shutil.copy2(kept / name, out / name)
+    for name in (TOKENIZER_FILE, RECORD_FILE, LETTERS_FILE):
+        if name != LETTERS_FILE or classifier.letters is not None:
+            shutil.copy2(kept / name, out / name)
 
 
 def _whole(classifier: EncoderClassifier) -> Any:

@@ -126,6 +126,15 @@ def vote_card(
     return "\n\n".join(parts) + "\n"
 
 
+def _letters(artefact: EncoderArtefact) -> str:
+    if not artefact.letters:
+        return ""
+    return (
+        " Before it the margins of `letters.safetensors` are added, a linear head over groups of letters of "
+        "the message: the server does so, in both exports; `harness/models/local/letters.py` is all it takes."
+    )
+
+
 def encoder_card(
     title: str, artefact: EncoderArtefact, origin: Origin, task: TunedTask, checks: Sequence[Parity] = ()
 ) -> str:
@@ -152,7 +161,7 @@ def encoder_card(
         f"The {artefact.pooling} of the last states (padding left out), times `weight` plus `bias` of "
         f"`head.safetensors`, divided by {artefact.temperature:.4g}, are the scores before the softmax, in "
         "the order of `labels` in `encoder.json`. `model.onnx` of the ONNX export takes `input_ids` and "
-        "`attention_mask` and gives these scores before the division.",
+        f"`attention_mask` and gives these scores before the division.{_letters(artefact)}",
         _measured(origin, checks),
         f"## Training\n\n{artefact.train_rows} rows, {artefact.steps} steps in batches of "
         f"{recipe.batch_size} over {recipe.epochs} epochs{first}; {how}; rate {recipe.learning_rate:g}, the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from advisor.options import Option
 from harness.arms import encoder as room
 from harness.arms.base import KEPT, Material
-from harness.arms.encoder import EncoderArm, temperature_on
+from harness.arms.encoder import EncoderArm, share_on, temperature_on
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Item, Label
+from harness.models.local.letters import LETTERS_FILE
 from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
 from harness.training.encoder_artefact import read_encoder
@@ -100,13 +102,46 @@ def test_a_search_that_was_stopped_does_not_begin_again(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seed": 18}, {"max_tokens": 16}, {"smoothing": 0.0}, {"precision": "bf16"}], ids=str
+    "changes",
+    [{"seed": 18}, {"max_tokens": 16}, {"smoothing": 0.0}, {"precision": "bf16"}, {"head_first": True}],
+    ids=str,
 )
 def test_whatever_decides_an_answer_is_in_its_configuration(changes: dict[str, Any]) -> None:
     assert arm().config != arm(None, tiny_recipe(**changes)).config
     other = EncoderArm(NAME, tiny_settings(), tuple(reversed(names_of(LABELS))))
     assert arm().config != other.config
     assert {"weights", "config", "tokenizer", "torch", "transformers"} <= set(arm().config)
+
+
+def test_letters_help_where_the_encoder_knows_nothing_and_are_kept_with_it(tmp_path: Path) -> None:
+    lost = tiny_recipe(epochs=1, learning_rate=1e-6, letters=True)
+    found = arm(tmp_path / "kept", lost)
+    fitted = found.fit(material(), None)
+    assert float(fitted.choices["letters"]) > 0 and (tmp_path / "kept" / LETTERS_FILE).is_file()
+    right = [text == item.label for (text, _), item in zip(answers(found), ROWS.test, strict=True)]
+    assert np.mean(right) > 0.85
+    again = arm(tmp_path / "kept", lost)
+    assert again.fit(material(), fitted) == fitted and answers(again) == answers(found)
+
+
+def test_letters_that_tell_nothing_are_left_out() -> None:
+    truth = [0, 1, 0, 1, 0, 1]
+    sure = np.array([[4.0, 0.0] if t == 0 else [0.0, 4.0] for t in truth])
+    noise = np.array([[-1.0, 1.0] if t == 0 else [1.0, -1.0] for t in truth])
+    assert share_on(sure, noise, truth)[0] == 0.0
+    assert share_on(np.zeros((6, 2)), -noise, truth)[0] > 0.0
+
+
+def test_a_label_known_by_its_definition_alone_is_found() -> None:
+    settings = tiny_settings(None, tiny_recipe(letters=True, epochs=10))
+    labels = (*(label.name for label in LABELS), "tax_forms")
+    settings = dataclasses.replace(settings, definitions={"tax_forms": "счёт 请求 税 tax tax"})
+    found = EncoderArm(NAME, settings, labels)
+    plain = EncoderArm(NAME, dataclasses.replace(settings, definitions={}), labels)
+    assert found.config != plain.config
+    found.fit(material(), None)
+    outcome = found.predict_one(Item(id="t", text="tax forms: счёт 请求 税 tax tax", target="tax_forms"))
+    assert isinstance(outcome, Completion) and outcome.text == "tax_forms"
 
 
 def test_few_dev_rows_without_a_mistake_make_nothing_certain() -> None:

@@ -15,6 +15,7 @@ from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
 from harness.core.records import Completion, EncoderArtefact, Item, Message, Outcome
+from harness.models.local.letters import LETTERS_FILE
 from harness.recommendation.run import import_into, start_bakeoff
 from harness.shipping.adapters import add_adapter, differences, open_registry
 from harness.shipping.exporting import ExportRequest, export_shipped
@@ -41,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "label": "queue",
         },
         "arms": [{"option": "floor"}, {"option": "encoder", "model": str(tiny_base())}],
-        "encoder": {"trials": 1, "epochs": 4, "learning_rate": 5e-3, "max_tokens": 32},
+        "encoder": {"trials": 1, "epochs": 1, "learning_rate": 1e-3, "max_tokens": 32},
         "decision": {"bootstrap_draws": 200},
         "cost": {"price_date": "2026-11-23"},
     }
@@ -84,7 +85,8 @@ def export(run: RunFolder, here, out: Path, form: str | None = None):
 def test_what_is_served_is_what_was_scored(form: str, run: RunFolder, here, tmp_path: Path) -> None:
     found = export(run, here, tmp_path / "out", form)
     weights = "model.onnx" if form == "onnx" else "head.safetensors"
-    assert found.format == form and {weights, "tokenizer.json", RECORD_FILE, "README.md"} <= set(found.files)
+    files = {weights, "tokenizer.json", RECORD_FILE, LETTERS_FILE, "README.md"}
+    assert found.format == form and files <= set(found.files)
     assert isinstance(found.artefact, EncoderArtefact)
     items, scored = answers(run)
     service = open_service(ServeRequest(targets=(str(tmp_path / "out"),)), here)

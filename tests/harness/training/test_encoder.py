@@ -13,6 +13,7 @@ import pytest
 from harness.core.errors import TrainingError
 from harness.training import encoder as room
 from harness.training.encoder import EncoderJob, EncoderSession, contrast, layers_of, rate_at, train_encoder
+from harness.training.encoder_head import fit_head
 from tests.support.tickets import LABELS, evalset
 from tests.support.tiny_encoder import tiny_base, tiny_recipe
 
@@ -48,6 +49,8 @@ def silent(line: str) -> None:
         {"warm_up_pairs": 2},
         {"tuned_layers": 1},
         {"precision": "bf16"},
+        {"head_first": True},
+        {"head_first": True, "warm_up_pairs": 2},
     ],
     ids=str,
 )
@@ -79,7 +82,11 @@ def test_words_never_seen_keep_their_vectors() -> None:
     assert not (after[seen] == before.get_input_embeddings().weight[seen]).all()
 
 
-@pytest.mark.parametrize("changes", [{}, {"tuned": "lora", "rank": 4}, {"warm_up_pairs": 1}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"tuned": "lora", "rank": 4}, {"warm_up_pairs": 1}, {"warm_up_pairs": 1, "head_first": True}],
+    ids=str,
+)
 def test_a_training_killed_in_an_epoch_ends_as_if_it_never_was(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +150,27 @@ def test_contrast_is_least_where_rows_of_a_label_lie_together() -> None:
     together = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
     assert contrast(together, targets) < contrast(together[[0, 2, 1, 3]], targets)
     assert float(contrast(together, torch.arange(4))) == 0.0, "without pairs there is nothing to learn"
+
+
+def test_a_fitted_head_begins_with_a_lower_loss_than_one_at_random() -> None:
+    first = [train_encoder(job(epochs=1, head_first=choice), silent).curve[0][1] for choice in (True, False)]
+    assert first[0] < first[1]
+
+
+def test_a_head_is_fitted_alike_whatever_the_length_of_the_vectors() -> None:
+    import torch
+
+    torch.manual_seed(1)
+    vectors = torch.randn(40, 6)
+    targets = [row % 4 for row in range(40)]
+    vectors[range(40), targets] += 3.0
+    scores = []
+    for factor in (1.0, 50.0):
+        head = torch.nn.Linear(6, 5)
+        fit_head(head, factor * vectors, targets, 0.1)
+        scores.append(head(factor * vectors).detach())
+    assert (scores[0].argmax(dim=1) == torch.tensor(targets)).float().mean() > 0.9, "a label without rows too"
+    assert torch.allclose(scores[0], scores[1], atol=1e-2)
 
 
 def test_layers_are_found_whatever_they_are_called() -> None:
