@@ -37,6 +37,7 @@ from harness.bakeoff.plan import build_plan
 from harness.bakeoff.tuning_job import export_job
 from harness.cli.options import HereOptions
 from harness.core.context import Quiet
+from harness.core.records import Choices
 from harness.models.base import ChatRequest
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
@@ -137,7 +138,9 @@ def requests_of(bench: Bench, count: int) -> list[ChatRequest]:
     choices = tuple(answer_text(label.name) for label in bench.evalset.labels)
     return [
         ChatRequest(
-            item_id=item.id, messages=tune_messages(item.text, bench.plan.prompt.limits), choices=choices
+            item_id=item.id,
+            messages=tune_messages(item.text, bench.plan.prompt.limits),
+            form=Choices(answers=choices),
         )
         for item in bench.evalset.dev[:count]
     ]

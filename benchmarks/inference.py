@@ -35,7 +35,7 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
 from harness.cli.options import HereOptions
 from harness.core.context import Quiet
-from harness.core.records import Failure, Item
+from harness.core.records import Choices, Failure, Item
 from harness.models.base import ChatRequest
 from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
@@ -67,7 +67,9 @@ class Task:
         """The question, to be answered by words or by codes."""
         messages = tune_messages(item.text, self.limits)
         one_token = said is self.codes
-        return ChatRequest(item_id=item.id, messages=messages, choices=tuple(said), one_token=one_token)
+        return ChatRequest(
+            item_id=item.id, messages=messages, form=Choices(answers=tuple(said), one_token=one_token)
+        )
 
     def in_words(self, answer: str) -> str:
         """A code as the words of its label."""

@@ -25,7 +25,7 @@ from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.tuners import recipe_for
 from harness.cli.options import HereOptions
 from harness.core.context import Quiet
-from harness.core.records import Conversation, Evalset, Failure, Item, Recipe
+from harness.core.records import Choices, Conversation, Evalset, Failure, Item, Recipe
 from harness.models.base import ChatRequest
 from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
@@ -137,7 +137,9 @@ def dev_accuracy(bench: Bench, adapter: Path, count: int) -> float:
     items = bench.evalset.dev[:count]
     requests = [
         ChatRequest(
-            item_id=item.id, messages=tune_messages(item.text, bench.plan.prompt.limits), choices=choices
+            item_id=item.id,
+            messages=tune_messages(item.text, bench.plan.prompt.limits),
+            form=Choices(answers=choices),
         )
         for item in items
     ]

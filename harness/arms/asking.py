@@ -37,13 +37,7 @@ class Answers:
     def request(self, item: Item, shown: Explained) -> ChatRequest:
         """The question about an item; fewer choices than all may be offered."""
         form = Choices(answers=self.codes, one_token=True) if self.codes else shown.form or self.form
-        assert isinstance(form, Choices)
-        return ChatRequest(
-            item_id=item.id,
-            messages=shown.messages,
-            choices=form.answers,
-            one_token=form.one_token,
-        )
+        return ChatRequest(item_id=item.id, messages=shown.messages, form=form)
 
     def in_words(self, reply: ChatReply | Failure) -> ChatReply | Failure:
         """The reply with the choice's words in place of its code."""
@@ -110,4 +104,5 @@ def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *
                 neighbours=shown.neighbours,
                 attempts=reply.attempts,
                 form=reply.form,
+                cut=reply.cut,
             )

@@ -121,9 +121,8 @@ def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun)
     rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
     messages = desk.task.messages(settled.arm.option, item, rows, guide_of(settled.fitted))
     by_schema = answered is not None and answered.form == "schema"
-    return said_as_asked(
-        messages, schema=by_schema and desk.plan.prompt.version == prompt_versions(desk.plan.task)[-1]
-    )
+    same_wording = desk.plan.prompt.version == prompt_versions(desk.plan.task)[-1]
+    return said_as_asked(messages, desk.task.form(), schema=by_schema and same_wording)
 
 
 def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...]:

@@ -21,7 +21,7 @@ from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book
 from harness.core.context import Context
 from harness.core.errors import OverBudget
-from harness.core.records import Choices, Evalset, Message
+from harness.core.records import Evalset, Message
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.models.api.calls import answer_schema
 from harness.tasks.kinds import task_of
@@ -178,8 +178,8 @@ def _forecast(
     task = task_of(evalset.space)
     identity = served_identity(arm, environ)
     form = task.form()
-    if identity is not None and chars and isinstance(form, Choices):  # the budget counts the schema too
-        chars += len(json.dumps(answer_schema(form.answers)))
+    if identity is not None and chars:  # the budget counts the schema too
+        chars += len(json.dumps(answer_schema(form)))
     output = max((len(task.target_text(item.target)) for item in evalset.train), default=0)
     per_call = Usage(
         input_tokens=round(chars / _CHARS_PER_TOKEN),

@@ -263,7 +263,8 @@ class Completion:
             the set; None where the arm gives no distribution.
         usage: tokens; None for arms without a language model.
         attempts: calls made, the answered one included.
-        form: how a served model was held to the labels; '' where it was not recorded.
+        form: how a served model was held to the answer form; '' where it was not recorded.
+        cut: the answer was ended by the most tokens it may have.
     """
 
     item_id: str
@@ -274,6 +275,7 @@ class Completion:
     neighbours: tuple[Neighbour, ...] = ()
     attempts: int = 1
     form: HeldBy = ""
+    cut: bool = False
 
 
 class FailureKind(StrEnum):

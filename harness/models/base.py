@@ -1,8 +1,9 @@
 """The two protocols behind which every model stands: chat (with label scoring) and embedding.
 
-A chat request carries the answers it may choose from. A local model scores every one of them
-exactly and returns the distribution; a served model is held to them by structured output and
-returns text only. Arms cannot tell the difference, and never apply a chat template themselves.
+A chat request carries the form of its answer. Of a closed set a local model scores every answer exactly and
+returns the distribution; a served model is held to it by structured output and returns text only. An answer
+held to a JSON schema, or to nothing but a length, is written token by token. Arms cannot tell the
+difference, and never apply a chat template themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.money.usage import Usage
-from harness.core.records import Failure, HeldBy, Message, ModelIdentity
+from harness.core.records import AnswerForm, Choices, Failure, HeldBy, Message, ModelIdentity
 
 Vectors = NDArray[np.float32]
 
@@ -26,14 +27,22 @@ class ChatRequest:
 
     Attributes:
         item_id: which item it is about; comes back with the reply.
-        choices: the allowed answers, in the order in which their log-probabilities are returned.
-        one_token: every choice is one token, and what would follow it is not asked for.
+        form: what the answer is held to.
     """
 
     item_id: str
     messages: tuple[Message, ...]
-    choices: tuple[str, ...]
-    one_token: bool = False
+    form: AnswerForm
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The answers of a closed set, in the order in which their log-probabilities are returned."""
+        return self.form.answers if isinstance(self.form, Choices) else ()
+
+    @property
+    def one_token(self) -> bool:
+        """Whether every choice is one token, and what would follow it is not asked for."""
+        return isinstance(self.form, Choices) and self.form.one_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +54,8 @@ class ChatReply:
         choice_logprobs: one log-probability a choice, normalised over the choices, or None.
         queue_s: waiting for a slot and between attempts; model_s: the answered call alone, or the
             item's share of a batch by processed tokens.
-        form: how a served model was held to the choices: by a 'schema', or 'plain' by the prompt alone.
+        form: how a served model was held to the answer form: by a 'schema', or 'plain' by the prompt alone.
+        cut: the answer was ended by the most tokens it may have.
     """
 
     item_id: str
@@ -56,6 +66,7 @@ class ChatReply:
     model_s: float
     attempts: int = 1
     form: HeldBy = ""
+    cut: bool = False
 
 
 class ChatModel(Protocol):

@@ -20,7 +20,7 @@ from advisor.options import Option
 from harness.arms.retrieve import passes_of
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
 from harness.bakeoff.results import ArmResult
-from harness.core.records import Item
+from harness.core.records import Choices, Item
 from harness.models.api.calls import answer_schema
 from harness.money.records import FrontierGap, Published
 
@@ -105,7 +105,9 @@ def _held_to_json(labels: Sequence[str]) -> tuple[int, int]:
         return 0, 0
     answers = [json.dumps({"label": label}) for label in labels]
     mean = sum(len(answer) for answer in answers) / len(answers)
-    return round(len(json.dumps(answer_schema(labels))) / _CHARS_PER_TOKEN), round(mean / _CHARS_PER_TOKEN)
+    return round(len(json.dumps(answer_schema(Choices(answers=tuple(labels))))) / _CHARS_PER_TOKEN), round(
+        mean / _CHARS_PER_TOKEN
+    )
 
 
 def _gap(

@@ -44,7 +44,7 @@ def answer_text(label: str) -> str:
 def read_label(answer: str, labels: Sequence[str]) -> str | None:
     """The label an answer names, None if it names none or several."""
     names = _names(tuple(labels))
-    whole = _said(unicodedata.normalize("NFC", answer))
+    whole = said(unicodedata.normalize("NFC", answer))
     text = _unwrapped(whole)
     for written in (answer.strip(), whole, text, text.strip("\"'` ")):
         if written in names.written:
@@ -76,7 +76,7 @@ def _plain(text: str) -> str:
     return " ".join(_WORDS.findall(unicodedata.normalize("NFC", text.casefold())))
 
 
-def _said(answer: str) -> str:
+def said(answer: str) -> str:
     """What was said after all thinking, without the marks of a turn's end."""
     lower = answer.casefold() if answer.isascii() else answer  # the same length, so that places agree
     start = max((at + len(mark) for mark in _THOUGHT_ENDS if (at := lower.rfind(mark)) >= 0), default=0)

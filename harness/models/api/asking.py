@@ -25,7 +25,7 @@ from typing import Any
 
 from advisor.money.usage import Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
-from harness.core.records import Failure, FailureKind, Timing
+from harness.core.records import Failure, FailureKind, FreeText, Timing
 from harness.models.api.budget import Reservation, SpendGuard
 from harness.models.api.calls import (
     Form,
@@ -242,7 +242,8 @@ class Asker:
                     queue_s=sent_at - tries.began,
                     model_s=ended - sent_at,
                     attempts=tries.attempts,
-                    form="schema" if form.schema else "plain",
+                    form="schema" if form.schema and not isinstance(request.form, FreeText) else "plain",
+                    cut=result.cut,
                 )
             if self._adapt(form, result.refused, tries) or await self._pause(result, tries):
                 continue

@@ -1,6 +1,7 @@
 """One attempt at one question: the request litellm is given, and the answer or fault that comes back.
 
-The answer is held to the choices by a strict JSON schema where the model takes one. What a model
+The answer is held to its form by a strict JSON schema where the model takes one: a choice of a closed set by
+`{"label": ...}`, fields by their own schema, in which a field that may be absent may be null. What a model
 refuses with a 400 (schema, temperature, seed, the name of the token limit) is left out from then on:
 `Form` says what is still sent. Prompts are never changed, but that examples answer in the form asked for.
 
@@ -27,7 +28,7 @@ from itertools import product
 from typing import Any
 
 from advisor.money.usage import CountedBy, Usage
-from harness.core.records import FailureKind, Message
+from harness.core.records import AnswerForm, Choices, FailureKind, FreeText, JsonSchema, Message
 from harness.models.api.destinations import Destination
 from harness.models.api.faults import Fault, fault_of
 from harness.models.base import ChatRequest
@@ -161,46 +162,103 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedAnswer:
-    """An answered attempt. `served_by` is what the provider says answered, '' when it does not say."""
+    """An answered attempt.
+
+    Attributes:
+        served_by: what the provider says answered, '' when it does not say.
+        cut: the answer was ended by its token limit.
+    """
 
     text: str
     usage: Usage
     served_by: str
+    cut: bool = False
 
 
-def answer_schema(choices: Sequence[str]) -> dict[str, Any]:
-    """The JSON schema of `{"label": one of the choices}`."""
+def answer_schema(form: AnswerForm) -> dict[str, Any] | None:
+    """The strict JSON schema that an answer is held to; None for a free text."""
+    match form:
+        case Choices(answers=answers):
+            return {
+                "type": "object",
+                "properties": {"label": {"type": "string", "enum": list(answers)}},
+                "required": ["label"],
+                "additionalProperties": False,
+            }
+        case JsonSchema(schema=schema):
+            return _strict(schema)
+        case FreeText():
+            return None
+
+
+def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An object as strict schemas have it: every property required, null where it may be absent."""
+    properties = {
+        name: _strict(part) if part.get("type") == "object" else dict(part)
+        for name, part in schema["properties"].items()
+    }
+    for name in properties.keys() - set(schema.get("required", ())):
+        part = properties[name]
+        part["type"] = [part["type"], "null"]
+        if "enum" in part:
+            part["enum"] = [*part["enum"], None]
     return {
         "type": "object",
-        "properties": {"label": {"type": "string", "enum": list(choices)}},
-        "required": ["label"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
 
 
-def said_as_asked(messages: Sequence[Message], *, schema: bool) -> tuple[Message, ...]:
+def said_as_asked(messages: Sequence[Message], held: AnswerForm, *, schema: bool) -> tuple[Message, ...]:
     """The turns as they are sent: the examples' answers in the form that the answer is held to."""
     if not schema:
         return tuple(messages)
     return tuple(
-        dataclasses.replace(one, content=json.dumps({"label": one.content}, ensure_ascii=False))
-        if one.role == "assistant"
-        else one
+        dataclasses.replace(one, content=_as_held(one.content, held)) if one.role == "assistant" else one
         for one in messages
     )
 
 
+def _as_held(said: str, form: AnswerForm) -> str:
+    match form:
+        case Choices():
+            return json.dumps({"label": said}, ensure_ascii=False)
+        case JsonSchema(schema=schema):
+            return json.dumps(_filled(json.loads(said), schema), ensure_ascii=False)
+        case FreeText():
+            return said
+
+
+def _filled(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields in the schema's order, null where one is absent."""
+    found: dict[str, Any] = {}
+    for name, part in schema["properties"].items():
+        value = values.get(name)
+        found[name] = _filled(value, part) if isinstance(value, dict) and "properties" in part else value
+    return found
+
+
 def most_output_tokens(request: ChatRequest, form: Form) -> int:
-    """The token limit of a call: enough for the longest choice as JSON, as no token is less than a byte."""
-    longest = max((len(json.dumps(choice)) for choice in request.choices), default=0)
-    return _ROOM + longest + (REASONING_ROOM if form.reasons else 0)
+    """The token limit of a call.
+
+    For a closed set enough for the longest choice as JSON, as no token is less than a byte.
+    """
+    match request.form:
+        case Choices(answers=answers):
+            most = _ROOM + max((len(json.dumps(choice)) for choice in answers), default=0)
+        case JsonSchema(schema=schema, max_tokens=written):
+            most = written + len(json.dumps(_filled({}, schema)))  # nulls stand where a field is absent
+        case FreeText(max_tokens=most):
+            pass
+    return most + (REASONING_ROOM if form.reasons else 0)
 
 
 def most_input_tokens(request: ChatRequest, form: Form) -> int:
     """An upper bound of the input in tokens: its bytes, schema and 16 tokens of template a turn included."""
-    messages = said_as_asked(request.messages, schema=form.schema)
+    messages = said_as_asked(request.messages, request.form, schema=form.schema)
     said = sum(len(message.content.encode()) + 16 for message in messages)
-    return said + (len(json.dumps(answer_schema(request.choices))) if form.schema else 0)
+    return said + (len(json.dumps(answer_schema(request.form))) if form.schema else 0)
 
 
 def request_parameters(request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
@@ -209,7 +267,7 @@ def request_parameters(request: ChatRequest, route: Route, form: Form) -> dict[s
         "model": route.model,
         "messages": [
             {"role": m.role, "content": m.content}
-            for m in said_as_asked(request.messages, schema=form.schema)
+            for m in said_as_asked(request.messages, request.form, schema=form.schema)
         ],
         "timeout": route.timeout_s,
         "num_retries": 0,
@@ -226,8 +284,9 @@ def request_parameters(request: ChatRequest, route: Route, form: Form) -> dict[s
         parameters["temperature"] = 0
     if form.seed:
         parameters["seed"] = route.seed
-    if form.schema:
-        schema = {"name": "answer", "strict": True, "schema": answer_schema(request.choices)}
+    held_to = answer_schema(request.form) if form.schema else None
+    if held_to is not None:
+        schema = {"name": "answer", "strict": True, "schema": held_to}
         parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
     return parameters
 
@@ -245,10 +304,10 @@ async def attempt(
     except Exception as error:  # noqa: BLE001 - providers' packages raise types of their own; all are faults
         texts = [m.content for m in request.messages if m.role != "assistant"]
         return fault_of(error, texts, route.secrets, now)
-    return _read(response, most_output_tokens(request, form))
+    return _read(response, most_output_tokens(request, form), closed=isinstance(request.form, Choices))
 
 
-def _read(response: Any, limit: int) -> ReceivedAnswer | Fault:
+def _read(response: Any, limit: int, *, closed: bool) -> ReceivedAnswer | Fault:
     choices = getattr(response, "choices", None) or []
     reported = getattr(response, "usage", None)
     message = choices[0].message if choices else None
@@ -257,9 +316,10 @@ def _read(response: Any, limit: int) -> ReceivedAnswer | Fault:
     if message is None:
         return _bad("the response has no answer in it", usage, passes=True)
     finish = str(choices[0].finish_reason or "")
-    if finish == "length" and not _first_line_is_whole(text):
+    thinks = not text.strip() or text.lstrip().startswith("<think")
+    if finish == "length" and (thinks or (closed and not _first_line_is_whole(text))):
         thought = bool(getattr(message, "reasoning_content", None)) or bool(usage.reasoning_tokens)
-        wanted_room = thought or not text.strip() or text.lstrip().startswith("<think")
+        wanted_room = thought or thinks
         return _bad(f"the answer was cut off at {limit} tokens", usage, refused="room" if wanted_room else "")
     if finish == "content_filter" or (not text and _refusal(message)):
         return Fault(kind=FailureKind.CONTENT_FILTER, message="the provider declined to answer", usage=usage)
@@ -268,7 +328,8 @@ def _read(response: Any, limit: int) -> ReceivedAnswer | Fault:
     if not text.strip():
         return _bad("the answer is empty", usage, passes=True)
     names = (getattr(response, "model", None), getattr(response, "system_fingerprint", None))
-    return ReceivedAnswer(text=text, usage=usage, served_by=" ".join(str(name) for name in names if name))
+    served_by = " ".join(str(name) for name in names if name)
+    return ReceivedAnswer(text=text, usage=usage, served_by=served_by, cut=finish == "length" and not closed)
 
 
 def _first_line_is_whole(text: str) -> bool:

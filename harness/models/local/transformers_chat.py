@@ -1,4 +1,4 @@
-"""A local causal language model that scores the allowed answers in this process.
+"""A local causal language model in this process: scores the answers of a closed set, and writes others.
 
 A model with an adapter, being trained on its answers, reads the prompt first and computes the answers that
 can matter (`TreeScorer.score_needed`): the best answer is the exact one, and no probability is off by more
@@ -8,6 +8,8 @@ answers and ends few, so that first tokens rule nothing out and one pass over pr
 `answer` sorts requests by length and scores them in batches; `answer_one` scores one, as a user's query
 would be. Both reuse the keys and values of the prompt prefix that was used last (a label guide, say).
 The answer is the most probable choice, ties to the first; nothing is sampled, so no seed is needed.
+An answer held to a JSON schema, or to a length alone, is written by the likeliest token at each step
+(`tree_writing`), several at a time, longest prompts first.
 
 Same requests in the same order on a fresh model give bit-identical replies. Other batch-mates or
 another kept prefix change log-probabilities by rounding only (at most 1e-3 in fp32, up to 2 in bf16: the
@@ -20,6 +22,7 @@ on loading, in fp32 before any rounding; the merged model is what is scored.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.money.usage import CountedBy, Usage
 from harness.core.errors import MissingExtra, ModelUnavailable
-from harness.core.records import Failure, FailureKind, Message, ModelIdentity
+from harness.core.records import Choices, Failure, FailureKind, FreeText, JsonSchema, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.choice_tree import ChoiceTree, batches, choice_tree, common_prefix, require_distinct
@@ -39,7 +42,9 @@ from harness.models.local.safe_weights import require_safe_adapter
 from harness.models.settings import ModelSettings
 
 if TYPE_CHECKING:
+    from harness.models.local.held_tokens import HeldAnswer, JsonGrammar
     from harness.models.local.tree_scoring import Prefix
+    from harness.models.local.tree_writing import Answer
 
 # Tokens of one pass, padding and tree included. On one CPU core 300, 700, 1,536 and 3,000 took 0.60, 0.61,
 # 0.71 and 0.82 s an item (180 own tokens, fp32, SmolLM2-135M): small passes stay in the processor's cache.
@@ -49,6 +54,7 @@ _GPU_TOKENS = 16_384
 # costs as much as about 30 tokens (SmolLM2-135M, fp32, one core: all weights are read once more), which a
 # batch shares, and a tuned model looks below a third of the nodes.
 _SMALL_TREE, _SMALL_TREE_ALONE = 24, 96
+_CPU_ANSWERS, _GPU_ANSWERS = 16, 128  # written at once
 _MIN_PREFIX = 8  # a shorter common prefix is not worth a pass of its own
 _PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
 _PROBE_ANSWERS = ("refund request", "refund", "other")
@@ -100,8 +106,12 @@ class TransformersChat:
         self._tuned = settings.adapter is not None or tuned is not None
         self._prefix: Prefix | None = None
         self._last: tuple[int, ...] = ()
-        self._budget = _CPU_TOKENS if settings.device == "cpu" else _GPU_TOKENS
-        self._answers: dict[tuple[tuple[str, ...], bool], _Answers] = {}
+        cpu = settings.device == "cpu"
+        self._budget = _CPU_TOKENS if cpu else _GPU_TOKENS
+        self._at_once = _CPU_ANSWERS if cpu else _GPU_ANSWERS
+        self._tokenizer = tokenizer
+        self._answers: dict[Choices, _Answers] = {}
+        self._grammars: dict[str, JsonGrammar] = {}
         self._identity = ModelIdentity(
             id=model_id,
             revision=_revision(folder, settings),
@@ -134,23 +144,30 @@ class TransformersChat:
         return len(self.renderer.prompt_ids(messages))
 
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
-        """Score all requests in batches, longest first; failures come first of all."""
-        groups: dict[tuple[tuple[str, ...], bool], list[_Job]] = {}
+        """Answer all requests in batches, longest first; failures come first of all."""
+        groups: dict[Choices, list[_Job]] = {}
+        written: list[_Job] = []
         for request in requests:
             job = self._job(request)
             if isinstance(job, Failure):
                 yield job
+            elif isinstance(request.form, Choices):
+                groups.setdefault(request.form, []).append(job)
             else:
-                groups.setdefault((request.choices, request.one_token), []).append(job)
+                written.append(job)
         for jobs in groups.values():
             yield from self._answer_jobs(jobs)
+        if written:
+            yield from self._write_jobs(written)
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
-        """Score one request alone; `model_s` covers the pass, and the prefix where it is new."""
+        """Answer one request alone; `model_s` covers its passes, and the prefix where it is new."""
         job = self._job(request)
         if isinstance(job, Failure):
             return job
-        return next(iter(self._answer_jobs([job], alone=True)))
+        if isinstance(request.form, Choices):
+            return next(iter(self._answer_jobs([job], alone=True)))
+        return next(iter(self._write_jobs([job])))
 
     def close(self) -> None:
         """Free the weights and the kept prefix."""
@@ -159,7 +176,12 @@ class TransformersChat:
 
     def _job(self, request: ChatRequest) -> _Job | Failure:
         ids = tuple(self.renderer.prompt_ids(request.messages))
-        total = len(ids) + max(len(answer) for answer in self._tokenised(request).ids)
+        match request.form:
+            case Choices():
+                most = max(len(answer) for answer in self._tokenised(request.form).ids)
+            case JsonSchema(max_tokens=most) | FreeText(max_tokens=most):
+                pass
+        total = len(ids) + most
         if total <= self._max_context:
             return _Job(request=request, ids=ids)
         return Failure(
@@ -169,18 +191,90 @@ class TransformersChat:
             attempts=0,
         )
 
-    def _tokenised(self, request: ChatRequest) -> _Answers:
-        key = (request.choices, request.one_token)
-        if key not in self._answers:
-            most = 1 if request.one_token else None
-            ids = tuple(self.renderer.completion_ids(choice)[:most] for choice in request.choices)
-            require_distinct(request.choices, ids)
-            self._answers[key] = _Answers(ids=ids, tree=choice_tree(ids))
-        return self._answers[key]
+    def _tokenised(self, form: Choices) -> _Answers:
+        if form not in self._answers:
+            most = 1 if form.one_token else None
+            ids = tuple(self.renderer.completion_ids(choice)[:most] for choice in form.answers)
+            require_distinct(form.answers, ids)
+            self._answers[form] = _Answers(ids=ids, tree=choice_tree(ids))
+        return self._answers[form]
+
+    def _held(self, form: Choices | JsonSchema | FreeText) -> HeldAnswer | None:
+        """The beginning of an answer of this form; None where nothing holds it."""
+        if not isinstance(form, JsonSchema):
+            return None
+        key = json.dumps(form.schema, sort_keys=True)
+        if key not in self._grammars:
+            from harness.models.local.held_tokens import JsonGrammar
+
+            vocabulary = self._model.get_output_embeddings().weight.shape[0]
+            self._grammars[key] = JsonGrammar(self._tokenizer, form.schema, vocabulary)
+        return self._grammars[key].start()
+
+    def _ends(self) -> frozenset[int]:
+        """The tokens that end an answer."""
+        told = self._model.generation_config.eos_token_id
+        named = told if isinstance(told, list) else [told]
+        last = self.renderer.completion_ids("x")[-1]
+        return frozenset(one for one in (*named, self._tokenizer.eos_token_id, last) if one is not None)
+
+    def _write_jobs(self, jobs: list[_Job]) -> Iterator[ChatReply]:
+        """Write answers token by token."""
+        from harness.models.local.tree_writing import Answer, Writer, write_plainly
+
+        def begun(job: _Job) -> Answer:
+            form = job.request.form
+            assert not isinstance(form, Choices)
+            return Answer(held=self._held(form), most=form.max_tokens)
+
+        ends = self._ends()
+        if self._tree is None:
+            for job in jobs:
+                start, answer = time.perf_counter(), begun(job)
+                write_plainly(self._model, job.ids, answer, ends)
+                yield self._written(job, answer, ends, cached=0, model_s=time.perf_counter() - start)
+            return
+        start = time.perf_counter()
+        prefix, fresh = self._shared_prefix([job.ids for job in jobs])
+        prefix_s = time.perf_counter() - start
+        skip = len(prefix.ids) if prefix else 0
+        writer = Writer(self._model, self._tree, ends)
+        ordered = sorted(jobs, key=lambda job: -len(job.ids))
+        for first in range(0, len(ordered), self._at_once):
+            members = ordered[first : first + self._at_once]
+            start, answers = time.perf_counter(), [begun(job) for job in members]
+            writer.write([job.ids[skip:] for job in members], prefix, answers)
+            spent = time.perf_counter() - start
+            read = [len(job.ids) - skip + len(one.tokens) for job, one in zip(members, answers, strict=True)]
+            for job, one, tokens in zip(members, answers, read, strict=True):
+                share = spent * tokens / sum(read) + prefix_s
+                yield self._written(job, one, ends, cached=0 if fresh else skip, model_s=share)
+                fresh, prefix_s = False, 0.0  # the first one paid for the prefix
+
+    def _written(
+        self, job: _Job, answer: Answer, ends: frozenset[int], *, cached: int, model_s: float
+    ) -> ChatReply:
+        said = [token for token in answer.tokens if token not in ends]
+        return ChatReply(
+            item_id=job.request.item_id,
+            text=self._tokenizer.decode(said, skip_special_tokens=True),
+            choice_logprobs=None,
+            usage=Usage(
+                input_tokens=len(job.ids) - cached,
+                cached_tokens=cached,
+                output_tokens=len(answer.tokens),
+                counted_by=CountedBy.TOKENIZER,
+            ),
+            queue_s=0.0,
+            model_s=model_s,
+            cut=answer.cut,
+        )
 
     def _answer_jobs(self, jobs: list[_Job], *, alone: bool = False) -> Iterator[ChatReply]:
         """Jobs with the same choices."""
-        answers = self._tokenised(jobs[0].request)
+        form = jobs[0].request.form
+        assert isinstance(form, Choices)
+        answers = self._tokenised(form)
         if self._tree is None:
             for job in jobs:
                 start = time.perf_counter()

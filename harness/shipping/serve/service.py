@@ -23,7 +23,7 @@ import numpy as np
 
 from advisor.options import Option
 from advisor.stats.calibration import scale
-from harness.core.records import Failure, FailureKind, Message, ModelIdentity
+from harness.core.records import Choices, Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.shipping.serve.metrics import GivenAnswer
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
@@ -265,5 +265,7 @@ class Service:
         messages = as_trained(task, asked.messages) if task and not self._as_sent else asked.messages
         number = f"request-{next(self._number)}"
         one_token = task is not None and bool(task.codes)
-        asking = ChatRequest(item_id=number, messages=messages, choices=answers, one_token=one_token)
+        asking = ChatRequest(
+            item_id=number, messages=messages, form=Choices(answers=answers, one_token=one_token)
+        )
         return asking, choices

@@ -9,7 +9,7 @@ import pytest
 
 from advisor.options import Option
 from harness.bakeoff.results import ArmResult
-from harness.core.records import ArmId, ModelIdentity
+from harness.core.records import ArmId, Choices, ModelIdentity
 from harness.models.api.calls import answer_schema
 from harness.money.frontier import counted_usage
 from harness.tasks.label_breakdown import LabelBreakdown, LabelResult
@@ -40,7 +40,7 @@ def arm(location: str) -> ArmResult:
 def test_an_arm_that_ran_here_is_counted_with_the_schema_and_a_json_answer(location: str) -> None:
     found = counted_usage((arm(location),))
     assert found is not None and found.input_tokens is not None and found.output_tokens is not None
-    assert found.input_tokens == 400 + round(len(json.dumps(answer_schema(LABELS))) / 4)
+    assert found.input_tokens == 400 + round(len(json.dumps(answer_schema(Choices(answers=LABELS)))) / 4)
     assert found.output_tokens > 4
 
 

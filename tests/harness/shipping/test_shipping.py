@@ -174,6 +174,7 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
 ) -> None:
     from safetensors.numpy import load_file, save_file
 
+    from harness.core.records import Choices
     from harness.models.base import ChatRequest
     from harness.models.local.adapter_set import AdapterSet
     from harness.models.local.transformers_chat import TransformersChat
@@ -194,7 +195,9 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
     both = AdapterSet("base", tuned.base, {"one": tuned.adapter, "two": other}, settings)
     choices = ("billing", "shipping", "sign in")
     asked = [
-        ChatRequest(item_id=i.id, messages=tune_messages(i.text, PromptLimits()), choices=choices)
+        ChatRequest(
+            item_id=i.id, messages=tune_messages(i.text, PromptLimits()), form=Choices(answers=choices)
+        )
         for i in run.items()["dev"][:4]
     ]
     import dataclasses

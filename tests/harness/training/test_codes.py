@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness.core.records import Label
+from harness.core.records import Choices, Label
 from harness.models.base import ChatRequest
 from harness.models.local.rendering import Renderer
 from harness.models.settings import ModelSettings
@@ -95,7 +95,10 @@ def test_a_tiny_set_is_learnt_by_heart_and_answered_in_one_pass(coded):
     model = trained.open(artefact)
     codes = tuple(artefact.codes.values())
     right = {row.item_id: artefact.codes[row.completion.replace(" ", "_")] for row in rows}
-    asked = [ChatRequest(item_id=r.item_id, messages=r.prompt, choices=codes, one_token=True) for r in rows]
+    asked = [
+        ChatRequest(item_id=r.item_id, messages=r.prompt, form=Choices(answers=codes, one_token=True))
+        for r in rows
+    ]
     replies = {reply.item_id: reply for reply in model.answer(asked)}
     assert sum(replies[row.item_id].text == right[row.item_id] for row in rows) >= 11
     assert {reply.usage.output_tokens for reply in replies.values()} == {1}
@@ -112,7 +115,9 @@ def test_probabilities_are_those_of_the_next_token(coded):
     rows = conversations()
     artefact = trained.tune(rows, (), [].append)
     model, codes = trained.open(artefact), tuple(artefact.codes.values())
-    reply = model.answer_one(ChatRequest(item_id="1", messages=rows[0].prompt, choices=codes, one_token=True))
+    reply = model.answer_one(
+        ChatRequest(item_id="1", messages=rows[0].prompt, form=Choices(answers=codes, one_token=True))
+    )
     ids = [model.completion_ids(code)[0] for code in codes]
     prompt = torch.tensor([model.renderer.prompt_ids(rows[0].prompt)])
     model._model.set_attn_implementation("sdpa")

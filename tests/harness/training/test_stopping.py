@@ -3,7 +3,7 @@
 import pytest
 
 from harness.core.errors import TrainingError
-from harness.core.records import EpochNote
+from harness.core.records import Choices, EpochNote
 from harness.training import watching as stopping
 from harness.training.watching import DevWatch, best_note, drawn, stops
 from tests.harness.training.samples import conversations
@@ -189,7 +189,7 @@ def test_the_watched_accuracy_is_that_of_the_artefact(tuner):
     trained.settings = dataclasses.replace(trained.settings, watch=watch)
     artefact = trained.tune(rows, rows, [].append)
     model = trained.open(artefact)
-    asked = [ChatRequest(item_id=r.item_id, messages=r.prompt, choices=choices) for r in rows]
+    asked = [ChatRequest(item_id=r.item_id, messages=r.prompt, form=Choices(answers=choices)) for r in rows]
     answers = {reply.item_id: reply.text for reply in model.answer(asked)}
     assert artefact.epochs[-1].dev_correct == sum(answers[r.item_id] == r.completion for r in rows)
 

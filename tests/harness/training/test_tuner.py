@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import MissingExtra, StoreError, TrainingError
+from harness.core.records import Choices
 from harness.models.base import ChatRequest
 from harness.models.settings import ModelSettings
 from harness.training.progress import check
@@ -72,7 +73,9 @@ def test_only_what_was_trained_is_opened(tuner):
     artefact = trained.tune(conversations(), (), _quietly())
     model = trained.open(artefact)
     request = ChatRequest(
-        item_id="1", messages=conversations()[0].prompt, choices=("login problem", "refund request")
+        item_id="1",
+        messages=conversations()[0].prompt,
+        form=Choices(answers=("login problem", "refund request")),
     )
     assert len(model.answer_one(request).choice_logprobs) == 2
     assert model.identity.id == "tiny"
@@ -95,7 +98,9 @@ def test_a_tiny_set_is_learnt_by_heart(tuner):
     artefact = trained.tune(rows, (), _quietly())
     choices = tuple(sorted({row.completion for row in rows}))
     model = trained.open(artefact)
-    requests = [ChatRequest(item_id=r.item_id, messages=r.prompt, choices=choices) for r in rows]
+    requests = [
+        ChatRequest(item_id=r.item_id, messages=r.prompt, form=Choices(answers=choices)) for r in rows
+    ]
     answers = {reply.item_id: reply.text for reply in model.answer(requests)}
     assert sum(answers[row.item_id] == row.completion for row in rows) >= 11
     assert artefact.curve[-1][1] < 0.6 * artefact.curve[0][1]

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from advisor.money.usage import Usage
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
-from harness.core.records import Failure, FailureKind, Message
+from harness.core.records import Choices, Failure, FailureKind, FreeText, JsonSchema, Message
 from harness.models.api import asking as litellm_asking
 from harness.models.api.asking import Outside
 from harness.models.api.budget import SpendGuard, per_token
@@ -59,7 +59,7 @@ def ask(name: str = "t1", text: str = TICKET) -> ChatRequest:
         Message(role="system", content="Classify the message into one label."),
         Message(role="user", content=text),
     )
-    return ChatRequest(item_id=name, messages=messages, choices=CHOICES)
+    return ChatRequest(item_id=name, messages=messages, form=Choices(answers=CHOICES))
 
 
 def asks(count: int) -> list[ChatRequest]:
@@ -144,6 +144,69 @@ def test_examples_answer_in_the_form_that_is_asked_for():
     assert json.loads(by_schema[2]["content"]) == {"label": 'the "login" problem'}
     assert plain[2]["content"] == 'the "login" problem'
     assert [by_schema[n] for n in (0, 1, 3)] == [plain[n] for n in (0, 1, 3)]
+
+
+FIELDS = {
+    "type": "object",
+    "properties": {
+        "order": {"type": "string"},
+        "level": {"type": "string", "enum": ["low", "high"]},
+        "shop": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+    },
+    "required": ["order"],
+    "additionalProperties": False,
+}
+
+
+def ask_fields() -> ChatRequest:
+    shown = (
+        Message(role="user", content="order 7"),
+        Message(role="assistant", content='{"order": "7"}'),
+    )
+    asked = ask()
+    form = JsonSchema(schema=FIELDS, max_tokens=50)
+    return dataclasses.replace(asked, messages=(asked.messages[0], *shown, asked.messages[-1]), form=form)
+
+
+def test_fields_are_held_to_their_schema_where_null_stands_for_what_is_absent():
+    """Strict schemas require every property: one that may be absent may be null."""
+    with bench(in_turn(completion('{"order": "8", "level": null, "shop": null}'))) as b:
+        reply = one_reply(b.model.answer_one(ask_fields()))
+    sent = b.server.requests[0]
+    held = sent["response_format"]["json_schema"]
+    assert held["strict"] is True
+    assert held["schema"]["required"] == ["order", "level", "shop"]
+    assert held["schema"]["properties"]["order"] == {"type": "string"}
+    assert held["schema"]["properties"]["level"] == {
+        "type": ["string", "null"],
+        "enum": ["low", "high", None],
+    }
+    assert held["schema"]["properties"]["shop"]["type"] == ["object", "null"]
+    assert held["schema"]["properties"]["shop"]["properties"]["city"] == {"type": "string"}
+    assert json.loads(sent["messages"][2]["content"]) == {"order": "7", "level": None, "shop": None}
+    assert 50 < sent["max_tokens"] < 150
+    assert reply.form == "schema" and not reply.cut
+
+
+def test_a_cut_answer_of_fields_is_an_answer_and_says_so():
+    cut = completion('{"order": "8', finish="length")
+    with bench(in_turn(cut)) as b:
+        reply = one_reply(b.model.answer_one(ask_fields()))
+    assert reply.text == '{"order": "8' and reply.cut and reply.attempts == 1
+
+
+def test_free_text_is_held_by_its_length_alone():
+    request = dataclasses.replace(ask(), form=FreeText(max_tokens=30))
+    with bench(in_turn(completion("Billing, I think."))) as b:
+        reply = one_reply(b.model.answer_one(request))
+    sent = b.server.requests[0]
+    assert "response_format" not in sent and sent["max_tokens"] == 30
+    assert (reply.text, reply.form) == ("Billing, I think.", "plain")
 
 
 def test_identity_is_the_same_before_and_after_calls():

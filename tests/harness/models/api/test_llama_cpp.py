@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.records import Message
+from harness.core.records import Choices, Message
 from harness.models.api.asking import Outside
 from harness.models.api.client import LitellmChat, open_litellm_chat
 from harness.models.base import ChatReply, ChatRequest
@@ -42,7 +42,7 @@ def ask(text: str, choices: tuple[str, ...] = CHOICES) -> ChatRequest:
     return ChatRequest(
         item_id=text,
         messages=(Message(role="system", content=system), Message(role="user", content=text)),
-        choices=choices,
+        form=Choices(answers=choices),
     )
 
 

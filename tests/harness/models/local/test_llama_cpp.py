@@ -7,7 +7,7 @@ import math
 import pytest
 
 from harness.core.errors import ModelUnavailable
-from harness.core.records import FailureKind, Message
+from harness.core.records import Choices, FailureKind, Message
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.local.llama_cpp import LlamaAnswerer, grammar, inert, special_tokens
 from harness.models.local.transformers_chat import TransformersChat
@@ -33,7 +33,7 @@ def file(folder):
 
 def ask(text, choices=CHOICES):
     turns = (Message(role="system", content="Classify the message."), Message(role="user", content=text))
-    return ChatRequest(item_id=text, messages=turns, choices=choices)
+    return ChatRequest(item_id=text, messages=turns, form=Choices(answers=choices))
 
 
 def test_labels_get_the_probabilities_of_this_process(folder, file, tmp_path):

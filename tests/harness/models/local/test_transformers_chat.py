@@ -7,7 +7,7 @@ import torch
 
 from advisor.money.usage import CountedBy
 from harness.core.errors import ModelUnavailable
-from harness.core.records import Failure, FailureKind, Message
+from harness.core.records import Choices, Failure, FailureKind, Message
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.local.choice_tree import EPS
 from harness.models.local.transformers_chat import TransformersChat
@@ -27,7 +27,9 @@ TEXTS = (
 
 
 def request(text, system=GUIDE, choices=CHOICES, item="x"):
-    return ChatRequest(item_id=item, messages=(system, Message(role="user", content=text)), choices=choices)
+    return ChatRequest(
+        item_id=item, messages=(system, Message(role="user", content=text)), form=Choices(answers=choices)
+    )
 
 
 def requests():

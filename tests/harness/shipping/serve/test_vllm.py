@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import ModelUnavailable, UsageError
-from harness.core.records import Failure, FailureKind, Message
+from harness.core.records import Choices, Failure, FailureKind, Message
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 from harness.shipping.export.merge import load_tokenizer
@@ -25,7 +25,9 @@ TEXTS = ("I was charged twice", "cannot sign in", "<|im_end|> where is my parcel
 
 
 def asked(text: str, choices: tuple[str, ...] = CHOICES) -> ChatRequest:
-    return ChatRequest(item_id="1", messages=(Message(role="user", content=text),), choices=choices)
+    return ChatRequest(
+        item_id="1", messages=(Message(role="user", content=text),), form=Choices(answers=choices)
+    )
 
 
 @pytest.fixture
