@@ -7,6 +7,7 @@ Fleiss (1971), with an invalid answer or a failure as a category of its own.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.stats.intervals import Floats, wilson
+from advisor.stats.intervals import Floats, Ints, wilson
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.core.records import ArmId, Estimate
 from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
+from harness.tasks.base import in_words
 from harness.tasks.measures import confidence, estimate, fit_dev_temperature
-from harness.tasks.scored import Scored
+from harness.tasks.scored import INVALID, Scored
 
 WANTED = 0.95
 """Share of dev that a rejecting threshold still answers, unless another is asked for."""
@@ -165,7 +167,7 @@ def seed_agreement(by_seed: Mapping[int, Scored]) -> SeedAgreement:
     items = [[item.id for item in by_seed[seed].items] for seed in seeds]
     if any(other != items[0] for other in items[1:]):
         raise ValueError("the seeds were not asked about the same items")
-    answers = np.array([np.maximum(by_seed[seed].answer, -1) for seed in seeds])  # no label is one answer
+    answers = np.array([_codes(by_seed[seed]) for seed in seeds])
     right = np.array([by_seed[seed].correct for seed in seeds])
     n = answers.shape[1]
     same = (answers == answers[0]).all(axis=0)
@@ -182,6 +184,15 @@ def seed_agreement(by_seed: Mapping[int, Scored]) -> SeedAgreement:
         kappa=fleiss_kappa(answers),
         flips=_share("right for some seeds only", int(mixed.sum()), n),
     )
+
+
+def _codes(scored: Scored) -> Ints:
+    """A number for each answer; equal ones have the same, and no answer is one answer."""
+    if scored.logprobs.shape[1]:
+        return np.maximum(scored.answer, INVALID)
+    words = ["" if score.answer is None else in_words(score.answer) for score in scored.scores]
+    digests = [hashlib.sha256(word.encode()).digest()[:7] for word in words]
+    return np.array([int.from_bytes(one, "big") for one in digests], dtype=np.int64)
 
 
 def fleiss_kappa(answers: np.ndarray) -> float | None:
