@@ -48,7 +48,7 @@ def slices(c: ReportContext) -> None:
         st.info("The rows have no slice columns. Name them with --slice, or on the evalset's card.")
         return
     column = st.selectbox("Column", columns, format_func=one_line, key="slice")
-    blocks.show(slice_section(shown, column), titled=False)
+    blocks.show(slice_section(shown, column, c.metric), titled=False)
 
 
 def labels(c: ReportContext) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from harness.bakeoff.results import LimitCheck, LimitKind, LimitState, MoreItems
 from harness.core.wording import milliseconds, money, percent
+from harness.tasks.base import Metric
 
 _LIMIT_OF_SHARE = {
-    LimitKind.ACCURACY: ("accuracy", "the floor is"),
     LimitKind.HANDED_BACK: ("share of out-of-scope inputs handed back", "the least is"),
     LimitKind.SEEDS: ("share of items on which training seeds agree", "the least is"),
 }
 
 
-def limit_words(check: LimitCheck) -> str:
+def limit_words(check: LimitCheck, metric: Metric) -> str:
     """A limit as a clause: 'accuracy 68.0 %, at most 75.6 % on 100 items; the floor is 85.0 %'."""
     match check.kind:
         case LimitKind.GUESSING:
             guess = percent(check.bound)
-            return f"accuracy {percent(check.value)} is no better than always guessing ({guess})"
+            return f"{metric.name} {percent(check.value)} is no better than always guessing ({guess})"
         case LimitKind.P95:
             return _p95_words(check)
         case LimitKind.P95_TODAY:
@@ -29,7 +29,7 @@ def limit_words(check: LimitCheck) -> str:
         case LimitKind.FAILURES:
             return f"{percent(check.value)} of calls failed; at most {percent(check.bound)} may"
         case _:
-            name, limit = _LIMIT_OF_SHARE[check.kind]
+            name, limit = _LIMIT_OF_SHARE.get(check.kind, (metric.name, "the floor is"))
             return f"{name} {_measured_share(check)}; {limit} {percent(check.bound)}{_more_words(check)}"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from advisor.money.ledger import Money
+from advisor.sentences import capital
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.results import ArmResult
 from harness.bakeoff.run_folder import Manifest
@@ -17,6 +18,8 @@ from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
 from harness.report.branding import Rate, chosen_currency
 from harness.report.document import CommandOn, Span, on_run
+from harness.tasks.base import Metric, Nouns
+from harness.tasks.kinds import nouns_of
 
 MARKS = {
     PriceBasis.MEASURED: "",
@@ -89,9 +92,19 @@ class ReportContext:
             text=self.money(amount.usd), mark=_mark(amount), sources=self.money_sources(), strong=strong
         )
 
+    @property
+    def metric(self) -> Metric:
+        """What arms are compared by."""
+        return self.results.metric
+
+    @property
+    def nouns(self) -> Nouns:
+        """What the run's kind of task calls its answers."""
+        return nouns_of(self.results.task)
+
     def accuracy(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where accuracies come from."""
-        return tuple(dict.fromkeys(self._estimate("Right answers", arm.primary) for arm in arms))
+        return tuple(dict.fromkeys(self._estimate(capital(self.metric.noun), arm.primary) for arm in arms))
 
     def latency(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where answer times come from."""

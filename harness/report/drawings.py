@@ -96,8 +96,8 @@ def _row(arm: ArmId, found: Estimate, label: str, words: str = "", aside: str = 
     )
 
 
-def differences(comparisons: Sequence[Comparison], margin: float) -> IntervalChart:
-    """Paired differences of accuracy; the band is the margin inside which a difference does not matter."""
+def differences(comparisons: Sequence[Comparison], margin: float, metric: str) -> IntervalChart:
+    """Paired differences of the metric; the band is the margin inside which a difference does not matter."""
     among = list(dict.fromkeys(arm for found in comparisons for arm in (found.a, found.b)))
     rows = tuple(
         IntervalRow(
@@ -112,7 +112,7 @@ def differences(comparisons: Sequence[Comparison], margin: float) -> IntervalCha
         for found in comparisons
     )
     signed = lambda at: f"{100 * at:+,.4g}" if at else "0"  # noqa: E731 - the words of a tick
-    axis = Axis(title="difference of accuracy in percentage points", least=-1.0, most=1.0, label=signed)
+    axis = Axis(title=f"difference of {metric} in percentage points", least=-1.0, most=1.0, label=signed)
     return IntervalChart(rows=rows, axis=axis, rule=0.0, margin=margin)
 
 
@@ -162,7 +162,7 @@ def prices(results: RunResults, unit: Currency) -> CurveChart:
         colour = Option.ROUTE.traits.colour
         curves.append(Curve(name="the route at other thresholds", points=along, colour=colour))
     across = money_axis(unit, "per 1,000 queries; equal steps are equal factors", log=True)
-    return CurveChart(curves=tuple(curves), across=across, up=shares("accuracy, with interval"))
+    return CurveChart(curves=tuple(curves), across=across, up=shares(f"{results.metric.name}, with interval"))
 
 
 def labels(found: Sequence[LabelResult], arm: ArmId) -> IntervalChart:

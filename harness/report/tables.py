@@ -96,7 +96,10 @@ def _arm_row(arm: ArmResult, results: RunResults) -> dict[str, Value]:
         "option": arm.arm.option.value,
         "model": arm.arm.model,
         "ship": arm.arm == results.recommendation.ship,
-        "vetoes": "; ".join(limit_words(one) for one in results.verdict.broken if one.arm == arm.arm) or None,
+        "vetoes": "; ".join(
+            limit_words(one, results.metric) for one in results.verdict.broken if one.arm == arm.arm
+        )
+        or None,
     }
     own = column_of(results.metric.name)
     for name, estimate in (

@@ -51,6 +51,7 @@ class Metric:
     Attributes:
         name: how tables and files call it: 'accuracy'.
         noun: what a sentence counts: 'right answers'.
+        whole: what a sum over items counts, an answer of half the value half: 'right answers'.
         about: a phrase for somebody who does not know the name; '' where `noun` says it.
         unit: 'share' for a figure within [0, 1].
         primary: arms are compared by it; one metric of a task is.
@@ -59,6 +60,7 @@ class Metric:
 
     name: str
     noun: str
+    whole: str = "right answers"
     about: str = ""
     unit: Literal["share"] = "share"
     higher_is_better: bool = True
@@ -191,12 +193,14 @@ class Nouns:
 
     Attributes:
         answer, answers: one of them, and several: 'label', 'labels'.
-        invalid: an answer in which none could be read, as a phrase behind 'answers that'.
+        invalid: what an answer does in which none could be read: 'names no label', with its plural and past.
     """
 
     answer: str
     answers: str
     invalid: str
+    invalid_many: str
+    invalid_past: str
 
 
 def primary(task: Task) -> Metric:

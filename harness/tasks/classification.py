@@ -41,7 +41,13 @@ MACRO_F1 = Metric(
     about="quality averaged over the labels, so that rare labels count as much as common ones",
     per_item=False,
 )
-NOUNS = Nouns(answer="label", answers="labels", invalid="name no label")
+NOUNS = Nouns(
+    answer="label",
+    answers="labels",
+    invalid="names no label",
+    invalid_many="name no label",
+    invalid_past="named no label",
+)
 
 
 class ClassificationTask:

@@ -122,7 +122,7 @@ def measured(run: RunFolder) -> dict[str, Any]:
         "sure": certainty_words(results.recommendation),
         "settled": advised["certainty"],
         "vetoes": [
-            {"arm": json.loads(encode(check.arm)), "reason": limit_words(check)}
+            {"arm": json.loads(encode(check.arm)), "reason": limit_words(check, results.metric)}
             for check in results.verdict.broken
         ],
         "frontier_measured": results.frontier_measured,

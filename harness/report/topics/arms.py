@@ -42,7 +42,6 @@ from harness.report.topics.cells import (
 )
 from harness.report.topics.names import ABOUT_ROUTE_TO_TODAY, arm_ids, as_title, plain_name
 from harness.tasks.base import Metric
-from harness.tasks.kinds import nouns_of
 
 
 def title_of(c: ReportContext) -> Callable[[ArmId], str]:
@@ -81,10 +80,10 @@ def arms_table(c: ReportContext) -> Table:
     arms, months = c.results.arms, c.months_known
     heads = [
         ("option", ""),
-        ("right answers", "% (interval)"),
+        (c.metric.noun, "% (interval)"),
         ("typical /", "slow, ms"),
         ("1,000", "queries"),
-        ("1,000 right", "answers"),
+        _thousand(c.metric),
         *([("a month,", "all in")] if months else []),
     ]
     return Table(
@@ -135,15 +134,15 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
     timed = _counts(arm.latency.p50_ms.n for arm in arms if arm.latency.p50_ms.n)
     people = "; a month, all in, adds people, changes and wrong answers too" if months else ""
     return (
-        f"right answers: of n={_counts(arm.quality.primary.n for arm in arms)} test items; an answer "
-        "that failed or names no label counts as wrong",
+        f"{c.metric.noun}: of n={_counts(arm.quality.primary.n for arm in arms)} test items; an answer "
+        f"that failed or {c.nouns.invalid} counts as wrong",
         *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
           if timed else []),
         f"1,000 queries: calls and machine time only{people}",
         *_to_today(c, name),
-        *_without_label(arms, name),
+        *_without_label(c, arms, name),
         *_all_rows(arms, name),
-        *_gaps(arms, name),
+        *_gaps(c, arms, name),
         *basis_notes(known_prices(arms)),
         *timing_notes(arms, name),
     )  # fmt: skip
@@ -153,12 +152,12 @@ def _counts(values: Iterable[int]) -> str:
     return " or ".join(f"{n:,}" for n in sorted(set(values)))
 
 
-def _without_label(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
-    """Which arms gave answers that name no label, or none at all."""
+def _without_label(c: ReportContext, arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
+    """Which arms gave answers in which none could be read, or none at all."""
     invalid = [(arm.arm, arm.quality.invalid_rate) for arm in arms]
     failed = [(arm.arm, arm.quality.failure_rate) for arm in arms]
     lines = []
-    for what, rates in (("answers that name no label", invalid), ("calls that failed", failed)):
+    for what, rates in ((f"answers that {c.nouns.invalid_many}", invalid), ("calls that failed", failed)):
         counts = [f"{name(arm)} {tally(rate)} of {rate.n:,}" for arm, rate in rates if rate.value]
         lines += [f"{what}: {', '.join(counts)}"] if counts else []
     return lines
@@ -176,12 +175,12 @@ def _all_rows(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[s
     ]
 
 
-def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
+def _gaps(c: ReportContext, arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
     """Why a figure is missing, once a reason."""
     reasons: dict[str, list[str]] = {}
     for arm in arms:
         for what, figure in (
-            ("right answers", arm.primary),
+            (c.metric.noun, arm.primary),
             ("typical answer", arm.latency.p50_ms),
             ("slow answer", arm.latency.p95_ms),
         ):
@@ -198,9 +197,9 @@ def _gaps(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
 def limits_section(c: ReportContext) -> Section:
     """Which limits are broken, and which these items show neither to be kept nor to be broken."""
     verdict, name = c.results.verdict, title_of(c)
-    broken = tuple(f"{name(check.arm)}: {limit_words(check)}" for check in verdict.broken)
+    broken = tuple(f"{name(check.arm)}: {limit_words(check, c.metric)}" for check in verdict.broken)
     still = tuple(
-        f"{name(check.arm)}: {limit_words(check)}"
+        f"{name(check.arm)}: {limit_words(check, c.metric)}"
         for check in verdict.limits
         if check.state is LimitState.OPEN
     )
@@ -220,8 +219,8 @@ def accuracy_chart(c: ReportContext) -> Chart:
     return drawn(
         "accuracy",
         spec,
-        f"Chart of right answers with their {levels} intervals.",
-        f"Share of right answers. The bar is the {levels} interval: where two bars overlap widely, the "
+        f"Chart of {c.metric.noun} with their {levels} intervals.",
+        f"Share of {c.metric.noun}. The bar is the {levels} interval: where two bars overlap widely, the "
         "order may be chance.",
         sources=c.accuracy(*arms),
     )
@@ -268,10 +267,16 @@ def behind_section(c: ReportContext) -> Section:
         notes=(
             *(f"{metric.name}: {metric.about}" for metric in others if metric.about),
             "on dev: on the items on which settings were chosen; invalid: answers that "
-            f"{nouns_of(c.results.task).invalid}; failed: calls without an answer",
+            f"{c.nouns.invalid_many}; failed: calls without an answer",
         ),
     )
-    return Section(key="behind", title=f"Behind the {c.results.metric.noun}", blocks=(table,))
+    return Section(key="behind", title=f"Behind the {c.metric.noun}", blocks=(table,))
+
+
+def _thousand(metric: Metric) -> tuple[str, str]:
+    """'1,000 right answers', over two lines."""
+    first, _, rest = metric.whole.partition(" ")
+    return f"1,000 {first}", rest
 
 
 def _heading(metric: Metric) -> tuple[str, str]:

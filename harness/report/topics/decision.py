@@ -41,6 +41,7 @@ from harness.report.topics.recommendation import (
     certainty_words,
     difference_sentence,
     headline,
+    reached,
     reason_sentence,
     risk_sentence,
     step_action,
@@ -53,7 +54,7 @@ NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model
 
 def words_of(c: ReportContext) -> RunWords:
     """Everyday names and the reader's currency."""
-    return RunWords(name=namer(c.results), currency=c.currency)
+    return RunWords(name=namer(c.results), currency=c.currency, metric=c.metric)
 
 
 def decision_section(c: ReportContext) -> Section:
@@ -154,7 +155,7 @@ def _better_but_ruled_out(c: ReportContext) -> list[str]:
     used, name = c.used, namer(c.results)
     broken: dict[ArmId, list[str]] = {}
     for check in c.results.verdict.broken:
-        broken.setdefault(check.arm, []).append(limit_words(check))
+        broken.setdefault(check.arm, []).append(limit_words(check, c.metric))
     said_of = []
     for arm, limits in broken.items():
         rate, least = (None if one is None else one.primary.value for one in (c.arm(arm), used))
@@ -214,9 +215,9 @@ def _pair_figures(c: ReportContext) -> tuple[Span, ...]:
     where = "" if ends is None else f" ({level(d)} {ends})"
     kind = "on the same model" if found.same_model else "each on its own model"
     return said(
-        f"Of the same {d.n:,} test items {name(one.arm)} answered "
-        f"{percent(one.quality.primary.value)} correctly and {name(other.arm)} "
-        f"{percent(other.quality.primary.value)}, {kind}: a difference of {points(d.value)}{where}",
+        f"Of the same {d.n:,} test items {reached(c.metric, name(one.arm), one.quality.primary.value)} and "
+        f"{name(other.arm)} {percent(other.quality.primary.value)}, {kind}: "
+        f"a difference of {points(d.value)}{where}",
         Span(text=".", sources=c.accuracy(*arms)),
         *_small(c),
     )

@@ -11,7 +11,7 @@ from advisor.money.usage import Usage
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.browse import BrowsedAnswer, BrowsedItem, Shown
 from harness.bakeoff.explain import ExplainedArm, ExplainedItem
-from harness.core.records import ArmId, Timing
+from harness.core.records import ArmId, Target, Timing
 from harness.core.wording import MISSING, counted, decimal, lines_of, milliseconds, one_line, percent
 from harness.recommendation.mistakes import ArmErrors
 from harness.report.document import (
@@ -31,6 +31,7 @@ from harness.report.document import (
     said,
 )
 from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
+from harness.tasks.base import in_words
 
 MOST_SHOWN = 30
 MOST_CHARACTERS = 4000
@@ -125,7 +126,7 @@ def explain_document(explained: ExplainedItem) -> Document:
     rows = [
         Fact(label="run", text=explained.run_id),
         Fact(label="item", text=f"{item.id} ({explained.split}{row})"),
-        Fact(label="label", text=item.label),
+        Fact(label=_called(item.target), text=in_words(item.target)),
     ]
     if item.cluster is not None:
         rows.append(Fact(label="group", text=item.cluster))
@@ -138,6 +139,11 @@ def explain_document(explained: ExplainedItem) -> Document:
     )
 
 
+def _called(target: Target) -> str:
+    """What a target is called."""
+    return "label" if isinstance(target, str) else "fields"
+
+
 def browsed_blocks(found: BrowsedItem, place: int, name: Callable[[ArmId], str]) -> tuple[Block, ...]:
     """One of many items and every arm's answer to it.
 
@@ -147,7 +153,10 @@ def browsed_blocks(found: BrowsedItem, place: int, name: Callable[[ArmId], str])
     """
     item = found.item
     slices = "".join(f"; {column}: {value}" for column, value in item.slices)
-    head = said(Span(text=f"{place:,}. {item.id}", strong=True), f", right label: {item.label}{slices}")
+    head = said(
+        Span(text=f"{place:,}. {item.id}", strong=True),
+        f", right {_called(item.target)}: {in_words(item.target)}{slices}",
+    )
     table = Table(
         columns=columns("arm", "is", "answer", "how sure", "ms", left=(0, 1, 2)),
         rows=tuple(_browsed(one, name(one.answer.arm)) for one in found.answers),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.options import Option
+from advisor.sentences import capital
 from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import ArmResult, Comparison, MoreItems
@@ -22,6 +23,7 @@ from harness.report.topics.cells import (
     p_value,
 )
 from harness.report.topics.names import namer
+from harness.tasks.base import Metric
 from harness.tasks.label_breakdown import LabelResult
 
 MOST_CONFUSIONS = 12
@@ -131,7 +133,9 @@ def slices_section(c: ReportContext) -> Section:
         )
         heads = [(title_of(c)(arm.arm), "% (interval)") for arm in arms]
         blocks = (Table(columns=columns(("slice", ""), ("n", ""), *heads), rows=rows),)
-    lead = "Right answers by part of the test items. Small parts say little: look at the intervals."
+    lead = (
+        f"{capital(c.metric.noun)} by part of the test items. Small parts say little: look at the intervals."
+    )
     return Section(key="slices", title="Slices", lead=lead, blocks=blocks)
 
 
@@ -245,13 +249,13 @@ def wrong_section(c: ReportContext) -> Section:
                 outside(answer.item_id, 40),
                 *([outside(answer.text, MOST_OF_A_TEXT)] if texts else []),
                 outside(answer.label),
-                outside(answer.answer or answer.failure or "names no label"),
+                outside(answer.answer or answer.failure or c.nouns.invalid),
                 MISSING if answer.confidence is None else percent(answer.confidence),
             )
         )
         for answer in wrong[:MOST_EXAMPLES]
     )
-    heads = ("item", *(["text"] if texts else []), "right label", "answered", "how sure")
+    heads = ("item", *(["text"] if texts else []), f"right {c.nouns.answer}", "answered", "how sure")
     caption = f"{title_of(c)(use)}: the first {len(rows):,} of {len(wrong):,} wrong answers. "
     if texts:
         caption += "These texts come from your data: mind who reads this page."
@@ -262,10 +266,10 @@ def wrong_section(c: ReportContext) -> Section:
     return Section(key="wrong", title="Wrong answers", blocks=(table,))
 
 
-def slice_section(arms: Sequence[ArmResult], column: str) -> Section:
+def slice_section(arms: Sequence[ArmResult], column: str, metric: Metric) -> Section:
     """Right answers of a few arms by the values of one column."""
     spec = drawings.slices(arms, column)
-    what = f"Right answers by {one_line(column)}."
+    what = f"{capital(metric.noun)} by {one_line(column)}."
     chart = drawn("slice", spec, what, "Small slices say little: look at the intervals.")
     return Section(key="slice", title=f"By {one_line(column)}", blocks=(chart,) if spec.rows else ())
 
@@ -306,7 +310,7 @@ def _confusion_chart(found: ArmDiagnosis, known: Sequence[LabelResult]) -> Chart
 
 def differences_chart(c: ReportContext) -> Chart:
     """The paired differences of the run beside the margin inside which none matters."""
-    spec = drawings.differences(c.results.comparisons, c.results.margin)
+    spec = drawings.differences(c.results.comparisons, c.results.margin, c.metric.name)
     listed = "; ".join(f"{row.label} {row.note}: {row.words}" for row in spec.rows)
     return drawn(
         "differences",

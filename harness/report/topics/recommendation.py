@@ -48,17 +48,27 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
+from harness.tasks.base import Metric
+from harness.tasks.classification import ACCURACY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunWords:
-    """How arms are called and which currency is shown: by their ids and in dollars unless told otherwise."""
+    """How arms, the metric and money are written: ids, right answers and dollars unless told otherwise."""
 
     name: Callable[[ArmId], str] = str
     currency: Currency = USD
+    metric: Metric = ACCURACY
 
 
 BARE = RunWords()
+
+
+def reached(metric: Metric, who: str, value: float | None) -> str:
+    """'RAG answered 68.0 % correctly', or by another metric 'RAG reached 61.0 % of fields right'."""
+    if metric == ACCURACY:
+        return f"{who} answered {percent(value)} correctly"
+    return f"{who} reached {percent(value)} ({metric.noun})"
 
 
 def answer_sentence(results: BakeoffResults, words: RunWords = BARE) -> str:
@@ -145,7 +155,7 @@ def _automates(reason: Reason, words: RunWords) -> str:
 
 
 def _of_limit(reason: Reason, words: RunWords) -> str:
-    check = "" if reason.check is None else limit_words(reason.check)
+    check = "" if reason.check is None else limit_words(reason.check, words.metric)
     match reason.kind:
         case ReasonKind.LIMIT_KEPT:
             return f"It keeps a limit: {check}."
@@ -203,7 +213,10 @@ def _not_earned(reason: Reason, words: RunWords) -> str:
 
 def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE) -> str:
     """What the next step is."""
-    against, name = "; ".join(limit_words(check) for check in step.checks), _one(step.arm, words)
+    against, name = (
+        "; ".join(limit_words(check, words.metric) for check in step.checks),
+        _one(step.arm, words),
+    )
     match step.kind:
         case StepKind.PILOT:
             return f"Pilot {name} on real queries for a month, and check a sample of its answers."
@@ -236,7 +249,6 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
 
 
 _STILL_OPEN = {
-    LimitKind.ACCURACY: "the floor of right answers",
     LimitKind.GUESSING: "whether it beats always guessing",
     LimitKind.P95: "the limit on its answer times",
     LimitKind.P95_TODAY: "how fast today's way answers the rest",
@@ -256,7 +268,7 @@ def certainty_words(
         limits: the run's; those of the arm to use that are open are named.
     """
     still = dict.fromkeys(
-        _STILL_OPEN[check.kind]
+        _STILL_OPEN.get(check.kind) or f"the floor of {words.metric.noun}"
         for check in limits
         if check.state is LimitState.OPEN and check.arm == recommendation.arm
     )
@@ -311,7 +323,7 @@ def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
             if found is None or found.low is None or found.high is None:
                 return f"{capital(name)} was tested on {n:,} items: too few for an interval."
             span = f"between {percent(found.low)} and {percent(found.high)}"
-            return f"{capital(name)} was tested on {n:,} items only: its accuracy lies {span}."
+            return f"{capital(name)} was tested on {n:,} items only: its {words.metric.name} lies {span}."
         case RiskKind.ONE_TRAINING:
             return f"{capital(name)} is one training from one seed: another training may do better or worse."
         case RiskKind.ASSUMED:
@@ -464,7 +476,7 @@ def _seeds(tuned: ArmResult, words: RunWords) -> str:
         return f"{name} is one artefact from one training seed; another seed may differ."
     values = [s.primary.value for s in tuned.seeds if s.primary.value is not None]
     spread = f"{percent(min(values))} to {percent(max(values))}" if values else "not measured"
-    return f"{name} was trained with {len(tuned.seeds)} seeds: test accuracy {spread}."
+    return f"{name} was trained with {len(tuned.seeds)} seeds: test {words.metric.name} {spread}."
 
 
 def _short_training(arm: ArmResult, words: RunWords) -> str:

@@ -11,6 +11,7 @@ from harness.report.topics.arms import title_of, what_they_are
 from harness.report.topics.decision import looks_words
 from harness.report.topics.forecast import limit_sentence
 from harness.report.topics.names import namer
+from harness.tasks.base import Nouns
 
 SHORT_DIGEST = 12
 MOST_OF_A_SENTENCE = 400
@@ -32,8 +33,8 @@ def risks_section(c: ReportContext) -> Section:
     ]
     rows = [
         Fact(label="Data", text=_joined(f"{data.title}: {data.provenance}.", *warnings)),
-        Fact(label="Labels", text=agreement_words(data)),
-        Fact(label="Strange messages", text=_strange(c)),
+        Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns)),
+        *([Fact(label="Strange messages", text=_strange(c))] if data.labels else []),
         Fact(label="Drift", text=_joined(*drift) or "How fast answers go stale was not measured."),
         Fact(label="Privacy", text=_joined(_where_texts_go(c), *_personal(data))),
     ]
@@ -115,7 +116,9 @@ def data_section(c: ReportContext) -> Section:
     warnings = tuple(found.message for found in data.findings if found.severity != "note")
     notes = tuple(found.message for found in data.findings if found.severity == "note")
     blocks: list[Block] = [
-        Facts(rows=(*_guess(data), Fact(label="Labels", text=agreement_words(data)))),
+        Facts(
+            rows=(*_guess(data), Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns)))
+        ),
         Bullets(label="Warnings", items=warnings or ("none",), tone="warn" if warnings else "plain"),
     ]
     if notes:
@@ -123,12 +126,13 @@ def data_section(c: ReportContext) -> Section:
     return Section(key="data", title="What the data are worth", blocks=tuple(blocks))
 
 
-def agreement_words(data: DataSummary) -> str:
-    """How sure the labels themselves are."""
+def agreement_words(data: DataSummary, nouns: Nouns) -> str:
+    """How sure the labels, or other answers, themselves are."""
     found, kappa = data.annotator_agreement, data.annotator_kappa
     if found is None:
-        return "No second person labelled the items: how sure the labels themselves are is not known."
-    text = f"Two annotators gave the same label to {share_sentence(found)}"
+        verb = "labelled" if data.labels else "read"
+        return f"No second person {verb} the items: how sure the {nouns.answers} themselves are is not known."
+    text = f"Two annotators gave the same {nouns.answer} to {share_sentence(found)}"
     if kappa is not None:
         where = "" if kappa.low is None else f" ({decimal(kappa.low, 2)} to {decimal(kappa.high, 2)})"
         text += f"; beyond chance (Cohen's kappa) {decimal(kappa.value, 2)}{where}"
@@ -146,7 +150,7 @@ def method_section(c: ReportContext) -> Section:
         "The plan was locked before any item was read: what is compared, what counts as better, and at "
         "which prices.",
         f"Every option answered every test item once. {new_to_it(c.results.arms[0])}",
-        "An answer that failed or named no label counts as wrong.",
+        f"An answer that failed or {c.nouns.invalid_past} counts as wrong.",
         "An interval says how far a figure could move with other items of the same kind. A difference counts "
         "only if it holds after allowing for all comparisons made.",
         "Answer times come from one query at a time on a warm machine.",

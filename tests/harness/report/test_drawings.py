@@ -38,7 +38,7 @@ def priced_route() -> RouteDesign:
 
 CHARTS: dict[str, ChartSpec] = {
     "accuracy": drawings.accuracy(RESULTS.arms),
-    "differences": drawings.differences(RESULTS.comparisons, 0.02),
+    "differences": drawings.differences(RESULTS.comparisons, 0.02, "accuracy"),
     "slices": drawings.slices(RESULTS.arms, "language"),
     "prices": drawings.prices(replace(RESULTS, route=priced_route()), USD),
     "labels": drawings.labels(RESULTS.arms[0].quality.by_label.labels, LINEAR),

@@ -58,8 +58,8 @@ def test_labels_are_those_of_the_arm_picked() -> None:
 
 def test_slices_and_differences_say_what_they_show() -> None:
     column = RESULTS.arms[0].quality.slices[0].column
-    assert column in slice_section(RESULTS.arms, column).title
-    assert slice_section(RESULTS.arms, "no such column").blocks == ()
+    assert column in slice_section(RESULTS.arms, column, RESULTS.metric).title
+    assert slice_section(RESULTS.arms, "no such column", RESULTS.metric).blocks == ()
     drawn = differences_chart(C)
     assert isinstance(drawn.spec, IntervalChart) and len(drawn.spec.rows) == len(RESULTS.comparisons)
     assert f"{100 * RESULTS.margin:g} points" in plain(drawn.caption)

@@ -27,6 +27,7 @@ from harness.report.run_document import run_document
 from harness.report.topics.names import as_title, plain_name
 from harness.report.topics.recommendation import caution_sentence, risk_sentence, step_action
 from harness.report.topics.route import route_steps_section, to_today_section
+from harness.tasks.classification import ACCURACY
 from tests.support.results import LINEAR, TUNE, recommendation, run_results, share
 
 ROUTE = ArmId(option=Option.ROUTE, model=TODAY)
@@ -146,8 +147,10 @@ def test_what_could_change_it_and_what_to_do_next() -> None:
     check = LimitCheck(arm=ROUTE, kind=LimitKind.P95_TODAY, state=LimitState.OPEN, bound=2000.0, value=4000.0)
     next_step = replace(recommendation().next, kind=StepKind.TIME_TODAY, arm=ROUTE, checks=(check,))
     assert "where 95 % of that comes within 2,000 ms" in step_action(next_step, results)
-    assert limit_words(check).startswith("what is handed over takes as long as today, p95 4,000 ms as stated")
-    assert "which is not stated" in limit_words(replace(check, value=None))
+    assert limit_words(check, ACCURACY).startswith(
+        "what is handed over takes as long as today, p95 4,000 ms as stated"
+    )
+    assert "which is not stated" in limit_words(replace(check, value=None), ACCURACY)
 
 
 def test_its_name_is_its_own() -> None:
