@@ -1,7 +1,4 @@
-"""The answer of the most similar training rows: what retrieval finds, without a model that reads it.
-
-Labels are voted on, with a distribution over them. Answers that are no closed set are put together part by
-part, as the task combines them.
+"""The vote of the most similar training rows: what retrieval finds, without a model that reads it.
 
 Which search finds the rows, how many of them vote, how much more the nearer ones count, and
 how sure a share of the votes makes an answer, are chosen on dev.
@@ -19,10 +16,7 @@ from harness.arms.base import KEPT, Explained, Material, items_digest
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Timing
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.kept_vote import RowVote, keep_vote, pin_of_vote
-from harness.knowledge.vote import EVEN, PRIOR, CombinedRows, VoteProbability, Voters, best_of, votes_of
-
-COMBINED = 1
-"""Raised when rows are put together otherwise, so that no older answer is taken for a newer one."""
+from harness.knowledge.vote import EVEN, PRIOR, VoteProbability, Voters, best_of, votes_of
 
 
 class NeighboursArm:
@@ -83,7 +77,7 @@ class NeighboursArm:
             choices[KEPT] = self._pin()
         return Fitted(
             choices=choices,
-            trials=tuple((one.vote.name, one.score) for one in tried),
+            trials=tuple((one.vote.name, one.accuracy) for one in tried),
             seconds=time.perf_counter() - start,
             notes=(f"The vote was chosen on {len(material.dev)} dev items.",),
         )
@@ -147,93 +141,5 @@ class NeighboursArm:
             text=self._voters.labels[int(np.argmax(row))],
             choice_logprobs=tuple(float(v) for v in row),
             timing=Timing(retrieval_s=searched_s, model_s=voted_s, batched=batched),
-            neighbours=near,
-        )
-
-
-class CombinedNeighboursArm:
-    """The most similar training rows' answers put together, where answers are no closed set."""
-
-    identity = None
-
-    def __init__(self, arm: ArmId, index: TrainingIndex) -> None:
-        self.id = arm
-        self._index = index
-        self._votes = votes_of(index.modes)
-        self._vote = self._votes[0]
-        self._rows: CombinedRows | None = None
-
-    @property
-    def config(self) -> Mapping[str, object]:
-        """The index, and the ways that are tried."""
-        return {
-            "arm": self.id.key,
-            "index": self._index.facts,
-            "votes": [vote.name for vote in self._votes],
-            "combined": COMBINED,
-        }
-
-    def fit(self, material: Material, stored: Fitted | None) -> Fitted:
-        """Choose on dev which search finds the rows, how many count, and how much more the nearer ones."""
-        self._rows = CombinedRows(material.task, material.train)
-        if stored is not None:
-            self._vote = next(vote for vote in self._votes if vote.name == stored.choices["vote"])
-            return stored
-        start = time.perf_counter()
-        material.say(f"trying {len(self._votes)} votes on {len(material.dev)} dev items")
-        tried = self._rows.try_votes(self._index, material.dev)
-        if tried:
-            self._vote = best_of(tried).vote
-        return Fitted(
-            choices={
-                "vote": self._vote.name,
-                "retrieval": self._index.describe(self._vote.mode),
-                "train_digest": items_digest(material.train)[:16],
-            },
-            trials=tuple((one.vote.name, one.score) for one in tried),
-            seconds=time.perf_counter() - start,
-            notes=(f"The vote was chosen on {len(material.dev)} dev items.",),
-        )
-
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Find the rows of all items at once."""
-        if not items:
-            return
-        start = time.perf_counter()
-        found = self._index.search([item.text for item in items], self._vote.k, mode=self._vote.mode)
-        searched = (time.perf_counter() - start) / len(items)
-        for item, near in zip(items, found, strict=True):
-            yield self._completion(item, near, searched, batched=True)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """Find the rows of one item."""
-        start = time.perf_counter()
-        near = self._nearest(item)
-        return self._completion(item, near, time.perf_counter() - start, batched=False)
-
-    def explain(self, item: Item) -> Explained:
-        """The rows whose answers are put together; no messages are sent."""
-        return Explained(messages=(), neighbours=self._nearest(item))
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """The index is shared and closed by whoever opened it."""
-
-    def _nearest(self, item: Item) -> tuple[Neighbour, ...]:
-        return self._index.search([item.text], self._vote.k, mode=self._vote.mode)[0]
-
-    def _completion(
-        self, item: Item, near: tuple[Neighbour, ...], searched_s: float, *, batched: bool
-    ) -> Completion:
-        assert self._rows is not None, "fit comes first"
-        start = time.perf_counter()
-        answer = self._rows.answer(near, self._vote.power)
-        return Completion(
-            item_id=item.id,
-            text=answer.text,
-            choice_logprobs=answer.choice_logprobs,
-            timing=Timing(retrieval_s=searched_s, model_s=time.perf_counter() - start, batched=batched),
             neighbours=near,
         )

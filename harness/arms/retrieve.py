@@ -32,7 +32,7 @@ from harness.core.records import (
 )
 from harness.knowledge.index import SearchMode, TrainingIndex
 from harness.knowledge.lexical import tokenise
-from harness.knowledge.vote import TriedVote, best_of, tried_votes
+from harness.knowledge.vote import TriedVote, Voters, best_of
 from harness.models.base import ChatModel
 from harness.tasks.base import Guide, Task
 
@@ -155,7 +155,7 @@ class RetrieveArm:
         if stored is not None:
             return self._take(stored)
         start = time.perf_counter()
-        votes = tried_votes(self._task, self._index, material.train, material.dev)
+        votes = Voters(self._task.choices, material.train).try_votes(self._index, material.dev)
         if votes:
             self._search = best_of(votes).vote.mode
         choice = passes_of(self._settings.k) > 0
@@ -371,4 +371,4 @@ def _best_votes(votes: Sequence[TriedVote]) -> Iterator[tuple[str, float]]:
         mine = [one for one in votes if one.vote.mode is mode]
         if mine:
             best = best_of(mine)
-            yield f"the vote of {best.vote.name}", best.score
+            yield f"the vote of {best.vote.name}", best.accuracy

@@ -11,7 +11,7 @@ from harness.arms.base import Arm
 from harness.arms.encoder import EncoderArm, EncoderSettings
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
-from harness.arms.neighbours import CombinedNeighboursArm, NeighboursArm
+from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm, Tuner
@@ -71,8 +71,6 @@ class ArmFactory:
         match arm.option:
             case Option.FLOOR:
                 return FloorArm(arm.id)
-            case Option.NEIGHBOURS if not task.choices:
-                return CombinedNeighboursArm(arm.id, self.index())
             case Option.NEIGHBOURS:
                 home = classifier_folder(self._folder, arm.id) if self._keep else None
                 return NeighboursArm(arm.id, self.index(), home)

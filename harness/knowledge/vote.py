@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from advisor.stats.calibration import fit_temperature, negative_log_likelihood, scale
 from harness.core.records import Item, Neighbour
 from harness.knowledge.index import SearchMode, TrainingIndex
-from harness.tasks.base import Combined, Task, primary
 
 Shares = NDArray[np.float64]
 
@@ -65,13 +64,13 @@ class TriedVote:
     """How a vote did on dev.
 
     Attributes:
-        score: mean of the task's primary metric, of labels the share of right answers.
+        accuracy: share of right answers.
         logprob: mean log-probability of the right label; it tells votes apart that are right equally often.
     """
 
     vote: Vote
-    score: float
-    logprob: float = 0.0
+    accuracy: float
+    logprob: float
 
 
 def votes_of(modes: Sequence[SearchMode]) -> tuple[Vote, ...]:
@@ -84,50 +83,8 @@ def votes_of(modes: Sequence[SearchMode]) -> tuple[Vote, ...]:
 
 
 def best_of(tried: Sequence[TriedVote]) -> TriedVote:
-    """The best score, the likelier labels among equals, the first among those."""
-    return max(tried, key=lambda one: (one.score, one.logprob))
-
-
-def weights_of(nearest_first: Sequence[Neighbour], power: int) -> list[float]:
-    """The vote of each row: its similarity as a share of the nearest row's, to this power."""
-    best = nearest_first[0].score if nearest_first else 0.0
-    return [(max(0.0, near.score) / best if best > 0 else 1.0) ** power for near in nearest_first]
-
-
-def tried_votes(
-    task: Task, index: TrainingIndex, train: Sequence[Item], dev: Sequence[Item]
-) -> tuple[TriedVote, ...]:
-    """Every vote on dev, in the order of `votes_of`. None without dev rows."""
-    if task.choices:
-        return Voters(task.choices, train).try_votes(index, dev)
-    return CombinedRows(task, train).try_votes(index, dev)
-
-
-class CombinedRows:
-    """Training rows whose targets are put together to one answer, where answers are no closed set."""
-
-    def __init__(self, task: Task, train: Sequence[Item]) -> None:
-        self._task = task
-        self._rows = {item.id: item for item in train}
-
-    def answer(self, nearest_first: Sequence[Neighbour], power: int) -> Combined:
-        """What these rows answer together."""
-        rows = [self._rows[near.item_id] for near in nearest_first]
-        return self._task.combine(rows, weights_of(nearest_first, power))
-
-    def try_votes(self, index: TrainingIndex, dev: Sequence[Item]) -> tuple[TriedVote, ...]:
-        """Every vote on dev, by the task's primary metric; each search is made once."""
-        if not dev:
-            return ()
-        texts, metric = [item.text for item in dev], primary(self._task).name
-        found = {mode: index.search(texts, max(COUNTS), mode=mode) for mode in index.modes}
-        tried = []
-        for vote in votes_of(index.modes):
-            answers = [self.answer(near[: vote.k], vote.power).text for near in found[vote.mode]]
-            scores = [self._task.score(item, text) for item, text in zip(dev, answers, strict=True)]
-            mean = math.fsum(score.values[metric] or 0.0 for score in scores) / len(dev)
-            tried.append(TriedVote(vote=vote, score=mean))
-        return tuple(tried)
+    """The most accurate, the likelier labels among equals, the first among those."""
+    return max(tried, key=lambda one: (one.accuracy, one.logprob))
 
 
 class Voters:
@@ -146,8 +103,10 @@ class Voters:
     ) -> Shares:
         """Log-probability of each label, from its smoothed share of the votes."""
         share = PRIOR * self._prior + certainty.even / len(self.labels)
-        for near, weight in zip(nearest_first, weights_of(nearest_first, power), strict=True):
-            share[self._label_of[near.item_id]] += weight
+        best = nearest_first[0].score if nearest_first else 0.0
+        for near in nearest_first:
+            similarity = max(0.0, near.score) / best if best > 0 else 1.0
+            share[self._label_of[near.item_id]] += similarity**power
         shares: Shares = np.log(share / math.fsum(share))
         return scale(shares[None], certainty.temperature)[0] if certainty.temperature != 1 else shares
 
@@ -162,7 +121,7 @@ class Voters:
         for vote in votes_of(index.modes):
             rows = np.array([self.logprobs(near[: vote.k], vote.power) for near in found[vote.mode]])
             right, sure = rows.argmax(axis=1) == truth, rows[np.arange(len(dev)), truth]
-            tried.append(TriedVote(vote=vote, score=float(right.mean()), logprob=float(sure.mean())))
+            tried.append(TriedVote(vote=vote, accuracy=float(right.mean()), logprob=float(sure.mean())))
         return tuple(tried)
 
     def certainty_on(self, index: TrainingIndex, vote: Vote, dev: Sequence[Item]) -> VoteProbability:

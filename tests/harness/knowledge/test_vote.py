@@ -63,7 +63,7 @@ def test_simpler_votes_come_first() -> None:
 
 def test_equals_are_told_apart_by_how_sure_they_are_of_the_right_label() -> None:
     vote = Vote(mode=SearchMode.LEXICAL, k=1, power=0)
-    tried = [TriedVote(vote=vote, score=a, logprob=p) for a, p in ((0.5, -1.0), (0.6, -2.0), (0.6, -1.5))]
+    tried = [TriedVote(vote=vote, accuracy=a, logprob=p) for a, p in ((0.5, -1.0), (0.6, -2.0), (0.6, -1.5))]
     assert best_of(tried) is tried[2] and best_of([*tried, tried[1]]) is tried[2]
 
 
@@ -72,7 +72,7 @@ def test_the_choice_on_dev_is_by_the_labels_of_dev() -> None:
     dev = (Item(id="d", text="my invoice", target="bill"), Item(id="e", text="password lost", target="login"))
     tried = Voters(NAMES, TRAIN).try_votes(index, dev)
     assert [one.vote for one in tried] == list(votes_of((SearchMode.LEXICAL,)))
-    assert best_of(tried).score == 1.0
+    assert best_of(tried).accuracy == 1.0
     assert Voters(NAMES, TRAIN).try_votes(index, ()) == ()
 
 
