@@ -43,11 +43,12 @@ def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: Command
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
     case = advice.case
-    if not asks_for_labels(case):
+    kind = Task(raw["task"])
+    if not (asks_for_labels(case) if kind is Task.CLASSIFICATION else case.task is kind):
         raise UsageError(
-            "A bake-off compares options on labels; this use case asks for something else.",
+            f"These rows are for {kind.value}; this use case asks for something else.",
             got=f"task: {case.task}",
-            allowed=f"task: {Task.CLASSIFICATION}",
+            allowed=f"task: {kind.value}",
             run=f"advisor assess {case_file}   # the advice, without a measurement",
         )
     limits: dict[str, object] = {}

@@ -46,6 +46,8 @@ def diagnose(
 
 def _confusions(test: Scored, labels: Sequence[str]) -> tuple[tuple[Confusion, ...], int]:
     """Pairs (right label, label answered), the most frequent first; invalid answers and failures are none."""
+    if not labels:
+        return (), 0
     wrong = (test.answer >= 0) & (test.answer != test.truth)
     codes, counts = np.unique(test.truth[wrong] * len(labels) + test.answer[wrong], return_counts=True)
     order = np.lexsort((codes, -counts))[:MOST_CONFUSIONS]

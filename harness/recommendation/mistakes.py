@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.journal import Journal, Lane, Pass
@@ -34,8 +34,8 @@ class ArmErrors:
         items, answered: test items of the run (of `label`, where one is asked for), and those with an
             outcome of this arm.
         label: only items of this label; '' for all.
-        wrong: answers that are another label, the most confident first; those without a confidence last.
-        invalid: answers no label could be read from.
+        wrong: answers that are not wholly right, the most confident first; those without a confidence last.
+        invalid: answers that could not be read.
         failed: items without an answer.
         notes: what a reader must know about the state of the run.
         explain: the command that shows the first of them in every arm; '' without any.
@@ -52,6 +52,7 @@ class ArmErrors:
     failed: tuple[ItemAnswer, ...]
     notes: tuple[str, ...] = ()
     explain: str = ""
+    task: TaskKind = TaskKind.CLASSIFICATION
 
 
 def first_of(found: ArmErrors, limit: int | None) -> ArmErrors:
@@ -128,6 +129,7 @@ def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
     first = [answer.item_id for answer in (*wrong, *invalid, *failed)][:1]
     return ArmErrors(
         run_id=folder.run_id,
+        task=facts.task,
         arm=arm,
         chosen=chosen,
         items=len(test),

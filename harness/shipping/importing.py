@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from harness.arms.base import KEPT, Arm
 from harness.arms.encoder import EncoderArm, EncoderSettings
 from harness.arms.tune import TuneArm
@@ -111,7 +111,14 @@ def read_imports(folder: RunFolder) -> tuple[Imported, ...]:
 
 
 def _import_file(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
-    rows, labels = folder.items(), [label.name for label in folder.data_facts().labels]
+    rows, facts = folder.items(), folder.data_facts()
+    if facts.task is not TaskKind.CLASSIFICATION:
+        raise UsageError(
+            "Imported answers are labels.",
+            got=f"run {folder.run_id}, whose task is {facts.task.value}",
+            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value}",
+        )
+    labels = [label.name for label in facts.labels]
     arm = ArmId(option=Option.EXTERNAL, model=wish.name)
     if not wish.path.is_file():
         raise UsageError("There is no such file or folder.", got=str(wish.path))

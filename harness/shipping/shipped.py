@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from harness.arms.base import KEPT
 from harness.arms.linear import pin_of, read_linear
 from harness.bakeoff.arm_factory import classifier_folder, encoder_folder
@@ -231,10 +231,19 @@ def task_of(folder: RunFolder, arm: ArmId, codes: Mapping[str, str]) -> TunedTas
 
     Args:
         codes: of its artefact.
+
+    Raises:
+        UsageError: of a run that asks for something else than labels.
     """
-    plan = folder.plan()
+    plan, facts = folder.plan(), folder.data_facts()
+    if facts.task is not TaskKind.CLASSIFICATION:
+        raise UsageError(
+            "What is exported and served answers with a label.",
+            got=f"run {folder.run_id}, whose task is {facts.task.value}",
+            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value}",
+        )
     counts = Counter(item.label for item in folder.items()["train"])
-    labels = folder.data_facts().labels
+    labels = facts.labels
     return TunedTask(
         option=arm.option,
         prompt_version=plan.prompt.version,

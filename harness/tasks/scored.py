@@ -15,6 +15,9 @@ from harness.tasks.base import Score, Task, primary
 OTHER, FAILED, INVALID = -3, -2, -1
 """Codes of a target outside the closed set, of a failure, and of an answer in which nothing could be read."""
 
+TARGET, ANOTHER = 0, 1
+"""Codes in a task without a closed set: what is right, and any other answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
@@ -24,8 +27,8 @@ class Scored:
         scores: by item, as the task gave them; values: of the primary metric, within [0, 1], 0 where there is
             no answer, (n,).
         truth: by item, the target's place in the closed set, `OTHER` for one that is not in it, (n,).
-        answer: the same of the answer, `INVALID` or `FAILED` where there is none, (n,). Both are 0 in a task
-            without a closed set.
+        answer: the same of the answer, `INVALID` or `FAILED` where there is none, (n,). Without a closed set
+            the codes are `TARGET` and `ANOTHER`.
         logprobs: (n, choices), rows of nan where there is no distribution.
         completions: by item, None for a failure.
     """
@@ -112,7 +115,7 @@ def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], task: Task) ->
         truth=np.array([_code(item.target, code, OTHER) for item in items], dtype=np.int64),
         answer=np.array(
             [
-                FAILED if given is None else _code(score.answer, code, INVALID)
+                FAILED if given is None else _answer_code(score, score.values[metric], code)
                 for score, given in zip(scores, completions, strict=True)
             ],
             dtype=np.int64,
@@ -126,8 +129,15 @@ def _completion(outcome: Outcome) -> Completion | None:
     return outcome if isinstance(outcome, Completion) else None
 
 
+def _answer_code(score: Score, value: float | None, code: Mapping[str, int]) -> int:
+    """An answer's place in a closed set; of an open one, whether it is the target."""
+    if score.answer is None or code:
+        return _code(score.answer, code, INVALID)
+    return TARGET if value is not None and value >= 1.0 else ANOTHER
+
+
 def _code(target: Target | None, code: Mapping[str, int], other: int) -> int:
-    """A target's place in a closed set; 0 for one of an open set."""
+    """A target's place in a closed set; `TARGET` for one of an open set."""
     if target is None:
         return other
-    return code.get(target, other) if isinstance(target, str) and code else 0
+    return code.get(target, other) if isinstance(target, str) and code else TARGET

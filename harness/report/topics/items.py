@@ -8,6 +8,7 @@ from dataclasses import fields
 
 from advisor.money.money import UNKNOWN
 from advisor.money.usage import Usage
+from advisor.options import TaskKind
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.browse import BrowsedAnswer, BrowsedItem, Shown
 from harness.bakeoff.explain import ExplainedArm, ExplainedItem
@@ -31,7 +32,8 @@ from harness.report.document import (
     said,
 )
 from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
-from harness.tasks.base import in_words
+from harness.tasks.base import Nouns, in_words
+from harness.tasks.kinds import nouns_of
 
 MOST_SHOWN = 30
 MOST_CHARACTERS = 4000
@@ -52,10 +54,11 @@ def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:
     Args:
         limit: at most so many of each kind.
     """
+    nouns, wrong = nouns_of(found.task), found.wrong[:limit]
     sections = [
         Section(key="head", title="The arm", blocks=tuple(_head(found, limit))),
-        *_confusions(found.wrong[:limit]),
-        *_apart("invalid", "Answers that no label could be read from", found.invalid[:limit]),
+        *(_confusions(wrong) if found.task is TaskKind.CLASSIFICATION else _side_by_side(wrong, nouns)),
+        *_apart("invalid", f"Answers that no {nouns.answer} could be read from", found.invalid[:limit]),
         *_apart("failed", "Items without an answer", found.failed[:limit]),
     ]
     if found.explain:
@@ -66,6 +69,7 @@ def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:
 
 
 def _head(found: ArmErrors, limit: int) -> Iterator[Block]:
+    noun = nouns_of(found.task).answer
     among = f"test items labelled {found.label}" if found.label else "test items"
     share = f" ({percent(len(found.wrong) / found.answered)})" if found.answered else ""
     wrong = f"{len(found.wrong):,} of {found.answered:,} {among}{share}"
@@ -76,7 +80,7 @@ def _head(found: ArmErrors, limit: int) -> Iterator[Block]:
     ]
     if found.invalid:
         rows.append(
-            Fact(label="invalid", text=f"{len(found.invalid):,}: no label could be read", tone="warn")
+            Fact(label="invalid", text=f"{len(found.invalid):,}: no {noun} could be read", tone="warn")
         )
     if found.failed:
         kinds = Counter(answer.failure for answer in found.failed).most_common()
@@ -97,6 +101,14 @@ def _confusions(wrong: Sequence[ItemAnswer]) -> Iterator[Section]:
         rows = [(a, MISSING if a.confidence is None else decimal(a.confidence, 2)) for a in members]
         table = _answers(("item", "confidence"), [(a, (a.item_id, sure)) for a, sure in rows])
         yield Section(key="confusion", title=f"{label} -> {answered} ({len(members):,})", blocks=(table,))
+
+
+def _side_by_side(wrong: Sequence[ItemAnswer], nouns: Nouns) -> Iterator[Section]:
+    """What is right beside what was answered, an item a row."""
+    if wrong:
+        rows = [(a, (a.item_id, _short(a.label, _TEXT), _short(a.answer or "", _TEXT))) for a in wrong]
+        table = _answers(("item", f"right {nouns.answer}", "answered"), rows)
+        yield Section(key="wrong", title=f"Not wholly right ({len(wrong):,})", blocks=(table,))
 
 
 def _apart(key: str, title: str, answers: Sequence[ItemAnswer]) -> Iterator[Section]:
