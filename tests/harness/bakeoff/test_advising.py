@@ -43,7 +43,7 @@ def classifies(case: Path) -> bool:
 
 @pytest.mark.parametrize("case", [c for c in EXAMPLES if not classifies(c)], ids=lambda path: path.stem)
 def test_what_asks_for_more_than_labels_gets_advice_and_no_bake_off(case: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="on labels") as caught:
+    with pytest.raises(UsageError, match="These rows are for classification") as caught:
         planned(case, tmp_path)
     assert "advisor assess" in str(caught.value)
 
