@@ -200,8 +200,11 @@ class Writer:
     def _span(self, span: Span) -> str:
         text = words(span.text)
         shown = f"<strong>{text}</strong>" if span.strong else text
-        mark = f' <span class="mark">{escape(span.mark)}</span>' if span.mark else ""
-        return f"{shown}{mark}{self._refs(span.sources)}"
+        refs = self._refs(span.sources)
+        if not span.mark:
+            return shown + refs
+        mark = f'<span class="mark">{escape(span.mark)}</span>'
+        return f'{shown} <span class="whole">{mark}{refs}</span>'
 
     def _refs(self, sources: Sequence[str]) -> str:
         cited = (self.numbers[source] for source in sources if source in self.numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from advisor.money.money import UNKNOWN
 from harness.bakeoff.results import ArmResult, LimitState
@@ -198,16 +199,18 @@ def limits_section(c: ReportContext) -> Section:
     """Which limits are broken, and which these items show neither to be kept nor to be broken."""
     verdict, name = c.results.verdict, title_of(c)
     broken = tuple(f"{name(check.arm)}: {limit_words(check, c.metric)}" for check in verdict.broken)
-    still = tuple(
-        f"{name(check.arm)}: {limit_words(check, c.metric)}"
-        for check in verdict.limits
-        if check.state is LimitState.OPEN
-    )
+    still = [check for check in verdict.limits if check.state is LimitState.OPEN]
     blocks: list[Block] = []
     if broken:
         blocks.append(Bullets(label="Broken", items=broken, tone="warn"))
-    if still:
-        blocks.append(Bullets(label="Not shown to be kept yet", items=still, tone="warn"))
+    for busy, label in ((False, ""), (True, ", for it was timed on a busy machine")):
+        items = tuple(
+            f"{name(check.arm)}: {limit_words(replace(check, busy=False), c.metric)}"
+            for check in still
+            if check.busy is busy
+        )
+        if items:
+            blocks.append(Bullets(label=f"Not shown to be kept yet{label}", items=items, tone="warn"))
     return Section(key="limits", title="Limits set before the run", blocks=tuple(blocks))
 
 

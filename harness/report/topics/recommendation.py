@@ -226,7 +226,7 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
                 f"{_in_words(step.settles, results, words)}."
             )
         case StepKind.MEASURE_OPEN:
-            still = ", and ".join(dict.fromkeys(_STILL_OPEN[check.kind] for check in step.checks))
+            still = ", and ".join(dict.fromkeys(_open_words(check, words) for check in step.checks))
             return f"Pilot {name} only to measure what is not shown yet: {still}."
         case StepKind.TIME_TODAY:
             limit = next((f" {milliseconds(check.bound)} ms" for check in step.checks), " the limit")
@@ -259,6 +259,10 @@ _STILL_OPEN = {
 }
 
 
+def _open_words(check: LimitCheck, words: RunWords) -> str:
+    return _STILL_OPEN.get(check.kind) or f"the floor of {words.metric.noun}"
+
+
 def certainty_words(
     recommendation: Recommendation, words: RunWords = BARE, limits: Sequence[LimitCheck] = ()
 ) -> str:
@@ -268,7 +272,7 @@ def certainty_words(
         limits: the run's; those of the arm to use that are open are named.
     """
     still = dict.fromkeys(
-        _STILL_OPEN.get(check.kind) or f"the floor of {words.metric.noun}"
+        _open_words(check, words)
         for check in limits
         if check.state is LimitState.OPEN and check.arm == recommendation.arm
     )

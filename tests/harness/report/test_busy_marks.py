@@ -10,17 +10,21 @@ import pytest
 
 from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.busy import marked
+from harness.bakeoff.results import LimitKind, LimitState
 from harness.money.forecast import marked_busy
 from harness.recommendation.again import ComparedRuns
 from harness.recommendation.records import RunResults
+from harness.report.context import ReportContext
 from harness.report.files import Reported, write_report
 from harness.report.run_document import run_document
 from harness.report.text import render_text
+from harness.report.topics.arms import limits_section
+from harness.report.topics.cells import timing_notes
 from harness.report.topics.compare import compare_document
 from harness.track_record.records import AdviceCheck, CheckedRange
 from tests.support import money as hand_money
 from tests.support.pdf_text import text_of
-from tests.support.results import LINEAR, TUNE, run_results
+from tests.support.results import LINEAR, TUNE, broken, run_results, verdict
 
 WHY = "other work took 1.1 of 2 CPUs"
 P95 = CheckedRange(
@@ -72,6 +76,18 @@ def test_the_terminal_marks_time_money_and_month_and_says_how_to_time_again() ->
     assert "machine time in it was timed on a busy machine" in " ".join(text.split())
     assert "1,234 ms! (100 to 200 ms)" in " ".join(text.split())
     assert f"harness latency {run_results().run_id}" in text
+
+
+def test_limits_and_reasons_say_it_once_for_all_options() -> None:
+    slow = broken(TUNE, kind=LimitKind.P95, state=LimitState.OPEN, bound=900.0, value=1234.0, busy=True)
+    results = run_results(verdict=verdict(limits=(slow, replace(slow, arm=LINEAR))))
+    said = str(limits_section(ReportContext(results=results)))
+    assert said.count("timed on a busy machine") == 1 and said.count("p95 1,234 ms") == 2
+    arms = results.arms
+    reasons = {LINEAR: "other work took 0.6 of 2 CPUs", TUNE: "other work took 1.3 of 2 CPUs"}
+    timed = [replace(a, latency=replace(a.latency, busy=reasons.get(a.arm, ""))) for a in arms]
+    (note,) = timing_notes(timed)
+    assert note.startswith("! timed on a busy machine (other work took 0.6 to 1.3 of 2 CPUs): ")
 
 
 @pytest.mark.parametrize("fmt", ["md", "html", "pdf"])

@@ -10,7 +10,7 @@ import pytest
 
 from advisor.options import Option
 from advisor.stats.paired import Relation
-from harness.bakeoff.results import Answer, FailedArm, MoreItems
+from harness.bakeoff.results import Answer, FailedArm, LimitState, MoreItems
 from harness.core.errors import UsageError
 from harness.core.records import ArmId
 from harness.core.wording import USD
@@ -370,3 +370,26 @@ def test_no_table_stands_twice_in_a_document() -> None:
     tables = [block for block in blocks_of(made()) if isinstance(block, Table)]
     heads = [tuple(column.head for column in table.columns) for table in tables]
     assert len(set(heads)) == len(heads) >= 4
+
+
+def test_an_open_limit_is_said_in_how_sure_it_is_and_one_of_another_option_is_not() -> None:
+    advised = recommendation(action=Action.PILOT, ship=None, pilot=TUNE, certainty=Certainty.ALL, open_to=())
+    floor = broken(TUNE, state=LimitState.OPEN)
+    found = facts(made(run_results(recommendation=advised, verdict=verdict(limits=(floor,)))))
+    assert found["How sure"] == (
+        "Not sure yet. Open: the floor of right answers. Decided: every comparison with another option."
+    )
+    other = verdict(limits=(broken(RETRIEVE, state=LimitState.OPEN),))
+    assert facts(made(run_results(recommendation=advised, verdict=other)))["How sure"].startswith("Sure on")
+
+
+def test_a_tile_holds_a_figure_and_a_short_name_and_a_sentence_stands_in_a_line() -> None:
+    found = recommended(made())
+    tiles = {fact.label for fact in found.tiles}
+    assert {"Right answers", "Cost a month, all in", "The step costs", "Who decides"} == tiles
+    assert {fact.label for fact in found.lines} == {"Next step", "How sure"}
+
+
+def test_lists_of_labels_stand_with_the_data_and_not_with_what_could_change_the_decision() -> None:
+    lists = "3 labels have fewer than 10 training rows."
+    assert lists not in str(section(made(), "change")) and lists in str(section(made(), "risks"))

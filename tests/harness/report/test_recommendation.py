@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from advisor.options import Option
-from harness.bakeoff.results import MoreItems, SeedResult
+from harness.bakeoff.results import LimitKind, MoreItems, SeedResult
 from harness.core.records import ArmId
 from harness.core.wording import Currency
-from harness.recommendation.records import Action, Automation, Caution, CautionKind, ReasonKind
+from harness.recommendation.records import Action, Automation, Caution, CautionKind, ReasonKind, StepKind
 from harness.report.topics.names import namer
 from harness.report.topics.recommendation import (
     RunWords,
@@ -23,7 +23,7 @@ from harness.report.topics.recommendation import (
     step_action,
 )
 from tests.support.decisions import compared, judged, measured, pair
-from tests.support.results import RETRIEVE, TUNE, none_to_ship, recommendation, run_results, share
+from tests.support.results import RETRIEVE, TUNE, broken, none_to_ship, recommendation, run_results, share
 
 
 def test_a_tie_that_leaves_out_0_says_that_the_difference_is_smaller_than_what_matters() -> None:
@@ -95,6 +95,18 @@ def test_the_headline_says_what_to_do(found, words) -> None:
 def test_the_next_step_is_an_action() -> None:
     assert "Run the hosted model openai/gpt-6-luna on the same items" in step_action(
         none_to_ship().next, run_results()
+    )
+
+
+@pytest.mark.parametrize("kind", list(LimitKind))
+def test_a_pilot_that_only_measures_names_each_limit_that_is_open(kind: LimitKind) -> None:
+    step = replace(
+        none_to_ship().next, kind=StepKind.MEASURE_OPEN, arm=TUNE, checks=(broken(TUNE, kind=kind),)
+    )
+    said = step_action(step, run_results())
+    assert (
+        said.startswith("Pilot tune@smollm2-135m only to measure what is not shown yet: ")
+        and "p95" not in said
     )
 
 
