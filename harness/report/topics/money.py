@@ -130,6 +130,7 @@ def _month_row(c: ReportContext, found: ArmForecast) -> Row:
 
 def _month_cells(c: ReportContext, found: ArmForecast) -> tuple[Cell, ...]:
     calls = next((part.amount.usd for part in found.month if part.group == "calls and machines"), None)
+    cent = _CENT / c.currency.per_usd
     months = UNKNOWN if found.saving_usd_per_month.usd is None else "never"
     if found.payback_months is not None:
         late = found.payback_months > c.results.outlook.business.horizon_months
@@ -137,7 +138,7 @@ def _month_cells(c: ReportContext, found: ArmForecast) -> tuple[Cell, ...]:
         months += " (too late)" if late else ""
     return cells(
         title_of(c)(found.arm),
-        c.money(calls) if calls is None or calls >= _CENT else f"<{c.money(_CENT)}",
+        c.money(calls) if calls is None or calls >= cent else f"<{c.money(cent)}",
         Cell(text=c.marked(found.month_usd), detail=c.range(found.month_usd)),
         c.marked(found.saving_usd_per_month),
         Cell(text=c.money(found.once_usd.usd), detail=c.range(found.once_usd)),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.money.records import CostForecast
 from harness.report.document import Bullets, Chart, Fact, Facts, Section, Table, plain
 from harness.report.run_document import run_document
 from tests.support.closing import closing
-from tests.support.money import business, outlook
+from tests.support.money import amount, business, outlook
 from tests.support.results import none_to_ship, run_results
 
 
@@ -37,6 +39,13 @@ def test_arms_stand_under_today_in_the_currency_of_the_use_case() -> None:
     assert rows[1] == ["Linear classifier", "EUR 0.113", "EUR 3,590", "EUR 5,058", "EUR 2,208", "0.4"]
     assert rows[2][5] == "never" and rows[2][3] == "-EUR 1,061"
     assert rows[4][2:] == ["unknown"] * 4  # nobody stated its hours: never 0
+
+
+def test_less_than_a_cent_is_said_so_in_the_currency_shown() -> None:
+    first, *others = outlook().arms
+    parts = (replace(first.month[0], amount=amount("0.0002")), *first.month[1:])
+    small = outlook(arms=(replace(first, month=parts), *others))
+    assert table(section(small))[1][1] == "<EUR 0.01"
 
 
 def test_dollars_stay_dollars() -> None:
