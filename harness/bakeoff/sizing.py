@@ -56,8 +56,7 @@ _LINEAR_S, _LINEAR_ROW_S, _LINEAR_QUERY_S = 20.0, 0.015, 0.004
 _NO_LIMIT_S = 1e9
 FEWER: tuple[dict[str, int], ...] = (  # how an encoder is trained where time is short, the mildest first
     {"trials": 1},
-    {"trials": 1, "epochs": 5},
-    {"trials": 1, "epochs": 5, "max_tokens": 128},
+    {"trials": 1, "epochs": 4},
     {"trials": 1, "epochs": 4, "max_tokens": 64},
     {"trials": 1, "epochs": 3, "max_tokens": 64, "layers": 3},
 )

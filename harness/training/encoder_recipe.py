@@ -16,7 +16,8 @@ from harness.training.settings import EncoderPlan
 
 _WHOLE_RATE, _LORA_RATE = 3e-4, 1e-3
 _LARGE = 200_000_000  # weights from which on only additions are trained, or memory and time run out
-_FEW_ROWS, _SOME_ROWS = 300, 4_000
+_FEW_ROWS = 300
+_EPOCHS = 5
 
 
 def recipes_for(
@@ -34,7 +35,7 @@ def recipes_for(
         tuned = plan.method
     first = EncoderRecipe(
         tuned=tuned,
-        epochs=plan.epochs or epochs_for(rows),
+        epochs=plan.epochs or _EPOCHS,
         learning_rate=plan.learning_rate or (_WHOLE_RATE if tuned == "whole" else _LORA_RATE),
         head_factor=5.0,
         smoothing=0.1,
@@ -49,11 +50,6 @@ def recipes_for(
         letters=plan.letters,
     )
     return tuple(_distinct([first, *_others(first, plan)])[: plan.trials or trials_for(rows)])
-
-
-def epochs_for(rows: int) -> int:
-    """Passes over the rows: more of them where there are few."""
-    return 8 if rows <= _SOME_ROWS else 5
 
 
 def trials_for(rows: int) -> int:

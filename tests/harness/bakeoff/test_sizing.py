@@ -185,11 +185,11 @@ def fake_settings(plan: EncoderPlan | None) -> Any:
 
 def test_an_encoder_gets_the_fullest_training_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = encoder_time(monkeypatch, 1e6)
-    assert whole.plan == EncoderPlan() and whole.training_s == pytest.approx(1 + 12.8 * 8.35), (
+    assert whole.plan == EncoderPlan() and whole.training_s == pytest.approx(1 + 12.8 * 5.35), (
         "128 of 200 tokens, read once more for the head"
     )
-    fewer = encoder_time(monkeypatch, 100)
-    assert fewer.plan.epochs == 5 and fewer.plan.max_tokens is None
+    fewer = encoder_time(monkeypatch, 60)
+    assert fewer.plan.epochs == 4 and fewer.plan.max_tokens is None
     short = encoder_time(monkeypatch, 30)
     assert (short.plan.epochs, short.plan.max_tokens) == (4, 64) and short.training_s <= 30
     least = encoder_time(monkeypatch, 1)
