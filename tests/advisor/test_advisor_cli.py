@@ -1,5 +1,6 @@
 """`advisor` as a user meets it: exit codes, JSON, no traceback, fast, resumable."""
 
+import io
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from advisor.case_file import load_case
+from advisor.cli import main
 from advisor.interview import questions, run_interview
 from tests.advisor.helpers import EXAMPLES
 
@@ -18,17 +20,36 @@ ROOT = Path(__file__).parents[2]
 TICKETS = ROOT / "examples" / "ticket-routing.yaml"
 
 
-def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-    import os
-
+def run_process(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "advisor.cli", *arguments],
-        input=stdin, capture_output=True, text=True, cwd=ROOT, timeout=60, env={**os.environ, **(env or {})},
+        input=stdin, capture_output=True, text=True, cwd=ROOT, timeout=60,
     )  # fmt: skip
 
 
+def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> SimpleNamespace:
+    """The same within this process, which starts nothing; what streams and exit code are is the same."""
+    streams = [io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8") for text in (stdin, "", "")]
+    code: int | str | None = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+            patch.setattr(sys, name, stream)
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        try:
+            main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+    for stream in streams:
+        stream.flush()
+    out, err = (stream.buffer.getvalue().decode() for stream in streams[1:])
+    return SimpleNamespace(returncode=code or 0, stdout=out, stderr=err)
+
+
 def test_assess_prints_the_answer_first():
-    done = run("assess", str(TICKETS))
+    done = run_process("assess", str(TICKETS))
+    assert run("assess", str(TICKETS)).stdout == done.stdout
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "Ticket routing" and lines[2].startswith("Try ")
@@ -84,6 +105,12 @@ def test_errors_are_words_and_a_code(arguments, stdin, code, words):
     assert done.returncode == code, done.stderr
     assert words in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_an_error_of_the_process_is_words_and_a_code_too():
+    done = run_process("assess", "nowhere.yaml")
+    assert (done.returncode, done.stdout) == (2, "") and "no such use case" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_cost_shows_ledgers_and_break_even():

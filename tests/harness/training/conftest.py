@@ -40,12 +40,12 @@ def tiny(smollm2, tmp_path_factory):
     return make_tiny(tmp_path_factory.mktemp("tiny"), smollm2)
 
 
-@pytest.fixture
-def tuner(tiny, tmp_path):
-    """Makes tuners of one run folder; keyword arguments go to the recipe."""
+@pytest.fixture(scope="session")
+def make_tuner(tiny):
+    """Makes the tuner of a run folder; keyword arguments go to the recipe."""
 
-    def make(name="tune", run="run", **changes):
-        artefacts = tmp_path / run / "artefacts"
+    def make(folder, name="tune", **changes):
+        artefacts = folder / "artefacts"
         artefacts.mkdir(parents=True, exist_ok=True)
         return LocalTuner(
             TunerSettings(
@@ -55,8 +55,14 @@ def tuner(tiny, tmp_path):
                 artefacts=artefacts,
                 name=name,
                 recipe=recipe(**changes),
-                opening=ModelSettings(cache=tmp_path, precision="fp32", threads=1),
+                opening=ModelSettings(cache=folder, precision="fp32", threads=1),
             )
         )
 
     return make
+
+
+@pytest.fixture
+def tuner(make_tuner, tmp_path):
+    """Makes tuners of run folders of this test; keyword arguments go to the recipe."""
+    return lambda name="tune", run="run", **changes: make_tuner(tmp_path / run, name, **changes)
