@@ -30,8 +30,9 @@ from harness.core.records import (
     Neighbour,
     Outcome,
 )
-from harness.knowledge.index import SearchMode, TrainingIndex
+from harness.knowledge.index import TrainingIndex
 from harness.knowledge.lexical import tokenise
+from harness.knowledge.retriever import SearchMode
 from harness.knowledge.vote import TriedVote, Voters, best_of
 from harness.models.base import ChatModel
 from harness.tasks.base import Guide, Task

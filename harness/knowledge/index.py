@@ -1,18 +1,16 @@
 """The index of training rows that `retrieve` and `tune+retrieve` draw their examples from.
 
 Built from items and, where there is one, an embedding model; with none it is BM25 alone and says so.
-Results for a smaller k are a prefix of those for a larger one, up to `DEPTH`. Saved as JSON and plain
-arrays under the digest of its rows, tokeniser and embedder. Timing is left to the caller.
+Searched by `retriever.Retriever`. Saved as JSON and plain arrays under the digest of its rows, tokeniser
+and embedder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import assert_never
 
 import numpy as np
 
@@ -20,23 +18,13 @@ from advisor.reading import read_json
 from harness.core.errors import StoreError, UsageError
 from harness.core.records import Item, ModelIdentity, Neighbour
 from harness.knowledge.dense import DenseIndex
-from harness.knowledge.fuse import RRF_K, Ranking, Scores, reciprocal_rank_fusion, top
+from harness.knowledge.fuse import RRF_K, Ranking
 from harness.knowledge.lexical import K1, TOKENISER, B, LexicalIndex
+from harness.knowledge.retriever import DEPTH, Retriever, SearchMode
 from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import versions_of
 
-DEPTH = 100
-"""Rows each ranking puts into the fusion (more when k is larger)."""
-
 _SCHEMA = 1
-
-
-class SearchMode(StrEnum):
-    """Which scores rank the rows."""
-
-    LEXICAL = "lexical"
-    DENSE = "dense"
-    FUSED = "fused"
 
 
 class TrainingIndex:
@@ -50,9 +38,8 @@ class TrainingIndex:
         embedding: EmbeddingModel | None,
     ) -> None:
         self._items = tuple(items)
-        self._lexical = lexical
-        self._dense = dense
         self._embedding = embedding
+        self._retriever = Retriever([item.id for item in self._items], lexical, dense, embedding)
         self._groups = _groups_of(self._items)
         self.facts = index_facts(self._items, embedding)
         self.digest = index_digest(self._items, embedding)
@@ -79,12 +66,13 @@ class TrainingIndex:
     @property
     def default_mode(self) -> SearchMode:
         """Fused where there is an embedding model, lexical where there is none."""
-        return SearchMode.LEXICAL if self._dense is None else SearchMode.FUSED
+        return self._retriever.default_mode
 
     @property
     def vectors(self) -> Vectors | None:
         """The rows' vectors in their order; None without an embedding model."""
-        return None if self._dense is None else self._dense.vectors
+        dense = self._retriever.dense
+        return None if dense is None else dense.vectors
 
     @property
     def embedding(self) -> ModelIdentity | None:
@@ -94,7 +82,7 @@ class TrainingIndex:
     @property
     def modes(self) -> tuple[SearchMode, ...]:
         """The searches that it can make."""
-        return (SearchMode.LEXICAL,) if self._dense is None else tuple(SearchMode)
+        return self._retriever.modes
 
     def describe(self, mode: SearchMode | None = None) -> str:
         """How rows are found, in one sentence for the report.
@@ -102,18 +90,7 @@ class TrainingIndex:
         Args:
             mode: `default_mode` when None.
         """
-        rows = f"{len(self)} training rows"
-        lexical = f"BM25 (k1={K1:g}, b={B:g}) over {rows}"
-        if self._dense is None or self._embedding is None:
-            return f"{lexical}; lexical only, no embedding model was given"
-        dense = f"exact cosine of {self._embedding.identity.id} ({self._dense.dimensions}-d)"
-        match mode or self.default_mode:
-            case SearchMode.LEXICAL:
-                return lexical
-            case SearchMode.DENSE:
-                return f"{dense} over {rows}"
-            case SearchMode.FUSED:
-                return f"{lexical} + {dense}, fused by RRF (k={RRF_K})"
+        return self._retriever.describe(f"{len(self)} training rows", mode)
 
     def search(
         self, texts: str | Sequence[str], k: int, *, mode: SearchMode | None = None
@@ -126,8 +103,7 @@ class TrainingIndex:
         Raises:
             UsageError: k is below 1, or the mode needs an embedding model and there is none.
         """
-        queries = [texts] if isinstance(texts, str) else list(texts)
-        return self._search(queries, [_NO_ROWS] * len(queries), k, mode, self._embedded)
+        return self._retriever.search(texts, k, mode=mode)
 
     def search_without_self(
         self, items: Sequence[Item], k: int, *, mode: SearchMode | None = None
@@ -142,61 +118,10 @@ class TrainingIndex:
         """
         hidden = [self._hidden_for(item) for item in items]
         texts = [item.text for item in items]
-        if self._dense is not None and texts == [item.text for item in self._items]:
-            own = self._dense.vectors  # all of its own rows: their vectors are there
-            return self._search(texts, hidden, k, mode, lambda _: own)
-        return self._search(texts, hidden, k, mode, self._embedded)
-
-    def _search(
-        self,
-        texts: list[str],
-        hidden: list[Ranking],
-        k: int,
-        mode: SearchMode | None,
-        vectors_of: Callable[[list[str]], Vectors],
-    ) -> list[tuple[Neighbour, ...]]:
-        if k < 1:
-            raise UsageError("The number of neighbours must be positive.", got=k, allowed="1 or more")
-        mode = mode or self.default_mode
-        depth = max(DEPTH, k)
-        match mode:
-            case SearchMode.LEXICAL:
-                found = [_scored(s, depth) for s in self._lexical_scores(texts, hidden)]
-            case SearchMode.DENSE:
-                found = [_scored(s, depth) for s in self._dense_scores(texts, hidden, vectors_of)]
-            case SearchMode.FUSED:
-                near = self._dense_scores(texts, hidden, vectors_of)
-                pairs = zip(self._lexical_scores(texts, hidden), near, strict=True)
-                found = [reciprocal_rank_fusion((top(a, depth), top(b, depth))) for a, b in pairs]
-            case _:
-                assert_never(mode)
-        return [self._neighbours(ranked[:k]) for ranked in found]
-
-    def _lexical_scores(self, texts: list[str], hidden: list[Ranking]) -> Iterator[Scores]:
-        for text, rows in zip(texts, hidden, strict=True):
-            yield _without(self._lexical.scores(text), rows)
-
-    def _embedded(self, texts: list[str]) -> Vectors:
-        if self._embedding is None:
-            raise UsageError(
-                "This index has no vectors: it was built without an embedding model.",
-                allowed="the lexical mode",
-            )
-        return self._embedding.embed(texts)
-
-    def _dense_scores(
-        self, texts: list[str], hidden: list[Ranking], vectors_of: Callable[[list[str]], Vectors]
-    ) -> Iterator[Scores]:
-        vectors = vectors_of(texts) if texts or self._dense is None else None
-        if self._dense is not None and vectors is not None:
-            scores = self._dense.scores(vectors)
-            yield from (_without(s, rows) for s, rows in zip(scores, hidden, strict=True))
-
-    def _neighbours(self, ranked: list[tuple[int, float]]) -> tuple[Neighbour, ...]:
-        return tuple(
-            Neighbour(item_id=self._items[position].id, score=score, rank=rank)
-            for rank, (position, score) in enumerate(ranked, start=1)
-        )
+        own = self.vectors
+        if own is not None and texts == [item.text for item in self._items]:
+            return self._retriever.search_hiding(texts, hidden, k, mode, lambda _: own)
+        return self._retriever.search_hiding(texts, hidden, k, mode, self._retriever.embedded)
 
     def _hidden_for(self, item: Item) -> Ranking:
         rows = {row for key in _group_keys(item) for row in self._groups.get(key, ())}
@@ -209,9 +134,9 @@ class TrainingIndex:
             StoreError: the folder cannot be written.
         """
         try:
-            self._lexical.save(folder / "bm25")
-            if self._dense is not None:
-                np.save(folder / "vectors.npy", self._dense.vectors, allow_pickle=False)
+            self._retriever.lexical.save(folder / "bm25")
+            if self.vectors is not None:
+                np.save(folder / "vectors.npy", self.vectors, allow_pickle=False)
             # Written last: an index without it is an interrupted one.
             about = {"schema": _SCHEMA, "digest": self.digest, "ids": [item.id for item in self._items]}
             (folder / "index.json").write_text(json.dumps(about), encoding="ascii")
@@ -263,9 +188,6 @@ class TrainingIndex:
             return index
 
 
-_NO_ROWS: Ranking = np.empty(0, dtype=np.int64)
-
-
 def index_digest(items: Sequence[Item], embedding: EmbeddingModel | None) -> str:
     """Sha256 (hex) over everything that decides what a search finds."""
     return hashlib.sha256(json.dumps(index_facts(items, embedding)).encode()).hexdigest()
@@ -286,18 +208,6 @@ def index_facts(items: Sequence[Item], embedding: EmbeddingModel | None) -> dict
         "fusion": [RRF_K, DEPTH],
         **dict(versions_of("bm25s", "numpy")),
     }
-
-
-def _scored(scores: Scores, depth: int) -> list[tuple[int, float]]:
-    return [(int(position), float(scores[position])) for position in top(scores, depth)]
-
-
-def _without(scores: Scores, rows: Ranking) -> Scores:
-    if rows.size == 0:
-        return scores
-    kept = scores.copy()
-    kept[rows] = -np.inf
-    return kept
 
 
 def _group_keys(item: Item) -> list[tuple[str, str]]:

@@ -23,8 +23,9 @@ from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import Item, ModelIdentity, VoteArtefact
 from harness.core.serial import decode, encode
 from harness.knowledge.dense import DenseIndex
-from harness.knowledge.index import SearchMode, TrainingIndex
+from harness.knowledge.index import TrainingIndex
 from harness.knowledge.lexical import LexicalIndex
+from harness.knowledge.retriever import SearchMode
 from harness.knowledge.vote import Vote, VoteProbability, Voters
 from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import same_versions, versions_of

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from advisor.stats.calibration import fit_temperature, negative_log_likelihood, scale
 from harness.core.records import Item, Neighbour
-from harness.knowledge.index import SearchMode, TrainingIndex
+from harness.knowledge.index import TrainingIndex
+from harness.knowledge.retriever import SearchMode
 
 Shares = NDArray[np.float64]
 

@@ -13,7 +13,8 @@ from harness.core.errors import StoreError, UsageError
 from harness.core.records import Item, ModelIdentity
 from harness.knowledge.dense import DenseIndex
 from harness.knowledge.fuse import reciprocal_rank_fusion
-from harness.knowledge.index import SearchMode, TrainingIndex, index_digest
+from harness.knowledge.index import TrainingIndex, index_digest
+from harness.knowledge.retriever import SearchMode
 from harness.models.base import Vectors
 
 

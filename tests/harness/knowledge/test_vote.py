@@ -7,7 +7,8 @@ import math
 import pytest
 
 from harness.core.records import Item, Neighbour
-from harness.knowledge.index import SearchMode, TrainingIndex
+from harness.knowledge.index import TrainingIndex
+from harness.knowledge.retriever import SearchMode
 from harness.knowledge.vote import (
     COUNTS,
     EVEN,
