@@ -16,6 +16,7 @@ from harness.cli import (
     bakeoff,
     curve,
     demo,
+    knowledge,
     latency,
     models,
     robustness,
@@ -76,6 +77,7 @@ for _old, _new in RENAMED.items():
     app.command(_old, hidden=True, context_settings=_ANY)(renamed(_new))
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
+app.add_typer(knowledge.app, name="knowledge")
 
 
 @app.callback(invoke_without_command=True)

@@ -224,11 +224,38 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """A training row shown as an example, with its fused retrieval score and rank (1 = nearest)."""
+    """What a search found: a training row or a passage by its id, its score, and its rank (1 = nearest)."""
 
     item_id: str
     score: float
     rank: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A piece of a document, cut where the document's structure allows it.
+
+    Attributes:
+        id: the document and a digest of what stands here: it stays while the piece does, wherever it moves.
+        document: the document's path in its folder.
+        span: where it begins and ends in the document's text, in characters.
+        headings: the headings it stands under, the outermost first.
+        table_head: the head of the table it goes on with, '' where it does not begin within one.
+        page: the page on which it begins, of a document that has pages.
+    """
+
+    id: str
+    document: str
+    span: tuple[int, int]
+    text: str
+    headings: tuple[str, ...] = ()
+    table_head: str = ""
+    page: int | None = None
+
+    @property
+    def whole(self) -> str:
+        """What is searched and read: the text below its headings and the head of its table."""
+        return "\n".join(filter(None, (" > ".join(self.headings), self.table_head, self.text)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

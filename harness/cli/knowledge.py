@@ -1,0 +1,149 @@
+"""`harness knowledge`: documents as an index that is searched, and kept up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from advisor.grouped import grouped
+from harness.cli.options import HereOptions, Json, a_number, one_of, stoppable
+from harness.cli.progress import open_progress
+from harness.cli.show import show_json
+
+app = typer.Typer(no_args_is_help=True, help="Index documents, keep the index up to date, and search in it.")
+
+MODES = ("lexical", "dense", "fused")
+Index = Annotated[
+    Path, typer.Option("--index", "-o", envvar="TOR_INDEX", help="Folder of the index.", show_default=True)
+]
+Mode = Annotated[
+    str,
+    typer.Option(
+        "--mode",
+        envvar="TOR_SEARCH_MODE",
+        help="lexical (BM25), dense (vectors) or fused.",
+        show_default="the index's own; fused, or lexical without an embedding model",
+    ),
+]
+DEFAULT_INDEX = Path("knowledge")
+
+
+@app.command("build")
+@grouped
+def build(
+    source: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="A folder, a file, or a glob in quotes: 'docs/**/*.pdf'.")
+    ],
+    index: Index = DEFAULT_INDEX,
+    embedding: Annotated[
+        str,
+        typer.Option(
+            "--embedding", envvar="TOR_EMBEDDING", help="minilm-l6, a folder or a hub id; '' for none."
+        ),
+    ] = "minilm-l6",
+    mode: Mode = "",
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            "--questions", help="Questions with evidence, as JSON Lines, to choose the mode by. Never test."
+        ),
+    ] = None,
+    max_chars: Annotated[
+        int,
+        typer.Option(
+            "--max-chars",
+            envvar="TOR_MAX_CHARS",
+            parser=a_number("--max-chars", "count", 100, 20_000),
+            help="Characters of a passage at most.",
+        ),
+    ] = 800,
+    max_mib: Annotated[
+        float,
+        typer.Option(
+            "--max-mib",
+            envvar="TOR_MAX_MIB",
+            parser=a_number("--max-mib", "amount", 0.001, 2048),
+            help="A larger file is left out.",
+        ),
+    ] = 64,
+    as_json: Json = False,
+    *,
+    here: HereOptions,
+) -> None:
+    """Read documents and index their passages; an index in the same folder is replaced."""
+    from harness.knowledge import run
+    from harness.knowledge.choosing import read_questions
+    from harness.knowledge.documents import source_of
+    from harness.knowledge.passage_index import IndexSettings
+    from harness.knowledge.retriever import SearchMode
+    from harness.report.text import print_document
+    from harness.report.topics.knowledge import index_document
+
+    settings = IndexSettings(
+        embedding=embedding,
+        mode=SearchMode(one_of(mode, MODES, "search mode")) if mode else None,
+        max_chars=int(max_chars),
+        max_mib=max_mib,
+    )
+    asked = () if questions is None else read_questions(questions)
+    context = here.context(open_progress(quiet=as_json))
+    with stoppable(context, "The index was not written.", "the same command again"):
+        report = run.build(source_of(source), settings, index, context, asked)
+    show_json(report) if as_json else print_document(index_document(report))
+
+
+@app.command("update")
+@grouped
+def update(index: Index = DEFAULT_INDEX, as_json: Json = False, *, here: HereOptions) -> None:
+    """Bring an index up to date: only what changed is read and embedded, what is gone is found no more."""
+    from harness.knowledge import run
+    from harness.report.text import print_document
+    from harness.report.topics.knowledge import index_document
+
+    context = here.context(open_progress(quiet=as_json))
+    with stoppable(context, "The index stays as it was.", "the same command again"):
+        report = run.update(index, context)
+    show_json(report) if as_json else print_document(index_document(report))
+
+
+@app.command("search")
+@grouped
+def search(
+    question: Annotated[str, typer.Argument(help="What to look for.")],
+    index: Index = DEFAULT_INDEX,
+    k: Annotated[
+        int, typer.Option("-k", parser=a_number("-k", "count", 1, 1000), help="Passages to show.")
+    ] = 5,
+    mode: Mode = "",
+    as_json: Json = False,
+    *,
+    here: HereOptions,
+) -> None:
+    """Show the passages that a question finds, best first."""
+    from harness.knowledge.retriever import SearchMode
+    from harness.knowledge.run import open_index
+    from harness.report.text import print_document
+    from harness.report.topics.knowledge import search_document
+
+    chosen = SearchMode(one_of(mode, MODES, "search mode")) if mode else None
+    opened = open_index(index, here.context(open_progress(quiet=True)))
+    [hits] = opened.search(question, int(k), mode=chosen)
+    found = tuple((hit, opened.by_id[hit.item_id]) for hit in hits)
+    if as_json:
+        show_json(found)
+        return
+    how = opened.retriever.describe(f"{len(opened):,} passages", chosen or opened.mode)
+    print_document(search_document(found, how))
+
+
+@app.command("status")
+def status(index: Index = DEFAULT_INDEX, as_json: Json = False) -> None:
+    """Show what an index holds and what was left out; opens no model."""
+    from harness.knowledge.passage_index import read_index_record
+    from harness.report.text import print_document
+    from harness.report.topics.knowledge import status_document
+
+    record = read_index_record(index)
+    show_json(record) if as_json else print_document(status_document(str(index), record))

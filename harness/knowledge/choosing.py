@@ -1,0 +1,155 @@
+"""Which search mode finds the evidence of questions: each is tried on dev questions, one is chosen there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.reading import Unreadable, parse_json, read_text
+from harness.core.errors import DataError
+from harness.core.records import Neighbour, Passage
+from harness.knowledge.lexical import tokenise
+from harness.knowledge.passage_index import PassageIndex
+from harness.knowledge.retriever import SearchMode
+
+K = 5
+_LINK_TARGET = re.compile(r"\]\([^)\s]*\)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Words that stand in a document and answer a question."""
+
+    document: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidencedQuestion:
+    """A question and where its answer stands; a passage that holds one of the quotes answers it."""
+
+    question: str
+    evidence: tuple[Quote, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedMode:
+    """How a mode did on questions.
+
+    Attributes:
+        found: questions with evidence among the first k passages, of `questions`.
+        mrr: mean of 1 / rank of the first passage with evidence among the first k, 0 where there is none.
+        within: the same as `found` for the answers: questions whose evidence any passage holds whole.
+    """
+
+    mode: SearchMode
+    k: int
+    questions: int
+    found: int
+    mrr: float
+    within: int
+
+    @property
+    def recall(self) -> float:
+        """The share of the questions with evidence among the first k passages."""
+        return self.found / self.questions
+
+
+def holds(passage: Passage, quote: Quote) -> bool:
+    """Whether a quote stands in a passage word behind word; markup and blanks do not count."""
+    return passage.document == quote.document and _words(quote.quote) in _words(passage.whole)
+
+
+def _words(text: str) -> str:
+    return f" {' '.join(tokenise(_LINK_TARGET.sub(']', text)))} "
+
+
+def answering(index: PassageIndex, question: EvidencedQuestion) -> frozenset[str]:
+    """The ids of the passages that hold evidence of a question."""
+    asked = {quote.document for quote in question.evidence}
+    return frozenset(
+        passage.id
+        for passage in index.passages
+        if passage.document in asked and any(holds(passage, quote) for quote in question.evidence)
+    )
+
+
+def try_modes(
+    index: PassageIndex, questions: Sequence[EvidencedQuestion], k: int = K
+) -> tuple[TriedMode, ...]:
+    """Every mode of an index on questions, the simplest first.
+
+    Raises:
+        DataError: there are no questions.
+    """
+    if not questions:
+        raise DataError("There are no questions to choose by.", got="0 questions", allowed="1 or more")
+    right = [answering(index, question) for question in questions]
+    texts = [question.question for question in questions]
+    tried = []
+    for mode in index.retriever.modes:
+        hits = index.search(texts, k, mode=mode)
+        ranks = [_first_rank(row, ids) for row, ids in zip(hits, right, strict=True)]
+        tried.append(
+            TriedMode(
+                mode=mode,
+                k=k,
+                questions=len(questions),
+                found=sum(rank is not None for rank in ranks),
+                mrr=sum(1 / rank for rank in ranks if rank is not None) / len(ranks),
+                within=sum(map(bool, right)),
+            )
+        )
+    return tuple(tried)
+
+
+def choose_mode(tried: Sequence[TriedMode]) -> SearchMode:
+    """The mode with evidence among the first k most often; of equals the higher MRR, then the simpler one."""
+    return max(tried, key=lambda one: (one.found, one.mrr)).mode
+
+
+def _first_rank(hits: Sequence[Neighbour], right: frozenset[str]) -> int | None:
+    return next((hit.rank for hit in hits if hit.item_id in right), None)
+
+
+def read_questions(path: Path) -> tuple[EvidencedQuestion, ...]:
+    """Questions with evidence from a JSON Lines file; those without evidence are left out.
+
+    A line is {"question": "…", "evidence": [{"document": "travel/booking.md", "quote": "…"}]}; other fields
+    are passed over.
+
+    Raises:
+        DataError: it cannot be read, a line is none of these, or none has evidence.
+    """
+    try:
+        lines = read_text(path).split("\n")
+    except (FileNotFoundError, Unreadable) as error:
+        raise DataError("The questions cannot be read.", got=f"{path}: {error}") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+            evidence = tuple(Quote(document=one["document"], quote=one["quote"]) for one in row["evidence"])
+            question = EvidencedQuestion(question=row["question"], evidence=evidence)
+            if not all(isinstance(text, str) and text.strip() for text in _texts(question)):
+                raise TypeError("an empty text, or none")
+        except (Unreadable, KeyError, TypeError) as error:
+            raise DataError(
+                f"Line {number} of the questions cannot be used: {error}.",
+                got=line[:80],
+                allowed='{"question": "…", "evidence": [{"document": "…", "quote": "…"}]}',
+            ) from error
+        if question.evidence:
+            found.append(question)
+    if not found:
+        raise DataError("No question has evidence.", got=path, allowed="1 or more to choose by")
+    return tuple(found)
+
+
+def _texts(question: EvidencedQuestion) -> list[object]:
+    quoted = [text for one in question.evidence for text in (one.document, one.quote)]
+    return [question.question, *quoted]

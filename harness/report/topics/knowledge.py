@@ -1,0 +1,167 @@
+"""An index of documents: what it holds, what changed, what is left out and why, what is found. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from harness.core.errors import command
+from harness.core.records import Neighbour, Passage
+from harness.core.wording import MISSING, counted, decimal, one_line, percent, seconds
+from harness.knowledge.choosing import TriedMode
+from harness.knowledge.documents import SkipReason
+from harness.knowledge.passage_index import Changes, IndexRecord
+from harness.knowledge.run import IndexReport
+from harness.report.document import (
+    Block,
+    Bullets,
+    Command,
+    Document,
+    Fact,
+    Facts,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+)
+from harness.report.topics.cells import cells, columns
+
+_MOST = 20
+_EXCERPT = 240
+_MIB = 2**20
+
+WHY: Mapping[SkipReason, str] = {
+    SkipReason.OTHER_KIND: "a kind of file that is not read",
+    SkipReason.BROKEN: "damaged, or not what its name says",
+    SkipReason.ENCRYPTED: "protected by a password",
+    SkipReason.ENCODING: "not UTF-8; save it as UTF-8",
+    SkipReason.NO_TEXT: "no text in it: empty, or a scan",
+    SkipReason.TOO_LARGE: "too large; --max-mib sets the limit",
+    SkipReason.UNPACKS_TOO_LARGE: "unpacks to far more than a document holds",
+    SkipReason.TOO_SLOW: "took too long to read",
+    SkipReason.CHANGING: "changed while it was read; update again",
+    SkipReason.OUTSIDE: "a link that leads out of the folder",
+    SkipReason.UNREADABLE: "cannot be opened",
+    SkipReason.NAME: "its name is no text",
+}
+
+
+def index_document(report: IndexReport) -> Document:
+    """What a build or an update did, and what to do next."""
+    record, changes = report.record, report.changes
+    rows = (*_changed(changes), *_facts(record), Fact(label="time", text=seconds(report.seconds)))
+    blocks: list[Block] = [Facts(rows=rows)]
+    if report.tried:
+        blocks.append(_tried(report.tried, record))
+    blocks += _skipped(record)
+    blocks.append(
+        Command(
+            command=command("knowledge", "search", "your question", "--index", report.folder),
+            purpose="shows the passages it finds",
+        )
+    )
+    return Document(title="Index", sections=(Section(key="index", title="Documents", blocks=tuple(blocks)),))
+
+
+def status_document(folder: str, record: IndexRecord) -> Document:
+    """What an index holds, and what its documents left out."""
+    blocks: tuple[Block, ...] = (
+        Facts(rows=_facts(record)),
+        *_skipped(record),
+        Command(
+            command=command("knowledge", "update", "--index", folder),
+            purpose="reads what changed since then",
+        ),
+    )
+    return Document(title="Index", sections=(Section(key="index", title="Documents", blocks=blocks),))
+
+
+def search_document(found: Sequence[tuple[Neighbour, Passage]], how: str) -> Document:
+    """The passages that a search found, best first."""
+    if not found:
+        blocks: tuple[Block, ...] = (Paragraph(text=f"No passage shares a word with it ({how})."),)
+    else:
+        blocks = (Facts(rows=tuple(_hit(near, passage) for near, passage in found)), Paragraph(text=how))
+    return Document(title="Search", sections=(Section(key="hits", title="Passages", blocks=blocks),))
+
+
+def _hit(near: Neighbour, passage: Passage) -> Fact:
+    page = () if passage.page is None else (f"page {passage.page}",)
+    place = one_line(" > ".join((passage.document, *page, *passage.headings)))
+    text = one_line(passage.text)
+    shown = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT].rstrip()} …"
+    return Fact(label=f"{near.rank} ({decimal(near.score)})", text=f"{place}: {shown}")
+
+
+def _changed(changes: Changes) -> tuple[Fact, ...]:
+    parts = [
+        f"{len(names):,} {word}"
+        for names, word in (
+            (changes.added, "added"),
+            (changes.changed, "changed"),
+            (changes.withdrawn, "withdrawn"),
+        )
+        if names
+    ]
+    parts.append(f"{changes.unchanged:,} unchanged")
+    return (
+        Fact(label="documents", text=", ".join(parts)),
+        Fact(
+            label="passages",
+            text=f"{changes.new:,} new, {changes.gone:,} gone; {changes.embedded:,} embedded",
+        ),
+    )
+
+
+def _facts(record: IndexRecord) -> tuple[Fact, ...]:
+    copies = sum(len(one.copies) for one in record.documents)
+    size = sum(one.size for one in record.documents) / _MIB
+    held = [
+        counted(len(record.documents), "document", "documents"),
+        f"{size:,.1f} MiB",
+        f"{record.passages:,} passages",
+    ]
+    held += [counted(copies, "further file is a copy", "further files are copies")] if copies else []
+    model = "none, lexical search only" if record.embedding is None else record.embedding.id
+    mode = record.settings.mode
+    default = "lexical" if record.embedding is None else "fused"
+    return (
+        Fact(label="in the index", text=", ".join(held)),
+        Fact(label="folder", text=f"{record.root} ({record.pattern})"),
+        Fact(label="embedding", text=model),
+        Fact(label="search", text=default if mode is None else mode.value),
+        Fact(label="made", text=f"{record.built_at:%Y-%m-%d %H:%M}"),
+    )
+
+
+def _tried(tried: Sequence[TriedMode], record: IndexRecord) -> Table:
+    first = tried[0]
+    chosen = record.settings.mode
+    return Table(
+        columns=columns("search", f"recall@{first.k}", "MRR"),
+        rows=tuple(
+            Row(
+                cells=cells(one.mode.value, percent(one.recall), decimal(one.mrr)),
+                mark="*" if one.mode is chosen else "",
+            )
+            for one in tried
+        ),
+        notes=(
+            f"* chosen. On {counted(first.questions, 'question', 'questions')}; for {first.within:,} of them "
+            "one passage holds the evidence whole.",
+        ),
+    )
+
+
+def _skipped(record: IndexRecord) -> list[Block]:
+    if not record.skipped:
+        return []
+    counts = Counter(one.reason for one in record.skipped)
+    named = [one for one in record.skipped if one.reason is not SkipReason.OTHER_KIND]
+    named += [one for one in record.skipped if one.reason is SkipReason.OTHER_KIND]
+    lines = [f"{one_line(one.document)}: {WHY[one.reason]}" for one in named[:_MOST]]
+    if len(named) > _MOST:
+        lines.append(f"and {len(named) - _MOST:,} more; --json names all of them")
+    total = ", ".join(f"{count:,} {reason.value}" for reason, count in counts.most_common()) or MISSING
+    label = f"{counted(len(record.skipped), 'file', 'files')} left out ({total})"
+    return [Bullets(items=tuple(lines), label=label, tone="warn")]
