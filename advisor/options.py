@@ -144,7 +144,7 @@ _LABELS_ONLY = frozenset({TaskKind.CLASSIFICATION})
 TRAITS: Mapping[Option, Traits] = MappingProxyType(
     {
         Option.FLOOR: Traits(
-            name="the most frequent label",
+            name="the most frequent answer",
             about="no model; what every other option has to beat",
             colour="#5a675f",
             own_model="majority",
@@ -153,7 +153,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
         ),
         Option.NEIGHBOURS: Traits(
             name="the vote of similar past items",
-            about="the labels of the most similar past items are counted; no language model",
+            about="the answers of the most similar past items are counted; no language model",
             colour="#9f6fa8",
             own_model="training-rows",
             trained=True,
@@ -178,13 +178,13 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
         ),
         Option.PROMPT: Traits(
             name="the prompted model",
-            about="a language model that is given the list of labels and what they mean, and nothing else",
+            about="a language model that is told what it may answer and what that means, and nothing else",
             colour="#a086df",
             prompted=True,
         ),
         Option.RETRIEVE: Traits(
             name="RAG",
-            about="a language model that is shown the most similar past items, with their labels, "
+            about="a language model that is shown the most similar past items, with their answers, "
             "before it answers",
             colour="#0371e0",
             prompted=True,

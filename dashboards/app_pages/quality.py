@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from advisor.sentences import capital
 from dashboards import blocks, pieces, state
 from dashboards.browser import browse
 from harness.bakeoff.results import ArmResult
@@ -34,7 +35,9 @@ PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness"
 
 def accuracy(c: ReportContext) -> None:
     """Intervals, then paired differences."""
-    measured = Section(key="accuracy", title="Right answers of every arm", blocks=(accuracy_chart(c),))
+    measured = Section(
+        key="accuracy", title=f"{capital(c.metric.noun)} of every arm", blocks=(accuracy_chart(c),)
+    )
     found = differences_section(c)
     drawn = (differences_chart(c),) if c.results.comparisons else ()
     blocks.show(measured, replace(found, blocks=(*drawn, *found.blocks)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from advisor.money.money import UNKNOWN
+from advisor.sentences import capital
 from harness.bakeoff.results import ArmResult, LimitState
 from harness.bakeoff.wording import limit_words
 from harness.core.records import ArmId, Estimate
@@ -298,7 +299,9 @@ def prices_section(c: ReportContext) -> Section:
     chart = drawn(
         "prices",
         spec,
-        "Right answers against the price of 1,000 queries.",
+        f"{capital(c.metric.noun)} against the price of 1,000 queries.",
         "Further left is cheaper, further up is better. A ring is a price that was not measured.",
     )
-    return Section(key="prices", title="Right answers against price", blocks=(chart,) if spec.curves else ())
+    return Section(
+        key="prices", title=f"{capital(c.metric.noun)} against price", blocks=(chart,) if spec.curves else ()
+    )

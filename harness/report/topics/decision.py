@@ -96,7 +96,7 @@ def _right(c: ReportContext) -> list[Fact]:
         return []
     figure = Span(text=percent(found.value), strong=True, sources=c.accuracy(used))
     inside = bounds(found)
-    return [Fact(label="Right answers", text=said(figure, f" ({inside})" if inside else ""))]
+    return [Fact(label=capital(c.metric.noun), text=said(figure, f" ({inside})" if inside else ""))]
 
 
 def _cost(c: ReportContext) -> list[Fact]:
@@ -341,7 +341,7 @@ def next_section(c: ReportContext) -> Section:
     picked = c.results.recommendation.arm
     first = next(iter(c.results.parts(picked)), None) if picked is not None and picked.to_today else None
     ships = picked if first is None else first.arm
-    if picked is not None and ships is not None and ships.option.traits.exported:
+    if picked is not None and ships is not None and ships.option.traits.exported and c.results.data.labels:
         named = picked.option.value if first is None else str(picked)
         ship = c.command("export", "--arm", named, "-o", "shipped")
         blocks.insert(0, Command(command=ship, purpose="what is recommended, as a folder to serve"))

@@ -124,7 +124,7 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
     match reason.kind:
         case ReasonKind.ACCURACY:
             floor = "" if reason.check is None else f"; the floor is {percent(reason.check.bound)}"
-            return f"{capital(_one(reason.arm, words))} is right in {share_sentence(reason.estimate)}{floor}."
+            return f"{_reaches(reason, words)}{floor}."
         case ReasonKind.AUTOMATES:
             return _automates(reason, words)
         case ReasonKind.BEATS | ReasonKind.AS_GOOD_AS:
@@ -139,6 +139,16 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
             return "Every other option is worse, not shown to be within the margin, or breaks a limit."
         case _:
             return _of_cost(reason, words)
+
+
+def _reaches(reason: Reason, words: RunWords) -> str:
+    """'The linear classifier is right in 71.0 % (...)', or by another metric 'RAG: field F1 61.0 % (...)'."""
+    name, figure = capital(_one(reason.arm, words)), share_sentence(reason.estimate)
+    return (
+        f"{name} is right in {figure}"
+        if words.metric == ACCURACY
+        else f"{name}: {words.metric.noun} {figure}"
+    )
 
 
 def _automates(reason: Reason, words: RunWords) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advisor.sentences import capital
 from harness.core.wording import seconds
 from harness.report import drawings
 from harness.report.context import ReportContext
@@ -31,5 +32,6 @@ def training_section(c: ReportContext) -> Section:
 def _seeds(c: ReportContext) -> tuple[Chart, ...]:
     if not any(len(arm.seeds) > 1 for arm in c.results.arms):
         return ()
-    what, spec = "Right answers of every training seed.", drawings.seeds(c.results.arms)
-    return (drawn("seeds", spec, what, "Right answers on the test items, by training seed."),)
+    noun = capital(c.metric.noun)
+    what, spec = f"{noun} of every training seed.", drawings.seeds(c.results.arms)
+    return (drawn("seeds", spec, what, f"{noun} on the test items, by training seed."),)
