@@ -1,5 +1,5 @@
 """The tiny decoder of the training tests serves here too."""
 
-from tests.harness.training.conftest import tiny, tuner
+from tests.harness.training.conftest import make_tuner, tiny, tuner
 
-__all__ = ["tiny", "tuner"]
+__all__ = ["make_tuner", "tiny", "tuner"]

@@ -37,12 +37,15 @@ pytestmark = pytest.mark.models
 
 
 def tuned_room(room: Path, smollm2: Path, answer: str) -> Path:
-    """A folder with a run in it whose tuned arm has learnt the tickets, to be answered in words or codes."""
+    """A folder with a run in it whose tuned arm has learnt the tickets, to be answered in words or codes.
+
+    In fp32 on every machine: by itself the method follows the processor, and exports state it.
+    """
     room.mkdir(exist_ok=True)
     base = make_tiny(room / "base", smollm2, layers=2)
     tickets = write_tickets(room / "tickets.csv", each=20)
     wish = TuneRequest(tell=[].append, watch=0)
-    learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16, answer=answer)
+    learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16, answer=answer, method="lora-fp32")
     folder = lock_tuning(learnt, context(room), wish)
     tune_in(folder, context(room), wish)
     return room
