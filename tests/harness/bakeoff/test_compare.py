@@ -162,3 +162,19 @@ def test_expected_answers_that_hardly_differ_need_no_more_items_than_the_formula
     }
     found = alone(given, margin=0.001)
     assert found.difference.value == pytest.approx(-0.015) and found.more_items.reason in ("settled", "")
+
+
+def test_values_in_between_are_compared_by_the_t_of_their_differences() -> None:
+    """Field F1, for one: interval and p are those of a paired t test, and the estimate names the metric."""
+    rng = np.random.default_rng(4)
+    one = rng.beta(4, 2, 120)
+    two = np.clip(one - rng.normal(0.05, 0.1, 120), 0, 1)
+    ids = tuple(map(str, range(120)))
+    given = {ONE: ItemValues(ids=ids, values=one), TWO: ItemValues(ids=ids, values=two)}
+    (found,) = compare_arms(PAIR, [], given, Aim(metric="field F1", margin=0.02, design=DESIGN))
+    tested = stats.ttest_rel(one, two)
+    low, high = tested.confidence_interval(0.95)
+    assert found.difference.metric == "field F1 difference"
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
+    assert found.p_value == pytest.approx(tested.pvalue) and found.relation is Relation.BETTER
+    assert found.detectable is not None and found.more_items.reason == "settled"

@@ -119,3 +119,12 @@ def test_what_was_not_looked_at_is_open_and_what_was_is_a_sample() -> None:
         for bound in (0.8, 0.9, 0.95)
     ]
     assert states == [LimitState.KEPT, LimitState.OPEN, LimitState.BROKEN]
+
+
+def test_a_floor_on_values_in_between_is_held_by_the_t_limits() -> None:
+    """Field F1, for one: the one-sided limits are those of Student's t at the plan's alpha."""
+    values = np.random.default_rng(1).beta(4, 2, 80)
+    check = floor_check(TUNE, values, None, 0.5, DecisionPlan())
+    low, high = stats.t.interval(0.90, 79, values.mean(), stats.sem(values))
+    assert (check.value, check.low, check.high) == pytest.approx((values.mean(), low, high))
+    assert check.state is (LimitState.KEPT if low >= 0.5 else LimitState.OPEN)
