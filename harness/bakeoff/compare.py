@@ -15,7 +15,7 @@ import numpy as np
 
 from advisor.stats.intervals import Floats, Interval, is_binary
 from advisor.stats.paired import PairedComparison, Relation, compare, compare_values
-from advisor.stats.power import Design, items_to_settle, minimum_detectable_difference
+from advisor.stats.power import Design, detectable_mean, items_to_settle, minimum_detectable_difference
 from advisor.stats.special import two_sided_z
 from harness.bakeoff.results import Comparison, MoreItems
 from harness.core.records import ArmId
@@ -119,11 +119,18 @@ def compared(
         p_method=paired.test,
         relation=paired.relation,
         same_model=pair[0].model == pair[1].model,
-        detectable=minimum_detectable_difference(counts.n, paired.discordance, seen)
-        if paired.discordance > 0
-        else None,
+        detectable=_detectable(values, paired, seen),
         more_items=_more_items(paired, likely if isinstance(likely, Interval) else None, seen),
     )
+
+
+def _detectable(values: tuple[Floats, Floats], paired: PairedComparison, seen: Design) -> float | None:
+    """The smallest difference this many items would show at the spread seen."""
+    n = paired.counts.n
+    found = minimum_detectable_difference(n, paired.discordance, seen) if paired.discordance > 0 else None
+    if found is None and not all(is_binary(one) for one in values):
+        return detectable_mean(n, float(np.var(values[0] - values[1])), seen)
+    return found
 
 
 def _paired(

@@ -177,4 +177,7 @@ def test_values_in_between_are_compared_by_the_t_of_their_differences() -> None:
     assert found.difference.metric == "field F1 difference"
     assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
     assert found.p_value == pytest.approx(tested.pvalue) and found.relation is Relation.BETTER
-    assert found.detectable is not None and found.more_items.reason == "settled"
+    assert found.more_items.reason == "settled"
+    assert found.detectable == pytest.approx(
+        (1.959964 + 0.841621) * np.std(one - two) / np.sqrt(120), rel=1e-5
+    )
