@@ -24,6 +24,7 @@ from harness.report.topics.cells import (
 )
 from harness.report.topics.names import namer
 from harness.tasks.base import Metric
+from harness.tasks.classification import ACCURACY
 from harness.tasks.label_breakdown import LabelResult
 
 MOST_CONFUSIONS = 12
@@ -84,12 +85,19 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
         rows=rows,
         notes=(
             *_levels(found),
-            "only first / only second: items that only one of the two answered rightly",
+            f"only first / only second: {_only_one(c.metric)}",
             "p: chance of a difference this large if there were none, by the test of that interval",
             "would show: the smallest difference that this many items show, at the disagreement seen",
             "more items to decide it: at the rates seen; below, the 80 % range",
         ),
     )
+
+
+def _only_one(metric: Metric) -> str:
+    """What is counted where two arms differ on an item."""
+    if metric == ACCURACY:
+        return "items that only one of the two answered rightly"
+    return f"items on which one of the two is better by more than half in {metric.name}"
 
 
 def _more(more: MoreItems) -> Cell:
