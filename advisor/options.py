@@ -20,6 +20,7 @@ class TaskKind(StrEnum):
     """What a run can ask about a text."""
 
     CLASSIFICATION = "classification"
+    EXTRACTION = "extraction"
 
 
 class Option(StrEnum):

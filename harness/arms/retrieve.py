@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from harness.arms.asking import Answers, ask_all, ask_one, model_config
 from harness.arms.base import Explained, Material, Say, is_answer, items_digest, score_on
+from harness.arms.neighbour_values import NeighbourValues
 from harness.core.records import (
     AnswerForm,
     ArmId,
@@ -156,9 +157,7 @@ class RetrieveArm:
         if stored is not None:
             return self._take(stored)
         start = time.perf_counter()
-        votes = Voters(self._task.choices, material.train).try_votes(self._index, material.dev)
-        if votes:
-            self._search = best_of(votes).vote.mode
+        found = self._choose_search(material)
         choice = passes_of(self._settings.k) > 0
         tried = material.dev[: self._settings.dev_items] if choice else ()
         trials = self._choose(tried, material.say)
@@ -172,7 +171,7 @@ class RetrieveArm:
                 "retrieval": self._index.describe(self._search),
                 "train_digest": items_digest(material.train)[:16],
             },
-            trials=(*_best_votes(votes), *trials),
+            trials=(*found, *trials),
             seconds=time.perf_counter() - start,
             notes=(
                 f"The search was chosen by the vote of what it finds for {len(material.dev)} dev items.",
@@ -181,6 +180,17 @@ class RetrieveArm:
                 else "k is the plan's only candidate.",
             ),
         )
+
+    def _choose_search(self, material: Material) -> tuple[tuple[str, float], ...]:
+        """Take the search whose rows give the best answers by themselves; what each one reached."""
+        if not self._choices:
+            way, tried = NeighbourValues(self._index, self._task, material.train).choose(material.dev)
+            self._search = way.mode
+            return tried
+        votes = Voters(self._task.choices, material.train).try_votes(self._index, material.dev)
+        if votes:
+            self._search = best_of(votes).vote.mode
+        return tuple(_best_votes(votes))
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Retrieve for all items at once, then answer them; what the chosen trial answered stands."""

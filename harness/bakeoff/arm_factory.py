@@ -11,6 +11,7 @@ from harness.arms.base import Arm
 from harness.arms.encoder import EncoderArm, EncoderSettings
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
+from harness.arms.neighbour_values import NeighbourValuesArm
 from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
@@ -72,6 +73,8 @@ class ArmFactory:
             case Option.FLOOR:
                 return FloorArm(arm.id)
             case Option.NEIGHBOURS:
+                if not task.choices:
+                    return NeighbourValuesArm(arm.id, self.index())
                 home = classifier_folder(self._folder, arm.id) if self._keep else None
                 return NeighboursArm(arm.id, self.index(), home)
             case Option.LINEAR:

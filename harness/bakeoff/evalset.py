@@ -23,6 +23,8 @@ from harness.data.split import limit_evalset, subsample
 
 def kind_of(data: Mapping[str, object], context: Context) -> TaskKind:
     """What is asked about the rows that a plan's data part names; loading them says what is wrong with it."""
+    if data.get("fields"):
+        return TaskKind.EXTRACTION
     name = data.get("evalset")
     if not name:
         return TaskKind.CLASSIFICATION

@@ -33,6 +33,7 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
     ("tune", "answer"),
     ("data", "limit_out_of_scope"),
     ("data", "after"),
+    ("data", "fields"),
     ("data", "free_take_all"),
     *(
         ("data", key)

@@ -47,13 +47,14 @@ def build_tuner(
     shown = plan.retrieve.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
     recipe = recipe_for(plan, base, len(evalset.train), seed, opening, shown=shown)
     name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
+    codes = arm.option is Option.TUNE and bool(evalset.labels)
     settings = TunerSettings(
         base=base,
         model=arm.model,
         base_digest=weights_digest(base, opening.cache),
         artefacts=folder.artefacts,
         name=name,
-        recipe=recipe if arm.option is Option.TUNE else dataclasses.replace(recipe, answer="words"),
+        recipe=recipe if codes else dataclasses.replace(recipe, answer="words"),
         opening=opening,
         labels=evalset.labels,
     )

@@ -232,6 +232,10 @@ class RowOptions:
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Label column; two are joined: area,topic.")
     ] = None
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--fields", help="Columns of what is to be read out of the text: order_id,date,amount."),
+    ] = None
     group: Annotated[
         list[str] | None,
         typer.Option("--group", help="Columns (customer, thread) whose rows stay together."),
@@ -268,14 +272,15 @@ class RowOptions:
         Raises:
             UsageError: if a file is named without its text or label columns; its columns are listed.
         """
-        labels = list(split_names(self.label))
-        if self.data and not self.evalset and not (self.text and labels):
+        labels, fields = list(split_names(self.label)), list(split_names(self.fields))
+        if self.data and not self.evalset and not (self.text and (labels or fields)):
             self._name_columns()
         return {
             "evalset": self.evalset,
             "file": self.data,
             "text": list(split_names(self.text)),
             "label": labels[0] if len(labels) == 1 else labels or "",
+            "fields": fields,
             "group": list(split_names(self.group)),
             "id": self.own_id,
             "slices": list(split_names(self.slices)),

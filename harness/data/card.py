@@ -14,7 +14,7 @@ from advisor.options import TaskKind
 from advisor.reading import Unreadable, parse_toml
 from harness.core.errors import DataError
 from harness.core.parts import Part, faults_of
-from harness.core.records import AnswerSpace, Label
+from harness.core.records import Label
 
 Name = Annotated[str, Field(min_length=1)]
 FileName = Annotated[str, Field(pattern=r"^[\w][\w.-]*\.(csv|tsv|jsonl|ndjson|json)$")]
@@ -28,13 +28,15 @@ class Columns(Part):
         id: '' numbers the rows of a split from 0: `test-00017`.
         text: joined in this order with a blank line between; empty ones are left out, so a ticket's
             subject stands first.
+        label: of a classification; fields: of an extraction, an object of values by field.
         cluster: rows with the same value stay in one split and are resampled together.
         slices: columns under which results are also reported.
     """
 
     id: str = ""
     text: Annotated[tuple[Name, ...], Field(min_length=1)]
-    label: Name
+    label: str = ""
+    fields: str = ""
     cluster: str = ""
     slices: tuple[Name, ...] = ()
 
@@ -90,6 +92,7 @@ class EvalsetCard(Part):
         source: where the rows were published.
         files: splits beside the card; folder: splits under `TOR_DATA_DIR/<name>`.
         sha256: of files, by file name; a file that was never hashed is absent.
+        schema_file: of an extraction, a JSON Schema of the fields; it lies beside the card.
         out_of_scope: the label of queries no other label fits; other: the catch-all label.
     """
 
@@ -110,8 +113,26 @@ class EvalsetCard(Part):
     sha256: dict[str, Sha256] = Field(default_factory=dict)
     split: DevSplit | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    schema_file: FileName | None = Field(default=None, alias="schema")
     out_of_scope: str = ""
     other: str = ""
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> EvalsetCard:
+        extraction = self.task is TaskKind.EXTRACTION
+        needed = (("columns.fields", self.columns.fields), ("schema", self.schema_file))
+        lacking = [name for name, value in needed if extraction and not value]
+        if not extraction and not self.columns.label:
+            lacking = ["columns.label"]
+        if lacking:
+            raise ValueError(f"a card for {self.task.value} needs {' and '.join(lacking)}")
+        others = (
+            needed if not extraction else (("columns.label", self.columns.label), ("[labels]", self.labels))
+        )
+        odd = [name for name, value in others if value]
+        if odd:
+            raise ValueError(f"a card for {self.task.value} has no {' and '.join(odd)}")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> EvalsetCard:
@@ -125,9 +146,9 @@ class EvalsetCard(Part):
         return self
 
     @property
-    def space(self) -> AnswerSpace:
-        """What may be answered."""
-        return AnswerSpace(kind=self.task, labels=self.label_guide)
+    def target(self) -> str:
+        """The column of what is right."""
+        return self.columns.label or self.columns.fields
 
     @property
     def label_guide(self) -> tuple[Label, ...]:

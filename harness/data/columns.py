@@ -26,6 +26,9 @@ Asked = Mapping[str, Sequence[str]]
 A purpose that ends in a question mark may be missing, and nothing is said about its columns.
 """
 
+OBJECTS = "objects"
+"""The purpose of columns in which objects and lists are values, handed on as JSON."""
+
 SHOWN_COLUMNS = 40
 _CASELESS = "\0"  # before a name without its case; no column's name holds a NUL
 

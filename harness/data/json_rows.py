@@ -17,6 +17,7 @@ from itertools import chain, islice
 from harness.core.errors import DataError
 from harness.core.wording import counted
 from harness.data.columns import (
+    OBJECTS,
     Asked,
     Cells,
     DataTable,
@@ -385,6 +386,7 @@ def _objects(
         return DataTable(columns=columns, unit=unit, usable=False)
     names = [columns[position] for position in match.taken]
     needed = {columns[position] for position in match.needed}
+    whole = {columns[position] for position in match.positions.get(OBJECTS, ())}
     lacking = dict.fromkeys(names, 0)
     found: list[tuple[int, tuple[str, ...]]] = []
     replaced = 0
@@ -392,7 +394,14 @@ def _objects(
         if not isinstance(row, dict):
             problems.add("not a JSON object", f"{unit} {number}")
             continue
-        values = tuple([_value(row, name, f"{unit} {number}", problems, lacking) for name in names])
+        values = tuple(
+            [
+                _as_json(row, name, lacking)
+                if name in whole
+                else _value(row, name, f"{unit} {number}", problems, lacking)
+                for name in names
+            ]
+        )
         halves = sum(len(_SURROGATE.findall(value)) for value in values if not value.isascii())
         if halves:
             replaced += halves
@@ -424,12 +433,23 @@ def _value(row: dict[str, object], name: str, place: str, problems: Problems, la
             return ""
         case bool():
             return "true" if value else "false"
+        case list() if all(isinstance(part, str) for part in value):
+            return ", ".join(value)
         case dict() | list():
             problems.add("value is neither text nor a number", f"{place} ({shorten(name)})")
             return "?"  # not empty as well
         case _:
             lacking[name] += 1
     return ""
+
+
+def _as_json(row: dict[str, object], name: str, lacking: dict[str, int]) -> str:
+    """A value as it stands, for columns that hold objects."""
+    if name not in row:
+        lacking[name] += 1
+        return ""
+    value = row[name]
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _inside(row: object, name: str) -> object:

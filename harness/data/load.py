@@ -6,14 +6,15 @@ passed the gate: findings that are errors are raised, all at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from advisor.bundled import bundled
 from advisor.options import TaskKind
+from advisor.reading import Unreadable, parse_json
 from harness.core.errors import DataError
-from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label
+from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label, Target
 from harness.core.wording import counted
 from harness.data.card import EvalsetCard, parse_card
 from harness.data.gate import check, require_usable
@@ -25,6 +26,9 @@ from harness.data.settings import DataPlan, TableForm
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
 from harness.data.table import read_table
+from harness.tasks.base import Task
+from harness.tasks.classification import levels_of
+from harness.tasks.fields import parse_schema, schema_of_columns
 from harness.tasks.kinds import task_of
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
@@ -98,10 +102,11 @@ def load_evalset(
     place = Place(folder=folder, environ=environ, cache=cache, offline=offline)
     files = read_splits(card, place)
     problems = Problems()
-    parts = _read_parts(card, files, problems)
+    space = _space(card, folder)
+    parts = _read_parts(card, task_of(space), files, problems)
     second = _second_labels(files, problems)
     problems.check(f"The evalset '{card.name}'")
-    splits = _arrange(card, parts)
+    splits = _arrange(card, parts, task_of(space))
     evalset = Evalset(
         name=card.name,
         title=card.title,
@@ -116,7 +121,7 @@ def load_evalset(
         second_labels=second,
         catch_all=card.out_of_scope or card.other,
         task=card.task,
-        schema=card.space.schema,
+        schema=space.schema,
     )
     evalset = _gated(evalset)
     if cache is not None:
@@ -134,9 +139,42 @@ def load_file(path: str | Path, form: DataPlan, seed: int) -> Evalset:
         DataError: naming every fault of the file at once.
     """
     path = Path(path)
+    if form.fields:
+        return _load_fields(path, form, seed)
     rows, findings = read_file(path, form)
     like = likeness([row.item for row in rows])
     return _gated(_split_file(path.stem, cluster_rows(rows, like), seed, findings), like)
+
+
+def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
+    """A file whose columns hold the values of fields."""
+    rows, findings = read_file(path, form)
+    schema = schema_of_columns(form.fields, [row.item.target for row in rows])
+    space = AnswerSpace(kind=TaskKind.EXTRACTION, schema=schema.json_schema())
+    rows = [replace(row, item=replace(row.item, target=schema.as_kinds(row.item.target))) for row in rows]
+    like = likeness([row.item for row in rows])
+    items = cluster_rows(rows, like)
+    splits = split_items(items, FRACTIONS, seed, task_of(space).stratum)
+    evalset = Evalset(
+        name=path.stem,
+        title=f"The file {path.stem}",
+        licence="not stated",
+        provenance="the user's own file",
+        labels=(),
+        train=splits["train"],
+        dev=splits["dev"],
+        test=splits["test"],
+        digests={split: rows_digest(part) for split, part in splits.items()},
+        findings=tuple(findings),
+        task=space.kind,
+        schema=space.schema,
+    )
+    return _gated(evalset, like)
+
+
+def _cells_of(names: Sequence[str]) -> Callable[[Sequence[str]], Target]:
+    """Reads the cells of fields: what is not empty, by the column's name."""
+    return lambda cells: {name: cell.strip() for name, cell in zip(names, cells, strict=True) if cell.strip()}
 
 
 def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding]]:
@@ -151,7 +189,8 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
     reader = RowReader(
         id=form.id,
         text=form.text,
-        label=form.labels,
+        label=form.fields or form.labels,
+        read=_cells_of(form.fields) if form.fields else levels_of,
         groups=form.group,
         slices=form.slices,
         prefix="row",
@@ -189,8 +228,25 @@ def _gated(evalset: Evalset, like: Likeness | None = None) -> Evalset:
     return replace(evalset, findings=(*evalset.findings, *findings))
 
 
+def _space(card: EvalsetCard, folder: Path) -> AnswerSpace:
+    """What may be answered: the card's labels, or the schema beside it.
+
+    Raises:
+        DataError: if the schema cannot be read or used.
+    """
+    if card.schema_file is None:
+        return AnswerSpace(kind=card.task, labels=card.label_guide)
+    path = folder / card.schema_file
+    try:
+        raw = parse_json(read_bytes(path, "The schema of the fields"))
+    except Unreadable as error:
+        raise DataError("The schema of the fields is no JSON.", got=f"{path}: {error}") from error
+    parse_schema(raw, str(path))
+    return AnswerSpace(kind=card.task, schema=raw)
+
+
 def _read_parts(
-    card: EvalsetCard, files: Mapping[str, RawFile], problems: Problems
+    card: EvalsetCard, task: Task, files: Mapping[str, RawFile], problems: Problems
 ) -> dict[str, list[RowGroups]]:
     columns = card.columns
     parts: dict[str, list[RowGroups]] = {}
@@ -201,11 +257,12 @@ def _read_parts(
         reader = RowReader(
             id=columns.id,
             text=columns.text,
-            label=(columns.label,),
+            label=(card.target,),
+            objects=bool(columns.fields),
             groups=(columns.cluster,) if columns.cluster else (),
             slices=columns.slices,
             prefix=split,
-            read=task_of(card.space).read_target,
+            read=task.read_target,
         )
         table = read_table(raw.content, raw.name, reader.asked, own)
         parts[split] = read_rows(table, reader, own)
@@ -213,7 +270,9 @@ def _read_parts(
     return parts
 
 
-def _arrange(card: EvalsetCard, parts: Mapping[str, list[RowGroups]]) -> dict[str, tuple[Item, ...]]:
+def _arrange(
+    card: EvalsetCard, parts: Mapping[str, list[RowGroups]], task: Task
+) -> dict[str, tuple[Item, ...]]:
     """The splits as items. Test rows keep the clusters of the card; nothing else grouped them."""
     train = tuple(cluster_rows(parts["train"]))
     test = tuple(cluster_rows(parts["test"]) if card.columns.cluster else (r.item for r in parts["test"]))
@@ -226,7 +285,7 @@ def _arrange(card: EvalsetCard, parts: Mapping[str, list[RowGroups]]) -> dict[st
         )
     fraction = card.split.dev_fraction
     shares = {"train": 1 - fraction, "dev": fraction}
-    return split_items(train, shares, card.split.seed, task_of(card.space).stratum) | {"test": test}
+    return split_items(train, shares, card.split.seed, task.stratum) | {"test": test}
 
 
 def _second_labels(files: Mapping[str, RawFile], problems: Problems) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.core.records import Item, Target
-from harness.data.columns import Asked, DataTable
+from harness.data.columns import OBJECTS, Asked, DataTable
 from harness.data.problems import Problems, shorten
 from harness.tasks.classification import levels_of
 
@@ -25,6 +25,7 @@ class RowReader:
         id: '' takes `optional_id`, or numbers the rows from 0 with `prefix`: `test-00017`.
         label: the columns of the target, none for rows that have none; `read` makes a target of their cells.
         text: columns joined in this order with a blank line between, empty ones left out.
+        objects: whether the target's column holds objects.
         groups: columns whose equal values tie rows together; with one column its value is the
             cluster's name.
         skip_unlabelled: rows without a label are left out rather than an error.
@@ -39,7 +40,13 @@ class RowReader:
     prefix: str
     skip_unlabelled: bool = False
     read: ReadTarget = levels_of
+    objects: bool = False
     optional_id: str = ""
+
+    @property
+    def purpose(self) -> str:
+        """What the columns of the target are asked for as; objects in them are read as JSON."""
+        return OBJECTS if self.objects else "label"
 
     @property
     def asked(self) -> Asked:
@@ -48,7 +55,7 @@ class RowReader:
             "id": (self.id,) * bool(self.id),
             "id?": (self.optional_id,) * bool(self.optional_id and not self.id),
             "text": self.text,
-            "label": self.label,
+            self.purpose: self.label,
             "group": self.groups,
             "slice": self.slices,
         }
@@ -69,7 +76,8 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
     """
     if not table.usable:
         return []
-    if set(table.positions["text"]) & set(table.positions["label"]):
+    targets = table.positions[reader.purpose]
+    if set(table.positions["text"]) & set(targets):
         problems.add("the label column is among the text columns, which give the answer away")
         return []
     known: dict[str, str] = {}  # equal labels and group values are kept once
@@ -80,7 +88,7 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         number, values = table.rows[place]
         table.rows[place] = (number, ())
         try:
-            target = reader.read([values[position] for position in table.positions["label"]])
+            target = reader.read([values[position] for position in targets])
         except ValueError as fault:
             problems.add(str(fault), f"{table.unit} {number}")
             continue
@@ -92,7 +100,7 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         item = Item(
             id=own,
             text=join_text([values[position] for position in table.positions["text"]]),
-            target=known.setdefault(target, target) if isinstance(target, str) else target or "",
+            target=known.setdefault(target, target) if isinstance(target, str) else _or_none(target),
             cluster=groups[0] or None if len(groups) == 1 else None,
             slices=tuple([(name, _once(values[position], known)) for name, position in slices]),
             row=place + 1,
@@ -100,6 +108,10 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         found.append(RowGroups(item=item, groups=groups))
     _say_unlabelled(unlabelled, table, reader, problems)
     return found
+
+
+def _or_none(target: Target | None) -> Target:
+    return "" if target is None else target
 
 
 def join_text(values: Sequence[str]) -> str:

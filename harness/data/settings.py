@@ -25,7 +25,8 @@ class TableForm(Part):
 class DataPlan(TableForm):
     """Which rows: an evalset by name, or a user's own file.
 
-    For a file: `text` columns are joined, `label` is one column or the levels of one label. `id` is '' for a
+    For a file: `text` columns are joined, `label` is one column or the levels of one label, `fields` are
+    columns that hold what is to be read out of the text, one of the two. `id` is '' for a
     column called id where there is one, otherwise for row numbers. Rows with an equal value in a `group`
     column stay in one split. `after` names a run that asked the same question: what it tested is left out,
     and this run is a further look.
@@ -35,6 +36,7 @@ class DataPlan(TableForm):
     file: str = ""
     text: tuple[str, ...] = ()
     label: str | tuple[str, ...] = ""
+    fields: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
     id: str = ""
     slices: tuple[str, ...] = ()
@@ -57,7 +59,12 @@ class DataPlan(TableForm):
         if self.evalset:
             return ["--evalset", self.evalset]
         words = ["--data", self.file]
-        lists = (("--text", self.text), ("--label", self.labels), ("--group", self.group))
+        lists = (
+            ("--text", self.text),
+            ("--label", self.labels),
+            ("--fields", self.fields),
+            ("--group", self.group),
+        )
         for flag, names in (*lists, ("--slice", self.slices), ("--records", self.records)):
             words += [flag, flag_value(names)] if names else []
         words += [] if self.encoding == "utf-8" else ["--encoding", self.encoding]
@@ -70,10 +77,11 @@ class DataPlan(TableForm):
     def _label_apart(self, info: ValidationInfo) -> DataPlan:
         """Refused for new plans only: a run that was locked stays readable."""
         if not (info.context or {}).get("locked"):
-            both = [name for name in self.labels if name in self.text]
+            both = [name for name in (*self.labels, *self.fields) if name in self.text]
             if both:
+                column = "field" if both[0] in self.fields else "label"
                 raise ValueError(
-                    f"the label column {both[0]!r} is among the text columns, which give the answer away"
+                    f"the {column} column {both[0]!r} is among the text columns, which give the answer away"
                 )
         return self
 
@@ -81,6 +89,8 @@ class DataPlan(TableForm):
     def _one_source(self) -> DataPlan:
         if bool(self.evalset) == bool(self.file):
             raise ValueError("name either an evalset or a file, not both or neither")
-        if self.file and not (self.text and self.label):
+        if self.file and not (self.text and (self.label or self.fields)):
             raise ValueError("a file needs the names of its text and label columns (--text, --label)")
+        if self.label and self.fields:
+            raise ValueError("name either label columns (--label) or columns of fields (--fields)")
         return self

@@ -151,8 +151,8 @@ def _from_hub(card: EvalsetCard, hub: HubRows, kept: Path | None, data_dir: str)
 def _jsonl(rows: Any, card: EvalsetCard, hub: HubRows) -> bytes:
     """Hub rows as JSONL with the card's column names; class numbers become their names."""
     columns = card.columns
-    theirs = {columns.label: hub.label or columns.label}
-    ours = [n for n in (columns.id, *columns.text, columns.label, columns.cluster, *columns.slices) if n]
+    theirs = {card.target: hub.label or card.target}
+    ours = [n for n in (columns.id, *columns.text, card.target, columns.cluster, *columns.slices) if n]
     features = rows.features
     lines = []
     for row in rows:

@@ -182,8 +182,12 @@ class Task(Protocol):
         """What lies behind the primary metric."""
         ...
 
-    def combine(self, rows: Sequence[Item], weights: Sequence[float]) -> Combined:
-        """The answer that rows give together, each with its weight: the most frequent one, part by part."""
+    def combine(self, rows: Sequence[Item], weights: Sequence[float], item: Item | None = None) -> Combined:
+        """The answer that rows give together, each with its weight: the most frequent one, part by part.
+
+        Args:
+            item: what is to be answered; what of an open set does not stand in its text is left out.
+        """
         ...
 
 

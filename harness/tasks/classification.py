@@ -118,7 +118,7 @@ class ClassificationTask:
         """Label by label, and calibration."""
         return by_label(dev, test, self.choices, how)
 
-    def combine(self, rows: Sequence[Item], weights: Sequence[float]) -> Combined:
+    def combine(self, rows: Sequence[Item], weights: Sequence[float], item: Item | None = None) -> Combined:
         """The label with the most weight, the first among equals; shares smoothed by one for each label."""
         counts: Counter[str] = Counter()
         for row, weight in zip(rows, weights, strict=True):

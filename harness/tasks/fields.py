@@ -27,12 +27,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 from harness.core.errors import DataError
-
-Fields: TypeAlias = Mapping[str, Any]
-"""Values by field as JSON holds them; a group of fields is a mapping of its own."""
+from harness.core.records import Fields, Target
 
 MOST_FIELDS = 100
 _FAULTS_SHOWN = 10
@@ -170,6 +168,15 @@ class FieldSchema:
                 inside[one.path[-1]] = entries if one.repeated else entries[0]
         return found
 
+    def as_kinds(self, values: Target) -> dict[str, Any]:
+        """Values written as texts as what their fields are: numbers as numbers, dates as ISO."""
+        stated = values if isinstance(values, dict) else {}
+        return {name: _read_or_kept(one, stated[name]) for one, name in self._tops if name in stated}
+
+    @property
+    def _tops(self) -> list[tuple[Field, str]]:
+        return [(one, one.path[0]) for one in self.fields]
+
     def written(self, values: Fields) -> str:
         """The values as a model is to write them: one line of JSON."""
         return json.dumps(self.ordered(values), ensure_ascii=False)
@@ -224,6 +231,11 @@ class FieldSchema:
         for name in self.unknown(given):
             counts[name] = FieldCount(invented=1)
         return counts
+
+
+def _read_or_kept(one: Field, value: Any) -> Any:
+    read = read_value(one, value)
+    return value if read is None else _plain(read)
 
 
 def _object() -> dict[str, Any]:
@@ -424,6 +436,26 @@ def parse_schema(raw: object, source: str) -> FieldSchema:
             "level deep",
         )
     return FieldSchema(fields=fields)
+
+
+def schema_of_columns(names: Sequence[str], rows: Sequence[Target]) -> FieldSchema:
+    """The fields of a table's columns: what every value of a column reads as.
+
+    A column is one of dates where all its values are dates, one of numbers where all are numbers and one has
+    a decimal mark (digits alone may be an order's number, whose zeros count), else one of texts.
+    """
+
+    def kind(values: Sequence[str]) -> FieldKind:
+        if values and all(date_of(value) for value in values):
+            return FieldKind.DATE
+        marked = any(re.search(r"\d[.,]\d", value) for value in values)
+        if marked and all(number_of(value) is not None for value in values):
+            return FieldKind.NUMBER
+        return FieldKind.TEXT
+
+    stated = [row for row in rows if isinstance(row, dict)]
+    columns = {name: [str(row[name]) for row in stated if name in row] for name in names}
+    return FieldSchema(fields=tuple(Field(path=(name,), kind=kind(columns[name])) for name in names))
 
 
 class _Reader:

@@ -6,12 +6,14 @@ from typing import assert_never
 
 from advisor.options import TaskKind
 from harness.core.records import AnswerSpace
-from harness.tasks import classification
+from harness.tasks import classification, extraction
 from harness.tasks.base import Metric, Nouns, PromptLimits, Task
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.extraction import ExtractionTask
+from harness.tasks.field_breakdown import FieldBreakdown
 from harness.tasks.label_breakdown import LabelBreakdown
 
-Breakdown = LabelBreakdown
+Breakdown = LabelBreakdown | FieldBreakdown
 """What a task may say of what lies behind its primary metric, of every kind."""
 
 
@@ -20,6 +22,8 @@ def nouns_of(kind: TaskKind) -> Nouns:
     match kind:
         case TaskKind.CLASSIFICATION:
             return classification.NOUNS
+        case TaskKind.EXTRACTION:
+            return extraction.NOUNS
         case _:
             assert_never(kind)
 
@@ -29,6 +33,8 @@ def primary_of(kind: TaskKind) -> Metric:
     match kind:
         case TaskKind.CLASSIFICATION:
             return classification.ACCURACY
+        case TaskKind.EXTRACTION:
+            return extraction.FIELD_F1
         case _:
             assert_never(kind)
 
@@ -38,6 +44,8 @@ def prompt_versions(kind: TaskKind) -> tuple[str, ...]:
     match kind:
         case TaskKind.CLASSIFICATION:
             return classification.PROMPT_VERSIONS
+        case TaskKind.EXTRACTION:
+            return extraction.PROMPT_VERSIONS
         case _:
             assert_never(kind)
 
@@ -51,5 +59,7 @@ def task_of(space: AnswerSpace, limits: PromptLimits | None = None) -> Task:
     match space.kind:
         case TaskKind.CLASSIFICATION:
             return ClassificationTask(space.labels, limits or PromptLimits())
+        case TaskKind.EXTRACTION:
+            return ExtractionTask(space.schema, limits or PromptLimits())
         case _:
             assert_never(space.kind)
