@@ -41,7 +41,13 @@ _TUNED_TASK = "Give the fields that the message states as JSON."
 FIELD_F1 = Metric(name="field F1", noun="field F1", primary=True)
 ALL_RIGHT = Metric(name="all fields right", noun="messages with all fields right")
 MICRO_F1 = Metric(name="F1 over fields", noun="F1 over fields", per_item=False)
-NOUNS = Nouns(answer="field", answers="fields", invalid="hold no JSON object")
+NOUNS = Nouns(
+    answer="field",
+    answers="fields",
+    invalid="holds no JSON object",
+    invalid_many="hold no JSON object",
+    invalid_past="held no JSON object",
+)
 
 _ROOM, _FIELD_ROOM = 16, 16  # tokens of an answer, and of each field in it
 
