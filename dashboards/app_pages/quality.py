@@ -19,6 +19,7 @@ from harness.report.document import Section
 from harness.report.run_view import RunPage
 from harness.report.topics.arms import accuracy_chart, title_of
 from harness.report.topics.curve import curves_document
+from harness.report.topics.fields import field_blocks, fields_of
 from harness.report.topics.quality import (
     arm_labels_sections,
     confidence_section,
@@ -55,7 +56,12 @@ def slices(c: ReportContext) -> None:
 
 
 def labels(c: ReportContext) -> None:
-    """The labels of one arm: the worst, what is answered instead, then all."""
+    """The labels or fields of one arm: of labels the worst, what is answered instead, then all."""
+    arms = [arm for arm in c.results.arms if fields_of(arm).fields]
+    if arms:
+        found = fields_of(_picked(c, arms))
+        blocks.show(Section(key="fields", title="Fields", blocks=field_blocks(found)), titled=False)
+        return
     arms = [arm for arm in c.results.arms if arm.quality.by_label.labels]
     if not arms:
         st.info("Nothing is stored by label for this run.")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from harness.arms.base import Explained, Material, items_digest, score_on
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Timing
-from harness.knowledge.index import SearchMode, TrainingIndex
+from harness.knowledge.index import TrainingIndex
+from harness.knowledge.retriever import SearchMode
 from harness.tasks.base import Task
 
 ROWS = (1, 3, 5)

@@ -386,6 +386,7 @@ def _objects(
         return DataTable(columns=columns, unit=unit, usable=False)
     names = [columns[position] for position in match.taken]
     needed = {columns[position] for position in match.needed}
+    texts = {columns[position] for position in match.positions.get("text", ())}
     whole = {columns[position] for position in match.positions.get(OBJECTS, ())}
     lacking = dict.fromkeys(names, 0)
     found: list[tuple[int, tuple[str, ...]]] = []
@@ -398,6 +399,8 @@ def _objects(
             [
                 _as_json(row, name, lacking)
                 if name in whole
+                else ", ".join(row[name])
+                if name in texts and _is_list_of_texts(row.get(name))
                 else _value(row, name, f"{unit} {number}", problems, lacking)
                 for name in names
             ]
@@ -433,14 +436,16 @@ def _value(row: dict[str, object], name: str, place: str, problems: Problems, la
             return ""
         case bool():
             return "true" if value else "false"
-        case list() if all(isinstance(part, str) for part in value):
-            return ", ".join(value)
         case dict() | list():
             problems.add("value is neither text nor a number", f"{place} ({shorten(name)})")
             return "?"  # not empty as well
         case _:
             lacking[name] += 1
     return ""
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
 
 
 def _as_json(row: dict[str, object], name: str, lacking: dict[str, int]) -> str:

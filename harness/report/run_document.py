@@ -32,6 +32,7 @@ from harness.report.topics.decision import (
     next_section,
     recommendation,
 )
+from harness.report.topics.fields import fields_section
 from harness.report.topics.latency import latency_section
 from harness.report.topics.money import (
     break_even_section,
@@ -87,6 +88,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     (data_section,        "shown",  "folded", ""),
     (slices_section,      "folded", "folded", ""),
     (labels_section,      "folded", "folded", ""),
+    (fields_section,      "folded", "folded", ""),
     (behind_section,      "folded", "folded", ""),
     (latency_section,     "folded", "folded", ""),
     (confusions_section,  "folded", "folded", ""),

@@ -47,19 +47,35 @@ def test_labels_keep_their_order() -> None:
 
 
 def test_all_faults_at_once() -> None:
-    bad = GOOD.replace('licence = "CC0-1.0"', 'license = "CC0-1.0"').replace('label = "queue"', "")
+    bad = GOOD.replace('licence = "CC0-1.0"', 'license = "CC0-1.0"')
     bad = bad.replace('train = "train.csv"', 'train = "../train.csv"')
     with pytest.raises(DataError) as caught:
         parse_card(bad, "card.toml")
     message = str(caught.value)
-    assert "4 faults" in message
+    assert "3 faults" in message
     for part in (
         "license: unknown key",
         "licence: is missing",
-        "columns.label: is missing",
         "files.train",
     ):
         assert part in message
+
+
+def test_a_card_has_the_columns_of_its_kind() -> None:
+    """Which column holds what is right depends on the kind, so it is looked at once the rest is well."""
+    without = GOOD.replace('label = "queue"', "")
+    with pytest.raises(DataError, match=r"a card for classification needs columns\.label"):
+        parse_card(without, "card.toml")
+    fields = GOOD.replace('label = "queue"', 'fields = "queue"')
+    with pytest.raises(DataError, match=r"a card for classification needs columns\.label"):
+        parse_card(fields, "card.toml")
+    extraction = 'task = "extraction"\n' + fields.partition("[labels]")[0]
+    with pytest.raises(DataError, match="a card for extraction needs schema"):
+        parse_card(extraction, "card.toml")
+    with pytest.raises(DataError, match=r"a card for classification has no columns\.fields"):
+        parse_card(GOOD.replace('label = "queue"', 'label = "queue"\nfields = "queue"'), "card.toml")
+    card = parse_card('schema = "schema.json"\n' + extraction, "card.toml")
+    assert (card.target, card.schema_file) == ("queue", "schema.json")
 
 
 @pytest.mark.parametrize(
