@@ -19,6 +19,7 @@ from harness.core.records import (
     Timing,
 )
 from harness.models.base import ChatModel, ChatReply, ChatRequest
+from harness.models.deciding import versions_of
 from harness.tasks.base import Task
 
 
@@ -48,7 +49,17 @@ class Answers:
 
 def model_config(arm: ArmId, model: ChatModel, task: Task) -> dict[str, object]:
     """The part of an arm's configuration that every language-model arm has."""
-    return {"arm": arm.key, "model": model_facts(model.identity), **task.settings(arm.option)}
+    return {
+        "arm": arm.key,
+        "model": model_facts(model.identity),
+        **task.settings(arm.option),
+        **held_facts(task),
+    }
+
+
+def held_facts(task: Task) -> dict[str, object]:
+    """What decides how written answers are held to their form; nothing of those of a closed set."""
+    return {} if isinstance(task.form(), Choices) else {"held": dict(versions_of("llguidance"))}
 
 
 def model_facts(identity: ModelIdentity) -> dict[str, object]:

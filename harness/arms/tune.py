@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from advisor.options import Option
-from harness.arms.asking import Answers, ask_all, ask_one
+from harness.arms.asking import Answers, ask_all, ask_one, held_facts
 from harness.arms.base import Explained, Material, Say
 from harness.core.records import (
     ArmId,
@@ -91,6 +91,7 @@ class TuneArm:
             "arm": self.id.key,
             "tuner": dict(self._tuner.config),
             **self._task.settings(self.id.option),
+            **held_facts(self._task),
             "examples": {"index": self._examples.index.facts, "k": self._examples.k}
             if self._examples
             else None,
