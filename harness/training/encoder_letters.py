@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -32,7 +33,9 @@ def fit_letters(texts: Sequence[str], targets: Sequence[int], labels: int, seed:
     counts = counted(texts)
     standing = np.bincount(counts.indices, minlength=BUCKETS)
     rarity = (np.log((1 + len(texts)) / (1 + standing)) + 1).astype(np.float32)
-    machine = LinearSVC(C=_C, random_state=seed).fit(weighted(counts, rarity), list(targets))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it stopped before its last digit
+        machine = LinearSVC(C=_C, random_state=seed).fit(weighted(counts, rarity), list(targets))
     found, offsets = machine.coef_.T, machine.intercept_
     if found.shape[1] == 1:  # of two labels the second's margin alone is kept
         found, offsets = np.hstack([-found, found]), np.concatenate([-offsets, offsets])

@@ -182,7 +182,11 @@ def test_labels_are_columns_whatever_their_names(names: tuple[str, ...]) -> None
 def test_five_hundred_labels_of_one_row_each_and_an_empty_text_are_answered() -> None:
     labels = tuple(Label(name=f"label {number}") for number in range(500))
     rows = tuple(Item(id=str(n), text=f"case {n}", target=label.name) for n, label in enumerate(labels))
-    found = EncoderArm(NAME, tiny_settings(None, tiny_recipe(epochs=1, batch_size=64)), names_of(labels))
+    found = EncoderArm(
+        NAME,
+        tiny_settings(None, tiny_recipe(epochs=1, batch_size=64, head_first=True, letters=True)),
+        names_of(labels),
+    )
     found.fit(
         Material(
             task=ClassificationTask(labels, PromptLimits()), train=rows, dev=rows[:20], say=lambda line: None
