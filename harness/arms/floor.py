@@ -35,7 +35,8 @@ class FloorArm:
         if not material.train:
             raise DataError("There are no training rows to take the most frequent answer from.")
         self._answer = material.task.combine(material.train, [1.0] * len(material.train))
-        return Fitted(choices={"label": self._answer.text}, seconds=0.0)
+        name = "label" if material.task.choices else "answer"
+        return Fitted(choices={name: self._answer.text}, seconds=0.0)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """The same answer for every item."""

@@ -62,16 +62,17 @@ class RetrieveSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Showing:
-    """One way to ask."""
+    """One way to ask; `offered` is None where answers are no closed set."""
 
     k: int
     guide: Guide
-    offered: Offered = Offered.ALL
+    offered: Offered | None = None
 
     @property
     def name(self) -> str:
         """The way in one word, as trials list it."""
-        return f"k={self.k}, {self.guide.value}, {self.offered.value}"
+        offered = "" if self.offered is None else f", {self.offered.value}"
+        return f"k={self.k}, {self.guide.value}{offered}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ def passes_of(k: Sequence[int]) -> int:
 
 def guide_of(fitted: Fitted) -> Guide:
     """What a settled arm says of the labels beside examples; only their names before this was chosen."""
-    return Guide(str(fitted.choices.get("labels shown", Guide.NAMES.value)))
+    shown = fitted.choices.get("labels shown", fitted.choices.get("guide", Guide.NAMES.value))
+    return Guide(str(shown))
 
 
 class RetrieveArm:
@@ -122,7 +124,8 @@ class RetrieveArm:
         self._train: dict[str, Item] = {}
         self._words: dict[str, frozenset[str]] = {}
         self._search = index.default_mode
-        self._showing = Showing(k=settings.k[0], guide=self._guides[0])
+        self._all = Offered.ALL if self._choices else None
+        self._showing = Showing(k=settings.k[0], guide=self._guides[0], offered=self._all)
         self._missed = 0.0
         self._tried: dict[str, Outcome] = {}
 
@@ -149,7 +152,7 @@ class RetrieveArm:
 
     @property
     def _ways_offered(self) -> tuple[Offered, ...]:
-        return tuple(Offered) if self._choices else (Offered.ALL,)
+        return tuple(Offered) if self._choices else ()
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Choose on dev what is shown: the best accuracy, what was tried first among equals."""
@@ -165,9 +168,7 @@ class RetrieveArm:
             choices={
                 "k": self._showing.k,
                 "search": self._search.value,
-                "labels shown": self._showing.guide.value,
-                "answers offered": self._showing.offered.value,
-                "missed": self._missed,
+                **self._told(),
                 "retrieval": self._index.describe(self._search),
                 "train_digest": items_digest(material.train)[:16],
             },
@@ -180,6 +181,17 @@ class RetrieveArm:
                 else "k is the plan's only candidate.",
             ),
         )
+
+    def _told(self) -> dict[str, str | int | float]:
+        """What is said of the answers and, of a closed set, which of them may be given."""
+        showing = self._showing
+        if showing.offered is None:
+            return {"guide": showing.guide.value}
+        return {
+            "labels shown": showing.guide.value,
+            "answers offered": showing.offered.value,
+            "missed": self._missed,
+        }
 
     def _choose_search(self, material: Material) -> tuple[tuple[str, float], ...]:
         """Take the search whose rows give the best answers by themselves; what each one reached."""
@@ -224,19 +236,19 @@ class RetrieveArm:
         self._showing = Showing(
             k=int(choices["k"]),
             guide=guide_of(stored),
-            offered=Offered(str(choices["answers offered"])),
+            offered=Offered(str(choices["answers offered"])) if self._choices else None,
         )
-        self._missed = float(choices["missed"])
+        self._missed = float(choices.get("missed", 0.0))
         return stored
 
     def _choose(self, dev: Sequence[Item], say: Say) -> tuple[tuple[str, float], ...]:
         """Try on dev and take the best way; every way that was tried, with its score."""
-        self._showing = Showing(k=min(self._settings.k), guide=self._guides[0])
+        self._showing = Showing(k=min(self._settings.k), guide=self._guides[0], offered=self._all)
         if not dev:
             return ()
         trials = _Trials(dev=tuple(dev), say=say)
         for k in sorted(self._settings.k):
-            self._try(Showing(k=k, guide=self._guides[0]), trials)
+            self._try(Showing(k=k, guide=self._guides[0], offered=self._all), trials)
         for guide in self._guides[1:]:
             self._try(dataclasses.replace(trials.best, guide=guide), trials)
         for offered in self._ways_offered[1:]:
@@ -265,7 +277,7 @@ class RetrieveArm:
 
     def _share_missed(self, dev: Sequence[Item]) -> float:
         """Of dev items, the share whose label is not offered, smoothed by one miss in two items more."""
-        if self._showing.offered is Offered.ALL:
+        if self._showing.offered is not Offered.FOUND:
             return 0.0
         found = self._found(dev)
         missed = sum(

@@ -114,6 +114,7 @@ def shipped_in_run(
         ModelUnavailable: if the base model is not at hand.
     """
     folder.check()
+    _only_labels(folder)
     wanted = arm or ("" if prefer is None else str(prefer))
     if wanted == str(TO_TODAY):
         return _handing_over(folder, seed, context)
@@ -226,22 +227,24 @@ def _read(folder: Path, option: Option) -> ClassifierArtefact:
     return read_vote(folder) if option.traits.searches else read_linear(folder)
 
 
+def _only_labels(folder: RunFolder) -> None:
+    """Refuse a run that asks for something else than labels: what is exported and served answers with one."""
+    kind = folder.data_facts().task
+    if kind is not TaskKind.CLASSIFICATION:
+        raise UsageError(
+            "What is exported and served answers with a label.",
+            got=f"run {folder.run_id}, whose task is {kind.value}",
+            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value}",
+        )
+
+
 def task_of(folder: RunFolder, arm: ArmId, codes: Mapping[str, str]) -> TunedTask:
     """What a run's tuned arm was tuned to do.
 
     Args:
         codes: of its artefact.
-
-    Raises:
-        UsageError: of a run that asks for something else than labels.
     """
     plan, facts = folder.plan(), folder.data_facts()
-    if facts.task is not TaskKind.CLASSIFICATION:
-        raise UsageError(
-            "What is exported and served answers with a label.",
-            got=f"run {folder.run_id}, whose task is {facts.task.value}",
-            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value}",
-        )
     counts = Counter(item.label for item in folder.items()["train"])
     labels = facts.labels
     return TunedTask(

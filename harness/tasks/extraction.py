@@ -38,7 +38,7 @@ PROMPT_VERSION = "extraction-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
 _TUNED_TASK = "Give the fields that the message states as JSON."
 
-FIELD_F1 = Metric(name="field F1", noun="field F1", primary=True)
+FIELD_F1 = Metric(name="field F1", noun="field F1", whole="whole answers", primary=True)
 ALL_RIGHT = Metric(name="all fields right", noun="messages with all fields right")
 MICRO_F1 = Metric(name="F1 over fields", noun="F1 over fields", per_item=False)
 NOUNS = Nouns(

@@ -334,7 +334,7 @@ def _hosted_table(
             ("hosted model", "(not run)"),
             ("1,000", "queries"),
             ("calls", "a month"),
-            ("right answers", f"to {need}"),
+            (c.metric.noun, f"to {need}"),
             ("for the same cost", "a right answer"),
             ("calls to", "find out"),
             sources={1: cited},
