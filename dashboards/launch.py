@@ -14,9 +14,10 @@ from pathlib import Path
 import streamlit as st
 
 from advisor.case_file import parse_case
-from advisor.options import BY_DEFAULT, Option
+from advisor.options import BY_DEFAULT, Option, TaskKind
 from dashboards import blocks, jobs, markup, pieces, state
 from dashboards.jobs import JobState
+from harness.bakeoff.evalset import kind_of
 from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
 from harness.bakeoff.stated import NOTHING_STATED, StatedMoney
@@ -260,8 +261,11 @@ def _file_form() -> tuple[TableForm, dict[str, object]]:
 
 
 def _settings(rows: Mapping[str, object], case_text: str) -> Wanted:
-    known = [option.value for option in Option if option.traits.runs]
-    options = st.multiselect("Arms", known, default=[option.value for option in BY_DEFAULT], key="arms")
+    kind = kind_of(rows, state.context())
+    able = [option for option in Option if option.traits.runs and kind in option.traits.tasks]
+    usual = [option.value for option in BY_DEFAULT if option in able]
+    key = "arms" if kind is TaskKind.CLASSIFICATION else f"arms-{kind.value}"  # others have other options
+    options = st.multiselect("Arms", [option.value for option in able], default=usual, key=key)
     one, two = st.columns(2)
     model = one.text_input(
         "Model of prompt and retrieve", EMBEDDED_CHAT, key="model", help="Or a hosted one: provider/model."

@@ -236,7 +236,7 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
 def _watch(lane: _Lane, wish: TuneRequest) -> DevWatch:
     return DevWatch(
         choices=tuple(map(lane.task.target_text, lane.task.choices)),
-        items=wish.watch,
+        items=wish.watch if lane.task.choices else 0,  # written answers take too long to watch
         samples=wish.samples,
         tell=wish.tell,
     )

@@ -19,6 +19,7 @@ from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import UsageError
 from harness.core.records import JsonSchema
+from harness.curve.run import CurveRequest, curves_of_run
 from harness.models.base import ChatReply, ChatRequest
 from harness.recommendation.mistakes import ErrorsRequest, arm_errors
 from harness.recommendation.records import RunResults
@@ -26,6 +27,7 @@ from harness.recommendation.run import start_bakeoff
 from harness.report.files import export_run
 from harness.report.run_document import run_document
 from harness.report.text import render_text
+from harness.report.topics.curve import curves_document
 from harness.report.topics.items import errors_document, explain_document
 from harness.shipping.shipped import shipped_in_run
 from tests.harness.bakeoff.test_run import context
@@ -165,3 +167,15 @@ def test_it_is_not_exported_as_a_classifier(made: tuple[RunFolder, RunResults]) 
     run, _ = made
     with pytest.raises(UsageError, match="answers with a label"):
         shipped_in_run(run, "tune", None, context(run.root.parent))
+
+
+def test_a_learning_curve_is_of_the_same_metric(
+    made: tuple[RunFolder, RunResults], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = made
+    monkeypatch.setattr(factory, "open_embedding", lambda *_: WordEmbedder())
+    asked = CurveRequest(options=("neighbours",), sizes=(15, 60), seeds=2)
+    curves = curves_of_run(run, asked, context(run.root.parent.parent))
+    (curve,) = curves.curves
+    assert curve.means[0].primary.metric == "field F1"
+    assert "Field F1 against training examples" in render_text(curves_document(curves), 100)
