@@ -18,11 +18,13 @@ from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from harness.arms.retrieve import passes_of
+from harness.bakeoff.answer_sets import StoredRun
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
 from harness.bakeoff.results import ArmResult
 from harness.core.records import Choices, Item
 from harness.models.api.calls import answer_schema
 from harness.money.records import FrontierGap, Published
+from harness.tasks.base import Task
 
 _TASKS = {"banking77": "Banking77", "clinc150": "CLINC150"}
 _BEST_KNOWN = "banking77"
@@ -30,7 +32,7 @@ _CHARS_PER_TOKEN = 4.0
 
 
 def frontier_gaps(
-    plan: ExperimentPlan, arms: tuple[ArmResult, ...], ship: ArmResult | None, book: PriceBook, calls: int
+    run: StoredRun, arms: tuple[ArmResult, ...], ship: ArmResult | None, calls: int
 ) -> tuple[FrontierGap, ...]:
     """One gap for each frontier model of the plan; none without a counted retrieve arm.
 
@@ -40,10 +42,10 @@ def frontier_gaps(
     Args:
         calls: what a run of the model takes, see `calls_to_settle`.
     """
-    counted = counted_usage(arms)
+    plan, counted = run.plan, counted_usage(arms, run.task)
     if counted is None or (ship is None and plan.decision.quality_floor is None):
         return ()
-    return tuple(_gap(model, plan, ship, book, counted, calls) for model in plan.cost.frontier)
+    return tuple(_gap(model, plan, ship, run.book, counted, calls) for model in plan.cost.frontier)
 
 
 def calls_to_settle(items: Mapping[str, Sequence[Item]]) -> int:
@@ -76,7 +78,7 @@ def published_for(name: str) -> tuple[Published, ...]:
     )
 
 
-def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
+def counted_usage(arms: tuple[ArmResult, ...], task: Task) -> Usage | None:
     """Mean tokens of a retrieve query, as a service without a warm prompt cache would see them.
 
     A service is sent the JSON schema of the labels and answers in JSON; where the arm ran here, neither was
@@ -88,9 +90,7 @@ def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
             whole = (tokens["input_tokens"] or 0.0) + (tokens.get("cached_tokens") or 0.0)
             output = tokens.get("output_tokens")
             here = arm.identity is None or arm.identity.location != "remote"
-            schema, answer = (
-                _held_to_json([found.label for found in arm.quality.by_label.labels]) if here else (0, 0)
-            )
+            schema, answer = _held_to_json(task) if here else (0, 0)
             return Usage(
                 input_tokens=round(whole) + schema,
                 output_tokens=None if output is None else max(1, round(output), answer),
@@ -99,15 +99,14 @@ def counted_usage(arms: tuple[ArmResult, ...]) -> Usage | None:
     return None
 
 
-def _held_to_json(labels: Sequence[str]) -> tuple[int, int]:
-    """Tokens of the schema that holds an answer to the labels, and of a mean answer in JSON."""
-    if not labels:
-        return 0, 0
-    answers = [json.dumps({"label": label}) for label in labels]
-    mean = sum(len(answer) for answer in answers) / len(answers)
-    return round(len(json.dumps(answer_schema(Choices(answers=tuple(labels))))) / _CHARS_PER_TOKEN), round(
-        mean / _CHARS_PER_TOKEN
-    )
+def _held_to_json(task: Task) -> tuple[int, int]:
+    """Tokens of the schema that holds an answer, and of a mean label in JSON, as other answers are already."""
+    form = Choices(answers=task.choices) if task.choices else task.form()
+    schema = answer_schema(form)
+    answers = [json.dumps({"label": label}) for label in task.choices]
+    mean = sum(map(len, answers)) / len(answers) if answers else 0.0
+    there = 0 if schema is None else round(len(json.dumps(schema)) / _CHARS_PER_TOKEN)
+    return there, round(mean / _CHARS_PER_TOKEN)
 
 
 def _gap(

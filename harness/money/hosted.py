@@ -59,7 +59,7 @@ def served(
 
 def not_run(results: BakeoffResults, run: StoredRun) -> tuple[HostedPrice, ...]:
     """The plan's hosted models that were not run, on the tokens of the best counted retrieve arm."""
-    counted = counted_usage(results.arms)
+    counted = counted_usage(results.arms, run.task)
     there = {arm.identity.id for arm in results.arms if arm.identity is not None}
     if counted is None:
         return ()

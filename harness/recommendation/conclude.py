@@ -137,7 +137,7 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
             choice=choice,
             outlook=outlook,
             findings=run.facts.findings,
-            frontier=() if hosted else frontier_gaps(plan, results.arms, ship, run.book, calls),
+            frontier=() if hosted else frontier_gaps(run, results.arms, ship, calls),
             published=() if hosted else published_for(run.facts.name),
         )
     )
