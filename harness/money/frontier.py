@@ -100,7 +100,7 @@ def counted_usage(arms: tuple[ArmResult, ...], task: Task) -> Usage | None:
 
 
 def _held_to_json(task: Task) -> tuple[int, int]:
-    """Tokens of the schema that holds an answer, and of a mean label in JSON, as other answers are already."""
+    """Tokens of the schema that holds an answer, and of a mean label in JSON; fields are JSON already."""
     form = Choices(answers=task.choices) if task.choices else task.form()
     schema = answer_schema(form)
     answers = [json.dumps({"label": label}) for label in task.choices]
