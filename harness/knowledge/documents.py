@@ -236,9 +236,8 @@ def read_document(name: str, data: bytes, max_chars: int) -> ReadDocument:
     cut = _extracted(text.strip().encode(), "text/plain", "plain", max_chars)
     whole: str = cut.content
     spans = _characters(whole, [(c.metadata["byte_start"], c.metadata["byte_end"]) for c in cut.chunks])
-    headings = _headings(whole)
-    spans = list(_sections(whole, spans, headings))
-    return ReadDocument(text=whole, passages=tuple(_passages(name, whole, spans, _Places(headings, pages))))
+    places = _Places(_headings(whole), pages)
+    return ReadDocument(text=whole, passages=tuple(_passages(name, whole, spans, places)))
 
 
 def _text_and_pages(data: bytes, kind: str) -> tuple[str, list[tuple[int, int]]]:
@@ -340,19 +339,6 @@ def _headings(text: str) -> list[tuple[int, int, str]]:
         for opened, inside in pairwise(tokens)
         if opened.type == "heading_open" and opened.map and opened.level == 0
     ]
-
-
-def _sections(
-    text: str, spans: list[tuple[int, int]], headings: list[tuple[int, int, str]]
-) -> Iterator[tuple[int, int]]:
-    """The spans, cut before every heading; a heading without text of its own stays with the next."""
-    for start, end in spans:
-        begun = start
-        for at in (at for at, _, _ in headings if start < at < end):
-            if any(line.strip() and not line.startswith("#") for line in text[begun:at].split("\n")):
-                yield begun, begun + len(text[begun:at].rstrip())
-                begun = at
-        yield begun, end
 
 
 class _Places:

@@ -134,7 +134,7 @@ def test_no_item_of_a_nested_list_is_lost() -> None:
 
 def test_passages_stand_under_their_headings() -> None:
     text = "# Leave\n\nIntro.\n\n## Ghent\n\n" + "Twenty days. " * 20 + "\n\n" + "More words. " * 20
-    text += "\n\n# Travel\n\nBook early.\n"
+    text += "\n\n# Travel\n\n" + "Book early. " * 20
     read = read_document("a.md", text.encode(), 300).passages
     assert [(one.headings, one.text[:8]) for one in read] == [
         ((), "# Leave\n"),
@@ -169,11 +169,13 @@ def test_rows_of_a_table_in_a_pdf_stay_apart_and_its_pages_are_told() -> None:
     cells = "".join(f"[R{n}],[Value {n}]," for n in range(5))
     text = "Words that go on and on until the line is full and turn over to the next one, as text does. " * 2
     table = f"#table(columns: 2, [Key], [Value], {cells})"
-    data = pdf(f"= Rates\n{text}\n{table}\n#pagebreak()\n= Later\nLast words.")
-    read = read_document("rates.pdf", data, 800)
+    data = pdf(f"= Rates\n{text}\n{table}\n#pagebreak()\n= Later\n{text * 4}")
+    read = read_document("rates.pdf", data, 400)
     assert "Key Value\nR0 Value 0\nR1 Value 1\nR2 Value 2" in read.text
     assert " ".join(text.split()) in read.text
-    assert [(one.page, one.text.split("\n")[0]) for one in read.passages] == [(1, "# Rates"), (2, "# Later")]
+    begins = [(one.page, one.text.split("\n")[0]) for one in read.passages]
+    assert begins[0] == (1, "# Rates")
+    assert (2, "# Later") in begins
 
 
 def test_rows_kept_changes_no_length() -> None:
@@ -186,7 +188,7 @@ def test_rows_kept_changes_no_length() -> None:
 def test_ids_stay_where_other_parts_change() -> None:
     sections = [f"## Part {n}\n\n" + f"Word {n} of it. " * 20 for n in range(4)]
     before = read_document("a.md", "\n\n".join(sections).encode(), 400).passages
-    sections[1] = "## Part 1\n\nShort now."
+    sections[1] = "## Part 1\n\n" + "Other words. " * 20
     after = read_document("a.md", "\n\n".join(sections).encode(), 400).passages
     assert {one.id for one in before} - {one.id for one in after} == {before[1].id}
     assert before[3].span != after[3].span

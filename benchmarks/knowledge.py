@@ -1,0 +1,303 @@
+"""Documents as an index: what reading costs, how well passages are found, what an update and a query cost.
+
+Run: python benchmarks/knowledge.py ingest [--peer PYTHON]   (PYTHON: of an environment with markitdown)
+     python benchmarks/knowledge.py dev [--max-chars N ...]  (recall on the dev questions of policy-qa)
+     python benchmarks/knowledge.py test --mode MODE         (the mode that dev chose, once)
+     python benchmarks/knowledge.py editions                 (from January's handbook to July's by an update)
+     python benchmarks/knowledge.py scale PASSAGES ...       (machine-made words and random vectors)
+
+Seconds are CPU seconds of the process unless they say wall; every size of `scale` and every way of `ingest`
+is a process of its own. Vectors of `scale` are random: they cost a search what any do, and embedding nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve()
+HANDBOOK = HERE.parents[1] / "evalsets" / "policy-qa"
+EDITIONS = ("2026-01", "2026-07")
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+PEER = """
+import sys, time, resource
+from pathlib import Path
+from markitdown import MarkItDown
+reader = MarkItDown()
+files = [p for p in sorted(Path(sys.argv[1]).rglob("*")) if p.is_file()]
+reader.convert(files[0])
+begun, cpu = time.perf_counter(), time.process_time()
+characters = sum(len(reader.convert(path).text_content) for path in files)
+print(len(files), characters, time.perf_counter() - begun, time.process_time() - cpu,
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def ingest_here(folder: str) -> None:
+    """Read and cut every document of a folder, without an index."""
+    from harness.knowledge.documents import bytes_of, files_of, read_document, source_of
+
+    source = source_of(folder)
+    names, _ = files_of(source)
+    read_document(names[0], bytes_of(source.root / names[0], 2**26), 800)
+    begun, cpu = time.perf_counter(), time.process_time()
+    characters = 0
+    for name in names:
+        characters += len(read_document(name, bytes_of(source.root / name, 2**26), 800).text)
+    print(len(names), characters, time.perf_counter() - begun, time.process_time() - cpu, peak_mib())
+
+
+def ingest(peer: str) -> None:
+    """Both editions by kind of file: this project, and markitdown where its Python is given."""
+    ways = {"this project": [sys.executable, str(HERE), "ingest-here"]}
+    if peer:
+        ways["markitdown"] = [peer, "-c", PEER]
+    print("| documents | way | files | characters | files/s of CPU | files/s, wall | peak MiB |")
+    with tempfile.TemporaryDirectory() as scratch:
+        for ending in ("md", "html", "docx", "pdf"):
+            home = Path(scratch) / ending
+            for edition in EDITIONS:
+                for path in (HANDBOOK / f"edition-{edition}").rglob(f"*.{ending}"):
+                    home.mkdir(exist_ok=True)
+                    shutil.copy(path, home / f"{edition}-{path.name}")
+            for name, words in ways.items():
+                said = subprocess.run([*words, str(home)], capture_output=True, text=True, check=True).stdout
+                files, characters, wall, cpu, mib = map(float, said.split())
+                print(
+                    f"| {ending} | {name} | {files:.0f} | {characters:,.0f} | {files / cpu:.0f} | "
+                    f"{files / wall:.0f} | {mib:.0f} |"
+                )
+
+
+def minilm() -> object:
+    """The embedding model, on one thread, remembering what it embedded."""
+    from harness.models.open import open_embedding
+    from harness.models.remembering import RememberingEmbedder
+    from harness.models.settings import ModelSettings, cache_dir
+
+    settings = ModelSettings(cache=cache_dir(os.environ), offline=True, threads=1)
+    return RememberingEmbedder(open_embedding("minilm-l6", settings))
+
+
+def found(split: str, sizes: Sequence[int], only: str) -> None:
+    """Recall and MRR of the modes on a split, an edition and a size of passages at a time."""
+    from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
+    from harness.knowledge.documents import source_of
+    from harness.knowledge.passage_index import IndexSettings, build_index
+    from tests.support.policy_qa import questions
+
+    model = minilm()
+    for size in sizes:
+        for edition in EDITIONS:
+            source = source_of(str(HANDBOOK / f"edition-{edition}"))
+            cpu = time.process_time()
+            index, _ = build_index(source, IndexSettings(max_chars=size), model, NOW)  # type: ignore[arg-type]
+            spent = time.process_time() - cpu
+            length = sum(len(one.whole) for one in index.passages) / len(index)
+            print(
+                f"{edition}, {size} characters: {len(index)} passages of {length:.0f}, built in {spent:.1f} s"
+            )
+            asked = {
+                language: [
+                    EvidencedQuestion(
+                        question=one.question,
+                        evidence=tuple(
+                            Quote(document=e.document, quote=e.quote) for e in one.editions[edition].evidence
+                        ),
+                    )
+                    for one in questions(split)
+                    if one.editions[edition].answerable and language in ("all", one.language)
+                ]
+                for language in ("all", "en", "de")
+            }
+            for language, some in asked.items():
+                tried = try_modes(index, some)
+                for one in tried:
+                    if only in ("", one.mode.value):
+                        print(
+                            f"  {language:3} {one.mode.value:7} recall@5 {one.recall:.1%} "
+                            f"({one.found} of {one.questions}), MRR {one.mrr:.3f}",
+                            flush=True,
+                        )
+                if not only:
+                    print(f"  {language:3} chosen: {choose_mode(tried).value}")
+
+
+def editions() -> None:
+    """January's handbook indexed, July's in the same folder by an update; beside it July's built anew."""
+    from harness.knowledge.documents import source_of
+    from harness.knowledge.passage_index import (
+        IndexSettings,
+        build_index,
+        earlier_index,
+        save_index,
+    )
+
+    with tempfile.TemporaryDirectory() as scratch:
+        home, folder = Path(scratch) / "handbook", Path(scratch) / "index"
+        index = None
+        for title, edition, earlier in (
+            ("build January", EDITIONS[0], False),
+            ("update to July", EDITIONS[1], True),
+            ("build July", EDITIONS[1], False),
+        ):
+            shutil.rmtree(home, ignore_errors=True)
+            shutil.copytree(HANDBOOK / f"edition-{edition}", home)
+            model = minilm()
+            model.embed(["warm", "up"])  # type: ignore[attr-defined]
+            begun, cpu = time.perf_counter(), time.process_time()
+            index, changes = build_index(
+                source_of(str(home)),
+                IndexSettings(),
+                model,  # type: ignore[arg-type]
+                NOW.replace(minute=1 if earlier else 0),
+                earlier=earlier_index(folder) if earlier else None,
+            )
+            save_index(index, folder)
+            print(
+                f"{title}: {len(index)} passages, {changes.embedded} embedded, {changes.gone} gone; "
+                f"{len(changes.added)} documents added, {len(changes.changed)} changed, "
+                f"{len(changes.withdrawn)} withdrawn, {changes.unchanged} unchanged; "
+                f"{time.process_time() - cpu:.1f} s of CPU, {time.perf_counter() - begun:.1f} s wall",
+                flush=True,
+            )
+
+
+class RandomVectors:
+    """An embedding model that draws a unit vector for a text; the same for the same text."""
+
+    def __init__(self) -> None:
+        from harness.core.records import ModelIdentity
+
+        self.identity = ModelIdentity(id="random-384", location="local")
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, 384) unit vectors."""
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") for text in texts]
+        drawn = np.array([np.random.default_rng(seed).standard_normal(384) for seed in seeds], np.float32)
+        return drawn.reshape(-1, 384) / np.linalg.norm(drawn.reshape(-1, 384), axis=1, keepdims=True)
+
+    def count_tokens(self, text: str) -> int:
+        """Words."""
+        return len(text.split())
+
+
+def sections(rng: random.Random, words: Sequence[str], count: int) -> Iterator[str]:
+    """Sections of about 60 words under headings."""
+    for number in range(count):
+        body = " ".join(words[min(len(words) - 1, int(rng.expovariate(1 / 2000)))] for _ in range(60))
+        yield f"## Section {number} {rng.choice(words)}\n\n{body}.\n"
+
+
+def scale_here(passages: int) -> None:
+    """Build, save, update 1 % of the files, load and search an index of so many passages."""
+    from harness.knowledge.documents import source_of
+    from harness.knowledge.passage_index import (
+        IndexSettings,
+        build_index,
+        earlier_index,
+        load_index,
+        save_index,
+    )
+
+    rng = random.Random(1)
+    words = ["".join(rng.choices("abcdefghijklmnoprstu", k=rng.randint(3, 9))) for _ in range(20_000)]
+    model = RandomVectors()
+    with tempfile.TemporaryDirectory() as scratch:
+        home, folder = Path(scratch) / "files", Path(scratch) / "index"
+        home.mkdir()
+        files = [home / f"{number:06}.md" for number in range(passages // 10)]
+        for path in files:
+            path.write_text("\n".join(sections(rng, words, 10)))
+        source = source_of(str(home))
+        cpu, begun = time.process_time(), time.perf_counter()
+        index, _ = build_index(source, IndexSettings(), model, NOW)  # type: ignore[arg-type]
+        save_index(index, folder)
+        spent = time.process_time() - cpu, time.perf_counter() - begun
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+        print(
+            f"{len(index):,} passages built in {spent[0]:.1f} s ({spent[1]:.1f} wall), {size:.0f} MiB on disk"
+        )
+        for path in files[::100]:
+            path.write_text("\n".join(sections(rng, words, 10)))
+        cpu, begun = time.process_time(), time.perf_counter()
+        later = NOW.replace(hour=1)
+        index, changes = build_index(
+            source,
+            IndexSettings(),
+            model,
+            later,
+            earlier=earlier_index(folder),  # type: ignore[arg-type]
+        )
+        save_index(index, folder)
+        spent = time.process_time() - cpu, time.perf_counter() - begun
+        print(
+            f"  update of {len(changes.changed):,} files: {changes.embedded:,} passages embedded, "
+            f"{spent[0]:.1f} s ({spent[1]:.1f} wall)"
+        )
+        cpu = time.process_time()
+        opened = load_index(folder, model)  # type: ignore[arg-type]
+        print(f"  opened in {time.process_time() - cpu:.1f} s")
+        queries = [" ".join(rng.choice(words[:4000]) for _ in range(10)) for _ in range(200)]
+        for mode in opened.retriever.modes:
+            taken = []
+            for query in queries:
+                cpu = time.process_time()
+                opened.search(query, 5, mode=mode)
+                taken.append(1000 * (time.process_time() - cpu))
+            p50, p95 = np.percentile(taken, [50, 95])
+            print(f"  {mode.value}: p50 {p50:.1f} ms, p95 {p95:.1f} ms of CPU")
+        print(f"  peak {peak_mib():.0f} MiB", flush=True)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
+    parser.add_argument(
+        "what", choices=["ingest", "ingest-here", "dev", "test", "editions", "scale", "scale-here"]
+    )
+    parser.add_argument("values", nargs="*")
+    parser.add_argument("--peer", default="")
+    parser.add_argument("--max-chars", type=int, nargs="*", default=[800])
+    parser.add_argument("--mode", default="")
+    given = parser.parse_args()
+    match given.what:
+        case "ingest":
+            ingest(given.peer)
+        case "ingest-here":
+            ingest_here(given.values[0])
+        case "dev":
+            found("dev", given.max_chars, "")
+        case "test":
+            if not given.mode:
+                parser.error("test takes the mode that dev chose: --mode")
+            found("test", given.max_chars, given.mode)
+        case "editions":
+            editions()
+        case "scale":
+            for passages in given.values or ["10000"]:
+                subprocess.run([sys.executable, str(HERE), "scale-here", passages], check=True)
+        case "scale-here":
+            scale_here(int(given.values[0]))
+
+
+if __name__ == "__main__":
+    main()
