@@ -60,6 +60,7 @@ _TAKEN_AS_IT_STANDS = {"text/markdown", "text/plain"}
 _TEXTS = {*_TAKEN_AS_IT_STANDS, "text/html", "text/csv", "text/tab-separated-values"}
 _HEAD = re.compile(r"<head\b.*?</head\s*>", re.IGNORECASE | re.DOTALL)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+_PART = 40_000  # characters
 _FIRST_LINES = 5  # of a page, by which its beginning is found: the reader drops headers that repeat
 _TABLE_RULE = re.compile(r"^\|(?: ?:?-+:? ?\|)+$", re.MULTILINE)
 _FULL_LINE = 0.85
@@ -232,12 +233,35 @@ def read_document(name: str, data: bytes, max_chars: int) -> ReadDocument:
     text, pages = _text_and_pages(data, kind)
     if not text.strip():
         raise Unreadable(SkipReason.NO_TEXT)
-    # Of plain text nothing is changed but blanks at its ends, and it is cut as the Markdown that it is.
-    cut = _extracted(text.strip().encode(), "text/plain", "plain", max_chars)
-    whole: str = cut.content
-    spans = _characters(whole, [(c.metadata["byte_start"], c.metadata["byte_end"]) for c in cut.chunks])
+    whole, spans = _cut(text, max_chars)
     places = _Places(_headings(whole), pages)
     return ReadDocument(text=whole, passages=tuple(_passages(name, whole, spans, places)))
+
+
+def _cut(text: str, max_chars: int) -> tuple[str, list[tuple[int, int]]]:
+    """A Markdown text as it was cut, blanks at the ends of its lines gone, and the spans of its passages.
+
+    The time of cutting grows with the square of a paragraph or table, so a long text is cut in parts.
+    """
+    done: list[str] = []
+    spans: list[tuple[int, int]] = []
+    length = begun = 0
+    while begun < len(text):
+        end = begun + _PART
+        if end < len(text):
+            breaks = (text.rfind(mark, begun + _PART // 2, end) for mark in ("\n\n", "\n", " "))
+            end = next((at for at in breaks if at > 0), end)
+        part = text[begun:end]
+        # Plain text comes back with fewer blanks and otherwise as it is; it is cut as the Markdown it is.
+        cut = _extracted(part.encode(), "text/plain", "plain", max_chars)
+        between = part[: len(part) - len(part.lstrip())] if done else ""
+        pieces = [(c.metadata["byte_start"], c.metadata["byte_end"]) for c in cut.chunks]
+        length += len(between)
+        spans += [(length + start, length + stop) for start, stop in _characters(cut.content, pieces)]
+        done += [between, cut.content]
+        length += len(cut.content)
+        begun = end
+    return "".join(done), spans
 
 
 def _text_and_pages(data: bytes, kind: str) -> tuple[str, list[tuple[int, int]]]:

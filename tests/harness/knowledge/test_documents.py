@@ -156,6 +156,19 @@ def test_a_table_that_is_cut_keeps_whole_rows_and_repeats_its_head() -> None:
     assert lines == [f"| Person {n} | Town {n} |" for n in range(60)]
 
 
+def test_a_long_document_is_cut_in_parts_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "_PART", 2_000)
+    rows = "".join(f"Person {n},Town {n}\n" for n in range(500))
+    read = read_document("people.csv", f"name,town\n{rows}".encode(), 300)
+    lines = [line for one in read.passages for line in one.text.split("\n") if "Person" in line]
+    assert lines == [f"| Person {n} | Town {n} |" for n in range(500)]
+    assert all(one.table_head for one in read.passages[1:])
+    words = " ".join(f"слово{n}" for n in range(3_000))
+    read = read_document("a.txt", f"\n\n {words}\n".encode(), 300)
+    assert " ".join(one.text for one in read.passages) == words
+    assert all(one.text == read.text[slice(*one.span)] for one in read.passages)
+
+
 def test_the_head_of_a_table_ends_with_it() -> None:
     rows = "".join(f"| {n} | word |\n" for n in range(40))
     text = f"| a | b |\n|---|---|\n{rows}\n" + "After it. " * 30 + "\n\n| x | y |\n|---|---|\n| 1 | 2 |\n"
