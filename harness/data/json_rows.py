@@ -37,6 +37,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINES = re.compile(r"[^\n]+")
 
 
+class Numeral(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
 class Repeated(dict[str, object]):
     """A JSON object in which keys were written twice."""
 
@@ -146,8 +152,8 @@ def _decoder() -> json.JSONDecoder:
     # Numbers stay as they are written: 1.10 is a label, and 5,000 digits are no fault.
     return json.JSONDecoder(
         object_pairs_hook=_object,
-        parse_float=str,
-        parse_int=str,
+        parse_float=Numeral,
+        parse_int=Numeral,
         parse_constant=lambda name: None if name == "NaN" else name,
     )
 
@@ -397,7 +403,7 @@ def _objects(
             continue
         values = tuple(
             [
-                _as_json(row, name, lacking)
+                _as_json(row, name, f"{unit} {number}", problems, lacking)
                 if name in whole
                 else ", ".join(row[name])
                 if name in texts and _is_list_of_texts(row.get(name))
@@ -448,13 +454,33 @@ def _is_list_of_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(part, str) for part in value)
 
 
-def _as_json(row: dict[str, object], name: str, lacking: dict[str, int]) -> str:
+def _as_json(
+    row: dict[str, object], name: str, place: str, problems: Problems, lacking: dict[str, int]
+) -> str:
     """A value as it stands, for columns that hold objects."""
     if name not in row:
         lacking[name] += 1
         return ""
     value = row[name]
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Repeated):
+        problems.add("key written twice", f"{place} ({', '.join(map(shorten, sorted(value.twice)))})")
+    return "" if value is None else json.dumps(_with_numbers(value), ensure_ascii=False)
+
+
+def _with_numbers(value: object) -> object:
+    """A value in which numbers are numbers again."""
+    match value:
+        case Numeral():
+            return float(value) if set(value) & set(".eE") else int(value[:_MOST_DIGITS])
+        case dict():
+            return {key: _with_numbers(inner) for key, inner in value.items()}
+        case list():
+            return [_with_numbers(inner) for inner in value]
+        case _:
+            return value
+
+
+_MOST_DIGITS = 400  # of a whole number; no value of a field has more
 
 
 def _inside(row: object, name: str) -> object:

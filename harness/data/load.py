@@ -28,7 +28,7 @@ from harness.data.split import split_items
 from harness.data.table import read_table
 from harness.tasks.base import Task
 from harness.tasks.classification import levels_of
-from harness.tasks.fields import parse_schema, schema_of_columns
+from harness.tasks.fields import fields_in, parse_schema, schema_of_columns
 from harness.tasks.kinds import task_of
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
@@ -151,7 +151,10 @@ def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
     rows, findings = read_file(path, form)
     schema = schema_of_columns(form.fields, [row.item.target for row in rows])
     space = AnswerSpace(kind=TaskKind.EXTRACTION, schema=schema.json_schema())
-    rows = [replace(row, item=replace(row.item, target=schema.as_kinds(row.item.target))) for row in rows]
+    rows = [
+        replace(row, item=replace(row.item, target=schema.ordered(fields_in(row.item.target))))
+        for row in rows
+    ]
     like = likeness([row.item for row in rows])
     items = cluster_rows(rows, like)
     splits = split_items(items, FRACTIONS, seed, task_of(space).stratum)

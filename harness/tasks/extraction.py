@@ -24,6 +24,7 @@ from harness.tasks.fields import (
     FieldCount,
     FieldKind,
     entries_of,
+    fields_in,
     number_of,
     parse_schema,
     plain_text,
@@ -85,7 +86,7 @@ class ExtractionTask:
 
     def stratum(self, item: Item) -> str:
         """How many fields are stated."""
-        return str(sum(bool(entries_of(_fields(item.target), one.path)) for one in self.fields.fields))
+        return str(sum(bool(entries_of(fields_in(item.target), one.path)) for one in self.fields.fields))
 
     def settings(self, option: Option) -> Mapping[str, object]:
         """Prompt, limits, the fields and what they mean."""
@@ -126,7 +127,7 @@ class ExtractionTask:
 
     def target_text(self, target: Target) -> str:
         """One line of JSON in the schema's order."""
-        return self.fields.written(_fields(target))
+        return self.fields.written(fields_in(target))
 
     def parse(self, text: str) -> Target | None:
         """The values of the object in an answer, None if it holds none."""
@@ -136,7 +137,7 @@ class ExtractionTask:
     def score(self, item: Item, text: str | None) -> Score:
         """F1 of the item's pairs, and whether all are right."""
         answer = None if text is None else self.parse(text)
-        counts = self.fields.count(_fields(item.target), _fields(answer or {}))
+        counts = self.fields.count(fields_in(item.target), fields_in(answer))
         whole = sum(counts.values(), FieldCount())
         f1 = 0.0 if answer is None else whole.f1
         values = {FIELD_F1.name: f1, ALL_RIGHT.name: float(f1 == 1.0)}
@@ -164,7 +165,7 @@ class ExtractionTask:
             for row, weight in zip(rows, weights, strict=True):
                 values = [
                     value
-                    for value in entries_of(_fields(row.target), one.path)
+                    for value in entries_of(fields_in(row.target), one.path)
                     if item is None or stands_in(one, value, item.text)
                 ]
                 key = " ".join(sorted(same_as(one, value) for value in values))
@@ -241,12 +242,6 @@ def _line(one: Field, guide: Guide) -> str:
     kind = f"list, each {kind}" if one.repeated else kind
     meaning = f": {one.description}" if one.description and guide is Guide.DEFINITIONS else ""
     return f"- {one.name} ({kind}){meaning}"
-
-
-def _fields(target: Target) -> dict[str, Any]:
-    if isinstance(target, str):
-        return {}
-    return target
 
 
 def _stated(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from advisor.stats.intervals import Floats, bootstrap_interval
 from harness.core.records import Estimate
-from harness.tasks.fields import Field, FieldCount, FieldSchema, entries_of, same_as
+from harness.tasks.fields import Field, FieldCount, FieldSchema, entries_of, fields_in, same_as
 from harness.tasks.measures import Measuring, estimate
 from harness.tasks.scored import Scored
 
@@ -78,7 +78,7 @@ class FieldBreakdown:
 def by_field(test: Scored, schema: FieldSchema, how: Measuring) -> FieldBreakdown:
     """The breakdown of one arm."""
     exact = [
-        schema.count(_of(item.target), _of(score.answer), exact=True)
+        schema.count(fields_in(item.target), fields_in(score.answer), exact=True)
         for item, score in zip(test.items, test.scores, strict=True)
     ]
     others = sorted({name for score in test.scores for name in score.detail} - set(schema.names))
@@ -120,17 +120,13 @@ def _whole(counts: dict[str, FieldCount]) -> FieldCount:
     return sum(counts.values(), FieldCount())
 
 
-def _of(target: Any) -> dict[str, Any]:
-    return target if isinstance(target, dict) else {}
-
-
 def _result(name: str, one: Field | None, test: Scored, exact: int) -> FieldResult:
     total = sum((score.detail.get(name, FieldCount()) for score in test.scores), FieldCount())
     path = one.path if one else tuple(name.split("."))
     kept: dict[ErrorKind, list[FieldError]] = {"wrong": [], "missing": [], "invented": []}
     for item, score in zip(test.items, test.scores, strict=True):
         count = score.detail.get(name, FieldCount())
-        stated, given = entries_of(_of(item.target), path), entries_of(_of(score.answer), path)
+        stated, given = entries_of(fields_in(item.target), path), entries_of(fields_in(score.answer), path)
         for kind in _errors(count):
             if len(kept[kind]) < EXAMPLES:
                 kept[kind].append(_error(kind, item.id, *_apart(one, stated, given)))

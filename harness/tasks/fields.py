@@ -159,23 +159,17 @@ class FieldSchema:
         return top
 
     def ordered(self, values: Fields) -> dict[str, Any]:
-        """The stated values alone, in the schema's order, whole numbers without a point."""
+        """The stated values alone, in the schema's order, as what their fields are.
+
+        Numbers that are written as texts are numbers, whole ones without a point; dates are ISO.
+        """
         found: dict[str, Any] = {}
         for one in self.fields:
-            entries = [_plain(value) for value in entries_of(values, one.path)]
+            entries = [_read_or_kept(one, value) for value in entries_of(values, one.path)]
             if entries:
                 inside = found if len(one.path) == 1 else found.setdefault(one.path[0], {})
                 inside[one.path[-1]] = entries if one.repeated else entries[0]
         return found
-
-    def as_kinds(self, values: Target) -> dict[str, Any]:
-        """Values written as texts as what their fields are: numbers as numbers, dates as ISO."""
-        stated = values if isinstance(values, dict) else {}
-        return {name: _read_or_kept(one, stated[name]) for one, name in self._tops if name in stated}
-
-    @property
-    def _tops(self) -> list[tuple[Field, str]]:
-        return [(one, one.path[0]) for one in self.fields]
 
     def written(self, values: Fields) -> str:
         """The values as a model is to write them: one line of JSON."""
@@ -235,11 +229,16 @@ class FieldSchema:
 
 def _read_or_kept(one: Field, value: Any) -> Any:
     read = read_value(one, value)
-    return value if read is None else _plain(read)
+    return _plain(value if read is None else read)
 
 
 def _object() -> dict[str, Any]:
     return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
+
+def fields_in(target: Target | None) -> Fields:
+    """The fields of a target; none of one that is none or is no object."""
+    return target if isinstance(target, dict) else {}
 
 
 def entries_of(values: Fields, path: Sequence[str]) -> list[Any]:
@@ -305,11 +304,21 @@ _APART = re.compile(r"[\s/_-]+")
 
 def plain_text(text: str) -> str:
     """A text as it is compared: without case, blanks, and the marks `-`, `/`, `_` in any width."""
+    for _ in range(_MOST_TURNS):  # what stands apart no longer may join what stood before it
+        plain = _without_marks(text)
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def _without_marks(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     marks = "".join("-" if unicodedata.category(c) == "Pd" else _QUOTES.get(c, c) for c in folded)
-    return _APART.sub("", marks) or marks.strip()
+    return unicodedata.normalize("NFKC", _APART.sub("", marks) or marks.strip())
 
 
+_MOST_TURNS = 4
 _QUOTES = {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'}
 _NUMBER = re.compile(r"(?P<before>\D*)(?P<digits>\d[\d,.'’\s]*)\D*")
 _MINUS = re.compile(r"(?:^|[^\w])[-−]\s*$")

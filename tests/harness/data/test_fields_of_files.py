@@ -8,6 +8,7 @@ from advisor.options import TaskKind
 from harness.core.errors import DataError
 from harness.data.load import load_evalset, load_file
 from harness.data.settings import DataPlan
+from harness.tasks.kinds import task_of
 
 NAMES = [
     "Ann",
@@ -161,4 +162,32 @@ def test_a_schema_that_is_missing_or_no_json_is_a_fault(tmp_path) -> None:
         load_evalset(tmp_path, environ={}, cache=None)
     (tmp_path / "schema.json").unlink()
     with pytest.raises(DataError, match=r"schema\.json"):
+        load_evalset(tmp_path, environ={}, cache=None)
+
+
+def test_numbers_of_objects_stay_numbers_and_texts_of_digits_texts(tmp_path) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "amount": {"type": "number"},
+            "people": {"type": "integer"},
+            "order": {"type": "string"},
+        },
+    }
+    found = evalset(tmp_path, schema, lambda n: {"amount": n + 0.125, "people": n, "order": f"00{n}"})
+    assert found.test[3].target == {"amount": 3.125, "people": 3, "order": "003"}
+    assert task_of(found.space).target_text(found.test[3].target) == (
+        '{"amount": 3.125, "people": 3, "order": "003"}'
+    )
+
+
+def test_a_key_twice_in_a_row_s_object_is_a_fault(tmp_path) -> None:
+    evalset(tmp_path)
+    rows_ = (
+        (tmp_path / "test.jsonl")
+        .read_text(encoding="utf-8")
+        .replace('"order": "3"', '"order": "3", "order": "4"')
+    )
+    (tmp_path / "test.jsonl").write_text(rows_, encoding="utf-8")
+    with pytest.raises(DataError, match="key written twice"):
         load_evalset(tmp_path, environ={}, cache=None)

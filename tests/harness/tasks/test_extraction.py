@@ -45,8 +45,9 @@ def test_targets_come_from_an_object_or_from_a_cell_a_field() -> None:
     assert TASK.read_target(["Tillo", " 12-345 ", "", "12.5", ""]) == {
         "product": "Tillo",
         "order_id": "12-345",
-        "amount": "12.5",
+        "amount": 12.5,
     }
+    assert TASK.read_target(['{"day": "2.1.2026"}']) == {"day": "2026-01-02"}
     assert TASK.read_target(["{}"]) == {} == TASK.read_target([""])
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.core.errors import DataError
@@ -256,6 +256,7 @@ def test_a_sum_is_the_same_however_it_is_written(cents) -> None:
 
 
 @given(st.text())
+@example("K\u00b8")  # a mark apart by a blank joins the letter before it once the blank is gone
 def test_plain_text_is_its_own_plain_text(text) -> None:
     assert plain_text(plain_text(text)) == plain_text(text)
     assert plain_text(f" {text}\n") == plain_text(text)
