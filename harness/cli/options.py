@@ -307,7 +307,7 @@ class RowOptions:
         )
         found = columns_of(Path(self.data), form)
         raise UsageError(
-            "A file needs the names of its text and label columns (--text, --label).",
+            "A file needs the names of its text and label columns (--text, --label or --fields).",
             got=f"--data {self.data}",
             allowed=", ".join(map(column_name, found)),
             run=command("bakeoff", "--data", self.data, "--text", "COLUMN[,COLUMN]", "--label", "COLUMN"),

@@ -90,7 +90,9 @@ class DataPlan(TableForm):
         if bool(self.evalset) == bool(self.file):
             raise ValueError("name either an evalset or a file, not both or neither")
         if self.file and not (self.text and (self.label or self.fields)):
-            raise ValueError("a file needs the names of its text and label columns (--text, --label)")
+            raise ValueError(
+                "a file needs the names of its text and label columns (--text, --label or --fields)"
+            )
         if self.label and self.fields:
             raise ValueError("name either label columns (--label) or columns of fields (--fields)")
         return self

@@ -6,8 +6,11 @@ from typing import assert_never
 
 from harness.core.errors import ModelUnavailable
 from harness.models.base import ChatModel, EmbeddingModel
-from harness.models.resolve import Embedded, Folder, HubModel, Provider, local_folder, resolve
+from harness.models.resolve import Embedded, Folder, GgufFile, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
+
+GGUF_CONTEXT = 4096
+"""Tokens of prompt and answer that llama.cpp is given room for."""
 
 
 def open_chat(model: str, settings: ModelSettings) -> ChatModel:
@@ -23,6 +26,11 @@ def open_chat(model: str, settings: ModelSettings) -> ChatModel:
             from harness.models.api.client import open_litellm_chat
 
             return open_litellm_chat(name, settings)
+        case GgufFile(path=path):
+            from harness.models.local.llama_cpp import LlamaAnswerer
+
+            context = settings.max_context or GGUF_CONTEXT
+            return LlamaAnswerer(model, path, context=context, threads=settings.threads)
         case Embedded() | Folder() | HubModel():
             from harness.models.local.transformers_chat import TransformersChat
 
@@ -46,7 +54,7 @@ def open_embedding(model: str, settings: ModelSettings) -> EmbeddingModel:
                 got=name,
                 allowed="minilm-l6, a folder or a hub id",
             )
-        case Embedded() | Folder() | HubModel():
+        case Embedded() | Folder() | GgufFile() | HubModel():
             from harness.models.local.embedding import TransformersEmbedding
 
             return TransformersEmbedding(model, local_folder(source, settings), settings)

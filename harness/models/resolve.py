@@ -2,9 +2,9 @@
 
 1. `smollm2-135m`, `minilm-l6`: an embedded model (`harness models pull` fetches it).
 2. `hf:org/name` or `hf:org/name@revision`: a model of the Hugging Face hub.
-3. begins with `/`, `./`, `../` or `~`: a folder on this machine.
+3. begins with `/`, `./`, `../` or `~`: a folder on this machine, or a GGUF file where it ends in `.gguf`.
 4. `provider/model` where the provider is one of `PROVIDERS`: called through litellm.
-5. the path of an existing folder.
+5. the path of an existing folder, or of an existing file that ends in `.gguf`.
 6. `org/name`: a model of the Hugging Face hub.
 
 Anything else is refused. Rule 4 comes before 5 and 6 because a string that names a provider must never
@@ -36,7 +36,7 @@ PROVIDERS = frozenset(
 # fmt: on
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_FORMS = "smollm2-135m, minilm-l6, a folder, hf:org/name, org/name or provider/model"
+_FORMS = "smollm2-135m, minilm-l6, a folder, a .gguf file, hf:org/name, org/name or provider/model"
 _LOADED = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt", "*/config.json"]
 
 
@@ -50,6 +50,13 @@ class Embedded:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
     """A folder on this machine."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GgufFile:
+    """A GGUF file on this machine, answered by llama.cpp."""
 
     path: Path
 
@@ -69,7 +76,7 @@ class Provider:
     model: str
 
 
-ModelSource = Embedded | Folder | HubModel | Provider
+ModelSource = Embedded | Folder | GgufFile | HubModel | Provider
 
 
 def resolve(model: str) -> ModelSource:
@@ -85,9 +92,12 @@ def resolve(model: str) -> ModelSource:
         if _HUB_ID.fullmatch(repo):
             return HubModel(repo=repo, revision=revision or None)
     elif model.startswith(("/", "./", "../", "~")):
-        return Folder(path=Path(model).expanduser())
+        path = Path(model).expanduser()
+        return GgufFile(path=path) if path.suffix == ".gguf" else Folder(path=path)
     elif "/" in model and model.split("/", 1)[0] in PROVIDERS:
         return Provider(model=model)
+    elif model.endswith(".gguf") and Path(model).is_file():
+        return GgufFile(path=Path(model))
     elif model and Path(model).is_dir():
         return Folder(path=Path(model))
     elif _HUB_ID.fullmatch(model):
@@ -95,12 +105,12 @@ def resolve(model: str) -> ModelSource:
     raise ModelUnavailable("This does not name a model.", got=model or "''", allowed=_FORMS)
 
 
-def local_folder(source: Embedded | Folder | HubModel, settings: ModelSettings) -> Path:
+def local_folder(source: Embedded | Folder | GgufFile | HubModel, settings: ModelSettings) -> Path:
     """The folder with the weights; a hub model is downloaded unless `settings.offline`.
 
     Raises:
-        ModelUnavailable: the folder does not exist, the embedded model was not pulled, or the hub does
-            not give the model.
+        ModelUnavailable: it is a GGUF file, the folder does not exist, the embedded model was not pulled, or
+            the hub does not give the model.
         MissingExtra: huggingface_hub is missing.
     """
     match source:
@@ -119,6 +129,12 @@ def local_folder(source: Embedded | Folder | HubModel, settings: ModelSettings) 
                     "There is no model in this folder.", got=str(path), allowed="a folder with config.json"
                 )
             return path
+        case GgufFile(path=path):
+            raise ModelUnavailable(
+                "A GGUF file is answered by llama.cpp and cannot be trained or embed texts.",
+                got=str(path),
+                allowed="a folder with config.json, an embedded model or a hub id",
+            )
         case HubModel(repo=repo, revision=revision):
             return _from_hub(repo, revision, settings.offline)
 

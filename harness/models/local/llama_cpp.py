@@ -9,6 +9,9 @@ as in `models.rendering`, so that a ticket cannot end its own turn. Two ways to 
 - `greedy`: at each step the likeliest token that can still become a label, held by a grammar. That is what
   llama.cpp's own server and Ollama do with structured output. It can prefer another label, and only the
   probability of the answer's own tokens is known.
+
+An answer held to a JSON schema or to a length alone is written by the likeliest token at each step, with
+llama.cpp's own grammar of the schema.
 """
 
 from __future__ import annotations
@@ -16,14 +19,15 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from advisor.money.usage import CountedBy, Usage
 from harness.core.errors import MissingExtra, ModelUnavailable
-from harness.core.records import Failure, FailureKind, Message, ModelIdentity
+from harness.core.records import Choices, Failure, FailureKind, JsonSchema, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
+from harness.models.deciding import file_digest, versions_of
 from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree, label_scores, log_sum
 from harness.models.local.engine_address import ask_json
 
@@ -34,7 +38,7 @@ _WAIT_S = 60.0
 
 
 class LlamaAnswerer:
-    """A GGUF model behind `harness.shipping.serve.service.Answerer`."""
+    """A GGUF model behind `harness.models.base.ChatModel`, one request at a time."""
 
     def __init__(
         self,
@@ -60,7 +64,13 @@ class LlamaAnswerer:
         self._trees: dict[tuple[tuple[str, ...], bool], ChoiceTree] = {}
         self._end = str(self._get("/props").get("eos_token") or "")
         precision = file.stem.rpartition("-")[2]
-        self._identity = ModelIdentity(id=model_id, precision=precision, location="local")
+        self._identity = ModelIdentity(
+            id=model_id,
+            revision=file_digest(file),
+            precision=precision,
+            location="local",
+            decides=(("context", str(context)), *versions_of("xllamacpp")),
+        )
 
     @property
     def identity(self) -> ModelIdentity:
@@ -69,8 +79,10 @@ class LlamaAnswerer:
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
         """Answer one request."""
-        turns = [{"role": m.role, "content": inert(m, self._special)} for m in request.messages]
+        turns = self._turns(request.messages)
         start = time.perf_counter()
+        if not isinstance(request.form, Choices):
+            return self._written(turns, request, start)
         found = self._greedily(turns, request) if self._greedy else self._exactly(turns, request)
         if isinstance(found, Failure):
             return found
@@ -84,6 +96,18 @@ class LlamaAnswerer:
             model_s=time.perf_counter() - start,
         )
 
+    def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
+        """Answer all requests, one after the other; what they share at their beginning is read once."""
+        for request in requests:
+            yield self.answer_one(request)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the messages as sent, chat template included."""
+        return len(self._tokens(self._prompt(self._turns(messages))))
+
+    def forget(self) -> None:
+        """llama.cpp keeps the last prompt; answers do not depend on it but by rounding."""
+
     def close(self) -> None:
         """Stop llama.cpp and free the weights."""
         self._server = None
@@ -91,7 +115,7 @@ class LlamaAnswerer:
     def _exactly(
         self, turns: list[dict[str, str]], request: ChatRequest
     ) -> tuple[str, tuple[float, ...], Usage] | Failure:
-        prompt = str(self._post("/apply-template", {"messages": turns})["prompt"])
+        prompt = self._prompt(turns)
         ids = self._tokens(prompt)
         tree = self._tree(prompt, ids, request)
         if len(ids) + max(tree.lengths) > self._context:
@@ -174,6 +198,42 @@ class LlamaAnswerer:
             kind = FailureKind.TOO_LONG if "context" in message else FailureKind.BAD_RESPONSE
             return Failure(item_id=request.item_id, kind=kind, message=message[:200])
         return text, _own_logprob(found, text, request.choices), _usage(found)
+
+    def _written(
+        self, turns: list[dict[str, str]], request: ChatRequest, start: float
+    ) -> ChatReply | Failure:
+        """An answer by the likeliest token at each step."""
+        form = request.form
+        assert not isinstance(form, Choices)
+        asked: dict[str, Any] = {
+            "messages": turns,
+            "temperature": 0.0,
+            "max_tokens": form.max_tokens,
+            "cache_prompt": True,
+        }
+        if isinstance(form, JsonSchema):
+            asked["json_schema"] = form.schema
+        found = _read(self._server.handle_chat_completions(asked))
+        choices = found.get("choices") or []
+        if not choices:
+            message = str(found.get("error", {}).get("message", "")) or "llama.cpp gave no answer"
+            kind = FailureKind.TOO_LONG if "context" in message else FailureKind.BAD_RESPONSE
+            return Failure(item_id=request.item_id, kind=kind, message=message[:200])
+        return ChatReply(
+            item_id=request.item_id,
+            text=str(choices[0].get("message", {}).get("content") or ""),
+            choice_logprobs=None,
+            usage=_usage(found),
+            queue_s=0.0,
+            model_s=time.perf_counter() - start,
+            cut=choices[0].get("finish_reason") == "length",
+        )
+
+    def _turns(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        return [{"role": m.role, "content": inert(m, self._special)} for m in messages]
+
+    def _prompt(self, turns: list[dict[str, str]]) -> str:
+        return str(self._post("/apply-template", {"messages": turns})["prompt"])
 
     def _tokens(self, text: str, *, first: bool = True) -> list[int]:
         return [int(t) for t in self._post("/tokenize", {"content": text, "add_special": first})["tokens"]]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 
 import pytest
 
 from harness.core.errors import ModelUnavailable
-from harness.core.records import Choices, FailureKind, Message
+from harness.core.records import Choices, FailureKind, FreeText, JsonSchema, Message
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.local.llama_cpp import LlamaAnswerer, grammar, inert, special_tokens
 from harness.models.local.transformers_chat import TransformersChat
+from harness.models.open import open_chat
+from harness.models.resolve import GgufFile, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.export.gguf import Titles, write_gguf
 from tests.harness.training.conftest import make_tiny
@@ -92,3 +96,38 @@ def test_what_is_no_gguf_file_is_said(tmp_path):
     (tmp_path / "bad.gguf").write_bytes(b"GGUF but not really")
     with pytest.raises(ModelUnavailable):
         LlamaAnswerer("x", tmp_path / "bad.gguf")
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "urgency": {"type": "string", "enum": ["low", "high"]},
+        "paid_twice": {"type": "boolean"},
+    },
+    "required": ["urgency", "paid_twice"],
+    "additionalProperties": False,
+}
+
+
+def test_a_gguf_file_is_a_chat_model_that_writes_by_a_schema_or_to_a_length(file, tmp_path):
+    chat = open_chat(str(file), ModelSettings(cache=tmp_path, threads=1, max_context=1024))
+    held = [dataclasses.replace(ask(t), form=JsonSchema(schema=SCHEMA, max_tokens=500)) for t in TEXTS]
+    replies = list(chat.answer(held))
+    assert [reply.item_id for reply in replies] == list(TEXTS)
+    for request, reply in zip(held, replies, strict=True):
+        found = json.loads(reply.text)
+        assert list(found) == ["urgency", "paid_twice"] and found["urgency"] in ("low", "high")
+        assert not reply.cut and reply.choice_logprobs is None and reply.usage.output_tokens > 0
+        read = reply.usage.input_tokens + reply.usage.cached_tokens
+        assert read == chat.count_tokens(request.messages)
+    free = chat.answer_one(dataclasses.replace(held[0], form=FreeText(max_tokens=5)))
+    assert free.cut and free.usage.output_tokens == 5
+    assert len(chat.identity.revision) == 64 and dict(chat.identity.decides)["xllamacpp"]
+    chat.close()
+
+
+def test_a_gguf_file_is_neither_trained_nor_embeds(file, tmp_path):
+    source = resolve(str(file))
+    assert source == GgufFile(path=file)
+    with pytest.raises(ModelUnavailable, match="cannot be trained"):
+        local_folder(source, ModelSettings(cache=tmp_path))
