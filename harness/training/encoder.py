@@ -190,7 +190,9 @@ class EncoderSession:
         for number in range(self.done, self.passes):
             losses: list[float] = []
             if number == recipe.warm_up_pairs and recipe.head_first and not self._head_begun:
+                begun = time.perf_counter()
                 self._begin_head()
+                started += time.perf_counter() - begun  # steps alone tell how long the rest takes
             for batch in self._batches(number):
                 losses.append(self._learn(batch, number))
                 now = time.perf_counter()
