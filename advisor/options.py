@@ -21,6 +21,7 @@ class TaskKind(StrEnum):
 
     CLASSIFICATION = "classification"
     EXTRACTION = "extraction"
+    QUESTION_ANSWERING = "question_answering"
 
 
 class Option(StrEnum):
@@ -141,6 +142,7 @@ class Traits:
 
 
 _LABELS_ONLY = frozenset({TaskKind.CLASSIFICATION})
+_WITH_EXAMPLES = frozenset({TaskKind.CLASSIFICATION, TaskKind.EXTRACTION})
 
 TRAITS: Mapping[Option, Traits] = MappingProxyType(
     {
@@ -203,6 +205,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             colour="#be260b",
             trained=True,
             searches=True,
+            tasks=_WITH_EXAMPLES,
             by_default=False,
         ),
         Option.ROUTE: Traits(

@@ -31,7 +31,7 @@ from harness.core.records import (
     Outcome,
     Timing,
 )
-from harness.tasks.base import Task, primary
+from harness.tasks.base import Task, in_json, primary
 
 KEY_VERSION = 2
 """Raised when what decides an answer is counted otherwise, so that no older key is taken for a newer one."""
@@ -149,14 +149,18 @@ def canonical(config: Mapping[str, object]) -> str:
 
 def items_digest(items: Sequence[Item]) -> str:
     """Sha256 (hex) of rows in order: ids, texts and targets."""
-    rows = [[item.id, item.text, item.target] for item in items]
+    rows = [[item.id, item.text, in_json(item.target)] for item in items]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def score_on(outcomes: Sequence[Outcome], items: Sequence[Item], task: Task) -> float:
     """Mean of the primary metric, read as answers are scored; to choose on dev, never on test."""
-    metric, given = primary(task).name, {o.item_id: o.text for o in outcomes if isinstance(o, Completion)}
-    return sum(task.score(item, given.get(item.id)).values[metric] or 0.0 for item in items) / len(items)
+    metric, given = primary(task).name, {o.item_id: o for o in outcomes if isinstance(o, Completion)}
+    scores = [
+        task.score(item, one.text, one.neighbours) if (one := given.get(item.id)) else task.score(item, None)
+        for item in items
+    ]
+    return sum(score.values[metric] or 0.0 for score in scores) / len(items)
 
 
 def shared_time(items: Sequence[Item], seconds: float) -> Timing:

@@ -64,8 +64,38 @@ class Label:
 Fields = dict[str, Any]
 """Values by field as JSON holds them; what a text does not state is absent."""
 
-Target = str | Fields
-"""What is right for an item: a label's name, or fields."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Words of a document that answer a question.
+
+    Attributes:
+        document: its path in the folder of documents.
+        passages: the ids of the passages that hold the quote, in the index that a run searches.
+    """
+
+    document: str
+    quote: str
+    passages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What is right for a question over documents.
+
+    Attributes:
+        answers: acceptable ones, the fullest first; () where there is none.
+        evidence: what says so; () where that is not stated.
+        answerable: whether the documents answer it.
+    """
+
+    answers: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    answerable: bool
+
+
+Target = str | Reference | Fields
+"""What is right for an item: a label's name, what answers a question, or fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +203,7 @@ class Evalset:
         digests: sha256 (hex) by split, of the rows in order (see `harness.data.load.rows_digest`).
         second_labels: item id -> label given by a second annotator, for some test items.
         catch_all: the label for what no other fits; '' where there is none.
+        documents: the folder of the documents that its questions are about; '' where there are none.
         rest, rest_dev: test and dev rows that a limit leaves out, for arms that cost nothing; empty where
             they are not asked.
     """
@@ -193,6 +224,7 @@ class Evalset:
     rest_dev: tuple[Item, ...] = ()
     task: TaskKind = TaskKind.CLASSIFICATION
     schema: dict[str, Any] = field(default_factory=dict)
+    documents: str = ""
 
     @property
     def space(self) -> AnswerSpace:

@@ -17,11 +17,12 @@ from advisor.reading import read_json
 from harness.core.errors import DataError, StoreError
 from harness.core.files import make_folder, write_atomically
 from harness.core.records import Item
+from harness.tasks.base import in_json
 
 
 def rows_digest(items: Sequence[Item]) -> str:
     """Sha256 (hex) of rows in order: ids, texts and targets. Clusters and slices do not count."""
-    rows = [[item.id, item.text, item.target] for item in items]
+    rows = [[item.id, item.text, in_json(item.target)] for item in items]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from advisor.options import Option, TaskKind
-from harness.core.records import AnswerForm, Estimate, Item, Message, Target
+from harness.core.records import AnswerForm, Estimate, Item, Message, Neighbour, Passage, Reference, Target
 
 if TYPE_CHECKING:
     from harness.tasks.kinds import Breakdown
@@ -170,8 +170,12 @@ class Task(Protocol):
         """The answer that a text gives, None if it gives none."""
         ...
 
-    def score(self, item: Item, text: str | None) -> Score:
-        """How good an answer is; None is no answer at all, which is right nowhere."""
+    def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
+        """How good an answer is; None is no answer at all, which is right nowhere.
+
+        Args:
+            hits: what was shown with the item, the nearest first.
+        """
         ...
 
     def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
@@ -212,9 +216,47 @@ def primary(task: Task) -> Metric:
     return next(metric for metric in task.metrics if metric.primary)
 
 
+class ReadsPassages(Task, Protocol):
+    """A task over documents."""
+
+    def reading(self, item: Item, passages: Sequence[Passage]) -> tuple[Message, ...]:
+        """What a language model is sent about an item with passages, the nearest first."""
+        ...
+
+    def extracted(self, sentence: str | None, place: int = 1) -> str:
+        """The answer of somebody who reads one sentence out, as a model would write it.
+
+        Args:
+            sentence: None where none of them answers.
+            place: which of the passages it stands in, the nearest is 1.
+        """
+        ...
+
+
+NOT_THERE = "Not in the documents."
+"""What is to be said where the documents do not answer."""
+
+
 def in_words(target: Target) -> str:
-    """A target as tables and files show it: a label by its name, fields as JSON in their own order."""
-    return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
+    """A target as tables and files show it.
+
+    A label by its name, an answer by its fullest wording, fields as JSON in their own order.
+    """
+    match target:
+        case str():
+            return target
+        case Reference():
+            return target.answers[0] if target.answers else NOT_THERE
+        case _:
+            return json.dumps(target, ensure_ascii=False)
+
+
+def in_json(target: Target) -> object:
+    """A target as digests of rows hold it: of evidence what was stated, not where an index has it."""
+    if not isinstance(target, Reference):
+        return target
+    quotes = [[one.document, one.quote] for one in target.evidence]
+    return {"answers": list(target.answers), "evidence": quotes, "answerable": target.answerable}
 
 
 def clip(text: str, limit: int) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from advisor.options import Option, TaskKind
 from harness.core.errors import DataError
-from harness.core.records import Choices, Estimate, Item, Label, Message, Target
+from harness.core.records import Choices, Estimate, Item, Label, Message, Neighbour, Target
 from harness.tasks.base import Combined, Guide, Metric, Nouns, PromptLimits, Score, clip
 from harness.tasks.label_breakdown import LabelBreakdown, by_label, macro_f1
 from harness.tasks.labels import answer_text, read_label
@@ -105,7 +105,7 @@ class ClassificationTask:
         """The label that an answer names, None if it names none or several."""
         return read_label(text, self.choices)
 
-    def score(self, item: Item, text: str | None) -> Score:
+    def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
         """Right or not."""
         answer = None if text is None else read_label(text, self.choices)
         return Score(item_id=item.id, values={ACCURACY.name: float(answer == item.label)}, answer=answer)

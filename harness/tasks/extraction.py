@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_json
-from harness.core.records import Estimate, Item, JsonSchema, Message, Target
+from harness.core.records import Estimate, Item, JsonSchema, Message, Neighbour, Target
 from harness.tasks.base import Combined, Guide, Metric, Nouns, PromptLimits, Score, clip
 from harness.tasks.field_breakdown import FieldBreakdown, by_field, micro_f1
 from harness.tasks.fields import (
@@ -134,7 +134,7 @@ class ExtractionTask:
         found = read_object(said(text), {one.path[0] for one in self.fields.fields})
         return None if found is None else _stated(found)
 
-    def score(self, item: Item, text: str | None) -> Score:
+    def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
         """F1 of the item's pairs, and whether all are right."""
         answer = None if text is None else self.parse(text)
         counts = self.fields.count(fields_in(item.target), fields_in(answer))

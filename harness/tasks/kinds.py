@@ -6,14 +6,16 @@ from typing import assert_never
 
 from advisor.options import TaskKind
 from harness.core.records import AnswerSpace
-from harness.tasks import classification, extraction
+from harness.tasks import classification, extraction, questions
 from harness.tasks.base import Metric, Nouns, PromptLimits, Task
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.field_breakdown import FieldBreakdown
 from harness.tasks.label_breakdown import LabelBreakdown
+from harness.tasks.question_breakdown import QuestionBreakdown
+from harness.tasks.questions import QuestionTask
 
-Breakdown = LabelBreakdown | FieldBreakdown
+Breakdown = LabelBreakdown | FieldBreakdown | QuestionBreakdown
 """What a task may say of what lies behind its primary metric, of every kind."""
 
 
@@ -24,6 +26,8 @@ def nouns_of(kind: TaskKind) -> Nouns:
             return classification.NOUNS
         case TaskKind.EXTRACTION:
             return extraction.NOUNS
+        case TaskKind.QUESTION_ANSWERING:
+            return questions.NOUNS
         case _:
             assert_never(kind)
 
@@ -35,6 +39,8 @@ def primary_of(kind: TaskKind) -> Metric:
             return classification.ACCURACY
         case TaskKind.EXTRACTION:
             return extraction.FIELD_F1
+        case TaskKind.QUESTION_ANSWERING:
+            return questions.RIGHT
         case _:
             assert_never(kind)
 
@@ -46,6 +52,8 @@ def prompt_versions(kind: TaskKind) -> tuple[str, ...]:
             return classification.PROMPT_VERSIONS
         case TaskKind.EXTRACTION:
             return extraction.PROMPT_VERSIONS
+        case TaskKind.QUESTION_ANSWERING:
+            return questions.PROMPT_VERSIONS
         case _:
             assert_never(kind)
 
@@ -61,5 +69,7 @@ def task_of(space: AnswerSpace, limits: PromptLimits | None = None) -> Task:
             return ClassificationTask(space.labels, limits or PromptLimits())
         case TaskKind.EXTRACTION:
             return ExtractionTask(space.schema, limits or PromptLimits())
+        case TaskKind.QUESTION_ANSWERING:
+            return QuestionTask(limits or PromptLimits())
         case _:
             assert_never(space.kind)

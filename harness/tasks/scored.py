@@ -102,10 +102,7 @@ def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], task: Task) ->
     metric = primary(task).name
     code = {choice: number for number, choice in enumerate(task.choices)}
     completions = [_completion(outcomes[item.id]) for item in items]
-    scores = [
-        task.score(item, None if given is None else given.text)
-        for item, given in zip(items, completions, strict=True)
-    ]
+    scores = [_scored(task, item, given) for item, given in zip(items, completions, strict=True)]
     blank = [np.nan] * len(code)
     rows = [list(given.choice_logprobs or blank) if given else blank for given in completions]
     return Scored(
@@ -123,6 +120,10 @@ def score(items: Sequence[Item], outcomes: Mapping[str, Outcome], task: Task) ->
         logprobs=np.array(rows, dtype=np.float64).reshape(len(items), len(code)),
         completions=tuple(completions),
     )
+
+
+def _scored(task: Task, item: Item, given: Completion | None) -> Score:
+    return task.score(item, None) if given is None else task.score(item, given.text, given.neighbours)
 
 
 def _completion(outcome: Outcome) -> Completion | None:

@@ -1,0 +1,143 @@
+"""What lies behind right answers to questions over documents: abstaining, searching, the owners of mistakes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from harness.core.records import Estimate, Reference
+from harness.tasks.measures import Bools, Measuring, share
+from harness.tasks.scored import Scored
+
+EXAMPLES = 5  # of each owner
+
+
+class Owner(StrEnum):
+    """Whose a wrong answer is."""
+
+    NOT_RETRIEVED = "not retrieved"
+    NOT_USED = "retrieved and not used"
+    NOT_THERE = "not in the documents"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerDetail:
+    """What was seen of one answer beside its scores.
+
+    Attributes:
+        abstained: it says that the documents do not answer.
+        cited: the ids of the passages that it cites, those that were not shown left out.
+        found: whether a passage with evidence was shown; None where none was shown or evidence is not stated.
+        owner: of a wrong answer.
+    """
+
+    abstained: bool
+    cited: tuple[str, ...] = ()
+    found: bool | None = None
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedMistakes:
+    """The wrong answers of one owner.
+
+    Attributes:
+        examples: ids of the first of them.
+    """
+
+    owner: Owner
+    items: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionBreakdown:
+    """Questions of a test by whether they can be answered and whether they were.
+
+    Attributes:
+        answerable, unanswerable: questions, failures included.
+        answered, answered_rightly: of the answerable ones.
+        abstained, abstained_rightly: of all; rightly where a question cannot be answered.
+        always_abstaining, never_abstaining: right answers of somebody who always abstains, and the most that
+            somebody who never does can have.
+        evidence_shown: share of the questions with stated evidence that had a passage with it among those
+            shown; None where no passages were shown.
+        owners: of the wrong answers, every owner.
+        invalid: answers in which nothing is said; cut: those ended by the most tokens they may have.
+    """
+
+    answerable: int = 0
+    unanswerable: int = 0
+    answered: int = 0
+    answered_rightly: int = 0
+    abstained: int = 0
+    abstained_rightly: int = 0
+    always_abstaining: float = 0.0
+    never_abstaining: float = 0.0
+    evidence_shown: Estimate | None = None
+    owners: tuple[OwnedMistakes, ...] = ()
+    invalid: int = 0
+    cut: int = 0
+
+
+def answerable_of(test: Scored) -> Bools:
+    """Which items can be answered."""
+    return np.array([_answerable(item.target) for item in test.items], dtype=bool)
+
+
+def abstained_of(test: Scored) -> Bools:
+    """Which items were abstained from."""
+    return np.array([score.detail.abstained for score in test.scores], dtype=bool)
+
+
+def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
+    """The breakdown of one arm."""
+    can, abstained = answerable_of(test), abstained_of(test)
+    said = np.array([score.answer is not None for score in test.scores], dtype=bool)
+    n = max(1, len(test.items))
+    return QuestionBreakdown(
+        answerable=int(can.sum()),
+        unanswerable=int((~can).sum()),
+        answered=int((can & said & ~abstained).sum()),
+        answered_rightly=int((can & test.correct).sum()),
+        abstained=int(abstained.sum()),
+        abstained_rightly=int((abstained & ~can).sum()),
+        always_abstaining=float((~can).sum()) / n,
+        never_abstaining=float(can.sum()) / n,
+        evidence_shown=_evidence_shown(test, how),
+        owners=_owners(test),
+        invalid=sum(
+            score.answer is None and given is not None
+            for score, given in zip(test.scores, test.completions, strict=True)
+        ),
+        cut=sum(given is not None and given.cut for given in test.completions),
+    )
+
+
+def _evidence_shown(test: Scored, how: Measuring) -> Estimate | None:
+    known = np.array([score.detail.found is not None for score in test.scores], dtype=bool)
+    if not known.any():
+        return None
+    found = np.array([score.detail.found is True for score in test.scores], dtype=bool)
+    return share("questions with evidence shown", test, found, known, how)
+
+
+def _owners(test: Scored) -> tuple[OwnedMistakes, ...]:
+    owned = [(score.detail.owner, item.id) for item, score in zip(test.items, test.scores, strict=True)]
+    counts = Counter(owner for owner, _ in owned if owner is not None)
+    return tuple(
+        OwnedMistakes(
+            owner=owner,
+            items=counts[owner],
+            examples=tuple(item for one, item in owned if one is owner)[:EXAMPLES],
+        )
+        for owner in Owner
+    )
+
+
+def _answerable(target: object) -> bool:
+    return isinstance(target, Reference) and target.answerable

@@ -1,0 +1,363 @@
+"""Question answering: a free answer with citations, or that the documents do not say it.
+
+The wording below is frozen as that of classification is: a changed word is a new `PROMPT_VERSION`. An answer
+is right or wrong (`harness.tasks.answers`); a question that the documents do not answer is right only by
+saying so. A passage backs an answer if it holds one of the reference's quotes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
+
+import numpy as np
+
+from advisor.options import Option, TaskKind
+from advisor.reading import Unreadable, parse_json
+from harness.core.records import (
+    Estimate,
+    Evidence,
+    FreeText,
+    Item,
+    Message,
+    Neighbour,
+    Passage,
+    Reference,
+    Target,
+)
+from harness.tasks.answers import abstains, cited_places, is_right, token_f1, without_citations
+from harness.tasks.base import NOT_THERE, Combined, Guide, Metric, Nouns, PromptLimits, Score, clip, in_words
+from harness.tasks.measures import Measuring, mean, share
+from harness.tasks.question_breakdown import (
+    AnswerDetail,
+    Owner,
+    QuestionBreakdown,
+    abstained_of,
+    answerable_of,
+    by_question,
+)
+from harness.tasks.scored import Scored
+
+PROMPT_VERSION = "question-answering-1"
+PROMPT_VERSIONS = (PROMPT_VERSION,)
+BETWEEN = "|"
+"""Between acceptable answers in one cell of a table."""
+
+MOST_TOKENS = 64
+_TUNED_TASK = "Answer the question about the documents."
+_CLOSED_BOOK = (
+    f"Answer the question in a few words, without an explanation. If you do not know, say: {NOT_THERE}"
+)
+_FROM_PASSAGES = (
+    "Answer the question from the passages alone, in a few words, and name the passage that says so behind "
+    f"the answer, such as [p2]. If the passages do not answer it, say: {NOT_THERE}"
+)
+
+RIGHT = Metric(name="right answers", noun="right answers", primary=True)
+TOKEN_F1 = Metric(
+    name="token F1",
+    noun="token F1",
+    about="how many words an answer shares with the nearest acceptable one; long answers have a low one",
+)
+CITATION_PRECISION = Metric(
+    name="citation precision",
+    noun="citation precision",
+    about="of the passages an answer cites, the share that says what the question asks for",
+)
+CITATION_RECALL = Metric(
+    name="citation recall",
+    noun="citation recall",
+    about="of the evidence of an answered question, the share that the answer cites",
+)
+ABSTENTION_PRECISION = Metric(
+    name="abstention precision",
+    noun="abstention precision",
+    about="of the questions that were handed back as not in the documents, the share that is not in them",
+    per_item=False,
+)
+ABSTENTION_RECALL = Metric(
+    name="abstention recall",
+    noun="abstention recall",
+    about="of the questions that the documents do not answer, the share that was handed back",
+    per_item=False,
+)
+NOUNS = Nouns(
+    answer="answer",
+    answers="answers",
+    invalid="says nothing",
+    invalid_many="say nothing",
+    invalid_past="said nothing",
+)
+
+
+class QuestionTask:
+    """Questions of one evalset."""
+
+    kind = TaskKind.QUESTION_ANSWERING
+    metrics = (
+        RIGHT,
+        TOKEN_F1,
+        CITATION_PRECISION,
+        CITATION_RECALL,
+        ABSTENTION_PRECISION,
+        ABSTENTION_RECALL,
+    )
+    choices: tuple[str, ...] = ()
+    guides = (Guide.NAMES,)
+
+    def __init__(self, limits: PromptLimits, edition: str = "") -> None:
+        """
+        Args:
+            edition: of the documents, whose reference is taken out of a cell that holds several.
+        """
+        self._limits = limits
+        self._edition = edition
+
+    def read_target(self, cells: Sequence[str]) -> Target | None:
+        """A reference from one cell: JSON, of one edition or of several by name, or acceptable answers.
+
+        An empty cell is a question that the documents do not answer.
+
+        Raises:
+            ValueError: if that is no reference, or has none of the edition.
+        """
+        cell = cells[0].strip() if cells else ""
+        if not cell.startswith("{"):
+            answers = tuple(part.strip() for part in cell.split(BETWEEN) if part.strip())
+            return Reference(answers=answers, answerable=bool(answers))
+        try:
+            raw = parse_json(cell)
+        except Unreadable as error:
+            raise ValueError(f"the reference is no JSON: {error}") from error
+        if self._edition:
+            if not isinstance(raw, dict) or self._edition not in raw:
+                raise ValueError(f"there is no reference for the edition {self._edition}")
+            raw = raw[self._edition]
+        return reference_of(raw)
+
+    def stratum(self, item: Item) -> str:
+        """Whether the documents answer it."""
+        return "answerable" if _reference(item.target).answerable else "not answerable"
+
+    def settings(self, option: Option) -> Mapping[str, object]:
+        """Prompt, limits and the room for an answer."""
+        return {
+            "prompt": {"version": PROMPT_VERSION, "wording": self._wording(option)},
+            "limits": dataclasses.asdict(self._limits),
+            "max_tokens": MOST_TOKENS,
+        }
+
+    def messages(
+        self, option: Option, item: Item, shown: Sequence[Item] = (), guide: Guide = Guide.NAMES
+    ) -> tuple[Message, ...]:
+        """The question alone; answered questions shown with it stand before it as turns."""
+        match option:
+            case Option.PROMPT | Option.RETRIEVE:
+                system = _CLOSED_BOOK
+            case Option.TUNE:
+                system = _TUNED_TASK
+            case (
+                Option.FLOOR
+                | Option.NEIGHBOURS
+                | Option.LINEAR
+                | Option.ENCODER
+                | Option.TUNE_RETRIEVE
+                | Option.ROUTE
+                | Option.EXTERNAL
+            ):
+                raise ValueError(f"{option.value} sends no messages")
+            case _:
+                assert_never(option)
+        turns = tuple(
+            message
+            for row in shown
+            for message in (
+                Message(role="user", content=clip(row.text, self._limits.example_chars)),
+                Message(role="assistant", content=self.target_text(row.target)),
+            )
+        )
+        return (Message(role="system", content=system), *turns, self._question(item))
+
+    def reading(self, item: Item, passages: Sequence[Passage]) -> tuple[Message, ...]:
+        """The passages under their numbers, the nearest first, then the question."""
+        parts = [
+            f"[p{number}] {passage.document}\n{passage.whole}" for number, passage in enumerate(passages, 1)
+        ]
+        question = f"Question: {self._question(item).content}"
+        return (
+            Message(role="system", content=_FROM_PASSAGES),
+            Message(role="user", content="\n\n".join([*parts, question])),
+        )
+
+    def extracted(self, sentence: str | None, place: int = 1) -> str:
+        """The sentence with its passage, or that the documents do not answer."""
+        return NOT_THERE if sentence is None else f"{sentence} [p{place}]"
+
+    def form(self, among: Sequence[Item] | None = None) -> FreeText:
+        """A text; rows restrict nothing."""
+        return FreeText(max_tokens=MOST_TOKENS)
+
+    def target_text(self, target: Target) -> str:
+        """The fullest acceptable answer, or that the documents do not say it."""
+        return in_words(target)
+
+    def parse(self, text: str) -> Target | None:
+        """What an answer says, citations taken out; None if it says nothing."""
+        plain = without_citations(text)
+        if not plain:
+            return None
+        return (
+            Reference(answerable=False) if abstains(plain) else Reference(answers=(plain,), answerable=True)
+        )
+
+    def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
+        """Right or not, the words it shares, what it cites, and whose a mistake is."""
+        reference = _reference(item.target)
+        answer = None if text is None else self.parse(text)
+        given = None if answer is None else _reference(answer)
+        abstained = given is not None and not given.answerable
+        right = given is not None and _right(reference, given)
+        cited = () if text is None else _cited(text, hits)
+        shown = {hit.item_id for hit in hits}
+        backing = {passage for one in reference.evidence for passage in one.passages}
+        found = bool(backing & shown) if hits and backing else None
+        precision, recall = _citations(reference, given, cited) if hits else (None, None)
+        return Score(
+            item_id=item.id,
+            values={
+                RIGHT.name: float(right),
+                TOKEN_F1.name: _f1(reference, given),
+                CITATION_PRECISION.name: precision,
+                CITATION_RECALL.name: recall,
+            },
+            answer=answer,
+            detail=AnswerDetail(
+                abstained=abstained,
+                cited=tuple(one for one in cited if one),
+                found=found,
+                owner=None if right else _owner(reference, given, found),
+            ),
+        )
+
+    def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
+        """Token F1, citations and abstention."""
+        can, abstained = answerable_of(test), abstained_of(test)
+        means = (_mean(metric.name, test, how) for metric in (TOKEN_F1, CITATION_PRECISION, CITATION_RECALL))
+        return (
+            *means,
+            share(ABSTENTION_PRECISION.name, test, ~can, abstained, how),
+            share(ABSTENTION_RECALL.name, test, abstained, ~can, how),
+        )
+
+    def breakdown(self, dev: Scored, test: Scored, how: Measuring) -> QuestionBreakdown:
+        """Abstaining, searching and the owners of mistakes."""
+        return by_question(test, how)
+
+    def combine(self, rows: Sequence[Item], weights: Sequence[float], item: Item | None = None) -> Combined:
+        """That the documents do not say it: answers to other questions answer no new one."""
+        return Combined(text=NOT_THERE)
+
+    def _question(self, item: Item) -> Message:
+        return Message(role="user", content=clip(item.text, self._limits.item_chars))
+
+    def _wording(self, option: Option) -> str:
+        """Sha256 (hex) of the messages of a made-up item: a changed word of the prompt changes it."""
+        item = Item(id="", text="How many days? " * (self._limits.item_chars // 10), target="")
+        passage = Passage(id="", document="a.md", span=(0, 1), text="Five days.", headings=("Leave",))
+        written = self.reading(item, [passage]) if option is Option.RETRIEVE else self.messages(option, item)
+        said = [[message.role, message.content] for message in written]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def reference_of(raw: object) -> Reference:
+    """A reference as a file holds it: `answers`, `answerable`, and `evidence` of `document` and `quote`.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    if not isinstance(raw, dict):
+        raise ValueError("the reference is no object with answers and answerable")
+    answers, evidence = raw.get("answers", []), raw.get("evidence", [])
+    answerable = raw.get("answerable", bool(answers))
+    if not isinstance(answerable, bool):
+        raise ValueError(f"answerable is neither true nor false: {str(answerable)[:40]}")
+    if not isinstance(answers, list) or not all(isinstance(one, str) and one.strip() for one in answers):
+        raise ValueError("answers is no list of texts")
+    if bool(answers) is not answerable:
+        raise ValueError("an answerable question needs answers, another has none")
+    return Reference(answers=tuple(answers), evidence=tuple(_evidence(evidence)), answerable=answerable)
+
+
+def _evidence(raw: Any) -> list[Evidence]:
+    if not isinstance(raw, list):
+        raise ValueError("evidence is no list")
+    found = []
+    for one in raw:
+        texts = [one.get(key) for key in ("document", "quote")] if isinstance(one, dict) else []
+        if len(texts) != 2 or not all(isinstance(text, str) and text.strip() for text in texts):
+            raise ValueError("evidence is no list of documents with quotes")
+        found.append(Evidence(document=texts[0], quote=texts[1]))
+    return found
+
+
+def _reference(target: Target) -> Reference:
+    return target if isinstance(target, Reference) else Reference(answerable=False)
+
+
+def _right(reference: Reference, given: Reference) -> bool:
+    if not reference.answerable or not given.answerable:
+        return reference.answerable == given.answerable
+    return is_right(given.answers[0], reference.answers)
+
+
+def _f1(reference: Reference, given: Reference | None) -> float:
+    if given is None:
+        return 0.0
+    if not reference.answerable or not given.answerable:
+        return float(reference.answerable == given.answerable)
+    return token_f1(given.answers[0], reference.answers)
+
+
+def _cited(text: str, hits: Sequence[Neighbour]) -> tuple[str, ...]:
+    """The ids of cited passages; '' for a number that no passage has."""
+    ids = {hit.rank: hit.item_id for hit in hits}
+    return tuple(ids.get(place, "") for place in cited_places(text))
+
+
+def _citations(
+    reference: Reference, given: Reference | None, cited: Sequence[str]
+) -> tuple[float | None, float | None]:
+    """Precision and recall of citations; None where evidence is not stated or nothing is answered."""
+    quotes = [set(one.passages) for one in reference.evidence if one.passages]
+    if not quotes or given is None or not given.answerable:
+        return None, None
+    backing = set().union(*quotes)
+    precision = sum(one in backing for one in cited) / len(cited) if cited else None
+    return precision, sum(bool(one & set(cited)) for one in quotes) / len(quotes)
+
+
+def _owner(reference: Reference, given: Reference | None, found: bool | None) -> Owner:
+    if given is None:
+        return Owner.OTHER
+    if not reference.answerable:
+        return Owner.NOT_THERE
+    if found is None:
+        return Owner.OTHER
+    return Owner.NOT_USED if found else Owner.NOT_RETRIEVED
+
+
+def _mean(metric: str, test: Scored, how: Measuring) -> Estimate:
+    """The mean over the items that have a value."""
+    values = np.array([_value(score, metric) for score in test.scores], dtype=np.float64)
+    among = ~np.isnan(values)
+    if not among.any():
+        return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
+    return mean(metric, test, values, among, how)
+
+
+def _value(score: Score, metric: str) -> float:
+    value = score.values[metric]
+    return np.nan if value is None else value
