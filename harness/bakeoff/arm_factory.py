@@ -8,15 +8,18 @@ from typing import assert_never
 
 from advisor.options import Option
 from harness.arms.base import Arm
+from harness.arms.best_sentence import BestSentenceArm
 from harness.arms.encoder import EncoderArm, EncoderSettings
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
 from harness.arms.neighbour_values import NeighbourValuesArm
 from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
+from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm, Tuner
 from harness.bakeoff.budget import RunBudget
+from harness.bakeoff.documents import open_passages
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import build_tuner, encoder_settings
@@ -25,11 +28,14 @@ from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.names import file_name
 from harness.core.records import ArmId, Evalset
 from harness.knowledge.index import TrainingIndex
+from harness.knowledge.passage_index import PassageIndex
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
 from harness.models.settings import ModelSettings
+from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
+from harness.tasks.questions import QuestionTask
 
 
 class ArmFactory:
@@ -58,6 +64,7 @@ class ArmFactory:
         self._embedder = embedder
         self._keep = keep
         self._index: TrainingIndex | None = None
+        self._passages: PassageIndex | None = None
         self._budget = RunBudget(plan, context, folder.root / "journal.sqlite")
         self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
 
@@ -73,10 +80,7 @@ class ArmFactory:
             case Option.FLOOR:
                 return FloorArm(arm.id)
             case Option.NEIGHBOURS:
-                if not task.choices:
-                    return NeighbourValuesArm(arm.id, self.index())
-                home = classifier_folder(self._folder, arm.id) if self._keep else None
-                return NeighboursArm(arm.id, self.index(), home)
+                return self._neighbours(arm, task)
             case Option.LINEAR:
                 home = classifier_folder(self._folder, arm.id) if self._keep else None
                 return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
@@ -85,7 +89,7 @@ class ArmFactory:
             case Option.PROMPT:
                 return PromptArm(arm.id, self._chat(arm), task)
             case Option.RETRIEVE:
-                return RetrieveArm(arm.id, self._chat(arm), self.index(), task, self._retrieve_settings())
+                return self._retrieve(arm, task)
             case Option.TUNE:
                 return TuneArm(arm.id, self._tuner(arm, seed), task)
             case Option.TUNE_RETRIEVE:
@@ -98,6 +102,22 @@ class ArmFactory:
             case _:
                 assert_never(arm.option)
 
+    def _neighbours(self, arm: ArmPlan, task: Task) -> Arm:
+        """What is nearest, without a model: a sentence, the values of rows, or their vote."""
+        if isinstance(task, QuestionTask):
+            return BestSentenceArm(arm.id, self.passages(), task)
+        if not task.choices:
+            return NeighbourValuesArm(arm.id, self.index())
+        home = classifier_folder(self._folder, arm.id) if self._keep else None
+        return NeighboursArm(arm.id, self.index(), home)
+
+    def _retrieve(self, arm: ArmPlan, task: Task) -> Arm:
+        """A model that reads passages, or training rows."""
+        settings = self._retrieve_settings()
+        if isinstance(task, QuestionTask):
+            return ReadingArm(arm.id, self._chat(arm), self.passages(), task, settings)
+        return RetrieveArm(arm.id, self._chat(arm), self.index(), task, settings)
+
     def index(self) -> TrainingIndex:
         """The index over the training rows."""
         if self._index is None:
@@ -107,6 +127,12 @@ class ArmFactory:
             if isinstance(embedder, RememberingEmbedder) and self._index.vectors is not None:
                 embedder.keep([item.text for item in train], self._index.vectors)
         return self._index
+
+    def passages(self) -> PassageIndex:
+        """The index over the passages of the documents."""
+        if self._passages is None:
+            self._passages = open_passages(self._evalset.documents, self._embedding(), self._context)
+        return self._passages
 
     def close(self) -> None:
         """Close every model that was opened."""

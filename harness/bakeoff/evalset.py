@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advisor.options import TaskKind
+from harness.bakeoff.documents import open_passages, with_evidence
 from harness.bakeoff.looks import earlier_looks, only_fresh
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.run_folder import DataFacts, RunFolder
 from harness.core.context import Context
 from harness.core.errors import DataError, UsageError
-from harness.core.records import Evalset, Item
+from harness.core.records import Evalset, Item, Passage
 from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids
 from harness.data.load import builtin_evalsets, load_card, load_evalset, load_file
@@ -25,6 +26,8 @@ def kind_of(data: Mapping[str, object], context: Context) -> TaskKind:
     """What is asked about the rows that a plan's data part names; loading them says what is wrong with it."""
     if data.get("fields"):
         return TaskKind.EXTRACTION
+    if data.get("answer"):
+        return TaskKind.QUESTION_ANSWERING
     name = data.get("evalset")
     if not name:
         return TaskKind.CLASSIFICATION
@@ -53,9 +56,12 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
             environ=context.environ,
             cache=context.cache,
             offline=context.offline,
+            edition=data.edition,
         )
     else:
         evalset = load_file(_file_at(data.file, homes), data, plan.seed)
+        if data.docs:
+            evalset = dataclasses.replace(evalset, documents=str(_file_at(data.docs, homes)))
     if evalset.task is not plan.task:
         raise UsageError(
             f"The plan is for {plan.task.value}, its evalset for {evalset.task.value}.",
@@ -63,6 +69,8 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
             allowed=f"task: {evalset.task.value}",
         )
     require_usable(evalset.name, evalset.findings)
+    if evalset.documents:
+        evalset = with_evidence(evalset, open_passages(evalset.documents, None, context))
     fresh = only_fresh(evalset, earlier_looks(plan, context))
     left = limit_evalset(
         fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
@@ -75,6 +83,21 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
         tuple(item for item in items if item.id not in kept) for items in (fresh.test, fresh.dev)
     )
     return dataclasses.replace(found, rest=rest, rest_dev=rest_dev)
+
+
+def passages_of(plan: ExperimentPlan, context: Context, folder: RunFolder) -> dict[str, Passage]:
+    """The passages of a run's documents as they are now, by id; none where they are gone or have none."""
+    data, homes = plan.data, folder.homes()
+    try:
+        if data.docs:
+            documents = str(_file_at(data.docs, homes))
+        else:
+            card, home = load_card(_evalset_at(data.evalset, homes))
+            edition = card.edition(data.edition)
+            documents = str(home / card.documents[edition]) if edition else ""
+        return dict(open_passages(documents, None, context).by_id) if documents else {}
+    except (DataError, UsageError):
+        return {}
 
 
 def out_of_scope_rows(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.money.usage import Usage
+from advisor.options import TaskKind
 from harness.arms.retrieve import guide_of
 from harness.bakeoff.answer_sets import (
     AnswerSet,
@@ -18,6 +19,7 @@ from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.browse import Shown
 from harness.bakeoff.cost import cost_lines
+from harness.bakeoff.evalset import passages_of
 from harness.bakeoff.lookup import no_such
 from harness.bakeoff.prices import prices_for
 from harness.bakeoff.run_folder import RunFolder
@@ -33,14 +35,17 @@ from harness.core.records import (
     Message,
     Neighbour,
     Outcome,
+    Passage,
     Timing,
 )
 from harness.models.api.calls import said_as_asked
 from harness.tasks.base import in_words
 from harness.tasks.kinds import prompt_versions
 from harness.tasks.measures import fit_dev_temperature
+from harness.tasks.questions import QuestionTask
 
 _LONGEST_ROW = 10
+_NOT_NOW = "(not in the documents any more)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +92,15 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
     desk = open_run(folder, context, folder.plan())
     split, item = _find(desk.items, item_id)
     lanes = primary_lanes(read_lanes(folder, desk), desk.plan)
-    arms = tuple(_explained(found, split, item, desk) for found in lanes)
+    documents = desk.plan.task is TaskKind.QUESTION_ANSWERING
+    passages = passages_of(desk.plan, context, folder) if documents else {}
+    arms = tuple(_explained(found, split, item, desk, passages) for found in lanes)
     return ExplainedItem(run_id=folder.run_id, split=split, item=item, arms=arms)
 
 
-def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> ExplainedArm:
+def _explained(
+    found: AnswerSet, split: str, item: Item, desk: StoredRun, passages: Mapping[str, Passage]
+) -> ExplainedArm:
     arm, identity = found.settled.arm, found.settled.identity
     outcomes, scored = (found.outcomes, found.test) if split == "test" else (found.dev_outcomes, found.dev)
     outcome = outcomes[item.id]
@@ -100,8 +109,8 @@ def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> Exp
     neighbours = outcome.neighbours if isinstance(outcome, Completion) else ()
     return ExplainedArm(
         arm=arm,
-        messages=_messages(found.settled, item, outcome, desk),
-        neighbours=_shown(neighbours, desk),
+        messages=_messages(found.settled, item, outcome, desk, passages),
+        neighbours=_shown(neighbours, desk, passages),
         answer=next(answer for answer in answers if answer.item_id == item.id),
         failure_message=outcome.message if isinstance(outcome, Failure) else "",
         usage=outcome.usage,
@@ -112,12 +121,21 @@ def _explained(found: AnswerSet, split: str, item: Item, desk: StoredRun) -> Exp
     )
 
 
-def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun) -> tuple[Message, ...]:
-    """The messages as they were sent: the wording is frozen, and the examples are in the journal."""
+def _messages(
+    settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun, passages: Mapping[str, Passage]
+) -> tuple[Message, ...]:
+    """The messages as they were sent: the wording is frozen, and what was shown is in the journal.
+
+    Of passages that are not in the documents any more nothing is known but their ids: then there are none.
+    """
     if not settled.arm.option.traits.needs_model:
         return ()
-    train = {row.id: row for row in desk.items["train"]}
     answered = outcome if isinstance(outcome, Completion) else None
+    if isinstance(desk.task, QuestionTask) and answered is not None and answered.neighbours:
+        there = [passages[near.item_id] for near in answered.neighbours if near.item_id in passages]
+        whole = len(there) == len(answered.neighbours)
+        return desk.task.reading(item, there) if whole else ()
+    train = {row.id: row for row in desk.items["train"]}
     rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
     messages = desk.task.messages(settled.arm.option, item, rows, guide_of(settled.fitted))
     by_schema = answered is not None and answered.form == "schema"
@@ -125,14 +143,23 @@ def _messages(settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun)
     return said_as_asked(messages, desk.task.form(), schema=by_schema and same_wording)
 
 
-def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...]:
-    train = {row.id: row for row in desk.items["train"]}
+def _shown(
+    neighbours: Sequence[Neighbour], desk: StoredRun, passages: Mapping[str, Passage]
+) -> tuple[Shown, ...]:
+    if isinstance(desk.task, QuestionTask):
+        found = {
+            near.item_id: (one.whole, one.document)
+            for near in neighbours
+            if (one := passages.get(near.item_id)) is not None
+        }
+    else:
+        found = {row.id: (row.text, in_words(row.target)) for row in desk.items["train"]}
     return tuple(
         Shown(
             rank=near.rank,
             item_id=near.item_id,
-            text=train[near.item_id].text,
-            label=in_words(train[near.item_id].target),
+            text=found.get(near.item_id, (_NOT_NOW, ""))[0],
+            label=found.get(near.item_id, (_NOT_NOW, ""))[1],
             score=near.score,
         )
         for near in neighbours

@@ -19,7 +19,7 @@ from advisor.reading import Unreadable, parse_yaml
 from harness.bakeoff.business import BusinessPlan
 from harness.core.errors import UsageError
 from harness.core.parts import Count, Part, Seed, faults_of
-from harness.core.records import TODAY, ArmId
+from harness.core.records import ABSTAINING, BEST_SENTENCE, TODAY, ArmId
 from harness.data.settings import DataPlan
 from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ACCURACY, PROMPT_VERSION
@@ -34,6 +34,9 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
     ("data", "limit_out_of_scope"),
     ("data", "after"),
     ("data", "fields"),
+    ("data", "answer"),
+    ("data", "docs"),
+    ("data", "edition"),
     ("data", "free_take_all"),
     *(
         ("data", key)
@@ -200,6 +203,28 @@ class AdvicePlan(Part):
     predictions: tuple[Predicted, ...]
 
 
+_OVER_DOCUMENTS: dict[TaskKind, dict[str, str]] = {
+    TaskKind.QUESTION_ANSWERING: {
+        Option.FLOOR.value: ABSTAINING,
+        Option.NEIGHBOURS.value: BEST_SENTENCE,
+    }
+}
+"""What stands for the model of an arm without one, where that arm does another thing."""
+
+
+def _over_documents(arms: Any) -> Any:
+    """Arms of a plan over documents: those without a model by what they do."""
+    stands = _OVER_DOCUMENTS[TaskKind.QUESTION_ANSWERING]
+    if not isinstance(arms, list | tuple):
+        return arms
+    return [
+        {**arm, "model": stands[arm["option"]]}
+        if isinstance(arm, dict) and arm.get("option") in stands and not arm.get("model")
+        else arm
+        for arm in arms
+    ]
+
+
 class ExperimentPlan(Part):
     """A whole bake-off; `task` is what is asked about the rows."""
 
@@ -237,7 +262,7 @@ class ExperimentPlan(Part):
             for part, key, value in parts
             if isinstance(raw.get(part) or {}, dict)
         }
-        return raw | filled
+        return raw | filled | ({"arms": _over_documents(raw.get("arms"))} if kind in _OVER_DOCUMENTS else {})
 
     @model_validator(mode="after")
     def _prompts_and_metric(self, info: ValidationInfo) -> ExperimentPlan:

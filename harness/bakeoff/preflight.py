@@ -23,6 +23,7 @@ from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.core.records import Evalset, Message
 from harness.core.wording import about_seconds, money, reach_sentence
+from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.api.calls import answer_schema
 from harness.tasks.kinds import task_of
 
@@ -228,6 +229,8 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
     task = task_of(evalset.space, plan.prompt.limits)
     rows = evalset.train[: max(plan.retrieve.k)] if arm.option is Option.RETRIEVE else ()
     most = plan.retrieve.max_tokens * _CHARS_PER_TOKEN if arm.option is Option.RETRIEVE else math.inf
+    if evalset.documents and arm.option is Option.RETRIEVE:
+        return min(most, max(plan.retrieve.k) * MAX_CHARS)
     asked = [_chars(task.messages(arm.option, item, rows)) for item in sample]
     return sum(min(chars, most) for chars in asked) / len(asked)
 

@@ -236,6 +236,23 @@ class RowOptions:
         list[str] | None,
         typer.Option("--fields", help="Columns of what is to be read out of the text: order_id,date,amount."),
     ] = None
+    docs: Annotated[
+        str, typer.Option("--docs", help="A folder of documents that questions are answered from.")
+    ] = ""
+    questions: Annotated[
+        str,
+        typer.Option(
+            "--questions",
+            help="A table of your questions with columns question and answer; an empty answer is not in the "
+            "documents, several are parted by |.",
+        ),
+    ] = ""
+    answer: Annotated[
+        str, typer.Option("--answer", help="Column of the answers to --questions.", show_default="answer")
+    ] = ""
+    edition: Annotated[
+        str, typer.Option("--edition", help="Of an evalset's documents.", show_default="the last")
+    ] = ""
     group: Annotated[
         list[str] | None,
         typer.Option("--group", help="Columns (customer, thread) whose rows stay together."),
@@ -273,14 +290,18 @@ class RowOptions:
             UsageError: if a file is named without its text or label columns; its columns are listed.
         """
         labels, fields = list(split_names(self.label)), list(split_names(self.fields))
+        asked = self._asked()
         if self.data and not self.evalset and not (self.text and (labels or fields)):
             self._name_columns()
         return {
             "evalset": self.evalset,
-            "file": self.data,
-            "text": list(split_names(self.text)),
+            "file": self.data or self.questions,
+            "text": list(split_names(self.text)) or ["question"] * asked,
             "label": labels[0] if len(labels) == 1 else labels or "",
             "fields": fields,
+            "answer": self.answer or "answer" * asked,
+            "docs": self.docs,
+            "edition": self.edition,
             "group": list(split_names(self.group)),
             "id": self.own_id,
             "slices": list(split_names(self.slices)),
@@ -291,6 +312,25 @@ class RowOptions:
             "no_header": self.no_header,
             "no_quotes": self.no_quotes,
         }
+
+    def _asked(self) -> bool:
+        """Whether questions are asked over documents.
+
+        Raises:
+            UsageError: if one of the two is named without the other, or beside other rows.
+        """
+        others = [flag for flag, given in (("--evalset", self.evalset), ("--data", self.data)) if given]
+        if (self.docs or self.questions) and (others or not (self.docs and self.questions)):
+            raise UsageError(
+                "Questions and the documents that answer them are named together, and alone.",
+                got=" ".join(
+                    [*others, *(f"--docs {self.docs}",) * bool(self.docs)]
+                    + [f"--questions {self.questions}"] * bool(self.questions)
+                ),
+                allowed="--docs FOLDER --questions TABLE",
+                run=command("bakeoff", "--docs", "FOLDER", "--questions", "qa.csv"),
+            )
+        return bool(self.docs)
 
     def _name_columns(self) -> None:
         """Say which columns there are to choose from."""

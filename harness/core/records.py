@@ -23,6 +23,9 @@ HeldBy = Literal["", "schema", "plain"]
 TODAY = "today"
 """What stands for the model in the name of a route that leaves the rest to what is done today."""
 
+ABSTAINING, BEST_SENTENCE = "abstaining", "best-sentence"
+"""What stands for the model in the names of the arms that answer questions over documents without one."""
+
 CostLine = LedgerLine
 """One line of a ledger; the cost room defines it."""
 

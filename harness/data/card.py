@@ -18,6 +18,7 @@ from harness.core.records import Label
 
 Name = Annotated[str, Field(min_length=1)]
 FileName = Annotated[str, Field(pattern=r"^[\w][\w.-]*\.(csv|tsv|jsonl|ndjson|json)$")]
+FolderName = Annotated[str, Field(pattern=r"^[\w][\w.-]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -28,17 +29,21 @@ class Columns(Part):
         id: '' numbers the rows of a split from 0: `test-00017`.
         text: joined in this order with a blank line between; empty ones are left out, so a ticket's
             subject stands first.
-        label: of a classification; fields: of an extraction, an object of values by field.
+        label: of a classification; fields: of an extraction, an object of values by field; reference: of
+            questions, an object of answers, evidence and answerable, or of those by edition.
         cluster: rows with the same value stay in one split and are resampled together.
-        slices: columns under which results are also reported.
+        slices: columns under which results are also reported; listed: those of them whose values are lists,
+            of which every entry counts as a value.
     """
 
     id: str = ""
     text: Annotated[tuple[Name, ...], Field(min_length=1)]
     label: str = ""
     fields: str = ""
+    reference: str = ""
     cluster: str = ""
     slices: tuple[Name, ...] = ()
+    listed: tuple[Name, ...] = ()
 
 
 class Files(Part):
@@ -93,6 +98,7 @@ class EvalsetCard(Part):
         files: splits beside the card; folder: splits under `TOR_DATA_DIR/<name>`.
         sha256: of files, by file name; a file that was never hashed is absent.
         schema_file: of an extraction, a JSON Schema of the fields; it lies beside the card.
+        documents: of questions, the folder of each edition's documents, the newest last; beside the card.
         out_of_scope: the label of queries no other label fits; other: the catch-all label.
     """
 
@@ -114,24 +120,35 @@ class EvalsetCard(Part):
     split: DevSplit | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     schema_file: FileName | None = Field(default=None, alias="schema")
+    documents: dict[str, FolderName] = Field(default_factory=dict)
     out_of_scope: str = ""
     other: str = ""
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> EvalsetCard:
-        extraction = self.task is TaskKind.EXTRACTION
-        needed = (("columns.fields", self.columns.fields), ("schema", self.schema_file))
-        lacking = [name for name, value in needed if extraction and not value]
-        if not extraction and not self.columns.label:
-            lacking = ["columns.label"]
+        columns = self.columns
+        stated: dict[TaskKind, dict[str, object]] = {
+            TaskKind.CLASSIFICATION: {"columns.label": columns.label, "[labels]": self.labels},
+            TaskKind.EXTRACTION: {"columns.fields": columns.fields, "schema": self.schema_file},
+            TaskKind.QUESTION_ANSWERING: {
+                "columns.reference": columns.reference,
+                "[documents]": self.documents,
+            },
+        }
+        lacking = [name for name, value in stated[self.task].items() if not value and name != "[labels]"]
         if lacking:
             raise ValueError(f"a card for {self.task.value} needs {' and '.join(lacking)}")
-        others = (
-            needed if not extraction else (("columns.label", self.columns.label), ("[labels]", self.labels))
-        )
-        odd = [name for name, value in others if value]
+        odd = [
+            name
+            for kind, part in stated.items()
+            for name, value in part.items()
+            if value and kind is not self.task
+        ]
         if odd:
             raise ValueError(f"a card for {self.task.value} has no {' and '.join(odd)}")
+        unknown = [name for name in columns.listed if name not in columns.slices]
+        if unknown:
+            raise ValueError(f"columns.listed names no slices: {', '.join(unknown)}")
         return self
 
     @model_validator(mode="after")
@@ -148,7 +165,21 @@ class EvalsetCard(Part):
     @property
     def target(self) -> str:
         """The column of what is right."""
-        return self.columns.label or self.columns.fields
+        return self.columns.label or self.columns.fields or self.columns.reference
+
+    def edition(self, asked: str) -> str:
+        """The edition of the documents that is asked for, the last one where none is.
+
+        Raises:
+            DataError: there is no such edition.
+        """
+        if asked and asked not in self.documents:
+            raise DataError(
+                f"The evalset '{self.name}' has no edition '{asked}'.",
+                got=f"--edition {asked}",
+                allowed=", ".join(self.documents) or "no edition: it has no documents",
+            )
+        return asked or next(reversed(self.documents), "")
 
     @property
     def label_guide(self) -> tuple[Label, ...]:

@@ -29,6 +29,9 @@ A purpose that ends in a question mark may be missing, and nothing is said about
 OBJECTS = "objects"
 """The purpose of columns in which objects and lists are values, handed on as JSON."""
 
+LISTS = "lists"
+"""The purpose of slices of which every entry of a list counts, handed on as JSON too."""
+
 SHOWN_COLUMNS = 40
 _CASELESS = "\0"  # before a name without its case; no column's name holds a NUL
 

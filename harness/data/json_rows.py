@@ -17,6 +17,7 @@ from itertools import chain, islice
 from harness.core.errors import DataError
 from harness.core.wording import counted
 from harness.data.columns import (
+    LISTS,
     OBJECTS,
     Asked,
     Cells,
@@ -393,7 +394,8 @@ def _objects(
     names = [columns[position] for position in match.taken]
     needed = {columns[position] for position in match.needed}
     texts = {columns[position] for position in match.positions.get("text", ())}
-    whole = {columns[position] for position in match.positions.get(OBJECTS, ())}
+    as_they_stand = (*match.positions.get(OBJECTS, ()), *match.positions.get(LISTS, ()))
+    whole = {columns[position] for position in as_they_stand}
     lacking = dict.fromkeys(names, 0)
     found: list[tuple[int, tuple[str, ...]]] = []
     replaced = 0

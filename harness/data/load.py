@@ -21,15 +21,16 @@ from harness.data.gate import check, require_usable
 from harness.data.leakage import Likeness, cluster_rows, likeness
 from harness.data.lock import LOCK_FILE, check_lock, rows_digest
 from harness.data.problems import Problems
-from harness.data.rows import RowGroups, RowReader, read_rows
+from harness.data.rows import ReadTarget, RowGroups, RowReader, read_rows
 from harness.data.settings import DataPlan, TableForm
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
 from harness.data.table import read_table
-from harness.tasks.base import Task
+from harness.tasks.base import PromptLimits, Task
 from harness.tasks.classification import levels_of
 from harness.tasks.fields import fields_in, parse_schema, schema_of_columns
 from harness.tasks.kinds import task_of
+from harness.tasks.questions import QuestionTask
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 """Of a user's own file, as the project's own evalsets are split."""
@@ -85,11 +86,17 @@ def load_card(name_or_dir: str | Path) -> tuple[EvalsetCard, Path]:
 
 
 def load_evalset(
-    name_or_dir: str | Path, *, environ: Mapping[str, str], cache: Path | None, offline: bool = False
+    name_or_dir: str | Path,
+    *,
+    environ: Mapping[str, str],
+    cache: Path | None,
+    offline: bool = False,
+    edition: str = "",
 ) -> Evalset:
     """Load, check and, where it has no dev split, split an evalset.
 
     Args:
+        edition: of its documents; the last one where none is named.
         environ: `TOR_DATA_DIR` is read from it.
         cache: keeps hub rows and the digest lock; None keeps neither, so nothing is compared.
         offline: never ask the hub.
@@ -103,13 +110,15 @@ def load_evalset(
     files = read_splits(card, place)
     problems = Problems()
     space = _space(card, folder)
-    parts = _read_parts(card, task_of(space), files, problems)
+    edition = card.edition(edition)
+    task = QuestionTask(PromptLimits(), edition) if edition else task_of(space)
+    parts = _read_parts(card, task, files, problems)
     second = _second_labels(files, problems)
     problems.check(f"The evalset '{card.name}'")
-    splits = _arrange(card, parts, task_of(space))
+    splits = _arrange(card, parts, task)
     evalset = Evalset(
         name=card.name,
-        title=card.title,
+        title=f"{card.title}, edition {edition}" if edition else card.title,
         licence=card.licence,
         provenance=card.provenance,
         labels=_labels(card, [item for rows in splits.values() for item in rows]),
@@ -122,10 +131,12 @@ def load_evalset(
         catch_all=card.out_of_scope or card.other,
         task=card.task,
         schema=space.schema,
+        documents=str(folder / card.documents[edition]) if edition else "",
     )
     evalset = _gated(evalset)
     if cache is not None:
-        check_lock(cache / LOCK_FILE, f"{card.name}@{card.version}", evalset.digests)
+        version = f"{card.version}/{edition}" if edition else card.version
+        check_lock(cache / LOCK_FILE, f"{card.name}@{version}", evalset.digests)
     return evalset
 
 
@@ -141,6 +152,8 @@ def load_file(path: str | Path, form: DataPlan, seed: int) -> Evalset:
     path = Path(path)
     if form.fields:
         return _load_fields(path, form, seed)
+    if form.answer:
+        return _load_questions(path, form, seed)
     rows, findings = read_file(path, form)
     like = likeness([row.item for row in rows])
     return _gated(_split_file(path.stem, cluster_rows(rows, like), seed, findings), like)
@@ -155,6 +168,19 @@ def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
         replace(row, item=replace(row.item, target=schema.ordered(fields_in(row.item.target))))
         for row in rows
     ]
+    return _open_set(path, rows, space, seed, findings)
+
+
+def _load_questions(path: Path, form: DataPlan, seed: int) -> Evalset:
+    """A file of questions with their answers; an empty answer is not in the documents."""
+    rows, findings = read_file(path, form)
+    return _open_set(path, rows, AnswerSpace(kind=TaskKind.QUESTION_ANSWERING), seed, findings)
+
+
+def _open_set(
+    path: Path, rows: Sequence[RowGroups], space: AnswerSpace, seed: int, findings: Sequence[Finding]
+) -> Evalset:
+    """A user's own rows without a closed set of answers."""
     like = likeness([row.item for row in rows])
     items = cluster_rows(rows, like)
     splits = split_items(items, FRACTIONS, seed, task_of(space).stratum)
@@ -175,6 +201,12 @@ def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
     return _gated(evalset, like)
 
 
+def _reads(form: DataPlan) -> ReadTarget:
+    if form.answer:
+        return QuestionTask(PromptLimits()).read_target
+    return _cells_of(form.fields) if form.fields else levels_of
+
+
 def _cells_of(names: Sequence[str]) -> Callable[[Sequence[str]], Target]:
     """Reads the cells of fields: what is not empty, by the column's name."""
     return lambda cells: {name: cell.strip() for name, cell in zip(names, cells, strict=True) if cell.strip()}
@@ -192,8 +224,8 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
     reader = RowReader(
         id=form.id,
         text=form.text,
-        label=form.fields or form.labels,
-        read=_cells_of(form.fields) if form.fields else levels_of,
+        label=form.fields or form.labels or (form.answer,) * bool(form.answer),
+        read=_reads(form),
         groups=form.group,
         slices=form.slices,
         prefix="row",
@@ -261,9 +293,10 @@ def _read_parts(
             id=columns.id,
             text=columns.text,
             label=(card.target,),
-            objects=bool(columns.fields),
+            objects=bool(columns.fields or columns.reference),
             groups=(columns.cluster,) if columns.cluster else (),
             slices=columns.slices,
+            listed=columns.listed,
             prefix=split,
             read=task.read_target,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.core.records import Item, Target
-from harness.data.columns import OBJECTS, Asked, DataTable
+from harness.data.columns import LISTS, OBJECTS, Asked, DataTable
 from harness.data.problems import Problems, shorten
 from harness.tasks.classification import levels_of
 
@@ -26,6 +27,7 @@ class RowReader:
         label: the columns of the target, none for rows that have none; `read` makes a target of their cells.
         text: columns joined in this order with a blank line between, empty ones left out.
         objects: whether the target's column holds objects.
+        listed: slices of which every entry of a list counts as a value.
         groups: columns whose equal values tie rows together; with one column its value is the
             cluster's name.
         skip_unlabelled: rows without a label are left out rather than an error.
@@ -37,6 +39,7 @@ class RowReader:
     label: tuple[str, ...]
     groups: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     prefix: str
     skip_unlabelled: bool = False
     read: ReadTarget = levels_of
@@ -57,8 +60,14 @@ class RowReader:
             "text": self.text,
             self.purpose: self.label,
             "group": self.groups,
-            "slice": self.slices,
+            "slice": self.single,
+            **({LISTS: self.listed} if self.listed else {}),
         }
+
+    @property
+    def single(self) -> tuple[str, ...]:
+        """The slices that have one value a row."""
+        return tuple(name for name in self.slices if name not in self.listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +105,32 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
             unlabelled.append(number)
             continue
         groups = tuple([_once(values[position], known) for position in table.positions["group"]])
-        slices = zip(reader.slices, table.positions["slice"], strict=False)
+        slices = zip(reader.single, table.positions["slice"], strict=False)
+        lists = zip(reader.listed, table.positions.get(LISTS, ()), strict=False)
         item = Item(
             id=own,
             text=join_text([values[position] for position in table.positions["text"]]),
             target=known.setdefault(target, target) if isinstance(target, str) else _or_none(target),
             cluster=groups[0] or None if len(groups) == 1 else None,
-            slices=tuple([(name, _once(values[position], known)) for name, position in slices]),
+            slices=tuple(
+                [(name, _once(values[position], known)) for name, position in slices]
+                + [(name, _once(entry, known)) for name, at in lists for entry in _entries(values[at])]
+            ),
             row=place + 1,
         )
         found.append(RowGroups(item=item, groups=groups))
     _say_unlabelled(unlabelled, table, reader, problems)
     return found
+
+
+def _entries(cell: str) -> tuple[str, ...]:
+    """The values of a list in a cell: of JSON its entries, else the parts between commas."""
+    try:
+        found = json.loads(cell)
+    except ValueError:
+        found = cell.split(",")
+    entries = found if isinstance(found, list) else [cell]
+    return tuple(dict.fromkeys(text for one in entries if (text := str(one).strip())))
 
 
 def _or_none(target: Target | None) -> Target:

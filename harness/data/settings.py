@@ -26,10 +26,11 @@ class DataPlan(TableForm):
     """Which rows: an evalset by name, or a user's own file.
 
     For a file: `text` columns are joined, `label` is one column or the levels of one label, `fields` are
-    columns that hold what is to be read out of the text, one of the two. `id` is '' for a
-    column called id where there is one, otherwise for row numbers. Rows with an equal value in a `group`
-    column stay in one split. `after` names a run that asked the same question: what it tested is left out,
-    and this run is a further look.
+    columns that hold what is to be read out of the text, `answer` is what answers a question over the
+    documents in the folder `docs`, one of the three. `edition` is one of an evalset's documents. `id` is ''
+    for a column called id where there is one, otherwise for row numbers. Rows with an equal value in a
+    `group` column stay in one split. `after` names a run that asked the same question: what it tested is
+    left out, and this run is a further look.
     """
 
     evalset: str = ""
@@ -37,6 +38,9 @@ class DataPlan(TableForm):
     text: tuple[str, ...] = ()
     label: str | tuple[str, ...] = ""
     fields: tuple[str, ...] = ()
+    answer: str = ""
+    docs: str = ""
+    edition: str = ""
     group: tuple[str, ...] = ()
     id: str = ""
     slices: tuple[str, ...] = ()
@@ -57,8 +61,8 @@ class DataPlan(TableForm):
     def flags(self) -> list[str]:
         """The flags of the command line that name the same rows."""
         if self.evalset:
-            return ["--evalset", self.evalset]
-        words = ["--data", self.file]
+            return ["--evalset", self.evalset, *(["--edition", self.edition] if self.edition else [])]
+        words = ["--docs", self.docs, "--questions", self.file] if self.docs else ["--data", self.file]
         lists = (
             ("--text", self.text),
             ("--label", self.labels),
@@ -68,6 +72,7 @@ class DataPlan(TableForm):
         for flag, names in (*lists, ("--slice", self.slices), ("--records", self.records)):
             words += [flag, flag_value(names)] if names else []
         words += [] if self.encoding == "utf-8" else ["--encoding", self.encoding]
+        words += ["--answer", self.answer] if self.answer else []
         words += ["--id", self.id] if self.id else []
         words += ["--sheet", self.sheet] if self.sheet else []
         switches = (("--skip-unlabelled", self.skip_unlabelled), ("--no-header", self.no_header))
@@ -77,9 +82,10 @@ class DataPlan(TableForm):
     def _label_apart(self, info: ValidationInfo) -> DataPlan:
         """Refused for new plans only: a run that was locked stays readable."""
         if not (info.context or {}).get("locked"):
-            both = [name for name in (*self.labels, *self.fields) if name in self.text]
+            answers = (self.answer,) * bool(self.answer)
+            both = [name for name in (*self.labels, *self.fields, *answers) if name in self.text]
             if both:
-                column = "field" if both[0] in self.fields else "label"
+                column = "field" if both[0] in self.fields else "answer" if both[0] in answers else "label"
                 raise ValueError(
                     f"the {column} column {both[0]!r} is among the text columns, which give the answer away"
                 )
@@ -89,10 +95,17 @@ class DataPlan(TableForm):
     def _one_source(self) -> DataPlan:
         if bool(self.evalset) == bool(self.file):
             raise ValueError("name either an evalset or a file, not both or neither")
-        if self.file and not (self.text and (self.label or self.fields)):
+        if self.file and not (self.text and (self.label or self.fields or self.answer)):
             raise ValueError(
                 "a file needs the names of its text and label columns (--text, --label or --fields)"
             )
-        if self.label and self.fields:
-            raise ValueError("name either label columns (--label) or columns of fields (--fields)")
+        if (bool(self.label) + bool(self.fields) + bool(self.answer)) > 1:
+            raise ValueError(
+                "name either label columns (--label), columns of fields (--fields) or an answer column "
+                "(--answer)"
+            )
+        if bool(self.docs) != bool(self.answer):
+            raise ValueError("questions need documents, and documents questions (--docs, --questions)")
+        if self.edition and not self.evalset:
+            raise ValueError("an edition is one of an evalset's (--evalset, --edition)")
         return self

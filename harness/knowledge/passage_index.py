@@ -14,6 +14,7 @@ folder can read every passage.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -39,8 +40,9 @@ from harness.knowledge.documents import (
     files_of,
     read_document,
 )
-from harness.knowledge.lexical import TOKENISER, LexicalIndex
-from harness.knowledge.retriever import Retriever, SearchMode
+from harness.knowledge.fuse import RRF_K
+from harness.knowledge.lexical import K1, TOKENISER, B, LexicalIndex
+from harness.knowledge.retriever import DEPTH, Retriever, SearchMode
 from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import versions_of
 
@@ -176,9 +178,24 @@ class PassageIndex:
         """The passages' vectors in their order; None without an embedding model."""
         return None if self.retriever.dense is None else self.retriever.dense.vectors
 
-    def describe(self) -> str:
+    @property
+    def facts(self) -> dict[str, object]:
+        """Everything that decides what a search finds, the passages by their digest."""
+        passages = json.dumps([[one.id, one.whole] for one in self.passages])
+        identity = self.record.embedding
+        return {
+            "passages": hashlib.sha256(passages.encode()).hexdigest(),
+            "lexical": [TOKENISER, K1, B],
+            "embedding": None
+            if identity is None
+            else {"id": identity.id, "revision": identity.revision, **dict(identity.decides)},
+            "fusion": [RRF_K, DEPTH],
+            **dict(versions_of("bm25s", "numpy")),
+        }
+
+    def describe(self, mode: SearchMode | None = None) -> str:
         """How passages are found, in one sentence."""
-        return self.retriever.describe(f"{len(self)} passages", self.mode)
+        return self.retriever.describe(f"{len(self)} passages", mode or self.mode)
 
     def search(
         self, texts: str | Sequence[str], k: int, *, mode: SearchMode | None = None

@@ -51,6 +51,7 @@ from harness.report.topics.quality import (
     slices_section,
     wrong_section,
 )
+from harness.report.topics.questions import questions_section
 from harness.report.topics.robustness import robustness_section
 from harness.report.topics.route import route_steps_section, to_today_section
 from harness.report.topics.sources import (
@@ -86,6 +87,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     (risks_section,       "folded", "shown",  "evidence"),
     (method_section,      "folded", "shown",  "evidence"),
     (data_section,        "shown",  "folded", ""),
+    (questions_section,   "shown",  "shown",  "evidence"),
     (slices_section,      "folded", "folded", ""),
     (labels_section,      "folded", "folded", ""),
     (fields_section,      "folded", "folded", ""),

@@ -1,4 +1,4 @@
-"""What lies behind right answers to questions over documents: abstaining, searching, the owners of mistakes."""
+"""What lies behind right answers to questions: abstaining, searching, and the owners of mistakes."""
 
 from __future__ import annotations
 

@@ -132,8 +132,8 @@ class QuestionTask:
             raw = parse_json(cell)
         except Unreadable as error:
             raise ValueError(f"the reference is no JSON: {error}") from error
-        if self._edition:
-            if not isinstance(raw, dict) or self._edition not in raw:
+        if self._edition and isinstance(raw, dict) and "answerable" not in raw:
+            if self._edition not in raw:
                 raise ValueError(f"there is no reference for the edition {self._edition}")
             raw = raw[self._edition]
         return reference_of(raw)
@@ -296,10 +296,10 @@ def _evidence(raw: Any) -> list[Evidence]:
         raise ValueError("evidence is no list")
     found = []
     for one in raw:
-        texts = [one.get(key) for key in ("document", "quote")] if isinstance(one, dict) else []
-        if len(texts) != 2 or not all(isinstance(text, str) and text.strip() for text in texts):
+        document, quote = (one.get("document"), one.get("quote")) if isinstance(one, dict) else ("", "")
+        if not (isinstance(document, str) and isinstance(quote, str) and document.strip() and quote.strip()):
             raise ValueError("evidence is no list of documents with quotes")
-        found.append(Evidence(document=texts[0], quote=texts[1]))
+        found.append(Evidence(document=document, quote=quote))
     return found
 
 

@@ -42,7 +42,7 @@ from harness.report.topics.cells import (
     times,
     timing_notes,
 )
-from harness.report.topics.names import ABOUT_ROUTE_TO_TODAY, arm_ids, as_title, plain_name
+from harness.report.topics.names import ABOUT_ROUTE_TO_TODAY, about, arm_ids, as_title, plain_name
 from harness.tasks.base import Metric
 
 
@@ -233,8 +233,8 @@ def accuracy_chart(c: ReportContext) -> Chart:
 def what_they_are(c: ReportContext) -> Facts:
     """A line on each option that was compared."""
     routes = [arm.arm for arm in c.results.arms if arm.arm.to_today]
-    options = dict.fromkeys(arm.arm.option for arm in c.results.arms if arm.arm not in routes)
-    rows = [Fact(label=as_title(option.traits.name), text=option.traits.about) for option in options]
+    ways = {(arm.arm.option, about(arm.arm)): arm.arm for arm in c.results.arms if arm.arm not in routes}
+    rows = [Fact(label=as_title(plain_name(arm)), text=text) for (_, text), arm in ways.items()]
     rows += [Fact(label=as_title(plain_name(arm)), text=ABOUT_ROUTE_TO_TODAY) for arm in routes]
     return Facts(label="What each option is", rows=tuple(rows))
 

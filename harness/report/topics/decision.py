@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from advisor.sentences import capital
 from harness.bakeoff.decide import FINE_TUNED
 from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
@@ -33,7 +33,7 @@ from harness.report.document import (
 )
 from harness.report.topics.cells import bare_points
 from harness.report.topics.forecast import limit_sentence
-from harness.report.topics.names import RAG_HERE, TUNING_HERE, namer
+from harness.report.topics.names import RAG_HERE, RAG_OVER_DOCUMENTS, TUNING_HERE, namer
 from harness.report.topics.recommendation import (
     RunWords,
     answer_sentence,
@@ -179,7 +179,8 @@ def pair_answer(c: ReportContext) -> Facts:
     if found is not None and verdict.answer is Answer.NOT_ENOUGH_EVIDENCE:
         rows.append(Fact(label="To decide it", text=f"{capital(more_items_words(found.more_items))}."))
     rows += [*_stands_for_tuning(c), *_on_one_model(c)]
-    return Facts(rows=(*rows, Fact(label="In this report", text=f"{RAG_HERE} {TUNING_HERE}", tone="faint")))
+    rag = RAG_OVER_DOCUMENTS if c.results.task is TaskKind.QUESTION_ANSWERING else RAG_HERE
+    return Facts(rows=(*rows, Fact(label="In this report", text=f"{rag} {TUNING_HERE}", tone="faint")))
 
 
 def _stands_for_tuning(c: ReportContext) -> list[Fact]:

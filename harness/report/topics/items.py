@@ -12,7 +12,7 @@ from advisor.options import TaskKind
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.browse import BrowsedAnswer, BrowsedItem, Shown
 from harness.bakeoff.explain import ExplainedArm, ExplainedItem
-from harness.core.records import ArmId, Target, Timing
+from harness.core.records import ArmId, Reference, Target, Timing
 from harness.core.wording import MISSING, counted, decimal, lines_of, milliseconds, one_line, percent
 from harness.recommendation.mistakes import ArmErrors
 from harness.report.document import (
@@ -153,7 +153,13 @@ def explain_document(explained: ExplainedItem) -> Document:
 
 def _called(target: Target) -> str:
     """What a target is called."""
-    return "label" if isinstance(target, str) else "fields"
+    match target:
+        case str():
+            return "label"
+        case Reference():
+            return "answer"
+        case _:
+            return "fields"
 
 
 def browsed_blocks(found: BrowsedItem, place: int, name: Callable[[ArmId], str]) -> tuple[Block, ...]:

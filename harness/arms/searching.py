@@ -1,0 +1,51 @@
+"""What the arms that search passages share: which search finds evidence, and passages for questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.arms.base import Material
+from harness.core.records import Item, Neighbour, Passage, Reference
+from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
+from harness.knowledge.passage_index import PassageIndex
+from harness.knowledge.retriever import SearchMode
+
+
+class Searching:
+    """Passages of an index, found by the search that dev questions chose."""
+
+    def __init__(self, index: PassageIndex) -> None:
+        self.index = index
+        self.mode = index.mode
+
+    def choose(self, material: Material) -> tuple[tuple[str, float], ...]:
+        """Take the search that finds evidence of dev questions most often; what each one found.
+
+        Without stated evidence the index's own search stays.
+        """
+        asked = [one for one in map(evidenced, material.dev) if one is not None]
+        tried = try_modes(self.index, asked) if asked else ()
+        if tried:
+            self.mode = choose_mode(tried)
+        return tuple((f"evidence among {one.k} by {one.mode.value}", one.recall) for one in tried)
+
+    def take(self, stored: str) -> None:
+        """Take an earlier choice."""
+        self.mode = SearchMode(stored)
+
+    def found(self, items: Sequence[Item], k: int) -> list[tuple[Neighbour, ...]]:
+        """The k nearest passages of each item."""
+        return self.index.search([item.text for item in items], k, mode=self.mode) if items else []
+
+    def passages(self, hits: Sequence[Neighbour]) -> list[Passage]:
+        """The passages that were found."""
+        return [self.index.by_id[hit.item_id] for hit in hits]
+
+
+def evidenced(item: Item) -> EvidencedQuestion | None:
+    """An item as a question that a search is chosen by; None without stated evidence."""
+    stated = item.target.evidence if isinstance(item.target, Reference) else ()
+    if not stated:
+        return None
+    quotes = tuple(Quote(document=one.document, quote=one.quote) for one in stated)
+    return EvidencedQuestion(question=item.text, evidence=quotes)
