@@ -60,7 +60,7 @@ class QuestionBreakdown:
 
     Attributes:
         answerable, unanswerable: questions, failures included.
-        answered, answered_rightly: of the answerable ones.
+        answered, answered_rightly: that got an answer, and the right one.
         abstained, abstained_rightly: of all; rightly where a question cannot be answered.
         always_abstaining, never_abstaining: right answers of somebody who always abstains, and the most that
             somebody who never does can have.
@@ -102,7 +102,7 @@ def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
     return QuestionBreakdown(
         answerable=int(can.sum()),
         unanswerable=int((~can).sum()),
-        answered=int((can & said & ~abstained).sum()),
+        answered=int((said & ~abstained).sum()),
         answered_rightly=int((can & test.correct).sum()),
         abstained=int(abstained.sum()),
         abstained_rightly=int((abstained & ~can).sum()),

@@ -57,7 +57,7 @@ def _abstaining(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreak
         MISSING,
     )
     return Table(
-        caption=f"{n:,} test questions: the documents answer {can:,} and do not answer {cannot:,}.",
+        caption=f"{n:,} test questions: the documents answer {can:,} and do not answer {cannot:,}",
         columns=columns(
             ("option", ""),
             ("answers", "right"),
@@ -67,7 +67,7 @@ def _abstaining(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreak
         ),
         rows=(*rows, *(Row(cells=cells(*one)) for one in (always, never))),
         notes=(
-            "answers right: of the answers given to questions that can be answered",
+            "answers right: of the answers given, to questions that cannot be answered too",
             "handed back rightly: of those handed back, the ones not in the documents (abstention precision)",
             "not answerable, handed back: of the questions that are not in the documents (abstention recall)",
             "evidence shown: of the questions with stated evidence, those with a passage that holds it among "
@@ -100,7 +100,7 @@ def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdo
         for arm, of in found
     )
     return Table(
-        caption="Whose the wrong answers are.",
+        caption="Whose the wrong answers are",
         columns=columns(
             ("option", ""), *((_OWNERS[owner], "") for owner in Owner), ("for example", ""), left=(0, 5)
         ),

@@ -1,0 +1,221 @@
+"""Arms over documents: what is read out or asked, and what dev chooses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from advisor.money.usage import CountedBy, Usage
+from advisor.options import Option
+from harness.arms.base import Arm, Material, config_digest
+from harness.arms.best_sentence import BestSentenceArm, SentencePicker, sentences
+from harness.arms.floor import FloorArm
+from harness.arms.reading import ReadingArm
+from harness.arms.retrieve import RetrieveSettings
+from harness.bakeoff.documents import with_evidence
+from harness.core.records import (
+    ABSTAINING,
+    BEST_SENTENCE,
+    ArmId,
+    Completion,
+    Evalset,
+    Evidence,
+    Item,
+    Message,
+    ModelIdentity,
+    Passage,
+    Reference,
+)
+from harness.knowledge.documents import Source
+from harness.knowledge.passage_index import IndexSettings, PassageIndex, build_index
+from harness.models.base import ChatReply, ChatRequest
+from harness.tasks.base import NOT_THERE, PromptLimits
+from harness.tasks.questions import QuestionTask
+
+TASK = QuestionTask(PromptLimits())
+SETTINGS = RetrieveSettings(k=(1, 2), max_tokens=400, dev_items=9)
+PAGES = {
+    "leave.md": "# Leave\n\nUnused holidays expire in March. At most six days are carried over.\n",
+    "pay.md": "# Pay\n\nSalaries are paid on the 25th.\n\n| bonus | month |\n|---|---|\n| winter | May |\n",
+    "dogs.md": "# Dogs\n\nDogs may come to the office on Fridays.\n",
+}
+
+
+def asked(name: str, text: str, answer: str, document: str, quote: str) -> Item:
+    evidence = (Evidence(document=document, quote=quote),)
+    return Item(id=name, text=text, target=Reference(answers=(answer,), evidence=evidence, answerable=True))
+
+
+LEAVE = asked("leave", "How many holidays are carried over?", "six days", "leave.md", "At most six days")
+PAY = asked("pay", "When are salaries paid?", "25th", "pay.md", "paid on the 25th")
+BONUS = asked("bonus", "Which month has the winter bonus?", "May", "pay.md", "winter May")
+WALL = Item(id="wall", text="Zebra crossing colours?", target=Reference(answerable=False))
+DEV, TEST = (LEAVE, PAY, WALL), (BONUS, WALL)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
+    home = tmp_path_factory.mktemp("handbook")
+    for name, text in PAGES.items():
+        (home / name).write_text(text, encoding="utf-8")
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    return build_index(Source(root=home.resolve()), IndexSettings(embedding=""), None, now)[0]
+
+
+def material() -> Material:
+    return Material(task=TASK, train=(), dev=DEV, say=lambda line: None)
+
+
+@dataclass
+class Reader:
+    """A chat model that says the last word of the first passage and cites it."""
+
+    asked: list[ChatRequest] = field(default_factory=list)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity(id="reader", revision="1", location="local")
+
+    def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply]:
+        yield from map(self.answer_one, requests)
+
+    def answer_one(self, request: ChatRequest) -> ChatReply:
+        self.asked.append(request)
+        return ChatReply(
+            item_id=request.item_id,
+            text="25th [p1]" if "salaries" in request.messages[-1].content else NOT_THERE,
+            choice_logprobs=None,
+            usage=Usage(input_tokens=1, output_tokens=1, counted_by=CountedBy.PROVIDER),
+            queue_s=0.0,
+            model_s=0.01,
+        )
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return sum(len(message.content.split()) for message in messages)
+
+    def forget(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def best_sentence(index: PassageIndex) -> BestSentenceArm:
+    return BestSentenceArm(ArmId(option=Option.NEIGHBOURS, model=BEST_SENTENCE), index, TASK)
+
+
+def reading(index: PassageIndex, model: Reader, settings: RetrieveSettings = SETTINGS) -> ReadingArm:
+    return ReadingArm(ArmId(option=Option.RETRIEVE, model="reader"), model, index, TASK, settings)
+
+
+def texts(arm: Arm, items: Sequence[Item]) -> dict[str, str]:
+    return {one.item_id: one.text for one in arm.predict(items) if isinstance(one, Completion)}
+
+
+def test_sentences_items_and_table_rows_without_their_marks() -> None:
+    text = (
+        "# Head\n\nOne **bold** thing. Two [things](a.md)!\n\n- an item\n\n| a | b |\n|---|---|\n| c | d |\n"
+    )
+    assert sentences(text) == ["One bold thing.", "Two things!", "an item", "c d"]
+
+
+def test_the_sentence_with_most_of_the_rare_words_is_picked() -> None:
+    passages = [
+        Passage(id="1", document="a", span=(0, 1), text="The office is open. The lift is closed on Sunday."),
+        Passage(id="2", document="a", span=(0, 1), text="The office has a lift."),
+    ]
+    found = SentencePicker(passages).best("When is the lift closed?", passages)
+    assert found is not None
+    assert (found.sentence, found.place) == ("The lift is closed on Sunday.", 1)
+    assert 0.0 < found.share <= 1.0
+    assert SentencePicker(passages).best("When?", []) is None
+
+
+def test_the_best_sentence_is_read_out_with_its_passage_or_handed_back(index: PassageIndex) -> None:
+    arm = best_sentence(index)
+    fitted = arm.fit(material(), None)
+    assert texts(arm, DEV) == {
+        "leave": "At most six days are carried over. [p1]",
+        "pay": "Salaries are paid on the 25th. [p1]",
+        "wall": NOT_THERE,
+    }
+    assert max(score for name, score in fitted.trials if name.startswith("k=")) == 1.0
+    again = best_sentence(index)
+    again.fit(material(), fitted)
+    assert texts(again, TEST) == texts(arm, TEST) == {"bonus": "winter May [p1]", "wall": NOT_THERE}
+    one = arm.predict_one(BONUS)
+    assert isinstance(one, Completion)
+    assert one.text == texts(arm, [BONUS])["bonus"]
+
+
+def test_a_model_is_shown_the_passages_that_its_hits_name(index: PassageIndex) -> None:
+    model = Reader()
+    arm = reading(index, model)
+    fitted = arm.fit(material(), None)
+    assert fitted.choices["k"] == 1
+    assert dict(fitted.trials)["k=1"] == pytest.approx(2 / 3)
+    model.asked.clear()
+    done = {one.item_id: one for one in arm.predict(DEV)}
+    assert not model.asked, "what the chosen trial answered stands"
+    pay = done["pay"]
+    assert isinstance(pay, Completion)
+    assert [near.item_id for near in pay.neighbours] == [index.search("salaries paid", 1)[0][0].item_id]
+    found = TASK.score(PAY, pay.text, pay.neighbours)
+    assert found.values["right answers"] == 1.0
+    assert arm.explain(PAY).neighbours == pay.neighbours
+    assert "[p1] pay.md" in arm.explain(PAY).messages[-1].content
+
+
+def test_passages_over_the_budget_are_left_out_the_farthest_first(index: PassageIndex) -> None:
+    arm = reading(index, Reader(), RetrieveSettings(k=(3,), max_tokens=75, dev_items=9))
+    arm.fit(material(), None)
+    question = dataclasses.replace(PAY, text="salaries holidays dogs office")
+    kept = arm.explain(question).neighbours
+    whole = reading(index, Reader(), RetrieveSettings(k=(3,), max_tokens=900, dev_items=9)).explain(question)
+    assert 0 < len(kept) < len(whole.neighbours)
+    assert kept == whole.neighbours[: len(kept)]
+
+
+def test_other_passages_are_another_configuration(index: PassageIndex, tmp_path: Path) -> None:
+    (tmp_path / "leave.md").write_text("# Leave\n\nAt most four days.\n", encoding="utf-8")
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    other = build_index(Source(root=tmp_path.resolve()), IndexSettings(embedding=""), None, now)[0]
+    assert config_digest(best_sentence(index).config) == config_digest(best_sentence(index).config)
+    assert config_digest(best_sentence(index).config) != config_digest(best_sentence(other).config)
+    assert config_digest(reading(index, Reader()).config) != config_digest(reading(other, Reader()).config)
+
+
+def test_the_floor_hands_every_question_back() -> None:
+    arm = FloorArm(ArmId(option=Option.FLOOR, model=ABSTAINING))
+    arm.fit(dataclasses.replace(material(), train=DEV), None)
+    assert set(texts(arm, TEST).values()) == {NOT_THERE}
+
+
+def test_evidence_is_found_in_the_passages_of_the_index(index: PassageIndex) -> None:
+    rows = Evalset(
+        name="own",
+        title="own",
+        licence="",
+        provenance="",
+        labels=(),
+        train=(),
+        dev=(*DEV, asked("lost", "?", "a", "gone.md", "a quote")),
+        test=TEST,
+        digests={},
+    )
+    found = with_evidence(rows, index)
+    stated = {item.id: item.target for item in (*found.dev, *found.test)}
+    assert all(isinstance(target, Reference) for target in stated.values())
+    held = {
+        name: [index.by_id[passage].document for one in target.evidence for passage in one.passages]
+        for name, target in stated.items()
+        if isinstance(target, Reference)
+    }
+    assert held == {"leave": ["leave.md"], "pay": ["pay.md"], "bonus": ["pay.md"], "wall": [], "lost": []}
+    assert json.dumps(held)
