@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from harness.core.records import Completion, Item, Timing
+from harness.core.records import Completion, Item, Neighbour, Timing
 from harness.tasks.base import Score
 from harness.tasks.measures import everything, mean
 from harness.tasks.scored import ANOTHER, FAILED, INVALID, TARGET, Scored, score
@@ -77,7 +79,7 @@ class _Halves:
     choices = ()
     metrics = (type("M", (), {"primary": True, "name": "half"})(),)
 
-    def score(self, item: Item, text: str | None) -> Score:
+    def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
         answer = None if text in (None, "?") else {"said": text}
         value = {"right": 1.0, "near": 0.5}.get(text or "", 0.0)
         return Score(item_id=item.id, values={"half": value}, answer=answer)
