@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.arms.base import Material
-from harness.core.records import Item, Neighbour, Passage, Reference
+from harness.core.records import Item, Neighbour, Passage
+from harness.core.references import Reference
 from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
 from harness.knowledge.passage_index import PassageIndex
 from harness.knowledge.retriever import SearchMode

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from harness.core.context import Context
 from harness.core.errors import StoreError
-from harness.core.records import Evalset, Item, Reference
+from harness.core.records import Evalset, Item
+from harness.core.references import Reference
 from harness.knowledge.choosing import Quote, holds
 from harness.knowledge.documents import source_of
 from harness.knowledge.passage_index import (

@@ -14,6 +14,7 @@ from advisor.money.ledger import LedgerLine
 from advisor.money.ledger import PriceBasis as PriceBasis
 from advisor.money.usage import Usage
 from advisor.options import Option, TaskKind
+from harness.core.references import Reference
 
 Split = Literal["train", "dev", "test"]
 
@@ -66,36 +67,6 @@ class Label:
 
 Fields = dict[str, Any]
 """Values by field as JSON holds them; what a text does not state is absent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """Words of a document that answer a question.
-
-    Attributes:
-        document: its path in the folder of documents.
-        passages: the ids of the passages that hold the quote, in the index that a run searches.
-    """
-
-    document: str
-    quote: str
-    passages: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """What is right for a question over documents.
-
-    Attributes:
-        answers: acceptable ones, the fullest first; () where there is none.
-        evidence: what says so; () where that is not stated.
-        answerable: whether the documents answer it.
-    """
-
-    answers: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-    answerable: bool
-
 
 Target = str | Reference | Fields
 """What is right for an item: a label's name, what answers a question, or fields."""

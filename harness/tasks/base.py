@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from advisor.options import Option, TaskKind
-from harness.core.records import AnswerForm, Estimate, Item, Message, Neighbour, Passage, Reference, Target
+from harness.core.records import AnswerForm, Estimate, Item, Message, Neighbour, Passage, Target
+from harness.core.references import Reference
 
 if TYPE_CHECKING:
     from harness.tasks.kinds import Breakdown

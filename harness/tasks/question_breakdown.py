@@ -8,7 +8,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from harness.core.records import Estimate, Reference
+from harness.core.records import Estimate
+from harness.core.references import Reference
 from harness.tasks.measures import Bools, Measuring, share
 from harness.tasks.scored import Scored
 

@@ -17,17 +17,8 @@ import numpy as np
 
 from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_json
-from harness.core.records import (
-    Estimate,
-    Evidence,
-    FreeText,
-    Item,
-    Message,
-    Neighbour,
-    Passage,
-    Reference,
-    Target,
-)
+from harness.core.records import Estimate, FreeText, Item, Message, Neighbour, Passage, Target
+from harness.core.references import Evidence, Reference
 from harness.tasks.answers import abstains, cited_places, is_right, token_f1, without_citations
 from harness.tasks.base import NOT_THERE, Combined, Guide, Metric, Nouns, PromptLimits, Score, clip, in_words
 from harness.tasks.measures import Measuring, mean, share

@@ -12,7 +12,8 @@ from advisor.options import TaskKind
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.browse import BrowsedAnswer, BrowsedItem, Shown
 from harness.bakeoff.explain import ExplainedArm, ExplainedItem
-from harness.core.records import ArmId, Reference, Target, Timing
+from harness.core.records import ArmId, Target, Timing
+from harness.core.references import Reference
 from harness.core.wording import MISSING, counted, decimal, lines_of, milliseconds, one_line, percent
 from harness.recommendation.mistakes import ArmErrors
 from harness.report.document import (

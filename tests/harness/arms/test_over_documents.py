@@ -25,13 +25,12 @@ from harness.core.records import (
     ArmId,
     Completion,
     Evalset,
-    Evidence,
     Item,
     Message,
     ModelIdentity,
     Passage,
-    Reference,
 )
+from harness.core.references import Evidence, Reference
 from harness.knowledge.documents import Source
 from harness.knowledge.passage_index import IndexSettings, PassageIndex, build_index
 from harness.models.base import ChatReply, ChatRequest

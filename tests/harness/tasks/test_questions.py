@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import pytest
 
 from advisor.options import Option
-from harness.core.records import Completion, Evidence, Item, Neighbour, Passage, Reference, Timing
+from harness.core.records import Completion, Item, Neighbour, Passage, Timing
+from harness.core.references import Evidence, Reference
 from harness.core.serial import decode_item, encode
 from harness.tasks.base import NOT_THERE, PromptLimits, Score, in_words
 from harness.tasks.measures import Measuring
