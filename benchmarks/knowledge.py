@@ -4,6 +4,8 @@ Run: python benchmarks/knowledge.py ingest [--peer PYTHON]   (PYTHON: of an envi
      python benchmarks/knowledge.py dev [--max-chars N ...]  (recall on the dev questions of policy-qa)
      python benchmarks/knowledge.py test --mode MODE         (the mode that dev chose, once)
      python benchmarks/knowledge.py editions                 (from January's handbook to July's by an update)
+     python benchmarks/knowledge.py handbook [EDITION]       (the handbook of TOR_DATA_DIR, all its questions)
+     python benchmarks/knowledge.py xquad LANGUAGE ...       (of TOR_DATA_DIR; mode chosen on half of it)
      python benchmarks/knowledge.py scale PASSAGES ...       (machine-made words and random vectors)
 
 Seconds are CPU seconds of the process unless they say wall; every size of `scale` and every way of `ingest`
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import resource
@@ -25,8 +28,12 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from harness.knowledge.choosing import TriedMode
 
 HERE = Path(__file__).resolve()
 HANDBOOK = HERE.parents[1] / "evalsets" / "policy-qa"
@@ -181,6 +188,73 @@ def editions() -> None:
             )
 
 
+def data_folder(name: str) -> Path:
+    """A data set outside the repository."""
+    return Path(os.environ["TOR_DATA_DIR"]) / name
+
+
+def handbook(editions: Sequence[str]) -> None:
+    """Every mode on the questions of a real handbook; nothing is chosen on them."""
+    from harness.knowledge.choosing import EvidencedQuestion, Quote, try_modes
+    from harness.knowledge.documents import source_of
+    from harness.knowledge.passage_index import IndexSettings, build_index
+
+    home = data_folder("handbook")
+    rows = [json.loads(line) for line in (home / "questions.jsonl").read_text().splitlines()]
+    for edition in editions:
+        source = source_of(str(home / f"edition-{edition}"))
+        index, _ = build_index(source, IndexSettings(), minilm(), NOW)  # type: ignore[arg-type]
+        asked = [
+            EvidencedQuestion(
+                question=row["question"],
+                evidence=(Quote(document=row[edition]["doc"], quote=row[edition]["span"]),),
+            )
+            for row in rows
+            if (row[edition] or {}).get("span")
+        ]
+        print(f"{edition}: {len(index.record.documents)} documents, {len(index)} passages")
+        show(try_modes(index, asked))
+
+
+def xquad(languages: Sequence[str]) -> None:
+    """Every mode on half of the questions of a language, the better one on the other half."""
+    from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
+    from harness.knowledge.documents import source_of
+    from harness.knowledge.passage_index import IndexSettings, build_index
+
+    for language in languages:
+        home = data_folder("xquad") / language
+        passages = [json.loads(line) for line in (home / "passages.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (home / "questions.jsonl").read_text().splitlines()]
+        with tempfile.TemporaryDirectory() as scratch:
+            for one in passages:
+                (Path(scratch) / f"{one['id']}.txt").write_text(one["text"])
+            settings = IndexSettings(max_chars=20_000)
+            index, _ = build_index(source_of(scratch), settings, minilm(), NOW)  # type: ignore[arg-type]
+        whole = {one.document.removesuffix(".txt"): one.text for one in index.passages}
+        asked = [
+            EvidencedQuestion(
+                question=row["question"],
+                evidence=tuple(Quote(document=f"{one}.txt", quote=whole[one]) for one in row["passages"]),
+            )
+            for row in rows
+        ]
+        print(f"{language}: {len(index)} passages")
+        chosen = choose_mode(try_modes(index, asked[::2]))
+        print(f"  chosen on {len(asked[::2])} questions: {chosen.value}; on the others:")
+        show(try_modes(index, asked[1::2]))
+
+
+def show(tried: Sequence[TriedMode]) -> None:
+    """A line a mode."""
+    for one in tried:
+        print(
+            f"  {one.mode.value:7} recall@5 {one.recall:.1%} ({one.found} of {one.questions}), "
+            f"MRR {one.mrr:.3f}; one passage holds the evidence whole for {one.within}",
+            flush=True,
+        )
+
+
 class RandomVectors:
     """An embedding model that draws a unit vector for a text; the same for the same text."""
 
@@ -271,9 +345,8 @@ def scale_here(passages: int) -> None:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
-    parser.add_argument(
-        "what", choices=["ingest", "ingest-here", "dev", "test", "editions", "scale", "scale-here"]
-    )
+    parts = ["ingest", "ingest-here", "dev", "test", "editions", "handbook", "xquad", "scale", "scale-here"]
+    parser.add_argument("what", choices=parts)
     parser.add_argument("values", nargs="*")
     parser.add_argument("--peer", default="")
     parser.add_argument("--max-chars", type=int, nargs="*", default=[800])
@@ -292,6 +365,10 @@ def main() -> None:
             found("test", given.max_chars, given.mode)
         case "editions":
             editions()
+        case "handbook":
+            handbook(given.values or ["2021-01-01", "2024-07-01"])
+        case "xquad":
+            xquad(given.values or ["en", "de", "es"])
         case "scale":
             for passages in given.values or ["10000"]:
                 subprocess.run([sys.executable, str(HERE), "scale-here", passages], check=True)

@@ -20,6 +20,7 @@ _EXTRAS = (
     ("transformers", "local"),
     ("sklearn", "linear"),
     ("bm25s", "retrieve"),
+    ("kreuzberg", "documents"),
     ("trl", "train"),
     ("peft", "train"),
     ("bitsandbytes", "train"),
