@@ -28,6 +28,7 @@ from harness.report.topics.quality import (
     shown_first,
     slice_section,
 )
+from harness.report.topics.questions import questions_section
 from harness.report.topics.robustness import robustness_section
 from harness.report.topics.training import training_section
 
@@ -56,7 +57,11 @@ def slices(c: ReportContext) -> None:
 
 
 def labels(c: ReportContext) -> None:
-    """The labels or fields of one arm: of labels the worst, what is answered instead, then all."""
+    """The labels or fields of one arm, or what all did with questions; of labels the worst stand first."""
+    asked = questions_section(c)
+    if asked.blocks:
+        blocks.show(asked, titled=False)
+        return
     arms = [arm for arm in c.results.arms if fields_of(arm).fields]
     if arms:
         found = fields_of(_picked(c, arms))
