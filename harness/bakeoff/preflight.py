@@ -216,7 +216,8 @@ def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
     warm = min(plan.latency.items, len(evalset.test))
     calls = len(evalset.dev) + len(evalset.test) + warm + min(_WARM_UP, warm)
     if arm.option is Option.RETRIEVE:
-        calls += passes_of(plan.retrieve.k) * min(plan.retrieve.dev_items, len(evalset.dev))
+        tried = len(plan.retrieve.k) if evalset.documents else passes_of(plan.retrieve.k)
+        calls += (tried if len(plan.retrieve.k) > 1 else 0) * min(plan.retrieve.dev_items, len(evalset.dev))
     return calls
 
 
