@@ -397,7 +397,7 @@ def prompts_own_model(case: UseCase) -> bool | None:
 
 
 def asks_for_labels(case: UseCase) -> bool:
-    """Whether an answer is one label of a closed set, as far as is said: what a bake-off can measure."""
+    """Whether an answer is one label of a closed set, as far as is said."""
     return case.task in (None, Task.CLASSIFICATION)
 
 

@@ -209,7 +209,7 @@ def prediction(case_text: str) -> None:
     )  # fmt: skip
 
 
-def take_away(case_text: str, *, measurable: bool) -> None:
+def take_away(case_text: str, test: str, *, labels: bool) -> None:
     """The use case and the plan as files, and the way to a measurement, where there is one."""
     st.subheader("Put it to the test", anchor=False)
     evalsets = sorted(builtin_evalsets())
@@ -221,8 +221,12 @@ def take_away(case_text: str, *, measurable: bool) -> None:
         )  # fmt: skip
         prediction(case_text)
         st.caption("This form for `advisor assess`, and what is predicted, to hand on.")
-    if not measurable:
+    if not test:
         two.info(NOT_BUILT, icon=":material/science_off:")
+        return
+    if not labels:
+        two.caption("Keep CASE.yaml, then plan the test on what is your own:")
+        two.code(test, language="bash", wrap_lines=True)
         return
     with two:
         if st.button("Test it on my own table", type="primary", icon=":material/science:", width="stretch"):
@@ -260,7 +264,8 @@ def show() -> None:
             st.warning("There is no advice on this: some answers do not fit.", icon=":material/rule:")
             st.text(str(fault))
         return
-    document = advice_document(advice, _midnight(), measuring(case, "CASE.yaml"))
+    test = measuring(case, "CASE.yaml")
+    document = advice_document(advice, _midnight(), test)
     with top:
         st.html(markup.answer(document.headline, "predicted, not measured", "plain"))
     decision, *others = document.sections
@@ -268,7 +273,7 @@ def show() -> None:
     with right.container(key="beside"):
         blocks.show(decision, writer=writer)
     blocks.show(*(replace(one, folded=one.key in FOLDED) for one in others), writer=writer)
-    take_away(case_text, measurable=asks_for_labels(case))
+    take_away(case_text, test, labels=asks_for_labels(case))
 
 
 def _midnight() -> datetime:

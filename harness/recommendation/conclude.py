@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_lanes, read_lanes
 from harness.bakeoff.charged import charged
 from harness.bakeoff.decide import acceptable
@@ -129,7 +129,7 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
     )
     outlook = outlook_of(ours, plan, grounds, choice.ship)
     ship = None if choice.ship is None else results.arm(choice.ship)
-    hosted = results.frontier_measured
+    hosted, of_labels = results.frontier_measured, run.facts.task is TaskKind.CLASSIFICATION
     calls = calls_to_settle(run.items)
     recommendation = recommend(
         Found(
@@ -138,7 +138,7 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
             outlook=outlook,
             findings=run.facts.findings,
             frontier=() if hosted else frontier_gaps(run, results.arms, ship, calls),
-            published=() if hosted else published_for(run.facts.name),
+            published=() if hosted or not of_labels else published_for(run.facts.name),
         )
     )
     answers = choice.ship

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from advisor.advice import Advice
-from advisor.case import UseCase, asks_for_labels
+from advisor.case import Task, UseCase
 from advisor.commands import CommandPrices, advise
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
@@ -16,6 +16,13 @@ from harness.core.context import Context
 from harness.core.errors import UsageError, command
 from harness.report.branding import Branding
 from harness.report.files import Advised, write_case_report
+
+_ROWS = {
+    Task.CLASSIFICATION: ("--data", "rows.csv", "--text", "text", "--label", "label"),
+    Task.EXTRACTION: ("--data", "rows.csv", "--text", "text", "--fields", "date,amount"),
+    Task.QUESTION_ANSWERING: ("--docs", "documents", "--questions", "questions.csv"),
+}
+"""What a plan needs of one's own, by what an answer is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +51,8 @@ def advised(request: CaseReport, context: Context) -> Advised:
 
 def measuring(case: UseCase, name: str) -> str:
     """What to run to measure the advice on a use case in the file of this name; '' where nothing here can."""
-    rows = ("--data", "rows.csv", "--text", "text", "--label", "label")
-    return command("plan", name, *rows) if asks_for_labels(case) else ""
+    rows = _ROWS.get(Task.CLASSIFICATION if case.task is None else case.task)
+    return "" if rows is None else command("plan", name, *rows)
 
 
 def export_case(found: Advised, formats: Sequence[str], out_dir: Path, branding: Branding) -> list[Path]:

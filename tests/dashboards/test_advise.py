@@ -138,10 +138,22 @@ def test_the_form_is_kept_while_another_page_is_looked_at(open_page: Open, tmp_p
 
 def test_what_cannot_be_measured_offers_no_plan(open_page: Open, tmp_path: Path) -> None:
     app = open_page(tmp_path, "advise")
-    app.selectbox(key="start").set_value("realtime-stocks").run()
+    app.selectbox(key="start").set_value("brand-voice").run()
     assert not app.exception
     assert {button.label for button in app.get("download_button")} == {"CASE.yaml"}
-    assert any("labels only" in info.value for info in app.info)
+    assert any("cannot be tested with this tool" in info.value for info in app.info)
+
+
+@pytest.mark.parametrize(
+    ("example", "needs"), [("changing-policy-answers", "--docs"), ("contract-extraction", "--fields")]
+)
+def test_what_is_no_choice_of_labels_names_the_command_that_plans_its_test(
+    open_page: Open, tmp_path: Path, example: str, needs: str
+) -> None:
+    app = open_page(tmp_path, "advise")
+    app.selectbox(key="start").set_value(example).run()
+    assert not app.exception and not app.info
+    assert any("harness plan CASE.yaml" in code.value and needs in code.value for code in app.code)
 
 
 def test_the_case_and_its_plan_can_be_taken_along(open_page: Open, tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ REASONED = 3
 """Options whose reasons are shown in full."""
 
 TITLE = "RAG or fine-tuning? Prediction, nothing measured yet"
-NOT_BUILT = "Bake-offs measure labels only so far, so this advice cannot be tested with this tool yet."
+NOT_BUILT = (
+    "Bake-offs measure labels, fields and short answers, so this advice cannot be tested with this tool yet."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
