@@ -156,7 +156,7 @@ def test_json_and_parquet_keep_the_texts_as_they_are(reports: tuple[Path, dict[s
     import pyarrow.parquet as pq
 
     results = json.loads(reports[1]["results.json"])
-    kept = {label["label"] for arm in results["arms"] for label in arm["quality"]["labels"]}
+    kept = {label["label"] for arm in results["arms"] for label in arm["quality"]["breakdown"]["labels"]}
     assert kept == set(LABELS)
     rows = pq.read_table(io.BytesIO(reports[1]["predictions.parquet"])).to_pylist()
     assert {row["label"] for row in rows} <= set(LABELS) and any(SCRIPT in row["text"] for row in rows)

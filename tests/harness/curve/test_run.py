@@ -221,7 +221,7 @@ def test_curves_are_no_runs_and_can_be_read_back(shop, tickets: Path, tmp_path: 
     (home,) = (tmp_path / "runs" / "curves").iterdir()
     assert read_curves(home) == made
     text = (home / "learning_curves.json").read_text()
-    assert decode(LearningCurves, text) == made and json.loads(text)["schema"] == 2
+    assert decode(LearningCurves, text) == made and json.loads(text)["schema"] == 3
 
 
 def test_known_texts_give_the_models_own_vectors() -> None:

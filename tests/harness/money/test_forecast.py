@@ -328,7 +328,7 @@ def test_the_month_is_the_sum_of_its_parts_and_these_of_their_lines(
     run = results()
     quality = replace(
         run.arms[1].quality,
-        accuracy=Estimate(metric="accuracy", value=value, low=low, high=high, n=9, method="by hand"),
+        primary=Estimate(metric="accuracy", value=value, low=low, high=high, n=9, method="by hand"),
     )
     run = replace(run, arms=(run.arms[0], replace(run.arms[1], quality=quality), run.arms[2]))
     at = business(queries_per_month=volume, label_changes_per_month=changes, wrong_answer_usd=wrong)

@@ -93,15 +93,17 @@ def test_rows_are_rendered_as_ours(job, smollm2, tickets, tmp_path, recipe):
 
     from harness.bakeoff.evalset import load_rows
     from harness.bakeoff.tuning_job import _conversations
+    from harness.tasks.kinds import task_of
 
     module, tokenizer = load(job / "train.py"), AutoTokenizer.from_pretrained(smollm2)
     evalset = load_rows(plan(tickets), context(tmp_path))
+    task = task_of(evalset.space, plan(tickets).prompt.limits)
     for name, items in (("train", evalset.train), ("dev", evalset.dev)):
         theirs = module.token_rows(
             module.read_rows(job / f"{name}.jsonl"), module.Renderer(tokenizer), recipe
         )
         ours = tokenise_all(
-            _conversations(items, plan(tickets), {}), Renderer(tokenizer), recipe["max_tokens"],
+            _conversations(items, task, {}), Renderer(tokenizer), recipe["max_tokens"],
             one_token="answer" in recipe,
         )  # fmt: skip
         assert theirs == [{"input_ids": list(row.ids), "labels": row.labels} for row in ours]

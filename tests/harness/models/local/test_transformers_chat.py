@@ -221,7 +221,7 @@ def test_needed_answers_equal_the_whole_tree_in_batches_and_alone(tuned):
     batch = many(TEXTS)
     replies = answers(tuned, batch)
     for one in batch:
-        tree = tuned._tokenised(one).tree
+        tree = tuned._tokenised(one.form).tree
         whole = tuned._tree.score([tuned.renderer.prompt_ids(one.messages)], tree, None)[0].softmax(-1)
         for reply in (replies[one.item_id], tuned.answer_one(one)):
             got = [math.exp(value) for value in reply.choice_logprobs]
