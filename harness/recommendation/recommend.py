@@ -8,7 +8,7 @@ The next step:
 3. RAG against tuning is open and one of the two ships: label as many more items as would decide it.
 4. Else pilot the arm to ship for a month.
 Where today's way is kept because no arm is worth it: run the cheapest hosted model that was not run, or look
-again at the volume from which an arm would be.
+again at the volume from which an arm would be; where errors have no price, say what one costs.
 
 The biggest risk is the first of `RiskKind` that holds, from what undoes the answer to what shifts it.
 """
@@ -285,7 +285,11 @@ def _measure_or_fix(found: Found) -> NextStep:
 
 
 def _look_again(arm: ArmId, found: Found) -> NextStep:
-    """At the volume from which the arm would be worth it, where more volume makes it so."""
+    """At the volume from which the arm would be worth it, or once it is known what its errors cost."""
+    nothing = Money(usd=Decimal(0), basis=PriceBasis.ESTIMATE)
+    if found.choice.why.kind is ReasonKind.BELOW_TODAY:
+        step = StepKind.PRICE_ERRORS
+        return NextStep(kind=step, arm=arm, usd=nothing, decides=Decider.PRODUCT_OWNER)
     curves = found.months[arm].break_even if arm in found.months else ()
     volume = next((one.queries_per_month for one in curves if one.rival == "incumbent"), None)
     grown = volume if volume is not None and volume > found.outlook.business.queries_per_month else None
@@ -293,7 +297,7 @@ def _look_again(arm: ArmId, found: Found) -> NextStep:
         kind=StepKind.LOOK_AGAIN,
         arm=arm,
         queries_per_month=grown,
-        usd=Money(usd=Decimal(0), basis=PriceBasis.ESTIMATE),
+        usd=nothing,
         decides=Decider.BUDGET_HOLDER,
     )
 

@@ -126,6 +126,7 @@ class StepKind(StrEnum):
     MEASURE_MODEL = "run a hosted model on the same rows"
     FIX = "fix what stands against the best arm"
     LOOK_AGAIN = "look again where the volume grows"
+    PRICE_ERRORS = "say what a wrong answer costs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

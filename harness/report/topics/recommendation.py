@@ -250,6 +250,10 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
             if step.arm is None:
                 return "Add an option that answers, then run again."
             return f"Fix this first: {name}, {against}. More labelled examples or another model may do it."
+        case StepKind.PRICE_ERRORS:
+            return (
+                f"Say what a wrong answer costs, and decide again: what {name} saves is then set against it."
+            )
         case StepKind.LOOK_AGAIN if step.queries_per_month is not None:
             return (
                 f"Look again at about {step.queries_per_month:,} queries a month: from there on {name} pays."

@@ -95,9 +95,13 @@ def test_the_first_reason_is_the_accuracy_and_there_are_three_at_most() -> None:
     assert len(found.reasons) == 3 and found.reasons[2].kind in (ReasonKind.SAVES, ReasonKind.COSTS_MORE)
 
 
-def kept(run: RunResults, *, frontier: tuple[object, ...] = ()) -> Recommendation:
+def kept(
+    run: RunResults,
+    *,
+    frontier: tuple[object, ...] = (),
+    why: Reason = Reason(kind=ReasonKind.COSTS_MORE, arm=LINEAR),  # noqa: B008
+) -> Recommendation:
     """Today's way is kept, and linear comes nearest."""
-    why = Reason(kind=ReasonKind.COSTS_MORE, arm=LINEAR)
     return recommend(
         Found(
             results=run,
@@ -116,6 +120,11 @@ def test_where_todays_way_is_kept_the_reasons_speak_of_the_arm_that_came_nearest
     assert found.arm is None and found.risk.kind is RiskKind.TODAY_AS_STATED
     assert (found.next.kind, found.next.arm) == (StepKind.LOOK_AGAIN, LINEAR)
     assert found.next.queries_per_month is None, "linear pays at this volume, so no greater one makes it pay"
+
+
+def test_where_fewer_right_answers_have_no_price_the_next_step_is_to_say_it() -> None:
+    step = kept(results(), why=Reason(kind=ReasonKind.BELOW_TODAY, arm=LINEAR)).next
+    assert (step.kind, step.arm, step.decides) == (StepKind.PRICE_ERRORS, LINEAR, Decider.PRODUCT_OWNER)
 
 
 def test_where_todays_way_is_kept_a_hosted_model_that_was_not_run_is_measured_next() -> None:
