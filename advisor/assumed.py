@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from advisor.case import Task, UseCase, facts_needed
+from advisor.case import AnswerKind, UseCase, facts_needed
 from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
 from advisor.money.machines import HOURS_PER_MONTH, NO_MACHINE
 from advisor.money.money import ExchangeRate, parse_rate, to_usd
@@ -175,7 +175,7 @@ def assumed_in(case: UseCase, inputs: Inputs) -> dict[str, AssumedRange]:
     """By field, the ranges that stood in for an answer and that something hangs on in this case."""
     used = {entry.key.split(":")[0]: entry for entry in inputs.ranges}
     idle: tuple[str, ...] = _OF_FACTS if facts_needed(case) is False else ()
-    if case.task not in (None, Task.CLASSIFICATION):
+    if case.task not in (None, AnswerKind.CLASSIFICATION):
         idle += _OF_LABELS
     return {name: entry for name, entry in used.items() if name not in idle}
 

@@ -50,7 +50,7 @@ class _Choice(StrEnum):
         return next((member for member in cls if member.value == plain), None)
 
 
-class Task(_Choice):
+class AnswerKind(_Choice):
     """What an answer is."""
 
     CLASSIFICATION = "classification"  # one label of a closed set
@@ -257,7 +257,7 @@ class UseCase:
     name: Annotated[str, StringConstraints(min_length=1)]
     description: Annotated[str, BeforeValidator(_or_nothing)] = ""
 
-    task: Annotated[Task | None, Ask("What is an answer?")] = None
+    task: Annotated[AnswerKind | None, Ask("What is an answer?")] = None
     problems: Annotated[_Problems | None, Ask("What is not good enough today?")] = None
     out_of_scope_matters: Annotated[bool | None, Ask("Must it notice questions it is not meant for?")] = None
 
@@ -398,7 +398,7 @@ def prompts_own_model(case: UseCase) -> bool | None:
 
 def asks_for_labels(case: UseCase) -> bool:
     """Whether an answer is one label of a closed set, as far as is said."""
-    return case.task in (None, Task.CLASSIFICATION)
+    return case.task in (None, AnswerKind.CLASSIFICATION)
 
 
 def build_case(raw: Mapping[Any, object], source: str = "the use case") -> UseCase:
@@ -470,7 +470,7 @@ def _label_contradictions(case: UseCase) -> list[str]:
     found = []
     given = {"labels": case.labels, "labels_per_class": case.labels_per_class}
     named = [name for name, value in given.items() if value is not None]
-    if case.task not in (None, Task.CLASSIFICATION) and named:
+    if case.task not in (None, AnswerKind.CLASSIFICATION) and named:
         assert case.task is not None
         found.append(
             f"{' and '.join(named)}: only classification has a closed label set, not {case.task.value}"

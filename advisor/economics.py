@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from advisor.assumed import Assumptions, Inputs
-from advisor.case import Task, UseCase, facts_needed, prompts_own_model
+from advisor.case import AnswerKind, UseCase, facts_needed, prompts_own_model
 from advisor.money.ledger import LedgerLine, PriceBasis, line, query_cost, scaled
 from advisor.money.machines import Machine, find_machine
 from advisor.money.price import Price
@@ -72,7 +72,7 @@ def _prompt(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumpti
     part = assumptions.part
     fixed = part("instruction_tokens", inputs.scenario)
     varying = inputs.input_tokens
-    if case.task is Task.CLASSIFICATION:
+    if case.task is AnswerKind.CLASSIFICATION:
         fixed += inputs.labels * part("label_definition_tokens", inputs.scenario)
     match option:
         case Option.PROMPT | Option.ROUTE:
@@ -96,7 +96,7 @@ def labels_cached_from(inputs: Inputs, assumptions: Assumptions) -> int:
 
 def _shown(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
     """Tokens of what was retrieved: passages where facts are needed, else similar examples."""
-    if facts_needed(case) or (facts_needed(case) is None and case.task is not Task.CLASSIFICATION):
+    if facts_needed(case) or (facts_needed(case) is None and case.task is not AnswerKind.CLASSIFICATION):
         return assumptions.part("passage_tokens", inputs.scenario)
     count = assumptions.part("shown_examples", inputs.scenario)
     most = assumptions.part("shown_tokens_at_most", inputs.scenario)
@@ -158,7 +158,7 @@ def stand_in(machine: Machine) -> str:
 
 def rows_wanted(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
     """Rows below which more are bought before training."""
-    if case.task is Task.CLASSIFICATION:
+    if case.task is AnswerKind.CLASSIFICATION:
         return inputs.labels * assumptions.part("rows_wanted_per_label", inputs.scenario)
     return assumptions.part("rows_wanted", inputs.scenario)
 
@@ -217,7 +217,7 @@ def cost_curve_of(
 def _that_matter(case: UseCase, inputs: Inputs) -> Inputs:
     """Without changes that the answers cannot suffer."""
     knowledge = inputs.knowledge_changes_per_month if facts_needed(case) is not False else 0.0
-    labels = inputs.label_changes_per_month if case.task is Task.CLASSIFICATION else 0.0
+    labels = inputs.label_changes_per_month if case.task is AnswerKind.CLASSIFICATION else 0.0
     return replace(inputs, knowledge_changes_per_month=knowledge, label_changes_per_month=labels)
 
 
@@ -278,7 +278,7 @@ def _trains_on_gpu(option: Option) -> bool:
 
 def _routes_from_tuned(case: UseCase) -> bool:
     """Whether a route's own part is a tuned model: only labels can be routed from a linear one."""
-    return case.task not in (None, Task.CLASSIFICATION)
+    return case.task not in (None, AnswerKind.CLASSIFICATION)
 
 
 def runs_own_model(case: UseCase, option: Option) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from advisor.advice import Flip, OpenQuestion
 from advisor.assumed import resolve
-from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, asks
+from advisor.case import AnswerKind, GeneralModel, Problem, Residency, UseCase, asks
 from advisor.judge import Judge, Outcome, Standing
 from advisor.money.ranges import Scenario
 from advisor.numbers import figure
@@ -132,7 +132,7 @@ def _flip(
 
 
 _TRIES: dict[str, Sequence[Any]] = {
-    "task": tuple(Task),
+    "task": tuple(AnswerKind),
     "problems": ((), (Problem.MISSING_FACTS,), (Problem.STYLE,), (Problem.SKILL,), (Problem.COST,)),
     "out_of_scope_matters": (False, True),
     "needs_facts": (False, True),

@@ -20,7 +20,17 @@ from typing import Any
 
 import typer
 
-from advisor.case import Ask, Incumbent, Task, UseCase, answer_type, asks, build_case, choices, facts_needed
+from advisor.case import (
+    AnswerKind,
+    Ask,
+    Incumbent,
+    UseCase,
+    answer_type,
+    asks,
+    build_case,
+    choices,
+    facts_needed,
+)
 from advisor.case_file import dump_case, load_case
 from advisor.errors import CaseError
 from advisor.money.money import CURRENCIES
@@ -108,7 +118,7 @@ def senseless(name: str, raw: Answers) -> bool:
     case = build_case({"name": "so far", **raw})
     task = raw.get("task")
     if name in ("labels", "labels_per_class", "label_changes_per_month"):
-        return task is not None and task != Task.CLASSIFICATION.value
+        return task is not None and task != AnswerKind.CLASSIFICATION.value
     if name.startswith("knowledge_") or name in ("citations_required", "retrieval_recall"):
         return facts_needed(case) is False
     if name.endswith("_items"):
@@ -261,7 +271,7 @@ def _echo(ask: Ask, answer: str) -> None:
 def _changes(answer: str, raw: Answers) -> Answers | None:
     """Changes of the facts where answers need some, else of the labels where there are any."""
     facts = facts_needed(build_case({"name": "so far", **raw}))
-    labels = raw.get("task") in (None, Task.CLASSIFICATION.value)
+    labels = raw.get("task") in (None, AnswerKind.CLASSIFICATION.value)
     name = "knowledge_changes_per_month" if facts or not labels else "label_changes_per_month"
     found = _read(name, answer, raw)
     if facts is False and not labels and found is not None:
@@ -308,7 +318,7 @@ def understood(case: UseCase, names: tuple[str, ...]) -> list[str]:
 def _no_answer_wanted(name: str, case: UseCase) -> bool:
     """Whether a question makes no sense for this use case, so that its answer is not missed."""
     if name == CHANGES:
-        return facts_needed(case) is False and case.task not in (None, Task.CLASSIFICATION)
+        return facts_needed(case) is False and case.task not in (None, AnswerKind.CLASSIFICATION)
     return name in asks() and senseless(name, _plain(case))
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from advisor.advice import OptionPrediction, Payback, PaysBack
 from advisor.assumed import Assumptions, Inputs, rates, resolve
-from advisor.case import Task, UseCase, facts_needed
+from advisor.case import AnswerKind, UseCase, facts_needed
 from advisor.economics import (
     WHOLE_PROMPT_TOKENS,
     Market,
@@ -161,7 +161,7 @@ def variants(case: UseCase, market: Market) -> tuple[UseCase, ...]:
         turns = {round(rows_wanted(case, i, market.assumptions)) for i in inputs.values()}
         assumed = market.assumptions.ranges["examples"]
         found = [replace(c, examples=n) for c in found for n in {*turns, int(assumed.low), int(assumed.high)}]
-    if case.labels is None and case.task is Task.CLASSIFICATION:
+    if case.labels is None and case.task is AnswerKind.CLASSIFICATION:
         inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
         turns = {labels_cached_from(i, market.assumptions) for i in inputs.values()}
         assumed = market.assumptions.ranges["labels"]

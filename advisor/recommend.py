@@ -41,7 +41,7 @@ from advisor.advice import (
     plain,
 )
 from advisor.assumed import Assumptions, assumed_in, resolve, today_range
-from advisor.case import Task, UseCase, asks_for_labels, facts_needed, must_self_host
+from advisor.case import AnswerKind, UseCase, asks_for_labels, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import find_flips, find_open_questions
 from advisor.judge import Judge, Standing
@@ -425,7 +425,7 @@ def _assumptions(case: UseCase, assumptions: Assumptions, *, today: bool) -> tup
 
 def _notes(case: UseCase) -> tuple[str, ...]:
     notes = []
-    if case.task is Task.QUESTION_ANSWERING and facts_needed(case) is None:
+    if case.task is AnswerKind.QUESTION_ANSWERING and facts_needed(case) is None:
         notes.append("whether answers need facts from outside is not said; taken as half likely")
     if case.queries_per_month is None:
         notes.append("no volume is stated, so cost has no say in the order")

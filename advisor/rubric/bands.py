@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from advisor.case import Task, UseCase, examples_per_label, facts_needed, prompts_own_model
+from advisor.case import AnswerKind, UseCase, examples_per_label, facts_needed, prompts_own_model
 from advisor.options import Option
 from advisor.reading import parse_toml, read_record
 
@@ -106,7 +106,7 @@ def size_class(billions: float | None) -> str | None:
 
 def _kinds(case: UseCase) -> set[str]:
     needed = facts_needed(case)
-    if case.task is Task.CLASSIFICATION:
+    if case.task is AnswerKind.CLASSIFICATION:
         return {"classification"}
     kinds = {True: {"facts"}, False: {"other"}, None: {"facts", "other"}}[needed]
     return kinds | {"classification"} if case.task is None else kinds

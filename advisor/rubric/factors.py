@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from advisor.case import (
+    AnswerKind,
     GeneralModel,
     Problem,
     Residency,
-    Task,
     UseCase,
     examples_per_label,
     facts_needed,
@@ -136,11 +136,11 @@ def narrow(case: UseCase, factor: Factor) -> Strength:
     match case.task:
         case None:
             return None
-        case Task.CLASSIFICATION | Task.EXTRACTION | Task.TOOL_CALLS:
+        case AnswerKind.CLASSIFICATION | AnswerKind.EXTRACTION | AnswerKind.TOOL_CALLS:
             return 1.0
-        case Task.SUMMARISATION:
+        case AnswerKind.SUMMARISATION:
             return 0.3
-        case Task.CODE if case.problems and Problem.SKILL in case.problems:
+        case AnswerKind.CODE if case.problems and Problem.SKILL in case.problems:
             return 0.7  # a language or library of one's own is a narrow target
         case _:
             return 0.0
@@ -152,11 +152,11 @@ def broad(case: UseCase, factor: Factor) -> Strength:
     match case.task:
         case None:
             return None
-        case Task.REASONING:
+        case AnswerKind.REASONING:
             return 1.0
-        case Task.CODE if own:
+        case AnswerKind.CODE if own:
             return 0.1
-        case Task.CODE:  # general code; a thousand examples of one kind make it a narrow target
+        case AnswerKind.CODE:  # general code; a thousand examples of one kind make it a narrow target
             return 0.4 * (1 - ramp(case.examples or 0, _at(factor), log=True))
         case _:
             return 0.0
@@ -174,7 +174,7 @@ def few_examples(case: UseCase, factor: Factor) -> Strength:
 
 def label_examples(case: UseCase, factor: Factor) -> Strength:
     """How many examples a typical label has."""
-    if case.task is not Task.CLASSIFICATION:
+    if case.task is not AnswerKind.CLASSIFICATION:
         return None if case.task is None else 0.0
     each = examples_per_label(case)
     return None if each is None else ramp(each, _at(factor), log=True)
@@ -187,7 +187,7 @@ def thin_labels(case: UseCase, factor: Factor) -> Strength:
 
 def many_examples(case: UseCase, factor: Factor) -> Strength:
     """How many examples there are, for tasks without a label set."""
-    if case.task is Task.CLASSIFICATION:
+    if case.task is AnswerKind.CLASSIFICATION:
         return 0.0
     if case.task is None or case.examples is None:
         return None
@@ -196,14 +196,14 @@ def many_examples(case: UseCase, factor: Factor) -> Strength:
 
 def many_labels(case: UseCase, factor: Factor) -> Strength:
     """How many labels there are."""
-    if case.task is not Task.CLASSIFICATION:
+    if case.task is not AnswerKind.CLASSIFICATION:
         return None if case.task is None else 0.0
     return None if case.labels is None else ramp(case.labels, _at(factor), log=True)
 
 
 def label_churn(case: UseCase, factor: Factor) -> Strength:
     """Which share of the labels changes in a month."""
-    if case.task is not Task.CLASSIFICATION:
+    if case.task is not AnswerKind.CLASSIFICATION:
         return None if case.task is None else 0.0
     changes = case.label_changes_per_month
     if changes is None or (changes and case.labels is None):
@@ -309,6 +309,6 @@ def measure(case: UseCase, factor: Factor) -> Measured:
     if function is None:
         raise ValueError(f"factor {factor.name}: there is no function {factor.function}")
     strength = function(case, factor)
-    if strength is None and factor.function == "facts" and case.task is Task.QUESTION_ANSWERING:
+    if strength is None and factor.function == "facts" and case.task is AnswerKind.QUESTION_ANSWERING:
         strength = LIKELY_FACTS
     return Measured(factor=factor, strength=strength)

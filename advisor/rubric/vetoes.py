@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from advisor.advice import Veto
-from advisor.case import Task, UseCase, facts_needed, must_self_host, prompts_own_model
+from advisor.case import AnswerKind, UseCase, facts_needed, must_self_host, prompts_own_model
 from advisor.options import ADVISED, Option
 from advisor.rubric.rubric import VetoRules
 
@@ -36,12 +36,12 @@ def citations_need_sources(case: UseCase, rules: VetoRules) -> Found:
 
 def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
     """A vote and a linear model choose among labels; an encoder also marks parts of a text."""
-    if case.task in (None, Task.CLASSIFICATION):
+    if case.task in (None, AnswerKind.CLASSIFICATION):
         return {}
     assert case.task is not None
     why = f"{case.task.value} has no closed label set to choose from"
     found = dict.fromkeys((Option.NEIGHBOURS, Option.LINEAR), why)
-    if case.task is not Task.EXTRACTION:
+    if case.task is not AnswerKind.EXTRACTION:
         found[Option.ENCODER] = why
     return found
 
@@ -51,7 +51,7 @@ def training_needs_examples(case: UseCase, rules: VetoRules) -> Found:
     if case.examples != 0:
         return {}
     found = dict.fromkeys(_TRAINED, "there are no examples to train on")
-    if facts_needed(case) is False or (facts_needed(case) is None and case.task is Task.CLASSIFICATION):
+    if facts_needed(case) is False or (facts_needed(case) is None and case.task is AnswerKind.CLASSIFICATION):
         found[Option.RETRIEVE] = "there are neither documents nor examples to retrieve"
     return found
 
@@ -95,7 +95,7 @@ def model_fits_machine(case: UseCase, rules: VetoRules) -> Found:
     own = [option for option in ADVISED if option.traits.tuned]
     if prompts_own_model(case) is True:
         own += [Option.PROMPT, Option.RETRIEVE]
-    if case.task not in (None, Task.CLASSIFICATION):
+    if case.task not in (None, AnswerKind.CLASSIFICATION):
         own.append(Option.ROUTE)
     return dict.fromkeys(own, why)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.base import Explained
+from harness.arms.base import Explained, is_answer
 from harness.core.records import (
     AnswerForm,
     ArmId,
@@ -45,6 +45,22 @@ class Answers:
         if isinstance(reply, Failure) or not self.codes or not isinstance(self.form, Choices):
             return reply
         return dataclasses.replace(reply, text=self.form.answers[self.codes.index(reply.text)])
+
+
+class Tried:
+    """What the trial that was chosen on dev answered: each stands once for the arm's own answer."""
+
+    def __init__(self) -> None:
+        self._by_item: dict[str, Outcome] = {}
+
+    def keep(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep the answers of these, and no others; failures are asked again."""
+        self._by_item = {one.item_id: one for one in outcomes if is_answer(one)}
+
+    def take(self, items: Sequence[Item]) -> tuple[list[Outcome], list[Item]]:
+        """What is known of these items, for the last time, and the items of which nothing is."""
+        rest = [item for item in items if item.id not in self._by_item]
+        return [self._by_item.pop(item.id) for item in items if item.id in self._by_item], rest
 
 
 def model_config(arm: ArmId, model: ChatModel, task: Task) -> dict[str, object]:

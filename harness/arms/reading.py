@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.asking import Answers, ask_all, ask_one, model_config
-from harness.arms.base import Explained, Material, is_answer, items_digest, score_on
+from harness.arms.asking import Answers, Tried, ask_all, ask_one, model_config
+from harness.arms.base import Explained, Material, items_digest, score_on
 from harness.arms.retrieve import RetrieveSettings
 from harness.arms.searching import Searching
 from harness.core.records import ArmId, Fitted, Item, ModelIdentity, Neighbour, Outcome
@@ -37,7 +37,7 @@ class ReadingArm:
         self._settings = settings
         self._answers = Answers(form=task.form())
         self._k = min(settings.k)
-        self._tried: dict[str, Outcome] = {}
+        self._tried = Tried()
 
     @property
     def identity(self) -> ModelIdentity:
@@ -83,10 +83,8 @@ class ReadingArm:
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Find the passages of all items at once; what the chosen trial answered stands."""
-        known = [self._tried.pop(item.id) for item in items if item.id in self._tried]
+        known, rest = self._tried.take(items)
         yield from known
-        there = {outcome.item_id for outcome in known}
-        rest = [item for item in items if item.id not in there]
         yield from self._ask(rest, *self._show(rest))
 
     def predict_one(self, item: Item) -> Outcome:
@@ -122,7 +120,7 @@ class ReadingArm:
         tried = {k: score_on(given, dev, self._task) for k, (_, given) in asked.items()}
         if tried:
             self._k = max(tried, key=lambda k: tried[k])
-            self._tried = {one.item_id: one for one in asked[self._k][1] if is_answer(one)}
+            self._tried.keep(asked[self._k][1])
         return tried
 
     def _show(self, items: Sequence[Item]) -> tuple[dict[str, Explained], float]:

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.arms.asking import Answers, ask_all, ask_one, model_config
-from harness.arms.base import Explained, Material, Say, is_answer, items_digest, score_on
+from harness.arms.asking import Answers, Tried, ask_all, ask_one, model_config
+from harness.arms.base import Explained, Material, Say, items_digest, score_on
 from harness.arms.neighbour_values import NeighbourValues
 from harness.core.records import (
     AnswerForm,
@@ -127,7 +127,7 @@ class RetrieveArm:
         self._all = Offered.ALL if self._choices else None
         self._showing = Showing(k=settings.k[0], guide=self._guides[0], offered=self._all)
         self._missed = 0.0
-        self._tried: dict[str, Outcome] = {}
+        self._tried = Tried()
 
     @property
     def identity(self) -> ModelIdentity:
@@ -206,10 +206,8 @@ class RetrieveArm:
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Retrieve for all items at once, then answer them; what the chosen trial answered stands."""
-        known = [self._tried.pop(item.id) for item in items if item.id in self._tried]
+        known, rest = self._tried.take(items)
         yield from known
-        there = {outcome.item_id for outcome in known}
-        rest = [item for item in items if item.id not in there]
         yield from self._ask(rest, *self._show(rest))
 
     def predict_one(self, item: Item) -> Outcome:
@@ -254,7 +252,7 @@ class RetrieveArm:
         for offered in self._ways_offered[1:]:
             self._try(dataclasses.replace(trials.best, offered=offered), trials)
         self._use(trials.best, dev)
-        self._tried = {one.item_id: one for one in trials.given[trials.best] if is_answer(one)}
+        self._tried.keep(trials.given[trials.best])
         return tuple((way.name, score) for way, score in trials.scores.items())
 
     def _try(self, way: Showing, trials: _Trials) -> None:

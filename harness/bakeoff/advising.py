@@ -9,7 +9,7 @@ from typing import Any
 
 from advisor.advice import Advice, OptionPrediction
 from advisor.assumed import load_assumptions
-from advisor.case import GeneralModel, Task, asks_for_labels
+from advisor.case import AnswerKind, GeneralModel, asks_for_labels
 from advisor.commands import CommandPrices, advise, open_market
 from advisor.economics import named_machine
 from advisor.errors import CaseError
@@ -43,8 +43,8 @@ def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: Command
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
     case = advice.case
-    kind = Task(raw["task"])
-    if not (asks_for_labels(case) if kind is Task.CLASSIFICATION else case.task is kind):
+    kind = AnswerKind(raw["task"])
+    if not (asks_for_labels(case) if kind is AnswerKind.CLASSIFICATION else case.task is kind):
         raise UsageError(
             f"These rows are for {kind.value}; this use case asks for something else.",
             got=f"task: {case.task}",

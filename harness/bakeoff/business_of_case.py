@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from advisor.assumed import Assumptions, rates
-from advisor.case import Task, UseCase, facts_needed
+from advisor.case import AnswerKind, UseCase, facts_needed
 from advisor.money.money import to_usd
 from advisor.money.ranges import Range
 
@@ -77,7 +77,7 @@ def _changes(case: UseCase) -> Mapping[str, bool]:
     """Which kinds of change the answers can suffer at all."""
     return {
         "knowledge_changes_per_month": facts_needed(case) is not False,
-        "label_changes_per_month": case.task in (None, Task.CLASSIFICATION),
+        "label_changes_per_month": case.task in (None, AnswerKind.CLASSIFICATION),
     }
 
 

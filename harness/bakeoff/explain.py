@@ -40,7 +40,7 @@ from harness.core.records import (
 )
 from harness.models.api.calls import said_as_asked
 from harness.tasks.base import in_words
-from harness.tasks.kinds import prompt_versions
+from harness.tasks.kinds import facts_of_kind
 from harness.tasks.measures import fit_dev_temperature
 from harness.tasks.questions import QuestionTask
 
@@ -139,7 +139,7 @@ def _messages(
     rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
     messages = desk.task.messages(settled.arm.option, item, rows, guide_of(settled.fitted))
     by_schema = answered is not None and answered.form == "schema"
-    same_wording = desk.plan.prompt.version == prompt_versions(desk.plan.task)[-1]
+    same_wording = desk.plan.prompt.version == facts_of_kind(desk.plan.task).prompt_versions[-1]
     return said_as_asked(messages, desk.task.form(), schema=by_schema and same_wording)
 
 

@@ -23,7 +23,7 @@ from harness.core.records import ABSTAINING, BEST_SENTENCE, TODAY, ArmId
 from harness.data.settings import DataPlan
 from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ACCURACY, PROMPT_VERSION
-from harness.tasks.kinds import primary_of, prompt_versions
+from harness.tasks.kinds import facts_of_kind
 from harness.training.settings import EncoderPlan, TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -254,8 +254,8 @@ class ExperimentPlan(Part):
         except ValueError:
             return raw
         parts = (
-            ("prompt", "version", prompt_versions(kind)[-1]),
-            ("decision", "metric", primary_of(kind).name),
+            ("prompt", "version", facts_of_kind(kind).prompt_versions[-1]),
+            ("decision", "metric", facts_of_kind(kind).primary.name),
         )
         filled = {
             part: {key: value} | (raw.get(part) or {})
@@ -266,13 +266,13 @@ class ExperimentPlan(Part):
 
     @model_validator(mode="after")
     def _prompts_and_metric(self, info: ValidationInfo) -> ExperimentPlan:
-        versions = prompt_versions(self.task)
+        versions = facts_of_kind(self.task).prompt_versions
         allowed = versions if (info.context or {}).get("locked") else versions[-1:]
         if self.prompt.version not in allowed:
             raise ValueError(
                 f"prompt.version: it is {versions[-1]} now; got {self.prompt.version}: leave the line out"
             )
-        metric = primary_of(self.task).name
+        metric = facts_of_kind(self.task).primary.name
         if self.decision.metric != metric:
             raise ValueError(f"decision.metric: arms are compared by {metric}; got {self.decision.metric}")
         return self

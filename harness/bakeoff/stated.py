@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from advisor.assumed import load_assumptions
-from advisor.case import Task, UseCase
+from advisor.case import AnswerKind, UseCase
 from advisor.money.money import ExchangeRate
 from harness.bakeoff.business_of_case import business_part
 
@@ -55,7 +55,7 @@ def laid_over(raw: Mapping[str, Any], stated: StatedMoney) -> dict[str, Any]:
     found = {**raw, "cost": {**raw["cost"], **{name: v for name, v in cost.items() if v is not None}}}
     if not stated.of_business:
         return found
-    bare = UseCase(name="as stated", task=Task.CLASSIFICATION, needs_facts=False)
+    bare = UseCase(name="as stated", task=AnswerKind.CLASSIFICATION, needs_facts=False)
     business = dict(raw.get("business") or business_part(bare, load_assumptions()))
     if stated.volume is not None:
         business["assumed"] = [one for one in business["assumed"] if one["field"] != "queries_per_month"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class EvidenceQuote:
     """Words of a document that answer a question.
 
     Attributes:
@@ -30,5 +30,5 @@ class Reference:
     """
 
     answers: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[EvidenceQuote, ...] = ()
     answerable: bool

@@ -97,7 +97,7 @@ class Skipped:
     detail: str = ""
 
 
-class Unreadable(Exception):
+class UnreadableDocument(Exception):
     """A file that is left out, with its reason."""
 
     def __init__(self, reason: SkipReason, detail: object = "") -> None:
@@ -197,21 +197,21 @@ def bytes_of(path: Path, most: int) -> bytes:
         most: bytes it may have.
 
     Raises:
-        Unreadable: it is too large, cannot be read, or changed while it was read, three times over.
+        UnreadableDocument: it is too large, cannot be read, or changed while it was read, three times over.
     """
     try:
         for _ in range(_TRIES):
             before = path.stat()
             if before.st_size > most:
-                raise Unreadable(SkipReason.TOO_LARGE, before.st_size)
+                raise UnreadableDocument(SkipReason.TOO_LARGE, before.st_size)
             with path.open("rb") as file:
                 data = file.read(most + 1)
             after = path.stat()
             if _state(before) == _state(after) and len(data) == after.st_size:
                 return data
     except OSError as error:
-        raise Unreadable(SkipReason.UNREADABLE, error.strerror or error) from error
-    raise Unreadable(SkipReason.CHANGING)
+        raise UnreadableDocument(SkipReason.UNREADABLE, error.strerror or error) from error
+    raise UnreadableDocument(SkipReason.CHANGING)
 
 
 def _state(stat: os.stat_result) -> tuple[int, int, int]:
@@ -226,13 +226,13 @@ def read_document(name: str, data: bytes, max_chars: int) -> ReadDocument:
         max_chars: characters of a passage at most, headings apart.
 
     Raises:
-        Unreadable: it is broken, encrypted, has no text, unpacks to too much or takes too long.
+        UnreadableDocument: it is broken, encrypted, has no text, unpacks to too much or takes too long.
         MissingExtra: kreuzberg is not installed.
     """
     kind = KINDS[Path(name).suffix.lower()]
     text, pages = _text_and_pages(data, kind)
     if not text.strip():
-        raise Unreadable(SkipReason.NO_TEXT)
+        raise UnreadableDocument(SkipReason.NO_TEXT)
     whole, spans = _cut(text, max_chars)
     places = _Places(_headings(whole), pages)
     return ReadDocument(text=whole, passages=tuple(_passages(name, whole, spans, places)))
@@ -306,7 +306,7 @@ def _decoded(data: bytes, kind: str) -> str:
     try:
         return data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
     except (UnicodeError, LookupError) as error:
-        raise Unreadable(SkipReason.ENCODING, error) from error
+        raise UnreadableDocument(SkipReason.ENCODING, error) from error
 
 
 def _check_unpacked(data: bytes) -> None:
@@ -316,13 +316,13 @@ def _check_unpacked(data: bytes) -> None:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
             if total > MOST_UNPACKED:
-                raise Unreadable(SkipReason.UNPACKS_TOO_LARGE, total)
+                raise UnreadableDocument(SkipReason.UNPACKS_TOO_LARGE, total)
             if any(entry.flag_bits & 1 for entry in entries):
-                raise Unreadable(SkipReason.ENCRYPTED)
+                raise UnreadableDocument(SkipReason.ENCRYPTED)
             if (wrong := archive.testzip()) is not None:
-                raise Unreadable(SkipReason.BROKEN, wrong)
+                raise UnreadableDocument(SkipReason.BROKEN, wrong)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError) as error:
-        raise Unreadable(SkipReason.BROKEN, error) from error
+        raise UnreadableDocument(SkipReason.BROKEN, error) from error
 
 
 def _extracted(data: bytes, kind: str, form: str, max_chars: int | None) -> Any:
@@ -343,11 +343,11 @@ def _extracted(data: bytes, kind: str, form: str, max_chars: int | None) -> Any:
     try:
         return kreuzberg.extract_bytes_sync(data, kind, config=config)
     except kreuzberg.ExtractionTimeoutError as error:
-        raise Unreadable(SkipReason.TOO_SLOW, f"{MOST_SECONDS} s") from error
+        raise UnreadableDocument(SkipReason.TOO_SLOW, f"{MOST_SECONDS} s") from error
     except (kreuzberg.KreuzbergError, RuntimeError, ValueError, OSError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         sealed = re.search("password|encrypted", said, re.IGNORECASE)
-        raise Unreadable(SkipReason.ENCRYPTED if sealed else SkipReason.BROKEN, said[:200]) from error
+        raise UnreadableDocument(SkipReason.ENCRYPTED if sealed else SkipReason.BROKEN, said[:200]) from error
 
 
 def _headings(text: str) -> list[tuple[int, int, str]]:

@@ -35,7 +35,7 @@ from harness.knowledge.documents import (
     READ,
     Skipped,
     Source,
-    Unreadable,
+    UnreadableDocument,
     bytes_of,
     files_of,
     read_document,
@@ -140,7 +140,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _Reading:
     """What reading a source gave."""
 
     documents: tuple[IndexedDocument, ...]
@@ -275,7 +275,7 @@ def _no_documents(source: Source, skipped: Sequence[Skipped], earlier: PassageIn
 
 def _read_source(
     source: Source, settings: IndexSettings, earlier: PassageIndex | None, progress: Progress
-) -> _Read:
+) -> _Reading:
     names, skipped = files_of(source)
     known = {} if earlier is None else _passages_by_content(earlier)
     met: dict[tuple[str, str], str] = {}  # content and kind -> the first document that has them
@@ -295,10 +295,10 @@ def _read_source(
             own = known.get((name, digest)) or read_document(name, data, settings.max_chars).passages
             passages += own
             documents[name] = IndexedDocument(id=name, digest=digest, size=len(data), passages=len(own))
-        except Unreadable as error:
+        except UnreadableDocument as error:
             skipped.append(Skipped(document=name, reason=error.reason, detail=error.detail))
     skipped.sort(key=lambda one: one.document)
-    return _Read(tuple(documents.values()), tuple(passages), tuple(skipped))
+    return _Reading(tuple(documents.values()), tuple(passages), tuple(skipped))
 
 
 def _passages_by_content(index: PassageIndex) -> dict[tuple[str, str], tuple[Passage, ...]]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from advisor.advice import Advice
-from advisor.case import Task, UseCase
+from advisor.case import AnswerKind, UseCase
 from advisor.commands import CommandPrices, advise
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
@@ -18,9 +18,9 @@ from harness.report.branding import Branding
 from harness.report.files import Advised, write_case_report
 
 _ROWS = {
-    Task.CLASSIFICATION: ("--data", "rows.csv", "--text", "text", "--label", "label"),
-    Task.EXTRACTION: ("--data", "rows.csv", "--text", "text", "--fields", "date,amount"),
-    Task.QUESTION_ANSWERING: ("--docs", "documents", "--questions", "questions.csv"),
+    AnswerKind.CLASSIFICATION: ("--data", "rows.csv", "--text", "text", "--label", "label"),
+    AnswerKind.EXTRACTION: ("--data", "rows.csv", "--text", "text", "--fields", "date,amount"),
+    AnswerKind.QUESTION_ANSWERING: ("--docs", "documents", "--questions", "questions.csv"),
 }
 """What a plan needs of one's own, by what an answer is."""
 
@@ -51,7 +51,7 @@ def advised(request: CaseReport, context: Context) -> Advised:
 
 def measuring(case: UseCase, name: str) -> str:
     """What to run to measure the advice on a use case in the file of this name; '' where nothing here can."""
-    rows = _ROWS.get(Task.CLASSIFICATION if case.task is None else case.task)
+    rows = _ROWS.get(AnswerKind.CLASSIFICATION if case.task is None else case.task)
     return "" if rows is None else command("plan", name, *rows)
 
 

@@ -19,7 +19,7 @@ from harness.recommendation.records import RunResults
 from harness.report.branding import Rate, chosen_currency
 from harness.report.document import CommandOn, Span, on_run
 from harness.tasks.base import Metric, Nouns
-from harness.tasks.kinds import nouns_of
+from harness.tasks.kinds import facts_of_kind
 
 MARKS = {
     PriceBasis.MEASURED: "",
@@ -100,7 +100,7 @@ class ReportContext:
     @property
     def nouns(self) -> Nouns:
         """What the run's kind of task calls its answers."""
-        return nouns_of(self.results.task)
+        return facts_of_kind(self.results.task).nouns
 
     def accuracy(self, *arms: ArmResult) -> tuple[str, ...]:
         """Where accuracies come from."""

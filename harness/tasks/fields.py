@@ -427,7 +427,7 @@ def parse_schema(raw: object, source: str) -> FieldSchema:
         DataError: with every fault.
     """
     faults: list[str] = []
-    fields = tuple(_fields_in(raw, (), _Reader(raw, faults), required=True))
+    fields = tuple(_fields_in(raw, (), _Schema(raw, faults), required=True))
     names = [one.name for one in fields]
     faults += [f"{name!r} names two fields" for name, times in Counter(names).items() if times > 1]
     if not fields and not faults:
@@ -467,7 +467,7 @@ def schema_of_columns(names: Sequence[str], rows: Sequence[Target]) -> FieldSche
     return FieldSchema(fields=tuple(Field(path=(name,), kind=kind(columns[name])) for name in names))
 
 
-class _Reader:
+class _Schema:
     """References are followed inside the schema alone; faults are collected."""
 
     def __init__(self, root: object, faults: list[str]) -> None:
@@ -527,7 +527,7 @@ def _without_null(part: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
-def _fields_in(raw: object, path: tuple[str, ...], reader: _Reader, *, required: bool) -> Iterator[Field]:
+def _fields_in(raw: object, path: tuple[str, ...], reader: _Schema, *, required: bool) -> Iterator[Field]:
     """The fields of an object."""
     found = reader.resolved(raw, path)
     if found is None or reader.composed(found, path):
@@ -560,7 +560,7 @@ def _fields_in(raw: object, path: tuple[str, ...], reader: _Reader, *, required:
             yield field
 
 
-def _field(part: dict[str, Any], path: tuple[str, ...], reader: _Reader, *, required: bool) -> Field | None:
+def _field(part: dict[str, Any], path: tuple[str, ...], reader: _Schema, *, required: bool) -> Field | None:
     repeated = part.get("type") == "array"
     value = reader.resolved(part.get("items"), path) if repeated else part
     if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import assert_never
 
 from advisor.options import TaskKind
@@ -19,41 +20,40 @@ Breakdown = LabelBreakdown | FieldBreakdown | QuestionBreakdown
 """What a task may say of what lies behind its primary metric, of every kind."""
 
 
-def nouns_of(kind: TaskKind) -> Nouns:
-    """What a kind of task calls its answers."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindFacts:
+    """What holds of every task of a kind.
+
+    Attributes:
+        nouns: what it calls its answers.
+        primary: the metric that arms are compared by.
+        prompt_versions: every wording of its prompts, the newest last.
+    """
+
+    nouns: Nouns
+    primary: Metric
+    prompt_versions: tuple[str, ...]
+
+
+def facts_of_kind(kind: TaskKind) -> KindFacts:
+    """What holds of every task of a kind."""
     match kind:
         case TaskKind.CLASSIFICATION:
-            return classification.NOUNS
+            return KindFacts(
+                nouns=classification.NOUNS,
+                primary=classification.ACCURACY,
+                prompt_versions=classification.PROMPT_VERSIONS,
+            )
         case TaskKind.EXTRACTION:
-            return extraction.NOUNS
+            return KindFacts(
+                nouns=extraction.NOUNS,
+                primary=extraction.FIELD_F1,
+                prompt_versions=extraction.PROMPT_VERSIONS,
+            )
         case TaskKind.QUESTION_ANSWERING:
-            return questions.NOUNS
-        case _:
-            assert_never(kind)
-
-
-def primary_of(kind: TaskKind) -> Metric:
-    """The metric that arms are compared by."""
-    match kind:
-        case TaskKind.CLASSIFICATION:
-            return classification.ACCURACY
-        case TaskKind.EXTRACTION:
-            return extraction.FIELD_F1
-        case TaskKind.QUESTION_ANSWERING:
-            return questions.RIGHT
-        case _:
-            assert_never(kind)
-
-
-def prompt_versions(kind: TaskKind) -> tuple[str, ...]:
-    """Every wording of a kind's prompts, the newest last."""
-    match kind:
-        case TaskKind.CLASSIFICATION:
-            return classification.PROMPT_VERSIONS
-        case TaskKind.EXTRACTION:
-            return extraction.PROMPT_VERSIONS
-        case TaskKind.QUESTION_ANSWERING:
-            return questions.PROMPT_VERSIONS
+            return KindFacts(
+                nouns=questions.NOUNS, primary=questions.RIGHT, prompt_versions=questions.PROMPT_VERSIONS
+            )
         case _:
             assert_never(kind)
 

@@ -18,7 +18,7 @@ import numpy as np
 from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_json
 from harness.core.records import Estimate, FreeText, Item, Message, Neighbour, Passage, Target
-from harness.core.references import Evidence, Reference
+from harness.core.references import EvidenceQuote, Reference
 from harness.tasks.answers import abstains, cited_places, is_right, token_f1, without_citations
 from harness.tasks.base import NOT_THERE, Combined, Guide, Metric, Nouns, PromptLimits, Score, clip, in_words
 from harness.tasks.measures import Measuring, mean, share
@@ -282,7 +282,7 @@ def reference_of(raw: object) -> Reference:
     return Reference(answers=tuple(answers), evidence=tuple(_evidence(evidence)), answerable=answerable)
 
 
-def _evidence(raw: Any) -> list[Evidence]:
+def _evidence(raw: Any) -> list[EvidenceQuote]:
     if not isinstance(raw, list):
         raise ValueError("evidence is no list")
     found = []
@@ -290,7 +290,7 @@ def _evidence(raw: Any) -> list[Evidence]:
         document, quote = (one.get("document"), one.get("quote")) if isinstance(one, dict) else ("", "")
         if not (isinstance(document, str) and isinstance(quote, str) and document.strip() and quote.strip()):
             raise ValueError("evidence is no list of documents with quotes")
-        found.append(Evidence(document=document, quote=quote))
+        found.append(EvidenceQuote(document=document, quote=quote))
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from advisor.assumed import load_assumptions
-from advisor.case import GeneralModel, Problem, Residency, Task, UseCase, contradictions
+from advisor.case import AnswerKind, GeneralModel, Problem, Residency, UseCase, contradictions
 from advisor.economics import Market
 from advisor.prices import open_book, price_sheet
 from advisor.recommend import Basis
@@ -36,7 +36,7 @@ def maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:
 
 SHARES = st.floats(0, 1)
 FIELDS = {
-    "task": maybe(st.sampled_from(list(Task))),
+    "task": maybe(st.sampled_from(list(AnswerKind))),
     "problems": maybe(st.lists(st.sampled_from(list(Problem)), unique=True, max_size=4).map(tuple)),
     "out_of_scope_matters": maybe(st.booleans()),
     "needs_facts": maybe(st.booleans()),

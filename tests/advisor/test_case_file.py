@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 
-from advisor.case import Problem, Residency, Task, build_case
+from advisor.case import AnswerKind, Problem, Residency, build_case
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
 from tests.advisor.helpers import EXAMPLES, USE_CASES
@@ -20,7 +20,7 @@ def test_words_are_read_leniently():
     case = build_case(
         {"name": "x", "task": "Question Answering", "problems": "missing facts, style", "pii": "no"}
     )
-    assert case.task is Task.QUESTION_ANSWERING
+    assert case.task is AnswerKind.QUESTION_ANSWERING
     assert case.problems == (Problem.MISSING_FACTS, Problem.STYLE)
     assert case.pii is False
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
-from advisor.case import Incumbent, Task, UseCase, asks
+from advisor.case import AnswerKind, Incumbent, UseCase, asks
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
 from dashboards import planning
@@ -76,13 +76,13 @@ def test_what_is_no_number_is_told(typed: str) -> None:
 
 
 def test_a_question_that_makes_no_sense_is_left_out_unless_it_has_an_answer() -> None:
-    answers = answers_of(UseCase(name="x", task=Task.EXTRACTION))
+    answers = answers_of(UseCase(name="x", task=AnswerKind.EXTRACTION))
     assert not worth_asking("labels", answers) and worth_asking("examples", answers)
     assert worth_asking("labels", answers | {key("labels"): "30"}), "what contradicts can be taken back"
 
 
 def test_contradictions_are_told() -> None:
-    answers = answers_of(UseCase(name="x", task=Task.EXTRACTION)) | {key("labels"): "30"}
+    answers = answers_of(UseCase(name="x", task=AnswerKind.EXTRACTION)) | {key("labels"): "30"}
     with pytest.raises(CaseError, match="only classification"):
         case_from(answers)
 
@@ -120,7 +120,7 @@ def test_examples_and_files_fill_the_form(open_page: Open, tmp_path: Path) -> No
     app.selectbox(key="start").set_value("realtime-stocks").run()
     case = load_case(next(path for path in EXAMPLES if path.stem == "realtime-stocks"))
     assert app.text_input(key=key("name")).value == case.name and not app.exception
-    mine = UseCase(name="From a file", task=Task.CLASSIFICATION, labels=7)
+    mine = UseCase(name="From a file", task=AnswerKind.CLASSIFICATION, labels=7)
     app.file_uploader(key="case-file").upload("CASE.yaml", dump_case(mine).encode(), "application/yaml").run()
     assert app.text_input(key=key("name")).value == "From a file"
     assert app.text_input(key=key("labels")).value == "7"

@@ -79,11 +79,6 @@ class HeldAnswer:
         forced = tuple(self._matcher.compute_ff_tokens())
         return forced if not forced or self._matcher.consume_tokens(list(forced)) else ()
 
-    def forced_first(self) -> tuple[int, ...]:
-        """The tokens that every answer begins with, which are written by this."""
-        forced = tuple(self._matcher.compute_ff_tokens())
-        return forced if forced and self._matcher.consume_tokens(list(forced)) else ()
-
     @property
     def ended(self) -> bool:
         """Whether nothing can follow."""

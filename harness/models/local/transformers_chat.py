@@ -44,7 +44,7 @@ from harness.models.settings import ModelSettings
 if TYPE_CHECKING:
     from harness.models.local.held_tokens import HeldAnswer, JsonGrammar
     from harness.models.local.tree_scoring import Prefix
-    from harness.models.local.tree_writing import Answer
+    from harness.models.local.tree_writing import WrittenAnswer
 
 # Tokens of one pass, padding and tree included. On one CPU core 300, 700, 1,536 and 3,000 took 0.60, 0.61,
 # 0.71 and 0.82 s an item (180 own tokens, fp32, SmolLM2-135M): small passes stay in the processor's cache.
@@ -220,12 +220,12 @@ class TransformersChat:
 
     def _write_jobs(self, jobs: list[_Job]) -> Iterator[ChatReply]:
         """Write answers token by token."""
-        from harness.models.local.tree_writing import Answer, Writer, write_plainly
+        from harness.models.local.tree_writing import TreeWriter, WrittenAnswer, write_plainly
 
-        def begun(job: _Job) -> Answer:
+        def begun(job: _Job) -> WrittenAnswer:
             form = job.request.form
             assert not isinstance(form, Choices)
-            return Answer(held=self._held(form), most=form.max_tokens)
+            return WrittenAnswer(held=self._held(form), most=form.max_tokens)
 
         ends = self._ends()
         if self._tree is None:
@@ -238,7 +238,7 @@ class TransformersChat:
         prefix, fresh = self._shared_prefix([job.ids for job in jobs])
         prefix_s = time.perf_counter() - start
         skip = len(prefix.ids) if prefix else 0
-        writer = Writer(self._model, self._tree, ends)
+        writer = TreeWriter(self._model, self._tree, ends)
         ordered = sorted(jobs, key=lambda job: -len(job.ids))
         for first in range(0, len(ordered), self._at_once):
             members = ordered[first : first + self._at_once]
@@ -252,7 +252,7 @@ class TransformersChat:
                 fresh, prefix_s = False, 0.0  # the first one paid for the prefix
 
     def _written(
-        self, job: _Job, answer: Answer, ends: frozenset[int], *, cached: int, model_s: float
+        self, job: _Job, answer: WrittenAnswer, ends: frozenset[int], *, cached: int, model_s: float
     ) -> ChatReply:
         said = [token for token in answer.tokens if token not in ends]
         return ChatReply(

@@ -1,9 +1,9 @@
 """Answers written token by token: the likeliest token at each step, several answers at a time.
 
-`Writer` keeps keys and values of every answer in place, holds a prompt prefix that requests share once, and
-reads the tokens that a schema forces in the pass of the token before them. `write_plainly` does the same with
-ordinary passes of transformers, one answer at a time, for models that the passes of `tree_scoring` cannot
-serve; tests hold both to `generate`.
+`TreeWriter` keeps keys and values of every answer in place, holds a prompt prefix that requests share once,
+and reads the tokens that a schema forces in the pass of the token before them. `write_plainly` does the same
+with ordinary passes of transformers, one answer at a time, for models that the passes of `tree_scoring`
+cannot serve; tests hold both to `generate`.
 
 Nothing is sampled, so no seed is needed. Other batch-mates change logits by rounding, which can turn a step
 where two tokens are about equally likely.
@@ -22,7 +22,7 @@ from harness.models.local.tree_scoring import Parts, Prefix, TreePass, TreeScore
 
 
 @dataclass(slots=True, kw_only=True)
-class Answer:
+class WrittenAnswer:
     """An answer as far as it is written.
 
     Attributes:
@@ -60,7 +60,7 @@ class Answer:
         return int(logits.argmax())
 
 
-class Writer:
+class TreeWriter:
     """Writes answers with a causal language model of transformers (typed loosely, as the classes vary)."""
 
     def __init__(self, model: Any, scorer: TreeScorer, ends: Collection[int]) -> None:
@@ -74,7 +74,7 @@ class Writer:
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def write(
-        self, suffixes: Sequence[Sequence[int]], prefix: Prefix | None, answers: Sequence[Answer]
+        self, suffixes: Sequence[Sequence[int]], prefix: Prefix | None, answers: Sequence[WrittenAnswer]
     ) -> None:
         """Write all answers to their end.
 
@@ -151,7 +151,7 @@ class _Columns:
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
-def write_plainly(model: Any, prompt: Sequence[int], answer: Answer, ends: Collection[int]) -> None:
+def write_plainly(model: Any, prompt: Sequence[int], answer: WrittenAnswer, ends: Collection[int]) -> None:
     """Write one answer by ordinary passes."""
     cache, new = None, list(prompt)
     while not answer.ended:

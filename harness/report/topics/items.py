@@ -34,7 +34,7 @@ from harness.report.document import (
 )
 from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
 from harness.tasks.base import Nouns, in_words
-from harness.tasks.kinds import nouns_of
+from harness.tasks.kinds import facts_of_kind
 
 MOST_SHOWN = 30
 MOST_CHARACTERS = 4000
@@ -55,7 +55,7 @@ def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:
     Args:
         limit: at most so many of each kind.
     """
-    nouns, wrong = nouns_of(found.task), found.wrong[:limit]
+    nouns, wrong = facts_of_kind(found.task).nouns, found.wrong[:limit]
     sections = [
         Section(key="head", title="The arm", blocks=tuple(_head(found, limit))),
         *(_confusions(wrong) if found.task is TaskKind.CLASSIFICATION else _side_by_side(wrong, nouns)),
@@ -70,7 +70,7 @@ def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:
 
 
 def _head(found: ArmErrors, limit: int) -> Iterator[Block]:
-    noun = nouns_of(found.task).answer
+    noun = facts_of_kind(found.task).nouns.answer
     among = f"test items labelled {found.label}" if found.label else "test items"
     share = f" ({percent(len(found.wrong) / found.answered)})" if found.answered else ""
     wrong = f"{len(found.wrong):,} of {found.answered:,} {among}{share}"

@@ -26,7 +26,7 @@ from advisor.base_models.catalogue import (
 from advisor.base_models.choice import Fit, Method, ModelRequest, judge_fit, memory_needs, select
 from advisor.base_models.cli import models
 from advisor.base_models.vram import VramBasis, count_parameters
-from advisor.case import Task as UseCaseTask
+from advisor.case import AnswerKind as AnswerKind
 
 DOCS = Path(__file__).parents[3] / "docs" / "base-models.md"
 
@@ -62,7 +62,7 @@ def test_families_gpus_and_tasks_people_use_are_there(catalogue: Catalogue) -> N
         "T4": (16, False), "L4": (24, True), "3060": (12, True), "4070": (12, True), "4090": (24, True),
         "A10": (24, True), "A100-40": (40, True), "A100-80": (80, True), "H100": (80, True),
     }  # fmt: skip
-    assert {task.value for task in UseCaseTask} <= {task.name for task in catalogue.tasks}
+    assert {task.value for task in AnswerKind} <= {task.name for task in catalogue.tasks}
 
 
 def test_bfloat16_follows_compute_capability(catalogue: Catalogue) -> None:

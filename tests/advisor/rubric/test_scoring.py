@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.advice import AdvisedAnswer
-from advisor.case import Task, UseCase, build_case
+from advisor.case import AnswerKind, UseCase, build_case
 from advisor.options import ADVISED, Option
 from advisor.rubric.factors import measure, ramp
 from advisor.rubric.rubric import Thresholds, load_rubric, parse_rubric, points
@@ -221,4 +221,4 @@ def test_tasks_without_labels_are_not_judged_by_them():
     scores = score(case_of(task="writing", examples=500), RUBRIC)
     by_name = {m.factor.name: m.strength for m in scores.measured}
     assert by_name["examples of each label"] == by_name["many labels"] == by_name["labels change"] == 0
-    assert Task.WRITING.value == "writing"
+    assert AnswerKind.WRITING.value == "writing"

@@ -30,7 +30,7 @@ from harness.core.records import (
     ModelIdentity,
     Passage,
 )
-from harness.core.references import Evidence, Reference
+from harness.core.references import EvidenceQuote, Reference
 from harness.knowledge.documents import Source
 from harness.knowledge.passage_index import IndexSettings, PassageIndex, build_index
 from harness.models.base import ChatReply, ChatRequest
@@ -47,7 +47,7 @@ PAGES = {
 
 
 def asked(name: str, text: str, answer: str, document: str, quote: str) -> Item:
-    evidence = (Evidence(document=document, quote=quote),)
+    evidence = (EvidenceQuote(document=document, quote=quote),)
     return Item(id=name, text=text, target=Reference(answers=(answer,), evidence=evidence, answerable=True))
 
 

@@ -19,7 +19,7 @@ from harness.knowledge.documents import (
     MOST_UNPACKED,
     SkipReason,
     Source,
-    Unreadable,
+    UnreadableDocument,
     bytes_of,
     files_of,
     read_document,
@@ -101,7 +101,7 @@ def zipped(size: int) -> bytes:
 
 
 def reason(name: str, data: bytes) -> SkipReason:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableDocument) as caught:
         read_document(name, data, 800)
     return caught.value.reason
 
@@ -270,7 +270,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_and_then_left_out(
     left["changes"] = 2  # the first look before and after differ, the second do not
     assert bytes_of(path, 100) == b"before"
     left["changes"] = 100
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableDocument) as caught:
         bytes_of(path, 100)
     assert caught.value.reason is SkipReason.CHANGING
 
@@ -278,7 +278,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_and_then_left_out(
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"x" * 101)
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableDocument) as caught:
         bytes_of(path, 100)
     assert (caught.value.reason, caught.value.detail) == (SkipReason.TOO_LARGE, "101")
 

@@ -11,7 +11,7 @@ import pytest
 
 from advisor.options import Option
 from harness.core.records import Completion, Item, Neighbour, Passage, Timing
-from harness.core.references import Evidence, Reference
+from harness.core.references import EvidenceQuote, Reference
 from harness.core.serial import decode_item, encode
 from harness.tasks.base import NOT_THERE, PromptLimits, Score, in_words
 from harness.tasks.measures import Measuring
@@ -21,8 +21,8 @@ from harness.tasks.scored import score
 
 TASK = QuestionTask(PromptLimits())
 QUOTES = (
-    Evidence(document="leave.md", quote="six days", passages=("leave.md#1",)),
-    Evidence(document="pay.md", quote="in May", passages=("pay.md#1", "pay.md#2")),
+    EvidenceQuote(document="leave.md", quote="six days", passages=("leave.md#1",)),
+    EvidenceQuote(document="pay.md", quote="in May", passages=("pay.md#1", "pay.md#2")),
 )
 ASKED = Item(
     id="q1",
@@ -181,7 +181,9 @@ def test_a_task_without_items_has_figures_that_are_unknown() -> None:
             json.dumps(
                 {"answerable": True, "answers": ["6"], "evidence": [{"document": "a.md", "quote": "six"}]}
             ),
-            Reference(answers=("6",), evidence=(Evidence(document="a.md", quote="six"),), answerable=True),
+            Reference(
+                answers=("6",), evidence=(EvidenceQuote(document="a.md", quote="six"),), answerable=True
+            ),
         ),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness.models.local.tree_scoring import tree_scorer
-from harness.models.local.tree_writing import Answer, Writer, write_plainly
+from harness.models.local.tree_writing import TreeWriter, WrittenAnswer, write_plainly
 from tests.harness.models.local.test_tree_scoring import ANSWERS, PROMPT, small
 from tests.support.float64 import float64
 
@@ -47,8 +47,8 @@ def written(model, prompts, most, ends=(), shared=0, held=None):
     scorer = tree_scorer(model, PROMPT, ANSWERS)
     assert scorer is not None
     prefix = scorer.read_prefix(PROMPT[:shared]) if shared else None
-    answers = [Answer(held=held() if held else None, most=m) for m in most]
-    Writer(model, scorer, ends).write([prompt[shared:] for prompt in prompts], prefix, answers)
+    answers = [WrittenAnswer(held=held() if held else None, most=m) for m in most]
+    TreeWriter(model, scorer, ends).write([prompt[shared:] for prompt in prompts], prefix, answers)
     return answers
 
 
@@ -69,7 +69,7 @@ def test_forced_tokens_change_nothing_but_the_passes(kind):
     answers = written(model, PROMPTS, [40] * 4, held=Held)
     ordinary = small(kind)
     for prompt, one in zip(PROMPTS, answers, strict=True):
-        plain = Answer(held=Held(), most=40)
+        plain = WrittenAnswer(held=Held(), most=40)
         write_plainly(ordinary, prompt, plain, ())
         assert one.tokens == plain.tokens
         assert all(token % 2 == 0 for token in one.tokens)
@@ -86,12 +86,12 @@ def test_each_answer_has_its_own_limit_and_says_when_it_was_cut():
 
 
 def test_an_answer_is_cut_inside_forced_tokens():
-    answer = Answer(held=Held(), most=2)
+    answer = WrittenAnswer(held=Held(), most=2)
     assert answer.take(8, ()) == [8, 10]
     assert answer.tokens == [8, 10] and answer.cut and answer.ended
 
 
 def test_an_answer_that_ends_at_its_limit_is_whole():
-    answer = Answer(held=Held(), most=1)
+    answer = WrittenAnswer(held=Held(), most=1)
     answer.take(14, ())
     assert answer.ended and not answer.cut
