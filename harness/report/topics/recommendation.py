@@ -208,17 +208,17 @@ def _of_cost(reason: Reason, words: RunWords) -> str:
 
 
 def _not_earned(reason: Reason, words: RunWords) -> str:
-    """What an arm saves over the horizon beside what it takes first."""
+    """What an arm saves a month, and what it takes first that the horizon does not earn back."""
     takes = [
-        f"building it {marked_money(reason.once, words.currency)}" if reason.once is not None else "",
+        f"building it takes {marked_money(reason.once, words.currency)}" if reason.once is not None else "",
         f"showing that it keeps the floor {marked_money(reason.labels, words.currency)} of labels"
         if reason.labels is not None
         else "",
     ]
     saved = "" if reason.cost is None else f"{marked_money(reason.cost, words.currency)} {reason.cost_basis}"
-    within = "" if reason.horizon_months is None else f"over {reason.horizon_months:g} months "
+    horizon = "its savings do" if reason.horizon_months is None else f"{reason.horizon_months:g} months do"
     outlay = " and ".join(filter(None, takes))
-    return f"{capital(_one(reason.arm, words))} would save {saved}; {within}that does not earn back {outlay}."
+    return f"{capital(_one(reason.arm, words))} would save {saved}; {outlay}, which {horizon} not earn back."
 
 
 def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE) -> str:
@@ -300,7 +300,7 @@ def certainty_words(
         return f"Not sure yet. Open: {', and '.join(still)}.{compared}"
     match recommendation.certainty:
         case Certainty.NO_ARM if recommendation.action is Action.KEEP_TODAY:
-            return "As sure as the costs and the accuracy of today's way are that were stated."
+            return "It rests on what was stated of today's way: its costs and its accuracy."
         case Certainty.NO_ARM:
             return "None of the options tested here can be recommended."
         case Certainty.NO_RIVAL:
