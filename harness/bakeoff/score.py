@@ -179,7 +179,7 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
     best = on_all or quality.primary
     prices = prices_for(settled.identity, run.book, run.machine)
     outside = settled.arm.option is Option.EXTERNAL
-    siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.fitted.artefact else []
+    siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.arm.option.traits.tuned else []
     return ArmResult(
         arm=settled.arm,
         identity=settled.identity,
