@@ -143,7 +143,9 @@ def robustness_of(
         unseen: what trainings without a label answered to it.
     """
     fitted, catch_all = answers.settled, run.facts.catch_all
-    siblings = [one for one in sets if one.settled.arm == fitted.arm] if fitted.arm.option.traits.tuned else []
+    siblings = (
+        [one for one in sets if one.settled.arm == fitted.arm] if fitted.arm.option.traits.tuned else []
+    )
     asked = AskedArm(
         dev=answers.dev,
         test=answers.test,
