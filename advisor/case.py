@@ -35,6 +35,7 @@ from advisor.faults import sentences
 from advisor.money.errors import CostError
 from advisor.money.money import CURRENCIES, parse_rate
 from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
+from advisor.options import ADVISED, Option
 
 UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
 _MOST = Decimal("1e15")  # no count or amount lies beyond
@@ -212,6 +213,17 @@ _Words = Annotated[
 ]
 
 
+def _option(value: Any) -> Any:
+    """An option by its name, as the advice prints it."""
+    if isinstance(value, Option):
+        return value
+    try:
+        return Option(str(value).strip().lower())
+    except ValueError:
+        allowed = ", ".join(ADVISED)
+        raise ValueError(f"unknown option; got {reprlib.repr(value)}, allowed: {allowed}") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Incumbent:
     """What does the work today.
@@ -228,6 +240,22 @@ class Incumbent:
     accuracy: Annotated[float | None, Ask("What share is right?", "share", 0, 1)] = None
     items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
     p95_ms: Annotated[float | None, Ask("How fast are 95 % of the answers?", "ms", 0, above=True)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Measurement:
+    """What was measured of an option on this use case.
+
+    Attributes:
+        accuracy: share of right answers on items that nothing was chosen on.
+        items: how many these were.
+        source: where that stands, such as the run.
+    """
+
+    option: Annotated[Option, BeforeValidator(_option)]
+    accuracy: Annotated[float, Ask("What share is right?", "share", 0, 1)]
+    items: Annotated[int, Ask("Measured on how many items?", "items", 1)]
+    source: str = ""
 
 
 def _fx(value: object) -> str:
@@ -299,6 +327,8 @@ class UseCase:
         float | None, Ask("Accuracy of a classifier you have trained?", "share", 0, 1)
     ] = None
     classifier_items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
+
+    measured: tuple[Measurement, ...] | None = None
 
     queries_per_month: Annotated[float | None, Ask("How many queries?", "a month", 0, above=True)] = None
     day_shape: Annotated[DayShape | None, Ask("How do they spread over the day?")] = None
@@ -427,7 +457,8 @@ def _model() -> TypeAdapter[UseCase]:
 
 def _fields(place: list[str]) -> list[str]:
     """The fields there are at a place."""
-    kind = {"incumbent": Incumbent, "usd_rate": DatedRate}.get(place[0], UseCase) if place else UseCase
+    kinds = {"incumbent": Incumbent, "usd_rate": DatedRate, "measured": Measurement}
+    kind = kinds.get(place[0], UseCase) if place else UseCase
     return [field.name for field in dataclasses.fields(kind)]
 
 
@@ -457,6 +488,7 @@ def contradictions(case: UseCase) -> list[str]:
         for way in ("prompting", "retrieval", "classifier")
         if getattr(case, f"{way}_items") is not None and getattr(case, f"{way}_accuracy") is None
     ]
+    found += _measured_contradictions(case)
     if case.fx and parse_rate(case.fx).currency != case.currency:
         found.append(f"fx: {case.fx} is no rate of {case.currency}, the currency of this use case")
     if case.fx and case.usd_rate is not None:
@@ -464,6 +496,39 @@ def contradictions(case: UseCase) -> list[str]:
     if case.currency == "USD" and case.usd_rate is not None and case.usd_rate.per_usd != 1:
         found.append("usd_rate: a dollar is worth one dollar; name the other currency in currency")
     return found
+
+
+MEASURED_BY_HAND: Mapping[Option, str] = {
+    Option.PROMPT: "prompting",
+    Option.RETRIEVE: "retrieval",
+    Option.LINEAR: "classifier",
+}
+"""By option, the fields that hold what somebody says was measured of it."""
+
+
+def _measured_contradictions(case: UseCase) -> list[str]:
+    options = [one.option for one in case.measured or ()]
+    found = [
+        f"measured: {option.value} stands there more than once; keep one"
+        for option in dict.fromkeys(options)
+        if options.count(option) > 1
+    ]
+    found += [
+        f"measured and {field}_accuracy both say how {option.value} did; keep one"
+        for option, field in MEASURED_BY_HAND.items()
+        if option in options and getattr(case, f"{field}_accuracy") is not None
+    ]
+    return found
+
+
+def measured_of(case: UseCase, option: Option) -> tuple[float, int | None, str] | None:
+    """(accuracy, items, source) that was measured of an option; None where nothing was."""
+    for one in case.measured or ():
+        if one.option is option:
+            return one.accuracy, one.items, one.source
+    field = MEASURED_BY_HAND.get(option)
+    accuracy: float | None = None if field is None else getattr(case, f"{field}_accuracy")
+    return None if accuracy is None else (accuracy, getattr(case, f"{field}_items"), "")
 
 
 def _label_contradictions(case: UseCase) -> list[str]:

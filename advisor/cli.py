@@ -98,13 +98,21 @@ def assess(
     example: Example = "",
     as_json: Json = False,
     verbose: Verbose = False,
+    evidence: Annotated[
+        str,
+        typer.Option(
+            "--evidence", metavar="RUN", help="A stored run, folder or id: what it measured counts."
+        ),
+    ] = "",
     flags: PriceFlags = PriceFlags(),
 ) -> None:
     """Say what to try first, why, at what price, and what would change the answer."""
     from advisor.commands import assess_text
 
     path = _case(case, example)
-    typer.echo(assess_text(path, flags.prices_stated, as_json=as_json, verbose=verbose), nl=False)
+    typer.echo(
+        assess_text(path, flags.prices_stated, run=evidence, as_json=as_json, verbose=verbose), nl=False
+    )
 
 
 @app.command()

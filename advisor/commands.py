@@ -46,14 +46,21 @@ class CommandPrices:
     exchange: ExchangeRate | None = None
 
 
-def advise(path: Path, prices: CommandPrices) -> Advice:
-    """Read a use case ('-' is stdin) and advise on it.
+def advise(path: Path, prices: CommandPrices, run: str = "") -> Advice:
+    """Read a use case ('-' is stdin) and advise on it; what `run` measured counts first.
 
     Raises:
-        CaseError: if the use case or the date cannot be used.
+        CaseError: if the use case, the date or the run cannot be used.
         CostError: if a price is not known.
     """
     case, read = _read(path, prices)
+    if run:
+        from advisor.run_evidence import read_run, with_evidence
+
+        found = read_run(run)
+        case = with_evidence(case, found)
+        names = ", ".join(one.option.value for one in found.measured)
+        read = (*read, f"measured in run {found.run_id}, and so before every published range: {names}")
     basis = Basis(rubric=load_rubric(), market=open_market(case, prices), bands=load_bands())
     advice = recommend(case, basis)
     return replace(advice, notes=(*advice.notes, *read))
@@ -132,9 +139,9 @@ def _moment(price_at: str | None) -> datetime:
         raise CaseError("--price-at is no date.", got=price_at, allowed="YYYY-MM-DD") from None
 
 
-def assess_text(path: Path, prices: CommandPrices, *, as_json: bool, verbose: bool) -> str:
+def assess_text(path: Path, prices: CommandPrices, *, run: str, as_json: bool, verbose: bool) -> str:
     """The output of `advisor assess`."""
-    advice = advise(path, prices)
+    advice = advise(path, prices, run)
     if as_json:
         return as_json_text(advice)
     from advisor.text import advice_text

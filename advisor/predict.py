@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from advisor.advice import OptionPrediction, Payback, PaysBack
 from advisor.assumed import Assumptions, Inputs, rates, resolve
-from advisor.case import AnswerKind, UseCase, facts_needed
+from advisor.case import AnswerKind, UseCase, facts_needed, measured_of
 from advisor.economics import (
     WHOLE_PROMPT_TOKENS,
     Market,
@@ -72,18 +72,10 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Opti
     )
 
 
-_MEASURED = {
-    Option.PROMPT: "prompting",
-    Option.RETRIEVE: "retrieval",
-    Option.LINEAR: "classifier",
-}
-"""By option, the fields of the use case that hold what was measured of it."""
-
-
 def measured_items(case: UseCase, option: Option) -> int | None:
     """On how many items an option's accuracy was measured; None without a measurement that says so."""
-    found: int | None = getattr(case, f"{_MEASURED[option]}_items") if option in _MEASURED else None
-    return found
+    found = measured_of(case, option)
+    return None if found is None else found[1]
 
 
 def accuracy_interval(
@@ -93,12 +85,12 @@ def accuracy_interval(
 
     Where the size of the open model is not said, the span is that of the sizes that costs are assumed for.
     """
-    stated = getattr(case, f"{_MEASURED[option]}_accuracy") if option in _MEASURED else None
+    stated = measured_of(case, option)
     if stated is not None:
-        items = measured_items(case, option)
-        low, high = _wilson(stated, items)
+        accuracy, items, source = stated
+        low, high = _wilson(accuracy, items)
         said = f"{items} items" if items else f"an unknown number of items, taken as {CHECKED_ON_UNKNOWN}"
-        return low, high, f"measured by the user on {said} (Wilson, 95 %)"
+        return low, high, f"measured {source or 'by the user'} on {said} (Wilson, 95 %)"
     cases = [case]
     if case.open_model_billions is None:
         assumed = assumptions.ranges["open_model_billions"]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from advisor.advice import (
     Advice,
@@ -116,7 +117,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         assumptions=_assumptions(case, basis.market.assumptions, today=standing.today_assumed),
         unknown=scores.unknown,
         notes=(*_notes(case), *stand_ins(case, basis.market)),
-        cannot_say=_cannot_say(scores),
+        cannot_say=_cannot_say(case, judge, scores),
         incumbent_usd_per_1k=incumbent_usd_per_1k(case),
         incumbent_usd_per_1k_total=incumbent_total_per_1k(case),
         sharing=_sharing(case, basis, options),
@@ -262,8 +263,9 @@ def _place(standing: Standing, choice: Choice) -> int | None:
 
 
 def case_digest(case: UseCase) -> str:
-    """Sha256 (hex) of the case's canonical JSON."""
-    text = json.dumps(plain(case), sort_keys=True, separators=(",", ":"))
+    """Sha256 (hex) of the canonical JSON of what is answered."""
+    answered = {field: value for field, value in plain(case).items() if value is not None}
+    text = json.dumps(answered, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -441,9 +443,39 @@ def _notes(case: UseCase) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _cannot_say(scores: OptionScores) -> str:
+_RELAXED: Mapping[str, str] = {
+    "p95_ms": "a slower answer",
+    "citations_required": "answers without a cited source",
+    "offline": "a network",
+    "residency": "a hosted model",
+    "hardware": "another machine",
+    "open_model_billions": "a smaller open model",
+    "examples": "checked examples",
+    "retrieval_recall": "a search that finds the passages",
+    "knowledge_tokens": "less text to rest on",
+}
+"""What it means to give up each answer that can rule an option out."""
+
+
+def _relaxing(case: UseCase, judge: Judge) -> list[str]:
+    """The single answers without which an option would be left, and what would then come first."""
+    found = []
+    for field, meaning in _RELAXED.items():
+        if getattr(case, field) is None:
+            continue
+        without: dict[str, Any] = {field: None}
+        first = judge.standing(replace(case, **without)).first
+        if isinstance(first, Option):
+            found.append(f"{meaning} ({field}) would leave {first.value}")
+    return found
+
+
+def _cannot_say(case: UseCase, judge: Judge, scores: OptionScores) -> str:
     if not scores.ranked:
-        return "Every option is ruled out; see the vetoes for the answer that would have to change."
+        found = _relaxing(case, judge)
+        if found:
+            return f"Every option is ruled out. To relax one limit is enough: {'; '.join(found)}."
+        return "Every option is ruled out, and no single limit relaxed would leave one; see the vetoes."
     if scores.unknown_share > 0.9:
         return "Hardly anything is known of the use case; the order below is a habit, not advice."
     return ""

@@ -18,9 +18,11 @@ from advisor.case import (
     UseCase,
     examples_per_label,
     facts_needed,
+    measured_of,
     must_self_host,
     prompts_own_model,
 )
+from advisor.options import Option
 from advisor.rubric.rubric import Factor, Thresholds
 
 Strength = float | None
@@ -238,10 +240,11 @@ FLOOR_IF_NONE = 0.95
 
 
 def _above_floor(case: UseCase) -> float | None:
-    if case.prompting_accuracy is None:
+    measured = measured_of(case, Option.PROMPT)
+    if measured is None:
         return None
     floor = FLOOR_IF_NONE if case.quality_floor is None else case.quality_floor
-    return case.prompting_accuracy - floor
+    return measured[0] - floor
 
 
 def prompting_enough(case: UseCase, factor: Factor) -> Strength:

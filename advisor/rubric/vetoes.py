@@ -34,6 +34,14 @@ def citations_need_sources(case: UseCase, rules: VetoRules) -> Found:
     return found
 
 
+def search_finds_nothing(case: UseCase, rules: VetoRules) -> Found:
+    """A search that never finds the right passage shows nothing that an answer could rest on."""
+    if case.retrieval_recall != 0 or facts_needed(case) is False:
+        return {}
+    why = "the search was measured to find the right passage never; mend the search before all else"
+    return dict.fromkeys((Option.RETRIEVE, Option.TUNE_RETRIEVE), why)
+
+
 def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
     """A vote and a linear model choose among labels; an encoder also marks parts of a text."""
     if case.task in (None, AnswerKind.CLASSIFICATION):
@@ -108,6 +116,7 @@ def _least_gb(billions: float) -> float:
 _RULES: tuple[Callable[[UseCase, VetoRules], Found], ...] = (
     facts_not_by_training,
     citations_need_sources,
+    search_finds_nothing,
     closed_labels_only,
     training_needs_examples,
     data_stay_here,

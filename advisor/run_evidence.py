@@ -1,0 +1,147 @@
+"""What a stored run measured, as evidence: its results are read, and nothing of the harness is needed.
+
+Of each option the model that did best on dev speaks, by its answers on test: nothing was chosen on the
+items that count. An arm without answers says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from advisor.case import MEASURED_BY_HAND, AnswerKind, Measurement, UseCase
+from advisor.errors import CaseError
+from advisor.options import ADVISED, Option, TaskKind
+from advisor.reading import Unreadable, read_json
+
+RUNS = Path("runs")
+_MOST_BYTES = 200_000_000
+_ASKED: Mapping[TaskKind, frozenset[AnswerKind]] = {
+    TaskKind.CLASSIFICATION: frozenset({AnswerKind.CLASSIFICATION}),
+    TaskKind.EXTRACTION: frozenset({AnswerKind.EXTRACTION}),
+    TaskKind.QUESTION_ANSWERING: frozenset({AnswerKind.QUESTION_ANSWERING}),
+}
+"""What an answer is in a run of each kind."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Estimate(_Part):
+    value: float | None
+    n: int
+
+
+class _Quality(_Part):
+    """Runs of earlier versions say accuracy where today's say primary."""
+
+    primary: _Estimate | None = None
+    accuracy: _Estimate | None = None
+    dev: _Estimate | None = None
+    dev_accuracy: _Estimate | None = None
+
+    @property
+    def right(self) -> _Estimate | None:
+        return self.primary or self.accuracy
+
+    @property
+    def on_dev(self) -> float:
+        found = self.dev or self.dev_accuracy
+        return -1.0 if found is None or found.value is None else found.value
+
+
+class _ArmName(_Part):
+    option: Option
+    model: str
+
+
+class _Arm(_Part):
+    arm: _ArmName
+    quality: _Quality | None = None
+
+
+class _Results(_Part):
+    run_id: str
+    task: TaskKind = TaskKind.CLASSIFICATION
+    arms: tuple[_Arm, ...] = Field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvidence:
+    """What a run measured, by option."""
+
+    run_id: str
+    task: TaskKind
+    measured: tuple[Measurement, ...]
+
+
+def read_run(named: str) -> RunEvidence:
+    """The evidence of a run: its folder, or its id under `runs`.
+
+    Raises:
+        CaseError: if there is no such run, it is not complete or holds nothing measured.
+    """
+    folder = next((path for path in (Path(named), RUNS / named) if path.is_dir()), None)
+    if folder is None:
+        raise CaseError("There is no such run.", got=named, allowed="a run folder, or an id under runs")
+    try:
+        results = _Results.model_validate(_json(folder))
+    except (Unreadable, FileNotFoundError) as fault:
+        why = "it has no results.json" if isinstance(fault, FileNotFoundError) else fault
+        raise CaseError(f"The run {folder.name} cannot be used as evidence: {why}.") from None
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise CaseError(f"The run {folder.name} cannot be used: results.json, {place}.") from None
+    measured = tuple(_measured(results))
+    if not measured:
+        raise CaseError(f"The run {folder.name} measured none of the options that the advice ranks.")
+    return RunEvidence(run_id=results.run_id, task=results.task, measured=measured)
+
+
+def _json(folder: Path) -> Any:
+    return read_json(folder / "results.json", _MOST_BYTES)
+
+
+def _measured(results: _Results) -> list[Measurement]:
+    found = []
+    for option in ADVISED:
+        arms = [
+            (arm.quality.on_dev, arm.arm.model, arm.quality.right)
+            for arm in results.arms
+            if arm.arm.option is option and arm.quality is not None and arm.quality.right is not None
+        ]
+        known = [(dev, model, right) for dev, model, right in arms if right.value is not None and right.n > 0]
+        if not known:
+            continue
+        _, model, right = max(known, key=lambda one: one[0])
+        assert right.value is not None
+        source = f"in run {results.run_id} with {model}"
+        found.append(Measurement(option=option, accuracy=right.value, items=right.n, source=source))
+    return found
+
+
+def with_evidence(case: UseCase, run: RunEvidence) -> UseCase:
+    """The use case with what a run measured; it takes the place of what was typed of the same option.
+
+    Raises:
+        CaseError: if the run asked another kind of question.
+    """
+    if case.task is not None and case.task not in _ASKED[run.task]:
+        raise CaseError(
+            "The run is none of this use case.",
+            got=f"a run of {run.task.value}; the use case is {case.task.value}",
+            allowed="a run of the same kind of task",
+        )
+    kept = tuple(one for one in case.measured or () if one.option not in {new.option for new in run.measured})
+    dropped: dict[str, Any] = {
+        f"{MEASURED_BY_HAND[one.option]}_{part}": None
+        for one in run.measured
+        if one.option in MEASURED_BY_HAND
+        for part in ("accuracy", "items")
+    }
+    return replace(case, **dropped, measured=(*kept, *run.measured))
