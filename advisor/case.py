@@ -289,6 +289,11 @@ class UseCase:
     problems: Annotated[_Problems | None, Ask("What is not good enough today?")] = None
     out_of_scope_matters: Annotated[bool | None, Ask("Must it notice questions it is not meant for?")] = None
 
+    inputs_differ: Annotated[
+        bool | None, Ask("Will inputs differ from your examples (other topics, senders, times)?")
+    ] = None
+    one_right_answer: Annotated[bool | None, Ask("Is there one right answer, not many good ones?")] = None
+
     needs_facts: Annotated[
         bool | None,
         Ask("Do answers need facts that a general model cannot know (documents, records, news)?"),
@@ -301,6 +306,9 @@ class UseCase:
         int | None, Ask("How much text holds them?", "tokens (1 page is about 500)", 0)
     ] = None
     citations_required: Annotated[bool | None, Ask("Must an answer cite its source?")] = None
+    access_rights: Annotated[bool | None, Ask("May some users see only a part of what answers rest on?")] = (
+        None
+    )
     retrieval_recall: Annotated[
         float | None, Ask("How often does your search find the right passage?", "share", 0, 1)
     ] = None
@@ -315,6 +323,12 @@ class UseCase:
         int | None, Ask("How many checked examples (input and right answer)?", "examples", 0)
     ] = None
     example_cost: Annotated[Money | None, Ask("What does one more example cost?", "money", 0)] = None
+    model_writes_rows: Annotated[
+        bool | None, Ask("Could a strong model write more examples that you would accept?")
+    ] = None
+    references_good: Annotated[
+        bool | None, Ask("Are the answers in your examples as good as those you want?")
+    ] = None
     prompting_accuracy: Annotated[
         float | None, Ask("Accuracy the best prompt has reached?", "share", 0, 1)
     ] = None
@@ -341,6 +355,10 @@ class UseCase:
     residency: Annotated[Residency | None, Ask("Where may the data go?")] = None
     pii: Annotated[bool | None, Ask("Do inputs hold personal data?")] = None
     offline: Annotated[bool | None, Ask("Must it run without a network?")] = None
+    deletion_on_request: Annotated[
+        bool | None, Ask("Must what was learnt of a person be deleted on request?")
+    ] = None
+    audit: Annotated[bool | None, Ask("Must it be shown later what an answer rested on?")] = None
     general_model: Annotated[GeneralModel | None, Ask("Which kind of model would be prompted?")] = None
     api_model: Annotated[str | None, Ask("Which hosted model (provider/model)?")] = None
     open_model_billions: Annotated[
@@ -357,6 +375,9 @@ class UseCase:
 
     horizon_months: Annotated[
         float | None, Ask("Over how many months must it pay?", "months", 0, above=True)
+    ] = None
+    days_to_ship: Annotated[
+        float | None, Ask("In how many days must it be in use?", "days", 0, above=True)
     ] = None
     currency: Annotated[str, BeforeValidator(_currency)] = "USD"
     usd_rate: DatedRate | None = None

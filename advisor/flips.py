@@ -28,6 +28,12 @@ _CHANGES_NO_COST = {
     "prompting_accuracy",
     "pii",
     "p95_ms",
+    "inputs_differ",
+    "model_writes_rows",
+    "references_good",
+    "access_rights",
+    "deletion_on_request",
+    "days_to_ship",
 }
 """Fields whose tried values leave every ledger as it is."""
 
@@ -147,6 +153,12 @@ _TRIES: dict[str, Sequence[Any]] = {
     "prompting_accuracy": (0.6, 0.8, 0.97),
     "queries_per_month": (30.0, 1_000.0, 100_000.0, 10_000_000.0),
     "p95_ms": (90.0, 1000.0, 10_000.0),
+    "inputs_differ": (False, True),
+    "model_writes_rows": (False, True),
+    "references_good": (False, True),
+    "access_rights": (False, True),
+    "deletion_on_request": (False, True),
+    "days_to_ship": (7.0, 90.0),
     "residency": tuple(Residency),
     "pii": (False, True),
     "offline": (False, True),

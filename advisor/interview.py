@@ -38,7 +38,7 @@ from advisor.numbers import NumberFault, figure, read_number
 from advisor.reading import parse_yaml
 
 INTRO = "Enter skips a question, ? says what is allowed, q stops; answers are kept in {path}."
-CHANGES, TODAY = "changes", "today"
+CHANGES, TODAY, TRIES = "changes", "today", "tries"
 """Questions of the short list whose answer lies elsewhere than in a field of their own."""
 SHORT = (
     "name",
@@ -46,7 +46,7 @@ SHORT = (
     "problems",
     "needs_facts",
     CHANGES,
-    "citations_required",
+    TRIES,
     "examples",
     "queries_per_month",
     "p95_ms",
@@ -57,6 +57,7 @@ SHORT = (
 _OWN = {
     "name": Ask("What shall we call it?"),
     CHANGES: Ask("How often does what is right change (facts, labels)?", "times a month", 0),
+    TRIES: Ask("Of ten tries with a general model, how many were right?", "tries", 0),
     TODAY: Ask("What does one item cost today, everything counted?", "money", 0),
 }
 _SIGNS = {"$": "USD", "\u20ac": "EUR", "\u00a3": "GBP"}
@@ -165,6 +166,8 @@ def _ask_all(path: Path, raw: Answers, names: tuple[str, ...]) -> bool:
 def _answered(name: str, raw: Answers) -> bool:
     if name == TODAY:
         return (raw.get("incumbent") or {}).get("cost_per_item") is not None
+    if name == TRIES:
+        return "prompting_accuracy" in raw
     if name == CHANGES:
         return "knowledge_changes_per_month" in raw or "label_changes_per_month" in raw
     return bool(raw.get(name)) if name == "name" else name in raw
@@ -178,6 +181,8 @@ def allowed(name: str, ask: Ask) -> str:
     """What may be answered, in words."""
     if name == TODAY:
         return "such as 0.10, or 0,10 EUR"
+    if name == TRIES:
+        return "such as 8, or 17 of 20; no where none was made"
     if name not in _OWN:
         if choices(name):
             return ("any of " if name == "problems" else "") + ", ".join(choices(name))
@@ -244,7 +249,7 @@ def _read(name: str, answer: str, raw: Answers) -> Answers | None:
     """
     if not answer:
         return None
-    if name != CHANGES:
+    if name not in (CHANGES, TRIES):
         _echo(_ask(name), answer)
     match name:
         case "name":
@@ -253,6 +258,8 @@ def _read(name: str, answer: str, raw: Answers) -> Answers | None:
             return _changes(answer, raw)
         case _ if name == TODAY:
             return _today(answer, raw)
+        case _ if name == TRIES:
+            return _tries(answer, raw)
     case = build_case({"name": "so far", **raw, name: answer})
     if getattr(case, name) is None:
         return None
@@ -278,6 +285,22 @@ def _changes(answer: str, raw: Answers) -> Answers | None:
         typer.echo("      not used: without facts and labels nothing is kept up to date", err=True)
         return None
     return found
+
+
+def _tries(answer: str, raw: Answers) -> Answers | None:
+    """How many tries were right, of ten unless said otherwise."""
+    if answer.lower() in ("no", "none made"):
+        return None
+    right, _, of = answer.lower().replace("of", "/").partition("/")
+    try:
+        good, made = (read_number(part.strip(), "count").value for part in (right, of.strip() or "10"))
+    except NumberFault as fault:
+        raise ValueError(f"must be how many were right; {fault}") from None
+    if good != int(good) or made != int(made) or not 0 <= good <= made or made < 1:
+        raise ValueError(f"must be a number right of a number made; got {answer}")
+    patch: Answers = {"prompting_accuracy": round(float(good / made), 4), "prompting_items": int(made)}
+    build_case({"name": "so far", **raw, **patch})
+    return patch
 
 
 def _today(answer: str, raw: Answers) -> Answers | None:
@@ -334,6 +357,12 @@ def _value(case: UseCase, name: str) -> str:
         if today is None or today.cost_per_item is None:
             return ""
         return f"{figure(today.cost_per_item)} {case.currency}"
+    if name == TRIES:
+        share, made = case.prompting_accuracy, case.prompting_items
+        if share is None:
+            return ""
+        share_text = f"{figure(round(100 * share, 2))} % right"
+        return share_text if made is None else f"{share_text} of {made}"
     if name == CHANGES:
         found = [
             (case.knowledge_changes_per_month, "of the facts"),

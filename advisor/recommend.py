@@ -451,6 +451,7 @@ _RELAXED: Mapping[str, str] = {
     "hardware": "another machine",
     "open_model_billions": "a smaller open model",
     "examples": "checked examples",
+    "access_rights": "one body of knowledge for all users",
     "retrieval_recall": "a search that finds the passages",
     "knowledge_tokens": "less text to rest on",
 }

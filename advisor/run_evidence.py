@@ -6,7 +6,6 @@ items that count. An arm without answers says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,6 @@ from advisor.reading import Unreadable, read_json
 
 RUNS = Path("runs")
 _MOST_BYTES = 200_000_000
-_ASKED: Mapping[TaskKind, frozenset[AnswerKind]] = {
-    TaskKind.CLASSIFICATION: frozenset({AnswerKind.CLASSIFICATION}),
-    TaskKind.EXTRACTION: frozenset({AnswerKind.EXTRACTION}),
-    TaskKind.QUESTION_ANSWERING: frozenset({AnswerKind.QUESTION_ANSWERING}),
-}
-"""What an answer is in a run of each kind."""
 
 
 class _Part(BaseModel):
@@ -131,7 +124,7 @@ def with_evidence(case: UseCase, run: RunEvidence) -> UseCase:
     Raises:
         CaseError: if the run asked another kind of question.
     """
-    if case.task is not None and case.task not in _ASKED[run.task]:
+    if case.task is not None and case.task is not AnswerKind(run.task):
         raise CaseError(
             "The run is none of this use case.",
             got=f"a run of {run.task.value}; the use case is {case.task.value}",

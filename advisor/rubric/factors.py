@@ -218,6 +218,49 @@ def label_noise(case: UseCase, factor: Factor) -> Strength:
     return None if case.label_noise is None else ramp(case.label_noise, _at(factor))
 
 
+def written_rows(case: UseCase, factor: Factor) -> Strength:
+    """How far rows that a strong model writes stand in for examples that are few; nothing unless said."""
+    if not case.model_writes_rows:
+        return 0.0
+    return 1.0 if case.examples is None else ramp(case.examples, _at(factor), log=True)
+
+
+def inputs_differ(case: UseCase, factor: Factor) -> Strength:
+    """Whether inputs will not be like the examples; nothing unless said."""
+    return float(bool(case.inputs_differ))
+
+
+WEAK_REFERENCES_IN_SUMMARIES = 0.5
+"""Strength of 'weak references' for summaries where nobody says how good they are: half."""
+
+
+def weak_references(case: UseCase, factor: Factor) -> Strength:
+    """Whether the answers to learn from are worse than those wanted; nothing unless said or summaries."""
+    if case.references_good is not None:
+        return float(not case.references_good)
+    return WEAK_REFERENCES_IN_SUMMARIES if case.task is AnswerKind.SUMMARISATION else 0.0
+
+
+def many_right_answers(case: UseCase, factor: Factor) -> Strength:
+    """Whether many answers are good, so that a model that writes is needed; nothing unless said."""
+    return float(case.one_right_answer is False)
+
+
+def short_of_time(case: UseCase, factor: Factor) -> Strength:
+    """How soon it must be in use; nothing unless said."""
+    return 0.0 if case.days_to_ship is None else ramp(case.days_to_ship, _at(factor), log=True)
+
+
+def deletion(case: UseCase, factor: Factor) -> Strength:
+    """Whether what was learnt of a person must be deleted on request; nothing unless said."""
+    return float(bool(case.deletion_on_request))
+
+
+def audit(case: UseCase, factor: Factor) -> Strength:
+    """Whether it must be shown later what an answer rested on; nothing unless said."""
+    return float(bool(case.audit))
+
+
 def own_model(case: UseCase, factor: Factor) -> Strength:
     """Whether the open model itself would be prompted."""
     return _yes(prompts_own_model(case))
@@ -289,6 +332,7 @@ _FUNCTIONS: dict[str, Callable[[UseCase, Factor], Strength]] = {
         facts, facts_change, citations, knowledge_fits, weak_retrieval, small_with_facts,
         large_with_facts, style, skill, format_only, narrow, broad, shift, few_examples,
         label_examples, thin_labels, many_examples, many_labels, label_churn, label_noise,
+        written_rows, inputs_differ, weak_references, many_right_answers, short_of_time, deletion, audit,
         own_model, frontier, prompting_enough, prompting_short, fast, private, effort,
     )
 }  # fmt: skip

@@ -39,6 +39,7 @@ class Factor:
         weight: points at full strength and full direction.
         toward: option -> direction in [-1, 1]; options left out are not touched.
         at: thresholds of the strength, in the unit the rubric's comment names.
+        unless_said: silence means no, so that the factor is never among what is not known.
         changes_at_most: a month; where more change, the factor does not speak.
         reason: one clause for the reader.
         source, opened: who measured the direction, and what of it was seen.
@@ -49,6 +50,7 @@ class Factor:
     weight: Annotated[float, Field(gt=0)]
     toward: Mapping[Option, Annotated[float, Field(ge=-1, le=1)]]
     at: Thresholds | None = None
+    unless_said: bool = False
     changes_at_most: float | None = None
     reason: Stated
     source: Stated

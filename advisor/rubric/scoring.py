@@ -49,7 +49,7 @@ def score(case: UseCase, rubric: Rubric) -> OptionScores:
         key=lambda option: (-totals[option], option.simplicity),
     )
     unknown = [m.factor for m in measured if m.strength is None]
-    weight = sum(factor.weight for factor in rubric.factors)
+    weight = sum(factor.weight for factor in rubric.factors if not factor.unless_said)
     return OptionScores(
         measured=measured,
         totals=totals,

@@ -34,6 +34,13 @@ def citations_need_sources(case: UseCase, rules: VetoRules) -> Found:
     return found
 
 
+def rights_not_in_weights(case: UseCase, rules: VetoRules) -> Found:
+    """What is stored in weights is shown to everyone; only what is looked up can be held back from a user."""
+    if not case.access_rights or facts_needed(case) is not True:
+        return {}
+    return {Option.TUNE: "not everyone may see every fact, and what is in the weights cannot be held back"}
+
+
 def search_finds_nothing(case: UseCase, rules: VetoRules) -> Found:
     """A search that never finds the right passage shows nothing that an answer could rest on."""
     if case.retrieval_recall != 0 or facts_needed(case) is False:
@@ -56,7 +63,7 @@ def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
 
 def training_needs_examples(case: UseCase, rules: VetoRules) -> Found:
     """Nothing is trained on nothing."""
-    if case.examples != 0:
+    if case.examples != 0 or case.model_writes_rows:
         return {}
     found = dict.fromkeys(_TRAINED, "there are no examples to train on")
     if facts_needed(case) is False or (facts_needed(case) is None and case.task is AnswerKind.CLASSIFICATION):
@@ -116,6 +123,7 @@ def _least_gb(billions: float) -> float:
 _RULES: tuple[Callable[[UseCase, VetoRules], Found], ...] = (
     facts_not_by_training,
     citations_need_sources,
+    rights_not_in_weights,
     search_finds_nothing,
     closed_labels_only,
     training_needs_examples,

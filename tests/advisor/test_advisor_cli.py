@@ -143,7 +143,7 @@ def test_assess_loads_nothing_heavy():
     assert done.returncode == 0 and done.stderr == ""
 
 
-ANSWERS = "Tickets\nclassification\ncost\nno\n2\nno\n3.000\n12.500\n\n90 %\nregion\n0,10 EUR\n"
+ANSWERS = "Tickets\nclassification\ncost\nno\n2\n8\n3.000\n12.500\n\n90 %\nregion\n0,10 EUR\n"
 """One line for each of the twelve questions."""
 
 
@@ -167,7 +167,7 @@ def test_interview_reads_one_line_for_each_question_and_says_what_it_understood(
 
 def test_the_numbers_of_the_questions_do_not_hang_on_the_answers(tmp_path):
     """Which line answers which question would otherwise depend on the lines before it."""
-    facts = run("interview", str(tmp_path / "facts.yaml"), stdin="F\nquestion-answering\n\nyes\n4\nyes\n")
+    facts = run("interview", str(tmp_path / "facts.yaml"), stdin="F\nquestion-answering\n\nyes\n4\n8\n")
     style = run("interview", str(tmp_path / "style.yaml"), stdin="S\nwriting\nstyle\nno\n\nno\n")
     asked = [re.findall(r"^(\d+/12)  ([^\[]*)", done.stderr, re.MULTILINE) for done in (facts, style)]
     assert asked[0] == asked[1] and [number for number, _ in asked[0]] == [f"{n}/12" for n in range(1, 8)]
@@ -246,3 +246,21 @@ def test_one_use_case_is_named(words, said):
 
     with pytest.raises(CaseError, match=said):
         app(args=["assess", *words], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "share", "items"),
+    [("8", 0.8, 10), ("17 of 20", 0.85, 20), ("17/20", 0.85, 20), ("no", None, None), ("", None, None)],
+)
+def test_ten_tries_are_a_measurement_on_so_many_items(tmp_path, answer, share, items):
+    out = tmp_path / "case.yaml"
+    done = run("interview", str(out), stdin=f"T\nclassification\n\nno\n2\n{answer}\nq\n")
+    assert done.returncode == 0, done.stderr
+    case = load_case(out)
+    assert (case.prompting_accuracy, case.prompting_items) == (share, items)
+
+
+@pytest.mark.parametrize("answer", ["12", "8 of 5", "many", "1.5", "-1", "0 of 0"])
+def test_tries_that_cannot_be_are_refused(tmp_path, answer):
+    done = run("interview", str(tmp_path / "case.yaml"), stdin=f"T\nclassification\n\nno\n2\n{answer}\n")
+    assert done.returncode == 2 and "Question 6 of 12" in done.stderr
