@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from advisor.advice import AdvisedAnswer, Do, PaysBack, plain
 from advisor.assumed import load_assumptions, resolve
-from advisor.case import UseCase, build_case, prompts_own_model
+from advisor.case import AnswerKind, UseCase, build_case, prompts_own_model
 from advisor.case_file import load_case
 from advisor.judge import Judge
 from advisor.money.errors import CostError
