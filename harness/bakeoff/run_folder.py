@@ -8,6 +8,7 @@
         out_of_scope.jsonl   inputs that belong to no label, where there are any
         rest.jsonl        test rows that only arms answer which cost nothing, where there are any
         unseen_labels.json   labels that were left out of a training, where that was asked for
+        freshness.json    what keeping up with change takes (`harness.freshness`), where it was drilled
         failed_arms.json  arms that could not be settled or could not answer, and why, where there are any
         data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
@@ -61,6 +62,7 @@ UNSEEN = "unseen_labels.json"
 RESULTS = "results.json"
 ROBUSTNESS = "robustness.json"
 MONEY = "money.json"
+FRESHNESS = "freshness.json"
 PREDICTION = "prediction.json"
 RECOMMENDATION = "recommendation.json"
 FAILED = "failed_arms.json"
@@ -79,6 +81,7 @@ _SOMETIMES = (
     REST_DEV,
     UNSEEN,
     FAILED,
+    FRESHNESS,
     "imports.json",
     "tuned.json",
     ACCEPTED,

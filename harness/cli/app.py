@@ -16,6 +16,7 @@ from harness.cli import (
     bakeoff,
     curve,
     demo,
+    freshness,
     knowledge,
     latency,
     models,
@@ -66,6 +67,7 @@ app.command("explain")(runs.explain)
 app.command("view")(view.view)
 app.command("curve")(curve.curve)
 app.command("robustness")(robustness.robustness)
+app.command("freshness")(freshness.freshness)
 app.command("latency")(latency.latency)
 app.command("track-record")(runs.track_record)
 app.command("tune")(tune.tune)

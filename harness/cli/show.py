@@ -24,14 +24,22 @@ def read_plan(path: Path) -> ExperimentPlan:
     """
     from harness.bakeoff.plan import parse_plan
 
+    return parse_plan(read_user_text(path), str(path))
+
+
+def read_user_text(path: Path) -> str:
+    """The text of a plan's file.
+
+    Raises:
+        UsageError: if it cannot be read.
+    """
     try:
-        text = read_text(path)
+        return read_text(path)
     except (FileNotFoundError, Unreadable) as error:
         why = "there is no such file" if isinstance(error, FileNotFoundError) else error
         raise UsageError(
             f"The plan {path} cannot be read: {why}.", run="harness init --example tickets"
         ) from error
-    return parse_plan(text, str(path))
 
 
 def show_results(

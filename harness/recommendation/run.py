@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import with_stated_prices
+from harness.bakeoff.reopen import reopened
 from harness.bakeoff.retiming import TimingRequest, time_arms
 from harness.bakeoff.run import Early, run_plan
 from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.core.context import Context
+from harness.core.errors import UsageError
+from harness.freshness.records import Drill
+from harness.freshness.store import write_drill
 from harness.recommendation.conclude import conclude_again
 from harness.recommendation.records import RunResults
 from harness.robustness.run import RobustnessRequest, look_at
@@ -46,3 +50,23 @@ def import_into(folder: RunFolder, wish: ImportRequest, context: Context) -> Run
 def check_robustness(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunResults:
     """Ask what a finished run was not asked, and conclude again (`harness.robustness.run`)."""
     return look_at(folder, wish, context, conclude_again)
+
+
+def keep_drill(folder: RunFolder, drill: Drill, context: Context) -> RunResults:
+    """Store a drill with a finished run on the same rows, and conclude again.
+
+    Raises:
+        UsageError: if the run is about another evalset.
+        IncompleteRun: if the run is not finished.
+    """
+    with folder.writing():
+        results = folder.results()
+        if results.data.name != drill.evalset:
+            raise UsageError(
+                f"Run {folder.run_id} is about other rows than the drill.",
+                got=results.data.name,
+                allowed=drill.evalset,
+            )
+        with reopened(folder) as closed:
+            write_drill(folder.root, drill)
+            return conclude_again(folder, results.looks, closed, context)

@@ -1,0 +1,1 @@
+"""The freshness drill: facts or labels change; indexing again against training again."""

@@ -1,0 +1,215 @@
+"""What keeping up with change takes: indexing again against training again. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from harness.core.records import ArmId, Estimate
+from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, share_sentence
+from harness.freshness.records import ChangeRate, Drill, Group, Moment, Rate, Upkeep
+from harness.report.document import Block, Bullets, Cell, Document, Paragraph, Row, Section, Table
+from harness.report.topics.cells import cells, columns
+
+_UPKEEP = {Upkeep.INDEX: "indexed again", Upkeep.TRAIN: "trained again", Upkeep.NOTHING: "nothing to do"}
+UNMEASURED = "not measurable with this model"
+
+
+def drill_document(drill: Drill) -> Document:
+    """A drill by itself."""
+    return Document(title="Keeping up with change", sections=drill_sections(drill))
+
+
+def drill_sections(drill: Drill) -> tuple[Section, ...]:
+    """Until right again, over time, forgotten, and the rate of change from which retrieving wins."""
+    return (
+        Section(
+            key="freshness",
+            title=f"When {drill.of} change: {drill.evalset}",
+            blocks=(
+                Paragraph(text=_what(drill)),
+                *_changes(drill),
+                _update(drill),
+                _over_time(drill),
+                Bullets(label="from how many changes a month", items=tuple(map(rate_sentence, drill.rates))),
+                Bullets(label="to know", items=tuple(_notes(drill)), tone="faint"),
+            ),
+        ),
+    )
+
+
+def rate_sentence(rate: ChangeRate) -> str:
+    """The change rate between two arms in one sentence."""
+    pair = f"{rate.retrieving.label} against {rate.training.label}"
+    if rate.both is None or rate.cheaper is None or rate.better is None:
+        names = " and ".join(arm.label for arm in rate.unmeasured)
+        return f"{pair}: {UNMEASURED} ({names} does not beat the floor on unchanged items, or failed)"
+    return (
+        f"{pair}: cheaper {_from(rate.cheaper)}; right more often {_from(rate.better)}; "
+        f"both {_from(rate.both)}"
+    )
+
+
+def _from(rate: Rate) -> str:
+    """From where, with its interval."""
+    where = _rate(rate.value)
+    if rate.low is None or rate.high is None:
+        return f"{where} (no interval: too few items)"
+    if (rate.low, rate.high) == (rate.value, rate.value):
+        return where
+    return f"{where} (95 % {_rate(rate.low)} to {_rate(rate.high)})"
+
+
+def _rate(value: float) -> str:
+    if value == 0:
+        return "always"
+    if math.isinf(value):
+        return "at no rate"
+    return (
+        f"above {value:,.0f} changes a month" if value >= 10 else f"above {decimal(value, 2)} changes a month"
+    )
+
+
+def _what(drill: Drill) -> str:
+    of = drill.items
+    return (
+        f"{of[Group.UNCHANGED]:,} test items keep their answer, {of[Group.CHANGED]:,} have another one, and "
+        f"the answer of {of[Group.WITHDRAWN]:,} is withdrawn. Every option was made ready on edition one, "
+        f"then the {drill.of} changed, and it was indexed or trained again on {drill.train_rows:,} rows."
+    )
+
+
+def _changes(drill: Drill) -> tuple[Block, ...]:
+    if not drill.label_changes:
+        return ()
+    said = tuple(
+        f"{change.kind}: {', '.join(change.before)} → {', '.join(change.after)} "
+        f"({counted(change.items, 'test item', 'test items')})"
+        for change in drill.label_changes
+    )
+    return (Bullets(label="labels that change", items=said),)
+
+
+def _update(drill: Drill) -> Table:
+    rows = []
+    for arm in drill.arms:
+        update = arm.mean_update_s
+        rows.append(
+            Row(
+                cells=cells(
+                    _name(arm.arm),
+                    _UPKEEP[arm.upkeep],
+                    f"{_seconds(arm.ready_s)}",
+                    MISSING if update is None else _seconds(update),
+                    money(arm.update_usd.usd),
+                    _share(arm.stale[0]),
+                    _share(arm.stale[1]),
+                    MISSING
+                    if arm.forgotten is None
+                    else f"{arm.forgotten.lost:,} (+{arm.forgotten.gained:,})",
+                )
+            )
+        )
+    return Table(
+        caption="Until right again",
+        columns=columns(
+            ("option", ""),
+            ("what it", "does"),
+            ("ready", "after"),
+            ("right again", "after"),
+            ("that", "costs"),
+            ("stale before", "the update"),
+            ("stale after", "the update"),
+            ("forgotten", "(learnt)"),
+            left=(0, 1),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "stale: of the changed and withdrawn items, those answered as edition one has it",
+            "forgotten: unchanged items right before and wrong after; in brackets those wrong before and "
+            "right after",
+            f"costs: seconds on {drill.machine}; what people do is not counted",
+        ),
+    )
+
+
+def _over_time(drill: Drill) -> Table:
+    groups = [group for group in (Group.UNCHANGED, Group.CHANGED, Group.WITHDRAWN) if drill.items[group]]
+    rows = [
+        Row(
+            cells=cells(
+                _name(arm.arm),
+                _right(arm.right(Moment.BEFORE)),
+                _right(arm.right(Moment.STALE)),
+                _right(arm.right(Moment.AFTER)),
+                *(
+                    " → ".join(
+                        percent(arm.right(moment, group).value) for moment in (Moment.STALE, Moment.AFTER)
+                    )
+                    for group in groups
+                ),
+            )
+        )
+        for arm in drill.arms
+    ]
+    return Table(
+        caption=f"{drill.metric} over time, with its 95 % interval",
+        columns=columns(
+            ("option", ""),
+            ("before", "the change"),
+            ("until", "the update"),
+            ("after", "the update"),
+            *((f"{group.value} items:", "until → after") for group in groups),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _notes(drill: Drill) -> list[str]:
+    plans = counted(drill.looks, "locked plan has", "locked plans have")
+    found = [
+        f"Counted in a rate: calls on {drill.machine}, updates, and {money(drill.wrong_answer_usd)} for each "
+        f"wrong answer, at {drill.queries_per_month:,} queries a month. One change is one such as this.",
+        "An option answers as before until its update is done"
+        + (
+            f", a trained one {decimal(drill.retrain_wait_hours, 1)} hours longer, as the plan states."
+            if drill.retrain_wait_hours
+            else "; checks and a release take no time unless the plan states retrain_wait_hours."
+        ),
+        "What is indexed again keeps what it chose on dev of edition one.",
+        f"{plans} tested these rows, this one included.",
+    ]
+    found += [
+        f"{arm.arm.label} could not be trained again and stays as it was: {arm.failed}"
+        for arm in drill.arms
+        if arm.failed
+    ]
+    for arm in drill.arms:
+        seeds = len(arm.seeds)
+        if seeds > 1 and arm.update_s:
+            spread = f"{_seconds(min(arm.update_s))} to {_seconds(max(arm.update_s))}"
+            found.append(f"{arm.arm.label}: means of {seeds} training seeds, right again after {spread}.")
+    found += [
+        f"{arm.arm.label}: {share_sentence(arm.forgotten.change)} right after minus before on unchanged "
+        "items, paired."
+        for arm in drill.arms
+        if arm.forgotten is not None and arm.forgotten.lost + arm.forgotten.gained
+    ]
+    return found
+
+
+def _name(arm: ArmId) -> Cell:
+    return Cell(text=arm.label)
+
+
+def _right(estimate: Estimate) -> str:
+    return f"{percent(estimate.value)} {bounds(estimate)}".strip()
+
+
+def _share(estimate: Estimate) -> str:
+    return MISSING if estimate.value is None else percent(estimate.value)
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
