@@ -60,6 +60,7 @@ class Contender:
         items: on how many items the accuracy was measured; None without a measurement that says so.
         p95_ms: low end of the expected p95.
         usd: likely cost over the horizon with wrong answers at the value of one; None where not known.
+        usd_without_wrong: the same without them.
         usd_stated: the same as today's way is compared: wrong answers only where their price is stated and
             both sides' accuracy is known; `usd_per_1k` is that sum by 1,000 queries.
         usd_at_most, item_usd_at_most: of today's way whose cost nobody states: what it may cost at the most
@@ -74,6 +75,7 @@ class Contender:
     items: int | None
     p95_ms: float | None
     usd: Decimal | None
+    usd_without_wrong: Decimal | None
     usd_stated: Decimal | None
     usd_per_1k: Decimal | None
     usd_at_most: Decimal | None = None
@@ -195,6 +197,7 @@ class Judge:
             items=measured_items(case, option),
             p95_ms=fastest,
             usd=None if ledger is None else _total(ledger, likely, wrong, given).horizon_usd,
+            usd_without_wrong=None if ledger is None else _total(ledger, None, wrong, given).horizon_usd,
             usd_stated=None if as_today is None else as_today.horizon_usd,
             usd_per_1k=None if as_today is None else as_today.usd_per_1k,
             broken=frozenset(broken),
@@ -243,6 +246,7 @@ def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: 
         items=given.items,
         p95_ms=given.p95_ms,
         usd=usd,
+        usd_without_wrong=usd,
         usd_stated=usd,
         usd_per_1k=None if total is None else total.usd_per_1k,
         usd_at_most=times(at_most, items),
@@ -271,11 +275,25 @@ def _kept(contender: Contender, case: UseCase) -> bool:
     return contender.items is not None and contender.low is not None and contender.low >= floor
 
 
+def costs_less(one: Contender, other: Contender) -> bool | None:
+    """Whether an option costs less than another one; None where that is not known.
+
+    A saving that rests on fewer wrong answers alone is none where the ranges of accuracy overlap: at a large
+    volume half a point between the middles of two wide ranges would outweigh everything.
+    """
+    if one.usd is None or other.usd is None or one.usd_without_wrong is None:
+        return None
+    if one.usd >= other.usd:
+        return False
+    apart = one.low is not None and other.high is not None and one.low >= other.high
+    return apart or other.usd_without_wrong is None or one.usd_without_wrong < other.usd_without_wrong
+
+
 def _bars(one: Contender, other: Contender, case: UseCase) -> bool:
     """Whether `one` keeps `other` from coming first."""
     if one.broken and not other.broken:
         return False
-    cheaper = None if one.usd is None or other.usd is None else one.usd < other.usd
+    cheaper = costs_less(one, other)
     if _kept(one, case) and not _kept(other, case) and cheaper is not False:
         return True
     if not cheaper:
