@@ -132,4 +132,5 @@ def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *
                 attempts=reply.attempts,
                 form=reply.form,
                 cut=reply.cut,
+                served_by=reply.served_by,
             )

@@ -48,9 +48,9 @@ class RunBudget:
         """
         if model.identity.location == "local":
             return
-        from harness.models.api.client import LitellmChat
+        from harness.models.api.client import ServedChat
 
-        if not isinstance(model, LitellmChat):
+        if not isinstance(model, ServedChat):
             return
         if self._log is None:
             self._log = CallLog(self._journal)

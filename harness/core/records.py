@@ -298,6 +298,7 @@ class Completion:
         attempts: calls made, the answered one included.
         form: how a served model was held to the answer form; '' where it was not recorded.
         cut: the answer was ended by the most tokens it may have.
+        served_by: what a provider says answered: its snapshot, fingerprint or the provider behind it.
     """
 
     item_id: str
@@ -309,6 +310,7 @@ class Completion:
     attempts: int = 1
     form: HeldBy = ""
     cut: bool = False
+    served_by: str = ""
 
 
 class FailureKind(StrEnum):

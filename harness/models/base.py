@@ -56,6 +56,7 @@ class ChatReply:
             item's share of a batch by processed tokens.
         form: how a served model was held to the answer form: by a 'schema', or 'plain' by the prompt alone.
         cut: the answer was ended by the most tokens it may have.
+        served_by: what a provider says answered: its snapshot, fingerprint or the provider behind it.
     """
 
     item_id: str
@@ -67,6 +68,7 @@ class ChatReply:
     attempts: int = 1
     form: HeldBy = ""
     cut: bool = False
+    served_by: str = ""
 
 
 class ChatModel(Protocol):

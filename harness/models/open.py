@@ -23,9 +23,9 @@ def open_chat(model: str, settings: ModelSettings) -> ChatModel:
     source = resolve(model)
     match source:
         case Provider(model=name):
-            from harness.models.api.client import open_litellm_chat
+            from harness.models.api.client import open_served_chat
 
-            return open_litellm_chat(name, settings)
+            return open_served_chat(name, settings)
         case GgufFile(path=path):
             from harness.models.local.llama_cpp import LlamaAnswerer
 

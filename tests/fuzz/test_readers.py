@@ -29,7 +29,7 @@ from harness.core.records import ArmId, Completion, Item, Timing
 from harness.core.serial import decode, decode_outcome
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
-from harness.models.api.calls import usage_of
+from harness.models.api.dialects.openai_chat import usage_of
 from harness.models.api.faults import read_error, told_pause_s
 from harness.shipping.serve.wire import BadRequest, read_request
 from harness.tasks.labels import read_label

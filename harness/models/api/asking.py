@@ -21,20 +21,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from advisor.money.usage import Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, FailureKind, FreeText, Timing
 from harness.models.api.budget import Reservation, SpendGuard
-from harness.models.api.calls import (
-    Form,
-    ReceivedAnswer,
-    Route,
-    attempt,
-    most_input_tokens,
-    most_output_tokens,
-)
+from harness.models.api.calls import Caller, Form, Route, most_input_tokens, most_output_tokens
+from harness.models.api.dialects.openai_chat import ReceivedAnswer
 from harness.models.api.faults import Fault
 from harness.models.base import ChatReply, ChatRequest
 
@@ -185,9 +178,16 @@ class Asker:
     """
 
     def __init__(
-        self, litellm: Any, route: Route, form: Form, *, concurrency: int, max_retries: int, outside: Outside
+        self,
+        caller: Caller,
+        route: Route,
+        form: Form,
+        *,
+        concurrency: int,
+        max_retries: int,
+        outside: Outside,
     ) -> None:
-        self._litellm = litellm
+        self._caller = caller
         self._route = route
         self._outside = outside
         self._policy = RetryPolicy(max_retries=max_retries)
@@ -244,6 +244,7 @@ class Asker:
                     attempts=tries.attempts,
                     form="schema" if form.schema and not isinstance(request.form, FreeText) else "plain",
                     cut=result.cut,
+                    served_by=result.served_by,
                 )
             if self._adapt(form, result.refused, tries) or await self._pause(result, tries):
                 continue
@@ -274,7 +275,7 @@ class Asker:
             began = self._outside.clock()
             try:
                 with self._told_while_in_flight(began):
-                    result = await attempt(self._litellm, request, self._route, form, self._outside.now())
+                    result = await self._caller.attempt(request, self._route, form, self._outside.now())
             finally:
                 self._settle(reservation, result)
             ended = self._outside.clock()

@@ -1,15 +1,14 @@
-"""A served model behind `harness.models.base.ChatModel`, called through litellm.
+"""A served model behind `harness.models.base.ChatModel`, called directly or through litellm.
 
 Any `provider/model`, or `openai/NAME` at an OpenAI-compatible endpoint (`ModelSettings.api_base`).
 Retries, rate limits, budget and time are kept here and not by litellm, so that every attempt is counted
 and waiting never passes for model time. A run is stopped by a wrong key, model name or address at the
 first call instead of failing thousands of times.
 
-Known limits: litellm itself spends about 7 ms of CPU a call (500 calls to a loopback server that answers
-after 50 ms, 64 at a time, 2 busy cores: 3.9 s, bare litellm 3.5 s, floor 0.4 s), so `model_s` of many calls
-in flight holds waiting for this process as well; latency is measured with `answer_one`, whose first call
-takes up to a second longer. A provider's own retries behind one answered call are invisible. The seed is
-sent, but few providers promise the same answer for it.
+An OpenAI-compatible endpoint is called directly (`harness.models.api.direct`), every other provider through
+litellm, which spends 3.5 to 7 ms of CPU a call: `model_s` of many calls in flight then holds waiting for this
+process as well. Latency is measured with `answer_one`. A provider's own retries behind one answered call are
+invisible. The seed is sent, but few providers promise the same answer for it.
 
 An event loop in a thread of its own, so that plain code can use concurrent calls.
 
@@ -32,13 +31,15 @@ from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, Message, ModelIdentity
 from harness.models.api.asking import Asker, Outside
 from harness.models.api.budget import SpendGuard
-from harness.models.api.calls import Form, Route
-from harness.models.api.destinations import destination, key_for
+from harness.models.api.calls import Caller, Form, LitellmCaller, Route
+from harness.models.api.destinations import Destination, destination, key_for
+from harness.models.api.direct import DIRECT, DirectCaller
 from harness.models.api.library import (
     endpoint,
     keep_off_proxies,
     key_variable,
     load_litellm,
+    require_aiohttp,
     require_key,
     secrets_in,
 )
@@ -62,11 +63,6 @@ class BackgroundLoop:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop, for bookkeeping by its id."""
-        return self._loop
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one coroutine to its end and return its result; an interrupt cancels it."""
@@ -144,13 +140,13 @@ Outcome = ChatReply | Failure
 AnswerMode = Literal["json-schema", "plain"]
 
 
-def open_litellm_chat(
+def open_served_chat(
     model: str,
     settings: ModelSettings,
     *,
     guard: SpendGuard | None = None,
     outside: Outside | None = None,
-) -> LitellmChat:
+) -> ServedChat:
     """Open a served model; nothing is called yet.
 
     Args:
@@ -161,9 +157,25 @@ def open_litellm_chat(
     Raises:
         ModelUnavailable: unknown provider, no key in the environment, remote while offline, or a key that
             would go astray.
-        MissingExtra: litellm is not installed.
+        MissingExtra: litellm, or aiohttp, is not installed.
     """
     outside = outside or Outside()
+    provider = model.partition("/")[0]
+    base = endpoint(provider, settings.api_base, outside.environ) if provider in DIRECT else None
+    if base is None:
+        return _through_litellm(model, settings, guard, outside)
+    where = destination(provider, base, offline=settings.offline)
+    if where.own:  # a provider's own address: litellm knows its keys
+        return _through_litellm(model, settings, guard, outside)
+    require_aiohttp()
+    route = _route(model, where, key_for(where, outside.environ), settings, outside)
+    caller = DirectCaller(base, max(1, settings.concurrency))
+    return ServedChat(caller, route, Form(schema=True), settings, guard, outside)
+
+
+def _through_litellm(
+    model: str, settings: ModelSettings, guard: SpendGuard | None, outside: Outside
+) -> ServedChat:
     litellm = load_litellm()
     provider = _provider(litellm, model)
     base = endpoint(provider, settings.api_base, outside.environ)
@@ -173,20 +185,26 @@ def open_litellm_chat(
         require_key(litellm, model, provider)
     elif base is not None and where.loopback:
         keep_off_proxies(base)
-    route = Route(
+    form = _first_form(litellm, model, provider, own_endpoint=base is not None)
+    route = _route(model, where, key, settings, outside)
+    return ServedChat(LitellmCaller(litellm), route, form, settings, guard, outside)
+
+
+def _route(
+    model: str, where: Destination, key: str | None, settings: ModelSettings, outside: Outside
+) -> Route:
+    return Route(
         model=model,
         where=where,
         api_key=key,
-        key_variable=key_variable(provider, own_endpoint=not where.own),
+        key_variable=key_variable(where.provider, own_endpoint=not where.own),
         timeout_s=settings.timeout_s,
         seed=settings.seed,
         secrets=secrets_in(outside.environ),
     )
-    form = _first_form(litellm, model, provider, own_endpoint=base is not None)
-    return LitellmChat(litellm, route, form, settings, guard, outside)
 
 
-class LitellmChat:
+class ServedChat:
     """A served chat model. It gives no log-probabilities: `choice_logprobs` is None.
 
     Attributes:
@@ -195,15 +213,15 @@ class LitellmChat:
 
     def __init__(
         self,
-        litellm: Any,
+        caller: Caller,
         route: Route,
         form: Form,
         settings: ModelSettings,
         guard: SpendGuard | None,
         outside: Outside,
     ) -> None:
-        """Use `open_litellm_chat`, which checks what is given here."""
-        self._litellm = litellm
+        """Use `open_served_chat`, which checks what is given here."""
+        self._caller = caller
         self._route = route
         self._form = form
         self._concurrency = max(1, settings.concurrency)
@@ -213,7 +231,7 @@ class LitellmChat:
             decides=_decides(route, form),
         )
         self._asker = Asker(
-            litellm,
+            caller,
             route,
             form,
             concurrency=self._concurrency,
@@ -284,7 +302,7 @@ class LitellmChat:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """An estimate: litellm's local tokenizer for the model, often that of another model; no network."""
         sent = [{"role": message.role, "content": message.content} for message in messages]
-        return int(self._litellm.token_counter(model=self._route.model, messages=sent))
+        return int(load_litellm().token_counter(model=self._route.model, messages=sent))
 
     def forget(self) -> None:
         """Nothing of earlier requests is kept here."""
@@ -295,7 +313,7 @@ class LitellmChat:
         loop, self._loop = self._loop, None
         if loop is None:
             return
-        loop.run(_close_connections(self._litellm, id(loop.loop)))
+        loop.run(self._caller.close())
         loop.close()
 
     def _running(self) -> BackgroundLoop:
@@ -350,19 +368,6 @@ def _first_form(litellm: Any, model: str, provider: str, *, own_endpoint: bool) 
         schema = schema and (not known or bool(litellm.supports_response_schema(model)))
         reasons = known and bool(litellm.supports_reasoning(model))
     return Form(schema=schema, reasons=reasons)
-
-
-async def _close_connections(litellm: Any, loop_id: int) -> None:
-    """Close the connections litellm keeps for this event loop, and let its own bookkeeping end."""
-    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
-
-    await asyncio.wait([asyncio.ensure_future(GLOBAL_LOGGING_WORKER.flush())], timeout=2.0)
-    await GLOBAL_LOGGING_WORKER.stop()
-    cache: dict[str, Any] = getattr(litellm.in_memory_llm_clients_cache, "cache_dict", {})
-    for name in [name for name in cache if str(name).endswith(f"-{loop_id}")]:
-        client = cache.pop(name)
-        if asyncio.iscoroutinefunction(getattr(client, "close", None)):
-            await client.close()
 
 
 def _decides(route: Route, form: Form) -> tuple[tuple[str, str], ...]:

@@ -25,7 +25,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -270,6 +270,12 @@ _NO_CREDIT = frozenset(
     }
 )  # fmt: skip
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
+_TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+_SAYS_TOO_LONG = (
+    "maximum context length", "model's context length", "maximum context limit", "exceed context limit",
+    "exceeds the available context size", "prompt is too long", "input tokens exceed the configured limit",
+    "exceeds the maximum number of tokens",
+)  # fmt: skip
 _MAY_BE_THE_SCHEMA = frozenset({400, 422, 500})
 _OF_A_SCHEMA = (
     "schema", "grammar", "response_format", "json_validate_failed", "failed_generation", "structured output",
@@ -326,20 +332,50 @@ def fault_of(error: Exception, request_texts: Sequence[str], secrets: Sequence[s
     codes = response.codes if response is not None else _own_codes(error)
     words = (response.words if response is not None else _litellm_words(error))[:_MOST_SAID]
     kind = _kind(error, status, codes, sent=response is not None)
+    told = response or ErrorResponse(
+        status=status or 0, headers=_litellm_headers(error), codes=codes, words=words
+    )
+    fault = _fault(kind, told, request_texts, secrets, now)
+    return replace(fault, unbilled=True) if _names(error) & _NEVER_REACHED else fault
+
+
+def fault_of_response(
+    response: ErrorResponse, request_texts: Sequence[str], secrets: Sequence[str], now: datetime
+) -> Fault:
+    """Classify an error that came over the wire, as `fault_of` does."""
+    words, codes = response.words[:_MOST_SAID].lower(), response.codes
+    if response.status == 413 or codes & _TOO_LONG or any(mark in words for mark in _SAYS_TOO_LONG):
+        kind = FailureKind.TOO_LONG
+    elif codes & _FILTERED:
+        kind = FailureKind.CONTENT_FILTER
+    else:
+        kind = _kind_of_status(response.status)
+    return _fault(kind, response, request_texts, secrets, now)
+
+
+def _fault(
+    kind: FailureKind,
+    told: ErrorResponse,
+    request_texts: Sequence[str],
+    secrets: Sequence[str],
+    now: datetime,
+) -> Fault:
+    """The fault behind an error; status 0 where none was sent."""
+    status, codes, words = told.status or None, told.codes, told.words[:_MOST_SAID]
     no_credit = bool(codes & _NO_CREDIT)
     detail = printable(words, request_texts, secrets)
     loading = status == 404 and "loading" in words.lower()
     passes = (kind in _PASSING and not no_credit) or "json_validate_failed" in codes or loading
-    refused = _refused(words, response) if status in (400, 422) and kind is FailureKind.BAD_REQUEST else ""
+    refused = _refused(words, told) if status in (400, 422) and kind is FailureKind.BAD_REQUEST else ""
     return Fault(
         kind=kind,
         message=f"{_TOLD[kind]}{f' (HTTP {status})' if status else ''}{': ' + detail if detail else ''}",
         passes=passes,
         fatal=(status in (401, 402, 403, 404) and not loading) or no_credit,
-        told_s=_told_pause_s(error, response, words, now) if passes else None,
+        told_s=told_pause_s(told.headers, now, told.body, words) if passes else None,
         refused=refused,
         schema=_schema(kind, status, codes, words) if not refused else "",
-        unbilled=status in _NOTHING_SERVED or bool(_names(error) & _NEVER_REACHED),
+        unbilled=status in _NOTHING_SERVED,
         status=status,
     )
 
@@ -411,6 +447,12 @@ def _kind(error: Exception, status: int | None, codes: frozenset[str], *, sent: 
         return (
             FailureKind.BAD_RESPONSE if connected and own != "APIConnectionError" else FailureKind.CONNECTION
         )
+    if status >= 500 and not sent and not _was_sent(error):
+        return FailureKind.BAD_RESPONSE
+    return _kind_of_status(status)
+
+
+def _kind_of_status(status: int) -> FailureKind:
     match status:
         case 401 | 402 | 403:
             return FailureKind.AUTHENTICATION
@@ -418,21 +460,12 @@ def _kind(error: Exception, status: int | None, codes: frozenset[str], *, sent: 
             return FailureKind.TIMEOUT
         case 429:
             return FailureKind.RATE_LIMIT
-    if status >= 500:
-        return FailureKind.SERVER if sent or _was_sent(error) else FailureKind.BAD_RESPONSE
-    return FailureKind.BAD_REQUEST
+    return FailureKind.SERVER if status >= 500 else FailureKind.BAD_REQUEST
 
 
 def _was_sent(error: Exception) -> bool:
     """Whether a 5xx came over the wire: then its wrapped exception is not litellm's own about the body."""
     return "provider returned" not in str(error)
-
-
-def _told_pause_s(
-    error: Exception, response: ErrorResponse | None, words: str, now: datetime
-) -> float | None:
-    headers = response.headers if response is not None else _litellm_headers(error)
-    return told_pause_s(headers, now, response.body if response is not None else None, words)
 
 
 def _litellm_headers(error: Exception) -> Mapping[str, str]:
@@ -459,9 +492,9 @@ def _litellm_words(error: Exception) -> str:
     return _WRAPPING.sub("", text).strip()
 
 
-def _refused(words: str, response: ErrorResponse | None) -> str:
+def _refused(words: str, response: ErrorResponse) -> str:
     """The parameter that is named; the schema is no such one, see `Fault.schema`."""
-    named = str(response.body.get("param") or "") if response is not None else ""
+    named = str(response.body.get("param") or "")
     found = next((name for name in _REFUSABLE if name == named), "") or next(
         (name for name in _REFUSABLE if name in words), ""
     )

@@ -8,6 +8,7 @@ call would leave the machine).
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import warnings
@@ -66,6 +67,16 @@ def load_litellm() -> Any:
     for logger in ("httpx", "openai"):  # at INFO these log addresses, which carry the key for some providers
         logging.getLogger(logger).setLevel(logging.WARNING)
     return litellm
+
+
+def require_aiohttp() -> None:
+    """Check that an endpoint can be called directly.
+
+    Raises:
+        MissingExtra: aiohttp is not installed.
+    """
+    if importlib.util.find_spec("aiohttp") is None:
+        raise MissingExtra.of("aiohttp", "api")
 
 
 def endpoint(provider: str, api_base: str | None, environ: Mapping[str, str]) -> str | None:

@@ -18,8 +18,10 @@ from harness.models.api.destinations import Destination
 
 MOST_BYTES = 4 * 1024 * 1024
 """An answer is at most this long."""
-_MOST_ERROR_BYTES = 64 * 1024  # of an error, no more is read
-_MOST_PACKED_BYTES = 64 * 1024  # of a compressed body, which may unpack to a thousand times as much
+MOST_ERROR_BYTES = 64 * 1024
+"""Of an error, no more is read."""
+MOST_PACKED_BYTES = 64 * 1024
+"""A compressed body may unpack to a thousand times as much."""
 _GOING_TO: ContextVar[Destination | None] = ContextVar("destination", default=None)
 
 
@@ -77,7 +79,7 @@ class WatchedTransport(httpx.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         failed = response.status_code >= 400
         packed = response.headers.get("content-encoding", "identity") != "identity"
-        most = _MOST_ERROR_BYTES if failed else _MOST_PACKED_BYTES if packed else MOST_BYTES
+        most = MOST_ERROR_BYTES if failed else MOST_PACKED_BYTES if packed else MOST_BYTES
         return httpx.Response(
             status_code=response.status_code,
             headers=response.headers,

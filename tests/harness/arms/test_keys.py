@@ -118,17 +118,17 @@ def test_a_served_models_address_is_in_its_identity_and_its_secrets_are_not(
 ) -> None:
     pytest.importorskip("litellm")
     from harness.core.errors import UserError
-    from harness.models.api.client import open_litellm_chat
+    from harness.models.api.client import open_served_chat
 
     try:
-        chat = open_litellm_chat("openai/m", ModelSettings(cache=tmp_path, api_base=address, offline=True))
+        chat = open_served_chat("openai/m", ModelSettings(cache=tmp_path, api_base=address, offline=True))
     except UserError as error:
         assert "hidden" not in str(error)
         return
     decides = dict(chat.identity.decides)
     assert decides["address"].endswith(":9/v1") and "hidden" not in json.dumps(decides)
     assert "schema" in decides["form"]
-    other = open_litellm_chat(
+    other = open_served_chat(
         "openai/m", ModelSettings(cache=tmp_path, api_base=address.replace(":9/", ":8/"), offline=True)
     )
     assert other.identity.decides != chat.identity.decides

@@ -10,6 +10,8 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ from harness.models.api import asking as litellm_asking
 from harness.models.api.asking import Outside
 from harness.models.api.budget import SpendGuard, per_token
 from harness.models.api.calls import REASONING_ROOM, Form, most_input_tokens
-from harness.models.api.client import LitellmChat, open_litellm_chat
+from harness.models.api.client import ServedChat, open_served_chat
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 from harness.tasks.labels import read_label
@@ -51,7 +53,7 @@ class SkippedTime:
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001 if seconds > 1 else 0)  # what is on the wire meanwhile arrives
 
 
 def ask(name: str = "t1", text: str = TICKET) -> ChatRequest:
@@ -69,7 +71,7 @@ def asks(count: int) -> list[ChatRequest]:
 class Bench:
     """A scripted server and a client of it."""
 
-    def __init__(self, server: ScriptedServer, model: LitellmChat, time_: SkippedTime) -> None:
+    def __init__(self, server: ScriptedServer, model: ServedChat, time_: SkippedTime) -> None:
         self.server, self.model, self.time = server, model, time_
 
 
@@ -88,7 +90,7 @@ def bench(
     )
     with scripted(script) as server:
         chosen = ModelSettings(cache=Path("unused"), api_base=server.address, **settings)  # type: ignore[arg-type]
-        model = open_litellm_chat("openai/served", chosen, guard=guard, outside=outside)
+        model = open_served_chat("openai/served", chosen, guard=guard, outside=outside)
         try:
             yield Bench(server, model, skipped)
         finally:
@@ -246,6 +248,33 @@ def test_nothing_is_answered_from_a_cache():
         for _ in range(3):
             b.model.answer_one(ask())
         assert len(b.server.requests) == 3
+
+
+def test_what_answered_is_kept_with_the_answer():
+    routed = Reply(body={**completion().body, "provider": "DeepInfra"})  # type: ignore[dict-item]
+    with bench(in_turn(completion(), routed)) as b:
+        said = [one_reply(b.model.answer_one(ask())).served_by for _ in range(2)]
+    assert said == ["served-1 fp_7", "DeepInfra served-1 fp_7"]
+
+
+def test_an_endpoint_of_ones_own_is_called_without_litellm():
+    """A process that opens and calls one never imports it."""
+    code = """
+import sys
+from pathlib import Path
+from harness.core.records import FreeText, Message
+from harness.models.api.client import open_served_chat
+from harness.models.base import ChatRequest
+from harness.models.settings import ModelSettings
+chat = open_served_chat("openai/m", ModelSettings(cache=Path("unused"), api_base=sys.argv[1]))
+messages = (Message(role="user", content="hello"),)
+print(chat.answer_one(ChatRequest(item_id="1", messages=messages, form=FreeText(max_tokens=5))).text)
+chat.close()
+assert "litellm" not in sys.modules
+"""
+    with scripted(in_turn(completion("hello to you"))) as server:
+        done = subprocess.run([sys.executable, "-c", code, server.address], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "hello to you"), done.stderr
 
 
 # --- many at once ---------------------------------------------------------------------------------
@@ -775,7 +804,7 @@ def test_an_address_where_nothing_answers_stops_the_run():
         address = b.server.address
     settings = ModelSettings(cache=Path("unused"), api_base=address, max_retries=1)
     skipped = SkippedTime()
-    model = open_litellm_chat(
+    model = open_served_chat(
         "openai/served", settings, outside=Outside(clock=skipped.clock, sleep=skipped.sleep, environ={})
     )
     with contextlib.closing(model), pytest.raises(ModelUnavailable, match="Nothing answers"):
@@ -793,7 +822,7 @@ def test_an_address_where_nothing_answers_stops_the_run():
 def test_a_missing_key_is_named_before_any_call(model, variable, monkeypatch):
     monkeypatch.delenv(variable, raising=False)
     with pytest.raises(ModelUnavailable) as caught:
-        open_litellm_chat(model, ModelSettings(cache=Path("unused")), outside=Outside(environ={}))
+        open_served_chat(model, ModelSettings(cache=Path("unused")), outside=Outside(environ={}))
     assert variable in str(caught.value)
 
 
@@ -801,14 +830,14 @@ def test_offline_refuses_what_is_not_on_this_machine():
     for api_base in (None, "https://llm.example.com/v1", "http://10.0.0.5:8000/v1"):
         settings = ModelSettings(cache=Path("unused"), offline=True, api_base=api_base)
         with pytest.raises(ModelUnavailable, match="--offline"):
-            open_litellm_chat("openai/served", settings, outside=Outside(environ={"OPENAI_API_KEY": "x"}))
+            open_served_chat("openai/served", settings, outside=Outside(environ={"OPENAI_API_KEY": "x"}))
     with bench(in_turn(completion()), offline=True) as b:
         one_reply(b.model.answer_one(ask()))
 
 
 def test_a_name_litellm_does_not_know_is_refused():
     with pytest.raises(ModelUnavailable, match="no provider"):
-        open_litellm_chat("nonsense", ModelSettings(cache=Path("unused")), outside=Outside(environ={}))
+        open_served_chat("nonsense", ModelSettings(cache=Path("unused")), outside=Outside(environ={}))
 
 
 def test_a_providers_own_key_is_not_sent_to_a_server_on_this_machine(monkeypatch):
@@ -839,7 +868,7 @@ def test_no_kind_of_client_follows_a_redirect_to_another_host(model):
         away = Reply(status=307, headers={"location": f"{thief.address}/x"})
         with scripted(in_turn(away)) as server:
             settings = ModelSettings(cache=Path("unused"), api_base=server.address, max_retries=0)
-            chat = open_litellm_chat(model, settings, outside=Outside(environ={"TOR_API_KEY": KEY}))
+            chat = open_served_chat(model, settings, outside=Outside(environ={"TOR_API_KEY": KEY}))
             with contextlib.closing(chat), pytest.raises(ModelUnavailable, match="led away"):
                 chat.answer_one(ask())
         assert len(server.requests) == 1
@@ -861,7 +890,7 @@ def test_an_address_from_a_variable_only_litellm_reads_gets_nothing(monkeypatch)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-real-1234567890")
         monkeypatch.setenv("ANTHROPIC_API_BASE", other.address)
         outside = Outside(environ={"ANTHROPIC_API_KEY": "sk-ant-real-1234567890"})
-        chat = open_litellm_chat(
+        chat = open_served_chat(
             "anthropic/claude-haiku-4-5", ModelSettings(cache=Path("unused")), outside=outside
         )
         with contextlib.closing(chat), pytest.raises(ModelUnavailable, match="led away"):
@@ -970,7 +999,7 @@ def test_refused_calls_cost_nothing_and_lost_ones_their_worst_case():
 @given(st.text(max_size=300))
 def test_the_worst_case_is_never_below_a_tokenizers_count(text):
     request = ask("t", text)
-    model = open_litellm_chat(
+    model = open_served_chat(
         "openai/served",
         ModelSettings(cache=Path("unused"), api_base="http://127.0.0.1:9/v1"),
         outside=Outside(environ={}),

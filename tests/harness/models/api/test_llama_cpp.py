@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.records import Choices, Message
 from harness.models.api.asking import Outside
-from harness.models.api.client import LitellmChat, open_litellm_chat
+from harness.models.api.client import ServedChat, open_served_chat
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 from harness.tasks.labels import read_label
@@ -28,11 +28,11 @@ def llama_address(smollm2: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def served(llama_address: str) -> Iterator[LitellmChat]:
+def served(llama_address: str) -> Iterator[ServedChat]:
     settings = ModelSettings(
         cache=Path("unused"), api_base=llama_address, concurrency=2, offline=True, timeout_s=60
     )
-    model = open_litellm_chat("openai/smollm2-135m", settings, outside=Outside(environ={}))
+    model = open_served_chat("openai/smollm2-135m", settings, outside=Outside(environ={}))
     yield model
     model.close()
 

@@ -1,0 +1,158 @@
+"""Chat completions over HTTP without a package between: OpenAI's dialect at an endpoint of one's own.
+
+A call costs this process a fraction of what one through litellm costs, so that calls in flight do not wait
+for each other here. Redirects are followed on the destination's host alone, a response is read up to a
+length, and a proxy of the environment is not used for this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from harness.core.records import Choices, FailureKind
+from harness.models.api.calls import Form, Route, most_output_tokens, request_body, said_in
+from harness.models.api.dialects.openai_chat import ReceivedAnswer, read_completion
+from harness.models.api.faults import Fault, fault_of_response, read_error
+from harness.models.api.transport import MOST_BYTES, MOST_ERROR_BYTES, MOST_PACKED_BYTES
+from harness.models.base import ChatRequest
+
+if TYPE_CHECKING:
+    import aiohttp
+
+DIRECT = frozenset({"openai", "hosted_vllm", "vllm", "lm_studio", "llamafile", "custom_openai"})
+"""Providers whose own endpoints speak OpenAI's dialect and take its parameters as they are."""
+
+_MOST_REDIRECTS = 3
+
+
+class DirectCaller:
+    """Calls one address. Belongs to one event loop at a time; connections are kept between calls."""
+
+    def __init__(self, base: str, concurrency: int) -> None:
+        """Call `base` with at most `concurrency` connections; nothing is opened yet."""
+        self._url = base.rstrip("/") + "/chat/completions"
+        self._concurrency = concurrency
+        self._session: aiohttp.ClientSession | None = None
+
+    async def attempt(
+        self, request: ChatRequest, route: Route, form: Form, now: datetime
+    ) -> ReceivedAnswer | Fault:
+        """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through."""
+        import aiohttp
+
+        name = route.model.partition("/")[2]
+        body = json.dumps({"model": name, **request_body(request, route, form)}).encode()
+        try:
+            async with asyncio.timeout(route.timeout_s):
+                return await self._call(body, request, route, form, now)
+        except TimeoutError:
+            return Fault(kind=FailureKind.TIMEOUT, message="no answer in time", passes=True)
+        except aiohttp.ClientConnectorError:
+            return Fault(kind=FailureKind.CONNECTION, message="no connection", passes=True, unbilled=True)
+        except (aiohttp.ClientError, OSError):
+            return Fault(kind=FailureKind.CONNECTION, message="no connection: it broke off", passes=True)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _call(
+        self, body: bytes, request: ChatRequest, route: Route, form: Form, now: datetime
+    ) -> ReceivedAnswer | Fault:
+        url, headers = self._url, {"content-type": "application/json", "accept-encoding": "identity"}
+        if route.api_key is not None:
+            headers["authorization"] = f"Bearer {route.api_key}"
+        for _ in range(_MOST_REDIRECTS):
+            async with self._open(route).post(
+                url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                place = response.headers.get("location", "")
+                if 300 <= response.status < 400 and place:
+                    url = urljoin(url, place)
+                    if route.where.allows(url):
+                        continue
+                    return _stray(f"calls are led to another host, {urlsplit(url).hostname}")
+                raw = await _read(response)
+                return _understood(raw, response, request, route, form, now)
+        return _stray("calls are led in a circle")
+
+    def _open(self, route: Route) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._concurrency),
+                timeout=aiohttp.ClientTimeout(total=None),
+                trust_env=not route.where.loopback,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    """The body: of an error its beginning, of an answer all of it, or None where it is too long."""
+    failed = response.status >= 400
+    packed = response.headers.get("content-encoding", "identity") != "identity"
+    most = MOST_ERROR_BYTES if failed else MOST_PACKED_BYTES if packed else MOST_BYTES
+    parts, read = [], 0
+    async for part in response.content.iter_chunked(MOST_ERROR_BYTES):
+        parts.append(part)
+        read += len(part)
+        if read > most:
+            response.close()
+            return b"".join(parts)[:most] if failed else None
+    return b"".join(parts)
+
+
+def _understood(
+    raw: bytes | None,
+    response: aiohttp.ClientResponse,
+    request: ChatRequest,
+    route: Route,
+    form: Form,
+    now: datetime,
+) -> ReceivedAnswer | Fault:
+    headers = dict(response.headers)
+    if raw is None:
+        message = f"unreadable response: longer than {MOST_BYTES // 1024:,} KiB"
+        return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
+    text = raw.decode("utf-8", "replace")
+    if response.status >= 300:
+        return fault_of_response(
+            read_error(response.status, headers, text), said_in(request), route.secrets, now
+        )
+    body = _json(text)
+    if body is None:
+        return Fault(kind=FailureKind.BAD_RESPONSE, message="unreadable response: it is no JSON object")
+    if body.get("error") and not body.get("choices"):
+        found = read_error(_status_within(body), headers, text)
+        return fault_of_response(found, said_in(request), route.secrets, now)
+    limit = most_output_tokens(request, form)
+    return read_completion(body, limit, closed=isinstance(request.form, Choices))
+
+
+def _json(text: str) -> Mapping[str, Any] | None:
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _status_within(body: Mapping[str, Any]) -> int:
+    """The status that an error in a response of status 200 names; 502 where it names none."""
+    error = body["error"]
+    codes: Sequence[object] = (error.get("code"), error.get("status")) if isinstance(error, dict) else ()
+    numbers = (int(str(code)) for code in codes if str(code).isdecimal())
+    return next((number for number in numbers if 400 <= number < 600), 502)
+
+
+def _stray(message: str) -> Fault:
+    return Fault(kind=FailureKind.BAD_REQUEST, message=message, fatal=True, unbilled=True)
