@@ -15,7 +15,7 @@ from typing import Any
 
 from advisor.case import DatedRate, UseCase
 from advisor.money.ranges import FigureRange, MoneyRange
-from advisor.options import Option
+from advisor.options import Option, Way
 
 
 class Today(StrEnum):
@@ -291,6 +291,7 @@ class AdviceRecommendation:
 
     Attributes:
         options: what to try (one) or to measure (two); none where today's way is kept.
+        ways: of the first of them, how it is built or bought today, what fits best first.
         reasons: exactly three.
         flip: the nearest single figure that would change what comes first.
         question: the strongest answer not given that would.
@@ -298,6 +299,7 @@ class AdviceRecommendation:
 
     what: Do
     options: tuple[Option, ...]
+    ways: tuple[Way, ...]
     reasons: tuple[AdviceReason, ...]
     cost: RecommendedCost | None
     decider: AdviceDecider

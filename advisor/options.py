@@ -234,6 +234,175 @@ ADVISED = tuple(option for option in Option if option.traits.advised)
 """The options that the advice ranks."""
 
 
+class Way(StrEnum):
+    """How an option is bought or built today; the advice ranks options and names the ways that fit."""
+
+    KEEP = "keep today's way"
+    PROMPT = "a prompt"
+    WHOLE_TEXT = "the whole text in the prompt, cached"
+    RETRIEVE = "an index"
+    RERANK = "an index and a reranker"
+    TOOLS = "calls of the live source"
+    NEIGHBOURS = "a vote of past items"
+    LINEAR = "a linear model"
+    ENCODER = "an encoder"
+    OWN_TUNING = "QLoRA on a machine of one's own"
+    HOSTED_TUNING = "tuning at a provider"
+    SERVERLESS_LORA = "an adapter served by the token"
+    DISTILLED = "tuning on rows a strong model writes"
+    TUNE_RETRIEVE = "tuning with passages shown"
+    SMALL_TO_LARGE = "a small model first, a large one for the rest"
+    MODEL_TO_PEOPLE = "a model first, people for the rest"
+
+    @property
+    def traits(self) -> WayTraits:
+        """What is true of this way."""
+        return WAYS[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayTraits:
+    """What a way needs, costs and can do.
+
+    Attributes:
+        option: what the advice ranks it as; None for today's way.
+        needs, costs, can: one clause each.
+        measured_as: what a run tries it by; '' where nothing in a run stands for it.
+        exactly: whether that is the way itself and no stand-in.
+    """
+
+    option: Option | None
+    needs: str
+    costs: str
+    can: str
+    measured_as: str
+    exactly: bool = True
+
+
+WAYS: Mapping[Way, WayTraits] = MappingProxyType(
+    {
+        Way.KEEP: WayTraits(
+            option=None,
+            needs="nothing",
+            costs="what it costs today",
+            can="what it does today",
+            measured_as="imported answers",
+        ),
+        Way.PROMPT: WayTraits(
+            option=Option.PROMPT,
+            needs="a model that may be called",
+            costs="tokens of each call",
+            can="what a general model knows",
+            measured_as="prompt",
+        ),
+        Way.WHOLE_TEXT: WayTraits(
+            option=Option.PROMPT,
+            needs="text that fits a prompt, and changes little",
+            costs="the text's tokens with each call, at the cached price",
+            can="answer from all of it, no search",
+            measured_as="prompt",
+            exactly=False,
+        ),
+        Way.RETRIEVE: WayTraits(
+            option=Option.RETRIEVE,
+            needs="documents or examples, an index",
+            costs="tokens shown; updates",
+            can="facts that change, sources",
+            measured_as="retrieve",
+        ),
+        Way.RERANK: WayTraits(
+            option=Option.RETRIEVE,
+            needs="a second model that orders the hits",
+            costs="one more call a query",
+            can="find what the index ranks low",
+            measured_as="retrieve",
+            exactly=False,
+        ),
+        Way.TOOLS: WayTraits(
+            option=Option.RETRIEVE,
+            needs="a source that answers a call at once, a model that calls tools",
+            costs="two or more calls a query, and the source's price",
+            can="facts that change faster than an index follows",
+            measured_as="retrieve",
+            exactly=False,
+        ),
+        Way.NEIGHBOURS: WayTraits(
+            option=Option.NEIGHBOURS,
+            needs="labelled items",
+            costs="next to nothing",
+            can="labels that change",
+            measured_as="neighbours",
+        ),
+        Way.LINEAR: WayTraits(
+            option=Option.LINEAR,
+            needs="labelled items",
+            costs="next to nothing",
+            can="labels",
+            measured_as="linear",
+        ),
+        Way.ENCODER: WayTraits(
+            option=Option.ENCODER,
+            needs="labelled items, minutes of training",
+            costs="a small machine",
+            can="labels, and parts of a text",
+            measured_as="encoder",
+        ),
+        Way.OWN_TUNING: WayTraits(
+            option=Option.TUNE,
+            needs="examples, a GPU for hours",
+            costs="a machine by the month",
+            can="a skill, a voice, short answers fast",
+            measured_as="tune",
+        ),
+        Way.HOSTED_TUNING: WayTraits(
+            option=Option.TUNE,
+            needs="examples that may leave, a provider that still tunes",
+            costs="training by the token, and often a fee by the hour",
+            can="the same with no machine",
+            measured_as="tune",
+            exactly=False,
+        ),
+        Way.SERVERLESS_LORA: WayTraits(
+            option=Option.TUNE,
+            needs="an adapter of a base model that the host serves",
+            costs="tokens, no machine while nobody asks",
+            can="low or uneven volume",
+            measured_as="tune",
+            exactly=False,
+        ),
+        Way.DISTILLED: WayTraits(
+            option=Option.TUNE,
+            needs="a strong model allowed to write rows, and a check of them",
+            costs="its tokens once",
+            can="few examples of one's own",
+            measured_as="tune",
+            exactly=False,
+        ),
+        Way.TUNE_RETRIEVE: WayTraits(
+            option=Option.TUNE_RETRIEVE,
+            needs="examples with their passages, a GPU for hours",
+            costs="a machine and an index",
+            can="a small model that uses what it is shown",
+            measured_as="tune+retrieve",
+        ),
+        Way.SMALL_TO_LARGE: WayTraits(
+            option=Option.ROUTE,
+            needs="a small model that knows when it is sure",
+            costs="the large one for some",
+            can="most of the saving at the large one's quality",
+            measured_as="route",
+        ),
+        Way.MODEL_TO_PEOPLE: WayTraits(
+            option=Option.LINEAR,
+            needs="people who take the rest",
+            costs="their time for some",
+            can="nearly today's quality for a part of its cost",
+            measured_as="route@today",
+        ),
+    }
+)
+
+
 def current_name(name: str) -> str:
     """An option, or an arm (`option@model`), by the name that the option has now."""
     option, at, model = name.partition("@")

@@ -50,7 +50,7 @@ from advisor.money.inputs import plus, times
 from advisor.money.money import total
 from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
 from advisor.money.workload import today_line
-from advisor.options import Option
+from advisor.options import Option, Way
 from advisor.predict import (
     incumbent_tco,
     incumbent_total_per_1k,
@@ -62,6 +62,7 @@ from advisor.reasons import three_reasons
 from advisor.rubric.bands import Bands
 from advisor.rubric.rubric import Rubric
 from advisor.rubric.scoring import OptionScores, band_of, combines, contributions, leads, pair_answer
+from advisor.ways import fitting
 
 EVALUATION_SHARE = 0.3
 """Of the examples at hand, what is set aside for evaluation."""
@@ -101,6 +102,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         recommendation=AdviceRecommendation(
             what=what,
             options=tried,
+            ways=fitting(case, tried[0]) if tried else (Way.KEEP,) if what is Do.KEEP else (),
             reasons=three_reasons(case, standing, what, tried, _horizon(case, basis)),
             cost=_cost(case, basis, (what, tried), options, settle),
             decider=_decider(case, what),

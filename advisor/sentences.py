@@ -6,7 +6,7 @@ Every figure is a field of the record; nothing is computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from advisor.advice import (
@@ -31,7 +31,9 @@ from advisor.advice import (
 from advisor.money.money import UNKNOWN
 from advisor.money.ranges import FigureRange, MoneyRange, Range
 from advisor.numbers import figure
+from advisor.options import Way
 
+HOW = "How it is done today"
 COST, DECIDES, SURE, CHANGES = "It costs", "Who decides", "How sure", "What would change it"
 CHANGE_TITLE = "One figure alone would change it"
 NO_FLIP = "No single one of volume, change rate, examples and price would change it, within wide limits."
@@ -61,12 +63,27 @@ def sentence(text: str) -> str:
 def recommendation_rows(advice: Advice, money: Money) -> dict[str, str]:
     """What the recommendation costs, who decides, how sure it is and what would change it, by label."""
     done, sure = advice.recommendation, advice.confidence
-    return {
+    how = {HOW: sentence(ways_words(done.ways))} if done.ways and done.ways != (Way.KEEP,) else {}
+    return how | {
         COST: cost_sentence(done, money),
         DECIDES: done.decider.value,
         SURE: f"{capital(sure.certainty.value)}, about {100 * sure.share:.0f} %",
         CHANGES: sentence(change_sentence(done)),
     }
+
+
+_WAYS_SHOWN = 3
+
+
+def ways_words(ways: Sequence[Way]) -> str:
+    """The ways that fit best, what the first needs, and whether a run tries it or something in its place."""
+    first, *others = ways[:_WAYS_SHOWN]
+    traits = first.traits
+    tried = f"a run measures it as {traits.measured_as}"
+    if not traits.exactly:
+        tried = f"a run cannot measure that and measures {traits.measured_as} in its place"
+    rest = f". Or {'; or '.join(other.value for other in others)}" if others else ""
+    return f"{first.value}: it needs {traits.needs}, and costs {traits.costs}; {tried}{rest}"
 
 
 def share_words(found: OptionPrediction) -> str:
