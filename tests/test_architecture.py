@@ -40,6 +40,7 @@ LOADERS = {
     "reading.py",
     "rubric/bands.py",
     "rubric/rubric.py",
+    "run_evidence.py",
 }
 """The advisor's loaders: they read the tables it carries and the user's files, and nothing else."""
 
