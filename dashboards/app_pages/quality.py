@@ -10,7 +10,7 @@ from advisor.sentences import capital
 from dashboards import blocks, pieces, state
 from dashboards.browser import browse
 from harness.bakeoff.results import ArmResult
-from harness.core.errors import UserError
+from harness.core.errors import UserError, command
 from harness.core.wording import one_line
 from harness.curve.run import read_curves
 from harness.recommendation.records import RunResults
@@ -20,6 +20,7 @@ from harness.report.run_view import RunPage
 from harness.report.topics.arms import accuracy_chart, title_of
 from harness.report.topics.curve import curves_document
 from harness.report.topics.fields import field_blocks, fields_of
+from harness.report.topics.freshness import freshness_section
 from harness.report.topics.quality import (
     arm_labels_sections,
     confidence_section,
@@ -32,7 +33,7 @@ from harness.report.topics.questions import questions_section
 from harness.report.topics.robustness import robustness_section
 from harness.report.topics.training import training_section
 
-PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Answers")
+PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Change", "Answers")
 
 
 def accuracy(c: ReportContext) -> None:
@@ -122,6 +123,17 @@ def robustness(c: ReportContext) -> None:
     blocks.show(found)
 
 
+def freshness(c: ReportContext) -> None:
+    """What keeping up with change takes."""
+    found = freshness_section(c)
+    if not found.blocks:
+        st.info("No drill is stored with this run.")
+        drill = command("freshness", "PLAN.yaml", "--run", c.results.run_id)
+        pieces.command(drill, "drills a change of the labels or facts")
+        return
+    blocks.show(found)
+
+
 def show(page: RunPage, results: RunResults) -> None:
     """One part at a time."""
     c = pieces.context(page, results)
@@ -140,6 +152,8 @@ def show(page: RunPage, results: RunResults) -> None:
             blocks.show(training_section(c))
         case "Robustness":
             robustness(c)
+        case "Change":
+            freshness(c)
         case "Answers":
             browse(page, results)
         case _:

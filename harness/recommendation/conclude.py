@@ -19,6 +19,8 @@ from harness.bakeoff.run_folder import Manifest, RunFolder
 from harness.bakeoff.score import RobustShares, Scores, score_run
 from harness.core.context import Context
 from harness.core.records import ArmId
+from harness.freshness.records import Drill
+from harness.freshness.store import drill_of
 from harness.money.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.money.of_run import grounds_of, outlook_of
 from harness.money.records import Grounds
@@ -100,7 +102,7 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     sets = read_lanes(folder, run)
     robustness = _robustness(folder, run, sets)
     scores = score_run(folder, run, sets, looks, {found.arm: _shares(found) for found in robustness})
-    return _Concluded(results=_together(run, scores, robustness), scores=scores)
+    return _Concluded(results=_together(run, scores, robustness, drill_of(folder)), scores=scores)
 
 
 def _robustness(folder: RunFolder, run: StoredRun, sets: list[AnswerSet]) -> tuple[ArmRobustness, ...]:
@@ -119,7 +121,9 @@ def _shares(found: ArmRobustness) -> RobustShares:
     )
 
 
-def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, ...]) -> RunResults:
+def _together(
+    run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, ...], drill: Drill | None
+) -> RunResults:
     results, plan = scores.results, run.plan
     ours, grounds = _ours(results), _grounds(run, scores)
     before = outlook_of(ours, plan, grounds, None)  # no arm's month hangs on what ships
@@ -139,6 +143,7 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
             findings=run.facts.findings,
             frontier=() if hosted else frontier_gaps(run, results.arms, ship, calls),
             published=() if hosted or not of_labels else published_for(run.facts.name),
+            drill=drill,
         )
     )
     answers = choice.ship
@@ -147,7 +152,7 @@ def _together(run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, .
     advice = (
         None if plan.advice is None else check_advice(plan.advice, results.arms, results.verdict, answers)
     )
-    return together(results, outlook, recommendation, robustness, advice)
+    return dataclasses.replace(together(results, outlook, recommendation, robustness, advice), drill=drill)
 
 
 def _ours(results: BakeoffResults) -> BakeoffResults:

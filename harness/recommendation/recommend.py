@@ -32,6 +32,7 @@ from harness.bakeoff.results import (
 )
 from harness.core.records import ArmId, Finding, PriceBasis
 from harness.data.gate import REACH
+from harness.freshness.records import Drill
 from harness.money.records import ArmForecast, CostForecast, FrontierGap, Published
 from harness.recommendation.choose import A_MONTH, Choice, best_barred, certainty_of
 from harness.recommendation.records import (
@@ -66,6 +67,7 @@ class Found:
 
     Attributes:
         findings: of the gate, on the rows.
+        drill: what keeping up with change takes, where it was drilled.
     """
 
     results: BakeoffResults
@@ -74,6 +76,7 @@ class Found:
     findings: tuple[Finding, ...]
     frontier: tuple[FrontierGap, ...]
     published: tuple[Published, ...]
+    drill: Drill | None = None
 
     @property
     def months(self) -> Mapping[ArmId, ArmForecast]:
@@ -89,7 +92,7 @@ def recommend(found: Found) -> Recommendation:
         ship=found.choice.ship,
         pilot=found.choice.pilot,
         automation=_automation(found.choice.arm, found),
-        reasons=tuple(_reasons(found))[:_REASONS],
+        reasons=(*tuple(_reasons(found))[:_REASONS], *_keeping_up(found)),
         next=replace(_next_step(found), before=found.outlook.valid_until),
         risk=_risk(found),
         certainty=certainty,
@@ -112,6 +115,15 @@ def _reasons(found: Found) -> Iterator[Reason]:
         yield from _reasons_against(found)
     else:
         yield from _reasons_for(arm, found)
+
+
+def _keeping_up(found: Found) -> Iterator[Reason]:
+    """What a drill found of the arm to use beside the first arm that keeps up in the other way."""
+    arm = found.choice.arm
+    for rate in found.drill.rates if found.drill is not None else ():
+        if arm in (rate.retrieving, rate.training):
+            yield Reason(kind=ReasonKind.KEEPS_UP, arm=arm, rate=rate)
+            return
 
 
 def _reasons_for(arm: ArmResult, found: Found) -> Iterator[Reason]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from advisor.money.ledger import Money
 from harness.bakeoff.results import BakeoffResults, Comparison, IfTodayIsWorse, LimitCheck
 from harness.core.records import ArmId, Estimate
+from harness.freshness.records import ChangeRate, Drill
 from harness.money.records import CostForecast, FrontierGap, Published
 from harness.robustness.records import ArmRobustness
 from harness.track_record.records import AdviceCheck
@@ -63,6 +64,7 @@ class ReasonKind(StrEnum):
     NOT_RUN = "a hosted model was not run"
     TODAY_COSTS = "what is done today costs more than a hosted model at its list price"
     ONLY_FLOOR = "only the floor was run"
+    KEEPS_UP = "what keeping up with change takes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class Reason:
             machine time'.
         once, labels: what building it takes, and the labels that show whether it keeps the floor, within
             `horizon_months`.
+        rate: from how many changes a month retrieving wins against training again, by a drill.
     """
 
     kind: ReasonKind
@@ -98,6 +101,7 @@ class Reason:
     once: Money | None = None
     labels: Money | None = None
     horizon_months: float | None = None
+    rate: ChangeRate | None = None
 
 
 class Certainty(StrEnum):
@@ -227,7 +231,7 @@ class Recommendation:
         ship: the arm to ship; None where none is shown to keep every limit, or today's way is kept.
         pilot: the arm to pilot where none may be shipped: it breaks no limit, and one is still open.
         automation: where the arm to use is a route to today's way.
-        reasons: three at most, the weightiest first.
+        reasons: three at most, the weightiest first, and one more where a drill was stored with the run.
         certainty: how far the arm's comparisons are settled; `open_to` names rivals where they are not.
         frontier: what hosted models that were not run would have to reach; `published` what others report.
     """
@@ -259,12 +263,14 @@ class RunResults(BakeoffResults):
         robustness: of the arms that were looked at.
         outlook: what the arms mean in money.
         advice: the prediction that was locked with the plan, against the measurement.
+        drill: what keeping up with change takes, where it was drilled.
     """
 
     recommendation: Recommendation
     robustness: tuple[ArmRobustness, ...] = ()
     outlook: CostForecast
     advice: AdviceCheck | None = None
+    drill: Drill | None = None
 
     def robustness_of(self, arm: ArmId) -> ArmRobustness | None:
         """What was looked at of one arm."""

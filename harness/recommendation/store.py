@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import MONEY, PREDICTION, RECOMMENDATION, RESULTS, ROBUSTNESS, RunFolder
 from harness.core.errors import StoreError
 from harness.core.records import ArmId
+from harness.freshness.store import drill_of
 from harness.money.records import CostForecast
 from harness.recommendation.records import Recommendation, RunResults
 from harness.robustness.records import ArmRobustness
@@ -59,7 +60,8 @@ def read_results(folder: RunFolder) -> RunResults:
             run=folder.command("score", "--store"),
         )
     robustness = folder.part(ROBUSTNESS, tuple[ArmRobustness, ...]) or ()
-    return together(results, outlook, recommendation, robustness, folder.part(PREDICTION, AdviceCheck))
+    found = together(results, outlook, recommendation, robustness, folder.part(PREDICTION, AdviceCheck))
+    return replace(found, drill=drill_of(folder))
 
 
 def recommended_arm(folder: RunFolder) -> ArmId | None:

@@ -33,6 +33,7 @@ from harness.report.topics.decision import (
     recommendation,
 )
 from harness.report.topics.fields import fields_section
+from harness.report.topics.freshness import freshness_section
 from harness.report.topics.latency import latency_section
 from harness.report.topics.money import (
     break_even_section,
@@ -96,6 +97,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     (confusions_section,  "folded", "folded", ""),
     (confidence_section,  "",       "folded", ""),
     (wrong_section,       "",       "folded", ""),
+    (freshness_section,   "shown",  "shown",  "evidence"),
     (robustness_section,  "folded", "folded", ""),
     (costs_section,       "folded", "folded", ""),
     (settings_section,    "folded", "folded", ""),

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from harness.core.records import ArmId, Estimate
 from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, share_sentence
 from harness.freshness.records import ChangeRate, Drill, Group, Moment, Rate, Upkeep
+from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Cell, Document, Paragraph, Row, Section, Table
 from harness.report.topics.cells import cells, columns
 
 _UPKEEP = {Upkeep.INDEX: "indexed again", Upkeep.TRAIN: "trained again", Upkeep.NOTHING: "nothing to do"}
 UNMEASURED = "not measurable with this model"
+
+
+def label_of(arm: ArmId) -> str:
+    """How a table names an arm."""
+    return arm.label
 
 
 def drill_document(drill: Drill) -> Document:
@@ -30,18 +37,24 @@ def drill_sections(drill: Drill) -> tuple[Section, ...]:
                 *_changes(drill),
                 _update(drill),
                 _over_time(drill),
-                Bullets(label="from how many changes a month", items=tuple(map(rate_sentence, drill.rates))),
+                *_rates(drill),
                 Bullets(label="to know", items=tuple(_notes(drill)), tone="faint"),
             ),
         ),
     )
 
 
-def rate_sentence(rate: ChangeRate) -> str:
+def freshness_section(c: ReportContext) -> Section:
+    """The drill that was stored with a run; empty where there is none."""
+    drill = c.results.drill
+    return Section(key="freshness", title="", blocks=()) if drill is None else drill_sections(drill)[0]
+
+
+def rate_sentence(rate: ChangeRate, name: Callable[[ArmId], str] = label_of) -> str:
     """The change rate between two arms in one sentence."""
-    pair = f"{rate.retrieving.label} against {rate.training.label}"
+    pair = f"{name(rate.retrieving)} against {name(rate.training)}"
     if rate.both is None or rate.cheaper is None or rate.better is None:
-        names = " and ".join(arm.label for arm in rate.unmeasured)
+        names = " and ".join(map(name, rate.unmeasured))
         return f"{pair}: {UNMEASURED} ({names} does not beat the floor on unchanged items, or failed)"
     return (
         f"{pair}: cheaper {_from(rate.cheaper)}; right more often {_from(rate.better)}; "
@@ -76,6 +89,11 @@ def _what(drill: Drill) -> str:
         f"the answer of {of[Group.WITHDRAWN]:,} is withdrawn. Every option was made ready on edition one, "
         f"then the {drill.of} changed, and it was indexed or trained again on {drill.train_rows:,} rows."
     )
+
+
+def _rates(drill: Drill) -> tuple[Block, ...]:
+    said = tuple(map(rate_sentence, drill.rates))
+    return (Bullets(label="from how many changes a month", items=said),) if said else ()
 
 
 def _changes(drill: Drill) -> tuple[Block, ...]:

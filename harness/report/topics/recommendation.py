@@ -48,6 +48,7 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
+from harness.report.topics.freshness import rate_sentence
 from harness.tasks.base import Metric
 from harness.tasks.classification import ACCURACY
 
@@ -135,6 +136,9 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
             return _not_run(reason, words.currency)
         case ReasonKind.ONLY_FLOOR:
             return "Only the floor was run: it is what an option has to beat, not one to ship."
+        case ReasonKind.KEEPS_UP:
+            rate = "" if reason.rate is None else rate_sentence(reason.rate, words.name)
+            return f"When things change, {rate}."
         case ReasonKind.ONLY_ONE:
             return "Every other option is worse, not shown to be within the margin, or breaks a limit."
         case _:

@@ -18,7 +18,10 @@ from harness.freshness.plan import ChangePlan, DrillPlan
 from harness.freshness.records import Drill, Group, Moment, Upkeep
 from harness.freshness.run import folder_of, run_drill
 from harness.freshness.store import drill_of, read_drill
+from harness.recommendation.records import ReasonKind
 from harness.recommendation.run import keep_drill, start_bakeoff
+from harness.recommendation.store import read_results
+from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.freshness import UNMEASURED, drill_document
 from tests.harness.bakeoff.test_run import Shop, context, plan
@@ -204,6 +207,15 @@ def test_a_run_keeps_the_drill_and_concludes_again(tuners, tickets: Path, tmp_pa
     assert drill_of(folder) == found
     folder.check()
     assert results.recommendation.action is before.recommendation.action
+    assert [one for one in results.recommendation.reasons if one.kind is not ReasonKind.KEEPS_UP] == list(
+        before.recommendation.reasons
+    ), "a drill decides nothing about quality"
+    (reason,) = [one for one in results.recommendation.reasons if one.kind is ReasonKind.KEEPS_UP]
+    assert reason.rate == found.rates[0] and read_results(folder).drill == found
+    for form in ("text", "md", "html", "pdf"):
+        shown = run_document(results, folder.manifest(), form)
+        assert shown.section("freshness") is not None
+    assert "When things change, " in render_text(run_document(results, folder.manifest()), 400)
     other = dataclasses.replace(found, evalset="elsewhere")
     with pytest.raises(UsageError, match="other rows"):
         keep_drill(folder, other, outside)
