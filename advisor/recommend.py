@@ -437,6 +437,10 @@ def _notes(case: UseCase) -> tuple[str, ...]:
         notes.append("wrong answers are left out of the totals: their cost is not known")
     if case.api_model is None and not must_self_host(case):
         notes.append("no hosted model is named; three public list prices, small to large, stand in")
+    if case.quality_floor == 1:
+        notes.append(
+            "that every answer is right cannot be said: no number of items shows it; name a floor below 1"
+        )
     if case.examples == 0:
         notes.append(
             "there are no examples: nothing can be trained and nothing measured until some are checked"

@@ -127,7 +127,7 @@ def sharing_sentence(advice: Advice, money: Money) -> str:
         return ""
     return (
         f"Or share the work: {shared.option.traits.name} answers what it is sure of, and the rest stays "
-        f"where it is. It would answer {_shares(shared.answered)} (assumed; one case not verified: 75 %), "
+        f"where it is. It would answer {_shares(shared.answered)} (assumed), "
         f"and the rest of 1,000 queries would cost {span_words(shared.usd_per_1k, money)}. How many are "
         "right then, only a run shows: it plans this as route@today."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from advisor.case import build_case
+from advisor.errors import CaseError
 from advisor.options import Option
 from advisor.recommend import recommend
 from advisor.rubric.rubric import load_rubric
@@ -73,3 +74,49 @@ def test_silence_means_no_and_is_not_counted_as_unknown():
     names = {factor.name for factor in load_rubric().factors if factor.unless_said}
     found = score(build_case(TAGS), load_rubric())
     assert names and not names & set(found.unknown)
+
+
+def test_no_direction_of_the_rubric_and_no_band_rests_on_a_figure_without_an_address():
+    sources = [one.source for one in load_rubric().factors] + [one.opened for one in load_rubric().factors]
+    bands = basis().bands
+    sources += [band.source for band in bands.accuracy] + [row.source for row in bands.latency.values()]
+    assert not [source for source in sources if "unverified" in source or "not found" in source]
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ({"examples": 1, "labels_per_class": 25}, "cannot be more than all 1"),
+        ({"queries_per_month": 1e300}, "at most 1e"),
+        ({"queries_per_month": 0}, "above 0"),
+        ({"quality_floor": 1.01}, "at most 1"),
+        ({"currency": "XXX"}, "unknown currency"),
+        ({"days_to_ship": 0}, "above 0"),
+        ({"offline": True, "api_model": "openai/gpt-6-luna"}, "allows none"),
+        ({"citations_required": True, "needs_facts": False}, "needs facts to cite"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_reason(answers, says):
+    with pytest.raises(CaseError, match=says):
+        build_case({"name": "x", **answers})
+
+
+@pytest.mark.parametrize("volume", [1e-6, 1.0, 1e15])
+def test_a_volume_beyond_all_use_still_ends_in_advice(volume):
+    case = build_case(TAGS | {"queries_per_month": volume})
+    assert len(recommend(case, basis(), look_around=False).recommendation.reasons) == 3
+
+
+def test_a_floor_of_one_is_said_not_to_be_shown_by_any_measurement():
+    found = recommend(build_case(TAGS | {"quality_floor": 1}), basis(), look_around=False)
+    assert any("cannot be said" in note for note in found.notes)
+
+
+def test_of_nothing_nothing_is_said():
+    found = recommend(build_case({"name": "x"}), basis(), look_around=False)
+    assert "habit, not advice" in found.cannot_say
+
+
+def test_within_a_millisecond_no_model_that_is_called_answers():
+    found = recommend(build_case(TAGS | {"p95_ms": 1}), basis(), look_around=False)
+    assert {one.option for one in found.options if one.vetoes} >= {Option.PROMPT, Option.RETRIEVE}
