@@ -72,6 +72,7 @@ class ArmDrill:
             after it.
         above_floor: right before on unchanged items minus the floor's share, paired; None of the floor.
         failed: why it could not be brought up to edition two; then it stays as it was.
+        busy: why its seconds are not to be believed; '' where they are, or nothing is known.
     """
 
     arm: ArmId
@@ -86,6 +87,7 @@ class ArmDrill:
     forgotten: Forgotten | None
     above_floor: Estimate | None = None
     failed: str = ""
+    busy: str = ""
 
     @property
     def mean_update_s(self) -> float | None:

@@ -27,6 +27,7 @@ from advisor.money.price_book import PriceBook
 from advisor.options import Option, TaskKind
 from harness.arms.base import Arm, Material
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of, open_embedder
+from harness.bakeoff.busy import busy_reason
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.journal import Journal, Lane
@@ -75,12 +76,14 @@ class Point:
 
     Attributes:
         seconds: until it was ready: its share of indexing, and fitting.
+        busy: why its seconds are not to be believed.
     """
 
     config: str
     seconds: float
     fitted: Fitted
     usd_per_1k: Money
+    busy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +245,7 @@ def _arm_drill(bench: _Bench, arm: ArmId, points: _Points, told: Told, floor: To
         forgotten=None if failed else forgotten(told, groups),
         above_floor=None if arm.option is Option.FLOOR else above_floor(told, floor, groups),
         failed=failed,
+        busy=next((point.busy for point in last if point.busy), ""),
     )
 
 
@@ -318,6 +322,7 @@ def _point(
                 f"No price is known for {arm_plan.model}: no rate of change can be worked out.",
                 run=f"the same command with --price {arm_plan.model}=INPUT/OUTPUT",
             )
+        watch = bench.context.watch() if bench.context.watch is not None else None
         keeps = earlier if upkeep_of(arm_plan.option) is Upkeep.INDEX else None
         config = lane_config(arm, rows)
         fitted = _settled(arm, journal, (seed, config), rows, keeps, bench.context)
@@ -326,6 +331,7 @@ def _point(
         )
         asked = journal.outcomes(Lane(arm=arm.id, seed=seed, split="test", config=config), rows.test)
         outcomes = _alone(arm, rows.test) if _here(arm) else list(asked.values())
+        busy = "" if watch is None else busy_reason([watch.finish()], arm.identity)
         lines = cost_lines(outcomes, arm.identity, prices)
         searches = arm_plan.option.traits.searches
         index_s = (times.first if edition == "first" else times.second or 0.0) if searches else 0.0
@@ -338,7 +344,9 @@ def _point(
                 basis=lines[0].basis if lines else PriceBasis.MEASURED,
                 covers=Covers.CALLS,
                 source=lines[0].source if lines else "",
+                busy=busy,
             ),
+            busy=busy,
         )
     write_atomically(folder.root / POINT, encode(point, indent=1) + "\n", run=None)
     return point

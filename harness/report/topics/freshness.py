@@ -100,7 +100,7 @@ def _changes(drill: Drill) -> tuple[Block, ...]:
     if not drill.label_changes:
         return ()
     said = tuple(
-        f"{change.kind}: {', '.join(change.before)} → {', '.join(change.after)} "
+        f"{change.kind}: {', '.join(change.before)} becomes {', '.join(change.after)} "
         f"({counted(change.items, 'test item', 'test items')})"
         for change in drill.label_changes
     )
@@ -160,7 +160,7 @@ def _over_time(drill: Drill) -> Table:
                 _right(arm.right(Moment.STALE)),
                 _right(arm.right(Moment.AFTER)),
                 *(
-                    " → ".join(
+                    " to ".join(
                         percent(arm.right(moment, group).value) for moment in (Moment.STALE, Moment.AFTER)
                     )
                     for group in groups
@@ -176,7 +176,7 @@ def _over_time(drill: Drill) -> Table:
             ("before", "the change"),
             ("until", "the update"),
             ("after", "the update"),
-            *((f"{group.value} items:", "until → after") for group in groups),
+            *((f"{group.value} items:", "until, after") for group in groups),
         ),
         rows=tuple(rows),
     )
@@ -200,6 +200,11 @@ def _notes(drill: Drill) -> list[str]:
         f"{arm.arm.label} could not be trained again and stays as it was: {arm.failed}"
         for arm in drill.arms
         if arm.failed
+    ]
+    found += [
+        f"{arm.arm.label}: timed on a busy machine ({arm.busy}); its seconds and dollars are too high."
+        for arm in drill.arms
+        if arm.busy
     ]
     for arm in drill.arms:
         seeds = len(arm.seeds)
