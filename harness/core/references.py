@@ -27,8 +27,10 @@ class Reference:
         answers: acceptable ones, the fullest first; () where there is none.
         evidence: what says so; () where that is not stated.
         answerable: whether the documents answer it.
+        contradiction: whether two documents say different things about it.
     """
 
     answers: tuple[str, ...] = ()
     evidence: tuple[EvidenceQuote, ...] = ()
     answerable: bool
+    contradiction: bool = False

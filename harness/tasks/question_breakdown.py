@@ -22,6 +22,7 @@ class Owner(StrEnum):
     NOT_RETRIEVED = "not retrieved"
     NOT_USED = "retrieved and not used"
     NOT_THERE = "not in the documents"
+    CONTRADICT = "documents contradict"
     OTHER = "other"
 
 

@@ -275,11 +275,19 @@ def reference_of(raw: object) -> Reference:
     answerable = raw.get("answerable", bool(answers))
     if not isinstance(answerable, bool):
         raise ValueError(f"answerable is neither true nor false: {str(answerable)[:40]}")
+    contradiction = raw.get("contradiction", False)
+    if not isinstance(contradiction, bool):
+        raise ValueError(f"contradiction is neither true nor false: {str(contradiction)[:40]}")
     if not isinstance(answers, list) or not all(isinstance(one, str) and one.strip() for one in answers):
         raise ValueError("answers is no list of texts")
     if bool(answers) is not answerable:
         raise ValueError("an answerable question needs answers, another has none")
-    return Reference(answers=tuple(answers), evidence=tuple(_evidence(evidence)), answerable=answerable)
+    return Reference(
+        answers=tuple(answers),
+        evidence=tuple(_evidence(evidence)),
+        answerable=answerable,
+        contradiction=contradiction,
+    )
 
 
 def _evidence(raw: Any) -> list[EvidenceQuote]:
@@ -337,7 +345,9 @@ def _owner(reference: Reference, given: Reference | None, found: bool | None) ->
         return Owner.NOT_THERE
     if found is None:
         return Owner.OTHER
-    return Owner.NOT_USED if found else Owner.NOT_RETRIEVED
+    if not found:
+        return Owner.NOT_RETRIEVED
+    return Owner.CONTRADICT if reference.contradiction else Owner.NOT_USED
 
 
 def _mean(metric: str, test: Scored, how: Measuring) -> Estimate:

@@ -16,6 +16,7 @@ _OWNERS = {
     Owner.NOT_RETRIEVED: "evidence not found",
     Owner.NOT_USED: "found, not used",
     Owner.NOT_THERE: "not in the documents",
+    Owner.CONTRADICT: "documents contradict",
     Owner.OTHER: "other",
 }
 
@@ -102,13 +103,14 @@ def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdo
     return Table(
         caption="Whose the wrong answers are",
         columns=columns(
-            ("option", ""), *((_OWNERS[owner], "") for owner in Owner), ("for example", ""), left=(0, 5)
+            ("option", ""), *((_OWNERS[owner], "") for owner in Owner), ("for example", ""), left=(0, 6)
         ),
         rows=rows,
         notes=(
             "evidence not found: no passage with it was shown; found, not used: one was, and the answer is "
             "wrong or was handed back",
             "not in the documents: the documents do not answer, and the option did",
+            "documents contradict: evidence was shown, and two documents say different things about it",
             "other: no passages are shown, evidence is not stated, or nothing was said",
         ),
     )

@@ -16,7 +16,7 @@ from harness.core.serial import decode_item, encode
 from harness.tasks.base import NOT_THERE, PromptLimits, Score, in_words
 from harness.tasks.measures import Measuring
 from harness.tasks.question_breakdown import Owner
-from harness.tasks.questions import PROMPT_VERSION, RIGHT, QuestionTask
+from harness.tasks.questions import PROMPT_VERSION, RIGHT, QuestionTask, reference_of
 from harness.tasks.scored import score
 
 TASK = QuestionTask(PromptLimits())
@@ -126,6 +126,17 @@ def test_evidence_that_was_not_among_the_passages_shown_was_not_retrieved() -> N
     assert scored(unstated, "7 days").detail.owner is Owner.OTHER
 
 
+def test_where_documents_disagree_a_wrong_answer_is_theirs() -> None:
+    target = dataclasses.replace(ASKED.target, contradiction=True)
+    asked = dataclasses.replace(ASKED, target=target)
+    assert scored(asked, "7 days [p1]").detail.owner is Owner.CONTRADICT
+    assert scored(asked, "7 days", hits("other.md#1")).detail.owner is Owner.NOT_RETRIEVED
+    assert scored(asked, "6 days [p1]").detail.owner is None
+    assert reference_of({"answers": ["6"], "contradiction": True}).contradiction
+    with pytest.raises(ValueError, match="contradiction is neither"):
+        reference_of({"answers": ["6"], "contradiction": "yes"})
+
+
 def test_figures_over_all_items_by_hand() -> None:
     """Four questions, two of which cannot be answered; three abstentions, one of them right."""
     items = [
@@ -158,6 +169,7 @@ def test_figures_over_all_items_by_hand() -> None:
         Owner.NOT_RETRIEVED: 0,
         Owner.NOT_USED: 2,
         Owner.NOT_THERE: 1,
+        Owner.CONTRADICT: 0,  # documents that disagree have an owner of their own by now
         Owner.OTHER: 0,
     }
     assert found.evidence_shown is not None
