@@ -212,6 +212,7 @@ SHOWN_IDS = 20
 
 REACH = "power"
 """The finding that says what the test rows can show; a run's own comparison says it better afterwards."""
+_FOR_EVERY_SPLIT = 3  # rows of a label, as `split` places them
 _TESTED = ("label-not-in-test", "thin-support-test")
 
 
@@ -318,7 +319,8 @@ def _structure(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
     empty = [split for split, rows in _splits(evalset).items() if not rows]
     if empty:
         named = f"{empty[0]} split has" if len(empty) == 1 else f"{' and '.join(empty)} splits have"
-        yield _finding("empty-split", "error", f"The {named} no rows{_swallowed(evalset, like)}.")
+        why = _swallowed(evalset, like) or _too_few(evalset)
+        yield _finding("empty-split", "error", f"The {named} no rows{why}.")
     counts = Counter(item.id for item in _rows(evalset))
     twice = [own for own, count in counts.items() if count > 1]
     if twice:
@@ -336,6 +338,19 @@ def _structure(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
         message = f"{some} rows in more than one split: {_some(sorted(torn))}."
         rows_of = (item.id for item in _rows(evalset) if item.cluster in torn)
         yield _finding("cluster-across-splits", "warning", message, rows_of)
+
+
+def _too_few(evalset: Evalset) -> str:
+    """Why a split is empty: a label's first row is for train, its second for test, its third for dev."""
+    if evalset.task is not TaskKind.CLASSIFICATION or not evalset.train:
+        return ""
+    most = max(Counter(item.label for item in _rows(evalset)).values())
+    if most >= _FOR_EVERY_SPLIT:
+        return ""
+    return (
+        f": no label has more than {counted(most, 'row', 'rows')}, and a label is in all three splits from "
+        f"{_FOR_EVERY_SPLIT} rows on. Label more rows, or join labels that are alike"
+    )
 
 
 def _swallowed(evalset: Evalset, like: Likeness) -> str:

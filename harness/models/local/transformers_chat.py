@@ -93,6 +93,7 @@ class TransformersChat:
         """
         precision = choose_precision(settings.device, settings.precision)
         self._model, tokenizer = tuned or load_causal(folder, settings, precision)
+        from harness.models.local.packed_products import pack_products
         from harness.models.local.tree_scoring import PlainScorer, tree_scorer
 
         self.renderer = Renderer(tokenizer)
@@ -120,6 +121,8 @@ class TransformersChat:
             parameters=sum(weight.numel() for weight in self._model.parameters()),
             decides=_decides(folder, settings, self._max_context),
         )
+        if cpu and tuned is None:
+            pack_products(self._model)
 
     @property
     def identity(self) -> ModelIdentity:

@@ -226,6 +226,16 @@ def test_where_one_cluster_swallows_a_split_the_cause_is_named() -> None:
     assert "near-duplicates" not in check(clean(dev=()))[0].message
 
 
+def test_one_row_a_label_is_told_with_a_way_out() -> None:
+    single = tuple(Item(id=f"n{n}", text=f"question {n}", target=f"topic {n}") for n in range(40))
+    names = tuple(Label(name=item.label) for item in single)
+    [found] = [
+        f for f in check(clean(train=single, dev=(), test=(), labels=names)) if f.code == "empty-split"
+    ]
+    assert found.message.startswith("The dev and test splits have no rows: no label has more than 1 row,")
+    assert "from 3 rows on. Label more rows, or join labels" in found.message
+
+
 def test_clusters_torn_between_splits() -> None:
     one = Item(id="p", text="first of the pair", target="pay", cluster="acme")
     two = Item(id="q", text="a second and other text", target="pay", cluster="acme")
