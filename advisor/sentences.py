@@ -285,8 +285,8 @@ def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
             assert cost.usd_per_month is not None
             counted = "with wrong answers" if cost.wrong_answers_counted else "wrong answers left out"
             return (
-                f"{span_words(cost.usd_once, money)} to build, then "
-                f"{span_words(cost.usd_per_month, money)} a month all in ({counted})"
+                f"{likely_words(cost.usd_once, money)} to build, then "
+                f"{likely_words(cost.usd_per_month, money)} a month, all in and {counted}"
             )
 
 
@@ -297,6 +297,14 @@ def span_words(span: MoneyRange, money: Money, unknown: str = "an unknown sum") 
     low, high = money(span.low), money(span.high)
     code = low[:4] if low[:1].isalpha() else ""
     return low if low == high else f"{low} to {high.removeprefix(code)}"
+
+
+def likely_words(span: MoneyRange, money: Money) -> str:
+    """'about $40.00 ($10.00 to $90.00)': the likely sum and its span; the span alone where none is likely."""
+    whole = span_words(span, money)
+    if span.likely is None or span.low == span.high:
+        return whole
+    return f"about {money(span.likely)} ({whole})"
 
 
 def change_sentence(done: AdviceRecommendation) -> str:

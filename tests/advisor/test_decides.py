@@ -10,6 +10,7 @@ from advisor.options import Option
 from advisor.recommend import recommend
 from advisor.rubric.rubric import load_rubric
 from advisor.rubric.scoring import score
+from advisor.sentences import cost_sentence
 from tests.advisor.helpers import basis
 
 TAGS = {"name": "Tags", "task": "classification", "labels": 20, "examples": 3000, "general_model": "frontier"}
@@ -120,3 +121,11 @@ def test_of_nothing_nothing_is_said():
 def test_within_a_millisecond_no_model_that_is_called_answers():
     found = recommend(build_case(TAGS | {"p95_ms": 1}), basis(), look_around=False)
     assert {one.option for one in found.options if one.vetoes} >= {Option.PROMPT, Option.RETRIEVE}
+
+
+def test_the_likely_cost_stands_beside_its_span():
+    found = recommend(build_case(TAGS | {"queries_per_month": 50_000}), basis(), look_around=False)
+    cost = found.recommendation.cost
+    assert cost.usd_per_month.low < cost.usd_per_month.likely < cost.usd_per_month.high
+    text = " ".join(cost_sentence(found.recommendation, lambda usd: f"${usd:,.0f}").split())
+    assert f"about ${cost.usd_per_month.likely:,.0f} (${cost.usd_per_month.low:,.0f} to" in text
