@@ -225,7 +225,8 @@ def _imports_outside_functions(tree: ast.Module) -> Iterator[str]:
         stack += list(ast.iter_child_nodes(node))
 
 
-TENSORS = sorted((ROOT / "harness/models/local").glob("tree_*.py"))
+_LOCAL = ROOT / "harness/models/local"
+TENSORS = sorted([*_LOCAL.glob("tree_*.py"), _LOCAL / "packed_products.py"])
 """Modules of nothing but tensor code; whoever needs them imports them inside a function."""
 
 
