@@ -46,7 +46,9 @@ def load_editions(plan: DrillPlan, context: Context) -> Editions:
     rows = load_rows(plan.experiment, context)
     if plan.change.labels is not None:
         return by_labels(rows, plan.change.labels)
-    return _between(rows, load_rows(_second(plan.experiment, plan.change), context))
+    data = plan.experiment.data
+    limited = any((data.limit_train, data.limit_dev, data.limit_test))
+    return _between(rows, load_rows(_second(plan.experiment, plan.change), context), limited=limited)
 
 
 def by_labels(rows: Evalset, changes: LabelChanges) -> Editions:
@@ -125,28 +127,39 @@ def _second(plan: ExperimentPlan, change: ChangePlan) -> ExperimentPlan:
     return plan.model_copy(update={"data": data})
 
 
-def _between(first: Evalset, second: Evalset) -> Editions:
-    """Items that both editions have, by id and text; rows that a limit left out of edition one stay out."""
-    later = {item.id: item for item in second.test}
-    both = [item for item in first.test if item.id in later and later[item.id].text == item.text]
+def _between(first: Evalset, second: Evalset, *, limited: bool) -> Editions:
+    """Edition two with the rows in the splits that edition one has them in.
+
+    Rows with the same id and text are the same. Those that only edition two has are learnt from, unless a
+    limit of the plan leaves rows out or they belong with a row of test.
+    """
+    later = {item.id: item for item in (*second.train, *second.dev, *second.test)}
+
+    def same(items: Sequence[Item]) -> list[Item]:
+        return [item for item in items if item.id in later and later[item.id].text == item.text]
+
+    def now(items: Sequence[Item]) -> tuple[Item, ...]:
+        return tuple(later[item.id] for item in same(items))
+
+    both = same(first.test)
     if not both:
         raise DataError(
             "The two editions have no test item in common.", allowed="rows with the same id and text"
         )
-    test = tuple(later[item.id] for item in both)
-    labels = set(second.label_names)
+    test, labels = now(both), set(second.label_names)
     groups = tuple(_group(item.target, new.target, labels) for item, new in zip(both, test, strict=True))
     if set(groups) == {Group.UNCHANGED}:
         raise DataError("Nothing changes between the two editions: every test item has the answer it had.")
-    known = {item.id for item in (*first.train, *first.dev)}
-    limited = len(first.train) < len(second.train)
-    kept = dataclasses.replace(
-        second,
-        test=test,
-        train=tuple(item for item in second.train if not limited or item.id in known),
-        dev=tuple(item for item in second.dev if not limited or item.id in known),
-    )
+    new = [] if limited else _new(first, second)
+    kept = dataclasses.replace(second, test=test, dev=now(first.dev), train=(*now(first.train), *new))
     return Editions(first=dataclasses.replace(first, test=tuple(both)), second=kept, groups=groups)
+
+
+def _new(first: Evalset, second: Evalset) -> list[Item]:
+    """Rows to learn from that only edition two has, and that belong with no row of test."""
+    known = {item.id for item in (*first.train, *first.dev, *first.test)}
+    tested = {item.cluster for item in first.test if item.cluster is not None}
+    return [item for item in second.train if item.id not in known and item.cluster not in tested]
 
 
 def _group(before: Target, after: Target, labels: set[str]) -> Group:

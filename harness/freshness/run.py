@@ -55,6 +55,7 @@ from harness.freshness.measure import (
 from harness.freshness.plan import DrillPlan
 from harness.freshness.records import ArmDrill, Drill, Group, Upkeep
 from harness.freshness.store import write_drill
+from harness.knowledge.documents import files_of, source_of
 from harness.knowledge.index import TrainingIndex
 from harness.models.base import EmbeddingModel
 from harness.models.remembering import RememberingEmbedder
@@ -423,21 +424,22 @@ def _seconds(work: Callable[[], object]) -> float:
 def _index(bench: _Bench, edition: Edition) -> None:
     rows = bench.editions.first if edition == "first" else bench.editions.second
     if rows.documents:
-        _put_documents(Path(rows.documents), bench.documents)
+        _put_documents(rows.documents, bench.documents)
         open_passages(str(bench.documents), bench.embedder, bench.context)
     else:
         TrainingIndex.build(rows.train, bench.embedder)
 
 
-def _put_documents(source: Path, target: Path) -> None:
+def _put_documents(given: str, target: Path) -> None:
     """Make the drill's folder hold these documents: changed files are copied, withdrawn ones removed."""
-    wanted = {path.relative_to(source): path for path in sorted(source.rglob("*")) if path.is_file()}
+    source = source_of(given)
+    names = set(files_of(source)[0])
     make_folder(target)
     for path in sorted(target.rglob("*")):
-        if path.is_file() and path.relative_to(target) not in wanted:
+        if path.is_file() and path.relative_to(target).as_posix() not in names:
             path.unlink()
-    for name, path in wanted.items():
-        place = target / name
+    for name in sorted(names):
+        path, place = source.root / name, target / name
         if not place.exists() or place.read_bytes() != path.read_bytes():
             make_folder(place.parent)
             shutil.copyfile(path, place)
