@@ -13,6 +13,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -40,6 +41,8 @@ from harness.tasks.base import Guide, Task
 
 ALIKE = 0.8
 """Rows that share this much of their words (Jaccard) and their target say the same."""
+_AT_ONCE = 256
+"""Items that are retrieved for together while those before them are answered."""
 _SPARE = 2
 """Rows looked at for each one shown, so that there are others for those left out."""
 
@@ -205,10 +208,23 @@ class RetrieveArm:
         return tuple(_best_votes(votes))
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Retrieve for all items at once, then answer them; what the chosen trial answered stands."""
+        """Retrieve and answer; what the chosen trial answered stands.
+
+        Where a served model answers, this process retrieves for the next items meanwhile.
+        """
         known, rest = self._tried.take(items)
         yield from known
-        yield from self._ask(rest, *self._show(rest))
+        if self._model.identity.location == "local":
+            yield from self._ask(rest, *self._show(rest))
+            return
+        parts = [rest[first : first + _AT_ONCE] for first in range(0, len(rest), _AT_ONCE)]
+        with ThreadPoolExecutor(1, thread_name_prefix="retrieval") as aside:
+            ahead = aside.submit(self._show, parts[0]) if parts else None
+            for part, following in zip(parts, (*parts[1:], None), strict=True):
+                assert ahead is not None
+                shown, seconds = ahead.result()
+                ahead = None if following is None else aside.submit(self._show, following)
+                yield from self._ask(part, shown, seconds)
 
     def predict_one(self, item: Item) -> Outcome:
         """Retrieve for one item and answer it."""

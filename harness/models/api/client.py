@@ -12,8 +12,8 @@ invisible. The seed is sent, but few providers promise the same answer for it.
 
 An event loop in a thread of its own, so that plain code can use concurrent calls.
 
-The loop runs on while the consumer stores an outcome; timings of calls in flight are therefore those of
-the calls and not of the consumer.
+The loop runs on while the consumer stores an outcome: timings of calls in flight are those of the calls and
+not of the consumer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
@@ -50,9 +50,14 @@ T = TypeVar("T")
 _POLL_S = 0.5  # Ctrl-C is noticed at least this often where a blocked get() cannot be interrupted
 
 
-class _End(Generic[T]):
+class _End:
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
+
+
+def _take(taken: asyncio.Future[None]) -> None:
+    if not taken.done():  # else whoever waited was cancelled
+        taken.set_result(None)
 
 
 class BackgroundLoop:
@@ -67,24 +72,30 @@ class BackgroundLoop:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one coroutine to its end and return its result; an interrupt cancels it."""
 
-        async def produce(put: Callable[[T], None]) -> None:
-            put(await work)
+        async def produce(put: Callable[[T], Awaitable[None]]) -> None:
+            await put(await work)
 
         results = list(self.stream(produce))
         return results[0]
 
-    def stream(self, produce: Callable[[Callable[[T], None]], Awaitable[None]]) -> Iterator[T]:
+    def stream(self, produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]]) -> Iterator[T]:
         """Yield what `produce` puts, as it is put; its exception is raised here.
 
-        When the consumer stops, `produce` is cancelled and waited for: nothing is left running.
+        A put ends once the consumer asks for more: what it was given is then stored, and whoever put it may
+        go on. When the consumer stops, `produce` is cancelled and waited for: nothing is left running.
         """
-        out: queue.SimpleQueue[T | _End[T]] = queue.SimpleQueue()
+        out: queue.SimpleQueue[tuple[T, asyncio.Future[None]] | _End] = queue.SimpleQueue()
         finished = threading.Event()
         started: list[asyncio.Task[None]] = []
 
+        async def put(value: T) -> None:
+            taken: asyncio.Future[None] = self._loop.create_future()
+            out.put((value, taken))
+            await taken
+
         async def main() -> None:
             try:
-                await produce(out.put)
+                await produce(put)
             except BaseException as error:  # handed over to the consumer's thread, whatever it is
                 out.put(_End(error))
                 if isinstance(error, asyncio.CancelledError):
@@ -104,14 +115,16 @@ class BackgroundLoop:
             self._loop.call_soon_threadsafe(lambda: started[0].cancel())
             finished.wait()
 
-    def _drain(self, out: queue.SimpleQueue[T | _End[T]]) -> Iterator[T]:
+    def _drain(self, out: queue.SimpleQueue[tuple[T, asyncio.Future[None]] | _End]) -> Iterator[T]:
         while True:
             try:
                 got = out.get(timeout=_POLL_S)
             except queue.Empty:
                 continue
             if not isinstance(got, _End):
-                yield got
+                value, taken = got
+                yield value
+                self._loop.call_soon_threadsafe(_take, taken)
             elif got.error is not None:
                 raise got.error
             else:
@@ -281,6 +294,9 @@ class ServedChat:
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[Outcome]:
         """Answer all requests, several at once; each exactly once, in the order they come back.
 
+        A slot takes its next request once its answer was taken and the next one is asked for: a consumer that
+        stores each outcome before it goes on loses no more than the answers not yet received.
+
         `queue_s` counts from the moment a request's turn has come. Stopping to iterate cancels what is
         in flight.
 
@@ -290,7 +306,7 @@ class ServedChat:
             WaitTooLong: the provider asks for a long pause; likewise.
         """
 
-        async def produce(put: Callable[[Outcome], None]) -> None:
+        async def produce(put: Callable[[Outcome], Awaitable[None]]) -> None:
             await self._ask_all(requests, put)
 
         yield from self._running().stream(produce)
@@ -323,14 +339,16 @@ class ServedChat:
             self._loop = BackgroundLoop(f"calls to {self._identity.id}")
         return self._loop
 
-    async def _ask_all(self, requests: Sequence[ChatRequest], put: Callable[[Outcome], None]) -> None:
+    async def _ask_all(
+        self, requests: Sequence[ChatRequest], put: Callable[[Outcome], Awaitable[None]]
+    ) -> None:
         waiting = iter(requests)
         over: list[OverBudget | WaitTooLong] = []
 
         async def work() -> None:
             for request in waiting:
                 try:
-                    put(await self._asker.ask(request))
+                    await put(await self._asker.ask(request))
                 except (OverBudget, WaitTooLong) as error:
                     over.append(error)
                 if over:

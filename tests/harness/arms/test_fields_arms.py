@@ -1,5 +1,6 @@
 """Arms on fields: what each asks and answers, with a scripted model and hand-made rows."""
 
+import dataclasses
 import json
 
 import pytest
@@ -109,3 +110,17 @@ def test_retrieve_shows_similar_rows_with_their_json_and_chooses_on_dev(index) -
     assert [found[item.id]["thing"] for item in DEV] == WORDS
     shown = [m.content for m in chat.asked[-1].messages if m.role == "assistant"]
     assert all(set(json.loads(one)) <= {"thing", "level"} for one in shown)
+
+
+def test_what_is_retrieved_while_a_served_model_answers_is_what_a_local_one_is_shown(index, monkeypatch):
+    monkeypatch.setattr("harness.arms.retrieve._AT_ONCE", 3)
+    items = tuple(dataclasses.replace(item, id=f"{item.id}-{n}") for n in range(3) for item in DEV)
+    asked = {}
+    for location in ("local", "remote"):
+        chat = WritingChat(location=location)
+        settings = RetrieveSettings(k=(2,), max_tokens=1000, dev_items=0)
+        arm = RetrieveArm(ArmId(option=Option.RETRIEVE, model="scripted"), chat, index, TASK, settings)
+        arm.fit(MATERIAL, None)
+        assert {outcome.item_id for outcome in arm.predict(items)} == {item.id for item in items}
+        asked[location] = {request.item_id: request.messages for request in chat.asked}
+    assert asked["local"] == asked["remote"]

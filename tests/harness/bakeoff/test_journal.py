@@ -359,3 +359,37 @@ def test_a_timing_that_cannot_be_stored_leaves_the_older_one(tmp_path: Path) -> 
         with pytest.raises(StoreError):
             journal.replace(warm, twice, USE)
         assert set(journal.outcomes(warm, ITEMS)) == {"i0"}
+
+
+def test_rows_are_forced_to_the_disk_in_groups_and_whenever_the_journal_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[int] = []
+    monkeypatch.setattr("harness.bakeoff.journal.os.fsync", forced.append)
+    monkeypatch.setattr("harness.bakeoff.journal._Sync.GROUP_S", 3600.0)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        for n in range(20):
+            put(
+                journal,
+                (Item(id=str(n), text=f"t{n}", target="a"), said(Item(id=str(n), text="", target="a"))),
+            )
+        assert forced == []
+    assert len(forced) == 1
+    with Journal(tmp_path / "journal.sqlite"):
+        pass
+    assert len(forced) == 1
+
+
+def test_a_row_that_cannot_be_forced_to_the_disk_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("harness.bakeoff.journal.os.fsync", full)
+    monkeypatch.setattr("harness.bakeoff.journal._Sync.GROUP_S", 0.0)
+    one = Item(id="1", text="t", target="a")
+    with Journal(tmp_path / "journal.sqlite") as journal, pytest.raises(StoreError, match="Input/output"):
+        for _ in range(200):
+            put(journal, (one, said(one)))
+            time.sleep(0.01)

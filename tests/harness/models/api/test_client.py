@@ -307,6 +307,17 @@ def test_outcomes_come_as_they_complete():
     assert len(set(first)) == 5
 
 
+def test_a_slot_asks_again_only_once_its_answer_was_taken():
+    """Else answers that were paid for would be lost with the process."""
+    with bench(in_turn(completion()), concurrency=2) as b:
+        outcomes = b.model.answer(asks(6))
+        next(outcomes)
+        time.sleep(0.3)
+        assert len(b.server.requests) == 2
+        assert len(list(outcomes)) == 5
+        assert len(b.server.requests) == 6
+
+
 def test_stopping_early_cancels_what_is_in_flight_and_asks_nothing_more():
     def script(number: int, _body: object) -> Reply:
         return Reply(body=completion().body, delay_s=0.0 if number == 0 else 30.0)
