@@ -219,11 +219,10 @@ class RetrieveArm:
             return
         parts = [rest[first : first + _AT_ONCE] for first in range(0, len(rest), _AT_ONCE)]
         with ThreadPoolExecutor(1, thread_name_prefix="retrieval") as aside:
-            ahead = aside.submit(self._show, parts[0]) if parts else None
-            for part, following in zip(parts, (*parts[1:], None), strict=True):
-                assert ahead is not None
-                shown, seconds = ahead.result()
-                ahead = None if following is None else aside.submit(self._show, following)
+            ahead = [aside.submit(self._show, part) for part in parts[:1]]
+            for number, part in enumerate(parts):
+                shown, seconds = ahead.pop().result()
+                ahead += [aside.submit(self._show, following) for following in parts[number + 1 : number + 2]]
                 yield from self._ask(part, shown, seconds)
 
     def predict_one(self, item: Item) -> Outcome:

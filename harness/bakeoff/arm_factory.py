@@ -87,7 +87,7 @@ class ArmFactory:
             case Option.ENCODER:
                 return EncoderArm(arm.id, self._encoder(arm, seed), task.choices)
             case Option.PROMPT:
-                return PromptArm(arm.id, self._chat(arm), task)
+                return PromptArm(arm.id, self.chat(arm), task)
             case Option.RETRIEVE:
                 return self._retrieve(arm, task)
             case Option.TUNE:
@@ -115,8 +115,8 @@ class ArmFactory:
         """A model that reads passages, or training rows."""
         settings = self._retrieve_settings()
         if isinstance(task, QuestionTask):
-            return ReadingArm(arm.id, self._chat(arm), self.passages(), task, settings)
-        return RetrieveArm(arm.id, self._chat(arm), self.index(), task, settings)
+            return ReadingArm(arm.id, self.chat(arm), self.passages(), task, settings)
+        return RetrieveArm(arm.id, self.chat(arm), self.index(), task, settings)
 
     def index(self) -> TrainingIndex:
         """The index over the training rows."""
@@ -141,7 +141,8 @@ class ArmFactory:
         self._chats.clear()
         self._budget.close()
 
-    def _chat(self, arm: ArmPlan) -> ChatModel:
+    def chat(self, arm: ArmPlan) -> ChatModel:
+        """The chat model of an arm, guarded by the run's budget; the one opened last stays open."""
         key = (arm.model, arm.api_base)
         if key not in self._chats:
             for stale in list(self._chats.values()):

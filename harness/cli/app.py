@@ -19,6 +19,7 @@ from harness.cli import (
     freshness,
     knowledge,
     latency,
+    load,
     models,
     robustness,
     runs,
@@ -69,6 +70,7 @@ app.command("curve")(curve.curve)
 app.command("robustness")(robustness.robustness)
 app.command("freshness")(freshness.freshness)
 app.command("latency")(latency.latency)
+app.command("load")(load.load)
 app.command("track-record")(runs.track_record)
 app.command("tune")(tune.tune)
 app.command("export")(artefacts.export)

@@ -22,7 +22,7 @@ import asyncio
 import json
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -43,6 +43,7 @@ from harness.models.api.library import (
     require_key,
     secrets_in,
 )
+from harness.models.api.playing import PlayedCall, Player
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 
@@ -182,7 +183,7 @@ def open_served_chat(
         return _through_litellm(model, settings, guard, outside)
     require_aiohttp()
     route = _route(model, where, key_for(where, outside.environ), settings, outside)
-    caller = DirectCaller(base, max(1, settings.concurrency))
+    caller = DirectCaller(base)
     return ServedChat(caller, route, Form(schema=True), settings, guard, outside)
 
 
@@ -314,6 +315,43 @@ class ServedChat:
     def answer_one(self, request: ChatRequest) -> Outcome:
         """Answer one request alone. Raises as `answer`."""
         return self._running().run(self._asker.ask(request))
+
+    @property
+    def streams(self) -> bool:
+        """Whether `play` can be asked of it: its endpoint is called directly."""
+        return isinstance(self._caller, DirectCaller)
+
+    @property
+    def address(self) -> str:
+        """Where calls go, '' for the provider's own place."""
+        return self._route.where.base or ""
+
+    def play(
+        self,
+        requests: Iterable[ChatRequest],
+        due_s: Sequence[float] | None,
+        *,
+        slots: int = 1,
+        duration_s: float = 0.0,
+    ) -> list[PlayedCall]:
+        """Ask at given moments, or slot by slot for a while; each once, streamed, without a retry.
+
+        Args:
+            requests: as many as are asked, or more.
+            due_s: seconds from the start at which questions are due, however many are in flight; None lets
+                `slots` of them take turns for `duration_s`.
+
+        Raises:
+            OverBudget: a call could pass the budget; those in flight are given up.
+        """
+        assert isinstance(self._caller, DirectCaller)
+        player = Player(self._caller, self._route, self._asker.form, self.guard)
+        try:
+            if due_s is not None:
+                return self._running().run(player.at(iter(requests), due_s))
+            return self._running().run(player.by_slots(iter(requests), slots, duration_s))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """An estimate: litellm's local tokenizer for the model, often that of another model; no network."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from harness.core.records import Choices, FailureKind
 from harness.models.api.calls import Form, Route, most_output_tokens, request_body, said_in
+from harness.models.api.dialects import streamed
 from harness.models.api.dialects.openai_chat import ReceivedAnswer, read_completion
 from harness.models.api.faults import Fault, fault_of_response, read_error
 from harness.models.api.transport import MOST_BYTES, MOST_ERROR_BYTES, MOST_PACKED_BYTES
@@ -30,32 +32,67 @@ DIRECT = frozenset({"openai", "hosted_vllm", "vllm", "lm_studio", "llamafile", "
 _MOST_REDIRECTS = 3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Response:
+    """What came back; `raw` is None where it was too long."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes | None
+
+
 class DirectCaller:
     """Calls one address. Belongs to one event loop at a time; connections are kept between calls."""
 
-    def __init__(self, base: str, concurrency: int) -> None:
-        """Call `base` with at most `concurrency` connections; nothing is opened yet."""
+    def __init__(self, base: str) -> None:
+        """Call `base`; nothing is opened yet."""
         self._url = base.rstrip("/") + "/chat/completions"
-        self._concurrency = concurrency
         self._session: aiohttp.ClientSession | None = None
 
     async def attempt(
-        self, request: ChatRequest, route: Route, form: Form, now: datetime
+        self,
+        request: ChatRequest,
+        route: Route,
+        form: Form,
+        now: datetime,
+        word: Callable[[], None] | None = None,
     ) -> ReceivedAnswer | Fault:
-        """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through."""
+        """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through.
+
+        Args:
+            word: is called at each piece of a streamed answer; None asks for the answer in one piece.
+        """
         import aiohttp
 
-        name = route.model.partition("/")[2]
-        body = json.dumps({"model": name, **request_body(request, route, form)}).encode()
+        body = {"model": route.model.partition("/")[2], **request_body(request, route, form)}
+        if word is not None:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         try:
             async with asyncio.timeout(route.timeout_s):
-                return await self._call(body, request, route, form, now)
+                response = await self._call(json.dumps(body).encode(), route, word)
         except TimeoutError:
             return Fault(kind=FailureKind.TIMEOUT, message="no answer in time", passes=True)
         except aiohttp.ClientConnectorError:
             return Fault(kind=FailureKind.CONNECTION, message="no connection", passes=True, unbilled=True)
         except (aiohttp.ClientError, OSError):
             return Fault(kind=FailureKind.CONNECTION, message="no connection: it broke off", passes=True)
+        return response if isinstance(response, Fault) else _understood(response, request, route, form, now)
+
+    async def streamed(
+        self, request: ChatRequest, route: Route, form: Form, clock: Callable[[], float]
+    ) -> tuple[float | None, ReceivedAnswer | Fault]:
+        """Make one call whose answer is streamed: when its first word came, and what came in all.
+
+        An endpoint that answers in one piece all the same has no first word.
+        """
+        first: list[float] = []
+
+        def word() -> None:
+            if not first:
+                first.append(clock())
+
+        result = await self.attempt(request, route, form, datetime.now(UTC), word)
+        return (first[0] if first else None), result
 
     async def close(self) -> None:
         """Close the connections."""
@@ -63,9 +100,7 @@ class DirectCaller:
         if session is not None:
             await session.close()
 
-    async def _call(
-        self, body: bytes, request: ChatRequest, route: Route, form: Form, now: datetime
-    ) -> ReceivedAnswer | Fault:
+    async def _call(self, body: bytes, route: Route, word: Callable[[], None] | None) -> _Response | Fault:
         url, headers = self._url, {"content-type": "application/json", "accept-encoding": "identity"}
         if route.api_key is not None:
             headers["authorization"] = f"Bearer {route.api_key}"
@@ -79,8 +114,8 @@ class DirectCaller:
                     if route.where.allows(url):
                         continue
                     return _stray(f"calls are led to another host, {urlsplit(url).hostname}")
-                raw = await _read(response)
-                return _understood(raw, response, request, route, form, now)
+                raw = await _read(response, word if response.content_type == "text/event-stream" else None)
+                return _Response(status=response.status, headers=dict(response.headers), raw=raw)
         return _stray("calls are led in a circle")
 
     def _open(self, route: Route) -> aiohttp.ClientSession:
@@ -88,7 +123,7 @@ class DirectCaller:
 
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._concurrency),
+                connector=aiohttp.TCPConnector(limit=0),  # slots are counted by who calls
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=not route.where.loopback,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -96,14 +131,20 @@ class DirectCaller:
         return self._session
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    """The body: of an error its beginning, of an answer all of it, or None where it is too long."""
+async def _read(response: aiohttp.ClientResponse, word: Callable[[], None] | None) -> bytes | None:
+    """The body: of an error its beginning, of an answer all of it, or None where it is too long.
+
+    Args:
+        word: is called once something was said in a stream of events.
+    """
     failed = response.status >= 400
     packed = response.headers.get("content-encoding", "identity") != "identity"
     most = MOST_ERROR_BYTES if failed else MOST_PACKED_BYTES if packed else MOST_BYTES
     parts, read = [], 0
-    async for part in response.content.iter_chunked(MOST_ERROR_BYTES):
+    async for part in response.content.iter_any():
         parts.append(part)
+        if word is not None and streamed.says_something(part):
+            word()
         read += len(part)
         if read > most:
             response.close()
@@ -112,27 +153,20 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
 
 
 def _understood(
-    raw: bytes | None,
-    response: aiohttp.ClientResponse,
-    request: ChatRequest,
-    route: Route,
-    form: Form,
-    now: datetime,
+    response: _Response, request: ChatRequest, route: Route, form: Form, now: datetime
 ) -> ReceivedAnswer | Fault:
-    headers = dict(response.headers)
-    if raw is None:
+    if response.raw is None:
         message = f"unreadable response: longer than {MOST_BYTES // 1024:,} KiB"
         return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
-    text = raw.decode("utf-8", "replace")
+    text = response.raw.decode("utf-8", "replace")
     if response.status >= 300:
-        return fault_of_response(
-            read_error(response.status, headers, text), said_in(request), route.secrets, now
-        )
-    body = _json(text)
+        found = read_error(response.status, response.headers, text)
+        return fault_of_response(found, said_in(request), route.secrets, now)
+    body = _json(text) or streamed.whole(text)
     if body is None:
         return Fault(kind=FailureKind.BAD_RESPONSE, message="unreadable response: it is no JSON object")
     if body.get("error") and not body.get("choices"):
-        found = read_error(_status_within(body), headers, text)
+        found = read_error(_status_within(body), response.headers, text)
         return fault_of_response(found, said_in(request), route.secrets, now)
     limit = most_output_tokens(request, form)
     return read_completion(body, limit, closed=isinstance(request.form, Choices))

@@ -121,6 +121,7 @@ def test_what_is_retrieved_while_a_served_model_answers_is_what_a_local_one_is_s
         settings = RetrieveSettings(k=(2,), max_tokens=1000, dev_items=0)
         arm = RetrieveArm(ArmId(option=Option.RETRIEVE, model="scripted"), chat, index, TASK, settings)
         arm.fit(MATERIAL, None)
+        assert list(arm.predict(())) == []
         assert {outcome.item_id for outcome in arm.predict(items)} == {item.id for item in items}
         asked[location] = {request.item_id: request.messages for request in chat.asked}
     assert asked["local"] == asked["remote"]
