@@ -41,7 +41,8 @@ class RetryPolicy:
 
     Attributes:
         max_retries: further attempts after the first; 0 fails at once.
-        max_server_retries: the same for 5xx answers, which are often the same every time.
+        max_server_retries: the same for 5xx answers, which are often the same every time; not for one that
+            says the provider is overloaded (503, 529).
         base_s, cap_s: the longest pause before retry n (from 0) is `min(cap_s, base_s * 2 ** n)`.
         longest_wait_s: a provider that asks for a longer pause than this is not waited for: the run stops.
         longest_silence_s: nor is one that has answered nothing for so long and asks for one more pause.
@@ -287,16 +288,17 @@ class Asker:
             self._schema_answered = self._schema_answered or form.schema
             if result.served_by:
                 self.served_by.setdefault(result.served_by)
-        elif result.kind is FailureKind.RATE_LIMIT and result.passes:
-            self._limited_since = ended if self._limited_since is None else self._limited_since
-            self._stop_if_told_too_long(result)
+        elif result.overloaded:
+            if result.kind is FailureKind.RATE_LIMIT:
+                self._limited_since = ended if self._limited_since is None else self._limited_since
+                self._stop_if_told_too_long(result)
             self._why = result.message
             self._slots.slow_down(generation, result.told_s)
         return result, began, ended
 
     async def _pause(self, fault: Fault, tries: _Tries) -> bool:
         """Wait before another attempt; False when there is to be none."""
-        few = fault.kind not in (FailureKind.RATE_LIMIT, FailureKind.CONNECTION, FailureKind.TIMEOUT)
+        few = not fault.overloaded and fault.kind not in (FailureKind.CONNECTION, FailureKind.TIMEOUT)
         if not fault.passes:
             return False
         self._stop_if_told_too_long(fault)
@@ -442,10 +444,12 @@ class Asker:
     def _stop_if_hopeless(self, fault: Fault) -> None:
         """Raise where every call would fail: at the first one, or after many in a row."""
         limited = fault.kind is FailureKind.RATE_LIMIT and not fault.fatal
-        if not fault.fatal and not limited and fault.kind is not FailureKind.CONNECTION:
+        refused = fault.kind is FailureKind.BAD_REQUEST and not self._ever_answered
+        if not fault.fatal and not limited and not refused and fault.kind is not FailureKind.CONNECTION:
             return
         self._in_vain += 1
-        if (self._ever_answered or limited) and self._in_vain < self._most_in_vain:
+        one_will_do = not self._ever_answered and not limited and (fault.fatal or not refused)
+        if not one_will_do and self._in_vain < self._most_in_vain:
             return
         model, address = self._route.model, self._route.where.base
         if limited:
@@ -470,6 +474,11 @@ class Asker:
                     f"Calls for {model} are led away from where they belong; nothing was sent there.",
                     got=fault.message,
                     allowed="the provider's own host, or the address that is given with --api-base",
+                )
+            case _ if refused and not fault.fatal:
+                raise ModelUnavailable(
+                    f"{model} refused each of the first {self._in_vain} questions; the run stops here.",
+                    got=fault.message,
                 )
             case _:
                 raise ModelUnavailable(f"The provider does not serve {model}.", got=fault.message)

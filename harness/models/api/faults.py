@@ -262,6 +262,7 @@ _WRAPPING = re.compile(
 )
 _NEVER_REACHED = frozenset({"ConnectError", "ClientConnectorError", "ConnectionRefusedError"})
 _REFUSABLE = ("response_format", "json_schema", "temperature", "seed", "max_tokens")
+_OVERLOADED = frozenset({503, 529})  # 529 is Anthropic's overloaded_error
 _NO_CREDIT = frozenset(
     {
         "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error",
@@ -310,6 +311,11 @@ class Fault:
     usage: Usage | None = None
     unbilled: bool = False
     status: int | None = None
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether the provider has too much to do, of this caller's calls or of all: fewer at once help."""
+        return self.passes and (self.kind is FailureKind.RATE_LIMIT or self.status in _OVERLOADED)
 
 
 def fault_of(error: Exception, request_texts: Sequence[str], secrets: Sequence[str], now: datetime) -> Fault:

@@ -20,7 +20,7 @@ def load_document(found: LoadResult) -> Document:
         f"{found.answered} of {found.sent} answered, {found.per_second:.1f} a second. {_kept_up(found)}"
     )
     table = Table(
-        columns=columns("seconds from when a question was due", "p50", "p95", "p99"),
+        columns=columns("ms from when a question was due", "p50", "p95", "p99"),
         rows=tuple(
             Row(cells=cells(name, *(_said(one) for one in times)))
             for name, times in (("to the first word", found.first), ("to the whole answer", found.whole))
@@ -58,7 +58,7 @@ def _notes(found: LoadResult) -> list[str]:
         notes.append(f"Failures are in no figure: {kinds}.")
     if found.whole and found.late_s > 0.1 * found.whole[0].seconds:
         notes.append(
-            f"This machine sent questions up to {milliseconds(found.late_s * 1000)} late (p95): its own "
+            f"This machine sent questions up to {milliseconds(found.late_s * 1000)} ms late (p95): its own "
             "waiting is in the times."
         )
     return notes

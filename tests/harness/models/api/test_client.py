@@ -382,7 +382,7 @@ def test_faults_of_the_request_are_not_waited_for(status, kind, attempts):
     assert b.time.slept == []
 
 
-@pytest.mark.parametrize(("status", "attempts"), [(502, 3), (503, 3), (500, 4)])
+@pytest.mark.parametrize(("status", "attempts"), [(502, 3), (500, 4)])
 def test_a_server_error_that_stays_is_tried_three_times_and_a_500_once_more_without_the_schema(
     status, attempts
 ):
@@ -397,6 +397,28 @@ def test_a_rate_limit_that_stays_ends_after_the_retries_allowed():
     with bench(in_turn(error(429)), max_retries=3) as b:
         failure = one_failure(b.model.answer_one(ask()))
     assert (failure.kind, failure.attempts, len(b.server.requests)) == (FailureKind.RATE_LIMIT, 4, 4)
+
+
+@pytest.mark.parametrize("status", [503, 529])
+def test_an_overloaded_provider_is_asked_less_at_once_and_as_often_as_is_allowed(status):
+    """A 500 is tried three times, as it is often the same each time; too much to do passes."""
+    with bench(in_turn(*[error(status, "overloaded")] * 4, completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 5
+    with bench(lambda n, _body: error(status) if n < 8 else completion(), concurrency=8) as b:
+        assert all(isinstance(outcome, ChatReply) for outcome in b.model.answer(asks(16)))
+        assert b.model._asker._slots.limit < 8
+
+
+def test_a_request_that_is_always_refused_stops_the_run_early():
+    with bench(in_turn(error(400, "unknown field"))) as b, pytest.raises(ModelUnavailable) as caught:
+        list(b.model.answer(asks(200)))
+    assert "refused each of the first" in str(caught.value) and "unknown field" in str(caught.value)
+    assert len(b.server.requests) < 80
+
+
+def test_refused_questions_among_answered_ones_stop_nothing():
+    with bench(lambda n, _body: completion() if n == 0 else error(413)) as b:
+        assert sum(isinstance(outcome, Failure) for outcome in b.model.answer(asks(40))) == 39
 
 
 def test_no_retries_fails_at_once():
@@ -700,8 +722,8 @@ def test_where_leaving_out_the_schema_does_not_help_the_first_fault_is_told_and_
 
 def test_after_a_few_questions_that_failed_plainly_too_the_schema_is_not_blamed_any_more():
     with bench(in_turn(error(400, "no")), concurrency=1) as b:
-        outcomes = list(b.model.answer(asks(10)))
-    assert [one_failure(o).attempts for o in outcomes] == [2, 2, 2, *[1] * 7]
+        outcomes = list(b.model.answer(asks(9)))  # the tenth refusal in a row stops the run
+    assert [one_failure(o).attempts for o in outcomes] == [2, 2, 2, *[1] * 6]
 
 
 def test_one_question_refused_among_many_that_the_schema_answers_is_asked_plainly_alone():
