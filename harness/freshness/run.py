@@ -3,6 +3,7 @@
     runs/freshness/<plan digest>/
         points/<arm>-s<seed>-<edition>/   journal.sqlite, artefacts/ and point.json of one arm on one edition
         documents/                        the documents as they are now, where questions are about documents
+        rows.json                         digests of the rows it began with
         freshness.json                    what was found (`harness.freshness.records.Drill`)
 
 A finished point asks and trains nothing again, so a drill that was stopped goes on when it is asked for
@@ -13,6 +14,7 @@ query at a time, on edition two.
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,8 @@ from advisor.money.change_rate import Volume, update_line
 from advisor.money.ledger import Covers, Money, PriceBasis, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.options import Option, TaskKind
-from harness.arms.base import Arm, Material
+from advisor.reading import Unreadable, read_json
+from harness.arms.base import Arm, Material, items_digest
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of, open_embedder
 from harness.bakeoff.busy import busy_reason
 from harness.bakeoff.cost import cost_lines
@@ -37,7 +40,7 @@ from harness.bakeoff.quality import measuring
 from harness.bakeoff.run import answer, lane_config, one_line, warm_up
 from harness.bakeoff.run_folder import RunFolder, count_looks
 from harness.core.context import Context
-from harness.core.errors import ModelUnavailable, TrainingError, UsageError
+from harness.core.errors import DataError, ModelUnavailable, TrainingError, UsageError
 from harness.core.files import make_folder, write_atomically
 from harness.core.names import file_name
 from harness.core.records import ABSTAINING, ArmId, Completion, Evalset, Fitted, FittedArm, Item, Outcome
@@ -65,6 +68,7 @@ from harness.tasks.scored import Scored, score
 
 POINT = "point.json"
 INDEX_TIMES = "index.json"
+ROWS = "rows.json"
 TIMED = 30
 """Queries that are timed alone for what a query costs."""
 
@@ -129,7 +133,7 @@ def run_drill(plan: DrillPlan, context: Context) -> Drill:
 
     Raises:
         UsageError: if a changed label is held by no row, or a price is not known.
-        DataError: if rows cannot be used, or nothing changes.
+        DataError: if rows cannot be used, changed since the drill began, or nothing changes.
         StoreError: if another process runs the same drill.
     """
     experiment = _with_floor(with_stated_prices(plan.experiment, context))
@@ -139,6 +143,7 @@ def run_drill(plan: DrillPlan, context: Context) -> Drill:
     home = folder_of(plan, context.runs)
     make_folder(home / "points")
     with RunFolder(root=home).writing():
+        _same_rows(home, editions)
         opened = open_embedder(experiment, context)
         bench = _Bench(
             home=home,
@@ -158,6 +163,35 @@ def run_drill(plan: DrillPlan, context: Context) -> Drill:
 def folder_of(plan: DrillPlan, runs: Path) -> Path:
     """Where a drill lies among the runs."""
     return runs / "freshness" / plan.digest[:12]
+
+
+def _same_rows(home: Path, editions: Editions) -> None:
+    """Keep what the rows are, and refuse to go on with others.
+
+    Raises:
+        DataError: if they changed since the drill began.
+    """
+    found = {
+        f"{part} of edition {name}": items_digest(items)
+        for name, rows in (("one", editions.first), ("two", editions.second))
+        for part, items in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
+    }
+    path = home / ROWS
+    try:
+        before = read_json(path)
+    except (FileNotFoundError, Unreadable):
+        before = None
+    if not isinstance(before, dict):
+        write_atomically(path, json.dumps(found, indent=1) + "\n", run=None)
+        return
+    changed = [part for part, digest in found.items() if before.get(part) != digest]
+    if changed:
+        raise DataError(
+            "The rows changed since this drill began.",
+            got=", ".join(changed),
+            allowed="the rows it began with",
+            run=f"rm -r {home}   # then the same command drills the new ones from the start",
+        )
 
 
 def _with_floor(plan: ExperimentPlan) -> ExperimentPlan:

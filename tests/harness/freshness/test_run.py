@@ -156,6 +156,17 @@ def test_two_files_are_two_editions(tuners, tickets: Path, tmp_path: Path) -> No
         run_drill(drill(tickets, {"second": {"file": str(tickets)}}), context(tmp_path))
 
 
+def test_rows_that_changed_since_are_refused(tuners, tickets: Path, tmp_path: Path) -> None:
+    asked = drill(tickets, arms=ARMS[:2])
+    run_drill(asked, context(tmp_path))
+    text = tickets.read_text(encoding="utf-8")
+    tickets.write_text(text.replace("password", "pass word"), encoding="utf-8")
+    with pytest.raises(DataError, match="changed since this drill began"):
+        run_drill(asked, context(tmp_path))
+    tickets.write_text(text, encoding="utf-8")
+    assert run_drill(asked, context(tmp_path)).items[Group.CHANGED]
+
+
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
