@@ -214,6 +214,8 @@ def model_settings(context: Context, plan: ExperimentPlan, arm: ArmPlan) -> Mode
         concurrency=context.concurrency,
         timeout_s=context.timeout_s,
         max_retries=context.max_retries,
+        rpm=context.rpm,
+        tpm=context.tpm,
     )
 
 

@@ -177,6 +177,14 @@ class CallOptions(HereOptions):
         int,
         typer.Option("--max-retries", envvar="TOR_MAX_RETRIES", min=0, help="Retries after a failed call."),
     ] = 4
+    rpm: Annotated[
+        float | None,
+        typer.Option("--rpm", envvar="TOR_RPM", min=0.01, help="Calls a minute to a served model at most."),
+    ] = None
+    tpm: Annotated[
+        float | None,
+        typer.Option("--tpm", envvar="TOR_TPM", min=1, help="Tokens a minute of a served model at most."),
+    ] = None
     price: Price = None
 
     def context(self, progress: Progress) -> Context:
@@ -191,6 +199,8 @@ class CallOptions(HereOptions):
             price_overrides=tuple(self.price or ()),
             timeout_s=self.timeout,
             max_retries=self.max_retries,
+            rpm=self.rpm,
+            tpm=self.tpm,
         )
 
 

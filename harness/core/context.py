@@ -73,6 +73,7 @@ class Context:
         threads: CPU threads of local models; None leaves torch's own choice, and takes one for embedding. It
             is part of what makes two runs identical.
         concurrency, timeout_s, max_retries: of calls to served models.
+        rpm, tpm: calls and tokens a minute that a served model is asked for at most; None is no such limit.
         retry_failures: on resume, call again where a call failed.
         ask_again: on resume, ask again for answers that are damaged or whose keys are others by now.
         homes: folders that relative paths of a plan's data start from, in the order they are tried.
@@ -91,6 +92,8 @@ class Context:
     concurrency: int = 8
     timeout_s: float = 60.0
     max_retries: int = 4
+    rpm: float | None = None
+    tpm: float | None = None
     retry_failures: bool = False
     ask_again: bool = False
     homes: tuple[Path, ...] = (Path(),)

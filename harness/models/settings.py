@@ -30,6 +30,7 @@ class ModelSettings:
         concurrency: most calls in flight to a provider.
         timeout_s: seconds one call to a provider may take.
         max_retries: further attempts after a failed call.
+        rpm, tpm: calls and tokens a minute at most; None is no such limit.
     """
 
     cache: Path
@@ -44,6 +45,8 @@ class ModelSettings:
     concurrency: int = 8
     timeout_s: float = 60.0
     max_retries: int = 4
+    rpm: float | None = None
+    tpm: float | None = None
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

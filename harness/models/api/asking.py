@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from advisor.money.usage import Usage, add
+from advisor.money.usage import BUCKETS, Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, FailureKind, FreeText, Timing
 from harness.models.api.budget import Reservation, SpendGuard
@@ -30,6 +30,7 @@ from harness.models.api.calls import Caller, Form, Route, most_input_tokens, mos
 from harness.models.api.dialects.openai_chat import ReceivedAnswer
 from harness.models.api.faults import Fault
 from harness.models.base import ChatReply, ChatRequest
+from harness.models.settings import ModelSettings
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -136,6 +137,33 @@ class AdaptiveSlots:
             self._answered = 0
 
 
+class Pace:
+    """Calls and tokens a minute, spread evenly: two leaky buckets, without a burst at the beginning.
+
+    Tokens are counted once they are reported, so that a call is held back for those before it and the first
+    calls in flight together may go beyond the limit by what they use.
+    """
+
+    def __init__(self, rpm: float | None, tpm: float | None, clock: Clock) -> None:
+        """No limit where None."""
+        self._rpm, self._tpm, self._clock = rpm, tpm, clock
+        self._call_at = self._tokens_at = -math.inf
+
+    def take(self) -> float:
+        """Claim the next call; seconds to wait before it is made."""
+        now = self._clock()
+        at = max(now, self._call_at, self._tokens_at)
+        if self._rpm is not None:
+            self._call_at = at + 60.0 / self._rpm
+        return at - now
+
+    def used(self, usage: Usage) -> None:
+        """Count what a call used; what is not known counts as nothing."""
+        if self._tpm is not None:
+            tokens = sum(getattr(usage, name) or 0 for name in BUCKETS)
+            self._tokens_at = max(self._clock(), self._tokens_at) + 60.0 * tokens / self._tpm
+
+
 SILENCE_S = 10.0
 _LOOK_S = SILENCE_S / 4  # how often it is looked whether something must be said
 _FEWEST_IN_VAIN = 10  # failures in a row that say an endpoint is gone, with few calls in flight
@@ -179,19 +207,14 @@ class Asker:
     """
 
     def __init__(
-        self,
-        caller: Caller,
-        route: Route,
-        form: Form,
-        *,
-        concurrency: int,
-        max_retries: int,
-        outside: Outside,
+        self, caller: Caller, route: Route, form: Form, settings: ModelSettings, outside: Outside
     ) -> None:
         self._caller = caller
         self._route = route
         self._outside = outside
-        self._policy = RetryPolicy(max_retries=max_retries)
+        self._policy = RetryPolicy(max_retries=settings.max_retries)
+        self._pace = Pace(settings.rpm, settings.tpm, outside.clock)
+        concurrency = max(1, settings.concurrency)
         self._rng = random.Random(route.seed)
         self._slots = AdaptiveSlots(concurrency, outside.clock, self._wait)
         self._most_in_vain = max(_FEWEST_IN_VAIN, 2 * concurrency)
@@ -271,6 +294,9 @@ class Asker:
         try:
             if self._stopped is not None:
                 raise self._stopped
+            if (pause := self._pace.take()) > 0:
+                self._why = "the limit of calls or tokens a minute that was set"
+                await self._wait(pause)
             reservation = await self._reserve(request, form)
             result: ReceivedAnswer | Fault | None = None
             began = self._outside.clock()
@@ -282,6 +308,8 @@ class Asker:
             ended = self._outside.clock()
         finally:
             await self._slots.give_back()
+        if result.usage is not None:
+            self._pace.used(result.usage)
         if isinstance(result, ReceivedAnswer):
             self._slots.answered()
             self._ever_answered, self._in_vain, self._limited_since = True, 0, None

@@ -244,14 +244,7 @@ class ServedChat:
             location="loopback" if route.where.loopback else "remote",
             decides=_decides(route, form),
         )
-        self._asker = Asker(
-            caller,
-            route,
-            form,
-            concurrency=self._concurrency,
-            max_retries=settings.max_retries,
-            outside=outside,
-        )
+        self._asker = Asker(caller, route, form, settings, outside)
         self._asker.guard = guard
         self._loop: BackgroundLoop | None = None
         self._closed = False

@@ -73,6 +73,7 @@ class Bench:
 
     def __init__(self, server: ScriptedServer, model: ServedChat, time_: SkippedTime) -> None:
         self.server, self.model, self.time = server, model, time_
+        self.began = time_.clock()
 
 
 @contextlib.contextmanager
@@ -419,6 +420,19 @@ def test_a_request_that_is_always_refused_stops_the_run_early():
 def test_refused_questions_among_answered_ones_stop_nothing():
     with bench(lambda n, _body: completion() if n == 0 else error(413)) as b:
         assert sum(isinstance(outcome, Failure) for outcome in b.model.answer(asks(40))) == 39
+
+
+def test_calls_a_minute_are_spread_evenly():
+    with bench(in_turn(completion()), concurrency=4, rpm=30) as b:
+        assert len(list(b.model.answer(asks(6)))) == 6
+    assert b.time.clock() - b.began >= 5 * 2.0 - 0.5
+
+
+def test_tokens_a_minute_hold_the_next_calls_back():
+    """107 tokens a call at 1,070 a minute are 6 s."""
+    with bench(in_turn(completion()), concurrency=1, tpm=1070) as b:
+        assert len(list(b.model.answer(asks(4)))) == 4
+    assert 3 * 6.0 - 0.5 <= sum(b.time.slept) <= 3 * 6.0 + 0.5
 
 
 def test_no_retries_fails_at_once():
