@@ -31,6 +31,7 @@ from harness.core.records import (
     CostLine,
     Failure,
     FittedArm,
+    HeldBy,
     Item,
     Message,
     Neighbour,
@@ -56,6 +57,7 @@ class ExplainedArm:
         messages: as sent, before any chat template; empty for arms that send none.
         answer: None while the item has no outcome in this arm.
         failure_message: of a failure, '' otherwise.
+        served_by, form: what a provider says answered, and how it was held to the answers.
         lines: what this one query cost.
         note: a sentence on what is not shown and why, '' otherwise.
     """
@@ -68,6 +70,8 @@ class ExplainedArm:
     usage: Usage | None = None
     timing: Timing | None = None
     attempts: int | None = None
+    served_by: str = ""
+    form: HeldBy = ""
     lines: tuple[CostLine, ...] = ()
     note: str = ""
 
@@ -116,6 +120,8 @@ def _explained(
         usage=outcome.usage,
         timing=outcome.timing,
         attempts=outcome.attempts,
+        served_by=outcome.served_by if isinstance(outcome, Completion) else "",
+        form=outcome.form if isinstance(outcome, Completion) else "",
         lines=cost_lines([outcome], identity, prices_for(identity, desk.book, desk.machine)),
         note="Price lines are for 1,000 queries like this one.",
     )

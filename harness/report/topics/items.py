@@ -231,6 +231,9 @@ def _arm(arm: ExplainedArm) -> Iterator[Block]:
         rows.append(Fact(label="tokens", text=_usage(arm.usage)))
     if arm.timing is not None:
         rows.append(Fact(label="time", text=_timing(arm.timing, arm.attempts)))
+    if arm.served_by:
+        held = {"schema": ", held by the JSON schema", "plain": ", asked by the prompt alone"}
+        rows.append(Fact(label="answered by", text=arm.served_by + held.get(arm.form, "")))
     if rows:
         yield Facts(rows=tuple(rows))
     if arm.lines:

@@ -137,6 +137,12 @@ def test_an_item_shows_messages_neighbours_answer_usage_time_and_price() -> None
     assert "0.123 hours $0.10 $0.0123 illustrative" in words
 
 
+def test_of_a_served_model_it_is_said_what_answered_and_how_it_was_held() -> None:
+    shown = flat(explain_document(explained(served_by="gpt-4.1-2025-04-14 fp_1", form="plain")))
+    assert "answered by: gpt-4.1-2025-04-14 fp_1, asked by the prompt alone" in shown
+    assert "answered by" not in flat(explain_document(explained()))
+
+
 def test_wrong_invalid_failed_and_missing_answers_are_told_apart() -> None:
     wrong = item_answer(answer="b", correct=False, confidence=None)
     invalid = item_answer(answer=None, correct=False)
