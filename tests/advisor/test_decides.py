@@ -91,7 +91,7 @@ def test_no_direction_of_the_rubric_and_no_band_rests_on_a_figure_without_an_add
         ({"queries_per_month": 1e300}, "at most 1e"),
         ({"queries_per_month": 0}, "above 0"),
         ({"quality_floor": 1.01}, "at most 1"),
-        ({"currency": "XXX"}, "unknown currency"),
+        ({"currency": "QQQ"}, "unknown currency"),
         ({"days_to_ship": 0}, "above 0"),
         ({"offline": True, "api_model": "openai/gpt-6-luna"}, "allows none"),
         ({"citations_required": True, "needs_facts": False}, "needs facts to cite"),
