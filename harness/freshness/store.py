@@ -31,7 +31,6 @@ def read_drill(path: Path) -> Drill:
         raise StoreError(
             f"{file} cannot be read: {error.strerror}.",
             allowed="the freshness.json of a drill, or its folder",
-            run="harness freshness PLAN.yaml",
         ) from error
     except (ValueError, AttributeError) as error:
         raise StoreError(
@@ -41,8 +40,7 @@ def read_drill(path: Path) -> Drill:
         raise StoreError(
             "This drill was written by another version.",
             got=f"schema {schema} in {file}",
-            allowed=f"schema {FRESHNESS_SCHEMA}",
-            run="harness freshness PLAN.yaml   # what was answered is not asked again",
+            allowed=f"schema {FRESHNESS_SCHEMA}; the same drill makes it anew and asks nothing again",
         )
     return decode(Drill, written)
 

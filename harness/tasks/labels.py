@@ -2,7 +2,8 @@
 
 An answer counts as a label if it is that label's name or the words the model was given for it; else if,
 apart from case, quotes, punctuation, underscores and a JSON or "Label:" wrapping, it is one label's name
-and no other's; else if its first line is; else if the names of exactly one label stand in it as whole words.
+and no other's; else if its first line is; else if one label alone is the whole of a value in a JSON answer;
+else if the names of exactly one label stand in it as whole words.
 What a model thought before it answered is no part of the answer, and a thought without an end is none.
 Everything else is invalid; it is reported as such and counts as not correct. Reading takes time in
 proportion to the answer, whatever it holds.
@@ -54,7 +55,7 @@ def read_label(answer: str, labels: Sequence[str]) -> str | None:
             return names.plain[_plain(candidate)]
     if len(text) > _LONGEST_ANSWER:
         return None
-    return _only_one_inside(_plain(text), names)
+    return _only_value(text, names) or _only_one_inside(_plain(text), names)
 
 
 @functools.lru_cache(maxsize=8)
@@ -113,6 +114,30 @@ def _unwrapped(text: str) -> str:
             case _:
                 return text
     return _LEAD.sub("", text).strip()
+
+
+def _only_value(text: str, names: _Names) -> str | None:
+    """The one label that is the whole of a value in a JSON answer, whatever other values say of labels."""
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        leaves = _leaves(parse_json(text))
+    except ValueError:
+        return None
+    found = {names.plain[_plain(leaf)] for leaf in leaves if _plain(leaf) in names.plain}
+    return found.pop() if len(found) == 1 else None
+
+
+def _leaves(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case list():
+            return [leaf for part in value for leaf in _leaves(part)]
+        case dict():
+            return [leaf for part in value.values() for leaf in _leaves(part)]
+        case _:
+            return []
 
 
 def _only_one_inside(text: str, names: _Names) -> str | None:

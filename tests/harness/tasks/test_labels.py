@@ -60,6 +60,20 @@ def test_what_names_none_or_several_is_no_answer(answer: str) -> None:
     assert read_label(answer, QUEUES) is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ('{"category": "billing", "reason": "not shipping"}', "billing"),
+        ('```json\n{"category": "billing", "reason": "not shipping"}\n```', "billing"),
+        ('[{"answer": {"value": "Billing", "why": "shipping is not meant"}}]', "billing"),
+        ('{"first": "billing", "second": "shipping"}', None),
+        ('{"category": "neither", "reason": "not shipping, not billing"}', None),
+    ],
+)
+def test_of_a_json_answer_the_value_that_is_a_label_counts(answer: str, label: str | None) -> None:
+    assert read_label(answer, ["billing", "shipping"]) == label
+
+
 def test_labels_that_differ_in_signs_only_are_not_mixed_up() -> None:
     assert read_label("c++", ("C++", "C#")) is None, "in small letters it could be either"
     assert read_label("a b", ("a_b", "a b")) is None, "both are shown to the model with these words"
