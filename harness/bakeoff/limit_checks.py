@@ -25,7 +25,8 @@ from advisor.stats.intervals import (
     mean_interval,
     quantile_interval,
 )
-from advisor.stats.power import items_for_bound
+from advisor.stats.paired import compare_values
+from advisor.stats.power import Design, items_for_bound, items_needed
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, LimitCheck, LimitKind, LimitState
 from harness.core.records import ArmId, Estimate
@@ -61,12 +62,12 @@ class Held:
 
 def check_limits(plan: DecisionPlan, arms: Sequence[Held]) -> tuple[LimitCheck, ...]:
     """Every limit of the plan, and being better than guessing, held against every arm but the floor."""
-    floor = next((held.arm for held in arms if held.arm.arm.option is Option.FLOOR), None)
+    floor = next((held for held in arms if held.arm.arm.option is Option.FLOOR), None)
     found: list[LimitCheck] = []
     for held in arms:
-        if held.arm is floor:
+        if held is floor:
             continue
-        found += [*_guessing(floor, held.arm), *_quality(plan, held), *_latency(plan, held)]
+        found += [*_guessing(floor, held, plan), *_quality(plan, held), *_latency(plan, held)]
         found += [*_today_latency(plan, held), *_price(plan, held.arm)]
         found += [*_failures(plan, held.arm), *_robustness(plan, held)]
     return tuple(found)
@@ -127,20 +128,35 @@ def _at_least(arm: ArmId, kind: LimitKind, found: _Measured, bound: float, plan:
     )
 
 
-def _guessing(floor: ArmResult | None, arm: ArmResult) -> Iterable[LimitCheck]:
-    """An arm that got no more right than the most frequent label would."""
-    guess = None if floor is None else floor.primary.value
-    accuracy = arm.primary
-    if guess is None or accuracy.value is None or accuracy.value > guess:
+def _guessing(floor: Held | None, held: Held, plan: DecisionPlan) -> Iterable[LimitCheck]:
+    """Broken by an arm that gets no more right than always guessing, open where more is not shown."""
+    guess = None if floor is None else floor.arm.primary.value
+    reached = held.arm.primary
+    if floor is None or guess is None or reached.value is None:
         return
-    yield LimitCheck(
-        arm=arm.arm,
+    check = LimitCheck(
+        arm=held.arm.arm,
         kind=LimitKind.GUESSING,
         state=LimitState.BROKEN,
         bound=guess,
-        value=accuracy.value,
-        n=accuracy.n,
+        value=reached.value,
+        n=reached.n,
     )
+    if reached.value <= guess:
+        yield check
+    elif held.blend is None and len(held.values) == len(floor.values):
+        yield from _not_shown(floor, held, check, plan)
+
+
+def _not_shown(floor: Held, held: Held, check: LimitCheck, plan: DecisionPlan) -> Iterable[LimitCheck]:
+    """The limit as open, where the paired interval of arm and floor does not lie above 0."""
+    design = Design(power=plan.power, level=1 - 2 * plan.alpha_each)
+    paired = compare_values(held.values, floor.values, clusters=held.clusters, level=design.level)
+    if isinstance(paired.interval, Unknown) or paired.interval.low > 0:
+        return
+    needed = items_needed(paired.difference or 0.0, paired.discordance, design)
+    more = None if needed is None else max(1, needed - paired.counts.n)
+    yield replace(check, state=LimitState.OPEN, more_items=more)
 
 
 def _quality(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:

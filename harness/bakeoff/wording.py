@@ -17,7 +17,10 @@ def limit_words(check: LimitCheck, metric: Metric) -> str:
     match check.kind:
         case LimitKind.GUESSING:
             guess = percent(check.bound)
-            return f"{metric.name} {percent(check.value)} is no better than always guessing ({guess})"
+            beats, more = "is no better than", ""
+            if check.state is LimitState.OPEN:
+                beats, more = "is not shown to be better than", _more_words(check)
+            return f"{metric.name} {percent(check.value)} {beats} always guessing ({guess}){more}"
         case LimitKind.P95:
             return _p95_words(check)
         case LimitKind.P95_TODAY:

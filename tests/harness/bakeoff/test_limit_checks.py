@@ -12,6 +12,8 @@ from scipy import stats
 from harness.bakeoff.limit_checks import Held, check_limits, floor_check
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import LimitCheck, LimitKind, LimitState
+from harness.bakeoff.wording import limit_words
+from harness.tasks.classification import ACCURACY
 from tests.support.results import FLOOR, PROMPT, TUNE, arm_result, dollars, share
 
 FAST = [100.0 + n / 10 for n in range(100)]
@@ -90,6 +92,24 @@ def test_failed_calls_are_counted() -> None:
     (check,) = held({}, quality=replace(base, failure_rate=share("failure rate", 0.05)))
     assert check.kind is LimitKind.FAILURES and check.state is LimitState.BROKEN
     assert held({}, quality=replace(base, failure_rate=share("failure rate", 0.02))) == ()
+
+
+@pytest.mark.parametrize(("right", "state"), [(10, LimitState.OPEN), (30, None)])
+def test_an_arm_that_is_not_shown_to_beat_guessing_is_open(right: int, state: LimitState | None) -> None:
+    """8 of 40 by guessing, other rows than those the arm has right: 10 of 40 may be chance, 30 may not."""
+    guessed, answered = (np.arange(40) >= 32).astype(float), (np.arange(40) < right).astype(float)
+    floor = Held(arm=arm_result(FLOOR, (0.2, 0.1, 0.3)), values=guessed, clusters=None, timed_ms=FAST)
+    share = right / 40
+    arm = arm_result(PROMPT, (share, share - 0.1, share + 0.1))
+    found = check_limits(
+        DecisionPlan(), [floor, Held(arm=arm, values=answered, clusters=None, timed_ms=FAST)]
+    )
+    guessing = [check for check in found if check.kind is LimitKind.GUESSING]
+    assert [check.state for check in guessing] == ([] if state is None else [state])
+    if guessing:
+        assert (guessing[0].more_items or 0) > 0
+        words = limit_words(guessing[0], ACCURACY)
+        assert "not shown to be better than always guessing" in words and "more items" in words
 
 
 def test_an_arm_no_better_than_guessing_is_broken_and_the_floor_is_held_to_nothing() -> None:
