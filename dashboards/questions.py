@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -36,7 +36,14 @@ ESSENTIAL = (
 )
 """What moves the advice most; always in sight."""
 MORE: Mapping[str, tuple[str, ...]] = {
-    "The task": ("problems", "out_of_scope_matters", "languages"),
+    "The task": (
+        "problems",
+        "one_right_answer",
+        "inputs_differ",
+        "out_of_scope_matters",
+        "languages",
+        "days_to_ship",
+    ),
     "What it has to know": (
         "citations_required",
         "knowledge_tokens",
@@ -46,6 +53,8 @@ MORE: Mapping[str, tuple[str, ...]] = {
     "Your examples": (
         "labels_per_class",
         "label_noise",
+        "references_good",
+        "model_writes_rows",
         "label_changes_per_month",
         "example_cost",
         *(f"{way}_{what}" for way in MEASURED for what in ("accuracy", "items")),
@@ -53,6 +62,9 @@ MORE: Mapping[str, tuple[str, ...]] = {
     "Load": ("day_shape", "input_tokens", "output_tokens"),
     "Where it may run": (
         "pii",
+        "access_rights",
+        "deletion_on_request",
+        "audit",
         "offline",
         "general_model",
         "api_model",
@@ -134,6 +146,7 @@ def answers_of(case: UseCase) -> dict[str, Any]:
     """A use case as the answers of the form, by key."""
     found: dict[str, Any] = {key("name"): case.name, key("description"): case.description}
     found |= {key(field): _answer(field, getattr(case, field)) for field in asks()}
+    found[key("measured")] = [asdict(one) for one in case.measured or ()]
     today, rate = case.incumbent, case.usd_rate
     found[key("incumbent.kind")] = None if today is None else today.kind
     found[key("incumbent.cost_per_item")] = "" if today is None else _typed(today.cost_per_item)
@@ -178,6 +191,8 @@ def case_from(answers: Mapping[str, Any]) -> UseCase:
     raw: dict[str, object] = {"name": answers.get(key("name")) or "My use case"}
     if answers.get(key("description")):
         raw["description"] = answers[key("description")]
+    if answers.get(key("measured")):
+        raw["measured"] = answers[key("measured")]  # is asked nowhere; a run or a file says it
     for field in asks():
         value = answers.get(key(field))
         if value is None or value == "" or value == []:

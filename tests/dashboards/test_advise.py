@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
-from advisor.case import AnswerKind, Incumbent, UseCase, asks
+from advisor.case import AnswerKind, Incumbent, Measurement, UseCase, asks
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
+from advisor.options import Option
 from dashboards import planning
 from dashboards.planning import plan_text
 from dashboards.questions import ESSENTIAL, MORE, answers_of, case_from, echo, in_words, key, worth_asking
@@ -28,6 +30,12 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yam
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_a_use_case_survives_the_form(path: Path) -> None:
     case = load_case(path)
+    assert case_from(answers_of(case)) == case
+
+
+def test_what_was_measured_survives_the_form() -> None:
+    measured = (Measurement(option=Option.ENCODER, accuracy=0.9, items=200, source="run x"),)
+    case = replace(load_case(EXAMPLES[0]), measured=measured)
     assert case_from(answers_of(case)) == case
 
 

@@ -22,7 +22,7 @@ def test_without_a_network_an_encoder_that_was_not_downloaded_is_told_in_one_lin
     assert "an embedded model" in str(error.value.allowed)
     with pytest.raises(ModelUnavailable, match="cache") as error:
         encoder_base("minilm-l6", offline)
-    assert error.value.run == "harness models pull"
+    assert error.value.run == "harness models pull minilm-l6"
     assert encoder_base(str(tiny_base()), offline) == tiny_base()
 
 
