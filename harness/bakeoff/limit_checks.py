@@ -129,7 +129,7 @@ def _at_least(arm: ArmId, kind: LimitKind, found: _Measured, bound: float, plan:
 
 
 def _guessing(floor: Held | None, held: Held, plan: DecisionPlan) -> Iterable[LimitCheck]:
-    """Broken by an arm that gets no more right than always guessing, open where more is not shown."""
+    """Broken by an arm no better than one answer to everything, open where it is not shown to be better."""
     guess = None if floor is None else floor.arm.primary.value
     reached = held.arm.primary
     if floor is None or guess is None or reached.value is None:

@@ -20,7 +20,7 @@ def limit_words(check: LimitCheck, metric: Metric) -> str:
             beats, more = "is no better than", ""
             if check.state is LimitState.OPEN:
                 beats, more = "is not shown to be better than", _more_words(check)
-            return f"{metric.name} {percent(check.value)} {beats} always guessing ({guess}){more}"
+            return f"{metric.name} {percent(check.value)} {beats} one answer to everything ({guess}){more}"
         case LimitKind.P95:
             return _p95_words(check)
         case LimitKind.P95_TODAY:

@@ -141,9 +141,9 @@ def search(
 @app.command("status")
 def status(index: Index = DEFAULT_INDEX, as_json: Json = False) -> None:
     """Show what an index holds and what was left out; opens no model."""
-    from harness.knowledge.passage_index import read_index_record
+    from harness.knowledge.passage_index import sound_record
     from harness.report.text import print_document
     from harness.report.topics.knowledge import status_document
 
-    record = read_index_record(index)
+    record = sound_record(index)
     show_json(record) if as_json else print_document(status_document(str(index), record))

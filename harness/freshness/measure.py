@@ -19,7 +19,7 @@ from harness.freshness.records import (
     Group,
     GroupScore,
     Moment,
-    Rate,
+    Threshold,
     Upkeep,
 )
 from harness.tasks.measures import Bools, Measuring, mean
@@ -111,7 +111,7 @@ def above_floor(told: Told, floor: Told, groups: Sequence[Group]) -> Estimate:
 def change_rates(
     arms: Sequence[ArmDrill],
     told: Mapping[ArmId, Told],
-    setting: Setting,
+    setting: DrillSetting,
 ) -> tuple[ChangeRate, ...]:
     """The rate between every arm that indexes again and every one that trains again."""
     pairs = [
@@ -126,7 +126,7 @@ def change_rates(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class DrillSetting:
     """What a rate rests on beside the answers.
 
     Attributes:
@@ -139,7 +139,7 @@ class Setting:
     seed: int
 
 
-def _rate(told: Mapping[ArmId, Told], one: ArmDrill, other: ArmDrill, setting: Setting) -> ChangeRate:
+def _rate(told: Mapping[ArmId, Told], one: ArmDrill, other: ArmDrill, setting: DrillSetting) -> ChangeRate:
     unmeasured = tuple(arm.arm for arm in (one, other) if not arm.measurable or arm.failed)
     if unmeasured:
         return ChangeRate(retrieving=one.arm, training=other.arm, unmeasured=unmeasured)
@@ -193,14 +193,14 @@ def _above(sides: tuple[_Side, _Side], sums: Floats, volume: Volume) -> RateAbov
     return rate_above(sides[0].right(*shares[:2]), sides[1].right(*shares[2:]), volume)
 
 
-def _rate_of(value: float, drawn: Sequence[float]) -> Rate:
+def _rate_of(value: float, drawn: Sequence[float]) -> Threshold:
     if not drawn:
-        return Rate(value=value, low=None, high=None, never=0.0)
+        return Threshold(value=value, low=None, high=None, never=0.0)
     ordered, last = sorted(drawn), len(drawn) - 1
     low = ordered[math.floor((1 - _LEVEL) / 2 * last)]
     high = ordered[math.ceil((1 + _LEVEL) / 2 * last)]
     never = sum(math.isinf(draw) for draw in drawn) / len(drawn)
-    return Rate(value=value, low=min(low, value), high=max(high, value), never=never)
+    return Threshold(value=value, low=min(low, value), high=max(high, value), never=never)
 
 
 def _clusters(scored: Scored, among: Bools) -> list[str | None] | None:

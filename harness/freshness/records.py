@@ -106,7 +106,7 @@ class ArmDrill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class Threshold:
     """Changes a month; 0 is always, infinity is none.
 
     Attributes:
@@ -131,9 +131,9 @@ class ChangeRate:
 
     retrieving: ArmId
     training: ArmId
-    cheaper: Rate | None = None
-    better: Rate | None = None
-    both: Rate | None = None
+    cheaper: Threshold | None = None
+    better: Threshold | None = None
+    both: Threshold | None = None
     unmeasured: tuple[ArmId, ...] = ()
 
 

@@ -47,7 +47,7 @@ from harness.core.records import ABSTAINING, ArmId, Completion, Evalset, Fitted,
 from harness.core.serial import decode, encode
 from harness.freshness.editions import Editions, load_editions
 from harness.freshness.measure import (
-    Setting,
+    DrillSetting,
     Told,
     above_floor,
     change_rates,
@@ -100,7 +100,7 @@ class IndexTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
+class _DrillBench:
     """What every point is made with."""
 
     home: Path
@@ -145,7 +145,7 @@ def run_drill(plan: DrillPlan, context: Context) -> Drill:
     with RunFolder(root=home).writing():
         _same_rows(home, editions)
         opened = open_embedder(experiment, context)
-        bench = _Bench(
+        bench = _DrillBench(
             home=home,
             plan=experiment,
             editions=editions,
@@ -202,7 +202,7 @@ def _with_floor(plan: ExperimentPlan) -> ExperimentPlan:
     return plan.model_copy(update={"arms": (floor, *plan.arms)})
 
 
-def _drill(bench: _Bench, plan: DrillPlan, looks: int) -> Drill:
+def _drill(bench: _DrillBench, plan: DrillPlan, looks: int) -> Drill:
     times = _index_times(bench)
     lanes = list(lanes_of(bench.plan))
     before = {(arm.id, seed): _point(bench, arm, seed, "first", times) for arm, seed in lanes}
@@ -227,7 +227,7 @@ class _Points:
     failed: Mapping[ArmId, str]
 
 
-def _found(bench: _Bench, plan: DrillPlan, looks: int, points: _Points) -> Drill:
+def _found(bench: _DrillBench, plan: DrillPlan, looks: int, points: _Points) -> Drill:
     editions, experiment = bench.editions, bench.plan
     arms = tuple(dict.fromkeys(arm.id for arm, _ in lanes_of(experiment)))
     told = {arm: _told(bench, arm, points) for arm in arms}
@@ -236,7 +236,7 @@ def _found(bench: _Bench, plan: DrillPlan, looks: int, points: _Points) -> Drill
     wrong = experiment.cost.wrong_answer_usd
     assert wrong is not None, "the plan was checked"
     wait = plan.change.retrain_wait_hours
-    setting = Setting(
+    setting = DrillSetting(
         volume=Volume(queries_per_month=experiment.cost.queries_per_month, wrong_answer_usd=float(wrong)),
         wait_s=wait * 3600,
         seed=experiment.seed,
@@ -260,7 +260,7 @@ def _found(bench: _Bench, plan: DrillPlan, looks: int, points: _Points) -> Drill
     )
 
 
-def _arm_drill(bench: _Bench, arm: ArmId, points: _Points, told: Told, floor: Told) -> ArmDrill:
+def _arm_drill(bench: _DrillBench, arm: ArmId, points: _Points, told: Told, floor: Told) -> ArmDrill:
     how, groups = measuring(bench.plan), bench.editions.groups
     seeds = tuple(seed for one, seed in points.before if one == arm)
     failed = points.failed.get(arm, "")
@@ -292,7 +292,7 @@ def _update_usd(plan: ExperimentPlan, update_s: Sequence[float], failed: str) ->
     return Money(usd=entry.amount_usd, basis=entry.basis, source=entry.source)
 
 
-def _told(bench: _Bench, arm: ArmId, points: _Points) -> Told:
+def _told(bench: _DrillBench, arm: ArmId, points: _Points) -> Told:
     """The answers of both editions, scored by the references that the moment asks for."""
     first, second = bench.editions.first, bench.editions.second
     old, new = task_of(first.space), task_of(second.space)
@@ -322,19 +322,21 @@ def _texts(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     }
 
 
-def _outcomes(bench: _Bench, arm: ArmId, seed: int, edition: Edition, point: Point) -> dict[str, Outcome]:
+def _outcomes(
+    bench: _DrillBench, arm: ArmId, seed: int, edition: Edition, point: Point
+) -> dict[str, Outcome]:
     folder = _folder(bench, arm, seed, edition)
     lane = Lane(arm=arm, seed=seed, split="test", config=point.config)
     with folder.journal(read_only=True) as journal:
         return dict(journal.outcomes(lane, bench.rows(edition).test))
 
 
-def _folder(bench: _Bench, arm: ArmId, seed: int, edition: Edition) -> RunFolder:
+def _folder(bench: _DrillBench, arm: ArmId, seed: int, edition: Edition) -> RunFolder:
     return RunFolder(root=bench.home / "points" / f"{file_name(str(arm))}-s{seed}-{edition}")
 
 
 def _point(
-    bench: _Bench,
+    bench: _DrillBench,
     arm_plan: ArmPlan,
     seed: int,
     edition: Edition,
@@ -420,7 +422,7 @@ def _settled(
     return fitted
 
 
-def _index_times(bench: _Bench) -> IndexTimes:
+def _index_times(bench: _DrillBench) -> IndexTimes:
     """What indexing took, as it was stored; edition one is indexed where it was not."""
     stored = bench.home / INDEX_TIMES
     if stored.exists():
@@ -432,7 +434,7 @@ def _index_times(bench: _Bench) -> IndexTimes:
     return times
 
 
-def _index_again(bench: _Bench, times: IndexTimes) -> IndexTimes:
+def _index_again(bench: _DrillBench, times: IndexTimes) -> IndexTimes:
     """The change: the index of edition one brought up to edition two, timed.
 
     Edition one is indexed once more before the clock starts, so that a drill stopped here measures the same.
@@ -445,7 +447,7 @@ def _index_again(bench: _Bench, times: IndexTimes) -> IndexTimes:
     return times
 
 
-def _searches(bench: _Bench) -> bool:
+def _searches(bench: _DrillBench) -> bool:
     return any(arm.option.traits.searches for arm in bench.plan.arms)
 
 
@@ -455,7 +457,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _index(bench: _Bench, edition: Edition) -> None:
+def _index(bench: _DrillBench, edition: Edition) -> None:
     rows = bench.editions.first if edition == "first" else bench.editions.second
     if rows.documents:
         _put_documents(rows.documents, bench.documents)

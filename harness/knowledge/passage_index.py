@@ -5,6 +5,7 @@
     passages.jsonl                   one `Passage` a line, in the order of the vectors
     vectors.npy                      their vectors, where there is an embedding model
     bm25/                            the lexical index
+<folder>/.lock                       held while an index is written
 
 `knowledge.json` is replaced last and whole, so a reader finds the old index or the new one, nothing between.
 The folder of the old passages is deleted then: what was withdrawn is not on the disk either. Whoever has the
@@ -17,7 +18,8 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.context import Progress, Quiet
-from harness.core.errors import DataError, StoreError, UsageError, command
+from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
 from harness.core.files import make_folder, sha256_of, write_atomically, written_whole
 from harness.core.records import ModelIdentity, Neighbour, Passage
 from harness.core.serial import decode, encode
@@ -51,6 +53,8 @@ MAX_CHARS = 800
 MAX_MIB = 64
 _SCHEMA = 1
 _BATCH = 256
+_LOCK = ".lock"
+_LOCK_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +350,7 @@ def _changes(earlier: PassageIndex | None, index: PassageIndex, embedded: int) -
 
 
 def save_index(index: PassageIndex, folder: Path) -> IndexRecord:
-    """Write an index whole or not at all; what an earlier one held is deleted.
+    """Write an index whole or not at all, one process at a time; what an earlier one held is deleted.
 
     Returns:
         Its record as it was written.
@@ -354,9 +358,37 @@ def save_index(index: PassageIndex, folder: Path) -> IndexRecord:
     Raises:
         UsageError: the folder holds something else.
         StoreError: it cannot be written; an earlier index is still there then.
+        MissingExtra: filelock is not installed.
     """
     check_place(folder)
     make_folder(folder, run="name another folder with --index")
+    with _alone(folder):
+        return _write(index, folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the index for this process; the system gives it back when the process ends, however it ends."""
+    try:
+        from filelock import FileLock, Timeout
+    except ImportError as error:
+        raise MissingExtra.of("filelock", "documents") from error
+    lock = FileLock(folder / _LOCK, timeout=_LOCK_WAIT_S)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StoreError(
+            "Another process is writing this index.", got=folder, allowed="one process at a time"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"The index cannot be written: {error.strerror}.", got=folder) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(index: PassageIndex, folder: Path) -> IndexRecord:
     home = folder / f"passages-{index.record.built_at:%Y%m%dT%H%M%S%f}"
     with written_whole(home) as scratch:
         lines = "".join(encode(passage) + "\n" for passage in index.passages)
@@ -380,7 +412,7 @@ def check_place(folder: Path) -> None:
     """
     if (folder / RECORD_FILE).is_file() or not folder.exists():
         return
-    if not folder.is_dir() or any(folder.iterdir()):
+    if not folder.is_dir() or any(path.name != _LOCK for path in folder.iterdir()):
         raise UsageError(
             "The folder of the index holds something else.",
             got=folder,
@@ -408,6 +440,18 @@ def read_index_record(folder: Path) -> IndexRecord:
         return decode(IndexRecord, path.read_bytes())
     except (OSError, StoreError) as error:
         raise _damaged(folder, error) from error
+
+
+def sound_record(folder: Path) -> IndexRecord:
+    """What an index is of, where all of its files are those it was written with.
+
+    Raises:
+        StoreError: there is none, it cannot be read, or files are missing or changed.
+    """
+    record = read_index_record(folder)
+    if _digests(folder / record.passages_folder) != record.digests:
+        raise _damaged(folder, ValueError("its files are not those that its record names"))
+    return record
 
 
 def load_index(folder: Path, embedding: EmbeddingModel | None) -> PassageIndex:
@@ -455,6 +499,10 @@ def _load(record: IndexRecord, folder: Path, embedding: EmbeddingModel | None) -
         if len(lexical) != len(passages) or (dense is not None and len(dense) != len(passages)):
             raise ValueError("its parts are of different lengths")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, StoreError) as error:
+        current = read_index_record(folder)
+        replaced = current.passages_folder != record.passages_folder
+        if replaced and current.embedding == record.embedding:  # while it was being read
+            return _load(current, folder, embedding)
         raise _damaged(folder, error) from error
     return PassageIndex(record, passages, lexical, dense, embedding)
 

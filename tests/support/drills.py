@@ -16,7 +16,7 @@ from harness.freshness.records import (
     Group,
     GroupScore,
     Moment,
-    Rate,
+    Threshold,
     Upkeep,
 )
 
@@ -79,9 +79,9 @@ def a_drill() -> Drill:
             ChangeRate(
                 retrieving=NEIGHBOURS,
                 training=LINEAR,
-                cheaper=Rate(value=40.0, low=0.0, high=math.inf, never=0.1),
-                better=Rate(value=0.0, low=0.0, high=0.0, never=0.0),
-                both=Rate(value=math.inf, low=3.5, high=math.inf, never=0.6),
+                cheaper=Threshold(value=40.0, low=0.0, high=math.inf, never=0.1),
+                better=Threshold(value=0.0, low=0.0, high=0.0, never=0.0),
+                both=Threshold(value=math.inf, low=3.5, high=math.inf, never=0.6),
             ),
             ChangeRate(retrieving=NEIGHBOURS, training=TUNE, unmeasured=(TUNE,)),
         ),

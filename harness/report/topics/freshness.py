@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.core.records import ArmId, Estimate
 from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, share_sentence
-from harness.freshness.records import ChangeRate, Drill, Group, Moment, Rate, Upkeep
+from harness.freshness.records import ChangeRate, Drill, Group, Moment, Threshold, Upkeep
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Cell, Document, Paragraph, Row, Section, Table
 from harness.report.topics.cells import cells, columns
@@ -62,7 +62,7 @@ def rate_sentence(rate: ChangeRate, name: Callable[[ArmId], str] = label_of) -> 
     )
 
 
-def _from(rate: Rate) -> str:
+def _from(rate: Threshold) -> str:
     """From where, with its interval."""
     where = _rate(rate.value)
     if rate.low is None or rate.high is None:

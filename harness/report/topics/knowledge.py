@@ -119,7 +119,7 @@ def _facts(record: IndexRecord) -> tuple[Fact, ...]:
     held = [
         counted(len(record.documents), "document", "documents"),
         f"{size:,.1f} MiB",
-        f"{record.passages:,} passages",
+        counted(record.passages, "passage", "passages"),
     ]
     held += [counted(copies, "further file is a copy", "further files are copies")] if copies else []
     model = "none, lexical search only" if record.embedding is None else record.embedding.id

@@ -55,7 +55,8 @@ def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
     title, name = title_of(c), namer(c.results)
     sizes = " or ".join(f"{n:,}" for n in sorted({one.difference.n for one in found}))
     tests = "; ".join(dict.fromkeys(one.p_method for one in found))
-    cited = (f"Differences: run {c.results.run_id}, n={sizes} test items of both, {tests}.",)
+    source = f"Differences: run {c.results.run_id}, n={sizes} test items of both, {tests}."
+    cited = (source,) if found else ()
     rows = tuple(
         Row(
             cells=cells(

@@ -267,7 +267,7 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
 
 
 _STILL_OPEN = {
-    LimitKind.GUESSING: "whether it beats always guessing",
+    LimitKind.GUESSING: "whether it beats one answer to everything",
     LimitKind.P95: "the limit on its answer times",
     LimitKind.P95_TODAY: "how fast today's way answers the rest",
     LimitKind.PRICE: "the limit on its price",

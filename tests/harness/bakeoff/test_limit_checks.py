@@ -109,7 +109,7 @@ def test_an_arm_that_is_not_shown_to_beat_guessing_is_open(right: int, state: Li
     if guessing:
         assert (guessing[0].more_items or 0) > 0
         words = limit_words(guessing[0], ACCURACY)
-        assert "not shown to be better than always guessing" in words and "more items" in words
+        assert "not shown to be better than one answer to everything" in words and "more items" in words
 
 
 def test_an_arm_no_better_than_guessing_is_broken_and_the_floor_is_held_to_nothing() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,17 +15,9 @@ from harness.bakeoff.run_folder import find_run
 from harness.core.serial import decode
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
-from tests.support.desk import Command, command, flags, write_tickets
+from tests.support.desk import Command, flags, write_tickets
 
 ARMS = ("--arms", "floor,linear")
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,9 @@ from harness.curve import run as pipeline
 from harness.curve.records import LearningCurves
 from harness.report.text import render_text
 from harness.report.topics.curve import curves_document
-from tests.support.desk import Command, command, write_tickets
+from tests.support.desk import Command, write_tickets
 
 SIZES = ("--sizes", "6,12,24,48", "--seeds", "1")
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,19 +17,11 @@ from harness.models import embedded
 from harness.recommendation.conclude import conclude_some
 from harness.recommendation.run import run_bakeoff
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
-from tests.support.desk import Command, command, flags
+from tests.support.desk import Command, flags
 
 __all__ = ["shop", "tickets"]
 
 ARMS = [{"option": "prompt", "model": "m"}, {"option": "linear"}, {"option": "floor"}]
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 def test_fast_arms_are_told_of_before_a_model_is_asked(shop, tickets: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import random
 import shlex
 import sqlite3
@@ -16,18 +15,10 @@ import pytest
 from advisor.options import Option
 from harness.bakeoff.plan import written_digest
 from harness.core.records import ArmId
-from tests.support.desk import Command, command
+from tests.support.desk import Command
 
 LINEAR = ArmId(option=Option.LINEAR, model="linear")
 QUEUES = ("billing", "shipping", "sign-in")
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,9 @@ import yaml
 from advisor.options import Option
 from harness.core.serial import decode
 from harness.freshness.records import Drill, Group, Moment
-from tests.support.desk import Command, command, write_tickets
+from tests.support.desk import Command, write_tickets
 
 CHANGE = {"labels": {"split": {"desk": ["billing", "sign_in"]}}}
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 def write_plan(folder: Path, change: object = CHANGE, **cost: object) -> str:

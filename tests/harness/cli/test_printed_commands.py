@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import html
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import typer
 
 from advisor.cli import app as advisor_app
 from harness.cli.app import app as harness_app
-from tests.support.desk import Command, command, flags, write_tickets
+from tests.support.desk import Command, flags, write_tickets
 from tests.support.pdf_text import text_of
 
 ROOT = Path(__file__).parents[3]
@@ -94,14 +93,6 @@ def test_the_commands_in_every_message_parse() -> None:
         except (click.UsageError, ValueError) as fault:
             wrong.append(f"{path}: {line}: {fault}")
     assert wrong == []
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 def test_the_commands_in_a_runs_reports_run_from_another_folder(

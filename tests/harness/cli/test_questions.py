@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.support.desk import Command, command
+from tests.support.desk import Command
 
 QUESTIONS = (
     ("Are snow days free?", "yes | free"),
@@ -18,14 +17,6 @@ QUESTIONS = (
     ("What colour is the door?", ""),
     ("Who painted the ceiling?", ""),
 )
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.desk import Command, command, flags, write_tickets
+from tests.support.desk import Command, flags, write_tickets
 from tests.support.pdf_text import page_count, text_of
 
 ARMS = ("--arms", "floor,linear")
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 @pytest.fixture

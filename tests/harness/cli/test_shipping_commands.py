@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,16 +9,8 @@ import yaml
 
 from harness.core.serial import decode
 from harness.recommendation.records import RunResults
-from tests.support.desk import Command, command, write_tickets
+from tests.support.desk import Command, write_tickets
 from tests.support.tuned_run import scripted_run
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 @pytest.fixture

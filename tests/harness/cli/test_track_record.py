@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-
-import pytest
 
 from harness.core.serial import decode
 from harness.track_record.records import TrackRecord
-from tests.support.desk import Command, command, write_tickets
+from tests.support.desk import Command, write_tickets
 
 CASE = """
 name: tickets of mine
@@ -19,14 +16,6 @@ examples: 90
 labels_per_class: 30
 needs_facts: false
 """
-
-
-@pytest.fixture
-def harness(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    for name in list(os.environ):
-        if name.startswith("TOR_"):
-            monkeypatch.delenv(name)
-    return command(monkeypatch, capfd, tmp_path)
 
 
 def test_over_real_run_folders(harness: Command, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from harness.core.errors import DataError, StoreError, UsageError
 from harness.knowledge import passage_index
@@ -22,6 +24,7 @@ from harness.knowledge.passage_index import (
     load_index,
     read_index_record,
     save_index,
+    sound_record,
 )
 from harness.knowledge.retriever import SearchMode
 from harness.models.base import EmbeddingModel, Vectors
@@ -235,6 +238,51 @@ def test_a_write_that_fails_leaves_the_index_as_it_was(
             save_index(after, folder)
     assert read_index_record(folder) == kept
     assert found(load_index(folder, LetterCounts()), "snow free paid")[0] == "Snow days are free."
+
+
+def test_updates_at_once_leave_a_whole_index(home: Path, tmp_path: Path) -> None:
+    """Each writer deletes what the one before wrote; without waiting they delete each other's."""
+    folder = tmp_path / "index"
+    index, _ = built(home)
+    save_index(index, folder)
+    faults: list[StoreError | OSError] = []
+
+    def write(writer: int) -> None:
+        for turn in range(8):
+            after, _ = built(home, None, index)
+            at = NOW + timedelta(hours=1, seconds=turn, microseconds=writer)
+            after.record = passage_index.replace(after.record, built_at=at)
+            try:
+                save_index(after, folder)
+                load_index(folder, LetterCounts())  # a reader finds the old index or the new one
+            except (StoreError, OSError) as error:
+                faults.append(error)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert faults == []
+    assert sound_record(folder).passages == len(load_index(folder, LetterCounts()))
+    assert len(list(folder.glob("passages-*"))) == 1
+
+
+def test_an_index_that_lost_its_passages_is_not_shown_as_whole(home: Path, tmp_path: Path) -> None:
+    save_index(built(home)[0], tmp_path / "index")
+    shutil.rmtree(tmp_path / "index" / read_index_record(tmp_path / "index").passages_folder)
+    with pytest.raises(StoreError, match="cannot be read"):
+        sound_record(tmp_path / "index")
+
+
+def test_whoever_waits_too_long_for_an_index_is_told(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, folder = built(home)[0], tmp_path / "index"
+    save_index(index, folder)
+    monkeypatch.setattr(passage_index, "_LOCK_WAIT_S", 0.0)
+    with FileLock(folder / ".lock"), pytest.raises(StoreError, match="Another process"):
+        save_index(index, folder)
 
 
 def test_what_is_not_an_index_says_so(home: Path, tmp_path: Path) -> None:
