@@ -88,6 +88,7 @@ class PlanRequest:
     seed: int = 17
     train_seeds: tuple[str, ...] = ()
     margin: float | None = None
+    floor: float | None = None
     money: StatedMoney = NOTHING_STATED
     price_date: str = ""
 
@@ -224,7 +225,11 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
         "data": dict(request.data),
         "arms": _arms(request, kind),
         "tune": {"seeds": [_whole(seed) for seed in request.train_seeds]},
-        "decision": {} if request.margin is None else {"margin": request.margin},
+        "decision": {
+            name: share
+            for name, share in (("margin", request.margin), ("quality_floor", request.floor))
+            if share is not None
+        },
         "cost": {"price_date": date},
     }
 

@@ -437,6 +437,15 @@ class PlanOptions(RowOptions):
             show_default="0.02",
         ),
     ] = None
+    floor: Annotated[
+        float | None,
+        typer.Option(
+            "--floor",
+            envvar="TOR_FLOOR",
+            parser=a_number("--floor", "amount", 0, 1),
+            help="The least share of right answers that is of use to you: 0.85.",
+        ),
+    ] = None
     price_date: PriceAt = ""
 
     def request(self, runs: Path, case: Path | None, money: StatedMoney) -> PlanRequest:
@@ -465,6 +474,7 @@ class PlanOptions(RowOptions):
             seed=self.seed,
             train_seeds=split_names(self.seeds),
             margin=self.margin,
+            floor=self.floor,
             money=money,
             price_date=self.price_date,
         )

@@ -30,7 +30,7 @@ from harness.bakeoff.results import (
     LimitKind,
     LimitState,
 )
-from harness.core.records import ArmId, Finding, PriceBasis
+from harness.core.records import ArmId, Estimate, Finding, PriceBasis
 from harness.data.gate import REACH
 from harness.freshness.records import Drill
 from harness.money.records import ArmForecast, CostForecast, FrontierGap, Published
@@ -91,6 +91,7 @@ def recommend(found: Found) -> Recommendation:
         action=found.choice.action,
         ship=found.choice.ship,
         pilot=found.choice.pilot,
+        if_enough=_if_enough(found),
         automation=_automation(found.choice.arm, found),
         reasons=(*tuple(_reasons(found))[:_REASONS], *_keeping_up(found)),
         next=replace(_next_step(found), before=found.outlook.valid_until),
@@ -101,6 +102,20 @@ def recommend(found: Found) -> Recommendation:
         frontier=found.frontier,
         published=found.published,
     )
+
+
+def _if_enough(found: Found) -> Estimate | None:
+    """What the arm to ship gets right, where nobody said how much that has to be."""
+    arm = found.results.arm(found.choice.ship) if found.choice.ship is not None else None
+    today = found.outlook.incumbent
+    if (
+        arm is None
+        or any(check.kind is LimitKind.ACCURACY for check in found.results.verdict.limits)
+        or (today is not None and today.accuracy is not None)
+        or found.outlook.business.wrong_answer_usd is not None
+    ):
+        return None
+    return arm.primary
 
 
 # Reasons, the weightiest first.

@@ -230,6 +230,8 @@ class Recommendation:
     Attributes:
         ship: the arm to ship; None where none is shown to keep every limit, or today's way is kept.
         pilot: the arm to pilot where none may be shipped: it breaks no limit, and one is still open.
+        if_enough: what the arm to ship gets right, where nothing stated says whether that is enough: no
+            floor, no accuracy of today's way and no price of a wrong answer.
         automation: where the arm to use is a route to today's way.
         reasons: three at most, the weightiest first, and one more where a drill was stored with the run.
         certainty: how far the arm's comparisons are settled; `open_to` names rivals where they are not.
@@ -239,6 +241,7 @@ class Recommendation:
     action: Action
     ship: ArmId | None = None
     pilot: ArmId | None = None
+    if_enough: Estimate | None = None
     automation: Automation | None = None
     reasons: tuple[Reason, ...]
     next: NextStep

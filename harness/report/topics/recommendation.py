@@ -63,6 +63,7 @@ class RunWords:
 
 
 BARE = RunWords()
+UNSTATED = "How much is enough was not stated; `--floor 0.9` states it."
 
 
 def reached(metric: Metric, who: str, value: float | None) -> str:
@@ -93,6 +94,9 @@ def headline(recommendation: Recommendation, words: RunWords = BARE) -> str:
             return f"{capital(automation_words(shared, words))}."
         case Action.PILOT if shared is not None:
             return f"Pilot, do not ship yet: {automation_words(shared, words)}."
+        case Action.SHIP if recommendation.if_enough is not None:
+            much = f"{percent(recommendation.if_enough.value)} {words.metric.noun}"
+            return f"Ship {_one(recommendation.ship, words)} if {much} will do."
         case Action.SHIP:
             return f"Ship {_one(recommendation.ship, words)}."
         case Action.PILOT:
@@ -302,6 +306,11 @@ def certainty_words(
             Certainty.ALL: " Decided: every comparison with another option.",
         }.get(recommendation.certainty, "")
         return f"Not sure yet. Open: {', and '.join(still)}.{compared}"
+    said = _decided(recommendation, words)
+    return said if recommendation.if_enough is None else f"{said} {UNSTATED}"
+
+
+def _decided(recommendation: Recommendation, words: RunWords) -> str:
     match recommendation.certainty:
         case Certainty.NO_ARM if recommendation.action is Action.KEEP_TODAY:
             return "It rests on what was stated of today's way: its costs and its accuracy."

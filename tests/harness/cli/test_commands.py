@@ -79,6 +79,15 @@ def test_an_env_file_is_read_and_does_not_overrule(
     assert "margin: 0.05" in (tmp_path / "plan.yaml").read_text()
 
 
+def test_a_floor_that_is_stated_is_one_of_the_plan_and_no_longer_asked_for(
+    harness: Command, tickets: Path, tmp_path: Path
+) -> None:
+    asked = "How much is enough was not stated"
+    assert asked in harness(*flags(tickets, *ARMS)).out
+    said = harness(*flags(tickets, *ARMS, "--floor", "1,5 %", "--plan-out", "plan.yaml"))
+    assert asked not in said.out and "quality_floor: 0.015" in (tmp_path / "plan.yaml").read_text()
+
+
 def test_stopping_with_the_keyboard_names_the_way_on(
     harness: Command, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from harness.bakeoff.results import (
 )
 from harness.core.records import ArmId, Fitted, PriceBasis
 from harness.money.forecast import outlook
-from harness.money.records import Grounds
+from harness.money.records import Grounds, IncumbentCosts
 from harness.recommendation.choose import Choice
 from harness.recommendation.recommend import Found, recommend
 from harness.recommendation.records import (
@@ -36,6 +36,7 @@ from tests.support.money import assumed
 from tests.support.results import broken, comparison, data_summary, gap, share, verdict
 
 OWN = data_summary(train=100, test=200, provenance="the user's own file")
+TODAY = today()
 CHEAPEST = Reason(kind=ReasonKind.CHEAPEST)
 
 
@@ -47,6 +48,7 @@ def made(
     frontier: tuple[object, ...] = (),
     shipped: Grounds | None = None,
     why: Reason = CHEAPEST,
+    now: IncumbentCosts | None = TODAY,
     **changes: object,
 ) -> Recommendation:
     action = Action.SHIP if ship else Action.PILOT if pilot else Action.MEASURE_NEXT
@@ -55,7 +57,7 @@ def made(
         Found(
             results=run,
             choice=Choice(action=action, ship=ship, pilot=pilot, why=why),
-            outlook=outlook(run, numbers, today(), shipped or grounds(), ship),
+            outlook=outlook(run, numbers, now, shipped or grounds(), ship),
             findings=(),
             frontier=frontier,  # type: ignore[arg-type]
             published=(),
@@ -138,6 +140,18 @@ def test_an_arm_that_ran_alone_is_not_set_above_others() -> None:
     only = Reason(kind=ReasonKind.ONLY_ONE)
     assert only not in made(results(), why=only).reasons
     assert only in made(results(comparisons=(comparison(LINEAR, TUNE),)), why=only).reasons
+
+
+def test_where_nothing_says_what_is_enough_the_recommendation_hangs_on_it() -> None:
+    floor = LimitCheck(arm=LINEAR, kind=LimitKind.ACCURACY, state=LimitState.KEPT, bound=0.7, value=0.8)
+    bare = results(verdict=verdict(limits=()))
+    arm = bare.arm(LINEAR)
+    assert arm is not None and made(bare, now=None, wrong_answer_usd=None).if_enough == arm.primary
+    assert made(bare, None, LINEAR, now=None, wrong_answer_usd=None).if_enough is None, "a pilot finds out"
+    floored = results(verdict=verdict(limits=(floor,)))
+    assert made(floored, now=None, wrong_answer_usd=None).if_enough is None
+    assert made(bare, now=None, wrong_answer_usd=Decimal(2)).if_enough is None
+    assert made(bare, wrong_answer_usd=None).if_enough is None, "today's accuracy is stated"
 
 
 def test_without_enough_evidence_items_are_labelled_at_their_price() -> None:

@@ -80,13 +80,17 @@ def test_one_seed_is_said_and_several_show_their_spread() -> None:
     [
         (recommendation(), "Ship linear@linear."),
         (
+            recommendation(if_enough=share("accuracy", 0.292)),
+            "Ship linear@linear if 29.2 % right answers will do.",
+        ),
+        (
             recommendation(action=Action.PILOT, ship=None, pilot=TUNE),
             "Pilot tune@smollm2-135m; do not ship it yet.",
         ),
         (recommendation(action=Action.KEEP_TODAY, ship=None), "Keep today's way."),
         (none_to_ship(), "Ship none of these yet. Measure the hosted model openai/gpt-6-luna next."),
     ],
-    ids=["ship", "pilot", "keep", "measure next"],
+    ids=["ship", "ship where nobody said what is enough", "pilot", "keep", "measure next"],
 )
 def test_the_headline_says_what_to_do(found, words) -> None:
     assert headline(found) == words
