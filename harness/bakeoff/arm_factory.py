@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import assert_never
+from typing import assert_never, cast
 
 from advisor.options import Option
 from harness.arms.base import Arm
@@ -20,6 +20,7 @@ from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import Examples, TuneArm, Tuner
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
+from harness.bakeoff.leaving import Leaving
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuners import build_tuner, encoder_settings
@@ -33,7 +34,7 @@ from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
 from harness.models.settings import ModelSettings
-from harness.tasks.base import Task
+from harness.tasks.base import ReadsPassages, Task
 from harness.tasks.kinds import task_of
 from harness.tasks.questions import QuestionTask
 
@@ -65,6 +66,7 @@ class ArmFactory:
         self._keep = keep
         self._index: TrainingIndex | None = None
         self._passages: PassageIndex | None = None
+        self.leaving = Leaving(plan, evalset, folder, context)
         self._budget = RunBudget(plan, context, folder.root / "journal.sqlite")
         self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
 
@@ -87,7 +89,7 @@ class ArmFactory:
             case Option.ENCODER:
                 return EncoderArm(arm.id, self._encoder(arm, seed), task.choices)
             case Option.PROMPT:
-                return PromptArm(arm.id, self.chat(arm), task)
+                return PromptArm(arm.id, self.chat(arm), self.leaving.task(arm, task))
             case Option.RETRIEVE:
                 return self._retrieve(arm, task)
             case Option.TUNE:
@@ -113,10 +115,10 @@ class ArmFactory:
 
     def _retrieve(self, arm: ArmPlan, task: Task) -> Arm:
         """A model that reads passages, or training rows."""
-        settings = self._retrieve_settings()
+        settings, put = self._retrieve_settings(), self.leaving.task(arm, task)
         if isinstance(task, QuestionTask):
-            return ReadingArm(arm.id, self.chat(arm), self.passages(), task, settings)
-        return RetrieveArm(arm.id, self.chat(arm), self.index(), task, settings)
+            return ReadingArm(arm.id, self.chat(arm), self.passages(), cast(ReadsPassages, put), settings)
+        return RetrieveArm(arm.id, self.chat(arm), self.index(), put, settings)
 
     def index(self) -> TrainingIndex:
         """The index over the training rows."""
@@ -148,7 +150,8 @@ class ArmFactory:
             for stale in list(self._chats.values()):
                 stale.close()  # one model in memory at a time
             self._chats.clear()
-            chat = open_chat(arm.model, model_settings(self._context, self._plan, arm))
+            let_go = self.leaving.let_go if self.leaving.leaves(arm) else lambda request: None
+            chat = open_chat(arm.model, model_settings(self._context, self._plan, arm), let_go)
             try:
                 self._budget.guard(chat)
             except BaseException:

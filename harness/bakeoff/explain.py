@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from advisor.money.usage import Usage
 from advisor.options import TaskKind
@@ -20,9 +22,10 @@ from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.browse import Shown
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.evalset import passages_of
+from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.lookup import no_such
 from harness.bakeoff.prices import prices_for
-from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import (
@@ -40,7 +43,8 @@ from harness.core.records import (
     Timing,
 )
 from harness.models.api.calls import said_as_asked
-from harness.tasks.base import in_words
+from harness.privacy.redact import Placeholders, redacting
+from harness.tasks.base import ReadsPassages, Task, in_words
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.measures import fit_dev_temperature
 from harness.tasks.questions import QuestionTask
@@ -98,8 +102,22 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
     lanes = primary_lanes(read_lanes(folder, desk), desk.plan)
     documents = desk.plan.task is TaskKind.QUESTION_ANSWERING
     passages = passages_of(desk.plan, context, folder) if documents else {}
-    arms = tuple(_explained(found, split, item, desk, passages) for found in lanes)
-    return ExplainedItem(run_id=folder.run_id, split=split, item=item, arms=arms)
+    arms = []
+    for found in lanes:
+        explained = _explained(found, split, item, desk, passages)
+        task = _as_put(desk, explained.arm, folder)
+        outcome = (found.outcomes if split == "test" else found.dev_outcomes)[item.id]
+        messages = _messages(found.settled, item, outcome, (desk, task), passages)
+        arms.append(dataclasses.replace(explained, messages=messages))
+    return ExplainedItem(run_id=folder.run_id, split=split, item=item, arms=tuple(arms))
+
+
+def _as_put(desk: StoredRun, arm: ArmId, folder: RunFolder) -> Task:
+    """The task as an arm put it: with placeholders where these were sent."""
+    sent = folder.part(PRIVACY, SentRecord)
+    if sent is None or sent.personal_data != "redact" or str(arm) not in sent.arms:
+        return desk.task
+    return redacting(desk.task, Placeholders.read(folder.root / PLACEHOLDERS))
 
 
 def _explained(
@@ -113,7 +131,6 @@ def _explained(
     neighbours = outcome.neighbours if isinstance(outcome, Completion) else ()
     return ExplainedArm(
         arm=arm,
-        messages=_messages(found.settled, item, outcome, desk, passages),
         neighbours=_shown(neighbours, desk, passages),
         answer=next(answer for answer in answers if answer.item_id == item.id),
         failure_message=outcome.message if isinstance(outcome, Failure) else "",
@@ -128,22 +145,30 @@ def _explained(
 
 
 def _messages(
-    settled: FittedArm, item: Item, outcome: Outcome, desk: StoredRun, passages: Mapping[str, Passage]
+    settled: FittedArm,
+    item: Item,
+    outcome: Outcome,
+    put: tuple[StoredRun, Task],
+    passages: Mapping[str, Passage],
 ) -> tuple[Message, ...]:
     """The messages as they were sent: the wording is frozen, and what was shown is in the journal.
 
     Of passages that are not in the documents any more nothing is known but their ids: then there are none.
+
+    Args:
+        put: the run, and its task as the arm put it.
     """
+    desk, task = put
     if not settled.arm.option.traits.needs_model:
         return ()
     answered = outcome if isinstance(outcome, Completion) else None
     if isinstance(desk.task, QuestionTask) and answered is not None and answered.neighbours:
         there = [passages[near.item_id] for near in answered.neighbours if near.item_id in passages]
         whole = len(there) == len(answered.neighbours)
-        return desk.task.reading(item, there) if whole else ()
+        return cast(ReadsPassages, task).reading(item, there) if whole else ()
     train = {row.id: row for row in desk.items["train"]}
     rows = [train[near.item_id] for near in reversed(answered.neighbours)] if answered else []
-    messages = desk.task.messages(settled.arm.option, item, rows, guide_of(settled.fitted))
+    messages = task.messages(settled.arm.option, item, rows, guide_of(settled.fitted))
     by_schema = answered is not None and answered.form == "schema"
     same_wording = desk.plan.prompt.version == facts_of_kind(desk.plan.task).prompt_versions[-1]
     return said_as_asked(messages, desk.task.form(), schema=by_schema and same_wording)

@@ -11,12 +11,12 @@ others. A damaged row is never read as an answer: `damage` names it, `salvage` m
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 from advisor.options import current_name
 from harness.bakeoff.journal_damage import ENDS, Damage, DamagedRow, JournalDamaged, unread_log
+from harness.bakeoff.journal_sync import LogSync
 from harness.core.errors import StoreError, command
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, Failure, FittedArm, Item, Outcome
@@ -90,71 +91,24 @@ class Lane:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-class _Sync:
-    """Forces a journal's log to the disk, once for all rows of a short while.
-
-    A row that is committed outlives the process at once; a power cut costs no more than the last `GROUP_S`.
-    """
-
-    GROUP_S = 0.1
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._log = path, path.with_name(f"{path.name}-wal")
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
-        self._failed: OSError | None = None
-
-    def written(self) -> None:
-        """A row was committed: force it to the disk before long.
-
-        Raises:
-            StoreError: an earlier row could not be forced to the disk.
-        """
-        if self._failed is not None:
-            raise _store_error(self._path, self._failed) from self._failed
-        with self._lock:
-            if self._timer is None:
-                self._timer = threading.Timer(self.GROUP_S, self._force)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def close(self) -> None:
-        """Force what is left; nothing where nothing was written."""
-        with self._lock:
-            timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-            self._force()
-
-    def _force(self) -> None:
-        with self._lock:
-            self._timer = None
-        try:
-            descriptor = os.open(self._log, os.O_RDONLY)
-        except FileNotFoundError:
-            return  # SQLite moved it into the journal, forced to the disk
-        except OSError as error:
-            self._failed = error
-            return
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            self._failed = error
-        finally:
-            os.close(descriptor)
-
-
 class Journal:
     """The open journal; use it as a context manager."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, restore: Callable[[str], str] | None = None
+    ) -> None:
         """Open or create the journal.
+
+        Args:
+            restore: puts values in the place of placeholders in an answer that is read; what is stored is
+                the answer as it came.
 
         Raises:
             StoreError: if the file cannot be opened, written, or is no journal.
         """
         self._path = path
-        self._sync = _Sync(path)
+        self._restore = restore
+        self._sync = LogSync(path)
         try:
             if read_only:
                 self._db = _read_only(path)
@@ -162,7 +116,7 @@ class Journal:
                 self._db = sqlite3.connect(path, timeout=5)
                 self._db.text_factory = _text
                 self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=NORMAL")  # forced to the disk in groups, see `_Sync`
+                self._db.execute("PRAGMA synchronous=NORMAL")  # forced to the disk in groups, see `LogSync`
                 self._db.executescript(_SCHEMA)
                 self._add_digests()
             self._db.text_factory = _text
@@ -244,7 +198,11 @@ class Journal:
         )
         try:
             for key, failed, text in self._db.execute(sql, _lane_key(lane)):
-                yield key, bool(failed), text
+                yield (
+                    key,
+                    bool(failed),
+                    text if text is None or self._restore is None else self._restore(text),
+                )
         except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
@@ -478,7 +436,10 @@ class Journal:
     def _outcome(self, row: tuple[Any, ...]) -> Outcome:
         if not self._is_whole(row):
             raise self._damaged(f"the answer of {current_name(row[1])} to {row[4]!a}")
-        return decode_outcome(row[6])
+        outcome = decode_outcome(row[6])
+        if self._restore is None or isinstance(outcome, Failure):
+            return outcome
+        return dataclasses.replace(outcome, text=self._restore(outcome.text))
 
     def _settled_record(self, row: tuple[Any, ...]) -> FittedArm:
         if not self._is_settled(row):

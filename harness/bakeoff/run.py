@@ -89,6 +89,7 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
                 context=context,
                 early=early,
             )
+            factory.leaving.check(bakeoff.out_of_scope)
             if not context.ask_again:
                 refuse(f"run {folder.run_id}", _asked_again(bakeoff), folder.command("resume", CONSENT))
             folder.reopen()  # only now: a run that cannot go on stays as it was

@@ -52,6 +52,7 @@ from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError
 from harness.core.files import sha256_or_missing, write_atomically
 from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label
 from harness.core.serial import decode, decode_item, encode
+from harness.privacy.redact import Placeholders
 
 ANSWERS = "answers.json"
 JOURNAL = "journal.sqlite"
@@ -66,6 +67,9 @@ FRESHNESS = "freshness.json"
 PREDICTION = "prediction.json"
 RECOMMENDATION = "recommendation.json"
 FAILED = "failed_arms.json"
+PRIVACY = "privacy.json"
+PLACEHOLDERS = "placeholders.json"
+"""What placeholders in answers stand for: for its owner alone, in no manifest, so that it may be deleted."""
 CONCLUDED = (RESULTS, ROBUSTNESS, MONEY, PREDICTION, RECOMMENDATION)
 """What each capability concludes, in a file of its own."""
 
@@ -82,6 +86,7 @@ _SOMETIMES = (
     UNSEEN,
     FAILED,
     FRESHNESS,
+    PRIVACY,
     "imports.json",
     "tuned.json",
     ACCEPTED,
@@ -176,6 +181,12 @@ class RunFolder:
         return command(*verb.split(), self.run_id, *more, *where)
 
     @property
+    def home(self) -> RunFolder:
+        """The run itself, of a folder that lies in one (a curve's, a drill's)."""
+        within = (self.root, *self.root.absolute().parents[:4])
+        return RunFolder(root=next((root for root in within if (root / "lock.json").exists()), self.root))
+
+    @property
     def artefacts(self) -> Path:
         """Where tuned models lie."""
         return self.root / "artefacts"
@@ -194,8 +205,10 @@ class RunFolder:
         return writing(self.root)
 
     def journal(self, *, read_only: bool = False) -> Journal:
-        """Open the journal."""
-        return Journal(self.root / JOURNAL, read_only=read_only)
+        """Open the journal; answers with placeholders in them are read with the values in their place."""
+        kept = self.home.root / PLACEHOLDERS
+        restore = Placeholders.read(kept).restore if kept.exists() else None
+        return Journal(self.root / JOURNAL, read_only=read_only, restore=restore)
 
     def lock(self) -> Lock:
         """When the plan was locked, under which digest."""

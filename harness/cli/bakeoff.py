@@ -13,12 +13,12 @@ import typer
 
 from advisor.grouped import grouped
 from harness.cli.finishing import finish_run
+from harness.cli.money import MoneyStated
 from harness.cli.options import (
     AskAgain,
     DryRun,
     Json,
     ManyCallOptions,
-    MoneyStated,
     PlanOptions,
     RunName,
     one_of,

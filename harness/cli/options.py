@@ -186,13 +186,35 @@ class CallOptions(HereOptions):
         typer.Option("--tpm", envvar="TOR_TPM", min=1, help="Tokens a minute of a served model at most."),
     ] = None
     price: Price = None
+    redact: Annotated[
+        bool,
+        typer.Option(
+            "--redact",
+            envvar="TOR_REDACT",
+            help="Replace personal data by placeholders before a text leaves this machine.",
+        ),
+    ] = False
+    allow_pii: Annotated[
+        bool,
+        typer.Option("--allow-pii", envvar="TOR_ALLOW_PII", help="Send personal data in texts as it is."),
+    ] = False
+    own_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--own-host",
+            envvar="TOR_OWN_HOSTS",
+            help="A host that is your own as this machine is: 10.0.0.5, or llm.example.net.",
+        ),
+    ] = None
 
     def context(self, progress: Progress) -> Context:
         """The outside world, with what calls may cost and take.
 
         Raises:
-            UsageError: if the budget is no amount above 0.
+            UsageError: if the budget is no amount above 0, or personal data is both replaced and sent.
         """
+        if self.redact and self.allow_pii:
+            raise UsageError("Personal data is either replaced or sent.", allowed="--redact or --allow-pii")
         return dataclasses.replace(
             HereOptions.context(self, progress),
             budget_usd=_budget(self.budget_usd),
@@ -201,6 +223,8 @@ class CallOptions(HereOptions):
             max_retries=self.max_retries,
             rpm=self.rpm,
             tpm=self.tpm,
+            personal_data="redact" if self.redact else "allow" if self.allow_pii else "",
+            own_hosts=tuple(host.casefold() for host in split_names(self.own_host)),
         )
 
 
@@ -477,79 +501,6 @@ class PlanOptions(RowOptions):
             floor=self.floor,
             money=money,
             price_date=self.price_date,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoneyStated:
-    """What is stated of money: the machine, the volume, and what is done today."""
-
-    machine: Annotated[
-        str,
-        typer.Option(
-            "--machine",
-            envvar="TOR_MACHINE",
-            help="What local arms, or the server here, run on: cpu-2, L4, H100 ...",
-            show_default="cpu-2; unknown for a server here",
-        ),
-    ] = ""
-    machine_hour_usd: Annotated[
-        str | None,
-        typer.Option(
-            "--machine-hour-usd", envvar="TOR_MACHINE_HOUR_USD", help="What an hour of that machine costs."
-        ),
-    ] = None
-    volume: Annotated[
-        str | None, typer.Option("--volume", envvar="TOR_VOLUME", help="Queries a month: 12500 or 12.5k.")
-    ] = None
-    today_cost: Annotated[
-        str | None,
-        typer.Option("--today-cost", help="What an item costs today, in dollars or the currency of --fx."),
-    ] = None
-    today_accuracy: Annotated[
-        float | None,
-        typer.Option(
-            "--today-accuracy",
-            parser=a_number("--today-accuracy", "amount", 0, 1),
-            help="Share of right answers today: 0.93.",
-        ),
-    ] = None
-    wrong_answer_usd: Annotated[
-        str | None,
-        typer.Option("--wrong-answer-usd", help="What a wrong answer costs to notice and repair."),
-    ] = None
-    fx: Annotated[
-        str,
-        typer.Option(
-            "--fx", help="Show this currency: EUR=1.08@2026-11-20 (one euro in dollars, and the day)."
-        ),
-    ] = ""
-
-    def stated(self) -> StatedMoney:
-        """The same as a plan takes it.
-
-        Raises:
-            UsageError: if an amount or a rate is none.
-        """
-        from advisor.money.errors import CostError
-        from advisor.money.money import parse_rate
-        from harness.bakeoff.stated import StatedMoney
-
-        def amount(text: str | None, option: str) -> Decimal | None:
-            return None if text is None else typed_amount(text, option)
-
-        try:
-            exchange = parse_rate(self.fx) if self.fx else None
-        except CostError as error:
-            raise UsageError(error.what, got=error.got, allowed=error.allowed) from error
-        return StatedMoney(
-            machine=self.machine,
-            machine_hour_usd=amount(self.machine_hour_usd, "--machine-hour-usd"),
-            volume=None if self.volume is None else typed_count(self.volume, "--volume"),
-            today_cost=amount(self.today_cost, "--today-cost"),
-            today_accuracy=self.today_accuracy,
-            wrong_answer_usd=amount(self.wrong_answer_usd, "--wrong-answer-usd"),
-            exchange=exchange,
         )
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from harness.core.machine import MachineUse
+
+PersonalData = Literal["", "redact", "allow"]
+"""What is done about personal data in texts that leave this machine; '' sends none and says what there is."""
 
 
 class Progress(Protocol):
@@ -76,6 +79,9 @@ class Context:
         rpm, tpm: calls and tokens a minute that a served model is asked for at most; None is no such limit.
         retry_failures: on resume, call again where a call failed.
         ask_again: on resume, ask again for answers that are damaged or whose keys are others by now.
+        personal_data: what is done about it where texts leave this machine; '' goes by what the run was begun
+            with, and refuses where that is nothing.
+        own_hosts: hosts that are the user's own as this machine is.
         homes: folders that relative paths of a plan's data start from, in the order they are tried.
         watch: begins to watch how busy the machine is; None where nobody does.
     """
@@ -96,5 +102,7 @@ class Context:
     tpm: float | None = None
     retry_failures: bool = False
     ask_again: bool = False
+    personal_data: PersonalData = ""
+    own_hosts: tuple[str, ...] = ()
     homes: tuple[Path, ...] = (Path(),)
     watch: Callable[[], Watch] | None = None

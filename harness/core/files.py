@@ -34,11 +34,14 @@ def make_folder(folder: Path, *, run: str = "set TOR_RUNS_DIR or --runs to anoth
         ) from error
 
 
-def write_atomically(path: Path, content: str | bytes, *, run: str | None = GOES_ON) -> None:
+def write_atomically(
+    path: Path, content: str | bytes, *, run: str | None = GOES_ON, private: bool = False
+) -> None:
     """Write a file whole or not at all.
 
     Args:
         content: text is written as UTF-8.
+        private: for its owner alone, from the first byte on.
         run: what to do once there is room; by default to go on with the run.
 
     Raises:
@@ -46,6 +49,8 @@ def write_atomically(path: Path, content: str | bytes, *, run: str | None = GOES
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.unlink(missing_ok=True)
+        temporary.touch(mode=0o600 if private else 0o666)
         with temporary.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()

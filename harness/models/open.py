@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
 from harness.core.errors import ModelUnavailable
-from harness.models.base import ChatModel, EmbeddingModel
+from harness.models.base import ChatModel, ChatRequest, EmbeddingModel
 from harness.models.embedded import gguf_of
 from harness.models.resolve import Embedded, Folder, GgufFile, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
@@ -15,10 +16,16 @@ GGUF_CONTEXT = 4096
 """Tokens of prompt and answer that llama.cpp is given room for."""
 
 
-def open_chat(model: str, settings: ModelSettings) -> ChatModel:
+def open_chat(
+    model: str, settings: ModelSettings, let_go: Callable[[ChatRequest], None] | None = None
+) -> ChatModel:
     """Open a chat model; `harness.models.resolve` says what the string may be.
 
+    Args:
+        let_go: called with every request to a provider's model before it is sent; what it raises, stops it.
+
     Raises:
+        ValueError: a model that is not on this machine is opened without anybody to ask what may be sent.
         ModelUnavailable: it is not there, cannot be loaded, or is a provider's while offline.
         MissingExtra: the packages for it are not installed.
     """
@@ -27,7 +34,11 @@ def open_chat(model: str, settings: ModelSettings) -> ChatModel:
         case Provider(model=name):
             from harness.models.api.client import open_served_chat
 
-            return open_served_chat(name, settings)
+            chat = open_served_chat(name, settings)
+            if let_go is None and chat.identity.location == "remote":
+                raise ValueError(f"{name} is not on this machine: open it with a check of what it is sent")
+            chat.let_go = let_go or chat.let_go
+            return chat
         case GgufFile(path=path):
             return _by_llama_cpp(model, path, settings)
         case Embedded(name=name) if (kept := gguf_of(name, settings.cache)) is not None:

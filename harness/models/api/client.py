@@ -223,6 +223,7 @@ class ServedChat:
 
     Attributes:
         guard: asked before each call; may be set or taken away between passes.
+        let_go: is shown every request before it is sent, and raises where it must not be.
     """
 
     def __init__(
@@ -246,6 +247,7 @@ class ServedChat:
         )
         self._asker = Asker(caller, route, form, settings, outside)
         self._asker.guard = guard
+        self.let_go: Callable[[ChatRequest], None] = lambda request: None
         self._loop: BackgroundLoop | None = None
         self._closed = False
 
@@ -300,6 +302,9 @@ class ServedChat:
             WaitTooLong: the provider asks for a long pause; likewise.
         """
 
+        for request in requests:
+            self.let_go(request)
+
         async def produce(put: Callable[[Outcome], Awaitable[None]]) -> None:
             await self._ask_all(requests, put)
 
@@ -307,6 +312,7 @@ class ServedChat:
 
     def answer_one(self, request: ChatRequest) -> Outcome:
         """Answer one request alone. Raises as `answer`."""
+        self.let_go(request)
         return self._running().run(self._asker.ask(request))
 
     @property
@@ -338,6 +344,7 @@ class ServedChat:
             OverBudget: a call could pass the budget; those in flight are given up.
         """
         assert isinstance(self._caller, DirectCaller)
+        requests = map(self._let_go, requests)
         player = Player(self._caller, self._route, self._asker.form, self.guard)
         try:
             if due_s is not None:
@@ -362,6 +369,10 @@ class ServedChat:
             return
         loop.run(self._caller.close())
         loop.close()
+
+    def _let_go(self, request: ChatRequest) -> ChatRequest:
+        self.let_go(request)
+        return request
 
     def _running(self) -> BackgroundLoop:
         if self._closed:

@@ -366,7 +366,7 @@ def test_rows_are_forced_to_the_disk_in_groups_and_whenever_the_journal_closes(
 ) -> None:
     forced: list[int] = []
     monkeypatch.setattr("harness.bakeoff.journal.os.fsync", forced.append)
-    monkeypatch.setattr("harness.bakeoff.journal._Sync.GROUP_S", 3600.0)
+    monkeypatch.setattr("harness.bakeoff.journal.LogSync.GROUP_S", 3600.0)
     with Journal(tmp_path / "journal.sqlite") as journal:
         for n in range(20):
             put(
@@ -387,7 +387,7 @@ def test_a_row_that_cannot_be_forced_to_the_disk_is_an_error(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("harness.bakeoff.journal.os.fsync", full)
-    monkeypatch.setattr("harness.bakeoff.journal._Sync.GROUP_S", 0.0)
+    monkeypatch.setattr("harness.bakeoff.journal.LogSync.GROUP_S", 0.0)
     one = Item(id="1", text="t", target="a")
     with Journal(tmp_path / "journal.sqlite") as journal, pytest.raises(StoreError, match="Input/output"):
         for _ in range(200):

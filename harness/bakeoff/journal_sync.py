@@ -1,0 +1,68 @@
+"""Forces what a journal was given to the disk, in groups."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from harness.core.errors import StoreError
+
+
+class LogSync:
+    """Forces a journal's log to the disk, once for all rows of a short while.
+
+    A row that is committed outlives the process at once; a power cut costs no more than the last `GROUP_S`.
+    """
+
+    GROUP_S = 0.1
+
+    def __init__(self, path: Path) -> None:
+        """Watch the log beside the journal at `path`."""
+        self._path, self._log = path, path.with_name(f"{path.name}-wal")
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._failed: OSError | None = None
+
+    def written(self) -> None:
+        """A row was committed: force it to the disk before long.
+
+        Raises:
+            StoreError: an earlier row could not be forced to the disk.
+        """
+        if self._failed is not None:
+            raise StoreError(
+                f"The journal {self._path} cannot be used: {self._failed.strerror}.",
+                allowed="a writable folder with free space",
+                run="free space or fix the folder's rights, then: harness resume",
+            ) from self._failed
+        with self._lock:
+            if self._timer is None:
+                self._timer = threading.Timer(self.GROUP_S, self._force)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        """Force what is left; nothing where nothing was written."""
+        with self._lock:
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            self._force()
+
+    def _force(self) -> None:
+        with self._lock:
+            self._timer = None
+        try:
+            descriptor = os.open(self._log, os.O_RDONLY)
+        except FileNotFoundError:
+            return  # SQLite moved it into the journal, forced to the disk
+        except OSError as error:
+            self._failed = error
+            return
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            self._failed = error
+        finally:
+            os.close(descriptor)

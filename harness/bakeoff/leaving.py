@@ -1,0 +1,181 @@
+"""What leaves this machine in a run: one check before the first row does, and of every question on its way.
+
+A text leaves when its model is called anywhere but on this machine. An address on one's own network counts
+as elsewhere until its host is named as one's own (`--own-host`): from here a gateway that passes texts on
+looks like any other server. What a server on this machine passes on cannot be seen either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from advisor.options import Option
+from harness.bakeoff.addresses import address_of, served_identity
+from harness.bakeoff.documents import open_passages
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder
+from harness.core.context import Context, PersonalData
+from harness.core.errors import DataError
+from harness.core.records import Evalset, Item
+from harness.models.base import ChatRequest
+from harness.privacy.redact import Placeholders, redacting, strings_of
+from harness.privacy.tally import Tally, tally
+from harness.tasks.base import Task, in_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentRecord:
+    """What was found in the rows of a run before they were sent, and what became of it; no value of it.
+
+    Attributes:
+        personal_data: 'redact' or 'allow', as was asked; '' where nothing was found.
+        found: distinct values by kind, as words name them.
+        arms: those whose questions leave this machine; hosts: where these go.
+    """
+
+    personal_data: PersonalData
+    found: Mapping[str, int]
+    rows: int
+    texts: int
+    arms: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
+class Leaving:
+    """Decides what may be sent, for all arms of a plan."""
+
+    def __init__(self, plan: ExperimentPlan, evalset: Evalset, folder: RunFolder, context: Context) -> None:
+        """Nothing is read before it has to be.
+
+        Args:
+            folder: of the run; what is measured in a folder within it goes by what was asked for the run.
+        """
+        self._plan, self._evalset, self._context = plan, evalset, context
+        self._folder, self._home = folder, folder.home
+        self._placeholders: Placeholders | None = None
+        self._checked: set[str] | None = None
+
+    @property
+    def _asked(self) -> PersonalData:
+        if self._context.personal_data:
+            return self._context.personal_data
+        stored = self._home.part(PRIVACY, SentRecord)
+        return stored.personal_data if stored is not None else ""
+
+    def leaves(self, arm: ArmPlan) -> bool:
+        """Whether the arm's questions go anywhere but to this machine or a host of one's own."""
+        return bool(host_outside(arm, self._context))
+
+    def task(self, arm: ArmPlan, task: Task) -> Task:
+        """The task as this arm is to put it: with placeholders where that was asked and texts leave."""
+        if self._asked != "redact" or not self.leaves(arm):
+            return task
+        self.check()  # placeholders are numbered in the order of the rows, whatever is asked first
+        return redacting(task, self.placeholders())
+
+    def placeholders(self) -> Placeholders:
+        """Those of the run."""
+        if self._placeholders is None:
+            self._placeholders = Placeholders.read(self._home.root / PLACEHOLDERS)
+        return self._placeholders
+
+    def check(self, more: Sequence[Item] = ()) -> None:
+        """Read everything that is to leave, once, before any of it does.
+
+        Args:
+            more: rows beside the evalset's that the same arms are asked about.
+
+        Raises:
+            DataError: there is personal data in it, and nobody said what is to be done about it.
+        """
+        arms = [arm for arm in self._plan.arms if self.leaves(arm)]
+        if not arms or self._checked is not None:
+            return
+        asked = (*self._evalset.dev, *self._evalset.test, *more)
+        found = tally(texts_of(arms, self._evalset, asked, self._context))
+        if found and not self._asked:
+            raise self._refusal(found, arms)
+        if found and self._asked == "redact":
+            self._number(arms, asked)
+        hosts = tuple(dict.fromkeys(host_outside(arm, self._context) for arm in arms))
+        record = SentRecord(
+            personal_data=self._asked,
+            found={kind.nouns: count for kind, count in sorted(found.values.items())},
+            rows=found.rows,
+            texts=found.texts,
+            arms=tuple(str(arm.id) for arm in arms),
+            hosts=hosts,
+        )
+        if self._folder.root == self._home.root and self._folder.manifest() is None:
+            self._folder.write_part(PRIVACY, record)
+        self._checked = {item.id for item in asked}
+
+    def let_go(self, request: ChatRequest) -> None:
+        """Called with every question before it is sent: nothing goes that was not checked.
+
+        Raises:
+            DataError: as `check`.
+        """
+        self.check()
+        assert self._checked is not None
+        if request.item_id in self._checked or self._asked:
+            return
+        arms = [arm for arm in self._plan.arms if self.leaves(arm)]
+        texts = [(f"the question about {request.item_id}", message.content) for message in request.messages]
+        if found := tally(texts):
+            raise self._refusal(found, arms)
+        self._checked.add(request.item_id)
+
+    def _number(self, arms: Sequence[ArmPlan], asked: Sequence[Item]) -> None:
+        """Give every value its placeholder, those of targets first: they are written as answers should be."""
+        placeholders = self.placeholders()
+        texts = [text for _, text in texts_of(arms, self._evalset, asked, self._context)]
+        placeholders.avoid(texts)
+        rows = (*asked, *self._evalset.train)
+        for text in (
+            *(one for row in rows if isinstance(row.target, dict) for one in strings_of(row.target)),
+            *texts,
+        ):
+            placeholders.redact(text)
+        placeholders.keep()
+
+    def _refusal(self, found: Tally, arms: Sequence[ArmPlan]) -> DataError:
+        hosts = ", ".join(dict.fromkeys(host_outside(arm, self._context) for arm in arms))
+        names = ", ".join(str(arm.id) for arm in arms)
+        return DataError(
+            f"{found.rows:,} of {found.texts:,} texts that {names} would send to {hosts} hold personal data: "
+            f"{found.words}. Nothing was sent.",
+            got="; ".join(f"{kind.noun} {example}" for kind, example in found.examples.items()),
+            allowed="--redact sends placeholders and reads answers with the values in their place; "
+            "--allow-pii sends the texts as they are; --own-host HOST says that a host is your own",
+            run=self._home.command("resume", "--redact"),
+        )
+
+
+def host_outside(arm: ArmPlan, context: Context) -> str:
+    """The host that an arm's texts leave this machine for; '' where they stay, or go to one's own."""
+    identity = served_identity(arm, context.environ)
+    if identity is None or identity.location != "remote":
+        return ""
+    address = address_of(arm, context.environ)
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or address
+    return "" if host in context.own_hosts else host
+
+
+def texts_of(
+    arms: Sequence[ArmPlan], evalset: Evalset, asked: Iterable[Item], context: Context
+) -> Iterator[tuple[str, str]]:
+    """Every text that these arms may send: questions, rows that are shown with their answers, passages."""
+    for item in asked:
+        yield f"row {item.id}", item.text
+    shows = any(arm.option in (Option.RETRIEVE, Option.TUNE_RETRIEVE) for arm in arms)
+    if shows and evalset.documents:
+        for passage in open_passages(evalset.documents, None, context).passages:
+            yield passage.document, passage.whole
+    elif shows:
+        for item in evalset.train:
+            yield f"row {item.id}", f"{item.text}\n{in_words(item.target)}"
+    for label in evalset.labels:
+        yield f"the label {label.name}", f"{label.name}\n{label.definition}"

@@ -1,0 +1,180 @@
+"""Personal data in a run: nothing leaves before it is checked, and placeholders leave in its place."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import re
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.bakeoff.explain import explain_item
+from harness.bakeoff.leaving import SentRecord
+from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder, create_run
+from harness.core.context import Context
+from harness.core.errors import DataError
+from harness.models.open import open_chat
+from harness.models.settings import ModelSettings
+from harness.recommendation.run import run_bakeoff
+from tests.harness.bakeoff.test_budget_of_a_run import NOW, context
+from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
+
+HOST = "llm.example.net"
+MODEL = "openai/gateway"
+_SENT = re.compile(r"\[EMAIL_\d+\]|[\w.]+@[\w.]+")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that is not this machine by its name, and answers here."""
+    there = socket.getaddrinfo
+
+    def resolve(host: Any, *rest: Any, **named: Any) -> Any:
+        return there("127.0.0.1" if host == HOST else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+def _reads_the_address(_number: int, body: dict[str, Any]) -> Reply:
+    """Answers with the last address of the question, or its placeholder."""
+    found = _SENT.findall(body["messages"][-1]["content"])
+    return completion(json.dumps({"email": found[-1]} if found else {}))
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted(_reads_the_address) as running:
+        yield running
+
+
+def people(number: int) -> str:
+    return f"anna.{'abcdefghijklmnopqrstuvwxyz'[number % 26]}{number}@example.com"
+
+
+def plan(
+    folder: Path, server: ScriptedServer, *options: str, rows: int = 60, **changes: Any
+) -> ExperimentPlan:
+    table = folder / "tickets.csv"
+    words = ("invoice", "parcel", "printer", "login", "refund", "carrier", "screen", "scan", "form", "plan")
+    with table.open("w", newline="", encoding="utf-8") as file:
+        write = csv.writer(file)
+        write.writerow(["body", "email"])
+        for number in range(rows):
+            said = f"{words[number % 10]} {words[number // 7 % 10]} trouble number {number}, write to me at"
+            write.writerow([f"{said} {people(number)} please", people(number)])
+    address = server.address.replace("127.0.0.1", HOST)
+    arms = [{"option": option, "model": MODEL, "api_base": address} for option in options or ("prompt",)]
+    raw: dict[str, Any] = {
+        "task": "extraction",
+        "seed": 17,
+        "data": {"file": str(table), "text": ["body"], "fields": ["email"]},
+        "arms": [{"option": "floor"}, *arms],
+        "retrieve": {"k": [1], "embedding": ""},
+        "latency": {"items": 2},
+        "decision": {"bootstrap_draws": 200},
+        "cost": {"price_date": "2026-11-23"},
+    }
+    return build_plan(raw | changes, "test")
+
+
+def begin(folder: Path, server: ScriptedServer, *options: str) -> RunFolder:
+    return create_run(folder / "runs", plan(folder, server, *options), NOW)
+
+
+def asked(folder: Path, **changes: Any) -> Context:
+    return dataclasses.replace(context(folder, price=f"{MODEL}=1/1"), **changes)
+
+
+def sent(server: ScriptedServer) -> str:
+    return json.dumps(server.requests)
+
+
+@pytest.mark.parametrize("option", ["prompt", "retrieve"])
+def test_without_a_word_nothing_is_sent(tmp_path: Path, server: ScriptedServer, option: str) -> None:
+    run = begin(tmp_path, server, option)
+    with pytest.raises(DataError) as refusal:
+        run_bakeoff(run, asked(tmp_path))
+    assert server.requests == []
+    said = str(refusal.value)
+    assert HOST in said and "e-mail addresses" in said and "Nothing was sent" in said
+    assert "@example.com" not in said  # examples are masked
+    assert f"harness resume {run.run_id}" in said and "--redact" in said and "--allow-pii" in said
+
+
+def test_with_consent_the_texts_go_as_they_are(tmp_path: Path, server: ScriptedServer) -> None:
+    run = begin(tmp_path, server)
+    run_bakeoff(run, asked(tmp_path, personal_data="allow"))
+    assert people(1) in sent(server)
+    stored = run.part(PRIVACY, SentRecord)
+    assert stored is not None and (stored.personal_data, stored.hosts) == ("allow", (HOST,))
+    assert "@example" not in (run.root / PRIVACY).read_text()
+
+
+@pytest.mark.parametrize("option", ["prompt", "retrieve"])
+def test_placeholders_go_and_answers_come_back_with_the_values(
+    tmp_path: Path, server: ScriptedServer, option: str
+) -> None:
+    run = begin(tmp_path, server, option)
+    results = run_bakeoff(run, asked(tmp_path, personal_data="redact"))
+    assert server.requests and "@" not in sent(server) and "[EMAIL_" in sent(server)
+    arm = next(arm for arm in results.arms if arm.arm.option == option)
+    assert arm.quality.primary.value == 1.0
+    kept = run.root / PLACEHOLDERS
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600 and people(1) in kept.read_text()
+
+
+def test_the_journal_holds_what_was_sent_and_came_back(tmp_path: Path, server: ScriptedServer) -> None:
+    run = begin(tmp_path, server)
+    run_bakeoff(run, asked(tmp_path, personal_data="redact"))
+    with run.journal(read_only=True) as journal:
+        stored = journal._rows("SELECT payload FROM outcomes WHERE arm LIKE 'prompt%'")
+    assert stored and "@example.com" not in str(stored) and "[EMAIL_" in str(stored)
+    item = run.items()["test"][0]
+    found = explain_item(run, item.id, asked(tmp_path))
+    prompted = next(arm for arm in found.arms if arm.arm.option == "prompt")
+    (question,) = [m["content"] for r in server.requests[:1] for m in r["messages"][-1:]]
+    assert "@" not in "".join(message.content for message in prompted.messages) and "[EMAIL_" in question
+    assert prompted.answer is not None and "@example.com" in str(prompted.answer.raw)
+
+
+def test_what_a_run_was_begun_with_holds_when_it_goes_on(tmp_path: Path, server: ScriptedServer) -> None:
+    run = begin(tmp_path, server)
+    server.script = lambda number, body: _reads_the_address(number, body) if number < 9 else Reply(status=401)
+    with pytest.raises(Exception, match=r"."):
+        run_bakeoff(run, asked(tmp_path, personal_data="redact"))
+    placeholders = (run.root / PLACEHOLDERS).read_text()
+    server.script = _reads_the_address
+    results = run_bakeoff(run, asked(tmp_path, retry_failures=True))
+    assert "@" not in sent(server) and (run.root / PLACEHOLDERS).read_text() == placeholders
+    assert results.arms[-1].quality.primary.value == 1.0
+
+
+def test_only_rows_that_would_go_are_counted(tmp_path: Path, server: ScriptedServer) -> None:
+    limited = plan(tmp_path, server, data={
+        "file": str(tmp_path / "tickets.csv"), "text": ["body"], "fields": ["email"],
+        "limit_test": 3, "limit_dev": 2,
+    })  # fmt: skip
+    run = create_run(tmp_path / "runs", limited, NOW)
+    with pytest.raises(DataError, match=r"^5 of 5 texts"):
+        run_bakeoff(run, asked(tmp_path))
+    assert server.requests == []
+
+
+def test_a_host_of_ones_own_is_no_other_machine(tmp_path: Path, server: ScriptedServer) -> None:
+    run = begin(tmp_path, server)
+    run_bakeoff(run, asked(tmp_path, own_hosts=(HOST,)))
+    assert people(1) in sent(server) and not (run.root / PRIVACY).exists()
+
+
+def test_a_model_elsewhere_is_opened_with_a_check_or_not_at_all(tmp_path: Path) -> None:
+    elsewhere = ModelSettings(cache=tmp_path, api_base=f"http://{HOST}:1/v1")
+    with pytest.raises(ValueError, match="a check of what it is sent"):
+        open_chat(MODEL, elsewhere)
+    open_chat(MODEL, dataclasses.replace(elsewhere, api_base="http://127.0.0.1:1/v1")).close()
