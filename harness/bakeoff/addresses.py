@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.core.context import Context
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
 from harness.core.records import ModelIdentity
 from harness.models.api.destinations import OWN_HOSTS, destination, is_loopback, key_for
 from harness.models.api.library import endpoint, key_variable, load_litellm, require_key
 from harness.models.resolve import HubModel, ModelSource, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
+from harness.privacy.residency import region_of
+
+_REGION_IN = {
+    "bedrock": ("AWS_REGION", "AWS_REGION_NAME"),
+    "sagemaker": ("AWS_REGION", "AWS_REGION_NAME"),
+}
+"""Variables that name the region of a provider's host, where its own address leaves it open."""
 
 
 def check_addresses(plan: ExperimentPlan, context: Context) -> None:
@@ -23,7 +31,9 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
         ModelUnavailable: for the first arm whose address is none, leaves this machine while offline, or
             would get a key it must not have; or whose hub model is not here while offline.
         MissingExtra: a hub model needs a package that is not installed.
+        UsageError: for arms whose host is not where the plan's data may go.
     """
+    check_residency(plan, context)
     for arm in plan.arms:
         source = _source(arm.model)
         if isinstance(source, Provider):
@@ -32,6 +42,54 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
             key_for(destination(provider, base, offline=context.offline), context.environ)
         elif isinstance(source, HubModel) and context.offline:
             local_folder(source, ModelSettings(cache=context.cache, offline=True))
+
+
+def host_outside(arm: ArmPlan, context: Context) -> str:
+    """The host that an arm's texts leave this machine for; '' where they stay, or go to one's own."""
+    identity = served_identity(arm, context.environ)
+    if identity is None or identity.location != "remote":
+        return ""
+    address = address_of(arm, context.environ)
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or address
+    for variable in _REGION_IN.get(arm.model.partition("/")[0], ()):
+        if context.environ.get(variable):
+            host = host.replace("*", context.environ[variable])
+    return "" if host in context.own_hosts else host
+
+
+def refused(plan: ExperimentPlan, context: Context) -> dict[str, str]:
+    """By arm, why its host is not where the plan's data may go; empty where all are."""
+    rule = plan.privacy
+    if rule is None or rule.residency == "anywhere":
+        return {}
+    found = {}
+    for arm in plan.arms:
+        if not (host := host_outside(arm, context)):
+            continue
+        if rule.residency == "self-host-only":
+            found[str(arm.id)] = f"{host} is not a machine of your own"
+        elif (region := region_of(host)) != rule.region:
+            stands = f"{host} stands in the {region}" if region else f"no region is known of {host}"
+            found[str(arm.id)] = f"{stands}, and the data may go to the {rule.region} only"
+    return found
+
+
+def check_residency(plan: ExperimentPlan, context: Context) -> None:
+    """Refuse arms that would send texts where the plan's data may not go.
+
+    Raises:
+        UsageError: naming every such arm with its reason.
+    """
+    found = refused(plan, context)
+    if found:
+        assert plan.privacy is not None
+        raise UsageError(
+            f"{' and '.join(found)} may not be called: residency is {plan.privacy.residency}.",
+            got="; ".join(dict.fromkeys(found.values())),
+            allowed="a model or an address here, a host in that region, one of your own; the rule is set by "
+            "--residency, by privacy.residency in a plan, or by the use case",
+            run="--own-host HOST   # where it is a machine of your own",
+        )
 
 
 def served_identity(arm: ArmPlan, environ: Mapping[str, str]) -> ModelIdentity | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from advisor.advice import Advice, OptionPrediction
 from advisor.assumed import load_assumptions
-from advisor.case import AnswerKind, GeneralModel, asks_for_labels
+from advisor.case import AnswerKind, GeneralModel, Residency, UseCase, asks_for_labels, must_self_host
 from advisor.commands import CommandPrices, advise, open_market
 from advisor.economics import named_machine
 from advisor.errors import CaseError
@@ -70,7 +70,15 @@ def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: Command
         },
         "advice": _advice(advice, expected),
         "business": business,
+        "privacy": raw.get("privacy") or _privacy(case),
     }
+
+
+def _privacy(case: UseCase) -> dict[str, object] | None:
+    """Where a use case lets its data go; None where it does not say."""
+    if must_self_host(case):
+        return {"residency": Residency.SELF_HOST.value}
+    return None if case.residency is None else {"residency": case.residency.value}
 
 
 def _expected(advice: Advice, model: str, prices: CommandPrices) -> list[tuple[Option, OptionPrediction]]:

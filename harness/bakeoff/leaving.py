@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from advisor.options import Option
-from harness.bakeoff.addresses import address_of, served_identity
+from harness.bakeoff.addresses import host_outside
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder
@@ -152,16 +151,6 @@ class Leaving:
             "--allow-pii sends the texts as they are; --own-host HOST says that a host is your own",
             run=self._home.command("resume", "--redact"),
         )
-
-
-def host_outside(arm: ArmPlan, context: Context) -> str:
-    """The host that an arm's texts leave this machine for; '' where they stay, or go to one's own."""
-    identity = served_identity(arm, context.environ)
-    if identity is None or identity.location != "remote":
-        return ""
-    address = address_of(arm, context.environ)
-    host = urlsplit(address if "//" in address else f"//{address}").hostname or address
-    return "" if host in context.own_hosts else host
 
 
 def texts_of(

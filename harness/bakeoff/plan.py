@@ -176,6 +176,17 @@ class CostPlan(Part):
     frontier: tuple[str, ...] = ("openai/gpt-6-luna", "anthropic/claude-sonnet-5-5", "openai/gpt-6-astra")
 
 
+class PrivacyPlan(Part):
+    """Where the data may go.
+
+    `self-host-only` allows this machine and hosts of one's own; `region` also hosts whose name promises that
+    they stand in `region`.
+    """
+
+    residency: Literal["anywhere", "region", "self-host-only"] = "anywhere"
+    region: str = "EU"
+
+
 class Predicted(Part):
     """What the advice expects of one option, before anything is measured; None where it cannot say."""
 
@@ -242,6 +253,7 @@ class ExperimentPlan(Part):
     cost: CostPlan
     advice: AdvicePlan | None = None
     business: BusinessPlan | None = None
+    privacy: PrivacyPlan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -337,7 +349,7 @@ def written_digest(text: str) -> str:
 def _canonical_digest(raw: dict[str, Any]) -> str:
     """The digest of a plan; what is younger than the first locked plans stands in it only where it is set."""
     kept = {key: dict(part) if isinstance(part, dict) else part for key, part in raw.items()}
-    for part in ("business", "encoder"):
+    for part in ("business", "encoder", "privacy"):
         if kept.get(part) is None:
             kept.pop(part, None)
     if kept.get("task") == TaskKind.CLASSIFICATION:

@@ -73,6 +73,7 @@ class PlanRequest:
         case: a use case; its advice is locked with the plan, and its limits and money hold.
         models: of prompt and retrieve.
         money: what is stated of it; it goes before what a use case says.
+        residency, region: where the data may go; they go before what a use case says.
         size: how much of the bake-off is run, where no time is named to which it is sized.
     """
 
@@ -91,6 +92,8 @@ class PlanRequest:
     floor: float | None = None
     money: StatedMoney = NOTHING_STATED
     price_date: str = ""
+    residency: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +234,16 @@ def _raw(request: PlanRequest, context: Context) -> dict[str, Any]:
             if share is not None
         },
         "cost": {"price_date": date},
+        "privacy": _privacy(request),
     }
+
+
+def _privacy(request: PlanRequest) -> dict[str, str] | None:
+    """Where the data may go, where the request says so; a region alone asks for hosts there."""
+    if not request.residency and not request.region:
+        return None
+    region = {"region": request.region.upper()} if request.region else {}
+    return {"residency": request.residency or "region"} | region
 
 
 def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, str]]:

@@ -15,16 +15,18 @@ from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from advisor.stats.power import Design
 from harness.arms.retrieve import passes_of
-from harness.bakeoff.addresses import address_of, missing_key, served_identity
+from harness.bakeoff.addresses import address_of, host_outside, missing_key, refused, served_identity
 from harness.bakeoff.evalset import load_rows, out_of_scope_rows
+from harness.bakeoff.leaving import texts_of
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book
-from harness.core.context import Context
+from harness.core.context import Context, PersonalData
 from harness.core.errors import OverBudget
 from harness.core.records import Evalset, Message
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.api.calls import answer_schema
+from harness.privacy.tally import Tally, tally
 from harness.tasks.kinds import task_of
 
 _CHARS_PER_TOKEN = 3.5  # cautious for English; a character outside ASCII is taken for a token of its own
@@ -57,17 +59,35 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToHost:
+    """What would leave this machine for one host.
+
+    Attributes:
+        found: personal data in the texts.
+        refused: why the host is not where the data may go; '' where it is.
+    """
+
+    host: str
+    arms: tuple[str, ...]
+    found: Tally
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
     """A run before it is started.
 
     Attributes:
         rows: by split.
+        hosts: those that texts leave this machine for; personal_data: what was asked to be done about it.
         reach: what its test items can settle, a sentence.
     """
 
     arms: tuple[Forecast, ...]
     rows: Mapping[str, int]
     reach: str
+    hosts: tuple[ToHost, ...] = ()
+    personal_data: PersonalData = ""
 
 
 def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
@@ -87,6 +107,25 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
         },
         arms=tuple(_forecast(arm, plan, evalset, book, context.environ) for arm in plan.arms),
         reach=reach_of(plan, evalset),
+        hosts=_to_hosts(plan, evalset, context),
+        personal_data=context.personal_data,
+    )
+
+
+def _to_hosts(plan: ExperimentPlan, evalset: Evalset, context: Context) -> tuple[ToHost, ...]:
+    by_host: dict[str, list[ArmPlan]] = {}
+    for arm in plan.arms:
+        if host := host_outside(arm, context):
+            by_host.setdefault(host, []).append(arm)
+    against, asked = refused(plan, context), (*evalset.dev, *evalset.test)
+    return tuple(
+        ToHost(
+            host=host,
+            arms=tuple(str(arm.id) for arm in arms),
+            found=tally(texts_of(arms, evalset, asked, context)),
+            refused=next((against[str(arm.id)] for arm in arms if str(arm.id) in against), ""),
+        )
+        for host, arms in by_host.items()
     )
 
 
@@ -146,6 +185,7 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
     for key in missing:
         arms = ", ".join(one.arm for one in found.arms if one.missing_key == key)
         lines.append(f"Missing key: {key} is not set, so {arms} cannot run.   export {key}=...")
+    lines += [_leaving_line(one, found, took) for one in found.hosts]
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
     lines.append(f"What it can tell apart: {found.reach}")
     lines.append(
@@ -154,6 +194,34 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
         else "Time: not known, as the models could not be timed here."
     )
     return "\n".join(lines)
+
+
+_DONE_ABOUT: Mapping[PersonalData, str] = {
+    "": "nothing is sent before --redact or --allow-pii says what is done about it",
+    "redact": "it is replaced by placeholders",
+    "allow": "it is sent as it is",
+}
+
+
+def _leaving_line(one: ToHost, found: Preflight, took: Mapping[str, float]) -> str:
+    """What leaves this machine for a host, and whether it may."""
+    arms = [arm for arm in found.arms if arm.arm in one.arms]
+    usd = [arm.usd for arm in arms]
+    known = [price for price in usd if price is not None]
+    cost = money(sum(known, Decimal(0))) if len(known) == len(usd) else "at a price that is not known"
+    seconds = sum(took.get(arm.arm, 0.0) for arm in arms)
+    parts = [
+        f"{one.found.texts:,} texts in {sum(arm.calls for arm in arms):,} calls of {', '.join(one.arms)}",
+        f"{sum(arm.input_tokens + arm.output_tokens for arm in arms):,} tokens, {cost}",
+        *([about_seconds(seconds)] if seconds else []),
+    ]
+    line = f"Leaves this machine for {one.host}: {', '.join(parts)}."
+    if one.refused:
+        return f"{line} It may not: {one.refused}."
+    if not one.found:
+        return f"{line} No personal data was found in them; names are not looked for."
+    what = _DONE_ABOUT[found.personal_data]
+    return f"{line} Personal data in {one.found.rows:,} of them ({one.found.words}): {what}."
 
 
 def _figures(name: str, arms: Sequence[Forecast], seconds_: float | None) -> tuple[str, ...]:

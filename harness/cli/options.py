@@ -471,6 +471,18 @@ class PlanOptions(RowOptions):
         ),
     ] = None
     price_date: PriceAt = ""
+    residency: Annotated[
+        str,
+        typer.Option(
+            "--residency",
+            envvar="TOR_RESIDENCY",
+            help="Where the data may go: anywhere, region, self-host-only.",
+            show_default="the use case's",
+        ),
+    ] = ""
+    region: Annotated[
+        str, typer.Option("--region", envvar="TOR_REGION", help="Of --residency region.", show_default="EU")
+    ] = ""
 
     def request(self, runs: Path, case: Path | None, money: StatedMoney) -> PlanRequest:
         """The same as the planning takes it.
@@ -501,6 +513,8 @@ class PlanOptions(RowOptions):
             floor=self.floor,
             money=money,
             price_date=self.price_date,
+            residency=self.residency,
+            region=self.region,
         )
 
 

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from harness.bakeoff.addresses import check_residency
 from harness.bakeoff.explain import explain_item
 from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.plan import ExperimentPlan, build_plan
+from harness.bakeoff.preflight import preflight, preflight_text
 from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder, create_run
 from harness.core.context import Context
-from harness.core.errors import DataError
+from harness.core.errors import DataError, UsageError
 from harness.models.open import open_chat
 from harness.models.settings import ModelSettings
 from harness.recommendation.run import run_bakeoff
@@ -178,3 +180,66 @@ def test_a_model_elsewhere_is_opened_with_a_check_or_not_at_all(tmp_path: Path) 
     with pytest.raises(ValueError, match="a check of what it is sent"):
         open_chat(MODEL, elsewhere)
     open_chat(MODEL, dataclasses.replace(elsewhere, api_base="http://127.0.0.1:1/v1")).close()
+
+
+@pytest.mark.parametrize(
+    ("rule", "model", "base", "reason"),
+    [
+        ("self-host-only", "openai/gpt-6-luna", "", "api.openai.com is not a machine of your own"),
+        ("region", "openai/gpt-6-luna", "", "no region is known of api.openai.com"),
+        ("region", "openai/gpt-6-luna", "https://us.api.openai.com/v1", "us.api.openai.com stands in the US"),
+        ("region", "openai/gpt-6-luna", "https://eu.api.openai.com/v1", ""),
+        ("region", "mistral/mistral-large-latest", "", ""),
+        ("region", "bedrock/anthropic.claude-haiku-4-5", "", ""),  # by AWS_REGION
+        ("self-host-only", "openai/mine", "http://127.0.0.1:8000/v1", ""),
+        ("self-host-only", "openai/mine", "http://10.0.0.5:8000/v1", "10.0.0.5 is not a machine of your own"),
+        ("self-host-only", "openai/mine", "http://llm.lan:8000/v1", ""),  # named as one's own
+        ("anywhere", "openai/gpt-6-luna", "", ""),
+    ],
+)
+def test_where_the_data_may_go_is_where_they_are_sent(
+    tmp_path: Path, server: ScriptedServer, rule: str, model: str, base: str, reason: str
+) -> None:
+    arm = {"option": "prompt", "model": model, "api_base": base}
+    limited = plan(tmp_path, server, arms=[{"option": "floor"}, arm], privacy={"residency": rule})
+    outside = asked(tmp_path, own_hosts=("llm.lan",), environ={"AWS_REGION": "eu-central-1"})
+    if not reason:
+        check_residency(limited, outside)
+        return
+    with pytest.raises(UsageError, match=re.escape(reason)) as refusal:
+        check_residency(limited, outside)
+    assert f"prompt@{model}" in str(refusal.value)
+
+
+def test_an_arm_that_breaks_residency_is_refused_before_calls(tmp_path: Path, server: ScriptedServer) -> None:
+    run = create_run(tmp_path / "runs", plan(tmp_path, server, privacy={"residency": "self-host-only"}), NOW)
+    with pytest.raises(UsageError, match=f"{HOST} is not a machine of your own"):
+        run_bakeoff(run, asked(tmp_path, personal_data="allow"))
+    assert server.requests == []
+
+
+def test_a_plan_without_a_rule_has_the_digest_it_had(tmp_path: Path, server: ScriptedServer) -> None:
+    free = plan(tmp_path, server)
+    assert free.privacy is None and "privacy" in free.model_dump()
+    assert free.digest == plan(tmp_path, server, privacy=None).digest
+    assert free.digest != plan(tmp_path, server, privacy={"residency": "region"}).digest
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("", "nothing is sent before"), ("redact", "replaced by placeholders"), ("allow", "sent as it is")],
+)
+def test_a_dry_run_says_what_would_leave_and_sends_nothing(
+    tmp_path: Path, server: ScriptedServer, word: Any, said: str
+) -> None:
+    found = preflight(plan(tmp_path, server, "prompt", "retrieve"), asked(tmp_path, personal_data=word))
+    text = preflight_text(found, {f"prompt@{MODEL}": 90.0})
+    (line,) = [line for line in text.splitlines() if line.startswith(f"Leaves this machine for {HOST}: ")]
+    assert "texts in" in line and "tokens" in line and "$" in line and "2 min" in line, line
+    assert re.search(r"Personal data in 60 of them \(60 e-mail addresses\): ", line) and said in line
+    assert server.requests == []
+
+
+def test_a_dry_run_says_which_host_may_not_be_called(tmp_path: Path, server: ScriptedServer) -> None:
+    found = preflight(plan(tmp_path, server, privacy={"residency": "region"}), asked(tmp_path))
+    assert f"It may not: no region is known of {HOST}" in preflight_text(found)
