@@ -133,4 +133,5 @@ def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *
                 form=reply.form,
                 cut=reply.cut,
                 served_by=reply.served_by,
+                left_out=reply.left_out,
             )

@@ -62,6 +62,7 @@ class ExplainedArm:
         answer: None while the item has no outcome in this arm.
         failure_message: of a failure, '' otherwise.
         served_by, form: what a provider says answered, and how it was held to the answers.
+        left_out: what was to be sent beside the question, and the model does not take.
         lines: what this one query cost.
         note: a sentence on what is not shown and why, '' otherwise.
     """
@@ -76,6 +77,7 @@ class ExplainedArm:
     attempts: int | None = None
     served_by: str = ""
     form: HeldBy = ""
+    left_out: tuple[str, ...] = ()
     lines: tuple[CostLine, ...] = ()
     note: str = ""
 
@@ -139,6 +141,7 @@ def _explained(
         attempts=outcome.attempts,
         served_by=outcome.served_by if isinstance(outcome, Completion) else "",
         form=outcome.form if isinstance(outcome, Completion) else "",
+        left_out=outcome.left_out if isinstance(outcome, Completion) else (),
         lines=cost_lines([outcome], identity, prices_for(identity, desk.book, desk.machine)),
         note="Price lines are for 1,000 queries like this one.",
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -47,12 +48,22 @@ def show_results(
 ) -> None:
     """The terminal report, with colour where there is a terminal; or the results as JSON."""
     if as_json:
-        show_json(results)
+        typer.echo(json.dumps(_by_metric(results), indent=1, ensure_ascii=False))
         return
     from harness.report.run_document import run_document
     from harness.report.text import print_document
 
     print_document(run_document(results, folder.manifest(), command=folder.command), full=full)
+
+
+def _by_metric(results: RunResults) -> dict[str, Any]:
+    """The results as plain JSON, in which an arm's quality is also found under its metric's own name."""
+    from harness.core.serial import encode
+
+    found: dict[str, Any] = json.loads(encode(results))
+    for arm in found["arms"]:
+        arm["quality"].setdefault(results.metric.name, arm["quality"]["primary"])
+    return found
 
 
 def show_json(record: object) -> None:

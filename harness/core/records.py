@@ -299,6 +299,7 @@ class Completion:
         form: how a served model was held to the answer form; '' where it was not recorded.
         cut: the answer was ended by the most tokens it may have.
         served_by: what a provider says answered: its snapshot, fingerprint or the provider behind it.
+        left_out: what was to be sent with the question and was not, as the served model does not take it.
     """
 
     item_id: str
@@ -311,6 +312,7 @@ class Completion:
     form: HeldBy = ""
     cut: bool = False
     served_by: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class FailureKind(StrEnum):

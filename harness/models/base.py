@@ -57,6 +57,8 @@ class ChatReply:
         form: how a served model was held to the answer form: by a 'schema', or 'plain' by the prompt alone.
         cut: the answer was ended by the most tokens it may have.
         served_by: what a provider says answered: its snapshot, fingerprint or the provider behind it.
+        left_out: what was to be sent with the question (temperature, seed, effort) and was not, as the model
+            does not take it.
     """
 
     item_id: str
@@ -69,6 +71,7 @@ class ChatReply:
     form: HeldBy = ""
     cut: bool = False
     served_by: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class ChatModel(Protocol):

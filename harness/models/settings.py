@@ -31,6 +31,7 @@ class ModelSettings:
         timeout_s: seconds one call to a provider may take.
         max_retries: further attempts after a failed call.
         rpm, tpm: calls and tokens a minute at most; None is no such limit.
+        effort: how hard a provider's reasoning model is asked to think, such as 'low'; '' as it has it.
     """
 
     cache: Path
@@ -47,6 +48,7 @@ class ModelSettings:
     max_retries: int = 4
     rpm: float | None = None
     tpm: float | None = None
+    effort: str = ""
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

@@ -24,10 +24,10 @@ from datetime import UTC, datetime, timedelta
 
 from advisor.money.usage import BUCKETS, Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
-from harness.core.records import Failure, FailureKind, FreeText, Timing
+from harness.core.records import Failure, FailureKind, FreeText, HeldBy, Timing
 from harness.models.api.budget import Reservation, SpendGuard
 from harness.models.api.calls import Caller, Form, Route, most_input_tokens, most_output_tokens
-from harness.models.api.dialects.openai_chat import ReceivedAnswer
+from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.faults import Fault
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
@@ -127,7 +127,11 @@ class AdaptiveSlots:
             self._generation += 1
             self._answered = 0
         if pause_s is not None:
-            self._closed_until = max(self._closed_until, self._clock() + pause_s)
+            self.pause(pause_s)
+
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for a while."""
+        self._closed_until = max(self._closed_until, self._clock() + seconds)
 
     def answered(self) -> None:
         """A call was answered; after `limit` of them one more may be in flight."""
@@ -204,6 +208,7 @@ class Asker:
         say: takes a line on why nothing moves, or on what changed; called on the event loop's thread.
         form: what is sent beside the messages now.
         served_by: what the provider said answered.
+        may_pass: items that failed of what may pass by itself, where a failed call may be made again at all.
     """
 
     def __init__(
@@ -230,8 +235,9 @@ class Asker:
         self._settled = asyncio.Event()
         self.guard: SpendGuard | None = None
         self.say: Callable[[str], None] = lambda line: None
-        self.form = form
+        self.form = self._first = form
         self.served_by: dict[str, None] = {}
+        self.may_pass: set[str] = set()
 
     async def ask(self, request: ChatRequest) -> ChatReply | Failure:
         """Ask one question; every attempt is counted, and every reported token.
@@ -261,14 +267,15 @@ class Asker:
                 return ChatReply(
                     item_id=request.item_id,
                     text=result.text,
-                    choice_logprobs=None,
+                    choice_logprobs=result.choice_logprobs,
                     usage=add(tries.spent),
                     queue_s=sent_at - tries.began,
                     model_s=ended - sent_at,
                     attempts=tries.attempts,
-                    form="schema" if form.schema and not isinstance(request.form, FreeText) else "plain",
+                    form=_held_by(request, form, result),
                     cut=result.cut,
                     served_by=result.served_by,
+                    left_out=_left_out(form.left_out(self._first), result.ignored),
                 )
             if self._adapt(form, result.refused, tries) or await self._pause(result, tries):
                 continue
@@ -277,6 +284,8 @@ class Asker:
                 continue
             fault = self._final(result, tries)
             self._stop_if_hopeless(fault)
+            if fault.passes and self._policy.allows(0):
+                self.may_pass.add(request.item_id)
             return Failure(
                 item_id=request.item_id,
                 kind=fault.kind,
@@ -314,6 +323,9 @@ class Asker:
             self._slots.answered()
             self._ever_answered, self._in_vain, self._limited_since = True, 0, None
             self._schema_answered = self._schema_answered or form.schema
+            if result.pause_s is not None and result.pause_s <= self._policy.longest_wait_s:
+                self._why = "the provider's limit is used up"
+                self._slots.pause(result.pause_s)
             if result.served_by:
                 self.served_by.setdefault(result.served_by)
         elif result.overloaded:
@@ -441,7 +453,7 @@ class Asker:
 
     def _adapt(self, form: Form, refused: str, tries: _Tries) -> bool:
         """Leave out what was refused, for all calls from now on; False when that changes nothing."""
-        if refused:
+        if refused and form == self._form(tries):  # else another call has found out meanwhile
             self.form = self.form.without(refused)
         return bool(refused) and form != self._form(tries)
 
@@ -510,6 +522,15 @@ class Asker:
                 )
             case _:
                 raise ModelUnavailable(f"The provider does not serve {model}.", got=fault.message)
+
+
+def _held_by(request: ChatRequest, form: Form, answer: ReceivedAnswer) -> HeldBy:
+    held = form.schema and not isinstance(request.form, FreeText) and "schema" not in answer.ignored
+    return "schema" if held else "plain"
+
+
+def _left_out(by_form: tuple[str, ...], ignored: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in (*by_form, *ignored) if name != "schema"))
 
 
 def _long(seconds: float) -> str:

@@ -18,12 +18,19 @@ from typing import Any, Protocol
 
 from harness.core.records import AnswerForm, Choices, FreeText, JsonSchema, Message
 from harness.models.api.destinations import Destination
-from harness.models.api.dialects.openai_chat import ReceivedAnswer, read_completion
-from harness.models.api.faults import Fault, fault_of
+from harness.models.api.dialects.reading import is_known, read_answer
+from harness.models.api.dialects.said import ReceivedAnswer
+from harness.models.api.faults import Fault, fault_of, used_up_pause_s
 from harness.models.base import ChatRequest
 
 _ROOM = 64  # tokens for {"label": "..."} beside the label itself
 REASONING_ROOM = 4096  # tokens a reasoning model may think before that
+_ROOM_OF_EFFORT = {"medium": 8192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+_MOST_ROOM = 32_768
+LISTED = 20
+"""Alternatives asked for at each token: the most that OpenAI and vLLM give."""
+_FEWER_LISTED = 5
+_SENT = {"temperature": (b'temperature":',), "seed": (b'seed":',), "effort": (b"effort", b"thinking")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,9 @@ class Form:
         temperature, seed: send 0 and the run's seed.
         limit_name: 'max_tokens' or 'max_completion_tokens'.
         reasons: leave room for hidden reasoning.
+        room: tokens of it.
+        effort: how hard a reasoning model is asked to think, '' as the provider has it.
+        listed: alternatives at each token whose log-probabilities are asked for; 0 for none.
     """
 
     schema: bool
@@ -42,11 +52,22 @@ class Form:
     seed: bool = True
     limit_name: str = "max_tokens"
     reasons: bool = False
+    room: int = REASONING_ROOM
+    effort: str = ""
+    listed: int = 0
+
+    def thinking(self, effort: str) -> Form:
+        """The form with an effort asked for, and room for it; the same form where none is."""
+        if not effort:
+            return self
+        room = _ROOM_OF_EFFORT.get(effort, REASONING_ROOM)
+        return dataclasses.replace(self, effort=effort, reasons=effort != "none", room=room)
 
     def without(self, refused: str) -> Form:
         """The form without a refused parameter; the same form when there is nothing to leave out.
 
-        'max_tokens' is sent under its newer name instead; 'room' is the refusal to think in too little.
+        'max_tokens' is sent under its newer name instead. 'room' is an answer cut off in what may have been
+        thinking, 'more room' one cut off in what was.
         """
         match refused:
             case "response_format":
@@ -55,11 +76,38 @@ class Form:
                 return dataclasses.replace(self, temperature=False)
             case "seed":
                 return dataclasses.replace(self, seed=False)
+            case "reasoning_effort":
+                return dataclasses.replace(self, effort="")
+            case "top_logprobs":
+                return dataclasses.replace(self, listed=_FEWER_LISTED if self.listed > _FEWER_LISTED else 0)
+            case "logprobs":
+                return dataclasses.replace(self, listed=0)
             case "max_tokens":
                 return dataclasses.replace(self, limit_name="max_completion_tokens")
-            case "room":
+            case "more room" if self.reasons:
+                return dataclasses.replace(self, room=min(_MOST_ROOM, 4 * self.room))
+            case "room" | "more room":
                 return dataclasses.replace(self, reasons=True)
         return self
+
+    def left_out(self, first: Form) -> tuple[str, ...]:
+        """What decides an answer, was to be sent by the first form, and is sent by this one no longer."""
+        there = {"temperature": first.temperature, "seed": first.seed, "effort": bool(first.effort)}
+        now = {"temperature": self.temperature, "seed": self.seed, "effort": bool(self.effort)}
+        return tuple(name for name, sent in there.items() if sent and not now[name])
+
+    @property
+    def deciding(self) -> dict[str, object]:
+        """What of it decides an answer, as it stands in the keys of stored answers."""
+        names = (
+            "schema",
+            "temperature",
+            "seed",
+            "limit_name",
+            "reasons",
+            *(("effort",) if self.effort else ()),
+        )
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +119,7 @@ class Route:
         api_key: None where litellm finds the credentials itself.
         key_variable: the environment variable a user would set the key in.
         secrets: values that must never be printed.
+        marks_cache: the provider caches a prefix only where it is marked, as Anthropic does.
     """
 
     model: str
@@ -80,6 +129,7 @@ class Route:
     timeout_s: float
     seed: int
     secrets: tuple[str, ...] = dataclasses.field(repr=False)
+    marks_cache: bool = False
 
 
 def answer_schema(form: AnswerForm) -> dict[str, Any] | None:
@@ -158,7 +208,7 @@ def most_output_tokens(request: ChatRequest, form: Form) -> int:
             most = written + len(json.dumps(_filled({}, schema)))  # nulls stand where a field is absent
         case FreeText(max_tokens=most):
             pass
-    return most + (REASONING_ROOM if form.reasons else 0)
+    return most + (form.room if form.reasons else 0)
 
 
 def most_input_tokens(request: ChatRequest, form: Form) -> int:
@@ -181,10 +231,33 @@ def request_body(request: ChatRequest, route: Route, form: Form) -> dict[str, An
         body["temperature"] = 0
     if form.seed:
         body["seed"] = route.seed
+    if form.effort:
+        body["reasoning_effort"] = form.effort
+    if form.listed and isinstance(request.form, Choices):
+        body |= {"logprobs": True, "top_logprobs": form.listed}
     held_to = answer_schema(request.form) if form.schema else None
     if held_to is not None:
         schema = {"name": "answer", "strict": True, "schema": held_to}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def responses_body(request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
+    """The same question as OpenAI's responses have it, where no seed can be sent; nothing is stored there."""
+    asked = request_body(request, route, form)
+    body: dict[str, Any] = {
+        "input": asked["messages"],
+        "max_output_tokens": asked[form.limit_name],
+        "store": False,
+    }
+    if form.temperature:
+        body["temperature"] = 0
+    if form.effort:
+        body["reasoning"] = {"effort": form.effort}
+    if "response_format" in asked:
+        body["text"] = {"format": {"type": "json_schema", **asked["response_format"]["json_schema"]}}
+    if "top_logprobs" in asked:
+        body |= {"include": ["message.output_text.logprobs"], "top_logprobs": asked["top_logprobs"]}
     return body
 
 
@@ -211,17 +284,34 @@ class LitellmCaller:
     async def attempt(
         self, request: ChatRequest, route: Route, form: Form, now: datetime
     ) -> ReceivedAnswer | Fault:
-        """Make one call."""
-        from harness.models.api.transport import held_to
+        """Make one call.
 
+        Its JSON is read as it came over the wire; where it is of a dialect that litellm alone knows, as
+        litellm wrote it.
+        """
+        from harness.models.api.transport import Wire, held_to
+
+        wire, limit = Wire(), most_output_tokens(request, form)
         try:
-            with held_to(route.where):
+            with held_to(route.where, wire):
                 async with asyncio.timeout(route.timeout_s):  # httpx limits each read, not the whole call
                     response = await self._litellm.acompletion(**_litellm_parameters(request, route, form))
         except Exception as error:  # noqa: BLE001 - providers' packages raise types of their own; all are faults
-            return fault_of(error, said_in(request), route.secrets, now)
-        limit = most_output_tokens(request, form)
-        return read_completion(response.model_dump(), limit, closed=isinstance(request.form, Choices))
+            raw = wire.answer()
+            if raw is None or not is_known(raw):
+                return fault_of(error, said_in(request), route.secrets, now)
+            body = raw
+        else:
+            raw = wire.answer()
+            body = raw if raw is not None and is_known(raw) else response.model_dump()
+        answer = read_answer(body, limit, request.form)
+        if isinstance(answer, Fault):
+            return answer
+        return dataclasses.replace(
+            answer,
+            ignored=_ignored(wire.sent, request, form),
+            pause_s=used_up_pause_s(wire.headers, now),
+        )
 
     async def close(self) -> None:
         """Close the connections litellm keeps for this event loop, and let its own bookkeeping end."""
@@ -242,6 +332,31 @@ def said_in(request: ChatRequest) -> list[str]:
     return [m.content for m in request.messages if m.role != "assistant"]
 
 
+def _ignored(sent: bytes, request: ChatRequest, form: Form) -> tuple[str, ...]:
+    """What was to be sent beside the messages, and was left out on the way; of the schema 'schema'."""
+    if not sent:
+        return ()
+    wanted = {"temperature": form.temperature, "seed": form.seed, "effort": bool(form.effort)}
+    missing = [
+        name for name, marks in _SENT.items() if wanted[name] and not any(mark in sent for mark in marks)
+    ]
+    held = form.schema and answer_schema(request.form) is not None
+    return (*missing, *(("schema",) if held and b'schema":' not in sent.lower() else ()))
+
+
+def _marked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The turns with a mark at the end of what is the same for every question: the instructions."""
+    return [
+        {
+            "role": "system",
+            "content": [{"type": "text", "text": one["content"], "cache_control": {"type": "ephemeral"}}],
+        }
+        if one["role"] == "system"
+        else one
+        for one in messages
+    ]
+
+
 def _litellm_parameters(request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
     """The keyword arguments of `litellm.acompletion`."""
     parameters: dict[str, Any] = {
@@ -253,6 +368,8 @@ def _litellm_parameters(request: ChatRequest, route: Route, form: Form) -> dict[
         "caching": False,
         **request_body(request, route, form),
     }
+    if route.marks_cache:
+        parameters["messages"] = _marked(parameters["messages"])
     if route.where.base is not None:
         parameters["api_base"] = route.where.base
     if route.api_key is not None:

@@ -23,22 +23,24 @@ import json
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from advisor.money.usage import add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, Message, ModelIdentity
 from harness.models.api.asking import Asker, Outside
 from harness.models.api.budget import SpendGuard
-from harness.models.api.calls import Caller, Form, LitellmCaller, Route
+from harness.models.api.calls import LISTED, Caller, Form, LitellmCaller, Route
 from harness.models.api.destinations import Destination, destination, key_for
-from harness.models.api.direct import DIRECT, DirectCaller
+from harness.models.api.direct import DIRECT, RESPONSES, DirectCaller
 from harness.models.api.library import (
     endpoint,
     keep_off_proxies,
     key_variable,
     load_litellm,
+    own_key,
     require_aiohttp,
     require_key,
     secrets_in,
@@ -48,6 +50,10 @@ from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 
 T = TypeVar("T")
+_OPENAI = "https://api.openai.com/v1"
+_LIST_ODDS = frozenset({"openai", "azure", "deepseek"})
+"""Providers of OpenAI's dialect that say how likely each token and its alternatives were."""
+_SELL_CLAUDE = frozenset({"bedrock", "vertex_ai", "openrouter", "azure_ai", "databricks"})
 _POLL_S = 0.5  # Ctrl-C is noticed at least this often where a blocked get() cannot be interrupted
 
 
@@ -176,15 +182,19 @@ def open_served_chat(
     outside = outside or Outside()
     provider = model.partition("/")[0]
     base = endpoint(provider, settings.api_base, outside.environ) if provider in DIRECT else None
+    by_responses = model.startswith(f"openai/{RESPONSES}")  # litellm cannot without packages that it lacks
+    base = base or (_OPENAI if by_responses else None)
     if base is None:
         return _through_litellm(model, settings, guard, outside)
     where = destination(provider, base, offline=settings.offline)
-    if where.own:  # a provider's own address: litellm knows its keys
+    if where.own and not by_responses:  # a provider's own address: litellm knows its keys
         return _through_litellm(model, settings, guard, outside)
     require_aiohttp()
-    route = _route(model, where, key_for(where, outside.environ), settings, outside)
-    caller = DirectCaller(base)
-    return ServedChat(caller, route, Form(schema=True), settings, guard, outside)
+    key = key_for(where, outside.environ) or own_key(where, outside.environ)
+    route = _route(model, where, key, settings, outside)
+    caller = DirectCaller(base, model)
+    form = Form(schema=True, listed=LISTED).thinking(settings.effort)
+    return ServedChat(caller, route, form, settings, guard, outside)
 
 
 def _through_litellm(
@@ -199,7 +209,7 @@ def _through_litellm(
         require_key(litellm, model, provider)
     elif base is not None and where.loopback:
         keep_off_proxies(base)
-    form = _first_form(litellm, model, provider, own_endpoint=base is not None)
+    form = _first_form(litellm, model, provider, own_endpoint=base is not None).thinking(settings.effort)
     route = _route(model, where, key, settings, outside)
     return ServedChat(LitellmCaller(litellm), route, form, settings, guard, outside)
 
@@ -215,11 +225,12 @@ def _route(
         timeout_s=settings.timeout_s,
         seed=settings.seed,
         secrets=secrets_in(outside.environ),
+        marks_cache=where.provider == "anthropic" or (where.provider in _SELL_CLAUDE and "claude" in model),
     )
 
 
 class ServedChat:
-    """A served chat model. It gives no log-probabilities: `choice_logprobs` is None.
+    """A served chat model: of a closed set with log-probabilities, where its endpoint lists those of tokens.
 
     Attributes:
         guard: asked before each call; may be set or taken away between passes.
@@ -318,7 +329,7 @@ class ServedChat:
     @property
     def streams(self) -> bool:
         """Whether `play` can be asked of it: its endpoint is called directly."""
-        return isinstance(self._caller, DirectCaller)
+        return isinstance(self._caller, DirectCaller) and not self._caller.by_responses
 
     @property
     def address(self) -> str:
@@ -384,6 +395,31 @@ class ServedChat:
     async def _ask_all(
         self, requests: Sequence[ChatRequest], put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
+        """Ask all, and those that failed of what may pass once more at the end, if most were answered."""
+        failed: dict[str, Failure] = {}
+        again = {request.item_id: request for request in requests}
+
+        async def keep(outcome: Outcome) -> None:
+            if isinstance(outcome, Failure) and outcome.item_id in self._asker.may_pass:
+                failed[outcome.item_id] = outcome
+            else:
+                await put(outcome)
+
+        async def settle(outcome: Outcome) -> None:
+            await put(_with_earlier(failed.pop(outcome.item_id), outcome))
+
+        try:
+            await self._ask_each(requests, keep)
+            if 0 < 2 * len(failed) < len(requests):
+                await self._ask_each([again[name] for name in failed], settle)
+        except (OverBudget, WaitTooLong):
+            await _put_all(failed.values(), put)
+            raise
+        await _put_all(failed.values(), put)
+
+    async def _ask_each(
+        self, requests: Sequence[ChatRequest], put: Callable[[Outcome], Awaitable[None]]
+    ) -> None:
         waiting = iter(requests)
         over: list[OverBudget | WaitTooLong] = []
 
@@ -404,6 +440,21 @@ class ServedChat:
             raise errors.exceptions[0] from None
         if over:
             raise over[0]
+
+
+async def _put_all(outcomes: Iterable[Outcome], put: Callable[[Outcome], Awaitable[None]]) -> None:
+    for outcome in list(outcomes):
+        await put(outcome)
+
+
+def _with_earlier(failure: Failure, outcome: Outcome) -> Outcome:
+    """An outcome with the attempts, tokens and waiting of a failure before it."""
+    spent = [usage for usage in (failure.usage, outcome.usage) if usage is not None]
+    attempts = failure.attempts + outcome.attempts
+    if isinstance(outcome, ChatReply):
+        queue_s = outcome.queue_s + (failure.timing.total_s if failure.timing else 0.0)
+        return replace(outcome, attempts=attempts, usage=add(spent), queue_s=queue_s)
+    return replace(outcome, attempts=attempts, usage=add(spent) if spent else None)
 
 
 def _provider(litellm: Any, model: str) -> str:
@@ -427,7 +478,8 @@ def _first_form(litellm: Any, model: str, provider: str, *, own_endpoint: bool) 
         known = model in litellm.model_cost or model.split("/", 1)[-1] in litellm.model_cost
         schema = schema and (not known or bool(litellm.supports_response_schema(model)))
         reasons = known and bool(litellm.supports_reasoning(model))
-    return Form(schema=schema, reasons=reasons)
+    likely = provider in _LIST_ODDS and "logprobs" in takes and not reasons
+    return Form(schema=schema, reasons=reasons, listed=LISTED if likely else 0)
 
 
 def _decides(route: Route, form: Form) -> tuple[tuple[str, str], ...]:
@@ -438,6 +490,6 @@ def _decides(route: Route, form: Form) -> tuple[tuple[str, str], ...]:
     address = f"{found.scheme}://{host}{port}{found.path}" if route.where.base else "the provider's own"
     return (
         ("address", address),
-        ("form", json.dumps(asdict(form), sort_keys=True)),
+        ("form", json.dumps(form.deciding, sort_keys=True)),
         ("seed", str(route.seed)),
     )

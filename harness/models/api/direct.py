@@ -1,4 +1,4 @@
-"""Chat completions over HTTP without a package between: OpenAI's dialect at an endpoint of one's own.
+"""Chat completions and responses over HTTP without a package between: OpenAI's dialects.
 
 A call costs this process a fraction of what one through litellm costs, so that calls in flight do not wait
 for each other here. Redirects are followed on the destination's host alone, a response is read up to a
@@ -10,16 +10,24 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from harness.core.records import Choices, FailureKind
-from harness.models.api.calls import Form, Route, most_output_tokens, request_body, said_in
+from harness.core.records import FailureKind
+from harness.models.api.calls import (
+    Form,
+    Route,
+    most_output_tokens,
+    request_body,
+    responses_body,
+    said_in,
+)
 from harness.models.api.dialects import streamed
-from harness.models.api.dialects.openai_chat import ReceivedAnswer, read_completion
-from harness.models.api.faults import Fault, fault_of_response, read_error
+from harness.models.api.dialects.reading import read_answer
+from harness.models.api.dialects.said import ReceivedAnswer
+from harness.models.api.faults import Fault, fault_of_response, read_error, used_up_pause_s
 from harness.models.api.transport import MOST_BYTES, MOST_ERROR_BYTES, MOST_PACKED_BYTES
 from harness.models.base import ChatRequest
 
@@ -28,6 +36,9 @@ if TYPE_CHECKING:
 
 DIRECT = frozenset({"openai", "hosted_vllm", "vllm", "lm_studio", "llamafile", "custom_openai"})
 """Providers whose own endpoints speak OpenAI's dialect and take its parameters as they are."""
+
+RESPONSES = "responses/"
+"""What stands before a model's name where it is asked by OpenAI's responses: `openai/responses/NAME`."""
 
 _MOST_REDIRECTS = 3
 
@@ -44,9 +55,16 @@ class _Response:
 class DirectCaller:
     """Calls one address. Belongs to one event loop at a time; connections are kept between calls."""
 
-    def __init__(self, base: str) -> None:
-        """Call `base`; nothing is opened yet."""
-        self._url = base.rstrip("/") + "/chat/completions"
+    def __init__(self, base: str, model: str) -> None:
+        """Call `base`; nothing is opened yet.
+
+        Args:
+            model: `provider/model`, or `provider/responses/model`.
+        """
+        name = model.partition("/")[2]
+        self.by_responses = name.startswith(RESPONSES)
+        self._model = name.removeprefix(RESPONSES)
+        self._url = base.rstrip("/") + ("/responses" if self.by_responses else "/chat/completions")
         self._session: aiohttp.ClientSession | None = None
 
     async def attempt(
@@ -64,7 +82,8 @@ class DirectCaller:
         """
         import aiohttp
 
-        body = {"model": route.model.partition("/")[2], **request_body(request, route, form)}
+        asked = (responses_body if self.by_responses else request_body)(request, route, form)
+        body = {"model": self._model, **asked}
         if word is not None:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         try:
@@ -76,7 +95,12 @@ class DirectCaller:
             return Fault(kind=FailureKind.CONNECTION, message="no connection", passes=True, unbilled=True)
         except (aiohttp.ClientError, OSError):
             return Fault(kind=FailureKind.CONNECTION, message="no connection: it broke off", passes=True)
-        return response if isinstance(response, Fault) else _understood(response, request, route, form, now)
+        if isinstance(response, Fault):
+            return response
+        answer = _understood(response, request, route, form, now)
+        if self.by_responses and form.seed and isinstance(answer, ReceivedAnswer):
+            return replace(answer, ignored=("seed",))
+        return answer
 
     async def streamed(
         self, request: ChatRequest, route: Route, form: Form, clock: Callable[[], float]
@@ -168,8 +192,10 @@ def _understood(
     if body.get("error") and not body.get("choices"):
         found = read_error(_status_within(body), response.headers, text)
         return fault_of_response(found, said_in(request), route.secrets, now)
-    limit = most_output_tokens(request, form)
-    return read_completion(body, limit, closed=isinstance(request.form, Choices))
+    answer = read_answer(body, most_output_tokens(request, form), request.form)
+    if isinstance(answer, Fault):
+        return answer
+    return replace(answer, pause_s=used_up_pause_s(response.headers, now))
 
 
 def _json(text: str) -> Mapping[str, Any] | None:

@@ -207,6 +207,26 @@ def _google_s(body: Mapping[str, Any], now: datetime) -> float | None:
     return max(told or 0.0, _DAY_S) if daily else told
 
 
+def used_up_pause_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """How long a limit that an answer says is used up stays so; None where nothing says that.
+
+    Args:
+        now: with a time zone; for moments.
+    """
+    lower = {
+        str(name).lower(): str(value).strip()
+        for name, value in headers.items()
+        if "ratelimit" in name.lower()
+    }
+    used_up = {
+        name: value
+        for name, value in lower.items()
+        if (found := _RESET.fullmatch(name)) is None or any(_left(lower, found))
+    }
+    told = _reset_s(used_up, now)
+    return None if told is None else min(max(0.0, told), LONGEST_S)
+
+
 def _reset_s(lower: Mapping[str, str], now: datetime) -> float | None:
     """When the limit that is used up is free again; of several the last one.
 
@@ -261,7 +281,10 @@ _WRAPPING = re.compile(
     r"^(litellm\.)?(\w+(Error|Exception|Timeout)|Timeout)?:? ?(\w+: )?(\w+Exception - )?", re.ASCII
 )
 _NEVER_REACHED = frozenset({"ConnectError", "ClientConnectorError", "ConnectionRefusedError"})
-_REFUSABLE = ("response_format", "json_schema", "temperature", "seed", "max_tokens")
+_REFUSABLE = (
+    "response_format", "json_schema", "temperature", "seed", "reasoning_effort", "top_logprobs", "logprobs",
+    "max_tokens",
+)  # fmt: skip
 _OVERLOADED = frozenset({503, 529})  # 529 is Anthropic's overloaded_error
 _NO_CREDIT = frozenset(
     {
@@ -502,7 +525,7 @@ def _refused(words: str, response: ErrorResponse) -> str:
     """The parameter that is named; the schema is no such one, see `Fault.schema`."""
     named = str(response.body.get("param") or "")
     found = next((name for name in _REFUSABLE if name == named), "") or next(
-        (name for name in _REFUSABLE if name in words), ""
+        (name for name in _REFUSABLE if name in words.lower()), ""
     )
     return "" if found in ("response_format", "json_schema") else found
 

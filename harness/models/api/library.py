@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.core.errors import MissingExtra, ModelUnavailable
-from harness.models.api.destinations import OTHER_CREDENTIALS
+from harness.models.api.destinations import OTHER_CREDENTIALS, Destination
 
 # Where litellm goes when nothing says otherwise (litellm 1.106, get_llm_provider and llms/ollama).
 _LOCAL_DEFAULTS = {
@@ -62,6 +62,7 @@ def load_litellm() -> Any:
     # What Python says when a call is cancelled while litellm prepares it in a worker thread.
     warnings.filterwarnings("ignore", message=r"coroutine '.*completion' was never awaited")
     warnings.filterwarnings("ignore", message=r"Pydantic serializer warnings")  # they quote answers
+    warnings.filterwarnings("ignore", message=r"Items? .* on TypedDict class")  # of litellm's own types
     for logger in _LOGGERS:
         logging.getLogger(logger).disabled = True
     for logger in ("httpx", "openai"):  # at INFO these log addresses, which carry the key for some providers
@@ -119,6 +120,25 @@ def require_key(litellm: Any, model: str, provider: str) -> None:
             allowed="a key of the provider, in the environment or in a .env file",
             run=f"export {missing[-1]}=...",
         )
+
+
+def own_key(where: Destination, environ: Mapping[str, str]) -> str | None:
+    """The provider's own key, for its own address alone.
+
+    Raises:
+        ModelUnavailable: it is not set.
+    """
+    if not where.own:
+        return None
+    name = key_variable(where.provider, own_endpoint=False)
+    if not environ.get(name):
+        raise ModelUnavailable(
+            f"There is no key for {where.provider} in the environment.",
+            got=f"{name} not set",
+            allowed="a key of the provider, in the environment or in a .env file",
+            run=f"export {name}=...",
+        )
+    return environ[name]
 
 
 def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import Form, Route, most_input_tokens, most_output_tokens
@@ -35,7 +35,8 @@ class Player:
 
     def __init__(self, caller: DirectCaller, route: Route, form: Form, guard: SpendGuard | None) -> None:
         """Ask with this form; the guard, if any, is asked before each call."""
-        self._caller, self._route, self._form, self._guard = caller, route, form, guard
+        self._caller, self._route, self._guard = caller, route, guard
+        self._form = replace(form, listed=0)  # what is timed is an answer as a user gets it
         self._start = 0.0
 
     async def at(self, requests: Iterator[ChatRequest], due_s: Sequence[float]) -> list[PlayedCall]:

@@ -234,6 +234,8 @@ def _arm(arm: ExplainedArm) -> Iterator[Block]:
     if arm.served_by:
         held = {"schema": ", held by the JSON schema", "plain": ", asked by the prompt alone"}
         rows.append(Fact(label="answered by", text=arm.served_by + held.get(arm.form, "")))
+    if arm.left_out:
+        rows.append(Fact(label="not sent, as the model does not take it", text=", ".join(arm.left_out)))
     if rows:
         yield Facts(rows=tuple(rows))
     if arm.lines:

@@ -12,10 +12,9 @@ import pytest
 
 from harness.bakeoff import run as pipeline
 from harness.bakeoff.run_folder import find_run
-from harness.core.serial import decode
-from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
 from tests.support.desk import Command, flags, write_tickets
+from tests.support.results import printed_results
 
 ARMS = ("--arms", "floor,linear")
 
@@ -38,7 +37,7 @@ def test_from_the_table_to_the_verdict_and_back(harness: Command, tickets: Path,
     written = harness("report", "--format", "json,csv,md", "-o", "out")
     assert {Path(line).suffix for line in written.out.split()} >= {".json", ".csv", ".md"}
     scored = harness("score", "--json")
-    assert decode(RunResults, scored.out) == read_results(find_run(folder.parent, folder.name))
+    assert printed_results(scored.out) == read_results(find_run(folder.parent, folder.name))
     item = json.loads((folder / "items.jsonl").read_text().splitlines()[-1])["item"]["id"]
     assert "linear\n------" in harness("explain", "latest", item).out
     refused = harness("explain", "latest", "no-such-item")
@@ -54,7 +53,7 @@ def test_from_the_table_to_the_verdict_and_back(harness: Command, tickets: Path,
 
 def test_json_is_all_there_is_on_stdout(harness: Command, tickets: Path) -> None:
     said = harness(*flags(tickets, *ARMS, "--json"))
-    assert said.code == 0 and decode(RunResults, said.out).verdict is not None
+    assert said.code == 0 and printed_results(said.out).verdict is not None
 
 
 def test_a_flag_can_be_an_environment_variable(
@@ -63,7 +62,7 @@ def test_a_flag_can_be_an_environment_variable(
     monkeypatch.setenv("TOR_RUNS_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("TOR_SEED", "23")
     said = harness(*flags(tickets, "--arms", "floor", "--json"))
-    assert decode(RunResults, said.out).seed == 23 and (tmp_path / "elsewhere").is_dir()
+    assert printed_results(said.out).seed == 23 and (tmp_path / "elsewhere").is_dir()
 
 
 def test_an_env_file_is_read_and_does_not_overrule(
@@ -75,7 +74,7 @@ def test_an_env_file_is_read_and_does_not_overrule(
     monkeypatch.delenv("TOR_MARGIN")
     said = harness(*flags(tickets, "--arms", "floor", "--json", "--plan-out", "plan.yaml"))
     monkeypatch.delenv("TOR_MARGIN")
-    assert decode(RunResults, said.out).seed == 31
+    assert printed_results(said.out).seed == 31
     assert "margin: 0.05" in (tmp_path / "plan.yaml").read_text()
 
 

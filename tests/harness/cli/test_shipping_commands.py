@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.core.serial import decode
-from harness.recommendation.records import RunResults
 from tests.support.desk import Command, write_tickets
+from tests.support.results import printed_results
 from tests.support.tuned_run import scripted_run
 
 
@@ -74,7 +73,7 @@ def test_predictions_come_in_by_the_command(
     (tmp_path / "p.csv").write_text("\n".join(lines))
     said = harness("import", "latest", "p.csv", "--arm", "today")
     assert said.code == 0 and "external@today" in said.out
-    found = decode(RunResults, harness("import", "latest", "p.csv", "--arm", "today", "--json").out)
+    found = printed_results(harness("import", "latest", "p.csv", "--arm", "today", "--json").out)
     assert found.arms[-1].quality.primary.value == 1.0
     assert "external@today" in harness("report").out
     (tmp_path / "bad.csv").write_text("item_id,label\nnobody,billing\n")

@@ -141,6 +141,8 @@ def test_of_a_served_model_it_is_said_what_answered_and_how_it_was_held() -> Non
     shown = flat(explain_document(explained(served_by="gpt-4.1-2025-04-14 fp_1", form="plain")))
     assert "answered by: gpt-4.1-2025-04-14 fp_1, asked by the prompt alone" in shown
     assert "answered by" not in flat(explain_document(explained()))
+    shown = flat(explain_document(explained(left_out=("temperature", "seed"))))
+    assert "not sent, as the model does not take it: temperature, seed" in shown
 
 
 def test_wrong_invalid_failed_and_missing_answers_are_told_apart() -> None:

@@ -422,6 +422,32 @@ def test_refused_questions_among_answered_ones_stop_nothing():
         assert sum(isinstance(outcome, Failure) for outcome in b.model.answer(asks(40))) == 39
 
 
+def test_what_failed_for_a_while_is_asked_once_more_at_the_end():
+    """A gateway that answers nothing for three questions at first, with all their tries."""
+    with bench(lambda n, _body: completion("") if n < 9 else completion(), concurrency=1) as b:
+        outcomes = list(b.model.answer(asks(8)))
+    assert [one_reply(outcome).attempts for outcome in outcomes] == [1] * 5 + [4] * 3
+    assert [outcome.item_id for outcome in outcomes[5:]] == ["t0", "t1", "t2"]
+    assert one_reply(outcomes[-1]).usage.input_tokens == 400
+    assert len(b.server.requests) == 17
+
+
+@pytest.mark.parametrize(
+    ("failing", "settings", "asked"),
+    [
+        (lambda n: n < 8, {"max_retries": 0}, 8),  # none is to be made again
+        (lambda n: n >= 2, {"max_retries": 1}, 2 + 6 * 2),  # most fail: something is wrong for longer
+    ],
+    ids=["no retries", "most fail"],
+)
+def test_what_fails_is_not_asked_again_where_that_would_not_help(failing, settings, asked):
+    with bench(
+        lambda n, _body: completion("") if failing(n) else completion(), concurrency=1, **settings
+    ) as b:
+        assert sum(isinstance(outcome, Failure) for outcome in b.model.answer(asks(8))) >= 6
+    assert len(b.server.requests) == asked
+
+
 def test_calls_a_minute_are_spread_evenly():
     with bench(in_turn(completion()), concurrency=4, rpm=30) as b:
         assert len(list(b.model.answer(asks(6)))) == 6
@@ -758,7 +784,7 @@ def test_a_500_among_answers_with_a_schema_is_a_server_error():
     with bench(script, concurrency=1) as b:
         outcomes = list(b.model.answer(asks(8)))
     (failure,) = (o for o in outcomes if isinstance(o, Failure))
-    assert (failure.item_id, failure.attempts) == ("t5", 3)
+    assert (failure.item_id, failure.attempts) == ("t5", 6)  # three times, and at the end once more
     assert all("response_format" in request for request in b.server.requests)
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.money.usage import CountedBy, Usage
-from harness.models.api.dialects.openai_chat import UNREPORTED, usage_of
+from harness.models.api.dialects.openai_chat import usage_of
+from harness.models.api.dialects.said import UNREPORTED
 from harness.models.api.library import load_litellm
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.core.records import FailureKind
-from harness.models.api.dialects.openai_chat import ReceivedAnswer, read_completion
+from harness.core.records import Choices, FailureKind
+from harness.models.api.dialects.reading import read_answer
+from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.faults import Fault
 from harness.models.api.library import load_litellm
 
@@ -101,7 +102,7 @@ def through_litellm(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(body: dict[str, Any]) -> ReceivedAnswer | Fault:
-    return read_completion(body, 80, closed=True)
+    return read_answer(body, 80, Choices(answers=("billing", "refund")))
 
 
 @pytest.mark.parametrize("body", [OPENAI, DEEPSEEK, TOOL_CALL], ids=["openai", "deepseek", "tool call"])
@@ -149,7 +150,7 @@ def test_filters_and_refusals_are_one_kind(body):
 @pytest.mark.parametrize("finish", ["length", "model_length", "MAX_TOKENS"])
 def test_thinking_that_used_up_the_limit_asks_for_room(finish):
     fault = read(ended(finish, content="", reasoning="Maybe"))
-    assert isinstance(fault, Fault) and fault.refused == "room"
+    assert isinstance(fault, Fault) and fault.refused == "more room"
 
 
 @pytest.mark.parametrize("counts", [(1000.0, 10.0, 1010.0), ("1000", "10", "1010")], ids=["floats", "texts"])

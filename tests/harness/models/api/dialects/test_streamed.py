@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from harness.models.api.dialects.openai_chat import ReceivedAnswer, read_completion
+from harness.core.records import Choices
+from harness.models.api.dialects.reading import read_answer
+from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.dialects.streamed import says_something, whole
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
@@ -30,7 +32,7 @@ def test_pieces_become_one_answer_with_its_usage():
     ]
     body = whole("".join(pieces + last))
     assert body is not None
-    answer = read_completion(body, 10, closed=True)
+    answer = read_answer(body, 10, Choices(answers=("billing", "refund")))
     assert isinstance(answer, ReceivedAnswer)
     assert (answer.text, answer.served_by) == ("billing", "m-1")
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (9, 2)
@@ -39,7 +41,7 @@ def test_pieces_become_one_answer_with_its_usage():
 def test_a_stream_that_broke_off_is_no_answer():
     body = whole(event({"content": "bil"}))
     assert body is not None
-    assert not isinstance(read_completion(body, 10, closed=True), ReceivedAnswer)
+    assert not isinstance(read_answer(body, 10, Choices(answers=("billing", "refund"))), ReceivedAnswer)
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "{not json", "data: [DONE]\n\n"])
