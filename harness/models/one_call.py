@@ -127,6 +127,7 @@ def _told(reply: ChatReply) -> list[Check]:
         ),
         Check(what="what answered", ok=True, found=reply.served_by or "the provider does not say"),
         Check(what="form of the answer", ok=True, found=held),
+        Check(what="not taken", ok=True, found=", ".join(reply.left_out) or "everything was taken"),
         Check(
             what="log-probabilities",
             ok=True,

@@ -48,6 +48,12 @@ def test_what_a_model_refuses_is_left_out_and_said(harness: Command, server: Scr
     assert "at attempt 2" in found["latency"]["found"]
 
 
+def test_a_parameter_that_is_not_taken_is_named(harness: Command, server: ScriptedServer) -> None:
+    refusal = error(400, "Unsupported value: temperature does not support 0 with this model")
+    server.script = lambda _number, body: refusal if "temperature" in body else YES
+    assert "temperature" in told(harness, server)["not taken"]["found"]
+
+
 def test_an_unknown_price_is_said_with_the_way_to_state_it(harness: Command, server: ScriptedServer) -> None:
     found = told(harness, server)
     assert not found["price"]["ok"] and f"--price {MODEL}=" in found["price"]["run"]
