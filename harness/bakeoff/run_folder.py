@@ -64,6 +64,7 @@ RESULTS = "results.json"
 ROBUSTNESS = "robustness.json"
 MONEY = "money.json"
 FRESHNESS = "freshness.json"
+LOAD = "load.json"
 PREDICTION = "prediction.json"
 RECOMMENDATION = "recommendation.json"
 FAILED = "failed_arms.json"
@@ -87,6 +88,7 @@ _SOMETIMES = (
     FAILED,
     FRESHNESS,
     PRIVACY,
+    LOAD,
     "imports.json",
     "tuned.json",
     ACCEPTED,

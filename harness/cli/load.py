@@ -25,26 +25,31 @@ def load(
         int | None, typer.Option("--concurrency", min=1, help="Instead: so many questions at once.")
     ] = None,
     duration: Annotated[
-        float, typer.Option("--duration", min=1, help="Seconds in which questions are asked.")
+        float, typer.Option("--duration", min=1, help="Seconds in which questions are asked, of each step.")
     ] = 30.0,
     as_json: Json = False,
     *,
     calls: CallOptions,
 ) -> None:
-    """Ask a served arm of a run at a rate: p50, p95 and p99, time to the first word, errors apart."""
+    """Ask a served arm of a run at a rate: p50, p95 and p99, time to the first word, errors apart.
+
+    Without a rate or a concurrency, 1, 2, 4 … questions at once, until no more are answered a second: the
+    rate at which it is full. What is found is stored with the run and prices its machines.
+    """
     from harness.bakeoff.run_folder import find_run
-    from harness.load.run import LoadRequest, put_under_load
+    from harness.load.run import LoadRequest
+    from harness.recommendation.run import measure_load
     from harness.report.text import print_document
     from harness.report.topics.load import load_document
 
-    if (rate is None) == (concurrency is None):
-        raise UsageError("A load test needs a rate or a concurrency, one of them.", run="--rate 5")
+    if rate is not None and concurrency is not None:
+        raise UsageError("A load test has a rate or a concurrency, not both.", run="--rate 5")
     wish = LoadRequest(arm=arm, duration_s=duration, rate=rate, concurrency=concurrency)
     folder = find_run(calls.runs, name)
     context = calls.context(open_progress(quiet=as_json))
     with stoppable(context, "The load test was stopped.", "the same command begins it again"):
-        found = put_under_load(folder, wish, context)
+        found, results = measure_load(folder, wish, context)
     if as_json:
         show_json(found)
     else:
-        print_document(load_document(found))
+        print_document(load_document(found, results, folder.command))

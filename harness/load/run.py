@@ -4,6 +4,10 @@ At a rate questions arrive as a Poisson process whatever is still in flight, and
 question was due: a server that stalls is charged for every question that had to wait (no coordinated
 omission; Tene, "How NOT to Measure Latency", 2015). Retrieval is done beforehand and is not timed. Nothing
 is retried. Calls are recorded with those of the run, and its budget holds.
+
+Where neither a rate nor slots are named, the slots are doubled until the endpoint answers no more a second:
+then it is full. What was measured is stored with the run, which is concluded again: the rate says how many
+machines its volume takes.
 """
 
 from __future__ import annotations
@@ -12,7 +16,9 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,24 +30,33 @@ from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.reopen import manifest_of
+from harness.bakeoff.reopen import Conclude, manifest_of, reopened
 from harness.bakeoff.run import dev_of, is_first, lane_config, same_arm, same_rows
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import ArmId, Evalset
-from harness.load.records import LoadResult, Quantile
+from harness.load.records import MOST_FAILED, LoadResult, Quantile
+from harness.load.store import keep_tests
 from harness.models.api.client import ServedChat
 from harness.models.api.playing import PlayedCall
 from harness.models.base import ChatRequest
 from harness.tasks.kinds import task_of
 
+T = TypeVar("T")
+
 _QUANTILES = (0.5, 0.95, 0.99)
+_GROWS = 1.05  # twice the slots, and not so much more a second: the endpoint is full
+_MOST_SLOTS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRequest:
-    """What is asked how fast; one of `rate` (questions a second) and `concurrency` is None."""
+    """What is asked how fast; `rate` (questions a second), `concurrency`, or neither, but not both.
+
+    Attributes:
+        duration_s: seconds in which questions are asked; of each step, where the slots are doubled.
+    """
 
     arm: str
     duration_s: float
@@ -49,8 +64,24 @@ class LoadRequest:
     concurrency: int | None = None
 
 
-def put_under_load(folder: RunFolder, wish: LoadRequest, context: Context) -> LoadResult:
-    """Ask for `duration_s` seconds and wait for what is in flight.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """What is asked under load, and where."""
+
+    arm: ArmId
+    chat: ServedChat
+    requests: Sequence[ChatRequest]
+    seed: int
+    context: Context
+
+
+def put_under_load(
+    folder: RunFolder, wish: LoadRequest, context: Context, conclude: Conclude[T]
+) -> tuple[tuple[LoadResult, ...], T]:
+    """Ask for `duration_s` seconds, wait for what is in flight, store it and conclude the run again.
+
+    Returns:
+        What was measured, step by step, and what the run concludes now.
 
     Raises:
         IncompleteRun: if the run is not finished.
@@ -60,7 +91,7 @@ def put_under_load(folder: RunFolder, wish: LoadRequest, context: Context) -> Lo
     """
     with folder.writing():
         manifest_of(folder)
-        plan = folder.plan()
+        looks, plan = folder.closed_results().looks, folder.plan()
         check_addresses(plan, context)
         arm_plan, seed = _chosen(plan, wish.arm, folder)
         context.progress.stage("loading the rows", None)
@@ -70,10 +101,37 @@ def put_under_load(folder: RunFolder, wish: LoadRequest, context: Context) -> Lo
         with closing(factory), closing(factory.build(arm_plan, seed)) as arm:
             chat = _served(factory.chat(arm_plan), arm.id, context)
             requests = _requests(arm, seed, evalset, folder, context)
-            context.progress.stage(f"{arm.id.label}: under load for {wish.duration_s:g} s", None)
-            calls = play(chat, requests, wish, plan.seed)
+            with reopened(folder) as closed:
+                bench = _Bench(arm=arm.id, chat=chat, requests=requests, seed=plan.seed, context=context)
+                found = tuple(_steps(bench, wish))
+                keep_tests(folder, found)
+                concluded = conclude(folder, looks, closed, context)
     context.progress.close()
-    return measured(arm.id, chat.address, wish, calls)
+    return found, concluded
+
+
+def _steps(bench: _Bench, wish: LoadRequest) -> Iterable[LoadResult]:
+    """One test at what was asked for; else tests of 1, 2, 4 … slots, the last one no faster or failing."""
+    if wish.rate is not None or wish.concurrency is not None:
+        yield _step(bench, wish)
+        return
+    best, slots = 0.0, 1
+    while slots <= _MOST_SLOTS:
+        found = _step(bench, replace(wish, concurrency=slots))
+        yield found
+        if found.failed_share > MOST_FAILED or found.per_second < best * _GROWS:
+            return
+        best, slots = max(best, found.per_second), slots * 2
+
+
+def _step(bench: _Bench, wish: LoadRequest) -> LoadResult:
+    asked = f"{wish.rate:g} questions a second" if wish.rate is not None else f"{wish.concurrency} at once"
+    bench.context.progress.stage(f"{bench.arm.label}: {asked} for {wish.duration_s:g} s", None)
+    at = bench.context.clock()
+    calls = play(bench.chat, bench.requests, wish, bench.seed)
+    found = measured(bench.arm, bench.chat.address, wish, calls, at)
+    bench.context.progress.note(f"{bench.arm.label}, {asked}: {found.per_second:.1f} answers a second")
+    return found
 
 
 def play(chat: ServedChat, requests: Sequence[ChatRequest], wish: LoadRequest, seed: int) -> list[PlayedCall]:
@@ -93,8 +151,10 @@ def arrivals(rate: float, duration_s: float, rng: random.Random) -> list[float]:
     return found
 
 
-def measured(arm: ArmId, address: str, wish: LoadRequest, calls: Sequence[PlayedCall]) -> LoadResult:
-    """The figures of a load test's calls; times in them count from its start."""
+def measured(
+    arm: ArmId, address: str, wish: LoadRequest, calls: Sequence[PlayedCall], at: datetime
+) -> LoadResult:
+    """The figures of a load test's calls; times in them count from its start, which was `at`."""
     answered = [call for call in calls if not call.failure]
     end = max((call.ended_s for call in calls), default=0.0)
     firsts = [call.first_s - call.due_s for call in answered if call.first_s is not None]
@@ -113,6 +173,7 @@ def measured(arm: ArmId, address: str, wish: LoadRequest, calls: Sequence[Played
         whole=_quantiles([call.ended_s - call.due_s for call in answered]),
         first=_quantiles(firsts),
         late_s=float(np.quantile(late, 0.95)) if late else 0.0,
+        at=at,
     )
 
 

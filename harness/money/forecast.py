@@ -16,6 +16,7 @@ from advisor.money.crossing import BreakEvenCurve, curve, running_curve
 from advisor.money.inputs import CostInputs
 from advisor.money.ledger import Covers, Money, total_usd
 from advisor.money.ranges import Scenario
+from advisor.money.serving import usd_per_1k
 from advisor.money.tco import PaidBack, Tco, against
 from advisor.money.workload import (
     CHANGE_LINES,
@@ -232,12 +233,16 @@ def _serving(arm: ArmResult, scene: Scene) -> ServingCost | None:
         return None
     whole, work = scene.whole(arm), scene.workload(arm, scene.inputs)
     machines = served(work, scene.inputs, scene.volume)
+    seconds = None if work.per_s is None else 1 / work.per_s
     return ServingCost(
         charged="whole machines" if whole else "busy seconds",
         busy_usd=shared_month_usd(work, scene.inputs, scene.volume),
         whole_usd=None if machines is None else machines.usd_per_month,
         machines=None if machines is None else machines.machines,
         utilisation=None if machines is None else machines.utilisation,
+        per_s=work.per_s,
+        full_usd_per_1k=usd_per_1k(seconds, work.machine.usd_per_hour),
+        under_load=scene.known(arm).loaded_qps is not None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
@@ -30,10 +31,18 @@ def grounds_of(
     primary: Sequence[AnswerSet],
     charged: Charged,
     acceptable: Sequence[ArmId],
+    loaded: Mapping[ArmId, float],
 ) -> Grounds:
-    """What the money of a run rests on beside the plan: the machine, each arm's seconds, hosted prices."""
+    """What the money of a run rests on beside the plan: the machine, each arm's seconds, hosted prices.
+
+    Args:
+        loaded: answers a second of the endpoints that were put under load, when they are full.
+    """
     return Grounds(
-        arms=tuple(_arm_grounds(arm, results, charged, run) for arm in results.arms),
+        arms=tuple(
+            replace(_arm_grounds(arm, results, charged, run), loaded_qps=loaded.get(arm.arm))
+            for arm in results.arms
+        ),
         hosted=(*served(results, primary, charged, run), *not_run(results, run)),
         acceptable=tuple(acceptable),
     )

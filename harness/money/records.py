@@ -43,6 +43,9 @@ class ServingCost:
         whole_usd: a month of machines that run day and night for it alone, as many as the peak takes.
         machines: how many those are; None without a measured rate.
         utilisation: share of their paid time spent on queries.
+        per_s: queries a second that one machine answers.
+        full_usd_per_1k: 1,000 queries on a machine that is kept as full as that.
+        under_load: whether the rate is that of a full endpoint; else of queries asked one by one, or batches.
     """
 
     charged: Literal["busy seconds", "whole machines"]
@@ -50,6 +53,9 @@ class ServingCost:
     whole_usd: Decimal | None
     machines: int | None
     utilisation: float | None
+    per_s: float | None = None
+    full_usd_per_1k: Decimal | None = None
+    under_load: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +139,8 @@ class ArmGrounds:
         search_s_per_query: embedding the query and searching.
         refit_s: fitting it again after a change; 0 where nothing is fitted.
         batched_qps: queries a second of a batched pass; None where it answered one by one.
+        loaded_qps: answers a second of its endpoint when that is full, by a load test; searching is no part
+            of it.
     """
 
     arm: ArmId
@@ -140,6 +148,21 @@ class ArmGrounds:
     search_s_per_query: float | None = None
     refit_s: float | None = None
     batched_qps: float | None = None
+    loaded_qps: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of a machine that a query takes: searching and its share of a full endpoint, or alone."""
+        if self.loaded_qps:
+            return (self.search_s_per_query or 0.0) + 1 / self.loaded_qps
+        return self.busy_s_per_query
+
+    @property
+    def per_s(self) -> float | None:
+        """Queries a second that one machine answers; None where not known."""
+        if not self.seconds:
+            return None
+        return 1 / self.seconds if self.loaded_qps else max(1 / self.seconds, self.batched_qps or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

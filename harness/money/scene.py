@@ -93,12 +93,15 @@ class Scene:
         served = any(one.identity and one.identity.location == "loopback" for one in self._models(arm))
         return NO_MACHINE if served and not inputs.machine_stated else inputs.machine
 
+    def known(self, arm: ArmResult) -> ArmGrounds:
+        """What is known of the arm's seconds."""
+        return next((one for one in self.grounds.arms if one.arm == arm.arm), ArmGrounds(arm=arm.arm))
+
     def workload(self, arm: ArmResult, inputs: CostInputs) -> Workload:
         """What the arm takes, at the scenario of the inputs."""
-        known = next((one for one in self.grounds.arms if one.arm == arm.arm), ArmGrounds(arm=arm.arm))
         rows = LabelledRows(train=self.results.data.train, test=self.results.data.test)
         machine = self.machine(arm, inputs)
-        return of_arm(arm, known, inputs, rows, machine, whole=self.whole(arm))
+        return of_arm(arm, self.known(arm), inputs, rows, machine, whole=self.whole(arm))
 
     def curves(self, arm: ArmResult, *, accuracy_at_likely: bool = False) -> Curves:
         """An arm at all ends."""

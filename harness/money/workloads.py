@@ -44,16 +44,15 @@ def of_arm(
     option = arm.arm.option
     tokens = [entry for entry in arm.cost.lines if entry.unit != "hours"]
     here = len(tokens) < len(arm.cost.lines)
-    busy, search = known.busy_s_per_query, known.search_s_per_query
     return Workload(
         method=option.value,
         model=arm.arm.model,
         accuracy=accuracy_at(arm.primary, inputs.scenario),
         calls=scaled(tokens, 1 / _PER_1K),
         runs_on=RunsOn.NONE if not here else RunsOn.WHOLE if whole else RunsOn.SHARED,
-        busy_s=busy,
-        search_s=search,
-        per_s=max(1 / busy, known.batched_qps or 0.0) if busy else None,
+        busy_s=known.seconds,
+        search_s=known.search_s_per_query,
+        per_s=known.per_s,
         machine=machine,
         one_off=_once(option, known, inputs, rows),
         refit=_refit(option, known, inputs),

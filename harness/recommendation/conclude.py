@@ -21,6 +21,8 @@ from harness.core.context import Context
 from harness.core.records import ArmId
 from harness.freshness.records import Drill
 from harness.freshness.store import drill_of
+from harness.load.records import ArmLoad
+from harness.load.store import loads_of
 from harness.money.frontier import calls_to_settle, frontier_gaps, published_for
 from harness.money.of_run import grounds_of, outlook_of
 from harness.money.records import Grounds
@@ -102,7 +104,8 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     sets = read_lanes(folder, run)
     robustness = _robustness(folder, run, sets)
     scores = score_run(folder, run, sets, looks, {found.arm: _shares(found) for found in robustness})
-    return _Concluded(results=_together(run, scores, robustness, drill_of(folder)), scores=scores)
+    beside = _Beside(robustness=robustness, drill=drill_of(folder), load=loads_of(folder))
+    return _Concluded(results=_together(run, scores, beside), scores=scores)
 
 
 def _robustness(folder: RunFolder, run: StoredRun, sets: list[AnswerSet]) -> tuple[ArmRobustness, ...]:
@@ -121,11 +124,18 @@ def _shares(found: ArmRobustness) -> RobustShares:
     )
 
 
-def _together(
-    run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, ...], drill: Drill | None
-) -> RunResults:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside:
+    """What was found of a run beside its answers."""
+
+    robustness: tuple[ArmRobustness, ...]
+    drill: Drill | None
+    load: tuple[ArmLoad, ...]
+
+
+def _together(run: StoredRun, scores: Scores, beside: _Beside) -> RunResults:
     results, plan = scores.results, run.plan
-    ours, grounds = _ours(results), _grounds(run, scores)
+    ours, grounds = _ours(results), _grounds(run, scores, beside.load)
     before = outlook_of(ours, plan, grounds, None)  # no arm's month hangs on what ships
     months = {arm.arm: arm.month_usd for arm in before.arms}
     choice = choose(
@@ -143,7 +153,7 @@ def _together(
             findings=run.facts.findings,
             frontier=() if hosted else frontier_gaps(run, results.arms, ship, calls),
             published=() if hosted or not of_labels else published_for(run.facts.name),
-            drill=drill,
+            drill=beside.drill,
         )
     )
     answers = choice.ship
@@ -152,7 +162,8 @@ def _together(
     advice = (
         None if plan.advice is None else check_advice(plan.advice, results.arms, results.verdict, answers)
     )
-    return dataclasses.replace(together(results, outlook, recommendation, robustness, advice), drill=drill)
+    found = together(results, outlook, recommendation, beside.robustness, advice)
+    return dataclasses.replace(found, drill=beside.drill, load=beside.load)
 
 
 def _ours(results: BakeoffResults) -> BakeoffResults:
@@ -161,12 +172,13 @@ def _ours(results: BakeoffResults) -> BakeoffResults:
     return dataclasses.replace(results, arms=arms)
 
 
-def _grounds(run: StoredRun, scores: Scores) -> Grounds:
+def _grounds(run: StoredRun, scores: Scores, load: Sequence[ArmLoad]) -> Grounds:
     results = scores.results
     near = acceptable(run.plan.decision, results.arms, results.verdict.limits, results.comparisons)
     ours = [answers for answers in scores.primary if answers.settled.arm.option is not Option.EXTERNAL]
     paid = {answers.settled.arm: charged(answers, run) for answers in ours}
-    return grounds_of(_ours(results), run, ours, paid, _names(near))
+    loaded = {one.arm: one.full.per_second for one in load if one.full is not None}
+    return grounds_of(_ours(results), run, ours, paid, _names(near), loaded)
 
 
 def _names(arms: tuple[ArmResult, ...]) -> tuple[ArmId, ...]:

@@ -13,6 +13,7 @@ from advisor.money.ledger import Money
 from harness.bakeoff.results import BakeoffResults, Comparison, IfTodayIsWorse, LimitCheck
 from harness.core.records import ArmId, Estimate
 from harness.freshness.records import ChangeRate, Drill
+from harness.load.records import ArmLoad
 from harness.money.records import CostForecast, FrontierGap, Published
 from harness.robustness.records import ArmRobustness
 from harness.track_record.records import AdviceCheck
@@ -267,6 +268,7 @@ class RunResults(BakeoffResults):
         outlook: what the arms mean in money.
         advice: the prediction that was locked with the plan, against the measurement.
         drill: what keeping up with change takes, where it was drilled.
+        load: its served arms that were put under load.
     """
 
     recommendation: Recommendation
@@ -274,6 +276,7 @@ class RunResults(BakeoffResults):
     outlook: CostForecast
     advice: AdviceCheck | None = None
     drill: Drill | None = None
+    load: tuple[ArmLoad, ...] = ()
 
     def robustness_of(self, arm: ArmId) -> ArmRobustness | None:
         """What was looked at of one arm."""

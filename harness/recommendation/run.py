@@ -14,6 +14,8 @@ from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.freshness.records import Drill
 from harness.freshness.store import write_drill
+from harness.load.records import LoadResult
+from harness.load.run import LoadRequest, put_under_load
 from harness.recommendation.conclude import conclude_again
 from harness.recommendation.records import RunResults
 from harness.robustness.run import RobustnessRequest, look_at
@@ -50,6 +52,13 @@ def import_into(folder: RunFolder, wish: ImportRequest, context: Context) -> Run
 def check_robustness(folder: RunFolder, wish: RobustnessRequest, context: Context) -> RunResults:
     """Ask what a finished run was not asked, and conclude again (`harness.robustness.run`)."""
     return look_at(folder, wish, context, conclude_again)
+
+
+def measure_load(
+    folder: RunFolder, wish: LoadRequest, context: Context
+) -> tuple[tuple[LoadResult, ...], RunResults]:
+    """Put a served arm of a finished run under load, store that, and conclude again (`harness.load.run`)."""
+    return put_under_load(folder, wish, context, conclude_again)
 
 
 def keep_drill(folder: RunFolder, drill: Drill, context: Context) -> RunResults:

@@ -10,6 +10,7 @@ from harness.bakeoff.run_folder import MONEY, PREDICTION, RECOMMENDATION, RESULT
 from harness.core.errors import StoreError
 from harness.core.records import ArmId
 from harness.freshness.store import drill_of
+from harness.load.store import loads_of
 from harness.money.records import CostForecast
 from harness.recommendation.records import Recommendation, RunResults
 from harness.robustness.records import ArmRobustness
@@ -61,7 +62,7 @@ def read_results(folder: RunFolder) -> RunResults:
         )
     robustness = folder.part(ROBUSTNESS, tuple[ArmRobustness, ...]) or ()
     found = together(results, outlook, recommendation, robustness, folder.part(PREDICTION, AdviceCheck))
-    return replace(found, drill=drill_of(folder))
+    return replace(found, drill=drill_of(folder), load=loads_of(folder))
 
 
 def recommended_arm(folder: RunFolder) -> ArmId | None:

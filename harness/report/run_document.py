@@ -35,6 +35,7 @@ from harness.report.topics.decision import (
 from harness.report.topics.fields import fields_section
 from harness.report.topics.freshness import freshness_section
 from harness.report.topics.latency import latency_section
+from harness.report.topics.load import load_section
 from harness.report.topics.money import (
     break_even_section,
     costs_section,
@@ -94,6 +95,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
     (fields_section,      "folded", "folded", ""),
     (behind_section,      "folded", "folded", ""),
     (latency_section,     "folded", "folded", ""),
+    (load_section,        "shown",  "shown",  "evidence"),
     (confusions_section,  "folded", "folded", ""),
     (confidence_section,  "",       "folded", ""),
     (wrong_section,       "",       "folded", ""),

@@ -47,7 +47,8 @@ def payback_sentence(found: ArmForecast, outlook: CostForecast) -> str:
 def serving_sentence(found: ServingCost) -> str:
     """How an arm on machines of one's own is charged, and why."""
     if found.charged == "whole machines":
-        return "Charged by whole machines: a language model holds its machine day and night, busy or idle."
+        said = "Charged by whole machines: a language model holds its machine day and night, busy or idle."
+        return f"{said} How many it takes is from a load test." if found.under_load else said
     return "Charged by the seconds it keeps a shared machine busy: it needs no machine of its own."
 
 
