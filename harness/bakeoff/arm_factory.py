@@ -61,7 +61,7 @@ class ArmFactory:
         self._evalset = evalset
         self._folder = folder
         self._context = context
-        self._chats: dict[tuple[str, str], ChatModel] = {}
+        self._chats: dict[tuple[str, str, str], ChatModel] = {}
         self._embedder = embedder
         self._keep = keep
         self._index: TrainingIndex | None = None
@@ -145,7 +145,7 @@ class ArmFactory:
 
     def chat(self, arm: ArmPlan) -> ChatModel:
         """The chat model of an arm, guarded by the run's budget; the one opened last stays open."""
-        key = (arm.model, arm.api_base)
+        key = (arm.model, arm.api_base, arm.effort)
         if key not in self._chats:
             for stale in list(self._chats.values()):
                 stale.close()  # one model in memory at a time
@@ -219,6 +219,7 @@ def model_settings(context: Context, plan: ExperimentPlan, arm: ArmPlan) -> Mode
         max_retries=context.max_retries,
         rpm=context.rpm,
         tpm=context.tpm,
+        effort=arm.effort,
     )
 
 

@@ -28,6 +28,8 @@ from harness.training.settings import EncoderPlan, TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
+Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh"]
+
 LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
     ("tune", "answer"),
@@ -55,11 +57,15 @@ MOST_SHOWN_IN_TRAINING = 8
 
 
 class ArmPlan(Part):
-    """One arm: an option, and the model where the option needs one."""
+    """One arm: an option, and the model where the option needs one.
+
+    `effort` is how hard a served reasoning model is asked to think; '' leaves it to the provider.
+    """
 
     option: Option
     model: str = ""
     api_base: str = ""
+    effort: Effort = ""
 
     @model_validator(mode="after")
     def _model_where_needed(self) -> ArmPlan:
@@ -354,6 +360,7 @@ def _canonical_digest(raw: dict[str, Any]) -> str:
             kept.pop(part, None)
     if kept.get("task") == TaskKind.CLASSIFICATION:
         kept.pop("task")
+    kept["arms"] = [{key: arm[key] for key in arm if key != "effort" or arm[key]} for arm in kept["arms"]]
     for part, key in LATER_KEYS:
         if isinstance(kept.get(part), dict) and not kept[part].get(key):
             kept[part].pop(key, None)

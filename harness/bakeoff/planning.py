@@ -84,6 +84,7 @@ class PlanRequest:
     tune_model: str = EMBEDDED_CHAT
     encoder_model: str = EMBEDDED_ENCODER
     api_base: str = ""
+    effort: str = ""
     minutes: float | None = None
     size: Size | None = None
     seed: int = 17
@@ -261,7 +262,7 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, str]]:
             continue
         match Option(option):
             case Option.PROMPT | Option.RETRIEVE:
-                arms += [_served(option, model, request.api_base) for model in prompted]
+                arms += [_served(option, model, request) for model in prompted]
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 arms.append({"option": option, "model": request.tune_model})
             case Option.ENCODER:
@@ -271,9 +272,9 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, str]]:
     return arms
 
 
-def _served(option: str, model: str, api_base: str) -> dict[str, str]:
-    arm = {"option": option, "model": model}
-    return arm | {"api_base": api_base} if api_base else arm
+def _served(option: str, model: str, request: PlanRequest) -> dict[str, str]:
+    stated = {"api_base": request.api_base, "effort": request.effort}
+    return {"option": option, "model": model} | {key: value for key, value in stated.items() if value}
 
 
 def _whole(text: str) -> int:

@@ -416,6 +416,14 @@ class PlanOptions(RowOptions):
         str,
         typer.Option("--api-base", envvar="TOR_API_BASE", help="An OpenAI-compatible endpoint for --model."),
     ] = ""
+    effort: Annotated[
+        str,
+        typer.Option(
+            "--effort",
+            envvar="TOR_EFFORT",
+            help="How hard a reasoning model of --model is asked to think: none, minimal, low, medium, high.",
+        ),
+    ] = ""
     limit: Annotated[
         int | None,
         typer.Option(
@@ -506,6 +514,7 @@ class PlanOptions(RowOptions):
             tune_model=self.tune_model,
             encoder_model=self.encoder_model,
             api_base=self.api_base,
+            effort=self.effort,
             minutes=self.minutes,
             seed=self.seed,
             train_seeds=split_names(self.seeds),

@@ -685,6 +685,82 @@ def test_a_truncated_answer_is_a_failure_with_its_tokens():
     assert failure.usage.output_tokens == 7
 
 
+@pytest.mark.parametrize(("effort", "room"), [("low", 4096), ("high", 16_384), ("none", 0)])
+def test_the_effort_is_sent_with_room_to_think(effort, room):
+    with bench(in_turn(completion())) as b:
+        b.model.answer_one(ask())
+    with bench(in_turn(completion()), effort=effort) as asked:
+        asked.model.answer_one(ask())
+        decides = dict(asked.model.identity.decides)["form"]
+    assert asked.server.requests[0]["reasoning_effort"] == effort
+    assert asked.server.requests[0]["max_tokens"] == b.server.requests[0]["max_tokens"] + room
+    assert f'"effort": "{effort}"' in decides and "effort" not in b.server.requests[0]
+
+
+def test_an_answer_says_what_was_to_be_sent_and_was_not():
+    def script(_number: int, body: dict) -> Reply:
+        for name in ("reasoning_effort", "temperature", "seed"):
+            if name in body:
+                return error(400, f"Unsupported parameter: '{name}' is not supported with this model.")
+        return completion()
+
+    with bench(script, effort="low") as b:
+        first, second = one_reply(b.model.answer_one(ask())), one_reply(b.model.answer_one(ask()))
+    assert first.left_out == second.left_out == ("temperature", "seed", "effort")
+    assert (first.attempts, second.attempts) == (4, 1)
+
+
+def test_thinking_that_is_shown_and_cut_off_is_given_more_room_and_still_more():
+    thought = completion(None, finish="length", reasoning_content="The user asks about")
+    with bench(in_turn(thought, thought, completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 3
+    first, *rest = [request["max_tokens"] for request in b.server.requests]
+    assert [limit - first for limit in rest] == [REASONING_ROOM, 4 * REASONING_ROOM]
+
+
+def test_an_endpoint_that_lists_alternatives_gives_a_distribution():
+    def listed(piece: str, *others: tuple[str, float]) -> dict:
+        top = [{"token": name, "logprob": value} for name, value in others]
+        return {"token": piece, "logprob": -0.4, "top_logprobs": top}
+
+    said = [listed('{"label": "'), listed("bill", ("bill", -0.4), ("ref", -1.5)), listed('ing"}')]
+    reply = completion()
+    reply.body["choices"][0]["logprobs"] = {"content": said}  # type: ignore[index]
+    with bench(in_turn(reply)) as b:
+        odds = one_reply(b.model.answer_one(ask())).choice_logprobs
+    assert b.server.requests[0]["logprobs"] is True and b.server.requests[0]["top_logprobs"] == 20
+    assert odds is not None and odds[0] > odds[2] > odds[1]  # in the order of the choices
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("'logprobs' is not supported with this model", [20, None]),
+        ("top_logprobs must be at most 5", [20, 5]),
+    ],
+)
+def test_alternatives_that_are_refused_are_asked_for_less_or_not(words, asked):
+    with bench(in_turn(error(400, words), completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).left_out == ()  # they decide no answer
+    assert [request.get("top_logprobs") for request in b.server.requests] == asked
+
+
+def test_a_limit_that_an_answer_says_is_used_up_lets_no_call_begin():
+    used_up = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6s"}
+    reply = completion()
+    with bench(in_turn(Reply(body=reply.body, headers=used_up), completion()), concurrency=1) as b:
+        assert len(list(b.model.answer(asks(3)))) == 3
+    assert 5.5 <= sum(b.time.slept) <= 6.5
+
+
+@pytest.mark.parametrize("left", [{"x-ratelimit-remaining-requests": "7"}, {}])
+def test_a_limit_with_something_left_or_unknown_holds_nothing_back(left):
+    reply = completion()
+    with bench(in_turn(Reply(body=reply.body, headers=left | {"x-ratelimit-reset-requests": "6s"}))) as b:
+        list(b.model.answer(asks(3)))
+    assert sum(b.time.slept) == 0
+
+
 def test_a_model_that_thinks_is_given_room_once_and_for_all_and_both_calls_are_counted():
     thought = completion(None, finish="length", reasoning_content="The user asks about")
     with bench(in_turn(thought, completion())) as b:

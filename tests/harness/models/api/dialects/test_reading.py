@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from advisor.money.usage import Usage
 from harness.core.records import Choices, Message
-from harness.models.api.calls import Form, LitellmCaller, Route
+from harness.models.api.calls import Form, LitellmCaller, Route, _litellm_parameters
 from harness.models.api.destinations import Destination
 from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.direct import DirectCaller
@@ -132,6 +133,17 @@ def test_what_litellm_leaves_out_is_told():
     answer, sent = through_litellm(RECORDED["claude"])
     assert isinstance(answer, ReceivedAnswer)
     assert "seed" not in sent and answer.ignored == ("seed",)
+
+
+def test_the_instructions_are_marked_where_a_provider_caches_only_what_is():
+    marked = replace(route("anthropic/claude-sonnet-4-5", None), marks_cache=True)
+    sent = _litellm_parameters(REQUEST, marked, Form(schema=False))["messages"]
+    assert sent[0]["content"] == [
+        {"type": "text", "text": "Label the message.", "cache_control": {"type": "ephemeral"}}
+    ]
+    assert sent[1]["content"] == "My invoice is wrong"
+    plain = _litellm_parameters(REQUEST, route("openai/m", None), Form(schema=False))["messages"]
+    assert plain[0]["content"] == "Label the message."
 
 
 def test_of_several_requests_of_a_call_the_last_one_counts():
