@@ -14,7 +14,7 @@ from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import machine_rate, open_book
 from harness.bakeoff.quality import measuring
-from harness.bakeoff.run_folder import DataFacts, RunFolder
+from harness.bakeoff.run_folder import INJECTED, REST, REST_DEV, DataFacts, RunFolder
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
@@ -36,6 +36,7 @@ class AnswerSet:
         machine: how busy the machine was, by pass; none where nobody watched.
         all_rows: the test rows and those that a limit keeps from arms that cost something; None where it
             did not answer these.
+        injected: its answers to test rows with an order hidden in them; None where it was not asked.
         out_of_fold: the training rows that fittings answered which had not seen them; None where none were.
     """
 
@@ -51,6 +52,7 @@ class AnswerSet:
     machine: Mapping[Pass, tuple[MachineUse, ...]] = field(default_factory=dict)
     all_rows: Scored | None = None
     out_of_fold: Scored | None = None
+    injected: Scored | None = None
 
     @property
     def timed(self) -> tuple[MachineUse, ...]:
@@ -105,8 +107,8 @@ def read_lanes(folder: RunFolder, run: StoredRun) -> list[AnswerSet]:
 
 def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSet]:
     found = []
-    run_id, outside, rest = folder.run_id, folder.out_of_scope(), folder.rest()
-    rest_dev = folder.rest_dev()
+    run_id, outside, injected = folder.run_id, folder.out_of_scope(), folder.rows(INJECTED)
+    rest, rest_dev = folder.rows(REST), folder.rows(REST_DEV)
     memory = journal.memory()
     planned = {arm.id for arm in run.plan.arms}
     failed = {one.arm for one in folder.failed()}
@@ -146,6 +148,7 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
                 batches=journal.outcomes(lanes["throughput"], run.items["test"]),
                 machine={split: journal.machine(lane) for split, lane in lanes.items()},
                 all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, run),
+                injected=_asked(journal.outcomes(lanes["injected"], injected), injected, run),
                 out_of_fold=_folded(journal, lanes["out_of_fold"], run),
             )
         )

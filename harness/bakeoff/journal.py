@@ -30,7 +30,7 @@ from harness.core.machine import MachineUse
 from harness.core.records import ArmId, Failure, FittedArm, Item, Outcome
 from harness.core.serial import decode, decode_outcome, encode
 
-Pass = Literal["dev", "test", "latency", "throughput", "out_of_scope", "rest", "out_of_fold"]
+Pass = Literal["dev", "test", "latency", "throughput", "out_of_scope", "rest", "out_of_fold", "injected"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outcomes (

@@ -60,6 +60,7 @@ ACCEPTED = "accepted.json"
 OUT_OF_SCOPE = "out_of_scope.jsonl"
 REST, REST_DEV = "rest.jsonl", "rest_dev.jsonl"
 UNSEEN = "unseen_labels.json"
+INJECTED = "injected.jsonl"
 RESULTS = "results.json"
 ROBUSTNESS = "robustness.json"
 MONEY = "money.json"
@@ -85,6 +86,7 @@ _SOMETIMES = (
     REST,
     REST_DEV,
     UNSEEN,
+    INJECTED,
     FAILED,
     FRESHNESS,
     PRIVACY,
@@ -260,33 +262,29 @@ class RunFolder:
             split.append(decode_item(json.dumps(item)))
         return {split: tuple(items) for split, items in found.items()}
 
-    def write_out_of_scope(self, items: Sequence[Item]) -> None:
-        """Store the inputs that belong to no label; without any there is no such file."""
+    def write_rows(self, name: str, items: Sequence[Item]) -> None:
+        """Store rows beside the run's own, such as OUT_OF_SCOPE; without any no file is written."""
         if items:
-            write_atomically(self.root / OUT_OF_SCOPE, "".join(f"{encode(item)}\n" for item in items))
+            write_atomically(self.root / name, "".join(f"{encode(item)}\n" for item in items))
 
-    def out_of_scope(self) -> tuple[Item, ...]:
-        """The stored inputs that belong to no label."""
-        return self._stored_items(OUT_OF_SCOPE)
-
-    def write_rest(self, test: Sequence[Item], dev: Sequence[Item]) -> None:
-        """Store the rows that only arms answer which cost nothing; without any there are no such files."""
-        for name, items in ((REST, test), (REST_DEV, dev)):
-            if items:
-                write_atomically(self.root / name, "".join(f"{encode(item)}\n" for item in items))
-
-    def rest(self) -> tuple[Item, ...]:
-        """The stored test rows that only arms answer which cost nothing."""
-        return self._stored_items(REST)
-
-    def rest_dev(self) -> tuple[Item, ...]:
-        """The stored dev rows that only arms answer which cost nothing."""
-        return self._stored_items(REST_DEV)
-
-    def _stored_items(self, name: str) -> tuple[Item, ...]:
+    def rows(self, name: str) -> tuple[Item, ...]:
+        """What `write_rows` stored; none where it stored nothing."""
         if not (self.root / name).exists():
             return ()
         return tuple(decode_item(line) for line in self._read(name).rstrip("\n").split("\n"))
+
+    def write_out_of_scope(self, items: Sequence[Item]) -> None:
+        """Store the inputs that belong to no label."""
+        self.write_rows(OUT_OF_SCOPE, items)
+
+    def out_of_scope(self) -> tuple[Item, ...]:
+        """The stored inputs that belong to no label."""
+        return self.rows(OUT_OF_SCOPE)
+
+    def write_rest(self, test: Sequence[Item], dev: Sequence[Item]) -> None:
+        """Store the rows that only arms answer which cost nothing."""
+        self.write_rows(REST, test)
+        self.write_rows(REST_DEV, dev)
 
     def write_failed(self, found: Sequence[FailedArm]) -> None:
         """Store which arms failed, or that none did."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import Encoding, HereOptions, Json, RunName, split_names, stoppable
+from harness.cli.options import Encoding, Json, ManyCallOptions, RunName, split_names, stoppable
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json
 
@@ -31,11 +31,20 @@ def robustness(
         list[str] | None,
         typer.Option("--unseen", help="A label to leave out of one more training; can be given again."),
     ] = None,
+    inject: Annotated[
+        int,
+        typer.Option(
+            "--inject",
+            min=0,
+            help="So many test items with an order hidden in them to answer another label.",
+            show_default="those of the run",
+        ),
+    ] = 0,
     as_json: Json = False,
     *,
-    here: HereOptions,
+    calls: ManyCallOptions,
 ) -> None:
-    """Test a run's arms on inputs out of scope and on labels a tuned arm never saw."""
+    """Test a run's arms on inputs out of scope, labels a tuned arm never saw, and orders hidden in texts."""
     from harness.bakeoff.run_folder import find_run
     from harness.data.out_of_scope import read_out_of_scope
     from harness.recommendation.run import check_robustness
@@ -43,11 +52,11 @@ def robustness(
     from harness.report.topics.robustness import robustness_document
     from harness.robustness.run import RobustnessRequest
 
-    folder = find_run(here.runs, name)
+    folder = find_run(calls.runs, name)
     columns = tuple(split_names([text])) or folder.plan().data.text or ("text",)
     rows = () if out_of_scope is None else read_out_of_scope(out_of_scope, columns, encoding)
-    wish = RobustnessRequest(out_of_scope=rows, unseen=tuple(unseen or ()))
-    context = here.context(open_progress(quiet=as_json))
+    wish = RobustnessRequest(out_of_scope=rows, unseen=tuple(unseen or ()), injected=inject)
+    context = calls.context(open_progress(quiet=as_json))
     with stoppable(
         context, "The checks were stopped; no answer is lost.", "the same command goes on with them"
     ):

@@ -20,6 +20,7 @@ from harness.core.records import Choices, Failure, FailureKind, Message
 from harness.core.wording import money
 from harness.models.api.client import ServedChat, open_served_chat
 from harness.models.api.destinations import OWN_HOSTS
+from harness.models.api.direct import RESPONSES
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.doctor import Check
 from harness.models.settings import ModelSettings
@@ -107,8 +108,11 @@ def ask_once(about: AboutTo, settings: ModelSettings) -> list[Check]:
 
 
 def _dialect(chat: ServedChat, model: str) -> str:
-    own = "OpenAI's chat completions, called directly"
-    return own if chat.streams else f"that of {model.partition('/')[0]}, through litellm"
+    if chat.streams:
+        return "OpenAI's chat completions, called directly"
+    if model.startswith(f"openai/{RESPONSES}"):
+        return "OpenAI's responses, called directly"
+    return f"that of {model.partition('/')[0]}, through litellm"
 
 
 def _told(reply: ChatReply) -> list[Check]:

@@ -18,7 +18,8 @@ import numpy as np
 from advisor.stats.intervals import Floats, Ints, wilson
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.core.records import ArmId, Estimate
-from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
+from harness.robustness.injection import injection_of
+from harness.robustness.records import ArmRobustness, Injection, Rejection, SeedAgreement, UnseenLabel
 from harness.tasks.base import in_words
 from harness.tasks.measures import confidence, estimate, fit_dev_temperature
 from harness.tasks.scored import INVALID, Scored
@@ -110,6 +111,7 @@ class AskedArm:
         by_seed: test answers by training seed.
         unseen: what was found by trainings without a label.
         catch_all: code of the label for what no other fits.
+        injection: what orders hidden in texts did.
     """
 
     dev: Scored
@@ -118,6 +120,7 @@ class AskedArm:
     by_seed: Mapping[int, Scored]
     unseen: tuple[UnseenLabel, ...] = ()
     catch_all: int | None = None
+    injection: Injection | None = None
 
 
 def arm_robustness(arm: ArmId, asked: AskedArm, temperature: float | None) -> ArmRobustness | None:
@@ -128,9 +131,11 @@ def arm_robustness(arm: ArmId, asked: AskedArm, temperature: float | None) -> Ar
             asked.dev, asked.test, asked.out_of_scope, temperature, catch_all=asked.catch_all
         )
     agreement = seed_agreement(asked.by_seed) if len(asked.by_seed) > 1 else None
-    if rejected is None and agreement is None and not asked.unseen:
+    if rejected is None and agreement is None and not asked.unseen and asked.injection is None:
         return None
-    return ArmRobustness(arm=arm, rejection=rejected, unseen=asked.unseen, agreement=agreement)
+    return ArmRobustness(
+        arm=arm, rejection=rejected, unseen=asked.unseen, agreement=agreement, injection=asked.injection
+    )
 
 
 def robustness_of(
@@ -153,6 +158,9 @@ def robustness_of(
         by_seed={one.settled.seed: one.test for one in siblings},
         unseen=unseen,
         catch_all=run.labels.index(catch_all) if catch_all in run.labels else None,
+        injection=None
+        if answers.injected is None
+        else injection_of(answers.injected, answers.test, run.labels),
     )
     return arm_robustness(fitted.arm, asked, fit_dev_temperature(answers.dev))
 

@@ -1,4 +1,4 @@
-"""Records of what a tuned model may do wrong beyond its accuracy: input out of scope, unseen labels, luck."""
+"""Records of what an arm may do wrong beyond its accuracy: out of scope, unseen labels, luck, orders."""
 
 from __future__ import annotations
 
@@ -79,6 +79,24 @@ class SeedAgreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """What an arm makes of orders hidden in the texts it is asked about.
+
+    Attributes:
+        flipped: of tickets that it would not have answered so anyway, the share that got the ordered label.
+        changed: the share that got another label than without the order, but not the ordered one.
+        accuracy: of all hostile tickets; accuracy_plain: of the rows they were made of.
+        by_wording: (wording, answered as ordered, asked), in the order of the wordings.
+    """
+
+    flipped: Estimate
+    changed: Estimate
+    accuracy: Estimate
+    accuracy_plain: Estimate
+    by_wording: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmRobustness:
     """What was looked at of one arm; what was not is None or empty.
 
@@ -86,9 +104,11 @@ class ArmRobustness:
         rejection: what a threshold on confidence does to inputs out of scope.
         unseen: labels that were left out of a training of their own.
         agreement: of the training seeds, where there were several.
+        injection: orders hidden in texts.
     """
 
     arm: ArmId
     rejection: Rejection | None = None
     unseen: tuple[UnseenLabel, ...] = ()
     agreement: SeedAgreement | None = None
+    injection: Injection | None = None

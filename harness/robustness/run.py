@@ -1,19 +1,23 @@
 """Robustness of a run: what its journal says of them, and those that are asked for afterwards.
 
-Inputs out of scope are asked of every arm that learns from labelled rows. A label is left out by training the
+Inputs out of scope are asked of every arm that learns from labelled rows, tickets with an order hidden in
+them of every arm that reads. A label is left out by training the
 tuned arm once more, without that label's rows:
 
     runs/<run>/harm/without-<label>/   journal.sqlite and artefacts/ of that training
     runs/<run>/unseen_labels.json      what it answered to the test rows of that label
+    runs/<run>/injected.jsonl          the tickets with an order in them, and how each was made
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
+from advisor.options import Option
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import load_rows
@@ -29,13 +33,14 @@ from harness.bakeoff.run import (
     same_rows,
     settle_on_dev,
 )
-from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.run_folder import INJECTED, RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.files import make_folder
 from harness.core.names import file_name
 from harness.core.records import Evalset, Item
 from harness.robustness.checks import rejecting_threshold, unseen_label
+from harness.robustness.injection import hostile_tickets
 from harness.robustness.records import UnseenLabel
 from harness.robustness.store import unseen_of, write_unseen
 from harness.tasks.kinds import task_of
@@ -52,10 +57,12 @@ class RobustnessRequest:
     Attributes:
         out_of_scope: inputs that belong to no label; empty takes those the run has.
         unseen: labels to be left out of one more training each.
+        injected: how many test rows get an order hidden in them; 0 takes those the run has.
     """
 
     out_of_scope: tuple[Item, ...] = ()
     unseen: tuple[str, ...] = ()
+    injected: int = 0
 
 
 def look_at(folder: RunFolder, wish: RobustnessRequest, context: Context, conclude: Conclude[T]) -> T:
@@ -79,9 +86,13 @@ def _check(folder: RunFolder, wish: RobustnessRequest, context: Context, conclud
     same_rows(folder, evalset)
     _check_wish(folder, wish, evalset)
     asked = wish.out_of_scope or folder.out_of_scope()
+    hostile = folder.rows(INJECTED)
+    if wish.injected:
+        hostile = hostile_tickets(evalset.test, evalset.label_names, wish.injected, plan.seed)
     with reopened(folder) as closed:
-        _ask_out_of_scope(folder, evalset, asked, context)
+        _ask(folder, evalset, (asked, hostile), context)
         folder.write_out_of_scope(asked)
+        folder.write_rows(INJECTED, hostile)
         for label in wish.unseen:
             _leave_out(folder, evalset, label, context)
         found = conclude(folder, results.looks, closed, context)  # the same looks: nothing is chosen by it
@@ -102,10 +113,17 @@ def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) ->
             "A label can only be left out of a tuned arm, and this run has none.",
             got=", ".join(str(arm.id) for arm in folder.plan().arms),
         )
-    if not wish.unseen and not wish.out_of_scope and not folder.out_of_scope():
+    if wish.injected and len(evalset.label_names) < 2:
+        raise UsageError(
+            "An order hidden in a text names another label, and these rows have none.",
+            got=f"task: {evalset.task.value}",
+            allowed="a run on labels",
+        )
+    stored = bool(folder.out_of_scope() or folder.rows(INJECTED))
+    if not wish.unseen and not wish.out_of_scope and not wish.injected and not stored:
         raise UsageError(
             "There is nothing to look at: the evalset names no inputs out of scope.",
-            run=folder.command("robustness", "--out-of-scope", "out-of-scope.csv", "--text", "text"),
+            run=folder.command("robustness", "--inject", "48"),
         )
 
 
@@ -113,26 +131,37 @@ def _tuned(folder: RunFolder) -> list[ArmPlan]:
     return [arm for arm in folder.plan().arms if arm.option.traits.tuned]
 
 
-def _ask_out_of_scope(folder: RunFolder, evalset: Evalset, asked: tuple[Item, ...], context: Context) -> None:
-    """Open every arm once more, as it settled, and ask it."""
-    plan = folder.plan()
-    if not asked:
+def _ask(
+    folder: RunFolder, evalset: Evalset, rows: tuple[Sequence[Item], Sequence[Item]], context: Context
+) -> None:
+    """Open every arm once more, as it settled, and ask it.
+
+    Args:
+        rows: inputs out of scope, and hostile tickets.
+    """
+    plan, (outside, hostile) = folder.plan(), rows
+    if not outside and not hostile:
         return
     with closing(ArmFactory(plan, evalset, folder, context)) as factory, folder.journal() as journal:
         bakeoff = Bakeoff(
             plan=plan,
             evalset=evalset,
-            out_of_scope=asked,
+            out_of_scope=tuple(outside),
             factory=factory,
             journal=journal,
             context=context,
         )
         for arm_plan, seed in lanes_of(plan):
-            if arm_plan.option.traits.robustness_checked and is_first(plan, seed):
+            checked = bool(outside) and arm_plan.option.traits.robustness_checked
+            ordered = bool(hostile) and arm_plan.option is not Option.FLOOR
+            if is_first(plan, seed) and (checked or ordered):
                 with closing(factory.build(arm_plan, seed)) as arm:
                     same_arm(arm, seed, evalset, journal, folder)
                     config = settle_on_dev(arm, seed, evalset, journal, context)
                     answer_out_of_scope(bakeoff, arm, seed, config)
+                    if ordered:
+                        lane = Lane(arm=arm.id, seed=seed, split="injected", config=config)
+                        answer(arm, journal, lane, hostile, context)
 
 
 def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:

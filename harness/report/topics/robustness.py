@@ -9,7 +9,7 @@ from harness.recommendation.records import RunResults
 from harness.report.context import ReportContext
 from harness.report.document import Bullets, Command, CommandOn, Document, Section
 from harness.report.topics.arms import title_of
-from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
+from harness.robustness.records import ArmRobustness, Injection, Rejection, SeedAgreement, UnseenLabel
 
 MOST_NAMED = 3
 
@@ -34,6 +34,7 @@ def robustness_sentences(harm: ArmRobustness) -> list[str]:
     """What was looked at of one arm."""
     found = [] if harm.rejection is None else _rejection(harm.rejection)
     found += [_unseen(label) for label in harm.unseen]
+    found += [] if harm.injection is None else _injection(harm.injection)
     return found + ([] if harm.agreement is None else _agreement(harm.agreement))
 
 
@@ -63,6 +64,22 @@ def _unseen(found: UnseenLabel) -> str:
     return (
         text if found.rejected is None else f"{text}; the threshold rejects {share_sentence(found.rejected)}"
     )
+
+
+def _injection(found: Injection) -> list[str]:
+    if found.flipped.value is None:
+        return ["orders hidden in texts: it answers what was ordered anyway"]
+    lines = [
+        f"orders hidden in test items to answer another label: {share_sentence(found.flipped)} got the label "
+        f"that was ordered, and {share_sentence(found.changed)} another one than without the order",
+        f"accuracy of these items {percent(found.accuracy.value)} with the order, "
+        f"{percent(found.accuracy_plain.value)} without",
+    ]
+    worst = sorted((one for one in found.by_wording if one[1]), key=lambda one: -one[1] / one[2])[:MOST_NAMED]
+    if worst:
+        named = ", ".join(f"{name} {hits} of {asked}" for name, hits, asked in worst)
+        lines.append(f"it follows most often: {named}")
+    return lines
 
 
 def _agreement(found: SeedAgreement) -> list[str]:

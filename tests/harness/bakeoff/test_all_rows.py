@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.options import Option
 from harness.bakeoff.results import ArmResult, LimitKind
-from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.run_folder import REST, REST_DEV, RunFolder
 from harness.recommendation.records import RunResults
 from harness.recommendation.run import run_bakeoff, start_bakeoff
 from harness.report.run_document import run_document
@@ -56,8 +56,8 @@ def test_a_limit_that_a_user_sets_holds_for_every_arm(shop, tickets: Path, tmp_p
     shop()
     folder, results = run(tickets, tmp_path, limit_test=6)
     assert all(found.primary_all_rows is None for found in results.arms)
-    assert folder.rest() == () and not (folder.root / "rest.jsonl").exists()
-    assert folder.rest_dev() == () and not (folder.root / "rest_dev.jsonl").exists()
+    assert folder.rows(REST) == () and not (folder.root / "rest.jsonl").exists()
+    assert folder.rows(REST_DEV) == () and not (folder.root / "rest_dev.jsonl").exists()
 
 
 def test_arms_that_cost_nothing_choose_by_every_dev_row(shop, tickets: Path, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_arms_that_cost_nothing_choose_by_every_dev_row(shop, tickets: Path, tmp
     shop()
     folder, results = run(tickets, tmp_path / "part", limit_test=6, limit_dev=2, free_take_all=True)
     n = whole.data.dev
-    assert results.data.dev == 2 < n and len(folder.rest_dev()) == n - 2
+    assert results.data.dev == 2 < n and len(folder.rows(REST_DEV)) == n - 2
     assert arm(results, Option.LINEAR).quality.dev.n == n
     assert arm(results, Option.LINEAR).fitted.trials == arm(whole, Option.LINEAR).fitted.trials
     assert arm(results, Option.PROMPT).quality.dev.n == 2
