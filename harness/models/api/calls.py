@@ -341,7 +341,7 @@ def _ignored(sent: bytes, request: ChatRequest, form: Form) -> tuple[str, ...]:
         name for name, marks in _SENT.items() if wanted[name] and not any(mark in sent for mark in marks)
     ]
     held = form.schema and answer_schema(request.form) is not None
-    return (*missing, *(("schema",) if held and b'schema":' not in sent.lower() else ()))
+    return (*missing, *(("schema",) if held and b'properties":' not in sent else ()))
 
 
 def _marked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,20 +9,12 @@ begins several answers is split evenly among them: the tokens after it were neve
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 _LEAST = 1e-6  # no answer is impossible: the list of alternatives ends somewhere
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """One token that was written, and what else might have stood there, itself included."""
-
-    written: bytes
-    odds: Mapping[bytes, float]
 
 
 def answer_odds(text: str, entries: Sequence[object], answers: Sequence[str]) -> tuple[float, ...] | None:
@@ -33,16 +25,12 @@ def answer_odds(text: str, entries: Sequence[object], answers: Sequence[str]) ->
         entries: its tokens with their alternatives.
         answers: the closed set.
     """
-    tokens = [_token(entry) for entry in entries]
-    known = [token for token in tokens if token is not None]
-    if not known or len(known) != len(tokens):
+    pieces = [_piece(entry) for entry in entries]
+    written = [piece for piece in pieces if piece is not None]
+    place = _place(b"".join(written), text, answers) if written and len(written) == len(pieces) else None
+    shares = None if place is None else _shares(list(zip(written, entries, strict=True)), *place)
+    if shares is None:
         return None
-    written = b"".join(token.written for token in known)
-    place = _place(written, text, answers)
-    if place is None:
-        return None
-    chosen, wholes = place
-    shares = _shares(known, chosen, wholes)
     lifted = [max(share, _LEAST) for share in shares]
     total = math.log(sum(lifted))
     return tuple(math.log(share) - total for share in lifted)
@@ -61,40 +49,49 @@ def _place(written: bytes, text: str, answers: Sequence[str]) -> tuple[int, list
     colon = said.find(":", start)
     opening = said.find('"', colon) if colon >= 0 and said.startswith("{", start) else -1
     for plain in (True, False) if opening >= 0 else ():
-        spelt = [json.dumps(name, ensure_ascii=not plain) for name in answers]
+        spelt = _spelt(tuple(answers), plain=plain)
         named = next((n for n, name in enumerate(spelt) if said.startswith(name, opening)), None)
         if named is not None:
-            return named, [(said[:opening] + name).encode() for name in spelt]
+            return named, [said[:opening].encode() + name.encode() for name in spelt]
     first = text.strip().partition("\n")[0].rstrip(" .")
     if first in answers:
         return list(answers).index(first), [f"{said[:start]}{name}\n".encode() for name in answers]
     return None
 
 
-def _shares(tokens: Sequence[_Token], chosen: int, wholes: Sequence[bytes]) -> list[float]:
+@functools.lru_cache(maxsize=8)
+def _spelt(answers: tuple[str, ...], *, plain: bool) -> tuple[str, ...]:
+    """The answers as JSON writes them, letters beyond ASCII as they are or escaped."""
+    return tuple(json.dumps(name, ensure_ascii=not plain) for name in answers)
+
+
+def _shares(
+    tokens: Sequence[tuple[bytes, object]], chosen: int, wholes: Sequence[bytes]
+) -> list[float] | None:
+    """A share for each answer, unnormalised; None where a token that decides lists nothing."""
     shares, mass, unlisted, done = [0.0] * len(wholes), 1.0, 0.0, b""
-    for token in tokens:
-        alive = [n for n, whole in enumerate(wholes) if whole.startswith(done)]
+    alive = list(range(len(wholes)))
+    for written, entry in tokens:
+        alive = [n for n in alive if wholes[n].startswith(done)]
         if len(alive) < 2 or chosen not in alive:
             break
-        begun = {piece: [n for n in alive if _agree(done + piece, wholes[n])] for piece in token.odds}
-        telling = {
-            piece: owners
-            for piece, owners in begun.items()
-            if owners and (len(owners) < len(alive) or piece == token.written)
-        }
-        if len(telling.get(token.written, alive)) == len(alive):  # nothing is decided here
-            done += token.written
+        left = [(n, wholes[n][len(done) :]) for n in alive]
+        done += written
+        if all(_agree(written, rest) for _, rest in left):  # nothing is decided here
             continue
-        rest = max(0.0, 1.0 - sum(token.odds.values()))
-        whole_mass = sum(token.odds[piece] for piece in telling) + rest
+        odds = _odds(written, entry)
+        if odds is None:
+            return None
+        begun = {piece: [n for n, rest in left if _agree(piece, rest)] for piece in odds}
+        telling = {piece: owners for piece, owners in begun.items() if 0 < len(owners) < len(alive)}
+        missing = max(0.0, 1.0 - sum(odds.values()))
+        whole_mass = sum(odds[piece] for piece in telling) + missing
         for piece, owners in telling.items():
-            if piece != token.written:
+            if piece != written:
                 for owner in owners:
-                    shares[owner] += mass * token.odds[piece] / whole_mass / len(owners)
-        unlisted += mass * rest / whole_mass
-        mass *= token.odds[token.written] / whole_mass
-        done += token.written
+                    shares[owner] += mass * odds[piece] / whole_mass / len(owners)
+        unlisted += mass * missing / whole_mass
+        mass *= odds[written] / whole_mass
     shares[chosen] += mass
     unseen = [n for n, share in enumerate(shares) if share == 0.0]
     for n in unseen:
@@ -106,29 +103,31 @@ def _agree(begun: bytes, whole: bytes) -> bool:
     return whole.startswith(begun) or begun.startswith(whole)
 
 
-def _token(entry: object) -> _Token | None:
-    """One entry; None where it is not of the documented shape."""
-    piece, odds = _piece(entry)
-    if piece is None or odds is None or not isinstance(entry, Mapping):
+def _odds(written: bytes, entry: object) -> dict[bytes, float] | None:
+    """How likely a token and each alternative was; None where that is not said."""
+    if not isinstance(entry, Mapping) or (own := _likely(entry)) is None:
         return None
     listed = entry.get("top_logprobs")
-    found: dict[bytes, float] = {}
+    found = {written: own}
     for one in listed if isinstance(listed, list) else []:
-        other, likely = _piece(one)
-        if other is not None and likely is not None:
-            found[other] = max(likely, found.get(other, 0.0))
-    return _Token(piece, {**found, piece: max(odds, found.get(piece, 0.0))})
+        piece, likely = _piece(one), _likely(one)
+        if piece is not None and likely is not None:
+            found[piece] = max(likely, found.get(piece, 0.0))
+    return found
 
 
-def _piece(entry: object) -> tuple[bytes | None, float | None]:
-    """A token's bytes and how likely it was."""
+def _piece(entry: object) -> bytes | None:
+    """A token's bytes."""
     if not isinstance(entry, Mapping):
-        return None, None
-    token, raw, logprob = entry.get("token"), entry.get("bytes"), entry.get("logprob")
+        return None
+    token, raw = entry.get("token"), entry.get("bytes")
     if isinstance(raw, list) and all(isinstance(b, int) and 0 <= b < 256 for b in raw):
-        piece: bytes | None = bytes(raw)
-    else:
-        piece = token.encode("utf-8", "replace") if isinstance(token, str) else None
+        return bytes(raw)
+    return token.encode("utf-8", "replace") if isinstance(token, str) else None
+
+
+def _likely(entry: object) -> float | None:
+    logprob = entry.get("logprob") if isinstance(entry, Mapping) else None
     if not isinstance(logprob, int | float) or isinstance(logprob, bool) or math.isnan(logprob):
-        return piece, None
-    return piece, math.exp(min(0.0, float(logprob)))
+        return None
+    return math.exp(min(0.0, float(logprob)))

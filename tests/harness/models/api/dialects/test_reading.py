@@ -64,7 +64,7 @@ class Library:
     async def acompletion(self, **_parameters: object) -> object:
         answer = httpx.MockTransport(lambda _request: httpx.Response(200, json=self._one.body))
         async with httpx.AsyncClient(transport=WatchedTransport(answer)) as client:
-            await client.post("https://api.example.com/", json={"temperature": 0, "x": {"schema": 1}})
+            await client.post("https://api.example.com/", json={"temperature": 0, "x": {"properties": {}}})
         raise RuntimeError("litellm does not understand it")
 
 

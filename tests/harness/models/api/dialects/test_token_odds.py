@@ -74,7 +74,8 @@ def test_a_label_in_plain_words_is_read_too():
     [
         ("billing", []),
         ("neither", [token("neither")]),
-        ("billing", [{"token": "billing"}]),
+        ("billing", [{"token": "billing"}]),  # a token that decides, without a word on how likely it was
+        ("billing", [{"token": 7}]),
         ("billing", ["billing"]),
         ("billing", [token("refund")]),
     ],
