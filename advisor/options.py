@@ -142,7 +142,7 @@ class Traits:
 
 
 _LABELS_ONLY = frozenset({TaskKind.CLASSIFICATION})
-_WITH_EXAMPLES = frozenset({TaskKind.CLASSIFICATION, TaskKind.EXTRACTION})
+_LABELS_AND_FIELDS = frozenset({TaskKind.CLASSIFICATION, TaskKind.EXTRACTION})
 
 TRAITS: Mapping[Option, Traits] = MappingProxyType(
     {
@@ -177,7 +177,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             own_model="minilm-l6",
             trained=True,
             encodes=True,
-            tasks=_LABELS_ONLY,
+            tasks=_LABELS_AND_FIELDS,
         ),
         Option.PROMPT: Traits(
             name="the prompted model",
@@ -205,7 +205,7 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             colour="#be260b",
             trained=True,
             searches=True,
-            tasks=_WITH_EXAMPLES,
+            tasks=_LABELS_AND_FIELDS,
             by_default=False,
         ),
         Option.ROUTE: Traits(

@@ -21,8 +21,8 @@ from harness.cli.options import HereOptions
 from harness.core.context import Quiet
 from harness.core.records import Item
 from harness.tasks.classification import clip
-from harness.training.encoder_artefact import RECORD_FILE, open_kept
-from harness.training.encoder_letters import fit_letters, times
+from harness.training.encoder.artefact import RECORD_FILE, open_kept
+from harness.training.encoder.letters import fit_letters, times
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from harness.models.resolve import Embedded, local_folder
 from harness.models.settings import ModelSettings, cache_dir
-from harness.training.encoder import EncoderJob, EncoderSession
-from harness.training.encoder_recipe import recipes_for
+from harness.training.encoder.labels import LabelJob, LabelSession
+from harness.training.encoder.recipe import recipes_for
 from harness.training.settings import EncoderPlan
 
 
@@ -33,8 +33,8 @@ def main() -> None:
     print("|---|---|---|")
     for precision in ("fp32", "bf16"):
         recipe = recipes_for(EncoderPlan(trials=1), len(rows), 22_700_000, precision, 17)[0]  # type: ignore[arg-type]
-        session = EncoderSession(
-            EncoderJob(
+        session = LabelSession(
+            LabelJob(
                 base=base,
                 texts=tuple(row["text"] for row in rows),
                 targets=tuple(labels.index(row["category"]) for row in rows),

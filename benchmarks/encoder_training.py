@@ -32,8 +32,8 @@ from harness.core.records import EncoderRecipe
 from harness.models.local.precision import trains_in_bf16
 from harness.models.resolve import Embedded, local_folder
 from harness.models.settings import ModelSettings, cache_dir
-from harness.training.encoder import EncoderJob, EncoderSession
-from harness.training.encoder_recipe import recipes_for
+from harness.training.encoder.labels import LabelJob, LabelSession
+from harness.training.encoder.recipe import recipes_for
 from harness.training.progress import quiet
 from harness.training.settings import EncoderPlan
 
@@ -67,8 +67,8 @@ class Bench:
 
 def ours(bench: Bench) -> tuple[float, float]:
     """Train as the harness does: CPU seconds, dev accuracy."""
-    session = EncoderSession(
-        EncoderJob(
+    session = LabelSession(
+        LabelJob(
             base=bench.base,
             texts=tuple(bench.texts),
             targets=tuple(bench.targets),

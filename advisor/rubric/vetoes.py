@@ -50,14 +50,14 @@ def search_finds_nothing(case: UseCase, rules: VetoRules) -> Found:
 
 
 def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
-    """A vote and a linear model choose among labels; an encoder also marks parts of a text."""
+    """A linear model chooses among labels; similar rows and an encoder give the fields of a text as well."""
     if case.task in (None, AnswerKind.CLASSIFICATION):
         return {}
     assert case.task is not None
     why = f"{case.task.value} has no closed label set to choose from"
-    found = dict.fromkeys((Option.NEIGHBOURS, Option.LINEAR), why)
+    found = {Option.LINEAR: why}
     if case.task is not AnswerKind.EXTRACTION:
-        found[Option.ENCODER] = why
+        found |= dict.fromkeys((Option.NEIGHBOURS, Option.ENCODER), why)
     return found
 
 

@@ -8,22 +8,18 @@ probabilities is fitted on dev too. The encoder reads the bare text, clipped as 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.calibration import fit_temperature
-from harness.arms.base import KEPT, Explained, Material, config_digest, items_digest, shared_time
+from harness.arms.base import KEPT, Explained, Material, items_digest, shared_time
+from harness.arms.recipe_search import EncoderSettings, RecipeSearch
 from harness.core.errors import DataError, StoreError
-from harness.core.files import make_folder, write_atomically
 from harness.core.records import (
     ArmId,
     Completion,
@@ -34,37 +30,14 @@ from harness.core.records import (
     Outcome,
     Timing,
 )
-from harness.core.serial import encode
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.encoder import EncoderClassifier, Logits, log_softmax
-from harness.models.settings import ModelSettings
 from harness.tasks.base import clip
-from harness.training.encoder import ENCODER_TRAINER, EncoderJob, TrainedEncoder, train_encoder
-from harness.training.encoder_artefact import PACKAGES, keep_encoder, open_kept, pin_of_encoder
-from harness.training.encoder_letters import SHARES, fit_letters, times
-from harness.training.encoder_recipe import recipe_name
-from harness.training.release import release
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderSettings:
-    """What is tuned, how, and where it is kept.
-
-    Attributes:
-        base: the encoder's folder; model: its name, as the user writes it.
-        recipes: to be tried on dev, the first to be kept among equals.
-        item_chars: of a text that are read; longer ones lose their middle.
-        definitions: of labels, by name: each is a training row more, as a guide's words are worth learning.
-        keep_in: the folder in which the encoder is kept once it is trained; None keeps it nowhere.
-    """
-
-    base: Path
-    model: str
-    recipes: tuple[EncoderRecipe, ...]
-    item_chars: int
-    opening: ModelSettings
-    definitions: Mapping[str, str] = field(default_factory=dict)
-    keep_in: Path | None = None
+from harness.training.encoder.artefact import PACKAGES, keep_encoder, open_kept, pin_of_encoder
+from harness.training.encoder.labels import LabelJob, train_encoder
+from harness.training.encoder.letters import SHARES, fit_letters, times
+from harness.training.encoder.recipe import recipe_name
+from harness.training.encoder.session import ENCODER_TRAINER, TrainedEncoder
 
 
 class EncoderArm:
@@ -102,7 +75,7 @@ class EncoderArm:
 
         Raises:
             DataError: with fewer than two labels in train.
-            MissingExtra, ModelUnavailable, TrainingError, StoreError: see `harness.training.encoder`.
+            MissingExtra, ModelUnavailable, TrainingError, StoreError: see `harness.training.encoder.session`.
         """
         if stored is not None and self._kept(stored):
             return stored
@@ -110,9 +83,14 @@ class EncoderArm:
         if len({item.label for item in material.train}) < 2:
             found = len({item.label for item in material.train})
             raise DataError("An encoder needs at least two labels in train.", got=found)
-        work = self._work(material)
-        best, recipe, trials = self._best(material, work)
-        classifier, share = self._beside(best.classifier, recipe, material)
+        search = RecipeSearch(
+            settings=self.settings,
+            config=self.config,
+            train=lambda recipe, work: self._train(recipe, material, work),
+            score=lambda classifier: self._accuracy(classifier, material.dev),
+        )
+        best, recipe, trials = search.best(material)
+        classifier, share = self._beside(best.model, recipe, material)
         self._classifier, temperature = classifier, classifier.temperature
         choices: dict[str, str | int | float] = {
             "recipe": recipe_name(recipe),
@@ -124,10 +102,8 @@ class EncoderArm:
             draft = dataclasses.replace(self._artefact(best, recipe, material), letters=share)
             keep_encoder(self._classifier, draft, self.settings.keep_in)
             choices[KEPT] = pin_of_encoder(self.settings.keep_in)
-        if work is not None:
-            shutil.rmtree(work, ignore_errors=True)
-        release()
-        return Fitted(choices=choices, trials=tuple(trials), seconds=time.perf_counter() - start)
+        search.close()
+        return Fitted(choices=choices, trials=trials, seconds=time.perf_counter() - start)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """One pass over all items."""
@@ -156,47 +132,17 @@ class EncoderArm:
         """Free the encoder."""
         self._classifier = None
 
-    def _best(
-        self, material: Material, work: Path | None
-    ) -> tuple[TrainedEncoder, EncoderRecipe, list[tuple[str, float]]]:
-        """The training that is best on dev, its recipe, and what each reached there.
-
-        A stopped search goes on with the recipe it had come to; those before it are trained again only if
-        one of them was the best, since the weights of one training are kept at a time.
-        """
-        known = _read_trials(work)
-        recipes = self.settings.recipes
-        best: tuple[float, EncoderRecipe, TrainedEncoder | None] | None = None
-        for number, recipe in enumerate(recipes, 1):
-            name = recipe_name(recipe)
-            if len(recipes) > 1:
-                material.say(f"recipe {number} of {len(recipes)}: {name}")
-            trained = None
-            if name not in known:
-                trained = self._train(recipe, material, work)
-                known[name] = self._accuracy(trained.classifier, material.dev)
-                _write_trials(work, known)
-            if best is None or known[name] > best[0]:
-                best = (known[name], recipe, trained)
-            elif trained is not None:
-                release()
-        assert best is not None
-        trained = best[2] or self._train(best[1], material, work)
-        return trained, best[1], [(recipe_name(recipe), known[recipe_name(recipe)]) for recipe in recipes]
-
-    def _train(self, recipe: EncoderRecipe, material: Material, work: Path | None) -> TrainedEncoder:
-        place = None
-        if work is not None:
-            place = work / hashlib.sha256(encode(recipe).encode()).hexdigest()[:16]
-            make_folder(place)
+    def _train(
+        self, recipe: EncoderRecipe, material: Material, work: Path | None
+    ) -> TrainedEncoder[EncoderClassifier]:
         texts, targets = self._rows(material)
-        job = EncoderJob(
+        job = LabelJob(
             base=self.settings.base,
             texts=texts,
             targets=targets,
             labels=self._labels,
             recipe=recipe,
-            work=place,
+            work=work,
             device=self.settings.opening.device,
             threads=self.settings.opening.threads,
         )
@@ -212,22 +158,9 @@ class EncoderArm:
         ]
         return tuple(text for text, _ in rows), tuple(self._labels.index(label) for _, label in rows)
 
-    def _work(self, material: Material) -> Path | None:
-        """The folder of checkpoints, emptied unless they are of this very training."""
-        home = self.settings.keep_in
-        if home is None:
-            return None
-        rows = [items_digest(material.train), items_digest(material.dev)]
-        training = config_digest({**self.config, "rows": rows})
-        work = home.with_name(f".{home.name}.work")
-        mark = work / "training.txt"
-        if not mark.is_file() or mark.read_text(encoding="ascii", errors="replace") != training:
-            shutil.rmtree(work, ignore_errors=True)
-            make_folder(work)
-            write_atomically(mark, training)
-        return work
-
-    def _artefact(self, best: TrainedEncoder, recipe: EncoderRecipe, material: Material) -> EncoderArtefact:
+    def _artefact(
+        self, best: TrainedEncoder[EncoderClassifier], recipe: EncoderRecipe, material: Material
+    ) -> EncoderArtefact:
         assert self._classifier is not None
         settings = self.settings
         return EncoderArtefact(
@@ -328,16 +261,3 @@ def _with_a_mistake(logprobs: Logits, truth: Sequence[int]) -> tuple[Logits, NDA
     middling = logprobs[order[len(order) // 2]]
     second = int(np.argsort(middling)[-2])
     return np.vstack([logprobs, middling]), np.array([*truth, second])
-
-
-def _read_trials(work: Path | None) -> dict[str, float]:
-    """Dev accuracy by recipe, of a search that was stopped."""
-    try:
-        return dict(json.loads((work / "trials.json").read_text(encoding="utf-8"))) if work else {}
-    except (OSError, ValueError):
-        return {}
-
-
-def _write_trials(work: Path | None, known: Mapping[str, float]) -> None:
-    if work is not None:
-        write_atomically(work / "trials.json", json.dumps(known))

@@ -9,7 +9,7 @@ from typing import assert_never, cast
 from advisor.options import Option
 from harness.arms.base import Arm
 from harness.arms.best_sentence import BestSentenceArm
-from harness.arms.encoder import EncoderArm, EncoderSettings
+from harness.arms.encoder import EncoderArm
 from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
 from harness.arms.neighbour_values import NeighbourValuesArm
@@ -17,6 +17,7 @@ from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
 from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
+from harness.arms.tagger import TaggerArm
 from harness.arms.tune import Examples, TuneArm, Tuner
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
@@ -35,6 +36,7 @@ from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
 from harness.models.settings import ModelSettings
 from harness.tasks.base import ReadsPassages, Task
+from harness.tasks.extraction import ExtractionTask
 from harness.tasks.kinds import task_of
 from harness.tasks.questions import QuestionTask
 
@@ -87,7 +89,7 @@ class ArmFactory:
                 home = classifier_folder(self._folder, arm.id) if self._keep else None
                 return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
             case Option.ENCODER:
-                return EncoderArm(arm.id, self._encoder(arm, seed), task.choices)
+                return self._encoder(arm, seed, task)
             case Option.PROMPT:
                 return PromptArm(arm.id, self.chat(arm), self.leaving.task(arm, task))
             case Option.RETRIEVE:
@@ -168,10 +170,14 @@ class ArmFactory:
         self.prepare(tuner)
         return tuner
 
-    def _encoder(self, arm: ArmPlan, seed: int) -> EncoderSettings:
+    def _encoder(self, arm: ArmPlan, seed: int, task: Task) -> Arm:
+        """One that gives labels, or one that reads fields."""
         opening = model_settings(self._context, self._plan, arm)
         home = encoder_folder(self._folder, arm.id, seed) if self._keep else None
-        return encoder_settings(self._plan, arm.id, (seed, self._evalset), opening, home)
+        settings = encoder_settings(self._plan, arm.id, (seed, self._evalset), opening, home)
+        if isinstance(task, ExtractionTask):
+            return TaggerArm(arm.id, settings, task.fields)
+        return EncoderArm(arm.id, settings, task.choices)
 
     def _embedding(self) -> EmbeddingModel | None:
         if self._embedder is None:

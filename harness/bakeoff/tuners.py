@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from advisor.reading import read_json
-from harness.arms.encoder import EncoderSettings
+from harness.arms.recipe_search import EncoderSettings
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import ModelUnavailable, UsageError
@@ -17,7 +17,7 @@ from harness.models.deciding import weights_of
 from harness.models.local.precision import trains_in_bf16
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings, Precision
-from harness.training.encoder_recipe import recipes_for
+from harness.training.encoder.recipe import recipes_for, tagger_recipes_for
 from harness.training.recipe import TrainingHardware, choose_recipe
 from harness.training.settings import EncoderPlan
 from harness.training.tuner import LocalTuner, TunerSettings
@@ -81,10 +81,11 @@ def encoder_settings(
     base = encoder_base(arm.model, opening)
     seed, evalset = training
     weights = sum(path.stat().st_size for path in base.glob("*.safetensors")) // 4
+    recipes = tagger_recipes_for if evalset.task is TaskKind.EXTRACTION else recipes_for
     return EncoderSettings(
         base=base,
         model=arm.model,
-        recipes=recipes_for(
+        recipes=recipes(
             plan.encoder or EncoderPlan(), len(evalset.train), weights, _training_precision(opening), seed
         ),
         item_chars=plan.prompt.item_chars,

@@ -550,6 +550,39 @@ class EncoderArtefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaggerArtefact:
+    """A tuned encoder that reads fields, as it is scored and shipped; it lies in a folder beside this record.
+
+    Attributes:
+        digest: sha256 over the files of the folder, this record left out.
+        base_model, base_digest: what it was tuned from; pad_token: the id that fills a batch up.
+        fields: the JSON Schema of what it reads, which decides what each score of the head means.
+        tag_from, pick_from: the probability from which on a tag, and a value of a closed set, is taken.
+        packages: name -> version of the libraries that made it.
+        data_digest: sha256 of the training rows.
+        train_tokens, train_s: tokens seen over all epochs, and wall seconds.
+        curve: (step, loss) pairs as logged.
+    """
+
+    schema: Literal[1] = 1
+    digest: str
+    base_model: str
+    base_digest: str
+    pad_token: int
+    fields: dict[str, Any]
+    tag_from: float
+    pick_from: float
+    recipe: EncoderRecipe
+    packages: dict[str, str]
+    data_digest: str
+    train_rows: int
+    train_tokens: int
+    train_s: float
+    steps: int
+    curve: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoteArtefact:
     """A vote of training rows as it is scored and shipped; rows and vectors lie beside this record.
 

@@ -31,7 +31,7 @@ from harness.shipping.export.merge import copy_tokenizer, load_tokenizer, merge_
 from harness.shipping.export.onnx_file import write_onnx
 from harness.shipping.registry.hub import card_of
 from harness.shipping.shipped import Shipped, ShippedClassifier, Tuned
-from harness.training.encoder_artefact import open_kept
+from harness.training.encoder.artefact import open_kept
 from harness.training.tuned_model import Export, Format
 
 RECORD = "harness.json"

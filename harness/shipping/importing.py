@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from advisor.options import Option, TaskKind
 from harness.arms.base import KEPT, Arm
-from harness.arms.encoder import EncoderArm, EncoderSettings
+from harness.arms.encoder import EncoderArm
+from harness.arms.recipe_search import EncoderSettings
+from harness.arms.tagger import TaggerArm
 from harness.arms.tune import TuneArm
 from harness.bakeoff.arm_factory import ArmFactory, model_settings
 from harness.bakeoff.evalset import load_rows
@@ -40,6 +43,7 @@ from harness.core.records import (
     ArmId,
     Artefact,
     Completion,
+    EncoderArtefact,
     Evalset,
     Failure,
     FailureKind,
@@ -54,9 +58,17 @@ from harness.data.predictions import OutsidePrediction, read_predictions
 from harness.models.local.encoder import HEAD_FILE
 from harness.models.local.safe_weights import refuse_lone_pickles, require_safe_adapter
 from harness.shipping.registry.registry import checked_files
+from harness.tasks.extraction import ExtractionTask
+from harness.tasks.fields import parse_schema
 from harness.tasks.kinds import task_of
-from harness.training.encoder_artefact import RECORD_FILE, files_of_encoder, pin_of_encoder, read_encoder
-from harness.training.encoder_recipe import recipe_name
+from harness.training.encoder.artefact import (
+    RECORD_FILE,
+    KeptEncoder,
+    files_of_encoder,
+    pin_of_encoder,
+    read_encoder,
+)
+from harness.training.encoder.recipe import recipe_name
 from harness.training.tuned_model import Done, Export, ExportedJob, Imported, folder_digest
 
 T = TypeVar("T")
@@ -204,13 +216,7 @@ def _import_encoder(folder: RunFolder, wish: ImportRequest, context: Context) ->
         )
     refuse_lone_pickles(wish.path)
     artefact = read_encoder(wish.path)
-    if set(artefact.labels) != set(evalset.label_names):
-        odd = sorted(set(artefact.labels) ^ set(evalset.label_names))
-        raise UsageError(
-            "The encoder was tuned to other labels than the run's.",
-            got=", ".join(odd[:5]),
-            allowed="the same labels",
-        )
+    _same_answers(artefact, evalset)
     sha256 = pin_of_encoder(wish.path)
     _free_name(folder, arm, sha256)
     place = folder.artefacts / f"import-{wish.name}"
@@ -227,13 +233,44 @@ def _import_encoder(folder: RunFolder, wish: ImportRequest, context: Context) ->
         opening=model_settings(context, plan, ArmPlan(option=Option.ENCODER, model=wish.name)),
         keep_in=place,
     )
-    encoder = EncoderArm(arm, settings, evalset.label_names)
+    task = task_of(evalset.space, plan.prompt.limits)
+    encoder = (
+        TaggerArm(arm, settings, task.fields)
+        if isinstance(task, ExtractionTask)
+        else EncoderArm(arm, settings, task.choices)
+    )
     notes = ("Trained elsewhere; scored here.",)
     choices: dict[str, str | int | float] = {"recipe": recipe_name(artefact.recipe), KEPT: sha256}
     fitted = Fitted(choices=choices, seconds=artefact.train_s, notes=notes)
     _settle_and_answer(folder, encoder, evalset, fitted, context)
     counts = (len(evalset.dev), len(evalset.test))
     return _note(folder, _imported(arm, "adapter", wish, sha256, counts, context))
+
+
+def _same_answers(artefact: KeptEncoder, evalset: Evalset) -> None:
+    """Refuse an encoder that was tuned to answer something else than the run asks.
+
+    Raises:
+        UsageError: with what differs.
+    """
+    if isinstance(artefact, EncoderArtefact):
+        theirs, mine, what = set(artefact.labels), set(evalset.label_names), "labels"
+    else:
+        theirs, mine, what = _fields_of(artefact.fields), _fields_of(evalset.schema), "fields"
+    if theirs != mine:
+        raise UsageError(
+            f"The encoder was tuned to other {what} than the run's.",
+            got=", ".join(sorted(theirs ^ mine)[:5]),
+            allowed=f"the same {what}",
+        )
+
+
+def _fields_of(schema: dict[str, Any]) -> set[str]:
+    """Fields with what they may hold, of a schema or of none."""
+    if not schema:
+        return set()
+    read = parse_schema(schema, "The schema of the fields")
+    return {f"{one.name}: {json.dumps(one.value_schema())}" for one in read.fields}
 
 
 def _settle_and_answer(

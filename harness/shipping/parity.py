@@ -36,7 +36,7 @@ from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import Measuring
 from harness.tasks.scored import score
-from harness.training.encoder_artefact import RECORD_FILE
+from harness.training.encoder.artefact import RECORD_FILE
 from harness.training.tuned_model import Export, Parity
 
 _ENGINE: dict[str, Engine] = {

@@ -38,7 +38,7 @@ from harness.shipping.shipped import (
     shipped_in_registry,
     shipped_in_run,
 )
-from harness.training.encoder_artefact import open_kept
+from harness.training.encoder.artefact import open_kept
 from harness.training.tuned_model import Artefacts, Export, TunedTask
 
 Engine = Literal["transformers", "llamacpp", "vllm", "linear"]

@@ -32,7 +32,7 @@ from harness.models import embedded
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.shipping.registry.registry import Registry
-from harness.training.encoder_artefact import pin_of_encoder, read_encoder
+from harness.training.encoder.artefact import pin_of_encoder, read_encoder
 from harness.training.tuned_model import (
     AdapterVersion,
     ClassifierArtefact,

@@ -25,15 +25,14 @@ from harness.tasks.fields import (
     FieldKind,
     entries_of,
     fields_in,
-    number_of,
     parse_schema,
-    plain_text,
     same_as,
 )
 from harness.tasks.json_answers import read_object
 from harness.tasks.labels import said
 from harness.tasks.measures import Measuring, everything, mean
 from harness.tasks.scored import Scored
+from harness.tasks.spans import in_text, places
 
 PROMPT_VERSION = "extraction-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
@@ -166,7 +165,7 @@ class ExtractionTask:
                 values = [
                     value
                     for value in entries_of(fields_in(row.target), one.path)
-                    if item is None or stands_in(one, value, item.text)
+                    if item is None or not in_text(one) or places(one, value, item.text)
                 ]
                 key = " ".join(sorted(same_as(one, value) for value in values))
                 said_as.setdefault(key, values)
@@ -247,17 +246,3 @@ def _line(one: Field, guide: Guide) -> str:
 def _stated(found: Mapping[str, Any]) -> dict[str, Any]:
     """An answer without what states nothing."""
     return {name: value for name, value in found.items() if value not in (None, "", [], {})}
-
-
-def stands_in(one: Field, value: Any, text: str) -> bool:
-    """Whether a value of a field is written in a text; one that is a choice need not be."""
-    match one.kind:
-        case FieldKind.CHOICE | FieldKind.YES_NO:
-            return True
-        case FieldKind.NUMBER | FieldKind.WHOLE:
-            wanted = same_as(one, value)
-            return any(same_as(one, word) == wanted for word in text.split() if number_of(word) is not None)
-        case FieldKind.TEXT | FieldKind.DATE:
-            return plain_text(str(value)) in plain_text(text)
-        case _:
-            assert_never(one.kind)

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.records import EncoderRecipe
 from harness.models.settings import ModelSettings
-from harness.training.encoder import EncoderJob, EncoderSession
+from harness.training.encoder.labels import LabelJob, LabelSession
 from harness.training.progress import quiet
 from harness.training.recipe import TrainingSpeed
 from harness.training.trl_trainer import Session, TrainingJob
@@ -97,7 +97,7 @@ def measure_encoder(
     count = min(len(texts), _BATCHES * recipe.batch_size)
     ordered = sorted(texts, key=len)
     drawn = tuple(ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count))
-    job = EncoderJob(
+    job = LabelJob(
         base=base,
         texts=drawn,
         targets=tuple(i % 2 for i in range(count)),
@@ -106,8 +106,8 @@ def measure_encoder(
         device=opening.device,
         threads=opening.threads,
     )
-    session = EncoderSession(job)
-    lengths = tuple(len(row) for row in session.classifier.tokenise(texts))
+    session = LabelSession(job)
+    lengths = tuple(len(row) for row in session.opened.tokenise(texts))
     opened = time.perf_counter()
     session.run(_nothing, most_steps=1)  # the first step warms up
     warm, before = time.perf_counter(), session.tokens

@@ -26,12 +26,13 @@ from harness.core.records import (
     Label,
     LinearArtefact,
     Recipe,
+    TaggerArtefact,
     VoteArtefact,
 )
 from harness.core.serial import decode
 
 Format = Literal["adapter", "merged", "gguf", "skops", "safetensors", "onnx", "rows"]
-ClassifierArtefact = LinearArtefact | EncoderArtefact | VoteArtefact
+ClassifierArtefact = LinearArtefact | EncoderArtefact | TaggerArtefact | VoteArtefact
 Artefacts = Artefact | ClassifierArtefact
 
 

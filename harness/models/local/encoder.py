@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,8 @@ Logits = NDArray[np.float64]
 Pooling = Literal["mean", "cls"]
 
 HEAD_FILE = "head.safetensors"
-_BATCH_TOKENS = 2_048
+BATCH_TOKENS = 2_048
+"""Tokens of a batch that is read, padding included."""
 _WRITING = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _NO_LIMIT = 1 << 20  # tokenizers that know no limit state a huge one
 
@@ -61,7 +62,7 @@ def open_encoder(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
     require_safetensors(folder)
     refuse_lone_pickles(folder)
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             encoder = AutoModel.from_pretrained(
                 str(folder),
@@ -100,24 +101,19 @@ def most_tokens(encoder: Any, tokenizer: Any) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderClassifier:
-    """An encoder and its head, ready to answer.
+class HeadedEncoder:
+    """An encoder and one linear layer on top of it.
 
     Attributes:
-        head: a `torch.nn.Linear` to as many scores as there are labels.
-        temperature: by which scores are divided.
-        letters: letter groups whose scores are added to the head's.
+        head: a `torch.nn.Linear` from the encoder's states to scores.
+        max_tokens: of a text that are read, special ones included.
         threads: CPU threads; None leaves torch's own choice.
     """
 
     encoder: Any
     tokenizer: Any
     head: Any
-    pooling: Pooling
     max_tokens: int
-    labels: tuple[str, ...]
-    temperature: float = 1.0
-    letters: Letters | None = None
     device: str = "cpu"
     threads: int | None = None
 
@@ -125,7 +121,7 @@ class EncoderClassifier:
         """Token ids of each text, cut to what is read."""
         if not texts:
             return []
-        with _quiet():
+        with quiet():
             found = self.tokenizer(
                 [text[:READ_CHARS] for text in texts],
                 truncation=True,
@@ -134,6 +130,21 @@ class EncoderClassifier:
             )
         return [list(ids) for ids in found["input_ids"]]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderClassifier(HeadedEncoder):
+    """An encoder with a head over labels, ready to answer.
+
+    Attributes:
+        temperature: by which scores are divided.
+        letters: letter groups whose scores are added to the head's.
+    """
+
+    pooling: Pooling
+    labels: tuple[str, ...]
+    temperature: float = 1.0
+    letters: Letters | None = None
+
     def scores(self, texts: Sequence[str]) -> Logits:
         """Scores, a column a label, before the temperature."""
         import torch
@@ -141,8 +152,8 @@ class EncoderClassifier:
         rows = self.tokenise(texts)
         found = np.zeros((len(rows), len(self.labels)), dtype=np.float64)
         self.encoder.eval()
-        with _threads(self.threads), torch.inference_mode():
-            for batch in by_length(rows, _BATCH_TOKENS):
+        with on_threads(self.threads), torch.inference_mode():
+            for batch in by_length(rows, BATCH_TOKENS):
                 ids, mask = padded([rows[row] for row in batch], self.tokenizer.pad_token_id, self.device)
                 vectors = pooled(self.encoder, ids, mask, self.pooling)
                 found[batch] = self.head(vectors).double().cpu().numpy()
@@ -155,7 +166,16 @@ class EncoderClassifier:
 
 def pooled(encoder: Any, ids: Any, mask: Any, pooling: Pooling) -> Any:
     """One fp32 vector a text."""
-    states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+    return pool(states_of(encoder, ids, mask), mask, pooling)
+
+
+def states_of(encoder: Any, ids: Any, mask: Any) -> Any:
+    """One fp32 vector a token."""
+    return encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+
+
+def pool(states: Any, mask: Any, pooling: Pooling) -> Any:
+    """One vector a text from those of its tokens."""
     if pooling == "cls":
         return states[:, 0]
     weights = mask.unsqueeze(-1).to(states.dtype)
@@ -192,36 +212,32 @@ def log_softmax(scores: Logits) -> Logits:
     return result
 
 
-def save_encoder(classifier: EncoderClassifier, folder: Path) -> None:
-    """Write encoder, tokenizer and head into a folder that exists.
+def save_encoder(headed: HeadedEncoder, folder: Path) -> None:
+    """Write encoder, tokenizer and head into a folder that exists, and letter groups where there are any.
 
     Raises:
         OSError: if it cannot be written.
     """
     from safetensors.torch import save_file
 
-    with _quiet():
-        classifier.encoder.save_pretrained(folder, safe_serialization=True)
-        classifier.tokenizer.save_pretrained(folder)
+    with quiet():
+        headed.encoder.save_pretrained(folder, safe_serialization=True)
+        headed.tokenizer.save_pretrained(folder)
     _without_paths(folder)
-    head = classifier.head
+    head = headed.head
     tensors = {"weight": head.weight.detach().cpu(), "bias": head.bias.detach().cpu()}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / HEAD_FILE)
-    if classifier.letters is not None:
-        save_letters(classifier.letters, folder)
+    if isinstance(headed, EncoderClassifier) and headed.letters is not None:
+        save_letters(headed.letters, folder)
 
 
-def load_encoder(
-    folder: Path,
-    labels: tuple[str, ...],
-    told: tuple[Pooling, int, float],
-    device: str = "cpu",
-    threads: int | None = None,
-) -> EncoderClassifier:
-    """Open what `save_encoder` wrote.
+def load_headed(
+    folder: Path, columns: int, max_tokens: int, device: str = "cpu", threads: int | None = None
+) -> HeadedEncoder:
+    """Open encoder, tokenizer and head of what `save_encoder` wrote.
 
     Args:
-        told: pooling, most tokens and temperature.
+        columns: scores that the head gives.
 
     Raises:
         MissingExtra, ModelUnavailable: as `open_encoder`.
@@ -233,24 +249,51 @@ def load_encoder(
 
     try:
         tensors = load_file(folder / HEAD_FILE)
-        head = torch.nn.Linear(tensors["weight"].shape[1], len(labels))
+        head = torch.nn.Linear(tensors["weight"].shape[1], columns)
         head.load_state_dict(tensors)
     except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
         raise ModelUnavailable(
             "The encoder's head cannot be read.", got=f"{folder / HEAD_FILE}: {str(error)[:200]}"
         ) from error
-    pooling, max_tokens, temperature = told
-    return EncoderClassifier(
+    return HeadedEncoder(
         encoder=encoder,
         tokenizer=tokenizer,
         head=head.to(device),
-        pooling=pooling,
         max_tokens=max_tokens,
+        device=device,
+        threads=threads,
+    )
+
+
+def load_encoder(
+    folder: Path,
+    labels: tuple[str, ...],
+    told: tuple[Pooling, int, float],
+    device: str = "cpu",
+    threads: int | None = None,
+) -> EncoderClassifier:
+    """Open a classifier that `save_encoder` wrote.
+
+    Args:
+        told: pooling, most tokens and temperature.
+
+    Raises:
+        MissingExtra, ModelUnavailable: as `open_encoder`.
+    """
+    pooling, max_tokens, temperature = told
+    return classifier_of(
+        load_headed(folder, len(labels), max_tokens, device, threads),
+        pooling=pooling,
         labels=labels,
         temperature=temperature,
         letters=load_letters(folder, len(labels)),
-        device=device,
-        threads=threads,
+    )
+
+
+def classifier_of(headed: HeadedEncoder, **facts: Any) -> EncoderClassifier:
+    """The classifier that an encoder and its head are, with what is known of it beside them."""
+    return EncoderClassifier(
+        **{one.name: getattr(headed, one.name) for one in fields(HeadedEncoder)}, **facts
     )
 
 
@@ -265,7 +308,8 @@ def _without_paths(folder: Path) -> None:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def on_threads(count: int | None) -> Iterator[None]:
+    """So many CPU threads inside, what there was afterwards; None changes nothing."""
     import torch
 
     before = torch.get_num_threads()
@@ -277,7 +321,7 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """transformers writes no bar and no notice to the terminal."""
     from transformers.utils import logging
 

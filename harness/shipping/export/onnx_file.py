@@ -15,7 +15,7 @@ from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.models.local.encoder import EncoderClassifier, padded, pooled
 from harness.models.local.letters import LETTERS_FILE
 from harness.models.local.onnx_encoder import INPUTS, MODEL_FILE, TOKENIZER_FILE
-from harness.training.encoder_artefact import RECORD_FILE
+from harness.training.encoder.artefact import RECORD_FILE
 
 _OPSET = 17
 

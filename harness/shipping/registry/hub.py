@@ -13,7 +13,14 @@ from typing import Any
 
 from advisor.options import Option
 from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
-from harness.core.records import Artefact, EncoderArtefact, Estimate, LinearArtefact, VoteArtefact
+from harness.core.records import (
+    Artefact,
+    EncoderArtefact,
+    Estimate,
+    LinearArtefact,
+    TaggerArtefact,
+    VoteArtefact,
+)
 from harness.core.wording import share_sentence
 from harness.shipping.registry.registry import checked_files
 from harness.tasks.base import PromptLimits
@@ -39,6 +46,8 @@ def card_of(
     """The card of a tuned model or a classifier; see the card of each."""
     if isinstance(artefact, EncoderArtefact):
         return encoder_card(title, artefact, origin, task, checks) + _hands_over(task)
+    if isinstance(artefact, TaggerArtefact):
+        return tagger_card(title, artefact, origin, task, checks)
     if isinstance(artefact, LinearArtefact):
         return linear_card(title, artefact, origin, task, checks) + _hands_over(task)
     if isinstance(artefact, VoteArtefact):
@@ -141,9 +150,6 @@ def encoder_card(
     """The card of a tuned encoder: what it reads, how to ask it without this program, how it was trained."""
     answers = ", ".join(f"`{label.name}`" for label in task.labels[:_SHOWN_LABELS])
     recipe = artefact.recipe
-    how = "every weight" if recipe.tuned == "whole" else f"LoRA of rank {recipe.rank}, merged"
-    first = f"; before it {recipe.warm_up_pairs} passes of pairs" if recipe.warm_up_pairs else ""
-    made = ", ".join(f"{name} {version}" for name, version in artefact.packages.items())
     parts = [
         "---\nlibrary_name: transformers\npipeline_tag: text-classification\n"
         f"base_model: {_quoted(artefact.base_model)}\n"
@@ -163,15 +169,54 @@ def encoder_card(
         "the order of `labels` in `encoder.json`. `model.onnx` of the ONNX export takes `input_ids` and "
         f"`attention_mask` and gives these scores before the division.{_letters(artefact)}",
         _measured(origin, checks),
+        _encoder_training(artefact, origin),
+        _limits(origin),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def tagger_card(
+    title: str, artefact: TaggerArtefact, origin: Origin, task: TunedTask, checks: Sequence[Parity] = ()
+) -> str:
+    """The card of an encoder that reads fields."""
+    recipe, names = artefact.recipe, ", ".join(f"`{name}`" for name in artefact.fields["properties"])
+    parts = [
+        "---\nlibrary_name: transformers\npipeline_tag: token-classification\n"
+        f"base_model: {_quoted(artefact.base_model)}\n"
+        f"license: {_quoted(origin.licence.lower() or 'unknown')}\n"
+        "tags: [encoder, token-classification, tune-or-retrieve]\n---",
+        f"# {title}",
+        f"`{artefact.base_model}` tuned with a linear head that reads fields out of a message: {names}. Made "
+        f"by Tune or Retrieve in run `{origin.run_id}` as `{origin.arm}`, seed {origin.seed}.",
+        "## How to ask it\n\n```\nharness serve FOLDER\n```\n\n"
+        "The last turn of a request is the message, without any prompt. It answers with one line of JSON; a "
+        f"field that the message does not state is absent. Messages over {task.item_chars} characters lose "
+        f"their middle; {recipe.max_tokens} tokens are read. `encoder.json` holds the schema of the fields "
+        "and the probabilities from which on a value is taken; `harness/tasks/tags.py` says how the head's "
+        "scores are read.",
+        _measured(origin, checks),
+        _encoder_training(artefact, origin),
+        "## Limits\n\nIt gives what stands in the message, or a value that the schema lists: what has to be "
+        "worked out, such as a date from 'last Tuesday', it cannot give. Field F1 holds for messages like "
+        f"those it was measured on. Terms of the training data: {origin.data_licence or 'not stated'}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _encoder_training(artefact: EncoderArtefact | TaggerArtefact, origin: Origin) -> str:
+    """How an encoder was trained, and what pins it."""
+    recipe = artefact.recipe
+    how = "every weight" if recipe.tuned == "whole" else f"LoRA of rank {recipe.rank}, merged"
+    first = f"; before it {recipe.warm_up_pairs} passes of pairs" if recipe.warm_up_pairs else ""
+    made = ", ".join(f"{name} {version}" for name, version in artefact.packages.items())
+    return (
         f"## Training\n\n{artefact.train_rows} rows, {artefact.steps} steps in batches of "
         f"{recipe.batch_size} over {recipe.epochs} epochs{first}; {how}; rate {recipe.learning_rate:g}, the "
         f"head's {recipe.head_factor:g} times that; label smoothing {recipe.smoothing:g}; matrices "
         f"multiplied in {recipe.precision}; seed {recipe.seed}. {made}.\n\n"
         f"- base weights: sha256 {artefact.base_digest}\n- training rows: sha256 {artefact.data_digest}\n"
-        f"- this encoder: sha256 {artefact.digest}\n- plan: sha256 {origin.plan_digest}",
-        _limits(origin),
-    ]
-    return "\n\n".join(parts) + "\n"
+        f"- this encoder: sha256 {artefact.digest}\n- plan: sha256 {origin.plan_digest}"
+    )
 
 
 def model_card(

@@ -35,7 +35,7 @@ from harness.core.names import inside
 from harness.core.serial import decode, encode
 from harness.knowledge import kept_vote
 from harness.models.local.safe_weights import refuse_pickles, require_safetensors
-from harness.training import encoder_artefact
+from harness.training.encoder import artefact as encoder_artefact
 from harness.training.tuned_model import AdapterVersion, Event, Parity
 
 

@@ -19,8 +19,8 @@ from harness.core.records import ArmId, Completion, Item, Label
 from harness.models.local.letters import LETTERS_FILE
 from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
-from harness.training.encoder_artefact import read_encoder
-from harness.training.encoder_recipe import recipe_name
+from harness.training.encoder.artefact import read_encoder
+from harness.training.encoder.recipe import recipe_name
 from tests.support.tickets import LABELS, evalset
 from tests.support.tiny_encoder import tiny_recipe, tiny_settings
 

@@ -28,7 +28,7 @@ from harness.bakeoff.sizing import (
 from harness.core.errors import UsageError
 from harness.core.records import ArmId, Item
 from harness.models.settings import ModelSettings
-from harness.training.encoder_recipe import recipes_for
+from harness.training.encoder.recipe import recipes_for
 from harness.training.recipe import Budgeted
 from harness.training.settings import EncoderPlan
 from harness.training.speed import EncoderSpeed

@@ -24,7 +24,7 @@ from harness.shipping.parity import check_export
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.shipping.serving import ServeRequest, find_shipped, open_service
 from harness.shipping.shipped import ShippedClassifier, shipped_in_run
-from harness.training.encoder_artefact import RECORD_FILE
+from harness.training.encoder.artefact import RECORD_FILE
 from tests.harness.bakeoff.test_run import context
 from tests.support.desk import write_tickets
 from tests.support.tiny_encoder import tiny_base

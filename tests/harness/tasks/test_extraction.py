@@ -10,7 +10,7 @@ from advisor.options import Option, TaskKind
 from harness.core.errors import DataError
 from harness.core.records import AnswerSpace, Completion, Item, JsonSchema, Timing
 from harness.tasks.base import Guide, PromptLimits
-from harness.tasks.extraction import ExtractionTask, stands_in
+from harness.tasks.extraction import ExtractionTask
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import Measuring
 from harness.tasks.scored import score
@@ -193,12 +193,6 @@ def test_of_rows_near_an_item_only_what_stands_in_its_text_counts() -> None:
         "product": "Stikka",  # a choice need not be named
         "contacts": ["ANN"],
     }
-
-
-def test_numbers_stand_in_a_text_however_they_are_written() -> None:
-    amount = next(one for one in TASK.fields.fields if one.name == "amount")
-    assert stands_in(amount, 1234.5, "it is 1.234,50 € in all")
-    assert not stands_in(amount, 234.5, "it is 1.234,50 € in all")
 
 
 def scored(pairs):

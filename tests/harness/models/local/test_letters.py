@@ -16,7 +16,7 @@ from harness.models.local.letters import (
     save_letters,
     weighted,
 )
-from harness.training.encoder_letters import fit_letters, times
+from harness.training.encoder.letters import fit_letters, times
 
 TEXTS = (
     "refund the double charge",

@@ -18,6 +18,7 @@ _WHOLE_RATE, _LORA_RATE = 3e-4, 1e-3
 _LARGE = 200_000_000  # weights from which on only additions are trained, or memory and time run out
 _FEW_ROWS = 300
 _EPOCHS = 5
+_TAG_ROWS, _MOST_TAG_EPOCHS = 10_800, 30  # rows that are read in all, so 30 passes of 360
 
 
 def recipes_for(
@@ -50,6 +51,28 @@ def recipes_for(
         letters=plan.letters,
     )
     return tuple(_distinct([first, *_others(first, plan)])[: plan.trials or trials_for(rows)])
+
+
+def tagger_recipes_for(
+    plan: EncoderPlan, rows: int, weights: int, precision: Literal["fp32", "bf16"], seed: int
+) -> tuple[EncoderRecipe, ...]:
+    """The recipes to try for fields: more passes of fewer rows, whole texts, and no letter groups.
+
+    Args:
+        rows, weights, precision: as for labels.
+    """
+    (first, *_) = recipes_for(plan, rows, weights, precision, seed)
+    first = replace(
+        first,
+        epochs=plan.epochs or min(_MOST_TAG_EPOCHS, max(_EPOCHS, -(-_TAG_ROWS // max(1, rows)))),
+        smoothing=0.0,
+        batch_size=plan.batch_size or 16,
+        max_tokens=plan.max_tokens or 512,
+        head_first=False,
+        letters=False,
+    )
+    slower = replace(first, learning_rate=plan.learning_rate or first.learning_rate / 3)
+    return tuple(_distinct([first, slower])[: plan.trials or 1])
 
 
 def trials_for(rows: int) -> int:

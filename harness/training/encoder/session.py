@@ -1,4 +1,6 @@
-"""Trains an encoder with a linear head on labelled texts, on this machine; resumes after a kill.
+"""Trains an encoder with a linear head on texts, on this machine; resumes after a kill.
+
+What is learnt is another module's: labels (`labels`) or the fields that a text states (`fields`).
 
 Every weight is adapted, or low-rank additions to every matrix (PEFT), merged when the training ends. Batches
 hold rows of like length, in an order that only the seed and the epoch decide. Four things make it fast on a
@@ -20,54 +22,42 @@ import json
 import math
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from harness.core.environment import free_gib
 from harness.core.errors import MissingExtra, TrainingError
 from harness.core.files import write_atomically
 from harness.core.records import EncoderRecipe
-from harness.models.local.encoder import (
-    EncoderClassifier,
-    by_length,
-    most_tokens,
-    open_encoder,
-    padded,
-    pooled,
-    pooling_of,
-)
-from harness.training.encoder_head import fit_head
-from harness.training.encoder_memory import require_room_to_open, require_room_to_train
+from harness.models.local.encoder import HeadedEncoder, most_tokens, open_encoder, padded, states_of
+from harness.training.encoder.memory import require_room_to_open, require_room_to_train
 from harness.training.progress import check, quiet
 
 Say = Callable[[str], None]
+M = TypeVar("M", bound=HeadedEncoder)
 
 ENCODER_TRAINER = "encoder-2"  # raised when a change makes the same recipe train something else
 _WARM_UP = 0.1  # of the steps, while the rate rises
 _CLIP = 1.0
 _POOL = 32  # batches that are sorted by length together
-_NEAR = 0.1  # temperature of the contrastive loss
 _LORA_DROPOUT = 0.05
-_READ_TOKENS = 2_048  # of a batch that is read only
 _EVERY_S = 20.0  # between two lines of progress, and between two checkpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderJob:
-    """One training.
+    """One training; what each text is to teach stands in its kinds.
 
     Attributes:
         base: the encoder's folder.
-        labels: the closed set; targets: the place in it of each text's label.
         work: where checkpoints lie; None keeps none.
     """
 
     base: Path
     texts: tuple[str, ...]
-    targets: tuple[int, ...]
-    labels: tuple[str, ...]
     recipe: EncoderRecipe
     work: Path | None = None
     device: str = "cpu"
@@ -75,18 +65,21 @@ class EncoderJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedEncoder:
+class TrainedEncoder(Generic[M]):
     """What came out, and what it took."""
 
-    classifier: EncoderClassifier
+    model: M
     tokens: int
     seconds: float
     steps: int
     curve: tuple[tuple[int, float], ...]
 
 
-def train_encoder(job: EncoderJob, say: Say) -> TrainedEncoder:
+def trained(begin: Callable[[], EncoderSession[M]], job: EncoderJob, say: Say) -> TrainedEncoder[M]:
     """Train, or go on with a training that was stopped.
+
+    Args:
+        begin: opens the session of the job.
 
     Raises:
         MissingExtra, ModelUnavailable: if a package or the encoder is not there.
@@ -99,10 +92,10 @@ def train_encoder(job: EncoderJob, say: Say) -> TrainedEncoder:
         torch.set_num_threads(job.threads)
     require_room_to_open(job.base, free_gib(job.device))
     try:
-        session = EncoderSession(job)
+        session = begin()
         session.require_room(free_gib(job.device))
         session.run(say)
-        classifier = session.finished()
+        model = session.finished()
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise _too_little_memory(job) from error
     except RuntimeError as error:
@@ -110,7 +103,7 @@ def train_encoder(job: EncoderJob, say: Say) -> TrainedEncoder:
             raise _too_little_memory(job) from error
         raise
     return TrainedEncoder(
-        classifier=classifier,
+        model=model,
         tokens=session.tokens,
         seconds=time.perf_counter() - started,
         steps=session.step,
@@ -126,27 +119,29 @@ def _too_little_memory(job: EncoderJob) -> TrainingError:
     )
 
 
-class EncoderSession:
-    """A training with all that it holds; `harness.training.encoder_speed` times a few of its steps."""
+class EncoderSession(ABC, Generic[M]):
+    """A training with all that it holds; `harness.training.speed` times a few of its steps."""
 
-    def __init__(self, job: EncoderJob) -> None:
+    def __init__(self, job: EncoderJob, columns: int) -> None:
+        """
+        Args:
+            columns: scores that the head gives.
+        """
         import torch
 
         self.job, recipe = job, job.recipe
         torch.manual_seed(recipe.seed)
         encoder, tokenizer = open_encoder(job.base, job.device)
-        head = torch.nn.Linear(encoder.config.hidden_size, len(job.labels)).to(job.device)
-        self.classifier = EncoderClassifier(
+        head = torch.nn.Linear(encoder.config.hidden_size, columns).to(job.device)
+        self.opened = HeadedEncoder(
             encoder=encoder,
             tokenizer=tokenizer,
             head=head,
-            pooling=pooling_of(job.base),
             max_tokens=min(recipe.max_tokens, most_tokens(encoder, tokenizer)),
-            labels=job.labels,
             device=job.device,
             threads=job.threads,
         )
-        self.rows = self.classifier.tokenise(job.texts)
+        self.rows = self.opened.tokenise(job.texts)
         self.words = _hold_words_seen(encoder, self.rows) if recipe.tuned == "whole" else None
         self._attention = _plain_attention(encoder) if job.device == "cpu" else None
         self.encoder = _adapted(encoder, recipe)
@@ -159,7 +154,17 @@ class EncoderSession:
         self.step, self.tokens, self.done = 0, 0, 0
         self.curve: list[tuple[int, float]] = []
         self._began: float | None = None
-        self._head_begun = False
+
+    @abstractmethod
+    def loss(self, batch: Sequence[int], number: int) -> Any:
+        """The loss of a batch of rows in a pass."""
+
+    @abstractmethod
+    def finished(self) -> M:
+        """The model with what was learnt in the encoder's own weights."""
+
+    def before_pass(self, number: int) -> None:
+        """What is to be done before a pass; nothing unless a kind of training says so."""
 
     @property
     def passes(self) -> int:
@@ -184,15 +189,13 @@ class EncoderSession:
     def run(self, say: Say, most_steps: int | None = None) -> None:
         """Every pass that is not done yet."""
         self._load()
-        recipe = self.job.recipe
         started = told = kept = time.perf_counter()
         first = self.step
         for number in range(self.done, self.passes):
             losses: list[float] = []
-            if number == recipe.warm_up_pairs and recipe.head_first and not self._head_begun:
-                begun = time.perf_counter()
-                self._begin_head()
-                started += time.perf_counter() - begun  # steps alone tell how long the rest takes
+            begun = time.perf_counter()
+            self.before_pass(number)
+            started += time.perf_counter() - begun  # steps alone tell how long the rest takes
             for batch in self._batches(number):
                 losses.append(self._learn(batch, number))
                 now = time.perf_counter()
@@ -208,8 +211,18 @@ class EncoderSession:
                 self._keep()
                 kept = time.perf_counter()
 
-    def finished(self) -> EncoderClassifier:
-        """The classifier with what was learnt in the encoder's own weights."""
+    def states(self, batch: Sequence[int]) -> tuple[Any, Any]:
+        """A vector of every token of some rows, and which tokens are no padding."""
+        import torch
+
+        rows = [self.rows[row] for row in batch]
+        ids, mask = padded(rows, self.opened.tokenizer.pad_token_id, self.job.device)
+        kind, half = self.job.device.partition(":")[0], self.job.recipe.precision == "bf16"
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
+            return states_of(self.encoder, ids, mask), mask
+
+    def ended(self) -> HeadedEncoder:
+        """The encoder as it was opened, with what was learnt in its own weights, and its head."""
         import torch
 
         encoder = self.encoder
@@ -222,29 +235,7 @@ class EncoderSession:
             weight.requires_grad_(False)
         if self._attention is not None:
             encoder.set_attn_implementation(self._attention)
-        return replace(self.classifier, encoder=encoder.eval())
-
-    def _begin_head(self) -> None:
-        """Fit the head to the vectors of all rows as they are now."""
-        import torch
-
-        vectors = torch.zeros(len(self.rows), self.classifier.head.in_features, device=self.job.device)
-        self.encoder.eval()
-        with torch.no_grad():
-            for batch in by_length(self.rows, _READ_TOKENS):
-                vectors[batch] = self._vectors(batch)
-        fit_head(self.classifier.head, vectors, self.job.targets, self.job.recipe.smoothing)
-        self._head_begun = True
-
-    def _vectors(self, batch: Sequence[int]) -> Any:
-        import torch
-
-        recipe, classifier = self.job.recipe, self.classifier
-        rows = [self.rows[row] for row in batch]
-        ids, mask = padded(rows, classifier.tokenizer.pad_token_id, self.job.device)
-        kind, half = self.job.device.partition(":")[0], recipe.precision == "bf16"
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
-            return pooled(self.encoder, ids, mask, classifier.pooling)
+        return replace(self.opened, encoder=encoder.eval())
 
     def _note(self, loss: float) -> None:
         self._began = loss if self._began is None else self._began
@@ -252,42 +243,34 @@ class EncoderSession:
         self.curve.append((self.step, round(loss, 4)))
 
     def _batches(self, number: int) -> Iterator[list[int]]:
-        """The rows of a pass: shuffled, then batches of like length, or of pairs while warming up."""
         import torch
 
-        recipe = self.job.recipe
-        torch.manual_seed(recipe.seed * 10_007 + number)  # of dropout, the same after a kill
-        shuffle = random.Random(recipe.seed * 10_007 + number)
-        if number < recipe.warm_up_pairs:
-            yield from _pairs(self.job.targets, recipe.batch_size, shuffle)
-            return
+        seed = self.job.recipe.seed * 10_007 + number
+        torch.manual_seed(seed)  # of dropout, the same after a kill
+        yield from self.batches(number, random.Random(seed))
+
+    def batches(self, number: int, shuffle: random.Random) -> Iterator[list[int]]:
+        """The rows of a pass: shuffled, then batches of like length."""
+        size = self.job.recipe.batch_size
         order = list(range(len(self.rows)))
         shuffle.shuffle(order)
-        batches: list[list[int]] = []
-        pool = recipe.batch_size * _POOL
-        for first in range(0, len(order), pool):
-            part = sorted(order[first : first + pool], key=lambda row: len(self.rows[row]))
-            batches += [part[at : at + recipe.batch_size] for at in range(0, len(part), recipe.batch_size)]
-        shuffle.shuffle(batches)
-        yield from batches
+        found: list[list[int]] = []
+        for first in range(0, len(order), size * _POOL):
+            part = sorted(order[first : first + size * _POOL], key=lambda row: len(self.rows[row]))
+            found += [part[at : at + size] for at in range(0, len(part), size)]
+        shuffle.shuffle(found)
+        yield from found
 
     def _learn(self, batch: Sequence[int], number: int) -> float:
         import torch
 
-        recipe, classifier = self.job.recipe, self.classifier
+        recipe = self.job.recipe
         self.encoder.train()
-        targets = torch.tensor([self.job.targets[row] for row in batch], device=self.job.device)
-        vectors = self._vectors(batch)
-        if number < recipe.warm_up_pairs:
-            loss = contrast(vectors, targets)
-        else:
-            loss = torch.nn.functional.cross_entropy(
-                classifier.head(vectors), targets, label_smoothing=recipe.smoothing
-            )
+        loss = self.loss(batch, number)
         loss.backward()
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.learning_rate * group["factor"] * rate_at(self.step, self.steps)
-        torch.nn.utils.clip_grad_norm_([*self.weights, *classifier.head.parameters()], _CLIP)
+        torch.nn.utils.clip_grad_norm_(self._all_weights(), _CLIP)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
@@ -358,45 +341,13 @@ class EncoderSession:
                     self.optimiser.state[weight] = state
 
     def _all_weights(self) -> list[Any]:
-        return [*self.weights, *self.classifier.head.parameters()]
+        return [*self.weights, *self.opened.head.parameters()]
 
 
 def rate_at(step: int, steps: int) -> float:
     """The share of the rate at a step: up over the first tenth, then down to 0."""
     rising = max(1, round(steps * _WARM_UP))
     return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising)
-
-
-def contrast(vectors: Any, targets: Any) -> Any:
-    """Rows of one label near each other, others apart (supervised contrast, Khosla 2020, 2004.11362)."""
-    import torch
-
-    unit = torch.nn.functional.normalize(vectors, dim=1)
-    near = unit @ unit.T / _NEAR
-    itself = torch.eye(len(near), dtype=torch.bool, device=near.device)
-    logs = torch.log_softmax(near.masked_fill(itself, float("-inf")), dim=1).masked_fill(itself, 0.0)
-    same = (targets[:, None] == targets[None, :]) & ~itself
-    counts = same.sum(1)
-    there = counts > 0
-    if not bool(there.any()):
-        return vectors.sum() * 0.0
-    return -((logs * same).sum(1)[there] / counts[there]).mean()
-
-
-def _pairs(targets: Sequence[int], size: int, shuffle: random.Random) -> Iterator[list[int]]:
-    """Every row once, in batches of pairs of one label; a label's odd row comes with what is left over."""
-    by_label: dict[int, list[int]] = {}
-    for row, label in enumerate(targets):
-        by_label.setdefault(label, []).append(row)
-    pairs: list[list[int]] = []
-    single: list[int] = []
-    for rows in by_label.values():
-        shuffle.shuffle(rows)
-        pairs += [rows[at : at + 2] for at in range(0, len(rows) - 1, 2)]
-        single += rows[-1:] if len(rows) % 2 else []
-    shuffle.shuffle(pairs)
-    order = [row for pair in pairs for row in pair] + single
-    yield from (order[at : at + size] for at in range(0, len(order), size))
 
 
 def _adapted(encoder: Any, recipe: EncoderRecipe) -> Any:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from harness.core.errors import TrainingError
-from harness.training import encoder as room
-from harness.training.encoder import EncoderJob, EncoderSession, contrast, layers_of, rate_at, train_encoder
-from harness.training.encoder_head import fit_head
+from harness.training.encoder import session as room
+from harness.training.encoder.head import fit_head
+from harness.training.encoder.labels import LabelJob, LabelSession, contrast, train_encoder
+from harness.training.encoder.session import layers_of, rate_at
 from tests.support.tickets import LABELS, evalset
 from tests.support.tiny_encoder import tiny_base, tiny_recipe
 
@@ -21,8 +22,8 @@ ROWS = evalset()
 NAMES = tuple(label.name for label in LABELS)
 
 
-def job(work: Path | None = None, **changes: Any) -> EncoderJob:
-    return EncoderJob(
+def job(work: Path | None = None, **changes: Any) -> LabelJob:
+    return LabelJob(
         base=tiny_base(),
         texts=tuple(item.text for item in ROWS.train),
         targets=tuple(NAMES.index(item.label) for item in ROWS.train),
@@ -34,7 +35,7 @@ def job(work: Path | None = None, **changes: Any) -> EncoderJob:
 
 
 def scores(trained: Any) -> Any:
-    return trained.classifier.scores([item.text for item in ROWS.test])
+    return trained.model.scores([item.text for item in ROWS.test])
 
 
 def silent(line: str) -> None:
@@ -76,7 +77,7 @@ def test_words_never_seen_keep_their_vectors() -> None:
     from harness.models.local.encoder import open_encoder
 
     before, tokenizer = open_encoder(tiny_base())
-    after = train_encoder(job(epochs=1), silent).classifier.encoder.get_input_embeddings().weight
+    after = train_encoder(job(epochs=1), silent).model.encoder.get_input_embeddings().weight
     unseen, seen = tokenizer.convert_tokens_to_ids(["请求", "parcel"])
     assert (after[unseen] == before.get_input_embeddings().weight[unseen]).all()
     assert not (after[seen] == before.get_input_embeddings().weight[seen]).all()
@@ -92,7 +93,7 @@ def test_a_training_killed_in_an_epoch_ends_as_if_it_never_was(
 ) -> None:
     whole = train_encoder(job(epochs=3, **changes), silent)
     monkeypatch.setattr(room, "_EVERY_S", -1.0)  # a checkpoint after every epoch
-    stopped = EncoderSession(job(tmp_path, epochs=3, **changes))
+    stopped = LabelSession(job(tmp_path, epochs=3, **changes))
     stopped.run(silent, most_steps=7)  # in the second epoch of five steps
     assert len(list(tmp_path.glob("epoch-*.safetensors"))) == 1
     resumed = train_encoder(job(tmp_path, epochs=3, **changes), silent)
@@ -105,7 +106,7 @@ def test_a_damaged_checkpoint_begins_again(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "_EVERY_S", -1.0)
-    EncoderSession(job(tmp_path, epochs=2)).run(silent, most_steps=7)
+    LabelSession(job(tmp_path, epochs=2)).run(silent, most_steps=7)
     broken = tmp_path / ("epoch.json" if damage == "json" else "epoch-1.safetensors")
     broken.write_bytes(broken.read_bytes()[:10])
     found = train_encoder(job(tmp_path, epochs=2), silent)
@@ -113,25 +114,25 @@ def test_a_damaged_checkpoint_begins_again(
 
 
 def test_a_training_that_diverges_is_stopped() -> None:
-    session = EncoderSession(job())
-    session.classifier.head.weight.data.fill_(float("inf"))
+    session = LabelSession(job())
+    session.opened.head.weight.data.fill_(float("inf"))
     with pytest.raises(TrainingError, match="diverged"):
         session.run(silent)
 
 
 @pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_too_little_memory_is_told_with_a_way_out(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: EncoderSession, *args: object, **kwargs: object) -> None:
+    def fail(self: LabelSession, *args: object, **kwargs: object) -> None:
         raise fault
 
-    monkeypatch.setattr(EncoderSession, "run", fail)
+    monkeypatch.setattr(LabelSession, "run", fail)
     with pytest.raises(TrainingError, match="memory") as error:
         train_encoder(job(), silent)
     assert "encoder.batch_size" in str(error.value.run)
 
 
 def test_batches_hold_every_row_once_in_another_order_each_epoch() -> None:
-    session = EncoderSession(job(warm_up_pairs=1))
+    session = LabelSession(job(warm_up_pairs=1))
     epochs = [[row for batch in session._batches(number) for row in batch] for number in range(3)]
     assert all(Counter(rows) == Counter(range(len(ROWS.train))) for rows in epochs)
     assert epochs[1] != epochs[2]
@@ -182,4 +183,4 @@ def test_layers_are_found_whatever_they_are_called() -> None:
 def test_one_row_a_label_and_labels_in_any_script_train() -> None:
     labels = tuple(f"метка {number} 税" for number in range(40))
     base = dataclasses.replace(job(epochs=1), labels=labels, texts=tuple(labels), targets=tuple(range(40)))
-    assert train_encoder(base, silent).classifier.scores(["x"]).shape == (1, 40)
+    assert train_encoder(base, silent).model.scores(["x"]).shape == (1, 40)

@@ -10,9 +10,9 @@ import torch
 
 from advisor.base_models.vram import GIB
 from harness.core.errors import TrainingError
-from harness.training import encoder as room
-from harness.training.encoder import EncoderJob, EncoderSession, train_encoder
-from harness.training.encoder_memory import encoder_memory, require_room_to_open, require_room_to_train
+from harness.training.encoder import session as room
+from harness.training.encoder.labels import LabelJob, LabelSession, train_encoder
+from harness.training.encoder.memory import encoder_memory, require_room_to_open, require_room_to_train
 from tests.support.tiny_encoder import tiny_base, tiny_recipe
 
 
@@ -71,11 +71,11 @@ def test_weights_that_do_not_fit_are_not_opened() -> None:
 
 
 def test_a_training_asks_before_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = EncoderJob(
+    job = LabelJob(
         base=Path(tiny_base()), texts=("a", "b"), targets=(0, 1), labels=("x", "y"), recipe=RECIPE, threads=1
     )
     free = iter([1.0, 1e-6])
     monkeypatch.setattr(room, "free_gib", lambda device: next(free))
-    monkeypatch.setattr(EncoderSession, "run", lambda self, say: pytest.fail("it began"))
+    monkeypatch.setattr(LabelSession, "run", lambda self, say: pytest.fail("it began"))
     with pytest.raises(TrainingError, match="does not fit"):
         train_encoder(job, lambda line: None)

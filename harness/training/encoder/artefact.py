@@ -11,20 +11,26 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from harness.core.errors import StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
-from harness.core.records import EncoderArtefact
+from harness.core.records import EncoderArtefact, TaggerArtefact
 from harness.core.serial import decode, encode
 from harness.models.deciding import same_versions
-from harness.models.local.encoder import EncoderClassifier, load_encoder, save_encoder
+from harness.models.local.encoder import EncoderClassifier, HeadedEncoder, load_encoder, save_encoder
+from harness.models.local.tagger import load_tagger
+from harness.tasks.fields import parse_schema
+from harness.tasks.tags import FieldReader, FieldTags, Thresholds
 
 RECORD_FILE = "encoder.json"
 PACKAGES = ("torch", "transformers", "tokenizers", "peft")
 _BESIDE = ("README.md", "harness.json", "parity.json")
+KeptEncoder = EncoderArtefact | TaggerArtefact
+A = TypeVar("A", EncoderArtefact, TaggerArtefact)
 
 
-def keep_encoder(classifier: EncoderClassifier, draft: EncoderArtefact, folder: Path) -> EncoderArtefact:
+def keep_encoder(encoder: HeadedEncoder, draft: A, folder: Path) -> A:
     """Write an encoder into its folder, with its record; an earlier one is replaced.
 
     Args:
@@ -34,7 +40,7 @@ def keep_encoder(classifier: EncoderClassifier, draft: EncoderArtefact, folder: 
         StoreError: if it cannot be written.
     """
     with written_whole(folder) as scratch:
-        save_encoder(classifier, scratch)
+        save_encoder(encoder, scratch)
         artefact = replace(draft, digest=files_digest(scratch))
         (scratch / RECORD_FILE).write_text(encode(artefact, indent=1) + "\n", encoding="utf-8")
     return artefact
@@ -60,14 +66,14 @@ def pin_of_encoder(folder: Path) -> str:
     return sha256_or_missing(folder / RECORD_FILE)
 
 
-def read_encoder(folder: Path) -> EncoderArtefact:
+def read_encoder(folder: Path) -> KeptEncoder:
     """The record of a kept encoder.
 
     Raises:
         StoreError: if it is not there, or its files are others than were written.
     """
     try:
-        artefact = decode(EncoderArtefact, (folder / RECORD_FILE).read_bytes())
+        artefact: KeptEncoder = decode(KeptEncoder, (folder / RECORD_FILE).read_bytes())  # type: ignore[arg-type]
     except OSError as error:
         raise StoreError(f"There is no tuned encoder in {folder}.", got=error.strerror) from error
     if files_digest(folder) != artefact.digest:
@@ -76,17 +82,41 @@ def read_encoder(folder: Path) -> EncoderArtefact:
 
 
 def open_kept(folder: Path, *, device: str = "cpu", threads: int | None = None) -> EncoderClassifier:
-    """Open a kept encoder; its files are checked first.
+    """Open a kept classifier; its files are checked first.
 
     Raises:
         StoreError: if it is not what was kept.
         UsageError: if a library here is of another version than it was made with.
         MissingExtra, ModelUnavailable: if it cannot be opened.
     """
-    artefact = read_encoder(folder)
-    same_versions("The encoder", artefact.packages, _ANSWERING)
+    artefact = _checked(folder)
+    if not isinstance(artefact, EncoderArtefact):
+        raise StoreError("This encoder reads fields and gives no labels.", got=str(folder))
     told = (artefact.pooling, artefact.recipe.max_tokens, artefact.temperature)
     return load_encoder(folder, artefact.labels, told, device, threads)
+
+
+def open_reader(folder: Path, *, device: str = "cpu", threads: int | None = None) -> FieldReader:
+    """Open a kept encoder that reads fields; its files are checked first.
+
+    Raises:
+        StoreError, UsageError, MissingExtra, ModelUnavailable: as `open_kept`.
+    """
+    artefact = _checked(folder)
+    if not isinstance(artefact, TaggerArtefact):
+        raise StoreError("This encoder gives labels and reads no fields.", got=str(folder))
+    tags = FieldTags.of(parse_schema(artefact.fields, "The schema of the encoder"))
+    return FieldReader(
+        tagger=load_tagger(folder, tags.sizes, artefact.recipe.max_tokens, device, threads),
+        tags=tags,
+        least=Thresholds(tag=artefact.tag_from, pick=artefact.pick_from),
+    )
+
+
+def _checked(folder: Path) -> KeptEncoder:
+    artefact = read_encoder(folder)
+    same_versions("The encoder", artefact.packages, _ANSWERING)
+    return artefact
 
 
 _ANSWERING = ("transformers", "tokenizers")

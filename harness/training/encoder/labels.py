@@ -1,0 +1,128 @@
+"""An encoder that learns labels: a head over the closed set on one vector a text."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.models.local.encoder import (
+    BATCH_TOKENS,
+    EncoderClassifier,
+    by_length,
+    classifier_of,
+    pool,
+    pooling_of,
+)
+from harness.training.encoder.head import fit_head
+from harness.training.encoder.session import EncoderJob, EncoderSession, Say, TrainedEncoder, trained
+
+_NEAR = 0.1  # temperature of the contrastive loss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelJob(EncoderJob):
+    """A training on labelled texts.
+
+    Attributes:
+        labels: the closed set; targets: the place in it of each text's label.
+    """
+
+    targets: tuple[int, ...]
+    labels: tuple[str, ...]
+
+
+def train_encoder(job: LabelJob, say: Say) -> TrainedEncoder[EncoderClassifier]:
+    """Train, or go on with a training that was stopped.
+
+    Raises:
+        MissingExtra, ModelUnavailable: if a package or the encoder is not there.
+        TrainingError: if memory does not suffice or the training diverges.
+    """
+    return trained(lambda: LabelSession(job), job, say)
+
+
+class LabelSession(EncoderSession[EncoderClassifier]):
+    """Passes over pairs of one label first, where the recipe says so, then over the labels."""
+
+    def __init__(self, job: LabelJob) -> None:
+        super().__init__(job, len(job.labels))
+        self._taught = job
+        self._pooling = pooling_of(job.base)
+        self._head_begun = False
+
+    def before_pass(self, number: int) -> None:
+        """Begin with the best head there is, once the pairs are done."""
+        recipe = self.job.recipe
+        if number == recipe.warm_up_pairs and recipe.head_first and not self._head_begun:
+            self._begin_head()
+
+    def batches(self, number: int, shuffle: random.Random) -> Iterator[list[int]]:
+        """Batches of like length, or of pairs while warming up."""
+        if number < self.job.recipe.warm_up_pairs:
+            return _pairs(self._taught.targets, self.job.recipe.batch_size, shuffle)
+        return super().batches(number, shuffle)
+
+    def loss(self, batch: Sequence[int], number: int) -> Any:
+        """How far the batch's labels are from what the head says, or its pairs from each other."""
+        import torch
+
+        targets = torch.tensor([self._taught.targets[row] for row in batch], device=self.job.device)
+        vectors = self._vectors(batch)
+        if number < self.job.recipe.warm_up_pairs:
+            return contrast(vectors, targets)
+        return torch.nn.functional.cross_entropy(
+            self.opened.head(vectors), targets, label_smoothing=self.job.recipe.smoothing
+        )
+
+    def finished(self) -> EncoderClassifier:
+        """The classifier."""
+        return classifier_of(self.ended(), pooling=self._pooling, labels=self._taught.labels)
+
+    def _begin_head(self) -> None:
+        """Fit the head to the vectors of all rows as they are now."""
+        import torch
+
+        vectors = torch.zeros(len(self.rows), self.opened.head.in_features, device=self.job.device)
+        self.encoder.eval()
+        with torch.no_grad():
+            for batch in by_length(self.rows, BATCH_TOKENS):
+                vectors[batch] = self._vectors(batch)
+        fit_head(self.opened.head, vectors, self._taught.targets, self.job.recipe.smoothing)
+        self._head_begun = True
+
+    def _vectors(self, batch: Sequence[int]) -> Any:
+        return pool(*self.states(batch), self._pooling)
+
+
+def contrast(vectors: Any, targets: Any) -> Any:
+    """Rows of one label near each other, others apart (supervised contrast, Khosla 2020, 2004.11362)."""
+    import torch
+
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    near = unit @ unit.T / _NEAR
+    itself = torch.eye(len(near), dtype=torch.bool, device=near.device)
+    logs = torch.log_softmax(near.masked_fill(itself, float("-inf")), dim=1).masked_fill(itself, 0.0)
+    same = (targets[:, None] == targets[None, :]) & ~itself
+    counts = same.sum(1)
+    there = counts > 0
+    if not bool(there.any()):
+        return vectors.sum() * 0.0
+    return -((logs * same).sum(1)[there] / counts[there]).mean()
+
+
+def _pairs(targets: Sequence[int], size: int, shuffle: random.Random) -> Iterator[list[int]]:
+    """Every row once, in batches of pairs of one label; a label's odd row comes with what is left over."""
+    by_label: dict[int, list[int]] = {}
+    for row, label in enumerate(targets):
+        by_label.setdefault(label, []).append(row)
+    pairs: list[list[int]] = []
+    single: list[int] = []
+    for rows in by_label.values():
+        shuffle.shuffle(rows)
+        pairs += [rows[at : at + 2] for at in range(0, len(rows) - 1, 2)]
+        single += rows[-1:] if len(rows) % 2 else []
+    shuffle.shuffle(pairs)
+    order = [row for pair in pairs for row in pair] + single
+    yield from (order[at : at + size] for at in range(0, len(order), size))
