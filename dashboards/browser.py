@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from advisor.options import TaskKind
 from dashboards import blocks, markup, pieces, state
 from harness.bakeoff.browse import (
     FAILED,
@@ -16,6 +19,7 @@ from harness.bakeoff.browse import (
     primary_settled,
     read_index,
     read_marks,
+    read_owners,
     read_page,
 )
 from harness.bakeoff.run_folder import RunFolder
@@ -27,6 +31,11 @@ from harness.report.document import Section
 from harness.report.run_view import RunPage, stamp_of
 from harness.report.topics.arms import title_of
 from harness.report.topics.items import browsed_blocks, retrieved_blocks
+from harness.report.topics.questions import OWNERS
+from harness.tasks.question_breakdown import Owner
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 EACH = 10
 ANY = "any"
@@ -45,6 +54,15 @@ def _marks(root: str, stamp: str, arm: str) -> array[int]:
     assert page.results is not None
     settled = {str(name): found for name, found in primary_settled(folder, page.results).items()}
     return read_marks(folder, settled[arm], _index(root, stamp))
+
+
+@st.cache_resource(max_entries=20, show_spinner="Reading the answers ...")  # type: ignore[untyped-decorator]
+def _owners(root: str, stamp: str, arm: str) -> tuple[Owner | None, ...]:
+    folder = RunFolder(root=Path(root))
+    page = state.open_run(folder.run_id)
+    assert page.results is not None
+    settled = {str(name): found for name, found in primary_settled(folder, page.results).items()}
+    return read_owners(folder, settled[arm], _index(root, stamp))
 
 
 def browse(page: RunPage, results: RunResults) -> None:
@@ -72,7 +90,8 @@ def browse(page: RunPage, results: RunResults) -> None:
 def _chosen(root: str, stamp: str, index: ItemIndex, arms: list[ArmId], results: RunResults) -> list[int]:
     """Numbers of the items that the choices leave."""
     names = [str(arm) for arm in arms]
-    first = names.index(str(results.recommendation.ship)) if str(results.recommendation.ship) in names else 0
+    told = [str(results.recommendation.ship), str(results.recommendation.arm), *names[1:], *names]
+    first = names.index(next(name for name in told if name in names))
     one, two, three = st.columns(3)
     arm = one.selectbox("Arm", names, index=first, format_func=one_line, key="browsed")
     kind = two.selectbox("Its answer is", KINDS, key="kind")
@@ -80,26 +99,53 @@ def _chosen(root: str, stamp: str, index: ItemIndex, arms: list[ArmId], results:
     other = three.selectbox(
         "while right is", others, format_func=one_line, key="other", help="Only items this arm got right."
     )
-    four, five, six = st.columns(3)
-    label = four.selectbox("Right label", [ANY, *index.labels], format_func=one_line, key="truth")
-    said = five.selectbox("Answered label", [ANY, *index.labels], format_func=one_line, key="said")
-    values = sorted({pair for pairs in set(index.slices) for pair in pairs})
-    slices = [ANY, *(f"{column} = {value}" for column, value in values)]
-    piece = six.selectbox("Slice", slices, format_func=one_line, key="piece")
+    is_so = (
+        _asked(root, stamp, arm, index)
+        if results.task is TaskKind.QUESTION_ANSWERING
+        else _labelled(index, _marks(root, stamp, arm))
+    )
     marks = _marks(root, stamp, arm)
     rival = None if other == ANY else _marks(root, stamp, other)
-    want_label = None if label == ANY else index.labels.index(label)
-    want_said = None if said == ANY else index.labels.index(said)
-    want_slice = None if piece == ANY else values[slices.index(piece) - 1]
     return [
         number
         for number, (mark, truth) in enumerate(zip(marks, index.truth, strict=True))
-        if _is(kind, mark, truth)
-        and (rival is None or rival[number] == truth)
-        and (want_label is None or truth == want_label)
-        and (want_said is None or mark == want_said)
-        and (want_slice is None or want_slice in index.slices[number])
+        if _is(kind, mark, truth) and (rival is None or rival[number] == truth) and is_so(number)
     ]
+
+
+def _asked(root: str, stamp: str, arm: str, index: ItemIndex) -> Callable[[int], bool]:
+    """What is asked of questions: whose their wrong answers are, and their slice."""
+    one, two = st.columns(2)
+    owners = [ANY, *OWNERS.values()]
+    wanted = one.selectbox("Whose mistake it is", owners, key="owner")
+    in_slice = _sliced(two, index)
+    if wanted == ANY:
+        return in_slice
+    found = _owners(root, stamp, arm)
+    return lambda number: in_slice(number) and OWNERS.get(found[number]) == wanted
+
+
+def _labelled(index: ItemIndex, marks: array[int]) -> Callable[[int], bool]:
+    """What is asked of labelled items: which label is right, which was answered, and their slice."""
+    four, five, six = st.columns(3)
+    label = four.selectbox("Right label", [ANY, *index.labels], format_func=one_line, key="truth")
+    said = five.selectbox("Answered label", [ANY, *index.labels], format_func=one_line, key="said")
+    in_slice = _sliced(six, index)
+    want_label = None if label == ANY else index.labels.index(label)
+    want_said = None if said == ANY else index.labels.index(said)
+    return lambda number: (
+        (want_label is None or index.truth[number] == want_label)
+        and (want_said is None or marks[number] == want_said)
+        and in_slice(number)
+    )
+
+
+def _sliced(place: DeltaGenerator, index: ItemIndex) -> Callable[[int], bool]:
+    values = sorted({pair for pairs in set(index.slices) for pair in pairs})
+    slices = [ANY, *(f"{column} = {value}" for column, value in values)]
+    piece = place.selectbox("Slice", slices, format_func=one_line, key="piece")
+    wanted = None if piece == ANY else values[slices.index(piece) - 1]
+    return lambda number: wanted is None or wanted in index.slices[number]
 
 
 def _is(kind: str, mark: int, truth: int) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from advisor.options import TaskKind
 from advisor.sentences import capital
 from dashboards import blocks, pieces, state
 from dashboards.browser import browse
@@ -137,8 +138,15 @@ def freshness(c: ReportContext) -> None:
 def show(page: RunPage, results: RunResults) -> None:
     """One part at a time."""
     c = pieces.context(page, results)
+    asked = results.task is TaskKind.QUESTION_ANSWERING
     part = st.segmented_control(
-        "Part", PARTS, default=PARTS[0], required=True, key="part", label_visibility="collapsed"
+        "Part",
+        PARTS,
+        default=PARTS[0],
+        format_func=lambda one: "Questions" if asked and one == "Labels" else one,
+        required=True,
+        key="part",
+        label_visibility="collapsed",
     )
     match part:
         case "Slices":

@@ -202,7 +202,9 @@ class BestSentenceArm:
         searched = (time.perf_counter() - start) / len(items)
         for item, hits in zip(items, found, strict=True):
             begun = time.perf_counter()
-            text = self._text(self._pick(item, hits), self._way.share)
+            picked = self._pick(item, hits)
+            text = self._text(picked, self._way.share)
             spent = time.perf_counter() - begun
             timing = Timing(retrieval_s=searched, model_s=spent, batched=batched)
-            yield Completion(item_id=item.id, text=text, timing=timing, neighbours=hits)
+            sure = None if picked is None else picked.share
+            yield Completion(item_id=item.id, text=text, timing=timing, neighbours=hits, confidence=sure)

@@ -10,6 +10,7 @@ from typing import get_args
 from advisor.money.price_book import PriceBook
 from advisor.options import Option
 from harness.bakeoff.cost import MachineRate
+from harness.bakeoff.documents import stored_passages
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import machine_rate, open_book
@@ -18,7 +19,7 @@ from harness.bakeoff.run_folder import INJECTED, REST, REST_DEV, DataFacts, RunF
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
-from harness.core.records import ArmId, Completion, FittedArm, Item, Outcome
+from harness.core.records import ArmId, Completion, FittedArm, Item, Outcome, Passage
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import Measuring
@@ -62,7 +63,11 @@ class AnswerSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """What every step of the conclusion reads."""
+    """What every step of the conclusion reads.
+
+    Attributes:
+        passages: of documents, those that arms were shown, by id.
+    """
 
     plan: ExperimentPlan
     facts: DataFacts
@@ -70,11 +75,12 @@ class StoredRun:
     how: Measuring
     book: PriceBook
     machine: MachineRate
+    passages: Mapping[str, Passage] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
         """What is asked, and how answers are scored."""
-        return task_of(self.facts.space, self.plan.prompt.limits)
+        return task_of(self.facts.space, self.plan.prompt.limits, self.passages)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -91,6 +97,7 @@ def open_run(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Store
         how=measuring(plan),
         book=open_book(plan, context),
         machine=machine_rate(plan),
+        passages=stored_passages(folder),
     )
 
 

@@ -21,7 +21,8 @@ class ItemAnswer:
         raw: the answer as it came; '' for a failure and where texts are left out.
         answer: the label read from it; None for an invalid answer or a failure.
         correct: None for a failure, which is no answer (accuracy counts it as not correct).
-        confidence: highest label probability after temperature scaling on dev; None without one.
+        confidence: highest label probability after temperature scaling on dev, or how sure the arm says it
+            is of a free answer; None without either.
         failure: its kind, '' for an answer.
     """
 

@@ -16,7 +16,7 @@ import numpy as np
 from advisor.stats.intervals import Interval, Unknown
 from advisor.stats.paired import compare
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
-from harness.core.records import ArmId, Estimate, Failure, Outcome, Target
+from harness.core.records import ArmId, Completion, Estimate, Failure, Outcome, Target
 from harness.tasks.base import in_words
 from harness.tasks.measures import Measuring, confidence, estimate
 from harness.tasks.measures import share as share_of
@@ -48,11 +48,15 @@ def item_answers(
                 raw="" if isinstance(outcome, Failure) else outcome.text,
                 answer=None if answer is None else in_words(answer),
                 correct=None if failed else bool(right[number]),
-                confidence=None if math.isnan(sure[number]) else float(sure[number]),
+                confidence=_sure(outcome) if math.isnan(sure[number]) else float(sure[number]),
                 failure=outcome.kind.value if isinstance(outcome, Failure) else "",
             )
         )
     return tuple(found)
+
+
+def _sure(outcome: Outcome) -> float | None:
+    return outcome.confidence if isinstance(outcome, Completion) else None
 
 
 def compare_runs(

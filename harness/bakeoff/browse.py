@@ -17,14 +17,27 @@ from advisor.money.usage import Usage
 from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.between_runs import item_answers
+from harness.bakeoff.documents import stored_passages
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Completion, Failure, FittedArm, Item, Outcome, Timing
+from harness.core.records import (
+    ArmId,
+    Completion,
+    Failure,
+    FittedArm,
+    Item,
+    Neighbour,
+    Outcome,
+    Passage,
+    Timing,
+)
+from harness.core.references import Reference
 from harness.core.serial import decode_item
 from harness.tasks.base import in_words
 from harness.tasks.kinds import task_of
+from harness.tasks.question_breakdown import AnswerDetail, Owner
 from harness.tasks.scored import score
 
 INVALID, FAILED, NOTHING = -1, -2, -3
@@ -51,24 +64,37 @@ class ItemIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A training item that an arm was shown with a query; its text is empty where the row is gone."""
+    """A training item or a passage that an arm was shown with a query; its text is empty where it is gone.
+
+    Attributes:
+        label: the item's own, or the document of a passage.
+        cited: the answer cites this passage.
+        evidence: the quotes of the question's evidence that stand in this passage.
+    """
 
     item_id: str
     text: str
     label: str
     rank: int
     score: float
+    cited: bool = False
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowsedAnswer:
-    """What one arm made of an item."""
+    """What one arm made of an item.
+
+    Attributes:
+        detail: what the task saw of an answer to a question; None of another kind.
+    """
 
     answer: ItemAnswer
     failure_message: str
     shown: tuple[Shown, ...]
     timing: Timing | None
     usage: Usage | None
+    detail: AnswerDetail | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +180,17 @@ def read_marks(folder: RunFolder, settled: FittedArm, index: ItemIndex) -> array
     return array("i", (found.get(lane.key_of(row["id"], row["text"]), NOTHING) for row in rows))
 
 
+def read_owners(folder: RunFolder, settled: FittedArm, index: ItemIndex) -> tuple[Owner | None, ...]:
+    """Whose each test question's wrong answer is; None of a right answer, and where there is none."""
+    items = _items(folder, index.places)
+    with folder.journal(read_only=True) as journal:
+        outcomes = journal.outcomes_of(_lane(settled), items)
+    here = [item for item in items if item.id in outcomes]
+    scored = score(here, outcomes, task_of(folder.data_facts().space))
+    found = {one.item_id: one.detail.owner for one in scored.scores if isinstance(one.detail, AnswerDetail)}
+    return tuple(found.get(item.id) for item in items)
+
+
 def read_page(
     folder: RunFolder, results: BakeoffResults, index: ItemIndex, numbers: Sequence[int]
 ) -> tuple[BrowsedItem, ...]:
@@ -161,34 +198,78 @@ def read_page(
     items = _items(folder, [index.places[number] for number in numbers])
     answers: dict[str, list[BrowsedAnswer]] = {item.id: [] for item in items}
     temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
-    task = task_of(folder.data_facts().space)
+    passages = stored_passages(folder)
+    task = task_of(folder.data_facts().space, passages=passages)
     settled = primary_settled(folder, results)
     with folder.journal(read_only=True) as journal:
         stored = {arm: journal.outcomes_of(_lane(found), items) for arm, found in settled.items()}
     for arm, outcomes in stored.items():
         here = [item for item in items if item.id in outcomes]
         scored = score(here, outcomes, task)
-        for answer in item_answers(arm, scored, outcomes, temperatures[arm]):
-            answers[answer.item_id].append(_browsed(answer, outcomes[answer.item_id], folder, index))
+        found = zip(item_answers(arm, scored, outcomes, temperatures[arm]), here, scored.scores, strict=True)
+        for answer, item, one in found:
+            outcome = outcomes[item.id]
+            if isinstance(one.detail, AnswerDetail):
+                shown = shown_passages(item, one.detail, outcome, passages)
+            else:
+                shown = _shown_rows(outcome, folder, index)
+            answers[item.id].append(_browsed(answer, outcome, shown, one.detail))
     return tuple(BrowsedItem(item=item, answers=tuple(answers[item.id])) for item in items)
 
 
-def _browsed(answer: ItemAnswer, outcome: Outcome, folder: RunFolder, index: ItemIndex) -> BrowsedAnswer:
-    neighbours = outcome.neighbours if isinstance(outcome, Completion) else ()
-    places = [index.train[near.item_id] for near in neighbours if near.item_id in index.train]
-    rows = {item.id: item for item in _items(folder, places)}
-    shown = []
-    for near in sorted(neighbours, key=lambda one: one.rank):
-        row = rows.get(near.item_id)
-        text, label = ("", "") if row is None else (row.text, in_words(row.target))
-        shown.append(Shown(item_id=near.item_id, text=text, label=label, rank=near.rank, score=near.score))
+def _browsed(answer: ItemAnswer, outcome: Outcome, shown: tuple[Shown, ...], detail: object) -> BrowsedAnswer:
     return BrowsedAnswer(
         answer=answer,
         failure_message=outcome.message if isinstance(outcome, Failure) else "",
-        shown=tuple(shown),
+        shown=shown,
         timing=outcome.timing,
         usage=outcome.usage,
+        detail=detail if isinstance(detail, AnswerDetail) else None,
     )
+
+
+def shown_passages(
+    item: Item, detail: AnswerDetail, outcome: Outcome, passages: Mapping[str, Passage]
+) -> tuple[Shown, ...]:
+    """The passages that an arm was shown with a question, the nearest first."""
+    stated = item.target.evidence if isinstance(item.target, Reference) else ()
+    found = []
+    for near in _nearest_first(outcome):
+        passage = passages.get(near.item_id)
+        found.append(
+            Shown(
+                item_id=near.item_id,
+                text="" if passage is None else passage.whole,
+                label="" if passage is None else place_of(passage),
+                rank=near.rank,
+                score=near.score,
+                cited=near.item_id in detail.cited,
+                evidence=tuple(one.quote for one in stated if near.item_id in one.passages),
+            )
+        )
+    return tuple(found)
+
+
+def place_of(passage: Passage) -> str:
+    """Where a passage stands: its document, with the page where it has pages."""
+    return passage.document if passage.page is None else f"{passage.document}, page {passage.page}"
+
+
+def _shown_rows(outcome: Outcome, folder: RunFolder, index: ItemIndex) -> tuple[Shown, ...]:
+    near = _nearest_first(outcome)
+    places = [index.train[one.item_id] for one in near if one.item_id in index.train]
+    rows = {item.id: item for item in _items(folder, places)}
+    shown = []
+    for one in near:
+        row = rows.get(one.item_id)
+        text, label = ("", "") if row is None else (row.text, in_words(row.target))
+        shown.append(Shown(item_id=one.item_id, text=text, label=label, rank=one.rank, score=one.score))
+    return tuple(shown)
+
+
+def _nearest_first(outcome: Outcome) -> list[Neighbour]:
+    near = outcome.neighbours if isinstance(outcome, Completion) else ()
+    return sorted(near, key=lambda one: one.rank)
 
 
 def _items(folder: RunFolder, places: Sequence[int]) -> list[Item]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from harness.bakeoff.run_folder import PASSAGES, RunFolder
 from harness.core.context import Context
 from harness.core.errors import StoreError
-from harness.core.records import Evalset, Item
+from harness.core.files import write_atomically
+from harness.core.records import Evalset, Item, Passage
 from harness.core.references import Reference
+from harness.core.serial import decode, encode
 from harness.knowledge.choosing import Quote, holds
 from harness.knowledge.documents import source_of
 from harness.knowledge.passage_index import (
@@ -77,3 +80,26 @@ def _placed(target: object, index: PassageIndex) -> Reference:
         for one in target.evidence
     )
     return dataclasses.replace(target, evidence=evidence)
+
+
+def store_passages(folder: RunFolder, passages: Iterable[Passage]) -> None:
+    """Keep the passages that arms were shown in their run; without any there is no such file."""
+    lines = "".join(f"{encode(passage)}\n" for passage in passages)
+    if lines:
+        write_atomically(folder.root / PASSAGES, lines)
+
+
+def stored_passages(folder: RunFolder) -> dict[str, Passage]:
+    """The passages that arms were shown, by id; none in a run from before they were stored.
+
+    Raises:
+        StoreError: they cannot be read.
+    """
+    path = folder.root / PASSAGES
+    if not path.exists():
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{PASSAGES} of run {folder.run_id} cannot be read: {error}.") from error
+    return {passage.id: passage for passage in (decode(Passage, line) for line in lines)}

@@ -19,7 +19,7 @@ from harness.bakeoff.answer_sets import (
 )
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.between_runs import item_answers
-from harness.bakeoff.browse import Shown
+from harness.bakeoff.browse import Shown, shown_passages
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.evalset import passages_of
 from harness.bakeoff.leaving import SentRecord
@@ -47,10 +47,10 @@ from harness.privacy.redact import Placeholders, redacting
 from harness.tasks.base import ReadsPassages, Task, in_words
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.measures import fit_dev_temperature
+from harness.tasks.question_breakdown import AnswerDetail
 from harness.tasks.questions import QuestionTask
 
 _LONGEST_ROW = 10
-_NOT_NOW = "(not in the documents any more)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
     split, item = _find(desk.items, item_id)
     lanes = primary_lanes(read_lanes(folder, desk), desk.plan)
     documents = desk.plan.task is TaskKind.QUESTION_ANSWERING
-    passages = passages_of(desk.plan, context, folder) if documents else {}
+    passages = (desk.passages or passages_of(desk.plan, context, folder)) if documents else {}
     arms = []
     for found in lanes:
         explained = _explained(found, split, item, desk, passages)
@@ -131,9 +131,12 @@ def _explained(
     temperature = fit_dev_temperature(found.dev)
     answers = item_answers(arm, scored, outcomes, temperature)
     neighbours = outcome.neighbours if isinstance(outcome, Completion) else ()
+    detail = next(one.detail for one in scored.scores if one.item_id == item.id)
     return ExplainedArm(
         arm=arm,
-        neighbours=_shown(neighbours, desk, passages),
+        neighbours=shown_passages(item, detail, outcome, passages)
+        if isinstance(detail, AnswerDetail)
+        else _shown(neighbours, desk),
         answer=next(answer for answer in answers if answer.item_id == item.id),
         failure_message=outcome.message if isinstance(outcome, Failure) else "",
         usage=outcome.usage,
@@ -177,23 +180,14 @@ def _messages(
     return said_as_asked(messages, desk.task.form(), schema=by_schema and same_wording)
 
 
-def _shown(
-    neighbours: Sequence[Neighbour], desk: StoredRun, passages: Mapping[str, Passage]
-) -> tuple[Shown, ...]:
-    if isinstance(desk.task, QuestionTask):
-        found = {
-            near.item_id: (one.whole, one.document)
-            for near in neighbours
-            if (one := passages.get(near.item_id)) is not None
-        }
-    else:
-        found = {row.id: (row.text, in_words(row.target)) for row in desk.items["train"]}
+def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...]:
+    found = {row.id: (row.text, in_words(row.target)) for row in desk.items["train"]}
     return tuple(
         Shown(
             rank=near.rank,
             item_id=near.item_id,
-            text=found.get(near.item_id, (_NOT_NOW, ""))[0],
-            label=found.get(near.item_id, (_NOT_NOW, ""))[1],
+            text=found.get(near.item_id, ("", ""))[0],
+            label=found.get(near.item_id, ("", ""))[1],
             score=near.score,
         )
         for near in neighbours

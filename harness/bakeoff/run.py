@@ -26,6 +26,7 @@ from harness.arms.base import (
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
+from harness.bakeoff.documents import store_passages
 from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.looks import earlier_looks
@@ -37,7 +38,7 @@ from harness.bakeoff.whole_run import WholeRun
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, describe_environment
 from harness.core.errors import DataError, TrainingError, UsageError, UserError, command
-from harness.core.records import ArmId, Evalset, FittedArm, Item
+from harness.core.records import ArmId, Completion, Evalset, FittedArm, Item, Passage
 from harness.tasks.kinds import task_of
 
 T = TypeVar("T")
@@ -99,6 +100,7 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
             folder.write_rest(evalset.rest, evalset.rest_dev)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
             folder.write_failed(_run_arms(bakeoff))
+            store_passages(folder, _shown_passages(bakeoff))
     finally:
         factory.close()
     context.progress.stage("drawing conclusions", None)
@@ -205,6 +207,22 @@ def _run_arms(bakeoff: Bakeoff) -> list[FailedArm]:
     if failed and not left:
         raise next(iter(failed.values()))
     return [FailedArm(arm=arm, reason=one_line(error)) for arm, error in failed.items()]
+
+
+def _shown_passages(bakeoff: Bakeoff) -> list[Passage]:
+    """The passages that arms were shown with dev and test items, in the index's order."""
+    if not bakeoff.evalset.documents:
+        return []
+    shown: set[str] = set()
+    rows: dict[Pass, Sequence[Item]] = {"dev": bakeoff.evalset.dev, "test": bakeoff.evalset.test}
+    for settled in bakeoff.journal.settled():
+        for name, items in rows.items():
+            lane = Lane(arm=settled.arm, seed=settled.seed, split=name, config=settled.config)
+            for one in bakeoff.journal.outcomes(lane, items).values():
+                shown |= {near.item_id for near in one.neighbours} if isinstance(one, Completion) else set()
+    if not shown:
+        return []
+    return [passage for passage in bakeoff.factory.passages().passages if passage.id in shown]
 
 
 def one_line(error: UserError) -> str:

@@ -10,6 +10,7 @@
         unseen_labels.json   labels that were left out of a training, where that was asked for
         freshness.json    what keeping up with change takes (`harness.freshness`), where it was drilled
         failed_arms.json  arms that could not be settled or could not answer, and why, where there are any
+        passages.jsonl    the passages of documents that arms were shown, where questions are about documents
         data.json         what is known about the rows: labels, digests, findings, second labels
         journal.sqlite    every outcome
         accepted.json     files that were changed after the run was closed, and taken as they were
@@ -69,6 +70,7 @@ LOAD = "load.json"
 PREDICTION = "prediction.json"
 RECOMMENDATION = "recommendation.json"
 FAILED = "failed_arms.json"
+PASSAGES = "passages.jsonl"
 PRIVACY = "privacy.json"
 PLACEHOLDERS = "placeholders.json"
 """What placeholders in answers stand for: for its owner alone, in no manifest, so that it may be deleted."""
@@ -88,6 +90,7 @@ _SOMETIMES = (
     UNSEEN,
     INJECTED,
     FAILED,
+    PASSAGES,
     FRESHNESS,
     PRIVACY,
     LOAD,

@@ -300,6 +300,7 @@ class Completion:
         cut: the answer was ended by the most tokens it may have.
         served_by: what a provider says answered: its snapshot, fingerprint or the provider behind it.
         left_out: what was to be sent with the question and was not, as the served model does not take it.
+        confidence: how sure the arm is of a free answer, the surer the higher; None where it does not say.
     """
 
     item_id: str
@@ -313,6 +314,7 @@ class Completion:
     cut: bool = False
     served_by: str = ""
     left_out: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 class FailureKind(StrEnum):

@@ -195,10 +195,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verbatim:
-    """Text shown as it was, its line breaks kept, such as a message sent to a model."""
+    """Text shown as it was, its line breaks kept, such as a message sent to a model.
+
+    Attributes:
+        marked: where pieces begin and end that are highlighted, in order, in formats that can.
+    """
 
     label: str
     text: str
+    marked: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

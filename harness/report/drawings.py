@@ -55,6 +55,7 @@ from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
 from harness.report.svg import FAINT, TODAY
 from harness.report.topics.names import as_title, plain_name
 from harness.tasks.label_breakdown import LabelResult
+from harness.tasks.question_breakdown import Answering
 
 MOST_LABELS = 20
 MOST_CONFUSED = 10
@@ -244,6 +245,43 @@ def coverage(found: Sequence[ArmDiagnosis]) -> CurveChart:
     ]
     up = shares("how many of those are right", whole=False)
     return CurveChart(curves=tuple(curves), across=shares("share of items answered, the surest first"), up=up)
+
+
+def risk(found: Sequence[tuple[ArmId, str, Sequence[Answering]]], least: float) -> CurveChart:
+    """Wrong answers of those given against the share of questions answered.
+
+    Args:
+        least: the wrong answers that somebody has at least who never hands a question back.
+    """
+    curves = []
+    for arm, name, answering in found:
+        dots = tuple(
+            (one.coverage, one.risk.value, f"answers {percent(one.coverage)}, wrong {in_words(one.risk)}")
+            for one in answering
+            if one.risk.value is not None
+        )
+        spreads = tuple(
+            (one.coverage, one.risk.low, one.risk.high)
+            for one in answering
+            if one.risk.low is not None and one.risk.high is not None
+        )
+        curves.append(
+            Curve(
+                name=name,
+                points=dots,
+                colour=colour_of(arm),
+                spreads=spreads if len(answering) == 1 else (),
+                key=one_line(str(arm)),
+            )
+        )
+    never = Curve(
+        name="never handing back, at least",
+        points=((1.0, least, f"answers 100 %, wrong at least {percent(least)}"),),
+        colour=FAINT,
+        hollow=True,
+    )
+    across = shares("share of questions answered; at 0 % every question is handed back")
+    return CurveChart(curves=(*curves, never), across=across, up=shares("wrong answers of those given"))
 
 
 def times(found: Sequence[ArmDiagnosis]) -> CurveChart:

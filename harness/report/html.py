@@ -139,8 +139,8 @@ class Writer:
                 return self._chart(block)
             case Command(command=command, purpose=purpose):
                 return f"<p>{escape(purpose)}</p><pre>{escape(command)}</pre>"
-            case Verbatim(label=label, text=text):
-                return f'{_label(label)}<pre class="said">{"&#10;".join(map(escape, lines_of(text)))}</pre>'
+            case Verbatim(label=label):
+                return f'{_label(label)}<pre class="said">{_as_it_was(block)}</pre>'
             case Sources():
                 listed = "".join(
                     f'<li id="ref-{number}">{words(source)}</li>' for source, number in self.numbers.items()
@@ -210,6 +210,20 @@ class Writer:
         cited = (self.numbers[source] for source in sources if source in self.numbers)
         links = ",".join(f'<a href="#ref-{number}">{letter(number)}</a>' for number in cited)
         return f"<sup>{links}</sup>" if links else ""
+
+
+def _as_it_was(block: Verbatim) -> str:
+    """A text with its line breaks, the pieces that are to be seen first marked."""
+    shown, done = "", 0
+    for start, end in block.marked:
+        shown += f"{_piece(block.text[done:start])}<mark>{_piece(block.text[start:end])}</mark>"
+        done = end
+    return shown + "&#10;".join(map(escape, lines_of(block.text[done:])))
+
+
+def _piece(text: str) -> str:
+    """A piece of a text, blanks at its end kept."""
+    return "&#10;".join(map(escape, lines_of(f"{text}|"))).removesuffix("|")
 
 
 def _slider(chart: Chart) -> str:

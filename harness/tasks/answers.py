@@ -94,6 +94,11 @@ def abstains(answer: str) -> bool:
     return first is not None and _ABSTAINED.search(first[0].replace("weiss", "weiß")) is not None
 
 
+def without_dates(text: str) -> str:
+    """A text in which its dates, however they are written, are blanks."""
+    return _DATES.sub(lambda found: found[0] if _date(found) == found[0] else " ", text)
+
+
 def words(text: str) -> tuple[str, ...]:
     """The words of a text as they are compared."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[:MOST_CHARACTERS]).casefold())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
 from advisor.options import TaskKind
-from harness.core.records import AnswerSpace
+from harness.core.records import AnswerSpace, Passage
 from harness.tasks import classification, extraction, questions
 from harness.tasks.base import Metric, Nouns, PromptLimits, Task
 from harness.tasks.classification import ClassificationTask
@@ -58,11 +59,16 @@ def facts_of_kind(kind: TaskKind) -> KindFacts:
             assert_never(kind)
 
 
-def task_of(space: AnswerSpace, limits: PromptLimits | None = None) -> Task:
+def task_of(
+    space: AnswerSpace,
+    limits: PromptLimits | None = None,
+    passages: Mapping[str, Passage] | None = None,
+) -> Task:
     """The task of an evalset.
 
     Args:
         limits: how much text a prompt carries; the usual where nothing is sent.
+        passages: of documents, those that were shown, by id, where answers are scored.
     """
     match space.kind:
         case TaskKind.CLASSIFICATION:
@@ -70,6 +76,6 @@ def task_of(space: AnswerSpace, limits: PromptLimits | None = None) -> Task:
         case TaskKind.EXTRACTION:
             return ExtractionTask(space.schema, limits or PromptLimits())
         case TaskKind.QUESTION_ANSWERING:
-            return QuestionTask(limits or PromptLimits())
+            return QuestionTask(limits or PromptLimits(), passages=passages)
         case _:
             assert_never(space.kind)

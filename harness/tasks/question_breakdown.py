@@ -14,6 +14,8 @@ from harness.tasks.measures import Bools, Measuring, share
 from harness.tasks.scored import Scored
 
 EXAMPLES = 5  # of each owner
+MOST_POINTS = 12
+"""Of a curve of risk and coverage."""
 
 
 class Owner(StrEnum):
@@ -34,12 +36,14 @@ class AnswerDetail:
         abstained: it says that the documents do not answer.
         cited: the ids of the passages that it cites, those that were not shown left out.
         found: whether a passage with evidence was shown; None where none was shown or evidence is not stated.
+        unsupported: what it states and no passage that it cites says.
         owner: of a wrong answer.
     """
 
     abstained: bool
     cited: tuple[str, ...] = ()
     found: bool | None = None
+    unsupported: tuple[str, ...] = ()
     owner: Owner | None = None
 
 
@@ -57,6 +61,19 @@ class OwnedMistakes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What comes of answering only some of the questions, the surest answers first.
+
+    Attributes:
+        coverage: the share of all questions that get an answer.
+        risk: the share of those answers that are wrong.
+    """
+
+    coverage: float
+    risk: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionBreakdown:
     """Questions of a test by whether they can be answered and whether they were.
 
@@ -66,6 +83,8 @@ class QuestionBreakdown:
         abstained, abstained_rightly: of all; rightly where a question cannot be answered.
         always_abstaining, never_abstaining: right answers of somebody who always abstains, and the most that
             somebody who never does can have.
+        answering: from the surest answers to all that the arm gave; one entry where it does not say how sure
+            it is, none where it answers nothing.
         evidence_shown: share of the questions with stated evidence that had a passage with it among those
             shown; None where no passages were shown.
         owners: of the wrong answers, every owner.
@@ -80,6 +99,7 @@ class QuestionBreakdown:
     abstained_rightly: int = 0
     always_abstaining: float = 0.0
     never_abstaining: float = 0.0
+    answering: tuple[Answering, ...] = ()
     evidence_shown: Estimate | None = None
     owners: tuple[OwnedMistakes, ...] = ()
     invalid: int = 0
@@ -110,6 +130,7 @@ def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
         abstained_rightly=int((abstained & ~can).sum()),
         always_abstaining=float((~can).sum()) / n,
         never_abstaining=float(can.sum()) / n,
+        answering=_answering(test, said & ~abstained, how),
         evidence_shown=_evidence_shown(test, how),
         owners=_owners(test),
         invalid=sum(
@@ -118,6 +139,26 @@ def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
         ),
         cut=sum(given is not None and given.cut for given in test.completions),
     )
+
+
+def _answering(test: Scored, answered: Bools, how: Measuring) -> tuple[Answering, ...]:
+    """Risk and coverage at rising coverage; answers that are equally sure are given together."""
+    places = np.flatnonzero(answered)
+    if not places.size:
+        return ()
+    given = [test.completions[place] for place in places]
+    sure = np.array([np.nan if one is None or one.confidence is None else one.confidence for one in given])
+    cuts = [-np.inf]
+    if not np.isnan(sure).any():
+        ranks = np.linspace(1, sure.size, MOST_POINTS).astype(int)
+        cuts = sorted(set(np.sort(sure)[::-1][ranks - 1].tolist()), reverse=True)
+    found = []
+    for cut in cuts:
+        among = np.zeros(len(test.items), dtype=bool)
+        among[places[np.isnan(sure) | (sure >= cut)]] = True
+        risk = share("wrong answers of those given", test, ~test.correct, among, how)
+        found.append(Answering(coverage=float(among.mean()), risk=risk))
+    return tuple(found)
 
 
 def _evidence_shown(test: Scored, how: Measuring) -> Estimate | None:

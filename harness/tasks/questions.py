@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, assert_never
 
 import numpy as np
@@ -31,6 +31,7 @@ from harness.tasks.question_breakdown import (
     by_question,
 )
 from harness.tasks.scored import Scored
+from harness.tasks.support import statements, unsupported
 
 PROMPT_VERSION = "question-answering-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
@@ -75,6 +76,12 @@ ABSTENTION_RECALL = Metric(
     about="of the questions that the documents do not answer, the share that was handed back",
     per_item=False,
 )
+UNSUPPORTED = Metric(
+    name="unsupported statements",
+    noun="unsupported statements",
+    about="of the numbers, names and words that an answer states, the share that no passage it cites holds",
+    higher_is_better=False,
+)
 NOUNS = Nouns(
     answer="answer",
     answers="answers",
@@ -93,19 +100,24 @@ class QuestionTask:
         TOKEN_F1,
         CITATION_PRECISION,
         CITATION_RECALL,
+        UNSUPPORTED,
         ABSTENTION_PRECISION,
         ABSTENTION_RECALL,
     )
     choices: tuple[str, ...] = ()
     guides = (Guide.NAMES,)
 
-    def __init__(self, limits: PromptLimits, edition: str = "") -> None:
+    def __init__(
+        self, limits: PromptLimits, edition: str = "", passages: Mapping[str, Passage] | None = None
+    ) -> None:
         """
         Args:
             edition: of the documents, whose reference is taken out of a cell that holds several.
+            passages: those that were shown, by id; what an answer states is looked for in them.
         """
         self._limits = limits
         self._edition = edition
+        self._passages = passages or {}
 
     def read_target(self, cells: Sequence[str]) -> Target | None:
         """A reference from one cell: JSON, of one edition or of several by name, or acceptable answers.
@@ -205,7 +217,7 @@ class QuestionTask:
         )
 
     def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
-        """Right or not, the words it shares, what it cites, and whose a mistake is."""
+        """Right or not, the words it shares, what it cites and states without it, and whose a mistake is."""
         reference = _reference(item.target)
         answer = None if text is None else self.parse(text)
         given = None if answer is None else _reference(answer)
@@ -216,6 +228,7 @@ class QuestionTask:
         backing = {passage for one in reference.evidence for passage in one.passages}
         found = bool(backing & shown) if hits and backing else None
         precision, recall = _citations(reference, given, cited) if hits else (None, None)
+        stated, without = self._support(item, given, cited, shown)
         return Score(
             item_id=item.id,
             values={
@@ -223,20 +236,23 @@ class QuestionTask:
                 TOKEN_F1.name: _f1(reference, given),
                 CITATION_PRECISION.name: precision,
                 CITATION_RECALL.name: recall,
+                UNSUPPORTED.name: len(without) / stated if stated else None,
             },
             answer=answer,
             detail=AnswerDetail(
                 abstained=abstained,
                 cited=tuple(one for one in cited if one),
                 found=found,
+                unsupported=without,
                 owner=None if right else _owner(reference, given, found),
             ),
         )
 
     def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
-        """Token F1, citations and abstention."""
+        """Token F1, citations, support and abstention."""
         can, abstained = answerable_of(test), abstained_of(test)
-        means = (_mean(metric.name, test, how) for metric in (TOKEN_F1, CITATION_PRECISION, CITATION_RECALL))
+        per_item = (TOKEN_F1, CITATION_PRECISION, CITATION_RECALL, UNSUPPORTED)
+        means = (_mean(metric.name, test, how) for metric in per_item)
         return (
             *means,
             share(ABSTENTION_PRECISION.name, test, ~can, abstained, how),
@@ -250,6 +266,19 @@ class QuestionTask:
     def combine(self, rows: Sequence[Item], weights: Sequence[float], item: Item | None = None) -> Combined:
         """That the documents do not say it: answers to other questions answer no new one."""
         return Combined(text=NOT_THERE)
+
+    def _support(
+        self, item: Item, given: Reference | None, cited: Sequence[str], shown: Set[str]
+    ) -> tuple[int, tuple[str, ...]]:
+        """How much an answer states, and what of it stands in no passage that it cites.
+
+        Nothing where no passages were shown, or what stands in one of them is not known.
+        """
+        if given is None or not given.answerable or not shown or not shown <= self._passages.keys():
+            return 0, ()
+        read = [self._passages[one].whole for one in cited if one]
+        answer = given.answers[0]
+        return len(statements(answer, item.text)), unsupported(answer, item.text, read)
 
     def _question(self, item: Item) -> Message:
         return Message(role="user", content=clip(item.text, self._limits.item_chars))

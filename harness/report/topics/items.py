@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from advisor.money.money import UNKNOWN
 from advisor.money.usage import Usage
@@ -33,6 +34,7 @@ from harness.report.document import (
     said,
 )
 from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
+from harness.report.topics.questions import OWNERS
 from harness.tasks.base import Nouns, in_words
 from harness.tasks.kinds import facts_of_kind
 
@@ -146,7 +148,13 @@ def explain_document(explained: ExplainedItem) -> Document:
     if item.slices:
         rows.append(Fact(label="slices", text=", ".join(f"{name} = {value}" for name, value in item.slices)))
     blocks = (Facts(rows=tuple(rows)), Verbatim(label="text", text=item.text))
-    arms = (Section(key=str(a.arm), title=a.arm.label, blocks=tuple(_arm(a))) for a in explained.arms)
+    documents = isinstance(item.target, Reference)
+    if isinstance(item.target, Reference):
+        rows += list(_reference(item.target))[1:]
+    arms = (
+        Section(key=str(a.arm), title=a.arm.label, blocks=tuple(_arm(a, documents=documents)))
+        for a in explained.arms
+    )
     return Document(
         title="One item in every arm", sections=(Section(key="item", title="The item", blocks=blocks), *arms)
     )
@@ -172,6 +180,11 @@ def browsed_blocks(found: BrowsedItem, place: int, name: Callable[[ArmId], str])
     """
     item = found.item
     slices = "".join(f"; {column}: {value}" for column, value in item.slices)
+    if isinstance(item.target, Reference):
+        head = said(Span(text=f"{place:,}. {item.id}", strong=True), slices)
+        reference = Facts(rows=tuple(_reference(item.target)))
+        answers = _question_answers(found, name)
+        return Paragraph(text=head), Verbatim(label="", text=shortened(item.text)), reference, answers
     head = said(
         Span(text=f"{place:,}. {item.id}", strong=True),
         f", right {_called(item.target)}: {in_words(item.target)}{slices}",
@@ -181,6 +194,37 @@ def browsed_blocks(found: BrowsedItem, place: int, name: Callable[[ArmId], str])
         rows=tuple(_browsed(one, name(one.answer.arm)) for one in found.answers),
     )
     return Paragraph(text=head), Verbatim(label="", text=shortened(item.text)), table
+
+
+def _reference(target: Reference) -> Iterator[Fact]:
+    """What is right for a question, and what says so."""
+    also = "".join(f"; also {one}" for one in target.answers[1:])
+    yield Fact(label="right answer", text=f"{in_words(target)}{also}")
+    for one in target.evidence:
+        yield Fact(label="evidence", text=f"{one.document}: \u201c{one_line(one.quote)}\u201d")
+    if target.contradiction:
+        yield Fact(label="note", text="Two documents say different things about it.", tone="warn")
+
+
+def _question_answers(found: BrowsedItem, name: Callable[[ArmId], str]) -> Table:
+    """Every option's answer to a question: what it cites, what it states without it, whose a mistake is."""
+    asked = columns(
+        "option", "is", "answer", "cites", "whose mistake", "how sure", "ms", left=(0, 1, 2, 3, 4)
+    )
+    rows = tuple(_question_answer(one, name(one.answer.arm)) for one in found.answers)
+    return Table(columns=asked, rows=rows)
+
+
+def _question_answer(one: BrowsedAnswer, name: str) -> Row:
+    plain, detail = _browsed(one, name), one.detail
+    if detail is None:
+        return replace(plain, cells=(*plain.cells[:3], *cells(MISSING, MISSING), *plain.cells[3:]))
+    given = one.answer.failure or (one.answer.answer if one.answer.answer is not None else "says nothing")
+    without = f"states without support: {', '.join(detail.unsupported)}" if detail.unsupported else ""
+    places = ", ".join(f"p{shown.rank}" for shown in one.shown if shown.cited)
+    owner = MISSING if detail.owner is None else OWNERS[detail.owner]
+    told = cells(Cell(text=given, detail=without), places or MISSING, owner)
+    return replace(plain, cells=(*plain.cells[:2], *told, *plain.cells[3:]))
 
 
 def _browsed(one: BrowsedAnswer, name: str) -> Row:
@@ -198,15 +242,44 @@ def _browsed(one: BrowsedAnswer, name: str) -> Row:
 
 
 def retrieved_blocks(found: BrowsedItem, name: Callable[[ArmId], str]) -> tuple[Block, ...]:
-    """The training items that each arm was shown with one of many items."""
+    """The training items or passages that each arm was shown with one of many items."""
     return tuple(
-        Verbatim(
+        passage_block(near, f"{name(one.answer.arm)}, ")
+        if isinstance(found.item.target, Reference)
+        else Verbatim(
             label=f"{name(one.answer.arm)}, {near.rank}. {near.item_id}, labelled {near.label}",
             text=shortened(near.text),
         )
         for one in found.answers
         for near in one.shown
     )
+
+
+def passage_block(near: Shown, before: str = "") -> Verbatim:
+    """A passage with its rank and document, the question's evidence in it marked."""
+    marks = [*(["cited"] if near.cited else []), *(["holds the evidence"] if near.evidence else [])]
+    told = "".join(f", {mark}" for mark in marks)
+    where = near.label or near.item_id
+    text = shortened(near.text) if near.text else "The text of this passage is not stored any more."
+    return Verbatim(
+        label=f"{before}p{near.rank}. {where}{told} (score {near.score:.3f})",
+        text=text,
+        marked=tuple(_quoted(text, near.evidence)),
+    )
+
+
+def _quoted(text: str, quotes: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where quotes stand in a text, blanks and markup between their words apart; none within another."""
+    found = []
+    for quote in quotes:
+        words = re.findall(r"\w+", quote)
+        if words and (met := re.search(r"[\W_]+".join(map(re.escape, words)), text, re.IGNORECASE)):
+            found.append(met.span())
+    end = 0
+    for start, stop in sorted(found):
+        if start >= end:
+            yield start, stop
+            end = stop
 
 
 def shortened(text: str) -> str:
@@ -217,11 +290,15 @@ def shortened(text: str) -> str:
     return f"{whole[:MOST_CHARACTERS]}\n... {len(whole) - MOST_CHARACTERS:,} more characters"
 
 
-def _arm(arm: ExplainedArm) -> Iterator[Block]:
+def _arm(arm: ExplainedArm, *, documents: bool) -> Iterator[Block]:
     yield Facts(rows=tuple(_answer(arm)))
-    if arm.neighbours:
+    near = sorted(arm.neighbours, key=lambda one: one.rank)
+    if near and documents:
+        yield Paragraph(text="Passages of the documents shown with the question, the nearest first:")
+        yield from map(passage_block, near)
+    elif near:
         yield Paragraph(text="Similar training items shown as examples, the nearest last in the prompt:")
-        yield from map(_neighbour, sorted(arm.neighbours, key=lambda one: one.rank))
+        yield from map(_neighbour, near)
     for number, message in enumerate(arm.messages, start=1):
         yield Verbatim(label=f"message {number} of {len(arm.messages)}, {message.role}", text=message.content)
     if arm.answer is not None and not arm.answer.failure:

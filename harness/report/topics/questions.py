@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 from harness.bakeoff.results import ArmResult
-from harness.core.wording import MISSING, counted, percent
+from harness.core.wording import MISSING, bounds, counted, percent
+from harness.report import drawings
 from harness.report.context import ReportContext
 from harness.report.document import Block, Cell, Row, Section, Table
 from harness.report.topics.arms import title_of
-from harness.report.topics.cells import cells, columns
-from harness.tasks.question_breakdown import Owner, QuestionBreakdown
+from harness.report.topics.cells import cells, columns, drawn
+from harness.tasks.question_breakdown import Answering, Owner, QuestionBreakdown
+from harness.tasks.questions import (
+    ABSTENTION_PRECISION,
+    ABSTENTION_RECALL,
+    CITATION_PRECISION,
+    CITATION_RECALL,
+    UNSUPPORTED,
+)
 
-_OWNERS = {
-    Owner.NOT_RETRIEVED: "evidence not found",
-    Owner.NOT_USED: "found, not used",
-    Owner.NOT_THERE: "not in the documents",
-    Owner.CONTRADICT: "documents contradict",
-    Owner.OTHER: "other",
+_HEADS = {
+    Owner.NOT_RETRIEVED: ("evidence", "not found"),
+    Owner.NOT_USED: ("found,", "not used"),
+    Owner.NOT_THERE: ("not in the", "documents"),
+    Owner.CONTRADICT: ("documents", "contradict"),
+    Owner.OTHER: ("other", ""),
 }
+OWNERS = {owner: " ".join(head).strip() for owner, head in _HEADS.items()}
+"""How a wrong answer's owner is called in every table."""
+
+_BEHIND = {
+    "What answers cite and state, %": {
+        CITATION_PRECISION.name: ("citation", "precision"),
+        CITATION_RECALL.name: ("citation", "recall"),
+        UNSUPPORTED.name: ("unsupported", "statements"),
+    },
+    "What is handed back, %": {
+        ABSTENTION_PRECISION.name: ("abstention", "precision"),
+        ABSTENTION_RECALL.name: ("abstention", "recall"),
+    },
+}
+"""By table, its metrics with the heads of their columns."""
+_POINTS = 5
+"""Of a curve of risk and coverage, in a table."""
 
 
 def questions_section(c: ReportContext) -> Section:
     """What each arm did with questions that can and cannot be answered, and whose its mistakes are."""
     found = [(arm, of) for arm in c.results.arms if (of := questions_of(arm)) is not None]
-    blocks: tuple[Block, ...] = (_abstaining(c, found), _mistakes(c, found)) if found else ()
-    return Section(key="questions", title="Answered, handed back, mistaken", blocks=blocks)
+    blocks: list[Block] = []
+    if found:
+        blocks = [_abstaining(c, found), *_risk(c, found), *_behind(c, found), _mistakes(c, found)]
+    return Section(key="questions", title="Answered, handed back, mistaken", blocks=tuple(blocks))
 
 
 def questions_of(arm: ArmResult) -> QuestionBreakdown | None:
@@ -89,12 +117,79 @@ def _odd(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]])
     return notes
 
 
+def _risk(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Iterator[Block]:
+    """How many questions get an answer, and how many of those answers are wrong."""
+    drawn_arms = [(arm, of) for arm, of in found if of.answering]
+    if not drawn_arms:
+        return
+    n = found[0][1].answerable + found[0][1].unanswerable
+    least = 1 - found[0][1].never_abstaining
+    title = title_of(c)
+    rows = [
+        Row(cells=cells(title(arm.arm), *_point(point, n)))
+        for arm, of in drawn_arms
+        for point in _picked(of.answering)
+    ]
+    rows.insert(0, Row(cells=cells("Always handing back", f"0 of {n:,} (0 %)", MISSING)))
+    never = cells("Never handing back", f"{n:,} of {n:,} (100 %)", f"at least {percent(least)}")
+    rows.append(Row(cells=never))
+    spec = drawings.risk([(arm.arm, title(arm.arm), of.answering) for arm, of in drawn_arms], least)
+    what = "Wrong answers against the share of questions answered, the surest answers first."
+    caption = (
+        "To the left an option answers only what it is surest of. An option that does not say how sure it is "
+        "has one point."
+    )
+    yield drawn("risk-coverage", spec, what, caption, sources=c.accuracy(*(arm for arm, _ in drawn_arms)))
+    yield Table(
+        caption="Risk and coverage: how many questions are answered, and how many of those answers are wrong",
+        columns=columns(("option", ""), ("questions", "answered"), ("of those answers", "wrong")),
+        rows=tuple(rows),
+        notes=("several rows of one option: it answers the surest questions first, down to all it answers",),
+    )
+
+
+def _picked(points: Sequence[Answering]) -> list[Answering]:
+    """A few points of a curve, its end with them."""
+    step = max(1, math.ceil((len(points) - 1) / (_POINTS - 1)))
+    return list(points[::-step][::-1])
+
+
+def _point(point: Answering, n: int) -> tuple[str, Cell]:
+    return _of(point.risk.n, n), Cell(text=_share(point.risk.value), detail=bounds(point.risk))
+
+
+def _behind(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Iterator[Table]:
+    """Citations and support, then abstention, each with its interval and what it is a share of."""
+    for caption, heads in _BEHIND.items():
+        wanted = [metric for metric in c.results.metrics if metric.name in heads]
+        rows = [(arm, [_estimate(arm, metric.name) for metric in wanted]) for arm, _ in found]
+        shown = [(arm, told) for arm, told in rows if any(one != MISSING for one in told)]
+        if shown:
+            yield Table(
+                caption=caption,
+                columns=columns(("option", ""), *(heads[metric.name] for metric in wanted)),
+                rows=tuple(Row(cells=cells(title_of(c)(arm.arm), *told)) for arm, told in shown),
+                notes=(
+                    "in brackets the 95 % interval, and of how many answers or questions it is the mean",
+                    *(f"{metric.name}: {metric.about}" for metric in wanted),
+                ),
+            )
+
+
+def _estimate(arm: ArmResult, name: str) -> str | Cell:
+    found = next((one for one in arm.quality.others if one.metric == name), None)
+    if found is None or found.value is None:
+        return MISSING
+    text = percent(found.value).removesuffix(" %")
+    return Cell(text=text, detail="; ".join(filter(None, (bounds(found), f"{found.n:,}"))))
+
+
 def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Table:
     rows = tuple(
         Row(
             cells=cells(
-                Cell(text=title_of(c)(arm.arm), detail=arm.arm.label),
-                *(f"{owned.items:,}" for owned in of.owners),
+                title_of(c)(arm.arm),
+                *(_owned(of, owner) for owner in Owner),
                 ", ".join(next((owned.examples for owned in of.owners if owned.examples), ())[:2]) or MISSING,
             )
         )
@@ -102,9 +197,7 @@ def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdo
     )
     return Table(
         caption="Whose the wrong answers are",
-        columns=columns(
-            ("option", ""), *((_OWNERS[owner], "") for owner in Owner), ("for example", ""), left=(0, 6)
-        ),
+        columns=columns(("option", ""), *(_HEADS[owner] for owner in Owner), ("for", "example"), left=(0, 6)),
         rows=rows,
         notes=(
             "evidence not found: no passage with it was shown; found, not used: one was, and the answer is "
@@ -114,6 +207,10 @@ def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdo
             "other: no passages are shown, evidence is not stated, or nothing was said",
         ),
     )
+
+
+def _owned(of: QuestionBreakdown, owner: Owner) -> str:
+    return next((f"{owned.items:,}" for owned in of.owners if owned.owner is owner), MISSING)
 
 
 def _of(some: int, among: int) -> str:

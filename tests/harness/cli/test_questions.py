@@ -7,6 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.bakeoff.browse import primary_settled, read_index, read_owners, read_page
+from harness.bakeoff.run_folder import list_runs
+from harness.recommendation.again import closed_results
+from harness.report.document import Verbatim
+from harness.report.html import Writer
+from harness.report.topics.items import browsed_blocks, retrieved_blocks
+from harness.tasks.question_breakdown import AnswerDetail, Owner
 from tests.support.desk import Command
 
 QUESTIONS = (
@@ -37,7 +44,15 @@ def test_a_users_own_questions_from_documents_to_a_report(harness: Command, tmp_
     done = harness("bakeoff", "--docs", "handbook", "--questions", "qa.csv", "--arms", "floor,neighbours")
     assert done.code == 0, done.err
     words = " ".join(done.out.split())
-    for said in ("Never answering", "Best sentence of the documents", "handed back", "evidence not found"):
+    for said in (
+        "Never answering",
+        "Best sentence of the documents",
+        "handed back",
+        "evidence not found",
+        "Risk and coverage",
+        "unsupported statements",
+        "abstention recall",
+    ):
         assert said in words
     run = next(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
@@ -45,12 +60,61 @@ def test_a_users_own_questions_from_documents_to_a_report(harness: Command, tmp_
     item = json.loads((run / "items.jsonl").read_text(encoding="utf-8").splitlines()[-1])["item"]
     explained = harness("explain", "latest", item["id"])
     assert explained.code == 0, explained.err
-    assert ".md" in explained.out
+    assert "Passages of the documents shown with the question" in explained.out
+    (tmp_path / "handbook" / "house.md").write_text("# House\n\nNothing.\n")  # what was shown then is kept
+    assert "in the hall" in (run / "passages.jsonl").read_text(encoding="utf-8")
+    assert harness("explain", "latest", item["id"]).out == explained.out
     again = harness("score", "latest")
     assert again.code == 0, again.err
     report = harness("report", "latest", "--format", "pdf,html,csv")
     assert report.code == 0, report.err
     assert (run / "report.pdf").is_file() or list(tmp_path.rglob("*.pdf"))
+
+
+def test_the_answer_browser_shows_passages_with_rank_citation_evidence_and_owner(
+    harness: Command, tmp_path: Path
+) -> None:
+    quotes = {
+        "free": "weather.md",
+        "twenty days": "leave.md",
+        "in the hall": "house.md",
+        "at noon": "house.md",
+    }
+    rows = []
+    for number, (text, answer) in enumerate(QUESTIONS * 4):
+        answers = answer.split(" | ") if answer else []
+        evidence = [{"document": quotes[quote], "quote": quote} for quote in answers[-1:]]
+        cell = {"answerable": bool(answers), "answers": answers, "evidence": evidence}
+        rows.append({"id": str(number), "question": f"{text} Question {number}.", "answer": json.dumps(cell)})
+    (tmp_path / "qa.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    done = harness("bakeoff", "--docs", "handbook", "--questions", "qa.jsonl", "--arms", "floor,neighbours")
+    assert done.code == 0, done.err
+    [folder] = list_runs(tmp_path / "runs")
+    results, index = closed_results(folder), read_index(folder)
+    answered = {str(arm): fitted for arm, fitted in primary_settled(folder, results).items()}
+    owners = read_owners(folder, answered["floor@abstaining"], index)
+    page = read_page(folder, results, index, range(len(index.ids)))
+    asked, best, near = next(
+        (one, answer, shown)
+        for one in page
+        for answer in one.answers
+        for shown in answer.shown
+        if shown.evidence
+    )
+    assert owners[index.ids.index(asked.item.id)] is Owner.OTHER  # no passages are shown to the floor
+    assert isinstance(best.detail, AnswerDetail)
+    [quote] = near.evidence
+    assert (near.label, near.cited) == (quotes[quote], near.item_id in best.detail.cited)
+    [block] = [
+        one
+        for one in retrieved_blocks(asked, str)
+        if isinstance(one, Verbatim) and "holds the evidence" in one.label
+    ]
+    [(start, end)] = block.marked
+    assert block.text[start:end] == quote
+    assert f"<mark>{quote}</mark>" in Writer(numbers={}).block(block)
+    shown = " ".join(str(one) for one in browsed_blocks(asked, 1, str))
+    assert f"{quotes[quote]}: \u201c{quote}\u201d" in shown and "whose mistake" in shown
 
 
 @pytest.mark.parametrize(

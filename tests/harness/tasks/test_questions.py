@@ -176,6 +176,52 @@ def test_figures_over_all_items_by_hand() -> None:
     assert (found.evidence_shown.value, found.evidence_shown.n) == (1.0, 3)
 
 
+def test_what_an_answer_states_is_looked_for_in_the_passages_it_cites() -> None:
+    texts = {
+        "leave.md#1": "At most six days.",
+        "other.md#1": "7 dogs",
+        "pay.md#2": "In May.",
+    }
+    passages = {
+        name: Passage(id=name, document=name[:-2], span=(0, 9), text=text) for name, text in texts.items()
+    }
+    task = QuestionTask(PromptLimits(), passages=passages)
+
+    def share(text: str, found: Sequence[Neighbour] = SHOWN) -> float | None:
+        return task.score(ASKED, text, found).values["unsupported statements"]
+
+    assert share("6 days [p1]") == 0.0
+    assert share("6 days, in Lisbon [p1]") == 0.5
+    assert share("7 days [p1]") == share("6 days") == share("6 days [p9]") == 1.0
+    assert share(NOT_THERE) is None and share("6 days [p1]", ()) is None
+    assert share("6 days [p1]", hits("gone.md#1")) is None  # what stands in it is not known any more
+    assert task.score(ASKED, "7 days [p1]", SHOWN).detail.unsupported == ("7",)
+
+
+def test_risk_and_coverage_from_the_surest_answers_to_all_that_were_given() -> None:
+    """Five questions, three answers: the surest two are right, the third is wrong."""
+    sure = [0.9, 0.8, None, 0.5, None]
+    texts = ["6 days", "6 days", NOT_THERE, "7 days", NOT_THERE]
+    items = [dataclasses.replace(ASKED, id=f"q{number}") for number in range(5)]
+    outcomes = {
+        item.id: Completion(item_id=item.id, text=text, timing=Timing(model_s=0.0), confidence=one)
+        for item, text, one in zip(items, texts, sure, strict=True)
+    }
+    how = Measuring(draws=200, precision=0.9, seed=1)
+    test = score(items, outcomes, TASK)
+    found = TASK.breakdown(test, test, how).answering
+    assert [(one.coverage, one.risk.value, one.risk.n) for one in found] == [
+        (0.2, 0.0, 1),
+        (0.4, 0.0, 2),
+        (0.6, pytest.approx(1 / 3), 3),
+    ]
+    unsure = {name: dataclasses.replace(one, confidence=None) for name, one in outcomes.items()}
+    [point] = TASK.breakdown(test, score(items, unsure, TASK), how).answering
+    assert (point.coverage, point.risk.n) == (0.6, 3)
+    silent = {name: dataclasses.replace(one, text=NOT_THERE) for name, one in outcomes.items()}
+    assert TASK.breakdown(test, score(items, silent, TASK), how).answering == ()
+
+
 def test_a_task_without_items_has_figures_that_are_unknown() -> None:
     how = Measuring(draws=200, precision=0.9, seed=1)
     nothing = score([], {}, TASK)
