@@ -55,6 +55,7 @@ class Leaving:
         self._folder, self._home = folder, folder.home
         self._placeholders: Placeholders | None = None
         self._checked: set[str] | None = None
+        self._found: Tally | None = None
 
     @property
     def _asked(self) -> PersonalData:
@@ -98,18 +99,22 @@ class Leaving:
             raise self._refusal(found, arms)
         if found and self._asked == "redact":
             self._number(arms, asked)
-        hosts = tuple(dict.fromkeys(host_outside(arm, self._context) for arm in arms))
+        self._checked, self._found = {item.id for item in asked}, found
+
+    def note(self) -> None:
+        """Keep with the run what was found and what becomes of it: called once nothing stands against it."""
+        arms = [arm for arm in self._plan.arms if self.leaves(arm)]
+        if self._found is None or not arms:
+            return
         record = SentRecord(
             personal_data=self._asked,
-            found={kind.nouns: count for kind, count in sorted(found.values.items())},
-            rows=found.rows,
-            texts=found.texts,
+            found={kind.nouns: count for kind, count in sorted(self._found.values.items())},
+            rows=self._found.rows,
+            texts=self._found.texts,
             arms=tuple(str(arm.id) for arm in arms),
-            hosts=hosts,
+            hosts=tuple(dict.fromkeys(host_outside(arm, self._context) for arm in arms)),
         )
-        if self._folder.root == self._home.root and self._folder.manifest() is None:
-            self._folder.write_part(PRIVACY, record)
-        self._checked = {item.id for item in asked}
+        self._folder.write_part(PRIVACY, record)
 
     def let_go(self, request: ChatRequest) -> None:
         """Called with every question before it is sent: nothing goes that was not checked.
@@ -149,8 +154,12 @@ class Leaving:
             got="; ".join(f"{kind.noun} {example}" for kind, example in found.examples.items()),
             allowed="--redact sends placeholders and reads answers with the values in their place; "
             "--allow-pii sends the texts as they are; --own-host HOST says that a host is your own",
-            run=self._home.command("resume", "--redact"),
+            run=self._again(),
         )
+
+    def _again(self) -> str:
+        begun = (self._home.root / "items.jsonl").exists() and self._home.manifest() is None
+        return self._home.command("resume", "--redact") if begun else "the same command with --redact"
 
 
 def texts_of(

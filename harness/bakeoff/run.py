@@ -94,6 +94,7 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
             if not context.ask_again:
                 refuse(f"run {folder.run_id}", _asked_again(bakeoff), folder.command("resume", CONSENT))
             folder.reopen()  # only now: a run that cannot go on stays as it was
+            factory.leaving.note()
             folder.write_items(evalset)
             folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))
             folder.write_out_of_scope(bakeoff.out_of_scope)

@@ -11,8 +11,8 @@ import typer
 from advisor.grouped import grouped
 from harness.cli.options import (
     AskAgain,
-    HereOptions,
     Json,
+    ManyCallOptions,
     a_number,
     arm_names,
     one_of,
@@ -70,7 +70,7 @@ def curve(
     ask_again: AskAgain = False,
     as_json: Json = False,
     *,
-    here: HereOptions,
+    calls: ManyCallOptions,
 ) -> None:
     """Fit arms on parts of the training rows, and say what more labelled examples would bring."""
     from harness.curve.run import CurveRequest
@@ -87,7 +87,7 @@ def curve(
         price=_price(example_usd) or price,
         split=cast(Literal["dev", "test"], one_of(split, ("dev", "test"), "split to score on")),
     )
-    context = dataclasses.replace(here.context(open_progress(quiet=as_json)), ask_again=ask_again)
+    context = dataclasses.replace(calls.context(open_progress(quiet=as_json)), ask_again=ask_again)
     with stoppable(
         context, "The curve was stopped; no finished point is lost.", "the same command goes on with it"
     ):

@@ -9,6 +9,7 @@ import re
 import socket
 import stat
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.preflight import preflight, preflight_text
 from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder, create_run
 from harness.core.context import Context
-from harness.core.errors import DataError, UsageError
+from harness.core.errors import DataError, StoreError, UsageError
+from harness.load.run import LoadRequest
 from harness.models.open import open_chat
 from harness.models.settings import ModelSettings
-from harness.recommendation.run import run_bakeoff
+from harness.recommendation.run import measure_load, run_bakeoff
 from tests.harness.bakeoff.test_budget_of_a_run import NOW, context
 from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
 
@@ -107,7 +109,7 @@ def test_without_a_word_nothing_is_sent(tmp_path: Path, server: ScriptedServer, 
     said = str(refusal.value)
     assert HOST in said and "e-mail addresses" in said and "Nothing was sent" in said
     assert "@example.com" not in said  # examples are masked
-    assert f"harness resume {run.run_id}" in said and "--redact" in said and "--allow-pii" in said
+    assert "the same command with --redact" in said and "--allow-pii" in said and "--own-host" in said
 
 
 def test_with_consent_the_texts_go_as_they_are(tmp_path: Path, server: ScriptedServer) -> None:
@@ -117,6 +119,15 @@ def test_with_consent_the_texts_go_as_they_are(tmp_path: Path, server: ScriptedS
     stored = run.part(PRIVACY, SentRecord)
     assert stored is not None and (stored.personal_data, stored.hosts) == ("allow", (HOST,))
     assert "@example" not in (run.root / PRIVACY).read_text()
+
+
+def test_a_load_test_goes_by_what_the_run_was_begun_with(tmp_path: Path, server: ScriptedServer) -> None:
+    run = begin(tmp_path, server)
+    run_bakeoff(run, asked(tmp_path, personal_data="redact"))
+    wish = LoadRequest(arm="prompt", duration_s=0.2, concurrency=1)
+    before = len(server.requests)
+    measure_load(run, wish, asked(tmp_path, budget_usd=Decimal(5)))
+    assert len(server.requests) > before and "@" not in sent(server)
 
 
 @pytest.mark.parametrize("option", ["prompt", "retrieve"])
@@ -156,6 +167,18 @@ def test_what_a_run_was_begun_with_holds_when_it_goes_on(tmp_path: Path, server:
     results = run_bakeoff(run, asked(tmp_path, retry_failures=True))
     assert "@" not in sent(server) and (run.root / PLACEHOLDERS).read_text() == placeholders
     assert results.arms[-1].quality.primary.value == 1.0
+
+
+def test_a_change_of_mind_is_another_question(tmp_path: Path, server: ScriptedServer) -> None:
+    """Answers to placeholders are no answers to the texts: nothing is asked again without a word."""
+    run = begin(tmp_path, server)
+    run_bakeoff(run, asked(tmp_path, personal_data="redact"))
+    count = len(server.requests)
+    with pytest.raises(StoreError, match="personal_data was"):
+        run_bakeoff(run, asked(tmp_path, personal_data="allow"))
+    assert len(server.requests) == count
+    stored = run.part(PRIVACY, SentRecord)
+    assert stored is not None and stored.personal_data == "redact"
 
 
 def test_only_rows_that_would_go_are_counted(tmp_path: Path, server: ScriptedServer) -> None:
