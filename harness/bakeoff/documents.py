@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.bakeoff.run_folder import PASSAGES, RunFolder
 from harness.core.context import Context
 from harness.core.errors import StoreError
 from harness.core.files import write_atomically
-from harness.core.records import Evalset, Item, Passage
+from harness.core.records import Evalset, Finding, Item, Passage
 from harness.core.references import Reference
 from harness.core.serial import decode, encode
+from harness.core.wording import counted
+from harness.data.problems import shorten
 from harness.knowledge.choosing import Quote, holds
 from harness.knowledge.documents import source_of
 from harness.knowledge.passage_index import (
@@ -23,6 +25,9 @@ from harness.knowledge.passage_index import (
     save_index,
 )
 from harness.models.base import EmbeddingModel
+
+MOST_NAMED = 5
+"""Files, or pieces of evidence, that a finding names."""
 
 
 def open_passages(documents: str, embedding: EmbeddingModel | None, context: Context) -> PassageIndex:
@@ -60,9 +65,56 @@ def with_evidence(evalset: Evalset, index: PassageIndex) -> Evalset:
     def placed(items: Sequence[Item]) -> tuple[Item, ...]:
         return tuple(dataclasses.replace(item, target=_placed(item.target, index)) for item in items)
 
-    return dataclasses.replace(
+    found = dataclasses.replace(
         evalset, train=placed(evalset.train), dev=placed(evalset.dev), test=placed(evalset.test)
     )
+    said = (*_of_documents(index), *_of_evidence(found, index))
+    return dataclasses.replace(found, findings=(*evalset.findings, *said))
+
+
+def _of_documents(index: PassageIndex) -> Iterator[Finding]:
+    """How many documents were read, and which were left out and why."""
+    read, skipped = index.record.documents, index.record.skipped
+    lead = counted(len(read), "document was read", "documents were read")
+    message = f"{lead} and cut into {counted(len(index), 'passage', 'passages')}."
+    yield Finding(code="documents", severity="note", message=message)
+    if skipped:
+        named = ", ".join(
+            f"{one.document} ({one.reason.value.replace('-', ' ')})" for one in skipped[:MOST_NAMED]
+        )
+        more = f" and {len(skipped) - MOST_NAMED:,} more" if len(skipped) > MOST_NAMED else ""
+        lead = counted(len(skipped), "file was left out", "files were left out")
+        message = f"{lead}, so that nothing is found there: {named}{more}."
+        yield Finding(code="documents-left-out", severity="warning", message=message)
+
+
+def _of_evidence(evalset: Evalset, index: PassageIndex) -> Iterator[Finding]:
+    """Evidence that stands nowhere: a document that was not read, or a quote that is not in its document."""
+    there = {passage.document for passage in index.passages}
+    missing = [
+        (item.id, quote)
+        for item in (*evalset.train, *evalset.dev, *evalset.test)
+        if isinstance(item.target, Reference)
+        for quote in item.target.evidence
+        if not quote.passages
+    ]
+    for unread, what in (
+        (True, "in a document that is not there or was not read"),
+        (False, "in no passage of its document word for word, or over the end of one"),
+    ):
+        found = [(name, quote) for name, quote in missing if (quote.document not in there) is unread]
+        if found:
+            shown = "; ".join(
+                f"{name} ({quote.document}: {shorten(quote.quote)})" for name, quote in found[:MOST_NAMED]
+            )
+            more = f"; and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
+            lead = counted(len(found), "piece of evidence stands", "pieces of evidence stand")
+            yield Finding(
+                code="evidence-missing",
+                severity="warning",
+                message=f"{lead} {what}, so that nothing counts as finding it: {shown}{more}.",
+                item_ids=tuple(dict.fromkeys(name for name, _ in found))[:20],
+            )
 
 
 def _placed(target: object, index: PassageIndex) -> Reference:

@@ -61,7 +61,8 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
     else:
         evalset = load_file(_file_at(data.file, homes), data, plan.seed)
         if data.docs:
-            evalset = dataclasses.replace(evalset, documents=str(_file_at(data.docs, homes)))
+            title = f"{evalset.title}, over the documents in {data.docs}"
+            evalset = dataclasses.replace(evalset, title=title, documents=str(_file_at(data.docs, homes)))
     if evalset.task is not plan.task:
         raise UsageError(
             f"The plan is for {plan.task.value}, its evalset for {evalset.task.value}.",

@@ -157,11 +157,12 @@ def _guess(content: bytes, at: int) -> str:
     try:
         from charset_normalizer import from_bytes
 
-        for match in sorted(
+        western = sample.decode("cp1252", "replace")
+        for match in sorted(  # of encodings that read it equally well, what Western Windows writes
             from_bytes(sample, cp_isolation=_GUESSES),
-            key=lambda m: (m.percent_chaos, -m.percent_coherence, m.encoding != "cp1252"),
+            key=lambda m: (round(m.percent_chaos), str(m) != western, -m.percent_coherence),
         ):
-            usual = sample.decode("cp1252", "replace") == str(match)
+            usual = western == str(match)
             found[match.encoding] = f"{100 - match.percent_chaos:.0f} % confidence"
             found |= {"cp1252": found.pop(match.encoding)} if usual else {}
     except ImportError:

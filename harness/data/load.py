@@ -30,7 +30,7 @@ from harness.tasks.base import PromptLimits, Task
 from harness.tasks.classification import levels_of
 from harness.tasks.fields import fields_in, parse_schema, schema_of_columns
 from harness.tasks.kinds import task_of
-from harness.tasks.questions import QuestionTask
+from harness.tasks.questions import EVIDENCE_COLUMNS, QuestionTask
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 """Of a user's own file, as the project's own evalsets are split."""
@@ -231,6 +231,7 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
         prefix="row",
         skip_unlabelled=form.skip_unlabelled,
         optional_id="id",
+        optional_label=EVIDENCE_COLUMNS * bool(form.answer),
     )
     table = read_table(read_bytes(path, "The data file"), path.name, reader.asked, problems, form)
     rows = read_rows(table, reader, problems)

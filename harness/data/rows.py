@@ -15,6 +15,7 @@ from harness.tasks.classification import levels_of
 
 ReadTarget = Callable[[Sequence[str]], Target | None]
 
+_OPTIONAL = "label?"
 _ID_LIKE = re.compile(r"(?:^|[^a-z])(?:id|no|nr|key|ref|number|nummer|ticket|incident|case)(?:$|[^a-z])")
 
 
@@ -32,6 +33,7 @@ class RowReader:
             cluster's name.
         skip_unlabelled: rows without a label are left out rather than an error.
         optional_id: a column that gives the ids if it is there and each row has one of its own.
+        optional_label: columns that belong to the target too where all of them are there.
     """
 
     id: str
@@ -45,6 +47,7 @@ class RowReader:
     read: ReadTarget = levels_of
     objects: bool = False
     optional_id: str = ""
+    optional_label: tuple[str, ...] = ()
 
     @property
     def purpose(self) -> str:
@@ -59,6 +62,7 @@ class RowReader:
             "id?": (self.optional_id,) * bool(self.optional_id and not self.id),
             "text": self.text,
             self.purpose: self.label,
+            **({_OPTIONAL: self.optional_label} if self.optional_label else {}),
             "group": self.groups,
             "slice": self.single,
             **({LISTS: self.listed} if self.listed else {}),
@@ -85,7 +89,8 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
     """
     if not table.usable:
         return []
-    targets = table.positions[reader.purpose]
+    more = table.positions.get(_OPTIONAL, ())
+    targets = (*table.positions[reader.purpose], *(more if len(more) == len(reader.optional_label) else ()))
     if set(table.positions["text"]) & set(targets):
         problems.add("the label column is among the text columns, which give the answer away")
         return []

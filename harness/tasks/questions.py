@@ -37,6 +37,8 @@ PROMPT_VERSION = "question-answering-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
 BETWEEN = "|"
 """Between acceptable answers in one cell of a table."""
+EVIDENCE_COLUMNS = ("document", "quote")
+"""Columns of a table that say where an answer stands: a document, and words of it."""
 
 MOST_TOKENS = 64
 _TUNED_TASK = "Answer the question about the documents."
@@ -122,7 +124,8 @@ class QuestionTask:
     def read_target(self, cells: Sequence[str]) -> Target | None:
         """A reference from one cell: JSON, of one edition or of several by name, or acceptable answers.
 
-        An empty cell is a question that the documents do not answer.
+        An empty cell is a question that the documents do not answer. Acceptable answers may be followed by
+        the cells of `EVIDENCE_COLUMNS`.
 
         Raises:
             ValueError: if that is no reference, or has none of the edition.
@@ -130,7 +133,7 @@ class QuestionTask:
         cell = cells[0].strip() if cells else ""
         if not cell.startswith("{"):
             answers = tuple(part.strip() for part in cell.split(BETWEEN) if part.strip())
-            return Reference(answers=answers, answerable=bool(answers))
+            return Reference(answers=answers, evidence=_stated(cells[1:]), answerable=bool(answers))
         try:
             raw = parse_json(cell)
         except Unreadable as error:
@@ -317,6 +320,14 @@ def reference_of(raw: object) -> Reference:
         answerable=answerable,
         contradiction=contradiction,
     )
+
+
+def _stated(cells: Sequence[str]) -> tuple[EvidenceQuote, ...]:
+    """The evidence in the cells of a table; none where both are empty."""
+    document, quote = (cell.strip() for cell in (*cells, "", "")[:2])
+    if bool(document) is not bool(quote):
+        raise ValueError("of document and quote only one is there")
+    return (EvidenceQuote(document=document, quote=quote),) if document else ()
 
 
 def _evidence(raw: Any) -> list[EvidenceQuote]:

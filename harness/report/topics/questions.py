@@ -190,7 +190,7 @@ def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdo
             cells=cells(
                 title_of(c)(arm.arm),
                 *(_owned(of, owner) for owner in Owner),
-                ", ".join(next((owned.examples for owned in of.owners if owned.examples), ())[:2]) or MISSING,
+                ", ".join(next((owned.examples for owned in of.owners if owned.examples), ())[:1]) or MISSING,
             )
         )
         for arm, of in found

@@ -135,3 +135,34 @@ def test_errors_say_what_is_wrong(harness: Command, words: tuple[str, ...], said
     assert answer.code in (1, 2)
     assert said in " ".join(answer.err.split())
     assert "Traceback" not in answer.err
+
+
+def test_a_hand_made_table_with_semicolons_names_what_is_missing(harness: Command, tmp_path: Path) -> None:
+    """Evidence in columns of its own; a document that is not there, a quote that is not in it, a picture."""
+    (tmp_path / "handbook" / "scan.jpg").write_bytes(b"no text")
+    stated = {
+        "yes | free": ("weather.md", "Snow days are free"),
+        "twenty days": ("holidays.md", "twenty days"),
+        "in the hall": ("house.md", "in the kitchen"),
+        "at noon": ("house.md", "opens at noon"),
+    }
+    rows = "".join(
+        f"{text} Question {number}.;{answer};{';'.join(stated.get(answer, ('', '')))}\r\n"
+        for number, (text, answer) in enumerate(QUESTIONS * 4)
+    )
+    table = tmp_path / "qa.csv"
+    table.write_text(f"Question;Answer;Document;Quote\r\n{rows}", encoding="utf-8-sig", newline="")
+    done = harness("bakeoff", "--docs", "handbook", "--questions", "qa.csv", "--arms", "floor,neighbours")
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert "1 file was left out, so that nothing is found there: scan.jpg (other kind)" in said
+    assert "4 pieces of evidence stand in a document that is not there or was not read" in said
+    assert "4 pieces of evidence stand in no passage of its document word for word" in said
+    assert "3 documents were read and cut into 3 passages" in said
+    [folder] = list_runs(tmp_path / "runs")
+    title = folder.data_facts().title
+    assert title == "The file qa, over the documents in handbook"
+    half = rows.replace(";house.md;in the kitchen", ";house.md;")
+    table.write_text(f"Question;Answer;Document;Quote\r\n{half}", encoding="utf-8")
+    refused = harness("bakeoff", "--docs", "handbook", "--questions", "qa.csv", "--arms", "floor,neighbours")
+    assert refused.code == 1 and "of document and quote only one is there" in refused.err
