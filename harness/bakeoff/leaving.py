@@ -98,6 +98,12 @@ class Leaving:
         if found and not self._asked:
             raise self._refusal(found, arms)
         if found and self._asked == "redact":
+            if named := tally(_named(self._evalset)):
+                raise DataError(
+                    f"What may be answered holds personal data: {named.words}. It cannot be replaced.",
+                    got="; ".join(named.examples.values()),
+                    allowed="labels or fields without it, or --allow-pii",
+                )
             self._number(arms, asked)
         self._checked, self._found = {item.id for item in asked}, found
 
@@ -119,12 +125,14 @@ class Leaving:
     def let_go(self, request: ChatRequest) -> None:
         """Called with every question before it is sent: nothing goes that was not checked.
 
+        Where values are replaced, the question is read as it goes: none may be left in it.
+
         Raises:
             DataError: as `check`.
         """
         self.check()
         assert self._checked is not None
-        if request.item_id in self._checked or self._asked:
+        if self._asked == "allow" or (request.item_id in self._checked and not self._asked):
             return
         arms = [arm for arm in self._plan.arms if self.leaves(arm)]
         texts = [(f"the question about {request.item_id}", message.content) for message in request.messages]
@@ -175,5 +183,12 @@ def texts_of(
     elif shows:
         for item in evalset.train:
             yield f"row {item.id}", f"{item.text}\n{in_words(item.target)}"
+    yield from _named(evalset)
+
+
+def _named(evalset: Evalset) -> Iterator[tuple[str, str]]:
+    """What stands in every prompt: the answers that may be given, and what is said of them."""
     for label in evalset.labels:
         yield f"the label {label.name}", f"{label.name}\n{label.definition}"
+    if evalset.schema:
+        yield "what is said of the fields", "\n".join(strings_of(evalset.schema))

@@ -9,6 +9,7 @@ import re
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from harness.bakeoff.addresses import check_residency
+from harness.bakeoff.arm_factory import ArmFactory
+from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.explain import explain_item
 from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.plan import ExperimentPlan, build_plan
@@ -23,11 +26,14 @@ from harness.bakeoff.preflight import preflight, preflight_text
 from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder, create_run
 from harness.core.context import Context
 from harness.core.errors import DataError, StoreError, UsageError
+from harness.core.records import FreeText, Message
 from harness.load.run import LoadRequest
+from harness.models.base import ChatRequest
 from harness.models.open import open_chat
 from harness.models.settings import ModelSettings
 from harness.recommendation.run import measure_load, run_bakeoff
 from tests.harness.bakeoff.test_budget_of_a_run import NOW, context
+from tests.support.desk import write_tickets
 from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
 
 HOST = "llm.example.net"
@@ -181,13 +187,43 @@ def test_a_change_of_mind_is_another_question(tmp_path: Path, server: ScriptedSe
     assert stored is not None and stored.personal_data == "redact"
 
 
+def test_what_may_be_answered_is_not_replaced(tmp_path: Path, server: ScriptedServer) -> None:
+    """Answers are held to the labels' names: with personal data in them nothing is sent in their place."""
+    table = write_tickets(tmp_path / "queues.csv", each=30)
+    table.write_text(table.read_text().replace("billing", "bill@example.com"), encoding="utf-8")
+    data = {"file": str(table), "text": ["subject", "body"], "label": "queue"}
+    labelled = plan(tmp_path, server, task="classification", data=data)
+    run = create_run(tmp_path / "runs", labelled, NOW)
+    with pytest.raises(DataError, match="What may be answered holds personal data: 1 e-mail address"):
+        run_bakeoff(run, asked(tmp_path, personal_data="redact"))
+    assert server.requests == []
+
+
+def test_a_question_that_was_not_replaced_does_not_go(tmp_path: Path, server: ScriptedServer) -> None:
+    """Whatever way it was written: a value that is left in it stops it."""
+    run = begin(tmp_path, server)
+    redacted = asked(tmp_path, personal_data="redact")
+    made = ArmFactory(run.plan(), load_rows(run.plan(), redacted), run, redacted)
+
+    def question(content: str) -> ChatRequest:
+        form = FreeText(max_tokens=5)
+        return ChatRequest(item_id="row-1", messages=(Message(role="user", content=content),), form=form)
+
+    with closing(made):
+        chat = made.chat(run.plan().arms[1])
+        chat.answer_one(question("write to [EMAIL_1]"))
+        with pytest.raises(DataError, match="hold personal data"):
+            chat.answer_one(question(f"write to {people(1)}"))
+    assert len(server.requests) == 1
+
+
 def test_only_rows_that_would_go_are_counted(tmp_path: Path, server: ScriptedServer) -> None:
     limited = plan(tmp_path, server, data={
         "file": str(tmp_path / "tickets.csv"), "text": ["body"], "fields": ["email"],
         "limit_test": 3, "limit_dev": 2,
     })  # fmt: skip
     run = create_run(tmp_path / "runs", limited, NOW)
-    with pytest.raises(DataError, match=r"^5 of 5 texts"):
+    with pytest.raises(DataError, match=r"^5 of 6 texts"):
         run_bakeoff(run, asked(tmp_path))
     assert server.requests == []
 
