@@ -101,7 +101,7 @@ def ask_all(
         shown: item id -> the messages to send.
         retrieval_s: seconds of retrieval for each item.
     """
-    batched = model.identity.location == "local"
+    batched = model.identity.location == "local" or model.identity.in_batches
     requests = [answers.request(item, shown[item.id]) for item in items]
     for reply in model.answer(requests):
         yield _outcome(answers.in_words(reply), shown[reply.item_id], retrieval_s, batched=batched)

@@ -97,7 +97,8 @@ def served_identity(arm: ArmPlan, environ: Mapping[str, str]) -> ModelIdentity |
     if not isinstance(_source(arm.model), Provider):
         return None
     here = is_loopback(endpoint(arm.model.partition("/")[0], arm.api_base or None, environ))
-    return ModelIdentity(id=arm.model, location="loopback" if here else "remote")
+    decides = (("processing", "batch"),) if arm.batch else ()
+    return ModelIdentity(id=arm.model, location="loopback" if here else "remote", decides=decides)
 
 
 def address_of(arm: ArmPlan, environ: Mapping[str, str]) -> str:

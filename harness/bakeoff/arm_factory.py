@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import assert_never, cast
@@ -63,7 +64,7 @@ class ArmFactory:
         self._evalset = evalset
         self._folder = folder
         self._context = context
-        self._chats: dict[tuple[str, str, str], ChatModel] = {}
+        self._chats: dict[tuple[str, str, str, bool], ChatModel] = {}
         self._embedder = embedder
         self._keep = keep
         self._index: TrainingIndex | None = None
@@ -147,13 +148,16 @@ class ArmFactory:
 
     def chat(self, arm: ArmPlan) -> ChatModel:
         """The chat model of an arm, guarded by the run's budget; the one opened last stays open."""
-        key = (arm.model, arm.api_base, arm.effort)
+        key = (arm.model, arm.api_base, arm.effort, arm.batch)
         if key not in self._chats:
             for stale in list(self._chats.values()):
                 stale.close()  # one model in memory at a time
             self._chats.clear()
             let_go = self.leaving.let_go if self.leaving.leaves(arm) else lambda request: None
-            chat = open_chat(arm.model, model_settings(self._context, self._plan, arm), let_go)
+            settings = model_settings(self._context, self._plan, arm)
+            if arm.batch:
+                settings = dataclasses.replace(settings, batches=self._folder.root / "batches")
+            chat = open_chat(arm.model, settings, let_go)
             try:
                 self._budget.guard(chat)
             except BaseException:

@@ -48,9 +48,10 @@ class RunBudget:
         """
         if model.identity.location == "local":
             return
+        from harness.models.api.batch.chat import BatchedChat
         from harness.models.api.client import ServedChat
 
-        if not isinstance(model, ServedChat):
+        if not isinstance(model, ServedChat | BatchedChat):
             return
         if self._log is None:
             self._log = CallLog(self._journal)

@@ -13,6 +13,8 @@ from harness.core.records import Completion, Estimate, Failure, FailureKind, Mod
 from harness.tasks.measures import estimate
 from harness.tasks.scored import Scored
 
+_IN_BATCHES = "answered through the provider's batch interface, which has no latency"
+
 
 def measure_latency(
     warm: Mapping[str, Outcome],
@@ -35,11 +37,12 @@ def measure_latency(
     """
     timed = _timed(warm, test, identity)
     seconds = [_seconds(outcome) for outcome in timed]
+    untimed = _IN_BATCHES if identity is not None and identity.in_batches else "no warm pass was run"
     finite = [s for s in seconds if math.isfinite(s)]
     return Latency(
-        p50_ms=_percentile(seconds, 0.50),
-        p95_ms=_percentile(seconds, 0.95),
-        p99_ms=_percentile(seconds, 0.99),
+        p50_ms=_percentile(seconds, 0.50, untimed),
+        p95_ms=_percentile(seconds, 0.95, untimed),
+        p99_ms=_percentile(seconds, 0.99, untimed),
         conditions=_conditions(identity),
         throughput_qps=throughput or measure_throughput(test.completions, identity),
         busy=busy_reason(machine, identity) if seconds else "",
@@ -78,12 +81,12 @@ def _seconds(outcome: Outcome) -> float:
     return math.inf if timing is None else timing.retrieval_s + timing.model_s
 
 
-def _percentile(seconds: Sequence[float], q: float) -> Estimate:
+def _percentile(seconds: Sequence[float], q: float, untimed: str) -> Estimate:
     name, n = f"p{q * 100:.0f}", len(seconds)
     in_ms = sorted(1000 * s for s in seconds)
     rank = int(q * n)
     if n < 2:
-        reason = "no warm pass was run" if not n else "one query was timed"
+        reason = untimed if not n else "one query was timed"
     elif n - rank < 2:
         enough = next(k for k in range(n, n + 1000) if k - int(q * k) > 1)
         reason = f"{n} timed queries, {name} needs {enough}; the slowest took {_ms(in_ms[-1])}"
@@ -114,6 +117,8 @@ def measure_throughput(
     Args:
         machine: how busy it was during that pass.
     """
+    if identity is not None and identity.in_batches:
+        return Estimate(metric="queries per second", value=None, n=0, method="none", reason=_IN_BATCHES)
     timings = [o.timing for o in outcomes if isinstance(o, Completion) and o.timing.batched]
     busy_s = sum(timing.retrieval_s + timing.model_s for timing in timings)
     if not timings or busy_s <= 0:

@@ -59,13 +59,15 @@ MOST_SHOWN_IN_TRAINING = 8
 class ArmPlan(Part):
     """One arm: an option, and the model where the option needs one.
 
-    `effort` is how hard a served reasoning model is asked to think; '' leaves it to the provider.
+    `effort` is how hard a served reasoning model is asked to think; '' leaves it to the provider. `batch`
+    asks through the provider's batch interface: cheaper, within a day, and without a latency.
     """
 
     option: Option
     model: str = ""
     api_base: str = ""
     effort: Effort = ""
+    batch: bool = False
 
     @model_validator(mode="after")
     def _model_where_needed(self) -> ArmPlan:
@@ -360,7 +362,8 @@ def _canonical_digest(raw: dict[str, Any]) -> str:
             kept.pop(part, None)
     if kept.get("task") == TaskKind.CLASSIFICATION:
         kept.pop("task")
-    kept["arms"] = [{key: arm[key] for key in arm if key != "effort" or arm[key]} for arm in kept["arms"]]
+    younger = ("effort", "batch")
+    kept["arms"] = [{key: arm[key] for key in arm if key not in younger or arm[key]} for arm in kept["arms"]]
     for part, key in LATER_KEYS:
         if isinstance(kept.get(part), dict) and not kept[part].get(key):
             kept[part].pop(key, None)

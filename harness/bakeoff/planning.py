@@ -28,7 +28,7 @@ from harness.models.settings import ModelSettings
 from harness.training.settings import EncoderPlan
 
 EMBEDDED_CHAT = "smollm2-135m"
-_TO_TODAY = {"option": Option.ROUTE.value, "model": TODAY}
+_TO_TODAY: dict[str, object] = {"option": Option.ROUTE.value, "model": TODAY}
 EMBEDDED_ENCODER = "minilm-l6"
 _SHORT_EXAMPLE = 200  # characters of a ticket shown as an example, where time is short
 _SHORT_ITEM = 400  # characters of a ticket that language models read, where the machine is slow as well
@@ -85,6 +85,7 @@ class PlanRequest:
     encoder_model: str = EMBEDDED_ENCODER
     api_base: str = ""
     effort: str = ""
+    batch: bool = False
     minutes: float | None = None
     size: Size | None = None
     seed: int = 17
@@ -247,7 +248,7 @@ def _privacy(request: PlanRequest) -> dict[str, str] | None:
     return {"residency": request.residency or "region"} | region
 
 
-def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, str]]:
+def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, object]]:
     options = request.options or tuple(option for option in BY_DEFAULT if kind in option.traits.tasks)
     to_today = f"{Option.ROUTE}@{TODAY}"
     known = {option.value for option in Option if option.traits.runs} | {to_today}
@@ -255,7 +256,7 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, str]]:
     if unknown:
         raise UsageError("There is no such arm.", got=", ".join(unknown), allowed=", ".join(sorted(known)))
     prompted = request.models or (EMBEDDED_CHAT,)
-    arms: list[dict[str, str]] = []
+    arms: list[dict[str, object]] = []
     for option in options:
         if option == to_today:
             arms.append(_TO_TODAY)
@@ -272,8 +273,8 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, str]]:
     return arms
 
 
-def _served(option: str, model: str, request: PlanRequest) -> dict[str, str]:
-    stated = {"api_base": request.api_base, "effort": request.effort}
+def _served(option: str, model: str, request: PlanRequest) -> dict[str, object]:
+    stated = {"api_base": request.api_base, "effort": request.effort, "batch": request.batch}
     return {"option": option, "model": model} | {key: value for key, value in stated.items() if value}
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from advisor.money.errors import UnknownPrice
 from advisor.money.ledger import query_cost, scaled, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
@@ -19,10 +18,10 @@ from harness.bakeoff.addresses import address_of, host_outside, missing_key, ref
 from harness.bakeoff.evalset import load_rows, out_of_scope_rows
 from harness.bakeoff.leaving import texts_of
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.prices import by_tokens, open_book
+from harness.bakeoff.prices import by_tokens, open_book, token_price
 from harness.core.context import Context, PersonalData
 from harness.core.errors import OverBudget
-from harness.core.records import Evalset, Message
+from harness.core.records import Evalset, Message, ModelIdentity
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.api.calls import answer_schema
@@ -262,7 +261,7 @@ def _forecast(
         calls=calls,
         input_tokens=(per_call.input_tokens or 0) * calls,
         output_tokens=(per_call.output_tokens or 0) * calls,
-        usd=_usd(arm.model, per_call, calls, book) if billed else Decimal(0),
+        usd=_usd(identity, per_call, calls, book) if billed else Decimal(0),
         served=identity is not None,
         unstated=unstated,
         address=address_of(arm, environ),
@@ -270,18 +269,15 @@ def _forecast(
     )
 
 
-def _usd(model: str, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:
-    try:
-        lines = query_cost(per_call, book.price(model))
-    except UnknownPrice:
-        return None
-    return total_usd(scaled(lines, Decimal(calls)))
+def _usd(identity: ModelIdentity | None, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:
+    price = token_price(identity, book)
+    return None if price is None else total_usd(scaled(query_cost(per_call, price), Decimal(calls)))
 
 
 def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
     if arm.option is Option.ROUTE:
         return 0
-    warm = min(plan.latency.items, len(evalset.test))
+    warm = 0 if arm.batch else min(plan.latency.items, len(evalset.test))
     calls = len(evalset.dev) + len(evalset.test) + warm + min(_WARM_UP, warm)
     if arm.option is Option.RETRIEVE:
         tried = len(plan.retrieve.k) if evalset.documents else passes_of(plan.retrieve.k)

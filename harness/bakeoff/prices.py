@@ -126,7 +126,10 @@ def token_price(identity: ModelIdentity | None, book: PriceBook) -> Price | None
         return None
     try:
         price = book.price(identity.id)
+        in_batches = book.price(identity.id, context="batch") if identity.in_batches else price
     except UnknownPrice:
         return None
+    if in_batches.usd_per_mtok.known:  # else no discount is assumed
+        price = in_batches
     stated = price.status is PriceStatus.OVERRIDE
     return price if stated or identity.location == "remote" else None

@@ -260,7 +260,7 @@ def fit_and_answer(bakeoff: Bakeoff, arm: Arm, seed: int, tell: Sequence[ArmId] 
         _answer_alone(arm, journal, test, evalset.test, context)
     else:
         answer(arm, journal, test, evalset.test, context, timed=local or arm.identity is None)
-        if first:
+        if first and not (arm.identity is not None and arm.identity.in_batches):
             warm = evalset.test[: plan.latency.items]
             _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
     if tell and bakeoff.early is not None:

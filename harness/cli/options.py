@@ -424,6 +424,14 @@ class PlanOptions(RowOptions):
             help="How hard a reasoning model of --model is asked to think: none, minimal, low, medium, high.",
         ),
     ] = ""
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch",
+            envvar="TOR_BATCH",
+            help="Ask --model through its provider's batch interface: cheaper, within a day, no latency.",
+        ),
+    ] = False
     limit: Annotated[
         int | None,
         typer.Option(
@@ -515,6 +523,7 @@ class PlanOptions(RowOptions):
             encoder_model=self.encoder_model,
             api_base=self.api_base,
             effort=self.effort,
+            batch=self.batch,
             minutes=self.minutes,
             seed=self.seed,
             train_seeds=split_names(self.seeds),

@@ -637,6 +637,11 @@ class ModelIdentity:
     parameters: int | None = None
     decides: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def in_batches(self) -> bool:
+        """Whether a provider answers in batches: at another price, and without a latency."""
+        return ("processing", "batch") in self.decides
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:

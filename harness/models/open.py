@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from harness.core.errors import ModelUnavailable
 from harness.models.base import ChatModel, ChatRequest, EmbeddingModel
 from harness.models.embedded import gguf_of
 from harness.models.resolve import Embedded, Folder, GgufFile, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from harness.models.api.batch.chat import BatchedChat
+    from harness.models.api.client import ServedChat
 
 GGUF_CONTEXT = 4096
 """Tokens of prompt and answer that llama.cpp is given room for."""
@@ -34,7 +38,8 @@ def open_chat(
         case Provider(model=name):
             from harness.models.api.client import open_served_chat
 
-            chat = open_served_chat(name, settings)
+            served = open_served_chat(name, settings)
+            chat = served if settings.batches is None else _in_batches(served, settings.batches)
             if let_go is None and chat.identity.location == "remote":
                 raise ValueError(f"{name} is not on this machine: open it with a check of what it is sent")
             chat.let_go = let_go or chat.let_go
@@ -49,6 +54,12 @@ def open_chat(
             return TransformersChat(model, local_folder(source, settings), settings)
         case _:
             assert_never(source)
+
+
+def _in_batches(chat: ServedChat, folder: Path) -> BatchedChat:
+    from harness.models.api.batch.chat import BatchedChat
+
+    return BatchedChat(chat, folder)
 
 
 def _by_llama_cpp(model: str, path: Path, settings: ModelSettings) -> ChatModel:

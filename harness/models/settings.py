@@ -32,6 +32,8 @@ class ModelSettings:
         max_retries: further attempts after a failed call.
         rpm, tpm: calls and tokens a minute at most; None is no such limit.
         effort: how hard a provider's reasoning model is asked to think, such as 'low'; '' as it has it.
+        batches: folder in which batches are written down that were handed in to a provider; None asks it
+            question by question.
     """
 
     cache: Path
@@ -49,6 +51,7 @@ class ModelSettings:
     rpm: float | None = None
     tpm: float | None = None
     effort: str = ""
+    batches: Path | None = None
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

@@ -272,10 +272,10 @@ class Asker:
                     queue_s=sent_at - tries.began,
                     model_s=ended - sent_at,
                     attempts=tries.attempts,
-                    form=_held_by(request, form, result),
+                    form=held_by(request, form, result),
                     cut=result.cut,
                     served_by=result.served_by,
-                    left_out=_left_out(form.left_out(self._first), result.ignored),
+                    left_out=left_out(form.left_out(self._first), result.ignored),
                 )
             if self._adapt(form, result.refused, tries) or await self._pause(result, tries):
                 continue
@@ -524,12 +524,14 @@ class Asker:
                 raise ModelUnavailable(f"The provider does not serve {model}.", got=fault.message)
 
 
-def _held_by(request: ChatRequest, form: Form, answer: ReceivedAnswer) -> HeldBy:
+def held_by(request: ChatRequest, form: Form, answer: ReceivedAnswer) -> HeldBy:
+    """How an answer was held to its form: by a schema that really went out, or by the prompt alone."""
     held = form.schema and not isinstance(request.form, FreeText) and "schema" not in answer.ignored
     return "schema" if held else "plain"
 
 
-def _left_out(by_form: tuple[str, ...], ignored: tuple[str, ...]) -> tuple[str, ...]:
+def left_out(by_form: tuple[str, ...], ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """What was to be sent and was not: refused before, or left out on the way."""
     return tuple(dict.fromkeys(name for name in (*by_form, *ignored) if name != "schema"))
 
 

@@ -170,6 +170,15 @@ class SpendGuard:
             self._spent += worst if cost is None else cost
             self._assumed += worst if cost is None else Decimal(0)
 
+    def settle_earlier(self, number: int, usage: Usage | None, *, unbilled: bool) -> None:
+        """Write down what a call of an earlier start cost; its worst case stays counted till the next one."""
+        if self._log is None or not number:
+            return
+        if unbilled:
+            self._log[0].not_billed(number)
+        elif usage is not None:
+            self._log[0].answered(number, usage)
+
     def release(self, reservation: Reservation) -> None:
         """Give back what was set aside for a call that was certainly not billed.
 

@@ -9,6 +9,7 @@ refuses with a 400 (schema, temperature, seed, the name of the token limit) is l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from harness.core.errors import ModelUnavailable
 from harness.core.records import AnswerForm, Choices, FreeText, JsonSchema, Message
 from harness.models.api.destinations import Destination
 from harness.models.api.dialects.reading import is_known, read_answer
@@ -270,6 +272,10 @@ class Caller(Protocol):
         """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through."""
         ...
 
+    async def body(self, request: ChatRequest, route: Route, form: Form) -> bytes:
+        """The body that a call would send; nothing is sent."""
+        ...
+
     async def close(self) -> None:
         """Close connections, on the event loop that made them."""
         ...
@@ -312,6 +318,21 @@ class LitellmCaller:
             ignored=_ignored(wire.sent, request, form),
             pause_s=used_up_pause_s(wire.headers, now),
         )
+
+    async def body(self, request: ChatRequest, route: Route, form: Form) -> bytes:
+        """The body that litellm would send; nothing is sent.
+
+        Raises:
+            ModelUnavailable: litellm refuses to write one.
+        """
+        from harness.models.api.transport import Wire, held_to
+
+        wire = Wire(held_back=True)
+        with contextlib.suppress(Exception), held_to(route.where, wire):  # what was held back is an error
+            await self._litellm.acompletion(**_litellm_parameters(request, route, form))
+        if not wire.sent:
+            raise ModelUnavailable(f"litellm writes no request for {route.model}.")
+        return wire.sent
 
     async def close(self) -> None:
         """Close the connections litellm keeps for this event loop, and let its own bookkeeping end."""

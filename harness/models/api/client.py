@@ -235,6 +235,7 @@ class ServedChat:
     Attributes:
         guard: asked before each call; may be set or taken away between passes.
         let_go: is shown every request before it is sent, and raises where it must not be.
+        caller, route: the way to the model, and where it leads.
     """
 
     def __init__(
@@ -247,8 +248,8 @@ class ServedChat:
         outside: Outside,
     ) -> None:
         """Use `open_served_chat`, which checks what is given here."""
-        self._caller = caller
-        self._route = route
+        self.caller = caller
+        self.route = route
         self._form = form
         self._concurrency = max(1, settings.concurrency)
         self._identity = ModelIdentity(
@@ -269,6 +270,11 @@ class ServedChat:
         What the provider said answered is in `served_by`.
         """
         return self._identity
+
+    @property
+    def form(self) -> Form:
+        """What is sent beside the messages now."""
+        return self._asker.form
 
     @property
     def served_by(self) -> tuple[str, ...]:
@@ -329,12 +335,12 @@ class ServedChat:
     @property
     def streams(self) -> bool:
         """Whether `play` can be asked of it: its endpoint is called directly."""
-        return isinstance(self._caller, DirectCaller) and not self._caller.by_responses
+        return isinstance(self.caller, DirectCaller) and not self.caller.by_responses
 
     @property
     def address(self) -> str:
         """Where calls go, '' for the provider's own place."""
-        return self._route.where.base or ""
+        return self.route.where.base or ""
 
     def play(
         self,
@@ -354,9 +360,9 @@ class ServedChat:
         Raises:
             OverBudget: a call could pass the budget; those in flight are given up.
         """
-        assert isinstance(self._caller, DirectCaller)
+        assert isinstance(self.caller, DirectCaller)
         requests = map(self._let_go, requests)
-        player = Player(self._caller, self._route, self._asker.form, self.guard)
+        player = Player(self.caller, self.route, self._asker.form, self.guard)
         try:
             if due_s is not None:
                 return self._running().run(player.at(iter(requests), due_s))
@@ -367,7 +373,7 @@ class ServedChat:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """An estimate: litellm's local tokenizer for the model, often that of another model; no network."""
         sent = [{"role": message.role, "content": message.content} for message in messages]
-        return int(load_litellm().token_counter(model=self._route.model, messages=sent))
+        return int(load_litellm().token_counter(model=self.route.model, messages=sent))
 
     def forget(self) -> None:
         """Nothing of earlier requests is kept here."""
@@ -378,7 +384,7 @@ class ServedChat:
         loop, self._loop = self._loop, None
         if loop is None:
             return
-        loop.run(self._caller.close())
+        loop.run(self.caller.close())
         loop.close()
 
     def _let_go(self, request: ChatRequest) -> ChatRequest:

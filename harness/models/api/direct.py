@@ -82,8 +82,7 @@ class DirectCaller:
         """
         import aiohttp
 
-        asked = (responses_body if self.by_responses else request_body)(request, route, form)
-        body = {"model": self._model, **asked}
+        body = self._asked(request, route, form)
         if word is not None:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         try:
@@ -118,11 +117,19 @@ class DirectCaller:
         result = await self.attempt(request, route, form, datetime.now(UTC), word)
         return (first[0] if first else None), result
 
+    async def body(self, request: ChatRequest, route: Route, form: Form) -> bytes:
+        """The body of a call; nothing is sent."""
+        return json.dumps(self._asked(request, route, form)).encode()
+
     async def close(self) -> None:
         """Close the connections."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def _asked(self, request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
+        asked = (responses_body if self.by_responses else request_body)(request, route, form)
+        return {"model": self._model, **asked}
 
     async def _call(self, body: bytes, route: Route, word: Callable[[], None] | None) -> _Response | Fault:
         url, headers = self._url, {"content-type": "application/json", "accept-encoding": "identity"}

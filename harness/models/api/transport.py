@@ -39,12 +39,14 @@ class Wire:
     """What one call sent and got, as it was on the wire; of several requests the last one.
 
     Attributes:
+        held_back: nothing is sent; the request is taken down alone.
         sent: the body of the request.
         headers: of the response.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, held_back: bool = False) -> None:
         """Nothing was sent yet."""
+        self.held_back = held_back
         self.sent = b""
         self.headers: Mapping[str, str] = {}
         self._body: bytearray | None = None
@@ -122,12 +124,15 @@ class WatchedTransport(httpx.AsyncBaseTransport):
         going_to = _GOING_TO.get()
         if going_to is not None and not going_to.allows(str(request.url)):
             raise StrayRequest(f"calls are led to another host, {request.url.host}", request=request)
+        wire = _WIRE.get()
+        if wire is not None and wire.held_back:
+            wire.begin(_sent(request), {}, kept=False)
+            raise StrayRequest("held back", request=request)
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         failed = response.status_code >= 400
         packed = response.headers.get("content-encoding", "identity") != "identity"
         most = MOST_ERROR_BYTES if failed else MOST_PACKED_BYTES if packed else MOST_BYTES
-        wire = _WIRE.get()
         if wire is not None:
             headers = {str(name): str(value) for name, value in response.headers.items()}
             wire.begin(_sent(request), headers, kept=not packed and response.status_code == 200)

@@ -140,3 +140,10 @@ def test_a_percentile_is_one_of_the_values_and_in_its_interval(seconds: list[flo
         assert any(estimate.value == pytest.approx(1000 * s) for s in seconds)
         if estimate.low is not None and estimate.high is not None:
             assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_what_is_answered_in_batches_has_neither_latency_nor_throughput() -> None:
+    batches = dataclasses.replace(REMOTE, decides=(("processing", "batch"),))
+    found = measure_latency({}, scored("a", "a"), batches)
+    assert found.p95_ms.value is None and found.throughput_qps.value is None
+    assert "batch interface" in found.p95_ms.reason and "batch interface" in found.throughput_qps.reason

@@ -11,7 +11,7 @@ from advisor.money.price_book import PriceBook
 from advisor.money.price_sources import load_genai_prices
 from harness.bakeoff.cost import MachineRate
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.prices import machine_of, machine_rate, prices_for
+from harness.bakeoff.prices import machine_of, machine_rate, prices_for, token_price
 from harness.core.errors import UsageError
 from harness.core.records import ModelIdentity
 
@@ -53,3 +53,15 @@ def test_a_machine_nobody_knows_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(UsageError, match=r"L4.*H100"):
         machine_of(plan(machine="Z9000"))
     assert machine_of(plan(machine="Z9000", machine_hour_usd="9")).usd_per_hour == 9
+
+
+def test_batches_have_the_provider_s_batch_price_where_one_is_known() -> None:
+    def output(model: str, location: str = "remote", *, batch: bool) -> D | None:
+        decides = (("processing", "batch"),) if batch else ()
+        identity = ModelIdentity(id=model, location=location, decides=decides)  # type: ignore[arg-type]
+        price = token_price(identity, BOOK)
+        return None if price is None else price.usd_per_mtok.output
+
+    assert output("anthropic/claude-sonnet-4-5", batch=False) == D(15)
+    assert output("anthropic/claude-sonnet-4-5", batch=True) == D("7.5")
+    assert output("openai/my-vllm", "loopback", batch=True) is None

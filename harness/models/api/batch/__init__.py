@@ -1,0 +1,1 @@
+"""Providers' batch interfaces: many questions handed in at once, answered within a day, at a lower price."""
