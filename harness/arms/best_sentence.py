@@ -9,7 +9,6 @@ question is handed back as not in the documents, are chosen on dev.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from harness.arms.searching import Searching
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Passage, Timing
 from harness.knowledge.lexical import tokenise
 from harness.knowledge.passage_index import PassageIndex
+from harness.knowledge.sentences import sentences
 from harness.tasks.base import ReadsPassages
 
 PASSAGES = (1, 3, 5)
@@ -28,12 +28,6 @@ SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Candidates for the share under which a question is handed back."""
 STEM = 5
 """Letters by which words are compared."""
-
-_ENDS = re.compile(r"(?<=[.!?])\s+|\n+")
-_LINKS = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_MARKS = re.compile(r"^(?:[-*+]|\d+\.)\s+|[*`]+|\|")
-_RULE = re.compile(r"[\s:|-]*")
-_TABLE_HEAD = re.compile(r"^\|.*\|[ \t]*\n(?=\|[ :|-]+\|[ \t]*$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +82,6 @@ class SentencePicker:
         if passage.id not in self._sentences:
             self._sentences[passage.id] = [(one, _stems(one)) for one in sentences(passage.text)]
         return self._sentences[passage.id]
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences, items and table rows of a Markdown text; heads of tables and headings say nothing."""
-    found = []
-    for part in _ENDS.split(_TABLE_HEAD.sub("", text)):
-        if part.lstrip().startswith("#") or _RULE.fullmatch(part):
-            continue
-        plain = " ".join(_MARKS.sub(" ", _LINKS.sub(r"\1", part.strip())).split())
-        if plain:
-            found.append(plain)
-    return found
 
 
 def _stems(text: str) -> frozenset[str]:

@@ -147,3 +147,44 @@ def status(index: Index = DEFAULT_INDEX, as_json: Json = False) -> None:
 
     record = sound_record(index)
     show_json(record) if as_json else print_document(status_document(str(index), record))
+
+
+@app.command("questions")
+@grouped
+def questions(
+    index: Index = DEFAULT_INDEX,
+    *,
+    model: Annotated[
+        str,
+        typer.Option("--model", help="What drafts them, on this machine: qwen2.5-coder-1.5b, a GGUF file."),
+    ],
+    output: Annotated[Path, typer.Option("--output", help="The table to write.")] = Path("drafted.csv"),
+    count: Annotated[
+        int,
+        typer.Option(
+            "--count", parser=a_number("--count", "count", 1, 10_000), help="Passages to ask about at most."
+        ),
+    ] = 30,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which passages are drawn.")] = 17,
+    api_base: Annotated[
+        str, typer.Option("--api-base", help="Address of a model that is served on this machine.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    as_json: Json = False,
+    here: HereOptions,
+) -> None:
+    """Draft questions from passages of an index, for a person to check before a run uses them."""
+    from harness.core.errors import UsageError, command
+    from harness.knowledge.drafting import write_drafts
+    from harness.knowledge.run import draft_questions
+    from harness.report.text import print_document
+    from harness.report.topics.knowledge import drafted_document
+
+    if output.exists() and not force:
+        again = command("knowledge", "questions", "--model", model, "--output", output, "--force")
+        raise UsageError(f"{output} exists already.", got=str(output), run=again)
+    context = here.context(open_progress(quiet=as_json))
+    with stoppable(context, "Nothing was written.", "the same command again"):
+        drafted = draft_questions(index, model, int(count), seed, context, api_base)
+        write_drafts(drafted, output)
+    show_json(drafted) if as_json else print_document(drafted_document(drafted, str(output)))

@@ -6,6 +6,7 @@ passed the gate: findings that are errors are raised, all at once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from harness.tasks.base import PromptLimits, Task
 from harness.tasks.classification import levels_of
 from harness.tasks.fields import fields_in, parse_schema, schema_of_columns
 from harness.tasks.kinds import task_of
-from harness.tasks.questions import EVIDENCE_COLUMNS, QuestionTask
+from harness.tasks.questions import DRAFT_COLUMNS, EVIDENCE_COLUMNS, QuestionTask
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 """Of a user's own file, as the project's own evalsets are split."""
@@ -201,9 +202,17 @@ def _open_set(
     return _gated(evalset, like)
 
 
-def _reads(form: DataPlan) -> ReadTarget:
+def _reads(form: DataPlan, drafted: Counter[str]) -> ReadTarget:
+    """What reads the cells of a target; counts, by model, questions that it drafted."""
     if form.answer:
-        return QuestionTask(PromptLimits()).read_target
+        read = QuestionTask(PromptLimits()).read_target
+
+        def counting(cells: Sequence[str]) -> Target | None:
+            target = read(cells)
+            drafted.update(filter(None, [cells[-2].strip()]))
+            return target
+
+        return counting
     return _cells_of(form.fields) if form.fields else levels_of
 
 
@@ -221,23 +230,27 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
         MissingExtra: a package that reads this kind of file is not installed.
     """
     problems = Problems()
+    drafted: Counter[str] = Counter()
     reader = RowReader(
         id=form.id,
         text=form.text,
         label=form.fields or form.labels or (form.answer,) * bool(form.answer),
-        read=_reads(form),
+        read=_reads(form, drafted),
         groups=form.group,
         slices=form.slices,
         prefix="row",
         skip_unlabelled=form.skip_unlabelled,
         optional_id="id",
-        optional_label=EVIDENCE_COLUMNS * bool(form.answer),
+        optional_label=(EVIDENCE_COLUMNS, DRAFT_COLUMNS) if form.answer else (),
     )
     table = read_table(read_bytes(path, "The data file"), path.name, reader.asked, problems, form)
     rows = read_rows(table, reader, problems)
     if not rows and not problems:
         problems.add("no rows below the header")
     problems.check(f"The data file {path.name}")
+    for model, count in drafted.items():
+        questions = f"{count:,} of {len(rows):,} questions were drafted by {model} and checked by a person"
+        problems.say("drafted", f"{questions}: they are no customer data.", "warning")
     return rows, problems.findings
 
 

@@ -15,7 +15,6 @@ from harness.tasks.classification import levels_of
 
 ReadTarget = Callable[[Sequence[str]], Target | None]
 
-_OPTIONAL = "label?"
 _ID_LIKE = re.compile(r"(?:^|[^a-z])(?:id|no|nr|key|ref|number|nummer|ticket|incident|case)(?:$|[^a-z])")
 
 
@@ -33,7 +32,8 @@ class RowReader:
             cluster's name.
         skip_unlabelled: rows without a label are left out rather than an error.
         optional_id: a column that gives the ids if it is there and each row has one of its own.
-        optional_label: columns that belong to the target too where all of them are there.
+        optional_label: groups of columns that belong to the target too; the cells of a group of which one is
+            not there are empty.
     """
 
     id: str
@@ -47,7 +47,7 @@ class RowReader:
     read: ReadTarget = levels_of
     objects: bool = False
     optional_id: str = ""
-    optional_label: tuple[str, ...] = ()
+    optional_label: tuple[tuple[str, ...], ...] = ()
 
     @property
     def purpose(self) -> str:
@@ -62,7 +62,7 @@ class RowReader:
             "id?": (self.optional_id,) * bool(self.optional_id and not self.id),
             "text": self.text,
             self.purpose: self.label,
-            **({_OPTIONAL: self.optional_label} if self.optional_label else {}),
+            **{f"{names[0]}?": names for names in self.optional_label},
             "group": self.groups,
             "slice": self.single,
             **({LISTS: self.listed} if self.listed else {}),
@@ -89,8 +89,7 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
     """
     if not table.usable:
         return []
-    more = table.positions.get(_OPTIONAL, ())
-    targets = (*table.positions[reader.purpose], *(more if len(more) == len(reader.optional_label) else ()))
+    targets = (*table.positions[reader.purpose], *_more(table, reader))
     if set(table.positions["text"]) & set(targets):
         problems.add("the label column is among the text columns, which give the answer away")
         return []
@@ -102,7 +101,7 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         number, values = table.rows[place]
         table.rows[place] = (number, ())
         try:
-            target = reader.read([values[position] for position in targets])
+            target = reader.read(["" if position is None else values[position] for position in targets])
         except ValueError as fault:
             problems.add(str(fault), f"{table.unit} {number}")
             continue
@@ -125,6 +124,15 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         )
         found.append(RowGroups(item=item, groups=groups))
     _say_unlabelled(unlabelled, table, reader, problems)
+    return found
+
+
+def _more(table: DataTable, reader: RowReader) -> list[int | None]:
+    """Where the optional columns of the target stand; None for those of a group that is not whole."""
+    found: list[int | None] = []
+    for names in reader.optional_label:
+        places = table.positions.get(f"{names[0]}?", ())
+        found += places if len(places) == len(names) else [None] * len(names)
     return found
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.context import Context
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import DataError, MissingExtra, ModelUnavailable, UsageError
 from harness.knowledge.choosing import EvidencedQuestion, TriedMode, choose_mode, try_modes
 from harness.knowledge.documents import Source
+from harness.knowledge.drafting import SHORTEST, Drafted, draft, drawn
 from harness.knowledge.passage_index import (
     Changes,
     IndexRecord,
@@ -24,7 +25,7 @@ from harness.knowledge.passage_index import (
     save_index,
 )
 from harness.models.base import EmbeddingModel
-from harness.models.open import open_embedding
+from harness.models.open import open_chat, open_embedding
 from harness.models.settings import ModelSettings
 
 
@@ -109,6 +110,47 @@ def open_index(folder: Path, context: Context) -> PassageIndex:
         ModelUnavailable: its embedding model is not at hand.
     """
     return load_index(folder, _model(read_index_record(folder).settings, context))
+
+
+def draft_questions(
+    folder: Path, name: str, count: int, seed: int, context: Context, api_base: str = ""
+) -> Drafted:
+    """Draft questions about passages of an index by a model on this machine.
+
+    Args:
+        name: of the model; `api_base` the address of one that is served here.
+
+    Raises:
+        StoreError: the index is not there or is damaged.
+        DataError: it has no passage that is long enough.
+        UsageError: the model is not on this machine.
+        ModelUnavailable: the model is not at hand.
+    """
+    passages = drawn(earlier_index(folder).passages, count, seed)
+    if not passages:
+        raise DataError(
+            "No passage is long enough to ask about.", got=folder, allowed=f"{SHORTEST} characters or more"
+        )
+    opening = ModelSettings(
+        cache=context.cache,
+        offline=context.offline,
+        threads=context.threads,
+        api_base=api_base or None,
+        seed=seed,
+    )
+    try:
+        chat = open_chat(name, opening)
+    except ValueError as error:
+        raise UsageError(
+            "Drafting shows a model your documents, so that it has to be on this machine.",
+            got=name,
+            allowed="qwen2.5-coder-1.5b, a folder, a GGUF file, or one served here (--api-base)",
+        ) from error
+    context.progress.stage(f"Drafting questions with {name}", len(passages))
+    try:
+        return draft(passages, chat, context.progress.advance)
+    finally:
+        chat.close()
 
 
 def _report(

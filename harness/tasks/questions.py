@@ -39,6 +39,8 @@ BETWEEN = "|"
 """Between acceptable answers in one cell of a table."""
 EVIDENCE_COLUMNS = ("document", "quote")
 """Columns of a table that say where an answer stands: a document, and words of it."""
+DRAFT_COLUMNS = ("drafted by", "checked")
+"""Columns of drafted questions: the model that wrote them, and a person's mark."""
 
 MOST_TOKENS = 64
 _TUNED_TASK = "Answer the question about the documents."
@@ -124,16 +126,21 @@ class QuestionTask:
     def read_target(self, cells: Sequence[str]) -> Target | None:
         """A reference from one cell: JSON, of one edition or of several by name, or acceptable answers.
 
-        An empty cell is a question that the documents do not answer. Acceptable answers may be followed by
-        the cells of `EVIDENCE_COLUMNS`.
+        An empty cell is a question that the documents do not answer. The cells of `EVIDENCE_COLUMNS` and
+        of `DRAFT_COLUMNS` may follow.
 
         Raises:
             ValueError: if that is no reference, or has none of the edition.
         """
-        cell = cells[0].strip() if cells else ""
+        cell, *stated = (*(one.strip() for one in cells), *[""] * 5)[:5]
+        if stated[2] and not stated[3]:
+            raise ValueError(
+                f"drafted by {stated[2]} and not checked by a person: correct it and put a mark into the "
+                f"column {DRAFT_COLUMNS[1]!r}, or delete the row"
+            )
         if not cell.startswith("{"):
             answers = tuple(part.strip() for part in cell.split(BETWEEN) if part.strip())
-            return Reference(answers=answers, evidence=_stated(cells[1:]), answerable=bool(answers))
+            return Reference(answers=answers, evidence=_stated(*stated[:2]), answerable=bool(answers))
         try:
             raw = parse_json(cell)
         except Unreadable as error:
@@ -322,9 +329,8 @@ def reference_of(raw: object) -> Reference:
     )
 
 
-def _stated(cells: Sequence[str]) -> tuple[EvidenceQuote, ...]:
+def _stated(document: str, quote: str) -> tuple[EvidenceQuote, ...]:
     """The evidence in the cells of a table; none where both are empty."""
-    document, quote = (cell.strip() for cell in (*cells, "", "")[:2])
     if bool(document) is not bool(quote):
         raise ValueError("of document and quote only one is there")
     return (EvidenceQuote(document=document, quote=quote),) if document else ()

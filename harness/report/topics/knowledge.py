@@ -10,6 +10,7 @@ from harness.core.records import Neighbour, Passage
 from harness.core.wording import MISSING, counted, decimal, one_line, percent, seconds
 from harness.knowledge.choosing import TriedMode
 from harness.knowledge.documents import SkipReason
+from harness.knowledge.drafting import Drafted
 from harness.knowledge.passage_index import Changes, IndexRecord
 from harness.knowledge.run import IndexReport
 from harness.report.document import (
@@ -150,6 +151,39 @@ def _tried(tried: Sequence[TriedMode], record: IndexRecord) -> Table:
             f"* chosen. On {counted(first.questions, 'question', 'questions')}; for {first.within:,} of them "
             "one passage holds the evidence whole.",
         ),
+    )
+
+
+def drafted_document(drafted: Drafted, path: str) -> Document:
+    """What came of drafting questions, and what a person has to do with them."""
+    kept = counted(len(drafted.drafts), "question was drafted", "questions were drafted")
+    about = counted(drafted.asked, "passage", "passages")
+    rows = [
+        Fact(label="drafted", text=f"{kept} by {drafted.by} from {about}, written to {path}"),
+        Fact(
+            label="not kept",
+            text=f"{drafted.dropped:,}: the answer does not stand in the passage, is given away by the "
+            "question, or nothing could be read",
+        ),
+    ]
+    steps = (
+        "Read every row: would somebody ask this, is the answer right and whole, is it the only one?",
+        "Correct or delete it, and put a mark into the column 'checked'. Rows without a mark are refused.",
+        "Add questions that the documents do not answer, with an empty answer: one in six or more.",
+    )
+    samples = [
+        Row(cells=cells(one_line(one.question), one_line(one.answer), one.document))
+        for one in drafted.drafts[:5]
+    ]
+    blocks: list[Block] = [Facts(rows=tuple(rows))]
+    if samples:
+        heads = columns("question", "answer", "document", left=(0, 1, 2))
+        blocks.append(Table(caption="The first of them", columns=heads, rows=tuple(samples)))
+    blocks.append(Bullets(label="Before they are used", items=steps))
+    run = command("bakeoff", "--docs", "FOLDER", "--questions", path)
+    blocks.append(Command(command=run, purpose="runs them once they are checked"))
+    return Document(
+        title="Drafted questions", sections=(Section(key="drafted", title="Drafted", blocks=tuple(blocks)),)
     )
 
 

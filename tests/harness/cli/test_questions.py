@@ -166,3 +166,27 @@ def test_a_hand_made_table_with_semicolons_names_what_is_missing(harness: Comman
     table.write_text(f"Question;Answer;Document;Quote\r\n{half}", encoding="utf-8")
     refused = harness("bakeoff", "--docs", "handbook", "--questions", "qa.csv", "--arms", "floor,neighbours")
     assert refused.code == 1 and "of document and quote only one is there" in refused.err
+
+
+def test_drafted_questions_are_refused_until_a_person_has_checked_them(
+    harness: Command, tmp_path: Path
+) -> None:
+    def table(mark: str) -> None:
+        rows = "".join(
+            f'{text} Question {number}.,"{answer}",writer,{mark if number else "me"}\n'
+            for number, (text, answer) in enumerate(QUESTIONS * 4)
+        )
+        (tmp_path / "drafted.csv").write_text(f"question,answer,drafted by,checked\n{rows}")
+
+    words = ("bakeoff", "--docs", "handbook", "--questions", "drafted.csv", "--arms", "floor,neighbours")
+    table("")
+    refused = harness(*words)
+    assert refused.code == 1
+    assert "drafted by writer and not checked by a person" in " ".join(refused.err.split())
+    table("me")
+    done = harness(*words)
+    assert done.code == 0, done.err
+    told = " ".join(done.out.split())
+    assert (
+        "24 of 24 questions were drafted by writer and checked by a person: they are no customer data" in told
+    )
