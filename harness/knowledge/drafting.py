@@ -31,8 +31,8 @@ SHORTEST = 150
 _MOST_TOKENS = 120
 _TASK = (
     "You write questions for a test. Read the passage and write one question that a colleague would ask and "
-    "that only this passage answers, in the passage's language, and its answer in a few words copied from the "
-    "passage. "
+    "that only this passage answers, in the passage's language, and its answer in a few words copied from "
+    "the passage. "
     'Answer as JSON: {"question": "...", "answer": "..."}'
 )
 _SCHEMA = {
