@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from harness.core.errors import ModelUnavailable
+from harness.core.errors import ModelUnavailable, UsageError
 from harness.models.base import ChatModel, ChatRequest, EmbeddingModel
 from harness.models.embedded import gguf_of
 from harness.models.resolve import Embedded, Folder, GgufFile, HubModel, Provider, local_folder, resolve
@@ -31,9 +31,16 @@ def open_chat(
     Raises:
         ValueError: a model that is not on this machine is opened without anybody to ask what may be sent.
         ModelUnavailable: it is not there, cannot be loaded, or is a provider's while offline.
+        UsageError: an effort or batches are asked of a model that runs here.
         MissingExtra: the packages for it are not installed.
     """
     source = resolve(model)
+    if not isinstance(source, Provider) and (settings.effort or settings.batches):
+        raise UsageError(
+            "This model runs here: it takes no effort, and answers in no provider's batches.",
+            got=model,
+            allowed="provider/model, or neither --effort nor --batch",
+        )
     match source:
         case Provider(model=name):
             from harness.models.api.client import open_served_chat

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from typing import Any
+
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
@@ -59,3 +63,23 @@ def a_value_replaced(template: str, line: int, value: str, mark: str) -> str:
     at = places[line % len(places)]
     lines[at] = lines[at].partition(mark)[0] + mark + value
     return "\n".join(lines)
+
+
+def a_part_replaced(value: Any, place: int, by: object) -> Any:
+    """A JSON value with what stands at one place of it replaced, the value itself never."""
+    value = copy.deepcopy(value)
+    places = [(holder, key) for holder in _holders(value) for key in _keys(holder)]
+    holder, key = places[place % len(places)]
+    holder[key] = by
+    return value
+
+
+def _holders(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        yield value
+        for key in _keys(value):
+            yield from _holders(value[key])
+
+
+def _keys(holder: Any) -> list[Any]:
+    return list(holder) if isinstance(holder, dict) else list(range(len(holder)))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from advisor.case_file import load_case, parse_case
 from advisor.money.errors import CostError
 from advisor.money.price_file import load_price_file, parse_price_file
+from advisor.money.usage import Usage
 from advisor.options import Option
 from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
 from harness.bakeoff.journal import Journal, Lane, examine
@@ -25,15 +26,26 @@ from harness.cli.branding import make_branding
 from harness.cli.dotenv import read_dotenv
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
-from harness.core.records import ArmId, Completion, Item, Timing
+from harness.core.records import ArmId, Choices, Completion, Item, Timing
 from harness.core.serial import decode, decode_outcome
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
 from harness.models.api.dialects.openai_chat import usage_of
+from harness.models.api.dialects.reading import read_answer
+from harness.models.api.dialects.token_odds import answer_odds
 from harness.models.api.faults import read_error, told_pause_s
 from harness.shipping.serve.wire import BadRequest, read_request
 from harness.tasks.labels import read_label
-from tests.fuzz.nasty import a_value_replaced, bounded, in_place_of, json_values, scalars, texts
+from tests.fuzz.nasty import (
+    a_part_replaced,
+    a_value_replaced,
+    bounded,
+    in_place_of,
+    json_values,
+    scalars,
+    texts,
+)
+from tests.harness.models.api.dialects.recorded import RECORDED
 
 ROOT = Path(__file__).parents[2]
 OURS = (HarnessError, CostError)
@@ -231,6 +243,23 @@ def test_faults_of_providers(body: str, status: int, wait: str, usage: object) -
         found = told_pause_s({name: wait, "x-ratelimit-remaining-requests": "0"}, now, words=body)
         assert found is None or found >= 0
     usage_of(usage if isinstance(usage, dict) else {"prompt_tokens": usage, "completion_tokens": usage}, True)
+
+
+@bounded(400)
+@given(body=st.sampled_from(list(RECORDED)), place=places, value=json_values)
+def test_responses_of_every_dialect_with_a_value_replaced(body: str, place: int, value: object) -> None:
+    answer = read_answer(
+        a_part_replaced(RECORDED[body].body, place, value), 80, Choices(answers=("pay", "no"))
+    )
+    assert isinstance(answer.usage, Usage)
+
+
+@bounded(200)
+@given(entries=st.lists(json_values | st.fixed_dictionaries({"token": texts, "logprob": json_values,
+       "top_logprobs": json_values, "bytes": json_values}), max_size=5), text=texts)  # fmt: skip
+def test_odds_of_tokens(entries: list[object], text: str) -> None:
+    odds = answer_odds(text, entries, ("pay", "other"))
+    assert odds is None or len(odds) == 2
 
 
 @bounded(150)

@@ -1,8 +1,11 @@
 """Model names mean what the rules say, wrong ones say what is allowed."""
 
+from pathlib import Path
+
 import pytest
 
-from harness.core.errors import ModelUnavailable
+from harness.core.errors import ModelUnavailable, UsageError
+from harness.models.open import open_chat
 from harness.models.resolve import PROVIDERS, Embedded, Folder, HubModel, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 
@@ -59,3 +62,12 @@ def test_every_provider_is_one_of_litellm(monkeypatch):
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     litellm = pytest.importorskip("litellm")
     assert {str(getattr(p, "value", p)) for p in litellm.provider_list} >= PROVIDERS
+
+
+@pytest.mark.parametrize("asked", [{"effort": "low"}, {"batches": Path("batches")}])
+def test_a_model_that_runs_here_takes_no_effort_and_no_batches(
+    asked: dict[str, object], tmp_path: Path
+) -> None:
+    settings = ModelSettings(cache=tmp_path, **asked)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="runs here"):
+        open_chat("smollm2-135m", settings)
