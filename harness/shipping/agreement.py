@@ -1,17 +1,17 @@
-"""Two ways of serving one model on the same items: how accurate each is, and how often they agree."""
+"""Two ways of serving one model on the same items: how good each is, and how often they agree."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from advisor.stats.intervals import wilson
-from advisor.stats.paired import compare
+from advisor.options import TaskKind
+from advisor.stats.intervals import is_binary, wilson
+from advisor.stats.paired import compare, compare_values
 from harness.core.records import Estimate
 from harness.core.wording import percent
-from harness.tasks.measures import Measuring, estimate, share
-from harness.tasks.scored import Scored
+from harness.tasks.kinds import facts_of_kind
+from harness.tasks.measures import Measuring, estimate, everything, mean
+from harness.tasks.scored import FAILED, Scored
 
 LEAST_AGREEMENT = 0.95
 
@@ -21,8 +21,9 @@ class SideBySide:
     """What both gave.
 
     Attributes:
-        difference: accuracy of the served one minus that of the reference, paired.
-        agreement: share of items with the same label, right or wrong; an item without one agrees with none.
+        reference, served: the task's primary metric of each.
+        difference: that of the served one minus the reference's, paired.
+        agreement: share of items with the same answer, right or wrong; an item without one agrees with none.
     """
 
     reference: Estimate
@@ -32,7 +33,7 @@ class SideBySide:
     failures: int
 
 
-def side_by_side(reference: Scored, served: Scored, how: Measuring) -> SideBySide:
+def side_by_side(reference: Scored, served: Scored, how: Measuring, kind: TaskKind) -> SideBySide:
     """Compare a served model with its reference.
 
     Raises:
@@ -40,25 +41,40 @@ def side_by_side(reference: Scored, served: Scored, how: Measuring) -> SideBySid
     """
     if [item.id for item in reference.items] != [item.id for item in served.items]:
         raise ValueError("the two were not scored on the same items")
-    n = len(reference.items)
-    everything = np.ones(n, dtype=bool)
-    same = int(((reference.answer == served.answer) & (reference.answer >= 0)).sum())
-    paired = compare(served.correct, reference.correct, clusters=reference.clusters, level=how.level)
+    n, name = len(reference.items), facts_of_kind(kind).primary.name
+    same = sum(
+        one.answer is not None and one.answer == other.answer
+        for one, other in zip(reference.scores, served.scores, strict=True)
+    )
+    if is_binary(reference.values) and is_binary(served.values):
+        paired = compare(served.correct, reference.correct, clusters=reference.clusters, level=how.level)
+    else:
+        paired = compare_values(served.values, reference.values, clusters=reference.clusters, level=how.level)
     return SideBySide(
-        reference=share("accuracy", reference, reference.correct, everything, how),
-        served=share("accuracy", served, served.correct, everything, how),
+        reference=mean(name, reference, reference.values, everything(reference), how),
+        served=mean(name, served, served.values, everything(served), how),
         difference=estimate(
-            "accuracy difference", paired.difference, paired.interval, n, paired.interval_method
+            f"{name} difference", paired.difference, paired.interval, n, paired.interval_method
         ),
-        agreement=estimate("same label", same / n if n else None, wilson(same, n), n, "Wilson"),
-        failures=int((served.answer == -2).sum()),
+        agreement=estimate(f"same {_answer(kind)}", same / n if n else None, wilson(same, n), n, "Wilson"),
+        failures=int((served.answer == FAILED).sum()),
     )
 
 
-def parity_rule(margin: float) -> str:
+def parity_rule(margin: float, kind: TaskKind) -> str:
     """The rule in words."""
-    same = percent(LEAST_AGREEMENT, 0)
-    return f"holds at {same} the same label and at most {100 * margin:g} points less accurate"
+    name = facts_of_kind(kind).primary.name
+    worse = "less accurate" if kind is TaskKind.CLASSIFICATION else f"of {name} lower"
+    return (
+        f"holds at {percent(LEAST_AGREEMENT, 0)} the same {_answer(kind)} and at most "
+        f"{100 * margin:g} points {worse}"
+    )
+
+
+def _answer(kind: TaskKind) -> str:
+    """What a whole answer is: a label, or fields."""
+    nouns = facts_of_kind(kind).nouns
+    return nouns.answer if kind is TaskKind.CLASSIFICATION else nouns.answers
 
 
 def parity_holds(found: SideBySide, margin: float) -> bool | None:

@@ -16,7 +16,7 @@ from harness.core.context import Context
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.files import sha256_of
 from harness.core.names import check_name
-from harness.core.records import Artefact, EncoderArtefact, LinearArtefact, VoteArtefact
+from harness.core.records import Artefact, EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.serial import decode, encode
 from harness.models.local.rendering import Renderer
 from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf
@@ -49,6 +49,7 @@ _FORMATS: dict[type, tuple[Format, ...]] = {  # the first is what is written unl
     Artefact: ("merged", "adapter", "gguf"),
     LinearArtefact: ("skops",),
     EncoderArtefact: ("safetensors", "onnx"),
+    TaggerArtefact: ("safetensors",),
     VoteArtefact: ("rows",),
 }
 

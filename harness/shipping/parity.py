@@ -103,7 +103,7 @@ def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Contex
 
 def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: datetime) -> Parity:
     reference = score(case.items, case.reference, case.task)
-    found = side_by_side(reference, score(case.items, served, case.task), case.how)
+    found = side_by_side(reference, score(case.items, served, case.task), case.how, case.task.kind)
     return Parity(
         format=export.format,
         precision=export.precision,
@@ -114,7 +114,7 @@ def _parity(case: _Case, served: dict[str, Outcome], export: Export, now: dateti
         agreement=found.agreement,
         failures=found.failures,
         passed=parity_holds(found, case.margin),
-        rule=parity_rule(case.margin),
+        rule=parity_rule(case.margin, case.task.kind),
         checked_at=now,
         export_digest=export_digest(export),
     )

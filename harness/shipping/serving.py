@@ -15,7 +15,14 @@ from harness.arms.linear import load_linear
 from harness.bakeoff.run_folder import RunFolder, find_run
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, UsageError
-from harness.core.records import ArmId, Artefact, EncoderArtefact, LinearArtefact, VoteArtefact
+from harness.core.records import (
+    ArmId,
+    Artefact,
+    EncoderArtefact,
+    LinearArtefact,
+    TaggerArtefact,
+    VoteArtefact,
+)
 from harness.knowledge.kept_vote import open_vote
 from harness.models.local.adapter_set import AdapterSet
 from harness.models.local.llama_cpp import LlamaAnswerer
@@ -27,7 +34,7 @@ from harness.shipping.export.launch_files import vllm_words
 from harness.shipping.export.merge import load_tokenizer
 from harness.shipping.exporting import RECORD, ExportRequest, export_shipped, read_export
 from harness.shipping.registry.registry import versions_in
-from harness.shipping.serve.classifier import Classifier, ClassifierAnswerer
+from harness.shipping.serve.classifier import Classifier, ClassifierAnswerer, FieldAnswerer
 from harness.shipping.serve.service import Answerer, Served, Service
 from harness.shipping.serve.vllm import VllmAnswerer
 from harness.shipping.shipped import (
@@ -38,7 +45,7 @@ from harness.shipping.shipped import (
     shipped_in_registry,
     shipped_in_run,
 )
-from harness.training.encoder.artefact import open_kept
+from harness.training.encoder.artefact import open_kept, open_reader
 from harness.training.tuned_model import Artefacts, Export, TunedTask
 
 Engine = Literal["transformers", "llamacpp", "vllm", "linear"]
@@ -104,6 +111,7 @@ def open_service(wish: ServeRequest, context: Context) -> Service:
     """
     found = find_targets(wish, context)
     _check_routes(found, wish)
+    _check_fields(found, wish)
     context.progress.stage("loading the models", None)
     tuned = [one for one in found if not _is_classifier(one)]
     models = {one.name: _served(_classifier(one, context), one) for one in found if _is_classifier(one)}
@@ -135,6 +143,17 @@ def _check_routes(found: Sequence[FoundTarget], wish: ServeRequest) -> None:
         )
 
 
+def _check_fields(found: Sequence[FoundTarget], wish: ServeRequest) -> None:
+    """vLLM is asked for probabilities of labels, one after the other; fields are written in one go."""
+    reads = [one.name for one in found if (task := _task(one)) is not None and task.fields]
+    if reads and wish.engine == "vllm":
+        raise UsageError(
+            "A model that reads fields is not asked through vLLM here.",
+            got=reads[0],
+            allowed="transformers, llamacpp; or vLLM alone by the export's vllm.sh and request.json",
+        )
+
+
 def _artefact(one: FoundTarget) -> Artefacts:
     if one.tuned is not None:
         return one.tuned.artefact
@@ -146,8 +165,10 @@ def _is_classifier(one: FoundTarget) -> bool:
     return not isinstance(_artefact(one), Artefact)
 
 
-def _classifier(one: FoundTarget, context: Context) -> ClassifierAnswerer:
+def _classifier(one: FoundTarget, context: Context) -> ClassifierAnswerer | FieldAnswerer:
     folder = one.tuned.folder if isinstance(one.tuned, ShippedClassifier) else one.folder
+    if isinstance(_artefact(one), TaggerArtefact):
+        return FieldAnswerer(one.name, open_reader(folder, threads=context.threads))
     return ClassifierAnswerer(one.name, _opened(one, folder, context))
 
 

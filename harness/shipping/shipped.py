@@ -114,7 +114,7 @@ def shipped_in_run(
         ModelUnavailable: if the base model is not at hand.
     """
     folder.check()
-    _only_labels(folder)
+    _only_labels_or_fields(folder)
     wanted = arm or ("" if prefer is None else str(prefer))
     if wanted == str(TO_TODAY):
         return _handing_over(folder, seed, context)
@@ -227,14 +227,14 @@ def _read(folder: Path, option: Option) -> ClassifierArtefact:
     return read_vote(folder) if option.traits.searches else read_linear(folder)
 
 
-def _only_labels(folder: RunFolder) -> None:
-    """Refuse a run that asks for something else than labels: what is exported and served answers with one."""
+def _only_labels_or_fields(folder: RunFolder) -> None:
+    """Refuse a run whose answers rest on documents, which no export carries."""
     kind = folder.data_facts().task
-    if kind is not TaskKind.CLASSIFICATION:
+    if kind is TaskKind.QUESTION_ANSWERING:
         raise UsageError(
-            "What is exported and served answers with a label.",
+            "What is exported and served answers with a label or with fields.",
             got=f"run {folder.run_id}, whose task is {kind.value}",
-            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value}",
+            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value} or {TaskKind.EXTRACTION.value}",
         )
 
 
@@ -245,8 +245,8 @@ def task_of(folder: RunFolder, arm: ArmId, codes: Mapping[str, str]) -> TunedTas
         codes: of its artefact.
     """
     plan, facts = folder.plan(), folder.data_facts()
-    counts = Counter(item.label for item in folder.items()["train"])
     labels = facts.labels
+    counts = Counter(item.label for item in folder.items()["train"]) if labels else Counter[str]()
     return TunedTask(
         option=arm.option,
         prompt_version=plan.prompt.version,
@@ -255,6 +255,7 @@ def task_of(folder: RunFolder, arm: ArmId, codes: Mapping[str, str]) -> TunedTas
         labels=labels,
         train_counts={label.name: counts[label.name] for label in labels},
         codes=dict(codes),
+        fields=facts.schema,
     )
 
 

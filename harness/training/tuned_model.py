@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from advisor.options import Option
 from harness.core.errors import StoreError
@@ -61,6 +61,7 @@ class TunedTask:
             bare text.
         prompt_version, item_chars, example_chars: the rendering it was trained with.
         labels: in the order in which scores are given.
+        fields: the JSON Schema of the fields that it reads out of a text; empty for one that gives labels.
         train_counts: training rows of each label, what its answers should look like in the long run.
         codes: label -> what the model says for it, one token; empty where it says the label's words.
         hand_over: of a route to today's way; None for a model that answers everything.
@@ -74,6 +75,7 @@ class TunedTask:
     train_counts: dict[str, int]
     codes: dict[str, str] = field(default_factory=dict)
     hand_over: HandOver | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -342,7 +342,7 @@ def next_section(c: ReportContext) -> Section:
     picked = c.results.recommendation.arm
     first = next(iter(c.results.parts(picked)), None) if picked is not None and picked.to_today else None
     ships = picked if first is None else first.arm
-    if picked is not None and ships is not None and ships.option.traits.exported and c.results.data.labels:
+    if picked is not None and ships is not None and _can_be_exported(c, ships.option):
         named = picked.option.value if first is None else str(picked)
         ship = c.command("export", "--arm", named, "-o", "shipped")
         blocks.insert(0, Command(command=ship, purpose="what is recommended, as a folder to serve"))
@@ -357,3 +357,16 @@ def next_section(c: ReportContext) -> Section:
         step = Command(command=c.results.recommendation.next.command, purpose="the next step")
         blocks.insert(0, step)
     return Section(key="next", title="Next steps", blocks=tuple(blocks))
+
+
+def _can_be_exported(c: ReportContext, option: Option) -> bool:
+    """Whether a run keeps what `harness export` takes: of fields a tuned model, of labels any fitted one."""
+    match c.results.task:
+        case TaskKind.CLASSIFICATION:
+            return option.traits.exported
+        case TaskKind.EXTRACTION:
+            return option.traits.exported and option.traits.tuned
+        case TaskKind.QUESTION_ANSWERING:
+            return False
+        case _:
+            assert_never(c.results.task)

@@ -18,8 +18,7 @@ from typing import Any
 
 from harness.core.records import Artefact, Message
 from harness.models.local.rendering import Renderer
-from harness.tasks.base import PromptLimits
-from harness.tasks.classification import tune_messages
+from harness.shipping.asked import fields_form, tuned_turns
 from harness.tasks.labels import answer_text
 from harness.training.tuned_model import TunedTask
 
@@ -178,8 +177,10 @@ def _client_files(launch: Launch) -> dict[str, str]:
 def modelfile(launch: Launch) -> str:
     """Ollama's Modelfile."""
     source = f"./{launch.gguf}" if launch.gguf else "."
-    longest = max(len(answer_text(label.name)) for label in launch.task.labels)
+    longest = max((len(answer_text(label.name)) for label in launch.task.labels), default=0)
     most = 1 if launch.task.codes else longest + 8  # nothing trains what would follow a code
+    if launch.task.fields:
+        most = fields_form(launch.task).max_tokens
     lines = [f"# ollama create {launch.name} -f Modelfile", f"FROM {source}"]
     if launch.turns is None:
         lines.append("# the chat template cannot be written as Ollama's; use an engine that reads Jinja")
@@ -206,7 +207,10 @@ def request(launch: Launch) -> str:
     if launch.code_tokens:
         bias = {str(token): 100 for token in launch.code_tokens}
         held = {"max_tokens": 1, "logprobs": True, "top_logprobs": 20, "logit_bias": bias}
-    shown = tune_messages("I was charged twice.", PromptLimits(item_chars=launch.task.item_chars))
+    if launch.task.fields:
+        form = fields_form(launch.task)
+        held = {"max_tokens": form.max_tokens, "structured_outputs": {"json": form.schema}}
+    shown = tuned_turns(launch.task, "I was charged twice.")
     body = {
         "model": launch.name,
         "messages": [{"role": message.role, "content": message.content} for message in shown],
@@ -229,7 +233,7 @@ def vllm_words(name: str, model: str, adapter: str, rank: int, port: int) -> lis
 
 
 def _system(task: TunedTask) -> str:
-    return tune_messages("", PromptLimits(item_chars=task.item_chars))[0].content
+    return tuned_turns(task, "")[0].content
 
 
 def _script(*lines: str) -> str:

@@ -22,9 +22,8 @@ from harness.core.records import (
     VoteArtefact,
 )
 from harness.core.wording import share_sentence
+from harness.shipping.asked import fields_form, tuned_turns
 from harness.shipping.registry.registry import checked_files
-from harness.tasks.base import PromptLimits
-from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
 from harness.training.tuned_model import Artefacts, Origin, Parity, TunedTask
 
@@ -179,14 +178,14 @@ def tagger_card(
     title: str, artefact: TaggerArtefact, origin: Origin, task: TunedTask, checks: Sequence[Parity] = ()
 ) -> str:
     """The card of an encoder that reads fields."""
-    recipe, names = artefact.recipe, ", ".join(f"`{name}`" for name in artefact.fields["properties"])
+    recipe = artefact.recipe
     parts = [
         "---\nlibrary_name: transformers\npipeline_tag: token-classification\n"
         f"base_model: {_quoted(artefact.base_model)}\n"
         f"license: {_quoted(origin.licence.lower() or 'unknown')}\n"
         "tags: [encoder, token-classification, tune-or-retrieve]\n---",
         f"# {title}",
-        f"`{artefact.base_model}` tuned with a linear head that reads fields out of a message: {names}. Made "
+        f"`{artefact.base_model}` tuned with a linear head that {_does(task)}. Made "
         f"by Tune or Retrieve in run `{origin.run_id}` as `{origin.arm}`, seed {origin.seed}.",
         "## How to ask it\n\n```\nharness serve FOLDER\n```\n\n"
         "The last turn of a request is the message, without any prompt. It answers with one line of JSON; a "
@@ -230,7 +229,7 @@ def model_card(
     parts = [
         _metadata(artefact, origin),
         f"# {title}",
-        f"An adapter for `{artefact.base_model}` that puts a message into one of {len(task.labels)} labels "
+        f"An adapter for `{artefact.base_model}` that {_does(task)} "
         f"({_NAMES[artefact.recipe.method]}). Made by Tune or Retrieve in run `{origin.run_id}` as "
         f"`{origin.arm}`, seed {origin.seed}.",
         _asking(task),
@@ -239,6 +238,13 @@ def model_card(
         _limits(origin),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _does(task: TunedTask) -> str:
+    """What a model was tuned to do, as a clause."""
+    if not task.fields:
+        return f"puts a message into one of {len(task.labels)} labels"
+    return "reads fields out of a message: " + ", ".join(f"`{name}`" for name in task.fields["properties"])
 
 
 def _metadata(artefact: Artefact, origin: Origin) -> str:
@@ -268,7 +274,7 @@ def _value(estimate: Estimate | None) -> float:
 
 
 def _asking(task: TunedTask) -> str:
-    shown = tune_messages("<the message>", PromptLimits(item_chars=task.item_chars))
+    shown = tuned_turns(task, "<the message>")
     turns = "\n".join(f"{message.role}: {message.content}" for message in shown)
     cut = f"Messages over {task.item_chars} characters lose their middle."
     if task.option is Option.TUNE_RETRIEVE:
@@ -277,8 +283,17 @@ def _asking(task: TunedTask) -> str:
         )
     return (
         "## How to ask it\n\nWith the base model's own chat template and exactly these turns:\n\n"
-        f"```\n{turns}\n```\n\n{cut} {_codes_told(task.codes) if task.codes else _words_told(task)}"
+        f"```\n{turns}\n```\n\n{cut} {_told(task)}"
     )
+
+
+def _told(task: TunedTask) -> str:
+    if task.fields:
+        return (
+            "It answers with one line of JSON; a field that the message does not state is absent. Hold it to "
+            f"the schema of `request.json`, with {fields_form(task).max_tokens} tokens at most."
+        )
+    return _codes_told(task.codes) if task.codes else _words_told(task)
 
 
 def _words_told(task: TunedTask) -> str:
@@ -301,10 +316,11 @@ def _codes_told(codes: Mapping[str, str]) -> str:
 
 
 def _measured(origin: Origin, checks: Sequence[Parity]) -> str:
+    name = next((one.metric for one in (origin.test, origin.dev) if one), "accuracy")
     lines = [
         "## Measured",
-        f"- accuracy on dev: {share_sentence(origin.dev)}",
-        f"- accuracy on test: {share_sentence(origin.test) if origin.test else 'not measured'}",
+        f"- {name} on dev: {share_sentence(origin.dev)}",
+        f"- {name} on test: {share_sentence(origin.test) if origin.test else 'not measured'}",
         f"- data: {origin.evalset} ({origin.provenance}; {origin.data_licence or 'licence not stated'})",
     ]
     return "\n".join([lines[0], "", *lines[1:], *(f"- {parity_line(check)}" for check in checks)])
@@ -314,8 +330,8 @@ def parity_line(check: Parity) -> str:
     """A parity check in one line; a failed one says so first."""
     state = {True: "parity holds", False: "PARITY FAILED", None: "parity not shown"}[check.passed]
     return (
-        f"{state}: {check.what} gives the same label on "
-        f"{share_sentence(check.agreement)}; accuracy {share_sentence(check.served)} against "
+        f"{state}: {check.what} gives the {check.agreement.metric} on "
+        f"{share_sentence(check.agreement)}; {check.reference.metric} {share_sentence(check.served)} against "
         f"{share_sentence(check.reference)} of the model as its run scored it"
     )
 

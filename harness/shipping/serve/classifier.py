@@ -1,4 +1,4 @@
-"""A classifier behind the server, linear or an encoder: the same labels and confidences as its arm gave."""
+"""What answers without a language model behind the server: the same labels or fields as its arm gave."""
 
 from __future__ import annotations
 
@@ -54,6 +54,38 @@ class ClassifierAnswerer:
             item_id=request.item_id,
             text=choices[int(np.argmax(among))],
             choice_logprobs=tuple(float(value) for value in among),
+            usage=Usage(input_tokens=None, output_tokens=None, counted_by=CountedBy.TOKENIZER),
+            queue_s=0.0,
+            model_s=time.perf_counter() - start,
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class Reader(Protocol):
+    """Texts in, their fields out, a line of JSON a text."""
+
+    def answers(self, texts: Sequence[str]) -> list[str]:
+        """The fields that each text states."""
+        ...
+
+
+class FieldAnswerer:
+    """Answers for an encoder that reads fields; a request's last turn is the text."""
+
+    def __init__(self, name: str, reader: Reader) -> None:
+        self.identity = ModelIdentity(id=name, location="local")
+        self._reader = reader
+
+    def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
+        """The fields, whatever the request is held to: the schema is the encoder's own."""
+        start = time.perf_counter()
+        (text,) = self._reader.answers([request.messages[-1].content])
+        return ChatReply(
+            item_id=request.item_id,
+            text=text,
+            choice_logprobs=None,
             usage=Usage(input_tokens=None, output_tokens=None, counted_by=CountedBy.TOKENIZER),
             queue_s=0.0,
             model_s=time.perf_counter() - start,

@@ -25,12 +25,15 @@ from advisor.options import Option
 from advisor.stats.calibration import scale
 from harness.core.records import Choices, Failure, FailureKind, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
+from harness.shipping.asked import fields_form, limits_of, tuned_turns
 from harness.shipping.serve.metrics import GivenAnswer
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.tasks.base import PromptLimits, clip
-from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
 from harness.training.tuned_model import TunedTask
+
+FIELDS = "fields"
+"""What is counted for an answer that gives fields."""
 
 HANDED_OVER = "handed over"
 """What is counted for an answer that is left to today's way."""
@@ -42,12 +45,11 @@ def as_trained(task: TunedTask, messages: Sequence[Message]) -> tuple[Message, .
         text = messages[-1].content
         cut = clip(text, task.item_chars) if task.option.traits.encodes else text
         return (Message(role="user", content=cut),)
-    limits = PromptLimits(item_chars=task.item_chars, example_chars=task.example_chars)
-    system, user = tune_messages(messages[-1].content, limits)
+    system, user = tuned_turns(task, messages[-1].content)
     if task.option is not Option.TUNE_RETRIEVE:
         return (system, user)
     shown = [turn for turn in messages[:-1] if turn.role != "system"]
-    return (system, *(_clipped(turn, limits) for turn in shown), user)
+    return (system, *(_clipped(turn, limits_of(task)) for turn in shown), user)
 
 
 def trained_labels(task: TunedTask) -> tuple[str, ...]:
@@ -212,10 +214,8 @@ class Service:
             if found.kind is FailureKind.TOO_LONG:
                 raise BadRequest(found.message)
             raise BadRequest(found.message, status=500, kind="server_error")
-        reply = dataclasses.replace(
-            found, text=choices[request.choices.index(found.text)], queue_s=started - job.arrived
-        )
-        return reply, choices
+        text = choices[request.choices.index(found.text)] if choices else found.text
+        return dataclasses.replace(found, text=text, queue_s=started - job.arrived), choices
 
     def hands_over(self, model: str, reply: ChatReply) -> bool | None:
         """Whether a model that ships as a route leaves this one to today's way; None for any other model."""
@@ -230,16 +230,16 @@ class Service:
         """What to count of an answer: its label under its own name, for clients may not make up names."""
         logprobs, usage = reply.choice_logprobs, reply.usage
         read = None if usage.input_tokens is None else usage.input_tokens + (usage.cached_tokens or 0)
-        place = job.choices.index(reply.text)
-        answer, task = job.request.choices[place], job.served.task
+        label, sure = FIELDS, None
+        if job.choices:
+            place = job.choices.index(reply.text)
+            answer, task = job.request.choices[place], job.served.task
+            label = label_of(task, answer) if task else "other"
+            sure = None if logprobs is None else math.exp(logprobs[place])
         return GivenAnswer(
             model=job.model,
-            label=HANDED_OVER
-            if self.hands_over(job.model, reply)
-            else label_of(task, answer)
-            if task
-            else "other",
-            confidence=None if logprobs is None else math.exp(logprobs[place]),
+            label=HANDED_OVER if self.hands_over(job.model, reply) else label,
+            confidence=sure,
             answer_s=reply.model_s,
             wait_s=reply.queue_s,
             input_tokens=read,
@@ -252,6 +252,12 @@ class Service:
 
     def _request(self, asked: CompletionRequest, served: Served) -> tuple[ChatRequest, tuple[str, ...]]:
         task = served.task
+        if task is not None and task.fields:
+            return self._field_request(asked, task), ()
+        if asked.properties:
+            raise BadRequest(
+                "'json_schema' is supported for one property (or the value itself) with an 'enum' only"
+            )
         choices = asked.choices or (trained_labels(task) if task else None)
         if choices is None:
             raise BadRequest("name the labels to choose from: 'structured_outputs': {'choice': [...]}")
@@ -269,3 +275,17 @@ class Service:
             item_id=number, messages=messages, form=Choices(answers=answers, one_token=one_token)
         )
         return asking, choices
+
+    def _field_request(self, asked: CompletionRequest, task: TunedTask) -> ChatRequest:
+        """A request to a model that reads fields: the schema is the one it was trained on."""
+        if asked.choices is not None:
+            raise BadRequest("this model reads fields and chooses among no labels: name none")
+        unknown = [name for name in asked.properties if name not in task.fields["properties"]]
+        if unknown:
+            known = ", ".join(task.fields["properties"])
+            raise BadRequest(f"'{unknown[0][:100]}' is none of the fields this model reads: {known[:1000]}")
+        return ChatRequest(
+            item_id=f"request-{next(self._number)}",
+            messages=asked.messages if self._as_sent else as_trained(task, asked.messages),
+            form=fields_form(task),
+        )

@@ -6,6 +6,9 @@ either a model answers with one of the labels it was tuned on. Everything else a
 penalties, tools) has no meaning for a choice between labels: unknown keys are left alone, except those whose
 neglect would give a wrong answer, which are refused.
 
+A model that reads fields answers with JSON of the fields it was trained on, whatever the request is held to;
+a schema that asks for other ones is refused.
+
 A model that ships as a route says in each choice whether it hands over (`hand_over`); where it does, the
 content has no label, and `logprobs` show what it would have said.
 
@@ -57,6 +60,7 @@ class CompletionRequest:
         wrapped_in: the property of the JSON object the answer goes into, '' for the bare label, and
             '"' for a JSON string.
         top: how many labels' log-probabilities are wanted, None for none at all.
+        properties: what a JSON schema asks for that is no choice between labels: fields.
     """
 
     model: str
@@ -65,6 +69,7 @@ class CompletionRequest:
     wrapped_in: str
     top: int | None
     stream: bool
+    properties: tuple[str, ...] = ()
 
 
 def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> CompletionRequest:
@@ -85,7 +90,7 @@ def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> CompletionReq
     for name, fine in (("n", (None, 1)), ("tools", (None, [])), ("functions", (None, []))):
         if raw.get(name) not in fine:
             raise BadRequest(f"'{name}' is not supported: the answer is one label")
-    choices, wrapped_in = _choices(raw)
+    choices, wrapped_in, properties = _choices(raw)
     if choices is not None and len(choices) > most_choices:
         raise BadRequest(f"a request may name {most_choices} labels at most; this one names {len(choices)}")
     return CompletionRequest(
@@ -95,6 +100,7 @@ def read_request(body: bytes, most_choices: int = MOST_CHOICES) -> CompletionReq
         wrapped_in=wrapped_in,
         top=_top(raw),
         stream=bool(raw.get("stream")),
+        properties=properties,
     )
 
 
@@ -110,13 +116,14 @@ def completion(
     """The response to a request.
 
     Args:
-        reply: its text is one of `choices`, and its log-probabilities are in their order.
+        reply: its text is one of `choices`, and its log-probabilities are in their order; without choices it
+            is fields as JSON.
         number: of the response.
         now: seconds since 1970.
         hand_over: of a model that ships as a route: this one is left to today's way, so no label is given.
     """
     flag = {} if hand_over is None else {"hand_over": hand_over}
-    content = _handed_over(asked) if hand_over else _content(asked, reply.text)
+    content = _handed_over(asked) if hand_over else _content(asked, reply.text) if choices else reply.text
     usage = reply.usage
     cached = usage.cached_tokens or 0
     prompt = None if usage.input_tokens is None else usage.input_tokens + cached
@@ -131,7 +138,7 @@ def completion(
                 "index": 0,
                 "message": {"role": "assistant", "content": content},
                 "logprobs": _logprobs(asked, reply, choices),
-                "finish_reason": "stop",
+                "finish_reason": "length" if reply.cut else "stop",
                 **flag,
             }
         ],
@@ -166,20 +173,24 @@ def error_body(message: str, kind: str, status: int) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": status}}
 
 
-def _choices(raw: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, str]:
+_Asked = tuple[tuple[str, ...] | None, str, tuple[str, ...]]
+"""Labels to choose from, what the answer is wrapped in, and the fields that are asked for."""
+
+
+def _choices(raw: Mapping[str, Any]) -> _Asked:
     structured = raw.get("structured_outputs")
     named = structured.get("choice") if isinstance(structured, dict) else raw.get("guided_choice")
     if named is not None:
-        return _labels(named, "structured_outputs.choice"), ""
+        return _labels(named, "structured_outputs.choice"), "", ()
     if isinstance(structured, dict) and structured:
         raise BadRequest("'structured_outputs' is supported with 'choice' only")
     form = raw.get("response_format")
     kind = form.get("type") if isinstance(form, dict) else "text"
     match kind:
         case "text":
-            return None, ""
+            return None, "", ()
         case "json_object":
-            return None, "label"
+            return None, "label", ()
         case "json_schema":
             held = form.get("json_schema") if isinstance(form, dict) else None
             return _schema(held.get("schema") if isinstance(held, dict) else None)
@@ -187,17 +198,19 @@ def _choices(raw: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, str]:
             raise BadRequest(f"'response_format' of type {kind!r} is not supported")
 
 
-def _schema(schema: object) -> tuple[tuple[str, ...] | None, str]:
+def _schema(schema: object) -> _Asked:
     if isinstance(schema, dict) and isinstance(schema.get("enum"), list):
-        return _labels(schema["enum"], "enum"), '"'
+        return _labels(schema["enum"], "enum"), '"', ()
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if isinstance(properties, dict) and len(properties) == 1:
         name, held = next(iter(properties.items()))
         if isinstance(held, dict) and isinstance(held.get("enum"), list) and name not in ("", '"'):
-            return _labels(held["enum"], "enum"), str(name)
+            return _labels(held["enum"], "enum"), str(name), ()
         if isinstance(held, dict) and held.get("type") == "string":
-            return None, str(name)
-    raise BadRequest("'json_schema' is supported for one property (or the value itself) with an 'enum' only")
+            return None, str(name), ()
+    if isinstance(properties, dict) and properties:
+        return None, "", tuple(str(name) for name in properties)
+    raise BadRequest("'json_schema' has to have properties, or an 'enum' of labels")
 
 
 def _labels(value: object, name: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _WHOLE_RATE, _LORA_RATE = 3e-4, 1e-3
 _LARGE = 200_000_000  # weights from which on only additions are trained, or memory and time run out
 _FEW_ROWS = 300
 _EPOCHS = 5
-_TAG_ROWS, _MOST_TAG_EPOCHS = 10_800, 30  # rows that are read in all, so 30 passes of 360
+_TAG_ROWS, _MOST_TAG_EPOCHS = 5_400, 30  # rows that are read in all, so 15 passes of 360
 
 
 def recipes_for(

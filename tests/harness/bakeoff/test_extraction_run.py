@@ -29,7 +29,6 @@ from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.curve import curves_document
 from harness.report.topics.items import errors_document, explain_document
-from harness.shipping.shipped import shipped_in_run
 from tests.harness.bakeoff.test_run import context
 from tests.support.doubles import ScriptedTuner, TunedChat, WordEmbedder
 
@@ -161,12 +160,6 @@ def test_errors_and_one_item_are_shown_side_by_side(made: tuple[RunFolder, RunRe
         explain_document(explain_item(run, item.id, context(run.root.parent))), 100, full=True
     )
     assert json.dumps(item.target, ensure_ascii=False)[:20] in shown
-
-
-def test_it_is_not_exported_as_a_classifier(made: tuple[RunFolder, RunResults]) -> None:
-    run, _ = made
-    with pytest.raises(UsageError, match="answers with a label"):
-        shipped_in_run(run, "tune", None, context(run.root.parent))
 
 
 def test_a_learning_curve_is_of_the_same_metric(
