@@ -151,6 +151,7 @@ SHOWN_IDS = 20
 
 
 REACH = "power"
+PERSONAL_DATA = "personal-data"
 """The finding that says what the test rows can show; a run's own comparison says it better afterwards."""
 _FOR_EVERY_SPLIT = 3  # rows of a label, as `split` places them
 _TESTED = ("label-not-in-test", "thin-support-test")
@@ -492,7 +493,7 @@ def _personal_data(evalset: Evalset) -> Iterable[Finding]:
         listed = ", ".join(f"{kind.nouns} in {counts[kind]} rows" for kind in Kind if counts[kind])
         message = f"Personal data by form and check digits: {listed}. Names are not detected."
         invented = "machine-written" in evalset.provenance.casefold()
-        yield _finding("personal-data", "note" if invented else "warning", message, dict.fromkeys(rows))
+        yield _finding(PERSONAL_DATA, "note" if invented else "warning", message, dict.fromkeys(rows))
 
 
 def _power(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:

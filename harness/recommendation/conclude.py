@@ -13,9 +13,10 @@ from advisor.options import Option, TaskKind
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_lanes, read_lanes
 from harness.bakeoff.charged import charged
 from harness.bakeoff.decide import acceptable
+from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import ArmResult, BakeoffResults
-from harness.bakeoff.run_folder import Manifest, RunFolder
+from harness.bakeoff.run_folder import PRIVACY, Manifest, RunFolder
 from harness.bakeoff.score import RobustShares, Scores, score_run
 from harness.core.context import Context
 from harness.core.records import ArmId
@@ -104,7 +105,12 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     sets = read_lanes(folder, run)
     robustness = _robustness(folder, run, sets)
     scores = score_run(folder, run, sets, looks, {found.arm: _shares(found) for found in robustness})
-    beside = _Beside(robustness=robustness, drill=drill_of(folder), load=loads_of(folder))
+    beside = _Beside(
+        robustness=robustness,
+        drill=drill_of(folder),
+        load=loads_of(folder),
+        sent=folder.part(PRIVACY, SentRecord),
+    )
     return _Concluded(results=_together(run, scores, beside), scores=scores)
 
 
@@ -131,6 +137,7 @@ class _Beside:
     robustness: tuple[ArmRobustness, ...]
     drill: Drill | None
     load: tuple[ArmLoad, ...]
+    sent: SentRecord | None
 
 
 def _together(run: StoredRun, scores: Scores, beside: _Beside) -> RunResults:
@@ -163,7 +170,7 @@ def _together(run: StoredRun, scores: Scores, beside: _Beside) -> RunResults:
         None if plan.advice is None else check_advice(plan.advice, results.arms, results.verdict, answers)
     )
     found = together(results, outlook, recommendation, beside.robustness, advice)
-    return dataclasses.replace(found, drill=beside.drill, load=beside.load)
+    return dataclasses.replace(found, drill=beside.drill, load=beside.load, sent=beside.sent)
 
 
 def _ours(results: BakeoffResults) -> BakeoffResults:

@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 
 from advisor.money.ledger import Money
+from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.results import BakeoffResults, Comparison, IfTodayIsWorse, LimitCheck
 from harness.core.records import ArmId, Estimate
 from harness.freshness.records import ChangeRate, Drill
@@ -269,6 +270,7 @@ class RunResults(BakeoffResults):
         advice: the prediction that was locked with the plan, against the measurement.
         drill: what keeping up with change takes, where it was drilled.
         load: its served arms that were put under load.
+        sent: what left this machine, and what became of personal data in it; None where nothing did.
     """
 
     recommendation: Recommendation
@@ -277,6 +279,7 @@ class RunResults(BakeoffResults):
     advice: AdviceCheck | None = None
     drill: Drill | None = None
     load: tuple[ArmLoad, ...] = ()
+    sent: SentRecord | None = None
 
     def robustness_of(self, arm: ArmId) -> ArmRobustness | None:
         """What was looked at of one arm."""

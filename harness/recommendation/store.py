@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
+from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.results import BakeoffResults
-from harness.bakeoff.run_folder import MONEY, PREDICTION, RECOMMENDATION, RESULTS, ROBUSTNESS, RunFolder
+from harness.bakeoff.run_folder import (
+    MONEY,
+    PREDICTION,
+    PRIVACY,
+    RECOMMENDATION,
+    RESULTS,
+    ROBUSTNESS,
+    RunFolder,
+)
 from harness.core.errors import StoreError
 from harness.core.records import ArmId
 from harness.freshness.store import drill_of
@@ -62,7 +71,9 @@ def read_results(folder: RunFolder) -> RunResults:
         )
     robustness = folder.part(ROBUSTNESS, tuple[ArmRobustness, ...]) or ()
     found = together(results, outlook, recommendation, robustness, folder.part(PREDICTION, AdviceCheck))
-    return replace(found, drill=drill_of(folder), load=loads_of(folder))
+    return replace(
+        found, drill=drill_of(folder), load=loads_of(folder), sent=folder.part(PRIVACY, SentRecord)
+    )
 
 
 def recommended_arm(folder: RunFolder) -> ArmId | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.sentences import capital
 from harness.bakeoff.results import ArmResult, DataSummary
 from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
+from harness.data.gate import PERSONAL_DATA
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Section, Sources, Text, outside
 from harness.report.topics.arms import title_of, what_they_are
@@ -36,7 +37,7 @@ def risks_section(c: ReportContext) -> Section:
         Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns)),
         *([Fact(label="Strange messages", text=_strange(c))] if data.labels else []),
         Fact(label="Drift", text=_joined(*drift) or "How fast answers go stale was not measured."),
-        Fact(label="Privacy", text=_joined(_where_texts_go(c), *_personal(data))),
+        Fact(label="Privacy", text=_joined(_where_texts_go(c), *_sent(c), *_personal(data))),
     ]
     return Section(key="risks", title="Risks", blocks=(Facts(rows=tuple(rows)),))
 
@@ -46,7 +47,20 @@ def _joined(*sentences: str) -> str:
 
 
 def _personal(data: DataSummary) -> list[str]:
-    return [found.message for found in data.findings if found.code.startswith("pii")]
+    return [found.message for found in data.findings if found.code == PERSONAL_DATA]
+
+
+def _sent(c: ReportContext) -> list[str]:
+    """What left the machine in the run, and what became of personal data in it."""
+    sent = c.results.sent
+    if sent is None:
+        return []
+    to = " and ".join(sent.hosts)
+    if not sent.rows:
+        return [f"In the {sent.texts:,} texts that went to {to} no personal data was found."]
+    found = ", ".join(f"{count:,} {kind}" for kind, count in sent.found.items())
+    became = "replaced by placeholders" if sent.personal_data == "redact" else "sent as it is"
+    return [f"{sent.rows:,} of {sent.texts:,} texts for {to} hold personal data ({found}): {became}."]
 
 
 def _strange(c: ReportContext) -> str:
@@ -76,6 +90,11 @@ def _strange(c: ReportContext) -> str:
         found.append(
             f"{len(harm.agreement.seeds)} trainings that differ in chance only give the same label to "
             f"{share_sentence(harm.agreement.unanimous)} of the test items."
+        )
+    if harm.injection is not None and harm.injection.flipped.value is not None:
+        found.append(
+            f"Of messages with an order hidden in them {share_sentence(harm.injection.flipped)} got the "
+            "label that was ordered."
         )
     return " ".join(found)
 

@@ -32,6 +32,9 @@ from harness.models.base import ChatRequest
 from harness.models.open import open_chat
 from harness.models.settings import ModelSettings
 from harness.recommendation.run import measure_load, run_bakeoff
+from harness.recommendation.store import read_results
+from harness.report.context import ReportContext
+from harness.report.topics.sources import risks_section
 from tests.harness.bakeoff.test_budget_of_a_run import NOW, context
 from tests.support.desk import write_tickets
 from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
@@ -145,6 +148,9 @@ def test_placeholders_go_and_answers_come_back_with_the_values(
     assert server.requests and "@" not in sent(server) and "[EMAIL_" in sent(server)
     arm = next(arm for arm in results.arms if arm.arm.option == option)
     assert arm.quality.primary.value == 1.0
+    told = str(risks_section(ReportContext(results=results)))
+    assert f"texts for {HOST} hold personal data" in told and "replaced by placeholders" in told
+    assert results.sent == read_results(run).sent and people(1) not in told
     kept = run.root / PLACEHOLDERS
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600 and people(1) in kept.read_text()
 
