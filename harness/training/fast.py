@@ -59,6 +59,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PREFIX_ATTENTION = "tune_or_retrieve_shared_prefix"
+_SHARE = 0.1  # how much the codes' share of all words weighs beside which code it is
 LEAST_PREFIX = 8  # tokens; a shorter prefix is not worth the detour
 _TOLERANCE, _ROUNDED = 1e-3, 0.05  # of the largest state, in fp32 and in 16 bits; see `_agree`
 
@@ -497,7 +498,9 @@ def answer_loss(
 ) -> Any:
     """Mean cross-entropy (nats per answer token), computed in fp32.
 
-    Over the whole vocabulary, or with `codes` over these alone, since no other answer is asked for.
+    Over the whole vocabulary. With `codes` over these alone, since no other answer is asked for, and a tenth
+    of -log(share that the whole vocabulary's softmax gives to the codes together), so that an engine that
+    picks among all words says a code as well (docs/lab-log.md, "The loss of codes").
 
     Args:
         model: the causal language model under the adapters, with `model` and `lm_head`.
@@ -520,9 +523,11 @@ def answer_loss(
     read = hidden if last is not None else hidden[wanted]
     if codes is None:
         return torch.nn.functional.cross_entropy(model.lm_head(read).float(), targets)
-    logits = (read @ model.lm_head.weight[codes].t()).float()
+    logits = model.lm_head(read).float()
+    among = logits[:, codes]
     places = (targets.unsqueeze(1) == codes).int().argmax(1)
-    return torch.nn.functional.cross_entropy(logits, places)
+    share = among.logsumexp(1) - logits.logsumexp(1)
+    return torch.nn.functional.cross_entropy(among, places) - _SHARE * share.mean()
 
 
 def _hidden(model: Any, inputs: Any, frozen: FrozenLayers | None, prefix: int) -> Any:

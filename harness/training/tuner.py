@@ -35,7 +35,7 @@ from harness.training.tuned_model import (
 )
 from harness.training.watching import DevWatch
 
-TRAINER_VERSION = "answers-only-2"  # raised when a change makes the same recipe train something else
+TRAINER_VERSION = "answers-only-3"  # raised when a change makes the same recipe train something else
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl", "bitsandbytes", "unsloth")
 

@@ -134,8 +134,8 @@ def test_rows_end_with_their_code(renderer):
     assert code.ids == whole.ids[: len(code.ids)] and whole.answer > 1
 
 
-def test_the_loss_is_over_the_codes(tiny):
-    """By hand: cross-entropy among the codes' rows of the ordinary logits."""
+def test_the_loss_is_over_the_codes_and_a_tenth_of_what_other_words_take(tiny):
+    """By hand, from the ordinary logits. Over the codes alone, a model said other words freely."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -146,7 +146,9 @@ def test_the_loss_is_over_the_codes(tiny):
     inputs = {"input_ids": ids, "labels": given, "attention_mask": (ids > 0).long()}
     with torch.no_grad():
         logits = model(input_ids=ids).logits[[0, 1], [3, 1]]
-    expected = torch.nn.functional.cross_entropy(logits[:, codes], torch.tensor([1, 0]))
+    shares = logits.softmax(1)[:, codes]
+    right, taken = shares[[0, 1], [1, 0]], shares.sum(1)
+    expected = (-(right / taken).log() - 0.1 * taken.log()).mean()
     assert float(answer_loss(model, inputs, codes=codes).detach()) == pytest.approx(float(expected), abs=1e-5)
 
 
