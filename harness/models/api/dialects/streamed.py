@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.models.api.dialects.said import part, parts
+
 _SAID = (b'"content":', b'"content" :', b'"reasoning')
 _NOTHING = (b'"content":""', b'"content": ""', b'"content":null', b'"content": null')
 
@@ -26,23 +28,27 @@ def whole(text: str) -> dict[str, Any] | None:
     events = list(_events(text))
     if not events:
         return None
-    parts: dict[str, list[str]] = {"content": [], "reasoning_content": [], "refusal": []}
+    pieces: dict[str, list[str]] = {"content": [], "reasoning_content": [], "refusal": []}
     found: dict[str, Any] = {}
+    tokens: list[object] = []
     finish = None
     for event in events:
         for name in ("model", "system_fingerprint", "provider", "usage", "error"):
             if event.get(name):
                 found[name] = event[name]
-        choice = _first(event)
+        choice: Mapping[str, Any] = next(iter(parts(event, "choices")), {})
         delta = choice.get("delta")
-        for name, said in parts.items():
+        for name, said in pieces.items():
             piece = delta.get(name) if isinstance(delta, Mapping) else None
             said += [piece] if isinstance(piece, str) else []
+        listed = part(choice, "logprobs").get("content")
+        tokens += listed if isinstance(listed, list) else []
         finish = choice.get("finish_reason") or finish
-    message = {name: "".join(said) or None for name, said in parts.items()}
+    message = {name: "".join(said) or None for name, said in pieces.items()}
     broken = finish is None and not text.rstrip().endswith("data: [DONE]")
     if "error" not in found:
-        found["choices"] = [{"message": message, "finish_reason": "error" if broken else finish}]
+        last = {"message": message, "finish_reason": "error" if broken else finish}
+        found["choices"] = [last | ({"logprobs": {"content": tokens}} if tokens else {})]
     return found
 
 
@@ -55,9 +61,3 @@ def _events(text: str) -> Iterator[Mapping[str, Any]]:
                 continue
             if isinstance(event, dict):
                 yield event
-
-
-def _first(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    choices = event.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, Mapping) else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 ANSWER = '{"label": "billing"}'
@@ -25,7 +25,6 @@ class Recorded:
     served_by: str = ""
     fault: tuple[str, str] | tuple[()] = ()
     status: int = 200
-    notes: str = field(default="")
 
 
 def chat(content: object = ANSWER, finish: str = "stop", **message: object) -> dict[str, Any]:

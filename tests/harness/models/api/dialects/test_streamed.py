@@ -38,6 +38,23 @@ def test_pieces_become_one_answer_with_its_usage():
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (9, 2)
 
 
+def test_the_odds_of_streamed_tokens_are_kept():
+    def listed(piece: str, *others: tuple[str, float]) -> dict[str, object]:
+        top = [{"token": name, "logprob": value} for name, value in others]
+        return {"content": [{"token": piece, "logprob": -0.1, "top_logprobs": top}]}
+
+    def said(piece: str, *others: tuple[str, float]) -> str:
+        choice = {"index": 0, "delta": {"content": piece}, "logprobs": listed(piece, *others)}
+        return "data: " + json.dumps({"choices": [choice]}) + "\n\n"
+
+    text = said("bill", ("bill", -0.1), ("ref", -2.4)) + said("ing") + event({}, finish="stop")
+    body = whole(text)
+    assert body is not None
+    answer = read_answer(body, 10, Choices(answers=("billing", "refund")))
+    assert isinstance(answer, ReceivedAnswer) and answer.choice_logprobs is not None
+    assert answer.choice_logprobs[0] > answer.choice_logprobs[1]
+
+
 def test_a_stream_that_broke_off_is_no_answer():
     body = whole(event({"content": "bil"}))
     assert body is not None
