@@ -27,8 +27,8 @@ import numpy as np
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
 from harness.cli.options import HereOptions
+from harness.core.artefacts import EncoderRecipe
 from harness.core.context import Quiet
-from harness.core.records import EncoderRecipe
 from harness.models.local.precision import trains_in_bf16
 from harness.models.resolve import Embedded, local_folder
 from harness.models.settings import ModelSettings, cache_dir

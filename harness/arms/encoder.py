@@ -19,17 +19,9 @@ from numpy.typing import NDArray
 from advisor.stats.calibration import fit_temperature
 from harness.arms.base import KEPT, Explained, Material, items_digest, shared_time
 from harness.arms.recipe_search import EncoderSettings, RecipeSearch
+from harness.core.artefacts import EncoderArtefact, EncoderRecipe
 from harness.core.errors import DataError, StoreError
-from harness.core.records import (
-    ArmId,
-    Completion,
-    EncoderArtefact,
-    EncoderRecipe,
-    Fitted,
-    Item,
-    Outcome,
-    Timing,
-)
+from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.encoder import EncoderClassifier, Logits, log_softmax
 from harness.tasks.base import clip

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from harness.arms.asking import model_facts
 from harness.arms.base import KEPT, Explained, Material, folds, items_digest, shared_time
+from harness.core.artefacts import LinearArtefact
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
-from harness.core.records import ArmId, Completion, Fitted, Item, LinearArtefact, Outcome, Timing
+from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.core.serial import decode, encode
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import same_versions, versions_of

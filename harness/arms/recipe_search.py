@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Generic
 
 from harness.arms.base import Material, config_digest, items_digest
+from harness.core.artefacts import EncoderRecipe
 from harness.core.files import make_folder, write_atomically
-from harness.core.records import EncoderRecipe
 from harness.core.serial import encode
 from harness.models.settings import ModelSettings
 from harness.training.encoder.recipe import recipe_name

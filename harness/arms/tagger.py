@@ -15,17 +15,9 @@ from pathlib import Path
 
 from harness.arms.base import KEPT, Explained, Material, items_digest, score_on, shared_time
 from harness.arms.recipe_search import EncoderSettings, RecipeSearch
+from harness.core.artefacts import EncoderRecipe, TaggerArtefact
 from harness.core.errors import DataError, StoreError
-from harness.core.records import (
-    ArmId,
-    Completion,
-    EncoderRecipe,
-    Fitted,
-    Item,
-    Outcome,
-    TaggerArtefact,
-    Timing,
-)
+from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.tagger import EncoderTagger, TokenShares
 from harness.tasks.base import clip

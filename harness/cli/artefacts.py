@@ -12,8 +12,8 @@ from advisor.grouped import grouped
 from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, one_of
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json, show_results
+from harness.core.artefacts import VoteArtefact
 from harness.core.errors import UsageError, command
-from harness.core.records import VoteArtefact
 
 
 @grouped

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.artefacts import VoteArtefact
 from harness.core.errors import MissingExtra, ModelUnavailable, StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
-from harness.core.records import Item, ModelIdentity, VoteArtefact
+from harness.core.records import Item, ModelIdentity
 from harness.core.serial import decode, encode
 from harness.knowledge.dense import DenseIndex
 from harness.knowledge.index import TrainingIndex

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.core.files import sha256_of
 from harness.core.names import check_name
-from harness.core.records import Artefact, EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
+from harness.core.records import Artefact
 from harness.core.serial import decode, encode
 from harness.models.local.rendering import Renderer
 from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf

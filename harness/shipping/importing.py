@@ -34,6 +34,7 @@ from harness.bakeoff.reopen import Conclude, manifest_of, reopened
 from harness.bakeoff.run import Bakeoff, fit_and_answer, lane_config, same_rows
 from harness.bakeoff.run_folder import RunFolder, count_looks
 from harness.bakeoff.tuners import local_tuner
+from harness.core.artefacts import EncoderArtefact
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch
 from harness.core.errors import UsageError
@@ -43,7 +44,6 @@ from harness.core.records import (
     ArmId,
     Artefact,
     Completion,
-    EncoderArtefact,
     Evalset,
     Failure,
     FailureKind,

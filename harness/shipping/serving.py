@@ -13,16 +13,10 @@ from typing import Literal
 
 from harness.arms.linear import load_linear
 from harness.bakeoff.run_folder import RunFolder, find_run
+from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, UsageError
-from harness.core.records import (
-    ArmId,
-    Artefact,
-    EncoderArtefact,
-    LinearArtefact,
-    TaggerArtefact,
-    VoteArtefact,
-)
+from harness.core.records import ArmId, Artefact
 from harness.knowledge.kept_vote import open_vote
 from harness.models.local.adapter_set import AdapterSet
 from harness.models.local.llama_cpp import LlamaAnswerer

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.records import EncoderRecipe
+from harness.core.artefacts import EncoderRecipe
 from harness.models.settings import ModelSettings
 from harness.training.encoder.labels import LabelJob, LabelSession
 from harness.training.progress import quiet

@@ -16,19 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advisor.options import Option
+from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.errors import StoreError
-from harness.core.records import (
-    ArmId,
-    Artefact,
-    Conversation,
-    EncoderArtefact,
-    Estimate,
-    Label,
-    LinearArtefact,
-    Recipe,
-    TaggerArtefact,
-    VoteArtefact,
-)
+from harness.core.records import ArmId, Artefact, Conversation, Estimate, Label, Recipe
 from harness.core.serial import decode
 
 Format = Literal["adapter", "merged", "gguf", "skops", "safetensors", "onnx", "rows"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.arms.recipe_search import EncoderSettings
-from harness.core.records import EncoderRecipe
+from harness.core.artefacts import EncoderRecipe
 from harness.models.settings import ModelSettings
 
 _TEXT = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.core.records import EncoderRecipe, LinearArtefact, VoteArtefact
+from harness.core.artefacts import EncoderRecipe, LinearArtefact, VoteArtefact
 from harness.core.wording import MISSING, percent, share_sentence
 from harness.report.document import (
     Block,

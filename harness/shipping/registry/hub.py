@@ -12,15 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from advisor.options import Option
+from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
-from harness.core.records import (
-    Artefact,
-    EncoderArtefact,
-    Estimate,
-    LinearArtefact,
-    TaggerArtefact,
-    VoteArtefact,
-)
+from harness.core.records import Artefact, Estimate
 from harness.core.wording import share_sentence
 from harness.shipping.asked import fields_form, tuned_turns
 from harness.shipping.registry.registry import checked_files

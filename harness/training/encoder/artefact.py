@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from harness.core.artefacts import EncoderArtefact, TaggerArtefact
 from harness.core.errors import StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
-from harness.core.records import EncoderArtefact, TaggerArtefact
 from harness.core.serial import decode, encode
 from harness.models.deciding import same_versions
 from harness.models.local.encoder import EncoderClassifier, HeadedEncoder, load_encoder, save_encoder

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.base_models.vram import GIB
-from harness.core.records import EncoderRecipe
+from harness.core.artefacts import EncoderRecipe
 from harness.training.memory import BAND, MemoryParts, require_room
 
 _STATE_BYTES = 12

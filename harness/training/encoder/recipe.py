@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from harness.core.records import EncoderRecipe
+from harness.core.artefacts import EncoderRecipe
 from harness.training.settings import EncoderPlan
 
 _WHOLE_RATE, _LORA_RATE = 3e-4, 1e-3

@@ -28,10 +28,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from harness.core.artefacts import EncoderRecipe
 from harness.core.environment import free_gib
 from harness.core.errors import MissingExtra, TrainingError
 from harness.core.files import write_atomically
-from harness.core.records import EncoderRecipe
 from harness.models.local.encoder import HeadedEncoder, most_tokens, open_encoder, padded, states_of
 from harness.training.encoder.memory import require_room_to_open, require_room_to_train
 from harness.training.progress import check, quiet

@@ -11,8 +11,9 @@ import pytest
 from advisor.options import Option, TaskKind
 from harness.arms.base import KEPT, Material
 from harness.arms.tagger import TaggerArm
+from harness.core.artefacts import TaggerArtefact
 from harness.core.errors import DataError
-from harness.core.records import AnswerSpace, ArmId, Completion, Item, TaggerArtefact
+from harness.core.records import AnswerSpace, ArmId, Completion, Item
 from harness.tasks.base import PromptLimits
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.kinds import task_of

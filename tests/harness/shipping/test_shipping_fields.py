@@ -15,9 +15,10 @@ from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, lock_tuning, tune_in
+from harness.core.artefacts import TaggerArtefact
 from harness.core.context import Context
 from harness.core.errors import UsageError
-from harness.core.records import Completion, Message, TaggerArtefact
+from harness.core.records import Completion, Message
 from harness.recommendation.run import import_into, start_bakeoff
 from harness.shipping.adapters import add_adapter, differences, open_registry
 from harness.shipping.asked import fields_form, tuned_turns

@@ -11,8 +11,9 @@ from harness.bakeoff import arm_factory
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
+from harness.core.artefacts import VoteArtefact
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
-from harness.core.records import Completion, Message, VoteArtefact
+from harness.core.records import Completion, Message
 from harness.knowledge.kept_vote import RECORD_FILE, ROWS_FILE, VECTORS_FILE, open_vote
 from harness.knowledge.vote import Vote
 from harness.models import deciding
