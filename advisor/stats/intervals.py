@@ -331,7 +331,7 @@ def mean_interval(
         ValueError: if `level` is no level or `clusters` does not hold one entry a value.
     """
     check_level(level)
-    units = unit_sums(np.column_stack([values, np.ones_like(values)]), cluster_codes(clusters, values.size))
+    units = _units(values, clusters)
     count = len(units)
     if count < MIN_UNITS:
         noun = "items" if clusters is None else "clusters"
@@ -341,6 +341,16 @@ def mean_interval(
         return Unknown(reason="no variation between items, so nothing tells the uncertainty")
     half = t_quantile(0.5 + level / 2, count - 1) * error
     return Interval(low=max(0.0, centre - half), high=min(1.0, centre + half), level=level)
+
+
+def mean_error(values: Floats, clusters: Sequence[Hashable | None] | None = None) -> float:
+    """Standard error of a mean, that of `mean_interval`; two items or clusters at least."""
+    return cluster_error(_units(values, clusters))
+
+
+def _units(values: Floats, clusters: Sequence[Hashable | None] | None) -> Floats:
+    """Sums of values and number of items by cluster."""
+    return unit_sums(np.column_stack([values, np.ones_like(values)]), cluster_codes(clusters, values.size))
 
 
 def ratio_of_sums(sums: Floats) -> Floats:

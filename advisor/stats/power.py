@@ -167,3 +167,18 @@ def items_for_bound(share: float, bound: float, power: float, alpha: float) -> i
     root = normal_quantile(1 - alpha) * math.sqrt(bound * (1 - bound))
     root += normal_quantile(power) * math.sqrt(share * (1 - share))
     return math.ceil((root / (share - bound)) ** 2 - 1e-9)
+
+
+def items_for_mean(mean: float, error: float, n: int, bound: float, power: float, alpha: float) -> int | None:
+    """Items to show on which side of a bound a mean lies, by a one-sided limit; None where it lies on it.
+
+    The normal approximation with the spread that was seen: n ((z_alpha + z_power) error / difference)^2. An
+    error over clusters holds for more clusters of the same size.
+
+    Args:
+        error: standard error of the mean over `n` items.
+    """
+    if mean == bound:
+        return None
+    z = normal_quantile(1 - alpha) + normal_quantile(power)
+    return math.ceil(n * (z * error / (mean - bound)) ** 2 - 1e-9)

@@ -22,11 +22,12 @@ from advisor.stats.intervals import (
     Unknown,
     exact_interval,
     is_binary,
+    mean_error,
     mean_interval,
     quantile_interval,
 )
 from advisor.stats.paired import compare_values
-from advisor.stats.power import Design, items_for_bound, items_needed
+from advisor.stats.power import Design, items_for_bound, items_for_mean, items_needed
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, LimitCheck, LimitKind, LimitState
 from harness.core.records import ArmId, Estimate
@@ -84,14 +85,17 @@ def floor_check(
 
     A share has exact limits, a mean of values in between those of the cluster-robust t.
     """
-    level = 1 - 2 * plan.alpha_each
-    interval = (
-        exact_interval(values >= 1.0, clusters=clusters, level=level)
-        if is_binary(values)
-        else mean_interval(values, clusters=clusters, level=level)
-    )
-    found = _Measured(float(values.mean()), interval, values.size)
-    return _at_least(arm, LimitKind.ACCURACY, found, floor, plan)
+    level, value = 1 - 2 * plan.alpha_each, float(values.mean())
+    if is_binary(values):
+        exact = exact_interval(values >= 1.0, clusters=clusters, level=level)
+        return _at_least(arm, LimitKind.ACCURACY, _Measured(value, exact, values.size), floor, plan)
+    interval = mean_interval(values, clusters=clusters, level=level)
+    check = _at_least(arm, LimitKind.ACCURACY, _Measured(value, interval, values.size), floor, plan)
+    if check.state is not LimitState.OPEN or isinstance(interval, Unknown):
+        return check
+    error = mean_error(values, clusters)  # a value in between spreads less than a share
+    needed = items_for_mean(value, error, values.size, floor, plan.power, plan.alpha_each)
+    return replace(check, more_items=None if needed is None else max(1, needed - values.size))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,11 @@ def _why_not(c: ReportContext, route: RouteToToday) -> str:
             )
         case NoRoute.COSTS_MORE:
             return "Handing everything to today's way costs no more than sharing the work with it."
+        case _ if not c.results.data.labels:
+            return (
+                "No arm gives a probability that a whole answer is right, so no threshold could say what to "
+                "hand over."
+            )
         case _:
             return "No arm gives a probability of every label on enough rows to choose a threshold on."
 

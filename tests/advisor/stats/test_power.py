@@ -83,6 +83,12 @@ def test_items_for_a_bound_by_hand():
     assert power.items_for_bound(0.90, 0.85, 0.8, 0.05) == 283
 
 
+def test_items_for_a_mean_by_hand():
+    # 100 items, error .04, .55 where .5 is asked for: 100 * ((1.644854 + .841621) * .04 / .05)^2 = 395.7
+    assert power.items_for_mean(0.55, 0.04, 100, 0.5, 0.8, 0.05) == 396
+    assert power.items_for_mean(0.5, 0.04, 100, 0.5, 0.8, 0.05) is None
+
+
 def test_clusters_multiply_the_items():
     plain = power.items_needed(0.05, 0.1)
     more = power.items_needed(0.05, 0.1, power.Design(design_effect=2.4))

@@ -107,3 +107,9 @@ def test_rows_that_teach_nothing_are_refused_with_what_can_be_done() -> None:
 def test_without_dev_rows_the_middle_is_taken() -> None:
     fitted = arm().fit(material(train=TRAIN[:8], dev=()), None)
     assert (fitted.choices["tag from"], fitted.choices["pick from"]) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 100_000, "the parcel " * 10_000, "\u202e\x00 😀 {{}}"])
+def test_odd_texts_are_answered_within_the_schema(text: str, kept: tuple[TaggerArm, Any, Path]) -> None:
+    found = kept[0].predict_one(Item(id="odd", text=text, target={}))
+    assert isinstance(found, Completion) and set(json.loads(found.text)) <= {"thing", "level", "paid"}

@@ -63,6 +63,19 @@ def test_items_that_stand_together_count_for_less() -> None:
     assert alone.state is LimitState.KEPT and together.state is LimitState.OPEN
 
 
+def test_items_to_a_floor_of_a_mean_follow_the_spread_between_items() -> None:
+    """Values of .4 and .6 spread a fifth of what right and wrong do, so fewer items show the same.
+
+    By hand: error .1 / sqrt(19) = .0229 of 20 items of mean .51; 20 * (2.486475 * .0229 / .01)^2 = 651.
+    """
+    values = np.array([0.4, 0.6] * 10) + 0.01
+    alone = floor_check(TUNE, values, None, 0.5, DecisionPlan())
+    assert alone.state is LimitState.OPEN and alone.more_items == 651 - 20
+    same = [str(n // 2) for n in range(40)]  # every item twice: as many more again are needed
+    twice = floor_check(TUNE, np.repeat(values, 2), same, 0.5, DecisionPlan())
+    assert twice.more_items == 2 * 651 - 40
+
+
 def test_p95_is_held_by_order_statistics() -> None:
     assert held({"max_p95_ms": 111})[0].state is LimitState.KEPT
     assert held({"max_p95_ms": 105})[0].state is LimitState.BROKEN
