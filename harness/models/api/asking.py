@@ -500,7 +500,14 @@ class Asker:
             )
             raise self._stopped
         match fault.kind:
-            case FailureKind.AUTHENTICATION | FailureKind.RATE_LIMIT:
+            case FailureKind.RATE_LIMIT:
+                raise ModelUnavailable(
+                    f"The account that {model} is called with has no credit; what was computed is kept.",
+                    got=fault.message,
+                    allowed="credit with the provider, or the key of another account",
+                    run=f"export {self._route.key_variable}=...",
+                )
+            case FailureKind.AUTHENTICATION:
                 raise ModelUnavailable(
                     f"The provider refuses access to {model}.",
                     got=fault.message,

@@ -601,7 +601,7 @@ def test_the_word_billing_does_not_mean_that_there_is_no_credit(reply):
     ],
 )
 def test_codes_of_an_empty_account_stop_the_run_wherever_they_stand(body):
-    with bench(in_turn(Reply(status=429, body=body))) as b, pytest.raises(ModelUnavailable, match="access"):
+    with bench(in_turn(Reply(status=429, body=body))) as b, pytest.raises(ModelUnavailable, match="credit"):
         b.model.answer_one(ask())
     assert len(b.server.requests) == 1
 
