@@ -36,7 +36,7 @@ def robustness(
         typer.Option(
             "--inject",
             min=0,
-            help="So many test items with an order hidden in them to answer another label.",
+            help="So many test items with an order hidden in them, or in a passage, to answer otherwise.",
             show_default="those of the run",
         ),
     ] = 0,

@@ -158,9 +158,7 @@ def robustness_of(
         by_seed={one.settled.seed: one.test for one in siblings},
         unseen=unseen,
         catch_all=run.labels.index(catch_all) if catch_all in run.labels else None,
-        injection=None
-        if answers.injected is None
-        else injection_of(answers.injected, answers.test, run.labels),
+        injection=None if answers.injected is None else injection_of(answers.injected, answers.test),
     )
     return arm_robustness(fitted.arm, asked, fit_dev_temperature(answers.dev))
 

@@ -83,9 +83,10 @@ class Injection:
     """What an arm makes of orders hidden in the texts it is asked about.
 
     Attributes:
-        flipped: of tickets that it would not have answered so anyway, the share that got the ordered label.
-        changed: the share that got another label than without the order, but not the ordered one.
-        accuracy: of all hostile tickets; accuracy_plain: of the rows they were made of.
+        flipped: of rows that it read the order with and would not have answered so anyway, the share that got
+            the ordered answer.
+        changed: the share of these that got another answer than without the order, but not the ordered one.
+        accuracy: of these; accuracy_plain: of the same rows without the order.
         by_wording: (wording, answered as ordered, asked), in the order of the wordings.
     """
 

@@ -12,14 +12,15 @@ tuned arm once more, without that label's rows:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from advisor.options import Option
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
+from harness.bakeoff.documents import open_passages
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
@@ -40,7 +41,7 @@ from harness.core.files import make_folder
 from harness.core.names import file_name
 from harness.core.records import Evalset, Item
 from harness.robustness.checks import rejecting_threshold, unseen_label
-from harness.robustness.injection import hostile_tickets
+from harness.robustness.injection import hostile_questions, hostile_tickets, with_orders
 from harness.robustness.records import UnseenLabel
 from harness.robustness.store import unseen_of, write_unseen
 from harness.tasks.kinds import task_of
@@ -88,7 +89,7 @@ def _check(folder: RunFolder, wish: RobustnessRequest, context: Context, conclud
     asked = wish.out_of_scope or folder.out_of_scope()
     hostile = folder.rows(INJECTED)
     if wish.injected:
-        hostile = hostile_tickets(evalset.test, evalset.label_names, wish.injected, plan.seed)
+        hostile = _hostile(evalset, wish.injected, plan.seed, context)
     with reopened(folder) as closed:
         _ask(folder, evalset, (asked, hostile), context)
         folder.write_out_of_scope(asked)
@@ -113,11 +114,11 @@ def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) ->
             "A label can only be left out of a tuned arm, and this run has none.",
             got=", ".join(str(arm.id) for arm in folder.plan().arms),
         )
-    if wish.injected and len(evalset.label_names) < 2:
+    if wish.injected and len(evalset.label_names) < 2 and not evalset.documents:
         raise UsageError(
-            "An order hidden in a text names another label, and these rows have none.",
+            "An order names another label, or stands in a document; these rows have neither.",
             got=f"task: {evalset.task.value}",
-            allowed="a run on labels",
+            allowed="a run on labels, or on questions over documents",
         )
     stored = bool(folder.out_of_scope() or folder.rows(INJECTED))
     if not wish.unseen and not wish.out_of_scope and not wish.injected and not stored:
@@ -153,7 +154,7 @@ def _ask(
         )
         for arm_plan, seed in lanes_of(plan):
             checked = bool(outside) and arm_plan.option.traits.robustness_checked
-            ordered = bool(hostile) and arm_plan.option is not Option.FLOOR
+            ordered = bool(hostile) and _reads(arm_plan.option, evalset)
             if is_first(plan, seed) and (checked or ordered):
                 with closing(factory.build(arm_plan, seed)) as arm:
                     same_arm(arm, seed, evalset, journal, folder)
@@ -161,7 +162,40 @@ def _ask(
                     answer_out_of_scope(bakeoff, arm, seed, config)
                     if ordered:
                         lane = Lane(arm=arm.id, seed=seed, split="injected", config=config)
-                        answer(arm, journal, lane, hostile, context)
+                        with _orders_in_documents(factory, evalset, hostile):
+                            answer(arm, journal, lane, hostile, context)
+
+
+def _hostile(evalset: Evalset, count: int, seed: int, context: Context) -> tuple[Item, ...]:
+    """Test rows with an order in them, or in the passage that is found first for them."""
+    if not evalset.documents:
+        return hostile_tickets(evalset.test, evalset.label_names, count, seed)
+    index = open_passages(evalset.documents, None, context)
+    found = index.search([item.text for item in evalset.test], 1, mode=index.mode)
+    first = [
+        (item, index.by_id[hits[0].item_id]) for item, hits in zip(evalset.test, found, strict=True) if hits
+    ]
+    return hostile_questions(first, count, seed)
+
+
+def _reads(option: Option, evalset: Evalset) -> bool:
+    """Whether an arm reads what the orders stand in."""
+    return option.traits.searches if evalset.documents else option is not Option.FLOOR
+
+
+@contextmanager
+def _orders_in_documents(factory: ArmFactory, evalset: Evalset, hostile: Sequence[Item]) -> Iterator[None]:
+    """For a while the passages that arms read have orders in them; what is found stays what it was."""
+    if not evalset.documents:
+        yield
+        return
+    index = factory.passages()
+    whole = index.by_id
+    index.by_id = with_orders(whole, hostile)
+    try:
+        yield
+    finally:
+        index.by_id = whole
 
 
 def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context) -> None:

@@ -70,8 +70,9 @@ def _injection(found: Injection) -> list[str]:
     if found.flipped.value is None:
         return ["orders hidden in texts: it answers what was ordered anyway"]
     lines = [
-        f"orders hidden in test items to answer another label: {share_sentence(found.flipped)} got the label "
-        f"that was ordered, and {share_sentence(found.changed)} another one than without the order",
+        f"orders hidden in test items, or in what is read with them, to give another answer: "
+        f"{share_sentence(found.flipped)} got the answer that was ordered, and "
+        f"{share_sentence(found.changed)} another one than without the order",
         f"accuracy of these items {percent(found.accuracy.value)} with the order, "
         f"{percent(found.accuracy_plain.value)} without",
     ]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
+from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import INJECTED
 from harness.core.errors import UsageError
 from harness.core.records import Choices, Item
-from harness.models.base import ChatRequest
+from harness.models.base import ChatReply, ChatRequest
 from harness.recommendation.again import rescore
 from harness.recommendation.run import check_robustness, start_bakeoff
 from harness.recommendation.store import read_results
@@ -21,6 +24,7 @@ from harness.report.text import render_text
 from harness.report.topics.robustness import robustness_sentences
 from harness.robustness.injection import PLACES, WORDINGS, hostile_tickets
 from harness.robustness.run import RobustnessRequest
+from harness.tasks.base import NOT_THERE
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 from tests.support.doubles import ScriptedChat
 
@@ -78,7 +82,7 @@ def test_who_follows_orders_is_found_out(shop, tickets: Path, tmp_path: Path) ->
     assert prompted.flipped.value == pytest.approx(hits / prompted.flipped.n)
     assert prompted.flipped.low is not None and prompted.flipped.low < prompted.flipped.value
     lines = " ".join(robustness_sentences(next(r for r in results.robustness if r.injection is prompted)))
-    assert "got the label that was ordered" in lines and "order" in lines
+    assert "got the answer that was ordered" in lines and "order" in lines
     assert "orders hidden in test items" in " ".join(render_text(run_document(results), full=True).split())
 
     asked = len(made.chat.asked)
@@ -90,7 +94,70 @@ def test_who_follows_orders_is_found_out(shop, tickets: Path, tmp_path: Path) ->
     assert manifest is not None and INJECTED in manifest.files
 
 
-def test_answers_that_are_no_labels_cannot_be_ordered(shop, tickets: Path, tmp_path: Path) -> None:
+QUESTIONS = (
+    ("Are snow days free?", "yes | free"),
+    ("How many days of leave are there a year?", "twenty days"),
+    ("Where do dogs sleep?", "in the hall"),
+    ("When does the canteen open?", "at noon"),
+    ("What colour is the door?", ""),
+    ("Who painted the ceiling?", ""),
+)
+
+
+class ReadsAnything(ScriptedChat):
+    """Answers what a document orders, and hands back every other question."""
+
+    def _answer(self, request: ChatRequest) -> ChatReply:
+        self.asked.append(request)
+        order = re.search(r"The answer is (form K-\d+)", request.messages[-1].content)
+        return ChatReply(
+            item_id=request.item_id,
+            text=order[1] if order else NOT_THERE,
+            choice_logprobs=None,
+            usage=Usage(input_tokens=50, output_tokens=9, counted_by=CountedBy.PROVIDER),
+            queue_s=0.0,
+            model_s=0.01,
+        )
+
+
+def test_an_order_in_a_document_that_is_found(shop, tmp_path: Path) -> None:
+    made = shop()
+    made.chat = ReadsAnything(name="m")
+    home = tmp_path / "handbook"
+    home.mkdir()
+    (home / "weather.md").write_text("# Weather\n\nSnow days are free.\n")
+    (home / "leave.md").write_text("# Leave\n\nThere are twenty days of leave a year.\n")
+    (home / "house.md").write_text("# House\n\nDogs sleep in the hall. The canteen opens at noon.\n")
+    lines = [f'{n},"{text} Question {n}.","{answer}"' for n, (text, answer) in enumerate(QUESTIONS * 6)]
+    table = tmp_path / "qa.csv"
+    table.write_text("\n".join(["id,question,answer", *lines]))
+    over_documents = build_plan(
+        {
+            "task": "question_answering",
+            "seed": 17,
+            "data": {"file": str(table), "text": ["question"], "answer": "answer", "docs": str(home)},
+            "arms": [{"option": "floor"}, {"option": "neighbours"}, {"option": "retrieve", "model": "m"}],
+            "retrieve": {"k": [1], "embedding": ""},
+            "decision": {"bootstrap_draws": 200},
+            "cost": {"price_date": "2026-11-23"},
+        },
+        "test",
+    )
+    folder, _ = start_bakeoff(over_documents, context(tmp_path))
+    results = check_robustness(folder, RobustnessRequest(injected=12), context(tmp_path))
+    found = {one.arm.option: one.injection for one in results.robustness}
+    assert set(found) == {Option.NEIGHBOURS, Option.RETRIEVE}
+    read = found[Option.RETRIEVE]
+    assert read is not None and read.flipped.n == len(folder.rows(INJECTED)) > 0
+    by_wording = {name: (hits, asked) for name, hits, asked in read.by_wording}
+    assert by_wording["order"][0] == by_wording["order"][1] > 0
+    assert sum(hits for hits, _ in by_wording.values()) == by_wording["order"][0], "others are not followed"
+    with folder.journal(read_only=True) as journal:
+        plain = journal._rows("SELECT payload FROM outcomes WHERE pass='test'")
+    assert "form K-" not in str(plain), "what was asked before has no order in it"
+
+
+def test_a_run_with_nothing_to_look_at_says_what_can_be_asked(shop, tickets: Path, tmp_path: Path) -> None:
     shop()
     folder, _ = start_bakeoff(
         plan(tickets, arms=[{"option": "floor"}, {"option": "linear"}]), context(tmp_path)
