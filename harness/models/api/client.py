@@ -401,9 +401,18 @@ class ServedChat:
     async def _ask_all(
         self, requests: Sequence[ChatRequest], put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
-        """Ask all, and those that failed of what may pass once more at the end, if most were answered."""
+        """Ask all, and those that failed of what may pass once more at the end, if most were answered.
+
+        The second round ends early where it only fails: what is wrong lasts.
+        """
         failed: dict[str, Failure] = {}
         again = {request.item_id: request for request in requests}
+        in_vain = 0
+
+        def once_more() -> Iterator[ChatRequest]:
+            for name in list(failed):
+                if in_vain < 2 * self._concurrency:
+                    yield again[name]
 
         async def keep(outcome: Outcome) -> None:
             if isinstance(outcome, Failure) and outcome.item_id in self._asker.may_pass:
@@ -412,19 +421,21 @@ class ServedChat:
                 await put(outcome)
 
         async def settle(outcome: Outcome) -> None:
+            nonlocal in_vain
+            in_vain = in_vain + 1 if isinstance(outcome, Failure) else 0
             await put(_with_earlier(failed.pop(outcome.item_id), outcome))
 
         try:
             await self._ask_each(requests, keep)
             if 0 < 2 * len(failed) < len(requests):
-                await self._ask_each([again[name] for name in failed], settle)
+                await self._ask_each(once_more(), settle)
         except (OverBudget, WaitTooLong):
             await _put_all(failed.values(), put)
             raise
         await _put_all(failed.values(), put)
 
     async def _ask_each(
-        self, requests: Sequence[ChatRequest], put: Callable[[Outcome], Awaitable[None]]
+        self, requests: Iterable[ChatRequest], put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
         waiting = iter(requests)
         over: list[OverBudget | WaitTooLong] = []
@@ -440,7 +451,7 @@ class ServedChat:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._concurrency, len(requests))):
+                for _ in range(self._concurrency):
                     group.create_task(work())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None

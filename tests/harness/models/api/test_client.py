@@ -432,6 +432,17 @@ def test_what_failed_for_a_while_is_asked_once_more_at_the_end():
     assert len(b.server.requests) == 17
 
 
+def test_the_second_round_ends_where_it_only_fails():
+    """Of 20 the last 9 fail; at one call at a time two more in vain are enough to know."""
+    with bench(
+        lambda n, _body: completion() if n < 11 else completion(""), concurrency=1, max_retries=1
+    ) as b:
+        outcomes = list(b.model.answer(asks(20)))
+    assert sum(isinstance(outcome, Failure) for outcome in outcomes) == 9
+    assert sorted(outcome.attempts for outcome in outcomes) == [1] * 11 + [2] * 7 + [4] * 2
+    assert len(b.server.requests) == 11 + 9 * 2 + 2 * 2
+
+
 @pytest.mark.parametrize(
     ("failing", "settings", "asked"),
     [
