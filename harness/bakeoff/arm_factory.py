@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import assert_never, cast
 
 from advisor.options import Option
+from harness.arms.all_documents import AllDocumentsArm
 from harness.arms.base import Arm
 from harness.arms.best_sentence import BestSentenceArm
 from harness.arms.encoder import EncoderArm
@@ -92,7 +93,7 @@ class ArmFactory:
             case Option.ENCODER:
                 return self._encoder(arm, seed, task)
             case Option.PROMPT:
-                return PromptArm(arm.id, self.chat(arm), self.leaving.task(arm, task))
+                return self._prompt(arm, task)
             case Option.RETRIEVE:
                 return self._retrieve(arm, task)
             case Option.TUNE:
@@ -115,6 +116,13 @@ class ArmFactory:
             return NeighbourValuesArm(arm.id, self.index())
         home = classifier_folder(self._folder, arm.id) if self._keep else None
         return NeighboursArm(arm.id, self.index(), home)
+
+    def _prompt(self, arm: ArmPlan, task: Task) -> Arm:
+        """A model that is told what to do, alone or with all documents."""
+        put = self.leaving.task(arm, task)
+        if arm.all_documents:
+            return AllDocumentsArm(arm.id, self.chat(arm), self.passages(), cast(ReadsPassages, put))
+        return PromptArm(arm.id, self.chat(arm), put)
 
     def _retrieve(self, arm: ArmPlan, task: Task) -> Arm:
         """A model that reads passages, or training rows."""

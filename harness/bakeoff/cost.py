@@ -6,6 +6,7 @@ queries keep busy; a machine is paid while idle too, so busy hours are divided b
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -55,7 +56,24 @@ def measure_cost(
         outcomes: all outcomes on test, failures included: what they spent is paid for.
         prices: the machine for local arms, the token price for served ones; None if unknown.
     """
-    return ledger_cost(cost_lines(outcomes, identity, prices), accuracy, _mean_tokens(test))
+    found = ledger_cost(cost_lines(outcomes, identity, prices), accuracy, _mean_tokens(test))
+    return dataclasses.replace(found, uncached_usd_per_1k=_uncached(outcomes, prices))
+
+
+def _uncached(outcomes: Sequence[Outcome], prices: MachineRate | Price | None) -> Money | None:
+    """What 1,000 queries cost if all that was read from a cache were read anew; None where nothing was."""
+    usages = _usages(outcomes)
+    if not isinstance(prices, Price) or not any(usage.cached_tokens for usage in usages):
+        return None
+    lines = per_thousand(query_cost([_read_anew(usage) for usage in usages], prices), len(outcomes))
+    return _money(total_usd(lines), lines)
+
+
+def _read_anew(usage: Usage) -> Usage:
+    parts = (usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens)
+    known = [part for part in parts if part is not None]
+    read = sum(known) if len(known) == len(parts) else None
+    return dataclasses.replace(usage, input_tokens=read, cached_tokens=0, cache_write_tokens=0)
 
 
 def cost_lines(

@@ -176,7 +176,7 @@ def texts_of(
     """Every text that these arms may send: questions, rows that are shown with their answers, passages."""
     for item in asked:
         yield f"row {item.id}", item.text
-    shows = any(arm.option in (Option.RETRIEVE, Option.TUNE_RETRIEVE) for arm in arms)
+    shows = any(arm.option in (Option.RETRIEVE, Option.TUNE_RETRIEVE) or arm.all_documents for arm in arms)
     if shows and evalset.documents:
         for passage in open_passages(evalset.documents, None, context).passages:
             yield passage.document, passage.whole

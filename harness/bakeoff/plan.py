@@ -61,6 +61,7 @@ class ArmPlan(Part):
 
     `effort` is how hard a served reasoning model is asked to think; '' leaves it to the provider. `batch`
     asks through the provider's batch interface: cheaper, within a day, and without a latency.
+    `all_documents` puts every document into the prompt of a question over documents.
     """
 
     option: Option
@@ -68,6 +69,7 @@ class ArmPlan(Part):
     api_base: str = ""
     effort: Effort = ""
     batch: bool = False
+    all_documents: bool = False
 
     @model_validator(mode="after")
     def _model_where_needed(self) -> ArmPlan:
@@ -75,6 +77,8 @@ class ArmPlan(Part):
             raise ValueError("an external arm is brought into a run by `harness import`, not planned")
         if self.option.traits.needs_model and not self.model:
             raise ValueError(f"the arm '{self.option.value}' needs a model, such as smollm2-135m")
+        if self.all_documents and self.option is not Option.PROMPT:
+            raise ValueError(f"all_documents is for the arm 'prompt'; got {self.option.value}")
         goes_to = ("", self.option.traits.own_model, TODAY)
         if self.option is Option.ROUTE and self.model not in goes_to:
             raise ValueError(f"a route goes to another arm (route) or to today's way (route@{TODAY})")
@@ -303,6 +307,8 @@ class ExperimentPlan(Part):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"arms named twice: {', '.join(twice)}")
+        if self.task is not TaskKind.QUESTION_ANSWERING and any(arm.all_documents for arm in self.arms):
+            raise ValueError("all_documents is for questions over documents")
         unable = [str(arm.id) for arm in self.arms if self.task not in arm.option.traits.tasks]
         if unable:
             raise ValueError(f"arms that cannot do {self.task.value}: {', '.join(unable)}")
@@ -362,7 +368,7 @@ def _canonical_digest(raw: dict[str, Any]) -> str:
             kept.pop(part, None)
     if kept.get("task") == TaskKind.CLASSIFICATION:
         kept.pop("task")
-    younger = ("effort", "batch")
+    younger = ("effort", "batch", "all_documents")
     kept["arms"] = [{key: arm[key] for key in arm if key not in younger or arm[key]} for arm in kept["arms"]]
     for part, key in LATER_KEYS:
         if isinstance(kept.get(part), dict) and not kept[part].get(key):

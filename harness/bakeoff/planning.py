@@ -72,6 +72,7 @@ class PlanRequest:
         data: the data part of the plan: which rows, how they are read, and limits.
         case: a use case; its advice is locked with the plan, and its limits and money hold.
         models: of prompt and retrieve.
+        all_documents: the prompt holds every document.
         money: what is stated of it; it goes before what a use case says.
         residency, region: where the data may go; they go before what a use case says.
         size: how much of the bake-off is run, where no time is named to which it is sized.
@@ -81,6 +82,7 @@ class PlanRequest:
     case: Path | None = None
     options: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    all_documents: bool = False
     tune_model: str = EMBEDDED_CHAT
     encoder_model: str = EMBEDDED_ENCODER
     api_base: str = ""
@@ -263,7 +265,8 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, object]]:
             continue
         match Option(option):
             case Option.PROMPT | Option.RETRIEVE:
-                arms += [_served(option, model, request) for model in prompted]
+                whole = {"all_documents": True} if request.all_documents and option == Option.PROMPT else {}
+                arms += [_served(option, model, request) | whole for model in prompted]
             case Option.TUNE | Option.TUNE_RETRIEVE:
                 arms.append({"option": option, "model": request.tune_model})
             case Option.ENCODER:

@@ -15,6 +15,7 @@ from advisor.options import Option
 from advisor.stats.power import Design
 from harness.arms.retrieve import passes_of
 from harness.bakeoff.addresses import address_of, host_outside, missing_key, refused, served_identity
+from harness.bakeoff.documents import open_passages
 from harness.bakeoff.evalset import load_rows, out_of_scope_rows
 from harness.bakeoff.leaving import texts_of
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
@@ -89,6 +90,14 @@ class Preflight:
     personal_data: PersonalData = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked about: the rows, and how long all their documents are, where an arm reads all of them."""
+
+    evalset: Evalset
+    documents_chars: int = 0
+
+
 def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
     """Forecast every arm of a plan, and what the run can settle.
 
@@ -97,6 +106,7 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
     """
     evalset = load_rows(plan, context)
     book = open_book(plan, context)
+    whole = Asked(evalset=evalset, documents_chars=_documents_chars(plan, evalset, context))
     splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
     return Preflight(
         rows={
@@ -104,7 +114,7 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
             for name, rows in (*splits, ("out of scope", out_of_scope_rows(plan, context)))
             if rows
         },
-        arms=tuple(_forecast(arm, plan, evalset, book, context.environ) for arm in plan.arms),
+        arms=tuple(_forecast(arm, plan, whole, book, context.environ) for arm in plan.arms),
         reach=reach_of(plan, evalset),
         hosts=_to_hosts(plan, evalset, context),
         personal_data=context.personal_data,
@@ -239,10 +249,12 @@ def _figures(name: str, arms: Sequence[Forecast], seconds_: float | None) -> tup
 
 
 def _forecast(
-    arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset, book: PriceBook, environ: Mapping[str, str]
+    arm: ArmPlan, plan: ExperimentPlan, asked: Asked, book: PriceBook, environ: Mapping[str, str]
 ) -> Forecast:
+    evalset = asked.evalset
     calls = _calls(arm, plan, evalset)
     chars = _mean_prompt_chars(arm, plan, evalset)
+    chars += asked.documents_chars if arm.all_documents else 0
     task = task_of(evalset.space)
     identity = served_identity(arm, environ)
     form = task.form()
@@ -267,6 +279,13 @@ def _forecast(
         address=address_of(arm, environ),
         missing_key=missing_key(arm, environ),
     )
+
+
+def _documents_chars(plan: ExperimentPlan, evalset: Evalset, context: Context) -> int:
+    """Characters of all documents, where an arm reads all of them."""
+    if not any(arm.all_documents for arm in plan.arms):
+        return 0
+    return sum(len(passage.whole) for passage in open_passages(evalset.documents, None, context).passages)
 
 
 def _usd(identity: ModelIdentity | None, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:

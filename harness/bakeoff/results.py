@@ -98,12 +98,18 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What 1,000 queries cost, line by line."""
+    """What 1,000 queries cost, line by line.
+
+    Attributes:
+        uncached_usd_per_1k: the same if none of the prompt were read from a provider's cache; None where
+            none was.
+    """
 
     lines: tuple[CostLine, ...]
     usd_per_1k: Money
     usd_per_1k_correct: Money
     mean_tokens: dict[str, float | None] = field(default_factory=dict)
+    uncached_usd_per_1k: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -405,6 +405,10 @@ class PlanOptions(RowOptions):
             "--model", envvar="TOR_MODEL", help="Models of prompt and retrieve, such as openai/gpt-6-luna."
         ),
     ] = None
+    all_documents: Annotated[
+        bool,
+        typer.Option("--all-documents", help="The arm prompt reads every document, where they fit."),
+    ] = False
     tune_model: Annotated[
         str, typer.Option("--tune-model", envvar="TOR_TUNE_MODEL", help="The model to tune.")
     ] = "smollm2-135m"
@@ -519,6 +523,7 @@ class PlanOptions(RowOptions):
             data=self.part() | {"limit_test": self.limit, "limit_train": self.limit_train} | after,
             options=arm_names(self.arms),
             models=split_names(self.model),
+            all_documents=self.all_documents,
             tune_model=self.tune_model,
             encoder_model=self.encoder_model,
             api_base=self.api_base,

@@ -15,6 +15,7 @@ from harness.core.wording import (
     decimal,
     one_line,
     percent,
+    short_money,
     tally,
 )
 from harness.report import drawings
@@ -141,6 +142,7 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
         *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
           if timed else []),
         f"1,000 queries: calls and machine time only{people}",
+        *_uncached(c, arms, name),
         *_to_today(c, name),
         *_without_label(c, arms, name),
         *_all_rows(arms, name),
@@ -148,6 +150,16 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
         *basis_notes(known_prices(arms)),
         *timing_notes(arms, name),
     )  # fmt: skip
+
+
+def _uncached(c: ReportContext, arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:
+    """What queries would cost whose prompts no provider's cache held."""
+    return [
+        f"{name(arm.arm)}: 1,000 queries as billed, with what the provider's cache held; "
+        f"{short_money(arm.cost.uncached_usd_per_1k.usd, c.currency)} if all of it were read anew"
+        for arm in arms
+        if arm.cost.uncached_usd_per_1k is not None
+    ]
 
 
 def _counts(values: Iterable[int]) -> str:

@@ -13,18 +13,21 @@ import pytest
 
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
+from harness.arms.all_documents import AllDocumentsArm
 from harness.arms.base import Arm, Material, config_digest
 from harness.arms.best_sentence import BestSentenceArm, SentencePicker, sentences
 from harness.arms.floor import FloorArm
 from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveSettings
 from harness.bakeoff.documents import with_evidence
+from harness.core.errors import DataError
 from harness.core.records import (
     ABSTAINING,
     BEST_SENTENCE,
     ArmId,
     Completion,
     Evalset,
+    FailureKind,
     Item,
     Message,
     ModelIdentity,
@@ -36,6 +39,7 @@ from harness.knowledge.passage_index import IndexSettings, PassageIndex, build_i
 from harness.models.base import ChatReply, ChatRequest
 from harness.tasks.base import NOT_THERE, PromptLimits
 from harness.tasks.questions import QuestionTask
+from tests.support.doubles import ScriptedChat
 
 TASK = QuestionTask(PromptLimits())
 SETTINGS = RetrieveSettings(k=(1, 2), max_tokens=400, dev_items=9)
@@ -218,3 +222,26 @@ def test_evidence_is_found_in_the_passages_of_the_index(index: PassageIndex) -> 
     }
     assert held == {"leave": ["leave.md"], "pay": ["pay.md"], "bonus": ["pay.md"], "wall": [], "lost": []}
     assert json.dumps(held)
+
+
+def test_all_documents_stand_before_the_question_and_are_cited_by_their_place(index: PassageIndex) -> None:
+    reader = Reader()
+    arm = AllDocumentsArm(ArmId(option=Option.PROMPT, model="reader"), reader, index, TASK)
+    fitted = arm.fit(material(), None)
+    assert fitted.choices["documents"] == 3 and fitted.choices["passages"] == len(index)
+    shown = arm.explain(BONUS)
+    content = shown.messages[-1].content
+    assert all(passage.whole in content for passage in index.passages)
+    assert content.endswith(f"Question: {BONUS.text}")
+    assert [near.rank for near in shown.neighbours] == list(range(1, len(index) + 1))
+    first, second = (arm.explain(item).messages[-1].content.split("Question:")[0] for item in (BONUS, WALL))
+    assert first == second  # what a provider keeps of the prompt is the same for every question
+    assert len(list(arm.predict(TEST))) == len(TEST)
+
+
+def test_documents_that_do_not_fit_are_refused_with_their_tokens(index: PassageIndex) -> None:
+    model = ScriptedChat(fails={"leave": [FailureKind.TOO_LONG]})
+    arm = AllDocumentsArm(ArmId(option=Option.PROMPT, model="small"), model, index, TASK)
+    with pytest.raises(DataError, match=r"take \d+ tokens, more than scripted"):
+        arm.fit(material(), None)
+    assert len(model.asked) == 1  # and nothing more is asked

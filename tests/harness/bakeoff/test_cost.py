@@ -66,6 +66,22 @@ def test_a_served_model_is_priced_by_its_tokens() -> None:
     }
 
 
+def test_what_a_cache_held_is_priced_as_if_it_were_read_anew_too() -> None:
+    found = measure_cost(
+        score(ROWS, {f"t{n}": said(n, tokens(400, 10, cached=100)) for n in range(4)}, TASK),
+        [said(n, tokens(400, 10, cached=100)) for n in range(4)],
+        None,
+        HALF,
+        PRICE,
+    )
+    assert found.usd_per_1k.usd == Decimal("0.92")
+    assert found.uncached_usd_per_1k is not None
+    assert found.uncached_usd_per_1k.usd == Decimal("1.1")  # 500 * 2 + 10 * 10 millionths, 1,000 of them
+    plain = [said(n, tokens(400, 10)) for n in range(4)]
+    test = score(ROWS, {one.item_id: one for one in plain}, TASK)
+    assert measure_cost(test, plain, None, HALF, PRICE).uncached_usd_per_1k is None
+
+
 def test_a_failed_call_that_spent_is_paid_and_counts_as_a_query() -> None:
     lines = cost_lines([said(0, tokens(400, 10)), lost(1, tokens(400, 0)), lost(2), lost(3)], None, PRICE)
     # 900 + 800 millionths over 4 queries, times 1,000
