@@ -100,7 +100,7 @@ _FEWEST_DIGITS = 6
 # E-mail addresses
 
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w+%-](?:[\w.+%-]{0,62}[\w+%-])?@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+    r"(?<![\w.+%-])[\w+%-](?:[\w.+%-]{0,62}[\w+%-])?@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w-])"
 )
 _FILES = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "ts", "json", "pdf", "txt", "md"}
@@ -250,7 +250,9 @@ _ANY_WORD = re.compile("|".join(each.words for each in _IDS if each.words), re.I
 
 # Phone numbers
 
-_PHONE = re.compile(r"(?<![\w.,/#:+-])(?:\+ ?|\(?\+)?\(?\d[\d ()/.\u00a0-]{4,20}\d(?![\w-]|[./,]\d)")
+_PHONE = re.compile(
+    r"(?:(?<![\w.,/#:+-])|(?<=:)(?=\+))(?:\+ ?|\(?\+)?\(?\d[\d ()/.\u00a0-]{4,20}\d(?![\w-]|[./,]\d)"
+)
 _SAID = re.compile(
     r"(?:phone|t[eé]l\b\.?|tel[eé]fono?|telefoon|telefon|telephone|t[eé]l[eé]phone|mobile|mobil|cell|handy|rufnummer|"
     r"fax|whatsapp|call|reach|ring|text|anruf\w*|zurückruf\w*|gsm|sms)"
@@ -259,7 +261,8 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _DATE = re.compile(r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}([./-])\d{1,2}\2\d{1,2})(?!\d|\1\d)")
-_AMERICAN = re.compile(r"\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}")
+_AMERICAN = re.compile(r"(?P<sure>1[ .-]\(?|\()?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}")
+"""North American; with the 1 before it, or its area in parentheses, it is no other number."""
 _REGIONS = (
     "DE", "GB", "FR", "NL", "BE", "AT", "CH", "ES", "IT", "PL", "SE", "DK", "NO", "FI", "IE", "PT", "CZ",
     "IN", "BR", "AU",
@@ -287,8 +290,9 @@ def _is_phone(written: str, digits: str, said: bool) -> bool:
     parted = len(re.split(r"\D+", written.strip("+( "))) > 1
     if "+" in written or (written.startswith("00") and (parted or said)):
         return _possible(f"+{digits}" if "+" in written else f"+{digits[2:]}", None)
-    if _AMERICAN.fullmatch(written):
-        return phonenumbers.is_valid_number(phonenumbers.parse(written, "US")) or said
+    if american := _AMERICAN.fullmatch(written):
+        sure = said or american["sure"] is not None
+        return sure or phonenumbers.is_valid_number(phonenumbers.parse(written, "US"))
     if said:
         return any(_possible(written, region) for region in ("US", *_REGIONS))
     if not (parted and written.lstrip("(").startswith("0") and len(digits) <= _MOST_HERE):
@@ -323,13 +327,13 @@ _SECRET = re.compile(
     r"|\bglpat-[\w-]{20,}|\bxox[abeoprs]-[\w-]{10,}"  # GitLab, Slack
     r"|\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}"  # Stripe
     r"|\bsk-(?:ant-|proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic, OpenRouter
-    r"|\bAIza[\w-]{35}|\bgsk_[A-Za-z0-9]{30,}|\bhf_[A-Za-z]{30,}\b"  # Google, Groq, Hugging Face
+    r"|\bAIza[\w-]{35,}|\bgsk_[A-Za-z0-9]{30,}|\bhf_[A-Za-z]{30,}\b"  # Google, Groq, Hugging Face
     r"|\bnpm_[A-Za-z0-9]{36}\b|\bpypi-AgEI[\w-]{40,}|\bSG\.[\w-]{16,32}\.[\w-]{30,64}"
     r"|(?P<jwt>\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})"
     r"|\b[a-z][a-z0-9+.-]{2,15}://[^\s:@/]{1,64}:(?P<inside>[^\s:@/]{4,128})@[\w.-]+"
-    r"|(?:api[_ -]?key|access[_ -]?token|client[_ -]?secret|secret(?:[_ -]?(?:access[_ -]?)?key)?"
-    r"|passwor[dt]|pwd)"
-    r"[\"']?(?: is| ist)?\s{0,3}[:=]?\s{0,3}[\"'`]?(?P<told>[^\s\"'`,;<>()\[\]]{8,128})",
+    r"|(?:(?:api|account)[_ -]?key|(?:access[_ -]?)?token|client[_ -]?secret"
+    r"|secret(?:[_ -]?(?:access[_ -]?)?key)?|passwor[dt]|pwd)"
+    r"[\"']?(?: is| ist)?\s{0,3}(?P<sign>[:=]?)\s{0,3}[\"'`]?(?P<told>[^\s\"'`,;<>()\[\]]{6,128})",
     re.IGNORECASE,
 )
 
@@ -361,7 +365,7 @@ def _is_secret(match: re.Match[str], value: str) -> bool:
     if match.group("jwt"):
         return _is_jwt(value)
     if match.group("told"):
-        return _mixed(value)
+        return _mixed(value, 6 if match.group("sign") else 10)
     return len(set(value)) >= 6
 
 
@@ -386,8 +390,14 @@ def _is_jwt(token: str) -> bool:
         return False
 
 
-def _mixed(value: str) -> bool:
-    """Letters and digits or signs together, no word of a sentence: what stands after 'password'."""
+def _mixed(value: str, least: int) -> bool:
+    """No word of a sentence, which may stand there too: letters and digits, or three kinds of signs.
+
+    Args:
+        least: characters of one that has letters and digits only.
+    """
     kinds = (str.isdigit, str.isupper, str.islower, lambda character: not character.isalnum())
     there = sum(any(map(kind, value)) for kind in kinds)
-    return there >= 3 or (any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and len(value) >= 10)
+    return there >= 3 or (
+        any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and len(value) >= least
+    )

@@ -61,6 +61,8 @@ def test_test_numbers_of_card_schemes(number: str) -> None:
         "meet @ noon",
         "logo@2x.png",
         "password reset please, the api key does not work",
+        "my password is wrong, the token expired",
+        "the token: expired again",
         "contract 85073003328",  # a Belgian number's check digits, and nothing that says so
     ],
 )
@@ -80,6 +82,9 @@ def test_other_numbers_and_words_are_nothing(text: str) -> None:
         "Tél. 04 71 23 45 67",
         "my mobile number is 07700900118",
         "WhatsApp: +91 98765 43210",
+        "(555) 123-4567",
+        "1-800-555-0199",
+        "tel:+14155552671",
     ],
 )
 def test_phone_numbers(text: str) -> None:
@@ -115,6 +120,9 @@ def test_national_ids(text: str) -> None:
         "ghp_" + "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17",  # GitHub's own example, with its check
         "postgres://bob:s3cr3tpw@db.local/x",
         "my password is Hunter2!x99",
+        "Passwort: geheim123!",
+        "token: 8f14e45fceea167a5a36dedd4bea2543",
+        "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50u",
         "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----",
     ],
 )
