@@ -359,8 +359,7 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             needs="examples that may leave, a provider that still tunes",
             costs="training by the token, and often a fee by the hour",
             can="the same with no machine",
-            measured_as="tune",
-            exactly=False,
+            measured_as="tune (harness tune --hosted PROVIDER)",
         ),
         Way.SERVERLESS_LORA: WayTraits(
             option=Option.TUNE,

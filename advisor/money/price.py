@@ -26,7 +26,8 @@ class PriceStatus(StrEnum):
 class Rates:
     """US dollars per million tokens of each exclusive bucket; None where the price is not known.
 
-    `reasoning` is the price of hidden reasoning tokens, which most providers bill as output.
+    `reasoning` is the price of hidden reasoning tokens, which most providers bill as output; `training` that
+    of tokens a model is tuned on, each epoch counted.
     """
 
     input: Decimal | None = None
@@ -34,6 +35,7 @@ class Rates:
     cache_write: Decimal | None = None
     output: Decimal | None = None
     reasoning: Decimal | None = None
+    training: Decimal | None = None
 
     @property
     def known(self) -> bool:

@@ -73,7 +73,8 @@ def _same(one: str, other: str) -> bool:
 def parse_override(text: str, source: str = "command line") -> Schedule:
     """Read 'provider/model=INPUT/OUTPUT' (US dollars per million tokens) as a price that always holds.
 
-    Cached and cache-write tokens get no price: what is not said is not known.
+    A third price is that of a million tokens of training. Cached and cache-write tokens get no price: what is
+    not said is not known.
 
     Raises:
         CostError: if the text does not have that form.
@@ -81,12 +82,15 @@ def parse_override(text: str, source: str = "command line") -> Schedule:
     name, _, prices = text.partition("=")
     provider, model = split_model(name)
     parts = prices.split("/")
-    if len(parts) != 2 or not model:
+    if len(parts) not in (2, 3) or not model:
         raise CostError(
-            "A price is written provider/model=INPUT/OUTPUT, in dollars per million tokens.", got=text
+            "A price is written provider/model=INPUT/OUTPUT, in dollars per million tokens.",
+            got=text,
+            allowed="a third price for a million tokens of training: provider/ft:model=0.8/3.2/5",
         )
     output = typed(parts[1], "output price")
-    rates = Rates(input=typed(parts[0], "input price"), output=output, reasoning=output)
+    training = typed(parts[2], "training price") if len(parts) == 3 else None
+    rates = Rates(input=typed(parts[0], "input price"), output=output, reasoning=output, training=training)
     return Schedule(
         provider=provider,
         resolved=model,
@@ -103,6 +107,7 @@ _FILE_RATES = {
     "cache_write": "cache_write",
     "output": "output",
     "reasoning": "reasoning",
+    "training": "training",
 }
 _ENTRY_KEYS = {
     *_FILE_RATES,
@@ -135,8 +140,8 @@ def parse_price_file(text: str, name: str, exchange: Iterable[ExchangeRate] = ()
     """Read a price file: `as_of`, and under `models` a list of entries.
 
     An entry has provider, model, the prices of a million tokens as text (input, output, cache_read,
-    cache_write, reasoning), and if need be `batch` (a mapping of the same), `long_context` (a list of
-    the same with `above_input_tokens`), effective_from, source, currency. Reasoning tokens cost as much
+    cache_write, reasoning, training), and if need be `batch` (a mapping of the same), `long_context` (a list
+    of the same with `above_input_tokens`), effective_from, source, currency. Reasoning tokens cost as much
     as output unless said otherwise; a price that is not there is unknown.
 
     Raises:

@@ -19,6 +19,7 @@ from harness.core.records import (
     Artefact,
     Conversation,
     Fitted,
+    HostedModel,
     Item,
     ModelIdentity,
     Neighbour,
@@ -42,11 +43,13 @@ class Tuner(Protocol):
         """Everything that decides the training run, seed included."""
         ...
 
-    def tune(self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say) -> Artefact:
-        """Train, or go on with a stopped training; returns the artefact that is scored and shipped."""
+    def tune(
+        self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say
+    ) -> Artefact | HostedModel:
+        """Train, or go on with a stopped training; returns what is scored, and shipped where it lies here."""
         ...
 
-    def open(self, artefact: Artefact) -> ChatModel:
+    def open(self, artefact: Artefact | HostedModel) -> ChatModel:
         """Open the artefact for answering."""
         ...
 
@@ -72,7 +75,7 @@ class TuneArm:
         if (arm.option is Option.TUNE_RETRIEVE) != (examples is not None):
             raise ValueError("tune+retrieve needs examples, and only it")
         self.id = arm
-        self._tuner = tuner
+        self.tuner = tuner
         self._task = task
         self._examples = examples
         self._answers = Answers(form=task.form())
@@ -82,14 +85,14 @@ class TuneArm:
     @property
     def identity(self) -> ModelIdentity:
         """The tuned model once it is opened, its base before."""
-        return self._model.identity if self._model else self._tuner.identity
+        return self._model.identity if self._model else self.tuner.identity
 
     @property
     def config(self) -> Mapping[str, object]:
         """Base model, training configuration, prompt and what may be answered."""
         return {
             "arm": self.id.key,
-            "tuner": dict(self._tuner.config),
+            "tuner": dict(self.tuner.config),
             **self._task.settings(self.id.option),
             **held_facts(self._task),
             "examples": {"index": self._examples.index.facts, "k": self._examples.k}
@@ -101,18 +104,26 @@ class TuneArm:
         """Train on train; dev is only watched. A stored artefact is opened instead of trained again."""
         self._train = {item.id: item for item in material.train}
         start = time.perf_counter()
-        if stored is not None and stored.artefact is not None:
-            self._open(stored.artefact)
+        made = None if stored is None else stored.artefact or stored.hosted
+        if stored is not None and made is not None:
+            self._open(made)
             return stored
-        train = self._conversations(material.train, training=True)
-        dev = self._conversations(material.dev, training=False)
-        artefact = self._tuner.tune(train, dev, material.say)
-        self._open(artefact)
-        return Fitted(
-            choices={"method": artefact.recipe.method, "epochs": artefact.recipe.epochs},
-            seconds=time.perf_counter() - start,
-            artefact=artefact,
-        )
+        train, dev = self.taught(material.train, material.dev)
+        made = self.tuner.tune(train, dev, material.say)
+        self._open(made)
+        seconds = time.perf_counter() - start
+        if isinstance(made, HostedModel):
+            choices: dict[str, str | int | float] = {"tuned at": made.provider, "epochs": made.epochs}
+            return Fitted(choices=choices, seconds=made.train_s, hosted=made)
+        choices = {"method": made.recipe.method, "epochs": made.recipe.epochs}
+        return Fitted(choices=choices, seconds=seconds, artefact=made)
+
+    def taught(
+        self, train: Sequence[Item], dev: Sequence[Item]
+    ) -> tuple[list[Conversation], list[Conversation]]:
+        """What it learns from, and what is watched meanwhile."""
+        self._train = {item.id: item for item in train}
+        return self._conversations(train, training=True), self._conversations(dev, training=False)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Answer items for throughput."""
@@ -142,11 +153,11 @@ class TuneArm:
             self._model.close()
             self._model = None
 
-    def _open(self, artefact: Artefact) -> None:
-        codes = artefact.codes
+    def _open(self, artefact: Artefact | HostedModel) -> None:
+        codes = {} if isinstance(artefact, HostedModel) else artefact.codes
         said = tuple(codes[choice] for choice in self._task.choices) if codes else ()
         self._answers = dataclasses.replace(self._answers, codes=said)
-        self._model = self._tuner.open(artefact)
+        self._model = self.tuner.open(artefact)
 
     def _opened(self) -> ChatModel:
         assert self._model is not None, "fit comes first"

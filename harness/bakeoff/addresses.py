@@ -13,6 +13,7 @@ from harness.models.api.destinations import OWN_HOSTS, destination, is_loopback,
 from harness.models.api.library import endpoint, key_variable, load_litellm, require_key
 from harness.models.resolve import HubModel, ModelSource, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
+from harness.models.tuning_api.providers import tuned_name
 from harness.privacy.residency import region_of
 
 _REGION_IN = {
@@ -92,13 +93,19 @@ def check_residency(plan: ExperimentPlan, context: Context) -> None:
         )
 
 
+def is_served(arm: ArmPlan) -> bool:
+    """Whether an arm's model is behind an API, a provider's or one's own."""
+    return isinstance(_source(arm.model), Provider)
+
+
 def served_identity(arm: ArmPlan, environ: Mapping[str, str]) -> ModelIdentity | None:
     """The served model of an arm as it will be opened; None where a model runs in this process, or none."""
-    if not isinstance(_source(arm.model), Provider):
+    if not is_served(arm):
         return None
     here = is_loopback(endpoint(arm.model.partition("/")[0], arm.api_base or None, environ))
+    name = tuned_name(arm.model) if arm.option.traits.tuned else arm.model
     decides = (("processing", "batch"),) if arm.batch else ()
-    return ModelIdentity(id=arm.model, location="loopback" if here else "remote", decides=decides)
+    return ModelIdentity(id=name, location="loopback" if here else "remote", decides=decides)
 
 
 def address_of(arm: ArmPlan, environ: Mapping[str, str]) -> str:
@@ -107,7 +114,7 @@ def address_of(arm: ArmPlan, environ: Mapping[str, str]) -> str:
     Raises:
         ModelUnavailable: if it is no address, or has a key in it, which is not repeated.
     """
-    if not isinstance(_source(arm.model), Provider):
+    if not is_served(arm):
         return ""
     provider = arm.model.partition("/")[0]
     base = endpoint(provider, arm.api_base or None, environ)
@@ -122,7 +129,7 @@ def missing_key(arm: ArmPlan, environ: Mapping[str, str]) -> str:
 
     Whether an address of one's own takes a key is not known before it is called: nothing is missing there.
     """
-    if not isinstance(_source(arm.model), Provider):
+    if not is_served(arm):
         return ""
     provider = arm.model.partition("/")[0]
     try:

@@ -23,6 +23,7 @@ from harness.arms.tagger import TaggerArm
 from harness.arms.tune import Examples, TuneArm, Tuner
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
+from harness.bakeoff.hosted_tuning import Guards, hosted_tuner, is_hosted
 from harness.bakeoff.leaving import Leaving
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import RunFolder
@@ -33,6 +34,7 @@ from harness.core.names import file_name
 from harness.core.records import ArmId, Evalset
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.passage_index import PassageIndex
+from harness.models.api.client import ServedChat
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
@@ -97,10 +99,12 @@ class ArmFactory:
             case Option.RETRIEVE:
                 return self._retrieve(arm, task)
             case Option.TUNE:
-                return TuneArm(arm.id, self._tuner(arm, seed), task)
+                put = self.leaving.task(arm, task)
+                return TuneArm(arm.id, self._tuner(arm, seed), put)
             case Option.TUNE_RETRIEVE:
                 examples = Examples(self.index(), self._plan.retrieve.shown_in_training)
-                return TuneArm(arm.id, self._tuner(arm, seed), task, examples)
+                put = self.leaving.task(arm, task)
+                return TuneArm(arm.id, self._tuner(arm, seed), put, examples)
             case Option.ROUTE:
                 raise UsageError("A route is composed from other arms and calls no model of its own.")
             case Option.EXTERNAL:
@@ -178,9 +182,28 @@ class ArmFactory:
 
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:
         opening = model_settings(self._context, self._plan, arm)
-        tuner = build_tuner(self._plan, arm, seed, self._evalset, self._folder, opening)
+        tuner: Tuner
+        if is_hosted(arm):
+            task = task_of(self._evalset.space, self._plan.prompt.limits)
+            guards = Guards(
+                check=self.leaving.check,
+                allow=self._budget.allow,
+                prepare=lambda chat: self._watch(arm, chat),
+            )
+            place = self._folder, self._context, opening
+            tuner = hosted_tuner(self._plan, (arm, seed), task, place, guards)
+        else:
+            tuner = build_tuner(self._plan, arm, seed, self._evalset, self._folder, opening)
         self.prepare(tuner)
         return tuner
+
+    def _watch(self, arm: ArmPlan, chat: ChatModel) -> None:
+        """Guard a model that was opened elsewhere: what it is sent, and what it may cost."""
+        if isinstance(chat, ServedChat) and self.leaving.leaves(arm):
+            chat.let_go = self.leaving.let_go
+        self._budget.guard(chat)
+        if isinstance(chat, Telling):
+            chat.say = self._context.progress.waiting
 
     def _encoder(self, arm: ArmPlan, seed: int, task: Task) -> Arm:
         """One that gives labels, or one that reads fields."""

@@ -19,6 +19,7 @@ from harness.core.errors import OverBudget
 from harness.core.records import ModelIdentity
 from harness.models.api.budget import SpendGuard, per_token
 from harness.models.base import ChatModel
+from harness.training.hosted import spent_usd
 
 
 class RunBudget:
@@ -65,6 +66,27 @@ class RunBudget:
             log=(self._log, model.identity.id),
         )
 
+    def allow(self, usd: Decimal) -> None:
+        """Refuse a sum that would pass the budget; nothing is set aside for it.
+
+        Raises:
+            OverBudget: it would.
+            StoreError: the journal cannot be written.
+        """
+        budget = self._context.budget_usd
+        if budget is None:
+            return
+        if self._log is None:
+            self._log = CallLog(self._journal)
+        spent = self._spent(self._log)
+        if spent + usd > budget:
+            raise OverBudget(
+                "The training would pass the budget; nothing was sent.",
+                got=f"{spent} USD spent on this run, {usd} for the training",
+                allowed=f"{budget} USD in all",
+                run="--budget-usd, raised",
+            )
+
     def close(self) -> None:
         """Close the record of calls."""
         if self._log is not None:
@@ -74,7 +96,7 @@ class RunBudget:
     def _spent(self, log: CallLog) -> Decimal:
         served = (served_identity(arm, self._context.environ) for arm in self._plan.arms)
         prices = {identity.id: self._price(identity) for identity in served if identity is not None}
-        total = Decimal(0)
+        total = spent_usd(self._journal.parent / "hosted")
         for call in log.calls():
             if call.model not in prices:
                 continue  # answered in this process

@@ -176,7 +176,8 @@ def texts_of(
     """Every text that these arms may send: questions, rows that are shown with their answers, passages."""
     for item in asked:
         yield f"row {item.id}", item.text
-    shows = any(arm.option in (Option.RETRIEVE, Option.TUNE_RETRIEVE) or arm.all_documents for arm in arms)
+    shown = (Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
+    shows = any(arm.option in shown or arm.all_documents for arm in arms)
     if shows and evalset.documents:
         for passage in open_passages(evalset.documents, None, context).passages:
             yield passage.document, passage.whole

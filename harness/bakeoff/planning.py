@@ -24,7 +24,9 @@ from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import TODAY
 from harness.models.local.precision import choose_precision
+from harness.models.resolve import Provider, resolve
 from harness.models.settings import ModelSettings
+from harness.models.tuning_api.providers import provider_of
 from harness.training.settings import EncoderPlan
 
 EMBEDDED_CHAT = "smollm2-135m"
@@ -268,7 +270,7 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, object]]:
                 whole = {"all_documents": True} if request.all_documents and option == Option.PROMPT else {}
                 arms += [_served(option, model, request) | whole for model in prompted]
             case Option.TUNE | Option.TUNE_RETRIEVE:
-                arms.append({"option": option, "model": request.tune_model})
+                arms.append(_tuned(option, request))
             case Option.ENCODER:
                 arms.append({"option": option, "model": request.encoder_model})
             case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
@@ -279,6 +281,18 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, object]]:
 def _served(option: str, model: str, request: PlanRequest) -> dict[str, object]:
     stated = {"api_base": request.api_base, "effort": request.effort, "batch": request.batch}
     return {"option": option, "model": model} | {key: value for key, value in stated.items() if value}
+
+
+def _tuned(option: str, request: PlanRequest) -> dict[str, str]:
+    """An arm that is tuned here, or at its provider.
+
+    Raises:
+        UsageError: its provider tunes nothing.
+    """
+    if isinstance(resolve(request.tune_model), Provider):
+        provider_of(request.tune_model)
+        return _served(option, request.tune_model, replace(request, effort=""))
+    return {"option": option, "model": request.tune_model}
 
 
 def _whole(text: str) -> int:

@@ -17,10 +17,13 @@ from pathlib import Path
 
 from advisor.options import Option
 from harness.arms.base import Arm
+from harness.arms.tune import TuneArm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import facts_of, load_rows
+from harness.bakeoff.hosted_tuning import is_hosted
 from harness.bakeoff.journal import Journal, Lane
-from harness.bakeoff.plan import ArmPlan, ExperimentPlan
+from harness.bakeoff.plan import ArmPlan, ExperimentPlan, build_plan
+from harness.bakeoff.prices import with_stated_prices
 from harness.bakeoff.quality import measuring
 from harness.bakeoff.reopen import close_as_before, reopened
 from harness.bakeoff.run import settle_on_dev
@@ -32,10 +35,12 @@ from harness.core.files import write_atomically
 from harness.core.records import Evalset
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs
+from harness.models.tuning_api.providers import named, provider_of
 from harness.tasks.base import Task, clip
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import share
 from harness.tasks.scored import score
+from harness.training.hosted import HostedTuner
 from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
 from harness.training.tuned_model import TunedLane
 from harness.training.tuner import LocalTuner
@@ -71,6 +76,7 @@ def lock_tuning(plan: ExperimentPlan, context: Context, wish: TuneRequest) -> Ru
         UsageError: if the plan has no such tuned arm.
     """
     tuned_lanes(plan, wish.arm)
+    plan = with_stated_prices(plan, context)
     return create_run(context.runs, plan, context.clock(), context.homes)
 
 
@@ -141,16 +147,50 @@ def _is_language_model(arm: ArmPlan) -> bool:
 
 
 def forecast(plan: ExperimentPlan, folder: RunFolder, context: Context, wish: TuneRequest) -> list[str]:
-    """Recipe and memory of each lane, one line each; nothing is trained."""
+    """Recipe and memory of each lane, or what leaves and what it costs; nothing is trained or sent."""
     evalset = dataclasses.replace(load_rows(plan, context), test=())
-    lines = []
+    lines: list[str] = []
     for arm_plan, seed in tuned_lanes(plan, wish.arm):
         factory = ArmFactory(plan, evalset, folder, context)
         lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
-        factory.prepare = lambda tuner, lane=lane: lines.extend(_plan_lines(lane, tuner))  # type: ignore[misc]
-        factory.build(arm_plan, seed).close()
-        factory.close()
+        with closing(factory), closing(factory.build(arm_plan, seed)) as arm:
+            assert isinstance(arm, TuneArm)
+            lines += _offer(arm, lane) if is_hosted(arm_plan) else _plan_lines(lane, arm.tuner)
     return lines
+
+
+def _offer(arm: TuneArm, lane: _Lane) -> list[str]:
+    """What a provider would be sent and paid."""
+    assert isinstance(arm.tuner, HostedTuner)
+    return arm.tuner.words(*arm.taught(lane.evalset.train, lane.evalset.dev)).splitlines()
+
+
+def at_provider(plan: ExperimentPlan, name: str, model: str, api_base: str) -> ExperimentPlan:
+    """The plan with its tuned arms at a provider: those it has, or one more on the model that is named.
+
+    Args:
+        model: a base model as the provider names it; '' takes the plan's.
+
+    Raises:
+        UsageError: no such provider, or neither names a model there.
+    """
+    provider = named(name)
+    arms = [arm for arm in plan.arms if is_hosted(arm) and provider_of(arm.model) == provider]
+    if not model:
+        if arms:
+            return plan
+        raise UsageError(
+            f"The plan has no arm that {provider.title} tunes.",
+            got=", ".join(str(arm.id) for arm in plan.arms),
+            allowed=f"an arm 'option: tune' with 'model: {provider.prefix}/...', or the base model's name",
+            run=f"--hosted {name} --base-model NAME",
+        )
+    raw = plan.model_dump(mode="json")
+    wanted = {"option": "tune", "model": f"{provider.prefix}/{model.removeprefix(provider.prefix + '/')}"}
+    more = wanted | ({"api_base": api_base} if api_base else {})
+    if not any(arm.model == wanted["model"] and arm.option is Option.TUNE for arm in plan.arms):
+        raw["arms"] = [*raw["arms"], more]
+    return build_plan(raw, "the plan with its hosted arm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +258,7 @@ def _train(
 
 def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
     settled = journal.settled_as(arm.id, lane.seed, config)
-    assert settled is not None and settled.fitted.artefact is not None
+    assert settled is not None
     place = Lane(arm=arm.id, seed=lane.seed, split="dev", config=config)
     dev = score(lane.evalset.dev, journal.outcomes(place, lane.evalset.dev), lane.task)
     how = measuring(lane.plan)
@@ -226,6 +266,7 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
         arm=arm.id,
         seed=lane.seed,
         artefact=settled.fitted.artefact,
+        hosted=settled.fitted.hosted,
         dev=share("dev accuracy", dev, dev.correct, dev.answered | True, how),
         seconds=0.0,
         needed_mib=None,

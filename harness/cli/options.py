@@ -410,7 +410,10 @@ class PlanOptions(RowOptions):
         typer.Option("--all-documents", help="The arm prompt reads every document, where they fit."),
     ] = False
     tune_model: Annotated[
-        str, typer.Option("--tune-model", envvar="TOR_TUNE_MODEL", help="The model to tune.")
+        str,
+        typer.Option(
+            "--tune-model", envvar="TOR_TUNE_MODEL", help="The model to tune; openai/… at its provider."
+        ),
     ] = "smollm2-135m"
     encoder_model: Annotated[
         str,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import HereOptions, Json, stoppable
+from harness.cli.options import CallOptions, Json, stoppable
 from harness.cli.progress import open_progress, teller
 from harness.cli.show import read_plan, show_json
 from harness.core.errors import DataError, UsageError
@@ -49,26 +51,50 @@ def tune(
         bool, typer.Option("--dry-run", help="Show recipe and memory; train nothing.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even if memory looks too small.")] = False,
+    hosted: Annotated[
+        str,
+        typer.Option(
+            "--hosted", metavar="PROVIDER", help="Tune at a provider: openai, mistral, together, fireworks."
+        ),
+    ] = "",
+    base_model: Annotated[
+        str,
+        typer.Option(
+            "--base-model",
+            metavar="NAME",
+            help="Of --hosted: what is tuned, as the provider names it.",
+            show_default="the plan's",
+        ),
+    ] = "",
+    api_base: Annotated[
+        str, typer.Option("--api-base", help="Of --hosted: another address than the provider's.")
+    ] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Agree to what a training at a provider costs.")
+    ] = False,
     as_json: Json = False,
     *,
-    here: HereOptions,
+    here: CallOptions,
 ) -> None:
     """Train a plan's `tune` and `tune+retrieve` arms on train and dev; test is not read.
 
-    An encoder, and what else is fitted, is trained by `harness run`.
+    An encoder, and what else is fitted, is trained by `harness run`. A model behind an API is tuned at its
+    provider: what leaves and what it costs is said and asked first, and a second start goes on with the job.
     """
     from harness.bakeoff.run_folder import RunFolder, find_run, homes_of
-    from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning
+    from harness.bakeoff.tuning import TuneRequest, at_provider, forecast, lock_tuning
 
     if (plan_file is None) == (not resume):
         raise UsageError("Name a plan, or a run to go on with.", run="harness tune plan.yaml")
     progress = open_progress(quiet=as_json)
-    context = here.context(progress)
+    context = dataclasses.replace(here.context(progress), agree=_asks(yes))
     wish = TuneRequest(arm=arm, watch=watch, samples=samples, force=force, tell=teller(progress))
     if plan_file is None:
         _finish(find_run(here.runs, resume), context, wish, as_json=as_json)
         return
     plan = _patient(read_plan(plan_file), patience, str(plan_file))
+    if hosted:
+        plan = at_provider(plan, hosted, base_model, api_base)
     context = dataclasses.replace(context, homes=homes_of(plan_file))
     if export_job is not None:
         from harness.bakeoff.tuning_job import export_job as write_job
@@ -87,7 +113,10 @@ def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: 
     from harness.report.text import print_document
     from harness.report.topics.tuned import tuned_document
 
-    stopped = f"The training in run {folder.run_id} was stopped; it goes on from its last checkpoint."
+    stopped = (
+        f"The training in run {folder.run_id} was stopped; it goes on from its last checkpoint, and a job at "
+        "a provider goes on there."
+    )
     with stoppable(context, stopped, folder.command("tune --resume")):
         try:
             lanes = tune_in(folder, context, wish)
@@ -98,6 +127,18 @@ def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: 
         show_json(lanes)
     else:
         print_document(tuned_document(folder.run_id, lanes, folder.command))
+
+
+def _asks(yes: bool) -> Callable[[str], bool]:
+    """Shows what leaves and what it costs, and asks; where nobody can be asked the answer is no."""
+
+    def agree(words: str) -> bool:
+        typer.echo(words, err=True)
+        return yes or (
+            sys.stdin.isatty() and typer.confirm("Send it, and pay that?", default=False, err=True)
+        )
+
+    return agree
 
 
 def _patient(plan: ExperimentPlan, patience: int | None, source: str) -> ExperimentPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +59,11 @@ class Quiet:
         """Ignored."""
 
 
+def nobody(words: str) -> bool:
+    """The answer where nobody is asked: no."""
+    return False
+
+
 class Watch(Protocol):
     """Watches how busy the machine is from when it is made."""
 
@@ -82,6 +88,8 @@ class Context:
         personal_data: what is done about it where texts leave this machine; '' goes by what the run was begun
             with, and refuses where that is nothing.
         own_hosts: hosts that are the user's own as this machine is.
+        agree: shown what leaves and what it costs; whether to go on. Nobody agrees unless somebody is asked.
+        sleep: waits so many seconds for something outside.
         homes: folders that relative paths of a plan's data start from, in the order they are tried.
         watch: begins to watch how busy the machine is; None where nobody does.
     """
@@ -104,5 +112,7 @@ class Context:
     ask_again: bool = False
     personal_data: PersonalData = ""
     own_hosts: tuple[str, ...] = ()
+    agree: Callable[[str], bool] = nobody
+    sleep: Callable[[float], None] = time.sleep
     homes: tuple[Path, ...] = (Path(),)
     watch: Callable[[], Watch] | None = None

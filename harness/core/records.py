@@ -7,6 +7,7 @@ A stage takes records and returns records; nothing else crosses. Units stand in 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -457,6 +458,30 @@ class Artefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostedModel:
+    """A model that a provider tuned and serves; nothing of it lies here.
+
+    Attributes:
+        base_model: `provider/model` as the plan names it; model: the tuned one, as the provider names it.
+        data_digest: sha256 of the training rows.
+        train_tokens: billed for, all epochs together; train_s: seconds from consent to its end.
+        usd: what the training cost; None where not known. price: where its price comes from, and its day.
+    """
+
+    provider: str
+    base_model: str
+    model: str
+    job: str
+    data_digest: str
+    train_rows: int
+    epochs: int
+    train_tokens: int
+    train_s: float
+    usd: Decimal | None
+    price: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelIdentity:
     """Which model answered.
 
@@ -490,7 +515,7 @@ class Fitted:
         choices: name -> value of everything chosen on dev ('k': 6, 'classifier': '…').
         trials: every candidate tried with its dev score, so that a choice can be checked.
         seconds: wall time of fitting, training included.
-        artefact: the tuned model, for tuned arms.
+        artefact: the tuned model, for tuned arms; hosted: one that a provider tuned.
         notes: sentences the report shows with the arm.
     """
 
@@ -499,6 +524,7 @@ class Fitted:
     seconds: float
     artefact: Artefact | None = None
     notes: tuple[str, ...] = ()
+    hosted: HostedModel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

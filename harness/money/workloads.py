@@ -12,7 +12,7 @@ from advisor.money.ranges import Scenario
 from advisor.money.workload import RunsOn, Workload
 from advisor.options import Option
 from harness.bakeoff.results import ArmResult
-from harness.core.records import Estimate
+from harness.core.records import Estimate, HostedModel
 from harness.money.records import ArmGrounds, HostedPrice
 
 _PER_1K = Decimal(1000)
@@ -54,8 +54,8 @@ def of_arm(
         search_s=known.search_s_per_query,
         per_s=known.per_s,
         machine=machine,
-        one_off=_once(option, known, inputs, rows),
-        refit=_refit(option, known, inputs),
+        one_off=_once(arm, known, inputs, rows),
+        refit=_refit(arm, known, inputs),
         reindex=_reindex(known, inputs, rows),
     )
 
@@ -82,19 +82,30 @@ def accuracy_at(accuracy: Estimate, scenario: Scenario) -> float | None:
 
 
 def _once(
-    option: Option, known: ArmGrounds, inputs: CostInputs, rows: LabelledRows
+    arm: ArmResult, known: ArmGrounds, inputs: CostInputs, rows: LabelledRows
 ) -> tuple[LedgerLine, ...]:
     """Fitting as it was measured, and the labels: those of the run are there already."""
+    option = arm.arm.option
     there = f"the {rows.train:,} training and {rows.test:,} test rows are labelled already"
     labels = line("labels to buy", Decimal(0), "items", inputs.example_usd, PriceBasis.MEASURED, there)
     if not option.traits.fitted:
         return (labels,)
+    if (hosted := arm.fitted.hosted) is not None:
+        return (labels, _at_provider("fitting", Decimal(1), hosted))
     name = "first index" if option is Option.RETRIEVE else "fitting"
     return (labels, machine_time(name, known.refit_s, inputs.machine))
 
 
-def _refit(option: Option, known: ArmGrounds, inputs: CostInputs) -> tuple[LedgerLine, ...]:
+def _at_provider(name: str, times_: Decimal | None, made: HostedModel) -> LedgerLine:
+    """So many trainings at a provider, each at what the run's was billed."""
+    return line(name, times_, "trainings", made.usd, PriceBasis.MEASURED, made.price)
+
+
+def _refit(arm: ArmResult, known: ArmGrounds, inputs: CostInputs) -> tuple[LedgerLine, ...]:
     """A fitting that works, and for trainings those lost to crashes and bad recipes."""
+    option = arm.arm.option
+    if (hosted := arm.fitted.hosted) is not None:  # jobs that come to nothing are not billed
+        return (_at_provider("fitting again", Decimal(1), hosted),)
     again = machine_time("fitting again", known.refit_s, inputs.machine)
     if not option.traits.tuned:
         return (again,)

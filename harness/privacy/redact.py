@@ -160,6 +160,12 @@ class _Redacting:
             self._item(item), [self._passage(one) for one in passages]
         )
 
+    def target_text(self, target: Any) -> str:
+        """What a tuned model learns to say, with placeholders in it."""
+        return self._task.target_text(
+            _replaced(target, self._placeholders) if isinstance(target, dict) else target
+        )
+
     def parse(self, text: str) -> Target | None:
         """The answer, with the values in it."""
         return self._task.parse(self._placeholders.restore(text))

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from advisor.options import Option
 from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.errors import StoreError
-from harness.core.records import ArmId, Artefact, Conversation, Estimate, Label, Recipe
+from harness.core.records import ArmId, Artefact, Conversation, Estimate, HostedModel, Label, Recipe
 from harness.core.serial import decode
 
 Format = Literal["adapter", "merged", "gguf", "skops", "safetensors", "onnx", "rows"]
@@ -75,15 +75,17 @@ class TunedLane:
     Attributes:
         dev: accuracy on all dev rows, answered one by one as in a bake-off.
         needed_mib: memory that was estimated before the training, peak_mib what the process took.
+        artefact: what was trained here; None for a model that a provider tuned, which is `hosted`.
     """
 
     arm: ArmId
     seed: int
-    artefact: Artefact
+    artefact: Artefact | None
     dev: Estimate
     seconds: float
     needed_mib: float | None
     peak_mib: float | None
+    hosted: HostedModel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from harness.core.errors import StoreError, TrainingError, command
 from harness.core.files import write_atomically
 from harness.core.names import inside
-from harness.core.records import Artefact, Conversation, Label, ModelIdentity, Recipe
+from harness.core.records import Artefact, Conversation, HostedModel, Label, ModelIdentity, Recipe
 from harness.core.serial import encode
 from harness.models.base import ChatModel
 from harness.models.deciding import folder_facts, versions_of
@@ -158,13 +158,14 @@ class LocalTuner:
         shutil.rmtree(self._work, ignore_errors=True)
         return artefact
 
-    def open(self, artefact: Artefact) -> ChatModel:
+    def open(self, artefact: Artefact | HostedModel) -> ChatModel:
         """Open the artefact for answering, its adapter merged into the base.
 
         Raises:
             StoreError: if the folder is missing or is not what was trained.
             ModelUnavailable, MissingExtra: if the model cannot be loaded.
         """
+        assert isinstance(artefact, Artefact)
         folder = inside(self.settings.artefacts.parent, artefact.path)
         found = folder_digest(folder)
         if found != artefact.digest:

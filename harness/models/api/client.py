@@ -271,6 +271,10 @@ class ServedChat:
         """
         return self._identity
 
+    def stand_as(self, name: str) -> None:
+        """Stand under another name: a tuned model is called anew with every training, and priced as one."""
+        self._identity = replace(self._identity, id=name, revision=self._route.model)
+
     @property
     def form(self) -> Form:
         """What is sent beside the messages now."""

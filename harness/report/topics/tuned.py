@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.core.artefacts import EncoderRecipe, LinearArtefact, VoteArtefact
-from harness.core.wording import MISSING, percent, share_sentence
+from harness.core.records import Estimate, HostedModel
+from harness.core.wording import MISSING, money, one_line, percent, seconds, share_sentence
 from harness.report.document import (
     Block,
     Bullets,
@@ -32,16 +33,19 @@ def tuned_document(run_id: str, lanes: Sequence[TunedLane], command: CommandOn |
     """The trained arms, then what can be done with them."""
     on = command or on_run(run_id)
     arm = ("--arm", str(lanes[0].arm))
-    steps = (
-        Paragraph(text=f"The test split was not read. Run: {run_id}."),
+    shipped = (
         Command(command=on("adapters add my-adapter", *arm), purpose="keeps it in the registry"),
         Command(
             command=on("export", *arm, "--format", "gguf", "-o", "exported", "--check", "50"),
             purpose="writes it for others to serve",
         ),
         Command(command=on("serve", *arm), purpose="answers requests with it"),
+    )
+    steps = (
+        Paragraph(text=f"The test split was not read. Run: {run_id}."),
+        *(shipped if lanes[0].artefact is not None else ()),
         Command(
-            command=on("resume"), purpose="the plan's other arms, and the recommendation, with this adapter"
+            command=on("resume"), purpose="the plan's other arms, and the recommendation, with this model"
         ),
     )
     trained = (
@@ -54,7 +58,9 @@ def tuned_document(run_id: str, lanes: Sequence[TunedLane], command: CommandOn |
 
 
 def _lane(lane: TunedLane) -> tuple[Facts | Bullets, ...]:
-    artefact = lane.artefact
+    artefact, hosted = lane.artefact, lane.hosted
+    if artefact is None:
+        return (Facts(rows=_at_provider(lane.dev, hosted)),)
     kept = "" if artefact.kept_step is None else f", weights of step {artefact.kept_step} kept"
     rows = [
         Fact(label="dev accuracy", text=share_sentence(lane.dev)),
@@ -71,6 +77,25 @@ def _lane(lane: TunedLane) -> tuple[Facts | Bullets, ...]:
             parts.append(f"{note.dev_correct} of {note.dev_items} dev items right")
         epochs += [f"epoch {note.epoch:g}: {', '.join(parts)}"] if parts else []
     return (Facts(rows=tuple(rows)), *([Bullets(items=tuple(epochs))] if epochs else []))
+
+
+def _at_provider(dev: Estimate, made: HostedModel | None) -> tuple[Fact, ...]:
+    rows = [Fact(label="dev accuracy", text=share_sentence(dev))]
+    if made is not None:
+        rows += [
+            Fact(label="tuned model", text=one_line(made.model)),
+            Fact(label="training", text=billed(made)),
+        ]
+    return tuple(rows)
+
+
+def billed(made: HostedModel) -> str:
+    """What a training at a provider took."""
+    return (
+        f"{made.train_rows:,} rows, {made.epochs} times over: {made.train_tokens:,} tokens, "
+        f"{money(made.usd)} ({made.price}); job {one_line(made.job)} at {made.provider}, "
+        f"{seconds(made.train_s)}"
+    )
 
 
 def adapters_document(rows: Iterable[tuple[AdapterVersion, Sequence[str], Sequence[Parity]]]) -> Document:

@@ -1,0 +1,1 @@
+"""Tuning at a provider: its files, its jobs, its words, over HTTP."""

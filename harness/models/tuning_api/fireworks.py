@@ -1,0 +1,107 @@
+"""Fireworks' supervised fine-tuning jobs (docs.fireworks.ai/api-reference/create-supervised-fine-tuning-job).
+
+Datasets and jobs lie in an account and have names of one's own, so that what was made is found again by name.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from harness.core.errors import ModelUnavailable
+from harness.models.tuning_api.base import state_of, text_in, whole_in
+from harness.models.tuning_api.http import Door
+from harness.models.tuning_api.records import Job, JobRequest, JobState, Quote
+
+ACCOUNT = "FIREWORKS_ACCOUNT_ID"
+_STATES = {
+    "JOB_STATE_UNSPECIFIED": JobState.WAITING,
+    "JOB_STATE_CREATING": JobState.WAITING,
+    "JOB_STATE_VALIDATING": JobState.WAITING,
+    "JOB_STATE_RUNNING": JobState.RUNNING,
+    "JOB_STATE_WRITING_RESULTS": JobState.RUNNING,
+    "JOB_STATE_EVALUATION": JobState.RUNNING,
+    "JOB_STATE_COMPLETED": JobState.DONE,
+    "JOB_STATE_FAILED": JobState.FAILED,
+    "JOB_STATE_CANCELLED": JobState.CANCELLED,
+    "JOB_STATE_DELETING": JobState.CANCELLED,
+}
+
+
+class FireworksTuning:
+    """Low-rank adapters by supervised tuning."""
+
+    def __init__(self, door: Door, account: str) -> None:
+        """Nothing is asked yet.
+
+        Raises:
+            ModelUnavailable: the account is not named.
+        """
+        if not account:
+            raise ModelUnavailable(
+                "Fireworks keeps datasets and jobs in an account, and none is named.",
+                got=f"{ACCOUNT} not set",
+                run=f"export {ACCOUNT}=...   # as the account's settings show it",
+            )
+        self._door = door
+        self._account = f"/accounts/{urllib.parse.quote(account, safe='')}"
+
+    def upload(self, name: str, content: bytes) -> str:
+        """Make a dataset and upload its file."""
+        dataset = name.removesuffix(".jsonl")
+        rows = str(content.count(b"\n"))
+        body = {"datasetId": dataset, "dataset": {"userUploaded": {}, "exampleCount": rows}}
+        self._door.send(f"{self._account}/datasets", body)
+        self._door.upload(f"{self._account}/datasets/{dataset}:upload", (name, content), {})
+        return f"{self._account.removeprefix('/')}/datasets/{dataset}"
+
+    def quote(self, request: JobRequest) -> Quote | None:
+        """Fireworks says nothing beforehand."""
+        return None
+
+    def create(self, request: JobRequest) -> Job:
+        """Make the job."""
+        body: dict[str, Any] = {
+            "dataset": request.training,
+            "baseModel": request.model,
+            "outputModel": f"{self._account.removeprefix('/')}/models/{request.name}",
+            "displayName": request.name,
+            "epochs": request.epochs,
+        }
+        if request.validation:
+            body["evaluationDataset"] = request.validation
+        query = {"supervisedFineTuningJobId": request.name}
+        return _job(self._door.send(self._jobs, body, query=query, once=True))
+
+    def find(self, request: JobRequest) -> Job | None:
+        """By its name."""
+        listed = self._door.get(self._jobs, {"pageSize": "200"}).get("supervisedFineTuningJobs") or []
+        return next((job for job in map(_job, listed) if job.training == request.training), None)
+
+    def get(self, job: str) -> Job:
+        """How far it is."""
+        return _job(self._door.get(f"{self._jobs}/{urllib.parse.quote(job, safe='')}"))
+
+    def start(self, job: str) -> Job:
+        """It begins by itself."""
+        return self.get(job)
+
+    @property
+    def _jobs(self) -> str:
+        return f"{self._account}/supervisedFineTuningJobs"
+
+
+def _job(body: Mapping[str, Any]) -> Job:
+    told, status = text_in(body, "state"), body.get("status")
+    state = state_of(told, _STATES)
+    progress = body.get("jobProgress")
+    return Job(
+        id=text_in(body, "name").rpartition("/")[2],
+        state=state,
+        told=told,
+        model=text_in(body, "outputModel") if state is JobState.DONE else "",
+        trained_tokens=whole_in(progress, "inputTokens") if isinstance(progress, dict) else None,
+        why=text_in(status, "message") if state.ended and isinstance(status, dict) else "",
+        training=text_in(body, "dataset"),
+    )

@@ -1,0 +1,101 @@
+"""Together's fine-tuning jobs (docs.together.ai/reference/post-fine-tunes)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.models.tuning_api.base import amount_in, state_of, text_in, whole_in
+from harness.models.tuning_api.http import Door
+from harness.models.tuning_api.records import Job, JobRequest, JobState, Quote
+
+_STATES = {
+    "pending": JobState.WAITING,
+    "queued": JobState.WAITING,
+    "running": JobState.RUNNING,
+    "compressing": JobState.RUNNING,
+    "uploading": JobState.RUNNING,
+    "cancel_requested": JobState.RUNNING,
+    "completed": JobState.DONE,
+    "error": JobState.FAILED,
+    "user_error": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
+_JOBS = "/fine-tunes"
+
+
+class TogetherTuning:
+    """Low-rank adapters by supervised tuning."""
+
+    def __init__(self, door: Door) -> None:
+        """Nothing is asked yet."""
+        self._door = door
+
+    def upload(self, name: str, content: bytes) -> str:
+        """Upload a file."""
+        fields = {"purpose": "fine-tune", "file_name": name, "file_type": "jsonl"}
+        return text_in(self._door.upload("/files/upload", (name, content), fields), "id")
+
+    def quote(self, request: JobRequest) -> Quote | None:
+        """What Together says the job costs, once it has looked at the files."""
+        told = self._door.send(
+            f"{_JOBS}/estimate-price", {**_asked(request), "training_type": {"type": "Lora"}}
+        )
+        cost = amount_in(told, "estimated_total_price")
+        if cost is None or told.get("estimation_available") is False:
+            return None
+        return Quote(cost=cost, currency="USD")
+
+    def create(self, request: JobRequest) -> Job:
+        """Make the job."""
+        body = {
+            **_asked(request),
+            "suffix": request.name,
+            "random_seed": request.seed,
+            "training_type": {
+                "type": "Lora",
+                "lora_r": 16,
+                "lora_alpha": 32,
+                "lora_trainable_modules": "all-linear",
+            },
+        }
+        return _job(self._door.send(_JOBS, body, once=True))
+
+    def find(self, request: JobRequest) -> Job | None:
+        """By its training file, which no other job has."""
+        listed = self._door.get(_JOBS).get("data") or []
+        return next((job for job in map(_job, listed) if job.training == request.training), None)
+
+    def get(self, job: str) -> Job:
+        """How far it is."""
+        return _job(self._door.get(f"{_JOBS}/{job}"))
+
+    def start(self, job: str) -> Job:
+        """It begins by itself."""
+        return self.get(job)
+
+
+def _asked(request: JobRequest) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": request.model,
+        "training_file": request.training,
+        "n_epochs": request.epochs,
+        "n_evals": 1 if request.validation else 0,
+        "training_method": {"method": "sft", "train_on_inputs": "auto"},
+    }
+    return body | ({"validation_file": request.validation} if request.validation else {})
+
+
+def _job(body: Mapping[str, Any]) -> Job:
+    told = text_in(body, "status")
+    state = state_of(told, _STATES)
+    events = [event for event in body.get("events") or [] if isinstance(event, dict)]
+    return Job(
+        id=text_in(body, "id", "job_id"),
+        state=state,
+        told=told,
+        model=text_in(body, "model_output_name", "output_name") if state is JobState.DONE else "",
+        trained_tokens=whole_in(body, "token_count"),
+        why=text_in(events[-1], "message") if events and state.ended else "",
+        training=text_in(body, "training_file"),
+    )
