@@ -283,7 +283,7 @@ def _served(option: str, model: str, request: PlanRequest) -> dict[str, object]:
     return {"option": option, "model": model} | {key: value for key, value in stated.items() if value}
 
 
-def _tuned(option: str, request: PlanRequest) -> dict[str, str]:
+def _tuned(option: str, request: PlanRequest) -> dict[str, object]:
     """An arm that is tuned here, or at its provider.
 
     Raises:
@@ -291,7 +291,7 @@ def _tuned(option: str, request: PlanRequest) -> dict[str, str]:
     """
     if isinstance(resolve(request.tune_model), Provider):
         provider_of(request.tune_model)
-        return _served(option, request.tune_model, replace(request, effort=""))
+        return _served(option, request.tune_model, replace(request, effort="", batch=False))
     return {"option": option, "model": request.tune_model}
 
 

@@ -273,7 +273,7 @@ class ServedChat:
 
     def stand_as(self, name: str) -> None:
         """Stand under another name: a tuned model is called anew with every training, and priced as one."""
-        self._identity = replace(self._identity, id=name, revision=self._route.model)
+        self._identity = replace(self._identity, id=name, revision=self.route.model)
 
     @property
     def form(self) -> Form:
