@@ -11,6 +11,8 @@ from harness.core.records import ArmId
 
 MOST_FAILED = 0.01
 """A test in which more than this share failed shows no rate that an endpoint holds."""
+GROWS = 1.05
+"""Twice the slots, and not so much more a second: the endpoint is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,15 @@ def saturation(tests: Sequence[LoadResult], max_p95_ms: float | None) -> Saturat
     best = max(held, key=lambda test: test.per_second, default=None)
     if best is None:
         return None
-    return Saturation(test=best, reached=any(_asked_more(test, best) for test in tests))
+    reached = any(_asked_more(test, best) or _nearly_as_much(test, best) for test in tests)
+    return Saturation(test=best, reached=reached)
+
+
+def _nearly_as_much(test: LoadResult, best: LoadResult) -> bool:
+    """Whether fewer slots got nearly as much, so that more of them would bring no more."""
+    if test.concurrency is None or best.concurrency is None or test.concurrency >= best.concurrency:
+        return False
+    return best.per_second < test.per_second * GROWS
 
 
 def _asked_more(test: LoadResult, best: LoadResult) -> bool:

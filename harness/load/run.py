@@ -36,7 +36,7 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import ArmId, Evalset
-from harness.load.records import MOST_FAILED, LoadResult, Quantile
+from harness.load.records import GROWS, MOST_FAILED, LoadResult, Quantile
 from harness.load.store import keep_tests
 from harness.models.api.client import ServedChat
 from harness.models.api.playing import PlayedCall
@@ -46,7 +46,6 @@ from harness.tasks.kinds import task_of
 T = TypeVar("T")
 
 _QUANTILES = (0.5, 0.95, 0.99)
-_GROWS = 1.05  # twice the slots, and not so much more a second: the endpoint is full
 _MOST_SLOTS = 256
 
 
@@ -119,7 +118,7 @@ def _steps(bench: _Bench, wish: LoadRequest) -> Iterable[LoadResult]:
     while slots <= _MOST_SLOTS:
         found = _step(bench, replace(wish, concurrency=slots))
         yield found
-        if found.failed_share > MOST_FAILED or found.per_second < best * _GROWS:
+        if found.failed_share > MOST_FAILED or found.per_second < best * GROWS:
             return
         best, slots = max(best, found.per_second), slots * 2
 
