@@ -6,6 +6,7 @@ Run: python benchmarks/knowledge.py ingest [--peer PYTHON]   (PYTHON: of an envi
      python benchmarks/knowledge.py editions                 (from January's handbook to July's by an update)
      python benchmarks/knowledge.py handbook [EDITION]       (the handbook of TOR_DATA_DIR, all its questions)
      python benchmarks/knowledge.py xquad LANGUAGE ...       (of TOR_DATA_DIR; mode chosen on half of it)
+     python benchmarks/knowledge.py mtrag                    (of TOR_DATA_DIR, likewise)
      python benchmarks/knowledge.py scale PASSAGES ...       (machine-made words and random vectors)
 
 Seconds are CPU seconds of the process unless they say wall; every size of `scale` and every way of `ingest`
@@ -218,31 +219,57 @@ def handbook(editions: Sequence[str]) -> None:
 
 def xquad(languages: Sequence[str]) -> None:
     """Every mode on half of the questions of a language, the better one on the other half."""
-    from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
-    from harness.knowledge.documents import source_of
-    from harness.knowledge.passage_index import IndexSettings, build_index
-
     for language in languages:
         home = data_folder("xquad") / language
         passages = [json.loads(line) for line in (home / "passages.jsonl").read_text().splitlines()]
         rows = [json.loads(line) for line in (home / "questions.jsonl").read_text().splitlines()]
-        with tempfile.TemporaryDirectory() as scratch:
-            for one in passages:
-                (Path(scratch) / f"{one['id']}.txt").write_text(one["text"])
-            settings = IndexSettings(max_chars=20_000)
-            index, _ = build_index(source_of(scratch), settings, minilm(), NOW)  # type: ignore[arg-type]
-        whole = {one.document.removesuffix(".txt"): one.text for one in index.passages}
-        asked = [
-            EvidencedQuestion(
-                question=row["question"],
-                evidence=tuple(Quote(document=f"{one}.txt", quote=whole[one]) for one in row["passages"]),
-            )
-            for row in rows
-        ]
-        print(f"{language}: {len(index)} passages")
-        chosen = choose_mode(try_modes(index, asked[::2]))
-        print(f"  chosen on {len(asked[::2])} questions: {chosen.value}; on the others:")
-        show(try_modes(index, asked[1::2]))
+        asked = [(row["question"], row["passages"]) for row in rows]
+        halves(language, {one["id"]: one["text"] for one in passages}, asked)
+
+
+def mtrag() -> None:
+    """The same of conversations: their last turn alone, and with the turn of the user before it."""
+    home = data_folder("mtrag-un")
+    passages = [json.loads(line) for line in (home / "passages.jsonl").read_text().splitlines()]
+    texts = {one["id"]: f"{one['title']}\n{one['text']}".strip() for one in passages}
+    rows = [json.loads(line) for line in (home / "questions.jsonl").read_text().splitlines()]
+    stated = [row for row in rows if any(one in texts for one in row["passages"])]
+    alone = [(row["question"], row["passages"]) for row in stated]
+    before = []
+    for row in stated:
+        users = [turn["text"] for turn in row["history"] if turn["role"] == "user"]
+        before.append(("\n".join([*users[-1:], row["question"]]), row["passages"]))
+    halves("last turn", texts, alone)
+    halves("with the turn before", texts, before)
+
+
+def halves(name: str, texts: dict[str, str], asked: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Every mode on every other question, and what is chosen there on the others; a passage a file."""
+    from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
+    from harness.knowledge.documents import source_of
+    from harness.knowledge.passage_index import IndexSettings, build_index
+
+    first = {text: f"{number:05d}.txt" for number, text in reversed(list(enumerate(texts.values())))}
+    files = {one: first[text] for one, text in texts.items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        for one, text in texts.items():
+            (Path(scratch) / files[one]).write_text(text)
+        settings = IndexSettings(max_chars=20_000)
+        index, _ = build_index(source_of(scratch), settings, minilm(), NOW)  # type: ignore[arg-type]
+    whole = {one.document: one.text for one in index.passages}
+    questions = [
+        EvidencedQuestion(
+            question=question,
+            evidence=tuple(
+                Quote(document=files[one], quote=whole[files[one]]) for one in gold if files.get(one) in whole
+            ),
+        )
+        for question, gold in asked
+    ]
+    print(f"{name}: {len(index)} passages")
+    chosen = choose_mode(try_modes(index, questions[::2]))
+    print(f"  chosen on {len(questions[::2])} questions: {chosen.value}; on the others:")
+    show(try_modes(index, questions[1::2]))
 
 
 def show(tried: Sequence[TriedMode]) -> None:
@@ -342,10 +369,21 @@ def scale_here(passages: int) -> None:
         print(f"  peak {peak_mib():.0f} MiB", flush=True)
 
 
+def of_data(what: str, values: Sequence[str]) -> None:
+    """What is measured on the sets of TOR_DATA_DIR."""
+    if what == "handbook":
+        handbook(values or ["2021-01-01", "2024-07-01"])
+    elif what == "xquad":
+        xquad(values or ["en", "de", "es"])
+    else:
+        mtrag()
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
-    parts = ["ingest", "ingest-here", "dev", "test", "editions", "handbook", "xquad", "scale", "scale-here"]
+    parts = ["ingest", "ingest-here", "dev", "test", "editions", "handbook", "xquad", "mtrag"]
+    parts += ["scale", "scale-here"]
     parser.add_argument("what", choices=parts)
     parser.add_argument("values", nargs="*")
     parser.add_argument("--peer", default="")
@@ -365,10 +403,8 @@ def main() -> None:
             found("test", given.max_chars, given.mode)
         case "editions":
             editions()
-        case "handbook":
-            handbook(given.values or ["2021-01-01", "2024-07-01"])
-        case "xquad":
-            xquad(given.values or ["en", "de", "es"])
+        case "handbook" | "xquad" | "mtrag":
+            of_data(given.what, given.values)
         case "scale":
             for passages in given.values or ["10000"]:
                 subprocess.run([sys.executable, str(HERE), "scale-here", passages], check=True)

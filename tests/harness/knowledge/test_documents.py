@@ -239,6 +239,20 @@ def test_what_cannot_be_read_says_why(name: str, data: bytes, expected: SkipReas
     assert reason(name, data) is expected
 
 
+def test_of_500_pages_every_passage_knows_its_own() -> None:
+    pages = "#pagebreak()\n".join(f"= Rule {n}\nRule {n} allows {n} days.\n" for n in range(1, 501))
+    found = read_document("rules.pdf", pdf(pages), 800)
+    at = {
+        number: passage.page
+        for number in (1, 250, 500)
+        for passage in found.passages
+        if f"Rule {number} allows {number} days" in " ".join(passage.text.split())
+    }
+    assert at.keys() == {1, 250, 500}
+    assert at[1] == 1
+    assert 220 < (at[250] or 0) <= 250 and 470 < (at[500] or 0) <= 500  # a passage may begin pages before
+
+
 def test_an_archive_that_unpacks_to_more_than_it_says_is_refused() -> None:
     small = zipped(2**20)
     lying = small.replace((2**20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
