@@ -194,11 +194,8 @@ def test_drafted_questions_are_refused_until_a_person_has_checked_them(
 
 def test_questions_in_a_language_of_no_document_are_handed_back(harness: Command, tmp_path: Path) -> None:
     """Thai, Greek and Arabic over English documents: nothing is found, and that is no error."""
-    asked = (
-        "\u0e2b\u0e21\u0e32\u0e19\u0e2d\u0e19\u0e17\u0e35\u0e48\u0e44\u0e2b\u0e19",
-        "\u03a0\u03cc\u03c3\u03b5\u03c2 \u03b7\u03bc\u03ad\u03c1\u03b5\u03c2 \u03ac\u03b4\u03b5\u03b9\u03b1\u03c2;",
-        "\u0643\u0645 \u064a\u0648\u0645 \u0625\u062c\u0627\u0632\u0629\u061f",
-    )
+    thai, greek, arabic = "\u0e2b\u0e21\u0e32", "\u03a0\u03cc\u03c3\u03b5\u03c2", "\u0643\u0645"
+    asked = (thai, greek, arabic)
     rows = "".join(f"{asked[n % 3]} {n},twenty days\n" for n in range(18))
     rows += "".join(f"Who painted wall {n}?,\n" for n in range(6))
     (tmp_path / "qa.csv").write_text(f"question,answer\n{rows}", encoding="utf-8")
