@@ -21,6 +21,7 @@ from harness.core.errors import UsageError
 from harness.core.parts import Count, Part, Seed, faults_of
 from harness.core.records import ABSTAINING, BEST_SENTENCE, TODAY, ArmId
 from harness.data.settings import DataPlan
+from harness.models.api.destinations import BATCH_HOSTS
 from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ACCURACY, PROMPT_VERSION
 from harness.tasks.kinds import facts_of_kind
@@ -79,6 +80,9 @@ class ArmPlan(Part):
             raise ValueError(f"the arm '{self.option.value}' needs a model, such as smollm2-135m")
         if self.all_documents and self.option is not Option.PROMPT:
             raise ValueError(f"all_documents is for the arm 'prompt'; got {self.option.value}")
+        if self.batch and self.model.partition("/")[0] not in BATCH_HOSTS:
+            known = ", ".join(BATCH_HOSTS)
+            raise ValueError(f"'{self.model}' answers in no batches that are known; models of {known} do")
         goes_to = ("", self.option.traits.own_model, TODAY)
         if self.option is Option.ROUTE and self.model not in goes_to:
             raise ValueError(f"a route goes to another arm (route) or to today's way (route@{TODAY})")

@@ -67,6 +67,13 @@ OWN_HOSTS: Mapping[str, tuple[str, ...]] = {
     "zai": ("api.z.ai",),
 }
 # fmt: on
+BATCH_HOSTS: Mapping[str, str] = {
+    "openai": "https://api.openai.com/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "anthropic": "https://api.anthropic.com",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
+}
+"""Providers whose batch interface is known, and where it is."""
 # Providers whose credentials also come from files, profiles or instance roles: they cannot be held back
 # by sending another key, so these are called at their own hosts only.
 OTHER_CREDENTIALS = frozenset(

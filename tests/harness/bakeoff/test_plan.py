@@ -241,3 +241,18 @@ def test_the_flags_of_a_file_name_the_same_rows() -> None:
     assert split_names([words[words.index("--text") + 1]]) == data.text
     assert words[words.index("--label") + 1] == "a,b"
     assert words[-5:] == ["--slice", "lang", "--id", "nr", "--skip-unlabelled"]
+
+
+@pytest.mark.parametrize("model", ["smollm2-135m", "groq/llama-3.3-70b-versatile"])
+def test_batches_of_a_provider_that_has_none_are_refused(model: str) -> None:
+    with pytest.raises(UsageError, match="answers in no batches"):
+        plan({**BASE, "arms": [{"option": "prompt", "model": model, "batch": True}]})
+
+
+def test_effort_and_batch_move_the_digest_and_are_kept() -> None:
+    def of(**asked: object) -> ExperimentPlan:
+        return plan({**BASE, "arms": [{"option": "prompt", "model": "openai/gpt-4.1", **asked}]})
+
+    assert len({of().digest, of(effort="low").digest, of(batch=True).digest}) == 3
+    kept = parse_plan(dump_plan(of(effort="low", batch=True)), "plan.yaml")
+    assert (kept.arms[0].effort, kept.arms[0].batch) == ("low", True)

@@ -41,6 +41,7 @@ from harness.models.api.batch.services import (
 from harness.models.api.budget import Reservation, SpendGuard
 from harness.models.api.calls import Form, Route, most_input_tokens, most_output_tokens, said_in
 from harness.models.api.client import Outcome, ServedChat
+from harness.models.api.destinations import BATCH_HOSTS
 from harness.models.api.dialects.reading import read_answer
 from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.faults import Fault, fault_of_response, read_error
@@ -48,13 +49,6 @@ from harness.models.api.library import own_key
 from harness.models.base import ChatReply, ChatRequest
 
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 2.0, 60.0
-_HOSTS = {
-    "openai": "https://api.openai.com/v1",
-    "mistral": "https://api.mistral.ai/v1",
-    "anthropic": "https://api.anthropic.com",
-    "gemini": "https://generativelanguage.googleapis.com/v1beta",
-}
-"""Providers whose batch interface is known, and where it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,11 +330,11 @@ def _parted(bodies: Mapping[str, Mapping[str, Any]], service: Service) -> Iterab
 def _address(route: Route, environ: Mapping[str, str]) -> tuple[str, Route, dict[str, str]]:
     """Where the batch interface is, and the headers that a provider wants."""
     provider = route.where.provider
-    if provider not in _HOSTS:
+    if provider not in BATCH_HOSTS:
         raise UsageError(
-            "No batch interface of this provider is known.", got=route.model, allowed=", ".join(_HOSTS)
+            "No batch interface of this provider is known.", got=route.model, allowed=", ".join(BATCH_HOSTS)
         )
-    base = route.where.base or _HOSTS[provider]
+    base = route.where.base or BATCH_HOSTS[provider]
     where = dataclasses.replace(route.where, base=base)
     key = route.api_key or own_key(where, environ) or ""
     match provider:
