@@ -166,25 +166,6 @@ def query_cost(
     return (*lines, *_embedding_line(calls, embedding_price))
 
 
-def cache_saving(lines: Iterable[LedgerLine]) -> Decimal | None:
-    """What a provider's prompt cache saves in a ledger, in US dollars: its tokens at the price of input less
-    what was paid for them, writing them included. Below 0 where writing cost more; None without a cache, or
-    where a price or a count is unknown.
-    """
-    found = tuple(lines)
-    plain = {entry.name: entry.unit_price_usd for entry in found}
-    saved, any_cached = Decimal(0), False
-    for entry in found:
-        for name in ("cached input tokens", "cache-write tokens"):
-            if not entry.name.startswith(name):
-                continue
-            full = plain.get("input tokens" + entry.name.removeprefix(name))
-            if full is None or entry.quantity is None or entry.amount_usd is None:
-                return None
-            saved, any_cached = saved + entry.quantity * full - entry.amount_usd, True
-    return saved if any_cached else None
-
-
 def _whole_input(call: Usage) -> int | None:
     parts = (call.input_tokens, call.cached_tokens, call.cache_write_tokens)
     return None if None in parts else sum(part for part in parts if part is not None)

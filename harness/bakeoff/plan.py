@@ -51,6 +51,7 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
     ("cost", "machine"),
     ("cost", "prices"),
 )
+LATER_ARM_KEYS = ("effort", "batch", "all_documents")
 
 
 MOST_SHOWN_IN_TRAINING = 8
@@ -372,8 +373,8 @@ def _canonical_digest(raw: dict[str, Any]) -> str:
             kept.pop(part, None)
     if kept.get("task") == TaskKind.CLASSIFICATION:
         kept.pop("task")
-    younger = ("effort", "batch", "all_documents")
-    kept["arms"] = [{key: arm[key] for key in arm if key not in younger or arm[key]} for arm in kept["arms"]]
+    arms = [{key: arm[key] for key in arm if key not in LATER_ARM_KEYS or arm[key]} for arm in kept["arms"]]
+    kept["arms"] = arms
     for part, key in LATER_KEYS:
         if isinstance(kept.get(part), dict) and not kept[part].get(key):
             kept[part].pop(key, None)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Literal, get_args
 
 from advisor.money.crossing import BreakEvenCurve
-from advisor.money.ledger import Money, cache_saving
+from advisor.money.ledger import Money
 from advisor.money.money import UNKNOWN
 from advisor.money.words import break_even_words
 from advisor.numbers import figure
 from advisor.sentences import capital
 from harness.core.records import ArmId
-from harness.core.wording import MISSING, money, one_line, percent
+from harness.core.wording import MISSING, one_line, percent
 from harness.money.records import (
     ArmForecast,
     CostForecast,
@@ -381,24 +381,11 @@ def costs_section(c: ReportContext) -> Section:
     table = Table(
         columns=columns("option")[:1] + line_columns("per 1,000 queries"),
         rows=tuple(Row(cells=(Cell(text=name(arm)), *line_cells(line))) for arm, line in lines),
-        notes=(*source_notes(line for _, line in lines), *_cache_notes(c)),
+        notes=source_notes(line for _, line in lines),
     )
     return Section(
         key="costs", title="Costs of 1,000 queries, line by line", blocks=(table,) if lines else ()
     )
-
-
-def _cache_notes(c: ReportContext) -> Iterator[str]:
-    """What a provider's prompt cache saves, by arm."""
-    name = namer(c.results)
-    for arm in c.results.arms:
-        saved = cache_saving(arm.cost.lines)
-        if saved is not None:
-            word = "saves" if saved >= 0 else "costs"
-            yield (
-                f"The provider's prompt cache {word} {name(arm.arm)} {money(abs(saved))} per 1,000 queries"
-                ", against the same tokens at the price of input."
-            )
 
 
 def month_answer(c: ReportContext, *, asked: bool) -> RecommendationBlock:

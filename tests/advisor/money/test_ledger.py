@@ -61,17 +61,6 @@ def test_each_bucket_is_charged_once_at_its_own_price():
     assert lines[0].source == "s 1: p/m on 2026-11-23" and lines[0].basis is PriceBasis.LIST_PRICE
 
 
-def test_what_a_cache_saves_is_its_tokens_at_the_price_of_input_less_what_was_paid():
-    tokens = used(input_tokens=1000, cached_tokens=400_000, cache_write_tokens=200_000, output_tokens=50)
-    # 600,000 tokens at $2 a million are $1.20; paid were 0.4 * $1 and 0.2 * $2.5
-    assert ledger.cache_saving(ledger.query_cost(tokens, price())) == D("0.3")
-    written = used(input_tokens=1000, cache_write_tokens=200_000, output_tokens=50)
-    assert ledger.cache_saving(ledger.query_cost(written, price())) == D("-0.1")
-    assert ledger.cache_saving(ledger.query_cost(used(input_tokens=9, output_tokens=5), price())) is None
-    no_write = price(Rates(input=D(2), output=D(10)))
-    assert ledger.cache_saving(ledger.query_cost(written, no_write)) is None
-
-
 def test_an_unknown_count_or_price_makes_amount_and_total_unknown():
     assert ledger.total_usd(ledger.query_cost(used(input_tokens=None, output_tokens=5), price())) is None
     no_write = price(Rates(input=D(2), output=D(10)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.bakeoff.plan import LATER_KEYS, ExperimentPlan, build_plan
+from harness.bakeoff.plan import LATER_ARM_KEYS, LATER_KEYS, ExperimentPlan, build_plan
 from harness.bakeoff.run_folder import DataFacts, RunFolder, count_looks, create_run, find_run, list_runs
 from harness.core.environment import describe_environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError
@@ -264,9 +264,7 @@ def test_a_plan_locked_before_a_key_was_known_stays_that_plan(tmp_path: Path) ->
         known[part].pop(key, None)  # unset, they are in no digest: the first versions did not know them
     del known["business"], known["encoder"], known["task"]
     known.pop("privacy", None)
-    known["arms"] = [
-        {key: arm[key] for key in arm if key not in ("effort", "batch")} for arm in known["arms"]
-    ]
+    known["arms"] = [{key: arm[key] for key in arm if key not in LATER_ARM_KEYS} for arm in known["arms"]]
     canonical = json.dumps(known, sort_keys=True, separators=(",", ":"))
     lock = json.loads((folder.root / "lock.json").read_text())
     lock["plan_digest"] = hashlib.sha256(canonical.encode()).hexdigest()

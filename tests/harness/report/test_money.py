@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
-from advisor.money.ledger import PriceBasis, line
-from harness.core.records import CostLine
 from harness.money.records import CostForecast
 from harness.report.document import Bullets, Chart, Fact, Facts, Section, Table, plain
 from harness.report.run_document import run_document
@@ -49,20 +46,6 @@ def test_less_than_a_cent_is_said_so_in_the_currency_shown() -> None:
     parts = (replace(first.month[0], amount=amount("0.0002")), *first.month[1:])
     small = outlook(arms=(replace(first, month=parts), *others))
     assert table(section(small))[1][1] == "<EUR 0.01"
-
-
-def test_what_a_prompt_cache_saves_is_said_under_the_cost_lines() -> None:
-    def entry(name: str, quantity: str, price: str) -> CostLine:
-        return line(name, Decimal(quantity), "tokens", Decimal(price), PriceBasis.LIST_PRICE, "list")
-
-    lines = (entry("input tokens", "1000", "0.000002"), entry("cached input tokens", "1000000", "0.000001"))
-    first, *others = run_results().arms
-    results = run_results(arms=(replace(first, cost=replace(first.cost, lines=lines)), *others))
-    found = run_document(results, closing(), "html").section("costs")
-    assert found is not None
-    (table_,) = (block for block in found.blocks if isinstance(block, Table))
-    (note,) = (note for note in table_.notes if "prompt cache" in note)
-    assert "saves" in note and "$1.00 per 1,000 queries" in note  # the ledger is in dollars
 
 
 def test_dollars_stay_dollars() -> None:
