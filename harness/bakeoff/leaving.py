@@ -85,7 +85,7 @@ class Leaving:
         """Read everything that is to leave, once, before any of it does.
 
         Args:
-            more: rows beside the evalset's that the same arms are asked about.
+            more: inputs out of scope, which arms are asked that learn from labelled rows.
 
         Raises:
             DataError: there is personal data in it, and nobody said what is to be done about it.
@@ -93,7 +93,9 @@ class Leaving:
         arms = [arm for arm in self._plan.arms if self.leaves(arm)]
         if not arms or self._checked is not None:
             return
-        asked = (*self._evalset.dev, *self._evalset.test, *more)
+        asked = (*self._evalset.dev, *self._evalset.test)
+        if any(arm.option.traits.robustness_checked for arm in arms):
+            asked = (*asked, *more)
         found = tally(texts_of(arms, self._evalset, asked, self._context))
         if found and not self._asked:
             raise self._refusal(found, arms)

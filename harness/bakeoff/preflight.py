@@ -226,7 +226,7 @@ def _leaving_line(one: ToHost, found: Preflight, took: Mapping[str, float]) -> s
     ]
     line = f"Leaves this machine for {one.host}: {', '.join(parts)}."
     if one.refused:
-        return f"{line} It may not: {one.refused}."
+        line = f"{line} It may not: {one.refused}."
     if not one.found:
         return f"{line} No personal data was found in them; names are not looked for."
     what = _DONE_ABOUT[found.personal_data]

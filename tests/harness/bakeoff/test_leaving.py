@@ -20,13 +20,13 @@ from harness.bakeoff.addresses import check_residency
 from harness.bakeoff.arm_factory import ArmFactory
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.explain import explain_item
-from harness.bakeoff.leaving import SentRecord
+from harness.bakeoff.leaving import Leaving, SentRecord
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.preflight import preflight, preflight_text
 from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder, create_run
 from harness.core.context import Context
 from harness.core.errors import DataError, StoreError, UsageError
-from harness.core.records import FreeText, Message
+from harness.core.records import FreeText, Item, Message
 from harness.load.run import LoadRequest
 from harness.models.base import ChatRequest
 from harness.models.open import open_chat
@@ -234,6 +234,17 @@ def test_only_rows_that_would_go_are_counted(tmp_path: Path, server: ScriptedSer
     assert server.requests == []
 
 
+def test_inputs_out_of_scope_go_to_nobody_who_is_not_asked_them(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    run = begin(tmp_path, server)
+    strange = (Item(id="s1", text="call me on +31 20 555 01 77", target=""),)
+    leaving = Leaving(run.plan(), load_rows(run.plan(), asked(tmp_path)), run, asked(tmp_path))
+    with pytest.raises(DataError) as refusal:
+        leaving.check(strange)
+    assert "e-mail" in str(refusal.value) and "phone" not in str(refusal.value)
+
+
 def test_a_host_of_ones_own_is_no_other_machine(tmp_path: Path, server: ScriptedServer) -> None:
     run = begin(tmp_path, server)
     run_bakeoff(run, asked(tmp_path, own_hosts=(HOST,)))
@@ -307,4 +318,5 @@ def test_a_dry_run_says_what_would_leave_and_sends_nothing(
 
 def test_a_dry_run_says_which_host_may_not_be_called(tmp_path: Path, server: ScriptedServer) -> None:
     found = preflight(plan(tmp_path, server, privacy={"residency": "region"}), asked(tmp_path))
-    assert f"It may not: no region is known of {HOST}" in preflight_text(found)
+    text = preflight_text(found)
+    assert f"It may not: no region is known of {HOST}" in text and "Personal data in" in text
