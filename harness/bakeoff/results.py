@@ -113,6 +113,23 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedAnswers:
+    """What is known of a served model's answers on test.
+
+    Attributes:
+        by: what the provider says answered (snapshot, fingerprint), with how many answers, most first.
+        answers: all of them.
+        plain: those asked for by the prompt alone, where a schema was not taken.
+        left_out: what was to be sent with them and was not, as the model does not take it.
+    """
+
+    by: tuple[tuple[str, int], ...]
+    answers: int
+    plain: int = 0
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmResult:
     """Everything measured about one arm.
 
@@ -121,6 +138,7 @@ class ArmResult:
             libraries included; None where the system does not tell.
         primary_all_rows: of an arm that costs nothing, over the test rows that a limit keeps from the others
             too; arms are compared on the rows that all of them answered. None without such rows.
+        served: what is known of its answers where a provider gave them; None of another arm.
     """
 
     arm: ArmId
@@ -132,6 +150,7 @@ class ArmResult:
     seeds: tuple[SeedResult, ...] = ()
     peak_memory_mib: float | None = None
     primary_all_rows: Estimate | None = None
+    served: ServedAnswers | None = None
 
     @property
     def primary(self) -> Estimate:

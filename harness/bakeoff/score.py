@@ -34,6 +34,7 @@ from harness.bakeoff.results import (
     LimitCheck,
     RouteDesign,
     SeedResult,
+    ServedAnswers,
 )
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.bakeoff.route_today import RoutedArm, route_to_today
@@ -201,6 +202,20 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
         ),
         peak_memory_mib=answers.peak_memory_mib,
         primary_all_rows=on_all,
+        served=_served(answers.test),
+    )
+
+
+def _served(test: Scored) -> ServedAnswers | None:
+    """What providers said of an arm's answers; None where they said nothing."""
+    given = [one for one in test.completions if one is not None and (one.served_by or one.form)]
+    if not given:
+        return None
+    return ServedAnswers(
+        by=tuple(Counter(one.served_by for one in given if one.served_by).most_common()),
+        answers=len(given),
+        plain=sum(one.form == "plain" for one in given) if any(one.form == "schema" for one in given) else 0,
+        left_out=tuple(dict.fromkeys(name for one in given for name in one.left_out)),
     )
 
 

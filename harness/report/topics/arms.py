@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from advisor.money.money import UNKNOWN
@@ -142,6 +142,7 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
         *([f"typical / slow: half and 95 % of n={timed} queries were answered within this time, {conditions}"]
           if timed else []),
         f"1,000 queries: calls and machine time only{people}",
+        *_answered_by(arms, name),
         *_uncached(c, arms, name),
         *_to_today(c, name),
         *_without_label(c, arms, name),
@@ -150,6 +151,31 @@ def _notes(c: ReportContext, arms: Sequence[ArmResult], months: bool) -> tuple[s
         *basis_notes(known_prices(arms)),
         *timing_notes(arms, name),
     )  # fmt: skip
+
+
+_MOST_NAMED = 3
+
+
+def _answered_by(arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> Iterator[str]:
+    """What a provider says answered, and how it was asked."""
+    for arm in arms:
+        served = arm.served
+        if served is None:
+            continue
+        said = []
+        if served.by:
+            many = len(served.by) > 1
+            named = [f"{who} ({n:,})" if many else who for who, n in served.by[:_MOST_NAMED]]
+            rest = len(served.by) - _MOST_NAMED
+            said.append(f"answered by {', '.join(named)}{f' and {rest} more' if rest > 0 else ''}")
+        if served.plain:
+            said.append(
+                f"{served.plain:,} of {served.answers:,} asked by the prompt alone, without the schema"
+            )
+        if served.left_out:
+            said.append(f"{', '.join(served.left_out)} not sent, as the model does not take it")
+        if said:
+            yield f"{name(arm.arm)}: {'; '.join(said)}"
 
 
 def _uncached(c: ReportContext, arms: Sequence[ArmResult], name: Callable[[ArmId], str]) -> list[str]:

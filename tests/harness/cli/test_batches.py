@@ -33,4 +33,6 @@ def test_a_bake_off_in_batches(harness: Command, tmp_path: Path) -> None:
     assert "batch interface" in arm["latency"]["p95_ms"]["reason"]
     # 30 input and 12 output tokens a question at $1 and $10 a million
     assert round(float(arm["cost"]["usd_per_1k"]["usd"]), 6) == 0.15
+    assert arm["served"] == {"by": [["m-2026-10-01", handed_in[1]]], "answers": handed_in[1], "plain": 0,
+                             "left_out": []}  # fmt: skip
     assert len(handed_in) == 2, "dev and test, nothing for timing"

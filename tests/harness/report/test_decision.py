@@ -10,7 +10,7 @@ import pytest
 
 from advisor.options import Option
 from advisor.stats.paired import Relation
-from harness.bakeoff.results import Answer, FailedArm, LimitState, MoreItems
+from harness.bakeoff.results import Answer, FailedArm, LimitState, MoreItems, ServedAnswers
 from harness.core.errors import UsageError
 from harness.core.records import ArmId
 from harness.core.wording import USD
@@ -246,6 +246,21 @@ def test_an_arm_that_failed_is_named_on_page_1() -> None:
     assert notices(made(run_results(failed=failed))) == [
         "The fine-tuned model failed and is left out: out of memory."
     ]
+
+
+def test_of_a_served_arm_it_is_said_what_answered_and_how_it_was_asked() -> None:
+    first, second, *others = run_results().arms
+    served = ServedAnswers(
+        by=(("gpt-4.1-2025-04-14 fp_1", 90), ("gpt-4.1-2025-04-14 fp_2", 10)),
+        answers=100,
+        plain=4,
+        left_out=("temperature",),
+    )
+    found = made(run_results(arms=(first, replace(second, served=served), *others)))
+    (note,) = (note for note in options(found).notes if "answered by" in note)
+    assert "answered by gpt-4.1-2025-04-14 fp_1 (90), gpt-4.1-2025-04-14 fp_2 (10);" in note
+    assert "4 of 100 asked by the prompt alone, without the schema;" in note
+    assert note.endswith("temperature not sent, as the model does not take it")
 
 
 def test_months_that_are_not_known_take_no_column() -> None:
