@@ -132,12 +132,16 @@ def _other_day(model: str, schedule: Schedule, day: date) -> UnknownPrice:
 def split_model(model: str) -> tuple[str, str]:
     """('provider', 'model') of a name such as 'openai/gpt-6-luna'; the provider is '' when not named.
 
+    'openai/responses/NAME' is the same model, asked in another way.
+
     Raises:
         CostError: if the name is empty.
     """
     if not model.strip():
         raise CostError("A model name is needed.", got=repr(model), allowed="provider/model")
     provider, slash, rest = model.strip().partition("/")
+    if provider == "openai":
+        rest = rest.removeprefix("responses/")
     return (provider, rest) if slash else ("", provider)
 
 

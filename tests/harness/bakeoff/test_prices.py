@@ -65,3 +65,8 @@ def test_batches_have_the_provider_s_batch_price_where_one_is_known() -> None:
     assert output("anthropic/claude-sonnet-4-5", batch=False) == D(15)
     assert output("anthropic/claude-sonnet-4-5", batch=True) == D("7.5")
     assert output("openai/my-vllm", "loopback", batch=True) is None
+
+
+def test_a_model_asked_by_responses_has_its_own_price() -> None:
+    asked = BOOK.price("openai/responses/gpt-5-pro").usd_per_mtok
+    assert asked == BOOK.price("openai/gpt-5-pro").usd_per_mtok and asked.output == D(120)
