@@ -55,12 +55,16 @@ def advise(path: Path, prices: CommandPrices, run: str = "") -> Advice:
     """
     case, read = _read(path, prices)
     if run:
-        from advisor.run_evidence import read_run, with_evidence
+        from advisor.run_evidence import change_sentence, read_run, with_evidence
 
         found = read_run(run)
         case = with_evidence(case, found)
         names = ", ".join(one.option.value for one in found.measured)
-        read = (*read, f"measured in run {found.run_id}, and so before every published range: {names}")
+        read = (
+            *read,
+            f"measured in run {found.run_id}, and so before every published range: {names}",
+            *(f"drilled in run {found.run_id}: {change_sentence(one, case)}" for one in found.changes),
+        )
     basis = Basis(rubric=load_rubric(), market=open_market(case, prices), bands=load_bands())
     advice = recommend(case, basis)
     return replace(advice, notes=(*advice.notes, *read))

@@ -6,6 +6,8 @@ items that count. An arm without answers says nothing.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,13 +66,64 @@ class _Results(_Part):
     arms: tuple[_Arm, ...] = Field(default=())
 
 
+class _Threshold(_Part):
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class _Rate(_Part):
+    retrieving: _ArmName
+    training: _ArmName
+    both: _Threshold | None = None
+
+
+class _ArmDrill(_Part):
+    arm: _ArmName
+    update_s: tuple[float, ...] = ()
+
+
+class _Drill(_Part):
+    of: str
+    rates: tuple[_Rate, ...] = ()
+    arms: tuple[_ArmDrill, ...] = ()
+
+    def seconds(self, arm: _ArmName) -> float | None:
+        """Mean seconds until an arm was right again; None where it never was."""
+        found = next((one.update_s for one in self.arms if one.arm == arm), ())
+        return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredChange:
+    """What a drill found between an option that indexes again and one that is trained again.
+
+    Attributes:
+        of: 'labels' or 'facts'.
+        above: changes a month above which retrieving is cheaper and right more often; 0 is always, infinity
+            is at no rate, None where that could not be measured.
+        low, high: its 95 % interval; None without one.
+        indexing_s, training_s: seconds until each was right again; None where it never was.
+    """
+
+    of: str
+    retrieving: Option
+    training: Option
+    above: float | None
+    low: float | None = None
+    high: float | None = None
+    indexing_s: float | None = None
+    training_s: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvidence:
-    """What a run measured, by option."""
+    """What a run measured, by option, and what its drill found of changes, where it was drilled."""
 
     run_id: str
     task: TaskKind
     measured: tuple[Measurement, ...]
+    changes: tuple[MeasuredChange, ...] = ()
 
 
 def read_run(named: str) -> RunEvidence:
@@ -84,16 +137,69 @@ def read_run(named: str) -> RunEvidence:
         raise CaseError("There is no such run.", got=named, allowed="a run folder, or an id under runs")
     try:
         results = _Results.model_validate(_json(folder))
+        drill = _drill(folder)
     except (Unreadable, FileNotFoundError) as fault:
         why = "it has no results.json" if isinstance(fault, FileNotFoundError) else fault
         raise CaseError(f"The run {folder.name} cannot be used as evidence: {why}.") from None
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise CaseError(f"The run {folder.name} cannot be used: results.json, {place}.") from None
+        name = "freshness.json" if error.title == _Drill.__name__ else "results.json"
+        raise CaseError(f"The run {folder.name} cannot be used: {name}, {place}.") from None
     measured = tuple(_measured(results))
     if not measured:
         raise CaseError(f"The run {folder.name} measured none of the options that the advice ranks.")
-    return RunEvidence(run_id=results.run_id, task=results.task, measured=measured)
+    return RunEvidence(
+        run_id=results.run_id, task=results.task, measured=measured, changes=tuple(_changes(drill))
+    )
+
+
+def _drill(folder: Path) -> _Drill | None:
+    """The drill that is stored with a run; None where there is none."""
+    path = folder / "freshness.json"
+    return _Drill.model_validate(read_json(path, _MOST_BYTES)) if path.exists() else None
+
+
+def _changes(drill: _Drill | None) -> Iterator[MeasuredChange]:
+    for rate in () if drill is None else drill.rates:
+        found = rate.both
+        yield MeasuredChange(
+            of=drill.of if drill else "",
+            retrieving=rate.retrieving.option,
+            training=rate.training.option,
+            above=None if found is None else found.value,
+            low=None if found is None else found.low,
+            high=None if found is None else found.high,
+            indexing_s=drill.seconds(rate.retrieving) if drill else None,
+            training_s=drill.seconds(rate.training) if drill else None,
+        )
+
+
+def change_sentence(found: MeasuredChange, case: UseCase) -> str:
+    """What a drill says of a use case with its changes a month."""
+    pair = f"{found.retrieving.value} against {found.training.value} when {found.of} change"
+    took = "".join(
+        f"; {what} took {seconds:,.1f} s"
+        for what, seconds in (("indexing again", found.indexing_s), ("training again", found.training_s))
+        if seconds is not None
+    )
+    if found.above is None:
+        return f"{pair}: not measurable with this model{took}"
+    within = ""
+    if found.low is not None and found.high is not None and found.low != found.high:
+        within = f" (95 % {_changes_a_month(found.low)} to {_changes_a_month(found.high)})"
+    told = f"{pair}: retrieving is cheaper and right more often {_changes_a_month(found.above)}{within}{took}"
+    labels = found.of == "labels"
+    rate = case.label_changes_per_month if labels else case.knowledge_changes_per_month
+    if rate is None:
+        return f"{told}; the use case does not say how often they change"
+    side = "above" if rate > found.above else "not above"
+    return f"{told}; this use case has {rate:,.4g} a month, {side} that"
+
+
+def _changes_a_month(rate: float) -> str:
+    if rate == 0:
+        return "always"
+    return "at no rate" if math.isinf(rate) else f"above {rate:,.4g} changes a month"
 
 
 def _json(folder: Path) -> Any:

@@ -5,7 +5,7 @@ A chart shows fields of records and nothing else. Report and pages draw the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from advisor.advice import Advice
@@ -36,6 +36,7 @@ from harness.core.wording import (
     points,
 )
 from harness.curve.records import LearningCurve
+from harness.freshness.records import Drill, Moment
 from harness.money.records import ArmForecast, CostForecast
 from harness.recommendation.records import RunResults
 from harness.report.charts import (
@@ -282,6 +283,28 @@ def risk(found: Sequence[tuple[ArmId, str, Sequence[Answering]]], least: float) 
     )
     across = shares("share of questions answered; at 0 % every question is handed back")
     return CurveChart(curves=(*curves, never), across=across, up=shares("wrong answers of those given"))
+
+
+def over_time(drill: Drill, name: Callable[[ArmId], str]) -> CurveChart:
+    """Right answers of every arm from the moment of a change until all are up to date again."""
+    updates = [arm.mean_update_s for arm in drill.arms if arm.mean_update_s]
+    begin, end = min([0.1, *updates]), 3 * max([1.0, *updates])
+    curves = []
+    for arm in drill.arms:
+        update = arm.mean_update_s
+        found = [(begin, arm.right(Moment.BEFORE), "before the change")]
+        found.append((begin, arm.right(Moment.STALE), "from the change on"))
+        if update:
+            found.append((update, arm.right(Moment.STALE), "until the update"))
+            found.append((update, arm.right(Moment.AFTER), "after the update"))
+        found.append((end, arm.right(Moment.AFTER if update else Moment.STALE), "at the end"))
+        dots = tuple(
+            (at, one.value, f"{when}: {in_words(one)}") for at, one, when in found if one.value is not None
+        )
+        dash = dash_of(arm.arm, [other.arm for other in drill.arms])
+        curves.append(Curve(name=name(arm.arm), points=dots, colour=colour_of(arm.arm), dash=dash))
+    across = Axis(title="seconds after the change; equal steps are equal factors", log=True)
+    return CurveChart(curves=tuple(curves), across=across, up=shares(drill.metric, whole=False))
 
 
 def times(found: Sequence[ArmDiagnosis]) -> CurveChart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from advisor.case import build_case
 from advisor.errors import CaseError
 from advisor.options import Option
 from advisor.recommend import recommend
-from advisor.run_evidence import read_run, with_evidence
+from advisor.run_evidence import change_sentence, read_run, with_evidence
 from tests.advisor.helpers import basis
 
 SERVED = next((Path(__file__).parents[1] / "golden" / "served").glob("2*/results.json")).parent
@@ -107,3 +108,37 @@ def test_where_everything_is_ruled_out_the_limit_to_relax_is_named():
     case = {"p95_ms": 1, "citations_required": True, "output_tokens": 300, "residency": "anywhere"}
     found = recommend(build_case(FACTS | case), basis())
     assert found.first is None and "p95_ms" in found.cannot_say and "would leave" in found.cannot_say
+
+
+def test_the_drill_of_a_run_says_above_which_changes_a_month_retrieving_wins(tmp_path):
+    neighbours, linear = {"option": "neighbours", "model": "rows"}, {"option": "linear", "model": "linear"}
+    above = {"value": 12.0, "low": 8.0, "high": "Infinity"}
+    drill = {
+        "of": "labels",
+        "rates": [
+            {
+                "retrieving": neighbours,
+                "training": linear,
+                "both": above,
+            }
+        ],
+        "arms": [{"arm": neighbours, "update_s": [0.5]}, {"arm": linear, "update_s": [20.0, 30.0]}],
+    }
+    (tmp_path / "freshness.json").write_text(json.dumps(drill), encoding="utf-8")
+    run = stored(tmp_path, ("linear", "linear", 0.9, 100, 0.9))
+    [found] = run.changes
+    assert (found.above, found.indexing_s, found.training_s) == (12.0, 0.5, 25.0)
+    case = build_case(TICKETS | {"label_changes_per_month": 20})
+    said = change_sentence(found, case)
+    assert "above 12 changes a month (95 % above 8 changes a month to at no rate)" in said
+    assert "training again took 25.0 s" in said and "this use case has 20 a month, above that" in said
+    seldom = build_case(TICKETS | {"label_changes_per_month": 12})
+    assert "has 12 a month, not above that" in change_sentence(found, seldom)
+    assert "does not say how often" in change_sentence(found, build_case(TICKETS))
+    never = change_sentence(replace(found, above=float("inf"), low=None, high=None), case)
+    assert "right more often at no rate" in never and "not above that" in never
+    assert "not measurable" in change_sentence(replace(found, above=None), case)
+    drill["rates"] = "none"
+    (tmp_path / "freshness.json").write_text(json.dumps(drill), encoding="utf-8")
+    with pytest.raises(CaseError, match="rates"):
+        stored(tmp_path, ("linear", "linear", 0.9, 100, 0.9))

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from harness.core.records import ArmId, Estimate
 from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, share_sentence
 from harness.freshness.records import ChangeRate, Drill, Group, Moment, Threshold, Upkeep
+from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Bullets, Cell, Document, Paragraph, Row, Section, Table
-from harness.report.topics.cells import cells, columns
+from harness.report.document import Block, Bullets, Cell, Chart, Document, Paragraph, Row, Section, Table
+from harness.report.topics.cells import cells, columns, drawn
 
 _UPKEEP = {Upkeep.INDEX: "indexed again", Upkeep.TRAIN: "trained again", Upkeep.NOTHING: "nothing to do"}
 UNMEASURED = "not measurable with this model"
@@ -36,6 +37,7 @@ def drill_sections(drill: Drill) -> tuple[Section, ...]:
                 Paragraph(text=_what(drill)),
                 *_changes(drill),
                 _update(drill),
+                _drawn(drill),
                 _over_time(drill),
                 *_rates(drill),
                 Bullets(label="to know", items=tuple(_notes(drill)), tone="faint"),
@@ -147,6 +149,17 @@ def _update(drill: Drill) -> Table:
             "right after",
             f"costs: seconds on {drill.machine}; what people do is not counted",
         ),
+    )
+
+
+def _drawn(drill: Drill) -> Chart:
+    """Right answers over the seconds after the change."""
+    return drawn(
+        "freshness",
+        drawings.over_time(drill, lambda arm: _name(arm).text),
+        f"{drill.metric} of every option from the change until it is up to date again.",
+        "At the left edge the change falls in; an option is right again where its line rises. The table "
+        "below has the intervals.",
     )
 
 

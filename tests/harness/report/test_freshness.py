@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from harness.freshness.records import Moment
+from harness.report.charts import CurveChart
+from harness.report.document import Chart, blocks_of
 from harness.report.text import render_text
 from harness.report.topics.freshness import drill_document, rate_sentence
 from tests.support.drills import a_drill
@@ -22,3 +25,18 @@ def test_the_document_says_what_was_counted() -> None:
     assert "what people do is not counted" in said
     assert "tune@m could not be trained again and stays as it was: The training diverged." in said
     assert "means of" not in said, "one training seed is no mean"
+
+
+def test_right_answers_are_drawn_over_the_seconds_after_the_change() -> None:
+    """An option falls with the change and rises with its update; one that was never updated stays below."""
+    drill = a_drill()
+    [chart] = [block for block in blocks_of(drill_document(drill)) if isinstance(block, Chart)]
+    assert isinstance(chart.spec, CurveChart)
+    assert len(chart.spec.curves) == len(drill.arms)
+    for arm, curve in zip(drill.arms, chart.spec.curves, strict=True):
+        before, stale = arm.right(Moment.BEFORE).value, arm.right(Moment.STALE).value
+        assert [value for _, value, _ in curve.points[:2]] == [before, stale]
+        update = arm.mean_update_s
+        end = arm.right(Moment.AFTER if update else Moment.STALE).value
+        assert curve.points[-1][1] == end
+        assert [at for at, _, _ in curve.points].count(update or -1.0) == (2 if update else 0)
