@@ -288,7 +288,7 @@ def risk(found: Sequence[tuple[ArmId, str, Sequence[Answering]]], least: float) 
 def over_time(drill: Drill, name: Callable[[ArmId], str]) -> CurveChart:
     """Right answers of every arm from the moment of a change until all are up to date again."""
     updates = [arm.mean_update_s for arm in drill.arms if arm.mean_update_s]
-    begin, end = min([0.1, *updates]), 3 * max([1.0, *updates])
+    begin, end = min([0.3, *updates]) / 3, 3 * max([1.0, *updates])
     curves = []
     for arm in drill.arms:
         update = arm.mean_update_s
