@@ -90,7 +90,7 @@ class OptionPrediction:
     Attributes:
         model: what the option would run on.
         where: 'hosted', 'own-gpu', 'own-cpu' or 'linear'.
-        accuracy_low, accuracy_high: share of right answers; None where nothing is published.
+        accuracy_low, accuracy_likely, accuracy_high: share of right answers; None where nothing is published.
         usd_per_1k: calls and machines only, at the stated volume.
         usd_per_1k_total: everything over the horizon, people's time included.
         p95_ms: low and high.
@@ -101,6 +101,7 @@ class OptionPrediction:
     model: str
     where: str
     accuracy_low: float | None
+    accuracy_likely: float | None
     accuracy_high: float | None
     accuracy_source: str
     usd_per_1k: MoneyRange
@@ -291,6 +292,7 @@ class AdviceRecommendation:
 
     Attributes:
         options: what to try (one) or to measure (two); none where today's way is kept.
+        tied: of the two, neither is likely to be right more often and neither leads on money.
         ways: of the first of them, how it is built or bought today, what fits best first.
         reasons: exactly three.
         flip: the nearest single figure that would change what comes first.
@@ -299,6 +301,7 @@ class AdviceRecommendation:
 
     what: Do
     options: tuple[Option, ...]
+    tied: bool
     ways: tuple[Way, ...]
     reasons: tuple[AdviceReason, ...]
     cost: RecommendedCost | None

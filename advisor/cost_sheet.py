@@ -29,8 +29,8 @@ from advisor.money.words import payback_words
 from advisor.numbers import figure
 from advisor.options import ADVISED, Option
 from advisor.predict import (
-    accuracy_interval,
     against_today,
+    expected_right,
     incumbent_usd_per_1k,
     running_per_1k,
     stand_ins,
@@ -135,9 +135,8 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
     for option in ADVISED:
         tco = {s: option_tco(case, option, inputs[s], market) for s in Scenario}
         likely = tco[Scenario.LIKELY]
-        low, high, _ = accuracy_interval(case, option, bands, market.assumptions)
-        middle = None if low is None or high is None else (low + high) / 2
-        expected = option_tco(case, option, given, market, accuracy=middle)
+        right = expected_right(case, option, bands, market.assumptions)
+        expected = option_tco(case, option, given, market, accuracy=right.likely)
         sheets.append(
             OptionSheet(
                 option=option,

@@ -31,6 +31,17 @@ class Tag(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Which use cases an accuracy speaks for, in the words that bands are kept by (`bands.toml`)."""
+
+    kind: str
+    examples: str | None = None
+    labels: str | None = None
+    model: str | None = None
+    size: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One published figure.
 
@@ -47,6 +58,8 @@ class Evidence:
         source: citation or address.
         checked: when it was looked at.
         note: what a reader must know to use it.
+        band: for which use cases it counts among the accuracies that bands are fitted to; None where it does
+            not.
     """
 
     key: str
@@ -63,6 +76,7 @@ class Evidence:
     tag: Tag
     checked: date
     note: str = ""
+    band: Setting | None = None
 
     def __post_init__(self) -> None:
         """Refuse bounds that the figure does not lie within.
@@ -96,13 +110,20 @@ class PublishedRange:
 
 
 def parse_evidence(text: str) -> tuple[Evidence, ...]:
-    """Read evidence from TOML: `checked` for all, and a list of `[[figure]]`.
+    """Read evidence from TOML: `checked` for all, a list of `[[figure]]`, and of `[[table]]` with its
+    `figures`.
 
     Raises:
         ValueError: on an unknown key, a missing one, a doubled figure or bounds out of order.
     """
     content = parse_toml(text)
     rows = [{"checked": content.get("checked"), **row} for row in content.get("figure", [])]
+    for table in content.get("table", []):
+        key, listed = table.pop("key", ""), table.pop("figures", [])
+        rows += [
+            {"key": f"{key}-{row.get('task')}-{row.get('model')}-{row.get('option')}", **table, **row}
+            for row in listed
+        ]
     found: tuple[Evidence, ...] = read_record(tuple[Evidence, ...], rows)
     keys = [figure.key for figure in found]
     doubled = sorted({key for key in keys if keys.count(key) > 1})

@@ -3,8 +3,8 @@
 An option stands behind another one that bars it from first place:
 - today's way bars what does not pay back against it within the horizon; where nobody says what it costs, what
   costs more an item than people could be paid for it at the most (`assumed.toml`);
-- prompting bars what does not pay back against prompting, and any option bars a dearer one whose accuracy
-  has no higher lower end;
+- prompting bars what does not pay back against prompting, and any option bars one that is dearer by a tenth
+  or more and not likely to be better;
 - an option whose measured accuracy keeps the floor bars all others that are not cheaper.
 What cannot keep the floor or the latency wanted bars nothing and comes last. Without a stated volume money
 has no say. Pure, and fast: it is asked many times when looking for what would change the advice.
@@ -23,18 +23,18 @@ from advisor.assumed import Inputs, resolve
 from advisor.case import Incumbent, UseCase
 from advisor.economics import Market, cost_curve_of
 from advisor.money.inputs import times
-from advisor.money.ranges import Scenario
+from advisor.money.ranges import FigureRange, Scenario
 from advisor.money.tco import OptionCosts, Tco, total_cost
 from advisor.options import ADVISED, Option
 from advisor.predict import (
-    accuracy_interval,
     expected_p95,
+    expected_right,
     incumbent_accuracy,
     incumbent_tco,
     measured_items,
     where_it_runs,
 )
-from advisor.rubric.bands import Bands
+from advisor.rubric.bands import LIKELY, Bands, Expected, chance_better
 from advisor.rubric.factors import FLOOR_IF_NONE
 from advisor.rubric.rubric import Rubric
 from advisor.rubric.scoring import OptionScores, pair_answer, score
@@ -56,7 +56,8 @@ class Contender:
 
     Attributes:
         points: the description's score; None for today's way.
-        low, high: accuracy, measured or published; None where not known.
+        right: accuracy, measured or published.
+        pair_spread: how far two options on one data set scatter (`Bands`).
         items: on how many items the accuracy was measured; None without a measurement that says so.
         p95_ms: low end of the expected p95.
         usd: likely cost over the horizon with wrong answers at the value of one; None where not known.
@@ -65,13 +66,14 @@ class Contender:
             both sides' accuracy is known; `usd_per_1k` is that sum by 1,000 queries.
         usd_at_most, item_usd_at_most: of today's way whose cost nobody states: what it may cost at the most
             over the horizon, and by the item.
+        wrong_stated: whether what a wrong answer costs is stated.
         broken: limits it cannot keep.
     """
 
     choice: Choice
     points: Decimal | None
-    low: float | None
-    high: float | None
+    right: Expected
+    pair_spread: float
     items: int | None
     p95_ms: float | None
     usd: Decimal | None
@@ -80,7 +82,18 @@ class Contender:
     usd_per_1k: Decimal | None
     usd_at_most: Decimal | None = None
     item_usd_at_most: Decimal | None = None
+    wrong_stated: bool = False
     broken: frozenset[BrokenLimit]
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of its accuracy; None where not known."""
+        return self.right.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of its accuracy; None where not known."""
+        return self.right.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +178,7 @@ class Judge:
             wrong_usd=wrong,
             wrong_assumed=given.wrong_answer_usd is None,
             today_counts_wrong=given.wrong_answer_usd is not None and incumbent_accuracy(case) is not None,
-            answer=pair_answer(scores, self.rubric),
+            answer=pair_answer(scores, self.rubric, chance(everyone, Option.RETRIEVE, Option.TUNE)),
         )
 
     def _contender(
@@ -176,15 +189,15 @@ class Judge:
         given: Inputs,
     ) -> Contender:
         scores, costs, inputs = known
-        low, high, _ = accuracy_interval(case, option, self.bands, self.market.assumptions)
+        right = expected_right(case, option, self.bands, self.market.assumptions)
         where = where_it_runs(case, option, given, self.market)
         fastest = expected_p95(case, option, inputs, (where, self.market), self.bands).low
         broken = set()
-        if high is not None and case.quality_floor is not None and high < case.quality_floor:
+        if right.high is not None and case.quality_floor is not None and right.high < case.quality_floor:
             broken.add(BrokenLimit.ACCURACY)
         if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
             broken.add(BrokenLimit.LATENCY)
-        likely = _middle(low, high)
+        likely = right.likely
         stated = incumbent_accuracy(case) is not None and given.wrong_answer_usd is not None
         wrong = _wrong_usd(given)
         ledger = None if costs is None else costs[option]
@@ -192,14 +205,15 @@ class Judge:
         return Contender(
             choice=option,
             points=scores.totals[option],
-            low=low,
-            high=high,
+            right=right,
+            pair_spread=self.bands.pair_spread,
             items=measured_items(case, option),
             p95_ms=fastest,
             usd=None if ledger is None else _total(ledger, likely, wrong, given).horizon_usd,
             usd_without_wrong=None if ledger is None else _total(ledger, None, wrong, given).horizon_usd,
             usd_stated=None if as_today is None else as_today.horizon_usd,
             usd_per_1k=None if as_today is None else as_today.usd_per_1k,
+            wrong_stated=given.wrong_answer_usd is not None,
             broken=frozenset(broken),
         )
 
@@ -207,10 +221,6 @@ class Judge:
 def _wrong_usd(inputs: Inputs) -> Decimal:
     """What a wrong answer is valued at: its price, or that of one more checked example."""
     return next((usd for usd in (inputs.wrong_answer_usd, inputs.example_usd) if usd is not None), Decimal(0))
-
-
-def _middle(low: float | None, high: float | None) -> float | None:
-    return None if low is None or high is None else (low + high) / 2
 
 
 def _total(costs: OptionCosts, accuracy: float | None, wrong: Decimal, inputs: Inputs) -> Tco:
@@ -241,8 +251,8 @@ def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: 
     return Contender(
         choice=Today.KEEP,
         points=None,
-        low=None if interval is None else interval.low,
-        high=None if interval is None else interval.high,
+        right=_stated(interval),
+        pair_spread=0.0,
         items=given.items,
         p95_ms=given.p95_ms,
         usd=usd,
@@ -253,6 +263,28 @@ def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: 
         item_usd_at_most=at_most,
         broken=frozenset(broken),
     )
+
+
+def _stated(interval: FigureRange | None) -> Expected:
+    if interval is None:
+        return Expected(low=None, likely=None, high=None, source="")
+    return Expected(
+        low=interval.low, likely=interval.likely, high=interval.high, source="as stated", measured=True
+    )
+
+
+def chance(contenders: Mapping[Choice, Contender], one: Choice, other: Choice) -> float | None:
+    """The chance that one gets more right than the other one; None where one is ruled out or not known."""
+    mine, theirs = contenders.get(one), contenders.get(other)
+    return (
+        None if mine is None or theirs is None else chance_better(mine.right, theirs.right, mine.pair_spread)
+    )
+
+
+def likely_better(one: Contender, other: Contender) -> bool | None:
+    """Whether one is likely to get more right than the other one; None where that is not known."""
+    found = chance_better(one.right, other.right, one.pair_spread)
+    return None if found is None else found >= LIKELY
 
 
 def pays_against_today(option: Contender, today: Contender | None) -> bool | None:
@@ -278,15 +310,30 @@ def _kept(contender: Contender, case: UseCase) -> bool:
 def costs_less(one: Contender, other: Contender) -> bool | None:
     """Whether an option costs less than another one; None where that is not known.
 
-    A saving that rests on fewer wrong answers alone is none where the ranges of accuracy overlap: at a large
-    volume half a point between the middles of two wide ranges would outweigh everything.
+    A saving that rests on fewer wrong answers alone is none where those are not likely fewer, nor (but
+    against prompting) where nobody says what a wrong answer costs: at a large volume half a point between two
+    wide ranges would outweigh everything.
     """
     if one.usd is None or other.usd is None or one.usd_without_wrong is None:
         return None
     if one.usd >= other.usd:
         return False
-    apart = one.low is not None and other.high is not None and one.low >= other.high
-    return apart or other.usd_without_wrong is None or one.usd_without_wrong < other.usd_without_wrong
+    counts = one.wrong_stated or other.choice is Option.PROMPT
+    fewer = counts and likely_better(one, other) is True
+    return fewer or other.usd_without_wrong is None or one.usd_without_wrong < other.usd_without_wrong
+
+
+MONEY_LEAD = Decimal("0.9")
+"""An option leads on money where its likely cost over the horizon is at most this share of the other
+one's."""
+
+
+def leads_on_money(one: Contender, other: Contender) -> bool | None:
+    """Whether an option costs less by a tenth or more; None where that is not known."""
+    cheaper = costs_less(one, other)
+    if cheaper is not True or one.usd is None or other.usd is None:
+        return cheaper
+    return one.usd <= MONEY_LEAD * other.usd
 
 
 def _bars(one: Contender, other: Contender, case: UseCase) -> bool:
@@ -300,7 +347,7 @@ def _bars(one: Contender, other: Contender, case: UseCase) -> bool:
         return False
     if one.choice is Option.PROMPT:
         return True
-    return one.low is not None and other.low is not None and one.low >= other.low
+    return leads_on_money(one, other) is True and likely_better(other, one) is False
 
 
 def _barred(options: list[Contender], today: Contender | None, case: UseCase) -> dict[Option, Choice]:
@@ -328,7 +375,7 @@ def _order(options: list[Contender], today: Contender | None, case: UseCase) -> 
         standing = [o for o in left if not o.broken]
         barred = _barred(left, waiting, case)
         free = [o for o in standing or left if o.choice not in barred]
-        if waiting is not None and (not free or not standing):
+        if waiting is not None and (not free or (not standing and waiting.usd_at_most is None)):
             found.append(waiting.choice)
             waiting = None
             continue

@@ -28,7 +28,7 @@ from advisor.money.ranges import FigureRange, MoneyRange, Range, Scenario, spann
 from advisor.money.tco import Against, Tco, against, total_cost
 from advisor.money.workload import today_curve
 from advisor.options import Option
-from advisor.rubric.bands import Bands, expected_accuracy
+from advisor.rubric.bands import Bands, Expected, expected_accuracy
 
 CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""
@@ -40,8 +40,8 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Opti
     Raises:
         CostError: if a machine named has no known price.
     """
-    low, high, source = accuracy_interval(case, option, bands, market.assumptions)
-    accuracy = {Scenario.CHEAP: high, Scenario.LIKELY: _middle(low, high), Scenario.DEAR: low}
+    right = expected_right(case, option, bands, market.assumptions)
+    accuracy = {Scenario.CHEAP: right.high, Scenario.LIKELY: right.likely, Scenario.DEAR: right.low}
     inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
     tco = {s: option_tco(case, option, inputs[s], market, accuracy=accuracy[s]) for s in Scenario}
     where = where_it_runs(case, option, inputs[Scenario.LIKELY], market)
@@ -59,16 +59,17 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Opti
         option=option,
         model=tco[Scenario.LIKELY].option.model,
         where=where,
-        accuracy_low=low,
-        accuracy_high=high,
-        accuracy_source=source,
+        accuracy_low=right.low,
+        accuracy_likely=right.likely,
+        accuracy_high=right.high,
+        accuracy_source=right.source,
         usd_per_1k=_money(priced, running_per_1k),
         usd_per_1k_total=_money(priced, lambda t: t.usd_per_1k),
         usd_one_off=_money(priced, lambda t: t.one_off_usd),
         usd_per_month=_money(priced, lambda t: t.monthly_usd),
         p95_ms=expected_p95(case, option, inputs, (where, market), bands),
         payback=_payback(case, tco, inputs),
-        wrong_answers_counted=case.wrong_answer_cost is not None and low is not None,
+        wrong_answers_counted=case.wrong_answer_cost is not None and right.low is not None,
     )
 
 
@@ -78,10 +79,8 @@ def measured_items(case: UseCase, option: Option) -> int | None:
     return None if found is None else found[1]
 
 
-def accuracy_interval(
-    case: UseCase, option: Option, bands: Bands, assumptions: Assumptions
-) -> tuple[float | None, float | None, str]:
-    """(low, high, what it rests on); a measurement replaces the published span.
+def expected_right(case: UseCase, option: Option, bands: Bands, assumptions: Assumptions) -> Expected:
+    """The share of right answers with what it rests on; a measurement replaces the published span.
 
     Where the size of the open model is not said, the span is that of the sizes that costs are assumed for.
     """
@@ -90,7 +89,13 @@ def accuracy_interval(
         accuracy, items, source = stated
         low, high = _wilson(accuracy, items)
         said = f"{items} items" if items else f"an unknown number of items, taken as {CHECKED_ON_UNKNOWN}"
-        return low, high, f"measured {source or 'by the user'} on {said} (Wilson, 95 %)"
+        return Expected(
+            low=low,
+            likely=accuracy,
+            high=high,
+            source=f"measured {source or 'by the user'} on {said} (Wilson, 95 %)",
+            measured=True,
+        )
     cases = [case]
     if case.open_model_billions is None:
         assumed = assumptions.ranges["open_model_billions"]
@@ -99,11 +104,13 @@ def accuracy_interval(
     spans = [
         expected_accuracy(sized, read_as, bands) for sized in cases for read_as in _read_as(case, option)
     ]
-    known = [span for span in spans if span.low is not None and span.high is not None]
+    lows = [span.low for span in spans if span.low is not None]
+    likely = [span.likely for span in spans if span.likely is not None]
+    highs = [span.high for span in spans if span.high is not None]
     sources = "; ".join(dict.fromkeys(part for span in spans for part in span.source.split("; ")))
-    if not known:
-        return None, None, sources
-    return min(span.low or 0.0 for span in known), max(span.high or 0.0 for span in known), sources
+    if not likely:
+        return Expected(low=None, likely=None, high=None, source=sources)
+    return Expected(low=min(lows), likely=sum(likely) / len(likely), high=max(highs), source=sources)
 
 
 def _read_as(case: UseCase, option: Option) -> tuple[Option, ...]:
@@ -134,10 +141,6 @@ def incumbent_accuracy(case: UseCase) -> FigureRange | None:
         return None
     low, high = _wilson(given.accuracy, given.items)
     return Range(low=min(low, given.accuracy), likely=given.accuracy, high=max(high, given.accuracy))
-
-
-def _middle(low: float | None, high: float | None) -> float | None:
-    return None if low is None or high is None else (low + high) / 2
 
 
 def variants(case: UseCase, market: Market) -> tuple[UseCase, ...]:

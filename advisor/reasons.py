@@ -201,4 +201,4 @@ class _Reasons:
 
 
 def _span(one: Contender) -> FigureRange:
-    return Range(low=one.low, likely=None, high=one.high)
+    return Range(low=one.low, likely=one.right.likely, high=one.high)

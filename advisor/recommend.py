@@ -45,7 +45,7 @@ from advisor.assumed import Assumptions, assumed_in, resolve, today_range
 from advisor.case import AnswerKind, UseCase, asks_for_labels, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import find_flips, find_open_questions
-from advisor.judge import Judge, Standing
+from advisor.judge import Judge, Standing, chance
 from advisor.money.inputs import plus, times
 from advisor.money.money import total
 from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
@@ -61,7 +61,7 @@ from advisor.predict import (
 from advisor.reasons import three_reasons
 from advisor.rubric.bands import Bands
 from advisor.rubric.rubric import Rubric
-from advisor.rubric.scoring import OptionScores, band_of, combines, contributions, leads, pair_answer
+from advisor.rubric.scoring import OptionScores, band_of, between, combines, contributions, leads
 from advisor.ways import fitting
 
 EVALUATION_SHARE = 0.3
@@ -90,11 +90,11 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
     standing = judge.standing(case, judge.costs(case))
     scores = standing.scores
     options = _options(case, standing, basis)
-    pair = _pair(scores, basis.rubric, options)
+    pair = _pair(standing, basis.rubric, options)
     look_around = look_around and bool(scores.ranked)
     flips = find_flips(case, judge, standing.outcome) if look_around else ()
     questions = find_open_questions(case, judge, standing) if look_around else ()
-    what, tried = _what(standing, basis.rubric)
+    what, tried, tied = _what(standing, basis.rubric)
     settle = _to_settle(case, basis, pair, tried)
     return Advice(
         case=case,
@@ -102,6 +102,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         recommendation=AdviceRecommendation(
             what=what,
             options=tried,
+            tied=tied,
             ways=fitting(case, tried[0]) if tried else (Way.KEEP,) if what is Do.KEEP else (),
             reasons=three_reasons(case, standing, what, tried, _horizon(case, basis)),
             cost=_cost(case, basis, (what, tried), options, settle),
@@ -156,20 +157,25 @@ def _horizon(case: UseCase, basis: Basis) -> float:
     return resolve(case, basis.market.assumptions, Scenario.LIKELY).horizon_months
 
 
-def _what(standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...]]:
-    """What to do, and with which options: two are measured where a close description alone decides."""
+def _what(standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...], bool]:
+    """What to do, with which options, and whether these are tied: two are measured where the description is
+    close and neither the expected accuracy nor money puts one first.
+    """
     first = standing.first
     if first is None:
-        return Do.CHANGE_THE_CASE, ()
+        return Do.CHANGE_THE_CASE, (), False
     if not isinstance(first, Option):
-        return Do.KEEP, ()
+        return Do.KEEP, (), False
     close = Decimal(str(rubric.decision.close))
     second = next((o for o in standing.scores.ranked if o is not first), None)
     if second is None or _ground(standing, close) is not Ground.DESCRIPTION or not _free(standing, second):
-        return Do.TRY, (first,)
-    if standing.scores.totals[first] - standing.scores.totals[second] < close:
-        return Do.MEASURE, (first, second)
-    return Do.TRY, (first,)
+        return Do.TRY, (first,), False
+    if standing.scores.totals[first] - standing.scores.totals[second] >= close:
+        return Do.TRY, (first,), False
+    answer = between(standing.scores, rubric, first, second, chance(standing.contenders, first, second))
+    if answer is first:
+        return Do.TRY, (first,), False
+    return Do.MEASURE, (first, second), answer is AdvisedAnswer.TIED
 
 
 def _free(standing: Standing, option: Option) -> bool:
@@ -305,8 +311,8 @@ def _warnings(case: UseCase, found: OptionPrediction) -> Iterator[AdviceReason]:
         yield AdviceReason(kind=Why.TOO_SLOW, against=found.option, ms=found.p95_ms, wanted_ms=case.p95_ms)
 
 
-def _pair(scores: OptionScores, rubric: Rubric, options: tuple[OptionAdvice, ...]) -> PairAnswer:
-    answer = pair_answer(scores, rubric)
+def _pair(standing: Standing, rubric: Rubric, options: tuple[OptionAdvice, ...]) -> PairAnswer:
+    scores, answer = standing.scores, standing.answer
     retrieve, tune = scores.vetoes[Option.RETRIEVE], scores.vetoes[Option.TUNE]
     both = not retrieve and not tune
     because: tuple[Contribution, ...] = ()

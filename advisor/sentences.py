@@ -87,8 +87,9 @@ def ways_words(ways: Sequence[Way]) -> str:
 
 
 def share_words(found: OptionPrediction) -> str:
-    """'82 to 96 %', or 'unknown'."""
-    return _shares(Range(low=found.accuracy_low, likely=None, high=found.accuracy_high), UNKNOWN)
+    """'91 % (82 to 96 %)', or 'unknown'."""
+    likely = found.accuracy_likely
+    return _shares(Range(low=found.accuracy_low, likely=likely, high=found.accuracy_high), UNKNOWN)
 
 
 def seconds_words(found: OptionPrediction) -> str:
@@ -167,7 +168,13 @@ def headline(done: AdviceRecommendation) -> str:
         case Do.TRY:
             return f"try {names[0]}."
         case Do.MEASURE:
-            return f"measure {names[0]} and {names[1]}; the description does not separate them."
+            if done.tied:
+                simpler = named(min(done.options, key=lambda option: option.simplicity))
+                return (
+                    f"take {simpler}, the simpler of two that are tied, or measure it against "
+                    f"{next(name for name in names if name != simpler)}."
+                )
+            return f"measure {names[0]} and {names[1]}; nothing known separates them."
         case Do.KEEP:
             return "keep today's way."
         case Do.CHANGE_THE_CASE:
@@ -265,7 +272,8 @@ def _percent(share: float) -> str:
 def _shares(span: FigureRange, unknown: str = "an unknown share") -> str:
     if span.low is None or span.high is None:
         return unknown
-    return f"{100 * span.low:.0f} to {100 * span.high:.0f} %"
+    whole = f"{100 * span.low:.0f} to {100 * span.high:.0f} %"
+    return whole if span.likely is None else f"{100 * span.likely:.0f} % ({whole})"
 
 
 def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
@@ -330,7 +338,7 @@ def pair_sentence(pair: PairAnswer, done: AdviceRecommendation) -> str:
             cheaper = "neither is known to be cheaper"
             if pair.cheaper is not None:
                 cheaper = f"{_SIDES[AdvisedAnswer(pair.cheaper.value)]} is cheaper"
-            sentence = f"tied: nothing known separates them, and {cheaper}"
+            sentence = f"tied: neither is likely to be right more often, and {cheaper}"
         case AdvisedAnswer.MEASURE:
             sentence = "only a measurement can tell; the description does not separate them"
         case AdvisedAnswer.NEITHER:

@@ -5,6 +5,7 @@ An answer that is not known fits every band, so not knowing only widens the pred
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +21,12 @@ from advisor.reading import parse_toml, read_record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """Accuracies between `low` and `high`; `examples` to `size` say for which use cases, None for any."""
+    """Accuracies between `low` and `high`; `examples` to `size` say for which use cases, None for any.
+
+    Attributes:
+        judged: low and high as judged before the published figures were fitted.
+        likely: the middle of what is expected.
+    """
 
     kind: str
     option: Option
@@ -28,7 +34,9 @@ class Band:
     labels: str | None = None
     model: str | None = None
     size: str | None = None
+    judged: tuple[float, float]
     low: Annotated[float, Field(ge=0)]
+    likely: float
     high: Annotated[float, Field(le=1)]
     source: str
 
@@ -36,9 +44,9 @@ class Band:
         """Refuse a band that is none.
 
         Raises:
-            ValueError: unless low lies below high.
+            ValueError: unless low lies below likely and likely below high.
         """
-        if not self.low < self.high:
+        if not self.low < self.likely < self.high:
             raise ValueError(f"a band of {self.option} for {self.kind} is out of order")
 
 
@@ -63,10 +71,18 @@ class Informed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bands:
-    """The packaged bands; `level` says what share of results an accuracy band is meant to hold."""
+    """The packaged bands.
+
+    Attributes:
+        level: what share of results an accuracy band is meant to hold.
+        pair_spread: how far two options on one data set lie from their expected distance, in logits: much
+        less
+            than data sets lie from each other.
+    """
 
     checked: date
     level: str
+    pair_spread: Annotated[float, Field(gt=0)]
     accuracy: Annotated[tuple[Band, ...], Field(alias="band")]
     latency: Mapping[str, LatencyRow]
     informed: tuple[Informed, ...] = ()
@@ -74,11 +90,18 @@ class Bands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """An accuracy interval with what it rests on; None where no band fits."""
+    """An accuracy interval with what it rests on; None where no band fits.
+
+    Attributes:
+        measured: whether it was measured on this use case, and is Wilson's interval (95 %); else a band (80
+        %).
+    """
 
     low: float | None
+    likely: float | None
     high: float | None
     source: str
+    measured: bool = False
 
 
 def parse_bands(text: str) -> Bands:
@@ -108,7 +131,9 @@ def _kinds(case: UseCase) -> set[str]:
     needed = facts_needed(case)
     if case.task is AnswerKind.CLASSIFICATION:
         return {"classification"}
-    kinds = {True: {"facts"}, False: {"other"}, None: {"facts", "other"}}[needed]
+    broad = case.task in (AnswerKind.CODE, AnswerKind.REASONING, AnswerKind.QUESTION_ANSWERING)
+    without = {"broad"} if broad else {"other"} if case.task is not None else {"broad", "other"}
+    kinds = {True: {"facts"}, False: without, None: {"facts"} | without}[needed]
     return kinds | {"classification"} if case.task is None else kinds
 
 
@@ -148,6 +173,43 @@ def expected_accuracy(case: UseCase, option: Option, bands: Bands) -> Expected:
         )
     ]
     if not fits:
-        return Expected(low=None, high=None, source="no published figure")
-    sources = "; ".join(dict.fromkeys(band.source for band in fits))
-    return Expected(low=min(b.low for b in fits), high=max(b.high for b in fits), source=sources)
+        return Expected(low=None, likely=None, high=None, source="no published figure")
+    return Expected(
+        low=min(band.low for band in fits),
+        likely=sum(band.likely for band in fits) / len(fits),
+        high=max(band.high for band in fits),
+        source="; ".join(dict.fromkeys(band.source for band in fits)),
+    )
+
+
+LIKELY = 0.75
+"""The chance from which one option is called likely better; below it both ways neither is."""
+_BAND_Z, _WILSON_Z = 1.2816, 1.96
+"""Standard deviations from the middle to the ends of a band (80 %) and of an interval (95 %)."""
+
+
+def chance_better(one: Expected, other: Expected, pair_spread: float) -> float | None:
+    """The chance that an option gets more answers right than another one; None where an accuracy is not
+    known.
+
+    Two bands are of the same data set, so what one knows of how hard that is cancels: only `pair_spread` is
+    left. Where one of them was measured it does not, and each side brings its own width.
+    """
+    if one.likely is None or other.likely is None:
+        return None
+    apart = _logit(one.likely) - _logit(other.likely)
+    spread = pair_spread
+    if one.measured or other.measured:
+        spread = math.hypot(_deviation(one), _deviation(other))
+    return 0.5 * (1 + math.erf(apart / spread / math.sqrt(2)))
+
+
+def _deviation(one: Expected) -> float:
+    assert one.low is not None and one.high is not None
+    z = _WILSON_Z if one.measured else _BAND_Z
+    return (_logit(one.high) - _logit(one.low)) / 2 / z
+
+
+def _logit(share: float) -> float:
+    cut = min(max(share, 0.001), 0.999)
+    return math.log(cut / (1 - cut))

@@ -86,9 +86,8 @@ class VetoRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRules:
-    """Score gaps below which two options are tied or too close, and when naming both pays."""
+    """The score gap below which the description alone does not decide, and when naming both pays."""
 
-    tied: float
     close: float
     unknown_share: float
     combine: float

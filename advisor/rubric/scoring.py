@@ -12,6 +12,7 @@ from decimal import Decimal
 from advisor.advice import AdvisedAnswer, Contribution, Veto
 from advisor.case import UseCase
 from advisor.options import ADVISED, Option
+from advisor.rubric.bands import LIKELY
 from advisor.rubric.factors import Measured, measure
 from advisor.rubric.rubric import ConfidenceBand, Rubric, points
 from advisor.rubric.vetoes import vetoes
@@ -90,11 +91,17 @@ def _contribution(m: Measured, value: Decimal) -> Contribution:
     )
 
 
-def between(scores: OptionScores, rubric: Rubric, one: Option, other: Option) -> AdvisedAnswer | Option:
+def between(
+    scores: OptionScores, rubric: Rubric, one: Option, other: Option, chance: float | None = None
+) -> AdvisedAnswer | Option:
     """The better of two options, or 'tied', 'measure', 'neither'.
 
-    A veto decides. A gap below `close` is a tie if it is small and most answers are known, else nothing
-    but a measurement tells.
+    A veto decides, and then a lead of `close` points. Below that the expected accuracies speak: where neither
+    is likely better the two are tied, where the one that leads is likely better it is named, and where the
+    two speak against each other nothing but a measurement tells; nor where too much is not known.
+
+    Args:
+        chance: that `one` gets more answers right; None where that is not known.
     """
     down, other_down = bool(scores.vetoes[one]), bool(scores.vetoes[other])
     if down and other_down:
@@ -105,14 +112,18 @@ def between(scores: OptionScores, rubric: Rubric, one: Option, other: Option) ->
     rules = rubric.decision
     if abs(gap) >= Decimal(str(rules.close)):
         return one if gap > 0 else other
-    if abs(gap) < Decimal(str(rules.tied)) and scores.unknown_share <= rules.unknown_share:
+    if chance is None or scores.unknown_share > rules.unknown_share:
+        return AdvisedAnswer.MEASURE
+    if 1 - LIKELY < chance < LIKELY:
         return AdvisedAnswer.TIED
-    return AdvisedAnswer.MEASURE
+    better = one if chance >= LIKELY else other
+    leader = one if gap > 0 else other
+    return better if better is leader or not gap else AdvisedAnswer.MEASURE
 
 
-def pair_answer(scores: OptionScores, rubric: Rubric) -> AdvisedAnswer:
-    """Retrieve or tune."""
-    found = between(scores, rubric, Option.RETRIEVE, Option.TUNE)
+def pair_answer(scores: OptionScores, rubric: Rubric, chance: float | None = None) -> AdvisedAnswer:
+    """Retrieve or tune; `chance` is that of retrieving to get more right."""
+    found = between(scores, rubric, Option.RETRIEVE, Option.TUNE, chance)
     return found if isinstance(found, AdvisedAnswer) else AdvisedAnswer(found.value)
 
 

@@ -124,7 +124,7 @@ def test_within_a_millisecond_no_model_that_is_called_answers():
 
 
 def test_the_likely_cost_stands_beside_its_span():
-    found = recommend(build_case(TAGS | {"queries_per_month": 50_000}), basis(), look_around=False)
+    found = recommend(build_case(FACTS | {"queries_per_month": 50_000}), basis(), look_around=False)
     cost = found.recommendation.cost
     assert cost.usd_per_month.low < cost.usd_per_month.likely < cost.usd_per_month.high
     text = " ".join(cost_sentence(found.recommendation, lambda usd: f"${usd:,.0f}").split())

@@ -16,7 +16,7 @@ from advisor.judge import Judge
 from advisor.money.errors import CostError
 from advisor.money.ranges import Scenario
 from advisor.options import ADVISED, Option
-from advisor.predict import accuracy_interval, predict
+from advisor.predict import expected_right, predict
 from advisor.recommend import recommend
 from advisor.rubric.bands import expected_accuracy, load_bands
 from advisor.stats.intervals import wilson
@@ -163,35 +163,36 @@ def test_not_knowing_never_narrows_the_cost(data, field, option):
 def test_a_model_whose_size_is_not_said_is_one_of_the_sizes_that_costs_are_assumed_for():
     """The assumed 1 to 8 billion parameters hold no tiny model, whose published span begins far lower."""
     case = build_case({"name": "x", "task": "classification", "labels": 30, "examples": 3000})
-    unsaid = accuracy_interval(case, Option.TUNE, BANDS, ASSUMED)
+    unsaid = expected_right(case, Option.TUNE, BANDS, ASSUMED)
     small, tiny = (
-        accuracy_interval(replace(case, open_model_billions=size), Option.TUNE, BANDS, ASSUMED)
+        expected_right(replace(case, open_model_billions=size), Option.TUNE, BANDS, ASSUMED)
         for size in (1.0, 0.135)
     )
-    assert unsaid[0] == small[0] > tiny[0]
+    assert unsaid.low == small.low > tiny.low
 
 
 def test_a_prompt_that_carries_all_the_knowledge_is_expected_to_answer_as_if_it_were_retrieved():
     facts = {"name": "x", "task": "question-answering", "needs_facts": True, "general_model": "frontier"}
     shown, too_much, unsaid = (
-        accuracy_interval(build_case(facts | more), Option.PROMPT, BANDS, ASSUMED)
+        expected_right(build_case(facts | more), Option.PROMPT, BANDS, ASSUMED)
         for more in ({"knowledge_tokens": 15_000}, {"knowledge_tokens": 10**7}, {})
     )
-    retrieved = accuracy_interval(build_case(facts), Option.RETRIEVE, BANDS, ASSUMED)
-    assert shown[:2] == retrieved[:2] and too_much[1] < retrieved[1]
-    assert unsaid[:2] == (too_much[0], retrieved[1])
+    retrieved = expected_right(build_case(facts), Option.RETRIEVE, BANDS, ASSUMED)
+    assert shown == retrieved and too_much.high < retrieved.high
+    assert (unsaid.low, unsaid.high) == (too_much.low, retrieved.high)
 
 
 def test_a_measured_prompt_replaces_the_published_span():
     case = build_case(
         {"name": "x", "task": "classification", "prompting_accuracy": 0.8, "prompting_items": 200}
     )
-    low, high, source = accuracy_interval(case, Option.PROMPT, BANDS, ASSUMED)
+    found = expected_right(case, Option.PROMPT, BANDS, ASSUMED)
     reference = wilson(160, 200)
-    assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-9)
-    assert "measured by the user" in source
-    wider = accuracy_interval(replace(case, prompting_items=None), Option.PROMPT, BANDS, ASSUMED)
-    assert wider[0] < low and wider[1] > high
+    ends = (reference.low, reference.high)
+    assert found.likely == 0.8 and (found.low, found.high) == pytest.approx(ends, abs=1e-9)
+    assert "measured by the user" in found.source
+    wider = expected_right(replace(case, prompting_items=None), Option.PROMPT, BANDS, ASSUMED)
+    assert wider.low < found.low and wider.high > found.high
 
 
 def test_nothing_known_says_so():

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.advice import AdvisedAnswer
+from advisor.assumed import load_assumptions
 from advisor.case import build_case
 from advisor.options import Option
+from advisor.predict import expected_right
+from advisor.rubric.bands import chance_better, load_bands
 from advisor.rubric.rubric import Rubric, load_rubric
 from advisor.rubric.scoring import OptionScores, between, score
 from advisor.stats.intervals import Interval, wilson
@@ -25,6 +28,9 @@ FIXED_ORDER = (
     Option.TUNE, Option.RETRIEVE, Option.TUNE_RETRIEVE, Option.PROMPT, Option.LINEAR, Option.ROUTE,
 )  # fmt: skip
 """By sole wins in the own table (16, 5, 5, 3, 2, 0), written down before the other cases were looked at."""
+BANDS, ASSUMED = load_bands(), load_assumptions()
+EDGES = [0.0, 1.0, 2.5, 4.5]
+"""Score gaps by which confidence is set against what held."""
 CASES = Path(__file__).with_name("published_cases.toml")
 
 
@@ -78,7 +84,9 @@ def judge(row: dict, rubric: Rubric) -> Judged:
     said: Option | AdvisedAnswer = order[0]
     gap = None
     if len(order) > 1:
-        said = between(scores, rubric, order[0], order[1])
+        right = [expected_right(case, option, BANDS, ASSUMED) for option in order[:2]]
+        chance = chance_better(right[0], right[1], BANDS.pair_spread)
+        said = between(scores, rubric, order[0], order[1], chance)
         said = as_run(said, options) if isinstance(said, Option) else said
         gap = float(scores.totals[order[0]] - scores.totals[order[1]])
     return Judged(
@@ -167,8 +175,27 @@ def against(judged: list[Judged], lead: Option | None) -> str:
     )
 
 
+def ranges(rows: list[dict], rubric: Rubric) -> str:
+    """How many accuracies that a study states lie in the predicted range, and how wide that is."""
+    held, widths, off = 0, [], []
+    for row in rows:
+        case = build_case({"name": row["id"], **row["use_case"]}, row["id"])
+        order = rank(score(case, rubric), tuple(Option(o) for o in row["options"]))
+        for name, figures in row.get("figures", {}).items():
+            option = next(o for o in order if as_run(o, tuple(map(Option, row["options"]))) is Option(name))
+            found = expected_right(case, option, BANDS, ASSUMED)
+            held += found.low <= figures["acc"] <= found.high
+            widths.append(found.high - found.low)
+            off.append(abs(found.likely - figures["acc"]))
+    if not widths:
+        return "no accuracies are stated"
+    n, width, miss = len(widths), sum(widths) / len(widths), sum(off) / len(widths)
+    return f"{held} of {n} accuracies in their range, mean width {width:.2f}, off by {miss:.2f}"
+
+
 if __name__ == "__main__":
-    found = judge_all(path=Path(sys.argv[1]) if len(sys.argv) > 1 else CASES)
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else CASES
+    found = judge_all(path=path)
     for j in found:
         gap = "-" if j.gap is None else f"{j.gap:.2f}"
         print(
@@ -181,3 +208,6 @@ if __name__ == "__main__":
     print("all", agreement(found))
     for lead in (Option.TUNE, Option.RETRIEVE, None):
         print(against(found, lead))
+    print(ranges(read_cases(path), load_rubric()))
+    for low, (held, n) in zip(EDGES, by_gap(found, EDGES), strict=True):
+        print(f"gap from {low:g}: first place held in {held} of {n} with one winner")

@@ -183,15 +183,21 @@ def test_a_veto_decides_the_pair():
     assert pair_answer(score(fast, RUBRIC), RUBRIC) is AdvisedAnswer.NEITHER
 
 
-def test_a_small_gap_is_a_tie_only_when_most_is_known():
+def test_a_small_gap_is_a_tie_where_neither_is_likely_better_and_most_is_known():
+    """Below the lead that the description needs, the expected accuracies speak."""
     case = case_of(task="classification")
     scores = score(case, RUBRIC)
     equal = replace(scores, totals={o: Decimal(0) for o in ADVISED}, vetoes=dict.fromkeys(ADVISED, ()))
     known, unknown = replace(equal, unknown_share=0.1), replace(equal, unknown_share=0.6)
-    assert between(known, RUBRIC, Option.RETRIEVE, Option.TUNE) is AdvisedAnswer.TIED
-    assert between(unknown, RUBRIC, Option.RETRIEVE, Option.TUNE) is AdvisedAnswer.MEASURE
+    pair = Option.RETRIEVE, Option.TUNE
+    assert between(known, RUBRIC, *pair, 0.6) is between(known, RUBRIC, *pair, 0.4) is AdvisedAnswer.TIED
+    assert between(unknown, RUBRIC, *pair, 0.5) is between(known, RUBRIC, *pair) is AdvisedAnswer.MEASURE
+    assert between(known, RUBRIC, *pair, 0.8) is Option.RETRIEVE
+    close = replace(known, totals={o: Decimal("0.5") if o is Option.TUNE else Decimal(0) for o in ADVISED})
+    assert between(close, RUBRIC, *pair, 0.2) is Option.TUNE
+    assert between(close, RUBRIC, *pair, 0.8) is AdvisedAnswer.MEASURE, "the two speak against each other"
     apart = replace(known, totals={o: Decimal(2) if o is Option.TUNE else Decimal(0) for o in ADVISED})
-    assert between(apart, RUBRIC, Option.RETRIEVE, Option.TUNE) is Option.TUNE
+    assert between(apart, RUBRIC, *pair, 0.9) is Option.TUNE
 
 
 def test_points_are_exact_hundredths():
@@ -202,7 +208,7 @@ def test_points_are_exact_hundredths():
 
 def test_a_rubric_that_is_wrong():
     text = (
-        'version="1"\nchecked=2026-11-23\n[decision]\ntied=1\nclose=1\nunknown_share=1\ncombine=1\nsource="x"\n'
+        'version="1"\nchecked=2026-11-23\n[decision]\nclose=1\nunknown_share=1\ncombine=1\nsource="x"\n'
         '[measure]\ndifference=0.1\ndiscordance=0.1\nsource="x"\n[veto]\nchanges_per_month=1\n'
         'knowledge_tokens=1\np95_hosted_ms=1\nshort_output_tokens=1\nsource="x"\n'
         '[[confidence]]\ngap=0.0\nwords="x"\nshare=0.5\nheld=1\ncases=2\n'
