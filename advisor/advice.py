@@ -287,6 +287,56 @@ class AdviceDecider(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerUp:
+    """What stands next to first place, and the least that would put it there.
+
+    Attributes:
+        flip: the figure that would; None where none does.
+        right: the share of right answers, measured on `items`, from which it would; None where a flip is
+            named, or none is enough.
+    """
+
+    choice: Choice
+    flip: Flip | None
+    right: float | None
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """A few tries of a prompt that may change first place.
+
+    Attributes:
+        leads_to: of so many right, what would come first.
+        usd: of the calls.
+        by_program: whether a run can score the answers.
+    """
+
+    items: int
+    by_program: bool
+    leads_to: tuple[tuple[int, Choice | None], ...]
+    usd: MoneyRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dominant:
+    """The assumed input that alone moves an option's cost most.
+
+    Attributes:
+        field: of the use case; 'api_model' for a hosted price, 'accuracy' for the option's own.
+        low, high: what is assumed of it; None for a price.
+        usd_low, usd_high: cost over the horizon at either end, wrong answers left out.
+    """
+
+    field: str
+    low: float | None
+    high: float | None
+    unit: str
+    usd_low: Decimal
+    usd_high: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdviceRecommendation:
     """The one recommendation.
 
@@ -297,6 +347,10 @@ class AdviceRecommendation:
         reasons: exactly three.
         flip: the nearest single figure that would change what comes first.
         question: the strongest answer not given that would.
+        runner_up: what comes next; None where nothing else is left.
+        tries: the cheapest experiment that may change it; None where none so small could.
+        dominant: what the cost of the first option hangs on most; None where nothing is assumed.
+        relax: limits of which one, relaxed, would leave an option, with that option; where all are ruled out.
     """
 
     what: Do
@@ -308,6 +362,10 @@ class AdviceRecommendation:
     decider: AdviceDecider
     flip: Flip | None
     question: OpenQuestion | None
+    runner_up: RunnerUp | None
+    tries: Tries | None
+    dominant: Dominant | None
+    relax: tuple[tuple[str, str, Option], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

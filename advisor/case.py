@@ -425,12 +425,15 @@ def examples_per_label(case: UseCase) -> float | None:
 
 
 def facts_needed(case: UseCase) -> bool | None:
-    """Whether answers need facts from outside: as said, else as other answers imply; None when open."""
+    """Whether answers need facts from outside: as said, else as other answers imply; None when open.
+
+    What is read out of a text, or made shorter, stands in that text unless somebody says otherwise.
+    """
     if case.needs_facts is not None:
         return case.needs_facts
     if case.citations_required or (case.problems and Problem.MISSING_FACTS in case.problems):
         return True
-    return None
+    return False if case.task in (AnswerKind.EXTRACTION, AnswerKind.SUMMARISATION) else None
 
 
 def must_self_host(case: UseCase) -> bool:

@@ -1,4 +1,4 @@
-"""`advisor`: interview, assess, cost, models, evidence; every command takes --json.
+"""`advisor`: interview, assess, probe, cost, models, evidence; all but probe take --json.
 
 Exit codes: 0 ok, 1 error, 2 usage (a wrong flag, or a use case that cannot be used).
 """
@@ -113,6 +113,16 @@ def assess(
     typer.echo(
         assess_text(path, flags.prices_stated, run=evidence, as_json=as_json, verbose=verbose), nl=False
     )
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def probe(context: typer.Context) -> None:
+    """Try a few examples with a named model and keep what it got right in the use case (`harness probe`)."""
+    import subprocess
+
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "harness", "probe", *context.args]).returncode)
 
 
 @app.command()

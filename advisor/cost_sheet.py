@@ -250,7 +250,7 @@ def _simulated(sides: Mapping[Scenario, _Pair]) -> tuple[float | None, float | N
 
 def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[CostSwing, ...]:
     """The swings that move the cost at all, largest first."""
-    from advisor.money.sensitivity import swings
+    from advisor.money.swings import swings
 
     assumed = {r.key.split(":")[0]: r for r in inputs.ranges}
 

@@ -13,6 +13,8 @@ from advisor.options import Option
 from advisor.rubric.scoring import leads
 
 REASONS = 3
+_EFFORT = "effort"
+"""True of every simpler option: said where nothing else speaks for one."""
 
 
 def three_reasons(
@@ -161,7 +163,7 @@ class _Reasons:
         against = other or next((o for o in scores.ranked if o is not option), None)
         return [
             AdviceReason(kind=Why.FACTOR, choice=option, against=against, contribution=found)
-            for found in leads(scores, option, against)
+            for found in sorted(leads(scores, option, against), key=lambda one: one.factor == _EFFORT)
         ]
 
     def _expected(self, one: Contender) -> Iterator[AdviceReason]:

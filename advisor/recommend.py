@@ -27,6 +27,7 @@ from advisor.advice import (
     Contribution,
     CostBasis,
     Do,
+    Dominant,
     Flip,
     Ground,
     OpenQuestion,
@@ -62,6 +63,7 @@ from advisor.reasons import three_reasons
 from advisor.rubric.bands import Bands
 from advisor.rubric.rubric import Rubric
 from advisor.rubric.scoring import OptionScores, band_of, between, combines, contributions, leads
+from advisor.settling import find_dominant, find_runner_up, find_tries
 from advisor.ways import fitting
 
 EVALUATION_SHARE = 0.3
@@ -109,6 +111,10 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
             decider=_decider(case, what),
             flip=_nearest_flip(flips),
             question=next((q for q in questions if _changes_first(q, standing.first)), None),
+            runner_up=find_runner_up(case, judge, standing, flips) if look_around else None,
+            tries=find_tries(case, judge, standing) if look_around else None,
+            dominant=_dominant(case, basis, options, tried) if what is Do.TRY and look_around else None,
+            relax=() if scores.ranked else tuple(_relaxing(case, judge)),
         ),
         pair=pair,
         options=options,
@@ -130,6 +136,15 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         rubric_version=basis.rubric.version,
         rubric_sha256=basis.rubric.sha256,
     )
+
+
+def _dominant(
+    case: UseCase, basis: Basis, options: tuple[OptionAdvice, ...], tried: tuple[Option, ...]
+) -> Dominant | None:
+    found = next(one.prediction for one in options if one.option is tried[0])
+    assert found is not None
+    right = Range(low=found.accuracy_low, likely=found.accuracy_likely, high=found.accuracy_high)
+    return find_dominant(case, tried[0], basis.market, right if found.wrong_answers_counted else None)
 
 
 def _sharing(case: UseCase, basis: Basis, options: tuple[OptionAdvice, ...]) -> Sharing | None:
@@ -470,8 +485,8 @@ _RELAXED: Mapping[str, str] = {
 """What it means to give up each answer that can rule an option out."""
 
 
-def _relaxing(case: UseCase, judge: Judge) -> list[str]:
-    """The single answers without which an option would be left, and what would then come first."""
+def _relaxing(case: UseCase, judge: Judge) -> list[tuple[str, str, Option]]:
+    """Single answers without which an option would be left, what that means, and what would come first."""
     found = []
     for field, meaning in _RELAXED.items():
         if getattr(case, field) is None:
@@ -479,7 +494,7 @@ def _relaxing(case: UseCase, judge: Judge) -> list[str]:
         without: dict[str, Any] = {field: None}
         first = judge.standing(replace(case, **without)).first
         if isinstance(first, Option):
-            found.append(f"{meaning} ({field}) would leave {first.value}")
+            found.append((field, meaning, first))
     return found
 
 
@@ -487,7 +502,8 @@ def _cannot_say(case: UseCase, judge: Judge, scores: OptionScores) -> str:
     if not scores.ranked:
         found = _relaxing(case, judge)
         if found:
-            return f"Every option is ruled out. To relax one limit is enough: {'; '.join(found)}."
+            said = "; ".join(f"{what} ({field}) would leave {first.value}" for field, what, first in found)
+            return f"Every option is ruled out. To relax one limit is enough: {said}."
         return "Every option is ruled out, and no single limit relaxed would leave one; see the vetoes."
     if scores.unknown_share > 0.9:
         return "Hardly anything is known of the use case; the order below is a habit, not advice."

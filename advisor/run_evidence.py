@@ -236,11 +236,16 @@ def with_evidence(case: UseCase, run: RunEvidence) -> UseCase:
             got=f"a run of {run.task.value}; the use case is {case.task.value}",
             allowed="a run of the same kind of task",
         )
-    kept = tuple(one for one in case.measured or () if one.option not in {new.option for new in run.measured})
+    return with_measured(case, run.measured)
+
+
+def with_measured(case: UseCase, found: tuple[Measurement, ...]) -> UseCase:
+    """The use case with measurements, each in the place of what was said of its option."""
+    kept = tuple(one for one in case.measured or () if one.option not in {new.option for new in found})
     dropped: dict[str, Any] = {
         f"{MEASURED_BY_HAND[one.option]}_{part}": None
-        for one in run.measured
+        for one in found
         if one.option in MEASURED_BY_HAND
         for part in ("accuracy", "items")
     }
-    return replace(case, **dropped, measured=(*kept, *run.measured))
+    return replace(case, **dropped, measured=(*kept, *found))

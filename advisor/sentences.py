@@ -5,9 +5,11 @@ Every figure is a field of the record; nothing is computed.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from enum import StrEnum
 
 from advisor.advice import (
     Advice,
@@ -18,23 +20,29 @@ from advisor.advice import (
     Confidence,
     CostBasis,
     Do,
+    Dominant,
     Flip,
     Ground,
     OpenQuestion,
     OptionPrediction,
     PairAnswer,
     PaysBack,
+    RunnerUp,
     Today,
     ToSettle,
+    Tries,
     Why,
 )
+from advisor.case import asks
 from advisor.money.money import UNKNOWN
 from advisor.money.ranges import FigureRange, MoneyRange, Range
 from advisor.numbers import figure
 from advisor.options import Way
+from advisor.ways import FITS
 
-HOW = "How it is done today"
+HOW = "How to build it"
 COST, DECIDES, SURE, CHANGES = "It costs", "Who decides", "How sure", "What would change it"
+NEXT, TRIED, HANGS = "Runner-up", "The cheapest test", "Its cost hangs on"
 CHANGE_TITLE = "One figure alone would change it"
 NO_FLIP = "No single one of volume, change rate, examples and price would change it, within wide limits."
 OPEN_TITLE = "Questions not answered that could change it"
@@ -69,7 +77,55 @@ def recommendation_rows(advice: Advice, money: Money) -> dict[str, str]:
         DECIDES: done.decider.value,
         SURE: f"{capital(sure.certainty.value)}, about {100 * sure.share:.0f} %",
         CHANGES: sentence(change_sentence(done)),
+        **_beside(done, money),
     }
+
+
+def _beside(done: AdviceRecommendation, money: Money) -> dict[str, str]:
+    """The runner-up, the cheapest test and what the cost hangs on, each where there is one."""
+    rows = {}
+    if done.runner_up is not None:
+        rows[NEXT] = sentence(runner_up_sentence(done.runner_up))
+    if done.tries is not None:
+        rows[TRIED] = sentence(tries_sentence(done.tries, money))
+    if done.dominant is not None:
+        rows[HANGS] = sentence(dominant_sentence(done.dominant, money))
+    return rows
+
+
+def runner_up_sentence(found: RunnerUp) -> str:
+    """What comes next, and what would put it first."""
+    name = named(found.choice)
+    if found.flip is not None:
+        return f"{name}; it comes first {flip_where(found.flip)}"
+    if found.right is not None:
+        return (
+            f"{name}; it comes first where it is measured to get {100 * found.right:.0f} % or more right "
+            f"(on {found.items} items)"
+        )
+    return f"{name}; no single figure puts it first"
+
+
+def tries_sentence(found: Tries, money: Money) -> str:
+    """What a few tries cost, and where they lead."""
+    leads = "; ".join(
+        f"with {right} right {'nothing is left' if first is None else f'{named(first)} comes first'}"
+        for right, first in found.leads_to
+    )
+    how = "advisor probe" if found.by_program else "judged by hand"
+    return f"{found.items} tries of a prompt ({how}), {span_words(found.usd, money)}: {leads}"
+
+
+def dominant_sentence(found: Dominant, money: Money) -> str:
+    """The assumed input that moves the cost most."""
+    span = f"alone it moves the cost over the horizon from {money(found.usd_low)} to {money(found.usd_high)}"
+    if found.low is None or found.high is None:
+        return f"which hosted model is called (small to large list prices stand in): {span}"
+    if found.field == "accuracy":
+        share = f"{100 * found.low:.0f} to {100 * found.high:.0f} %"
+        return f"how many of its answers are right ({share} expected): {span}, each wrong one at its price"
+    asked = asks()[found.field].question.rstrip("?")
+    return f'"{asked}?" ({figure(found.low)} to {figure(found.high)} {found.unit} assumed): {span}'
 
 
 _WAYS_SHOWN = 3
@@ -95,7 +151,10 @@ def share_words(found: OptionPrediction) -> str:
 def seconds_words(found: OptionPrediction) -> str:
     """'0.3 to 4.2', or 'unknown'."""
     low, high = found.p95_ms.low, found.p95_ms.high
-    return UNKNOWN if low is None or high is None else f"{low / 1000:.2g} to {high / 1000:.2g}"
+    if low is None or high is None:
+        return UNKNOWN
+    ends = (f"{ms / 1000:.2g}" if ms < 100_000 else f"{ms / 1000:.0f}" for ms in (low, high))
+    return " to ".join(ends)
 
 
 def months_words(found: OptionPrediction) -> str:
@@ -166,6 +225,9 @@ def headline(done: AdviceRecommendation) -> str:
     names = [named(option) for option in done.options]
     match done.what:
         case Do.TRY:
+            made = done.ways[0] if done.ways else None
+            if made is not None and made in FITS:
+                return f"try {names[0]}, built as {made.value}."
             return f"try {names[0]}."
         case Do.MEASURE:
             if done.tied:
@@ -174,7 +236,7 @@ def headline(done: AdviceRecommendation) -> str:
                     f"take {simpler}, the simpler of two that are tied, or measure it against "
                     f"{next(name for name in names if name != simpler)}."
                 )
-            return f"measure {names[0]} and {names[1]}; nothing known separates them."
+            return f"measure {names[0]} and {names[1]}; what is known does not separate them."
         case Do.KEEP:
             return "keep today's way."
         case Do.CHANGE_THE_CASE:
@@ -322,8 +384,49 @@ def change_sentence(done: AdviceRecommendation) -> str:
     if done.question is not None:
         return f'the answer to "{done.question.question}"'
     if done.what is Do.CHANGE_THE_CASE:
-        return "an answer that rules options out; they are listed below"
+        relaxed = "; ".join(f"{what} ({field}) would leave {named(one)}" for field, what, one in done.relax)
+        return relaxed or "no single limit: several would have to be relaxed, see the reasons below"
     return "no single figure, within wide limits"
+
+
+def moved_sentence(before: Advice, now: Advice) -> str:
+    """What the answers that changed between two advices moved; '' where none did."""
+    questions, old, new = asks(), before.case, now.case
+    fields = [field.name for field in dataclasses.fields(old)]
+    changed = [name for name in fields if getattr(old, name) != getattr(new, name) and name != "name"]
+    if not changed:
+        return ""
+    said = []
+    for name in changed:
+        asked = questions[name].question.rstrip("?") if name in questions else name.replace("_", " ")
+        said.append(f"{asked}: {_answer(getattr(old, name))}, now {_answer(getattr(new, name))}")
+    first, then = headline(before.recommendation), headline(now.recommendation)
+    shares = [f"{100 * one.confidence.share:.0f} %" for one in (before, now)]
+    if first != then:
+        moved = f"Before: {first}"
+    elif shares[0] != shares[1]:
+        moved = f"The advice stays; how sure it is went from {shares[0]} to {shares[1]}."
+    else:
+        moved = "The advice stays, and so does how sure it is."
+    return f"{'; '.join(said)}. {moved}"
+
+
+def _answer(value: object) -> str:
+    match value:
+        case None:
+            return "not known"
+        case bool():
+            return "yes" if value else "no"
+        case StrEnum():
+            return str(value.value)
+        case int() | float() | Decimal():
+            return figure(value)
+        case tuple():
+            return ", ".join(_answer(part) for part in value) or "nothing"
+        case str():
+            return value
+        case _:
+            return "stated"
 
 
 _SIDES = {AdvisedAnswer.RETRIEVE: "RAG", AdvisedAnswer.TUNE: "fine-tuning"}
@@ -402,15 +505,20 @@ _UNITS = {
 
 def flip_sentence(flip: Flip) -> str:
     """Where one figure alone changes the advice; with what it is today."""
-    side = "above" if flip.above else "below"
     stays = "stays" if flip.stays_first else "comes"
     leads = "nothing is left" if flip.to_option is None else f"{named(flip.to_option)} {stays} first"
     if flip.stays_first:
         leads += f"; RAG or fine-tuning: {_SIDES.get(flip.to_answer, flip.to_answer.value)}"
+    return f"{flip_where(flip)}: {leads}"
+
+
+def flip_where(flip: Flip) -> str:
+    """'above about 1,200 queries a month (now 900)'."""
+    side = "above" if flip.above else "below"
     now = ""
     if flip.field != "api_price":
         now = f" (now {figure(flip.now)}{', assumed' if flip.assumed else ''})"
-    return f"{side} about {_apart(flip.at, flip.now)} {_UNITS[flip.field]}: {leads}{now}"
+    return f"{side} about {_apart(flip.at, flip.now)} {_UNITS[flip.field]}{now}"
 
 
 def leads_sentence(question: OpenQuestion) -> str:

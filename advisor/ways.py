@@ -54,7 +54,7 @@ def _people(case: UseCase) -> bool:
     return labels and today is not None and today.kind == "people" and today.cost_per_item is not None
 
 
-_FITS: Mapping[Way, Callable[[UseCase], bool]] = {
+FITS: Mapping[Way, Callable[[UseCase], bool]] = {
     Way.TOOLS: _live,
     Way.WHOLE_TEXT: _whole_text,
     Way.RERANK: _rerank,
@@ -69,8 +69,8 @@ _FITS: Mapping[Way, Callable[[UseCase], bool]] = {
 def fitting(case: UseCase, option: Option) -> tuple[Way, ...]:
     """The ways of an option that fit, those made for this use case first, the plain one last."""
     ways = [way for way in Way if way.traits.option is option]
-    made = [way for way in _FITS if way in ways and _FITS[way](case)]
-    plain = [way for way in ways if way not in _FITS]
+    made = [way for way in FITS if way in ways and FITS[way](case)]
+    plain = [way for way in ways if way not in FITS]
     if Way.TOOLS in made:
         plain = []  # an index is behind
     return (*made, *plain)

@@ -1,4 +1,4 @@
-"""How much a cost answer hangs on what was assumed: one-at-a-time swings, flip points, simulation.
+"""How much a cost answer hangs on what was assumed: flip points and simulation.
 
 Simulations are float and never enter a ledger. Ranges are triangular: a low, a likely and a high value;
 the draws are independent, which makes intervals too narrow where inputs move together.
@@ -6,7 +6,7 @@ the draws are independent, which makes intervals too narrow where inputs move to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,32 +21,6 @@ Floats = NDArray[np.float64]
 def known(value: float) -> Range[float]:
     """A range of a single value."""
     return Range(low=value, likely=value, high=value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swing:
-    """What an output does when one input goes from its low to its high value; None where not defined."""
-
-    name: str
-    at_low: float | None
-    at_high: float | None
-    size: float
-
-
-def swings(
-    evaluate: Callable[[Mapping[str, float]], float | None], ranges: Mapping[str, Range[float]]
-) -> tuple[Swing, ...]:
-    """One-at-a-time sensitivity, largest first; an output that stops being defined comes before all."""
-    base = {name: given.likely for name, given in ranges.items()}
-    found = []
-    for name, given in ranges.items():
-        at_low = evaluate({**base, name: given.low})
-        at_high = evaluate({**base, name: given.high})
-        size = float("inf") if (at_low is None) != (at_high is None) else 0.0
-        if at_low is not None and at_high is not None:
-            size = abs(at_high - at_low)
-        found.append(Swing(name=name, at_low=at_low, at_high=at_high, size=size))
-    return tuple(sorted(found, key=lambda swing: (-swing.size, swing.name)))
 
 
 def draw(ranges: Mapping[str, Range[float]], rng: np.random.Generator, draws: int) -> dict[str, Floats]:

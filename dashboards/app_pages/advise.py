@@ -21,6 +21,7 @@ from advisor.numbers import NumberFault, read_number
 from advisor.recommend import Basis, recommend
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
+from advisor.sentences import moved_sentence
 from dashboards import blocks, launch, markup, pieces, planning, questions, state
 from dashboards.questions import (
     ESSENTIAL,
@@ -41,6 +42,7 @@ from harness.report.topics.advice import NOT_BUILT, advice_document
 
 BLANK = "a blank form"
 KEPT = "case-kept"
+BEFORE, CHANGE = "advice-before", "advice-change"
 FOLDED = ("reasons", "assumed")
 SHOWN = 3  # open questions shown before 'more'
 CAN_WRITE_PDF = find_spec("typst") is not None
@@ -55,7 +57,9 @@ def advice_on(case_text: str, day: date) -> Advice:
 
 
 def fill(case: UseCase) -> None:
-    """Put a use case into the form."""
+    """Put a use case into the form; that is no change of an answer."""
+    for kept in (BEFORE, CHANGE):
+        st.session_state.pop(kept, None)
     for name, value in answers_of(case).items():
         st.session_state[name] = value
 
@@ -247,6 +251,16 @@ def take_away(case_text: str, test: str, *, labels: bool) -> None:
             )
 
 
+def moved(advice: Advice) -> None:
+    """What the last change of an answer moved; it stays in sight until the next one."""
+    before = st.session_state.get(BEFORE)
+    if before is not None and before.case != advice.case:
+        st.session_state[CHANGE] = moved_sentence(before, advice)
+    st.session_state[BEFORE] = advice
+    if st.session_state.get(CHANGE):
+        st.html(markup.lead(f"Your last change. {st.session_state[CHANGE]}"))
+
+
 def show() -> None:
     """The answer on top, the form beside what lies behind it; on a phone in this order."""
     top = st.container(key="answer")
@@ -268,6 +282,7 @@ def show() -> None:
     document = advice_document(advice, _midnight(), test)
     with top:
         st.html(markup.answer(document.headline, "predicted, not measured", "plain"))
+        moved(advice)
     decision, *others = document.sections
     writer = blocks.writer_of(*document.sections)
     with right.container(key="beside"):

@@ -21,6 +21,7 @@ from harness.cli import (
     latency,
     load,
     models,
+    probe,
     robustness,
     runs,
     serve,
@@ -56,6 +57,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("init")(bakeoff.init)
 app.command("bakeoff")(bakeoff.bakeoff)
+app.command("probe")(probe.probe)
 app.command("plan")(bakeoff.plan)
 app.command("run")(bakeoff.run)
 app.command("resume")(bakeoff.resume)

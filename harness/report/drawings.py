@@ -586,9 +586,8 @@ def predicted_accuracy(advice: Advice) -> IntervalChart:
         if one.place is None or found is None:
             continue
         known = found.accuracy_low is not None and found.accuracy_high is not None
-        words = (
-            f"{percent(found.accuracy_low, 0)} to {percent(found.accuracy_high, 0)}" if known else "unknown"
-        )
+        span = f"{percent(found.accuracy_low, 0)} to {percent(found.accuracy_high, 0)}"
+        words = f"{percent(found.accuracy_likely, 0)} ({span})" if known else "unknown"
         rows.append(
             IntervalRow(
                 label=f"{one.place}. {as_title(one.option.traits.name)}",

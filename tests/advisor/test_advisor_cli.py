@@ -62,7 +62,7 @@ def test_a_flag_and_its_variable_give_the_same_json():
     assert done.stdout == run("assess", str(TICKETS), "--json", "--price-at", "2026-11-23").stdout
     advice = json.loads(done.stdout)
     assert advice["pair"]["answer"] in ("tune", "measure") and advice["case"]["name"] == "Ticket routing"
-    assert advice["options"][0]["option"] == "linear"
+    assert advice["options"][0]["option"] == "encoder"
 
 
 def test_a_case_comes_from_stdin_too():

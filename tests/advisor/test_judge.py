@@ -158,7 +158,8 @@ def test_where_nobody_asks_for_speed_rare_work_pays_for_the_hours_of_a_machine_t
 
 def test_one_option_with_two_sums_says_of_each_whether_wrong_answers_are_in_it():
     """Compared with another option each wrong answer is valued; against today only where that is stated."""
-    case = build_case(MEASURED | {"queries_per_month": 12_500, "incumbent": {"cost_per_item": "0.11"}})
+    prompt = {"prompting_accuracy": 0.97, "prompting_items": 1000, "incumbent": {"cost_per_item": "0.50"}}
+    case = build_case(MEASURED | prompt | {"queries_per_month": 12_500})
     reasons = [
         r for r in recommend(case, basis(), look_around=False).recommendation.reasons if r.usd is not None
     ]

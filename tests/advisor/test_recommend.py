@@ -5,12 +5,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from advisor.advice import AdvisedAnswer, Do, PaysBack, plain
 from advisor.assumed import load_assumptions, resolve
-from advisor.case import AnswerKind, UseCase, build_case, prompts_own_model
+from advisor.case import AnswerKind, UseCase, build_case, facts_needed, prompts_own_model
 from advisor.case_file import load_case
 from advisor.judge import Judge
 from advisor.money.errors import CostError
@@ -27,12 +27,13 @@ from tests.advisor.helpers import EXAMPLES, USE_CASES, basis
 BANDS, ASSUMED = load_bands(), load_assumptions()
 EXAMPLE = load_case(next(p for p in EXAMPLES if p.stem == "changing-policy-answers"))
 EXPECTED = {  # what the issue of each example is about; not a measurement
-    "ticket-routing": ("linear", {"tune", "measure"}),
+    # published encoders are likely to get more right than linear models, at hardly more cost
+    "ticket-routing": ("encoder", {"tune", "measure"}),
     "changing-policy-answers": ("retrieve", {"retrieve"}),
     "brand-voice": ("tune", {"tune"}),
-    # expected right answers overlap, so the small machine of an encoder decides
-    "contract-extraction": ("encoder", {"tune"}),
-    "medical-coding": ("linear", {"tune", "measure"}),
+    # published tuned models are likely to get more right than an encoder: its smaller machine does not decide
+    "contract-extraction": ("tune", {"tune"}),
+    "medical-coding": ("encoder", {"tune", "measure"}),
     "catalogue-search": ("retrieve", {"retrieve"}),
     "internal-dsl": ("tune", {"tune"}),
     "realtime-stocks": ("retrieve", {"retrieve"}),
@@ -105,6 +106,7 @@ FORGETTABLE = (
 @settings(max_examples=300)
 def test_not_knowing_never_narrows_the_accuracy(case, field, option):
     case = replace(case, prompting_accuracy=None)
+    assume(field != "needs_facts" or facts_needed(replace(case, needs_facts=None)) is None)  # silence says no
     known = expected_accuracy(case, option, BANDS)
     forgotten = expected_accuracy(replace(case, **{field: None}), option, BANDS)
     if known.low is not None:
@@ -347,7 +349,7 @@ def test_sharing_the_work_with_todays_way_is_told_where_that_is_stated():
     assert advice.sharing is not None and advice.sharing.option is Option.LINEAR
     assert (advice.sharing.usd_per_1k.low, advice.sharing.usd_per_1k.high) == (Decimal(10), Decimal(50))
     said = " ".join(advice_text(advice).split())
-    assert "It would answer 50 to 90 %" in said and "$10.00 to $50.00" in said
+    assert "It would answer 75 % (50 to 90 %)" in said and "$10.00 to $50.00" in said
     for lacks in ("cost_per_item", "accuracy"):
         unstated = replace(case, incumbent=replace(case.incumbent, **{lacks: None}))
         assert advise(unstated, look_around=False).sharing is None

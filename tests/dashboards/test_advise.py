@@ -106,14 +106,15 @@ def test_money_and_rates_keep_their_digits() -> None:
 
 def test_the_advice_moves_with_an_answer(open_page: Open, tmp_path: Path) -> None:
     app = open_page(tmp_path, "advise")
-    assert "predicted, not measured" in words(app) and ">Try the linear classifier.<" in words(app)
+    assert "predicted, not measured" in words(app) and ">Try the fine-tuned encoder.<" in words(app)
     app.selectbox(key=key("general_model")).set_value("own")
     app.text_input(key=key("api_model")).set_value("")
     app.selectbox(key=key("residency")).set_value("self-host-only").run()
     app.text_input(key=key("examples")).set_value("0").run()
     assert not app.exception
     said = words(app)
-    assert ">Try the linear classifier.<" not in said and "there are no examples" in said
+    assert ">Try the fine-tuned encoder.<" not in said and "there are no examples" in said
+    assert "Your last change. " in said and ", now 0. Before: " in said
 
 
 def test_what_contradicts_itself_gets_no_advice(open_page: Open, tmp_path: Path) -> None:
