@@ -140,6 +140,7 @@ def draft(
         general = request.models[0] if request.models else EMBEDDED_CHAT
         raw = advised(raw, request.case, general, prices)
         said = (advice_remark(raw["advice"]),)
+        raw |= {"arms": [*raw["arms"], *_advised_arms(request, raw)]}
     raw = laid_over(raw, request.money)
     if not request.options and _today_is_stated(raw) and raw["task"] in Option.ROUTE.traits.tasks:
         raw |= {"arms": [*raw["arms"], _TO_TODAY]}
@@ -276,6 +277,16 @@ def _arms(request: PlanRequest, kind: TaskKind) -> list[dict[str, object]]:
             case Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ROUTE | Option.EXTERNAL:
                 arms.append({"option": option})
     return arms
+
+
+def _advised_arms(request: PlanRequest, raw: Mapping[str, Any]) -> list[dict[str, object]]:
+    """Arms of the two best options of the advice that a plan leaves out unless told otherwise."""
+    kind, named = TaskKind(raw["task"]), {arm["option"] for arm in raw["arms"]}
+    first = (Option(option) for option in raw["advice"]["ranking"][:2])
+    missing = tuple(o.value for o in first if o not in named and kind in o.traits.tasks)
+    if request.options or not missing:
+        return []
+    return _arms(replace(request, options=missing), kind)
 
 
 def _served(option: str, model: str, request: PlanRequest) -> dict[str, object]:

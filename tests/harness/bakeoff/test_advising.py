@@ -84,3 +84,16 @@ def test_a_bad_case_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         planned(bad, tmp_path)
     assert "foo" in str(caught.value) and "queries_per_month" in str(caught.value)
+
+
+def test_what_the_advice_puts_first_is_in_the_plan_though_no_plan_names_it_by_default(tmp_path: Path) -> None:
+    case = tmp_path / "case.yaml"
+    measured = "measured:\n  - {option: tune+retrieve, accuracy: 0.99, items: 500}\n"
+    case.write_text(f"name: x\ntask: classification\nlabels: 5\n{measured}", encoding="utf-8")
+    plan = planned(case, tmp_path)
+    assert plan.advice is not None and Option.TUNE_RETRIEVE in plan.advice.ranking[:2]
+    assert [arm.option for arm in plan.arms].count(Option.TUNE_RETRIEVE) == 1
+    named = PlanRequest(
+        case=case, data={"evalset": "support-tickets"}, options=("prompt",), price_date="2026-11-23"
+    )
+    assert [arm.option for arm in draft(named, context(tmp_path)).plan.arms] == [Option.PROMPT]
