@@ -277,7 +277,8 @@ class Asker:
                     served_by=result.served_by,
                     left_out=left_out(form.left_out(self._first), result.ignored),
                 )
-            if self._adapt(form, result.refused, tries) or await self._pause(result, tries):
+            refused = result.refused or self._suspected(form, result)
+            if self._adapt(form, refused, tries) or await self._pause(result, tries):
                 continue
             if self._blame_schema(form, result):
                 tries.blamed = result
@@ -456,6 +457,11 @@ class Asker:
         if refused and form == self._form(tries):  # else another call has found out meanwhile
             self.form = self.form.without(refused)
         return bool(refused) and form != self._form(tries)
+
+    def _suspected(self, form: Form, fault: Fault) -> str:
+        """What else than the schema may be refused without a word: it decides no answer, so it goes first."""
+        alone = fault.schema == "possible" and fault.kind is FailureKind.BAD_REQUEST
+        return "logprobs" if alone and form.listed and not self._ever_answered else ""
 
     def _blame_schema(self, form: Form, fault: Fault) -> bool:
         """Whether to ask once more without the schema.

@@ -373,10 +373,10 @@ def test_passing_faults_are_tried_again(status):
 
 @pytest.mark.parametrize(
     ("status", "kind", "attempts"),
-    [(400, FailureKind.BAD_REQUEST, 2), (413, FailureKind.TOO_LONG, 1), (422, FailureKind.BAD_REQUEST, 2)],
+    [(400, FailureKind.BAD_REQUEST, 3), (413, FailureKind.TOO_LONG, 1), (422, FailureKind.BAD_REQUEST, 3)],
 )
 def test_faults_of_the_request_are_not_waited_for(status, kind, attempts):
-    # 400 and 422 may be due to the schema: once more, without it
+    # 400 and 422 may be due to the alternatives asked for, or to the schema: once more without each
     with bench(in_turn(error(status, "no"))) as b:
         failure = one_failure(b.model.answer_one(ask()))
     assert (failure.kind, failure.attempts, len(b.server.requests)) == (kind, attempts, attempts)
@@ -756,6 +756,15 @@ def test_alternatives_that_are_refused_are_asked_for_less_or_not(words, asked):
     assert [request.get("top_logprobs") for request in b.server.requests] == asked
 
 
+def test_alternatives_that_are_refused_without_a_word_are_left_out_before_the_schema():
+    def script(_number: int, body: dict) -> Reply:
+        return error(400, "invalid argument") if "logprobs" in body else completion()
+
+    with bench(script) as b:
+        first, second = one_reply(b.model.answer_one(ask())), one_reply(b.model.answer_one(ask()))
+    assert (first.form, first.attempts, second.attempts) == ("schema", 2, 1)
+
+
 def test_a_limit_that_an_answer_says_is_used_up_lets_no_call_begin():
     used_up = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6s"}
     reply = completion()
@@ -850,7 +859,7 @@ def test_where_leaving_out_the_schema_does_not_help_the_first_fault_is_told_and_
 def test_after_a_few_questions_that_failed_plainly_too_the_schema_is_not_blamed_any_more():
     with bench(in_turn(error(400, "no")), concurrency=1) as b:
         outcomes = list(b.model.answer(asks(9)))  # the tenth refusal in a row stops the run
-    assert [one_failure(o).attempts for o in outcomes] == [2, 2, 2, *[1] * 6]
+    assert [one_failure(o).attempts for o in outcomes] == [3, 2, 2, *[1] * 6]
 
 
 def test_one_question_refused_among_many_that_the_schema_answers_is_asked_plainly_alone():
