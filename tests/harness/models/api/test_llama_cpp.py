@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def test_a_small_model_is_held_to_the_choices_and_usage_and_time_are_its_own(ser
         assert 30 < tokens_in < 120
         assert 4 < reply.usage.output_tokens < 60
         assert reply.model_s > 0.01
+        assert reply.choice_logprobs is not None
+        odds = [math.exp(value) for value in reply.choice_logprobs]
+        assert sum(odds) == pytest.approx(1.0)
+        # greedy: the answer written is the likeliest, or near it where its first token begins several
+        assert odds[CHOICES.index(str(read_label(reply.text, CHOICES)))] > 0.2
     assert served.answer_mode == "json-schema"
     assert served.served_by
 
