@@ -8,7 +8,7 @@ MODELS := $(VENV)/.models
 VLLM := .venv-vllm
 UNSLOTH := .venv-unsloth
 
-.PHONY: help demo view test test-durability test-vllm test-unsloth check setup models bench bench-models bench-gpu screenshots wheel clean
+.PHONY: help demo view test test-durability test-vllm test-ray test-unsloth check setup models bench bench-models bench-gpu screenshots wheel clean
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test-durability: models ## Kills, faults, full disks and damaged files by the do
 
 test-vllm: models $(VLLM)/.ready ## A tuned model served by vLLM on this CPU, in an environment of its own (minutes)
 	$(BIN)/python -m pytest tests/engines/test_vllm.py -m engine -s
+
+test-ray: ## A run over workers of a local Ray cluster (pip install 'tune-or-retrieve[ray]'; a minute)
+	$(BIN)/python -m pytest tests/engines/test_ray.py -m "engine or not engine" -s
 
 test-unsloth: models $(UNSLOTH)/.ready ## The exported training job on Unsloth, in an environment of its own (minutes)
 	$(BIN)/python -m pytest tests/engines/test_unsloth.py -m engine -s

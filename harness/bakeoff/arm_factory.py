@@ -177,8 +177,17 @@ class ArmFactory:
                 raise
             if isinstance(chat, Telling):
                 chat.say = self._context.progress.waiting
-            self._chats[key] = chat
+            self._chats[key] = self._spread(chat, arm, settings)
         return self._chats[key]
+
+    def _spread(self, chat: ChatModel, arm: ArmPlan, settings: ModelSettings) -> ChatModel:
+        """The model as it is, or asked by workers where that was asked for and it is served."""
+        if self._context.engine != "ray" or not isinstance(chat, ServedChat):
+            return chat
+        from harness.models.over_ray import RayChat, Spread
+
+        make_guard = self._budget.elsewhere(chat.identity)
+        return RayChat(chat, Spread(model=arm.model, settings=settings, make_guard=make_guard))
 
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:
         opening = model_settings(self._context, self._plan, arm)

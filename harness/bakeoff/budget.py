@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -56,14 +57,32 @@ class RunBudget:
             return
         if self._log is None:
             self._log = CallLog(self._journal)
-        budget, price = self._context.budget_usd, self._price(model.identity)
+        model.guard = self._made(model.identity, self._log)
+
+    def elsewhere(self, identity: ModelIdentity) -> Callable[[], SpendGuard]:
+        """The same guard, to be made in another process that may write the journal."""
+        if self._log is None:
+            self._log = CallLog(self._journal)
+        dearest, price = _dearest(self._price(identity)), self._price(identity)
+        budget, path = self._context.budget_usd, self._journal.absolute()
         spent = Decimal(0) if budget is None else self._spent(self._log)
-        model.guard = SpendGuard(
+
+        def make() -> SpendGuard:
+            log = (CallLog(path), identity.id)
+            cost = functools.partial(_cost, price)
+            return SpendGuard(budget, per_token(*dearest), cost, spent_usd=spent, log=log)
+
+        return make
+
+    def _made(self, identity: ModelIdentity, log: CallLog) -> SpendGuard:
+        budget, price = self._context.budget_usd, self._price(identity)
+        spent = Decimal(0) if budget is None else self._spent(log)
+        return SpendGuard(
             budget,
             per_token(*_dearest(price)),
             functools.partial(_cost, price),
             spent_usd=spent,
-            log=(self._log, model.identity.id),
+            log=(log, identity.id),
         )
 
     def allow(self, usd: Decimal) -> None:

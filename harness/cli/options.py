@@ -242,10 +242,23 @@ class ManyCallOptions(CallOptions):
             help="Calls to a served model at once.",
         ),
     ] = 8
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            envvar="TOR_ENGINE",
+            help="Where served models are asked from: local, or ray (workers of a cluster, RAY_ADDRESS).",
+        ),
+    ] = "local"
 
     def context(self, progress: Progress) -> Context:
         """The outside world, with all that is said of calls."""
-        return dataclasses.replace(CallOptions.context(self, progress), concurrency=self.concurrency)
+        one_of(self.engine, ("local", "ray"), "engine")
+        return dataclasses.replace(
+            CallOptions.context(self, progress),
+            concurrency=self.concurrency,
+            engine="ray" if self.engine == "ray" else "local",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,7 @@ class Context:
         personal_data: what is done about it where texts leave this machine; '' goes by what the run was begun
             with, and refuses where that is nothing.
         own_hosts: hosts that are the user's own as this machine is.
+        engine: where the passes of served models are asked from: this process, or workers of Ray.
         agree: shown what leaves and what it costs; whether to go on. Nobody agrees unless somebody is asked.
         sleep: waits so many seconds for something outside.
         homes: folders that relative paths of a plan's data start from, in the order they are tried.
@@ -112,6 +113,7 @@ class Context:
     ask_again: bool = False
     personal_data: PersonalData = ""
     own_hosts: tuple[str, ...] = ()
+    engine: Literal["local", "ray"] = "local"
     agree: Callable[[str], bool] = nobody
     sleep: Callable[[float], None] = time.sleep
     homes: tuple[Path, ...] = (Path(),)

@@ -207,6 +207,7 @@ class Asker:
         guard: asked before each call.
         say: takes a line on why nothing moves, or on what changed; called on the event loop's thread.
         form: what is sent beside the messages now.
+        pace: calls and tokens a minute.
         served_by: what the provider said answered.
         may_pass: items that failed of what may pass by itself, where a failed call may be made again at all.
     """
@@ -218,7 +219,7 @@ class Asker:
         self._route = route
         self._outside = outside
         self._policy = RetryPolicy(max_retries=settings.max_retries)
-        self._pace = Pace(settings.rpm, settings.tpm, outside.clock)
+        self.pace = Pace(settings.rpm, settings.tpm, outside.clock)
         concurrency = max(1, settings.concurrency)
         self._rng = random.Random(route.seed)
         self._slots = AdaptiveSlots(concurrency, outside.clock, self._wait)
@@ -304,7 +305,7 @@ class Asker:
         try:
             if self._stopped is not None:
                 raise self._stopped
-            if (pause := self._pace.take()) > 0:
+            if (pause := self.pace.take()) > 0:
                 self._why = "the limit of calls or tokens a minute that was set"
                 await self._wait(pause)
             reservation = await self._reserve(request, form)
@@ -319,7 +320,7 @@ class Asker:
         finally:
             await self._slots.give_back()
         if result.usage is not None:
-            self._pace.used(result.usage)
+            self.pace.used(result.usage)
         if isinstance(result, ReceivedAnswer):
             self._slots.answered()
             self._ever_answered, self._in_vain, self._limited_since = True, 0, None

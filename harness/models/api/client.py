@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 from advisor.money.usage import add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, Message, ModelIdentity
-from harness.models.api.asking import Asker, Outside
+from harness.models.api.asking import Asker, Outside, Pace
 from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import LISTED, Caller, Form, LitellmCaller, Route
 from harness.models.api.destinations import Destination, destination, key_for
@@ -270,6 +270,10 @@ class ServedChat:
         What the provider said answered is in `served_by`.
         """
         return self._identity
+
+    def keep_pace(self, pace: Pace) -> None:
+        """Keep calls and tokens a minute together with others."""
+        self._asker.pace = pace
 
     def stand_as(self, name: str) -> None:
         """Stand under another name: a tuned model is called anew with every training, and priced as one."""
