@@ -21,6 +21,7 @@ from harness.recommendation.run import run_bakeoff, start_bakeoff
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.tuned import tuned_document
+from harness.shipping.shipped import shipped_in_run
 from tests.harness.bakeoff.test_run import context
 from tests.support.desk import write_tickets
 from tests.support.tuning_server import TUNED, TuningServer, tuning_server
@@ -82,6 +83,8 @@ def test_a_hosted_tuning_is_trained_scored_and_priced_as_an_arm(tmp_path, server
         "no test row leaves for training"
     )
     assert len(rows) == len(stored["train"]) + len(stored["dev"])
+    with pytest.raises(UsageError, match="no such arm that can be shipped"):
+        shipped_in_run(folder, str(arm.arm), None, here)
     whole = render_text(run_document(results))
     assert "ft:gpt-4.1-mini" in whole or "gpt-4.1-mini" in whole
 
