@@ -358,8 +358,8 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             option=Option.TUNE,
             needs="examples that may leave, a provider that still tunes",
             costs="training by the token, and often a fee by the hour",
-            can="the same with no machine",
-            measured_as="tune (harness tune --hosted PROVIDER)",
+            can="the same with no machine (`harness tune --hosted PROVIDER`)",
+            measured_as="tune",
         ),
         Way.SERVERLESS_LORA: WayTraits(
             option=Option.TUNE,
