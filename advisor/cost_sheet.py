@@ -136,7 +136,7 @@ def cost_sheet(case: UseCase, market: Market) -> CostSheet:
         tco = {s: option_tco(case, option, inputs[s], market) for s in Scenario}
         likely = tco[Scenario.LIKELY]
         right = expected_right(case, option, bands, market.assumptions)
-        expected = option_tco(case, option, given, market, accuracy=right.likely)
+        expected = option_tco(case, option, given, market, accuracy=right.central)
         sheets.append(
             OptionSheet(
                 option=option,

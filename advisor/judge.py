@@ -197,7 +197,7 @@ class Judge:
             broken.add(BrokenLimit.ACCURACY)
         if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
             broken.add(BrokenLimit.LATENCY)
-        likely = right.likely
+        likely = right.central
         stated = incumbent_accuracy(case) is not None and given.wrong_answer_usd is not None
         wrong = _wrong_usd(given)
         ledger = None if costs is None else costs[option]
@@ -328,12 +328,9 @@ MONEY_LEAD = Decimal("0.9")
 one's."""
 
 
-def leads_on_money(one: Contender, other: Contender) -> bool | None:
-    """Whether an option costs less by a tenth or more; None where that is not known."""
-    cheaper = costs_less(one, other)
-    if cheaper is not True or one.usd is None or other.usd is None:
-        return cheaper
-    return one.usd <= MONEY_LEAD * other.usd
+def _leads(one: Contender, other: Contender) -> bool:
+    """Whether an option that costs less does so by a tenth or more."""
+    return one.usd is not None and other.usd is not None and one.usd <= MONEY_LEAD * other.usd
 
 
 def _bars(one: Contender, other: Contender, case: UseCase) -> bool:
@@ -347,7 +344,7 @@ def _bars(one: Contender, other: Contender, case: UseCase) -> bool:
         return False
     if one.choice is Option.PROMPT:
         return True
-    return leads_on_money(one, other) is True and likely_better(other, one) is False
+    return _leads(one, other) and likely_better(other, one) is False
 
 
 def _barred(options: list[Contender], today: Contender | None, case: UseCase) -> dict[Option, Choice]:

@@ -41,7 +41,7 @@ def predict(case: UseCase, option: Option, market: Market, bands: Bands) -> Opti
         CostError: if a machine named has no known price.
     """
     right = expected_right(case, option, bands, market.assumptions)
-    accuracy = {Scenario.CHEAP: right.high, Scenario.LIKELY: right.likely, Scenario.DEAR: right.low}
+    accuracy = {Scenario.CHEAP: right.high, Scenario.LIKELY: right.central, Scenario.DEAR: right.low}
     inputs = {s: resolve(case, market.assumptions, s) for s in Scenario}
     tco = {s: option_tco(case, option, inputs[s], market, accuracy=accuracy[s]) for s in Scenario}
     where = where_it_runs(case, option, inputs[Scenario.LIKELY], market)

@@ -112,7 +112,7 @@ def tries_sentence(found: Tries, money: Money) -> str:
         f"with {right} right {'nothing is left' if first is None else f'{named(first)} comes first'}"
         for right, first in found.leads_to
     )
-    how = "advisor probe" if found.by_program else "judged by hand"
+    how = f"advisor probe --tries {found.items}" if found.by_program else "judged by hand"
     return f"{found.items} tries of a prompt ({how}), {span_words(found.usd, money)}: {leads}"
 
 

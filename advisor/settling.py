@@ -23,7 +23,8 @@ from advisor.run_evidence import with_measured
 
 PROVEN_ON = 400
 """Items that an accuracy which would put the runner-up first is taken to be measured on."""
-TRIES = 10
+TRIES = (10, 30, 100)
+"""How many tries of a prompt are thought of, the fewest first."""
 _STEPS = 100
 
 
@@ -60,21 +61,25 @@ def _right_enough(case: UseCase, judge: Judge, option: Option) -> float | None:
 
 
 def find_tries(case: UseCase, judge: Judge, standing: Standing) -> Tries | None:
-    """Ten tries of a prompt, where what they show could change first place; None where it could not."""
+    """The fewest tries of a prompt of which all right, or half, could change first place, if any."""
     vetoed = bool(standing.scores.vetoes[Option.PROMPT])
     if vetoed or measured_of(case, Option.PROMPT) is not None or standing.first is None:
         return None
-    costs, leads = judge.costs(case), []
-    for right in (TRIES, TRIES // 2):
-        found = Measurement(option=Option.PROMPT, accuracy=right / TRIES, items=TRIES)
-        leads.append((right, judge.standing(with_measured(case, (found,)), costs).first))
-    if all(first is standing.first for _, first in leads):
+    costs = judge.costs(case)
+    for items in TRIES:
+        leads = []
+        for right in (items, items // 2):
+            found = Measurement(option=Option.PROMPT, accuracy=right / items, items=items)
+            leads.append((right, judge.standing(with_measured(case, (found,)), costs).first))
+        if any(first is not standing.first for _, first in leads):
+            break
+    else:
         return None
     inputs = {s: resolve(case, judge.market.assumptions, s) for s in Scenario}
-    calls = {s: times(TRIES, usd_per_query(case, Option.PROMPT, inputs[s], judge.market)) for s in Scenario}
+    calls = {s: times(items, usd_per_query(case, Option.PROMPT, inputs[s], judge.market)) for s in Scenario}
     kinds = {kind.value.replace("_", "-") for kind in TaskKind}
     return Tries(
-        items=TRIES,
+        items=items,
         by_program=case.task is None or case.task.value in kinds,
         leads_to=tuple(leads),
         usd=spanning(calls.values(), calls[Scenario.LIKELY]),

@@ -103,6 +103,13 @@ class Expected:
     source: str
     measured: bool = False
 
+    @property
+    def central(self) -> float | None:
+        """What to reckon with: of a measurement the middle of its interval; ten of ten right are not all."""
+        if self.measured and self.low is not None and self.high is not None:
+            return (self.low + self.high) / 2
+        return self.likely
+
 
 def parse_bands(text: str) -> Bands:
     """Read bands from TOML.
@@ -195,9 +202,9 @@ def chance_better(one: Expected, other: Expected, pair_spread: float) -> float |
     Two bands are of the same data set, so what one knows of how hard that is cancels: only `pair_spread` is
     left. Where one of them was measured it does not, and each side brings its own width.
     """
-    if one.likely is None or other.likely is None:
+    if one.central is None or other.central is None:
         return None
-    apart = _logit(one.likely) - _logit(other.likely)
+    apart = _logit(one.central) - _logit(other.central)
     spread = pair_spread
     if one.measured or other.measured:
         spread = math.hypot(_deviation(one), _deviation(other))
