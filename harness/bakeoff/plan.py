@@ -316,10 +316,19 @@ class ExperimentPlan(Part):
             raise ValueError("all_documents is for questions over documents")
         unable = [str(arm.id) for arm in self.arms if self.task not in arm.option.traits.tasks]
         if unable:
-            raise ValueError(f"arms that cannot do {self.task.value}: {', '.join(unable)}")
+            raise ValueError(
+                f"arms that cannot do {self.task.value}: {', '.join(unable)}{self._why_unable()}"
+            )
         if all(arm.option is Option.ROUTE for arm in self.arms):
             raise ValueError("a route is made of other arms; name at least one that answers by itself")
         return self
+
+    def _why_unable(self) -> str:
+        """Why a route is not among the arms of questions; '' where none is asked for."""
+        routed = any(arm.option is Option.ROUTE for arm in self.arms)
+        if self.task is not TaskKind.QUESTION_ANSWERING or not routed:
+            return ""
+        return "; a route needs an arm that says how likely its answer is right, and none of questions does"
 
     @property
     def to_today(self) -> bool:

@@ -126,6 +126,10 @@ def test_the_answer_browser_shows_passages_with_rank_citation_evidence_and_owner
         (("--docs", "nowhere", "--questions", "qa.csv", "--arms", "floor,neighbours"), "no documents"),
         (("--docs", "handbook", "--questions", "qa.csv", "--answer", "reply", "--arms", "floor"), "reply"),
         (("--docs", "handbook", "--questions", "qa.csv", "--arms", "floor,linear"), "linear@linear"),
+        (
+            ("--docs", "handbook", "--questions", "qa.csv", "--arms", "floor,route"),
+            "how likely its answer is",
+        ),
         (("--evalset", "policy-qa", "--edition", "1999", "--arms", "floor"), "2026-01, 2026-07"),
         (("--evalset", "support-tickets", "--edition", "1999", "--arms", "floor"), "no documents"),
     ],
