@@ -105,7 +105,7 @@ def parity(passed: bool | None = True, agreement: float = 1.0) -> Parity:
         reference=estimate(0.7),
         served=estimate(0.68),
         difference=estimate(-0.02),
-        agreement=estimate(agreement, metric="agreement"),
+        agreement=estimate(agreement, metric="same label"),
         failures=0,
         passed=passed,
         rule="at least 95 % the same label",

@@ -233,8 +233,8 @@ def parity_word(checks: Sequence[Parity]) -> str:
 def parity_line(check: Parity) -> str:
     """A check with its figures; a failed one says so first."""
     return (
-        f"{parity_word([check])}: {check.what}, same label on "
-        f"{share_sentence(check.agreement)}, accuracy {percent(check.served.value)} against "
+        f"{parity_word([check])}: {check.what}, {check.agreement.metric} on "
+        f"{share_sentence(check.agreement)}, {check.reference.metric} {percent(check.served.value)} against "
         f"{percent(check.reference.value)} of the model as its run scored it, {check.failures} failures; "
         f"{check.rule}"
     )
