@@ -55,7 +55,7 @@ def test_a_case_locks_its_advice_limits_and_money(tmp_path: Path) -> None:
     assert plan.business is not None and plan.cost.wrong_answer_usd is not None
     assert (plan.decision.quality_floor, plan.decision.max_p95_ms) == (0.85, 2000)
     assert said[0] == (
-        "The advice, locked before the run: try the linear classifier first. "
+        "The advice, locked before the run: try the fine-tuned encoder first. "
         "Of RAG and fine-tuning it expects fine-tuning to win."
     )
     assert {arm.option for arm in plan.arms} == set(Option) - {Option.TUNE_RETRIEVE, Option.EXTERNAL}
