@@ -14,7 +14,7 @@ from advisor.advice import Do, Ground, Sureness, Today, Why
 from advisor.assumed import resolve
 from advisor.case import Incumbent, UseCase, build_case
 from advisor.economics import option_tco
-from advisor.judge import Judge, Standing, costs_less, pays_against_today
+from advisor.judge import MONEY_LEAD, Judge, Standing, costs_less, pays_against_today
 from advisor.money.ranges import Scenario
 from advisor.options import Option
 from advisor.predict import running_per_1k
@@ -75,7 +75,9 @@ GRID = (3.0, 30.0, 300.0, 3e3, 3e4, 3e5, 3e6, 3e7)
 @given(USE_CASES, st.none() | INCUMBENTS)
 @MODEST
 def test_more_volume_moves_first_place_only_the_way_money_moves(case, incumbent):
-    """Something costs no longer less than what comes first now, or has come to cost less than what did."""
+    """Something costs no longer less than what comes first now, or has come to cost less than what did: less
+    at all, or by the tenth from which money leads.
+    """
     case = replace(case, incumbent=incumbent)
     steps = [standing_of(replace(case, queries_per_month=volume)) for volume in GRID]
     for less, more in pairwise(steps):
@@ -87,14 +89,20 @@ def test_more_volume_moves_first_place_only_the_way_money_moves(case, incumbent)
 
 
 def _cheaper_than(found: Standing, choice) -> set:
-    return {name for name in found.contenders if _cheaper(found, name, choice)}
+    return {
+        (name, by_a_tenth)
+        for name in found.contenders
+        for by_a_tenth in (False, True)
+        if _cheaper(found, name, choice, by_a_tenth=by_a_tenth)
+    }
 
 
-def _cheaper(found: Standing, one, other) -> bool:
+def _cheaper(found: Standing, one, other, *, by_a_tenth: bool) -> bool:
     """Whether `one` costs less; against today's way as that is compared, at the most where nobody says."""
     a, b = found.contenders[one], found.contenders[other]
     if Today.KEEP not in (one, other):
-        return costs_less(a, b) is True
+        leads = not by_a_tenth or (None not in (a.usd, b.usd) and a.usd <= MONEY_LEAD * b.usd)
+        return leads and costs_less(a, b) is True
     sums = tuple(one.usd_at_most if one.usd_stated is None else one.usd_stated for one in (a, b))
     return None not in sums and sums[0] < sums[1]
 

@@ -11,17 +11,18 @@ from advisor.money import sensitivity as sens
 from advisor.money.errors import CostError
 from advisor.money.ranges import Range
 from advisor.money.sensitivity import known
+from advisor.money.swings import swings
 
 
 def test_swings_by_hand_largest_first():
     ranges = {"a": Range(low=1, likely=2, high=4), "b": Range(low=0, likely=10, high=11)}
-    got = sens.swings(lambda v: 10 * v["a"] + v["b"], ranges)
+    got = swings(lambda v: 10 * v["a"] + v["b"], ranges)
     assert [(s.name, s.at_low, s.at_high, s.size) for s in got] == [("a", 20, 50, 30), ("b", 20, 31, 11)]
 
 
 def test_an_output_that_stops_being_defined_comes_first():
     ranges = {"a": Range(low=1, likely=2, high=100), "b": Range(low=0, likely=1, high=2)}
-    got = sens.swings(lambda v: None if v["b"] == 0 else v["a"] / v["b"], ranges)
+    got = swings(lambda v: None if v["b"] == 0 else v["a"] / v["b"], ranges)
     assert got[0].name == "b" and got[0].at_low is None
 
 
