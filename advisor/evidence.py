@@ -31,7 +31,7 @@ class Tag(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class EvidenceSetting:
     """Which use cases an accuracy speaks for, in the words that bands are kept by (`bands.toml`)."""
 
     kind: str
@@ -76,7 +76,7 @@ class Evidence:
     tag: Tag
     checked: date
     note: str = ""
-    band: Setting | None = None
+    band: EvidenceSetting | None = None
 
     def __post_init__(self) -> None:
         """Refuse bounds that the figure does not lie within.

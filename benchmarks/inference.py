@@ -44,7 +44,7 @@ from harness.shipping.export.merge import load_tokenizer
 from harness.tasks.base import PromptLimits
 from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
-from harness.training.codes import Reader, choose_codes
+from harness.training.codes import UntunedBase, choose_codes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -206,7 +206,9 @@ def load(options: argparse.Namespace, base: Path, model: TransformersChat) -> Ta
     choices = tuple(answer_text(label.name) for label in evalset.labels)
     items: Sequence[Item] = evalset.dev[: options.items + _WARM_UP]
     tokenizer = load_tokenizer(base)
-    codes = choose_codes(Reader(model=model._model, tokenizer=tokenizer, renderer=model.renderer), choices)
+    codes = choose_codes(
+        UntunedBase(model=model._model, tokenizer=tokenizer, renderer=model.renderer), choices
+    )
     return Task(items=tuple(items), choices=choices, codes=codes, limits=plan.prompt.limits)
 
 

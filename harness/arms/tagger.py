@@ -22,7 +22,7 @@ from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.tagger import EncoderTagger, TokenShares
 from harness.tasks.base import clip
 from harness.tasks.fields import FieldSchema, fields_in
-from harness.tasks.tags import FieldReader, FieldTags, Marked, Thresholds, share_learnt
+from harness.tasks.tags import FieldReader, FieldTags, Marked, TagThresholds, share_learnt
 from harness.training.encoder.artefact import PACKAGES, keep_encoder, open_reader, pin_of_encoder
 from harness.training.encoder.fields import FIELD_TRAINER, FieldJob, train_tagger
 from harness.training.encoder.recipe import recipe_name
@@ -156,20 +156,20 @@ class TaggerArm:
         )
         return train_tagger(job, material.say)
 
-    def _chosen(self, tagger: EncoderTagger, material: Material) -> tuple[Thresholds, float]:
+    def _chosen(self, tagger: EncoderTagger, material: Material) -> tuple[TagThresholds, float]:
         """The thresholds that are best on dev, the tags' first and then the picks', and what they reach."""
         if not material.dev:
-            return Thresholds(), 0.0
+            return TagThresholds(), 0.0
         shares = tagger.shares([self._text(item) for item in material.dev])
 
-        def reached(least: Thresholds) -> float:
+        def reached(least: TagThresholds) -> float:
             return self._score(material, shares, least)
 
-        first = max((Thresholds(tag=tag) for tag in LEAST), key=reached)
-        least = max((Thresholds(tag=first.tag, pick=pick) for pick in LEAST), key=reached)
+        first = max((TagThresholds(tag=tag) for tag in LEAST), key=reached)
+        least = max((TagThresholds(tag=first.tag, pick=pick) for pick in LEAST), key=reached)
         return least, reached(least)
 
-    def _score(self, material: Material, shares: Sequence[TokenShares], least: Thresholds) -> float:
+    def _score(self, material: Material, shares: Sequence[TokenShares], least: TagThresholds) -> float:
         outcomes = []
         for item, one in zip(material.dev, shares, strict=True):
             text = self._tags.schema.written(self._tags.read(self._text(item), one, least))

@@ -101,11 +101,11 @@ def _codes(
 
 
 def _chosen(base: Path, evalset: Evalset, recipe: Recipe) -> dict[str, str]:
-    from harness.training.codes import Reader, choose_codes
+    from harness.training.codes import UntunedBase, choose_codes
     from harness.training.loading import load_base
 
     tokenizer, model = load_base(base, dataclasses.replace(recipe, method="lora-fp32"), "cpu")
-    reader = Reader(model=model, tokenizer=tokenizer, renderer=Renderer(tokenizer))
+    reader = UntunedBase(model=model, tokenizer=tokenizer, renderer=Renderer(tokenizer))
     codes = choose_codes(reader, [answer_text(name) for name in evalset.label_names])
     return dict(zip(evalset.label_names, codes, strict=False))
 

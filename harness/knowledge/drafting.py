@@ -58,7 +58,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
+class DraftedQuestions:
     """What came of drafting.
 
     Attributes:
@@ -89,7 +89,7 @@ def drawn(passages: Sequence[Passage], count: int, seed: int) -> list[Passage]:
     return [passage for _, passage in sorted(ranked, key=lambda one: one[0])[:count]]
 
 
-def draft(passages: Sequence[Passage], model: ChatModel, say: Callable[[int], None]) -> Drafted:
+def draft(passages: Sequence[Passage], model: ChatModel, say: Callable[[int], None]) -> DraftedQuestions:
     """Ask a model about passages and keep what a program can hold against them.
 
     Args:
@@ -116,7 +116,7 @@ def draft(passages: Sequence[Passage], model: ChatModel, say: Callable[[int], No
             if found is not None:
                 kept[reply.item_id] = found
     ordered = [kept[passage.id] for passage in passages if passage.id in kept]
-    return Drafted(by=model.identity.id, asked=len(passages), drafts=tuple(_distinct(ordered)))
+    return DraftedQuestions(by=model.identity.id, asked=len(passages), drafts=tuple(_distinct(ordered)))
 
 
 def read_draft(text: str, passage: Passage) -> Draft | None:
@@ -135,7 +135,7 @@ def read_draft(text: str, passage: Passage) -> Draft | None:
     return Draft(question=question, answer=answer, document=passage.document, quote=quote)
 
 
-def write_drafts(drafted: Drafted, path: Path) -> None:
+def write_drafts(drafted: DraftedQuestions, path: Path) -> None:
     """Write drafts as a table that a spreadsheet opens and `harness bakeoff --questions` reads.
 
     Raises:

@@ -11,7 +11,7 @@ from harness.core.context import Context
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, UsageError
 from harness.knowledge.choosing import EvidencedQuestion, TriedMode, choose_mode, try_modes
 from harness.knowledge.documents import Source
-from harness.knowledge.drafting import SHORTEST, Drafted, draft, drawn
+from harness.knowledge.drafting import SHORTEST, DraftedQuestions, draft, drawn
 from harness.knowledge.passage_index import (
     Changes,
     IndexRecord,
@@ -114,7 +114,7 @@ def open_index(folder: Path, context: Context) -> PassageIndex:
 
 def draft_questions(
     folder: Path, name: str, count: int, seed: int, context: Context, api_base: str = ""
-) -> Drafted:
+) -> DraftedQuestions:
     """Draft questions about passages of an index by a model on this machine.
 
     Args:

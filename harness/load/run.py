@@ -64,7 +64,7 @@ class LoadRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
+class _Endpoint:
     """What is asked under load, and where."""
 
     arm: ArmId
@@ -101,7 +101,7 @@ def put_under_load(
             chat = _served(factory.chat(arm_plan), arm.id, context)
             requests = _requests(arm, seed, evalset, folder, context)
             with reopened(folder) as closed:
-                bench = _Bench(arm=arm.id, chat=chat, requests=requests, seed=plan.seed, context=context)
+                bench = _Endpoint(arm=arm.id, chat=chat, requests=requests, seed=plan.seed, context=context)
                 found = tuple(_steps(bench, wish))
                 keep_tests(folder, found)
                 concluded = conclude(folder, looks, closed, context)
@@ -109,7 +109,7 @@ def put_under_load(
     return found, concluded
 
 
-def _steps(bench: _Bench, wish: LoadRequest) -> Iterable[LoadResult]:
+def _steps(bench: _Endpoint, wish: LoadRequest) -> Iterable[LoadResult]:
     """One test at what was asked for; else tests of 1, 2, 4 … slots, the last one no faster or failing."""
     if wish.rate is not None or wish.concurrency is not None:
         yield _step(bench, wish)
@@ -123,7 +123,7 @@ def _steps(bench: _Bench, wish: LoadRequest) -> Iterable[LoadResult]:
         best, slots = max(best, found.per_second), slots * 2
 
 
-def _step(bench: _Bench, wish: LoadRequest) -> LoadResult:
+def _step(bench: _Endpoint, wish: LoadRequest) -> LoadResult:
     asked = f"{wish.rate:g} questions a second" if wish.rate is not None else f"{wish.concurrency} at once"
     bench.context.progress.stage(f"{bench.arm.label}: {asked} for {wish.duration_s:g} s", None)
     at = bench.context.clock()

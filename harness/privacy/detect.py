@@ -53,7 +53,7 @@ _NOUNS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundValue:
     """One value in a text.
 
     Attributes:
@@ -67,9 +67,9 @@ class Found:
     value: str
 
 
-def find(text: str) -> tuple[Found, ...]:
+def find(text: str) -> tuple[FoundValue, ...]:
     """Every value in a text, in order; where two overlap, the kind that is named first in `Kind`."""
-    taken: list[Found] = []
+    taken: list[FoundValue] = []
     for finder in _finders(text):
         for one in finder(text):
             if not any(one.start < other.end and other.start < one.end for other in taken):
@@ -82,7 +82,7 @@ def masked(value: str) -> str:
     return f"{value[:2]}{'*' * min(8, max(3, len(value) - 2))}"
 
 
-def _finders(text: str) -> Iterator[Callable[[str], Iterable[Found]]]:
+def _finders(text: str) -> Iterator[Callable[[str], Iterable[FoundValue]]]:
     """Those that could find anything; most texts have no digits to speak of."""
     digits = sum(map(text.count, "0123456789"))
     if len(text) >= _SHORTEST_SECRET:
@@ -108,11 +108,11 @@ _FILES = frozenset(
 """Ends of file names that are no top-level domains: `logo@2x.png` is a picture."""
 
 
-def _emails(text: str) -> Iterator[Found]:
+def _emails(text: str) -> Iterator[FoundValue]:
     for match in _EMAIL.finditer(text):
         address = match.group()
         if ".." not in address and address.rpartition(".")[2].casefold() not in _FILES:
-            yield Found(kind=Kind.EMAIL, start=match.start(), end=match.end(), value=address.casefold())
+            yield FoundValue(kind=Kind.EMAIL, start=match.start(), end=match.end(), value=address.casefold())
 
 
 # Bank accounts and payment cards
@@ -132,7 +132,7 @@ _CARD_FORMS = (  # first digits and lengths by scheme: ISO/IEC 7812 ranges as th
 )
 
 
-def _ibans(text: str) -> Iterator[Found]:
+def _ibans(text: str) -> Iterator[FoundValue]:
     from stdnum import iban
 
     for match in _IBAN.finditer(text):
@@ -141,18 +141,18 @@ def _ibans(text: str) -> Iterator[Found]:
             number = "".join(parts[:count]).upper()
             if len(number) <= _LONGEST_IBAN and iban.is_valid(number):
                 end = match.start() + len(" ".join(parts[:count]))
-                yield Found(kind=Kind.IBAN, start=match.start(), end=end, value=number)
+                yield FoundValue(kind=Kind.IBAN, start=match.start(), end=end, value=number)
                 break
 
 
-def _cards(text: str) -> Iterator[Found]:
+def _cards(text: str) -> Iterator[FoundValue]:
     from stdnum import luhn
 
     for match in _CARD.finditer(text):
         number = re.sub(r"\D", "", match.group())
         of_a_scheme = any(form.match(number) and len(number) in sizes for form, sizes in _CARD_FORMS)
         if of_a_scheme and len(set(number)) > 1 and luhn.is_valid(number):
-            yield Found(kind=Kind.CARD, start=match.start(), end=match.end(), value=number)
+            yield FoundValue(kind=Kind.CARD, start=match.start(), end=match.end(), value=number)
 
 
 # National ids
@@ -219,7 +219,7 @@ _NO_NINO = frozenset({"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"})
 _NEAR = 40  # characters before a number in which a word says what it is
 
 
-def _national_ids(text: str) -> Iterator[Found]:
+def _national_ids(text: str) -> Iterator[FoundValue]:
     if _MAYBE_ID.search(text) is None:
         return
     said = _ANY_WORD.search(text) is not None
@@ -235,11 +235,11 @@ def _national_ids(text: str) -> Iterator[Found]:
             number = match.group().upper()
             if check(number):
                 plain = re.sub(r"[^0-9A-Z+]", "", number)
-                yield Found(kind=Kind.NATIONAL_ID, start=match.start(), end=match.end(), value=plain)
+                yield FoundValue(kind=Kind.NATIONAL_ID, start=match.start(), end=match.end(), value=plain)
     for match in _NINO.finditer(text):
         plain = match.group().replace(" ", "")
         if plain[:2] not in _NO_NINO:
-            yield Found(kind=Kind.NATIONAL_ID, start=match.start(), end=match.end(), value=plain)
+            yield FoundValue(kind=Kind.NATIONAL_ID, start=match.start(), end=match.end(), value=plain)
 
 
 _ID_FORMS = tuple(re.compile(rf"(?<![\w./+-]){each.form}(?![\w/-]|[.]\d)") for each in _IDS)
@@ -272,7 +272,7 @@ _MOST_HERE = 11  # of one that is not called a phone number and names no country
 _TELLS = 30  # characters before a number in which it is called one
 
 
-def _phones(text: str) -> Iterator[Found]:
+def _phones(text: str) -> Iterator[FoundValue]:
     for match in _PHONE.finditer(text):
         written = match.group().rstrip(" (")
         digits = re.sub(r"\D", "", written)
@@ -281,7 +281,7 @@ def _phones(text: str) -> Iterator[Found]:
         said = _SAID.search(text[max(0, match.start() - _TELLS) : match.start()]) is not None
         if _is_phone(written, digits, said):
             start, end = match.start(), match.start() + len(written)
-            yield Found(kind=Kind.PHONE, start=start, end=end, value=digits)
+            yield FoundValue(kind=Kind.PHONE, start=start, end=end, value=digits)
 
 
 def _is_phone(written: str, digits: str, said: bool) -> bool:
@@ -346,7 +346,7 @@ _MARKS = (
 """One of these stands in every text with a secret: most texts need not be searched."""
 
 
-def _secrets(text: str) -> Iterator[Found]:
+def _secrets(text: str) -> Iterator[FoundValue]:
     small = text.casefold()
     if not any(mark in small for mark in _MARKS):
         return
@@ -356,7 +356,7 @@ def _secrets(text: str) -> Iterator[Found]:
         if part == "told":
             value = value.rstrip(".!?:")
         if _is_secret(match, value):
-            yield Found(kind=Kind.SECRET, start=start, end=start + len(value), value=value)
+            yield FoundValue(kind=Kind.SECRET, start=start, end=start + len(value), value=value)
 
 
 def _is_secret(match: re.Match[str], value: str) -> bool:

@@ -18,7 +18,7 @@ from advisor.options import Option
 from harness.core.errors import StoreError
 from harness.core.files import write_atomically
 from harness.core.records import Item, Message, Neighbour, Passage, Target
-from harness.privacy.detect import VERSION, Found, Kind, find
+from harness.privacy.detect import VERSION, FoundValue, Kind, find
 from harness.tasks.base import Guide, ReadsPassages, Score, Task
 
 _PLACEHOLDER = re.compile(rf"\[?\b({'|'.join(Kind)})_(\d{{1,9}})\b\]?")
@@ -113,7 +113,7 @@ class Placeholders:
 
         return _PLACEHOLDER.sub(value, text)
 
-    def _name(self, found: Found, written: str) -> str:
+    def _name(self, found: FoundValue, written: str) -> str:
         with self._lock:
             key = (found.kind, found.value)
             if key not in self._by_value:

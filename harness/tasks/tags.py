@@ -25,7 +25,7 @@ Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
+class FieldPick:
     """One choice made for a whole text: nothing, or one of these values of a field."""
 
     field: Field
@@ -49,7 +49,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
+class TagThresholds:
     """From which probability on a tag or a value of a pick is taken."""
 
     tag: float = 0.5
@@ -66,7 +66,7 @@ class FieldTags:
 
     schema: FieldSchema
     written: tuple[Field, ...]
-    picks: tuple[Pick, ...]
+    picks: tuple[FieldPick, ...]
 
     @classmethod
     def of(cls, schema: FieldSchema) -> FieldTags:
@@ -93,7 +93,7 @@ class FieldTags:
         kept = _apart(sorted(found, key=lambda mark: (mark[0][0] - mark[0][1], mark[0], mark[1])))
         return Marked(tags=tuple(sorted(kept)), picks=chosen, stated=stated + closed, learnt=learnt + closed)
 
-    def read(self, text: str, tagged: TokenShares, least: Thresholds) -> dict[str, Any]:
+    def read(self, text: str, tagged: TokenShares, least: TagThresholds) -> dict[str, Any]:
         """The fields that a text states, in the schema's form."""
         found: dict[str, Any] = {}
         for place, one in enumerate(self.written):
@@ -106,15 +106,15 @@ class FieldTags:
         return self.schema.ordered(found)
 
 
-def _picks(one: Field) -> Iterator[Pick]:
+def _picks(one: Field) -> Iterator[FieldPick]:
     values: tuple[str | bool, ...] = (True, False) if one.kind is FieldKind.YES_NO else one.choices
     if one.repeated:
-        yield from (Pick(field=one, values=(value,)) for value in values)
+        yield from (FieldPick(field=one, values=(value,)) for value in values)
     else:
-        yield Pick(field=one, values=values)
+        yield FieldPick(field=one, values=values)
 
 
-def _picked(pick: Pick, values: Fields) -> int:
+def _picked(pick: FieldPick, values: Fields) -> int:
     said = [read_value(pick.field, value) for value in entries_of(values, pick.field.path)]
     return next((place for place, value in enumerate(pick.values, 1) if value in said), 0)
 
@@ -192,7 +192,7 @@ class FieldReader:
 
     tagger: EncoderTagger
     tags: FieldTags
-    least: Thresholds
+    least: TagThresholds
 
     def read(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """The fields that each text states."""

@@ -20,7 +20,7 @@ from harness.models.local.rendering import Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class UntunedBase:
     """The base model that codes are chosen for, not trained yet (typed loosely: heavy imports)."""
 
     model: Any
@@ -28,7 +28,7 @@ class Reader:
     renderer: Renderer
 
 
-def choose_codes(base: Reader, labels: Sequence[str]) -> tuple[str, ...]:
+def choose_codes(base: UntunedBase, labels: Sequence[str]) -> tuple[str, ...]:
     """The code of each label, in the labels' order; () where the vocabulary has too few words.
 
     Args:
@@ -65,7 +65,7 @@ def _words(tokenizer: Any) -> dict[int, str]:
     return blank or found
 
 
-def _closeness(base: Reader, labels: Sequence[str], tokens: Sequence[int]) -> Any:
+def _closeness(base: UntunedBase, labels: Sequence[str], tokens: Sequence[int]) -> Any:
     """(labels, words) cosine of what sets a name apart and a word, in float64."""
     import torch
 

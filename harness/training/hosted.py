@@ -31,7 +31,7 @@ from harness.models.settings import ModelSettings
 from harness.models.tuning_api.base import TuningApi, written
 from harness.models.tuning_api.http import Unsure, about_content, refused_content
 from harness.models.tuning_api.providers import TuningProvider, open_tuning, tuned_name
-from harness.models.tuning_api.records import Job, JobRequest, JobState
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningState
 from harness.training.tuned_model import conversations_digest
 
 VERSION = "hosted-1"  # raised when a change makes the same plan train something else
@@ -286,7 +286,7 @@ class HostedTuner:
         say(f"{s.provider.title} took the job: {job.id}")
         return state
 
-    def _ask(self, api: TuningApi, request: JobRequest, state: HostedJob) -> Job:
+    def _ask(self, api: TuningApi, request: JobRequest, state: HostedJob) -> TuningJob:
         try:
             return api.create(request)
         except Unsure as unsure:
@@ -316,18 +316,18 @@ class HostedTuner:
                 say(f"job {job.id} at {s.provider.title}: {told}")
                 state = dataclasses.replace(state, told=told)
                 self._keep(state)
-            if job.state is JobState.READY:
+            if job.state is TuningState.READY:
                 if job.cost is not None:
                     state = self._within(state, job.cost, job.currency)
                 api.start(job.id)
-            elif job.state is JobState.DONE:
+            elif job.state is TuningState.DONE:
                 return self._made(job, state, train)
             elif job.state.ended:
                 self._keep(dataclasses.replace(state, failed=job.why or job.told))
                 raise self._failure(job)
             s.sleep(s.poll_s)
 
-    def _made(self, job: Job, state: HostedJob, train: Sequence[Conversation]) -> HostedModel:
+    def _made(self, job: TuningJob, state: HostedJob, train: Sequence[Conversation]) -> HostedModel:
         s, now = self.settings, self.settings.clock()
         if not job.model:
             raise TrainingError(f"{s.provider.title} names no tuned model of job {job.id}.", got=job.told)
@@ -349,13 +349,13 @@ class HostedTuner:
         self._keep(dataclasses.replace(state, told=job.told, made=made))
         return made
 
-    def _failure(self, job: Job) -> TrainingError:
+    def _failure(self, job: TuningJob) -> TrainingError:
         title, again = self.settings.provider.title, self.settings.go_on
         if about_content(job.why):
             return refused_content(title, job.why)
         what = {
-            JobState.CANCELLED: f"The job was cancelled at {title}.",
-            JobState.EXPIRED: f"The job expired at {title} before it came to an end.",
+            TuningState.CANCELLED: f"The job was cancelled at {title}.",
+            TuningState.EXPIRED: f"The job expired at {title} before it came to an end.",
         }.get(job.state, f"{title} could not tune the model.")
         return TrainingError(
             what,

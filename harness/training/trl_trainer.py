@@ -26,7 +26,7 @@ from harness.core.serial import decode, encode
 from harness.core.wording import counted, percent
 from harness.models.local.rendering import Renderer
 from harness.training.checkpoints import RowOrder, last_checkpoint, publish, step_of, write_adapter
-from harness.training.codes import Reader, choose_codes
+from harness.training.codes import UntunedBase, choose_codes
 from harness.training.fast import (
     FrozenLayers,
     LastLayer,
@@ -201,7 +201,7 @@ class Session:
         if kept.is_file():
             return decode(tuple[str, ...], kept.read_bytes())
         self.say("choosing a code for each label")
-        reader = Reader(model=model, tokenizer=tokenizer, renderer=self._renderer)
+        reader = UntunedBase(model=model, tokenizer=tokenizer, renderer=self._renderer)
         codes = choose_codes(reader, job.labels)
         if job.work.is_dir():
             write_atomically(kept, encode(codes))

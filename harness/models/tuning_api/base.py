@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from harness.core.records import Conversation
-from harness.models.tuning_api.records import Job, JobRequest, JobState, Quote
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
 
 
 class TuningApi(Protocol):
@@ -18,11 +18,11 @@ class TuningApi(Protocol):
         """Upload a file of conversations; returns what a job names it by."""
         ...
 
-    def quote(self, request: JobRequest) -> Quote | None:
+    def quote(self, request: JobRequest) -> TuningQuote | None:
         """What the provider says the job will cost; None where it does not say before it begins."""
         ...
 
-    def create(self, request: JobRequest) -> Job:
+    def create(self, request: JobRequest) -> TuningJob:
         """Make the job.
 
         Raises:
@@ -30,15 +30,15 @@ class TuningApi(Protocol):
         """
         ...
 
-    def find(self, request: JobRequest) -> Job | None:
+    def find(self, request: JobRequest) -> TuningJob | None:
         """The job that was made by this request before; None where there is none."""
         ...
 
-    def get(self, job: str) -> Job:
+    def get(self, job: str) -> TuningJob:
         """How far it is."""
         ...
 
-    def start(self, job: str) -> Job:
+    def start(self, job: str) -> TuningJob:
         """Begin a job that waits to be told to."""
         ...
 
@@ -53,20 +53,20 @@ def written(rows: Sequence[Conversation]) -> bytes:
     return "".join(lines).encode()
 
 
-def state_of(told: str, known: Mapping[str, JobState]) -> JobState:
+def state_of(told: str, known: Mapping[str, TuningState]) -> TuningState:
     """A provider's word for a state; of a new word what it says of an end, else the job is running."""
     if told in known:
         return known[told]
     small = told.casefold()
     for mark, state in (
-        ("expire", JobState.EXPIRED),
-        ("cancel", JobState.CANCELLED),
-        ("fail", JobState.FAILED),
-        ("error", JobState.FAILED),
+        ("expire", TuningState.EXPIRED),
+        ("cancel", TuningState.CANCELLED),
+        ("fail", TuningState.FAILED),
+        ("error", TuningState.FAILED),
     ):
         if mark in small:
             return state
-    return JobState.RUNNING
+    return TuningState.RUNNING
 
 
 def text_in(body: Mapping[str, Any], *names: str) -> str:

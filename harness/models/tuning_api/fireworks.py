@@ -11,28 +11,28 @@ from typing import Any
 
 from harness.core.errors import ModelUnavailable
 from harness.models.tuning_api.base import state_of, text_in, whole_in
-from harness.models.tuning_api.http import Door
-from harness.models.tuning_api.records import Job, JobRequest, JobState, Quote
+from harness.models.tuning_api.http import ProviderCalls
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
 
 ACCOUNT = "FIREWORKS_ACCOUNT_ID"
 _STATES = {
-    "JOB_STATE_UNSPECIFIED": JobState.WAITING,
-    "JOB_STATE_CREATING": JobState.WAITING,
-    "JOB_STATE_VALIDATING": JobState.WAITING,
-    "JOB_STATE_RUNNING": JobState.RUNNING,
-    "JOB_STATE_WRITING_RESULTS": JobState.RUNNING,
-    "JOB_STATE_EVALUATION": JobState.RUNNING,
-    "JOB_STATE_COMPLETED": JobState.DONE,
-    "JOB_STATE_FAILED": JobState.FAILED,
-    "JOB_STATE_CANCELLED": JobState.CANCELLED,
-    "JOB_STATE_DELETING": JobState.CANCELLED,
+    "JOB_STATE_UNSPECIFIED": TuningState.WAITING,
+    "JOB_STATE_CREATING": TuningState.WAITING,
+    "JOB_STATE_VALIDATING": TuningState.WAITING,
+    "JOB_STATE_RUNNING": TuningState.RUNNING,
+    "JOB_STATE_WRITING_RESULTS": TuningState.RUNNING,
+    "JOB_STATE_EVALUATION": TuningState.RUNNING,
+    "JOB_STATE_COMPLETED": TuningState.DONE,
+    "JOB_STATE_FAILED": TuningState.FAILED,
+    "JOB_STATE_CANCELLED": TuningState.CANCELLED,
+    "JOB_STATE_DELETING": TuningState.CANCELLED,
 }
 
 
 class FireworksTuning:
     """Low-rank adapters by supervised tuning."""
 
-    def __init__(self, door: Door, account: str) -> None:
+    def __init__(self, door: ProviderCalls, account: str) -> None:
         """Nothing is asked yet.
 
         Raises:
@@ -56,11 +56,11 @@ class FireworksTuning:
         self._door.upload(f"{self._account}/datasets/{dataset}:upload", (name, content), {})
         return f"{self._account.removeprefix('/')}/datasets/{dataset}"
 
-    def quote(self, request: JobRequest) -> Quote | None:
+    def quote(self, request: JobRequest) -> TuningQuote | None:
         """Fireworks says nothing beforehand."""
         return None
 
-    def create(self, request: JobRequest) -> Job:
+    def create(self, request: JobRequest) -> TuningJob:
         """Make the job."""
         body: dict[str, Any] = {
             "dataset": request.training,
@@ -74,16 +74,16 @@ class FireworksTuning:
         query = {"supervisedFineTuningJobId": request.name}
         return _job(self._door.send(self._jobs, body, query=query, once=True))
 
-    def find(self, request: JobRequest) -> Job | None:
+    def find(self, request: JobRequest) -> TuningJob | None:
         """By its name."""
         listed = self._door.get(self._jobs, {"pageSize": "200"}).get("supervisedFineTuningJobs") or []
         return next((job for job in map(_job, listed) if job.training == request.training), None)
 
-    def get(self, job: str) -> Job:
+    def get(self, job: str) -> TuningJob:
         """How far it is."""
         return _job(self._door.get(f"{self._jobs}/{urllib.parse.quote(job, safe='')}"))
 
-    def start(self, job: str) -> Job:
+    def start(self, job: str) -> TuningJob:
         """It begins by itself."""
         return self.get(job)
 
@@ -92,15 +92,15 @@ class FireworksTuning:
         return f"{self._account}/supervisedFineTuningJobs"
 
 
-def _job(body: Mapping[str, Any]) -> Job:
+def _job(body: Mapping[str, Any]) -> TuningJob:
     told, status = text_in(body, "state"), body.get("status")
     state = state_of(told, _STATES)
     progress = body.get("jobProgress")
-    return Job(
+    return TuningJob(
         id=text_in(body, "name").rpartition("/")[2],
         state=state,
         told=told,
-        model=text_in(body, "outputModel") if state is JobState.DONE else "",
+        model=text_in(body, "outputModel") if state is TuningState.DONE else "",
         trained_tokens=whole_in(progress, "inputTokens") if isinstance(progress, dict) else None,
         why=text_in(status, "message") if state.ended and isinstance(status, dict) else "",
         training=text_in(body, "dataset"),

@@ -31,7 +31,7 @@ class Unsure(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class ProviderCalls:
     """A provider's interface.
 
     Attributes:

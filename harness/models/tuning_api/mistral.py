@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.models.tuning_api.base import amount_in, state_of, text_in, whole_in
-from harness.models.tuning_api.http import Door
-from harness.models.tuning_api.records import Job, JobRequest, JobState, Quote
+from harness.models.tuning_api.http import ProviderCalls
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
 
 _STATES = {
-    "QUEUED": JobState.WAITING,
-    "STARTED": JobState.RUNNING,
-    "VALIDATING": JobState.WAITING,
-    "VALIDATED": JobState.READY,
-    "RUNNING": JobState.RUNNING,
-    "FAILED_VALIDATION": JobState.FAILED,
-    "FAILED": JobState.FAILED,
-    "SUCCESS": JobState.DONE,
-    "CANCELLED": JobState.CANCELLED,
-    "CANCELLATION_REQUESTED": JobState.RUNNING,
+    "QUEUED": TuningState.WAITING,
+    "STARTED": TuningState.RUNNING,
+    "VALIDATING": TuningState.WAITING,
+    "VALIDATED": TuningState.READY,
+    "RUNNING": TuningState.RUNNING,
+    "FAILED_VALIDATION": TuningState.FAILED,
+    "FAILED": TuningState.FAILED,
+    "SUCCESS": TuningState.DONE,
+    "CANCELLED": TuningState.CANCELLED,
+    "CANCELLATION_REQUESTED": TuningState.RUNNING,
 }
 _JOBS = "/fine_tuning/jobs"
 _RATE = 1e-4  # the documented default; a rate has to be sent
@@ -31,7 +31,7 @@ _RATE = 1e-4  # the documented default; a rate has to be sent
 class MistralTuning:
     """Tuning of completions."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: ProviderCalls) -> None:
         """Nothing is asked yet."""
         self._door = door
 
@@ -39,11 +39,11 @@ class MistralTuning:
         """Upload a file."""
         return text_in(self._door.upload("/files", (name, content), {"purpose": "fine-tune"}), "id")
 
-    def quote(self, request: JobRequest) -> Quote | None:
+    def quote(self, request: JobRequest) -> TuningQuote | None:
         """It is told by the job itself, once that is made and waits."""
         return None
 
-    def create(self, request: JobRequest) -> Job:
+    def create(self, request: JobRequest) -> TuningJob:
         """Make the job; it waits to be started."""
         body: dict[str, Any] = {
             "model": request.model,
@@ -56,27 +56,27 @@ class MistralTuning:
             body["validation_files"] = [request.validation]
         return _job(self._door.send(_JOBS, body, once=True))
 
-    def find(self, request: JobRequest) -> Job | None:
+    def find(self, request: JobRequest) -> TuningJob | None:
         """By its training file, which no other job has."""
         listed = self._door.get(_JOBS, {"page_size": "100"}).get("data") or []
         return next((job for job in map(_job, listed) if job.training == request.training), None)
 
-    def get(self, job: str) -> Job:
+    def get(self, job: str) -> TuningJob:
         """How far it is."""
         return _job(self._door.get(f"{_JOBS}/{job}"))
 
-    def start(self, job: str) -> Job:
+    def start(self, job: str) -> TuningJob:
         """Begin; a job that runs already stays as it is."""
         return _job(self._door.send(f"{_JOBS}/{job}/start", {}) or self._door.get(f"{_JOBS}/{job}"))
 
 
-def _job(body: Mapping[str, Any]) -> Job:
+def _job(body: Mapping[str, Any]) -> TuningJob:
     told, facts = text_in(body, "status"), body.get("metadata")
     facts = facts if isinstance(facts, dict) else {}
     events = [event for event in body.get("events") or [] if isinstance(event, dict)]
     data = events[-1].get("data") if events else None
     files = body.get("training_files")
-    return Job(
+    return TuningJob(
         id=text_in(body, "id"),
         state=state_of(told, _STATES),
         told=told,

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.models.tuning_api.base import state_of, text_in, whole_in
-from harness.models.tuning_api.http import Door
-from harness.models.tuning_api.records import Job, JobRequest, JobState, Quote
+from harness.models.tuning_api.http import ProviderCalls
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
 
 _STATES = {
-    "validating_files": JobState.WAITING,
-    "queued": JobState.WAITING,
-    "running": JobState.RUNNING,
-    "paused": JobState.RUNNING,
-    "succeeded": JobState.DONE,
-    "failed": JobState.FAILED,
-    "cancelled": JobState.CANCELLED,
+    "validating_files": TuningState.WAITING,
+    "queued": TuningState.WAITING,
+    "running": TuningState.RUNNING,
+    "paused": TuningState.RUNNING,
+    "succeeded": TuningState.DONE,
+    "failed": TuningState.FAILED,
+    "cancelled": TuningState.CANCELLED,
 }
 _JOBS = "/fine_tuning/jobs"
 
@@ -24,7 +24,7 @@ _JOBS = "/fine_tuning/jobs"
 class OpenaiTuning:
     """Supervised tuning; the job begins once its files were looked at."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: ProviderCalls) -> None:
         """Nothing is asked yet."""
         self._door = door
 
@@ -32,11 +32,11 @@ class OpenaiTuning:
         """Upload a file."""
         return text_in(self._door.upload("/files", (name, content), {"purpose": "fine-tune"}), "id")
 
-    def quote(self, request: JobRequest) -> Quote | None:
+    def quote(self, request: JobRequest) -> TuningQuote | None:
         """OpenAI says nothing beforehand."""
         return None
 
-    def create(self, request: JobRequest) -> Job:
+    def create(self, request: JobRequest) -> TuningJob:
         """Make the job."""
         body: dict[str, Any] = {
             "model": request.model,
@@ -49,24 +49,24 @@ class OpenaiTuning:
             body["validation_file"] = request.validation
         return _job(self._door.send(_JOBS, body, once=True))
 
-    def find(self, request: JobRequest) -> Job | None:
+    def find(self, request: JobRequest) -> TuningJob | None:
         """By its training file, which no other job has."""
         listed = self._door.get(_JOBS, {"limit": "100"}).get("data") or []
         return next((job for job in map(_job, listed) if job.training == request.training), None)
 
-    def get(self, job: str) -> Job:
+    def get(self, job: str) -> TuningJob:
         """How far it is."""
         return _job(self._door.get(f"{_JOBS}/{job}"))
 
-    def start(self, job: str) -> Job:
+    def start(self, job: str) -> TuningJob:
         """It begins by itself."""
         return self.get(job)
 
 
-def _job(body: Mapping[str, Any]) -> Job:
+def _job(body: Mapping[str, Any]) -> TuningJob:
     told = text_in(body, "status")
     error = body.get("error")
-    return Job(
+    return TuningJob(
         id=text_in(body, "id"),
         state=state_of(told, _STATES),
         told=told,

@@ -10,7 +10,7 @@ from harness.models.api.destinations import destination, key_for
 from harness.models.api.library import secrets_in
 from harness.models.tuning_api.base import TuningApi
 from harness.models.tuning_api.fireworks import ACCOUNT, FireworksTuning
-from harness.models.tuning_api.http import Door
+from harness.models.tuning_api.http import ProviderCalls
 from harness.models.tuning_api.mistral import MistralTuning
 from harness.models.tuning_api.openai import OpenaiTuning
 from harness.models.tuning_api.together import TogetherTuning
@@ -144,7 +144,7 @@ def open_tuning(
     base = (api_base or provider.base).rstrip("/")
     where = destination(provider.prefix, base, offline=offline)
     key = key_for(where, environ) if not where.own else _own_key(provider, environ)
-    door = Door(
+    door = ProviderCalls(
         name=provider.title,
         base=base,
         where=where,

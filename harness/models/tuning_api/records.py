@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 
-class JobState(StrEnum):
+class TuningState(StrEnum):
     """How far a job is, in one set of words for all providers."""
 
     WAITING = "waiting"  # accepted, its files are looked at, or it is queued
@@ -21,7 +21,7 @@ class JobState(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether it comes to nothing more."""
-        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
+        return self in (TuningState.DONE, TuningState.FAILED, TuningState.CANCELLED, TuningState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class TuningJob:
     """What a provider says of a job.
 
     Attributes:
@@ -57,7 +57,7 @@ class Job:
     """
 
     id: str
-    state: JobState
+    state: TuningState
     told: str
     model: str = ""
     trained_tokens: int | None = None
@@ -68,7 +68,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class TuningQuote:
     """What a provider says beforehand that a job will cost; it is not begun."""
 
     cost: Decimal

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.models.tuning_api.base import amount_in, state_of, text_in, whole_in
-from harness.models.tuning_api.http import Door
-from harness.models.tuning_api.records import Job, JobRequest, JobState, Quote
+from harness.models.tuning_api.http import ProviderCalls
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
 
 _STATES = {
-    "pending": JobState.WAITING,
-    "queued": JobState.WAITING,
-    "running": JobState.RUNNING,
-    "compressing": JobState.RUNNING,
-    "uploading": JobState.RUNNING,
-    "cancel_requested": JobState.RUNNING,
-    "completed": JobState.DONE,
-    "error": JobState.FAILED,
-    "user_error": JobState.FAILED,
-    "cancelled": JobState.CANCELLED,
+    "pending": TuningState.WAITING,
+    "queued": TuningState.WAITING,
+    "running": TuningState.RUNNING,
+    "compressing": TuningState.RUNNING,
+    "uploading": TuningState.RUNNING,
+    "cancel_requested": TuningState.RUNNING,
+    "completed": TuningState.DONE,
+    "error": TuningState.FAILED,
+    "user_error": TuningState.FAILED,
+    "cancelled": TuningState.CANCELLED,
 }
 _JOBS = "/fine-tunes"
 
@@ -27,7 +27,7 @@ _JOBS = "/fine-tunes"
 class TogetherTuning:
     """Low-rank adapters by supervised tuning."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: ProviderCalls) -> None:
         """Nothing is asked yet."""
         self._door = door
 
@@ -36,7 +36,7 @@ class TogetherTuning:
         fields = {"purpose": "fine-tune", "file_name": name, "file_type": "jsonl"}
         return text_in(self._door.upload("/files/upload", (name, content), fields), "id")
 
-    def quote(self, request: JobRequest) -> Quote | None:
+    def quote(self, request: JobRequest) -> TuningQuote | None:
         """What Together says the job costs, once it has looked at the files."""
         told = self._door.send(
             f"{_JOBS}/estimate-price", {**_asked(request), "training_type": {"type": "Lora"}}
@@ -44,9 +44,9 @@ class TogetherTuning:
         cost = amount_in(told, "estimated_total_price")
         if cost is None or told.get("estimation_available") is False:
             return None
-        return Quote(cost=cost, currency="USD")
+        return TuningQuote(cost=cost, currency="USD")
 
-    def create(self, request: JobRequest) -> Job:
+    def create(self, request: JobRequest) -> TuningJob:
         """Make the job."""
         body = {
             **_asked(request),
@@ -61,16 +61,16 @@ class TogetherTuning:
         }
         return _job(self._door.send(_JOBS, body, once=True))
 
-    def find(self, request: JobRequest) -> Job | None:
+    def find(self, request: JobRequest) -> TuningJob | None:
         """By its training file, which no other job has."""
         listed = self._door.get(_JOBS).get("data") or []
         return next((job for job in map(_job, listed) if job.training == request.training), None)
 
-    def get(self, job: str) -> Job:
+    def get(self, job: str) -> TuningJob:
         """How far it is."""
         return _job(self._door.get(f"{_JOBS}/{job}"))
 
-    def start(self, job: str) -> Job:
+    def start(self, job: str) -> TuningJob:
         """It begins by itself."""
         return self.get(job)
 
@@ -86,15 +86,15 @@ def _asked(request: JobRequest) -> dict[str, Any]:
     return body | ({"validation_file": request.validation} if request.validation else {})
 
 
-def _job(body: Mapping[str, Any]) -> Job:
+def _job(body: Mapping[str, Any]) -> TuningJob:
     told = text_in(body, "status")
     state = state_of(told, _STATES)
     events = [event for event in body.get("events") or [] if isinstance(event, dict)]
-    return Job(
+    return TuningJob(
         id=text_in(body, "id", "job_id"),
         state=state,
         told=told,
-        model=text_in(body, "model_output_name", "output_name") if state is JobState.DONE else "",
+        model=text_in(body, "model_output_name", "output_name") if state is TuningState.DONE else "",
         trained_tokens=whole_in(body, "token_count"),
         why=text_in(events[-1], "message") if events and state.ended else "",
         training=text_in(body, "training_file"),

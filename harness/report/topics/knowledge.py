@@ -10,7 +10,7 @@ from harness.core.records import Neighbour, Passage
 from harness.core.wording import MISSING, counted, decimal, one_line, percent, seconds
 from harness.knowledge.choosing import TriedMode
 from harness.knowledge.documents import SkipReason
-from harness.knowledge.drafting import Drafted
+from harness.knowledge.drafting import DraftedQuestions
 from harness.knowledge.passage_index import Changes, IndexRecord
 from harness.knowledge.run import IndexReport
 from harness.report.document import (
@@ -154,7 +154,7 @@ def _tried(tried: Sequence[TriedMode], record: IndexRecord) -> Table:
     )
 
 
-def drafted_document(drafted: Drafted, path: str) -> Document:
+def drafted_document(drafted: DraftedQuestions, path: str) -> Document:
     """What came of drafting questions, and what a person has to do with them."""
     kept = counted(len(drafted.drafts), "question was drafted", "questions were drafted")
     about = counted(drafted.asked, "passage", "passages")

@@ -21,7 +21,7 @@ from harness.models.deciding import same_versions
 from harness.models.local.encoder import EncoderClassifier, HeadedEncoder, load_encoder, save_encoder
 from harness.models.local.tagger import load_tagger
 from harness.tasks.fields import parse_schema
-from harness.tasks.tags import FieldReader, FieldTags, Thresholds
+from harness.tasks.tags import FieldReader, FieldTags, TagThresholds
 
 RECORD_FILE = "encoder.json"
 PACKAGES = ("torch", "transformers", "tokenizers", "peft")
@@ -109,7 +109,7 @@ def open_reader(folder: Path, *, device: str = "cpu", threads: int | None = None
     return FieldReader(
         tagger=load_tagger(folder, tags.sizes, artefact.recipe.max_tokens, device, threads),
         tags=tags,
-        least=Thresholds(tag=artefact.tag_from, pick=artefact.pick_from),
+        least=TagThresholds(tag=artefact.tag_from, pick=artefact.pick_from),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.models.local.tagger import TokenShares
 from harness.tasks.fields import parse_schema
-from harness.tasks.tags import FieldTags, Thresholds, share_learnt
+from harness.tasks.tags import FieldTags, TagThresholds, share_learnt
 
 SCHEMA = {
     "properties": {
@@ -42,7 +42,7 @@ def shares(tags: dict[str, tuple[int, float]], picks: dict[int, list[float]] | N
 
 
 def read(tags: dict[str, tuple[int, float]], picks: dict[int, list[float]] | None = None) -> dict[str, Any]:
-    return TAGS.read(TEXT, shares(tags, picks), Thresholds())
+    return TAGS.read(TEXT, shares(tags, picks), TagThresholds())
 
 
 def test_sizes_count_nothing_in_every_part() -> None:
@@ -104,4 +104,4 @@ def test_an_empty_text_states_nothing(text: str) -> None:
     none = TokenShares(
         tokens=(), tags=np.zeros((0, 5)), picks=tuple(np.eye(size)[0] for size in TAGS.sizes[1:])
     )
-    assert TAGS.read(text, none, Thresholds()) == {}
+    assert TAGS.read(text, none, TagThresholds()) == {}

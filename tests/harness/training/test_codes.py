@@ -9,7 +9,7 @@ from harness.core.records import Choices, Label
 from harness.models.base import ChatRequest
 from harness.models.local.rendering import Renderer
 from harness.models.settings import ModelSettings
-from harness.training.codes import Reader, choose_codes
+from harness.training.codes import UntunedBase, choose_codes
 from harness.training.fast import answer_loss
 from harness.training.rows import tokenise
 from harness.training.tuner import LocalTuner, TunerSettings
@@ -30,7 +30,7 @@ def reader(smollm2):
 
     tokenizer = AutoTokenizer.from_pretrained(smollm2)
     model = AutoModelForCausalLM.from_pretrained(smollm2)
-    return Reader(model=model, tokenizer=tokenizer, renderer=Renderer(tokenizer))
+    return UntunedBase(model=model, tokenizer=tokenizer, renderer=Renderer(tokenizer))
 
 
 @pytest.fixture(scope="module")

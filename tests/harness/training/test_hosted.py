@@ -143,12 +143,12 @@ class Killed(BaseException):
 @pytest.mark.parametrize("after", [1, 2, 3, 4, 5, 6])
 def test_a_second_start_goes_on_with_the_same_job_wherever_the_first_one_ended(provider, after, tmp_path):
     """Killed right after the request of that number was answered, and before anything was written of it."""
-    from harness.models.tuning_api.http import Door
+    from harness.models.tuning_api.http import ProviderCalls
 
     count = 0
-    attempt = Door._attempt
+    attempt = ProviderCalls._attempt
 
-    def dying(self: Door, *args: Any, **parts: Any) -> Any:
+    def dying(self: ProviderCalls, *args: Any, **parts: Any) -> Any:
         nonlocal count
         found = attempt(self, *args, **parts)
         count += 1
@@ -163,7 +163,7 @@ def test_a_second_start_goes_on_with_the_same_job_wherever_the_first_one_ended(p
         return True
 
     with tuning_server(provider, cost=0.05) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Door, "_attempt", dying)
+        patch.setattr(ProviderCalls, "_attempt", dying)
         with pytest.raises(Killed):
             tuned(tuner(server, tmp_path, agree=once))
         made = tuned(tuner(server, tmp_path, agree=once))

@@ -28,13 +28,13 @@ from harness.core.serial import decode, encode
 from harness.models.api.asking import held_by, left_out
 from harness.models.api.batch.services import (
     AnthropicBatches,
+    BatchLine,
+    BatchService,
     GeminiBatches,
     Http,
-    Line,
     MistralBatches,
     OpenAiBatches,
     Result,
-    Service,
     State,
     Unreachable,
 )
@@ -311,12 +311,12 @@ def _name(request: ChatRequest) -> str:
     return "q" + hashlib.sha256(json.dumps(said).encode()).hexdigest()[:40]
 
 
-def _parted(bodies: Mapping[str, Mapping[str, Any]], service: Service) -> Iterable[list[Line]]:
+def _parted(bodies: Mapping[str, Mapping[str, Any]], service: BatchService) -> Iterable[list[BatchLine]]:
     """The questions in as few batches as the provider's limits allow."""
-    found: list[Line] = []
+    found: list[BatchLine] = []
     size = 0
     for name, body in bodies.items():
-        line = Line(name=name, body=body)
+        line = BatchLine(name=name, body=body)
         length = len(json.dumps(body)) + 200
         if found and (size + length > service.most_bytes or len(found) >= service.most_lines):
             yield found
@@ -347,7 +347,7 @@ def _address(route: Route, environ: Mapping[str, str]) -> tuple[str, Route, dict
     return base, dataclasses.replace(route, where=where), headers
 
 
-def _service(route: Route, http: Http) -> Service:
+def _service(route: Route, http: Http) -> BatchService:
     name = route.model.partition("/")[2]
     match route.where.provider:
         case "mistral":

@@ -27,7 +27,7 @@ _ENDED_BADLY = frozenset({"failed", "expired", "cancelled", "timeout_exceeded"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class BatchLine:
     """A question: its name within the batch, and the body that would have been sent alone."""
 
     name: str
@@ -56,7 +56,7 @@ class Result:
     body: Mapping[str, Any]
 
 
-class Service(Protocol):
+class BatchService(Protocol):
     """One provider's batch interface.
 
     Attributes:
@@ -66,7 +66,7 @@ class Service(Protocol):
     most_bytes: int
     most_lines: int
 
-    def submit(self, lines: Sequence[Line]) -> str:
+    def submit(self, lines: Sequence[BatchLine]) -> str:
         """Hand in a batch; returns its id."""
         ...
 
@@ -149,7 +149,7 @@ class OpenAiBatches:
         """Use this address."""
         self._http = http
 
-    def submit(self, lines: Sequence[Line]) -> str:
+    def submit(self, lines: Sequence[BatchLine]) -> str:
         """Upload the questions as a file and begin the batch."""
         url = "/v1/chat/completions"
         raw = [{"custom_id": one.name, "method": "POST", "url": url, "body": one.body} for one in lines]
@@ -183,7 +183,7 @@ class MistralBatches:
         """Use this address and model."""
         self._http, self._model = http, model
 
-    def submit(self, lines: Sequence[Line]) -> str:
+    def submit(self, lines: Sequence[BatchLine]) -> str:
         """Upload the questions as a file and begin the job."""
         bodies = [{name: one.body[name] for name in one.body if name != "model"} for one in lines]
         raw = [{"custom_id": one.name, "body": body} for one, body in zip(lines, bodies, strict=True)]
@@ -219,7 +219,7 @@ class AnthropicBatches:
         """Use this address."""
         self._http = http
 
-    def submit(self, lines: Sequence[Line]) -> str:
+    def submit(self, lines: Sequence[BatchLine]) -> str:
         """Begin a batch of these messages."""
         raw = [{"custom_id": one.name, "params": dict(one.body)} for one in lines]
         headers = {"anthropic-beta": _HELD_BY_SCHEMA} if "output_format" in lines[0].body else {}
@@ -259,7 +259,7 @@ class GeminiBatches:
         """Use this address and model."""
         self._http, self._model = http, model
 
-    def submit(self, lines: Sequence[Line]) -> str:
+    def submit(self, lines: Sequence[BatchLine]) -> str:
         """Begin a batch of these questions."""
         raw = [{"request": dict(one.body), "metadata": {"key": one.name}} for one in lines]
         sent = {"batch": {"display_name": lines[0].name, "input_config": {"requests": {"requests": raw}}}}
