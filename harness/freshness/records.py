@@ -177,9 +177,3 @@ class Drill:
     def arm(self, wanted: ArmId) -> ArmDrill | None:
         """What was found of one arm."""
         return next((found for found in self.arms if found.arm == wanted), None)
-
-    def rate_of(self, retrieving: ArmId, training: ArmId) -> ChangeRate | None:
-        """The rate between two arms."""
-        return next(
-            (rate for rate in self.rates if (rate.retrieving, rate.training) == (retrieving, training)), None
-        )
