@@ -44,9 +44,9 @@ from harness.core.records import Conversation, Evalset, Item, Recipe
 from harness.models.local.rendering import Renderer
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
+from harness.tasks.records import PromptLimits
 from harness.training.fast import FrozenLayers, LastLayer, fused_adapters
 from harness.training.loading import load_base, tools
 from harness.training.rows import TokenRow, tokenise_all

@@ -30,8 +30,8 @@ from harness.shipping.serve.service import Service
 from harness.shipping.serve.wire import CompletionRequest
 from harness.shipping.serving import Engine, ServeRequest, open_service
 from harness.shipping.shipped import Tuned, shipped_in_run
-from harness.tasks.base import PromptLimits
 from harness.tasks.labels import answer_text
+from harness.tasks.records import PromptLimits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

@@ -41,9 +41,9 @@ from harness.models.local.transformers_chat import TransformersChat
 from harness.models.resolve import local_folder, resolve
 from harness.models.settings import ModelSettings, cache_dir
 from harness.shipping.export.merge import load_tokenizer
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
+from harness.tasks.records import PromptLimits
 from harness.training.codes import UntunedBase, choose_codes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

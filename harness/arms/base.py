@@ -31,7 +31,8 @@ from harness.core.records import (
     Outcome,
     Timing,
 )
-from harness.tasks.base import Task, in_json, primary
+from harness.tasks.base import Task, primary
+from harness.tasks.wording import in_json
 
 KEY_VERSION = 2
 """Raised when what decides an answer is counted otherwise, so that no older key is taken for a newer one."""

@@ -24,7 +24,7 @@ from harness.core.errors import DataError, StoreError
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.encoder import EncoderClassifier, Logits, log_softmax
-from harness.tasks.base import clip
+from harness.tasks.wording import clip
 from harness.training.encoder.artefact import PACKAGES, keep_encoder, open_kept, pin_of_encoder
 from harness.training.encoder.labels import LabelJob, train_encoder
 from harness.training.encoder.letters import SHARES, fit_letters, times

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.arms.base import Explained, Material, shared_time
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
-from harness.tasks.base import Combined
+from harness.tasks.records import Combined
 
 
 class FloorArm:

@@ -29,7 +29,7 @@ from harness.core.serial import decode, encode
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import same_versions, versions_of
 from harness.models.remembering import KnownTexts
-from harness.tasks.base import clip
+from harness.tasks.wording import clip
 
 Logits = NDArray[np.float64]
 

@@ -37,7 +37,8 @@ from harness.knowledge.lexical import tokenise
 from harness.knowledge.retriever import SearchMode
 from harness.knowledge.vote import TriedVote, Voters, best_of
 from harness.models.base import ChatModel
-from harness.tasks.base import Guide, Task
+from harness.tasks.base import Task
+from harness.tasks.records import Guide
 
 ALIKE = 0.8
 """Rows that share this much of their words (Jaccard) and their target say the same."""

@@ -20,9 +20,9 @@ from harness.core.errors import DataError, StoreError
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.tagger import EncoderTagger, TokenShares
-from harness.tasks.base import clip
 from harness.tasks.fields import FieldSchema, fields_in
 from harness.tasks.tags import FieldReader, FieldTags, Marked, TagThresholds, share_learnt
+from harness.tasks.wording import clip
 from harness.training.encoder.artefact import PACKAGES, keep_encoder, open_reader, pin_of_encoder
 from harness.training.encoder.fields import FIELD_TRAINER, FieldJob, train_tagger
 from harness.training.encoder.recipe import recipe_name

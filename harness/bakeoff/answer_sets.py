@@ -23,7 +23,8 @@ from harness.core.records import ArmId, Completion, FittedArm, Item, Outcome, Pa
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import Measuring
-from harness.tasks.scored import Scored, score
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

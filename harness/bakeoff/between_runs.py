@@ -17,10 +17,10 @@ from advisor.stats.intervals import Interval, Unknown
 from advisor.stats.paired import compare
 from harness.bakeoff.answers import ArmAcrossRuns, ItemAnswer
 from harness.core.records import ArmId, Completion, Estimate, Failure, Outcome, Target
-from harness.tasks.base import in_words
 from harness.tasks.measures import Measuring, confidence, estimate
 from harness.tasks.measures import share as share_of
 from harness.tasks.scored import Scored
+from harness.tasks.wording import in_words
 
 
 def item_answers(

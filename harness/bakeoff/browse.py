@@ -35,10 +35,10 @@ from harness.core.records import (
 )
 from harness.core.references import Reference
 from harness.core.serial import decode_item
-from harness.tasks.base import in_words
 from harness.tasks.kinds import task_of
 from harness.tasks.question_breakdown import AnswerDetail, Owner
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
+from harness.tasks.wording import in_words
 
 INVALID, FAILED, NOTHING = -1, -2, -3
 """Marks below the label codes: no label could be read, no answer came, no outcome is stored."""

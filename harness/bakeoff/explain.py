@@ -44,11 +44,12 @@ from harness.core.records import (
 )
 from harness.models.api.calls import said_as_asked
 from harness.privacy.redact import Placeholders, redacting
-from harness.tasks.base import ReadsPassages, Task, in_words
+from harness.tasks.base import ReadsPassages, Task
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.measures import fit_dev_temperature
 from harness.tasks.question_breakdown import AnswerDetail
 from harness.tasks.questions import QuestionTask
+from harness.tasks.wording import in_words
 
 _LONGEST_ROW = 10
 

@@ -21,7 +21,8 @@ from harness.core.records import Evalset, Item
 from harness.models.base import ChatRequest
 from harness.privacy.redact import Placeholders, redacting, strings_of
 from harness.privacy.tally import Tally, tally
-from harness.tasks.base import Task, in_words
+from harness.tasks.base import Task
+from harness.tasks.wording import in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,9 @@ from harness.core.parts import Count, Part, Seed, faults_of
 from harness.core.records import ABSTAINING, BEST_SENTENCE, TODAY, ArmId
 from harness.data.settings import DataPlan
 from harness.models.api.destinations import BATCH_HOSTS
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ACCURACY, PROMPT_VERSION
 from harness.tasks.kinds import facts_of_kind
+from harness.tasks.records import PromptLimits
 from harness.training.settings import EncoderPlan, TunePlan
 
 Share = Annotated[float, Field(gt=0, lt=1)]

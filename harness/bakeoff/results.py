@@ -17,9 +17,9 @@ from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, CostLine, Estimate, Finding, Fitted, ModelIdentity
-from harness.tasks.base import Metric
-from harness.tasks.kinds import Breakdown
+from harness.tasks.base import Breakdown
 from harness.tasks.label_breakdown import LabelBreakdown
+from harness.tasks.records import Metric
 
 RESULTS_SCHEMA = 5
 """Raised where the rule of the decision or the files change: results of another one are decided again."""

@@ -42,7 +42,8 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import ArmId, Estimate
 from harness.tasks.base import primary as task_metric
 from harness.tasks.measures import confidence, estimate, everything, mean
-from harness.tasks.scored import Scored, score
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

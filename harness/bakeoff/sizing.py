@@ -31,8 +31,8 @@ from harness.models.local.precision import choose_precision
 from harness.models.open import open_chat
 from harness.models.resolve import Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
-from harness.tasks.base import clip
 from harness.tasks.kinds import task_of
+from harness.tasks.wording import clip
 from harness.training.recipe import Budgeted, budget_recipe
 from harness.training.settings import EncoderPlan
 from harness.training.speed import measure_encoder, measure_speed

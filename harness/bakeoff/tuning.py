@@ -36,10 +36,11 @@ from harness.core.records import Evalset
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs
 from harness.models.tuning_api.providers import named, provider_of
-from harness.tasks.base import Task, clip
+from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import share
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
+from harness.tasks.wording import clip
 from harness.training.hosted import HostedTuner
 from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
 from harness.training.tuned_model import TunedLane

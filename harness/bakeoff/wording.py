@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.bakeoff.results import LimitCheck, LimitKind, LimitState, MoreItems
 from harness.core.wording import milliseconds, money, percent
-from harness.tasks.base import Metric
+from harness.tasks.records import Metric
 
 _LIMIT_OF_SHARE = {
     LimitKind.HANDED_BACK: ("share of out-of-scope inputs handed back", "the least is"),

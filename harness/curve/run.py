@@ -49,7 +49,8 @@ from harness.models.resolve import Provider, resolve
 from harness.tasks.base import primary
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import everything, mean
-from harness.tasks.scored import Scored, score
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 
 CURVES = "learning_curves.json"
 

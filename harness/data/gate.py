@@ -25,7 +25,7 @@ from harness.core.records import Evalset, Finding, Item
 from harness.core.wording import counted, reach_sentence
 from harness.data.leakage import Likeness, fingerprint, likeness, overlaps, shared_ngram_ids
 from harness.privacy.detect import Kind, find
-from harness.tasks.base import in_words
+from harness.tasks.wording import in_words
 
 MISSING = frozenset(
     {"nan", "none", "null", "na", "n/a", "#n/a", "nil", "nat", "<na>", "undefined", "missing"}

@@ -27,11 +27,12 @@ from harness.data.settings import DataPlan, TableForm
 from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
 from harness.data.split import split_items
 from harness.data.table import read_table
-from harness.tasks.base import PromptLimits, Task
+from harness.tasks.base import Task
 from harness.tasks.classification import levels_of
 from harness.tasks.fields import fields_in, parse_schema, schema_of_columns
 from harness.tasks.kinds import task_of
 from harness.tasks.questions import DRAFT_COLUMNS, EVIDENCE_COLUMNS, QuestionTask
+from harness.tasks.records import PromptLimits
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 """Of a user's own file, as the project's own evalsets are split."""

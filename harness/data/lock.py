@@ -17,7 +17,7 @@ from advisor.reading import read_json
 from harness.core.errors import DataError, StoreError
 from harness.core.files import make_folder, write_atomically
 from harness.core.records import Item
-from harness.tasks.base import in_json
+from harness.tasks.wording import in_json
 
 
 def rows_digest(items: Sequence[Item]) -> str:

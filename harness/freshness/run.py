@@ -64,7 +64,8 @@ from harness.models.base import EmbeddingModel
 from harness.models.remembering import RememberingEmbedder
 from harness.tasks.base import Task, primary
 from harness.tasks.kinds import task_of
-from harness.tasks.scored import Scored, score
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 
 POINT = "point.json"
 INDEX_TIMES = "index.json"

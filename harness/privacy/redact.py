@@ -19,7 +19,8 @@ from harness.core.errors import StoreError
 from harness.core.files import write_atomically
 from harness.core.records import Item, Message, Neighbour, Passage, Target
 from harness.privacy.detect import VERSION, FoundValue, Kind, find
-from harness.tasks.base import Guide, ReadsPassages, Score, Task
+from harness.tasks.base import ReadsPassages, Task
+from harness.tasks.records import Guide, Score
 
 _PLACEHOLDER = re.compile(rf"\[?\b({'|'.join(Kind)})_(\d{{1,9}})\b\]?")
 

@@ -20,7 +20,8 @@ from harness.recommendation.store import read_results
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import fit_dev_temperature
-from harness.tasks.scored import Scored, score
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 
 Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
 

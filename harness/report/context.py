@@ -18,8 +18,8 @@ from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
 from harness.report.branding import Rate, chosen_currency
 from harness.report.document import CommandOn, Span, on_run
-from harness.tasks.base import Metric, Nouns
 from harness.tasks.kinds import facts_of_kind
+from harness.tasks.records import Metric, Nouns
 
 MARKS = {
     PriceBasis.MEASURED: "",

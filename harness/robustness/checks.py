@@ -20,9 +20,9 @@ from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.core.records import ArmId, Estimate
 from harness.robustness.injection import injection_of
 from harness.robustness.records import ArmRobustness, Injection, Rejection, SeedAgreement, UnseenLabel
-from harness.tasks.base import in_words
 from harness.tasks.measures import confidence, estimate, fit_dev_temperature
 from harness.tasks.scored import INVALID, Scored
+from harness.tasks.wording import in_words
 
 WANTED = 0.95
 """Share of dev that a rejecting threshold still answers, unless another is asked for."""

@@ -46,7 +46,7 @@ from harness.robustness.records import UnseenLabel
 from harness.robustness.store import unseen_of, write_unseen
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import fit_dev_temperature
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
 
 T = TypeVar("T")
 

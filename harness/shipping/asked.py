@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from advisor.options import Option
 from harness.core.records import Item, JsonSchema, Message
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import tune_messages
 from harness.tasks.extraction import ExtractionTask
+from harness.tasks.records import PromptLimits
 from harness.training.tuned_model import TunedTask
 
 

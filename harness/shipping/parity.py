@@ -35,7 +35,7 @@ from harness.shipping.serving import Engine, ServeRequest, open_service
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import Measuring
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
 from harness.training.encoder.artefact import RECORD_FILE
 from harness.training.tuned_model import Export, Parity
 

@@ -7,96 +7,20 @@ knows what may be answered there. It reads rows and texts, never files, and draw
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Protocol
 
 from advisor.options import Option, TaskKind
 from harness.core.records import AnswerForm, Estimate, Item, Message, Neighbour, Passage, Target
-from harness.core.references import Reference
+from harness.tasks.field_breakdown import FieldBreakdown
+from harness.tasks.label_breakdown import LabelBreakdown
+from harness.tasks.measures import Measuring
+from harness.tasks.question_breakdown import QuestionBreakdown
+from harness.tasks.records import Combined, Guide, Metric, Score
+from harness.tasks.scored import Scored
 
-if TYPE_CHECKING:
-    from harness.tasks.kinds import Breakdown
-    from harness.tasks.measures import Measuring
-    from harness.tasks.scored import Scored
-
-_CUT = "\n[...]\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptLimits:
-    """How much text a rendering may carry.
-
-    Attributes:
-        item_chars: longer tickets keep their first two thirds and their last third of this length.
-        example_chars: the same for a ticket shown as an example.
-    """
-
-    item_chars: int = 2000
-    example_chars: int = 600
-
-
-class Guide(StrEnum):
-    """What a prompt with examples says of the labels or fields."""
-
-    DEFINITIONS = "definitions"
-    NAMES = "names"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A figure of how good answers are.
-
-    Attributes:
-        name: how tables and files call it: 'accuracy'.
-        noun: what a sentence counts: 'right answers'.
-        whole: what a sum over items counts, an answer of half the value half: 'right answers'.
-        about: a phrase for somebody who does not know the name; '' where `noun` says it.
-        unit: 'share' for a figure within [0, 1].
-        primary: arms are compared by it; one metric of a task is.
-        per_item: its value over items is the mean of theirs; the others are computed over all of them.
-    """
-
-    name: str
-    noun: str
-    whole: str = "right answers"
-    about: str = ""
-    unit: Literal["share"] = "share"
-    higher_is_better: bool = True
-    primary: bool = False
-    per_item: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """How good one answer is.
-
-    Attributes:
-        values: by metric, of those that an item has a value of; None where it is not defined for this item.
-            The primary metric's lies within [0, 1].
-        answer: what was read; None where nothing could be, or there is no answer.
-        detail: what the task's breakdown needs further.
-    """
-
-    item_id: str
-    values: Mapping[str, float | None]
-    answer: Target | None
-    detail: Any = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Combined:
-    """An answer made of rows without a model.
-
-    Attributes:
-        text: as a model would write it.
-        choice_logprobs: a distribution over the task's choices, where it has any.
-    """
-
-    text: str
-    choice_logprobs: tuple[float, ...] | None = None
+Breakdown = LabelBreakdown | FieldBreakdown | QuestionBreakdown
+"""What a task may say of what lies behind its primary metric, of every kind."""
 
 
 class Task(Protocol):
@@ -196,22 +120,6 @@ class Task(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nouns:
-    """What a kind of task calls its answers.
-
-    Attributes:
-        answer, answers: one of them, and several: 'label', 'labels'.
-        invalid: what an answer does in which none could be read: 'names no label', with its plural and past.
-    """
-
-    answer: str
-    answers: str
-    invalid: str
-    invalid_many: str
-    invalid_past: str
-
-
 def primary(task: Task) -> Metric:
     """The metric that arms are compared by."""
     return next(metric for metric in task.metrics if metric.primary)
@@ -232,40 +140,3 @@ class ReadsPassages(Task, Protocol):
             place: which of the passages it stands in, the nearest is 1.
         """
         ...
-
-
-NOT_THERE = "Not in the documents."
-"""What is to be said where the documents do not answer."""
-
-
-def in_words(target: Target) -> str:
-    """A target as tables and files show it.
-
-    A label by its name, an answer by its fullest wording, fields as JSON in their own order.
-    """
-    match target:
-        case str():
-            return target
-        case Reference():
-            return target.answers[0] if target.answers else NOT_THERE
-        case _:
-            return json.dumps(target, ensure_ascii=False)
-
-
-def in_json(target: Target) -> object:
-    """A target as digests of rows hold it: of evidence what was stated, not where an index has it."""
-    if not isinstance(target, Reference):
-        return target
-    quotes = [[one.document, one.quote] for one in target.evidence]
-    return {"answers": list(target.answers), "evidence": quotes, "answerable": target.answerable}
-
-
-def clip(text: str, limit: int) -> str:
-    """Shorten text over `limit` characters, keeping the start and the end, with a visible mark."""
-    if len(text) <= limit:
-        return text
-    room = limit - len(_CUT)
-    if room < 2:
-        return text[:limit]
-    head = room * 2 // 3
-    return text[:head] + _CUT + text[len(text) - (room - head) :]

@@ -20,11 +20,12 @@ import numpy as np
 from advisor.options import Option, TaskKind
 from harness.core.errors import DataError
 from harness.core.records import Choices, Estimate, Item, Label, Message, Neighbour, Target
-from harness.tasks.base import Combined, Guide, Metric, Nouns, PromptLimits, Score, clip
 from harness.tasks.label_breakdown import LabelBreakdown, by_label, macro_f1
 from harness.tasks.labels import answer_text, read_label
 from harness.tasks.measures import Measuring
+from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
+from harness.tasks.wording import clip
 
 LEVELS = " > "
 """Between the levels of a label that is made of several columns."""

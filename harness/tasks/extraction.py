@@ -17,7 +17,6 @@ from typing import Any, assert_never
 from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_json
 from harness.core.records import Estimate, Item, JsonSchema, Message, Neighbour, Target
-from harness.tasks.base import Combined, Guide, Metric, Nouns, PromptLimits, Score, clip
 from harness.tasks.field_breakdown import FieldBreakdown, by_field, micro_f1
 from harness.tasks.fields import (
     Field,
@@ -31,8 +30,10 @@ from harness.tasks.fields import (
 from harness.tasks.json_answers import read_object
 from harness.tasks.labels import said
 from harness.tasks.measures import Measuring, everything, mean
+from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
 from harness.tasks.spans import in_text, places
+from harness.tasks.wording import clip
 
 PROMPT_VERSION = "extraction-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)

@@ -9,16 +9,11 @@ from typing import assert_never
 from advisor.options import TaskKind
 from harness.core.records import AnswerSpace, Passage
 from harness.tasks import classification, extraction, questions
-from harness.tasks.base import Metric, Nouns, PromptLimits, Task
+from harness.tasks.base import Task
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.extraction import ExtractionTask
-from harness.tasks.field_breakdown import FieldBreakdown
-from harness.tasks.label_breakdown import LabelBreakdown
-from harness.tasks.question_breakdown import QuestionBreakdown
 from harness.tasks.questions import QuestionTask
-
-Breakdown = LabelBreakdown | FieldBreakdown | QuestionBreakdown
-"""What a task may say of what lies behind its primary metric, of every kind."""
+from harness.tasks.records import Metric, Nouns, PromptLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,6 @@ from advisor.reading import Unreadable, parse_json
 from harness.core.records import Estimate, FreeText, Item, Message, Neighbour, Passage, Target
 from harness.core.references import EvidenceQuote, Reference
 from harness.tasks.answers import abstains, cited_places, is_right, token_f1, without_citations
-from harness.tasks.base import NOT_THERE, Combined, Guide, Metric, Nouns, PromptLimits, Score, clip, in_words
 from harness.tasks.measures import Measuring, mean, share
 from harness.tasks.question_breakdown import (
     AnswerDetail,
@@ -30,8 +29,10 @@ from harness.tasks.question_breakdown import (
     answerable_of,
     by_question,
 )
+from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
 from harness.tasks.support import statements, unsupported
+from harness.tasks.wording import NOT_THERE, clip, in_words
 
 PROMPT_VERSION = "question-answering-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)

@@ -29,7 +29,7 @@ from harness.knowledge.index import TrainingIndex
 from harness.models.base import ChatModel, EmbeddingModel
 from harness.models.open import open_chat, open_embedding
 from harness.models.settings import ModelSettings
-from harness.tasks.base import PromptLimits
+from harness.tasks.records import PromptLimits
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 from tests.support.tickets import LABELS, TASK, evalset
 from tests.support.tiny_encoder import tiny_settings

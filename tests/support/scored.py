@@ -8,10 +8,11 @@ import numpy as np
 
 from advisor.stats.intervals import Ints
 from harness.core.records import Completion, Failure, FailureKind, Item, Label, Outcome, Timing
-from harness.tasks.base import PromptLimits, Score
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.measures import Measuring
-from harness.tasks.scored import Scored, score
+from harness.tasks.records import PromptLimits, Score
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 
 LABELS = ("a", "b", "c")
 TASK = ClassificationTask([Label(name=name) for name in LABELS], PromptLimits())

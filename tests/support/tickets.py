@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from harness.core.records import Evalset, Item, Label
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.records import PromptLimits
 
 LABELS = (
     Label(name="billing", definition="invoices, charges and refunds"),

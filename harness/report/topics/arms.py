@@ -44,7 +44,7 @@ from harness.report.topics.cells import (
     timing_notes,
 )
 from harness.report.topics.names import ABOUT_ROUTE_TO_TODAY, about, arm_ids, as_title, plain_name
-from harness.tasks.base import Metric
+from harness.tasks.records import Metric
 
 
 def title_of(c: ReportContext) -> Callable[[ArmId], str]:

@@ -35,8 +35,9 @@ from harness.report.document import (
 )
 from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
 from harness.report.topics.questions import OWNERS
-from harness.tasks.base import Nouns, in_words
 from harness.tasks.kinds import facts_of_kind
+from harness.tasks.records import Nouns
+from harness.tasks.wording import in_words
 
 MOST_SHOWN = 30
 MOST_CHARACTERS = 4000

@@ -23,9 +23,9 @@ from harness.report.topics.cells import (
     p_value,
 )
 from harness.report.topics.names import namer
-from harness.tasks.base import Metric
 from harness.tasks.classification import ACCURACY
 from harness.tasks.label_breakdown import LabelResult
+from harness.tasks.records import Metric
 
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20

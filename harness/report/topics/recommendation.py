@@ -49,8 +49,8 @@ from harness.recommendation.records import (
     StepKind,
 )
 from harness.report.topics.freshness import rate_sentence
-from harness.tasks.base import Metric
 from harness.tasks.classification import ACCURACY
+from harness.tasks.records import Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from harness.report.topics.arms import title_of, what_they_are
 from harness.report.topics.decision import looks_words
 from harness.report.topics.forecast import limit_sentence
 from harness.report.topics.names import namer
-from harness.tasks.base import Nouns
+from harness.tasks.records import Nouns
 
 SHORT_DIGEST = 12
 MOST_OF_A_SENTENCE = 400

@@ -28,8 +28,9 @@ from harness.models.base import ChatReply, ChatRequest
 from harness.shipping.asked import fields_form, limits_of, tuned_turns
 from harness.shipping.serve.metrics import GivenAnswer
 from harness.shipping.serve.wire import BadRequest, CompletionRequest
-from harness.tasks.base import PromptLimits, clip
 from harness.tasks.labels import answer_text
+from harness.tasks.records import PromptLimits
+from harness.tasks.wording import clip
 from harness.training.tuned_model import TunedTask
 
 FIELDS = "fields"

@@ -17,8 +17,8 @@ from harness.arms.encoder import EncoderArm, share_on, temperature_on
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Item, Label
 from harness.models.local.letters import LETTERS_FILE
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.records import PromptLimits
 from harness.training.encoder.artefact import read_encoder
 from harness.training.encoder.recipe import recipe_name
 from tests.support.tickets import LABELS, evalset

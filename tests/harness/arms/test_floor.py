@@ -11,8 +11,8 @@ from harness.arms.base import Material
 from harness.arms.floor import FloorArm
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Item, Label
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.records import PromptLimits
 
 NAME = ArmId(option=Option.FLOOR, model="majority")
 LABELS = (Label(name="a"), Label(name="b"), Label(name="c"))

@@ -22,8 +22,8 @@ from harness.knowledge import index
 from harness.knowledge.index import TrainingIndex
 from harness.models.settings import ModelSettings
 from harness.tasks import classification
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.records import PromptLimits
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 from tests.support.tickets import LABELS, TASK, evalset
 

@@ -15,8 +15,8 @@ from harness.arms.linear import BOTH, EMBEDDING, KEPT, TFIDF, LinearArm, load_li
 from harness.core.errors import DataError, ModelUnavailable, StoreError, UsageError
 from harness.core.records import ArmId, Completion, Item, Label
 from harness.models import deciding
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.records import PromptLimits
 from tests.support.doubles import WordEmbedder
 from tests.support.tickets import LABELS, evalset
 

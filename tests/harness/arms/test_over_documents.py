@@ -37,8 +37,9 @@ from harness.core.references import EvidenceQuote, Reference
 from harness.knowledge.documents import Source
 from harness.knowledge.passage_index import IndexSettings, PassageIndex, build_index
 from harness.models.base import ChatReply, ChatRequest
-from harness.tasks.base import NOT_THERE, PromptLimits
 from harness.tasks.questions import QuestionTask
+from harness.tasks.records import PromptLimits
+from harness.tasks.wording import NOT_THERE
 from tests.support.doubles import ScriptedChat
 
 TASK = QuestionTask(PromptLimits())

@@ -14,9 +14,9 @@ from harness.arms.tagger import TaggerArm
 from harness.core.artefacts import TaggerArtefact
 from harness.core.errors import DataError
 from harness.core.records import AnswerSpace, ArmId, Completion, Item
-from harness.tasks.base import PromptLimits
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.kinds import task_of
+from harness.tasks.records import PromptLimits
 from harness.training.encoder.artefact import open_kept, open_reader, read_encoder
 from tests.support.tiny_encoder import tiny_recipe, tiny_settings
 

@@ -8,8 +8,8 @@ from advisor.options import Option
 from harness.arms.base import Material
 from harness.arms.tune import TuneArm
 from harness.core.records import ArmId, Completion, Item, Label
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
+from harness.tasks.records import PromptLimits
 from tests.support.doubles import ScriptedTuner
 
 LABELS = (Label(name="sign_in"), Label(name="refund"))

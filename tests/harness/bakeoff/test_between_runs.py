@@ -10,10 +10,11 @@ from advisor.options import Option
 from advisor.stats.paired import Relation, mcnemar_mid_p
 from harness.bakeoff.between_runs import compare_runs, item_answers
 from harness.core.records import ArmId, Completion, Failure, FailureKind, Item, Label, Outcome, Timing
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.measures import Measuring
-from harness.tasks.scored import Scored, score
+from harness.tasks.records import PromptLimits
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 
 LABELS = ("a", "b")
 TASK = ClassificationTask([Label(name=name) for name in LABELS], PromptLimits())

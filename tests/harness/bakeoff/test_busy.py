@@ -15,7 +15,7 @@ from harness.bakeoff.cost import MachineRate, measure_cost
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
 from harness.tasks.measures import estimate
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
 from tests.support.scored import TASK, items, outcomes
 
 LOCAL = ModelIdentity(id="m", location="local")

@@ -14,7 +14,7 @@ from advisor.money.price import Price, PriceStatus, Rates
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.cost import MachineRate, cost_lines, measure_cost
 from harness.core.records import Completion, Estimate, Failure, FailureKind, Outcome, Timing
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
 from tests.support.scored import TASK, items
 
 RATE = MachineRate(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.bakeoff.latency import measure_latency, measure_throughput
 from harness.core.machine import MachineUse
 from harness.core.records import Completion, Failure, FailureKind, ModelIdentity, Outcome, Timing
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
 from tests.support.scored import TASK, items, outcomes, scored
 
 LOCAL = ModelIdentity(id="m", location="local")

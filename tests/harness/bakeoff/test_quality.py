@@ -8,7 +8,7 @@ import math
 import pytest
 
 from harness.bakeoff.quality import measure_quality
-from harness.tasks.scored import score
+from harness.tasks.scoring import score
 from tests.support.scored import HOW, TASK, items, outcomes, scored
 
 TRUTH = "aaaabbbbcc"

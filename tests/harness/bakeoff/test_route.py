@@ -13,7 +13,8 @@ from harness.bakeoff.results import RouteDesign
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.core.records import ArmId, Completion, Failure, FailureKind, Item, Outcome, Timing
 from harness.tasks.measures import fit_dev_temperature
-from harness.tasks.scored import Scored, score
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 from tests.support.scored import TASK, items, outcomes
 
 FIRST = ArmId(option=Option.LINEAR, model="linear")

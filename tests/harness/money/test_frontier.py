@@ -12,9 +12,9 @@ from harness.bakeoff.results import ArmResult
 from harness.core.records import ArmId, Choices, Label, ModelIdentity
 from harness.models.api.calls import answer_schema
 from harness.money.frontier import counted_usage
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.extraction import ExtractionTask
+from harness.tasks.records import PromptLimits
 from tests.support.results import arm_result
 
 LABELS = ("card_arrival", "card_linking", "lost_or_stolen_card")

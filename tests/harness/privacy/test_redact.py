@@ -14,9 +14,9 @@ from harness.core.records import Item, Label, Passage
 from harness.core.references import Reference
 from harness.privacy.redact import Placeholders, redacting
 from harness.privacy.residency import region_of
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.questions import QuestionTask
+from harness.tasks.records import PromptLimits
 
 ANNA, IBAN = "anna@example.com", "DE89 3704 0044 0532 0130 00"
 

@@ -24,7 +24,7 @@ from harness.report.text import render_text
 from harness.report.topics.robustness import robustness_sentences
 from harness.robustness.injection import PLACES, WORDINGS, hostile_tickets
 from harness.robustness.run import RobustnessRequest
-from harness.tasks.base import NOT_THERE
+from harness.tasks.wording import NOT_THERE
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 from tests.support.doubles import ScriptedChat
 

@@ -182,8 +182,8 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
     from harness.models.local.adapter_set import AdapterSet
     from harness.models.local.transformers_chat import TransformersChat
     from harness.models.settings import ModelSettings
-    from harness.tasks.base import PromptLimits
     from harness.tasks.classification import tune_messages
+    from harness.tasks.records import PromptLimits
 
     tuned = shipped_in_run(run, "", None, context(room))
     other = tmp_path / "other"

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from advisor.options import Option
 from harness.core.errors import DataError
 from harness.core.records import Item, Label
-from harness.tasks.base import Guide, PromptLimits, clip
 from harness.tasks.classification import (
     PROMPT_VERSION,
     answers_of,
@@ -23,6 +22,8 @@ from harness.tasks.classification import (
     wording_version,
 )
 from harness.tasks.labels import answer_text
+from harness.tasks.records import Guide, PromptLimits
+from harness.tasks.wording import clip
 
 LABELS = (Label(name="refund_request", definition="money back"), Label(name="other"))
 LIMITS = PromptLimits()

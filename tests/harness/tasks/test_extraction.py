@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from advisor.options import Option, TaskKind
 from harness.core.errors import DataError
 from harness.core.records import AnswerSpace, Completion, Item, JsonSchema, Timing
-from harness.tasks.base import Guide, PromptLimits
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import Measuring
-from harness.tasks.scored import score
+from harness.tasks.records import Guide, PromptLimits
+from harness.tasks.scoring import score
 
 SCHEMA = {
     "type": "object",

@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from harness.core.records import Completion, Item, Neighbour, Timing
-from harness.tasks.base import Score
 from harness.tasks.measures import everything, mean
-from harness.tasks.scored import ANOTHER, FAILED, INVALID, TARGET, Scored, score
+from harness.tasks.records import Score
+from harness.tasks.scored import ANOTHER, FAILED, INVALID, TARGET, Scored
+from harness.tasks.scoring import score
 from tests.support.scored import HOW
 
 VALUES = (0.0, 0.5, 1.0, 0.75, 0.25, 1.0, 0.5, 0.5)

@@ -13,11 +13,12 @@ from advisor.options import Option
 from harness.core.records import Completion, Item, Neighbour, Passage, Timing
 from harness.core.references import EvidenceQuote, Reference
 from harness.core.serial import decode_item, encode
-from harness.tasks.base import NOT_THERE, PromptLimits, Score, in_words
 from harness.tasks.measures import Measuring
 from harness.tasks.question_breakdown import Owner
 from harness.tasks.questions import PROMPT_VERSION, RIGHT, QuestionTask, reference_of
-from harness.tasks.scored import score
+from harness.tasks.records import PromptLimits, Score
+from harness.tasks.scoring import score
+from harness.tasks.wording import NOT_THERE, in_words
 
 TASK = QuestionTask(PromptLimits())
 QUOTES = (

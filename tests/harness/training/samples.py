@@ -1,9 +1,9 @@
 """Rows and a recipe small enough to train on in a test."""
 
 from harness.core.records import Conversation, Recipe
-from harness.tasks.base import PromptLimits
 from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
+from harness.tasks.records import PromptLimits
 from harness.training.recipe import TARGET_MODULES
 
 _TEXTS = {

@@ -1,0 +1,46 @@
+"""Targets and texts in words: as tables, digests of rows and prompts hold them."""
+
+from __future__ import annotations
+
+import json
+
+from harness.core.records import Target
+from harness.core.references import Reference
+
+_CUT = "\n[...]\n"
+
+NOT_THERE = "Not in the documents."
+"""What is to be said where the documents do not answer."""
+
+
+def in_words(target: Target) -> str:
+    """A target as tables and files show it.
+
+    A label by its name, an answer by its fullest wording, fields as JSON in their own order.
+    """
+    match target:
+        case str():
+            return target
+        case Reference():
+            return target.answers[0] if target.answers else NOT_THERE
+        case _:
+            return json.dumps(target, ensure_ascii=False)
+
+
+def in_json(target: Target) -> object:
+    """A target as digests of rows hold it: of evidence what was stated, not where an index has it."""
+    if not isinstance(target, Reference):
+        return target
+    quotes = [[one.document, one.quote] for one in target.evidence]
+    return {"answers": list(target.answers), "evidence": quotes, "answerable": target.answerable}
+
+
+def clip(text: str, limit: int) -> str:
+    """Shorten text over `limit` characters, keeping the start and the end, with a visible mark."""
+    if len(text) <= limit:
+        return text
+    room = limit - len(_CUT)
+    if room < 2:
+        return text[:limit]
+    head = room * 2 // 3
+    return text[:head] + _CUT + text[len(text) - (room - head) :]
