@@ -48,10 +48,10 @@ class Usage:
         Raises:
             ValueError: if a bucket is negative.
         """
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int) and value < 0:
-                raise ValueError(f"{field.name} must be at least 0, got {value}")
+        for name in BUCKETS:
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
 
 
 BUCKETS = tuple(field.name for field in fields(Usage) if field.name != "counted_by")
@@ -65,6 +65,8 @@ def add(usages: Iterable[Usage]) -> Usage:
     calls at long-context tiers: tiers look at single calls (`ledger.query_cost` takes them one by one).
     """
     parts = tuple(usages)
+    if len(parts) == 1:
+        return parts[0]
     sums: dict[str, int | None] = {}
     for name in BUCKETS:
         counts = [getattr(part, name) for part in parts]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -198,6 +199,12 @@ def _filled(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     return found
 
 
+@functools.lru_cache(maxsize=8)
+def _longest(answers: tuple[str, ...]) -> int:
+    """Bytes of the longest answer as JSON; kept, as every call of an arm has the same answers."""
+    return max((len(json.dumps(answer)) for answer in answers), default=0)
+
+
 def most_output_tokens(request: ChatRequest, form: Form) -> int:
     """The token limit of a call.
 
@@ -205,7 +212,7 @@ def most_output_tokens(request: ChatRequest, form: Form) -> int:
     """
     match request.form:
         case Choices(answers=answers):
-            most = _ROOM + max((len(json.dumps(choice)) for choice in answers), default=0)
+            most = _ROOM + _longest(answers)
         case JsonSchema(schema=schema, max_tokens=written):
             most = written + len(json.dumps(_filled({}, schema)))  # nulls stand where a field is absent
         case FreeText(max_tokens=most):
