@@ -55,7 +55,10 @@ class Usage:
 
 
 BUCKETS = tuple(field.name for field in fields(Usage) if field.name != "counted_by")
-"""The names of the token buckets of `Usage`."""
+"""The names of the buckets of `Usage`."""
+
+TOKENS = tuple(name for name in BUCKETS if name.endswith("_tokens"))
+"""Those of them that count tokens."""
 
 
 def add(usages: Iterable[Usage]) -> Usage:

@@ -35,6 +35,7 @@ from harness.core.records import ArmId, Evalset
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.passage_index import PassageIndex
 from harness.models.api.client import ServedChat
+from harness.models.api.shared import SharedCalls
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
@@ -70,6 +71,7 @@ class ArmFactory:
         self._chats: dict[tuple[str, str, str, bool], ChatModel] = {}
         self._embedder = embedder
         self._keep = keep
+        self._shared = SharedCalls()
         self._index: TrainingIndex | None = None
         self._passages: PassageIndex | None = None
         self.leaving = Leaving(plan, evalset, folder, context)
@@ -156,6 +158,7 @@ class ArmFactory:
         for chat in self._chats.values():
             chat.close()
         self._chats.clear()
+        self._shared.close()
         self._budget.close()
 
     def chat(self, arm: ArmPlan) -> ChatModel:
@@ -166,7 +169,7 @@ class ArmFactory:
                 stale.close()  # one model in memory at a time
             self._chats.clear()
             let_go = self.leaving.let_go if self.leaving.leaves(arm) else lambda request: None
-            settings = model_settings(self._context, self._plan, arm)
+            settings = self._settings(arm)
             if arm.batch:
                 settings = dataclasses.replace(settings, batches=self._folder.root / "batches")
             chat = open_chat(arm.model, settings, let_go)
@@ -189,8 +192,11 @@ class ArmFactory:
         make_guard = self._budget.elsewhere(chat.identity)
         return RayChat(chat, Spread(model=arm.model, settings=settings, make_guard=make_guard))
 
+    def _settings(self, arm: ArmPlan) -> ModelSettings:
+        return dataclasses.replace(model_settings(self._context, self._plan, arm), shared=self._shared)
+
     def _tuner(self, arm: ArmPlan, seed: int) -> Tuner:
-        opening = model_settings(self._context, self._plan, arm)
+        opening = self._settings(arm)
         tuner: Tuner
         if is_hosted(arm):
             task = task_of(self._evalset.space, self._plan.prompt.limits)

@@ -21,9 +21,10 @@ from typing import Any
 from advisor.money.usage import Usage
 from harness.core.errors import MissingExtra, OverBudget, UserError
 from harness.core.records import Failure, Message, ModelIdentity
-from harness.models.api.asking import Outside, Pace
+from harness.models.api.asking import Outside
 from harness.models.api.budget import Reservation, SpendGuard
 from harness.models.api.client import ServedChat, open_served_chat
+from harness.models.api.shared import Pace
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 
@@ -213,7 +214,7 @@ def _shares(settings: ModelSettings, cpus: int, requests: int) -> tuple[int, Mod
     """How many workers, and how each of them asks: calls in flight are split, the rest the limiter keeps."""
     workers = max(1, min(settings.concurrency, cpus, requests))
     each = math.ceil(settings.concurrency / workers)
-    return workers, replace(settings, concurrency=each, rpm=None, tpm=None)
+    return workers, replace(settings, concurrency=each, rpm=None, tpm=None, shared=None)
 
 
 def _parts(error: UserError) -> tuple[Any, ...]:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from harness.models.api.shared import SharedCalls
 
 Precision = Literal["fp32", "bf16"]
 
@@ -34,6 +37,7 @@ class ModelSettings:
         effort: how hard a provider's reasoning model is asked to think, such as 'low'; '' as it has it.
         batches: folder in which batches are written down that were handed in to a provider; None asks it
             question by question.
+        shared: the loop and the limits that it shares with other served models; None has its own.
     """
 
     cache: Path
@@ -52,6 +56,7 @@ class ModelSettings:
     tpm: float | None = None
     effort: str = ""
     batches: Path | None = None
+    shared: SharedCalls | None = None
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

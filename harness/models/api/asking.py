@@ -18,22 +18,24 @@ import math
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 
-from advisor.money.usage import BUCKETS, Usage, add
+from advisor.money.usage import Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, FailureKind, FreeText, HeldBy, Timing
 from harness.models.api.budget import Reservation, SpendGuard
-from harness.models.api.calls import Caller, Form, Route, most_input_tokens, most_output_tokens
+from harness.models.api.calls import Caller, Form, Received, Request, Route
 from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.faults import Fault
-from harness.models.base import ChatReply, ChatRequest
+from harness.models.api.shared import Clock, KeyLimits, Sleep
+from harness.models.base import ChatRequest
 from harness.models.settings import ModelSettings
 
-Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[None]]
+Asked = TypeVar("Asked", bound=Request)
+Got = TypeVar("Got", bound=Received)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,103 +73,6 @@ class RetryPolicy:
         return retries < self.max_retries
 
 
-class AdaptiveSlots:
-    """How many calls may be in flight: halved when told to slow down, then raised one by one.
-
-    Additive increase, multiplicative decrease (RFC 5681 for TCP): a slow-down halves the limit once for
-    all calls that were in flight together; as many answered calls as the limit is wide raise it by one.
-    Belongs to one event loop.
-    """
-
-    def __init__(self, most: int, clock: Clock, sleep: Sleep) -> None:
-        """Begin at `most` slots, the limit that is never passed."""
-        self._most = max(1, most)
-        self._clock = clock
-        self._sleep = sleep
-        self._limit = self._most
-        self._in_use = 0
-        self._answered = 0
-        self._generation = 0
-        self._closed_until = -math.inf
-        self._changed = asyncio.Condition()
-
-    @property
-    def limit(self) -> int:
-        """Calls allowed in flight now."""
-        return self._limit
-
-    @property
-    def in_use(self) -> int:
-        """Slots taken now."""
-        return self._in_use
-
-    async def take(self) -> int:
-        """Wait for a slot and for the end of any pause; returns the generation to hand to `slow_down`."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._in_use < self._limit)
-            self._in_use += 1
-        try:
-            while (left := self._closed_until - self._clock()) > 0:
-                await self._sleep(left)
-        except BaseException:  # a cancelled wait must give its slot back
-            await self.give_back()
-            raise
-        return self._generation
-
-    async def give_back(self) -> None:
-        """Free one slot."""
-        self._in_use -= 1
-        async with self._changed:
-            self._changed.notify_all()
-
-    def slow_down(self, generation: int, pause_s: float | None) -> None:
-        """A call was told to slow down: halve the limit, and let no call begin for `pause_s` seconds."""
-        if generation == self._generation:
-            self._limit = max(1, self._limit // 2)
-            self._generation += 1
-            self._answered = 0
-        if pause_s is not None:
-            self.pause(pause_s)
-
-    def pause(self, seconds: float) -> None:
-        """Let no call begin for a while."""
-        self._closed_until = max(self._closed_until, self._clock() + seconds)
-
-    def answered(self) -> None:
-        """A call was answered; after `limit` of them one more may be in flight."""
-        self._answered += 1
-        if self._answered >= self._limit and self._limit < self._most:
-            self._limit += 1
-            self._answered = 0
-
-
-class Pace:
-    """Calls and tokens a minute, spread evenly: two leaky buckets, without a burst at the beginning.
-
-    Tokens are counted once they are reported, so that a call is held back for those before it and the first
-    calls in flight together may go beyond the limit by what they use.
-    """
-
-    def __init__(self, rpm: float | None, tpm: float | None, clock: Clock) -> None:
-        """No limit where None."""
-        self._rpm, self._tpm, self._clock = rpm, tpm, clock
-        self._call_at = self._tokens_at = -math.inf
-
-    def take(self) -> float:
-        """Claim the next call; seconds to wait before it is made."""
-        now = self._clock()
-        at = max(now, self._call_at, self._tokens_at)
-        if self._rpm is not None:
-            self._call_at = at + 60.0 / self._rpm
-        return at - now
-
-    def used(self, usage: Usage) -> None:
-        """Count what a call used; what is not known counts as nothing."""
-        if self._tpm is not None:
-            tokens = sum(getattr(usage, name) or 0 for name in BUCKETS)
-            self._tokens_at = max(self._clock(), self._tokens_at) + 60.0 * tokens / self._tpm
-
-
 SILENCE_S = 10.0
 _LOOK_S = SILENCE_S / 4  # how often it is looked whether something must be said
 _FEWEST_IN_VAIN = 10  # failures in a row that say an endpoint is gone, with few calls in flight
@@ -200,7 +105,26 @@ class _Tries:
     blamed: Fault | None = None
 
 
-class Asker:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled(Generic[Got]):
+    """An answered question.
+
+    Attributes:
+        usage: of all attempts.
+        queue_s: waiting for a slot and between attempts; model_s: the answered call alone.
+        form: what it was asked with; first: what questions were to be asked with at first.
+    """
+
+    answer: Got
+    usage: Usage
+    queue_s: float
+    model_s: float
+    attempts: int
+    form: Form
+    first: Form
+
+
+class Asker(Generic[Asked, Got]):
     """Asks one model at one address; knows what it refuses and how much it takes.
 
     Attributes:
@@ -208,27 +132,35 @@ class Asker:
         say: takes a line on why nothing moves, or on what changed; called on the event loop's thread.
         form: what is sent beside the messages now.
         pace: calls and tokens a minute.
+        was_used: whether anything was ever asked.
         served_by: what the provider said answered.
         may_pass: items that failed of what may pass by itself, where a failed call may be made again at all.
     """
 
     def __init__(
-        self, caller: Caller, route: Route, form: Form, settings: ModelSettings, outside: Outside
+        self,
+        caller: Caller[Asked, Got],
+        route: Route,
+        form: Form,
+        settings: ModelSettings,
+        outside: Outside,
+        limits: KeyLimits,
     ) -> None:
         self._caller = caller
         self._route = route
         self._outside = outside
         self._policy = RetryPolicy(max_retries=settings.max_retries)
-        self.pace = Pace(settings.rpm, settings.tpm, outside.clock)
+        self.pace = limits.pace
         concurrency = max(1, settings.concurrency)
         self._rng = random.Random(route.seed)
-        self._slots = AdaptiveSlots(concurrency, outside.clock, self._wait)
+        self._slots = limits.slots
         self._most_in_vain = max(_FEWEST_IN_VAIN, 2 * concurrency)
         self._in_vain = 0
         self._plain_in_vain = 0
         self._ever_answered = False
         self._schema_answered = False
         self._moved_at = self._said_at = -math.inf
+        self.was_used = False
         self._limited_since: float | None = None
         self._why = ""
         self._stopped: WaitTooLong | None = None
@@ -240,7 +172,7 @@ class Asker:
         self.served_by: dict[str, None] = {}
         self.may_pass: set[str] = set()
 
-    async def ask(self, request: ChatRequest) -> ChatReply | Failure:
+    async def ask(self, request: Asked) -> Settled[Got] | Failure:
         """Ask one question; every attempt is counted, and every reported token.
 
         Raises:
@@ -248,6 +180,7 @@ class Asker:
             OverBudget: an attempt could pass the budget.
             WaitTooLong: the provider asks for a longer pause than is waited for.
         """
+        self.was_used = True
         tries = _Tries(self._outside.clock())
         self._moved_at = tries.began
         try:
@@ -255,28 +188,24 @@ class Asker:
         finally:
             self._moved_at = self._outside.clock()
 
-    async def _until_settled(self, request: ChatRequest, tries: _Tries) -> ChatReply | Failure:
+    async def _until_settled(self, request: Asked, tries: _Tries) -> Settled[Got] | Failure:
         while True:
             form = self._form(tries)
             result, sent_at, ended = await self._one_attempt(request, form)
             tries.attempts += 1
             if result.usage is not None:
                 tries.spent.append(result.usage)
-            if isinstance(result, ReceivedAnswer):
+            if not isinstance(result, Fault):
                 if tries.blamed is not None:
                     self._stay_plain(tries.blamed)
-                return ChatReply(
-                    item_id=request.item_id,
-                    text=result.text,
-                    choice_logprobs=result.choice_logprobs,
+                return Settled(
+                    answer=result,
                     usage=add(tries.spent),
                     queue_s=sent_at - tries.began,
                     model_s=ended - sent_at,
                     attempts=tries.attempts,
-                    form=held_by(request, form, result),
-                    cut=result.cut,
-                    served_by=result.served_by,
-                    left_out=left_out(form.left_out(self._first), result.ignored),
+                    form=form,
+                    first=self._first,
                 )
             refused = result.refused or self._suspected(form, result)
             if self._adapt(form, refused, tries) or await self._pause(result, tries):
@@ -297,11 +226,9 @@ class Asker:
                 timing=Timing(queue_s=sent_at - tries.began, model_s=ended - sent_at),
             )
 
-    async def _one_attempt(
-        self, request: ChatRequest, form: Form
-    ) -> tuple[ReceivedAnswer | Fault, float, float]:
+    async def _one_attempt(self, request: Asked, form: Form) -> tuple[Got | Fault, float, float]:
         """The attempt's result and when, slot and budget granted, it began and ended."""
-        generation = await self._slots.take()
+        generation = await self._slots.take(self._wait)
         try:
             if self._stopped is not None:
                 raise self._stopped
@@ -309,7 +236,7 @@ class Asker:
                 self._why = "the limit of calls or tokens a minute that was set"
                 await self._wait(pause)
             reservation = await self._reserve(request, form)
-            result: ReceivedAnswer | Fault | None = None
+            result: Got | Fault | None = None
             began = self._outside.clock()
             try:
                 with self._told_while_in_flight(began):
@@ -321,7 +248,7 @@ class Asker:
             await self._slots.give_back()
         if result.usage is not None:
             self.pace.used(result.usage)
-        if isinstance(result, ReceivedAnswer):
+        if not isinstance(result, Fault):
             self._slots.answered()
             self._ever_answered, self._in_vain, self._limited_since = True, 0, None
             self._schema_answered = self._schema_answered or form.schema
@@ -423,11 +350,11 @@ class Asker:
         )
         raise self._stopped
 
-    async def _reserve(self, request: ChatRequest, form: Form) -> Reservation | None:
+    async def _reserve(self, request: Asked, form: Form) -> Reservation | None:
         """Set money aside; where only calls in flight stand in the way, wait until one is settled."""
         if self.guard is None:
             return None
-        worst_in, worst_out = most_input_tokens(request, form), most_output_tokens(request, form)
+        worst_in, worst_out = self._caller.most_tokens(request, form)
         while True:
             try:
                 reservation = self.guard.reserve(worst_in, worst_out)
@@ -440,7 +367,7 @@ class Asker:
                 self._reserved += 1
                 return reservation
 
-    def _settle(self, reservation: Reservation | None, result: ReceivedAnswer | Fault | None) -> None:
+    def _settle(self, reservation: Reservation | None, result: Got | Fault | None) -> None:
         if self.guard is None or reservation is None:
             return
         if isinstance(result, Fault) and result.unbilled:

@@ -16,8 +16,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from advisor.money.usage import Usage
 from harness.core.errors import ModelUnavailable
 from harness.core.records import AnswerForm, Choices, FreeText, JsonSchema, Message
 from harness.models.api.destinations import Destination
@@ -227,6 +228,11 @@ def most_input_tokens(request: ChatRequest, form: Form) -> int:
     return said + (len(json.dumps(answer_schema(request.form))) if form.schema else 0)
 
 
+def most_tokens(request: ChatRequest, form: Form) -> tuple[int, int]:
+    """The most tokens of a call, in and out."""
+    return most_input_tokens(request, form), most_output_tokens(request, form)
+
+
 def request_body(request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
     """A chat completion's JSON as OpenAI's dialect has it, the model's name left out."""
     body: dict[str, Any] = {
@@ -270,21 +276,61 @@ def responses_body(request: ChatRequest, route: Route, form: Form) -> dict[str, 
     return body
 
 
-class Caller(Protocol):
+class Request(Protocol):
+    """What is asked in one call."""
+
+    @property
+    def item_id(self) -> str:
+        """What it is about."""
+        ...
+
+
+class Received(Protocol):
+    """What an answered call says of itself, whatever was asked."""
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens it reports."""
+        ...
+
+    @property
+    def served_by(self) -> str:
+        """What the provider says answered, '' when it does not say."""
+        ...
+
+    @property
+    def pause_s(self) -> float | None:
+        """How long no further call should begin, by the limits that came with the answer."""
+        ...
+
+
+Asked_contra = TypeVar("Asked_contra", bound=Request, contravariant=True)
+Received_co = TypeVar("Received_co", bound=Received, covariant=True)
+
+
+class Caller(Protocol[Asked_contra, Received_co]):
     """A way to a model: one call at a time, and what it leaves open."""
 
     async def attempt(
-        self, request: ChatRequest, route: Route, form: Form, now: datetime
-    ) -> ReceivedAnswer | Fault:
+        self, request: Asked_contra, route: Route, form: Form, now: datetime
+    ) -> Received_co | Fault:
         """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through."""
         ...
 
-    async def body(self, request: ChatRequest, route: Route, form: Form) -> bytes:
-        """The body that a call would send; nothing is sent."""
+    def most_tokens(self, request: Asked_contra, form: Form) -> tuple[int, int]:
+        """The most tokens of a call, in and out."""
         ...
 
     async def close(self) -> None:
         """Close connections, on the event loop that made them."""
+        ...
+
+
+class ChatCaller(Caller[ChatRequest, ReceivedAnswer], Protocol):
+    """A way to a chat model."""
+
+    async def body(self, request: ChatRequest, route: Route, form: Form) -> bytes:
+        """The body that a call would send; nothing is sent."""
         ...
 
 
@@ -325,6 +371,10 @@ class LitellmCaller:
             ignored=_ignored(wire.sent, request, form),
             pause_s=used_up_pause_s(wire.headers, now),
         )
+
+    def most_tokens(self, request: ChatRequest, form: Form) -> tuple[int, int]:
+        """The most tokens of a call, in and out."""
+        return most_tokens(request, form)
 
     async def body(self, request: ChatRequest, route: Route, form: Form) -> bytes:
         """The body that litellm would send; nothing is sent.

@@ -9,31 +9,25 @@ An OpenAI-compatible endpoint is called directly (`harness.models.api.direct`), 
 litellm, which spends 3.5 to 7 ms of CPU a call: `model_s` of many calls in flight then holds waiting for this
 process as well. Latency is measured with `answer_one`. A provider's own retries behind one answered call are
 invisible. The seed is sent, but few providers promise the same answer for it.
-
-An event loop in a thread of its own, so that plain code can use concurrent calls.
-
-The loop runs on while the consumer stores an outcome: timings of calls in flight are those of the calls and
-not of the consumer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import queue
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from advisor.money.usage import add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, Message, ModelIdentity
-from harness.models.api.asking import Asker, Outside, Pace
+from harness.models.api.asking import Asker, Outside, Settled, held_by, left_out
 from harness.models.api.budget import SpendGuard
-from harness.models.api.calls import LISTED, Caller, Form, LitellmCaller, Route
+from harness.models.api.calls import LISTED, ChatCaller, Form, LitellmCaller, Route
 from harness.models.api.destinations import Destination, destination, key_for
+from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.direct import DIRECT, RESPONSES, DirectCaller
 from harness.models.api.library import (
     endpoint,
@@ -46,115 +40,14 @@ from harness.models.api.library import (
     secrets_in,
 )
 from harness.models.api.playing import PlayedCall, Player
+from harness.models.api.shared import BackgroundLoop, Pace, SharedCalls
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings
 
-T = TypeVar("T")
 _OPENAI = "https://api.openai.com/v1"
 _LIST_ODDS = frozenset({"openai", "azure", "deepseek"})
 """Providers of OpenAI's dialect that say how likely each token and its alternatives were."""
 _SELL_CLAUDE = frozenset({"bedrock", "vertex_ai", "openrouter", "azure_ai", "databricks"})
-_POLL_S = 0.5  # Ctrl-C is noticed at least this often where a blocked get() cannot be interrupted
-
-
-class _End:
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
-def _take(taken: asyncio.Future[None]) -> None:
-    if not taken.done():  # else whoever waited was cancelled
-        taken.set_result(None)
-
-
-class BackgroundLoop:
-    """A running event loop; `close` ends it."""
-
-    def __init__(self, name: str) -> None:
-        """Start the thread."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run one coroutine to its end and return its result; an interrupt cancels it."""
-
-        async def produce(put: Callable[[T], Awaitable[None]]) -> None:
-            await put(await work)
-
-        results = list(self.stream(produce))
-        return results[0]
-
-    def stream(self, produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]]) -> Iterator[T]:
-        """Yield what `produce` puts, as it is put; its exception is raised here.
-
-        A put ends once the consumer asks for more: what it was given is then stored, and whoever put it may
-        go on. When the consumer stops, `produce` is cancelled and waited for: nothing is left running.
-        """
-        out: queue.SimpleQueue[tuple[T, asyncio.Future[None]] | _End] = queue.SimpleQueue()
-        finished = threading.Event()
-        started: list[asyncio.Task[None]] = []
-
-        async def put(value: T) -> None:
-            taken: asyncio.Future[None] = self._loop.create_future()
-            out.put((value, taken))
-            await taken
-
-        async def main() -> None:
-            try:
-                await produce(put)
-            except BaseException as error:  # handed over to the consumer's thread, whatever it is
-                out.put(_End(error))
-                if isinstance(error, asyncio.CancelledError):
-                    raise
-            else:
-                out.put(_End(None))
-
-        def start() -> None:
-            task = self._loop.create_task(main())
-            task.add_done_callback(lambda _: finished.set())
-            started.append(task)
-
-        self._loop.call_soon_threadsafe(start)
-        try:
-            yield from self._drain(out)
-        finally:
-            self._loop.call_soon_threadsafe(lambda: started[0].cancel())
-            finished.wait()
-
-    def _drain(self, out: queue.SimpleQueue[tuple[T, asyncio.Future[None]] | _End]) -> Iterator[T]:
-        while True:
-            try:
-                got = out.get(timeout=_POLL_S)
-            except queue.Empty:
-                continue
-            if not isinstance(got, _End):
-                value, taken = got
-                yield value
-                self._loop.call_soon_threadsafe(_take, taken)
-            elif got.error is not None:
-                raise got.error
-            else:
-                return
-
-    def close(self) -> None:
-        """Cancel what still runs, stop the thread and close the loop."""
-        if self._loop.is_closed():
-            return
-
-        async def cancel_rest() -> None:
-            rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
-            await self._loop.shutdown_asyncgens()
-            await self._loop.shutdown_default_executor()
-
-        asyncio.run_coroutine_threadsafe(cancel_rest(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
 
 Outcome = ChatReply | Failure
 AnswerMode = Literal["json-schema", "plain"]
@@ -240,7 +133,7 @@ class ServedChat:
 
     def __init__(
         self,
-        caller: Caller,
+        caller: ChatCaller,
         route: Route,
         form: Form,
         settings: ModelSettings,
@@ -257,10 +150,14 @@ class ServedChat:
             location="loopback" if route.where.loopback else "remote",
             decides=_decides(route, form),
         )
-        self._asker = Asker(caller, route, form, settings, outside)
+        self._shared = settings.shared or SharedCalls()
+        self._alone = settings.shared is None
+        limits = self._shared.limits(route, settings, outside.clock, outside.environ)
+        self._asker: Asker[ChatRequest, ReceivedAnswer] = Asker(
+            caller, route, form, settings, outside, limits
+        )
         self._asker.guard = guard
         self.let_go: Callable[[ChatRequest], None] = lambda request: None
-        self._loop: BackgroundLoop | None = None
         self._closed = False
 
     @property
@@ -338,7 +235,7 @@ class ServedChat:
     def answer_one(self, request: ChatRequest) -> Outcome:
         """Answer one request alone. Raises as `answer`."""
         self.let_go(request)
-        return self._running().run(self._asker.ask(request))
+        return self._running().run(self._ask(request))
 
     @property
     def streams(self) -> bool:
@@ -388,12 +285,13 @@ class ServedChat:
 
     def close(self) -> None:
         """Cancel what runs, close connections and end the thread."""
-        self._closed = True
-        loop, self._loop = self._loop, None
-        if loop is None:
+        if self._closed:
             return
-        loop.run(self.caller.close())
-        loop.close()
+        self._closed = True
+        if self._asker.was_used:
+            self._shared.loop.run(self.caller.close())
+        if self._alone:
+            self._shared.close()
 
     def _let_go(self, request: ChatRequest) -> ChatRequest:
         self.let_go(request)
@@ -402,9 +300,11 @@ class ServedChat:
     def _running(self) -> BackgroundLoop:
         if self._closed:
             raise RuntimeError(f"{self._identity.id} was closed")
-        if self._loop is None:
-            self._loop = BackgroundLoop(f"calls to {self._identity.id}")
-        return self._loop
+        return self._shared.loop
+
+    async def _ask(self, request: ChatRequest) -> Outcome:
+        settled = await self._asker.ask(request)
+        return settled if isinstance(settled, Failure) else _reply(request, settled)
 
     async def _ask_all(
         self, requests: Sequence[ChatRequest], put: Callable[[Outcome], Awaitable[None]]
@@ -451,7 +351,7 @@ class ServedChat:
         async def work() -> None:
             for request in waiting:
                 try:
-                    await put(await self._asker.ask(request))
+                    await put(await self._ask(request))
                 except (OverBudget, WaitTooLong) as error:
                     over.append(error)
                 if over:
@@ -465,6 +365,23 @@ class ServedChat:
             raise errors.exceptions[0] from None
         if over:
             raise over[0]
+
+
+def _reply(request: ChatRequest, settled: Settled[ReceivedAnswer]) -> ChatReply:
+    answer = settled.answer
+    return ChatReply(
+        item_id=request.item_id,
+        text=answer.text,
+        choice_logprobs=answer.choice_logprobs,
+        usage=settled.usage,
+        queue_s=settled.queue_s,
+        model_s=settled.model_s,
+        attempts=settled.attempts,
+        form=held_by(request, settled.form, answer),
+        cut=answer.cut,
+        served_by=answer.served_by,
+        left_out=left_out(settled.form.left_out(settled.first), answer.ignored),
+    )
 
 
 async def _put_all(outcomes: Iterable[Outcome], put: Callable[[Outcome], Awaitable[None]]) -> None:

@@ -1,55 +1,37 @@
 """Chat completions and responses over HTTP without a package between: OpenAI's dialects.
 
 A call costs this process a fraction of what one through litellm costs, so that calls in flight do not wait
-for each other here. Redirects are followed on the destination's host alone, a response is read up to a
-length, and a proxy of the environment is not used for this machine.
+for each other here.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from typing import Any
 
-from harness.core.records import FailureKind
 from harness.models.api.calls import (
     Form,
     Route,
     most_output_tokens,
+    most_tokens,
     request_body,
     responses_body,
     said_in,
 )
-from harness.models.api.dialects import streamed
 from harness.models.api.dialects.reading import read_answer
 from harness.models.api.dialects.said import ReceivedAnswer
-from harness.models.api.faults import Fault, fault_of_response, read_error, used_up_pause_s
-from harness.models.api.transport import MOST_BYTES, MOST_ERROR_BYTES, MOST_PACKED_BYTES
+from harness.models.api.faults import Fault, used_up_pause_s
+from harness.models.api.posting import Posted, Poster, body_of
 from harness.models.base import ChatRequest
-
-if TYPE_CHECKING:
-    import aiohttp
 
 DIRECT = frozenset({"openai", "hosted_vllm", "vllm", "lm_studio", "llamafile", "custom_openai"})
 """Providers whose own endpoints speak OpenAI's dialect and take its parameters as they are."""
 
 RESPONSES = "responses/"
 """What stands before a model's name where it is asked by OpenAI's responses: `openai/responses/NAME`."""
-
-_MOST_REDIRECTS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Response:
-    """What came back; `raw` is None where it was too long."""
-
-    status: int
-    headers: Mapping[str, str]
-    raw: bytes | None
 
 
 class DirectCaller:
@@ -65,7 +47,7 @@ class DirectCaller:
         self.by_responses = name.startswith(RESPONSES)
         self._model = name.removeprefix(RESPONSES)
         self._url = base.rstrip("/") + ("/responses" if self.by_responses else "/chat/completions")
-        self._session: aiohttp.ClientSession | None = None
+        self._poster = Poster()
 
     async def attempt(
         self,
@@ -80,26 +62,18 @@ class DirectCaller:
         Args:
             word: is called at each piece of a streamed answer; None asks for the answer in one piece.
         """
-        import aiohttp
-
         body = self._asked(request, route, form)
         if word is not None:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        try:
-            async with asyncio.timeout(route.timeout_s):
-                response = await self._call(json.dumps(body).encode(), route, word)
-        except TimeoutError:
-            return Fault(kind=FailureKind.TIMEOUT, message="no answer in time", passes=True)
-        except aiohttp.ClientConnectorError:
-            return Fault(kind=FailureKind.CONNECTION, message="no connection", passes=True, unbilled=True)
-        except (aiohttp.ClientError, OSError):
-            return Fault(kind=FailureKind.CONNECTION, message="no connection: it broke off", passes=True)
-        if isinstance(response, Fault):
-            return response
-        answer = _understood(response, request, route, form, now)
+        posted = await self._poster.post(self._url, body, route, word=word)
+        answer = posted if isinstance(posted, Fault) else _understood(posted, request, route, form, now)
         if self.by_responses and form.seed and isinstance(answer, ReceivedAnswer):
             return replace(answer, ignored=("seed",))
         return answer
+
+    def most_tokens(self, request: ChatRequest, form: Form) -> tuple[int, int]:
+        """The most tokens of a call, in and out."""
+        return most_tokens(request, form)
 
     async def streamed(
         self, request: ChatRequest, route: Route, form: Form, clock: Callable[[], float]
@@ -123,103 +97,22 @@ class DirectCaller:
 
     async def close(self) -> None:
         """Close the connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._poster.close()
 
     def _asked(self, request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
         asked = (responses_body if self.by_responses else request_body)(request, route, form)
         return {"model": self._model, **asked}
 
-    async def _call(self, body: bytes, route: Route, word: Callable[[], None] | None) -> _Response | Fault:
-        url, headers = self._url, {"content-type": "application/json", "accept-encoding": "identity"}
-        if route.api_key is not None:
-            headers["authorization"] = f"Bearer {route.api_key}"
-        for _ in range(_MOST_REDIRECTS):
-            async with self._open(route).post(
-                url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                place = response.headers.get("location", "")
-                if 300 <= response.status < 400 and place:
-                    url = urljoin(url, place)
-                    if route.where.allows(url):
-                        continue
-                    return _stray(f"calls are led to another host, {urlsplit(url).hostname}")
-                raw = await _read(response, word if response.content_type == "text/event-stream" else None)
-                return _Response(status=response.status, headers=dict(response.headers), raw=raw)
-        return _stray("calls are led in a circle")
-
-    def _open(self, route: Route) -> aiohttp.ClientSession:
-        import aiohttp
-
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # slots are counted by who calls
-                timeout=aiohttp.ClientTimeout(total=None),
-                trust_env=not route.where.loopback,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
-
-
-async def _read(response: aiohttp.ClientResponse, word: Callable[[], None] | None) -> bytes | None:
-    """The body: of an error its beginning, of an answer all of it, or None where it is too long.
-
-    Args:
-        word: is called once something was said in a stream of events.
-    """
-    failed = response.status >= 400
-    packed = response.headers.get("content-encoding", "identity") != "identity"
-    most = MOST_ERROR_BYTES if failed else MOST_PACKED_BYTES if packed else MOST_BYTES
-    parts, read = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        if word is not None and streamed.says_something(part):
-            word()
-        read += len(part)
-        if read > most:
-            response.close()
-            return b"".join(parts)[:most] if failed else None
-    return b"".join(parts)
-
 
 def _understood(
-    response: _Response, request: ChatRequest, route: Route, form: Form, now: datetime
+    posted: Posted, request: ChatRequest, route: Route, form: Form, now: datetime
 ) -> ReceivedAnswer | Fault:
-    if response.raw is None:
-        message = f"unreadable response: longer than {MOST_BYTES // 1024:,} KiB"
-        return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
-    text = response.raw.decode("utf-8", "replace")
-    if response.status >= 300:
-        found = read_error(response.status, response.headers, text)
-        return fault_of_response(found, said_in(request), route.secrets, now)
-    body = _json(text) or streamed.whole(text)
-    if body is None:
-        return Fault(kind=FailureKind.BAD_RESPONSE, message="unreadable response: it is no JSON object")
-    if body.get("error") and not body.get("choices"):
-        found = read_error(_status_within(body), response.headers, text)
-        return fault_of_response(found, said_in(request), route.secrets, now)
-    answer = read_answer(body, most_output_tokens(request, form), request.form)
+    body = body_of(posted, said_in(request), route, now)
+    answer = (
+        body
+        if isinstance(body, Fault)
+        else read_answer(body, most_output_tokens(request, form), request.form)
+    )
     if isinstance(answer, Fault):
         return answer
-    return replace(answer, pause_s=used_up_pause_s(response.headers, now))
-
-
-def _json(text: str) -> Mapping[str, Any] | None:
-    try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _status_within(body: Mapping[str, Any]) -> int:
-    """The status that an error in a response of status 200 names; 502 where it names none."""
-    error = body["error"]
-    codes: Sequence[object] = (error.get("code"), error.get("status")) if isinstance(error, dict) else ()
-    numbers = (int(str(code)) for code in codes if str(code).isdecimal())
-    return next((number for number in numbers if 400 <= number < 600), 502)
-
-
-def _stray(message: str) -> Fault:
-    return Fault(kind=FailureKind.BAD_REQUEST, message=message, fatal=True, unbilled=True)
+    return replace(answer, pause_s=used_up_pause_s(posted.headers, now))

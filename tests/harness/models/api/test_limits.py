@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.api.asking import AdaptiveSlots, RetryPolicy
+from harness.models.api.asking import RetryPolicy
+from harness.models.api.shared import AdaptiveSlots
 
 
 class Time:
@@ -63,12 +64,12 @@ def test_retries_are_bounded():
 def test_slots_never_pass_the_limit_and_all_get_their_turn():
     async def main() -> tuple[int, int]:
         time = Time()
-        slots = AdaptiveSlots(3, time.clock, time.sleep)
+        slots = AdaptiveSlots(3, time.clock)
         most = done = 0
 
         async def use() -> None:
             nonlocal most, done
-            await slots.take()
+            await slots.take(time.sleep)
             most = max(most, slots.in_use)
             await asyncio.sleep(0)
             await slots.give_back()
@@ -83,8 +84,8 @@ def test_slots_never_pass_the_limit_and_all_get_their_turn():
 def test_a_slow_down_halves_once_for_calls_in_flight_together_and_success_adds_one_each_round():
     async def main() -> list[int]:
         time = Time()
-        slots = AdaptiveSlots(8, time.clock, time.sleep)
-        together = [await slots.take() for _ in range(4)]
+        slots = AdaptiveSlots(8, time.clock)
+        together = [await slots.take(time.sleep) for _ in range(4)]
         seen = [slots.limit]
         for generation in together:
             slots.slow_down(generation, None)
@@ -105,10 +106,10 @@ def test_a_slow_down_halves_once_for_calls_in_flight_together_and_success_adds_o
 def test_no_call_begins_before_the_pause_the_provider_asked_for_is_over():
     async def main() -> tuple[float, list[float]]:
         time = Time()
-        slots = AdaptiveSlots(2, time.clock, time.sleep)
-        slots.slow_down(await slots.take(), 7.0)
+        slots = AdaptiveSlots(2, time.clock)
+        slots.slow_down(await slots.take(time.sleep), 7.0)
         await slots.give_back()
-        await slots.take()
+        await slots.take(time.sleep)
         return time.now, time.slept
 
     assert asyncio.run(main()) == (107.0, [7.0])
@@ -117,10 +118,10 @@ def test_no_call_begins_before_the_pause_the_provider_asked_for_is_over():
 def test_a_cancelled_wait_gives_its_slot_back():
     async def main() -> int:
         time = Time()
-        slots = AdaptiveSlots(1, time.clock, asyncio.sleep)
-        slots.slow_down(await slots.take(), 3600.0)
+        slots = AdaptiveSlots(1, time.clock)
+        slots.slow_down(await slots.take(asyncio.sleep), 3600.0)
         await slots.give_back()
-        waiting = asyncio.create_task(slots.take())
+        waiting = asyncio.create_task(slots.take(asyncio.sleep))
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)

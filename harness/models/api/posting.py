@@ -1,0 +1,186 @@
+"""One JSON request over HTTP and what came back: for whatever is called without a package between.
+
+Redirects are followed on the destination's host alone, a response is read up to a length, and a proxy of the
+environment is not used for this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from harness.core.records import FailureKind
+from harness.models.api.calls import Route
+from harness.models.api.dialects import streamed
+from harness.models.api.faults import Fault, fault_of_response, read_error
+from harness.models.api.transport import MOST_BYTES, MOST_ERROR_BYTES, MOST_PACKED_BYTES
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_MOST_REDIRECTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What came back; `raw` is None where it was longer than `most` bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes | None
+    most: int
+
+
+class Poster:
+    """Posts JSON. Belongs to one event loop at a time; connections are kept between calls."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            most_bytes: an answer is at most this long.
+        """
+        self._most_bytes = most_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(
+        self,
+        url: str,
+        body: Mapping[str, Any],
+        route: Route,
+        *,
+        auth: Mapping[str, str] | None = None,
+        word: Callable[[], None] | None = None,
+    ) -> Posted | Fault:
+        """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through.
+
+        Args:
+            auth: the header with the key; a bearer token where None.
+            word: is called at each piece of a streamed answer that says something.
+        """
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(route.timeout_s):
+                return await self._followed(url, json.dumps(body).encode(), route, auth, word)
+        except TimeoutError:
+            return Fault(kind=FailureKind.TIMEOUT, message="no answer in time", passes=True)
+        except aiohttp.ClientConnectorError:
+            return Fault(kind=FailureKind.CONNECTION, message="no connection", passes=True, unbilled=True)
+        except (aiohttp.ClientError, OSError):
+            return Fault(kind=FailureKind.CONNECTION, message="no connection: it broke off", passes=True)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _followed(
+        self,
+        url: str,
+        body: bytes,
+        route: Route,
+        auth: Mapping[str, str] | None,
+        word: Callable[[], None] | None,
+    ) -> Posted | Fault:
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        if auth is not None:
+            headers |= auth
+        elif route.api_key is not None:
+            headers["authorization"] = f"Bearer {route.api_key}"
+        for _ in range(_MOST_REDIRECTS):
+            async with self._open(route).post(
+                url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                place = response.headers.get("location", "")
+                if 300 <= response.status < 400 and place:
+                    url = urljoin(url, place)
+                    if route.where.allows(url):
+                        continue
+                    return _stray(f"calls are led to another host, {urlsplit(url).hostname}")
+                raw = await self._read(
+                    response, word if response.content_type == "text/event-stream" else None
+                )
+                return Posted(
+                    status=response.status, headers=dict(response.headers), raw=raw, most=self._most_bytes
+                )
+        return _stray("calls are led in a circle")
+
+    def _open(self, route: Route) -> aiohttp.ClientSession:
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),  # slots are counted by who calls
+                timeout=aiohttp.ClientTimeout(total=None),
+                trust_env=not route.where.loopback,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def _read(self, response: aiohttp.ClientResponse, word: Callable[[], None] | None) -> bytes | None:
+        """The body: of an error its beginning, of an answer all of it, or None where it is too long.
+
+        Args:
+            word: is called once something was said in a stream of events.
+        """
+        failed = response.status >= 400
+        packed = response.headers.get("content-encoding", "identity") != "identity"
+        most = MOST_ERROR_BYTES if failed else MOST_PACKED_BYTES if packed else self._most_bytes
+        parts, read = [], 0
+        async for part in response.content.iter_any():
+            parts.append(part)
+            if word is not None and streamed.says_something(part):
+                word()
+            read += len(part)
+            if read > most:
+                response.close()
+                return b"".join(parts)[:most] if failed else None
+        return b"".join(parts)
+
+
+def body_of(posted: Posted, said: Sequence[str], route: Route, now: datetime) -> Mapping[str, Any] | Fault:
+    """The JSON object of an answer, or the fault that a response is.
+
+    Args:
+        said: what the request said; never repeated in a message.
+    """
+    if posted.raw is None:
+        message = f"unreadable response: longer than {posted.most // 1024:,} KiB"
+        return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
+    text = posted.raw.decode("utf-8", "replace")
+    if posted.status >= 300:
+        return fault_of_response(read_error(posted.status, posted.headers, text), said, route.secrets, now)
+    body = _json(text) or streamed.whole(text)
+    if body is None:
+        return Fault(kind=FailureKind.BAD_RESPONSE, message="unreadable response: it is no JSON object")
+    if body.get("error") and not body.get("choices"):
+        found = read_error(_status_within(body), posted.headers, text)
+        return fault_of_response(found, said, route.secrets, now)
+    return body
+
+
+def _json(text: str) -> Mapping[str, Any] | None:
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _status_within(body: Mapping[str, Any]) -> int:
+    """The status that an error in a response of status 200 names; 502 where it names none."""
+    error = body["error"]
+    codes: Sequence[object] = (error.get("code"), error.get("status")) if isinstance(error, dict) else ()
+    numbers = (int(str(code)) for code in codes if str(code).isdecimal())
+    return next((number for number in numbers if 400 <= number < 600), 502)
+
+
+def _stray(message: str) -> Fault:
+    return Fault(kind=FailureKind.BAD_REQUEST, message=message, fatal=True, unbilled=True)
