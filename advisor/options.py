@@ -205,7 +205,6 @@ TRAITS: Mapping[Option, Traits] = MappingProxyType(
             colour="#be260b",
             trained=True,
             searches=True,
-            tasks=_LABELS_AND_FIELDS,
             by_default=False,
         ),
         Option.ROUTE: Traits(

@@ -118,7 +118,7 @@ class BestSentenceArm:
             self._way = Picking(k=int(stored.choices["k"]), share=float(stored.choices["share"]))
             return stored
         start = time.perf_counter()
-        searches = self._searching.choose(material)
+        searches = self._searching.choose(material.dev)
         tried = self._try(material.dev)
         if tried:
             self._way = max(tried, key=lambda way: tried[way])

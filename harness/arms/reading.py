@@ -62,7 +62,7 @@ class ReadingArm:
             self._k = int(stored.choices["k"])
             return stored
         start = time.perf_counter()
-        searches = self._searching.choose(material)
+        searches = self._searching.choose(material.dev)
         tried = self._choose(material) if len(self._settings.k) > 1 else {}
         return Fitted(
             choices={

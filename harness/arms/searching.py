@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.arms.base import Material
 from harness.core.records import Item, Neighbour, Passage
 from harness.core.references import Reference
 from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
@@ -19,12 +18,12 @@ class Searching:
         self.index = index
         self.mode = index.mode
 
-    def choose(self, material: Material) -> tuple[tuple[str, float], ...]:
+    def choose(self, dev: Sequence[Item]) -> tuple[tuple[str, float], ...]:
         """Take the search that finds evidence of dev questions most often; what each one found.
 
         Without stated evidence the index's own search stays.
         """
-        asked = [one for one in map(evidenced, material.dev) if one is not None]
+        asked = [one for one in map(evidenced, dev) if one is not None]
         tried = try_modes(self.index, asked) if asked else ()
         if tried:
             self.mode = choose_mode(tried)

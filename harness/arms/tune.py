@@ -1,6 +1,7 @@
-"""A small model tuned on the training rows, alone (`tune`) or with retrieved rows (`tune+retrieve`).
+"""A small model tuned on the training rows, alone (`tune`) or with what is found for each (`tune+retrieve`).
 
-The model sees the ticket and no guide: what may be answered is what it learns. Training itself is
+The model sees the ticket and no guide: what may be answered is what it learns. What it is shown besides is
+behind `Shows`: training rows (`Examples`) or passages (`harness.arms.tuned_reading`). Training itself is
 behind `Tuner`, so that this room knows neither torch nor a trainer.
 """
 
@@ -54,12 +55,67 @@ class Tuner(Protocol):
         ...
 
 
+Rows = tuple[Sequence[Item], Sequence[Item]]
+"""Train and dev."""
+
+
+class Shows(Protocol):
+    """What `tune+retrieve` shows with each item, in training and when it answers."""
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """Everything that decides what is shown."""
+        ...
+
+    def prepare(self, rows: Rows, stored: Fitted | None) -> Mapping[str, str]:
+        """Take train, and what was chosen on dev before or choose it now; what was chosen."""
+        ...
+
+    def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[tuple[Explained, str]]:
+        """What is shown with items to learn from, and what is right then; others are only watched."""
+        ...
+
+    def asked(self, task: Task, items: Sequence[Item]) -> list[Explained]:
+        """What is shown with items to answer."""
+        ...
+
+
 class Examples:
-    """Where `tune+retrieve` finds the rows it shows: the `k` nearest, never the row itself."""
+    """Training rows: the `k` nearest, never the row itself."""
 
     def __init__(self, index: TrainingIndex, k: int) -> None:
         self.index = index
         self.k = k
+        self._rows: dict[str, Item] = {}
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """The index, and how many rows."""
+        return {"index": self.index.facts, "k": self.k}
+
+    def prepare(self, rows: Rows, stored: Fitted | None) -> Mapping[str, str]:
+        """Take the rows; nothing is chosen."""
+        self._rows = {item.id: item for item in rows[0]}
+        return {}
+
+    def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[tuple[Explained, str]]:
+        """The nearest other rows, and each item's own answer."""
+        if not training:
+            shown = self.asked(task, items)
+        else:
+            found = self.index.search_without_self(items, self.k)
+            shown = [self._with_rows(task, item, near) for item, near in zip(items, found, strict=True)]
+        return [(one, task.target_text(item.target)) for item, one in zip(items, shown, strict=True)]
+
+    def asked(self, task: Task, items: Sequence[Item]) -> list[Explained]:
+        """The nearest rows."""
+        found = self.index.search([item.text for item in items], self.k)
+        return [self._with_rows(task, item, near) for item, near in zip(items, found, strict=True)]
+
+    def _with_rows(self, task: Task, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
+        rows = [self._rows[neighbour.item_id] for neighbour in reversed(nearest_first)]
+        messages = task.messages(Option.TUNE_RETRIEVE, item, rows)
+        return Explained(messages=messages, neighbours=tuple(nearest_first))
 
 
 class TuneArm:
@@ -70,16 +126,15 @@ class TuneArm:
         arm: ArmId,
         tuner: Tuner,
         task: Task,
-        examples: Examples | None = None,
+        shows: Shows | None = None,
     ) -> None:
-        if (arm.option is Option.TUNE_RETRIEVE) != (examples is not None):
-            raise ValueError("tune+retrieve needs examples, and only it")
+        if (arm.option is Option.TUNE_RETRIEVE) != (shows is not None):
+            raise ValueError("tune+retrieve shows something, and only it")
         self.id = arm
         self.tuner = tuner
         self._task = task
-        self._examples = examples
+        self._shows = shows
         self._answers = Answers(form=task.form())
-        self._train: dict[str, Item] = {}
         self._model: ChatModel | None = None
 
     @property
@@ -95,53 +150,53 @@ class TuneArm:
             "tuner": dict(self.tuner.config),
             **self._task.settings(self.id.option),
             **held_facts(self._task),
-            "examples": {"index": self._examples.index.facts, "k": self._examples.k}
-            if self._examples
-            else None,
+            "examples": None if self._shows is None else self._shows.facts,
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Train on train; dev is only watched. A stored artefact is opened instead of trained again."""
-        self._train = {item.id: item for item in material.train}
         start = time.perf_counter()
+        rows = material.train, material.dev
+        chosen = {} if self._shows is None else dict(self._shows.prepare(rows, stored))
         made = None if stored is None else stored.artefact or stored.hosted
         if stored is not None and made is not None:
             self._open(made)
             return stored
-        train, dev = self.taught(material.train, material.dev)
+        train, dev = self._conversations(material.train, training=True), self._conversations(material.dev)
         made = self.tuner.tune(train, dev, material.say)
         self._open(made)
         seconds = time.perf_counter() - start
         if isinstance(made, HostedModel):
             choices: dict[str, str | int | float] = {"tuned at": made.provider, "epochs": made.epochs}
             return Fitted(choices=choices, seconds=made.train_s, hosted=made)
-        choices = {"method": made.recipe.method, "epochs": made.recipe.epochs}
+        choices = {"method": made.recipe.method, "epochs": made.recipe.epochs, **chosen}
         return Fitted(choices=choices, seconds=seconds, artefact=made)
 
     def taught(
         self, train: Sequence[Item], dev: Sequence[Item]
     ) -> tuple[list[Conversation], list[Conversation]]:
         """What it learns from, and what is watched meanwhile."""
-        self._train = {item.id: item for item in train}
-        return self._conversations(train, training=True), self._conversations(dev, training=False)
+        if self._shows is not None:
+            self._shows.prepare((train, dev), None)
+        return self._conversations(train, training=True), self._conversations(dev)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Answer items for throughput."""
         start = time.perf_counter()
-        shown = dict(zip((item.id for item in items), self._shown(items, training=False), strict=True))
-        seconds = (time.perf_counter() - start) / max(1, len(items)) if self._examples else 0.0
+        shown = dict(zip((item.id for item in items), self._asked(items), strict=True))
+        seconds = (time.perf_counter() - start) / max(1, len(items)) if self._shows else 0.0
         yield from ask_all(self._opened(), items, shown, self._answers, retrieval_s=seconds)
 
     def predict_one(self, item: Item) -> Outcome:
         """Answer one item alone."""
         start = time.perf_counter()
         shown = self.explain(item)
-        seconds = time.perf_counter() - start if self._examples else 0.0
+        seconds = time.perf_counter() - start if self._shows else 0.0
         return ask_one(self._opened(), item, shown, self._answers, retrieval_s=seconds)
 
     def explain(self, item: Item) -> Explained:
-        """The messages of one item, and the training rows in them."""
-        return self._shown([item], training=False)[0]
+        """The messages of one item, and the training rows or passages in them."""
+        return self._asked([item])[0]
 
     def refresh(self) -> None:
         """Forget the kept prompt prefix."""
@@ -163,22 +218,18 @@ class TuneArm:
         assert self._model is not None, "fit comes first"
         return self._model
 
-    def _conversations(self, items: Sequence[Item], *, training: bool) -> list[Conversation]:
-        shown = self._shown(items, training=training)
+    def _conversations(self, items: Sequence[Item], *, training: bool = False) -> list[Conversation]:
+        if self._shows is None:
+            said = (self._task.target_text(item.target) for item in items)
+            taught = list(zip(self._asked(items), said, strict=True))
+        else:
+            taught = self._shows.taught(self._task, items, training=training)
         return [
-            Conversation(item_id=item.id, prompt=one.messages, completion=self._task.target_text(item.target))
-            for item, one in zip(items, shown, strict=True)
+            Conversation(item_id=item.id, prompt=shown.messages, completion=right)
+            for item, (shown, right) in zip(items, taught, strict=True)
         ]
 
-    def _shown(self, items: Sequence[Item], *, training: bool) -> list[Explained]:
-        option = self.id.option
-        if self._examples is None:
-            return [Explained(messages=self._task.messages(option, item)) for item in items]
-        index, k = self._examples.index, self._examples.k
-        found = index.search_without_self(items, k) if training else index.search([i.text for i in items], k)
-        return [self._with_examples(item, near) for item, near in zip(items, found, strict=True)]
-
-    def _with_examples(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
-        rows = [self._train[neighbour.item_id] for neighbour in reversed(nearest_first)]
-        messages = self._task.messages(self.id.option, item, rows)
-        return Explained(messages=messages, neighbours=tuple(nearest_first))
+    def _asked(self, items: Sequence[Item]) -> list[Explained]:
+        if self._shows is None:
+            return [Explained(messages=self._task.messages(self.id.option, item)) for item in items]
+        return self._shows.asked(self._task, items)

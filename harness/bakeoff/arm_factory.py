@@ -20,7 +20,8 @@ from harness.arms.prompt import PromptArm
 from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tagger import TaggerArm
-from harness.arms.tune import Examples, TuneArm, Tuner
+from harness.arms.tune import Examples, Shows, TuneArm, Tuner
+from harness.arms.tuned_reading import Passages
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.hosted_tuning import Guards, hosted_tuner, is_hosted
@@ -104,9 +105,8 @@ class ArmFactory:
                 put = self.leaving.task(arm, task)
                 return TuneArm(arm.id, self._tuner(arm, seed), put)
             case Option.TUNE_RETRIEVE:
-                examples = Examples(self.index(), self._plan.retrieve.shown_in_training)
                 put = self.leaving.task(arm, task)
-                return TuneArm(arm.id, self._tuner(arm, seed), put, examples)
+                return TuneArm(arm.id, self._tuner(arm, seed), put, self._shows(task, seed))
             case Option.ROUTE:
                 raise UsageError("A route is composed from other arms and calls no model of its own.")
             case Option.EXTERNAL:
@@ -136,6 +136,13 @@ class ArmFactory:
         if isinstance(task, QuestionTask):
             return ReadingArm(arm.id, self.chat(arm), self.passages(), cast(ReadsPassages, put), settings)
         return RetrieveArm(arm.id, self.chat(arm), self.index(), put, settings)
+
+    def _shows(self, task: Task, seed: int) -> Shows:
+        """What a tuned model is shown with each item: passages, or training rows."""
+        shown = self._plan.shown_in_training
+        if isinstance(task, QuestionTask):
+            return Passages(self.passages(), shown, seed)
+        return Examples(self.index(), shown)
 
     def index(self) -> TrainingIndex:
         """The index over the training rows."""

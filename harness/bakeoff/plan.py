@@ -54,8 +54,8 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
 LATER_ARM_KEYS = ("effort", "batch", "all_documents")
 
 
-MOST_SHOWN_IN_TRAINING = 8
-"""Training reads every row shown once an epoch, so that more of them cost more than they teach."""
+MOST_SHOWN_IN_TRAINING, MOST_READ_IN_TRAINING = 8, 3
+"""Training reads every row or passage shown once an epoch, so that more of them cost more than they teach."""
 
 
 class ArmPlan(Part):
@@ -123,11 +123,6 @@ class RetrievePlan(Part):
     max_tokens: Annotated[int, Field(ge=64)] = 1500
     dev_items: Count = 100
     embedding: str = "minilm-l6"
-
-    @property
-    def shown_in_training(self) -> int:
-        """Rows that `tune+retrieve` shows with each row it trains on and answers."""
-        return min(MOST_SHOWN_IN_TRAINING, max(self.k))
 
 
 class LatencyPlan(Part):
@@ -334,6 +329,12 @@ class ExperimentPlan(Part):
     def to_today(self) -> bool:
         """Whether a route is planned that leaves the rest to what is done today."""
         return any(arm.id.to_today for arm in self.arms)
+
+    @property
+    def shown_in_training(self) -> int:
+        """Rows or passages that `tune+retrieve` shows with each row it trains on and answers."""
+        reads = self.task is TaskKind.QUESTION_ANSWERING
+        return min(MOST_READ_IN_TRAINING if reads else MOST_SHOWN_IN_TRAINING, max(self.retrieve.k))
 
     @property
     def training_seeds(self) -> tuple[int, ...]:

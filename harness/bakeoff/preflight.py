@@ -313,8 +313,9 @@ def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> 
     task = task_of(evalset.space, plan.prompt.limits)
     rows = evalset.train[: max(plan.retrieve.k)] if arm.option is Option.RETRIEVE else ()
     most = plan.retrieve.max_tokens * _CHARS_PER_TOKEN if arm.option is Option.RETRIEVE else math.inf
-    if evalset.documents and arm.option is Option.RETRIEVE:
-        return min(most, max(plan.retrieve.k) * MAX_CHARS)
+    if evalset.documents and arm.option.traits.searches:
+        shown = max(plan.retrieve.k) if arm.option is Option.RETRIEVE else plan.shown_in_training
+        return min(most, shown * MAX_CHARS)
     asked = [_chars(task.messages(arm.option, item, rows)) for item in sample]
     return sum(min(chars, most) for chars in asked) / len(asked)
 

@@ -22,6 +22,9 @@ from harness.training.recipe import TrainingHardware, choose_recipe
 from harness.training.settings import EncoderPlan
 from harness.training.tuner import LocalTuner, TunerSettings
 
+_PASSAGE_AS_ROWS = 3
+"""A passage of 800 characters takes the room of so many rows of 128 tokens, in German too."""
+
 
 def build_tuner(
     plan: ExperimentPlan, arm: ArmPlan, seed: int, evalset: Evalset, folder: RunFolder, opening: ModelSettings
@@ -44,7 +47,9 @@ def build_tuner(
             allowed="smollm2-135m, a folder with open weights, or a hub id",
         )
     base = local_folder(source, opening)
-    shown = plan.retrieve.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
+    shown = plan.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
+    if evalset.documents:
+        shown *= _PASSAGE_AS_ROWS
     recipe = recipe_for(plan, base, len(evalset.train), seed, opening, shown=shown)
     name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
     codes = arm.option is Option.TUNE and bool(evalset.labels)

@@ -35,6 +35,7 @@ from harness.core.files import write_atomically
 from harness.core.records import Evalset
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs
+from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.tuning_api.providers import named, provider_of
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
@@ -223,7 +224,8 @@ class _Lane:
         chars = sum(len(clip(item.text, limits.item_chars)) for item in items) / max(1, len(items))
         if self.arm_plan.option is Option.TUNE_RETRIEVE:
             shown = sum(len(clip(item.text, limits.example_chars)) for item in items) / max(1, len(items))
-            chars += self.plan.retrieve.shown_in_training * (shown + _TEMPLATE_TOKENS * _CHARS_PER_TOKEN / 2)
+            shown = MAX_CHARS if self.evalset.documents else shown
+            chars += self.plan.shown_in_training * (shown + _TEMPLATE_TOKENS * _CHARS_PER_TOKEN / 2)
         return chars / _CHARS_PER_TOKEN + _TEMPLATE_TOKENS
 
 

@@ -169,7 +169,7 @@ class QuestionTask:
     ) -> tuple[Message, ...]:
         """The question alone; answered questions shown with it stand before it as turns."""
         match option:
-            case Option.PROMPT | Option.RETRIEVE:
+            case Option.PROMPT | Option.RETRIEVE | Option.TUNE_RETRIEVE:
                 system = _CLOSED_BOOK
             case Option.TUNE:
                 system = _TUNED_TASK
@@ -178,7 +178,6 @@ class QuestionTask:
                 | Option.NEIGHBOURS
                 | Option.LINEAR
                 | Option.ENCODER
-                | Option.TUNE_RETRIEVE
                 | Option.ROUTE
                 | Option.EXTERNAL
             ):
@@ -298,7 +297,8 @@ class QuestionTask:
         """Sha256 (hex) of the messages of a made-up item: a changed word of the prompt changes it."""
         item = Item(id="", text="How many days? " * (self._limits.item_chars // 10), target="")
         passage = Passage(id="", document="a.md", span=(0, 1), text="Five days.", headings=("Leave",))
-        written = self.reading(item, [passage]) if option is Option.RETRIEVE else self.messages(option, item)
+        reads = option in (Option.RETRIEVE, Option.TUNE_RETRIEVE)
+        written = self.reading(item, [passage]) if reads else self.messages(option, item)
         said = [[message.role, message.content] for message in written]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 

@@ -19,6 +19,8 @@ from harness.arms.best_sentence import BestSentenceArm, SentencePicker, sentence
 from harness.arms.floor import FloorArm
 from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveSettings
+from harness.arms.tune import TuneArm
+from harness.arms.tuned_reading import Passages
 from harness.bakeoff.documents import with_evidence
 from harness.core.errors import DataError
 from harness.core.records import (
@@ -40,7 +42,7 @@ from harness.models.base import ChatReply, ChatRequest
 from harness.tasks.questions import QuestionTask
 from harness.tasks.records import PromptLimits
 from harness.tasks.wording import NOT_THERE
-from tests.support.doubles import ScriptedChat
+from tests.support.doubles import ScriptedChat, ScriptedTuner
 
 TASK = QuestionTask(PromptLimits())
 SETTINGS = RetrieveSettings(k=(1, 2), max_tokens=400, dev_items=9)
@@ -246,3 +248,48 @@ def test_documents_that_do_not_fit_are_refused_with_their_tokens(index: PassageI
     with pytest.raises(DataError, match=r"take \d+ tokens, more than scripted"):
         arm.fit(material(), None)
     assert len(model.asked) == 1  # and nothing more is asked
+
+
+def tuned_reading(index: PassageIndex, k: int = 2, seed: int = 7) -> tuple[TuneArm, ScriptedTuner]:
+    tuner = ScriptedTuner()
+    name = ArmId(option=Option.TUNE_RETRIEVE, model="scripted")
+    return TuneArm(name, tuner, TASK, Passages(index, k, seed)), tuner
+
+
+TAUGHT = tuple(dataclasses.replace(LEAVE, id=f"leave-{number}") for number in range(40))
+
+
+def test_a_tuned_reader_learns_from_evidence_among_distractors_and_hands_back_without(
+    index: PassageIndex,
+) -> None:
+    """Most rows show the evidence, at every place; for the others it is right to hand back."""
+    arm, tuner = tuned_reading(index)
+    arm.fit(Material(task=TASK, train=(*TAUGHT, WALL), dev=DEV, say=lambda line: None), None)
+    (train, dev) = tuner.seen[0]
+    said = [row.completion for row in train]
+    assert set(said[:-1]) == {"six days [p1]", "six days [p2]", NOT_THERE}
+    assert 0 < said[:-1].count(NOT_THERE) < 20
+    for row in train[:-1]:
+        shown = row.prompt[-1].content
+        assert ("six days" in shown) is (row.completion != NOT_THERE)
+        assert shown.count("[p") == 2 if row.completion != NOT_THERE else "[p1]" in shown
+    assert said[-1] == NOT_THERE, "no document answers it"
+    assert dev[0].completion == "six days [p1]", "watched as it is asked: the nearest first"
+
+
+def test_a_tuned_reader_is_asked_as_rag_asks_and_draws_by_its_seed(
+    index: PassageIndex,
+) -> None:
+    arm, tuner = tuned_reading(index)
+    rows = Material(task=TASK, train=TAUGHT, dev=DEV, say=lambda line: None)
+    fitted = arm.fit(rows, None)
+    assert fitted.choices["search"] == "lexical"
+    asked = arm.explain(BONUS)
+    passages = [index.by_id[near.item_id] for near in asked.neighbours]
+    assert asked.messages == TASK.reading(BONUS, passages)
+    again, other = tuned_reading(index)
+    again.fit(rows, None)
+    assert tuner.seen == other.seen
+    drawn, elsewhere = tuned_reading(index, seed=8)
+    drawn.fit(rows, None)
+    assert elsewhere.seen != tuner.seen, "another training seed draws other rows"

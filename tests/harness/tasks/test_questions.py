@@ -68,7 +68,7 @@ def test_passages_are_sent_whole_under_their_numbers_and_the_question_last() -> 
     assert NOT_THERE in TASK.reading(ASKED, passages)[0].content
 
 
-@pytest.mark.parametrize("option", [Option.FLOOR, Option.LINEAR, Option.ENCODER, Option.TUNE_RETRIEVE])
+@pytest.mark.parametrize("option", [Option.FLOOR, Option.LINEAR, Option.ENCODER])
 def test_an_option_that_cannot_do_it_sends_nothing(option: Option) -> None:
     with pytest.raises(ValueError, match="sends no messages"):
         TASK.messages(option, ASKED)
