@@ -14,7 +14,11 @@ layers and adapters are the product's. Forms:
 Losses of the one-token forms: `rows` over the labels' rows only, `vocabulary` over all tokens, `mass` as
 `rows` with a tenth of -log(probability that the vocabulary's softmax gives to all label rows together).
 
-Accuracy is on dev rows, drawn from train; `--test` answers the test rows too.
+Recipes: `--smoothing` takes that share of the target from the right label and spreads it over all,
+`--dropout` is the adapters', `--average` scores the mean of the weights over that last share of the steps
+beside the last.
+
+Accuracy is on dev rows, drawn from train; `--test` answers the test rows too. "rows" says which were right.
 
 Run: python benchmarks/answer_forms.py --per-label 5 --forms words codes/rows codes/mass tokens/rows head
 """
@@ -47,7 +51,7 @@ from harness.models.settings import ModelSettings, cache_dir
 from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
 from harness.tasks.records import PromptLimits
-from harness.training.fast import FrozenLayers, LastLayer, fused_adapters
+from harness.training.fast import FrozenLayers, LastLayer, common_prefix, fused_adapters, line_of
 from harness.training.loading import load_base, tools
 from harness.training.rows import TokenRow, tokenise_all
 from harness.training.watching import answer_rows
@@ -67,6 +71,8 @@ class Bench:
     base: Path
     recipe: Recipe
     limits: PromptLimits
+    smoothing: float = 0.0
+    average: float = 0.0
 
     @property
     def answers(self) -> list[str]:
@@ -107,6 +113,7 @@ class Form:
             r=bench.recipe.rank,
             lora_alpha=bench.recipe.alpha,
             target_modules=list(bench.recipe.target_modules),
+            lora_dropout=bench.recipe.dropout,
             layers_to_transform=list(range(self.depth, count)),
             task_type="CAUSAL_LM",
         )
@@ -151,7 +158,7 @@ class Form:
         functional = self.torch.nn.functional
         if self.kind == "words":
             return functional.cross_entropy(self.model.lm_head(hidden).float(), targets)
-        among = functional.cross_entropy(self.logits(hidden), targets)
+        among = functional.cross_entropy(self.logits(hidden), targets, label_smoothing=self.bench.smoothing)
         if self.loss_name in ("rows", ""):
             return among
         return among - (1.0 if self.loss_name == "vocabulary" else _MASS) * self.mass(hidden).mean()
@@ -204,8 +211,8 @@ def batches(count: int, recipe: Recipe, seed: int) -> Iterator[list[int]]:
             yield order[start : start + recipe.batch_size]
 
 
-def fit(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer) -> float:
-    """Train; returns CPU seconds."""
+def fit(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer) -> tuple[float, list[Any]]:
+    """Train; returns CPU seconds, and the mean of the last weights where it was asked for."""
     torch, recipe = form.torch, form.bench.recipe
     rows = form.token_rows(items)
     targets = form.targets(items)
@@ -214,6 +221,8 @@ def fit(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer
     steps = math.ceil(len(rows) / recipe.batch_size) * int(recipe.epochs)
     optimizer = torch.optim.AdamW(form.trained, lr=recipe.learning_rate, weight_decay=0.0)
     warm = max(1, math.ceil(steps * recipe.warmup_ratio))
+    averaged, sums = round(steps * form.bench.average), [torch.zeros_like(one) for one in form.trained]
+    form.peft.train()
     with frozen.skipped(), last.shortened():
         for step, batch in enumerate(batches(len(rows), recipe, recipe.seed)):
             rate = min((step + 1) / warm, (steps - step) / max(1, steps - warm))
@@ -229,7 +238,11 @@ def fit(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer
             loss.backward()
             torch.nn.utils.clip_grad_norm_(form.trained, 1.0)
             optimizer.step()
-    return time.process_time() - start
+            if step >= steps - averaged:
+                for total, weight in zip(sums, form.trained, strict=True):
+                    total += weight.detach() / averaged
+    form.peft.eval()
+    return time.process_time() - start, sums if averaged else []
 
 
 def upper(form: Form, frozen: FrozenLayers, last: LastLayer, rows: Sequence[TokenRow]) -> Any:
@@ -242,11 +255,11 @@ def upper(form: Form, frozen: FrozenLayers, last: LastLayer, rows: Sequence[Toke
         mask[place, before - 1 : len(read[place])] = True
         if form.kind == "words":
             mask[place, len(row.ids) - 1] = False
-    last.wanted = mask
+    last.wanted = line_of(len(frozen.prefix), mask) if frozen.prefix else mask
     return frozen.upper(frozen.states(read, length))
 
 
-def accuracy(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer) -> dict[str, float]:
+def accuracy(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: LastLayer) -> dict[str, object]:
     """Share answered rightly, mean -log probability of the right label, mean mass of labels, CPU seconds."""
     start = time.process_time()
     if form.kind == "words":  # scored exactly over all labels, all layers
@@ -263,8 +276,10 @@ def accuracy(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: Last
             hidden = upper(form, frozen, last, [rows[i] for i in part])
             shares[part] = form.logits(hidden).log_softmax(1)
             masses += form.mass(hidden).exp().tolist()
+    right = (shares.argmax(1) == truth).tolist()
     return {
-        "right": float((shares.argmax(1) == truth).float().mean()),
+        "right": sum(right) / len(right),
+        "rows": "".join("1" if one else "0" for one in right),
         "nll": round(float(-shares.gather(1, truth.unsqueeze(1)).mean()), 3),
         "mass": round(sum(masses) / len(masses), 3),
         "cpu_s": round(time.process_time() - start, 1),
@@ -274,12 +289,20 @@ def accuracy(form: Form, items: Sequence[Item], frozen: FrozenLayers, last: Last
 def measure(bench: Bench, name: str, splits: dict[str, Sequence[Item]]) -> dict[str, object]:
     """Train and score one form."""
     form = Form(bench, name)
-    frozen = FrozenLayers(form.model.model, form.depth)
+    rows = form.token_rows([*bench.train, *(item for items in splits.values() for item in items)])
+    prefix = common_prefix([row.ids for row in rows], [row.answer for row in rows])
+    frozen = FrozenLayers(form.model.model, form.depth, prefix)
     last = LastLayer(form.model.model)
     with fused_adapters(form.peft):
-        seconds = fit(form, bench.train, frozen, last)
+        seconds, mean = fit(form, bench.train, frozen, last)
         scored = {split: accuracy(form, items, frozen, last) for split, items in splits.items()}
-    return {"form": name, "rows": len(bench.train), "train_cpu_s": round(seconds, 1), **scored}
+        if mean:
+            with tools().torch.no_grad():
+                for weight, value in zip(form.trained, mean, strict=True):
+                    weight.copy_(value)
+            for split, items in splits.items():
+                scored[f"{split} averaged"] = accuracy(form, items, frozen, last)
+    return {"form": name, "trained_rows": len(bench.train), "train_cpu_s": round(seconds, 1), **scored}
 
 
 def drawn(items: Sequence[Item], per_label: int, seed: int) -> tuple[Item, ...]:
@@ -312,9 +335,17 @@ def prepare(options: argparse.Namespace) -> Bench:
     opening = ModelSettings(cache=cache_dir(os.environ), threads=options.threads)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
     recipe = recipe_for(plan, base, len(train), options.seed, opening)
-    more = {name: value for name in ("learning_rate", "batch_size") if (value := getattr(options, name))}
-    recipe = replace(recipe, **more)
-    return Bench(evalset=evalset, train=train, base=base, recipe=recipe, limits=plan.prompt.limits)
+    changed = ("learning_rate", "batch_size", "dropout")
+    recipe = replace(recipe, **{name: value for name in changed if (value := getattr(options, name))})
+    return Bench(
+        evalset=evalset,
+        train=train,
+        base=base,
+        recipe=recipe,
+        limits=plan.prompt.limits,
+        smoothing=options.smoothing,
+        average=options.average,
+    )
 
 
 def main() -> None:
@@ -331,6 +362,9 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=15)
     parser.add_argument("--learning-rate", type=float, default=None)
     parser.add_argument("--batch-size", type=int, default=None)
+    parser.add_argument("--smoothing", type=float, default=0.0)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--average", type=float, default=0.0)
     parser.add_argument("--method", default="lora-bf16")
     parser.add_argument("--dev", type=int, default=500)
     parser.add_argument("--test", action="store_true")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.arms.asking import Answers, Tried, ask_all, ask_one, model_config
 from harness.arms.base import Explained, Material, items_digest, score_on
-from harness.arms.retrieve import RetrieveSettings
+from harness.arms.retrieve import RetrieveSettings, spread
 from harness.arms.searching import Searching
 from harness.core.records import ArmId, Fitted, Item, ModelIdentity, Neighbour, Outcome
 from harness.knowledge.passage_index import PassageIndex
@@ -53,6 +53,7 @@ class ReadingArm:
             "k": list(settings.k),
             "max_tokens": settings.max_tokens,
             "dev_items": settings.dev_items,
+            **({"tried": "spread over dev"} if len(settings.k) > 1 else {}),
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
@@ -75,7 +76,8 @@ class ReadingArm:
             seconds=time.perf_counter() - start,
             notes=(
                 f"The search was chosen by the evidence it finds for {len(material.dev)} dev items.",
-                f"k was chosen on {min(self._settings.dev_items, len(material.dev))} dev items."
+                f"k was chosen on {min(self._settings.dev_items, len(material.dev))} of "
+                f"{len(material.dev)} dev items."
                 if tried
                 else "k is the plan's only candidate.",
             ),
@@ -106,7 +108,7 @@ class ReadingArm:
 
     def _choose(self, material: Material) -> dict[int, float]:
         """Ask about dev once a k, prompts that are the same once; take the best, the first among equals."""
-        dev = material.dev[: self._settings.dev_items]
+        dev = spread(material.dev, self._settings.dev_items)
         asked: dict[int, tuple[dict[str, Explained], list[Outcome]]] = {}
         for k in sorted(self._settings.k) if dev else ():
             self._k = k

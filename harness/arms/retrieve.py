@@ -57,7 +57,7 @@ class Offered(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveSettings:
-    """The candidates for k, the token budget of a prompt, and how many dev rows each way is tried on."""
+    """The candidates for k, the token budget of a prompt, and at most how many dev rows a way is tried on."""
 
     k: tuple[int, ...]
     max_tokens: int
@@ -95,9 +95,26 @@ class _Trials:
         return max(self.scores, key=lambda way: self.scores[way])
 
 
-def passes_of(k: Sequence[int]) -> int:
-    """How often the dev rows are asked about at most to choose: once a k, then two more ways of asking."""
-    return len(k) + 2 if len(k) > 1 else 0
+def passes_of(k: Sequence[int], *, documents: bool = False) -> int:
+    """How often dev rows are asked about at most to choose: once a k, and over rows in two more ways."""
+    return len(k) + 2 * (not documents) if len(k) > 1 else 0
+
+
+def rows_to_choose_on(passes: int, wanted: int, dev: int, test: int) -> int:
+    """Dev rows that each way of asking is tried on: no more than test items are asked.
+
+    Choosing so takes at most two thirds of the arm's questions, as what the chosen trial answered stands.
+
+    Args:
+        passes: see `passes_of`; wanted: by the plan; dev, test: rows that the arm answers.
+    """
+    return min(wanted, dev, test, 2 * (dev + test) // (passes - 1)) if passes > 1 else 0
+
+
+def spread(items: Sequence[Item], count: int) -> tuple[Item, ...]:
+    """So many of the items, evenly from first to last: a file may be sorted by its answers."""
+    kept = min(count, len(items))
+    return tuple(items[place * len(items) // kept] for place in range(kept))
 
 
 def guide_of(fitted: Fitted) -> Guide:
@@ -152,6 +169,7 @@ class RetrieveArm:
             "guides": [guide.value for guide in self._guides],
             "offered": [offered.value for offered in self._ways_offered],
             "alike": ALIKE,
+            **({"tried": "spread over dev"} if len(settings.k) > 1 else {}),
         }
 
     @property
@@ -166,7 +184,7 @@ class RetrieveArm:
         start = time.perf_counter()
         found = self._choose_search(material)
         choice = passes_of(self._settings.k) > 0
-        tried = material.dev[: self._settings.dev_items] if choice else ()
+        tried = spread(material.dev, self._settings.dev_items) if choice else ()
         trials = self._choose(tried, material.say)
         return Fitted(
             choices={
@@ -180,7 +198,7 @@ class RetrieveArm:
             seconds=time.perf_counter() - start,
             notes=(
                 f"The search was chosen by the vote of what it finds for {len(material.dev)} dev items.",
-                f"What is shown was chosen on {len(tried)} dev items."
+                f"What is shown was chosen on {len(tried)} of {len(material.dev)} dev items."
                 if choice
                 else "k is the plan's only candidate.",
             ),

@@ -18,7 +18,7 @@ from harness.arms.neighbour_values import NeighbourValuesArm
 from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
 from harness.arms.reading import ReadingArm
-from harness.arms.retrieve import RetrieveArm, RetrieveSettings
+from harness.arms.retrieve import RetrieveArm, RetrieveSettings, passes_of, rows_to_choose_on
 from harness.arms.tagger import TaggerArm
 from harness.arms.tune import Examples, Shows, TuneArm, Tuner
 from harness.arms.tuned_reading import Passages
@@ -243,8 +243,11 @@ class ArmFactory:
         return self._embedder
 
     def _retrieve_settings(self) -> RetrieveSettings:
-        plan = self._plan.retrieve
-        return RetrieveSettings(k=plan.k, max_tokens=plan.max_tokens, dev_items=plan.dev_items)
+        plan, rows = self._plan.retrieve, self._evalset
+        passes = passes_of(plan.k, documents=bool(rows.documents))
+        most = rows_to_choose_on(passes, plan.dev_items, len(rows.dev), len(rows.test))
+        dev_items = most if passes else plan.dev_items
+        return RetrieveSettings(k=plan.k, max_tokens=plan.max_tokens, dev_items=dev_items)
 
 
 def classifier_folder(folder: RunFolder, arm: ArmId) -> Path:

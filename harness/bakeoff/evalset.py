@@ -77,11 +77,10 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
         fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
     )
     found = dataclasses.replace(left, findings=of_what_is_left(left))
-    if not data.free_take_all:
-        return found
     kept = {item.id for item in (*left.test, *left.dev)}
+    taken = (data.free_take_all, fresh.test), (data.free_take_all or data.free_take_dev, fresh.dev)
     rest, rest_dev = (
-        tuple(item for item in items if item.id not in kept) for items in (fresh.test, fresh.dev)
+        tuple(item for item in items if item.id not in kept) if take else () for take, items in taken
     )
     return dataclasses.replace(found, rest=rest, rest_dev=rest_dev)
 

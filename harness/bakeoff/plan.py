@@ -41,6 +41,7 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
     ("data", "docs"),
     ("data", "edition"),
     ("data", "free_take_all"),
+    ("data", "free_take_dev"),
     *(
         ("data", key)
         for key in ("id", "slices", "records", "sheet", "skip_unlabelled", "no_header", "no_quotes")
@@ -116,7 +117,8 @@ class RetrievePlan(Part):
 
     `k` lists the candidates; the best on dev is used, and with it what is said of the labels and which of
     them may be answered are chosen. `max_tokens` bounds the whole prompt, and the farthest examples are left
-    out first. `dev_items` is how many dev rows each way of asking is tried on.
+    out first. `dev_items` is how many dev rows each way of asking is tried on: at most as many as test items
+    are asked, and so few that choosing takes no more than two thirds of the questions.
     """
 
     k: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 8, 32)

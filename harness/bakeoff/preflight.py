@@ -13,7 +13,7 @@ from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from advisor.stats.power import Design
-from harness.arms.retrieve import passes_of
+from harness.arms.retrieve import passes_of, rows_to_choose_on
 from harness.bakeoff.addresses import address_of, host_outside, missing_key, refused, served_identity
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.evalset import load_rows, out_of_scope_rows
@@ -299,8 +299,9 @@ def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
     warm = 0 if arm.batch else min(plan.latency.items, len(evalset.test))
     calls = len(evalset.dev) + len(evalset.test) + warm + min(_WARM_UP, warm)
     if arm.option is Option.RETRIEVE:
-        tried = len(plan.retrieve.k) if evalset.documents else passes_of(plan.retrieve.k)
-        calls += (tried if len(plan.retrieve.k) > 1 else 0) * min(plan.retrieve.dev_items, len(evalset.dev))
+        passes = passes_of(plan.retrieve.k, documents=bool(evalset.documents))
+        rows = len(evalset.dev), len(evalset.test)
+        calls += max(0, passes - 1) * rows_to_choose_on(passes, plan.retrieve.dev_items, *rows)
     return calls
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from advisor.options import Option
 from harness.arms.asking import Answers
 from harness.arms.base import Explained
-from harness.arms.retrieve import passes_of
+from harness.arms.retrieve import passes_of, rows_to_choose_on
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.tuners import encoder_settings, recipe_for
@@ -91,7 +91,7 @@ class Timed:
         concurrency: calls in flight to those.
         latency_items: queries that served arms answer once more, one by one.
         seeds: how often a tuned arm is trained.
-        tried: dev items that each candidate for k is tried on.
+        tried: dev items that each candidate for k is tried on at most.
         precision: the number format local models compute in.
         spent_s: what the timing itself took.
     """
@@ -190,7 +190,7 @@ def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Time
         concurrency=context.concurrency,
         latency_items=plan.latency.items,
         seeds=len(plan.training_seeds),
-        tried=min(plan.retrieve.dev_items, len(evalset.dev)),
+        tried=plan.retrieve.dev_items,
         precision=choose_precision(opening.device, opening.precision),
         train=len(evalset.train),
         dev=len(evalset.dev),
@@ -237,7 +237,8 @@ def arm_seconds(timed: Timed, arm: ArmId, sized: tuple[int, int, Sequence[int]])
     query = timed.query_s[arm]
     once = timed.open_s.get(arm, 0.0) + (dev + test) * query
     if arm.option is Option.RETRIEVE:  # what the chosen trial answered is not asked again
-        return once + max(0, passes_of(candidates) - 1) * timed.tried * query
+        passes = passes_of(candidates)
+        return once + max(0, passes - 1) * rows_to_choose_on(passes, timed.tried, dev, test) * query
     if not arm.option.traits.tuned:
         return once
     training = timed.training.seconds if timed.training else 0.0
@@ -345,8 +346,9 @@ def _sized(timed: Timed, seconds: float) -> Sized:
 
 def _fitting(timed: Timed, dev: int, candidates: Sequence[int], seconds: float) -> int:
     """Test items that fit beside the rest; all of them where answering takes no time."""
-    fixed = expected_seconds(timed, (0, dev, candidates))
-    per_item = (expected_seconds(timed, (1000, dev, candidates)) - fixed) / 1000
+    many = [expected_seconds(timed, (items, dev, candidates)) for items in (1000, 2000)]
+    per_item = (many[1] - many[0]) / 1000
+    fixed = many[0] - 1000 * per_item  # at few test items choosing k takes less
     return int((seconds - fixed) / per_item) if per_item > 0 else timed.test
 
 

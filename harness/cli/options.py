@@ -459,7 +459,7 @@ class PlanOptions(RowOptions):
             "-n",
             envvar="TOR_LIMIT",
             parser=a_number("--limit", "count", 1),
-            help="Use this many test items.",
+            help="Use this many test items; language models answer as many dev items, 30 at least.",
         ),
     ] = None
     limit_train: Annotated[
@@ -532,11 +532,13 @@ class PlanOptions(RowOptions):
         """
         from harness.bakeoff.planning import PlanRequest
         from harness.bakeoff.run_folder import find_run
+        from harness.bakeoff.sizing import FEW_DEV
 
+        few = {"limit_dev": max(self.limit, FEW_DEV), "free_take_dev": True} if self.limit else {}
         after = {"after": find_run(runs, self.after).run_id} if self.after else {}
         return PlanRequest(
             case=case,
-            data=self.part() | {"limit_test": self.limit, "limit_train": self.limit_train} | after,
+            data=self.part() | {"limit_test": self.limit, "limit_train": self.limit_train} | few | after,
             options=arm_names(self.arms),
             models=split_names(self.model),
             all_documents=self.all_documents,

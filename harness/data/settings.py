@@ -50,6 +50,7 @@ class DataPlan(TableForm):
     limit_test: Count | None = None
     limit_out_of_scope: Count | None = None
     free_take_all: bool = False
+    free_take_dev: bool = False
     after: str | None = None
 
     @property

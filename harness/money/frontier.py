@@ -17,7 +17,7 @@ from advisor.money.ledger import Covers, Money, PriceBasis, per_thousand, query_
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
-from harness.arms.retrieve import passes_of
+from harness.arms.retrieve import passes_of, rows_to_choose_on
 from harness.bakeoff.answer_sets import StoredRun
 from harness.bakeoff.plan import DecisionPlan, ExperimentPlan, LatencyPlan, RetrievePlan
 from harness.bakeoff.results import ArmResult
@@ -52,7 +52,8 @@ def calls_to_settle(items: Mapping[str, Sequence[Item]]) -> int:
     """Calls of `prompt` and `retrieve` on one more model, with the defaults of the command line."""
     retrieve, test, dev = RetrievePlan(), len(items["test"]), len(items["dev"])
     answered = dev + test + min(LatencyPlan().items, test)
-    return 2 * answered + passes_of(retrieve.k) * min(retrieve.dev_items, dev)
+    passes = passes_of(retrieve.k)
+    return 2 * answered + passes * rows_to_choose_on(passes, retrieve.dev_items, dev, test)
 
 
 def published_for(name: str) -> tuple[Published, ...]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import assert_never
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisor.options import Option
 from harness.arms.base import Arm, Material, config_digest
@@ -22,7 +24,7 @@ from harness.arms.floor import FloorArm
 from harness.arms.linear import LinearArm
 from harness.arms.neighbours import NeighboursArm
 from harness.arms.prompt import PromptArm
-from harness.arms.retrieve import RetrieveArm, RetrieveSettings
+from harness.arms.retrieve import RetrieveArm, RetrieveSettings, rows_to_choose_on, spread
 from harness.arms.tune import Examples, TuneArm
 from harness.core.records import ArmId, Completion, Failure, FailureKind, Fitted, Item, Outcome
 from harness.knowledge.index import TrainingIndex
@@ -340,10 +342,32 @@ def test_what_the_trial_of_k_answered_is_not_asked_again() -> None:
     assert asked == 4 * 5, "two k, the other guide, fewer answers"
     dev = list(arm.predict(ROWS.dev))
     assert len(bench.chat.asked) == asked + len(ROWS.dev) - 5
-    assert [o.item_id for o in dev] == [item.id for item in ROWS.dev]
+    assert sorted(o.item_id for o in dev) == sorted(item.id for item in ROWS.dev), "tried ones come first"
     resumed = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
     resumed.fit(material(), arm.fit(material(), None))
     assert answers(list(resumed.predict(ROWS.dev))) == answers(dev), "a resumed run has the same answers"
+
+
+@given(st.integers(2, 9), st.integers(1, 300), st.integers(1, 5000), st.integers(1, 5000))
+def test_choosing_takes_two_thirds_of_the_questions_at_most(
+    passes: int, wanted: int, dev: int, test: int
+) -> None:
+    rows = rows_to_choose_on(passes, wanted, dev, test)
+    assert rows <= min(wanted, dev, test) and (passes - 1) * rows <= 2 * (dev + test)
+    assert rows_to_choose_on(1, wanted, dev, test) == 0, "one way of asking is no choice"
+
+
+def test_the_rows_that_choose_are_spread_over_dev_and_counted() -> None:
+    """A file may be sorted by label: the first few rows of dev would be of one."""
+    bench = Bench(Option.RETRIEVE)
+    settings = dataclasses.replace(SETTINGS, k=(2, 4), dev_items=len(LABELS))
+    arm = RetrieveArm(bench.arm.id, bench.chat, bench.index(), TASK, settings)
+    in_order = dataclasses.replace(material(), dev=tuple(sorted(ROWS.dev, key=lambda item: item.label)))
+    fitted = arm.fit(in_order, None)
+    tried = {request.item_id for request in bench.chat.asked}
+    assert {item.label for item in ROWS.dev if item.id in tried} == {label.name for label in LABELS}
+    assert f"chosen on {len(LABELS)} of {len(ROWS.dev)} dev items" in " ".join(fitted.notes)
+    assert spread(ROWS.dev, 10_000) == ROWS.dev
 
 
 def test_one_candidate_is_not_tried() -> None:

@@ -72,6 +72,14 @@ def test_arms_that_cost_nothing_choose_by_every_dev_row(shop, tickets: Path, tmp
     assert arm(results, Option.PROMPT).quality.dev.n == 2
 
 
+def test_dev_rows_alone_may_be_left_to_arms_that_cost_nothing(shop, tickets: Path, tmp_path: Path) -> None:
+    shop()
+    folder, results = run(tickets, tmp_path, limit_test=6, limit_dev=2, free_take_dev=True)
+    assert results.data.dev == 2 and len(folder.rows(REST_DEV)) > 0 and folder.rows(REST) == ()
+    assert arm(results, Option.LINEAR).quality.dev.n == 2 + len(folder.rows(REST_DEV))
+    assert arm(results, Option.LINEAR).primary_all_rows is None
+
+
 def test_a_run_that_goes_on_asks_nothing_twice(shop, tickets: Path, tmp_path: Path) -> None:
     made = shop()
     folder, results = run(tickets, tmp_path, limit_test=6, free_take_all=True)
