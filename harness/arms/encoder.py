@@ -10,22 +10,19 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.calibration import fit_temperature
-from harness.arms.base import KEPT, Explained, Material, items_digest, shared_time
+from harness.arms.base import Explained, Material, shared_time
 from harness.arms.recipe_search import EncoderSettings, RecipeSearch
 from harness.core.artefacts import EncoderArtefact, EncoderRecipe
-from harness.core.errors import DataError, StoreError
+from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
-from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.encoder import EncoderClassifier, Logits, log_softmax
-from harness.tasks.wording import clip
-from harness.training.encoder.artefact import PACKAGES, keep_encoder, open_kept, pin_of_encoder
+from harness.training.encoder.artefact import open_kept
 from harness.training.encoder.labels import LabelJob, train_encoder
 from harness.training.encoder.letters import SHARES, fit_letters, times
 from harness.training.encoder.recipe import recipe_name
@@ -46,18 +43,12 @@ class EncoderArm:
     @property
     def config(self) -> Mapping[str, object]:
         """Base encoder, recipes with their seed, labels, how texts are cut, libraries."""
-        opening = self.settings.opening
         return {
             "arm": self.id.key,
             "trainer": ENCODER_TRAINER,
-            "base": self.settings.model,
-            "recipes": [dataclasses.asdict(recipe) for recipe in self.settings.recipes],
             "labels": list(self._labels),
             **({"definitions": dict(self.settings.definitions)} if self.settings.definitions else {}),
-            "item_chars": self.settings.item_chars,
-            "device": opening.device,
-            **dict(folder_facts(self.settings.base, opening.cache)),
-            **dict(versions_of(*PACKAGES)),
+            **self.settings.facts(),
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
@@ -69,7 +60,8 @@ class EncoderArm:
             DataError: with fewer than two labels in train.
             MissingExtra, ModelUnavailable, TrainingError, StoreError: see `harness.training.encoder.session`.
         """
-        if stored is not None and self._kept(stored):
+        self._classifier = self.settings.kept(stored, open_kept)
+        if stored is not None and self._classifier is not None:
             return stored
         start = time.perf_counter()
         if len({item.label for item in material.train}) < 2:
@@ -90,10 +82,14 @@ class EncoderArm:
             "precision": recipe.precision,
             "letters": share,
         }
-        if self.settings.keep_in is not None:
-            draft = dataclasses.replace(self._artefact(best, recipe, material), letters=share)
-            keep_encoder(self._classifier, draft, self.settings.keep_in)
-            choices[KEPT] = pin_of_encoder(self.settings.keep_in)
+        draft = EncoderArtefact(
+            **self.settings.record(best, recipe, material),
+            pooling=classifier.pooling,
+            labels=self._labels,
+            temperature=temperature,
+            letters=share,
+        )
+        choices |= self.settings.keep(classifier, draft)
         search.close()
         return Fitted(choices=choices, trials=trials, seconds=time.perf_counter() - start)
 
@@ -142,7 +138,7 @@ class EncoderArm:
 
     def _rows(self, material: Material) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """Texts to learn from, and the place of the label of each: the training rows and the definitions."""
-        rows = [(self._text(item), item.label) for item in material.train]
+        rows = [(self.settings.text(item), item.label) for item in material.train]
         rows += [
             (f"{name.replace('_', ' ')}: {definition}", name)
             for name, definition in self.settings.definitions.items()
@@ -150,46 +146,13 @@ class EncoderArm:
         ]
         return tuple(text for text, _ in rows), tuple(self._labels.index(label) for _, label in rows)
 
-    def _artefact(
-        self, best: TrainedEncoder[EncoderClassifier], recipe: EncoderRecipe, material: Material
-    ) -> EncoderArtefact:
-        assert self._classifier is not None
-        settings = self.settings
-        return EncoderArtefact(
-            digest="",
-            base_model=settings.model,
-            base_digest="+".join(weights_of(settings.base, settings.opening.cache)),
-            pooling=self._classifier.pooling,
-            pad_token=self._classifier.tokenizer.pad_token_id,
-            labels=self._labels,
-            temperature=self._classifier.temperature,
-            recipe=dataclasses.replace(recipe, max_tokens=self._classifier.max_tokens),
-            packages=dict(versions_of(*PACKAGES)),
-            data_digest=items_digest(material.train),
-            train_rows=len(material.train),
-            train_tokens=best.tokens,
-            train_s=best.seconds,
-            steps=best.steps,
-            curve=best.curve,
-        )
-
-    def _kept(self, stored: Fitted) -> bool:
-        """Take the encoder that was kept; False where there is none, or it was changed."""
-        home = self.settings.keep_in
-        if home is None or stored.choices.get(KEPT) != pin_of_encoder(home):
-            return False
-        opening = self.settings.opening
-        with suppress(StoreError):
-            self._classifier = open_kept(home, device=opening.device, threads=opening.threads)
-        return self._classifier is not None
-
     def _beside(
         self, classifier: EncoderClassifier, recipe: EncoderRecipe, material: Material
     ) -> tuple[EncoderClassifier, float]:
         """The encoder with the letters that fit dev best, its temperature, and how much the letters count."""
         if not material.dev:
             return classifier, 0.0
-        texts = [self._text(item) for item in material.dev]
+        texts = [self.settings.text(item) for item in material.dev]
         truth = [self._labels.index(item.label) for item in material.dev]
         scores = classifier.scores(texts)
         if not recipe.letters:
@@ -204,17 +167,14 @@ class EncoderArm:
     def _accuracy(self, classifier: EncoderClassifier, dev: Sequence[Item]) -> float:
         if not dev:
             return 0.0
-        winners = np.argmax(classifier.scores([self._text(item) for item in dev]), axis=1)
+        winners = np.argmax(classifier.scores([self.settings.text(item) for item in dev]), axis=1)
         return float(np.mean([self._labels[w] == item.label for w, item in zip(winners, dev, strict=True)]))
-
-    def _text(self, item: Item) -> str:
-        return clip(item.text, self.settings.item_chars)
 
     def _logprobs(self, items: Sequence[Item]) -> Logits:
         classifier = self._classifier
         assert classifier is not None, "fit comes first"
         order = [classifier.labels.index(label) for label in self._labels]  # another's may stand otherwise
-        found: Logits = classifier.logprobs([self._text(item) for item in items])[:, order]
+        found: Logits = classifier.logprobs([self.settings.text(item) for item in items])[:, order]
         return found
 
     def _prediction(self, item: Item, row: Logits, timing: Timing) -> Completion:

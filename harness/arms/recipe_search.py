@@ -1,23 +1,33 @@
-"""What the arms of encoders share: how one is tuned, and the search for the recipe that is best on dev."""
+"""What the arms of encoders share: how one is tuned and kept, and the search for the best recipe on dev."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic, TypeVar
 
-from harness.arms.base import Material, config_digest, items_digest
-from harness.core.artefacts import EncoderRecipe
+from harness.arms.base import KEPT, Material, config_digest, items_digest
+from harness.core.artefacts import EncoderRecipe, TunedEncoder
+from harness.core.errors import StoreError
 from harness.core.files import make_folder, write_atomically
+from harness.core.records import Fitted, Item
 from harness.core.serial import encode
+from harness.models.deciding import folder_facts, versions_of, weights_of
+from harness.models.local.encoder import HeadedEncoder
 from harness.models.settings import ModelSettings
+from harness.tasks.wording import clip
+from harness.training.encoder.artefact import PACKAGES, keep_encoder, pin_of_encoder
 from harness.training.encoder.recipe import recipe_name
 from harness.training.encoder.session import M, TrainedEncoder
 from harness.training.release import release
+
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,51 @@ class EncoderSettings:
     opening: ModelSettings
     definitions: Mapping[str, str] = field(default_factory=dict)
     keep_in: Path | None = None
+
+    def facts(self) -> dict[str, object]:
+        """What decides an encoder of either kind, as plain JSON values: part of journal keys."""
+        return {
+            "base": self.model,
+            "recipes": [dataclasses.asdict(recipe) for recipe in self.recipes],
+            "item_chars": self.item_chars,
+            "device": self.opening.device,
+            **dict(folder_facts(self.base, self.opening.cache)),
+            **dict(versions_of(*PACKAGES)),
+        }
+
+    def text(self, item: Item) -> str:
+        """What is read of an item."""
+        return clip(item.text, self.item_chars)
+
+    def record(self, trained: TrainedEncoder[M], recipe: EncoderRecipe, material: Material) -> dict[str, Any]:
+        """What a `TunedEncoder` holds of a training, its digest still to be filled in."""
+        return {
+            "digest": "",
+            "base_model": self.model,
+            "base_digest": "+".join(weights_of(self.base, self.opening.cache)),
+            "pad_token": trained.model.tokenizer.pad_token_id,
+            "recipe": dataclasses.replace(recipe, max_tokens=trained.model.max_tokens),
+            "packages": dict(versions_of(*PACKAGES)),
+            "data_digest": items_digest(material.train),
+            "train_rows": len(material.train),
+            "train_tokens": trained.tokens,
+            "train_s": trained.seconds,
+            "steps": trained.steps,
+            "curve": trained.curve,
+        }
+
+    def kept(self, stored: Fitted | None, opened: Callable[..., Opened]) -> Opened | None:
+        """The encoder that was kept; None where there is none, or it was changed."""
+        home = self.keep_in
+        if stored is None or home is None or stored.choices.get(KEPT) != pin_of_encoder(home):
+            return None
+        with suppress(StoreError):
+            return opened(home, device=self.opening.device, threads=self.opening.threads)
+        return None
+
+    def keep(self, encoder: HeadedEncoder, draft: TunedEncoder) -> dict[str, str]:
+        """Keep an encoder, and say under what it is found again; nothing where none is kept."""
+        return {} if self.keep_in is None else {KEPT: keep_encoder(encoder, draft, self.keep_in)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,23 +7,19 @@ makes up no value; how sure it is of an answer as a whole it does not say.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from harness.arms.base import KEPT, Explained, Material, items_digest, score_on, shared_time
+from harness.arms.base import Explained, Material, score_on, shared_time
 from harness.arms.recipe_search import EncoderSettings, RecipeSearch
 from harness.core.artefacts import EncoderRecipe, TaggerArtefact
-from harness.core.errors import DataError, StoreError
+from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
-from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.tagger import EncoderTagger, TokenShares
 from harness.tasks.fields import FieldSchema, fields_in
 from harness.tasks.tags import FieldReader, FieldTags, Marked, TagThresholds, share_learnt
-from harness.tasks.wording import clip
-from harness.training.encoder.artefact import PACKAGES, keep_encoder, open_reader, pin_of_encoder
+from harness.training.encoder.artefact import open_reader
 from harness.training.encoder.fields import FIELD_TRAINER, FieldJob, train_tagger
 from harness.training.encoder.recipe import recipe_name
 from harness.training.encoder.session import TrainedEncoder
@@ -46,18 +42,12 @@ class TaggerArm:
     @property
     def config(self) -> Mapping[str, object]:
         """Base encoder, recipes with their seed, schema, how texts are cut, libraries."""
-        opening = self.settings.opening
         return {
             "arm": self.id.key,
             "trainer": FIELD_TRAINER,
-            "base": self.settings.model,
-            "recipes": [dataclasses.asdict(recipe) for recipe in self.settings.recipes],
             "schema": self._tags.schema.json_schema(),
             "least": list(LEAST),
-            "item_chars": self.settings.item_chars,
-            "device": opening.device,
-            **dict(folder_facts(self.settings.base, opening.cache)),
-            **dict(versions_of(*PACKAGES)),
+            **self.settings.facts(),
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
@@ -69,10 +59,13 @@ class TaggerArm:
             DataError: if no value of the training rows stands in its text or is one of a closed set.
             MissingExtra, ModelUnavailable, TrainingError, StoreError: see `harness.training.encoder.session`.
         """
-        if stored is not None and self._kept(stored):
+        self._reader = self.settings.kept(stored, open_reader)
+        if stored is not None and self._reader is not None:
             return stored
         start = time.perf_counter()
-        marks = tuple(self._tags.marked(self._text(item), fields_in(item.target)) for item in material.train)
+        marks = tuple(
+            self._tags.marked(self.settings.text(item), fields_in(item.target)) for item in material.train
+        )
         learnt, stated = share_learnt(marks)
         if not learnt:
             raise DataError(
@@ -95,9 +88,13 @@ class TaggerArm:
             "pick from": least.pick,
             "precision": recipe.precision,
         }
-        if self.settings.keep_in is not None:
-            keep_encoder(best.model, self._artefact(best, recipe, material), self.settings.keep_in)
-            choices[KEPT] = pin_of_encoder(self.settings.keep_in)
+        draft = TaggerArtefact(
+            **self.settings.record(best, recipe, material),
+            fields=self._tags.schema.json_schema(),
+            tag_from=least.tag,
+            pick_from=least.pick,
+        )
+        choices |= self.settings.keep(best.model, draft)
         search.close()
         return Fitted(
             choices=choices,
@@ -114,7 +111,7 @@ class TaggerArm:
         if not items:
             return
         start = time.perf_counter()
-        answers = self._opened().answers([self._text(item) for item in items])
+        answers = self._opened().answers([self.settings.text(item) for item in items])
         timing = shared_time(items, time.perf_counter() - start)
         for item, text in zip(items, answers, strict=True):
             yield Completion(item_id=item.id, text=text, timing=timing)
@@ -122,7 +119,7 @@ class TaggerArm:
     def predict_one(self, item: Item) -> Outcome:
         """One item alone."""
         start = time.perf_counter()
-        (text,) = self._opened().answers([self._text(item)])
+        (text,) = self._opened().answers([self.settings.text(item)])
         return Completion(item_id=item.id, text=text, timing=Timing(model_s=time.perf_counter() - start))
 
     def explain(self, item: Item) -> Explained:
@@ -146,7 +143,7 @@ class TaggerArm:
         material, marks = taught
         job = FieldJob(
             base=self.settings.base,
-            texts=tuple(self._text(item) for item in material.train),
+            texts=tuple(self.settings.text(item) for item in material.train),
             marks=marks,
             sizes=self._tags.sizes,
             recipe=recipe,
@@ -160,7 +157,7 @@ class TaggerArm:
         """The thresholds that are best on dev, the tags' first and then the picks', and what they reach."""
         if not material.dev:
             return TagThresholds(), 0.0
-        shares = tagger.shares([self._text(item) for item in material.dev])
+        shares = tagger.shares([self.settings.text(item) for item in material.dev])
 
         def reached(least: TagThresholds) -> float:
             return self._score(material, shares, least)
@@ -172,41 +169,6 @@ class TaggerArm:
     def _score(self, material: Material, shares: Sequence[TokenShares], least: TagThresholds) -> float:
         outcomes = []
         for item, one in zip(material.dev, shares, strict=True):
-            text = self._tags.schema.written(self._tags.read(self._text(item), one, least))
+            text = self._tags.schema.written(self._tags.read(self.settings.text(item), one, least))
             outcomes.append(Completion(item_id=item.id, text=text, timing=Timing(model_s=0.0)))
         return score_on(outcomes, material.dev, material.task)
-
-    def _artefact(
-        self, best: TrainedEncoder[EncoderTagger], recipe: EncoderRecipe, material: Material
-    ) -> TaggerArtefact:
-        reader, settings = self._opened(), self.settings
-        return TaggerArtefact(
-            digest="",
-            base_model=settings.model,
-            base_digest="+".join(weights_of(settings.base, settings.opening.cache)),
-            pad_token=reader.tagger.tokenizer.pad_token_id,
-            fields=self._tags.schema.json_schema(),
-            tag_from=reader.least.tag,
-            pick_from=reader.least.pick,
-            recipe=dataclasses.replace(recipe, max_tokens=reader.tagger.max_tokens),
-            packages=dict(versions_of(*PACKAGES)),
-            data_digest=items_digest(material.train),
-            train_rows=len(material.train),
-            train_tokens=best.tokens,
-            train_s=best.seconds,
-            steps=best.steps,
-            curve=best.curve,
-        )
-
-    def _kept(self, stored: Fitted) -> bool:
-        """Take the encoder that was kept; False where there is none, or it was changed."""
-        home = self.settings.keep_in
-        if home is None or stored.choices.get(KEPT) != pin_of_encoder(home):
-            return False
-        opening = self.settings.opening
-        with suppress(StoreError):
-            self._reader = open_reader(home, device=opening.device, threads=opening.threads)
-        return self._reader is not None
-
-    def _text(self, item: Item) -> str:
-        return clip(item.text, self.settings.item_chars)

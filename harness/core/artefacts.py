@@ -68,30 +68,24 @@ class EncoderRecipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderArtefact:
+class TunedEncoder:
     """A tuned encoder with its head as it is scored and shipped; it lies in a folder beside this record.
 
     Attributes:
         digest: sha256 over the files of the folder, this record left out.
         base_model, base_digest: what it was tuned from.
-        pooling: how a text's tokens become one vector; pad_token: the id that fills a batch up.
-        labels: the closed set, in the order in which scores are given.
-        temperature: by which scores are divided; fitted on dev.
+        pad_token: the id that fills a batch up.
         packages: name -> version of the libraries that made it.
         data_digest: sha256 of the training rows.
         train_tokens, train_s: tokens seen over all epochs, and wall seconds.
         curve: (step, loss) pairs as logged.
-        letters: what the margins of letter groups are multiplied by; 0 where the encoder reads alone.
     """
 
     schema: Literal[1] = 1
     digest: str
     base_model: str
     base_digest: str
-    pooling: Literal["mean", "cls"]
     pad_token: int
-    labels: tuple[str, ...]
-    temperature: float
     recipe: EncoderRecipe
     packages: dict[str, str]
     data_digest: str
@@ -100,40 +94,37 @@ class EncoderArtefact:
     train_s: float
     steps: int
     curve: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderArtefact(TunedEncoder):
+    """One that gives labels.
+
+    Attributes:
+        pooling: how a text's tokens become one vector.
+        labels: the closed set, in the order in which scores are given.
+        temperature: by which scores are divided; fitted on dev.
+        letters: what the margins of letter groups are multiplied by; 0 where the encoder reads alone.
+    """
+
+    pooling: Literal["mean", "cls"]
+    labels: tuple[str, ...]
+    temperature: float
     letters: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaggerArtefact:
-    """A tuned encoder that reads fields, as it is scored and shipped; it lies in a folder beside this record.
+class TaggerArtefact(TunedEncoder):
+    """One that reads fields.
 
     Attributes:
-        digest: sha256 over the files of the folder, this record left out.
-        base_model, base_digest: what it was tuned from; pad_token: the id that fills a batch up.
         fields: the JSON Schema of what it reads, which decides what each score of the head means.
         tag_from, pick_from: the probability from which on a tag, and a value of a closed set, is taken.
-        packages: name -> version of the libraries that made it.
-        data_digest: sha256 of the training rows.
-        train_tokens, train_s: tokens seen over all epochs, and wall seconds.
-        curve: (step, loss) pairs as logged.
     """
 
-    schema: Literal[1] = 1
-    digest: str
-    base_model: str
-    base_digest: str
-    pad_token: int
     fields: dict[str, Any]
     tag_from: float
     pick_from: float
-    recipe: EncoderRecipe
-    packages: dict[str, str]
-    data_digest: str
-    train_rows: int
-    train_tokens: int
-    train_s: float
-    steps: int
-    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.options import Option
-from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
+from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, TunedEncoder, VoteArtefact
 from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
 from harness.core.records import Artefact, Estimate
 from harness.core.wording import share_sentence
@@ -196,7 +196,7 @@ def tagger_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _encoder_training(artefact: EncoderArtefact | TaggerArtefact, origin: Origin) -> str:
+def _encoder_training(artefact: TunedEncoder, origin: Origin) -> str:
     """How an encoder was trained, and what pins it."""
     recipe = artefact.recipe
     how = "every weight" if recipe.tuned == "whole" else f"LoRA of rank {recipe.rank}, merged"

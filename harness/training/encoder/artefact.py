@@ -1,6 +1,6 @@
 """A tuned encoder on disk, as it is scored and shipped: written whole or not at all, checked when opened.
 
-<folder>/encoder.json          its `EncoderArtefact` record
+<folder>/encoder.json          its `EncoderArtefact` or `TaggerArtefact` record
 <folder>/model.safetensors     the encoder, with config.json and the tokenizer's files beside it
 <folder>/head.safetensors      the head
 """
@@ -11,9 +11,8 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
-from harness.core.artefacts import EncoderArtefact, TaggerArtefact
+from harness.core.artefacts import EncoderArtefact, TaggerArtefact, TunedEncoder
 from harness.core.errors import StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.serial import decode, encode
@@ -27,11 +26,10 @@ RECORD_FILE = "encoder.json"
 PACKAGES = ("torch", "transformers", "tokenizers", "peft")
 _BESIDE = ("README.md", "harness.json", "parity.json")
 KeptEncoder = EncoderArtefact | TaggerArtefact
-A = TypeVar("A", EncoderArtefact, TaggerArtefact)
 
 
-def keep_encoder(encoder: HeadedEncoder, draft: A, folder: Path) -> A:
-    """Write an encoder into its folder, with its record; an earlier one is replaced.
+def keep_encoder(encoder: HeadedEncoder, draft: TunedEncoder, folder: Path) -> str:
+    """Write an encoder into its folder, with its record; an earlier one is replaced. What pins it is given.
 
     Args:
         draft: the record, its digest still to be filled in.
@@ -43,7 +41,7 @@ def keep_encoder(encoder: HeadedEncoder, draft: A, folder: Path) -> A:
         save_encoder(encoder, scratch)
         artefact = replace(draft, digest=files_digest(scratch))
         (scratch / RECORD_FILE).write_text(encode(artefact, indent=1) + "\n", encoding="utf-8")
-    return artefact
+    return pin_of_encoder(folder)
 
 
 def files_of_encoder(folder: Path) -> list[str]:
