@@ -18,6 +18,8 @@ from advisor.money.money import ExchangeRate, parse_rate, to_usd
 from advisor.money.ranges import AssumedRange, Range, Scenario
 from advisor.reading import parse_toml, read_record
 
+_PLACES = {scenario: place for place, scenario in enumerate(Scenario)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
@@ -44,7 +46,7 @@ class Assumptions:
 
     def part(self, name: str, scenario: Scenario) -> float:
         """A part of a cost that no questionnaire asks."""
-        return self.parts[name][tuple(Scenario).index(scenario)]
+        return self.parts[name][_PLACES[scenario]]
 
 
 def load_assumptions() -> Assumptions:

@@ -198,10 +198,13 @@ class Judge:
         if fastest is not None and case.p95_ms is not None and fastest > case.p95_ms:
             broken.add(BrokenLimit.LATENCY)
         likely = right.central
-        stated = incumbent_accuracy(case) is not None and given.wrong_answer_usd is not None
-        wrong = _wrong_usd(given)
+        stated = given.wrong_answer_usd is not None and incumbent_accuracy(case) is not None
         ledger = None if costs is None else costs[option]
-        as_today = None if ledger is None else _total(ledger, likely if stated else None, wrong, given)
+        whole = without = None
+        if ledger is not None:
+            whole = _total(ledger, likely, _wrong_usd(given), given)
+            without = whole if likely is None else _total(ledger, None, _wrong_usd(given), given)
+        as_today = whole if stated else without
         return Contender(
             choice=option,
             points=scores.totals[option],
@@ -209,8 +212,8 @@ class Judge:
             pair_spread=self.bands.pair_spread,
             items=measured_items(case, option),
             p95_ms=fastest,
-            usd=None if ledger is None else _total(ledger, likely, wrong, given).horizon_usd,
-            usd_without_wrong=None if ledger is None else _total(ledger, None, wrong, given).horizon_usd,
+            usd=None if whole is None else whole.horizon_usd,
+            usd_without_wrong=None if without is None else without.horizon_usd,
             usd_stated=None if as_today is None else as_today.horizon_usd,
             usd_per_1k=None if as_today is None else as_today.usd_per_1k,
             wrong_stated=given.wrong_answer_usd is not None,

@@ -29,6 +29,7 @@ from advisor.money.tco import Against, Tco, against, total_cost
 from advisor.money.workload import today_curve
 from advisor.options import Option
 from advisor.rubric.bands import Bands, Expected, expected_accuracy
+from advisor.stats.special import two_sided_z, wilson_ends
 
 CHECKED_ON_UNKNOWN = 50
 """Items a stated accuracy is taken to rest on when nobody says."""
@@ -126,12 +127,8 @@ def _read_as(case: UseCase, option: Option) -> tuple[Option, ...]:
 
 def _wilson(share: float, items: int | None) -> tuple[float, float]:
     """An interval (95 %) for a measured share; a wide one where nobody says on how many items."""
-    from advisor.stats.intervals import Interval, wilson
-
     n = items or CHECKED_ON_UNKNOWN
-    found = wilson(share * n, n)
-    assert isinstance(found, Interval)  # n is at least 1
-    return found.low, found.high
+    return wilson_ends(share * n, n, two_sided_z(0.95))
 
 
 def incumbent_accuracy(case: UseCase) -> FigureRange | None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 from advisor.advice import (
     Advice,
@@ -49,8 +50,12 @@ OPEN_TITLE = "Questions not answered that could change it"
 RULED_OUT_TITLE = "Ruled out before any scoring"
 ASSUMED_TITLE = "Ranges that stood in for answers"
 
-Money = Callable[[Decimal], str]
-"""An amount in US dollars as the reader is shown it."""
+
+class Money(Protocol):
+    """An amount in US dollars as the reader is shown it; `exact` where it is one that was stated."""
+
+    def __call__(self, usd: Decimal, *, exact: bool = False) -> str:
+        """The amount in the reader's currency."""
 
 
 def named(choice: Choice) -> str:
@@ -177,7 +182,7 @@ def today_words(advice: Advice, money: Money) -> str:
     place = "" if advice.today_place is None else f" (place {advice.today_place})"
     known = "" if right is None else f", {_percent(right)} right"
     in_all = "" if whole is None else f", {money(whole)} in all with its wrong answers"
-    return f"today{place}, as stated: {money(today)} for 1,000 queries{known}{in_all}"
+    return f"today{place}, as stated: {money(today, exact=True)} for 1,000 queries{known}{in_all}"
 
 
 def sharing_sentence(advice: Advice, money: Money) -> str:
@@ -312,7 +317,7 @@ def _money_sentence(reason: AdviceReason, mine: str, theirs: str, money: Money) 
     over = f"over {figure(reason.months)} months"
     wrong = ", wrong answers left out"
     if reason.wrong_usd is not None:
-        price = money(reason.wrong_usd)
+        price = money(reason.wrong_usd, exact=not reason.wrong_assumed)
         wrong = f", with each wrong answer counted at {price}"
         wrong += " (assumed: the price of one more checked example)" if reason.wrong_assumed else ""
     match reason.kind:

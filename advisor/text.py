@@ -64,7 +64,11 @@ def advice_text(advice: Advice, *, verbose: bool = False) -> str:
 def money_of(advice: Advice) -> Money:
     """How an amount in US dollars is shown: in the case's currency."""
     given = rates(advice.case)
-    return lambda usd: format_money(from_usd(usd, advice.currency, given), advice.currency)
+
+    def shown(usd: Decimal, *, exact: bool = False) -> str:
+        return format_money(from_usd(usd, advice.currency, given), advice.currency, exact=exact)
+
+    return shown
 
 
 def _head(advice: Advice, money: Money) -> str:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from advisor.base_models.catalogue import Catalogue, find_gpu, find_task, load_catalogue, read_policy
-from advisor.base_models.catalogue import find as find_row
-from advisor.base_models.choice import Method, ModelRequest, Pick, Selection, select
-from advisor.base_models.vram import TUNE_BAND
-
-ERROR_LINE = (
-    f"Memory is an estimate for one sequence at a time; published figures lie at {TUNE_BAND[0]:g} to "
-    f"{TUNE_BAND[1]:g} of what the tuning formula gives."
-)
+if TYPE_CHECKING:
+    from advisor.base_models.catalogue import Catalogue
+    from advisor.base_models.choice import Pick, Selection
 
 
 def models(  # noqa: PLR0913 - one parameter a flag
@@ -39,12 +33,15 @@ def models(  # noqa: PLR0913 - one parameter a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, all picks.")] = False,
 ) -> None:
     """Pick open models that fit a GPU, a licence policy and a task, and say why the others do not."""
+    from advisor.base_models.catalogue import find, find_gpu, find_task, load_catalogue, read_policy
+    from advisor.base_models.choice import Method, ModelRequest, select
+
     catalogue = load_catalogue()
     wish = ModelRequest(
         gpu=find_gpu(catalogue.gpus, gpu),
         policy=read_policy(licence),
         task=find_task(catalogue.tasks, task),
-        method=find_row(tuple(Method), method, lambda m: m.value, "method"),
+        method=find(tuple(Method), method, lambda m: m.value, "method"),
         tokens=tokens,
         languages=tuple(code.lower() for code in language or ()),
         region=None if region is None else region.upper(),
@@ -66,7 +63,7 @@ def selection_lines(selection: Selection, catalogue: Catalogue, limit: int) -> l
     lines = [
         f"{gpu.name}: {gpu.memory_gb:g} GB, {gpu.usable_gb:.1f} usable, {bf16}. Licences: {wish.policy}.",
         f"{task.name}: {band} ({task.why}); {wish.length} tokens.",
-        ERROR_LINE,
+        _error_line(),
         "",
         f"Picks ({min(limit, len(picks))} of {len(picks)}; candidates to measure, not winners):",
     ]
@@ -74,6 +71,15 @@ def selection_lines(selection: Selection, catalogue: Catalogue, limit: int) -> l
     lines += ["", f"Not picked ({len(selection.refusals)}):"]
     lines += [f"  {refusal.model.id}: {refusal.why}" for refusal in selection.refusals]
     return [*lines, "", f"Facts checked on {catalogue.checked}; sources with --json."]
+
+
+def _error_line() -> str:
+    from advisor.base_models.vram import TUNE_BAND
+
+    return (
+        f"Memory is an estimate for one sequence at a time; published figures lie at {TUNE_BAND[0]:g} to "
+        f"{TUNE_BAND[1]:g} of what the tuning formula gives."
+    )
 
 
 def _caveats(pick: Pick) -> str:
@@ -95,7 +101,7 @@ def selection_document(selection: Selection, catalogue: Catalogue) -> dict[str, 
         "task": asdict(wish.task),
         "method": wish.method.value,
         "tokens": wish.length,
-        "estimate": ERROR_LINE,
+        "estimate": _error_line(),
         "picks": [_pick_document(pick, catalogue) for pick in selection.picks],
         "refusals": [{"id": refusal.model.id, "why": refusal.why} for refusal in selection.refusals],
     }

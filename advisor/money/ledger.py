@@ -106,6 +106,8 @@ def total_usd(lines: Iterable[LedgerLine]) -> Decimal | None:
 
 def scaled(lines: Iterable[LedgerLine], factor: Decimal) -> tuple[LedgerLine, ...]:
     """The same ledger for `factor` times as many queries."""
+    if factor == 1:
+        return tuple(lines)
 
     def times(value: Decimal | None) -> Decimal | None:
         return None if value is None else value * factor

@@ -140,10 +140,17 @@ def _rate(currency: str, rates: Iterable[ExchangeRate]) -> ExchangeRate:
     raise CostError(f"No exchange rate is given for {currency}.", allowed="a rate with its date and source")
 
 
-def format_money(amount: Decimal | None, currency: str = "USD") -> str:
-    """An amount with three significant digits: '$1,234', '$12.50', '$0.00105', 'EUR 3.20' or 'unknown'.
+_LARGE = ((Decimal(10) ** 12, " trillion"), (Decimal(10) ** 9, " billion"), (Decimal(10) ** 6, " million"))
 
-    From 100 up whole units, below at least two decimals and no idle zeros; a tiny amount never reads as 0.
+
+def format_money(amount: Decimal | None, currency: str = "USD", *, exact: bool = False) -> str:
+    """An amount with three significant digits: '$1,230', '$12.50', '$0.00105', 'EUR 2.4 million', 'unknown'.
+
+    That is as much as an estimate can carry; text, pages and files have the same. Below 100 cents are kept,
+    and a tiny amount never reads as 0.
+
+    Args:
+        exact: of what is stated, billed or agreed to: to the cent from 100 up, whole where it is whole.
     """
     if amount is None:
         return UNKNOWN
@@ -151,8 +158,12 @@ def format_money(amount: Decimal | None, currency: str = "USD") -> str:
     if amount == 0:
         return f"{unit}0"
     sign, size = "-" if amount < 0 else "", abs(amount)
+    if exact and size >= 100:
+        return f"{sign}{unit}{size:,.2f}".removesuffix(".00")
     if size >= 100:
-        return f"{sign}{unit}{size:,.0f}"
+        size = round(size, 2 - size.adjusted())
+        scale, word = next((one for one in _LARGE if size >= one[0]), (Decimal(1), ""))
+        return f"{sign}{unit}{(size / scale).normalize():,f}{word}"
     whole, _, decimals = f"{size:.{min(max(2, 2 - size.adjusted()), MOST_DECIMALS)}f}".partition(".")
     return f"{sign}{unit}{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
 

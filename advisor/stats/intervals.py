@@ -22,6 +22,7 @@ from advisor.stats.special import (
     normal_quantile,
     t_quantile,
     two_sided_z,
+    wilson_ends,
 )
 
 Floats = NDArray[np.float64]
@@ -84,11 +85,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval | Unknow
         return Unknown(reason="no items", needed=1)
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie within 0..{n}, got {successes}")
-    p = successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
+    low, high = wilson_ends(successes, n, z)
     return Interval(low=low, high=high, level=level)
 
 

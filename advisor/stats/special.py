@@ -1,16 +1,19 @@
 """The distribution functions that the estimators need: the normal by the standard library, others by SciPy.
 
-SciPy is imported when a function first needs it, so that advice without a sample starts fast.
+NumPy and SciPy are imported when a function first needs them, so that advice without a sample starts fast.
 """
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+    Floats = NDArray[np.float64]
 
 _STANDARD = NormalDist()
 
@@ -45,8 +48,23 @@ def check_level(level: float) -> None:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
 
 
+def wilson_ends(successes: float, n: float, z: float) -> tuple[float, float]:
+    """The ends of Wilson's score interval of a proportion (Wilson 1927), `z` standard errors wide.
+
+    Args:
+        successes: how many of `n`; fractional counts are allowed (effective sample sizes).
+        n: the denominator, above 0.
+    """
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    return low, 1.0 if successes == n else min(1.0, centre + half)
+
+
 def beta_cdf(x: Floats | float, a: float, b: float) -> Floats:
     """The mass of Beta(a, b) below `x`; a point at 0 where `a` is 0, at 1 where `b` is 0."""
+    import numpy as np
     from scipy.special import betainc
 
     at = np.asarray(x, dtype=np.float64)
@@ -59,6 +77,7 @@ def beta_cdf(x: Floats | float, a: float, b: float) -> Floats:
 
 def beta_quantile(p: Floats | float, a: float, b: float) -> Floats:
     """The value below which a share `p` of Beta(a, b) lies; with a 0 a point, as in `beta_cdf`."""
+    import numpy as np
     from scipy.special import betaincinv
 
     at = np.asarray(p, dtype=np.float64)
@@ -93,6 +112,7 @@ def binomial_cdf(n: int, p: float) -> Floats:
     Raises:
         ValueError: if `n` is negative or `p` lies outside [0, 1].
     """
+    import numpy as np
     from scipy.special import bdtr
 
     if n < 0 or not 0 <= p <= 1:

@@ -165,8 +165,8 @@ def check_budget(forecast: Sequence[Forecast], budget_usd: Decimal | None) -> No
     if total > budget_usd:
         raise OverBudget(
             "The run is forecast to cost more than the budget.",
-            got=money(total),
-            allowed=money(budget_usd),
+            got=money(total, exact=True),
+            allowed=money(budget_usd, exact=True),
             run="raise --budget-usd, or use fewer items with --limit",
         )
 

@@ -81,9 +81,9 @@ def points(difference: float | None) -> str:
     return f"{'0.0' if float(shown) == 0 else shown} points"
 
 
-def money(usd: Decimal | float | None, currency: Currency = USD) -> str:
-    """Dollars in the reader's currency, '$0.0123' or 'EUR 1,234'."""
-    return format_money(None if usd is None else Decimal(usd) * currency.per_usd, currency.code)
+def money(usd: Decimal | float | None, currency: Currency = USD, *, exact: bool = False) -> str:
+    """Dollars in the reader's currency, '$0.0123' or 'EUR 1,230'; `exact` as `format_money` has it."""
+    return format_money(None if usd is None else Decimal(usd) * currency.per_usd, currency.code, exact=exact)
 
 
 def marked_money(amount: Sum, currency: Currency = USD) -> str:
@@ -92,7 +92,7 @@ def marked_money(amount: Sum, currency: Currency = USD) -> str:
 
 
 def money_range(amount: Sum | None, currency: Currency = USD) -> str:
-    """The range of an amount, '$3,078 to $5,090' or 'EUR 3,078 to 5,090'; '' where it says no more."""
+    """The range of an amount, '$3,080 to $5,090' or 'EUR 3,080 to 5,090'; '' where it says no more."""
     if amount is None or amount.low_usd is None or amount.high_usd is None:
         return ""
     low, high = money(amount.low_usd, currency), money(amount.high_usd, currency)

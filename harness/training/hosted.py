@@ -218,7 +218,8 @@ class HostedTuner:
             f"{s.model} is tuned at {s.provider.title} ({s.opening.api_base or s.provider.base}) on "
             f"{len(train):,} training rows, {s.epochs} times over; {len(dev):,} dev rows go along as the "
             "validation file, and no test row.",
-            f"Training: about {tokens:,} tokens at {money(rate)} a million, {money(usd)} ({dated}).",
+            f"Training: about {tokens:,} tokens at {money(rate)} a million, "
+            f"{money(usd, exact=True)} ({dated}).",
             f"{answers}; it is served {s.provider.serving}.",
         ]
         if s.provider.outlook:
@@ -369,8 +370,8 @@ class HostedTuner:
         s = self.settings
         if currency == "USD" and cost <= state.agreed_usd * _OVER:
             return state
-        amount = money(cost) if currency == "USD" else f"{cost} {currency}"
-        agreed = money(state.agreed_usd)
+        amount = money(cost, exact=True) if currency == "USD" else f"{cost} {currency}"
+        agreed = money(state.agreed_usd, exact=True)
         words = f"{s.provider.title} says that the training costs {amount}; agreed were {agreed}."
         if currency == "USD":
             s.allow(cost)

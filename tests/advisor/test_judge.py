@@ -14,7 +14,7 @@ from advisor.advice import Do, Ground, Sureness, Today, Why
 from advisor.assumed import resolve
 from advisor.case import Incumbent, UseCase, build_case
 from advisor.economics import option_tco
-from advisor.judge import MONEY_LEAD, Judge, Standing, costs_less, pays_against_today
+from advisor.judge import MONEY_LEAD, Judge, Standing, costs_less, likely_better, pays_against_today
 from advisor.money.ranges import Scenario
 from advisor.options import Option
 from advisor.predict import running_per_1k
@@ -41,9 +41,8 @@ def standing_of(case: UseCase) -> Standing:
 
 @given(USE_CASES, st.none() | INCUMBENTS, st.none() | COSTS, VOLUMES)
 @MODEST
-def test_first_place_never_costs_more_than_a_cheaper_option_expected_to_be_no_less_accurate(
-    case, incumbent, wrong, volume
-):
+def test_first_place_costs_a_tenth_more_only_where_it_is_likely_better(case, incumbent, wrong, volume):
+    """The lower ends were compared once, but the gate asks which one is likely to be right more often."""
     case = replace(case, incumbent=incumbent, wrong_answer_cost=wrong, queries_per_month=volume)
     found = standing_of(case)
     first, today = found.first, found.contenders.get(Today.KEEP)
@@ -56,7 +55,8 @@ def test_first_place_never_costs_more_than_a_cheaper_option_expected_to_be_no_le
         if pays_against_today(other, today) is False and not today.broken:
             continue
         if costs_less(other, mine):
-            assert other.low < mine.low and choice is not Option.PROMPT
+            assert choice is not Option.PROMPT
+            assert other.usd > MONEY_LEAD * mine.usd or likely_better(mine, other) is not False
 
 
 @given(USE_CASES, st.none() | INCUMBENTS, st.none() | COSTS, VOLUMES)
@@ -171,7 +171,7 @@ def test_one_option_with_two_sums_says_of_each_whether_wrong_answers_are_in_it()
     reasons = [
         r for r in recommend(case, basis(), look_around=False).recommendation.reasons if r.usd is not None
     ]
-    said = [reason_sentence(r, lambda usd: f"${usd:.0f}") for r in reasons]
+    said = [reason_sentence(r, lambda usd, exact=False: f"${usd:.0f}") for r in reasons]
     assert said and all("wrong answer" in sentence for sentence in said)
 
 

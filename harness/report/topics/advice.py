@@ -94,9 +94,9 @@ class AdviceContext:
         """'$2.10 to $4.19', one figure where both are the same, or 'unknown'."""
         return span_words(span, self.amount, UNKNOWN)
 
-    def amount(self, usd: Decimal) -> str:
-        """A predicted amount."""
-        return money(usd, self.currency)
+    def amount(self, usd: Decimal, *, exact: bool = False) -> str:
+        """An amount; one that was stated is `exact`."""
+        return money(usd, self.currency, exact=exact)
 
     def predicted(self, span: MoneyRange) -> Span:
         """Predicted money, marked so."""

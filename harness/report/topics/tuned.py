@@ -93,7 +93,7 @@ def billed(made: HostedModel) -> str:
     """What a training at a provider took."""
     return (
         f"{made.train_rows:,} rows, {made.epochs} times over: {made.train_tokens:,} tokens, "
-        f"{money(made.usd)} ({made.price}); job {one_line(made.job)} at {made.provider}, "
+        f"{money(made.usd, exact=True)} ({made.price}); job {one_line(made.job)} at {made.provider}, "
         f"{seconds(made.train_s)}"
     )
 

@@ -18,7 +18,8 @@ EUR = money.ExchangeRate(currency="EUR", per_usd=D("0.8"), as_of=date(2026, 11, 
     [
         (None, "unknown"), (D(0), "$0"), (D("0.00000123456"), "$0.00000123"), (D("0.105"), "$0.105"),
         (D("0.1"), "$0.10"), (D("12.5"), "$12.50"), (D("999.999"), "$1,000"), (D("4030.4"), "$4,030"),
-        (D("-0.004"), "-$0.004"), (D("1E-12"), "$0.000000000001"),
+        (D("1234.5"), "$1,230"), (D("2396986"), "$2.4 million"), (D("-999500000"), "-$1 billion"),
+        (D("1e15"), "$1,000 trillion"), (D("-0.004"), "-$0.004"), (D("1E-12"), "$0.000000000001"),
     ],
 )  # fmt: skip
 def test_printing(amount, text):
@@ -31,9 +32,15 @@ def test_printing_in_euro_is_ascii():
 
 @given(st.decimals(min_value="1e-12", max_value="1e9", allow_nan=False))
 def test_a_positive_amount_never_prints_as_zero(amount):
-    digits = money.format_money(amount).strip("$").replace(",", "")
-    assert D(digits) > 0
-    assert abs(D(digits) - amount) <= amount * D("0.01")
+    digits, _, word = money.format_money(amount).strip("$").replace(",", "").partition(" ")
+    shown = D(digits) * {"": 1, "million": 10**6, "billion": 10**9}[word]
+    assert shown > 0
+    assert abs(shown - amount) <= amount * D("0.01")
+
+
+def test_what_is_stated_or_billed_keeps_its_cents():
+    shown = [money.format_money(D(text), exact=True) for text in ("1234.5", "2396986", "0.00123", "12.5")]
+    assert shown == ["$1,234.50", "$2,396,986", "$0.00123", "$12.50"]
 
 
 @given(st.lists(st.one_of(st.none(), st.decimals(0, 100, places=4))))

@@ -47,7 +47,7 @@ def test_points(difference: float | None, words: str) -> None:
         ("0.0123456", "$0.0123"),
         ("1.5", "$1.50"),
         ("12.345", "$12.34"),
-        ("1234.5", "$1,234"),
+        ("1234.5", "$1,230"),
         ("0.00000041", "$0.00000041"),
         ("-2.5", "-$2.50"),
     ],
@@ -144,5 +144,5 @@ def test_a_range_that_says_no_more_than_the_figure_is_left_out() -> None:
         amount = Money(usd=Decimal("3900"), low_usd=bounds[0], high_usd=bounds[1], basis=PriceBasis.ESTIMATE)
         return wording.money_range(amount)
 
-    assert one("3077.6", "5090.1") == "$3,078 to $5,090"
+    assert one("3077.6", "5090.1") == "$3,080 to $5,090"
     assert one("3900.1", "3900.3") == one(None, "1") == wording.money_range(None) == ""
