@@ -124,10 +124,10 @@ class BestSentenceArm:
             self._way = max(tried, key=lambda way: tried[way])
         return Fitted(
             choices={
-                "search": self._searching.mode.value,
+                "search": str(self._searching.search),
                 "k": self._way.k,
                 "share": self._way.share,
-                "retrieval": self._searching.index.describe(self._searching.mode),
+                "retrieval": self._searching.index.describe(self._searching.search),
                 "train_digest": items_digest(material.train)[:16],
             },
             trials=(*searches, *((way.name, score) for way, score in tried.items())),

@@ -67,9 +67,9 @@ class ReadingArm:
         tried = self._choose(material) if len(self._settings.k) > 1 else {}
         return Fitted(
             choices={
-                "search": self._searching.mode.value,
+                "search": str(self._searching.search),
                 "k": self._k,
-                "retrieval": self._searching.index.describe(self._searching.mode),
+                "retrieval": self._searching.index.describe(self._searching.search),
                 "train_digest": items_digest(material.train)[:16],
             },
             trials=(*searches, *((f"k={k}", score) for k, score in tried.items())),

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from harness.core.records import Item, Neighbour, Passage
 from harness.core.references import Reference
-from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_mode, try_modes
+from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_search, try_modes
 from harness.knowledge.passage_index import PassageIndex
-from harness.knowledge.retriever import SearchMode
+from harness.knowledge.retriever import SearchChoice
 
 
 class Searching:
@@ -16,26 +16,33 @@ class Searching:
 
     def __init__(self, index: PassageIndex) -> None:
         self.index = index
-        self.mode = index.mode
+        self.search = index.record.search
 
     def choose(self, dev: Sequence[Item]) -> tuple[tuple[str, float], ...]:
-        """Take the search that finds evidence of dev questions most often; what each one found.
+        """Take the search that finds evidence of dev questions most often, by language; what each one found.
 
         Without stated evidence the index's own search stays.
         """
         asked = [one for one in map(evidenced, dev) if one is not None]
         tried = try_modes(self.index, asked) if asked else ()
         if tried:
-            self.mode = choose_mode(tried)
-        return tuple((f"evidence among {one.k} by {one.mode.value}", one.recall) for one in tried)
+            self.search = choose_search(tried, self.index.record.reads)
+        return tuple(
+            (
+                f"evidence among {one.k} by {one.mode.value}"
+                + (f", {one.questions} questions in {one.language}" if one.language else ""),
+                one.recall,
+            )
+            for one in tried
+        )
 
     def take(self, stored: str) -> None:
         """Take an earlier choice."""
-        self.mode = SearchMode(stored)
+        self.search = SearchChoice.parse(stored)
 
     def found(self, items: Sequence[Item], k: int) -> list[tuple[Neighbour, ...]]:
         """The k nearest passages of each item."""
-        return self.index.search([item.text for item in items], k, mode=self.mode) if items else []
+        return self.index.search([item.text for item in items], k, search=self.search) if items else []
 
     def passages(self, hits: Sequence[Neighbour]) -> list[Passage]:
         """The passages that were found."""

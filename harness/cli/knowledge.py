@@ -24,7 +24,7 @@ Mode = Annotated[
         "--mode",
         envvar="TOR_SEARCH_MODE",
         help="lexical (BM25), dense (vectors) or fused.",
-        show_default="the index's own; fused, or lexical without an embedding model",
+        show_default="the index's own, by the question's language",
     ),
 ]
 DEFAULT_INDEX = Path("knowledge")
@@ -122,20 +122,22 @@ def search(
     here: HereOptions,
 ) -> None:
     """Show the passages that a question finds, best first."""
-    from harness.knowledge.retriever import SearchMode
+    from harness.knowledge.retriever import SearchChoice, SearchMode
     from harness.knowledge.run import open_index
     from harness.report.text import print_document
     from harness.report.topics.knowledge import search_document
 
-    chosen = SearchMode(one_of(mode, MODES, "search mode")) if mode else None
+    chosen = SearchChoice(mode=SearchMode(one_of(mode, MODES, "search mode"))) if mode else None
     opened = open_index(index, here.context(open_progress(quiet=True)))
-    [hits] = opened.search(question, int(k), mode=chosen)
+    [hits] = opened.search(question, int(k), search=chosen)
     found = tuple((hit, opened.by_id[hit.item_id]) for hit in hits)
     if as_json:
         show_json(found)
         return
-    how = opened.retriever.describe(f"{len(opened):,} passages", chosen or opened.mode)
-    print_document(search_document(found, how))
+    search = chosen or opened.record.search
+    language = opened.language(question)
+    how = opened.describe(SearchChoice(mode=search.of(language)))
+    print_document(search_document(found, how, language, opened.record.languages))
 
 
 @app.command("status")

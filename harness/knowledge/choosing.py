@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ from harness.core.errors import DataError
 from harness.core.records import Neighbour, Passage
 from harness.knowledge.lexical import tokenise
 from harness.knowledge.passage_index import PassageIndex
-from harness.knowledge.retriever import SearchMode
+from harness.knowledge.retriever import SearchChoice, SearchMode, search_of
 
 K = 5
+ENOUGH = 30
+"""Questions of a language from which it has a search of its own: `benchmarks/knowledge.py enough`."""
 _LINK_TARGET = re.compile(r"\]\([^)\s]*\)")
 
 
@@ -39,6 +42,7 @@ class TriedMode:
     """How a mode did on questions.
 
     Attributes:
+        language: of the questions, where those of one language were tried apart.
         found: questions with evidence among the first k passages, of `questions`.
         mrr: mean of 1 / rank of the first passage with evidence among the first k, 0 where there is none.
         within: the same as `found` for the answers: questions whose evidence any passage holds whole.
@@ -50,6 +54,7 @@ class TriedMode:
     found: int
     mrr: float
     within: int
+    language: str = ""
 
     @property
     def recall(self) -> float:
@@ -79,7 +84,7 @@ def answering(index: PassageIndex, question: EvidencedQuestion) -> frozenset[str
 def try_modes(
     index: PassageIndex, questions: Sequence[EvidencedQuestion], k: int = K
 ) -> tuple[TriedMode, ...]:
-    """Every mode of an index on questions, the simplest first.
+    """Every mode of an index on questions, the simplest first; then on those of a language with enough.
 
     Raises:
         DataError: there are no questions.
@@ -87,27 +92,67 @@ def try_modes(
     if not questions:
         raise DataError("There are no questions to choose by.", got="0 questions", allowed="1 or more")
     right = [answering(index, question) for question in questions]
-    texts = [question.question for question in questions]
-    tried = []
-    for mode in index.retriever.modes:
-        hits = index.search(texts, k, mode=mode)
-        ranks = [_first_rank(row, ids) for row, ids in zip(hits, right, strict=True)]
-        tried.append(
-            TriedMode(
-                mode=mode,
-                k=k,
-                questions=len(questions),
-                found=sum(rank is not None for rank in ranks),
-                mrr=sum(1 / rank for rank in ranks if rank is not None) / len(ranks),
-                within=sum(map(bool, right)),
-            )
+    ranks = first_ranks(index, questions, right, k)
+    groups = {"": list(range(len(questions)))}
+    if len(ranks) > 1:
+        spoken = [index.language(question.question) for question in questions]
+        for language, count in Counter(spoken).most_common():
+            if language and count >= ENOUGH:
+                groups[language] = [place for place, own in enumerate(spoken) if own == language]
+    return tuple(
+        TriedMode(
+            mode=mode,
+            k=k,
+            questions=len(places),
+            found=sum(found[place] is not None for place in places),
+            mrr=sum(1 / rank for place in places if (rank := found[place]) is not None) / len(places),
+            within=sum(bool(right[place]) for place in places),
+            language=language,
         )
-    return tuple(tried)
+        for language, places in groups.items()
+        for mode, found in ranks.items()
+    )
 
 
-def choose_mode(tried: Sequence[TriedMode]) -> SearchMode:
-    """The mode with evidence among the first k most often; of equals the higher MRR, then the simpler one."""
-    return max(tried, key=lambda one: (one.found, one.mrr)).mode
+def first_ranks(
+    index: PassageIndex, questions: Sequence[EvidencedQuestion], right: Sequence[frozenset[str]], k: int
+) -> dict[SearchMode, list[int | None]]:
+    """By mode the rank of each question's first passage with evidence among the first k.
+
+    Args:
+        right: the passages with evidence of each question.
+    """
+    texts = [question.question for question in questions]
+    ranks: dict[SearchMode, list[int | None]] = {}
+    for mode in index.retriever.modes:
+        hits = index.search(texts, k, search=SearchChoice(mode=mode))
+        ranks[mode] = [_first_rank(row, ids) for row, ids in zip(hits, right, strict=True)]
+    return ranks
+
+
+def choose_search(tried: Sequence[TriedMode], reads: Sequence[str] = ()) -> SearchChoice:
+    """The search by what was tried: a language's own where it was tried apart, else that of all questions.
+
+    A language that was not tried apart and that the embedding model does not read is searched by words.
+
+    Args:
+        reads: the languages of the embedding model; () where it does not say.
+    """
+    modes = leaders(tried)
+    return search_of(modes.pop(""), modes, reads)
+
+
+def leaders(tried: Sequence[TriedMode]) -> dict[str, SearchMode]:
+    """By language, '' for all questions, the mode with evidence among the first k most often.
+
+    Of equals the higher MRR, then the simpler one.
+    """
+    best: dict[str, TriedMode] = {}
+    for one in tried:
+        leader = best.get(one.language)
+        if leader is None or (one.found, one.mrr) > (leader.found, leader.mrr):
+            best[one.language] = one
+    return {language: one.mode for language, one in best.items()}
 
 
 def _first_rank(hits: Sequence[Neighbour], right: frozenset[str]) -> int | None:

@@ -43,8 +43,9 @@ from harness.knowledge.documents import (
     read_document,
 )
 from harness.knowledge.fuse import RRF_K
+from harness.knowledge.language import language_of
 from harness.knowledge.lexical import K1, TOKENISER, B, LexicalIndex
-from harness.knowledge.retriever import DEPTH, Retriever, SearchMode
+from harness.knowledge.retriever import DEPTH, Retriever, SearchChoice, SearchMode, search_of
 from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import versions_of
 
@@ -53,6 +54,8 @@ MAX_CHARS = 800
 MAX_MIB = 64
 _SCHEMA = 1
 _BATCH = 256
+_RARE = 20
+_READ_FOR_LANGUAGE = 5  # passages of a document
 _LOCK = ".lock"
 _LOCK_WAIT_S = 60.0
 
@@ -63,7 +66,8 @@ class IndexSettings:
 
     Attributes:
         embedding: the embedding model's name, '' for lexical search alone.
-        mode: which scores rank the passages; None takes the retriever's own.
+        mode: which scores rank the passages for every question; None lets `chosen` say it.
+        chosen: the search by the question's language, as dev questions chose it; None where there were none.
         max_chars: characters of a passage at most, headings apart.
         max_mib: MiB of a file at most; a larger one is skipped.
     """
@@ -72,6 +76,7 @@ class IndexSettings:
     mode: SearchMode | None = None
     max_chars: int = MAX_CHARS
     max_mib: float = MAX_MIB
+    chosen: SearchChoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,7 @@ class IndexedDocument:
         digest: sha256 of its bytes.
         passages: how many it was cut into.
         copies: other files with the same bytes; they are in the index once, as this one.
+        language: it is in, as an ISO 639-1 code; '' where that is not clear.
     """
 
     id: str
@@ -90,6 +96,7 @@ class IndexedDocument:
     size: int
     passages: int
     copies: tuple[str, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +106,7 @@ class IndexRecord:
     Attributes:
         root, pattern: where its documents come from.
         read_by: what reads and cuts documents, with versions; another one reads all of them anew.
-        embedding: the model of the vectors.
+        embedding: the model of the vectors; reads: the languages that it says it reads, () where it does not.
         passages_folder: its folder beside the record.
         digests: sha256 of the files in it, by name.
     """
@@ -117,6 +124,22 @@ class IndexRecord:
     passages: int
     passages_folder: str
     digests: dict[str, str]
+    reads: tuple[str, ...] = ()
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of its documents, the commonest first, without those of fewer than one in twenty."""
+        counts = Counter(one.language for one in self.documents if one.language)
+        return tuple(one for one, count in counts.most_common() if count * _RARE >= len(self.documents))
+
+    @property
+    def search(self) -> SearchChoice:
+        """Which search answers a question: as set, as dev chose, else by what the embedding model reads."""
+        if self.settings.mode is not None:
+            return SearchChoice(mode=self.settings.mode)
+        if self.embedding is None:
+            return SearchChoice(mode=SearchMode.LEXICAL)
+        return self.settings.chosen or search_of(SearchMode.FUSED, {}, self.reads)
 
     @property
     def source(self) -> Source:
@@ -173,11 +196,6 @@ class PassageIndex:
         return len(self.passages)
 
     @property
-    def mode(self) -> SearchMode:
-        """Which scores rank the passages: as set for the index, else the retriever's own."""
-        return self.record.settings.mode or self.retriever.default_mode
-
-    @property
     def vectors(self) -> Vectors | None:
         """The passages' vectors in their order; None without an embedding model."""
         return None if self.retriever.dense is None else self.retriever.dense.vectors
@@ -194,25 +212,54 @@ class PassageIndex:
             if identity is None
             else {"id": identity.id, "revision": identity.revision, **dict(identity.decides)},
             "fusion": [RRF_K, DEPTH],
-            **dict(versions_of("bm25s", "numpy")),
+            "languages": [list(self.record.reads), list(self.record.languages)],
+            **dict(versions_of("bm25s", "numpy", "py3langid")),
         }
 
-    def describe(self, mode: SearchMode | None = None) -> str:
-        """How passages are found, in one sentence."""
-        return self.retriever.describe(f"{len(self)} passages", mode or self.mode)
+    def language(self, question: str) -> str:
+        """The language of a question; where it is not clear, one of the documents'."""
+        return language_of(question, self.record.languages)
+
+    def describe(self, search: SearchChoice | None = None) -> str:
+        """How passages are found, a sentence a search.
+
+        Args:
+            search: the index's own when None.
+        """
+        search = search or self.record.search
+        rows = f"{len(self):,} passages"
+        named: dict[SearchMode, list[str]] = {}
+        for code, own in search.by_language:
+            named.setdefault(own, []).append(code)
+        told = [
+            f"questions in {', '.join(codes)}: {self.retriever.describe(rows, mode)}"
+            for mode, codes in named.items()
+        ]
+        others = self.retriever.describe(rows, search.mode)
+        return "; ".join([*told, f"in other languages: {others}" if told else others])
 
     def search(
-        self, texts: str | Sequence[str], k: int, *, mode: SearchMode | None = None
+        self, texts: str | Sequence[str], k: int, *, search: SearchChoice | None = None
     ) -> list[tuple[Neighbour, ...]]:
         """The k nearest passages of each text, nearest first; fewer where fewer match.
 
         Args:
-            mode: the index's own when None.
+            search: the index's own when None.
 
         Raises:
-            UsageError: k is below 1, or the mode needs an embedding model and there is none.
+            UsageError: k is below 1, or the search needs an embedding model and there is none.
         """
-        return self.retriever.search(texts, k, mode=mode or self.mode)
+        search = search or self.record.search
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        if not search.by_language:
+            return self.retriever.search(asked, k, mode=search.mode)
+        modes = [search.of(self.language(text)) for text in asked]
+        found: dict[int, tuple[Neighbour, ...]] = {}
+        for mode in dict.fromkeys(modes):
+            places = [place for place, own in enumerate(modes) if own is mode]
+            hits = self.retriever.search([asked[place] for place in places], k, mode=mode)
+            found.update(zip(places, hits, strict=True))
+        return [found[place] for place in range(len(asked))]
 
 
 def build_index(
@@ -256,6 +303,7 @@ def build_index(
         read_by=read_by,
         tokeniser=TOKENISER,
         embedding=identity,
+        reads=() if embedding is None else embedding.languages,
         documents=read.documents,
         skipped=read.skipped,
         passages=len(read.passages),
@@ -298,7 +346,13 @@ def _read_source(
                 continue
             own = known.get((name, digest)) or read_document(name, data, settings.max_chars).passages
             passages += own
-            documents[name] = IndexedDocument(id=name, digest=digest, size=len(data), passages=len(own))
+            documents[name] = IndexedDocument(
+                id=name,
+                digest=digest,
+                size=len(data),
+                passages=len(own),
+                language=language_of(" ".join(one.text for one in own[:_READ_FOR_LANGUAGE])),
+            )
         except UnreadableDocument as error:
             skipped.append(Skipped(document=name, reason=error.reason, detail=error.detail))
     skipped.sort(key=lambda one: one.document)

@@ -5,7 +5,8 @@ Results for a smaller k are a prefix of those for a larger one, up to `DEPTH`. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
@@ -30,6 +31,50 @@ class SearchMode(StrEnum):
     LEXICAL = "lexical"
     DENSE = "dense"
     FUSED = "fused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchChoice:
+    """Which search answers a question, by the question's language.
+
+    Attributes:
+        mode: of every language that is not named.
+        by_language: of the others, by ISO 639-1 code, in the codes' order.
+    """
+
+    mode: SearchMode
+    by_language: tuple[tuple[str, SearchMode], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> SearchChoice:
+        """What `str` wrote."""
+        mode, *named = text.split("; ")
+        pairs = (one.split(": ", 1) for one in named)
+        return cls(mode=SearchMode(mode), by_language=tuple((code, SearchMode(own)) for code, own in pairs))
+
+    def __str__(self) -> str:
+        """In a line, such as 'lexical; en: fused'."""
+        return "; ".join([self.mode.value, *(f"{code}: {own.value}" for code, own in self.by_language)])
+
+    def of(self, language: str) -> SearchMode:
+        """The search for a question in a language."""
+        return dict(self.by_language).get(language, self.mode)
+
+
+def search_of(mode: SearchMode, own: Mapping[str, SearchMode], reads: Sequence[str] = ()) -> SearchChoice:
+    """A search for all languages: a language's own where it has one, `mode` for the rest.
+
+    Vectors of a model say nothing about languages that it does not read, so that those are searched by words.
+
+    Args:
+        reads: the languages of the embedding model; () where it does not say.
+    """
+    rest = SearchMode.LEXICAL if reads else mode
+    named = dict.fromkeys(reads, mode) | dict(own)
+    return SearchChoice(
+        mode=rest,
+        by_language=tuple(sorted((code, one) for code, one in named.items() if one is not rest)),
+    )
 
 
 class Retriever:

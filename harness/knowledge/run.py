@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.core.context import Context
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, UsageError
-from harness.knowledge.choosing import EvidencedQuestion, TriedMode, choose_mode, try_modes
+from harness.knowledge.choosing import EvidencedQuestion, TriedMode, choose_search, try_modes
 from harness.knowledge.documents import Source
 from harness.knowledge.drafting import SHORTEST, DraftedQuestions, draft, drawn
 from harness.knowledge.passage_index import (
@@ -55,7 +55,7 @@ def build(
     """Build an index and write it into a folder.
 
     Args:
-        questions: dev questions by which the mode is chosen, where the settings name none.
+        questions: dev questions by which the search is chosen, where the settings name none.
 
     Raises:
         DataError: no document can be read.
@@ -74,7 +74,8 @@ def build(
     tried: tuple[TriedMode, ...] = ()
     if questions and settings.mode is None:
         tried = try_modes(index, questions)
-        index.record = replace(index.record, settings=replace(settings, mode=choose_mode(tried)))
+        chosen = choose_search(tried, index.record.reads)
+        index.record = replace(index.record, settings=replace(settings, chosen=chosen))
     record = save_index(index, folder)
     return _report(folder, record, changes, begun, tried)
 

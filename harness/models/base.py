@@ -127,6 +127,11 @@ class EmbeddingModel(Protocol):
         """Which model this is."""
         ...
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages it reads, as ISO 639-1 codes; () where it does not say."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into an (n, d) float32 array of L2-normalised rows."""
         ...

@@ -64,6 +64,7 @@ class EmbeddedModel:
         gguf: True when the weights are converted to safetensors (see `harness.models.local.convert`).
         answered_by_llama_cpp: the weights stay a GGUF file: neither trained nor converted.
         optional: fetched only where it is named.
+        languages: that an embedding model reads, as ISO 639-1 codes; () where its makers do not say.
         conversion: raised by one whenever the files in the cache change, so that old ones are not used.
     """
 
@@ -80,6 +81,7 @@ class EmbeddedModel:
     gguf: bool = False
     answered_by_llama_cpp: bool = False
     optional: bool = False
+    languages: tuple[str, ...] = ()
     conversion: int = 1
 
     @property
@@ -163,6 +165,7 @@ EMBEDDED: tuple[EmbeddedModel, ...] = (
         ),
         weights="model.safetensors",
         weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        languages=("en",),
     ),
     EmbeddedModel(
         name="qwen2.5-coder-1.5b",

@@ -29,6 +29,11 @@ class RememberingEmbedder:
         """The wrapped model's."""
         return self._inner.identity
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The wrapped model's."""
+        return self._inner.languages
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The wrapped model's vectors."""
         key = tuple(texts)
@@ -65,6 +70,11 @@ class KnownTexts:
     def identity(self) -> ModelIdentity:
         """The wrapped model's."""
         return self._inner.identity
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The wrapped model's."""
+        return self._inner.languages
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The wrapped model's vectors; texts outside the set go to the model."""

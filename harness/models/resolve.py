@@ -38,7 +38,7 @@ PROVIDERS = frozenset(
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _NAMES = ", ".join(model.name for model in embedded.EMBEDDED)
 _FORMS = f"{_NAMES}, a folder, a .gguf file, hf:org/name, org/name or provider/model"
-_LOADED = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt", "*/config.json"]
+_LOADED = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt", "*/config.json", "README.md"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,7 +171,7 @@ def _hostile(evalset: Evalset, count: int, seed: int, context: Context) -> tuple
     if not evalset.documents:
         return hostile_tickets(evalset.test, evalset.label_names, count, seed)
     index = open_passages(evalset.documents, None, context)
-    found = index.search([item.text for item in evalset.test], 1, mode=index.mode)
+    found = index.search([item.text for item in evalset.test], 1)
     first = [
         (item, index.by_id[hits[0].item_id]) for item, hits in zip(evalset.test, found, strict=True) if hits
     ]

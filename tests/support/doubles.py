@@ -44,6 +44,7 @@ class WordEmbedder:
     """An embedding model: hashed word counts."""
 
     embedded: list[str] = field(default_factory=list)
+    languages: tuple[str, ...] = ()
 
     @property
     def identity(self) -> ModelIdentity:

@@ -19,15 +19,28 @@ from typing import Any
 
 import numpy as np
 
+from advisor.reading import Unreadable, parse_yaml, read_text
 from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import ModelIdentity
 from harness.models.base import Vectors
 from harness.models.deciding import folder_facts, versions_of, weights_of
+from harness.models.embedded import embedded
 from harness.models.local.safe_weights import refuse_lone_pickles
 from harness.models.settings import ModelSettings
 
 _READ_CHARS = 20_000  # more than the 256 tokens that are read ever take; the tokenizer reads no megabytes
 _BATCH = 16  # a tenth less time than 32: what a pass makes stays nearer the processor
+
+
+def languages_stated(folder: Path) -> tuple[str, ...]:
+    """The languages that the card of a model folder names; () where it names none, or 'multilingual'."""
+    try:
+        _, head, _ = read_text(folder / "README.md").split("---\n", 2)
+        stated = parse_yaml(head).get("language", ())
+    except (OSError, Unreadable, ValueError, AttributeError):
+        return ()
+    named = [stated] if isinstance(stated, str) else stated if isinstance(stated, list) else []
+    return () if "multilingual" in named else tuple(one for one in named if isinstance(one, str))
 
 
 class TransformersEmbedding:
@@ -62,6 +75,8 @@ class TransformersEmbedding:
             raise ModelUnavailable(
                 "The folder holds no embedding model that can be loaded.", got=f"{folder}: {first}"
             ) from error
+        known = embedded(model_id)
+        self.languages = languages_stated(folder) if known is None else known.languages
         self._identity = ModelIdentity(
             id=model_id,
             revision="+".join(weights_of(folder, settings.cache)),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.core.errors import command
 from harness.core.records import Neighbour, Passage
 from harness.core.wording import MISSING, counted, decimal, one_line, percent, seconds
-from harness.knowledge.choosing import TriedMode
+from harness.knowledge.choosing import ENOUGH, TriedMode, leaders
 from harness.knowledge.documents import SkipReason
 from harness.knowledge.drafting import DraftedQuestions
 from harness.knowledge.passage_index import Changes, IndexRecord
@@ -77,12 +77,24 @@ def status_document(folder: str, record: IndexRecord) -> Document:
     return Document(title="Index", sections=(Section(key="index", title="Documents", blocks=blocks),))
 
 
-def search_document(found: Sequence[tuple[Neighbour, Passage]], how: str) -> Document:
-    """The passages that a search found, best first."""
+def search_document(
+    found: Sequence[tuple[Neighbour, Passage]], how: str, language: str, spoken: Sequence[str]
+) -> Document:
+    """The passages that a search found, best first.
+
+    Args:
+        language: of the question; spoken: the documents' languages.
+    """
     if not found:
         blocks: tuple[Block, ...] = (Paragraph(text=f"No passage shares a word with it ({how})."),)
     else:
         blocks = (Facts(rows=tuple(_hit(near, passage) for near, passage in found)), Paragraph(text=how))
+    if language and spoken and language not in spoken:
+        told = (
+            f"The question reads as {language}, the documents as {', '.join(spoken)}: a passage in another "
+            "language is found by shared names and numbers alone. Ask in the documents' language."
+        )
+        blocks = (*blocks, Paragraph(text=told, tone="warn"))
     return Document(title="Search", sections=(Section(key="hits", title="Passages", blocks=blocks),))
 
 
@@ -124,32 +136,37 @@ def _facts(record: IndexRecord) -> tuple[Fact, ...]:
     ]
     held += [counted(copies, "further file is a copy", "further files are copies")] if copies else []
     model = "none, lexical search only" if record.embedding is None else record.embedding.id
-    mode = record.settings.mode
-    default = "lexical" if record.embedding is None else "fused"
     return (
         Fact(label="in the index", text=", ".join(held)),
         Fact(label="folder", text=f"{record.root} ({record.pattern})"),
         Fact(label="embedding", text=model),
-        Fact(label="search", text=default if mode is None else mode.value),
+        Fact(label="languages", text=", ".join(record.languages) or MISSING),
+        Fact(label="search", text=str(record.search)),
         Fact(label="made", text=f"{record.built_at:%Y-%m-%d %H:%M}"),
     )
 
 
 def _tried(tried: Sequence[TriedMode], record: IndexRecord) -> Table:
-    first = tried[0]
-    chosen = record.settings.mode
+    first, best = tried[0], leaders(tried)
     return Table(
-        columns=columns("search", f"recall@{first.k}", "MRR"),
+        columns=columns("questions", "search", f"recall@{first.k}", "MRR", left=(0, 1)),
         rows=tuple(
             Row(
-                cells=cells(one.mode.value, percent(one.recall), decimal(one.mrr)),
-                mark="*" if one.mode is chosen else "",
+                cells=cells(
+                    f"{one.questions:,} in {one.language}" if one.language else f"all {one.questions:,}",
+                    one.mode.value,
+                    percent(one.recall),
+                    decimal(one.mrr),
+                ),
+                mark="*" if one.mode is best[one.language] else "",
             )
             for one in tried
         ),
         notes=(
-            f"* chosen. On {counted(first.questions, 'question', 'questions')}; for {first.within:,} of them "
-            "one passage holds the evidence whole.",
+            f"* best. Chosen: {record.search}. A language with {ENOUGH} questions or more has its own, "
+            "another that of all questions, or lexical where the embedding model does not read it.",
+            f"For {first.within:,} of {counted(first.questions, 'question', 'questions')} one passage holds "
+            "the evidence whole.",
         ),
     )
 

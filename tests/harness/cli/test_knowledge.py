@@ -47,8 +47,15 @@ def test_the_mode_is_chosen_on_questions_with_evidence(
     (tmp_path / "dev.jsonl").write_text(json.dumps(asked))
     built = harness("knowledge", "build", "handbook", "--embedding", "", "--questions", "dev.jsonl")
     assert "recall@5" in built.out
-    assert "* lexical" in " ".join(built.out.split())
-    assert json.loads(harness("knowledge", "status", "--json").out)["settings"]["mode"] == "lexical"
+    assert "* all 1 lexical" in " ".join(built.out.split())
+    assert json.loads(harness("knowledge", "status", "--json").out)["settings"]["chosen"]["mode"] == "lexical"
+
+
+def test_a_question_in_no_language_of_the_documents_is_named(harness: Command, handbook: Path) -> None:
+    harness("knowledge", "build", "handbook", "--embedding", "")
+    asked = "Combien de jours de congé parental avons-nous ?"
+    assert "reads as fr, the documents as en" in " ".join(harness("knowledge", "search", asked).out.split())
+    assert "reads as" not in harness("knowledge", "search", "How many days of leave do we have?").out
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,18 @@ import pytest
 from harness.core.errors import DataError
 from harness.core.records import Passage
 from harness.knowledge.choosing import (
+    ENOUGH,
     EvidencedQuestion,
     Quote,
     TriedMode,
-    choose_mode,
+    choose_search,
     holds,
     read_questions,
     try_modes,
 )
 from harness.knowledge.documents import Source
 from harness.knowledge.passage_index import IndexSettings, build_index
-from harness.knowledge.retriever import SearchMode
+from harness.knowledge.retriever import SearchChoice, SearchMode
 from tests.harness.knowledge.test_index import LetterCounts
 from tests.harness.knowledge.test_passage_index import NOW
 from tests.support.policy_documents import EDITIONS, FOLDER
@@ -46,15 +47,65 @@ def test_a_quote_stands_in_a_passage_word_behind_word(text: str, quote: str, exp
     assert not holds(passage(text), Quote(document="b.md", quote=quote))
 
 
-def tried(mode: SearchMode, found: int, mrr: float) -> TriedMode:
-    return TriedMode(mode=mode, k=5, questions=10, found=found, mrr=mrr, within=10)
+LEXICAL, DENSE, FUSED = SearchMode
 
 
-def test_the_mode_is_chosen_by_recall_then_mrr_then_simplicity() -> None:
-    lexical, dense, fused = SearchMode
-    assert choose_mode([tried(lexical, 5, 0.5), tried(dense, 7, 0.3), tried(fused, 6, 0.6)]) is dense
-    assert choose_mode([tried(lexical, 7, 0.2), tried(dense, 7, 0.3), tried(fused, 7, 0.3)]) is dense
-    assert choose_mode([tried(lexical, 7, 0.3), tried(dense, 7, 0.3), tried(fused, 7, 0.3)]) is lexical
+def tried(mode: SearchMode, found: int, mrr: float, language: str = "") -> TriedMode:
+    return TriedMode(mode=mode, k=5, questions=10, found=found, mrr=mrr, within=10, language=language)
+
+
+@pytest.mark.parametrize(
+    ("found", "mrr", "best"),
+    [
+        ((5, 7, 6), (0.5, 0.3, 0.6), DENSE),
+        ((7, 7, 7), (0.2, 0.3, 0.3), DENSE),
+        ((7,) * 3, (0.3,) * 3, LEXICAL),
+    ],
+)
+def test_the_search_is_chosen_by_recall_then_mrr_then_simplicity(
+    found: tuple[int, ...], mrr: tuple[float, ...], best: SearchMode
+) -> None:
+    assert choose_search([tried(*one) for one in zip(SearchMode, found, mrr, strict=True)]).mode is best
+
+
+def test_a_language_has_its_own_search_where_it_was_tried_and_words_where_it_is_not_read() -> None:
+    whole = [tried(LEXICAL, 5, 0.5), tried(DENSE, 4, 0.5), tried(FUSED, 9, 0.5)]
+    german = [tried(LEXICAL, 5, 0.5, "de"), tried(DENSE, 1, 0.5, "de"), tried(FUSED, 3, 0.5, "de")]
+    anything = choose_search([*whole, *german])
+    assert (anything.of("de"), anything.of("fr"), anything.of("en")) == (LEXICAL, FUSED, FUSED)
+    english = choose_search(whole, ["en"])
+    assert (english.of("de"), english.of(""), english.of("en")) == (LEXICAL, LEXICAL, FUSED)
+    better = choose_search([*whole, tried(DENSE, 9, 0.5, "de")], ["en"])
+    assert better.of("de") is DENSE, "what dev shows counts more than what a model says it reads"
+    assert SearchChoice.parse(str(better)) == better
+
+
+def test_a_language_is_tried_apart_with_enough_questions(tmp_path: Path) -> None:
+    (tmp_path / "leave.txt").write_text("Parental leave lasts sixteen weeks and is paid in full.")
+    index, _ = build_index(Source(root=tmp_path.resolve()), IndexSettings(), LetterCounts(), NOW)
+    quote = (Quote(document="leave.txt", quote="sixteen weeks"),)
+    english = EvidencedQuestion(question="How long does the parental leave last in weeks?", evidence=quote)
+    german = EvidencedQuestion(question="Wie lange dauert eigentlich die Elternzeit?", evidence=quote)
+    found = try_modes(index, [english] * ENOUGH + [german] * (ENOUGH - 1))
+    assert {(one.language, one.questions) for one in found} == {("", 2 * ENOUGH - 1), ("en", ENOUGH)}
+
+
+def test_without_questions_the_search_goes_by_what_the_embedding_model_reads(tmp_path: Path) -> None:
+    (tmp_path / "leave.txt").write_text("Parental leave lasts sixteen weeks and is paid in full.")
+    source = Source(root=tmp_path.resolve())
+    said = {
+        languages: build_index(source, IndexSettings(), LetterCounts("1", languages), NOW)[0].record.search
+        for languages in ((), ("en",))
+    }
+    assert str(said[()]) == "fused"
+    assert str(said["en",]) == "lexical; en: fused"
+    index, _ = build_index(source, IndexSettings(), LetterCounts("1", ("en",)), NOW)
+    unclear, german = "leave?", "Wie lange dauert eigentlich die Elternzeit?"
+    asked = index.search([unclear, german], 1)
+    assert asked == [
+        index.search(unclear, 1, search=SearchChoice(mode=FUSED))[0],
+        index.search(german, 1, search=SearchChoice(mode=LEXICAL))[0],
+    ]
 
 
 def test_recall_and_mrr_count_the_first_passage_with_evidence(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from harness.models.base import Vectors
 class LetterCounts:
     """Embeds a text as the counts of its letters, L2-normalised; counts its calls."""
 
-    def __init__(self, revision: str = "1") -> None:
+    def __init__(self, revision: str = "1", languages: tuple[str, ...] = ()) -> None:
+        self.languages = languages
         self.identity = ModelIdentity(id="letter-counts", revision=revision, location="local")
         self.calls = 0
 

@@ -77,7 +77,7 @@ def test_a_search_finds_passages_by_id_with_their_place(home: Path) -> None:
         ("people/leave.md", "people/sick.md", "snow.txt"),
         len(index),
     )
-    [hits] = index.search("when do I call", 2, mode=SearchMode.LEXICAL)
+    [hits] = index.retriever.search("when do I call", 2, mode=SearchMode.LEXICAL)
     best = index.by_id[hits[0].item_id]
     assert (best.document, best.text, best.id[:15]) == (
         "people/sick.md",
@@ -127,7 +127,7 @@ def test_what_is_withdrawn_is_gone_from_answers_and_from_the_disk(home: Path, tm
     opened = load_index(folder, LetterCounts())
     for question in ("call before nine", "two weeks ahead notice"):
         for mode in SearchMode:
-            hits = opened.search(question, 10, mode=mode)[0]
+            hits = opened.retriever.search(question, 10, mode=mode)[0]
             texts = [opened.by_id[hit.item_id].text for hit in hits]
             assert not any("nine" in text or "weeks" in text for text in texts)
     stored = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
@@ -198,7 +198,9 @@ def test_saved_and_read_it_finds_the_same(home: Path, tmp_path: Path) -> None:
     opened = load_index(tmp_path / "index", LetterCounts())
     assert opened.passages == index.passages
     for mode in SearchMode:
-        assert opened.search("snow days", 5, mode=mode) == index.search("snow days", 5, mode=mode)
+        assert opened.retriever.search("snow days", 5, mode=mode) == index.retriever.search(
+            "snow days", 5, mode=mode
+        )
 
 
 def test_without_an_embedding_model_it_is_lexical(home: Path, tmp_path: Path) -> None:
@@ -206,7 +208,7 @@ def test_without_an_embedding_model_it_is_lexical(home: Path, tmp_path: Path) ->
     index, changed = build_index(Source(root=home.resolve()), settings, None, NOW)
     save_index(index, tmp_path / "index")
     opened = load_index(tmp_path / "index", None)
-    assert (opened.mode, changed.embedded) == (SearchMode.LEXICAL, 0)
+    assert (str(opened.record.search), changed.embedded) == ("lexical", 0)
     assert found(opened, "snow")[0] == "Snow days are free."
     assert "lexical only" in opened.describe()
 
@@ -214,8 +216,8 @@ def test_without_an_embedding_model_it_is_lexical(home: Path, tmp_path: Path) ->
 def test_the_mode_is_a_setting_of_the_index(home: Path) -> None:
     settings = IndexSettings(embedding="letter-counts", mode=SearchMode.LEXICAL)
     index, _ = built(home, settings=settings)
-    assert index.search("snow", 3) == index.search("snow", 3, mode=SearchMode.LEXICAL)
-    assert index.search("snow", 3) != index.search("snow", 3, mode=SearchMode.DENSE)
+    assert index.search("snow", 3) == index.retriever.search("snow", 3, mode=SearchMode.LEXICAL)
+    assert index.search("snow", 3) != index.retriever.search("snow", 3, mode=SearchMode.DENSE)
 
 
 def test_a_write_that_fails_leaves_the_index_as_it_was(
@@ -325,7 +327,7 @@ def test_facts_that_an_edition_withdrew_are_gone(tmp_path: Path) -> None:
     gone = {one.whole for one in before.passages} - {one.whole for one in fresh.passages}
     asked = [q.question for q in questions("test") if q.kinds[0] in ("changed", "withdrawn")]
     for mode in SearchMode:
-        for row in after.search(asked, 20, mode=mode):
+        for row in after.retriever.search(asked, 20, mode=mode):
             assert not any(after.by_id[hit.item_id].whole in gone for hit in row)
     texts = "\n".join(one.whole for one in after.passages)
     assert "moving house: one day" in "\n".join(old_texts)
