@@ -45,7 +45,7 @@ class Passages:
             self._searching.take(str(stored.choices["search"]))
         else:
             self._searching.choose(rows[1])
-        return {"search": self._searching.mode.value}
+        return {"search": str(self._searching.search)}
 
     def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[tuple[Explained, str]]:
         """Each item's passages, and the answer that stands in them, cited; else that it is handed back."""
