@@ -98,7 +98,7 @@ def import_(
         Path,
         typer.Argument(
             metavar="FILE|FOLDER",
-            help="CSV or JSONL of item_id,label[,confidence]; an adapter or encoder.",
+            help="CSV or JSONL of item_id,label[,confidence] or item_id,fields; an adapter or encoder.",
         ),
     ],
     arm: Annotated[str, typer.Option("--arm", metavar="NAME", help="What the new arm is called.")],

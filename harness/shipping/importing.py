@@ -124,11 +124,11 @@ def read_imports(folder: RunFolder) -> tuple[Imported, ...]:
 
 def _import_file(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:
     rows, facts = folder.items(), folder.data_facts()
-    if facts.task is not TaskKind.CLASSIFICATION:
+    if facts.task is TaskKind.QUESTION_ANSWERING:
         raise UsageError(
-            "Imported answers are labels.",
+            "Imported answers are labels or fields.",
             got=f"run {folder.run_id}, whose task is {facts.task.value}",
-            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value}",
+            allowed=f"a run whose task is {TaskKind.CLASSIFICATION.value} or {TaskKind.EXTRACTION.value}",
         )
     labels = [label.name for label in facts.labels]
     arm = ArmId(option=Option.EXTERNAL, model=wish.name)
@@ -137,7 +137,7 @@ def _import_file(folder: RunFolder, wish: ImportRequest, context: Context) -> Im
     sha256 = hashlib.sha256(wish.path.read_bytes()).hexdigest()
     _free_name(folder, arm, sha256)
     known = frozenset(item.id for split in ("dev", "test") for item in rows[split])
-    given = {one.item_id: one for one in read_predictions(wish.path, labels, known)}
+    given = {one.item_id: one for one in read_predictions(wish.path, facts.space, known)}
     missing = [item.id for item in rows["test"] if item.id not in given]
     if missing and not wish.allow_missing:
         raise UsageError(
@@ -182,7 +182,7 @@ def _outcome(item: Item, given: OutsidePrediction | None, labels: Sequence[str])
         return Failure(item_id=item.id, kind=FailureKind.BAD_RESPONSE, message="no prediction was given")
     return Completion(
         item_id=item.id,
-        text=given.label,
+        text=given.answer,
         choice_logprobs=_spread(given, labels),
         timing=Timing(model_s=0.0, batched=True),  # batched: it says nothing on latency
     )
@@ -194,7 +194,7 @@ def _spread(given: OutsidePrediction, labels: Sequence[str]) -> tuple[float, ...
         return None
     others = max(1, len(labels) - 1)
     rest = math.log(max(1e-12, (1 - given.confidence) / others))
-    return tuple(math.log(given.confidence) if label == given.label else rest for label in labels)
+    return tuple(math.log(given.confidence) if label == given.answer else rest for label in labels)
 
 
 def _import_folder(folder: RunFolder, wish: ImportRequest, context: Context) -> Imported:

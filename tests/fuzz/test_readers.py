@@ -17,7 +17,7 @@ from advisor.case_file import load_case, parse_case
 from advisor.money.errors import CostError
 from advisor.money.price_file import load_price_file, parse_price_file
 from advisor.money.usage import Usage
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
 from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
@@ -26,7 +26,7 @@ from harness.cli.branding import make_branding
 from harness.cli.dotenv import read_dotenv
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
-from harness.core.records import ArmId, Choices, Completion, Item, Timing
+from harness.core.records import AnswerSpace, ArmId, Choices, Completion, Item, Label, Timing
 from harness.core.serial import decode, decode_outcome
 from harness.data.card import parse_card
 from harness.data.predictions import read_predictions
@@ -71,6 +71,8 @@ models:
         input: "0.20"
 """
 places = st.integers(0, 10_000)
+LABELS = AnswerSpace(labels=(Label(name="pay"), Label(name="other")))
+FIELDS = AnswerSpace(kind=TaskKind.EXTRACTION, schema={"properties": {"sum": {"type": "number"}}})
 
 
 def told(read: Callable[[], object], *errors: type[Exception]) -> object:
@@ -157,19 +159,20 @@ def test_a_price_file_with_a_value_replaced(line: int, value: str) -> None:
     content=st.binary(max_size=80) | texts.map(lambda t: t.encode("utf-8", "surrogatepass")),
     cells=st.lists(st.tuples(texts, texts, texts), max_size=3),
     suffix=st.sampled_from([".csv", ".jsonl"]),
+    space=st.sampled_from([LABELS, FIELDS]),
 )
 def test_predictions_of_any_kind(
-    tmp_path: Path, content: bytes, cells: list[tuple[str, str, str]], suffix: str
+    tmp_path: Path, content: bytes, cells: list[tuple[str, str, str]], suffix: str, space: AnswerSpace
 ) -> None:
     path = tmp_path / f"given{suffix}"
-    names = ("item_id", "label", "confidence")
+    names = ("item_id", "fields" if space.schema else "label", "confidence")
     rows = [
         ",".join(row) if suffix == ".csv" else json.dumps(dict(zip(names, row, strict=True))) for row in cells
     ]
     own = "\n".join([*([",".join(names)] if suffix == ".csv" else []), *rows])
     for raw in (content, own.encode("utf-8", "surrogatepass")):
         path.write_bytes(raw)
-        told(lambda: read_predictions(path, ("pay", "other"), frozenset({"1", "2"})))
+        told(lambda: read_predictions(path, space, frozenset({"1", "2"})))
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +286,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "case": load_case,
     "plan": read_plan,
     "prices": load_price_file,
-    "predictions": lambda path: read_predictions(path, ("a",), frozenset("1")),
+    "predictions": lambda path: read_predictions(path, LABELS, frozenset("1")),
     "logo": lambda path: make_branding("", path, "", None),
 }
 

@@ -17,7 +17,7 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, lock_tuning, tune_in
 from harness.core.artefacts import TaggerArtefact
 from harness.core.context import Context
-from harness.core.errors import UsageError
+from harness.core.errors import DataError, UsageError
 from harness.core.records import Completion, Message
 from harness.recommendation.run import import_into, start_bakeoff
 from harness.shipping.adapters import add_adapter, differences, open_registry
@@ -30,6 +30,7 @@ from harness.shipping.serve.service import as_trained
 from harness.shipping.serve.wire import BadRequest, CompletionRequest, completion, read_request
 from harness.shipping.serving import ServeRequest, find_shipped, open_service
 from harness.shipping.shipped import ShippedClassifier, Tuned, shipped_in_run
+from harness.tasks.fields import fields_in
 from harness.training.encoder.artefact import RECORD_FILE
 from tests.harness.bakeoff.test_run import context
 from tests.harness.training.conftest import make_tiny
@@ -164,6 +165,28 @@ def test_an_export_is_imported_and_answers_as_it_did(run: RunFolder, here: Conte
     values = {arm.arm.model: arm.quality.primary.value for arm in results.arms}
     mine = next(value for model, value in values.items() if model not in ("elsewhere", "majority"))
     assert values["elsewhere"] == mine
+
+
+def test_predictions_made_elsewhere_are_scored_as_an_arm(
+    run: RunFolder, here: Context, tmp_path: Path
+) -> None:
+    """They were refused. One message gets a wrong thing, one a field that is in no schema."""
+    path, test = tmp_path / "theirs.jsonl", run.items()["test"]
+    said = [dict(fields_in(item.target)) for item in test]
+    said[0] |= {"thing": "sofa"}
+    said[1] |= {"colour": "red"}
+    rows = [{"item_id": item.id, "fields": values} for item, values in zip(test, said, strict=True)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    arm = import_into(run, ImportRequest(name="today", path=path), here).arms[-1]
+    given = [len(fields_in(item.target)) for item in test[:2]]
+    lost = 1 / given[0] + 1 - 2 * given[1] / (2 * given[1] + 1)  # one of the first pair's, one pair too many
+    assert arm.quality.primary.value == pytest.approx(1 - lost / len(test))
+    assert str(arm.arm) == "external@today" and arm.latency.p95_ms.value is None
+    before = (run.root / "results.json").read_bytes()
+    path.write_text(json.dumps({"item_id": test[0].id, "fields": "a sofa"}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"no JSON object: line 1 \('a sofa'\)"):
+        import_into(run, ImportRequest(name="other", path=path), here)
+    assert (run.root / "results.json").read_bytes() == before
 
 
 @pytest.mark.models
