@@ -165,7 +165,7 @@ class TuneArm:
         train, dev = self._conversations(material.train, training=True), self._conversations(material.dev)
         made = self.tuner.tune(train, dev, material.say)
         self._open(made)
-        seconds = time.perf_counter() - start
+        seconds = max(time.perf_counter() - start, made.train_s)  # of all starts, where it was stopped
         if isinstance(made, HostedModel):
             choices: dict[str, str | int | float] = {"tuned at": made.provider, "epochs": made.epochs}
             return Fitted(choices=choices, seconds=made.train_s, hosted=made)

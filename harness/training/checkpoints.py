@@ -5,6 +5,7 @@ gone on in the middle of an epoch would draw another one, skip as many batches o
 twice and others not at all. Therefore the generator's state at the beginning of each epoch is kept:
 
     <work>/epoch-<n>.rng    5 KB an epoch
+    <work>/seconds.txt      what the training took until its last checkpoint, all starts together
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 from harness.core.errors import TrainingError
 from harness.core.files import write_atomically
 
+_SECONDS = "seconds.txt"
+
 
 def last_checkpoint(work: Path) -> Path | None:
     """The newest complete checkpoint; its state file is the last one written."""
@@ -27,6 +30,20 @@ def last_checkpoint(work: Path) -> Path | None:
 def step_of(checkpoint: Path) -> int:
     """The optimiser step a checkpoint was taken at."""
     return int(checkpoint.name.split("-")[1])
+
+
+def seconds_until(work: Path) -> float:
+    """What a training took until its last checkpoint; 0 where that was not kept."""
+    try:
+        return float((work / _SECONDS).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0.0
+
+
+def keep_seconds(work: Path, seconds: float) -> None:
+    """Keep what it took until a checkpoint."""
+    if work.is_dir():
+        write_atomically(work / _SECONDS, f"{seconds:.3f}")
 
 
 def write_adapter(model: Any, folder: Path, base: str) -> None:

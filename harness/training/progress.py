@@ -75,6 +75,10 @@ class AtEpochs(Protocol):
         """Whether this step was looked at before."""
         ...
 
+    def saved(self) -> None:
+        """Called when a checkpoint was written."""
+        ...
+
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps of a whole epoch."""
@@ -116,6 +120,9 @@ def reporter(base: Any, say: Callable[[str], None], at_epochs: AtEpochs) -> Any:
             done = state.global_step - self.first
             left = (time.perf_counter() - self.start) / max(1, done) * (state.max_steps - state.global_step)
             say(f"step {state.global_step}/{state.max_steps}, loss {float(loss):.3f}, {left:.0f} s left")
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            at_epochs.saved()
 
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             at_epochs.epoch_begins(state.global_step)

@@ -25,7 +25,15 @@ from harness.core.records import Conversation, EpochNote, Recipe
 from harness.core.serial import decode, encode
 from harness.core.wording import counted, percent
 from harness.models.local.rendering import Renderer
-from harness.training.checkpoints import RowOrder, last_checkpoint, publish, step_of, write_adapter
+from harness.training.checkpoints import (
+    RowOrder,
+    keep_seconds,
+    last_checkpoint,
+    publish,
+    seconds_until,
+    step_of,
+    write_adapter,
+)
 from harness.training.codes import UntunedBase, choose_codes
 from harness.training.fast import (
     FrozenLayers,
@@ -54,7 +62,8 @@ class Trained:
 
     Attributes:
         tokens: tokens of the rows after cutting, times epochs; padding does not count.
-        seconds: wall seconds of training, the frozen layers' pass included, since the last start.
+        seconds: wall seconds of training, the frozen layers' pass included; of a training that was stopped
+            those until the checkpoint that it went on from, and those since.
         curve: (step, training loss).
         epochs: what was seen at the end of each epoch, on up to 32 dev rows (200 with `Recipe.patience`).
         kept_step: the step whose weights were kept; None for the last one.
@@ -136,6 +145,7 @@ class Session:
         self.frozen: FrozenLayers | None = None
         self.last: LastLayer | None = None
         self.frozen_seconds = self.seconds = 0.0
+        self._started = 0.0
         self.epochs = Epochs(job.work, job.recipe.patience)
         self.steps_per_epoch = math.ceil(len(self.rows) / job.recipe.batch_size)
         self._order = RowOrder(job.work, self.steps_per_epoch)
@@ -146,6 +156,8 @@ class Session:
     def run(self, resume: Path | None = None) -> None:
         """Train, unless the checkpoint is that of the last step."""
         start = time.perf_counter()
+        self.seconds = 0.0 if resume is None else seconds_until(self.job.work)
+        self._started = start - self.seconds
         if resume is not None:
             self.epochs.go_on_from(step_of(resume))
             self._order.go_on_from(step_of(resume), lambda: self.trainer._load_rng_state(str(resume)))
@@ -165,7 +177,7 @@ class Session:
                 self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
             except StopNow:
                 self.say("it had stopped early")
-        self.seconds = time.perf_counter() - start
+        self.seconds = time.perf_counter() - self._started
 
     def tokenise(self, conversations: Sequence[Conversation]) -> list[TokenRow]:
         """Rows as they are trained on."""
@@ -298,6 +310,10 @@ class Session:
     def epoch_begins(self, step: int) -> None:
         """Called before an epoch's rows are drawn."""
         self._order.epoch_begins(step)
+
+    def saved(self) -> None:
+        """Keep what the training took, so that one that is stopped here and goes on knows it."""
+        keep_seconds(self.job.work, time.perf_counter() - self._started)
 
     def seen(self, step: int) -> bool:
         """Whether this step was looked at before."""

@@ -130,11 +130,15 @@ def test_a_stopped_training_goes_on_to_the_same_end(tuner, whole, step):
     with pytest.raises(Stopped):
         tuner(run="stopped").tune(conversations(2), conversations(), stop)
     lines.clear()
+    (kept,) = tuner(run="stopped").settings.artefacts.glob(".*.work/seconds.txt")
+    assert float(kept.read_text()) > 0
+    kept.write_text("1000")
     went_on = tuner(run="stopped")
     artefact = went_on.tune(conversations(2), conversations(), _quietly(lines))
     assert any(line.startswith("going on from step 1") for line in lines)
     assert _weights(went_on) == _weights(reference)
     assert artefact.curve == trained.curve
+    assert artefact.train_s > 1000, "the seconds of all starts"
 
 
 _KILLED = """
