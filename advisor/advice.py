@@ -263,6 +263,20 @@ class CostBasis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrilledChanges:
+    """What a month's changes cost by a drill, at likely values.
+
+    Attributes:
+        usd: of a month's updates; stale: wrong answers a month until these are done.
+        source: the drill.
+    """
+
+    usd: Decimal
+    stale: Decimal
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecommendedCost:
     """What the recommendation costs.
 
@@ -270,12 +284,14 @@ class RecommendedCost:
         usd_once: paid before anything runs.
         usd_per_month: of a mean month; None for a measurement.
         wrong_answers_counted: whether the month holds them.
+        drilled: updates in it whose cost was measured, at the use case's own number of changes.
     """
 
     basis: CostBasis
     usd_once: MoneyRange
     usd_per_month: MoneyRange | None
     wrong_answers_counted: bool
+    drilled: DrilledChanges | None = None
 
 
 class AdviceDecider(StrEnum):

@@ -17,6 +17,7 @@ from advisor.case import DatedRate, UseCase
 from advisor.case_file import numbers_read, parse_case, read_case_text
 from advisor.economics import Market
 from advisor.errors import CaseError
+from advisor.money.change_rate import MeasuredUpdate
 from advisor.money.errors import CostError
 from advisor.money.exchange import reference_rate
 from advisor.money.money import ExchangeRate, from_usd, typed
@@ -54,18 +55,22 @@ def advise(path: Path, prices: CommandPrices, run: str = "") -> Advice:
         CostError: if a price is not known.
     """
     case, read = _read(path, prices)
+    updates: tuple[MeasuredUpdate, ...] = ()
     if run:
-        from advisor.run_evidence import change_sentence, read_run, with_evidence
+        from advisor.run_evidence import change_sentence, read_run, update_sentence, with_evidence
 
         found = read_run(run)
+        updates = found.updates
         case = with_evidence(case, found)
         names = ", ".join(one.option.value for one in found.measured)
         read = (
             *read,
             f"measured in run {found.run_id}, and so before every published range: {names}",
             *(f"drilled in run {found.run_id}: {change_sentence(one, case)}" for one in found.changes),
+            *filter(None, [update_sentence(updates)]),
         )
-    basis = Basis(rubric=load_rubric(), market=open_market(case, prices), bands=load_bands())
+    market = replace(open_market(case, prices), drilled=updates)
+    basis = Basis(rubric=load_rubric(), market=market, bands=load_bands())
     advice = recommend(case, basis)
     return replace(advice, notes=(*advice.notes, *read))
 

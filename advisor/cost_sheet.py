@@ -24,8 +24,9 @@ from advisor.money.break_even import FixedCost, break_even
 from advisor.money.ledger import LedgerLine
 from advisor.money.money import format_money, from_usd
 from advisor.money.ranges import AssumedRange, MoneyRange, Range, Scenario, spanning
-from advisor.money.tco import Against, Tco
+from advisor.money.tco import STALE_LINE, Against, Tco
 from advisor.money.words import payback_words
+from advisor.money.workload import WRONG_LINE
 from advisor.numbers import figure
 from advisor.options import ADVISED, Option
 from advisor.predict import (
@@ -354,7 +355,7 @@ def _break_even_lines(row: BreakEvenRow) -> list[str]:
 
 
 def _monthly(option: OptionSheet) -> list[LedgerLine]:
-    return [entry for entry in option.monthly if entry.name != "wrong answers"]
+    return [entry for entry in option.monthly if entry.name not in (WRONG_LINE, STALE_LINE)]
 
 
 def _ledger(entries: Sequence[LedgerLine], show: Callable[[Decimal | None], str]) -> list[str]:

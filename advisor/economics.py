@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from advisor.assumed import Assumptions, Inputs
 from advisor.case import AnswerKind, UseCase, facts_needed, prompts_own_model
+from advisor.money.change_rate import MeasuredUpdate
 from advisor.money.ledger import LedgerLine, PriceBasis, line, query_cost, scaled
 from advisor.money.machines import Machine, find_machine
 from advisor.money.price import Price
@@ -44,10 +45,15 @@ class PriceSheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """Prices and assumptions together."""
+    """Prices, assumptions, and what was measured of them.
+
+    Attributes:
+        drilled: updates that a drill measured; they stand in the place of assumed ones.
+    """
 
     sheet: PriceSheet
     assumptions: Assumptions
+    drilled: tuple[MeasuredUpdate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +259,7 @@ def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> 
         ),
         refit=_training(case, option, inputs, market) if trains else (),
         reindex=() if facts_needed(case) is False else _indexing("indexing again", changed, market),
+        drilled=tuple(one for one in market.drilled if one.method == option.value),
     )
     return _placed(work, case, own_prompt, inputs, market)
 

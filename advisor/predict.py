@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from advisor.advice import OptionPrediction, Payback, PaysBack
+from advisor.advice import DrilledChanges, OptionPrediction, Payback, PaysBack
 from advisor.assumed import Assumptions, Inputs, rates, resolve
 from advisor.case import AnswerKind, UseCase, facts_needed, measured_of
 from advisor.economics import (
@@ -21,6 +21,7 @@ from advisor.economics import (
     serving_machine,
     stand_in,
 )
+from advisor.money.change_rate import DRILLED_LINE
 from advisor.money.errors import CostError
 from advisor.money.ledger import total_usd
 from advisor.money.money import to_usd
@@ -222,6 +223,18 @@ def expected_p95(
         ends[0] = bands.latency["linear"].base_ms[0]
     # what is cheap can be slow: little knowledge stands whole in every prompt
     return Range(low=round(min(ends), 1), likely=None, high=round(max(ends), 1))
+
+
+def drilled_changes(case: UseCase, option: Option, market: Market) -> DrilledChanges | None:
+    """What a month's changes of an option cost by a drill; None where it was not drilled."""
+    inputs = resolve(case, market.assumptions, Scenario.LIKELY)
+    curve = cost_curve_of(case, option, inputs, market)
+    paid = [entry for entry in curve.costs.per_change if entry.name == DRILLED_LINE]
+    usd = total_usd(paid)
+    if not paid or usd is None:
+        return None
+    stale = curve.costs.stale * Decimal(inputs.queries_per_month)
+    return DrilledChanges(usd=usd, stale=stale, source=paid[0].source)
 
 
 def incumbent_usd_per_1k(case: UseCase) -> Decimal | None:

@@ -53,6 +53,7 @@ from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
 from advisor.money.workload import today_line
 from advisor.options import Option, Way
 from advisor.predict import (
+    drilled_changes,
     incumbent_tco,
     incumbent_total_per_1k,
     incumbent_usd_per_1k,
@@ -241,6 +242,7 @@ def _cost(
                 usd_once=found.usd_one_off,
                 usd_per_month=found.usd_per_month,
                 wrong_answers_counted=found.wrong_answers_counted,
+                drilled=drilled_changes(case, tried[0], basis.market),
             )
         case Do.MEASURE:
             assert settle is not None

@@ -7,8 +7,9 @@ items that count. An arm without answers says nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from advisor.case import MEASURED_BY_HAND, AnswerKind, Measurement, UseCase
 from advisor.errors import CaseError
+from advisor.money.change_rate import MeasuredUpdate
+from advisor.money.money import format_money
 from advisor.options import ADVISED, Option, TaskKind
 from advisor.reading import Unreadable, read_json
 
 RUNS = Path("runs")
 _MOST_BYTES = 200_000_000
+_TRAINS = "trains again"
+_KEPT_UP = (_TRAINS, "indexes again")
 
 
 class _Part(BaseModel):
@@ -78,20 +83,64 @@ class _Rate(_Part):
     both: _Threshold | None = None
 
 
+class _Dollars(_Part):
+    usd: Decimal | None = None
+
+
+class _Score(_Part):
+    moment: str
+    group: str | None = None
+    primary: _Estimate
+
+
 class _ArmDrill(_Part):
     arm: _ArmName
+    upkeep: str = ""
     update_s: tuple[float, ...] = ()
+    update_usd: _Dollars = _Dollars()
+    scores: tuple[_Score, ...] = ()
+
+    @property
+    def seconds(self) -> float | None:
+        """Mean seconds until it was right again; None where it never was."""
+        return sum(self.update_s) / len(self.update_s) if self.update_s else None
+
+    def right(self, moment: str) -> _Estimate:
+        """Right answers of all items at a moment."""
+        of_all = (one.primary for one in self.scores if (one.moment, one.group) == (moment, None))
+        return next(of_all, _Estimate(value=None, n=0))
 
 
 class _Drill(_Part):
     of: str
     rates: tuple[_Rate, ...] = ()
     arms: tuple[_ArmDrill, ...] = ()
+    retrain_wait_hours: float = 0.0
 
     def seconds(self, arm: _ArmName) -> float | None:
         """Mean seconds until an arm was right again; None where it never was."""
-        found = next((one.update_s for one in self.arms if one.arm == arm), ())
-        return sum(found) / len(found) if found else None
+        return next((one.seconds for one in self.arms if one.arm == arm), None)
+
+    def updates(self, source: str) -> Iterator[MeasuredUpdate]:
+        """What bringing each option up to the change took; of several models the first one's."""
+        seen: set[Option] = set()
+        for one in self.arms:
+            after, stale, usd = one.right("after").value, one.right("stale").value, one.update_usd.usd
+            if one.arm.option in seen or one.seconds is None or usd is None or None in (after, stale):
+                continue
+            if one.upkeep not in _KEPT_UP:
+                continue
+            assert after is not None and stale is not None
+            seen.add(one.arm.option)
+            wait_s = self.retrain_wait_hours * 3600 if one.upkeep == _TRAINS else 0.0
+            yield MeasuredUpdate(
+                method=one.arm.option.value,
+                of=self.of,
+                usd=usd,
+                seconds=one.seconds + wait_s,
+                lost=max(0.0, after - stale),
+                source=source,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,26 +167,34 @@ class MeasuredChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvidence:
-    """What a run measured, by option, and what its drill found of changes, where it was drilled."""
+    """What a run measured, by option, and what its drill found of changes, where it was drilled.
+
+    Attributes:
+        task: None of a drill by itself whose file does not say.
+        updates: what bringing options up to a change took.
+    """
 
     run_id: str
-    task: TaskKind
+    task: TaskKind | None
     measured: tuple[Measurement, ...]
     changes: tuple[MeasuredChange, ...] = ()
+    updates: tuple[MeasuredUpdate, ...] = ()
 
 
 def read_run(named: str) -> RunEvidence:
-    """The evidence of a run: its folder, or its id under `runs`.
+    """The evidence of a run or of a drill: its folder, or its id under `runs`.
 
     Raises:
         CaseError: if there is no such run, it is not complete or holds nothing measured.
     """
-    folder = next((path for path in (Path(named), RUNS / named) if path.is_dir()), None)
+    places = (Path(named), RUNS / named, RUNS / "freshness" / named)
+    folder = next((path for path in places if path.is_dir()), None)
     if folder is None:
         raise CaseError("There is no such run.", got=named, allowed="a run folder, or an id under runs")
     try:
-        results = _Results.model_validate(_json(folder))
         drill = _drill(folder)
+        alone = drill is not None and not (folder / "results.json").exists()
+        results = _Results(run_id=folder.name) if alone else _Results.model_validate(_json(folder))
     except (Unreadable, FileNotFoundError) as fault:
         why = "it has no results.json" if isinstance(fault, FileNotFoundError) else fault
         raise CaseError(f"The run {folder.name} cannot be used as evidence: {why}.") from None
@@ -145,11 +202,15 @@ def read_run(named: str) -> RunEvidence:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         name = "freshness.json" if error.title == _Drill.__name__ else "results.json"
         raise CaseError(f"The run {folder.name} cannot be used: {name}, {place}.") from None
-    measured = tuple(_measured(results))
+    measured = tuple(_in_drill(drill, folder.name) if alone and drill else _measured(results))
     if not measured:
         raise CaseError(f"The run {folder.name} measured none of the options that the advice ranks.")
     return RunEvidence(
-        run_id=results.run_id, task=results.task, measured=measured, changes=tuple(_changes(drill))
+        run_id=results.run_id,
+        task=(TaskKind.CLASSIFICATION if drill.of == "labels" else None) if alone and drill else results.task,
+        measured=measured,
+        changes=tuple(_changes(drill)),
+        updates=() if drill is None else tuple(drill.updates(f"measured in the drill of {results.run_id}")),
     )
 
 
@@ -157,6 +218,16 @@ def _drill(folder: Path) -> _Drill | None:
     """The drill that is stored with a run; None where there is none."""
     path = folder / "freshness.json"
     return _Drill.model_validate(read_json(path, _MOST_BYTES)) if path.exists() else None
+
+
+def _in_drill(drill: _Drill, name: str) -> Iterator[Measurement]:
+    """What a drill by itself measured once the options were up to date; of several models the first one's."""
+    for option in ADVISED:
+        found = next((one for one in drill.arms if one.arm.option is option and one.update_s), None)
+        right = _Estimate(value=None, n=0) if found is None else found.right("after")
+        if found is not None and right.value is not None and right.n:
+            source = f"in the drill {name} with {found.arm.model}"
+            yield Measurement(option=option, accuracy=right.value, items=right.n, source=source)
 
 
 def _changes(drill: _Drill | None) -> Iterator[MeasuredChange]:
@@ -196,6 +267,18 @@ def change_sentence(found: MeasuredChange, case: UseCase) -> str:
     return f"{told}; this use case has {rate:,.4g} a month, {side} that"
 
 
+def update_sentence(updates: Sequence[MeasuredUpdate]) -> str:
+    """Whose cost of change is measured, and that of the others is assumed; '' where none is."""
+    if not updates:
+        return ""
+    told = "; ".join(
+        f"{one.method} {format_money(one.usd, 'USD')} and {one.seconds:,.1f} s a change, "
+        f"{100 * one.lost:.1f} points fewer right until then"
+        for one in updates
+    )
+    return f"cost of a change of {updates[0].of}, {updates[0].source}: {told}; that of all others is assumed"
+
+
 def _changes_a_month(rate: float) -> str:
     if rate == 0:
         return "always"
@@ -230,7 +313,7 @@ def with_evidence(case: UseCase, run: RunEvidence) -> UseCase:
     Raises:
         CaseError: if the run asked another kind of question.
     """
-    if case.task is not None and case.task is not AnswerKind(run.task):
+    if run.task is not None and case.task is not None and case.task is not AnswerKind(run.task):
         raise CaseError(
             "The run is none of this use case.",
             got=f"a run of {run.task.value}; the use case is {case.task.value}",

@@ -16,13 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from advisor.money.ledger import LedgerLine, line
+from advisor.money.ledger import LedgerLine, PriceBasis, line
 from advisor.money.machines import Machine
 
 _Line = Callable[[float], float]
 
 MONTH_S = 365.25 / 12 * 24 * 3600
 """Seconds of a month."""
+DRILLED_LINE = "updates as drilled"
+"""How a ledger calls updates whose cost was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,35 @@ class RateAbove:
     def both(self) -> float:
         """From where it is cheaper and better."""
         return max(self.cheaper, self.better)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredUpdate:
+    """What a drill measured of bringing an option up to one change.
+
+    Attributes:
+        method: the option's name.
+        of: 'facts' or 'labels'.
+        usd: of the machine; seconds: from the change until the option is right again.
+        lost: share of right answers that is missing until then, at least 0.
+        source: the drill.
+    """
+
+    method: str
+    of: str
+    usd: Decimal
+    seconds: float
+    lost: float
+    source: str
+
+    def lines(self, rate: float | None) -> tuple[LedgerLine, ...]:
+        """A month of so many changes."""
+        changes = None if rate is None else Decimal(str(rate))
+        return (line(DRILLED_LINE, changes, "changes", self.usd, PriceBasis.MEASURED, self.source),)
+
+    def stale(self, rate: float | None) -> Decimal:
+        """The share of a month's answers that is wrong because an update was not done yet."""
+        return Decimal(str(min(1.0, (rate or 0.0) * self.seconds / MONTH_S) * self.lost))
 
 
 def rate_above(retrieving: KeepingUp, training: KeepingUp, volume: Volume) -> RateAbove:

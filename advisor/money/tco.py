@@ -15,6 +15,7 @@ from advisor.money.errors import CostError
 from advisor.money.ledger import LedgerLine, PriceBasis, line, scaled, total_usd
 
 HOURS_PER_DAY = Decimal(8)
+STALE_LINE = "stale answers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class OptionCosts:
         one_off: ledger of what is paid once: training with failed runs, labels, first index, evaluation.
         per_change: ledger of one change of knowledge or labels: re-indexing, retraining, labels.
         changes_per_month: None when not known.
+        stale: of all answers, the share that is wrong because an update was not done yet, beside those that
+            are wrong anyway.
         build_days, run_hours_per_month: of an engineer.
     """
 
@@ -66,6 +69,7 @@ class OptionCosts:
     one_off: tuple[LedgerLine, ...] = ()
     per_change: tuple[LedgerLine, ...] = ()
     changes_per_month: Decimal | None = Decimal(0)
+    stale: Decimal = Decimal(0)
     build_days: Decimal | None = Decimal(0)
     run_hours_per_month: Decimal | None = Decimal(0)
 
@@ -125,6 +129,7 @@ def _month(option: OptionCosts, setting: Setting) -> tuple[LedgerLine, ...]:
         *_changes(option),
         *_work("running", None if hours is None else hours / HOURS_PER_DAY, setting),
         _wrong_answers(option, setting),
+        *_stale_answers(option, setting),
     )
 
 
@@ -153,6 +158,14 @@ def _wrong_answers(option: OptionCosts, setting: Setting) -> LedgerLine:
     if setting.wrong_usd == 0:
         wrong = Decimal(0)
     return line("wrong answers", wrong, "answers", setting.wrong_usd, PriceBasis.ESTIMATE, source)
+
+
+def _stale_answers(option: OptionCosts, setting: Setting) -> tuple[LedgerLine, ...]:
+    """What is wrong only until an update is done, where that was measured and wrong answers are counted."""
+    if not option.stale or option.accuracy is None or setting.wrong_usd == 0:
+        return ()
+    stale = setting.queries_per_month * option.stale
+    return (line(STALE_LINE, stale, "answers", setting.wrong_usd, PriceBasis.ESTIMATE, "drill"),)
 
 
 class PaidBack(StrEnum):

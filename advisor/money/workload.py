@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from advisor.money.change_rate import DRILLED_LINE, MeasuredUpdate
 from advisor.money.crossing import Shape
 from advisor.money.inputs import CostInputs, machine_time, plus, times
 from advisor.money.ledger import LedgerLine, PriceBasis, line, repeated, total_usd
@@ -19,7 +20,7 @@ from advisor.money.serving import Fleet, Scaling, Serving, monthly_capacity, ser
 from advisor.money.tco import HOURS_PER_DAY, OptionCosts, Tco, total_cost
 
 SEARCH_LINES = ("searching", "machines, searching", "index hosting")
-CHANGE_LINES = ("changes", "new rows", "fitting again", "failed trainings", "indexing again")
+CHANGE_LINES = ("changes", "new rows", "fitting again", "failed trainings", "indexing again", DRILLED_LINE)
 PEOPLE_LINE, WRONG_LINE = "running", "wrong answers"  # as `advisor.money.tco` calls them
 
 
@@ -45,6 +46,7 @@ class Workload:
         one_off: what is paid once, engineers aside.
         refit: the ledger of fitting it again once, lost trainings included.
         reindex: the ledger of indexing again once.
+        drilled: updates that were measured; for their kind of change they stand in the place of these two.
     """
 
     method: str
@@ -59,6 +61,7 @@ class Workload:
     one_off: tuple[LedgerLine, ...] = ()
     refit: tuple[LedgerLine, ...] = ()
     reindex: tuple[LedgerLine, ...] = ()
+    drilled: tuple[MeasuredUpdate, ...] = ()
 
     @property
     def searches(self) -> bool:
@@ -129,7 +132,7 @@ class CostCurve:
 def _wrong_usd(costs: OptionCosts, wrong_usd: Decimal | None) -> Decimal | None:
     if not wrong_usd:
         return Decimal(0)
-    return None if costs.accuracy is None else wrong_usd * (1 - Decimal(str(costs.accuracy)))
+    return None if costs.accuracy is None else wrong_usd * (1 - Decimal(str(costs.accuracy)) + costs.stale)
 
 
 def cost_curve(work: Workload, inputs: CostInputs) -> CostCurve:
@@ -144,6 +147,7 @@ def cost_curve(work: Workload, inputs: CostInputs) -> CostCurve:
         one_off=work.one_off,
         per_change=_changes(work, inputs),
         changes_per_month=Decimal(1),  # `per_change` holds a month's changes of both kinds
+        stale=sum((one.stale(_rate_of(one.of, inputs)) for one in work.drilled), Decimal(0)),
         build_days=inputs.build_days(work.method),
         run_hours_per_month=inputs.run_hours(work.method),
     )
@@ -217,7 +221,8 @@ def _index_hosting(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]
 
 def _changes(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]:
     """A month's changes: new labels need new rows and fitting, new knowledge an index or a training."""
-    labels, knowledge = inputs.label_changes_per_month, inputs.knowledge_changes_per_month
+    measured = {one.of: one for one in work.drilled}
+    labels, knowledge = (0.0 if of in measured else _rate_of(of, inputs) for of in ("labels", "facts"))
     both = None if labels is None or knowledge is None else labels + knowledge
     refits, reindexes = {
         "prompt": (0.0, 0.0),
@@ -229,7 +234,7 @@ def _changes(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]:
     }.get(work.method, (labels, 0.0))
     if work.method in ("prompt", "floor"):
         return ()
-    rows = times(labels, inputs.rows_per_label_change)
+    rows = times(inputs.label_changes_per_month, inputs.rows_per_label_change)
     bought = line(
         "new rows",
         rows,
@@ -239,4 +244,11 @@ def _changes(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]:
         inputs.said("rows_per_label_change"),
     )
     fitted = repeated(work.refit, refits) if refits != 0.0 else ()
-    return (bought, *fitted, *(repeated(work.reindex, reindexes) if work.searches else ()))
+    indexed = repeated(work.reindex, reindexes) if work.searches and (reindexes or not measured) else ()
+    drilled = (entry for one in work.drilled for entry in one.lines(_rate_of(one.of, inputs)))
+    return (bought, *fitted, *indexed, *drilled)
+
+
+def _rate_of(of: str, inputs: CostInputs) -> float | None:
+    """Changes a month of a kind."""
+    return inputs.label_changes_per_month if of == "labels" else inputs.knowledge_changes_per_month

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from advisor.assumed import resolve
 from advisor.case import build_case
+from advisor.commands import CommandPrices, advise
+from advisor.economics import option_tco
 from advisor.errors import CaseError
+from advisor.money.change_rate import DRILLED_LINE, MONTH_S
+from advisor.money.ledger import PriceBasis
+from advisor.money.ranges import Scenario
+from advisor.money.tco import STALE_LINE
 from advisor.options import Option
 from advisor.recommend import recommend
 from advisor.run_evidence import change_sentence, read_run, with_evidence
+from advisor.sentences import cost_sentence
+from harness.core.records import ArmId
+from harness.freshness.records import Moment
+from harness.freshness.store import write_drill
 from tests.advisor.helpers import basis
+from tests.support.drills import a_drill, dollars
 
 SERVED = next((Path(__file__).parents[1] / "golden" / "served").glob("2*/results.json")).parent
 TICKETS = {"name": "Tickets", "task": "classification", "labels": 30, "examples": 3000, "quality_floor": 0.9}
@@ -142,3 +155,63 @@ def test_the_drill_of_a_run_says_above_which_changes_a_month_retrieving_wins(tmp
     (tmp_path / "freshness.json").write_text(json.dumps(drill), encoding="utf-8")
     with pytest.raises(CaseError, match="rates"):
         stored(tmp_path, ("linear", "linear", 0.9, 100, 0.9))
+
+
+def drilled(folder: Path, wait_hours: float = 0.0, seconds: float = 3600.0) -> Path:
+    """A drill as the harness stores it: linear and the encoder trained again, neighbours indexed again."""
+    drill = a_drill()
+    [neighbours, linear, _] = drill.arms
+    encoder = ArmId(option=Option.ENCODER, model="minilm-l6")
+    lost = tuple(
+        replace(one, primary=replace(one.primary, value=0.5)) if one.moment is Moment.STALE else one
+        for one in linear.scores
+    )
+    trained = replace(linear, arm=encoder, update_s=(seconds,), update_usd=dollars("0.09"), scores=lost)
+    write_drill(folder, replace(drill, arms=(neighbours, linear, trained), retrain_wait_hours=wait_hours))
+    return folder
+
+
+def test_what_a_drill_measured_stands_in_the_place_of_the_assumed_cost_of_change(tmp_path):
+    """The same use case, with the drill and without: the ledger and the sum name the drill."""
+    found = read_run(str(drilled(tmp_path)))
+    case = build_case(
+        TICKETS | {"label_changes_per_month": 20, "wrong_answer_cost": 1, "queries_per_month": 10_000}
+    )
+    assumed = basis().market
+    measured = replace(assumed, drilled=found.updates)
+    inputs = resolve(case, assumed.assumptions, Scenario.LIKELY)
+    before, after = (
+        option_tco(case, Option.ENCODER, inputs, market, accuracy=0.8) for market in (assumed, measured)
+    )
+    lines = {entry.name: entry for entry in after.monthly}
+    assert lines[DRILLED_LINE].amount_usd == 20 * Decimal("0.09")
+    assert lines[DRILLED_LINE].basis is PriceBasis.MEASURED and tmp_path.name in lines[DRILLED_LINE].source
+    share = 20 * 3600 / MONTH_S * 0.2
+    assert float(lines[STALE_LINE].amount_usd or 0) == pytest.approx(10_000 * share)
+    assert STALE_LINE not in {entry.name for entry in before.monthly}
+    assert (after.monthly_usd or 0) - (before.monthly_usd or 0) == pytest.approx(
+        Decimal("1.8") + Decimal(10_000 * share)
+    )
+    tuned = option_tco(case, Option.TUNE, inputs, measured, accuracy=0.8)
+    assert tuned == option_tco(case, Option.TUNE, inputs, assumed, accuracy=0.8), "it was not drilled"
+
+
+def test_a_drill_by_itself_is_evidence_and_the_cost_names_it(tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(
+        json.dumps(TICKETS | {"quality_floor": 0.5, "label_changes_per_month": 3, "queries_per_month": 9000})
+    )
+    advice = advise(path, CommandPrices(price_at="2026-11-23"), str(drilled(tmp_path)))
+    option = advice.recommendation.options[0]
+    cost = advice.recommendation.cost
+    assert option in (Option.LINEAR, Option.ENCODER, Option.NEIGHBOURS) and cost is not None
+    assert cost.drilled is not None and cost.drilled.source == f"measured in the drill of {tmp_path.name}"
+    said = cost_sentence(advice.recommendation, lambda usd: f"${usd}")
+    assert "for keeping up with change" in said and "not assumed" in said
+    [note] = [one for one in advice.notes if one.startswith("cost of a change of labels")]
+    assert "encoder $0.09 and 3,600.0 s a change, 20.0 points fewer right until then" in note
+
+
+def test_a_model_that_waits_after_its_training_is_stale_for_longer(tmp_path):
+    [*_, encoder] = read_run(str(drilled(tmp_path, wait_hours=2))).updates
+    assert encoder.seconds == 3 * 3600
