@@ -177,16 +177,21 @@ def questions(
 ) -> None:
     """Draft questions from passages of an index, for a person to check before a run uses them."""
     from harness.core.errors import UsageError, command
-    from harness.knowledge.drafting import write_drafts
-    from harness.knowledge.run import draft_questions
+    from harness.knowledge.drafting import KeptDrafts, write_drafts
+    from harness.knowledge.run import draft_questions, passages_to_ask
     from harness.report.text import print_document
     from harness.report.topics.knowledge import drafted_document
 
     if output.exists() and not force:
-        again = command("knowledge", "questions", "--model", model, "--output", output, "--force")
+        again = command(
+            "knowledge", "questions", "--index", index, "--model", model, "--output", output, "--force"
+        )
         raise UsageError(f"{output} exists already.", got=str(output), run=again)
     context = here.context(open_progress(quiet=as_json))
-    with stoppable(context, "Nothing was written.", "the same command again"):
-        drafted = draft_questions(index, model, int(count), seed, context, api_base)
+    kept = KeptDrafts(output)
+    with stoppable(context, f"What was drafted is kept in {kept.path}.", "the same command again"):
+        asked = passages_to_ask(index, int(count), seed)
+        drafted = draft_questions(asked, model, kept, seed, context, api_base)
         write_drafts(drafted, output)
+        kept.discard()
     show_json(drafted) if as_json else print_document(drafted_document(drafted, str(output)))

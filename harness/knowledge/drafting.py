@@ -17,8 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.errors import StoreError
 from harness.core.files import write_atomically
-from harness.core.records import Failure, JsonSchema, Message, Passage
+from harness.core.records import Failure, JsonSchema, Message, ModelIdentity, Passage
+from harness.core.serial import decode, encode
 from harness.core.wording import one_line
 from harness.knowledge.sentences import sentences
 from harness.models.base import ChatModel, ChatRequest
@@ -58,6 +60,69 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What came of one passage; without a draft none was kept.
+
+    Attributes:
+        by: the model, with its revision.
+    """
+
+    by: str
+    passage: str
+    draft: Draft | None
+
+
+class KeptDrafts:
+    """A model's answers so far, in a file beside the table: a command that is stopped goes on with them."""
+
+    def __init__(self, table: Path) -> None:
+        self.path = table.with_name(f"{table.name}.asked.jsonl")
+
+    def of(self, model: ModelIdentity) -> dict[str, Draft | None]:
+        """What a model answered, by passage; a line that was not written whole is passed over.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        found: dict[str, Draft | None] = {}
+        try:
+            lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        except OSError as error:
+            raise StoreError(
+                "Earlier drafts cannot be read.", got=f"{self.path}: {error.strerror}"
+            ) from error
+        for line in filter(None, lines):
+            try:
+                one = decode(Answered, line)
+            except StoreError:
+                continue
+            if one.by == _named(model):
+                found[one.passage] = one.draft
+        return found
+
+    def add(self, model: ModelIdentity, passage: str, found: Draft | None) -> None:
+        """Keep an answer at once.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        line = encode(Answered(by=_named(model), passage=passage, draft=found))
+        try:
+            with self.path.open("ab") as file:
+                file.write(f"\n{line}\n".encode())  # the line before may have been cut off
+        except OSError as error:
+            raise StoreError("A draft cannot be kept.", got=f"{self.path}: {error.strerror}") from error
+
+    def discard(self) -> None:
+        """The table is written: nothing is left to go on with."""
+        self.path.unlink(missing_ok=True)
+
+
+def _named(model: ModelIdentity) -> str:
+    return f"{model.id} {model.revision}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DraftedQuestions:
     """What came of drafting.
 
@@ -89,12 +154,19 @@ def drawn(passages: Sequence[Passage], count: int, seed: int) -> list[Passage]:
     return [passage for _, passage in sorted(ranked, key=lambda one: one[0])[:count]]
 
 
-def draft(passages: Sequence[Passage], model: ChatModel, say: Callable[[int], None]) -> DraftedQuestions:
+def draft(
+    passages: Sequence[Passage], model: ChatModel, kept: KeptDrafts, say: Callable[[int], None]
+) -> DraftedQuestions:
     """Ask a model about passages and keep what a program can hold against them.
 
     Args:
-        say: is told of every passage that was asked about.
+        kept: what the model answered before it was stopped is not asked again; each answer is put there.
+        say: is told how many passages more are done.
+
+    Raises:
+        StoreError: an answer cannot be kept.
     """
+    known = kept.of(model.identity)
     form = JsonSchema(schema=_SCHEMA, max_tokens=_MOST_TOKENS)
     requests = [
         ChatRequest(
@@ -106,16 +178,16 @@ def draft(passages: Sequence[Passage], model: ChatModel, say: Callable[[int], No
             form=form,
         )
         for passage in passages
+        if passage.id not in known
     ]
+    say(len(passages) - len(requests))
     by_id = {passage.id: passage for passage in passages}
-    kept: dict[str, Draft] = {}
     for reply in model.answer(requests):
         say(1)
         if not isinstance(reply, Failure):
-            found = read_draft(reply.text, by_id[reply.item_id])
-            if found is not None:
-                kept[reply.item_id] = found
-    ordered = [kept[passage.id] for passage in passages if passage.id in kept]
+            known[reply.item_id] = read_draft(reply.text, by_id[reply.item_id])
+            kept.add(model.identity, reply.item_id, known[reply.item_id])
+    ordered = [one for passage in passages if (one := known.get(passage.id)) is not None]
     return DraftedQuestions(by=model.identity.id, asked=len(passages), drafts=tuple(_distinct(ordered)))
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from harness.core.context import Context
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, UsageError
+from harness.core.records import Passage
 from harness.knowledge.choosing import EvidencedQuestion, TriedMode, choose_search, try_modes
 from harness.knowledge.documents import Source
-from harness.knowledge.drafting import SHORTEST, DraftedQuestions, draft, drawn
+from harness.knowledge.drafting import SHORTEST, DraftedQuestions, KeptDrafts, draft, drawn
 from harness.knowledge.passage_index import (
     Changes,
     IndexRecord,
@@ -113,25 +114,35 @@ def open_index(folder: Path, context: Context) -> PassageIndex:
     return load_index(folder, _model(read_index_record(folder).settings, context))
 
 
-def draft_questions(
-    folder: Path, name: str, count: int, seed: int, context: Context, api_base: str = ""
-) -> DraftedQuestions:
-    """Draft questions about passages of an index by a model on this machine.
-
-    Args:
-        name: of the model; `api_base` the address of one that is served here.
+def passages_to_ask(folder: Path, count: int, seed: int) -> list[Passage]:
+    """Passages of an index that questions are drafted about.
 
     Raises:
         StoreError: the index is not there or is damaged.
         DataError: it has no passage that is long enough.
-        UsageError: the model is not on this machine.
-        ModelUnavailable: the model is not at hand.
     """
     passages = drawn(earlier_index(folder).passages, count, seed)
     if not passages:
         raise DataError(
             "No passage is long enough to ask about.", got=folder, allowed=f"{SHORTEST} characters or more"
         )
+    return passages
+
+
+def draft_questions(
+    passages: Sequence[Passage], name: str, kept: KeptDrafts, seed: int, context: Context, api_base: str = ""
+) -> DraftedQuestions:
+    """Draft questions about passages by a model on this machine.
+
+    Args:
+        kept: what was drafted before the command was stopped.
+        name: of the model; `api_base` the address of one that is served here.
+
+    Raises:
+        StoreError: a draft cannot be kept.
+        UsageError: the model is not on this machine.
+        ModelUnavailable: the model is not at hand.
+    """
     opening = ModelSettings(
         cache=context.cache,
         offline=context.offline,
@@ -149,7 +160,7 @@ def draft_questions(
         ) from error
     context.progress.stage(f"Drafting questions with {name}", len(passages))
     try:
-        return draft(passages, chat, context.progress.advance)
+        return draft(passages, chat, kept, context.progress.advance)
     finally:
         chat.close()
 

@@ -11,7 +11,7 @@ import pytest
 
 from advisor.money.usage import CountedBy, Usage
 from harness.core.records import Message, ModelIdentity, Passage
-from harness.knowledge.drafting import Draft, draft, drawn, read_draft, write_drafts
+from harness.knowledge.drafting import Draft, KeptDrafts, draft, drawn, read_draft, write_drafts
 from harness.models.base import ChatReply, ChatRequest
 
 LEAVE = Passage(
@@ -92,7 +92,8 @@ def test_drafts_are_written_for_a_person_to_check(tmp_path: Path) -> None:
     third = replace(LEAVE, id="tax.md#1", document="tax.md")
     good = '{"question": "How much leave is there?", "answer": "twenty days"}'
     told: list[int] = []
-    found = draft([LEAVE, second, third], Writer(good, "no", good), told.append)
+    kept = KeptDrafts(tmp_path / "drafted.csv")
+    found = draft([LEAVE, second, third], Writer(good, "no", good), kept, told.append)
     assert (found.asked, found.dropped, sum(told)) == (3, 2, 3)  # the third asks what the first asked
     assert [one.document for one in found.drafts] == ["leave.md"]
     risky = Draft(question="=cmd()", answer="x", document="a.md", quote="x")
@@ -101,3 +102,26 @@ def test_drafts_are_written_for_a_person_to_check(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert (rows[0]["drafted by"], rows[0]["checked"], rows[0]["answer"]) == ("writer", "", "twenty days")
     assert rows[1]["question"] == "'=cmd()"  # a spreadsheet would run it
+
+
+def test_drafting_that_was_stopped_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:
+    second = replace(LEAVE, id="pay.md#1", document="pay.md")
+    third = replace(LEAVE, id="tax.md#1", document="tax.md")
+    first_answer = '{"question": "How much leave is there?", "answer": "twenty days"}'
+    last_answer = '{"question": "How many days has Ghent?", "answer": "24"}'
+    kept = KeptDrafts(tmp_path / "drafted.csv")
+    with pytest.raises(ValueError, match="shorter"):  # the model is gone after two passages
+        draft([LEAVE, second, third], Writer(first_answer, "no"), kept, lambda _: None)
+    with kept.path.open("ab") as file:
+        file.write(b'{"by": "wri')  # a line that was not written whole
+    told: list[int] = []
+    found = draft(
+        [LEAVE, second, third], Writer(last_answer), KeptDrafts(tmp_path / "drafted.csv"), told.append
+    )
+    assert [one.document for one in found.drafts] == ["leave.md", "tax.md"]
+    assert (found.asked, found.dropped, sum(told)) == (3, 1, 3)
+    other = Writer(first_answer, first_answer, first_answer)
+    other.identity = ModelIdentity(id="another", location="local")
+    assert draft([LEAVE, second, third], other, kept, lambda _: None).by == "another"
+    kept.discard()
+    assert not list(tmp_path.iterdir())
