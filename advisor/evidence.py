@@ -136,12 +136,10 @@ def figures(task: str | None, option: str | None) -> tuple[Evidence, ...]:
     """The packaged figures, those of one task or option if named.
 
     Raises:
-        CaseError: if nothing is published for that task or option, or the option has a new name.
+        CaseError: if nothing is published for that task or option.
     """
     known = load_evidence()
-    if option is not None and current_name(option) != option:
-        now = current_name(option)
-        raise CaseError(f"{option} is called {now} now.", got=option, allowed=now)
+    option = None if option is None else current_name(option)
     for name, wanted in (("task", task), ("option", option)):
         allowed = sorted({getattr(e, name) for e in known if getattr(e, name)})
         if wanted is not None and wanted not in allowed:

@@ -631,17 +631,13 @@ def split_names(values: list[str] | None) -> tuple[str, ...]:
 
 
 def arm_names(values: list[str] | None) -> tuple[str, ...]:
-    """`split_names` for arms and options.
-
-    Raises:
-        UsageError: with the new name of one that was called otherwise in an earlier version.
-    """
+    """`split_names` for arms and options; one by its name of an earlier version is taken, and said so."""
     names = split_names(values)
-    for name in names:
-        now = current_name(name)
-        if now != name:
-            raise UsageError(f"{name} is called {now} now.", got=name, allowed=now)
-    return names
+    now = tuple(map(current_name, names))
+    for old, new in zip(names, now, strict=True):
+        if old != new:
+            typer.echo(f"{old} is called {new} now, and taken as that.", err=True)
+    return now
 
 
 def _parts(value: str) -> list[str]:
