@@ -175,7 +175,7 @@ def _refuse_markup(content: bytes, name: str) -> None:
         lower.startswith(("<?xml", "<!--")) and "<html" in lower
     ):
         title = re.search(r"<title[^>]*>(.{1,80}?)</title>", head, flags=re.IGNORECASE | re.DOTALL)
-        named = f", titled {' '.join(html.unescape(title.group(1)).split())!a}" if title else ""
+        named = f", titled {' '.join(html.unescape(title.group(1)).split())!r}" if title else ""
         if "<tr" in head.casefold():
             raise DataError(
                 f"{name} is an HTML page{named} with a table in it, not CSV or Excel.",

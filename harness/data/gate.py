@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +41,8 @@ _DAY = re.compile(
 )
 _MANY_DATES = 10
 _READ_CHARS = 8_000
+_NO_ROOM, _FORM = "characters that take no room", "the form of their characters"
+_UNSEEN = frozenset({_NO_ROOM, _FORM})  # differences that no screen shows
 NEARLY_ALL = 0.9
 """From this share of the rows on, what names or settles the label is taken for a copy of it."""
 _CATEGORY_CHARS = 100
@@ -88,7 +90,7 @@ def look_alikes(labels: Sequence[str]) -> list[tuple[str, ...]]:
 def difference(one: str, other: str) -> str:
     """In what two look-alikes differ."""
     if visible(one) == visible(other):
-        return "characters that take no room"
+        return _NO_ROOM
     if one.casefold() == other.casefold():
         return "case"
     if one.casefold().split() == other.casefold().split():
@@ -96,7 +98,7 @@ def difference(one: str, other: str) -> str:
     if _WHOLE_NUMBER.fullmatch(one) or _WHOLE_NUMBER.fullmatch(other):
         return "how a number is written"
     if unicodedata.normalize("NFKC", one) == unicodedata.normalize("NFKC", other):
-        return "the form of their characters"
+        return _FORM
     return "case, blanks, hyphens or underscores"
 
 
@@ -304,7 +306,7 @@ def _swallowed(evalset: Evalset, like: Likeness) -> str:
     held = sum(clusters[cluster] for cluster in tied)
     if held < len(rows) / 2:
         return ""
-    shared = f"; {like.boilerplate.rows} rows hold {like.boilerplate.text!a}" if like.boilerplate else ""
+    shared = f"; {like.boilerplate.rows} rows hold {like.boilerplate.text!r}" if like.boilerplate else ""
     return (
         f": {held} of {len(rows)} rows are near-duplicates of one another or of one group, and such rows "
         f"stay in one split{shared}. Take what they share out of the text, or name the columns that differ "
@@ -356,7 +358,7 @@ def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
     yield from _tested(evalset, limits)
     if train and max(train.values()) / min(train.values()) > limits.imbalance:
         (most, many), (least_label, few) = train.most_common(1)[0], train.most_common()[-1]
-        message = f"Labels are uneven in train: {many} rows of {most!a}, {few} of {least_label!a}."
+        message = f"Labels are uneven in train: {many} rows of {most!r}, {few} of {least_label!r}."
         yield _finding("imbalance", "note", message)
     yield from _spellings(evalset)
 
@@ -385,7 +387,8 @@ def _support(name: str, counts: Counter[str], least: int) -> Iterable[Finding]:
 def _spellings(evalset: Evalset) -> Iterable[Finding]:
     counts = Counter(item.label for item in _rows(evalset))
     for variants in look_alikes(evalset.label_names):
-        listed = " and ".join(_counted(label, counts) for label in variants[:6])
+        shown = ascii if difference(*variants[:2]) in _UNSEEN else repr
+        listed = " and ".join(_counted(label, counts, shown) for label in variants[:6])
         more = ", ..." if len(variants) > 6 else ""
         message = f"Labels that look alike: {listed}{more} differ in {difference(*variants[:2])} only."
         yield _finding("label-spelling", "warning", message)
@@ -399,8 +402,8 @@ def _spellings(evalset: Evalset) -> Iterable[Finding]:
         yield _finding("label-missing", "warning", message)
 
 
-def _counted(label: str, counts: Counter[str]) -> str:
-    return f"{label!a} ({counts[label]:,} rows)"
+def _counted(label: str, counts: Counter[str], shown: Callable[[str], str] = repr) -> str:
+    return f"{shown(label)} ({counts[label]:,} rows)"
 
 
 def _given_away(evalset: Evalset) -> Iterable[Finding]:
@@ -428,7 +431,7 @@ def _overlap(evalset: Evalset, like: Likeness) -> Iterable[Finding]:
     parts = _splits(evalset)
     if like.boilerplate:
         message = (
-            f"{like.boilerplate.rows} rows hold a phrase that many share, such as {like.boilerplate.text!a}; "
+            f"{like.boilerplate.rows} rows hold a phrase that many share, such as {like.boilerplate.text!r}; "
             "such phrases are left out where near-duplicates are looked for."
         )
         yield _finding("boilerplate", "note", message)

@@ -162,9 +162,14 @@ def test_labels_that_differ_in_spelling_only() -> None:
             "pay\u200b",
             "'pay' (226 rows) and 'pay\\u200b' (0 rows) differ in characters that take no room",
         ),
+        ("M\u00dcLL", "M\u00fcll", "'M\u00dcLL' (0 rows) and 'M\u00fcll' (0 rows) differ in case"),
         ("1", "1.0", "how a number is written"),
         ("A  b", "A b", "blanks"),
-        ("\uff21\uff22", "AB", "the form of their characters"),
+        (
+            "\uff21\uff22",
+            "AB",
+            "'\\uff21\\uff22' (0 rows) and 'AB' (0 rows) differ in the form of their characters",
+        ),
         ("log-in", "log_in", "hyphens or underscores"),
     ],
 )
