@@ -515,4 +515,4 @@ def _provenance(evalset: Evalset) -> Iterable[Finding]:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(ascii(name) for name in names[:6]) + (", ..." if len(names) > 6 else "")
+    return ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")

@@ -22,6 +22,7 @@ from harness.recommendation.records import Action, Certainty, Reason, ReasonKind
 
 A_MONTH = "a month, all in"
 A_THOUSAND = "per 1,000 queries, calls and busy machine time"
+LEAST_ITEMS = 5  # all of four items in one direction happen by chance in 6 % of cases: 0.5**4
 _TIMED_ALIKE = Decimal("1.25")  # busy seconds of one arm differ by as much from one timing to the next
 
 
@@ -52,13 +53,16 @@ Against = Callable[[ArmResult], Reason | None]
 def choose(
     results: BakeoffResults, plan: DecisionPlan, months: Mapping[ArmId, Money], against: Against
 ) -> Choice:
-    """The arm to ship, or to pilot; neither where every arm breaks a limit or none is worth it.
+    """The arm to ship, or to pilot; neither where too little was asked, all break a limit or none pays.
 
     Args:
         months: all-in cost of a month by arm; empty where nothing is known of the business.
     """
     if all(arm.arm.option is Option.FLOOR for arm in results.arms):
         return Choice(action=Action.MEASURE_NEXT, why=Reason(kind=ReasonKind.ONLY_FLOOR))
+    best = max(results.arms, key=lambda arm: arm.primary.n)
+    if best.primary.n < LEAST_ITEMS:
+        return Choice(action=Action.MEASURE_NEXT, why=Reason(kind=ReasonKind.TOO_FEW, estimate=best.primary))
     limits = results.verdict.limits
     allowed = contenders(results.arms, limits)
     if not allowed:

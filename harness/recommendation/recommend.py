@@ -1,6 +1,7 @@
 """What to do next, why, what that costs, who decides, and the one risk to name. Pure; rules in a fixed order.
 
 The next step:
+0. Fewer items than could show anything: label as many as would show a large difference.
 1. Every arm breaks a limit: run the cheapest hosted model that has a price, on the same rows; where none is
    left to run, fix what stands against the most accurate arm.
 2. An arm breaks no limit and one is open: label as many items as would show whether it keeps the floor, or
@@ -22,6 +23,7 @@ from decimal import Decimal
 
 from advisor.money.ledger import Money
 from advisor.stats.paired import Relation
+from advisor.stats.power import items_needed
 from harness.bakeoff.results import (
     Answer,
     ArmResult,
@@ -54,6 +56,10 @@ from harness.recommendation.worth import items_to_show, labels_usd, open_checks
 WIDE = 0.05
 OWN_ROWS = "the user's own file"
 _REASONS = 3
+_LARGE, _DISAGREE = (
+    0.2,
+    0.44,
+)  # a difference, and the share of items on which two arms differ (docs/benchmarks.md)
 _ENOUGH_EPOCHS = 2.5  # three passes gave 3 points more than one on Banking77 (docs/lab-log.md)
 _OUTSIDE = re.compile(
     r"(?:^|[ _-])(?:out[ _-]of[ _-]scope|oos|none[ _-]of[ _-](?:these|the above)|other)(?:$|[ _-])"
@@ -267,6 +273,10 @@ def _against_rivals(arm: ArmResult, found: Found) -> Iterator[Reason]:
 
 def _next_step(found: Found) -> NextStep:
     choice, results = found.choice, found.results
+    if choice.why.kind is ReasonKind.TOO_FEW:
+        there = 0 if choice.why.estimate is None else choice.why.estimate.n
+        wanted = items_needed(_LARGE, _DISAGREE) or 0
+        return _label(wanted - there, f"a difference of {_LARGE * 100:.0f} points between two of them", found)
     if choice.action is Action.KEEP_TODAY or choice.arm is None:
         return _measure_or_fix(found)
     if choice.pilot is not None:
@@ -381,6 +391,8 @@ def _risk(found: Found) -> Risk:
     arm = None if found.choice.arm is None else found.results.arm(found.choice.arm)
     if found.choice.turned_down is not None:
         return Risk(kind=RiskKind.TODAY_AS_STATED)
+    if found.choice.why.kind is ReasonKind.TOO_FEW:
+        return Risk(kind=RiskKind.NOTHING_TESTED)
     if arm is None:
         return Risk(kind=RiskKind.NOTHING_KEEPS_LIMITS)
     return next(_risks(arm, found), Risk(kind=RiskKind.NONE_SEEN))

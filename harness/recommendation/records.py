@@ -66,6 +66,7 @@ class ReasonKind(StrEnum):
     NOT_RUN = "a hosted model was not run"
     TODAY_COSTS = "what is done today costs more than a hosted model at its list price"
     ONLY_FLOOR = "only the floor was run"
+    TOO_FEW = "so few items that no comparison of them could come out"
     KEEPS_UP = "what keeping up with change takes"
 
 
@@ -164,6 +165,7 @@ class NextStep:
 class RiskKind(StrEnum):
     """The biggest risk, from what would undo the answer to what would shift it."""
 
+    NOTHING_TESTED = "so few items that nothing is known"
     NOTHING_KEEPS_LIMITS = "nothing keeps the limits"
     TODAY_AS_STATED = "today's way was not measured"
     NOT_OWN_ROWS = "the rows are not the user's own"

@@ -11,7 +11,7 @@ from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.errors import command as command_line
 from harness.core.records import ArmId
-from harness.core.wording import bounds, level, percent, points
+from harness.core.wording import bounds, counted, level, percent, points
 from harness.money.records import Limit, PlanKey
 from harness.recommendation.records import Action, NextStep, StepKind
 from harness.report.context import ReportContext
@@ -216,7 +216,8 @@ def _pair_figures(c: ReportContext) -> tuple[Span, ...]:
     where = "" if ends is None else f" ({level(d)} {ends})"
     kind = "on the same model" if found.same_model else "each on its own model"
     return said(
-        f"Of the same {d.n:,} test items {reached(c.metric, name(one.arm), one.quality.primary.value)} and "
+        f"Of the same {counted(d.n, 'test item', 'test items')} "
+        f"{reached(c.metric, name(one.arm), one.quality.primary.value)} and "
         f"{name(other.arm)} {percent(other.quality.primary.value)}, {kind}: "
         f"a difference of {points(d.value)}{where}",
         Span(text=".", sources=c.accuracy(*arms)),

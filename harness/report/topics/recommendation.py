@@ -24,6 +24,7 @@ from harness.core.records import ArmId
 from harness.core.wording import (
     USD,
     Currency,
+    counted,
     epochs,
     marked_money,
     milliseconds,
@@ -33,6 +34,7 @@ from harness.core.wording import (
     points,
     share_sentence,
 )
+from harness.recommendation.choose import LEAST_ITEMS
 from harness.recommendation.records import (
     Action,
     Automation,
@@ -140,6 +142,10 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
             return _not_run(reason, words.currency)
         case ReasonKind.ONLY_FLOOR:
             return "Only the floor was run: it is what an option has to beat, not one to ship."
+        case ReasonKind.TOO_FEW:
+            n = 0 if reason.estimate is None else reason.estimate.n
+            tested = counted(n, "test item cannot", "test items cannot")
+            return f"{tested} show anything: below {LEAST_ITEMS} no comparison can come out."
         case ReasonKind.KEEPS_UP:
             rate = "" if reason.rate is None else rate_sentence(reason.rate, words.name)
             return f"When things change, {rate}."
@@ -336,12 +342,18 @@ def _in_words(text: str, results: BakeoffResults, words: RunWords) -> str:
     return text
 
 
+_ANYWAY = {
+    RiskKind.NOTHING_TESTED: "what it is worth is not known",
+    RiskKind.NOTHING_KEEPS_LIMITS: "none keeps the limits that were set before the run",
+}
+
+
 def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
     """The biggest risk."""
     name = _one(risk.arm, words)
     match risk.kind:
-        case RiskKind.NOTHING_KEEPS_LIMITS:
-            return "Using one of these anyway: none keeps the limits that were set before the run."
+        case RiskKind.NOTHING_TESTED | RiskKind.NOTHING_KEEPS_LIMITS:
+            return f"Using one of these anyway: {_ANYWAY[risk.kind]}."
         case RiskKind.TODAY_AS_STATED:
             return "Today's way was not measured: what it costs and how often it is right are as stated."
         case RiskKind.NOT_OWN_ROWS:

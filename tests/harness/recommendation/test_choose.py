@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from advisor.money.ledger import Money
 from advisor.options import Option
 from harness.bakeoff.decide import acceptable, contenders
 from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
-from harness.core.records import ArmId, PriceBasis
+from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.recommendation.choose import (
     A_MONTH,
     A_THOUSAND,
@@ -85,6 +86,16 @@ def test_the_floor_never_ships() -> None:
     assert chosen(judged([measured(FLOOR, 0.1, "0"), measured(PROMPT, 0.2)])).ship == PROMPT
     alone = chosen(judged([measured(FLOOR, 0.9, "0")]))
     assert alone.arm is None and alone.why.kind is ReasonKind.ONLY_FLOOR
+
+
+@pytest.mark.parametrize(("n", "said"), [(1, True), (4, True), (5, False)])
+def test_of_a_handful_of_items_nothing_is_recommended(n: int, said: bool) -> None:
+    """One right answer of one item was once piloted, and the others 'ruled out'."""
+    few = replace(
+        measured(TUNE, 1.0), primary_all_rows=Estimate(metric="accuracy", value=1.0, n=n, method="")
+    )
+    choice = chosen(judged([few]))
+    assert (choice.why.kind is ReasonKind.TOO_FEW) is said and (choice.arm is None) is said
 
 
 def test_what_others_answer_never_ships() -> None:
