@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from advisor.sentences import capital
 from harness.core.records import ArmId, Estimate
 from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, share_sentence
 from harness.freshness.records import ChangeRate, Drill, Group, Moment, Threshold, Upkeep
@@ -12,14 +13,10 @@ from harness.report import drawings
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Cell, Chart, Document, Paragraph, Row, Section, Table
 from harness.report.topics.cells import cells, columns, drawn
+from harness.report.topics.names import plain_name
 
 _UPKEEP = {Upkeep.INDEX: "indexed again", Upkeep.TRAIN: "trained again", Upkeep.NOTHING: "nothing to do"}
 UNMEASURED = "not measurable with this model"
-
-
-def label_of(arm: ArmId) -> str:
-    """How a table names an arm."""
-    return arm.label
 
 
 def drill_document(drill: Drill) -> Document:
@@ -35,11 +32,11 @@ def drill_sections(drill: Drill) -> tuple[Section, ...]:
             title=f"When {drill.of} change: {drill.evalset}",
             blocks=(
                 Paragraph(text=_what(drill)),
-                *_changes(drill),
+                *_rates(drill),
                 _update(drill),
                 _drawn(drill),
                 _over_time(drill),
-                *_rates(drill),
+                *_changes(drill),
                 Bullets(label="to know", items=tuple(_notes(drill)), tone="faint"),
             ),
         ),
@@ -52,36 +49,52 @@ def freshness_section(c: ReportContext) -> Section:
     return Section(key="freshness", title="", blocks=()) if drill is None else drill_sections(drill)[0]
 
 
-def rate_sentence(rate: ChangeRate, name: Callable[[ArmId], str] = label_of) -> str:
-    """The change rate between two arms in one sentence."""
-    pair = f"{name(rate.retrieving)} against {name(rate.training)}"
+def rate_sentence(rate: ChangeRate, name: Callable[[ArmId], str]) -> str:
+    """From which rate of change one arm is the better choice than another."""
+    one, other = name(rate.retrieving), name(rate.training)
     if rate.both is None or rate.cheaper is None or rate.better is None:
-        names = " and ".join(map(name, rate.unmeasured))
-        return f"{pair}: {UNMEASURED} ({names} does not beat the floor on unchanged items, or failed)"
+        poor = f"{' and '.join(map(name, rate.unmeasured))}, no better than the floor on what stays the same"
+        return (
+            f"Which of {one} and {other} keeps up better is {UNMEASURED}: {poor}, or not brought up to date"
+        )
+    where = {0.0: f"At any rate of change {one} is", math.inf: f"At no rate of change is {one}"}.get(
+        rate.both.value, f"{capital(_rate(rate.both.value))} {one} is"
+    )
     return (
-        f"{pair}: cheaper {_from(rate.cheaper)}; right more often {_from(rate.better)}; "
-        f"both {_from(rate.both)}"
+        f"{where} both cheaper and right more often than {other}{_span(rate.both)}: it is cheaper "
+        f"{_from(rate.cheaper)}, and right more often {_from(rate.better)}"
     )
 
 
 def _from(rate: Threshold) -> str:
     """From where, with its interval."""
-    where = _rate(rate.value)
+    return f"{_rate(rate.value)}{_span(rate)}"
+
+
+def _span(rate: Threshold) -> str:
+    """The interval of a rate; '' where every draw says the same."""
     if rate.low is None or rate.high is None:
-        return f"{where} (no interval: too few items)"
+        return " (no interval: too few items)"
     if (rate.low, rate.high) == (rate.value, rate.value):
-        return where
-    return f"{where} (95 % {_rate(rate.low)} to {_rate(rate.high)})"
+        return ""
+    return f" (95 %: {_end(rate.low)} to {_end(rate.high)})"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else decimal(value, 2)
+
+
+def _end(value: float) -> str:
+    """An end of an interval of changes a month."""
+    return {0.0: "any rate", math.inf: "no rate"}.get(value, _count(value))
 
 
 def _rate(value: float) -> str:
     if value == 0:
-        return "always"
+        return "at any rate"
     if math.isinf(value):
         return "at no rate"
-    return (
-        f"above {value:,.0f} changes a month" if value >= 10 else f"above {decimal(value, 2)} changes a month"
-    )
+    return f"above {_count(value)} changes a month"
 
 
 def _what(drill: Drill) -> str:
@@ -94,8 +107,27 @@ def _what(drill: Drill) -> str:
 
 
 def _rates(drill: Drill) -> tuple[Block, ...]:
-    said = tuple(map(rate_sentence, drill.rates))
-    return (Bullets(label="from how many changes a month", items=said),) if said else ()
+    said = (*_until_right(drill), *(f"{rate_sentence(rate, _namer(drill))}." for rate in drill.rates))
+    return (Bullets(label="what that means", items=said),) if said else ()
+
+
+def _namer(drill: Drill) -> Callable[[ArmId], str]:
+    """How a sentence names the arms of a drill; tables have their ids."""
+    among = tuple(arm.arm for arm in drill.arms)
+    return lambda arm: plain_name(arm, among)
+
+
+def _until_right(drill: Drill) -> Iterator[str]:
+    """How long each option that has to keep up is behind, and what it says meanwhile."""
+    for arm in drill.arms:
+        seconds, stale = arm.mean_update_s, arm.stale[0]
+        if arm.upkeep is Upkeep.NOTHING or seconds is None or stale.value is None:
+            continue
+        yield (
+            f"{capital(_namer(drill)(arm.arm))} is up to date {_seconds(seconds)} after the change, for "
+            f"{money(arm.update_usd.usd)} of machine time. Until then {share_sentence(stale)} of its answers "
+            "to what changed are the old ones."
+        )
 
 
 def _changes(drill: Drill) -> tuple[Block, ...]:
@@ -183,7 +215,7 @@ def _over_time(drill: Drill) -> Table:
         for arm in drill.arms
     ]
     return Table(
-        caption=f"{drill.metric} over time, with its 95 % interval",
+        caption=f"{capital(drill.metric)} over time, with its 95 % interval",
         columns=columns(
             ("option", ""),
             ("before", "the change"),

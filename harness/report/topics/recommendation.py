@@ -147,8 +147,7 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
             tested = counted(n, "test item cannot", "test items cannot")
             return f"{tested} show anything: below {LEAST_ITEMS} no comparison can come out."
         case ReasonKind.KEEPS_UP:
-            rate = "" if reason.rate is None else rate_sentence(reason.rate, words.name)
-            return f"When things change, {rate}."
+            return "" if reason.rate is None else f"{rate_sentence(reason.rate, words.name)}."
         case ReasonKind.ONLY_ONE:
             return "Every other option is worse, not shown to be within the margin, or breaks a limit."
         case _:

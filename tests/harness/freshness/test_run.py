@@ -226,7 +226,9 @@ def test_a_run_keeps_the_drill_and_concludes_again(tuners, tickets: Path, tmp_pa
     for form in ("text", "md", "html", "pdf"):
         shown = run_document(results, folder.manifest(), form)
         assert shown.section("freshness") is not None
-    assert "When things change, " in render_text(run_document(results, folder.manifest()), 400)
+    assert "both cheaper and right more often than" in render_text(
+        run_document(results, folder.manifest()), 400
+    )
     other = dataclasses.replace(found, evalset="elsewhere")
     with pytest.raises(UsageError, match="other rows"):
         keep_drill(folder, other, outside)

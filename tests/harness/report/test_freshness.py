@@ -12,11 +12,14 @@ from tests.support.drills import a_drill
 
 def test_always_none_and_a_rate_are_answers() -> None:
     known, unknown = a_drill().rates
-    said = rate_sentence(known)
-    assert "cheaper above 40 changes a month (95 % always to at no rate)" in said
-    assert "right more often always;" in said, "no interval where every draw says the same"
-    assert "both at no rate (95 % above 3.50 changes a month to at no rate)" in said
-    assert "not measurable with this model" in rate_sentence(unknown)
+    said = rate_sentence(known, str)
+    assert said.startswith(
+        "At no rate of change is neighbours@training-rows both cheaper and right more often"
+    )
+    assert "linear@linear (95 %: 3.50 to no rate): it is cheaper" in said
+    assert "cheaper above 40 changes a month (95 %: any rate to no rate)" in said
+    assert said.endswith("right more often at any rate"), "no interval where every draw says the same"
+    assert "not measurable with this model" in rate_sentence(unknown, str)
 
 
 def test_the_document_says_what_was_counted() -> None:
@@ -25,6 +28,8 @@ def test_the_document_says_what_was_counted() -> None:
     assert "what people do is not counted" in said
     assert "tune@m could not be trained again and stays as it was: The training diverged." in said
     assert "means of" not in said, "one training seed is no mean"
+    assert "The linear classifier is up to date 6.0 s after the change, for $0.0002 of machine time." in said
+    assert "At no rate of change is the vote of similar past items both cheaper" in said
 
 
 def test_right_answers_are_drawn_over_the_seconds_after_the_change() -> None:
