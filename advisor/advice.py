@@ -353,6 +353,22 @@ class Dominant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayCost:
+    """What a way of today costs at the stated volume, wrong answers left out.
+
+    Attributes:
+        not_priced: why it has no price; '' where it has one.
+        left_out: what the price does not hold; '' where it holds everything.
+    """
+
+    way: Way
+    usd_once: MoneyRange
+    usd_per_month: MoneyRange
+    not_priced: str = ""
+    left_out: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdviceRecommendation:
     """The one recommendation.
 
@@ -473,6 +489,7 @@ class Advice:
         cannot_say: set when every option is vetoed or nothing is known.
         incumbent_usd_per_1k_total: today's price with wrong answers, as totals of options count them.
         sharing: of labels, where today's cost and accuracy are stated; None elsewhere.
+        ways: every way of today with its price, those that fit the ranked options first.
         rubric_version, rubric_sha256, prices: what it rests on.
     """
 
@@ -493,11 +510,17 @@ class Advice:
     incumbent_usd_per_1k: Decimal | None
     incumbent_usd_per_1k_total: Decimal | None
     sharing: Sharing | None
+    ways: tuple[WayCost, ...]
     currency: str
     rate: DatedRate | None
     prices: tuple[str, ...]
     rubric_version: str
     rubric_sha256: str
+
+    def ways_of_first(self, options: int) -> tuple[WayCost, ...]:
+        """The priced ways of the first so many options."""
+        near = {one.option for one in self.options[:options] if one.place is not None}
+        return tuple(one for one in self.ways if one.way.traits.option in near and not one.not_priced)
 
     @property
     def first(self) -> OptionAdvice | None:

@@ -33,7 +33,13 @@ class Speed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """The packaged ranges."""
+    """The packaged ranges.
+
+    Attributes:
+        adapters: sizes of base models in billions of parameters, and what a million tokens of an adapter of
+            one up to that size costs.
+        adapters_source: where that stands.
+    """
 
     ranges: Mapping[str, AssumedRange]
     parts: Mapping[str, tuple[float, float, float]]
@@ -43,6 +49,8 @@ class Assumptions:
     slower: float
     models: Mapping[Scenario, str]
     embedding: str
+    adapters: tuple[tuple[float, Decimal], ...]
+    adapters_source: str
 
     def part(self, name: str, scenario: Scenario) -> float:
         """A part of a cost that no questionnaire asks."""
@@ -85,6 +93,13 @@ def parse_assumptions(text: str) -> Assumptions:
             Scenario.DEAR: raw["models"]["high"],
         },
         embedding=raw["models"]["embedding"],
+        adapters=tuple(
+            (size, Decimal(str(usd)))
+            for size, usd in zip(
+                raw["adapters"]["up_to_billions"], raw["adapters"]["usd_per_mtok"], strict=True
+            )
+        ),
+        adapters_source=raw["adapters"]["source"],
     )
 
 

@@ -57,7 +57,7 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Prompt:
+class PromptTokens:
     """Tokens of one query: `fixed` stands the same in front of every query."""
 
     fixed: float
@@ -66,6 +66,7 @@ class _Prompt:
 
     @property
     def whole_input(self) -> float:
+        """Both parts of the input."""
         return self.fixed + self.varying
 
 
@@ -74,7 +75,8 @@ def knowledge_in_prompt(case: UseCase, inputs: Inputs) -> bool:
     return facts_needed(case) is True and inputs.knowledge_tokens <= WHOLE_PROMPT_TOKENS
 
 
-def _prompt(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumptions) -> _Prompt:
+def prompt_of(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumptions) -> PromptTokens:
+    """What one query of an option is made of."""
     part = assumptions.part
     fixed = part("instruction_tokens", inputs.scenario)
     varying = inputs.input_tokens
@@ -91,7 +93,7 @@ def _prompt(case: UseCase, option: Option, inputs: Inputs, assumptions: Assumpti
             varying += _shown(case, inputs, assumptions)
         case Option.TUNE | Option.NEIGHBOURS | Option.LINEAR | Option.ENCODER:
             fixed = 40
-    return _Prompt(fixed=fixed, varying=varying, output=inputs.output_tokens)
+    return PromptTokens(fixed=fixed, varying=varying, output=inputs.output_tokens)
 
 
 def labels_cached_from(inputs: Inputs, assumptions: Assumptions) -> int:
@@ -109,7 +111,7 @@ def _shown(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> float:
     return min(count * (inputs.input_tokens + inputs.output_tokens + 10), most)
 
 
-def _hosted_query(prompt: _Prompt, price: Price, inputs: Inputs) -> tuple[LedgerLine, ...]:
+def hosted_query(prompt: PromptTokens, price: Price, inputs: Inputs) -> tuple[LedgerLine, ...]:
     """Tokens of a hosted call; a long fixed prefix is read from the cache when calls come close together."""
     often = inputs.queries_per_month / 730 >= 12
     cacheable = prompt.fixed >= CACHED_FROM and price.usd_per_mtok.cached is not None
@@ -145,7 +147,7 @@ def _machine(name: str, inputs: Inputs, sheet: PriceSheet) -> Machine:
     return find_machine(name, sheet.machines, inputs.hour_usd).at(inputs.scenario)
 
 
-def _rate(case: UseCase, machine: Machine, prompt: _Prompt, inputs: Inputs, market: Market) -> float:
+def _rate(case: UseCase, machine: Machine, prompt: PromptTokens, inputs: Inputs, market: Market) -> float:
     """Queries a second that one machine answers, by the published speeds."""
     speeds = market.assumptions.speeds
     speed = speeds.get(machine.name) or speeds[stand_in(machine)]
@@ -178,7 +180,7 @@ def _rows(case: UseCase, inputs: Inputs, assumptions: Assumptions) -> tuple[floa
 def _training(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[LedgerLine, ...]:
     """All trainings that building takes, the failed ones included."""
     rows, _ = _rows(case, inputs, market.assumptions)
-    prompt = _prompt(case, option, inputs, market.assumptions)
+    prompt = prompt_of(case, option, inputs, market.assumptions)
     part, size = market.assumptions.part, inputs.open_model_billions
     name = GPU_TRAINING if size >= SMALL_MODEL else SMALL_MACHINE
     tokens = rows * (prompt.whole_input + prompt.output) * part("epochs", inputs.scenario)
@@ -229,17 +231,17 @@ def _that_matter(case: UseCase, inputs: Inputs) -> Inputs:
 
 def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> Workload:
     assumptions = market.assumptions
-    prompt = _prompt(case, option, inputs, assumptions)
+    prompt = prompt_of(case, option, inputs, assumptions)
     own, api = runs_own_model(case, option), market.sheet.api[inputs.scenario]
     calls: tuple[LedgerLine, ...] = ()
     if option is Option.ROUTE:
         handed_on = Decimal(str(round(1 - assumptions.part("route_own_share", inputs.scenario), 6)))
-        calls = scaled(_hosted_query(prompt, api, inputs), handed_on)
+        calls = scaled(hosted_query(prompt, api, inputs), handed_on)
     elif not own and not option.traits.free:
-        calls = _hosted_query(prompt, api, inputs)
+        calls = hosted_query(prompt, api, inputs)
     trains = _trains_on_gpu(option)
     tuned = trains or (option is Option.ROUTE and _routes_from_tuned(case))
-    own_prompt = _prompt(case, Option.TUNE, inputs, assumptions) if option is Option.ROUTE else prompt
+    own_prompt = prompt_of(case, Option.TUNE, inputs, assumptions) if option is Option.ROUTE else prompt
     changed = inputs.knowledge_tokens * inputs.knowledge_changed_share
     work = Workload(
         method=option.value,
@@ -264,7 +266,7 @@ def _workload(case: UseCase, option: Option, inputs: Inputs, market: Market) -> 
     return _placed(work, case, own_prompt, inputs, market)
 
 
-def _placed(work: Workload, case: UseCase, prompt: _Prompt, inputs: Inputs, market: Market) -> Workload:
+def _placed(work: Workload, case: UseCase, prompt: PromptTokens, inputs: Inputs, market: Market) -> Workload:
     """On the machines it takes: none for calls alone, its own for a language model, else a shared one."""
     option = Option(work.method)
     if runs_own_model(case, option) or (option is Option.ROUTE and _routes_from_tuned(case)):
@@ -299,7 +301,7 @@ def prompt_tokens(
     case: UseCase, option: Option, inputs: Inputs, assumptions: Assumptions
 ) -> tuple[float, float]:
     """(input, output) tokens of one query."""
-    prompt = _prompt(case, option, inputs, assumptions)
+    prompt = prompt_of(case, option, inputs, assumptions)
     return prompt.whole_input, prompt.output
 
 

@@ -266,8 +266,8 @@ class WayTraits:
     Attributes:
         option: what the advice ranks it as; None for today's way.
         needs, costs, can: one clause each.
-        measured_as: what a run tries it by; '' where nothing in a run stands for it.
-        exactly: whether that is the way itself and no stand-in.
+        measured_as: what a run tries it by.
+        not_run: why that is a stand-in; '' where it is the way itself.
     """
 
     option: Option | None
@@ -275,7 +275,7 @@ class WayTraits:
     costs: str
     can: str
     measured_as: str
-    exactly: bool = True
+    not_run: str = ""
 
 
 WAYS: Mapping[Way, WayTraits] = MappingProxyType(
@@ -300,7 +300,6 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             costs="the text's tokens with each call, at the cached price",
             can="answer from all of it, no search",
             measured_as="prompt",
-            exactly=False,
         ),
         Way.RETRIEVE: WayTraits(
             option=Option.RETRIEVE,
@@ -315,7 +314,7 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             costs="one more call a query",
             can="find what the index ranks low",
             measured_as="retrieve",
-            exactly=False,
+            not_run="no arm orders its hits a second time",
         ),
         Way.TOOLS: WayTraits(
             option=Option.RETRIEVE,
@@ -323,7 +322,7 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             costs="two or more calls a query, and the source's price",
             can="facts that change faster than an index follows",
             measured_as="retrieve",
-            exactly=False,
+            not_run="a run asks locked rows, and a live source gives other answers each time",
         ),
         Way.NEIGHBOURS: WayTraits(
             option=Option.NEIGHBOURS,
@@ -359,6 +358,7 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             costs="training by the token, and often a fee by the hour",
             can="the same with no machine (`harness tune --hosted PROVIDER`)",
             measured_as="tune",
+            not_run="a plan tunes here unless --tune-model names a provider's model",
         ),
         Way.SERVERLESS_LORA: WayTraits(
             option=Option.TUNE,
@@ -366,7 +366,7 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             costs="tokens, no machine while nobody asks",
             can="low or uneven volume",
             measured_as="tune",
-            exactly=False,
+            not_run="a run serves its adapter here: it answers the same, at another price and speed",
         ),
         Way.DISTILLED: WayTraits(
             option=Option.TUNE,
@@ -374,7 +374,7 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             costs="its tokens once",
             can="few examples of one's own",
             measured_as="tune",
-            exactly=False,
+            not_run="no run writes rows: add those a strong model wrote to the training rows first",
         ),
         Way.TUNE_RETRIEVE: WayTraits(
             option=Option.TUNE_RETRIEVE,

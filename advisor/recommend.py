@@ -39,6 +39,7 @@ from advisor.advice import (
     Sureness,
     Today,
     ToSettle,
+    WayCost,
     Why,
     plain,
 )
@@ -65,6 +66,7 @@ from advisor.rubric.bands import Bands
 from advisor.rubric.rubric import Rubric
 from advisor.rubric.scoring import OptionScores, band_of, between, combines, contributions, leads
 from advisor.settling import find_dominant, find_runner_up, find_tries
+from advisor.way_costs import way_cost
 from advisor.ways import fitting
 
 EVALUATION_SHARE = 0.3
@@ -131,6 +133,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         incumbent_usd_per_1k=incumbent_usd_per_1k(case),
         incumbent_usd_per_1k_total=incumbent_total_per_1k(case),
         sharing=_sharing(case, basis, options),
+        ways=_ways(case, basis, options),
         currency=case.currency,
         rate=case.usd_rate,
         prices=() if must_self_host(case) else _price_lines(basis.market),
@@ -146,6 +149,14 @@ def _dominant(
     assert found is not None
     right = Range(low=found.accuracy_low, likely=found.accuracy_likely, high=found.accuracy_high)
     return find_dominant(case, tried[0], basis.market, right if found.wrong_answers_counted else None)
+
+
+def _ways(case: UseCase, basis: Basis, options: tuple[OptionAdvice, ...]) -> tuple[WayCost, ...]:
+    """Every way priced; those that fit come first, in the order of their options."""
+    ranked = [one.option for one in options if one.place is not None]
+    fit = [way for option in ranked for way in fitting(case, option)]
+    rest = [way for way in Way if way not in fit]
+    return tuple(way_cost(case, way, basis.market) for way in (*fit, *rest))
 
 
 def _sharing(case: UseCase, basis: Basis, options: tuple[OptionAdvice, ...]) -> Sharing | None:

@@ -33,6 +33,7 @@ from advisor.advice import (
     Today,
     ToSettle,
     Tries,
+    WayCost,
     Why,
 )
 from advisor.case import asks
@@ -142,10 +143,27 @@ def ways_words(ways: Sequence[Way]) -> str:
     first, *others = ways[:_WAYS_SHOWN]
     traits = first.traits
     tried = f"a run measures it as {traits.measured_as}"
-    if not traits.exactly:
-        tried = f"a run cannot measure that and measures {traits.measured_as} in its place"
+    if traits.not_run:
+        tried = f"a run measures {traits.measured_as} in its place ({traits.not_run})"
     rest = f". Or {'; or '.join(other.value for other in others)}" if others else ""
     return f"{first.value}: it needs {traits.needs}, and costs {traits.costs}; {tried}{rest}"
+
+
+WAYS_TITLE = "Ways of today: to build, and a month, wrong answers left out"
+
+
+def way_price_words(found: WayCost, money: Money) -> tuple[str, str]:
+    """What a way costs once and by the month; the reason, in the place of both, where it is not priced."""
+    if found.not_priced:
+        return f"not priced: {found.not_priced}", ""
+    left = f", without {found.left_out}" if found.left_out else ""
+    return likely_words(found.usd_once, money), f"{likely_words(found.usd_per_month, money)}{left}"
+
+
+def way_run_words(way: Way) -> str:
+    """What a run measures of a way, and why not more."""
+    traits = way.traits
+    return traits.measured_as if not traits.not_run else f"{traits.measured_as} stands in: {traits.not_run}"
 
 
 def share_words(found: OptionPrediction) -> str:

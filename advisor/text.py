@@ -19,6 +19,7 @@ from advisor.sentences import (
     OPEN_TITLE,
     RULED_OUT_TITLE,
     SURE,
+    WAYS_TITLE,
     Money,
     capital,
     confidence_sentence,
@@ -39,6 +40,8 @@ from advisor.sentences import (
     span_words,
     today_words,
     unscored_sentence,
+    way_price_words,
+    way_run_words,
 )
 
 _OPEN_SHOWN, _OPTIONS_SHOWN, _FACTORS_SHOWN = 5, 3, 4
@@ -52,6 +55,7 @@ def advice_text(advice: Advice, *, verbose: bool = False) -> str:
         _table(advice, money),
         _reasons(advice, money, verbose=verbose),
         _ruled_out(advice),
+        _ways(advice, money, verbose=verbose),
         _settle(advice, money),
         _changes(advice),
         _open(advice),
@@ -155,6 +159,17 @@ def _ruled_out(advice: Advice) -> str:
         for veto in option.vetoes
     ]
     return section(RULED_OUT_TITLE, lines)
+
+
+def _ways(advice: Advice, money: Money, *, verbose: bool) -> str:
+    """Those that fit the first options; all of them, and what a run tries, with `--verbose`."""
+    lines = []
+    for found in advice.ways if verbose else advice.ways_of_first(_OPTIONS_SHOWN):
+        price = "; then a month ".join(filter(None, way_price_words(found, money)))
+        lines.append(wrap(f"{found.way.value}: {price}", indent="    ", first="  "))
+        if verbose:
+            lines.append(wrap(f"in a run: {way_run_words(found.way)}", indent="      ", first="    "))
+    return section(WAYS_TITLE, lines)
 
 
 def _settle(advice: Advice, money: Money) -> str:

@@ -221,19 +221,17 @@ def _index_hosting(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]
 
 def _changes(work: Workload, inputs: CostInputs) -> tuple[LedgerLine, ...]:
     """A month's changes: new labels need new rows and fitting, new knowledge an index or a training."""
+    if work.method in ("prompt", "floor", "tools"):
+        return ()
     measured = {one.of: one for one in work.drilled}
     labels, knowledge = (0.0 if of in measured else _rate_of(of, inputs) for of in ("labels", "facts"))
     both = None if labels is None or knowledge is None else labels + knowledge
     refits, reindexes = {
-        "prompt": (0.0, 0.0),
-        "floor": (0.0, 0.0),
         "neighbours": (0.0, labels),
         "retrieve": (0.0, both),
         "tune+retrieve": (labels, knowledge),
         "tune": (both, 0.0),
     }.get(work.method, (labels, 0.0))
-    if work.method in ("prompt", "floor"):
-        return ()
     rows = times(inputs.label_changes_per_month, inputs.rows_per_label_change)
     bought = line(
         "new rows",

@@ -14,9 +14,10 @@ from advisor.commands import CommandPrices, advise, open_market
 from advisor.economics import named_machine
 from advisor.errors import CaseError
 from advisor.money.errors import CostError
-from advisor.options import ADVISED, Option
+from advisor.options import ADVISED, Option, Way
 from advisor.predict import predict
 from advisor.rubric.bands import load_bands
+from advisor.ways import fitting
 from harness.bakeoff.business_of_case import business_part, hour_usd, wrong_answer_usd
 from harness.core.errors import UsageError
 from harness.models.resolve import Provider, resolve
@@ -24,8 +25,11 @@ from harness.models.resolve import Provider, resolve
 _BILLIONS = {"smollm2-135m": 0.135}
 
 
-def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: CommandPrices) -> dict[str, Any]:
-    """A raw plan with a use case's advice locked into it, and its limits and money where none were named.
+def advised(
+    raw: Mapping[str, Any], case_file: Path, model: str, prices: CommandPrices
+) -> tuple[dict[str, Any], tuple[Way, ...]]:
+    """A raw plan with a use case's advice locked into it, and its limits and money where none were named;
+    and the ways that fit its options, those of the first one first.
 
     Vetoed options run too: a veto is about shipping, and a run may object to it.
 
@@ -57,7 +61,7 @@ def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: Command
     if case.p95_ms is not None:
         limits["max_p95_ms"] = case.p95_ms
     named = {name: value for name, value in raw["cost"].items() if value is not None}
-    return {
+    plan = {
         **raw,
         "title": case.name,
         "decision": limits | raw["decision"],
@@ -72,6 +76,8 @@ def advised(raw: Mapping[str, Any], case_file: Path, model: str, prices: Command
         "business": business,
         "privacy": raw.get("privacy") or _privacy(case),
     }
+    ranked = (option.option for option in advice.options if option.place is not None)
+    return plan, tuple(way for option in ranked for way in fitting(case, option))
 
 
 def _privacy(case: UseCase) -> dict[str, object] | None:

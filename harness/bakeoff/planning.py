@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.commands import CommandPrices
-from advisor.options import BY_DEFAULT, Option, TaskKind
+from advisor.options import BY_DEFAULT, Option, TaskKind, Way
 from harness.bakeoff.advising import advised
 from harness.bakeoff.evalset import kind_of
 from harness.bakeoff.plan import ExperimentPlan, build_plan
@@ -138,9 +138,10 @@ def draft(
             exchange=request.money.exchange,
         )
         general = request.models[0] if request.models else EMBEDDED_CHAT
-        raw = advised(raw, request.case, general, prices)
-        said = (advice_remark(raw["advice"]),)
+        raw, ways = advised(raw, request.case, general, prices)
         raw |= {"arms": [*raw["arms"], *_advised_arms(request, raw)]}
+        raw |= {"arms": [_with_whole_text(arm, ways, raw["task"]) for arm in raw["arms"]]}
+        said = (advice_remark(raw["advice"]), *_not_run(ways, raw))
     raw = laid_over(raw, request.money)
     if not request.options and _today_is_stated(raw) and raw["task"] in Option.ROUTE.traits.tasks:
         raw |= {"arms": [*raw["arms"], _TO_TODAY]}
@@ -287,6 +288,29 @@ def _advised_arms(request: PlanRequest, raw: Mapping[str, Any]) -> list[dict[str
     if request.options or not missing:
         return []
     return _arms(replace(request, options=missing), kind)
+
+
+def _with_whole_text(arm: Mapping[str, Any], ways: tuple[Way, ...], task: str) -> dict[str, Any]:
+    """A prompt carries every document where the advice says that they fit and a served model reads them, so
+    that what runs is what was predicted; the models that run here read too little at once.
+    """
+    asks = arm["option"] == Option.PROMPT and task == TaskKind.QUESTION_ANSWERING
+    whole = asks and Way.WHOLE_TEXT in ways and isinstance(resolve(arm["model"]), Provider)
+    return {**arm, "all_documents": True} if whole else dict(arm)
+
+
+def _not_run(ways: tuple[Way, ...], raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of the ways that fit the two best options, those that no arm of the plan is, and why."""
+    best = {Option(option) for option in raw["advice"]["ranking"][:2]}
+    whole = any(arm.get("all_documents") for arm in raw["arms"])
+    found = []
+    for way in ways:
+        why = way.traits.not_run
+        if way is Way.WHOLE_TEXT and not whole:
+            why = "it takes a served model that reads all of it at once: name one with --model"
+        if why and way.traits.option in best:
+            found.append(f"Not in this plan: {way.value}; {why}. {way.traits.measured_as} stands in.")
+    return tuple(found)
 
 
 def _served(option: str, model: str, request: PlanRequest) -> dict[str, object]:

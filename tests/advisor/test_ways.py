@@ -12,6 +12,7 @@ from advisor.case_file import load_case
 from advisor.options import ADVISED, WAYS, Option, Way
 from advisor.recommend import recommend
 from advisor.text import advice_text
+from advisor.way_costs import way_cost
 from advisor.ways import fitting
 from tests.advisor.helpers import EXAMPLES, USE_CASES, basis
 
@@ -63,7 +64,39 @@ def test_the_way_that_fits_stands_first(answers, option, first):
 def test_realtime_quotes_hear_of_a_call_of_the_source_and_that_no_run_makes_it():
     case = load_case(next(path for path in EXAMPLES if path.stem == "realtime-stocks"))
     text = " ".join(advice_text(recommend(case, basis(case.api_model), look_around=False)).split())
-    assert "Calls of the live source" in text and "a run cannot measure that and measures retrieve" in text
+    assert "Calls of the live source" in text and "a run measures retrieve in its place" in text
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_way_has_a_price_or_the_reason_why_not(path):
+    case = load_case(path)
+    found = recommend(case, basis(case.api_model), look_around=False).ways
+    assert sorted(one.way for one in found) == sorted(Way)
+    for one in found:
+        priced = None not in (one.usd_once.likely, one.usd_per_month.likely)
+        assert priced != bool(one.not_priced), one
+        if priced:
+            assert one.usd_per_month.low <= one.usd_per_month.likely <= one.usd_per_month.high
+
+
+def test_ways_differ_from_their_option_where_they_are_paid_otherwise():
+    """20,000 tokens of text; two calls where a live source is asked; a reranker at 0.002 dollars a query."""
+    case = build_case(FACTS | {"knowledge_tokens": 20_000, "queries_per_month": 1_000, "examples": 10})
+    found = {way: way_cost(case, way, basis().market) for way in Way}
+    month = {way: one.usd_per_month.likely for way, one in found.items()}
+    assert month[Way.RERANK] - month[Way.RETRIEVE] == 2
+    assert month[Way.PROMPT] < month[Way.WHOLE_TEXT] and month[Way.PROMPT] < month[Way.TOOLS]
+    assert month[Way.SERVERLESS_LORA] < month[Way.OWN_TUNING], "no machine day and night"
+    assert found[Way.DISTILLED].usd_once.likely < found[Way.OWN_TUNING].usd_once.likely
+    assert found[Way.KEEP].not_priced and found[Way.MODEL_TO_PEOPLE].not_priced
+    assert "training" in found[Way.HOSTED_TUNING].left_out and found[Way.TOOLS].left_out
+
+
+def test_nothing_hosted_is_priced_where_no_data_may_leave():
+    case = build_case(FACTS | {"residency": "self-host-only", "queries_per_month": 1_000})
+    for way in (Way.RERANK, Way.HOSTED_TUNING, Way.SERVERLESS_LORA, Way.DISTILLED):
+        assert "leave" in way_cost(case, way, basis().market).not_priced
+    assert not way_cost(case, Way.TOOLS, basis().market).not_priced, "the model of one's own calls the source"
 
 
 def test_today_s_way_is_not_explained():

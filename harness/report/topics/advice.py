@@ -43,6 +43,8 @@ from advisor.sentences import (
     span_words,
     today_words,
     unscored_sentence,
+    way_price_words,
+    way_run_words,
 )
 from harness.core.wording import MISSING, USD, Currency, money
 from harness.report import drawings
@@ -128,9 +130,7 @@ def advice_document(advice: Advice, day: datetime, command: str = "", branding: 
         day: the day whose prices were taken, as the document's time.
         command: what to run to measure it; '' where nothing here can.
     """
-    rate = stated_rate(advice)
-    own = USD if rate is None else chosen_currency(rate.code, rate) or USD
-    c = AdviceContext(advice=advice, currency=branding.currency or own, command=command)
+    c = AdviceContext(advice=advice, currency=_currency(advice, branding), command=command)
     sections = (
         _decision(c),
         _options(c),
@@ -151,6 +151,13 @@ def advice_document(advice: Advice, day: datetime, command: str = "", branding: 
         running=f"use case {advice.case_sha256[:12]}, prices of {day_words(day.date())}",
         day=day,
     )
+
+
+def _currency(advice: Advice, branding: Branding) -> Currency:
+    """The reader's, else that of the use case."""
+    rate = stated_rate(advice)
+    own = USD if rate is None else chosen_currency(rate.code, rate) or USD
+    return branding.currency or own
 
 
 def stated_rate(advice: Advice) -> Rate | None:
@@ -266,6 +273,23 @@ def _figures(c: AdviceContext) -> Section:
     blocks = (_ranking(c, ranked),) if ranked else ()
     return Section(
         key="figures", title="Every option in figures: predicted", blocks=blocks, page="new", spare=1
+    )
+
+
+def ways_section(advice: Advice) -> Section:
+    """Every way of today with its price, or why it has none, and what a run measures: for a page, a printed
+    prediction names the first option's alone.
+    """
+    c = AdviceContext(advice=advice, currency=_currency(advice, PLAIN), command="")
+    rows = []
+    for found in advice.ways:
+        once, month = way_price_words(found, c.amount)
+        priced = (once, month) if month else (MISSING, once)
+        rows.append(Row(cells=cells(found.way.value, *priced, way_run_words(found.way))))
+    heads = columns(("way", ""), ("to build,", "once"), ("a month,", "all in"), ("in a run", ""), left=(0, 3))
+    note = "predicted, wrong answers left out; what fits the options stands first, in their order"
+    return Section(
+        key="ways", title="Ways of today", blocks=(Table(columns=heads, rows=tuple(rows), notes=(note,)),)
     )
 
 

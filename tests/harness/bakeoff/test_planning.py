@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind, Way
 from harness.bakeoff import planning
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan
 from harness.bakeoff.planning import PlanRequest, draft
@@ -60,6 +61,47 @@ def test_a_case_locks_its_advice_limits_and_money(tmp_path: Path) -> None:
     )
     assert {arm.option for arm in plan.arms} == set(Option) - {Option.TUNE_RETRIEVE, Option.EXTERNAL}
     assert {p.model for p in plan.advice.predictions} >= {"open 0.135B"}, "for the model that runs"
+
+
+POLICY = "name: Policy\ntask: question-answering\nneeds_facts: yes\nknowledge_tokens: 15000\n"
+
+
+@pytest.mark.parametrize("way", [way for way in Way if way is not Way.KEEP])
+def test_a_plan_runs_every_way_that_is_advised_or_says_why_not(
+    way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever comes first, an arm of the plan is that way, or its stand-in with the reason."""
+    option, real = way.traits.option, planning.advised
+    assert option is not None
+    labels = TaskKind.CLASSIFICATION in option.traits.tasks and way is not Way.WHOLE_TEXT
+    (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
+
+    def first(*given: Any) -> tuple[dict[str, Any], tuple[Way, ...]]:
+        raw, _ = real(*given)
+        raw["advice"] = {**raw["advice"], "ranking": [option.value]}
+        return raw, (way,)
+
+    monkeypatch.setattr(planning, "advised", first)
+    plan, said = drafted(
+        PlanRequest(
+            case=CASE if labels else tmp_path / "policy.yaml",
+            data=TICKETS if labels else {"evalset": "policy-qa"},
+            models=("openai/gpt-6-luna",),
+        ),
+        tmp_path,
+    )
+    known = [arm for arm in plan.arms if str(arm.id).startswith(way.traits.measured_as)]
+    assert known and (way is not Way.WHOLE_TEXT or known[0].all_documents)
+    told = [line for line in said if line.startswith(f"Not in this plan: {way.value}; ")]
+    assert bool(told) == bool(way.traits.not_run), said
+
+
+def test_the_whole_text_is_left_out_where_no_served_model_reads_it(tmp_path: Path) -> None:
+    case = tmp_path / "policy.yaml"
+    case.write_text(POLICY, encoding="utf-8")
+    plan, said = drafted(PlanRequest(case=case, data={"evalset": "policy-qa"}), tmp_path)
+    assert not any(arm.all_documents for arm in plan.arms)
+    assert any("name one with --model" in line for line in said)
 
 
 def test_sizing_keeps_the_advice(timed: None, tmp_path: Path) -> None:
