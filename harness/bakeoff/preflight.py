@@ -26,6 +26,7 @@ from harness.core.records import Evalset, Message, ModelIdentity
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.api.calls import answer_schema
+from harness.privacy.detect import ONLY_WHERE_SAID
 from harness.privacy.tally import Tally, tally
 from harness.tasks.kinds import task_of
 
@@ -228,7 +229,7 @@ def _leaving_line(one: ToHost, found: Preflight, took: Mapping[str, float]) -> s
     if one.refused:
         line = f"{line} It may not: {one.refused}."
     if not one.found:
-        return f"{line} No personal data was found in them; names are not looked for."
+        return f"{line} No personal data was found in them. {ONLY_WHERE_SAID}"
     what = _DONE_ABOUT[found.personal_data]
     return f"{line} Personal data in {one.found.rows:,} of them ({one.found.words}): {what}."
 

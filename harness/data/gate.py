@@ -24,7 +24,7 @@ from harness.core.errors import DataError
 from harness.core.records import Evalset, Finding, Item
 from harness.core.wording import counted, reach_sentence
 from harness.data.leakage import Likeness, fingerprint, likeness, overlaps, shared_ngram_ids
-from harness.privacy.detect import Kind, find
+from harness.privacy.detect import ONLY_WHERE_SAID, Kind, find
 from harness.tasks.wording import in_words
 
 MISSING = frozenset(
@@ -494,7 +494,7 @@ def _personal_data(evalset: Evalset) -> Iterable[Finding]:
         rows += [item.id] * bool(kinds)
     if rows:
         listed = ", ".join(f"{kind.nouns} in {counts[kind]} rows" for kind in Kind if counts[kind])
-        message = f"Personal data by form and check digits: {listed}. Names are not detected."
+        message = f"Personal data: {listed}. {ONLY_WHERE_SAID}"
         invented = "machine-written" in evalset.provenance.casefold()
         yield _finding(PERSONAL_DATA, "note" if invented else "warning", message, dict.fromkeys(rows))
 

@@ -2,8 +2,8 @@
 
 Phone numbers are read by Google's libphonenumber (`phonenumbers`), IBANs, card numbers and national ids by
 the check digits of their standards (`stdnum`). A run of digits that could as well be an order number counts
-only where a word beside it says what it is. Names, postal addresses and dates of birth are not found: that
-takes a language model of its own.
+only where a word beside it says what it is. So do names, postal addresses and dates of birth
+(`harness.privacy.people`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-VERSION = 1
+from harness.privacy import people
+
+VERSION = 2
 """Raised when other values are found, as that changes what is sent where they are replaced."""
 
 
@@ -29,7 +31,10 @@ class Kind(StrEnum):
     IBAN = "IBAN"
     CARD = "CARD"
     NATIONAL_ID = "ID"
+    BIRTH_DATE = "BIRTH_DATE"
+    ADDRESS = "ADDRESS"
     PHONE = "PHONE"
+    NAME = "NAME"
 
     @property
     def noun(self) -> str:
@@ -48,8 +53,17 @@ _NOUNS = {
     Kind.IBAN: ("IBAN", "IBANs"),
     Kind.CARD: ("card number", "card numbers"),
     Kind.NATIONAL_ID: ("national id", "national ids"),
+    Kind.BIRTH_DATE: ("date of birth", "dates of birth"),
+    Kind.ADDRESS: ("postal address", "postal addresses"),
     Kind.PHONE: ("phone number", "phone numbers"),
+    Kind.NAME: ("name", "names"),
 }
+
+ONLY_WHERE_SAID = (
+    "Names, postal addresses and dates of birth are found only where a title, a greeting, a postcode or a "
+    "word beside them says what they are."
+)
+"""What is said wherever it is said that nothing, or something, was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +83,13 @@ class FoundValue:
 
 def find(text: str) -> tuple[FoundValue, ...]:
     """Every value in a text, in order; where two overlap, the kind that is named first in `Kind`."""
-    taken: list[FoundValue] = []
+    found, taken = [], bytearray(len(text))
     for finder in _finders(text):
         for one in finder(text):
-            if not any(one.start < other.end and other.start < one.end for other in taken):
-                taken.append(one)
-    return tuple(sorted(taken, key=lambda one: one.start))
+            if not any(taken[one.start : one.end]):
+                taken[one.start : one.end] = b"\1" * (one.end - one.start)
+                found.append(one)
+    return tuple(sorted(found, key=lambda one: one.start))
 
 
 def masked(value: str) -> str:
@@ -90,11 +105,38 @@ def _finders(text: str) -> Iterator[Callable[[str], Iterable[FoundValue]]]:
     if "@" in text:
         yield _emails
     if digits >= _FEWEST_DIGITS:
-        yield from (_ibans, _cards, _national_ids, _phones)
+        yield from (_ibans, _cards, _national_ids)
+    if digits >= _FEWEST_OF_A_DATE:
+        yield from (_birth_dates, _addresses)
+    if digits >= _FEWEST_DIGITS:
+        yield _phones
+    yield _names
 
 
 _SHORTEST_SECRET = 16
 _FEWEST_DIGITS = 6
+_FEWEST_OF_A_DATE = 4
+
+
+# People
+
+
+def _birth_dates(text: str) -> Iterator[FoundValue]:
+    yield from _spoken_of(Kind.BIRTH_DATE, text, people.birth_dates)
+
+
+def _addresses(text: str) -> Iterator[FoundValue]:
+    yield from _spoken_of(Kind.ADDRESS, text, people.addresses)
+
+
+def _names(text: str) -> Iterator[FoundValue]:
+    yield from _spoken_of(Kind.NAME, text, people.names)
+
+
+def _spoken_of(kind: Kind, text: str, spans: Callable[[str], Iterable[people.Span]]) -> Iterator[FoundValue]:
+    for start, end in spans(text):
+        value = " ".join(text[start:end].casefold().split())
+        yield FoundValue(kind=kind, start=start, end=end, value=value)
 
 
 # E-mail addresses

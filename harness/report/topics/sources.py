@@ -6,6 +6,7 @@ from advisor.sentences import capital
 from harness.bakeoff.results import ArmResult, DataSummary
 from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
 from harness.data.gate import PERSONAL_DATA
+from harness.privacy.detect import ONLY_WHERE_SAID
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Section, Sources, Text, outside
 from harness.report.topics.arms import title_of, what_they_are
@@ -57,7 +58,9 @@ def _sent(c: ReportContext) -> list[str]:
         return []
     to = " and ".join(sent.hosts)
     if not sent.rows:
-        return [f"In the {sent.texts:,} texts that went to {to} no personal data was found."]
+        return [
+            f"In the {sent.texts:,} texts that went to {to} no personal data was found. {ONLY_WHERE_SAID}"
+        ]
     found = ", ".join(f"{count:,} {kind}" for kind, count in sent.found.items())
     became = "replaced by placeholders" if sent.personal_data == "redact" else "sent as it is"
     return [f"{sent.rows:,} of {sent.texts:,} texts for {to} hold personal data ({found}): {became}."]
