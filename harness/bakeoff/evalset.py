@@ -18,7 +18,7 @@ from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids
 from harness.data.load import builtin_evalsets, load_card, load_evalset, load_file
 from harness.data.out_of_scope import out_of_scope_of
-from harness.data.source import CARD_FILE
+from harness.data.source import CARD_FILE, Place, documents_of
 from harness.data.split import limit_evalset, subsample
 
 
@@ -93,8 +93,8 @@ def passages_of(plan: ExperimentPlan, context: Context, folder: RunFolder) -> di
             documents = str(_file_at(data.docs, homes))
         else:
             card, home = load_card(_evalset_at(data.evalset, homes))
-            edition = card.edition(data.edition)
-            documents = str(home / card.documents[edition]) if edition else ""
+            place = Place(folder=home, environ=context.environ, cache=context.cache, offline=context.offline)
+            documents = documents_of(card, place, card.edition(data.edition))
         return dict(open_passages(documents, None, context).by_id) if documents else {}
     except (DataError, UsageError):
         return {}

@@ -11,6 +11,7 @@ class EvidenceQuote:
 
     Attributes:
         document: its path in the folder of documents.
+        quote: '' where all of the document counts.
         passages: the ids of the passages that hold the quote, in the index that a run searches.
     """
 

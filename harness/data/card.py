@@ -17,8 +17,11 @@ from harness.core.parts import Part, faults_of
 from harness.core.records import Label
 
 Name = Annotated[str, Field(min_length=1)]
-FileName = Annotated[str, Field(pattern=r"^[\w][\w.-]*\.(csv|tsv|jsonl|ndjson|json)$")]
-FolderName = Annotated[str, Field(pattern=r"^[\w][\w.-]*$")]
+EDITION = "{edition}"
+"""In a card's columns and file names: stands for the edition that is asked for."""
+_PATH = r"^(?:[\w{][\w.{}-]*/)?[\w{][\w.{}-]*"
+FileName = Annotated[str, Field(pattern=rf"{_PATH}\.(csv|tsv|jsonl|ndjson|json)$")]
+PathName = Annotated[str, Field(pattern=rf"{_PATH}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -30,7 +33,10 @@ class Columns(Part):
         text: joined in this order with a blank line between; empty ones are left out, so a ticket's
             subject stands first.
         label: of a classification; fields: of an extraction, an object of values by field; reference: of
-            questions, an object of answers, evidence and answerable, or of those by edition.
+            questions, an object of answers, evidence and answerable, or of those by edition; or
+        answer, documents, quote, answerable: of questions, a column each: an acceptable answer, the document
+            or list of documents in which it stands, its words there, and whether there is an answer.
+        answerable_values: of that column, where there is one.
         cluster: rows with the same value stay in one split and are resampled together.
         slices: columns under which results are also reported; listed: those of them whose values are lists,
             of which every entry counts as a value.
@@ -41,6 +47,11 @@ class Columns(Part):
     label: str = ""
     fields: str = ""
     reference: str = ""
+    answer: str = ""
+    documents: str = ""
+    quote: str = ""
+    answerable: str = ""
+    answerable_values: tuple[Name, ...] = ()
     cluster: str = ""
     slices: tuple[Name, ...] = ()
     listed: tuple[Name, ...] = ()
@@ -50,14 +61,22 @@ class Files(Part):
     """The splits as files beside the card, or in the folder of this evalset under `TOR_DATA_DIR`.
 
     Attributes:
+        whole: one file of all rows, instead of train and test; [split] parts it.
         out_of_scope: inputs that none of the labels describes; they have an id and texts, and no label.
     """
 
-    train: FileName
+    train: FileName | None = None
     dev: FileName | None = None
-    test: FileName
+    test: FileName | None = None
+    whole: FileName | None = None
     second_labels: FileName | None = None
     out_of_scope: FileName | None = None
+
+    @model_validator(mode="after")
+    def _of_one_way(self) -> Files:
+        if (self.whole is None) is (self.train is None) or (self.train is None) is not (self.test is None):
+            raise ValueError("name train and test, or whole")
+        return self
 
 
 class HubRows(Part):
@@ -78,13 +97,20 @@ class HubRows(Part):
 
 
 class DevSplit(Part):
-    """How dev is carved out of train where the evalset has none.
+    """How dev is carved out of train where the evalset has none, or dev and test out of the whole.
 
     Stratified by label; rows of one cluster and near-duplicates stay together.
     """
 
     dev_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    test_fraction: Annotated[float, Field(gt=0, lt=0.9)] | None = None
     seed: int
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """The share of each split of what is parted."""
+        shares = {"train": 1 - self.dev_fraction - (self.test_fraction or 0.0), "dev": self.dev_fraction}
+        return shares if self.test_fraction is None else shares | {"test": self.test_fraction}
 
 
 class EvalsetCard(Part):
@@ -98,7 +124,8 @@ class EvalsetCard(Part):
         files: splits beside the card; folder: splits under `TOR_DATA_DIR/<name>`.
         sha256: of files, by file name; a file that was never hashed is absent.
         schema_file: of an extraction, a JSON Schema of the fields; it lies beside the card.
-        documents: of questions, the folder of each edition's documents, the newest last; beside the card.
+        documents: of questions, the folder of each edition's documents, or a JSON Lines file of passages
+            with an id and a text each; the newest last; beside the card or where its rows are.
         out_of_scope: the label of queries no other label fits; other: the catch-all label.
     """
 
@@ -120,7 +147,7 @@ class EvalsetCard(Part):
     split: DevSplit | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     schema_file: FileName | None = Field(default=None, alias="schema")
-    documents: dict[str, FolderName] = Field(default_factory=dict)
+    documents: dict[str, PathName] = Field(default_factory=dict)
     out_of_scope: str = ""
     other: str = ""
 
@@ -131,7 +158,7 @@ class EvalsetCard(Part):
             TaskKind.CLASSIFICATION: {"columns.label": columns.label, "[labels]": self.labels},
             TaskKind.EXTRACTION: {"columns.fields": columns.fields, "schema": self.schema_file},
             TaskKind.QUESTION_ANSWERING: {
-                "columns.reference": columns.reference,
+                "columns.reference": columns.reference or columns.answer,
                 "[documents]": self.documents,
             },
         }
@@ -157,6 +184,11 @@ class EvalsetCard(Part):
             raise ValueError("name where the rows are: [files], [folder] or [hub]")
         if self.files is not None and self.files.dev is None and self.split is None:
             raise ValueError("without a dev file, [split] must say how dev is carved out of train")
+        whole = any(one is not None and one.whole for one in (self.files, self.folder))
+        if whole is not (self.split is not None and self.split.test_fraction is not None):
+            raise ValueError("split.test_fraction goes with a file that is whole")
+        if self.split is not None and self.split.fractions["train"] <= 0:
+            raise ValueError("[split] leaves nothing to train on")
         unknown = [n for n in (self.out_of_scope, self.other) if n and self.labels and n not in self.labels]
         if unknown:
             raise ValueError(f"not in [labels]: {', '.join(unknown)}")
@@ -165,7 +197,11 @@ class EvalsetCard(Part):
     @property
     def target(self) -> str:
         """The column of what is right."""
-        return self.columns.label or self.columns.fields or self.columns.reference
+        return self.columns.label or self.columns.fields or self.columns.reference or self.columns.answer
+
+    def of_edition(self, edition: str) -> EvalsetCard:
+        """The card with this edition's columns and files."""
+        return EvalsetCard.model_validate_json(self.model_dump_json(by_alias=True).replace(EDITION, edition))
 
     def edition(self, asked: str) -> str:
         """The edition of the documents that is asked for, the last one where none is.

@@ -460,10 +460,12 @@ def _as_json(
     row: dict[str, object], name: str, place: str, problems: Problems, lacking: dict[str, int]
 ) -> str:
     """A value as it stands, for columns that hold objects."""
-    if name not in row:
+    value = row.get(name, _ABSENT)
+    if value is _ABSENT and "." in name:
+        value = _inside(row, name)
+    if value is _ABSENT:
         lacking[name] += 1
         return ""
-    value = row[name]
     if isinstance(value, Repeated):
         problems.add("key written twice", f"{place} ({', '.join(map(shorten, sorted(value.twice)))})")
     return "" if value is None else json.dumps(_with_numbers(value), ensure_ascii=False)

@@ -22,16 +22,26 @@ from harness.data.gate import check, require_usable
 from harness.data.leakage import Likeness, cluster_rows, likeness
 from harness.data.lock import LOCK_FILE, check_lock, rows_digest
 from harness.data.problems import Problems
-from harness.data.rows import ReadTarget, RowGroups, RowReader, read_rows
+from harness.data.rows import ReadTarget, RowGroups, RowReader, entries, read_rows
 from harness.data.settings import DataPlan, TableForm
-from harness.data.source import CARD_FILE, Place, RawFile, read_bytes, read_splits
+from harness.data.source import (
+    CARD_FILE,
+    WHOLE,
+    Place,
+    RawFile,
+    documents_of,
+    file_of_passage,
+    is_list_of_passages,
+    read_bytes,
+    read_splits,
+)
 from harness.data.split import split_items
 from harness.data.table import read_table
 from harness.tasks.base import Task
 from harness.tasks.classification import levels_of
 from harness.tasks.fields import fields_in, parse_schema, schema_of_columns
 from harness.tasks.kinds import task_of
-from harness.tasks.questions import DRAFT_COLUMNS, EVIDENCE_COLUMNS, QuestionTask
+from harness.tasks.questions import DRAFT_COLUMNS, EVIDENCE_COLUMNS, QuestionTask, reference_of
 from harness.tasks.records import PromptLimits
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
@@ -108,11 +118,12 @@ def load_evalset(
         StoreError: the cache cannot be used.
     """
     card, folder = load_card(name_or_dir)
+    edition = card.edition(edition)
+    card = card.of_edition(edition) if edition else card
     place = Place(folder=folder, environ=environ, cache=cache, offline=offline)
     files = read_splits(card, place)
     problems = Problems()
     space = _space(card, folder)
-    edition = card.edition(edition)
     task = QuestionTask(PromptLimits(), edition) if edition else task_of(space)
     parts = _read_parts(card, task, files, problems)
     second = _second_labels(files, problems)
@@ -133,7 +144,7 @@ def load_evalset(
         catch_all=card.out_of_scope or card.other,
         task=card.task,
         schema=space.schema,
-        documents=str(folder / card.documents[edition]) if edition else "",
+        documents=documents_of(card, place, edition),
     )
     evalset = _gated(evalset)
     if cache is not None:
@@ -299,21 +310,23 @@ def _read_parts(
     card: EvalsetCard, task: Task, files: Mapping[str, RawFile], problems: Problems
 ) -> dict[str, list[RowGroups]]:
     columns = card.columns
+    stated = tuple(filter(None, (columns.quote, columns.answerable)))
     parts: dict[str, list[RowGroups]] = {}
-    for split in ("train", "dev", "test"):
+    for split in ("train", "dev", "test", WHOLE):
         if split not in files:
             continue
         raw, own = files[split], Problems()
         reader = RowReader(
             id=columns.id,
             text=columns.text,
-            label=(card.target,),
+            label=(card.target, *stated),
+            documents=columns.documents,
             objects=bool(columns.fields or columns.reference),
             groups=(columns.cluster,) if columns.cluster else (),
             slices=columns.slices,
             listed=columns.listed,
-            prefix=split,
-            read=task.read_target,
+            prefix="row" if split == WHOLE else split,
+            read=_answers_in(card) if columns.answer else task.read_target,
         )
         table = read_table(raw.content, raw.name, reader.asked, own)
         parts[split] = read_rows(table, reader, own)
@@ -321,10 +334,35 @@ def _read_parts(
     return parts
 
 
+def _answers_in(card: EvalsetCard) -> ReadTarget:
+    """Reads the cells of an answer and of the columns that say where it stands and whether there is one."""
+    columns = card.columns
+    listed = is_list_of_passages(card)
+
+    def read(cells: Sequence[str]) -> Target | None:
+        named = iter(cell.strip() for cell in cells)
+        answer, quote, answerable, documents = (
+            next(named) if name else ""
+            for name in (columns.answer, columns.quote, columns.answerable, columns.documents)
+        )
+        if columns.answerable and answerable not in columns.answerable_values:
+            answer = ""
+        evidence = [
+            {"document": file_of_passage(one) if listed else one, "quote": quote}
+            for one in (entries(documents) if answer else ())
+        ]
+        return reference_of({"answers": [answer] * bool(answer), "evidence": evidence})
+
+    return read
+
+
 def _arrange(
     card: EvalsetCard, parts: Mapping[str, list[RowGroups]], task: Task
 ) -> dict[str, tuple[Item, ...]]:
     """The splits as items. Test rows keep the clusters of the card; nothing else grouped them."""
+    if WHOLE in parts:
+        assert card.split is not None, "a card with a whole file says how to part it"
+        return split_items(cluster_rows(parts[WHOLE]), card.split.fractions, card.split.seed, task.stratum)
     train = tuple(cluster_rows(parts["train"]))
     test = tuple(cluster_rows(parts["test"]) if card.columns.cluster else (r.item for r in parts["test"]))
     if "dev" in parts:
@@ -334,9 +372,7 @@ def _arrange(
             f"The evalset '{card.name}' has no dev split here, and its card does not say how to carve one.",
             allowed="[split] with dev_fraction and seed in the card",
         )
-    fraction = card.split.dev_fraction
-    shares = {"train": 1 - fraction, "dev": fraction}
-    return split_items(train, shares, card.split.seed, task.stratum) | {"test": test}
+    return split_items(train, card.split.fractions, card.split.seed, task.stratum) | {"test": test}
 
 
 def _second_labels(files: Mapping[str, RawFile], problems: Problems) -> dict[str, str]:

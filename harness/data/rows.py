@@ -26,6 +26,7 @@ class RowReader:
         id: '' takes `optional_id`, or numbers the rows from 0 with `prefix`: `test-00017`.
         label: the columns of the target, none for rows that have none; `read` makes a target of their cells.
         text: columns joined in this order with a blank line between, empty ones left out.
+        documents: a column that belongs to the target too, last: a document's name or a list of them.
         objects: whether the target's column holds objects.
         listed: slices of which every entry of a list counts as a value.
         groups: columns whose equal values tie rows together; with one column its value is the
@@ -39,6 +40,7 @@ class RowReader:
     id: str
     text: tuple[str, ...]
     label: tuple[str, ...]
+    documents: str = ""
     groups: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
@@ -65,8 +67,13 @@ class RowReader:
             **{f"{names[0]}?": names for names in self.optional_label},
             "group": self.groups,
             "slice": self.single,
-            **({LISTS: self.listed} if self.listed else {}),
+            **({LISTS: self.lists} if self.lists else {}),
         }
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The columns whose cells may hold a list."""
+        return (*self.listed, *filter(None, (self.documents,)))
 
     @property
     def single(self) -> tuple[str, ...]:
@@ -89,7 +96,8 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
     """
     if not table.usable:
         return []
-    targets = (*table.positions[reader.purpose], *_more(table, reader))
+    listed = table.positions[LISTS][-1:] if reader.documents else ()
+    targets = (*table.positions[reader.purpose], *_more(table, reader), *listed)
     if set(table.positions["text"]) & set(targets):
         problems.add("the label column is among the text columns, which give the answer away")
         return []
@@ -118,7 +126,7 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
             cluster=groups[0] or None if len(groups) == 1 else None,
             slices=tuple(
                 [(name, _once(values[position], known)) for name, position in slices]
-                + [(name, _once(entry, known)) for name, at in lists for entry in _entries(values[at])]
+                + [(name, _once(entry, known)) for name, at in lists for entry in entries(values[at])]
             ),
             row=place + 1,
         )
@@ -136,14 +144,14 @@ def _more(table: DataTable, reader: RowReader) -> list[int | None]:
     return found
 
 
-def _entries(cell: str) -> tuple[str, ...]:
-    """The values of a list in a cell: of JSON its entries, else the parts between commas."""
+def entries(cell: str) -> tuple[str, ...]:
+    """The values of a list in a cell: of JSON its entries or its text, else the parts between commas."""
     try:
         found = json.loads(cell)
     except ValueError:
         found = cell.split(",")
-    entries = found if isinstance(found, list) else [cell]
-    return tuple(dict.fromkeys(text for one in entries if (text := str(one).strip())))
+    parts = found if isinstance(found, list) else [found if isinstance(found, str) else cell]
+    return tuple(dict.fromkeys(text for one in parts if (text := str(one).strip())))
 
 
 def _or_none(target: Target | None) -> Target:

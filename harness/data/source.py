@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from advisor.reading import Unreadable, parse_json
 from harness.core.errors import DataError, StoreError
+from harness.core.files import make_folder, written_whole
 from harness.data.card import EvalsetCard, Files, HubRows
 from harness.data.lock import bytes_digest
 from harness.data.problems import Problems
@@ -21,6 +25,8 @@ from harness.data.problems import Problems
 DATA_DIR = "TOR_DATA_DIR"
 CARD_FILE = "card.toml"
 MAX_BYTES = 4 << 30
+WHOLE = "whole"
+"""The name of a file of all rows, which the card parts into splits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +101,63 @@ def read_splits(card: EvalsetCard, place: Place) -> dict[str, RawFile]:
         if not place.offline:
             return _from_hub(card, card.hub, kept, data_dir)
     raise _nowhere(card, data_dir, "offline was asked for" if place.offline else "the card names no hub id")
+
+
+def documents_of(card: EvalsetCard, place: Place, edition: str) -> str:
+    """The folder of an edition's documents; '' of a card without any.
+
+    Passages of one file are laid into a folder of the cache, a file each.
+
+    Raises:
+        DataError: they are nowhere to be found, are not those the card knows, or are no passages.
+        StoreError: the cache cannot be written.
+    """
+    if not edition:
+        return ""
+    data_dir = place.environ.get(DATA_DIR, "").strip()
+    homes = [place.folder, *([Path(data_dir) / card.name] if data_dir else [])]
+    name = card.documents[edition]
+    found = next((home / name for home in homes if (home / name).exists()), None)
+    if found is None:
+        raise _nowhere(card, data_dir, f"no documents under {name}")
+    return _laid_out(card, edition, place.cache, found) if is_list_of_passages(card) else str(found)
+
+
+def is_list_of_passages(card: EvalsetCard) -> bool:
+    """Whether documents are a file of passages each, instead of a folder."""
+    return any(name.endswith(".jsonl") for name in card.documents.values())
+
+
+def file_of_passage(passage: str) -> str:
+    """The name of the file that a passage is laid into."""
+    return f"{quote(passage, safe='')}.txt"
+
+
+def _laid_out(card: EvalsetCard, edition: str, cache: Path | None, path: Path) -> str:
+    content = read_bytes(path, "The file of passages")
+    digest = bytes_digest(content)
+    expected = card.sha256.get(card.documents[edition])
+    if expected is not None and digest != expected:
+        raise DataError(
+            "The file of passages is not the one the card knows.",
+            got=f"{path}: {digest[:16]}…",
+            allowed=expected[:16],
+        )
+    home = (cache or Path(tempfile.gettempdir())) / "evalsets" / f"{card.name}-{digest[:16]}"
+    if home.is_dir():
+        return str(home)
+    make_folder(home.parent, run="set TOR_CACHE_DIR to another folder")
+    with written_whole(home) as scratch:
+        for number, line in enumerate(content.decode().splitlines(), start=1):
+            try:
+                row = parse_json(line)
+                text = f"{row.get('title') or ''}\n\n{row['text']}".strip()
+                (scratch / file_of_passage(row["id"])).write_text(text, encoding="utf-8")
+            except (Unreadable, KeyError, TypeError, AttributeError) as error:
+                raise DataError(
+                    f"Line {number} is no passage.", got=path, allowed='{"id": "…", "text": "…"}'
+                ) from error
+    return str(home)
 
 
 def _raw(path: Path) -> RawFile:
@@ -180,7 +243,7 @@ def _nowhere(card: EvalsetCard, data_dir: str, reason: str) -> DataError:
     set_to = f"{DATA_DIR} is {data_dir!r}" if data_dir else f"{DATA_DIR} is not set"
     ways = []
     if card.folder is not None:
-        names = [n for n in (card.folder.train, card.folder.dev, card.folder.test) if n]
+        names = [n for n in (card.folder.train, card.folder.dev, card.folder.test, card.folder.whole) if n]
         ways.append(f"set {DATA_DIR} to a folder with {card.name}/{{{','.join(names)}}}")
     if card.hub is not None:
         ways.append(f"pip install 'tune-or-retrieve[hub]' and network access, for the hub id {card.hub.id}")

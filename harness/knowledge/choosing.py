@@ -23,7 +23,7 @@ _LINK_TARGET = re.compile(r"\]\([^)\s]*\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """Words that stand in a document and answer a question."""
+    """Words that stand in a document and answer a question; '' is all of the document."""
 
     document: str
     quote: str
@@ -64,7 +64,9 @@ class TriedMode:
 
 def holds(passage: Passage, quote: Quote) -> bool:
     """Whether a quote stands in a passage word behind word; markup and blanks do not count."""
-    return passage.document == quote.document and _words(quote.quote) in _words(passage.whole)
+    if passage.document != quote.document:
+        return False
+    return not quote.quote or _words(quote.quote) in _words(passage.whole)
 
 
 def _words(text: str) -> str:
@@ -178,11 +180,13 @@ def read_questions(path: Path) -> tuple[EvidencedQuestion, ...]:
             continue
         try:
             row = parse_json(line)
-            evidence = tuple(Quote(document=one["document"], quote=one["quote"]) for one in row["evidence"])
+            evidence = tuple(
+                Quote(document=one["document"], quote=one.get("quote", "")) for one in row["evidence"]
+            )
             question = EvidencedQuestion(question=row["question"], evidence=evidence)
             if not all(isinstance(text, str) and text.strip() for text in _texts(question)):
                 raise TypeError("an empty text, or none")
-        except (Unreadable, KeyError, TypeError) as error:
+        except (Unreadable, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"Line {number} of the questions cannot be used: {error}.",
                 got=line[:80],
@@ -196,5 +200,5 @@ def read_questions(path: Path) -> tuple[EvidencedQuestion, ...]:
 
 
 def _texts(question: EvidencedQuestion) -> list[object]:
-    quoted = [text for one in question.evidence for text in (one.document, one.quote)]
+    quoted = [text for one in question.evidence for text in (one.document, one.quote or one.document)]
     return [question.question, *quoted]

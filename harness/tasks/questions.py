@@ -331,9 +331,9 @@ def reference_of(raw: object) -> Reference:
 
 
 def _stated(document: str, quote: str) -> tuple[EvidenceQuote, ...]:
-    """The evidence in the cells of a table; none where both are empty."""
-    if bool(document) is not bool(quote):
-        raise ValueError("of document and quote only one is there")
+    """The evidence in the cells of a table; none where both are empty. Without a quote all of it counts."""
+    if quote and not document:
+        raise ValueError("there is a quote and no document in which it stands")
     return (EvidenceQuote(document=document, quote=quote),) if document else ()
 
 
@@ -342,8 +342,8 @@ def _evidence(raw: Any) -> list[EvidenceQuote]:
         raise ValueError("evidence is no list")
     found = []
     for one in raw:
-        document, quote = (one.get("document"), one.get("quote")) if isinstance(one, dict) else ("", "")
-        if not (isinstance(document, str) and isinstance(quote, str) and document.strip() and quote.strip()):
+        document, quote = (one.get("document"), one.get("quote", "")) if isinstance(one, dict) else ("", "")
+        if not (isinstance(document, str) and isinstance(quote, str) and document.strip()):
             raise ValueError("evidence is no list of documents with quotes")
         found.append(EvidenceQuote(document=document, quote=quote))
     return found
