@@ -1,4 +1,4 @@
-"""Questions of a stored set: a column for each part, editions in names, one file of rows, passages in a file."""
+"""Questions of a stored set: a column for each part, names with editions, rows and passages in one file."""
 
 from __future__ import annotations
 
