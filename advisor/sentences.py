@@ -381,18 +381,14 @@ def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
             return (
                 f"{likely_words(cost.usd_once, money)} to build, then "
                 f"{likely_words(cost.usd_per_month, money)} a month, all in and {counted}"
-                f"{_drilled_words(cost.drilled, money)}"
+                f"{'' if cost.drilled is None else f'; of it {drilled_words(cost.drilled, money)}'}"
             )
 
 
-def _drilled_words(found: DrilledChanges | None, money: Money) -> str:
-    """What of a cost rests on a drill and not on an assumption."""
-    if found is None:
-        return ""
-    return (
-        f". Of it {money(found.usd)} a month for keeping up with change, and {found.stale:,.1f} wrong "
-        f"answers until that is done: {found.source}, not assumed"
-    )
+def drilled_words(found: DrilledChanges, money: Money) -> str:
+    """What keeping up with change costs by a drill."""
+    stale = f"{found.stale:,.1f} wrong answers until they are done, " if found.stale else ""
+    return f"{money(found.usd)} a month for updates, {stale}{found.source}, not assumed"
 
 
 def span_words(span: MoneyRange, money: Money, unknown: str = "an unknown sum") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from harness.cli.options import (
 )
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json, show_results
+
+if TYPE_CHECKING:
+    from harness.report.case_report import CaseReport
 
 
 def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
@@ -58,6 +61,9 @@ def report(
     logo: Logo = None,
     currency: CurrencyName = "",
     price_date: PriceAt = "",
+    evidence: Annotated[
+        str, typer.Option("--evidence", metavar="RUN", help="Of a prediction: a run or drill that counts.")
+    ] = "",
     no_texts: NoTexts = False,
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
@@ -69,7 +75,10 @@ def report(
 
     wanted = split_names(formats) or ("text",)
     if name.endswith((".yaml", ".yml")):
-        _report_case(Path(name), wanted, output, (company, logo, currency), price_date)
+        from harness.report.case_report import CaseReport
+
+        asked = CaseReport(case=Path(name), price_at=price_date, evidence=evidence)
+        _report_case(asked, wanted, output, (company, logo, currency))
         return
     folder = find_run(runs, name)
     if "text" in wanted:
@@ -84,18 +93,17 @@ def report(
 
 
 def _report_case(
-    case: Path,
+    asked: CaseReport,
     wanted: tuple[str, ...],
     output: Path | None,
     branded: tuple[str, Path | None, str],
-    price_date: str,
 ) -> None:
-    from harness.report.case_report import CaseReport, advised, export_case
+    from harness.report.case_report import advised, export_case
     from harness.report.text import print_document
     from harness.report.topics.advice import advice_document, stated_rate
 
     context = HereOptions().context(open_progress(quiet=True))
-    found = advised(CaseReport(case=case, price_at=price_date), context)
+    found = advised(asked, context)
     if "text" in wanted:
         print_document(advice_document(found.advice, found.day, found.command))
     files = [one for one in wanted if one != "text"]

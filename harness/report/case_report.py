@@ -27,22 +27,23 @@ _ROWS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseReport:
-    """Which use case, at the prices of which day; '' is today."""
+    """Which use case, at the prices of which day ('' is today), with which run or drill as evidence."""
 
     case: Path
     price_at: str = ""
+    evidence: str = ""
 
 
 def advised(request: CaseReport, context: Context) -> Advised:
     """Advise on a use case, ready to be written.
 
     Raises:
-        UsageError: if the use case, the day or a price cannot be used.
+        UsageError: if the use case, the day, a price or the run cannot be used.
     """
     day = _day(request.price_at, context)
     prices = CommandPrices(price_at=f"{day:%Y-%m-%d}", overrides=context.price_overrides)
     try:
-        advice: Advice = advise(request.case, prices)
+        advice: Advice = advise(request.case, prices, request.evidence)
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
     tests = measuring(advice.case, request.case.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from advisor.sentences import cost_sentence
 from harness.core.records import ArmId
 from harness.freshness.records import Moment
 from harness.freshness.store import write_drill
+from harness.report.text import render_text
+from harness.report.topics.advice import advice_document
 from tests.advisor.helpers import basis
 from tests.support.drills import a_drill, dollars
 
@@ -207,7 +210,7 @@ def test_a_drill_by_itself_is_evidence_and_the_cost_names_it(tmp_path):
     assert option in (Option.LINEAR, Option.ENCODER, Option.NEIGHBOURS) and cost is not None
     assert cost.drilled is not None and cost.drilled.source == f"measured in the drill of {tmp_path.name}"
     said = cost_sentence(advice.recommendation, lambda usd: f"${usd}")
-    assert "for keeping up with change" in said and "not assumed" in said
+    assert "a month for updates, measured in the drill of" in said and said.endswith(", not assumed")
     [note] = [one for one in advice.notes if one.startswith("cost of a change of labels")]
     assert "encoder $0.09 and 3,600.0 s a change, 20.0 points fewer right until then" in note
 
@@ -215,3 +218,14 @@ def test_a_drill_by_itself_is_evidence_and_the_cost_names_it(tmp_path):
 def test_a_model_that_waits_after_its_training_is_stale_for_longer(tmp_path):
     [*_, encoder] = read_run(str(drilled(tmp_path, wait_hours=2))).updates
     assert encoder.seconds == 3 * 3600
+
+
+def test_the_report_of_a_prediction_says_what_of_its_cost_was_measured(tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(
+        json.dumps(TICKETS | {"quality_floor": 0.5, "label_changes_per_month": 3, "queries_per_month": 9000})
+    )
+    advice = advise(path, CommandPrices(price_at="2026-11-23"), str(drilled(tmp_path)))
+    said = render_text(advice_document(advice, datetime(2026, 11, 23, tzinfo=UTC), ""), 400)
+    assert "Of it, keeping up:" in said and "with what was measured so far" in said
+    assert "nothing has been measured" not in said

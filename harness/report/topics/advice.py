@@ -27,6 +27,7 @@ from advisor.sentences import (
     SURE,
     capital,
     confidence_sentence,
+    drilled_words,
     flip_sentence,
     headline,
     leads_sentence,
@@ -79,6 +80,7 @@ REASONED = 3
 """Options whose reasons are shown in full."""
 
 TITLE = "RAG or fine-tuning? Prediction, nothing measured yet"
+TITLE_MEASURED = "RAG or fine-tuning? Prediction, with what was measured so far"
 NOT_BUILT = (
     "Bake-offs measure labels, fields and short answers, so this advice cannot be tested with this tool yet."
 )
@@ -143,7 +145,7 @@ def advice_document(advice: Advice, day: datetime, command: str = "", branding: 
         _sources(c),
     )
     return Document(
-        title=TITLE,
+        title=TITLE_MEASURED if advice.case.measured else TITLE,
         subject=outside(advice.case.name),
         company=outside(branding.company, 60),
         state="prediction",
@@ -171,6 +173,10 @@ def stated_rate(advice: Advice) -> Rate | None:
 def _decision(c: AdviceContext) -> Section:
     advice, done = c.advice, c.advice.recommendation
     notices = ["A prediction: nothing has been measured yet. Figures are ranges of what is published."]
+    if advice.case.measured:
+        notices = [
+            "A prediction, with what was measured so far. Other figures are published ranges."
+        ]
     if advice.cannot_say:
         notices.append(advice.cannot_say)
     pair = Fact(label="RAG or fine-tuning?", text=capital(pair_sentence(advice.pair, done)))
@@ -223,6 +229,11 @@ def _cost(c: AdviceContext, whole: Span) -> tuple[Fact, ...]:
     return (
         Fact(label="To build, once", text=said(c.predicted(cost.usd_once))),
         Fact(label=f"A month, {counted}", text=said(c.predicted(cost.usd_per_month))),
+        *(
+            ()
+            if cost.drilled is None
+            else (Fact(label="Of it, keeping up", text=capital(drilled_words(cost.drilled, c.amount))),)
+        ),
     )
 
 
