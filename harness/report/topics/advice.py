@@ -14,6 +14,7 @@ from advisor.advice import (
     OptionAdvice,
     OptionPrediction,
 )
+from advisor.case import UseCase, measured_of
 from advisor.money.money import UNKNOWN
 from advisor.money.ranges import MoneyRange
 from advisor.numbers import figure
@@ -174,9 +175,7 @@ def _decision(c: AdviceContext) -> Section:
     advice, done = c.advice, c.advice.recommendation
     notices = ["A prediction: nothing has been measured yet. Figures are ranges of what is published."]
     if advice.case.measured:
-        notices = [
-            "A prediction, with what was measured so far. Other figures are published ranges."
-        ]
+        notices = ["A prediction, with what was measured so far. Other figures are published ranges."]
     if advice.cannot_say:
         notices.append(advice.cannot_say)
     pair = Fact(label="RAG or fine-tuning?", text=capital(pair_sentence(advice.pair, done)))
@@ -255,10 +254,11 @@ def _measuring(c: AdviceContext) -> list[Fact]:
     return steps
 
 
-def _accuracy(found: OptionPrediction) -> tuple[str, ...]:
+def _accuracy(case: UseCase, found: OptionPrediction) -> tuple[str, ...]:
     source = found.accuracy_source
     name = found.option.traits.name
-    return (f"Right answers, {name}: {source}; published, not measured here.",) if source else ()
+    published = "; published, not measured here" if measured_of(case, found.option) is None else ""
+    return (f"Right answers, {name}: {source}{published}.",) if source else ()
 
 
 def _saving(c: AdviceContext, found: OptionPrediction) -> tuple[Fact, ...]:
@@ -364,7 +364,8 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
     if not spec.rows:
         return None
     found = (option.prediction for option in advice.options if option.place is not None)
-    cited = dict.fromkeys(source for one in found if one is not None for source in _accuracy(one))
+    case = advice.case
+    cited = dict.fromkeys(source for one in found if one is not None for source in _accuracy(case, one))
     return drawn(
         "accuracy",
         spec,
