@@ -1,14 +1,16 @@
 """The drill: arms made ready on edition one, the change, arms brought up to edition two, all scored again.
 
     runs/freshness/<plan digest>/
-        points/<arm>-s<seed>-<edition>/   journal.sqlite, artefacts/ and point.json of one arm on one edition
+        points/<arm>-s<seed>-<edition>/   journal.sqlite and point.json of one arm on one edition, and its
+                                          artefacts/ with checkpoints until it is finished
         documents/                        the documents as they are now, where questions are about documents
         rows.json                         digests of the rows it began with
         freshness.json                    what was found (`harness.freshness.records.Drill`)
 
-A finished point asks and trains nothing again, so a drill that was stopped goes on when it is asked for
-again. An arm that indexes again keeps what it chose on dev of edition one. What a query costs is timed one
-query at a time, on edition two.
+A finished point asks and trains nothing again, and a training goes on from its last checkpoint with the
+seconds it took until then, so a drill that was stopped goes on when it is asked for again. An arm that
+indexes again keeps what it chose on dev of edition one. What a query costs is timed one query at a time, on
+edition two.
 """
 
 from __future__ import annotations
@@ -352,7 +354,8 @@ def _point(
     bench.context.progress.stage(
         f"{arm_plan.id.label}: edition {'one' if edition == 'first' else 'two'}", None
     )
-    factory = ArmFactory(bench.plan, rows, folder, bench.context, bench.embedder, keep=False)
+    encodes = arm_plan.option.traits.encodes  # its checkpoints lie where it is kept
+    factory = ArmFactory(bench.plan, rows, folder, bench.context, bench.embedder, keep=encodes)
     with closing(factory), closing(factory.build(arm_plan, seed)) as arm, folder.journal() as journal:
         prices = prices_for(arm.identity, bench.book, machine_rate(bench.plan))
         if prices is None:
@@ -387,6 +390,7 @@ def _point(
             busy=busy,
         )
     write_atomically(folder.root / POINT, encode(point, indent=1) + "\n", run=None)
+    shutil.rmtree(folder.artefacts, ignore_errors=True)  # it is asked nothing again
     return point
 
 

@@ -70,7 +70,7 @@ class TrainedEncoder(Generic[M]):
 
     model: M
     tokens: int
-    seconds: float
+    seconds: float  # of a training that was stopped: those until its checkpoint, and those since
     steps: int
     curve: tuple[tuple[int, float], ...]
 
@@ -105,7 +105,7 @@ def trained(begin: Callable[[], EncoderSession[M]], job: EncoderJob, say: Say) -
     return TrainedEncoder(
         model=model,
         tokens=session.tokens,
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - started + session.earlier_s,
         steps=session.step,
         curve=tuple(session.curve),
     )
@@ -154,6 +154,7 @@ class EncoderSession(ABC, Generic[M]):
         self.step, self.tokens, self.done = 0, 0, 0
         self.curve: list[tuple[int, float]] = []
         self._began: float | None = None
+        self.earlier_s, self._opened_at = 0.0, time.perf_counter()
 
     @abstractmethod
     def loss(self, batch: Sequence[int], number: int) -> Any:
@@ -289,7 +290,14 @@ class EncoderSession(ABC, Generic[M]):
         temporary = self.job.work / "epoch.tmp"
         try:
             save_file(self._tensors(), temporary)
-            told = {"done": self.done, "step": self.step, "tokens": self.tokens, "curve": self.curve}
+            seconds = self.earlier_s + time.perf_counter() - self._opened_at
+            told = {
+                "done": self.done,
+                "step": self.step,
+                "tokens": self.tokens,
+                "curve": self.curve,
+                "seconds": seconds,
+            }
             temporary.replace(self.job.work / f"epoch-{self.done}.safetensors")
             write_atomically(self.job.work / "epoch.json", json.dumps(told))
         except OSError as error:
@@ -317,6 +325,7 @@ class EncoderSession(ABC, Generic[M]):
             return  # none, or not whole: from the beginning
         self.done, self.step, self.tokens = told["done"], told["step"], told["tokens"]
         self.curve = [(step, loss) for step, loss in told["curve"]]
+        self.earlier_s = float(told.get("seconds", 0.0))
         self._began = self.curve[0][1] if self.curve else None
 
     def _tensors(self) -> dict[str, Any]:

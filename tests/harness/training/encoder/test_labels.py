@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,12 @@ def test_a_training_killed_in_an_epoch_ends_as_if_it_never_was(
     stopped = LabelSession(job(tmp_path, epochs=3, **changes))
     stopped.run(silent, most_steps=7)  # in the second epoch of five steps
     assert len(list(tmp_path.glob("epoch-*.safetensors"))) == 1
+    kept = json.loads((tmp_path / "epoch.json").read_text())
+    (tmp_path / "epoch.json").write_text(json.dumps(kept | {"seconds": 1000}))
     resumed = train_encoder(job(tmp_path, epochs=3, **changes), silent)
     assert (scores(resumed) == scores(whole)).all()
     assert resumed.curve == whole.curve and resumed.tokens == whole.tokens
+    assert kept["seconds"] > 0 and resumed.seconds > 1000, "the seconds of all starts"
 
 
 @pytest.mark.parametrize("damage", ["json", "weights"])
