@@ -36,7 +36,7 @@ def test_text_and_json_say_the_same_and_nothing_is_done_twice(harness: Command, 
     shown = harness("freshness", plan, "--offline")
     assert shown.code == 0 and shown.out.isascii()
     words = " ".join(shown.out.split())
-    assert "split: desk becomes billing, sign_in" in words and "neighbours against linear: cheaper" in words
+    assert "split: desk becomes billing, sign_in" in words and "than the linear classifier" in words
     again = harness("freshness", plan, "--offline", "--json")
     drill = decode(Drill, again.out)
     assert drill.queries_per_month == 10_000 and "answering" not in again.err
