@@ -308,15 +308,17 @@ class RandomVectors:
 
         self.identity = ModelIdentity(id="random-384", location="local")
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> np.ndarray:
         """(n, 384) unit vectors."""
         seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") for text in texts]
         drawn = np.array([np.random.default_rng(seed).standard_normal(384) for seed in seeds], np.float32)
         return drawn.reshape(-1, 384) / np.linalg.norm(drawn.reshape(-1, 384), axis=1, keepdims=True)
 
-    def count_tokens(self, text: str) -> int:
-        """Words."""
-        return len(text.split())
+    def usage_of(self, text: str, *, query: bool = True) -> None:
+        """Nobody bills for it."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def sections(rng: random.Random, words: Sequence[str], count: int) -> Iterator[str]:

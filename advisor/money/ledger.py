@@ -148,14 +148,12 @@ _TOKEN_LINES = (
 )
 
 
-def query_cost(
-    usage: Usage | Sequence[Usage], price: Price, embedding_price: Price | None = None
-) -> tuple[LedgerLine, ...]:
+def query_cost(usage: Usage | Sequence[Usage], price: Price) -> tuple[LedgerLine, ...]:
     """What calls cost, bucket by bucket; every attempt is a call and is charged.
 
     Each call is priced at its own long-context tier. Lines without a token are left out, but for input
-    and output. Embedding tokens are charged at `embedding_price`; without one their amount is unknown.
-    Amounts are those of the calls given: see `per_thousand`.
+    and output. What finding cost is in `search_cost`. Amounts are those of the calls given: see
+    `per_thousand`.
     """
     calls = (usage,) if isinstance(usage, Usage) else tuple(usage)
     grouped: dict[Rates, list[Usage]] = {}
@@ -165,7 +163,28 @@ def query_cost(
     for rates, group in grouped.items():
         suffix = "" if rates == price.usd_per_mtok else _tier_suffix(price, rates)
         lines += _token_lines(group, rates, price, suffix)
-    return (*lines, *_embedding_line(calls, embedding_price))
+    return tuple(lines)
+
+
+def search_cost(
+    calls: Sequence[Usage], embedding: Price | None, ranking: Price | None
+) -> tuple[LedgerLine, ...]:
+    """What embedding and ranking cost; nothing of what was not used, unknown where there is no price."""
+    found = (
+        ("embedding tokens", "embedding_tokens", "tokens", "input", embedding),
+        ("reranking tokens", "ranking_tokens", "tokens", "input", ranking),
+        ("reranking searches", "rankings", "searches", "ranking", ranking),
+    )
+    lines = []
+    for name, bucket, unit, rate_name, price in found:
+        quantity = _sum(calls, bucket)
+        if quantity == 0:
+            continue
+        rate: Decimal | None = None if price is None else getattr(price.usd_per_mtok, rate_name)
+        basis = PriceBasis.LIST_PRICE if price is None else _basis(calls, price)
+        source = f"no price is known for {name}" if price is None else source_of(price)
+        lines.append(line(name, quantity, unit, None if rate is None else rate / MTOK, basis, source))
+    return tuple(lines)
 
 
 def _whole_input(call: Usage) -> int | None:
@@ -198,17 +217,6 @@ def _token_lines(calls: Sequence[Usage], rates: Rates, price: Price, suffix: str
             )
         )
     return lines
-
-
-def _embedding_line(calls: Sequence[Usage], price: Price | None) -> list[LedgerLine]:
-    quantity = _sum(calls, "embedding_tokens")
-    if quantity == 0:
-        return []
-    rate = price.usd_per_mtok.input if price else None
-    unit_price = None if rate is None else rate / MTOK
-    basis = _basis(calls, price) if price else PriceBasis.LIST_PRICE
-    source = source_of(price) if price else "no embedding price given"
-    return [line("embedding tokens", quantity, "tokens", unit_price, basis, source)]
 
 
 def _sum(calls: Sequence[Usage], field: str) -> Decimal | None:

@@ -27,7 +27,7 @@ class Rates:
     """US dollars per million tokens of each exclusive bucket; None where the price is not known.
 
     `reasoning` is the price of hidden reasoning tokens, which most providers bill as output; `training` that
-    of tokens a model is tuned on, each epoch counted.
+    of tokens a model is tuned on, each epoch counted; `ranking` that of a million searches of a reranker.
     """
 
     input: Decimal | None = None
@@ -36,6 +36,7 @@ class Rates:
     output: Decimal | None = None
     reasoning: Decimal | None = None
     training: Decimal | None = None
+    ranking: Decimal | None = None
 
     @property
     def known(self) -> bool:

@@ -27,6 +27,7 @@ PROVIDER_ALIASES = {
     "fireworks_ai": "fireworks",
     "xai": "x-ai",
     "azure_ai": "azure",
+    "voyage": "voyageai",
 }
 """litellm's provider prefixes as genai-prices calls them, where they differ."""
 
@@ -74,7 +75,7 @@ def parse_override(text: str, source: str = "command line") -> Schedule:
     """Read 'provider/model=INPUT/OUTPUT' (US dollars per million tokens) as a price that always holds.
 
     A third price is that of a million tokens of training. Cached and cache-write tokens get no price: what is
-    not said is not known.
+    not said is not known. 'provider/model=2/1k' is a reranker's price of 1,000 searches.
 
     Raises:
         CostError: if the text does not have that form.
@@ -82,15 +83,23 @@ def parse_override(text: str, source: str = "command line") -> Schedule:
     name, _, prices = text.partition("=")
     provider, model = split_model(name)
     parts = prices.split("/")
+    if len(parts) == 2 and parts[1] == "1k" and model:
+        rates = Rates(ranking=typed(parts[0], "price of 1,000 searches") * 1000)
+        return _stated(provider, model, rates, text, source)
     if len(parts) not in (2, 3) or not model:
         raise CostError(
             "A price is written provider/model=INPUT/OUTPUT, in dollars per million tokens.",
             got=text,
-            allowed="a third price for a million tokens of training: provider/ft:model=0.8/3.2/5",
+            allowed="a third price for a million tokens of training: provider/ft:model=0.8/3.2/5; of a "
+            "reranker the price of 1,000 searches: provider/model=2/1k",
         )
     output = typed(parts[1], "output price")
     training = typed(parts[2], "training price") if len(parts) == 3 else None
     rates = Rates(input=typed(parts[0], "input price"), output=output, reasoning=output, training=training)
+    return _stated(provider, model, rates, text, source)
+
+
+def _stated(provider: str, model: str, rates: Rates, text: str, source: str) -> Schedule:
     return Schedule(
         provider=provider,
         resolved=model,

@@ -31,6 +31,8 @@ class Usage:
         output_tokens: visible output tokens.
         reasoning_tokens: hidden reasoning tokens, billed as output.
         embedding_tokens: tokens sent to an embedding model by the same query.
+        ranking_tokens: tokens sent to a reranker by the same query.
+        rankings: searches that a reranker bills for, where it bills by them.
         counted_by: who counted.
     """
 
@@ -40,6 +42,8 @@ class Usage:
     output_tokens: int | None
     reasoning_tokens: int | None = 0
     embedding_tokens: int | None = 0
+    ranking_tokens: int | None = 0
+    rankings: int | None = 0
     counted_by: CountedBy
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.base import Explained, is_answer
+from harness.arms.base import Explained, is_answer, with_search
 from harness.core.records import (
     AnswerForm,
     ArmId,
@@ -118,13 +118,13 @@ def ask_one(
 def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *, batched: bool) -> Outcome:
     match reply:
         case Failure():
-            return reply
+            return dataclasses.replace(reply, usage=with_search(reply.usage, shown.searched))
         case ChatReply():
             return Completion(
                 item_id=reply.item_id,
                 text=reply.text,
                 choice_logprobs=reply.choice_logprobs,
-                usage=reply.usage,
+                usage=with_search(reply.usage, shown.searched),
                 timing=Timing(
                     queue_s=reply.queue_s, retrieval_s=retrieval_s, model_s=reply.model_s, batched=batched
                 ),

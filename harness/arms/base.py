@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from advisor.money.usage import Usage, add
 from advisor.stats.intervals import cluster_codes
 from harness.core.records import (
     ArmId,
@@ -63,11 +64,13 @@ class Explained:
 
     Attributes:
         form: what its answer is held to; None where that is the arm's usual form.
+        searched: what finding the neighbours used of a service; None where none was asked.
     """
 
     messages: tuple[Message, ...]
     neighbours: tuple[Neighbour, ...] = ()
     form: Choices | None = None
+    searched: Usage | None = None
 
 
 class Arm(Protocol):
@@ -167,6 +170,12 @@ def score_on(outcomes: Sequence[Outcome], items: Sequence[Item], task: Task) -> 
 def shared_time(items: Sequence[Item], seconds: float) -> Timing:
     """The timing of each item of one batched pass."""
     return Timing(model_s=seconds / max(1, len(items)), batched=True)
+
+
+def with_search(used: Usage | None, searched: Usage | None) -> Usage | None:
+    """What an answer used, what finding for it did included."""
+    parts = [part for part in (used, searched) if part is not None]
+    return add(parts) if searched is not None else used
 
 
 def is_answer(outcome: Outcome) -> bool:

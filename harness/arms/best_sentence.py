@@ -132,6 +132,7 @@ class BestSentenceArm:
             },
             trials=(*searches, *((way.name, score) for way, score in tried.items())),
             seconds=time.perf_counter() - start,
+            indexed=self._searching.index.indexed,
             notes=(f"Search, passages and share were chosen on {len(material.dev)} dev items.",),
         )
 
@@ -189,4 +190,7 @@ class BestSentenceArm:
             spent = time.perf_counter() - begun
             timing = Timing(retrieval_s=searched, model_s=spent, batched=batched)
             sure = None if picked is None else picked.share
-            yield Completion(item_id=item.id, text=text, timing=timing, neighbours=hits, confidence=sure)
+            used = self._searching.usage_of(item)
+            yield Completion(
+                item_id=item.id, text=text, usage=used, timing=timing, neighbours=hits, confidence=sure
+            )

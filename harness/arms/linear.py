@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.money.usage import Usage
 from harness.arms.asking import model_facts
 from harness.arms.base import KEPT, Explained, Material, folds, items_digest, shared_time
 from harness.core.artefacts import LinearArtefact
@@ -26,6 +27,7 @@ from harness.core.errors import DataError, MissingExtra, ModelUnavailable, Store
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.core.serial import decode, encode
+from harness.knowledge.retriever import indexing_usage
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import same_versions, versions_of
 from harness.models.remembering import KnownTexts
@@ -188,6 +190,7 @@ class LinearArm:
             choices=choices,
             trials=tuple(trials),
             seconds=time.perf_counter() - start,
+            indexed=indexing_usage(self._embedder if best[1].embedder else None, texts),
             notes=() if self._embedder else ("No embedding model here: TF-IDF candidates only.",),
         )
 
@@ -255,8 +258,14 @@ class LinearArm:
             item_id=item.id,
             text=self._classifier.labels[int(np.argmax(row))] if self._classifier else "",
             choice_logprobs=tuple(float(v) for v in row),
+            usage=self._usage_of(item),
             timing=timing,
         )
+
+    def _usage_of(self, item: Item) -> Usage | None:
+        """What embedding an item used of a service; None where none was asked."""
+        reads = self._classifier is not None and self._classifier.embedder is not None
+        return self._embedder.usage_of(item.text, query=False) if reads and self._embedder else None
 
 
 def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, train_rows: int) -> str:

@@ -103,6 +103,7 @@ class NeighbourValuesArm:
             },
             trials=trials,
             seconds=time.perf_counter() - start,
+            indexed=self._index.indexed,
             notes=(f"Search and number of rows were chosen on {len(material.dev)} dev items.",),
         )
 
@@ -136,4 +137,5 @@ class NeighbourValuesArm:
         share = (time.perf_counter() - start) / len(items)
         for item, (text, near) in zip(items, answers, strict=True):
             timing = Timing(retrieval_s=share, model_s=0.0, batched=batched)
-            yield Completion(item_id=item.id, text=text, timing=timing, neighbours=near)
+            used = self._index.usage_of(item.text, self._way.mode)
+            yield Completion(item_id=item.id, text=text, usage=used, timing=timing, neighbours=near)

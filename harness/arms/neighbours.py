@@ -79,6 +79,7 @@ class NeighboursArm:
             choices=choices,
             trials=tuple((one.vote.name, one.accuracy) for one in tried),
             seconds=time.perf_counter() - start,
+            indexed=self._index.indexed,
             notes=(f"The vote was chosen on {len(material.dev)} dev items.",),
         )
 
@@ -142,4 +143,5 @@ class NeighboursArm:
             choice_logprobs=tuple(float(v) for v in row),
             timing=Timing(retrieval_s=searched_s, model_s=voted_s, batched=batched),
             neighbours=near,
+            usage=self._index.usage_of(item.text, self._vote.mode),
         )

@@ -74,6 +74,7 @@ class ReadingArm:
             },
             trials=(*searches, *((f"k={k}", score) for k, score in tried.items())),
             seconds=time.perf_counter() - start,
+            indexed=self._searching.index.indexed,
             notes=(
                 f"The search was chosen by the evidence it finds for {len(material.dev)} dev items.",
                 f"k was chosen on {min(self._settings.dev_items, len(material.dev))} of "
@@ -144,4 +145,4 @@ class ReadingArm:
         while kept and self._model.count_tokens(messages) > self._settings.max_tokens:
             kept = kept[:-1]
             messages = self._task.reading(item, self._searching.passages(kept))
-        return Explained(messages=messages, neighbours=kept)
+        return Explained(messages=messages, neighbours=kept, searched=self._searching.usage_of(item))

@@ -196,6 +196,7 @@ class RetrieveArm:
             },
             trials=(*found, *trials),
             seconds=time.perf_counter() - start,
+            indexed=self._index.indexed,
             notes=(
                 f"The search was chosen by the vote of what it finds for {len(material.dev)} dev items.",
                 f"What is shown was chosen on {len(tried)} of {len(material.dev)} dev items."
@@ -372,7 +373,12 @@ class RetrieveArm:
                     too_many = middle
             messages = self._messages(item, nearest_first[:fits])
         offered = self._offered(nearest_first) if self._showing.offered is Offered.FOUND else None
-        return Explained(messages=messages, neighbours=tuple(nearest_first[:fits]), form=offered)
+        return Explained(
+            messages=messages,
+            neighbours=tuple(nearest_first[:fits]),
+            form=offered,
+            searched=self._index.usage_of(item.text, self._search),
+        )
 
     def _fits(self, messages: tuple[Message, ...]) -> bool:
         return self._model.count_tokens(messages) <= self._settings.max_tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.money.usage import Usage
 from harness.core.records import Item, Neighbour, Passage
 from harness.core.references import Reference
 from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_search, try_modes
@@ -43,6 +44,10 @@ class Searching:
     def found(self, items: Sequence[Item], k: int) -> list[tuple[Neighbour, ...]]:
         """The k nearest passages of each item."""
         return self.index.search([item.text for item in items], k, search=self.search) if items else []
+
+    def usage_of(self, item: Item) -> Usage | None:
+        """What finding for an item used of a service."""
+        return self.index.usage_of(item.text, self.search)
 
     def passages(self, hits: Sequence[Neighbour]) -> list[Passage]:
         """The passages that were found."""

@@ -115,7 +115,9 @@ class Examples:
     def _with_rows(self, task: Task, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
         rows = [self._rows[neighbour.item_id] for neighbour in reversed(nearest_first)]
         messages = task.messages(Option.TUNE_RETRIEVE, item, rows)
-        return Explained(messages=messages, neighbours=tuple(nearest_first))
+        return Explained(
+            messages=messages, neighbours=tuple(nearest_first), searched=self.index.usage_of(item.text)
+        )
 
 
 class TuneArm:

@@ -92,4 +92,4 @@ class Passages:
 
     def _explained(self, task: Task, item: Item, hits: Sequence[Neighbour]) -> Explained:
         messages = cast(ReadsPassages, task).reading(item, self._searching.passages(hits))
-        return Explained(messages=messages, neighbours=tuple(hits))
+        return Explained(messages=messages, neighbours=tuple(hits), searched=self._searching.usage_of(item))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from advisor.options import Option
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
 from harness.core.records import ModelIdentity
 from harness.models.api.destinations import OWN_HOSTS, destination, is_loopback, key_for
-from harness.models.api.library import endpoint, key_variable, load_litellm, require_key
+from harness.models.api.library import endpoint, key_variable, load_litellm, own_key, require_key
+from harness.models.api.vectors import place_of
 from harness.models.resolve import HubModel, ModelSource, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.models.tuning_api.providers import tuned_name
@@ -26,8 +28,6 @@ _REGION_IN = {
 def check_addresses(plan: ExperimentPlan, context: Context) -> None:
     """Refuse a plan that would send something where it does not belong, or leave this machine offline.
 
-    The embedding model is none of them: it runs here or not at all, see `open_embedder`.
-
     Raises:
         ModelUnavailable: for the first arm whose address is none, leaves this machine while offline, or
             would get a key it must not have; or whose hub model is not here while offline.
@@ -35,6 +35,10 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
         UsageError: for arms whose host is not where the plan's data may go.
     """
     check_residency(plan, context)
+    for model, address in served_searches(plan):
+        _, where = place_of(model, address, context.environ, offline=context.offline)
+        if key_for(where, context.environ) is None:
+            own_key(where, context.environ)
     for arm in plan.arms:
         source = _source(arm.model)
         if isinstance(source, Provider):
@@ -43,6 +47,61 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
             key_for(destination(provider, base, offline=context.offline), context.environ)
         elif isinstance(source, HubModel) and context.offline:
             local_folder(source, ModelSettings(cache=context.cache, offline=True))
+
+
+def served_searches(plan: ExperimentPlan) -> tuple[tuple[str, str], ...]:
+    """Served models that arms of a plan find with, each with its address: for embedding, then for ranking."""
+    return (*_embeds(plan), *_ranks(plan))
+
+
+def _embeds(plan: ExperimentPlan) -> tuple[tuple[str, str], ...]:
+    found = plan.retrieve
+    used = any(embeds(arm) for arm in plan.arms) and isinstance(_source(found.embedding), Provider)
+    return ((found.embedding, found.embedding_base),) if used else ()
+
+
+def _ranks(plan: ExperimentPlan) -> tuple[tuple[str, str], ...]:
+    found = plan.retrieve
+    used = found.rerank and any(arm.option is Option.RETRIEVE for arm in plan.arms)
+    return ((found.rerank, found.rerank_base),) if used else ()
+
+
+def embeds(arm: ArmPlan) -> bool:
+    """Whether an arm embeds rows or passages, and what it is asked."""
+    return arm.option.traits.searches or arm.option is Option.LINEAR or arm.all_documents
+
+
+def embedding_identity(plan: ExperimentPlan) -> ModelIdentity | None:
+    """The served embedding model of a plan; None where a model runs in this process, or none."""
+    return _search_identity(_embeds(plan))
+
+
+def ranking_identity(plan: ExperimentPlan) -> ModelIdentity | None:
+    """The reranker of a plan; None where it has none."""
+    return _search_identity(_ranks(plan))
+
+
+def _search_identity(found: tuple[tuple[str, str], ...]) -> ModelIdentity | None:
+    if not found:
+        return None
+    [(model, base)] = found
+    here = is_loopback(endpoint(model.partition("/")[0], base or None, {}))
+    return ModelIdentity(id=model, location="loopback" if here else "remote")
+
+
+def search_hosts(arm: ArmPlan, plan: ExperimentPlan, context: Context) -> tuple[str, ...]:
+    """The hosts that texts of an arm leave this machine for to be embedded or ranked; none of one's own."""
+    embedded = _embeds(plan) if embeds(arm) else ()
+    asked = (*embedded, *(_ranks(plan) if arm.option is Option.RETRIEVE else ()))
+    places = [place_of(model, base, context.environ, offline=False) for model, base in asked]
+    hosts = [urlsplit(address).hostname or address for address, where in places if not where.loopback]
+    return tuple(host for host in dict.fromkeys(hosts) if host not in context.own_hosts)
+
+
+def hosts_outside(arm: ArmPlan, plan: ExperimentPlan, context: Context) -> tuple[str, ...]:
+    """Every host that an arm's texts leave this machine for."""
+    own = host_outside(arm, context)
+    return tuple(dict.fromkeys((*([own] if own else []), *search_hosts(arm, plan, context))))
 
 
 def host_outside(arm: ArmPlan, context: Context) -> str:
@@ -64,9 +123,8 @@ def refused(plan: ExperimentPlan, context: Context) -> dict[str, str]:
     if rule is None or rule.residency == "anywhere":
         return {}
     found = {}
-    for arm in plan.arms:
-        if not (host := host_outside(arm, context)):
-            continue
+    goes = [(arm, host) for arm in plan.arms for host in hosts_outside(arm, plan, context)]
+    for arm, host in goes:
         if rule.residency == "self-host-only":
             found[str(arm.id)] = f"{host} is not a machine of your own"
         elif (region := region_of(host)) != rule.region:

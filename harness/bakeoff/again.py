@@ -14,12 +14,13 @@ from decimal import Decimal
 from typing import Any
 
 from advisor.money.ledger import total_usd
+from advisor.money.price import Price
 from harness.arms.base import Arm, canonical, config_digest
-from harness.bakeoff.cost import MachineRate, cost_lines
+from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.journal import Journal, Lane, Pass, examine, salvage
 from harness.bakeoff.journal_damage import Damage
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.prices import machine_rate, open_book, prices_for
+from harness.bakeoff.prices import open_book, prices_for
 from harness.bakeoff.run_folder import JOURNAL, RunFolder
 from harness.core.context import Context
 from harness.core.errors import StoreError
@@ -142,9 +143,9 @@ def asked_again(wanted: ArmToAsk, journal: Journal, plan: ExperimentPlan, contex
     settles = stored is not None and stored.config != config
     if not found and not (settles and stored is not None and stored.fitted.artefact is not None):
         return None
-    prices = prices_for(arm.identity, open_book(plan, context), machine_rate(plan))
+    prices = prices_for(arm.identity, plan, open_book(plan, context))
     usd = None
-    if found and prices is not None and not isinstance(prices, MachineRate):
+    if found and isinstance(prices.answers, Price):
         per_1k = total_usd(cost_lines(found, arm.identity, prices))
         usd = None if per_1k is None else per_1k * len(found) / 1000
     seconds = sum(one.timing.model_s for one in found if one.timing is not None)

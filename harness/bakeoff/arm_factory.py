@@ -22,6 +22,7 @@ from harness.arms.retrieve import RetrieveArm, RetrieveSettings, passes_of, rows
 from harness.arms.tagger import TaggerArm
 from harness.arms.tune import Examples, Shows, TuneArm, Tuner
 from harness.arms.tuned_reading import Passages
+from harness.bakeoff.addresses import embedding_identity
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.hosted_tuning import Guards, hosted_tuner, is_hosted
@@ -36,11 +37,12 @@ from harness.core.records import ArmId, Evalset
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.passage_index import PassageIndex
 from harness.models.api.client import ServedChat
+from harness.models.api.embedding import ServedEmbedding, open_served_embedding
 from harness.models.api.shared import SharedCalls
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
 from harness.models.remembering import RememberingEmbedder
-from harness.models.settings import ModelSettings
+from harness.models.settings import ModelSettings, settings_of
 from harness.tasks.base import ReadsPassages, Task
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.kinds import task_of
@@ -73,6 +75,7 @@ class ArmFactory:
         self._embedder = embedder
         self._keep = keep
         self._shared = SharedCalls()
+        self._searching: list[ServedEmbedding] = []
         self._index: TrainingIndex | None = None
         self._passages: PassageIndex | None = None
         self.leaving = Leaving(plan, evalset, folder, context)
@@ -165,6 +168,9 @@ class ArmFactory:
         for chat in self._chats.values():
             chat.close()
         self._chats.clear()
+        for searching in self._searching:
+            searching.close()
+        self._searching.clear()
         self._shared.close()
         self._budget.close()
 
@@ -238,9 +244,25 @@ class ArmFactory:
 
     def _embedding(self) -> EmbeddingModel | None:
         if self._embedder is None:
-            opened = open_embedder(self._plan, self._context)
+            opened = self._served_embedding() or open_embedder(self._plan, self._context)
             self._embedder = None if opened is None else RememberingEmbedder(opened)
         return self._embedder
+
+    def _served_embedding(self) -> ServedEmbedding | None:
+        """The plan's embedding model where it is behind an API, guarded as chat models are."""
+        found = self._plan.retrieve
+        if embedding_identity(self._plan) is None:
+            return None
+        opened = open_served_embedding(found.embedding, self._search_settings(found.embedding_base))
+        opened.let_go, opened.say = self.leaving.searched, self._context.progress.waiting
+        self._budget.guard_search(opened)
+        self._searching.append(opened)
+        return opened
+
+    def _search_settings(self, base: str) -> ModelSettings:
+        return dataclasses.replace(
+            settings_of(self._context), api_base=base or None, seed=self._plan.seed, shared=self._shared
+        )
 
     def _retrieve_settings(self) -> RetrieveSettings:
         plan, rows = self._plan.retrieve, self._evalset
@@ -261,9 +283,19 @@ def encoder_folder(folder: RunFolder, arm: ArmId, seed: int) -> Path:
 
 
 def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | None:
-    """The plan's embedding model; None, with a note, where there is none or it is not at hand."""
+    """The plan's embedding model; None, with a note, where there is none or it is not at hand.
+
+    Raises:
+        UsageError: it is behind an API, where only a bake-off asks one.
+    """
     if not plan.retrieve.embedding:
         return None
+    if embedding_identity(plan) is not None:
+        raise UsageError(
+            "Texts are embedded on this machine here: only a bake-off embeds them through an API.",
+            got=plan.retrieve.embedding,
+            allowed="retrieve.embedding: minilm-l6, a folder or a hub id",
+        )
     try:
         opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
         return open_embedding(plan.retrieve.embedding, opening)
@@ -274,18 +306,8 @@ def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | No
 
 def model_settings(context: Context, plan: ExperimentPlan, arm: ArmPlan) -> ModelSettings:
     """How the model of an arm is opened."""
-    return ModelSettings(
-        cache=context.cache,
-        offline=context.offline,
-        api_base=arm.api_base or None,
-        threads=context.threads,
-        seed=plan.seed,
-        concurrency=context.concurrency,
-        timeout_s=context.timeout_s,
-        max_retries=context.max_retries,
-        rpm=context.rpm,
-        tpm=context.tpm,
-        effort=arm.effort,
+    return dataclasses.replace(
+        settings_of(context), api_base=arm.api_base or None, seed=plan.seed, effort=arm.effort
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-from advisor.money.ledger import MTOK, query_cost, total_usd
+from advisor.money.ledger import MTOK, query_cost, search_cost, total_usd
 from advisor.money.price import Price, Rates
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import Usage
-from harness.bakeoff.addresses import served_identity
+from harness.bakeoff.addresses import embedding_identity, ranking_identity, served_identity
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import open_book, token_price
 from harness.bakeoff.spending import Call, CallLog
@@ -19,6 +19,7 @@ from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.core.records import ModelIdentity
 from harness.models.api.budget import SpendGuard, per_token
+from harness.models.api.embedding import ServedEmbedding
 from harness.models.base import ChatModel
 from harness.training.hosted import spent_usd
 
@@ -55,6 +56,12 @@ class RunBudget:
 
         if not isinstance(model, ServedChat | BatchedChat):
             return
+        if self._log is None:
+            self._log = CallLog(self._journal)
+        model.guard = self._made(model.identity, self._log)
+
+    def guard_search(self, model: ServedEmbedding) -> None:
+        """The same for a served model that arms find with. Raises as `guard`."""
         if self._log is None:
             self._log = CallLog(self._journal)
         model.guard = self._made(model.identity, self._log)
@@ -113,7 +120,8 @@ class RunBudget:
             self._log = None
 
     def _spent(self, log: CallLog) -> Decimal:
-        served = (served_identity(arm, self._context.environ) for arm in self._plan.arms)
+        served = [served_identity(arm, self._context.environ) for arm in self._plan.arms]
+        served += [embedding_identity(self._plan), ranking_identity(self._plan)]
         prices = {identity.id: self._price(identity) for identity in served if identity is not None}
         total = spent_usd(self._journal.parent / "hosted")
         for call in log.calls():
@@ -144,7 +152,9 @@ def _spent_on(call: Call, price: Price | None) -> Decimal | None:
 
 
 def _cost(price: Price | None, usage: Usage) -> Decimal | None:
-    return None if price is None else total_usd(query_cost(usage, price))
+    if price is None:
+        return None
+    return total_usd((*query_cost(usage, price), *search_cost([usage], price, price)))
 
 
 def _dearest(price: Price | None) -> tuple[Decimal | None, Decimal | None]:

@@ -65,4 +65,4 @@ def paid_busy(answers: AnswerSet, desk: StoredRun) -> str:
 def paid_lines(answers: AnswerSet, outcomes: list[Outcome], desk: StoredRun) -> tuple[CostLine, ...]:
     """The ledger of 1,000 queries like these outcomes."""
     identity = answers.settled.identity
-    return cost_lines(outcomes, identity, prices_for(identity, desk.book, desk.machine))
+    return cost_lines(outcomes, identity, prices_for(identity, desk.plan, desk.book))

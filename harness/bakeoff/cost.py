@@ -19,6 +19,7 @@ from advisor.money.ledger import (
     line,
     per_thousand,
     query_cost,
+    search_cost,
     total_usd,
 )
 from advisor.money.machines import Machine
@@ -43,29 +44,72 @@ class MachineRate:
     stated: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPrices:
+    """Who bills for finding what is shown, and at which price; None there is one that is not known.
+
+    Attributes:
+        embeds, ranks: whether anybody bills for it; a model in this process or one's own server does not.
+    """
+
+    embedding: Price | None = None
+    ranking: Price | None = None
+    embeds: bool = False
+    ranks: bool = False
+
+    def lines(self, usages: Sequence[Usage]) -> tuple[LedgerLine, ...]:
+        """What finding cost in these calls."""
+        billed = [
+            dataclasses.replace(
+                usage,
+                embedding_tokens=usage.embedding_tokens if self.embeds else 0,
+                ranking_tokens=usage.ranking_tokens if self.ranks else 0,
+                rankings=usage.rankings if self.ranks else 0,
+            )
+            for usage in usages
+        ]
+        return search_cost(billed, self.embedding, self.ranking)
+
+
+NOBODY = SearchPrices()
+"""Finding is done in this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmPrices:
+    """What an arm is priced with.
+
+    Attributes:
+        answers: the machine for what runs here, the token price of a served model; None if unknown.
+    """
+
+    answers: MachineRate | Price | None
+    search: SearchPrices = NOBODY
+
+
 def measure_cost(
     test: Scored,
     outcomes: Sequence[Outcome],
     identity: ModelIdentity | None,
     accuracy: Estimate,
-    prices: MachineRate | Price | None,
+    prices: ArmPrices,
 ) -> Cost:
     """The ledger of one arm per 1,000 queries.
 
     Args:
         outcomes: all outcomes on test, failures included: what they spent is paid for.
-        prices: the machine for local arms, the token price for served ones; None if unknown.
     """
     found = ledger_cost(cost_lines(outcomes, identity, prices), accuracy, _mean_tokens(test))
     return dataclasses.replace(found, uncached_usd_per_1k=_uncached(outcomes, prices))
 
 
-def _uncached(outcomes: Sequence[Outcome], prices: MachineRate | Price | None) -> Money | None:
+def _uncached(outcomes: Sequence[Outcome], prices: ArmPrices) -> Money | None:
     """What 1,000 queries cost if all that was read from a cache were read anew; None where nothing was."""
     usages = _usages(outcomes)
-    if not isinstance(prices, Price) or not any(usage.cached_tokens for usage in usages):
+    if not isinstance(prices.answers, Price) or not any(usage.cached_tokens for usage in usages):
         return None
-    lines = per_thousand(query_cost([_read_anew(usage) for usage in usages], prices), len(outcomes))
+    anew = query_cost([_read_anew(usage) for usage in usages], prices.answers)
+    lines = per_thousand((*anew, *prices.search.lines(usages)), len(outcomes))
     return _money(total_usd(lines), lines)
 
 
@@ -77,17 +121,18 @@ def _read_anew(usage: Usage) -> Usage:
 
 
 def cost_lines(
-    outcomes: Sequence[Outcome], identity: ModelIdentity | None, prices: MachineRate | Price | None
+    outcomes: Sequence[Outcome], identity: ModelIdentity | None, prices: ArmPrices
 ) -> tuple[LedgerLine, ...]:
     """The lines of the ledger per 1,000 queries like these outcomes."""
-    match prices:
-        case MachineRate():
-            return (_machine_line(outcomes, prices),)
-        case Price():
-            usages = _usages(outcomes)
+    usages = _usages(outcomes)
+    search = per_thousand(prices.search.lines(usages), len(outcomes)) if outcomes else ()
+    match prices.answers:
+        case MachineRate() as rate:
+            return (_machine_line(outcomes, rate), *search)
+        case Price() as price:
             if not usages:
                 return (_unknown_line("no call reported tokens"),)
-            return per_thousand(query_cost(usages, prices), len(outcomes))
+            return (*per_thousand(query_cost(usages, price), len(outcomes)), *search)
         case None:
             return (_unknown_line(f"no price is known for {identity.id if identity else 'this arm'}"),)
 
@@ -177,5 +222,7 @@ def _mean_tokens(test: Scored) -> dict[str, float | None]:
     for bucket in (field.name for field in fields(Usage) if field.name.endswith("_tokens")):
         counts = [getattr(usage, bucket) for usage in usages]
         known = [count for count in counts if count is not None]
+        if bucket == "ranking_tokens" and not any(counts):
+            continue
         found[bucket] = sum(known) / len(known) if counts and len(known) == len(counts) else None
     return found

@@ -146,7 +146,7 @@ def _explained(
         served_by=outcome.served_by if isinstance(outcome, Completion) else "",
         form=outcome.form if isinstance(outcome, Completion) else "",
         left_out=outcome.left_out if isinstance(outcome, Completion) else (),
-        lines=cost_lines([outcome], identity, prices_for(identity, desk.book, desk.machine)),
+        lines=cost_lines([outcome], identity, prices_for(identity, desk.plan, desk.book)),
         note="Price lines are for 1,000 queries like this one.",
     )
 

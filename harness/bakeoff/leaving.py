@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.options import Option
-from harness.bakeoff.addresses import host_outside
+from harness.bakeoff.addresses import embedding_identity, host_outside, search_hosts
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder
@@ -58,6 +58,7 @@ class Leaving:
         self._placeholders: Placeholders | None = None
         self._checked: set[str] | None = None
         self._found: Tally | None = None
+        self._texts: set[str] = set()
 
     @property
     def _asked(self) -> PersonalData:
@@ -69,6 +70,36 @@ class Leaving:
     def leaves(self, arm: ArmPlan) -> bool:
         """Whether the arm's questions go anywhere but to this machine or a host of one's own."""
         return bool(host_outside(arm, self._context))
+
+    @property
+    def _embeds_outside(self) -> bool:
+        found = embedding_identity(self._plan)
+        return found is not None and found.location == "remote"
+
+    @property
+    def _arms(self) -> list[ArmPlan]:
+        """Arms with texts that leave this machine, to be answered, embedded or ranked."""
+        return [arm for arm in self._plan.arms if self._hosts(arm)]
+
+    def _hosts(self, arm: ArmPlan) -> tuple[str, ...]:
+        own = host_outside(arm, self._context)
+        return tuple(dict.fromkeys((*([own] if own else []), *search_hosts(arm, self._plan, self._context))))
+
+    def searched(self, text: str) -> str:
+        """Called with every text before it is sent to be embedded or ranked: as it may go.
+
+        Raises:
+            DataError: as `check`.
+        """
+        self.check()
+        if self._asked == "redact":
+            return self.placeholders().redact(text)
+        if self._asked == "allow" or text in self._texts:
+            return text
+        if found := tally([("a text to find with", text)]):
+            raise self._refusal(found, self._arms)
+        self._texts.add(text)
+        return text
 
     def task(self, arm: ArmPlan, task: Task) -> Task:
         """The task as this arm is to put it: with placeholders where that was asked and texts leave."""
@@ -92,13 +123,14 @@ class Leaving:
         Raises:
             DataError: there is personal data in it, and nobody said what is to be done about it.
         """
-        arms = [arm for arm in self._plan.arms if self.leaves(arm)]
+        arms = self._arms
         if not arms or self._checked is not None:
             return
         asked = (*self._evalset.dev, *self._evalset.test)
         if any(arm.option.traits.robustness_checked for arm in arms):
             asked = (*asked, *more)
-        found = tally(texts_of(arms, self._evalset, asked, self._context))
+        texts = list(texts_of(arms, self._evalset, asked, self._context, embeds_outside=self._embeds_outside))
+        found = tally(texts)
         if found and not self._asked:
             raise self._refusal(found, arms)
         if found and self._asked == "redact":
@@ -110,10 +142,11 @@ class Leaving:
                 )
             self._number(arms, asked)
         self._checked, self._found = {item.id for item in asked}, found
+        self._texts = {text for _, text in texts} | {item.text for item in (*asked, *self._evalset.train)}
 
     def note(self) -> None:
         """Keep with the run what was found and what becomes of it: called once nothing stands against it."""
-        arms = [arm for arm in self._plan.arms if self.leaves(arm)]
+        arms = self._arms
         if self._found is None or not arms:
             return
         record = SentRecord(
@@ -122,7 +155,7 @@ class Leaving:
             rows=self._found.rows,
             texts=self._found.texts,
             arms=tuple(str(arm.id) for arm in arms),
-            hosts=tuple(dict.fromkeys(host_outside(arm, self._context) for arm in arms)),
+            hosts=tuple(dict.fromkeys(host for arm in arms for host in self._hosts(arm))),
         )
         self._folder.write_part(PRIVACY, record)
 
@@ -139,7 +172,7 @@ class Leaving:
         assert self._checked is not None
         if self._asked == "allow" or (request.item_id in self._checked and not self._asked):
             return
-        arms = [arm for arm in self._plan.arms if self.leaves(arm)]
+        arms = self._arms
         texts = [(f"the question about {request.item_id}", message.content) for message in request.messages]
         found = tally(texts)
         joined = self._asked == "redact" and found.values.keys() == {Kind.NAME}  # a close, then a heading
@@ -150,7 +183,8 @@ class Leaving:
     def _number(self, arms: Sequence[ArmPlan], asked: Sequence[Item]) -> None:
         """Give every value its placeholder, those of targets first: they are written as answers should be."""
         placeholders = self.placeholders()
-        texts = [text for _, text in texts_of(arms, self._evalset, asked, self._context)]
+        named = texts_of(arms, self._evalset, asked, self._context, embeds_outside=self._embeds_outside)
+        texts = [text for _, text in named]
         placeholders.avoid(texts)
         rows = (*asked, *self._evalset.train)
         for text in (
@@ -161,7 +195,7 @@ class Leaving:
         placeholders.keep()
 
     def _refusal(self, found: Tally, arms: Sequence[ArmPlan]) -> DataError:
-        hosts = ", ".join(dict.fromkeys(host_outside(arm, self._context) for arm in arms))
+        hosts = ", ".join(dict.fromkeys(host for arm in arms for host in self._hosts(arm)))
         names = ", ".join(str(arm.id) for arm in arms)
         return DataError(
             f"{found.rows:,} of {found.texts:,} texts that {names} would send to {hosts} hold personal data: "
@@ -178,13 +212,22 @@ class Leaving:
 
 
 def texts_of(
-    arms: Sequence[ArmPlan], evalset: Evalset, asked: Iterable[Item], context: Context
+    arms: Sequence[ArmPlan],
+    evalset: Evalset,
+    asked: Iterable[Item],
+    context: Context,
+    *,
+    embeds_outside: bool,
 ) -> Iterator[tuple[str, str]]:
-    """Every text that these arms may send: questions, rows that are shown with their answers, passages."""
+    """Every text that these arms may send: questions, rows that are shown with their answers, passages.
+
+    Args:
+        embeds_outside: rows and passages are embedded elsewhere, whichever arm searches them.
+    """
     for item in asked:
         yield f"row {item.id}", item.text
     shown = (Option.RETRIEVE, Option.TUNE, Option.TUNE_RETRIEVE)
-    shows = any(arm.option in shown or arm.all_documents for arm in arms)
+    shows = embeds_outside or any(arm.option in shown or arm.all_documents for arm in arms)
     if shows and evalset.documents:
         for passage in open_passages(evalset.documents, None, context).passages:
             yield passage.document, passage.whole

@@ -49,6 +49,7 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
     ("decision", "min_handed_back"),
     ("decision", "min_seed_agreement"),
     ("decision", "looks"),
+    *(("retrieve", key) for key in ("embedding_base", "rerank", "rerank_base", "rerank_from")),
     ("cost", "machine"),
     ("cost", "prices"),
 )
@@ -57,6 +58,8 @@ LATER_ARM_KEYS = ("effort", "batch", "all_documents")
 
 MOST_SHOWN_IN_TRAINING, MOST_READ_IN_TRAINING = 8, 3
 """Training reads every row or passage shown once an epoch, so that more of them cost more than they teach."""
+RERANKED = 20
+"""Rows that a reranker orders for a query, where a plan does not say."""
 
 
 class ArmPlan(Part):
@@ -119,12 +122,33 @@ class RetrievePlan(Part):
     them may be answered are chosen. `max_tokens` bounds the whole prompt, and the farthest examples are left
     out first. `dev_items` is how many dev rows each way of asking is tried on: at most as many as test items
     are asked, and so few that choosing takes no more than two thirds of the questions.
+
+    `embedding_base` is the address of one's own server where `embedding` is a served model. `rerank` is a
+    served model that puts the first `rerank_from` rows found (20, or the largest `k`) into a better order
+    before `k` of them are shown; `rerank_base` the address of one's own.
     """
 
     k: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 8, 32)
     max_tokens: Annotated[int, Field(ge=64)] = 1500
     dev_items: Count = 100
     embedding: str = "minilm-l6"
+    embedding_base: str = ""
+    rerank: str = ""
+    rerank_base: str = ""
+    rerank_from: Count | None = None
+
+    @model_validator(mode="after")
+    def _with_a_reranker(self) -> RetrievePlan:
+        if not self.rerank and (self.rerank_base or self.rerank_from):
+            raise ValueError("rerank_from and rerank_base need `rerank`, such as cohere/rerank-v3.5")
+        if self.rerank and self.reranked < max(self.k):
+            raise ValueError(f"rerank_from must be at least the largest k; got {self.reranked}")
+        return self
+
+    @property
+    def reranked(self) -> int:
+        """Rows that a reranker orders for a query."""
+        return self.rerank_from or max(RERANKED, *self.k)
 
 
 class LatencyPlan(Part):

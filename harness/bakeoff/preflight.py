@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from advisor.money.ledger import query_cost, scaled, total_usd
+from advisor.money.ledger import query_cost, scaled, search_cost, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from advisor.stats.power import Design
 from harness.arms.retrieve import passes_of, rows_to_choose_on
-from harness.bakeoff.addresses import address_of, host_outside, missing_key, refused, served_identity
+from harness.bakeoff.addresses import (
+    address_of,
+    embedding_identity,
+    embeds,
+    hosts_outside,
+    missing_key,
+    refused,
+    served_identity,
+)
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.evalset import load_rows, out_of_scope_rows
 from harness.bakeoff.leaving import texts_of
@@ -26,6 +34,9 @@ from harness.core.records import Evalset, Message, ModelIdentity
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.api.calls import answer_schema
+from harness.models.api.dialects.vectors import embedding_usage
+from harness.models.api.library import key_variable
+from harness.models.api.vectors import MOST_TEXTS, place_of
 from harness.privacy.detect import ONLY_WHERE_SAID
 from harness.privacy.tally import Tally, tally
 from harness.tasks.kinds import task_of
@@ -115,7 +126,10 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
             for name, rows in (*splits, ("out of scope", out_of_scope_rows(plan, context)))
             if rows
         },
-        arms=tuple(_forecast(arm, plan, whole, book, context.environ) for arm in plan.arms),
+        arms=(
+            *(_forecast(arm, plan, whole, book, context.environ) for arm in plan.arms),
+            *_embedding(plan, evalset, book, context),
+        ),
         reach=reach_of(plan, evalset),
         hosts=_to_hosts(plan, evalset, context),
         personal_data=context.personal_data,
@@ -125,14 +139,16 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
 def _to_hosts(plan: ExperimentPlan, evalset: Evalset, context: Context) -> tuple[ToHost, ...]:
     by_host: dict[str, list[ArmPlan]] = {}
     for arm in plan.arms:
-        if host := host_outside(arm, context):
+        for host in hosts_outside(arm, plan, context):
             by_host.setdefault(host, []).append(arm)
+    embedding = embedding_identity(plan)
+    outside = embedding is not None and embedding.location == "remote"
     against, asked = refused(plan, context), (*evalset.dev, *evalset.test)
     return tuple(
         ToHost(
             host=host,
             arms=tuple(str(arm.id) for arm in arms),
-            found=tally(texts_of(arms, evalset, asked, context)),
+            found=tally(texts_of(arms, evalset, asked, context, embeds_outside=outside)),
             refused=next((against[str(arm.id)] for arm in arms if str(arm.id) in against), ""),
         )
         for host, arms in by_host.items()
@@ -279,6 +295,38 @@ def _forecast(
         unstated=unstated,
         address=address_of(arm, environ),
         missing_key=missing_key(arm, environ),
+    )
+
+
+def _embedding(
+    plan: ExperimentPlan, evalset: Evalset, book: PriceBook, context: Context
+) -> Iterator[Forecast]:
+    """What embedding through an API takes for all arms: every text once, and each timed query again."""
+    identity = embedding_identity(plan)
+    if identity is None:
+        return
+    asked = [item.text for item in (*evalset.dev, *evalset.test)]
+    found = [item.text for item in evalset.train]
+    if evalset.documents:
+        found = [one.whole for one in open_passages(evalset.documents, None, context).passages]
+    timed = [item.text for item in evalset.test[: plan.latency.items]]
+    arms = sum(embeds(arm) and not arm.batch for arm in plan.arms)
+    once, again = sum(map(_weight, (*asked, *found))), arms * sum(map(_weight, timed))
+    used = embedding_usage(round((once + again) / _CHARS_PER_TOKEN), CountedBy.ESTIMATE)
+    billed = by_tokens(identity, book)
+    price = token_price(identity, book)
+    address, where = place_of(identity.id, plan.retrieve.embedding_base, context.environ, offline=False)
+    missing = where.own and not context.environ.get(key_variable(where.provider, own_endpoint=False))
+    yield Forecast(
+        arm=f"embedding by {identity.id}",
+        calls=math.ceil((len(asked) + len(found)) / MOST_TEXTS) + arms * len(timed),
+        input_tokens=used.embedding_tokens or 0,
+        output_tokens=0,
+        usd=total_usd(search_cost([used], price, None)) if billed else Decimal(0),
+        served=True,
+        unstated=not billed,
+        address=address,
+        missing_key=key_variable(where.provider, own_endpoint=False) if missing else "",
     )
 
 

@@ -11,7 +11,8 @@ from advisor.money.machines import NO_MACHINE, Machine, find_machine, load_machi
 from advisor.money.price import Price, PriceStatus
 from advisor.money.price_book import PriceBook
 from advisor.money.price_sources import check_day, load_price_book
-from harness.bakeoff.cost import MachineRate
+from harness.bakeoff.addresses import embedding_identity, ranking_identity
+from harness.bakeoff.cost import ArmPrices, MachineRate, SearchPrices
 from harness.bakeoff.plan import ExperimentPlan
 from harness.core.context import Context
 from harness.core.errors import UsageError
@@ -92,10 +93,23 @@ def machine_rate(plan: ExperimentPlan) -> MachineRate:
     return MachineRate(machine=machine, utilisation=plan.cost.utilisation, stated=stated)
 
 
-def prices_for(
+def prices_for(identity: ModelIdentity | None, plan: ExperimentPlan, book: PriceBook) -> ArmPrices:
+    """What an arm of a plan on this model is priced with."""
+    answers = _answer_prices(identity, book, machine_rate(plan))
+    embedding, ranking = embedding_identity(plan), ranking_identity(plan)
+    search = SearchPrices(
+        embedding=token_price(embedding, book),
+        ranking=token_price(ranking, book),
+        embeds=by_tokens(embedding, book),
+        ranks=by_tokens(ranking, book),
+    )
+    return ArmPrices(answers=answers, search=search)
+
+
+def _answer_prices(
     identity: ModelIdentity | None, book: PriceBook, rate: MachineRate
 ) -> MachineRate | Price | None:
-    """What an arm on this model is priced with; None when its price is not known.
+    """Prices of what answers; None when they are not known.
 
     The machine of a server here is known only where somebody named it.
     """

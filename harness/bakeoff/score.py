@@ -179,7 +179,7 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
     quality = measure_quality(answers.dev, answers.test, run.task, overlap, run.how)
     on_all = _on_all_rows(answers, run)
     best = on_all or quality.primary
-    prices = prices_for(settled.identity, run.book, run.machine)
+    prices = prices_for(settled.identity, run.plan, run.book)
     outside = settled.arm.option is Option.EXTERNAL
     siblings = [a for a in lanes if a.settled.arm == settled.arm] if settled.arm.option.traits.tuned else []
     return ArmResult(

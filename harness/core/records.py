@@ -295,7 +295,7 @@ class Completion:
         text: the raw answer.
         choice_logprobs: log-probability of each label of the evalset, in its order, normalised over
             the set; None where the arm gives no distribution.
-        usage: tokens; None for arms without a language model.
+        usage: tokens, those of finding included; None where no model counted any.
         attempts: calls made, the answered one included.
         form: how a served model was held to the answer form; '' where it was not recorded.
         cut: the answer was ended by the most tokens it may have.
@@ -517,6 +517,7 @@ class Fitted:
         seconds: wall time of fitting, training included.
         artefact: the tuned model, for tuned arms; hosted: one that a provider tuned.
         notes: sentences the report shows with the arm.
+        indexed: what embedding rows or passages used of a service, once; None where none was asked.
     """
 
     choices: dict[str, str | int | float]
@@ -525,6 +526,7 @@ class Fitted:
     artefact: Artefact | None = None
     notes: tuple[str, ...] = ()
     hosted: HostedModel | None = None
+    indexed: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

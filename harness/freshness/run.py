@@ -37,7 +37,7 @@ from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.prices import machine_of, machine_rate, open_book, prices_for, with_stated_prices
+from harness.bakeoff.prices import machine_of, open_book, prices_for, with_stated_prices
 from harness.bakeoff.quality import measuring
 from harness.bakeoff.run import answer, lane_config, one_line, warm_up
 from harness.bakeoff.run_folder import RunFolder, count_looks
@@ -357,8 +357,8 @@ def _point(
     encodes = arm_plan.option.traits.encodes  # its checkpoints lie where it is kept
     factory = ArmFactory(bench.plan, rows, folder, bench.context, bench.embedder, keep=encodes)
     with closing(factory), closing(factory.build(arm_plan, seed)) as arm, folder.journal() as journal:
-        prices = prices_for(arm.identity, bench.book, machine_rate(bench.plan))
-        if prices is None:
+        prices = prices_for(arm.identity, bench.plan, bench.book)
+        if prices.answers is None:
             raise UsageError(
                 f"No price is known for {arm_plan.model}: no rate of change can be worked out.",
                 run=f"the same command with --price {arm_plan.model}=INPUT/OUTPUT",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from advisor.money.usage import Usage
 from advisor.reading import read_json
 from harness.core.errors import StoreError, UsageError
 from harness.core.records import Item, ModelIdentity, Neighbour
@@ -104,6 +105,15 @@ class TrainingIndex:
             UsageError: k is below 1, or the mode needs an embedding model and there is none.
         """
         return self._retriever.search(texts, k, mode=mode)
+
+    def usage_of(self, text: str, mode: SearchMode | None = None) -> Usage | None:
+        """What embedding a query used of a service; None where none was asked."""
+        return self._retriever.usage_of(text, mode)
+
+    @property
+    def indexed(self) -> Usage | None:
+        """What embedding the rows used of a service; None where none was asked."""
+        return self._retriever.indexed([item.text for item in self._items])
 
     def search_without_self(
         self, items: Sequence[Item], k: int, *, mode: SearchMode | None = None

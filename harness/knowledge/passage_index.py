@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from advisor.money.usage import Usage
 from harness.core.context import Progress, Quiet
 from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
 from harness.core.files import make_folder, sha256_of, write_atomically, written_whole
@@ -68,11 +69,13 @@ class IndexSettings:
         embedding: the embedding model's name, '' for lexical search alone.
         mode: which scores rank the passages for every question; None lets `chosen` say it.
         chosen: the search by the question's language, as dev questions chose it; None where there were none.
+        embedding_base: the address of one's own server that serves it; '' where none does.
         max_chars: characters of a passage at most, headings apart.
         max_mib: MiB of a file at most; a larger one is skipped.
     """
 
     embedding: str = "minilm-l6"
+    embedding_base: str = ""
     mode: SearchMode | None = None
     max_chars: int = MAX_CHARS
     max_mib: float = MAX_MIB
@@ -260,6 +263,16 @@ class PassageIndex:
             hits = self.retriever.search([asked[place] for place in places], k, mode=mode)
             found.update(zip(places, hits, strict=True))
         return [found[place] for place in range(len(asked))]
+
+    @property
+    def indexed(self) -> Usage | None:
+        """What embedding the passages used of a service; None where none was asked."""
+        return self.retriever.indexed([passage.whole for passage in self.passages])
+
+    def usage_of(self, text: str, search: SearchChoice) -> Usage | None:
+        """What embedding a query used of a service; None where none was asked."""
+        mode = search.of(self.language(text)) if search.by_language else search.mode
+        return self.retriever.usage_of(text, mode)
 
 
 def build_index(

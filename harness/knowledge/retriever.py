@@ -12,6 +12,7 @@ from typing import assert_never
 
 import numpy as np
 
+from advisor.money.usage import Usage, add
 from harness.core.errors import UsageError
 from harness.core.records import Neighbour
 from harness.knowledge.dense import DenseIndex
@@ -188,7 +189,18 @@ class Retriever:
                 "This index has no vectors: it was built without an embedding model.",
                 allowed="the lexical mode",
             )
-        return self._embedding.embed(texts)
+        return self._embedding.embed(texts, queries=True)
+
+    def usage_of(self, text: str, mode: SearchMode | None = None) -> Usage | None:
+        """What embedding a query used of a service; None where none was asked."""
+        mode = mode or self.default_mode
+        if self._embedding is None or mode is SearchMode.LEXICAL:
+            return None
+        return self._embedding.usage_of(text)
+
+    def indexed(self, texts: Sequence[str]) -> Usage | None:
+        """What embedding the texts that are found used of a service; None where none was asked."""
+        return indexing_usage(self._embedding, texts)
 
     def _lexical_scores(self, texts: list[str], hidden: list[Ranking]) -> Iterator[Scores]:
         for text, rows in zip(texts, hidden, strict=True):
@@ -207,6 +219,13 @@ class Retriever:
             Neighbour(item_id=self._ids[position], score=score, rank=rank)
             for rank, (position, score) in enumerate(ranked, start=1)
         )
+
+
+def indexing_usage(embedding: EmbeddingModel | None, texts: Sequence[str]) -> Usage | None:
+    """What embedding texts once used of a service; None where none was asked."""
+    parts = () if embedding is None else (embedding.usage_of(text, query=False) for text in texts)
+    known = [part for part in parts if part is not None]
+    return add(known) if known else None
 
 
 def _scored(scores: Scores, depth: int) -> list[tuple[int, float]]:

@@ -132,10 +132,18 @@ class EmbeddingModel(Protocol):
         """The languages it reads, as ISO 639-1 codes; () where it does not say."""
         ...
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts into an (n, d) float32 array of L2-normalised rows."""
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
+        """Embed texts into an (n, d) float32 array of L2-normalised rows.
+
+        Args:
+            queries: they are questions and not what is to be found; some models make a difference.
+        """
         ...
 
-    def count_tokens(self, text: str) -> int:
-        """Tokens the model reads of this text (its length limit applied)."""
+    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
+        """What embedding this text used of a service; None where none was asked: it ran in this process."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open beyond this process's memory; nothing can be embedded afterwards."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from harness.core.errors import ModelUnavailable, UsageError
+from harness.core.errors import UsageError
 from harness.models.base import ChatModel, ChatRequest, EmbeddingModel
 from harness.models.embedded import gguf_of
 from harness.models.resolve import Embedded, Folder, GgufFile, HubModel, Provider, local_folder, resolve
@@ -77,20 +77,18 @@ def _by_llama_cpp(model: str, path: Path, settings: ModelSettings) -> ChatModel:
 
 
 def open_embedding(model: str, settings: ModelSettings) -> EmbeddingModel:
-    """Open an embedding model; local ones only.
+    """Open an embedding model.
 
     Raises:
-        ModelUnavailable: it is not there, cannot be loaded, or is a provider's.
+        ModelUnavailable: it is not there or cannot be loaded; a provider's while offline or without a key.
         MissingExtra: the packages for it are not installed.
     """
     source = resolve(model)
     match source:
         case Provider(model=name):
-            raise ModelUnavailable(
-                "Embedding models run on this machine only.",
-                got=name,
-                allowed="minilm-l6, a folder or a hub id",
-            )
+            from harness.models.api.embedding import open_served_embedding
+
+            return open_served_embedding(name, settings)
         case Embedded() | Folder() | GgufFile() | HubModel():
             from harness.models.local.embedding import TransformersEmbedding
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advisor.money.usage import Usage
 from harness.core.records import ModelIdentity
 from harness.models.base import EmbeddingModel, Vectors
 
@@ -34,25 +35,34 @@ class RememberingEmbedder:
         """The wrapped model's."""
         return self._inner.languages
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """The wrapped model's vectors."""
-        key = tuple(texts)
-        if len(key) < 2:
-            return self._inner.embed(key)
+        if len(texts) < 2:
+            return self._inner.embed(texts, queries=queries)
+        # A model in this process embeds a query as any other text.
+        role = "query" if queries and self._inner.identity.location != "local" else "text"
+        key = (role, *texts)
         if key not in self._kept:
-            self.keep(key, self._inner.embed(key))
+            self._keep(key, self._inner.embed(texts, queries=queries))
         self._kept.move_to_end(key)
         return self._kept[key]
 
     def keep(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Keep what the model gave for these texts earlier, as an index stores it."""
-        self._kept[tuple(texts)] = vectors
+        self._keep(("text", *texts), vectors)
+
+    def _keep(self, key: tuple[str, ...], vectors: Vectors) -> None:
+        self._kept[key] = vectors
         if len(self._kept) > self._size:
             self._kept.popitem(last=False)
 
-    def count_tokens(self, text: str) -> int:
-        """The wrapped model's count."""
-        return self._inner.count_tokens(text)
+    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
+        """As the wrapped model."""
+        return self._inner.usage_of(text, query=query)
+
+    def close(self) -> None:
+        """Close the wrapped model."""
+        self._inner.close()
 
 
 class KnownTexts:
@@ -76,16 +86,20 @@ class KnownTexts:
         """The wrapped model's."""
         return self._inner.languages
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """The wrapped model's vectors; texts outside the set go to the model."""
         rows = [self._rows.get(text) for text in texts]
         known = [row for row in rows if row is not None]
         if len(known) < len(rows):
-            return self._inner.embed(texts)
+            return self._inner.embed(texts, queries=queries)
         if self._vectors is None:
             self._vectors = self._inner.embed(list(self._rows))
         return np.asarray(self._vectors[known])
 
-    def count_tokens(self, text: str) -> int:
-        """The wrapped model's count."""
-        return self._inner.count_tokens(text)
+    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
+        """As the wrapped model."""
+        return self._inner.usage_of(text, query=query)
+
+    def close(self) -> None:
+        """Close the wrapped model."""
+        self._inner.close()

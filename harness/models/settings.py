@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness.core.context import Context
+
 if TYPE_CHECKING:
     from harness.models.api.shared import SharedCalls
 
@@ -57,6 +59,20 @@ class ModelSettings:
     effort: str = ""
     batches: Path | None = None
     shared: SharedCalls | None = None
+
+
+def settings_of(context: Context) -> ModelSettings:
+    """How any model is opened in a command."""
+    return ModelSettings(
+        cache=context.cache,
+        offline=context.offline,
+        threads=context.threads,
+        concurrency=context.concurrency,
+        timeout_s=context.timeout_s,
+        max_retries=context.max_retries,
+        rpm=context.rpm,
+        tpm=context.tpm,
+    )
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from advisor.money.errors import CostError, UnknownPrice
@@ -13,7 +14,7 @@ from advisor.money.price_sources import LitellmMap
 from advisor.money.usage import Usage
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.cost import cost_lines
-from harness.bakeoff.prices import by_tokens
+from harness.bakeoff.prices import by_tokens, prices_for
 from harness.bakeoff.results import BakeoffResults
 from harness.core.records import ArmId, Outcome, PriceBasis
 from harness.money.frontier import counted_usage
@@ -39,7 +40,10 @@ def served(
         later = (
             None
             if price is None or price.next_change is None
-            else _price(identity.id, run.book, price.next_change.on)
+            else replace(
+                prices_for(identity, run.plan, run.book),
+                answers=_price(identity.id, run.book, price.next_change.on),
+            )
         )
         on, source = _retirement(identity.id, run.book, price)
         found.append(

@@ -14,7 +14,7 @@ from advisor.options import Option
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.business import BusinessPlan, PeoplePlan
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.prices import machine_of, machine_stated
+from harness.bakeoff.prices import machine_of, machine_stated, prices_for
 from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.core.records import ArmId, Outcome
 from harness.money.forecast import outlook
@@ -148,8 +148,11 @@ def _arm_grounds(arm: ArmResult, results: BakeoffResults, charged: Charged, run:
         )
         busy = float(a_thousand * 3600 / 1000)
     search = _search_s(charged.get(arm.arm, ()))
+    indexed = arm.fitted.indexed
+    index = () if indexed is None else prices_for(None, run.plan, run.book).search.lines([indexed])
     return ArmGrounds(
         arm=arm.arm,
+        index=index,
         busy_s_per_query=busy,
         search_s_per_query=search,
         refit_s=_refit_s(arm, search, results, len(run.items["train"])),

@@ -149,6 +149,7 @@ class ArmGrounds:
     refit_s: float | None = None
     batched_qps: float | None = None
     loaded_qps: float | None = None
+    index: tuple[CostLine, ...] = ()
 
     @property
     def seconds(self) -> float | None:

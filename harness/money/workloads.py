@@ -93,7 +93,7 @@ def _once(
     if (hosted := arm.fitted.hosted) is not None:
         return (labels, _at_provider("fitting", Decimal(1), hosted))
     name = "first index" if option is Option.RETRIEVE else "fitting"
-    return (labels, machine_time(name, known.refit_s, inputs.machine))
+    return (labels, machine_time(name, known.refit_s, inputs.machine), *known.index)
 
 
 def _at_provider(name: str, times_: Decimal | None, made: HostedModel) -> LedgerLine:
@@ -116,4 +116,5 @@ def _refit(arm: ArmResult, known: ArmGrounds, inputs: CostInputs) -> tuple[Ledge
 
 def _reindex(known: ArmGrounds, inputs: CostInputs, rows: LabelledRows) -> tuple[LedgerLine, ...]:
     """Indexing was not timed by itself: embedding and searching each training row once."""
-    return (machine_time("indexing again", times(rows.train, known.search_s_per_query), inputs.machine),)
+    again = machine_time("indexing again", times(rows.train, known.search_s_per_query), inputs.machine)
+    return (again, *known.index)

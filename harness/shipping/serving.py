@@ -175,6 +175,12 @@ def _opened(one: FoundTarget, folder: Path, context: Context) -> Classifier:
         return open_kept(folder, threads=context.threads)
     opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
     reads = artefact.embedding if isinstance(artefact, LinearArtefact | VoteArtefact) else None
+    if reads is not None and reads.location != "local":
+        raise UsageError(
+            f"{one.name} reads vectors of a model behind an API, so that it does not answer by itself.",
+            got=reads.id,
+            allowed="a run with retrieve.embedding: minilm-l6, a folder or a hub id",
+        )
     embedding = open_embedding(reads.id, opening) if reads else None
     return (
         open_vote(folder, embedding) if isinstance(artefact, VoteArtefact) else load_linear(folder, embedding)

@@ -50,12 +50,15 @@ class WordEmbedder:
     def identity(self) -> ModelIdentity:
         return ModelIdentity(id="hashed-words", revision="1", precision="fp32", location="local")
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         self.embedded += texts
         return np.array([_unit(text) for text in texts], dtype=np.float32).reshape(len(texts), DIMENSIONS)
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
+    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
+        return None
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass

@@ -71,6 +71,8 @@ class ScriptedServer:
         self.script = script
         self.requests: list[dict[str, Any]] = []
         self.authorisations: list[str | None] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.in_flight = 0
         self.most_in_flight = 0
         self.closing = threading.Event()
@@ -108,6 +110,8 @@ def scripted(script: Script) -> Iterator[ScriptedServer]:
                 number = len(state.requests)
                 state.requests.append(body)
                 state.authorisations.append(self.headers.get("authorization"))
+                state.paths.append(self.path)
+                state.headers.append({name.lower(): value for name, value in self.headers.items()})
                 state.in_flight += 1
                 state.most_in_flight = max(state.most_in_flight, state.in_flight)
             reply = state.script(number, body)

@@ -95,8 +95,8 @@ class TransformersEmbedding:
         """Which model this is."""
         return self._identity
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts into an (n, d) float32 array of L2-normalised rows."""
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
+        """Embed texts into an (n, d) float32 array of L2-normalised rows, questions as any other text."""
         read = [text[:_READ_CHARS] for text in texts]
         lengths = self._lengths(read) if len(read) > _BATCH else [0] * len(read)
         by_length = sorted(range(len(read)), key=lambda place: -lengths[place])
@@ -136,9 +136,11 @@ class TransformersEmbedding:
         )
         return found
 
-    def count_tokens(self, text: str) -> int:
-        """Tokens the model reads of this text, special tokens included, its length limit applied."""
-        return self._lengths([text])[0]
+    def usage_of(self, text: str, *, query: bool = True) -> None:
+        """Nobody bills for what runs here."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def _lengths(self, texts: list[str]) -> list[int]:
         read = self._model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]

@@ -93,8 +93,8 @@ def test_cached_tokens_count_towards_the_tier():
 
 def test_embedding_tokens_need_their_own_price():
     usage = used(input_tokens=10, embedding_tokens=1000)
-    assert ledger.total_usd(ledger.query_cost(usage, price())) is None
-    lines = ledger.query_cost(usage, price(), price(Rates(input=D("0.02"))))
+    assert ledger.total_usd(ledger.search_cost([usage], None, None)) is None
+    lines = ledger.search_cost([usage], price(Rates(input=D("0.02"))), None)
     assert lines[-1].amount_usd == D("0.00002")
 
 

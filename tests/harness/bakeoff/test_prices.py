@@ -11,7 +11,7 @@ from advisor.money.price_book import PriceBook
 from advisor.money.price_sources import load_genai_prices
 from harness.bakeoff.cost import MachineRate
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.prices import machine_of, machine_rate, prices_for, token_price
+from harness.bakeoff.prices import machine_of, prices_for, token_price
 from harness.core.errors import UsageError
 from harness.core.records import ModelIdentity
 
@@ -26,7 +26,7 @@ def plan(**cost: object) -> ExperimentPlan:
 
 
 def hour(identity: ModelIdentity | None, **cost: object) -> D | None:
-    found = prices_for(identity, BOOK, machine_rate(plan(**cost)))
+    found = prices_for(identity, plan(**cost), BOOK).answers
     assert isinstance(found, MachineRate)
     return found.machine.usd_per_hour
 
@@ -44,7 +44,7 @@ def test_a_named_machine_prices_local_arms_and_the_server_here() -> None:
 
 
 def test_a_server_here_without_a_machine_has_no_price_and_says_what_to_give() -> None:
-    found = prices_for(SERVED, BOOK, machine_rate(plan()))
+    found = prices_for(SERVED, plan(), BOOK).answers
     assert isinstance(found, MachineRate) and found.machine.usd_per_hour is None
     assert "--machine" in found.machine.said and "--machine-hour-usd" in found.machine.said
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from advisor.money.usage import Usage
 from harness.core.errors import StoreError, UsageError
 from harness.core.records import Item, ModelIdentity
 from harness.knowledge.dense import DenseIndex
@@ -26,14 +27,17 @@ class LetterCounts:
         self.identity = ModelIdentity(id="letter-counts", revision=revision, location="local")
         self.calls = 0
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         self.calls += 1
         counts = [[text.lower().count(chr(97 + n)) + 1e-3 for n in range(26)] for text in texts]
         vectors = np.array(counts, dtype=np.float32).reshape(len(texts), 26)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def count_tokens(self, text: str) -> int:
-        return len(text)
+    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
+        return None
+
+    def close(self) -> None:
+        pass
 
 
 def item(own: str, text: str, cluster: str | None = None) -> Item:

@@ -43,7 +43,7 @@ class Noting(LetterCounts):
         super().__init__(revision)
         self.texts: list[str] = []
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         self.texts += texts
         return super().embed(texts)
 

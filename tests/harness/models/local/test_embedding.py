@@ -5,7 +5,6 @@ import pytest
 
 from harness.core.errors import ModelUnavailable
 from harness.models.local.embedding import TransformersEmbedding
-from harness.models.open import open_embedding
 from harness.models.settings import ModelSettings
 from tests.support.float64 import float64
 
@@ -92,16 +91,10 @@ def test_many_texts_give_the_same_bits_on_any_number_of_threads(minilm, model_ca
     np.testing.assert_allclose(alone[0], one[7], atol=1e-6)  # each in its place
 
 
-def test_tokens_are_counted_up_to_the_limit(model):
-    assert model.count_tokens("hello world") == 4  # with [CLS] and [SEP]
-    assert model.count_tokens("log in " * 400) == 256
+def test_it_says_how_large_it_is_and_that_nobody_bills_for_it(model):
     assert model.identity.parameters == 22_713_216
     assert model.identity.location == "local"
-
-
-def test_a_providers_embedding_model_is_refused(model_cache):
-    with pytest.raises(ModelUnavailable, match="this machine"):
-        open_embedding("openai/text-embedding-3-small", ModelSettings(cache=model_cache))
+    assert model.usage_of("hello world") is None
 
 
 def test_a_folder_without_a_model_is_a_clear_error(tmp_path, model_cache):

@@ -1,0 +1,90 @@
+"""Embeddings as providers return them: the shape tells which provider's.
+
+OpenAI's, Azure's, Mistral's, Voyage's, Jina's, vLLM's, Ollama's and llama.cpp's `data`
+(https://platform.openai.com/docs/api-reference/embeddings), Cohere's `embeddings.float`
+(https://docs.cohere.com/reference/embed) and Gemini's `embeddings[].values`
+(https://ai.google.dev/api/embeddings).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.money.usage import CountedBy, Usage
+from harness.core.records import FailureKind
+from harness.models.api.dialects.said import count, first_count, part, parts
+from harness.models.api.faults import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedVectors:
+    """An answered call.
+
+    Attributes:
+        vectors: (n, d), L2-normalised, in the order of the texts.
+        usage: its tokens, all of them `embedding_tokens`; None there where they were not reported.
+        pause_s: how long no further call should begin, by the limits that came with the answer.
+    """
+
+    vectors: NDArray[np.float32]
+    usage: Usage
+    served_by: str = ""
+    pause_s: float | None = None
+
+
+def read_vectors(body: Mapping[str, Any], wanted: int) -> ReceivedVectors | Fault:
+    """The vectors in a response's JSON, or what is wrong with it.
+
+    Args:
+        wanted: how many texts were sent.
+    """
+    usage = embedding_usage(_tokens(body))
+    try:
+        vectors = np.asarray(_rows(body), dtype=np.float32)
+    except (TypeError, ValueError):
+        vectors = np.empty((0, 0), dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) != wanted or not vectors.size:
+        return _bad(f"the response holds no {wanted} vectors of one length", usage)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        return _bad("the response holds a vector that is not finite, or is zero", usage)
+    served_by = body.get("model")
+    return ReceivedVectors(
+        vectors=vectors / lengths, usage=usage, served_by=served_by if isinstance(served_by, str) else ""
+    )
+
+
+def embedding_usage(tokens: int | None, counted_by: CountedBy = CountedBy.PROVIDER) -> Usage:
+    """The usage of an embedding alone."""
+    return Usage(input_tokens=0, output_tokens=0, embedding_tokens=tokens, counted_by=counted_by)
+
+
+def _rows(body: Mapping[str, Any]) -> list[Any]:
+    if "data" in body:
+        placed = sorted(parts(body, "data"), key=lambda one: count(one.get("index")))
+        return [one.get("embedding") for one in placed]
+    found = body.get("embeddings")
+    if isinstance(found, Mapping):
+        return list(found.get("float") or ())
+    return [one.get("values") if isinstance(one, Mapping) else one for one in found or ()]
+
+
+def _tokens(body: Mapping[str, Any]) -> int | None:
+    billed = part(part(body, "meta"), "billed_units")
+    usage, gemini = part(body, "usage"), part(body, "usageMetadata")
+    found = first_count(
+        usage.get("prompt_tokens"),
+        usage.get("total_tokens"),
+        billed.get("input_tokens"),
+        gemini.get("promptTokenCount"),
+    )
+    return found or None
+
+
+def _bad(message: str, usage: Usage) -> Fault:
+    return Fault(kind=FailureKind.BAD_RESPONSE, message=message, usage=usage, passes=False)

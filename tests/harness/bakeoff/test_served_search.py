@@ -1,0 +1,176 @@
+"""Arms that find through APIs: what is sent, what it costs by arm and in all, and where it may go."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.money.ledger import total_usd
+from harness.bakeoff.leaving import SentRecord
+from harness.bakeoff.plan import ExperimentPlan, PrivacyPlan
+from harness.bakeoff.preflight import preflight, preflight_text
+from harness.bakeoff.results import ArmResult
+from harness.bakeoff.run_folder import PRIVACY, create_run
+from harness.bakeoff.spending import CallLog
+from harness.core.context import Context
+from harness.core.errors import DataError, ModelUnavailable, OverBudget, UsageError
+from harness.recommendation.run import run_bakeoff
+from tests.harness.bakeoff.test_budget_of_a_run import MODEL, NOW, context, plan
+from tests.harness.bakeoff.test_leaving import HOST
+from tests.support.doubles import _unit
+from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
+
+EMBEDDER = "openai/embedder"
+PRICES = (f"{MODEL}=1/1", f"{EMBEDDER}=100/0")
+
+
+def answered(_number: int, body: dict[str, Any]) -> Reply:
+    if "input" not in body:
+        return completion('{"label": "billing"}')
+    rows = [{"index": n, "embedding": _unit(text).tolist()} for n, text in enumerate(body["input"])]
+    return Reply(body={"data": rows, "usage": {"prompt_tokens": sum(map(len, body["input"]))}})
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted(answered) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host is another one by its name, and answers from here."""
+    there = socket.getaddrinfo
+
+    def looked_up(host: Any, *rest: Any, **named: Any) -> Any:
+        return there("127.0.0.1" if host == HOST else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+
+
+def embeddings(server: ScriptedServer) -> list[list[str]]:
+    return [body["input"] for body in server.requests if "input" in body]
+
+
+def served(
+    folder: Path, server: ScriptedServer, *arms: str, host: str = "", **retrieve: Any
+) -> ExperimentPlan:
+    address = server.address.replace("127.0.0.1", host) if host else server.address
+    return plan(
+        folder,
+        server.address,
+        arms=[
+            {"option": "floor"},
+            *({"option": name} for name in arms if name != "retrieve"),
+            *(
+                {"option": "retrieve", "model": MODEL, "api_base": server.address}
+                for name in arms
+                if name == "retrieve"
+            ),
+        ],
+        retrieve={"k": [2], "embedding": EMBEDDER, "embedding_base": address} | retrieve,
+        latency={"items": 3},
+    )
+
+
+def priced(folder: Path, **changes: Any) -> Context:
+    return dataclasses.replace(context(folder), price_overrides=PRICES, **changes)
+
+
+def line(arm: ArmResult, name: str) -> tuple[Decimal | None, Decimal | None]:
+    found = [(entry.quantity, entry.amount_usd) for entry in arm.cost.lines if entry.name == name]
+    return found[0] if found else (None, None)
+
+
+def test_each_arm_pays_for_embedding_its_queries(tmp_path: Path, server: ScriptedServer) -> None:
+    run = create_run(tmp_path / "runs", served(tmp_path, server, "neighbours", "linear", "retrieve"), NOW)
+    results = run_bakeoff(run, priced(tmp_path))
+    by_option = {arm.arm.option.value: arm for arm in results.arms}
+    tests = run.items()["test"]
+    mean = Decimal(sum(len(item.text) for item in tests)) / len(tests)
+    for option in ("neighbours", "retrieve"):
+        searched = by_option[option].fitted.choices
+        quantity, usd = line(by_option[option], "embedding tokens")
+        if "cosine" not in str(searched["retrieval"]):
+            assert quantity is None, "a lexical search embeds nothing"
+            continue
+        assert quantity is not None and abs(quantity / 1000 - mean) < mean / 5
+        assert usd == quantity * Decimal(100) / 1_000_000
+        assert by_option[option].cost.usd_per_1k.usd == total_usd(by_option[option].cost.lines)
+    assert not any("embedding" in entry.name for entry in by_option["floor"].cost.lines)
+
+
+def test_all_calls_are_in_the_record_and_sum_to_what_the_server_counted(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    run = create_run(tmp_path / "runs", served(tmp_path, server, "neighbours", "retrieve"), NOW)
+    run_bakeoff(run, priced(tmp_path, budget_usd=Decimal(50)))
+    log = CallLog(run.root / "journal.sqlite")
+    calls = [call for call in log.calls() if call.model == EMBEDDER]
+    log.close()
+    told = [sum(map(len, texts)) for texts in embeddings(server)]
+    assert [call.usage.embedding_tokens for call in calls if call.usage] == told
+    train = {item.text for item in run.items()["train"]}
+    sent = [text for texts in embeddings(server) if len(texts) > 1 for text in texts if text in train]
+    assert len(sent) == len(train), "the rows are embedded once, for both arms"
+
+
+def test_the_budget_ends_a_run_that_embeds_too_much(tmp_path: Path, server: ScriptedServer) -> None:
+    run = create_run(tmp_path / "runs", served(tmp_path, server, "neighbours"), NOW)
+    with pytest.raises(OverBudget):
+        run_bakeoff(run, priced(tmp_path, budget_usd=Decimal("0.1")))
+
+
+def test_a_server_here_without_a_price_bills_nothing_for_embedding(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    run = create_run(tmp_path / "runs", served(tmp_path, server, "neighbours"), NOW)
+    results = run_bakeoff(run, context(tmp_path))
+    arm = next(arm for arm in results.arms if arm.arm.option == "neighbours")
+    assert arm.cost.usd_per_1k.usd is not None and "embedding tokens" not in {
+        entry.name for entry in arm.cost.lines
+    }
+
+
+def test_what_is_embedded_elsewhere_leaves_this_machine_and_is_checked(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    plan_ = served(tmp_path, server, "neighbours", host=HOST)
+    table = tmp_path / "tickets.csv"
+    rows = table.read_text().splitlines()
+    rows[1:] = [row.replace(",", ",write to anna.meier@example.com ", 1) for row in rows[1:]]
+    table.write_text("\n".join(rows) + "\n")
+    run = create_run(tmp_path / "runs", plan_, NOW)
+    with pytest.raises(DataError) as refusal:
+        run_bakeoff(run, priced(tmp_path))
+    assert server.requests == [] and HOST in str(refusal.value) and "neighbours" in str(refusal.value)
+    run_bakeoff(run, priced(tmp_path, personal_data="redact"))
+    sent = json.dumps(server.requests)
+    assert "anna.meier" not in sent and "write to [" in sent
+    stored = run.part(PRIVACY, SentRecord)
+    assert stored is not None and stored.hosts == (HOST,)
+
+
+def test_residency_and_offline_hold_for_what_is_embedded(tmp_path: Path, server: ScriptedServer) -> None:
+    plan_ = served(tmp_path, server, "neighbours", host=HOST)
+    kept = plan_.model_copy(update={"privacy": PrivacyPlan(residency="self-host-only")})
+    with pytest.raises(UsageError, match="residency"):
+        run_bakeoff(create_run(tmp_path / "runs", kept, NOW), priced(tmp_path))
+    with pytest.raises(ModelUnavailable, match="offline"):
+        run_bakeoff(create_run(tmp_path / "other", plan_, NOW), priced(tmp_path, offline=True))
+    assert server.requests == []
+
+
+def test_a_dry_run_says_what_embedding_takes(tmp_path: Path, server: ScriptedServer) -> None:
+    found = preflight(served(tmp_path, server, "neighbours", host=HOST), priced(tmp_path))
+    text = preflight_text(found)
+    assert f"Leaves this machine for {HOST}" in text and server.requests == []
+    index = next(one for one in found.arms if one.arm == f"embedding by {EMBEDDER}")
+    assert index.calls > 0 and index.usd is not None and index.usd > 0 and HOST in index.address
