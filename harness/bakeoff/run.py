@@ -227,9 +227,10 @@ def _shown_passages(bakeoff: Bakeoff) -> list[Passage]:
 
 
 def one_line(error: UserError) -> str:
-    """What happened and what was got, as one sentence."""
-    got = "" if error.got is None else f" Got: {error.got}"
-    return " ".join(f"{error.what}{got}".split()).rstrip(".") + "."
+    """What happened, what was got, what is allowed and what to do, on one line."""
+    parts = ("Got", error.got), ("Allowed", error.allowed), ("To do", error.run)
+    told = [error.what.rstrip("."), *(f"{name}: {said}" for name, said in parts if said is not None)]
+    return " ".join(". ".join(told).split()).rstrip(".") + "."
 
 
 def _run_arm(bakeoff: Bakeoff, arm_plan: ArmPlan, seed: int, tell: Sequence[ArmId]) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from advisor.options import Option
 from harness.arms.base import Arm
@@ -43,7 +42,7 @@ from harness.tasks.measures import share
 from harness.tasks.scoring import score
 from harness.tasks.wording import clip
 from harness.training.hosted import HostedTuner
-from harness.training.memory import Needed, memory_needed, read_shape, require_room, ways_out
+from harness.training.memory import Needed
 from harness.training.tuned_model import TunedLane
 from harness.training.tuner import LocalTuner
 from harness.training.watching import DevWatch
@@ -239,9 +238,8 @@ def _train(
             return
         for line in _plan_lines(lane, tuner):
             wish.tell(line)
-        needed.append(_needed(lane, tuner))
-        _check_room(lane, tuner, needed[0], wish)
-        tuner.settings = dataclasses.replace(tuner.settings, watch=_watch(lane, wish))
+        needed.append(tuner.memory(lane.rows, lane.row_tokens))
+        tuner.settings = dataclasses.replace(tuner.settings, watch=_watch(lane, wish), force=wish.force)
 
     factory.prepare = prepare
     started, memory = time.perf_counter(), MemoryWatch()
@@ -297,21 +295,6 @@ def _plan_lines(lane: _Lane, tuner: object) -> list[str]:
         f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {epochs(recipe.epochs)} of "
         f"{len(lane.evalset.train)} rows in batches of {recipe.batch_size}, "
         f"learning rate {recipe.learning_rate:g}, answers in {recipe.answer}",
-        f"memory: {_needed(lane, tuner)}; free: {'not known' if free is None else f'{free:.1f} GiB'}",
+        f"memory: {tuner.memory(lane.rows, lane.row_tokens)}; "
+        f"free: {'not known' if free is None else f'{free:.1f} GiB'}",
     ]
-
-
-def _needed(lane: _Lane, tuner: LocalTuner) -> Needed:
-    settings = tuner.settings
-    shape = read_shape(Path(settings.base))
-    return memory_needed(shape, settings.recipe, lane.rows, lane.row_tokens, settings.opening.device)
-
-
-def _check_room(lane: _Lane, tuner: LocalTuner, needed: Needed, wish: TuneRequest) -> None:
-    device = tuner.settings.opening.device
-    free = free_gib(device)
-    if wish.force or free is None:
-        return
-    shape = read_shape(Path(tuner.settings.base))
-    ways = ways_out(shape, tuner.settings.recipe, lane.rows, lane.row_tokens, (device, free))
-    require_room(needed, free, ways)

@@ -26,12 +26,15 @@ from pathlib import Path
 from advisor.base_models.vram import GIB, NF4_BITS, OVERHEAD_GIB, ModelShape, count_parameters
 from advisor.reading import read_json
 from harness.core.errors import ModelUnavailable, TrainingError
-from harness.core.records import Recipe
+from harness.core.records import Conversation, Recipe
 from harness.training.fast import MAX_BYTES
 
 BAND = (0.8, 1.3)
 _CPU_OVERHEAD_GIB = 0.75  # Python with torch, transformers, TRL and datasets loaded
 _STATE_BYTES = 16
+_CHARS_PER_TOKEN = 3.5
+_ELSEWHERE = "train elsewhere: harness tune --export-job job"
+_TURN_TOKENS = 8  # of a chat template around one turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,12 @@ def read_shape(base: Path) -> ModelShape:
         ) from error
 
 
+def tokens_of(row: Conversation) -> float:
+    """Tokens of a row, estimated from characters; those of the chat template are in it."""
+    chars = sum(len(message.content) for message in row.prompt) + len(row.completion)
+    return chars / _CHARS_PER_TOKEN + _TURN_TOKENS * (len(row.prompt) + 1)
+
+
 def memory_needed(shape: ModelShape, recipe: Recipe, rows: int, row_tokens: float, device: str) -> Needed:
     """What a training takes.
 
@@ -144,8 +153,8 @@ def ways_out(
     for words, changed in _milder(recipe, shape, device):
         total = memory_needed(shape, changed, rows, row_tokens, device).total
         if total * BAND[1] <= free_gib:
-            return f"set {words} in the plan (about {total:.1f} GiB), or add --export-job job"
-    return "the same with --export-job job, for a rented GPU; or a smaller model; or --force"
+            return f"set {words} in the plan (about {total:.1f} GiB), or {_ELSEWHERE}"
+    return f"{_ELSEWHERE}, for a rented GPU; or take a smaller model; or harness tune --force"
 
 
 def _milder(recipe: Recipe, shape: ModelShape, device: str) -> list[tuple[str, Recipe]]:

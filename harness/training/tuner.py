@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.environment import free_gib
 from harness.core.errors import StoreError, TrainingError, command
 from harness.core.files import write_atomically
 from harness.core.names import inside
@@ -27,6 +28,14 @@ from harness.models.deciding import folder_facts, versions_of
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
 from harness.tasks.labels import answer_text
+from harness.training.memory import (
+    Needed,
+    memory_needed,
+    read_shape,
+    require_room,
+    tokens_of,
+    ways_out,
+)
 from harness.training.release import release
 from harness.training.tuned_model import (
     conversations_digest,
@@ -56,6 +65,7 @@ class TunerSettings:
             takes device and threads from it too.
         watch: dev items to answer after each epoch; decides nothing.
         labels: what it learns to tell apart; in a record of the artefact codes stand by their names.
+        force: train even if the estimate says that memory is too small.
     """
 
     base: Path
@@ -67,6 +77,7 @@ class TunerSettings:
     opening: ModelSettings
     watch: DevWatch | None = None
     labels: tuple[Label, ...] = ()
+    force: bool = False
 
 
 class LocalTuner:
@@ -111,7 +122,8 @@ class LocalTuner:
         Dev rows are only watched, unless the recipe has `patience`: then they say when to stop.
 
         Raises:
-            MissingExtra, ModelUnavailable, TrainingError, StoreError: see `trl_trainer.train`.
+            MissingExtra, ModelUnavailable, TrainingError, StoreError: see `trl_trainer.train`; TrainingError
+                too if memory is too small.
         """
         if not train:
             raise TrainingError("There are no training rows.", got="0 rows")
@@ -120,6 +132,7 @@ class LocalTuner:
         if finished is not None:
             say(f"{self.settings.name} is trained already")
             return finished
+        self._require_room(train, len(train) + len(dev))
         from harness.training.trl_trainer import TrainingJob
         from harness.training.trl_trainer import train as run
 
@@ -179,6 +192,22 @@ class LocalTuner:
 
         opening = dataclasses.replace(self.settings.opening, adapter=folder)
         return TransformersChat(self.settings.model, self.settings.base, opening)
+
+    def memory(self, rows: int, row_tokens: float) -> Needed:
+        """What a training on so many rows, of so many tokens in the mean, takes."""
+        settings = self.settings
+        shape = read_shape(settings.base)
+        return memory_needed(shape, settings.recipe, rows, row_tokens, settings.opening.device)
+
+    def _require_room(self, train: Sequence[Conversation], rows: int) -> None:
+        """Refuse a training that cannot fit into the memory that is free, before anything is loaded."""
+        settings, device = self.settings, self.settings.opening.device
+        free = free_gib(device)
+        if settings.force or free is None:
+            return
+        row_tokens = sum(map(tokens_of, train)) / len(train)
+        ways = ways_out(read_shape(settings.base), settings.recipe, rows, row_tokens, (device, free))
+        require_room(self.memory(rows, row_tokens), free, ways)
 
     @property
     def _folder(self) -> Path:

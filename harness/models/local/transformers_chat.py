@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.money.usage import CountedBy, Usage
+from advisor.reading import read_json
+from harness.core.environment import free_gib
 from harness.core.errors import MissingExtra, ModelUnavailable
 from harness.core.records import Choices, Failure, FailureKind, FreeText, JsonSchema, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
@@ -365,7 +367,8 @@ def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[
 
     Raises:
         MissingExtra: torch, transformers or peft is missing.
-        ModelUnavailable: the folder holds no causal language model that transformers can load.
+        ModelUnavailable: the folder holds no causal language model that transformers can load, or one that
+            is too large for the memory that is free.
     """
     try:
         import torch
@@ -376,6 +379,7 @@ def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[
         torch.set_num_threads(settings.threads)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     first = torch.float32 if settings.adapter is not None else dtype
+    _require_room(folder, free_gib(settings.device), first.itemsize)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
@@ -394,6 +398,26 @@ def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[
     if settings.adapter is not None:
         model = _merged(model, settings.adapter)
     return model.to(device=settings.device, dtype=dtype).eval(), tokenizer
+
+
+def _require_room(folder: Path, free: float | None, width: int) -> None:
+    """Refuse a model whose weights, of `width` bytes each once loaded, do not fit into the free GiB."""
+    try:
+        config = read_json(folder / "config.json")
+        named = str(config.get("dtype") or config.get("torch_dtype") or "float32")
+    except (OSError, ValueError, AttributeError):
+        return  # transformers says what is wrong with it
+    stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    packed = "quantization_config" in config  # stays as it is stored
+    needed = stored * (1.0 if packed else width / (2 if named.endswith("16") else 4)) / 2**30
+    if free is None or needed <= free:
+        return
+    raise ModelUnavailable(
+        "The model does not fit into memory.",
+        got=f"{folder.name}: its weights take {needed:.1f} GiB",
+        allowed=f"{free:.1f} GiB free",
+        run="advisor models   # lists smaller ones; or name a server that has it with --api-base",
+    )
 
 
 def _merged(model: Any, adapter: Path) -> Any:

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bakeoff import tuners, tuning
+from harness.bakeoff import tuners
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning, read_tuned, tune_in, tuned_lanes
 from harness.core.errors import TrainingError, UsageError
 from harness.models.settings import ModelSettings
 from harness.recommendation.run import run_bakeoff
+from harness.training import tuner
 from tests.harness.bakeoff.test_run import context
 from tests.harness.training.conftest import make_tiny
 from tests.support.desk import command, write_tickets
@@ -124,7 +125,7 @@ def test_training_takes_bf16_where_the_processor_has_it(
 def test_a_training_that_does_not_fit_is_refused_with_a_way_out(
     tickets: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "free_gib", lambda device: 0.1)
+    monkeypatch.setattr(tuner, "free_gib", lambda device: 0.1)
     wish = TuneRequest(tell=[].append)
     folder = lock_tuning(plan(tickets, base), context(tmp_path), wish)
     with pytest.raises(TrainingError, match="does not fit into memory") as caught:
@@ -132,7 +133,7 @@ def test_a_training_that_does_not_fit_is_refused_with_a_way_out(
     assert "allowed: 0.1 GiB free" in str(caught.value) and "--export-job" in str(caught.value)
     forced = TuneRequest(tell=[].append, force=True, watch=0)
     assert tune_in(folder, context(tmp_path), forced)[0].artefact.steps > 0
-    monkeypatch.setattr(tuning, "free_gib", lambda device: None)
+    monkeypatch.setattr(tuner, "free_gib", lambda device: None)
     assert tune_in(folder, context(tmp_path), wish), "what is not known refuses nothing"
 
 
