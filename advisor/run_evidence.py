@@ -117,10 +117,6 @@ class _Drill(_Part):
     arms: tuple[_ArmDrill, ...] = ()
     retrain_wait_hours: float = 0.0
 
-    def seconds(self, arm: _ArmName) -> float | None:
-        """Mean seconds until an arm was right again; None where it never was."""
-        return next((one.seconds for one in self.arms if one.arm == arm), None)
-
     def updates(self, source: str) -> Iterator[MeasuredUpdate]:
         """What bringing each option up to the change took; of several models the first one's."""
         seen: set[Option] = set()
@@ -152,7 +148,6 @@ class MeasuredChange:
         above: changes a month above which retrieving is cheaper and right more often; 0 is always, infinity
             is at no rate, None where that could not be measured.
         low, high: its 95 % interval; None without one.
-        indexing_s, training_s: seconds until each was right again; None where it never was.
     """
 
     of: str
@@ -161,8 +156,6 @@ class MeasuredChange:
     above: float | None
     low: float | None = None
     high: float | None = None
-    indexing_s: float | None = None
-    training_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,25 +233,18 @@ def _changes(drill: _Drill | None) -> Iterator[MeasuredChange]:
             above=None if found is None else found.value,
             low=None if found is None else found.low,
             high=None if found is None else found.high,
-            indexing_s=drill.seconds(rate.retrieving) if drill else None,
-            training_s=drill.seconds(rate.training) if drill else None,
         )
 
 
 def change_sentence(found: MeasuredChange, case: UseCase) -> str:
     """What a drill says of a use case with its changes a month."""
     pair = f"{found.retrieving.value} against {found.training.value} when {found.of} change"
-    took = "".join(
-        f"; {what} took {seconds:,.1f} s"
-        for what, seconds in (("indexing again", found.indexing_s), ("training again", found.training_s))
-        if seconds is not None
-    )
     if found.above is None:
-        return f"{pair}: not measurable with this model{took}"
+        return f"{pair}: not measurable with this model"
     within = ""
     if found.low is not None and found.high is not None and found.low != found.high:
         within = f" (95 % {_changes_a_month(found.low)} to {_changes_a_month(found.high)})"
-    told = f"{pair}: retrieving is cheaper and right more often {_changes_a_month(found.above)}{within}{took}"
+    told = f"{pair}: retrieving is cheaper and right more often {_changes_a_month(found.above)}{within}"
     labels = found.of == "labels"
     rate = case.label_changes_per_month if labels else case.knowledge_changes_per_month
     if rate is None:
