@@ -36,6 +36,8 @@ import numpy as np
 if TYPE_CHECKING:
     from harness.knowledge.choosing import EvidencedQuestion, TriedMode
     from harness.knowledge.passage_index import PassageIndex
+    from harness.knowledge.retriever import SearchMode
+    from harness.models.base import EmbeddingModel
 
 HERE = Path(__file__).resolve()
 HANDBOOK = HERE.parents[1] / "evalsets" / "policy-qa"
@@ -96,7 +98,7 @@ def ingest(peer: str) -> None:
                 )
 
 
-def minilm() -> object:
+def minilm() -> EmbeddingModel:
     """The embedding model, on one thread, remembering what it embedded."""
     from harness.models.open import open_embedding
     from harness.models.remembering import RememberingEmbedder
@@ -185,7 +187,7 @@ def data_folder(name: str) -> Path:
     return Path(os.environ["TOR_DATA_DIR"]) / name
 
 
-def handbook(editions: Sequence[str]) -> None:
+def handbook(editions: Sequence[str], model: EmbeddingModel | None) -> None:
     """Every mode on the questions of a real handbook; nothing is chosen on them."""
     from harness.knowledge.choosing import EvidencedQuestion, Quote, try_modes
     from harness.knowledge.documents import source_of
@@ -195,7 +197,7 @@ def handbook(editions: Sequence[str]) -> None:
     rows = [json.loads(line) for line in (home / "questions.jsonl").read_text().splitlines()]
     for edition in editions:
         source = source_of(str(home / f"edition-{edition}"))
-        index, _ = build_index(source, IndexSettings(), minilm(), NOW)  # type: ignore[arg-type]
+        index, _ = build_index(source, IndexSettings(), model, NOW)
         asked = [
             EvidencedQuestion(
                 question=row["question"],
@@ -208,17 +210,17 @@ def handbook(editions: Sequence[str]) -> None:
         show(try_modes(index, asked))
 
 
-def xquad(languages: Sequence[str]) -> None:
+def xquad(languages: Sequence[str], model: EmbeddingModel | None) -> None:
     """Every mode on half of the questions of a language, the better one on the other half."""
     for language in languages:
         home = data_folder("xquad") / language
         passages = [json.loads(line) for line in (home / "passages.jsonl").read_text().splitlines()]
         rows = [json.loads(line) for line in (home / "questions.jsonl").read_text().splitlines()]
         asked = [(row["question"], row["passages"]) for row in rows]
-        halves(language, {one["id"]: one["text"] for one in passages}, asked)
+        halves(language, {one["id"]: one["text"] for one in passages}, asked, model)
 
 
-def mtrag() -> None:
+def mtrag(model: EmbeddingModel | None) -> None:
     """The same of conversations: their last turn alone, and with the turn of the user before it."""
     home = data_folder("mtrag-un")
     passages = [json.loads(line) for line in (home / "passages.jsonl").read_text().splitlines()]
@@ -230,11 +232,16 @@ def mtrag() -> None:
     for row in stated:
         users = [turn["text"] for turn in row["history"] if turn["role"] == "user"]
         before.append(("\n".join([*users[-1:], row["question"]]), row["passages"]))
-    halves("last turn", texts, alone)
-    halves("with the turn before", texts, before)
+    halves("last turn", texts, alone, model)
+    halves("with the turn before", texts, before, model)
 
 
-def halves(name: str, texts: dict[str, str], asked: Sequence[tuple[str, Sequence[str]]]) -> None:
+def halves(
+    name: str,
+    texts: dict[str, str],
+    asked: Sequence[tuple[str, Sequence[str]]],
+    model: EmbeddingModel | None,
+) -> None:
     """Every mode on every other question, and what is chosen there on the others; a passage a file."""
     from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_search, try_modes
     from harness.knowledge.documents import source_of
@@ -246,7 +253,7 @@ def halves(name: str, texts: dict[str, str], asked: Sequence[tuple[str, Sequence
         for one, text in texts.items():
             (Path(scratch) / files[one]).write_text(text)
         settings = IndexSettings(max_chars=20_000)
-        index, _ = build_index(source_of(scratch), settings, minilm(), NOW)  # type: ignore[arg-type]
+        index, _ = build_index(source_of(scratch), settings, model, NOW)
     whole = {one.document: one.text for one in index.passages}
     questions = [
         EvidencedQuestion(
@@ -262,15 +269,30 @@ def halves(name: str, texts: dict[str, str], asked: Sequence[tuple[str, Sequence
     print(f"  without questions: {index.record.search}")
     print(f"  chosen on {len(questions[::2])} questions: {chosen}; on the others:")
     show(try_modes(index, questions[1::2]))
-    few_questions(index, questions)
+    for mode, share in gold_found(index, questions[1::2]).items():
+        print(f"  {mode.value:7} finds {share:.1%} of a question's gold passages among 5 on average")
+    if model is not None:
+        few_questions(index, questions)
+
+
+def gold_found(index: PassageIndex, questions: Sequence[EvidencedQuestion]) -> dict[SearchMode, float]:
+    """By mode the mean share of a question's gold passages that are among the first five."""
+    from harness.knowledge.choosing import K, answering, ranks_with_evidence
+
+    right = [answering(index, one) for one in questions]
+    ranks = ranks_with_evidence(index, questions, right, K)
+    return {
+        mode: float(np.mean([len(one) / len(gold) for one, gold in zip(found, right, strict=True) if gold]))
+        for mode, found in ranks.items()
+    }
 
 
 def few_questions(index: PassageIndex, questions: Sequence[EvidencedQuestion]) -> None:
     """How far a choice on few questions of the first half falls behind the best mode on the second half."""
-    from harness.knowledge.choosing import K, answering, first_ranks
+    from harness.knowledge.choosing import K, answering, ranks_with_evidence
 
-    ranks = first_ranks(index, questions, [answering(index, one) for one in questions], K)
-    gained = {mode: np.array([1 / one if one else 0.0 for one in found]) for mode, found in ranks.items()}
+    ranks = ranks_with_evidence(index, questions, [answering(index, one) for one in questions], K)
+    gained = {mode: np.array([1 / one[0] if one else 0.0 for one in found]) for mode, found in ranks.items()}
     recall = {mode: float((gain[1::2] > 0).mean()) for mode, gain in gained.items()}
     rng = np.random.default_rng(1)
     for count in (10, 20, 30, 50, 100):
@@ -292,7 +314,7 @@ def show(tried: Sequence[TriedMode]) -> None:
     for one in tried:
         print(
             f"  {one.language or 'all':3} {one.mode.value:7} recall@5 {one.recall:.1%} "
-            f"({one.found} of {one.questions}), MRR {one.mrr:.3f}; "
+            f"({one.found} of {one.questions}), MRR {one.mrr:.3f}, nDCG {one.ndcg:.3f}; "
             f"one passage holds the evidence whole for {one.within}",
             flush=True,
         )
@@ -389,14 +411,15 @@ def scale_here(passages: int) -> None:
         print(f"  peak {peak_mib():.0f} MiB", flush=True)
 
 
-def of_data(what: str, values: Sequence[str]) -> None:
+def of_data(what: str, values: Sequence[str], lexical: bool) -> None:
     """What is measured on the sets of TOR_DATA_DIR."""
+    model = None if lexical else minilm()
     if what == "handbook":
-        handbook(values or ["2021-01-01", "2024-07-01"])
+        handbook(values or ["2021-01-01", "2024-07-01"], model)
     elif what == "xquad":
-        xquad(values or ["en", "de", "es"])
+        xquad(values or ["en", "de", "es"], model)
     else:
-        mtrag()
+        mtrag(model)
 
 
 def main() -> None:
@@ -409,6 +432,7 @@ def main() -> None:
     parser.add_argument("--peer", default="")
     parser.add_argument("--max-chars", type=int, nargs="*", default=[800])
     parser.add_argument("--mode", default="")
+    parser.add_argument("--lexical", action="store_true", help="without an embedding model")
     given = parser.parse_args()
     match given.what:
         case "ingest":
@@ -424,7 +448,7 @@ def main() -> None:
         case "editions":
             editions()
         case "handbook" | "xquad" | "mtrag":
-            of_data(given.what, given.values)
+            of_data(given.what, given.values, given.lexical)
         case "scale":
             for passages in given.values or ["10000"]:
                 subprocess.run([sys.executable, str(HERE), "scale-here", passages], check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from advisor.reading import Unreadable, parse_json, read_text
 from harness.core.errors import DataError
-from harness.core.records import Neighbour, Passage
+from harness.core.records import Passage
 from harness.knowledge.lexical import tokenise
 from harness.knowledge.passage_index import PassageIndex
 from harness.knowledge.retriever import SearchChoice, SearchMode, search_of
@@ -45,6 +46,8 @@ class TriedMode:
         language: of the questions, where those of one language were tried apart.
         found: questions with evidence among the first k passages, of `questions`.
         mrr: mean of 1 / rank of the first passage with evidence among the first k, 0 where there is none.
+        ndcg: mean of the discounted gain of all passages with evidence among the first k, 1 / log2(1 + rank)
+            each, over that of the best order (Jarvelin and Kekalainen, TOIS 2002).
         within: the same as `found` for the answers: questions whose evidence any passage holds whole.
     """
 
@@ -53,6 +56,7 @@ class TriedMode:
     questions: int
     found: int
     mrr: float
+    ndcg: float
     within: int
     language: str = ""
 
@@ -94,7 +98,7 @@ def try_modes(
     if not questions:
         raise DataError("There are no questions to choose by.", got="0 questions", allowed="1 or more")
     right = [answering(index, question) for question in questions]
-    ranks = first_ranks(index, questions, right, k)
+    ranks = ranks_with_evidence(index, questions, right, k)
     groups = {"": list(range(len(questions)))}
     if len(ranks) > 1:
         spoken = [index.language(question.question) for question in questions]
@@ -106,8 +110,9 @@ def try_modes(
             mode=mode,
             k=k,
             questions=len(places),
-            found=sum(found[place] is not None for place in places),
-            mrr=sum(1 / rank for place in places if (rank := found[place]) is not None) / len(places),
+            found=sum(bool(found[place]) for place in places),
+            mrr=sum(1 / found[place][0] for place in places if found[place]) / len(places),
+            ndcg=sum(_ndcg(found[place], min(k, len(right[place]))) for place in places) / len(places),
             within=sum(bool(right[place]) for place in places),
             language=language,
         )
@@ -116,19 +121,26 @@ def try_modes(
     )
 
 
-def first_ranks(
+def _ndcg(ranks: Sequence[int], right: int) -> float:
+    best = sum(1 / math.log2(1 + rank) for rank in range(1, right + 1))
+    return sum(1 / math.log2(1 + rank) for rank in ranks) / best if best else 0.0
+
+
+def ranks_with_evidence(
     index: PassageIndex, questions: Sequence[EvidencedQuestion], right: Sequence[frozenset[str]], k: int
-) -> dict[SearchMode, list[int | None]]:
-    """By mode the rank of each question's first passage with evidence among the first k.
+) -> dict[SearchMode, list[tuple[int, ...]]]:
+    """By mode the ranks of each question's passages with evidence among the first k.
 
     Args:
         right: the passages with evidence of each question.
     """
     texts = [question.question for question in questions]
-    ranks: dict[SearchMode, list[int | None]] = {}
+    ranks: dict[SearchMode, list[tuple[int, ...]]] = {}
     for mode in index.retriever.modes:
         hits = index.search(texts, k, search=SearchChoice(mode=mode))
-        ranks[mode] = [_first_rank(row, ids) for row, ids in zip(hits, right, strict=True)]
+        ranks[mode] = [
+            tuple(hit.rank for hit in row if hit.item_id in ids) for row, ids in zip(hits, right, strict=True)
+        ]
     return ranks
 
 
@@ -155,10 +167,6 @@ def leaders(tried: Sequence[TriedMode]) -> dict[str, SearchMode]:
         if leader is None or (one.found, one.mrr) > (leader.found, leader.mrr):
             best[one.language] = one
     return {language: one.mode for language, one in best.items()}
-
-
-def _first_rank(hits: Sequence[Neighbour], right: frozenset[str]) -> int | None:
-    return next((hit.rank for hit in hits if hit.item_id in right), None)
 
 
 def read_questions(path: Path) -> tuple[EvidencedQuestion, ...]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ from harness.knowledge.documents import (
 )
 from harness.knowledge.fuse import RRF_K
 from harness.knowledge.language import language_of
-from harness.knowledge.lexical import K1, TOKENISER, B, LexicalIndex
+from harness.knowledge.lexical import BEGINNINGS, K1, B, LexicalIndex, words_and_beginnings
 from harness.knowledge.retriever import DEPTH, Retriever, SearchChoice, SearchMode, search_of
 from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import versions_of
@@ -210,7 +211,7 @@ class PassageIndex:
         identity = self.record.embedding
         return {
             "passages": hashlib.sha256(passages.encode()).hexdigest(),
-            "lexical": [TOKENISER, K1, B],
+            "lexical": [BEGINNINGS, K1, B],
             "embedding": None
             if identity is None
             else {"id": identity.id, "revision": identity.revision, **dict(identity.decides)},
@@ -314,7 +315,7 @@ def build_index(
         pattern=source.pattern,
         settings=settings,
         read_by=read_by,
-        tokeniser=TOKENISER,
+        tokeniser=BEGINNINGS,
         embedding=identity,
         reads=() if embedding is None else embedding.languages,
         documents=read.documents,
@@ -323,8 +324,20 @@ def build_index(
         passages_folder="",
         digests={},
     )
-    index = PassageIndex(record, read.passages, LexicalIndex.build(texts), dense, embedding)
+    index = PassageIndex(
+        record,
+        read.passages,
+        LexicalIndex.build([_searched(one) for one in read.passages], words_and_beginnings),
+        dense,
+        embedding,
+    )
     return index, _changes(earlier, index, embedded)
+
+
+def _searched(passage: Passage) -> str:
+    """What is searched by words: the words of the document's path too, which often says what it is about."""
+    named = re.sub(r"[\W_]+", " ", passage.document.rpartition(".")[0])
+    return f"{named}\n{passage.whole}"
 
 
 def _no_documents(source: Source, skipped: Sequence[Skipped], earlier: PassageIndex | None) -> DataError:
@@ -533,10 +546,10 @@ def load_index(folder: Path, embedding: EmbeddingModel | None) -> PassageIndex:
     """
     record = read_index_record(folder)
     identity = None if embedding is None else embedding.identity
-    if record.embedding != identity or record.tokeniser != TOKENISER:
+    if record.embedding != identity or record.tokeniser != BEGINNINGS:
         raise StoreError(
             "The index was made with another embedding model or tokeniser.",
-            got=f"{'no model' if identity is None else identity.id}, {TOKENISER}",
+            got=f"{'no model' if identity is None else identity.id}, {BEGINNINGS}",
             allowed=f"{'no model' if record.embedding is None else record.embedding.id}, {record.tokeniser}",
             run=command("knowledge", "update", "--index", folder),
         )
@@ -560,7 +573,7 @@ def _load(record: IndexRecord, folder: Path, embedding: EmbeddingModel | None) -
             raise ValueError("its files are not those that its record names")
         lines = (home / PASSAGES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
         passages = [decode(Passage, line) for line in lines]
-        lexical = LexicalIndex.load(home / "bm25")
+        lexical = LexicalIndex.load(home / "bm25", words_and_beginnings)
         vectors = home / VECTORS_FILE
         dense = DenseIndex(np.load(vectors, allow_pickle=False)) if record.embedding is not None else None
         if len(lexical) != len(passages) or (dense is not None and len(dense) != len(passages)):

@@ -149,7 +149,7 @@ def _facts(record: IndexRecord) -> tuple[Fact, ...]:
 def _tried(tried: Sequence[TriedMode], record: IndexRecord) -> Table:
     first, best = tried[0], leaders(tried)
     return Table(
-        columns=columns("questions", "search", f"recall@{first.k}", "MRR", left=(0, 1)),
+        columns=columns("questions", "search", f"recall@{first.k}", "MRR", f"nDCG@{first.k}", left=(0, 1)),
         rows=tuple(
             Row(
                 cells=cells(
@@ -157,6 +157,7 @@ def _tried(tried: Sequence[TriedMode], record: IndexRecord) -> Table:
                     one.mode.value,
                     percent(one.recall),
                     decimal(one.mrr),
+                    decimal(one.ndcg),
                 ),
                 mark="*" if one.mode is best[one.language] else "",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.core.errors import DataError
@@ -51,7 +52,9 @@ LEXICAL, DENSE, FUSED = SearchMode
 
 
 def tried(mode: SearchMode, found: int, mrr: float, language: str = "") -> TriedMode:
-    return TriedMode(mode=mode, k=5, questions=10, found=found, mrr=mrr, within=10, language=language)
+    return TriedMode(
+        mode=mode, k=5, questions=10, found=found, mrr=mrr, ndcg=mrr, within=10, language=language
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,7 @@ def test_recall_and_mrr_count_the_first_passage_with_evidence(tmp_path: Path) ->
     ]
     [lexical, *_] = try_modes(index, asked, 2)
     assert (lexical.found, lexical.mrr, lexical.within, lexical.questions) == (1, pytest.approx(1 / 6), 2, 3)
+    assert lexical.ndcg == pytest.approx(1 / np.log2(3) / 3)  # of one passage, found second for one of three
     with pytest.raises(DataError, match="no questions"):
         try_modes(index, [])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.knowledge.lexical import LexicalIndex, tokenise
+from harness.knowledge.lexical import LexicalIndex, tokenise, words_and_beginnings
 
 TEXTS = [
     "my card was declined",
@@ -78,3 +78,18 @@ def test_saved_and_loaded_it_scores_the_same(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     LexicalIndex.build(["?"]).save(empty)
     assert len(LexicalIndex.load(empty)) == 1
+
+
+def test_words_meet_by_their_beginnings_and_whole_words_count_more(tmp_path: Path) -> None:
+    assert words_and_beginnings("Bookings by PO-12345") == [
+        *("bookings", "~booki", "by", "~by", "po", "~po", "12345", "~12345")
+    ]
+    texts = ["all bookings of rooms", "we booked a lift", "rooms are on the first floor", "snow", "rain"]
+    assert np.isneginf(LexicalIndex.build(texts).scores("booking")).all()
+    index = LexicalIndex.build(texts, words_and_beginnings)
+    assert np.isfinite(index.scores("booking")).tolist() == [True, False, False, False, False]
+    codes = LexicalIndex.build(["ticket INC100211", "ticket INC100212"], words_and_beginnings)
+    assert codes.scores("inc100212")[1] > codes.scores("inc100212")[0]
+    index.save(tmp_path)
+    again = LexicalIndex.load(tmp_path, words_and_beginnings)
+    assert again.scores("booking").tolist() == index.scores("booking").tolist()

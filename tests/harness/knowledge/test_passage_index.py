@@ -332,3 +332,12 @@ def test_facts_that_an_edition_withdrew_are_gone(tmp_path: Path) -> None:
     texts = "\n".join(one.whole for one in after.passages)
     assert "moving house: one day" in "\n".join(old_texts)
     assert "moving house: one day" not in texts
+
+
+def test_the_words_of_a_documents_path_are_searched(tmp_path: Path) -> None:
+    (tmp_path / "offices").mkdir()
+    for town in ("new-york", "chicago"):
+        (tmp_path / "offices" / f"{town}.md").write_text(f"Badges are on floor {len(town)}.")
+    index, _ = build_index(Source(root=tmp_path.resolve()), IndexSettings(embedding=""), None, NOW)
+    assert found(index, "badges in new york")[0] == "Badges are on floor 8."
+    assert found(index, "badges in chicago")[0] == "Badges are on floor 7."
