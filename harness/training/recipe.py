@@ -3,8 +3,8 @@
 Defaults and where they come from:
 - adapters on every linear projection, rank 16, alpha twice the rank: LoRA without Regret (Thinking
   Machines, 2025-09): MLP and attention both; rank hardly matters on small data.
-- learning rate 1e-3 with linear decay: about ten times full tuning's (same source). 2e-3 below 4,000
-  rows, where few steps have to do: measured, see docs/lab-log.md, "Tuning on a CPU".
+- learning rate 1e-3 with linear decay: about ten times full tuning's (same source). 2e-3 on a CPU and below
+  4,000 rows: measured on dev, see docs/lab-log.md, "Tuning on a CPU" and "Recipes of a tuned model".
 - batches of 8 below 4,000 rows and 32 from there on: small data needs steps more than smooth gradients.
 - on a CPU adapters on the upper quarter of the layers only, from 4,000 rows on the upper half, the lower
   ones then being computed once a row and kept (`training.fast.frozen_layers`), and rows cut to 128 tokens.
@@ -92,7 +92,7 @@ def choose_recipe(plan: TunePlan, rows: int, hardware: TrainingHardware, seed: i
         alpha=2 * rank,
         dropout=0.0,
         target_modules=TARGET_MODULES,
-        learning_rate=plan.learning_rate or (2e-3 if few else 1e-3),
+        learning_rate=plan.learning_rate or (2e-3 if few or hardware.device == "cpu" else 1e-3),
         warmup_ratio=0.05,
         epochs=plan.epochs or _epochs(rows, batch),
         batch_size=batch,

@@ -42,6 +42,11 @@ def test_a_gpu_tunes_all_layers_and_a_cpu_the_upper_ones():
     assert choose_recipe(TunePlan(), 4000, CPU, 1).tuned_layers == 15, "more rows, more to learn below"
 
 
+@pytest.mark.parametrize(("rows", "on", "rate"), [(700, GPU, 2e-3), (9000, GPU, 1e-3), (9000, CPU, 2e-3)])
+def test_the_rate_falls_with_many_rows_where_all_layers_are_tuned(rows, on, rate):
+    assert choose_recipe(TunePlan(), rows, on, 1).learning_rate == rate
+
+
 def test_examples_in_the_prompt_get_room():
     alone = choose_recipe(TunePlan(), 700, CPU, 1).max_tokens
     assert choose_recipe(TunePlan(), 700, CPU, 1, shown=4).max_tokens == 5 * alone
