@@ -6,6 +6,8 @@ sized to a time, `harness bakeoff --minutes` makes it. Nothing is run inside the
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +22,16 @@ from dashboards.jobs import JobState
 from harness.bakeoff.evalset import kind_of
 from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
+from harness.bakeoff.preflight import leaving_lines, preflight
 from harness.bakeoff.stated import NOTHING_STATED, StatedMoney
+from harness.core.context import PersonalData
 from harness.core.errors import UserError
 from harness.core.wording import one_line, seconds
 from harness.data.load import builtin_evalsets
 from harness.data.problems import Problems
 from harness.data.settings import DataPlan, TableForm
 from harness.data.table import read_table
+from harness.models.resolve import Provider, resolve
 from harness.report.document import Cell, Column, Row, Table
 from harness.report.svg import cut
 
@@ -35,6 +40,12 @@ FAST = ("floor", "neighbours", "linear")
 CASE, ARRIVED = "case-to-test", "arrived-with-a-case"
 OWN = "my own table"
 ENDINGS = ("csv", "tsv", "txt", "jsonl", "json", "gz", "xlsx", "xlsb", "xls", "ods", "parquet")
+DONE_ABOUT: Mapping[PersonalData, tuple[str, str]] = {
+    "": ("Do not start", ""),
+    "redact": ("Send placeholders, read answers with the values in their place", "--redact"),
+    "allow": ("Send it as it is", "--allow-pii"),
+}
+"""What may become of personal data in texts that leave this machine: as it is asked, and as a flag."""
 ENDED = {
     0: ("finished", "complete"),
     1: ("stopped on an error", "vetoed"),
@@ -51,6 +62,7 @@ class Wanted:
     Attributes:
         rows: which rows, but for the place of an uploaded table.
         case_text: the use case whose advice is tested, '' for none.
+        personal_data: what is done about it where texts leave this machine.
     """
 
     rows: Mapping[str, object]
@@ -62,6 +74,13 @@ class Wanted:
     offline: bool
     case_text: str
     money: StatedMoney = NOTHING_STATED
+    personal_data: PersonalData = ""
+
+    @property
+    def hosted(self) -> bool:
+        """Whether a model is asked that is not opened here."""
+        asked = any(Option(option).traits.needs_model for option in self.options)
+        return asked and isinstance(resolve(self.model), Provider)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the table ...")  # type: ignore[untyped-decorator]
@@ -185,8 +204,34 @@ def form(running: bool) -> None:
     elif missing:
         st.caption(missing)
     ready = not running and not missing
+    if wanted.hosted and ready:
+        wanted = _privacy(wanted, upload.getvalue() if upload else b"", upload.name if upload else "")
     if st.button("Start", type="primary", disabled=not ready, icon=":material/play_arrow:", key="start-run"):
         begin(wanted, upload.getvalue() if upload else b"", upload.name if upload else "")
+
+
+def _privacy(wanted: Wanted, content: bytes, name: str) -> Wanted:
+    """Ask what becomes of personal data, and show what would leave this machine, where that is wanted."""
+    asked: PersonalData = st.radio(
+        "Personal data in texts that leave this machine", tuple(DONE_ABOUT), key="personal-data",
+        format_func=lambda value: DONE_ABOUT[value][0],
+    )  # fmt: skip
+    wanted = dataclasses.replace(wanted, personal_data=asked)
+    if st.button("Show what would leave", icon=":material/outbound:", key="what-leaves"):
+        with st.spinner("Reading the rows ..."), tempfile.TemporaryDirectory() as folder:
+            try:
+                lines = _leaving(wanted, _stored(wanted, content, name, Path(folder)))
+            except (UserError, OSError) as error:
+                lines = [str(error)]
+        for line in lines:
+            st.text(line)
+    return wanted
+
+
+def _leaving(wanted: Wanted, rows: Mapping[str, object]) -> list[str]:
+    context = dataclasses.replace(state.context(), offline=wanted.offline, personal_data=wanted.personal_data)
+    found = preflight(draft(_request(wanted, rows, None), context).plan, context)
+    return leaving_lines(found, {}) or ["Nothing would leave this machine."]
 
 
 def _missing(source: str, *, uploaded: bool, rows: bool, arms: bool) -> str:
@@ -336,13 +381,28 @@ def prepare(wanted: Wanted, content: bytes, name: str, now: datetime) -> tuple[P
         UserError: if there is no such plan or the folder cannot be written.
     """
     folder = jobs.new_folder(state.runs_dir(), now)
+    return folder, _command(wanted, _stored(wanted, content, name, folder), folder)
+
+
+def _stored(wanted: Wanted, content: bytes, name: str, folder: Path) -> dict[str, object]:
+    """The rows, an uploaded table's from a file in the folder."""
     rows = dict(wanted.rows)
     if content:
         ending = name.rsplit(".", 1)[-1].lower()
         path = folder / f"rows.{ending if ending in ENDINGS else 'csv'}"
         path.write_bytes(content)
         rows["file"] = str(path.resolve())
-    return folder, _command(wanted, rows, folder)
+    return rows
+
+
+def _request(wanted: Wanted, rows: Mapping[str, object], case: Path | None) -> PlanRequest:
+    return PlanRequest(
+        case=case,
+        data={**rows, "limit_test": wanted.limit},
+        options=wanted.options,
+        models=(wanted.model,),
+        money=wanted.money,
+    )
 
 
 def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[str]:
@@ -353,17 +413,12 @@ def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[s
     common = ["--runs", str(state.runs_dir())]
     common += ["--offline"] if wanted.offline else []
     common += [] if wanted.budget_usd is None else ["--budget-usd", f"{wanted.budget_usd:g}"]
+    common += [flag] if wanted.hosted and (flag := DONE_ABOUT[wanted.personal_data][1]) else []
     path = folder / jobs.PLAN
     if wanted.minutes is not None:
         named = [] if case is None else ["--case", str(case)]
         return ["bakeoff", *named, *_flags(wanted, rows), "--plan-out", str(path), *common]
-    request = PlanRequest(
-        case=case,
-        data={**rows, "limit_test": wanted.limit},
-        options=wanted.options,
-        models=(wanted.model,),
-        money=wanted.money,
-    )
+    request = _request(wanted, rows, case)
     path.write_text(dump_plan(draft(request, state.context()).plan), encoding="utf-8")
     return ["run", str(path), *common]
 

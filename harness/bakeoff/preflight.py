@@ -211,7 +211,7 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
     for key in missing:
         arms = ", ".join(one.arm for one in found.arms if one.missing_key == key)
         lines.append(f"Missing key: {key} is not set, so {arms} cannot run.   export {key}=...")
-    lines += [_leaving_line(one, found, took) for one in found.hosts]
+    lines += leaving_lines(found, took)
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
     lines.append(f"What it can tell apart: {found.reach}")
     lines.append(
@@ -227,6 +227,15 @@ _DONE_ABOUT: Mapping[PersonalData, str] = {
     "redact": "it is replaced by placeholders",
     "allow": "it is sent as it is",
 }
+
+
+def leaving_lines(found: Preflight, took: Mapping[str, float]) -> list[str]:
+    """What would leave this machine, a line a host; none where nothing does.
+
+    Args:
+        took: seconds by arm, as far as they are known.
+    """
+    return [_leaving_line(one, found, took) for one in found.hosts]
 
 
 def _leaving_line(one: ToHost, found: Preflight, took: Mapping[str, float]) -> str:

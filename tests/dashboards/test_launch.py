@@ -98,6 +98,25 @@ def test_a_bake_off_sized_to_a_time_is_planned_by_the_command(
     assert f"--plan-out {started.folder / 'plan.yaml'}" in line
 
 
+def test_a_hosted_model_asks_what_becomes_of_personal_data(
+    open_page: Open, started: Started, tmp_path: Path
+) -> None:
+    tickets = write_tickets(tmp_path / "tickets.csv")
+    tickets.write_text(tickets.read_text().replace("\n", "\nFrom ada@example.org: ", 40))
+    app = filled(form(open_page, tmp_path / "runs"), tickets)
+    app.multiselect(key="arms").set_value(["floor", "prompt"]).run()
+    assert "personal-data" not in [one.key for one in app.radio], "nothing leaves with a model here"
+    app = app.text_input(key="model").set_value("openai/gpt-6-luna").run()
+    app.button(key="what-leaves").click().run()
+    said = words(app)
+    assert "Leaves this machine for" in said and "prompt@openai/gpt-6-luna" in said
+    assert "1 e-mail address" in said
+    app.radio(key="personal-data").set_value("redact").run()
+    app.button(key="start-run").click().run()
+    assert not app.exception and not app.error
+    assert started.words[-1] == "--redact"
+
+
 def test_an_advice_is_locked_with_the_plan(open_page: Open, started: Started, tmp_path: Path) -> None:
     tickets = write_tickets(tmp_path / "tickets.csv")
     app = open_page(tmp_path / "runs", "advise")
