@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -1162,6 +1163,39 @@ def test_refused_calls_cost_nothing_and_lost_ones_their_worst_case():
     with bench(in_turn(Reply(body={}, delay_s=9.0)), guard=guard, timeout_s=0.2, max_retries=0) as b:
         one_failure(b.model.answer_one(ask()))
     assert guard.spent_usd == guard.assumed_usd > 0
+
+
+def test_with_one_fault_in_five_every_question_is_settled_once_and_money_is_what_the_server_counted():
+    faults = (
+        error(429, retry_after="1"),
+        error(503),
+        completion(None, finish="content_filter"),  # billed, as the next one
+        completion(""),
+    )
+    billed = {"calls": 0}
+    drawn = random.Random(5)
+
+    def script(number: int, body: dict[str, object]) -> Reply:
+        reply = drawn.choice(faults) if drawn.random() < 0.2 else completion()
+        billed["calls"] += reply.status == 200
+        return reply
+
+    guard = flat_guard("1000")
+    with bench(script, guard=guard, concurrency=8, max_retries=3) as b:
+        outcomes = list(b.model.answer(asks(300)))
+        sent = len(b.server.requests)
+    assert sorted(one.item_id for one in outcomes) == sorted(f"t{n}" for n in range(300))
+    assert sum(one.attempts for one in outcomes) == sent > 300
+    failed = [one for one in outcomes if isinstance(one, Failure)]
+    assert failed and {one.kind for one in failed} <= set(FailureKind)
+    assert all(
+        isinstance(one, ChatReply) and read_label(one.text, CHOICES) for one in outcomes if one not in failed
+    )
+    assert guard.spent_usd == Decimal("0.107") * billed["calls"] and guard.assumed_usd == 0
+    tokens = sum(
+        one.usage.input_tokens + one.usage.output_tokens for one in outcomes if one.usage is not None
+    )
+    assert tokens == 107 * billed["calls"], "what is stored with the answers is what is billed"
 
 
 @sizes(max_examples=60, deadline=None)
