@@ -393,11 +393,15 @@ def compare_commands(args: argparse.Namespace, base: str) -> None:
         found = list(commands(args, base, room))
         taken: dict[str, list[tuple[float, ...]]] = {one.name: [] for one in found}
         for one in found:
-            print(f"  {one.name}: {shlex.join(word if len(word) < 200 else '...' for word in one.words)}")
+            print(
+                f"  {one.name}: {shlex.join(word if len(word) < 200 else '...' for word in one.words)}",
+                flush=True,
+            )
             whole(one, min(64, args.requests), base, room)
         for _ in range(args.repeats):
             for one in found:
                 taken[one.name].append(whole(one, args.requests, base, room))
+                print(f"    {one.name}: {taken[one.name][-1][3]:.1f} CPU s", flush=True)
         print(f"{'':16} wall s = before + calls + after   CPU s   calls   calls over floor")
         for label, runs in taken.items():
             before, calls, after, cpu, count = (
