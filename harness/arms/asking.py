@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from harness.arms.base import Explained, is_answer, with_search
@@ -21,6 +22,9 @@ from harness.core.records import (
 from harness.models.base import ChatModel, ChatReply, ChatRequest
 from harness.models.deciding import versions_of
 from harness.tasks.base import Task
+
+_AT_ONCE = 256
+"""Items that are found for together while those before them are answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,32 @@ def ask_all(
     requests = [answers.request(item, shown[item.id]) for item in items]
     for reply in model.answer(requests):
         yield _outcome(answers.in_words(reply), shown[reply.item_id], retrieval_s, batched=batched)
+
+
+def found_meanwhile(
+    model: ChatModel,
+    items: Sequence[Item],
+    show: Callable[[Sequence[Item]], tuple[dict[str, Explained], float]],
+    ask: Callable[[Sequence[Item], Mapping[str, Explained], float], Iterator[Outcome]],
+) -> Iterator[Outcome]:
+    """Find for items and ask about them.
+
+    Where a served model answers, this process finds for the next items meanwhile; a model in this process
+    needs it for itself, and a provider's batch is handed in whole.
+
+    Args:
+        show: what is put to the model for each item, and the seconds that finding it took, an item.
+    """
+    if model.identity.location == "local" or model.identity.in_batches:
+        yield from ask(items, *show(items))
+        return
+    parts = [items[first : first + _AT_ONCE] for first in range(0, len(items), _AT_ONCE)]
+    with ThreadPoolExecutor(1, thread_name_prefix="retrieval") as aside:
+        ahead = [aside.submit(show, part) for part in parts[:1]]
+        for number, part in enumerate(parts):
+            shown, seconds = ahead.pop().result()
+            ahead += [aside.submit(show, following) for following in parts[number + 1 : number + 2]]
+            yield from ask(part, shown, seconds)
 
 
 def ask_one(

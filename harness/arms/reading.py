@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.asking import Answers, Tried, ask_all, ask_one, model_config
+from harness.arms.asking import Answers, Tried, ask_all, ask_one, found_meanwhile, model_config
 from harness.arms.base import Explained, Material, items_digest, score_on
 from harness.arms.retrieve import RetrieveSettings, spread
 from harness.arms.searching import Searching
@@ -32,7 +32,7 @@ class ReadingArm:
     ) -> None:
         self.id = arm
         self._model = model
-        self._searching = Searching(index)
+        self._searching = Searching(index, settings.reranking)
         self._task = task
         self._settings = settings
         self._answers = Answers(form=task.form())
@@ -53,6 +53,7 @@ class ReadingArm:
             "k": list(settings.k),
             "max_tokens": settings.max_tokens,
             "dev_items": settings.dev_items,
+            **settings.reranked,
             **({"tried": "spread over dev"} if len(settings.k) > 1 else {}),
         }
 
@@ -69,7 +70,7 @@ class ReadingArm:
             choices={
                 "search": str(self._searching.search),
                 "k": self._k,
-                "retrieval": self._searching.index.describe(self._searching.search),
+                "retrieval": self._searching.index.describe(self._searching.search) + self._settings.words,
                 "train_digest": items_digest(material.train)[:16],
             },
             trials=(*searches, *((f"k={k}", score) for k, score in tried.items())),
@@ -85,10 +86,10 @@ class ReadingArm:
         )
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Find the passages of all items at once; what the chosen trial answered stands."""
+        """Find passages and answer; what the chosen trial answered stands."""
         known, rest = self._tried.take(items)
         yield from known
-        yield from self._ask(rest, *self._show(rest))
+        yield from found_meanwhile(self._model, rest, self._show, self._ask)
 
     def predict_one(self, item: Item) -> Outcome:
         """Find the passages of one item and answer it."""

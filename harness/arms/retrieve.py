@@ -13,11 +13,10 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.arms.asking import Answers, Tried, ask_all, ask_one, model_config
+from harness.arms.asking import Answers, Tried, ask_all, ask_one, found_meanwhile, model_config
 from harness.arms.base import Explained, Material, Say, items_digest, score_on
 from harness.arms.neighbour_values import NeighbourValues
 from harness.core.records import (
@@ -34,6 +33,7 @@ from harness.core.records import (
 )
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.lexical import tokenise
+from harness.knowledge.reranking import Reranking, added
 from harness.knowledge.retriever import SearchMode
 from harness.knowledge.vote import TriedVote, Voters, best_of
 from harness.models.base import ChatModel
@@ -42,8 +42,6 @@ from harness.tasks.records import Guide
 
 ALIKE = 0.8
 """Rows that share this much of their words (Jaccard) and their target say the same."""
-_AT_ONCE = 256
-"""Items that are retrieved for together while those before them are answered."""
 _SPARE = 2
 """Rows looked at for each one shown, so that there are others for those left out."""
 
@@ -57,11 +55,26 @@ class Offered(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveSettings:
-    """The candidates for k, the token budget of a prompt, and at most how many dev rows a way is tried on."""
+    """The candidates for k, the token budget of a prompt, and at most how many dev rows a way is tried on.
+
+    Attributes:
+        reranking: orders what was found before k of it are shown; None leaves the search's order.
+    """
 
     k: tuple[int, ...]
     max_tokens: int
     dev_items: int
+    reranking: Reranking | None = None
+
+    @property
+    def reranked(self) -> dict[str, object]:
+        """What decides the order, for an arm's configuration."""
+        return {} if self.reranking is None else {"rerank": dict(self.reranking.facts)}
+
+    @property
+    def words(self) -> str:
+        """What is said of the order behind the search."""
+        return "" if self.reranking is None else self.reranking.words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +183,7 @@ class RetrieveArm:
             "offered": [offered.value for offered in self._ways_offered],
             "alike": ALIKE,
             **({"tried": "spread over dev"} if len(settings.k) > 1 else {}),
+            **settings.reranked,
         }
 
     @property
@@ -191,7 +205,7 @@ class RetrieveArm:
                 "k": self._showing.k,
                 "search": self._search.value,
                 **self._told(),
-                "retrieval": self._index.describe(self._search),
+                "retrieval": self._index.describe(self._search) + self._settings.words,
                 "train_digest": items_digest(material.train)[:16],
             },
             trials=(*found, *trials),
@@ -228,22 +242,10 @@ class RetrieveArm:
         return tuple(_best_votes(votes))
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Retrieve and answer; what the chosen trial answered stands.
-
-        Where a served model answers, this process retrieves for the next items meanwhile.
-        """
+        """Retrieve and answer; what the chosen trial answered stands."""
         known, rest = self._tried.take(items)
         yield from known
-        if self._model.identity.location == "local":
-            yield from self._ask(rest, *self._show(rest))
-            return
-        parts = [rest[first : first + _AT_ONCE] for first in range(0, len(rest), _AT_ONCE)]
-        with ThreadPoolExecutor(1, thread_name_prefix="retrieval") as aside:
-            ahead = [aside.submit(self._show, part) for part in parts[:1]]
-            for number, part in enumerate(parts):
-                shown, seconds = ahead.pop().result()
-                ahead += [aside.submit(self._show, following) for following in parts[number + 1 : number + 2]]
-                yield from self._ask(part, shown, seconds)
+        yield from found_meanwhile(self._model, rest, self._show, self._ask)
 
     def predict_one(self, item: Item) -> Outcome:
         """Retrieve for one item and answer it."""
@@ -334,7 +336,11 @@ class RetrieveArm:
     def _found(self, items: Sequence[Item]) -> list[list[Neighbour]]:
         """The rows to show for each item, nearest first."""
         texts, k = [item.text for item in items], self._showing.k
-        found = self._index.search(texts, _SPARE * k, mode=self._search)
+        again = self._settings.reranking
+        depth = _SPARE * k if again is None else max(_SPARE * k, again.most)
+        found = self._index.search(texts, depth, mode=self._search)
+        if again is not None:
+            found = again.ordered(texts, found, lambda name: self._train[name].text)
         return [self._distinct(near, k) for near in found]
 
     def _distinct(self, nearest_first: Sequence[Neighbour], k: int) -> list[Neighbour]:
@@ -373,11 +379,15 @@ class RetrieveArm:
                     too_many = middle
             messages = self._messages(item, nearest_first[:fits])
         offered = self._offered(nearest_first) if self._showing.offered is Offered.FOUND else None
+        again = self._settings.reranking
         return Explained(
             messages=messages,
             neighbours=tuple(nearest_first[:fits]),
             form=offered,
-            searched=self._index.usage_of(item.text, self._search),
+            searched=added(
+                self._index.usage_of(item.text, self._search),
+                None if again is None else again.usage_of(item.text),
+            ),
         )
 
     def _fits(self, messages: tuple[Message, ...]) -> bool:

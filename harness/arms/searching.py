@@ -9,14 +9,16 @@ from harness.core.records import Item, Neighbour, Passage
 from harness.core.references import Reference
 from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_search, try_modes
 from harness.knowledge.passage_index import PassageIndex
+from harness.knowledge.reranking import Reranking, added
 from harness.knowledge.retriever import SearchChoice
 
 
 class Searching:
     """Passages of an index, found by the search that dev questions chose."""
 
-    def __init__(self, index: PassageIndex) -> None:
+    def __init__(self, index: PassageIndex, reranking: Reranking | None = None) -> None:
         self.index = index
+        self._reranking = reranking
         self.search = index.record.search
 
     def choose(self, dev: Sequence[Item]) -> tuple[tuple[str, float], ...]:
@@ -43,11 +45,18 @@ class Searching:
 
     def found(self, items: Sequence[Item], k: int) -> list[tuple[Neighbour, ...]]:
         """The k nearest passages of each item."""
-        return self.index.search([item.text for item in items], k, search=self.search) if items else []
+        if not items:
+            return []
+        texts, again = [item.text for item in items], self._reranking
+        found = self.index.search(texts, k if again is None else max(k, again.most), search=self.search)
+        if again is None:
+            return found
+        return [near[:k] for near in again.ordered(texts, found, lambda name: self.index.by_id[name].whole)]
 
     def usage_of(self, item: Item) -> Usage | None:
         """What finding for an item used of a service."""
-        return self.index.usage_of(item.text, self.search)
+        again = None if self._reranking is None else self._reranking.usage_of(item.text)
+        return added(self.index.usage_of(item.text, self.search), again)
 
     def passages(self, hits: Sequence[Neighbour]) -> list[Passage]:
         """The passages that were found."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import assert_never, cast
+from typing import TypeVar, assert_never, cast
 
 from advisor.options import Option
 from harness.arms.all_documents import AllDocumentsArm
@@ -22,7 +22,7 @@ from harness.arms.retrieve import RetrieveArm, RetrieveSettings, passes_of, rows
 from harness.arms.tagger import TaggerArm
 from harness.arms.tune import Examples, Shows, TuneArm, Tuner
 from harness.arms.tuned_reading import Passages
-from harness.bakeoff.addresses import embedding_identity
+from harness.bakeoff.addresses import embedding_identity, ranking_identity
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.hosted_tuning import Guards, hosted_tuner, is_hosted
@@ -36,8 +36,10 @@ from harness.core.names import file_name
 from harness.core.records import ArmId, Evalset
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.passage_index import PassageIndex
+from harness.knowledge.reranking import Reranking
 from harness.models.api.client import ServedChat
 from harness.models.api.embedding import ServedEmbedding, open_served_embedding
+from harness.models.api.ranking import ServedRanking, open_served_ranking
 from harness.models.api.shared import SharedCalls
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.open import open_chat, open_embedding
@@ -47,6 +49,8 @@ from harness.tasks.base import ReadsPassages, Task
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.kinds import task_of
 from harness.tasks.questions import QuestionTask
+
+Finding = TypeVar("Finding", ServedEmbedding, ServedRanking)
 
 
 class ArmFactory:
@@ -75,7 +79,8 @@ class ArmFactory:
         self._embedder = embedder
         self._keep = keep
         self._shared = SharedCalls()
-        self._searching: list[ServedEmbedding] = []
+        self._searching: list[ServedEmbedding | ServedRanking] = []
+        self._ranking: Reranking | None = None
         self._index: TrainingIndex | None = None
         self._passages: PassageIndex | None = None
         self.leaving = Leaving(plan, evalset, folder, context)
@@ -171,6 +176,7 @@ class ArmFactory:
         for searching in self._searching:
             searching.close()
         self._searching.clear()
+        self._ranking = None
         self._shared.close()
         self._budget.close()
 
@@ -254,6 +260,9 @@ class ArmFactory:
         if embedding_identity(self._plan) is None:
             return None
         opened = open_served_embedding(found.embedding, self._search_settings(found.embedding_base))
+        return self._watched(opened)
+
+    def _watched(self, opened: Finding) -> Finding:
         opened.let_go, opened.say = self.leaving.searched, self._context.progress.waiting
         self._budget.guard_search(opened)
         self._searching.append(opened)
@@ -269,7 +278,17 @@ class ArmFactory:
         passes = passes_of(plan.k, documents=bool(rows.documents))
         most = rows_to_choose_on(passes, plan.dev_items, len(rows.dev), len(rows.test))
         dev_items = most if passes else plan.dev_items
-        return RetrieveSettings(k=plan.k, max_tokens=plan.max_tokens, dev_items=dev_items)
+        return RetrieveSettings(
+            k=plan.k, max_tokens=plan.max_tokens, dev_items=dev_items, reranking=self._reranking()
+        )
+
+    def _reranking(self) -> Reranking | None:
+        """The plan's reranker, guarded as chat models are; all retrieve arms share it."""
+        found = self._plan.retrieve
+        if ranking_identity(self._plan) is not None and self._ranking is None:
+            opened = open_served_ranking(found.rerank, self._search_settings(found.rerank_base))
+            self._ranking = Reranking(self._watched(opened), found.reranked)
+        return self._ranking
 
 
 def classifier_folder(folder: RunFolder, arm: ArmId) -> Path:

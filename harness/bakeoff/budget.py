@@ -18,10 +18,13 @@ from harness.bakeoff.spending import Call, CallLog
 from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.core.records import ModelIdentity
-from harness.models.api.budget import SpendGuard, per_token
+from harness.models.api.budget import SpendGuard, WorstCase, per_token
 from harness.models.api.embedding import ServedEmbedding
+from harness.models.api.ranking import ServedRanking
 from harness.models.base import ChatModel
 from harness.training.hosted import spent_usd
+
+_SEARCH_TOKENS = 100 * 500
 
 
 class RunBudget:
@@ -60,7 +63,7 @@ class RunBudget:
             self._log = CallLog(self._journal)
         model.guard = self._made(model.identity, self._log)
 
-    def guard_search(self, model: ServedEmbedding) -> None:
+    def guard_search(self, model: ServedEmbedding | ServedRanking) -> None:
         """The same for a served model that arms find with. Raises as `guard`."""
         if self._log is None:
             self._log = CallLog(self._journal)
@@ -86,7 +89,7 @@ class RunBudget:
         spent = Decimal(0) if budget is None else self._spent(log)
         return SpendGuard(
             budget,
-            per_token(*_dearest(price)),
+            _worst_case(price),
             functools.partial(_cost, price),
             spent_usd=spent,
             log=(log, identity.id),
@@ -148,13 +151,25 @@ def _spent_on(call: Call, price: Price | None) -> Decimal | None:
     cost = None if call.usage is None else _cost(price, call.usage)
     if cost is not None or call.most_in is None or call.most_out is None:
         return cost
-    return per_token(*_dearest(price))(call.most_in, call.most_out)
+    return _worst_case(price)(call.most_in, call.most_out)
 
 
 def _cost(price: Price | None, usage: Usage) -> Decimal | None:
     if price is None:
         return None
     return total_usd((*query_cost(usage, price), *search_cost([usage], price, price)))
+
+
+def _worst_case(price: Price | None) -> WorstCase:
+    """The most that a call costs; of a reranker that bills by searches by how many its texts may count as.
+
+    Cohere counts 100 texts of up to 500 tokens as a search, and a longer text as several
+    (https://docs.cohere.com/docs/how-does-cohere-pricing-work).
+    """
+    search = None if price is None else price.usd_per_mtok.ranking
+    if search is None:
+        return per_token(*_dearest(price))
+    return lambda most_in, most_out: search / MTOK * (1 + most_in // _SEARCH_TOKENS)
 
 
 def _dearest(price: Price | None) -> tuple[Decimal | None, Decimal | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from advisor.money.ledger import query_cost, scaled, search_cost, total_usd
@@ -20,6 +20,7 @@ from harness.bakeoff.addresses import (
     embeds,
     hosts_outside,
     missing_key,
+    ranking_identity,
     refused,
     served_identity,
 )
@@ -129,6 +130,7 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
         arms=(
             *(_forecast(arm, plan, whole, book, context.environ) for arm in plan.arms),
             *_embedding(plan, evalset, book, context),
+            *_reranking(plan, evalset, book, context),
         ),
         reach=reach_of(plan, evalset),
         hosts=_to_hosts(plan, evalset, context),
@@ -322,20 +324,64 @@ def _embedding(
     arms = sum(embeds(arm) and not arm.batch for arm in plan.arms)
     once, again = sum(map(_weight, (*asked, *found))), arms * sum(map(_weight, timed))
     used = embedding_usage(round((once + again) / _CHARS_PER_TOKEN), CountedBy.ESTIMATE)
-    billed = by_tokens(identity, book)
+    calls = math.ceil((len(asked) + len(found)) / MOST_TEXTS) + arms * len(timed)
     price = token_price(identity, book)
-    address, where = place_of(identity.id, plan.retrieve.embedding_base, context.environ, offline=False)
-    missing = where.own and not context.environ.get(key_variable(where.provider, own_endpoint=False))
-    yield Forecast(
+    usd = total_usd(search_cost([used], price, None)) if by_tokens(identity, book) else Decimal(0)
+    part = Forecast(
         arm=f"embedding by {identity.id}",
-        calls=math.ceil((len(asked) + len(found)) / MOST_TEXTS) + arms * len(timed),
+        calls=calls,
         input_tokens=used.embedding_tokens or 0,
         output_tokens=0,
-        usd=total_usd(search_cost([used], price, None)) if billed else Decimal(0),
+        usd=usd,
         served=True,
-        unstated=not billed,
+    )
+    yield _placed(part, (identity, plan.retrieve.embedding_base), book, context)
+
+
+def _reranking(
+    plan: ExperimentPlan, evalset: Evalset, book: PriceBook, context: Context
+) -> Iterator[Forecast]:
+    """What reranking takes for all arms: each query once, and each timed one again."""
+    identity = ranking_identity(plan)
+    if identity is None:
+        return
+    arms = [arm for arm in plan.arms if arm.option is Option.RETRIEVE]
+    timed = sum(min(plan.latency.items, len(evalset.test)) for arm in arms if not arm.batch)
+    calls = len(evalset.dev) + len(evalset.test) + timed
+    rows = [_weight(item.text) for item in evalset.train[:_SAMPLE]]
+    each = MAX_CHARS if evalset.documents else sum(rows) / max(1, len(rows))
+    query = sum(_weight(item.text) for item in evalset.test[:_SAMPLE]) / max(1, len(evalset.test[:_SAMPLE]))
+    tokens = round(calls * plan.retrieve.reranked * (each + query) / _CHARS_PER_TOKEN)
+    price = token_price(identity, book)
+    by_search = price is not None and price.usd_per_mtok.ranking is not None
+    used = Usage(
+        input_tokens=0,
+        output_tokens=0,
+        ranking_tokens=0 if by_search else tokens,
+        rankings=calls if by_search else 0,
+        counted_by=CountedBy.ESTIMATE,
+    )
+    part = Forecast(
+        arm=f"reranking by {identity.id}",
+        calls=calls,
+        input_tokens=tokens,
+        output_tokens=0,
+        usd=total_usd(search_cost([used], None, price)) if by_tokens(identity, book) else Decimal(0),
+        served=True,
+    )
+    yield _placed(part, (identity, plan.retrieve.rerank_base), book, context)
+
+
+def _placed(part: Forecast, served: tuple[ModelIdentity, str], book: PriceBook, context: Context) -> Forecast:
+    """With a model's address, its missing key, and whether somebody said what it bills."""
+    identity, base = served
+    address, where = place_of(identity.id, base, context.environ, offline=False)
+    key = key_variable(where.provider, own_endpoint=False)
+    return replace(
+        part,
+        unstated=not by_tokens(identity, book),
         address=address,
-        missing_key=key_variable(where.provider, own_endpoint=False) if missing else "",
+        missing_key=key if where.own and not context.environ.get(key) else "",
     )
 
 

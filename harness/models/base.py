@@ -119,6 +119,23 @@ class Telling(Protocol):
     say: Callable[[str], None]
 
 
+class RankingModel(Protocol):
+    """A model that says how well texts answer a query."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        ...
+
+    def rank(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[float, ...]]:
+        """The score of each text of each query, in the texts' order; the higher the better."""
+        ...
+
+    def usage_of(self, query: str) -> Usage | None:
+        """What ranking for a query used of a service, the last time; None where none was asked."""
+        ...
+
+
 class EmbeddingModel(Protocol):
     """A model that turns texts into unit vectors."""
 

@@ -7,11 +7,10 @@ alone is always asked for, as a user's query would be.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,13 @@ from typing import Any
 import numpy as np
 
 from advisor.money.usage import CountedBy, Usage
-from harness.core.errors import ModelUnavailable, StoreError
-from harness.core.records import Failure, ModelIdentity
-from harness.models.api.asking import Asker, Outside
-from harness.models.api.budget import SpendGuard
-from harness.models.api.calls import Form, Route
-from harness.models.api.destinations import key_for
+from harness.core.errors import StoreError
+from harness.models.api.asking import Outside, Settled
+from harness.models.api.calls import Route
 from harness.models.api.dialects.vectors import ReceivedVectors, embedding_usage
-from harness.models.api.library import key_variable, load_litellm, own_key, require_aiohttp, secrets_in
-from harness.models.api.shared import SharedCalls
-from harness.models.api.vectors import READ_CHARS, TextsRequest, VectorCaller, in_calls, place_of
+from harness.models.api.library import load_litellm
+from harness.models.api.searching import ServedSearch, search_route
+from harness.models.api.vectors import TextsRequest, VectorCaller, in_calls
 from harness.models.base import Vectors
 from harness.models.settings import ModelSettings
 
@@ -39,84 +35,28 @@ def open_served_embedding(
     """Open a served embedding model; nothing is called yet.
 
     Raises:
-        ModelUnavailable: the provider is not known to embed, there is no key, it is remote while offline, or
-            a key would go astray.
-        MissingExtra: aiohttp is not installed.
         StoreError: the cache cannot be written.
+        ModelUnavailable, MissingExtra: as `search_route`.
     """
     outside = outside or Outside()
-    address, where = place_of(model, settings.api_base or "", outside.environ, offline=settings.offline)
-    require_aiohttp()
-    route = Route(
-        model=model,
-        where=where,
-        api_key=key_for(where, outside.environ) or own_key(where, outside.environ),
-        key_variable=key_variable(where.provider, own_endpoint=not where.own),
-        timeout_s=settings.timeout_s,
-        seed=settings.seed,
-        secrets=secrets_in(outside.environ),
-    )
-    return ServedEmbedding(VectorCaller(address, model, outside.environ), address, route, settings, outside)
+    way = search_route(model, settings, outside)
+    return ServedEmbedding(VectorCaller(way[0], model, outside.environ), way, settings, outside)
 
 
-class ServedEmbedding:
-    """Texts to unit vectors by a provider's model, or one's own server.
-
-    Attributes:
-        let_go: is shown every text before it is sent and gives it back as it may go; raises where none may.
-    """
+class ServedEmbedding(ServedSearch[TextsRequest, ReceivedVectors]):
+    """Texts to unit vectors by a provider's model, or one's own server."""
 
     def __init__(
-        self,
-        caller: VectorCaller,
-        address: str,
-        route: Route,
-        settings: ModelSettings,
-        outside: Outside,
+        self, caller: VectorCaller, way: tuple[str, Route], settings: ModelSettings, outside: Outside
     ) -> None:
         """Use `open_served_embedding`, which checks what is given here."""
-        self._caller, self._route = caller, route
-        self._shared = settings.shared or SharedCalls()
-        self._alone = settings.shared is None
-        limits = self._shared.limits(route, settings, outside.clock, outside.environ)
-        self._asker: Asker[TextsRequest, ReceivedVectors] = Asker(
-            caller, route, Form(schema=False), settings, outside, limits
-        )
-        self._identity = ModelIdentity(
-            id=route.model,
-            location="loopback" if route.where.loopback else "remote",
-            decides=(("address", address), ("chars", str(READ_CHARS))),
-        )
-        self._cache = _PaidVectors(settings.cache / "vectors", f"{route.model} {address}")
-        self.let_go: Callable[[str], str] = lambda text: text
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
+        super().__init__(caller, way, settings, outside)
+        self._cache = _PaidVectors(settings.cache / "vectors", f"{way[1].model} {way[0]}")
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Providers' models read many languages and do not say which."""
         return ()
-
-    @property
-    def guard(self) -> SpendGuard | None:
-        """The budget asked before each call."""
-        return self._asker.guard
-
-    @guard.setter
-    def guard(self, guard: SpendGuard | None) -> None:
-        self._asker.guard = guard
-
-    @property
-    def say(self) -> Callable[[str], None]:
-        """Takes a line on why nothing moves; called on another thread than the caller's."""
-        return self._asker.say
-
-    @say.setter
-    def say(self, say: Callable[[str], None]) -> None:
-        self._asker.say = say
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """Embed texts into an (n, d) float32 array of L2-normalised rows; those paid for before are read.
@@ -131,7 +71,7 @@ class ServedEmbedding:
         known = {} if alone else self._cache.vectors(set(read), queries)
         new = [text for text in dict.fromkeys(read) if text not in known]
         if new:
-            self._shared.loop.run(self._ask(in_calls(new, queries=queries), known))
+            self._ask_all(in_calls(new, queries=queries), lambda *one: known.update(self._keep(*one)))
         if not read:
             return np.empty((0, 0), dtype=np.float32)
         return np.stack([known[text] for text in read])
@@ -142,41 +82,20 @@ class ServedEmbedding:
 
     def close(self) -> None:
         """Close connections and files."""
-        if self._asker.was_used:
-            self._shared.loop.run(self._caller.close())
-        if self._alone:
-            self._shared.close()
+        super().close()
         self._cache.close()
 
-    def _as_sent(self, text: str) -> str:
-        return self.let_go(text)[:READ_CHARS] or " "  # an empty text is refused everywhere
-
-    async def _ask(self, calls: Sequence[TextsRequest], known: dict[str, Vectors]) -> None:
-        async def ask(call: TextsRequest) -> None:
-            settled = await self._asker.ask(call)
-            if isinstance(settled, Failure):
-                raise ModelUnavailable(
-                    f"{self._route.model} did not embed {len(call.texts)} texts; what it did embed is kept.",
-                    got=settled.message,
-                    allowed="going on later, from what there is",
-                )
-            usage = settled.usage
-            if usage.embedding_tokens is None:
-                usage = embedding_usage(self._estimated(call.texts), CountedBy.ESTIMATE)
-            self._cache.keep(call, settled.answer.vectors, usage)
-            known.update(zip(call.texts, settled.answer.vectors, strict=True))
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for call in calls:
-                    group.create_task(ask(call))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+    def _keep(self, call: TextsRequest, settled: Settled[ReceivedVectors]) -> dict[str, Vectors]:
+        usage, vectors = settled.usage, settled.answer.vectors
+        if usage.embedding_tokens is None:
+            usage = embedding_usage(self._estimated(call.texts), CountedBy.ESTIMATE)
+        self._cache.keep(call, vectors, usage)
+        return dict(zip(call.texts, vectors, strict=True))
 
     def _estimated(self, texts: Sequence[str]) -> int:
         """Tokens where the provider reports none, by a tokenizer that may be another model's."""
         counter = load_litellm().token_counter
-        return sum(int(counter(model=self._route.model, text=text)) for text in texts)
+        return sum(int(counter(model=self._model, text=text)) for text in texts)
 
 
 class _PaidVectors:

@@ -173,7 +173,4 @@ def in_calls(texts: Sequence[str], *, queries: bool) -> list[TextsRequest]:
             chars = 0
         calls[-1].append(text)
         chars += len(text)
-    return [
-        TextsRequest(item_id=f"call {number}", texts=tuple(call), queries=queries)
-        for number, call in enumerate(calls, 1)
-    ]
+    return [TextsRequest(item_id=f"{len(call)} texts", texts=tuple(call), queries=queries) for call in calls]

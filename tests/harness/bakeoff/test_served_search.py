@@ -6,6 +6,7 @@ import dataclasses
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from advisor.money.ledger import total_usd
+from harness.arms.base import config_digest
+from harness.bakeoff.arm_factory import ArmFactory
+from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.plan import ExperimentPlan, PrivacyPlan
 from harness.bakeoff.preflight import preflight, preflight_text
@@ -28,10 +32,15 @@ from tests.support.doubles import _unit
 from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
 
 EMBEDDER = "openai/embedder"
-PRICES = (f"{MODEL}=1/1", f"{EMBEDDER}=100/0")
+RANKER = "openai/ranker"
+PRICES = (f"{MODEL}=1/1", f"{EMBEDDER}=100/0", f"{RANKER}=2/1k")
 
 
 def answered(_number: int, body: dict[str, Any]) -> Reply:
+    if "documents" in body:
+        scores = [len(set(body["query"].split()) & set(text.split())) for text in body["documents"]]
+        results = [{"index": n, "relevance_score": score} for n, score in enumerate(scores)]
+        return Reply(body={"results": results[::-1], "meta": {"billed_units": {"search_units": 1}}})
     if "input" not in body:
         return completion('{"label": "billing"}')
     rows = [{"index": n, "embedding": _unit(text).tolist()} for n, text in enumerate(body["input"])]
@@ -63,6 +72,9 @@ def served(
     folder: Path, server: ScriptedServer, *arms: str, host: str = "", **retrieve: Any
 ) -> ExperimentPlan:
     address = server.address.replace("127.0.0.1", host) if host else server.address
+    retrieve = {"k": [2], "embedding": EMBEDDER, "embedding_base": address} | retrieve
+    if not retrieve["embedding"]:
+        retrieve.pop("embedding_base")
     return plan(
         folder,
         server.address,
@@ -75,7 +87,7 @@ def served(
                 if name == "retrieve"
             ),
         ],
-        retrieve={"k": [2], "embedding": EMBEDDER, "embedding_base": address} | retrieve,
+        retrieve=retrieve,
         latency={"items": 3},
     )
 
@@ -174,3 +186,70 @@ def test_a_dry_run_says_what_embedding_takes(tmp_path: Path, server: ScriptedSer
     assert f"Leaves this machine for {HOST}" in text and server.requests == []
     index = next(one for one in found.arms if one.arm == f"embedding by {EMBEDDER}")
     assert index.calls > 0 and index.usd is not None and index.usd > 0 and HOST in index.address
+
+
+def reranked(folder: Path, server: ScriptedServer, **changes: Any) -> ExperimentPlan:
+    return served(
+        folder,
+        server,
+        "retrieve",
+        rerank=RANKER,
+        rerank_base=server.address,
+        rerank_from=6,
+        embedding="",
+        **changes,
+    )
+
+
+def prompts(server: ScriptedServer) -> list[str]:
+    return [json.dumps(body["messages"]) for body in server.requests if "messages" in body]
+
+
+def test_a_reranker_changes_what_is_shown_and_is_paid_by_the_query(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    run = create_run(tmp_path / "runs", reranked(tmp_path, server), NOW)
+    results = run_bakeoff(run, priced(tmp_path))
+    arm = next(arm for arm in results.arms if arm.arm.option == "retrieve")
+    assert line(arm, "reranking searches") == (Decimal(1000), Decimal(2))
+    assert arm.cost.usd_per_1k.usd == total_usd(arm.cost.lines)
+    assert "the first 6 reranked by openai/ranker" in str(arm.fitted.choices["retrieval"])
+    asked = [body for body in server.requests if "documents" in body]
+    assert {len(body["documents"]) for body in asked} == {6}
+    with_it = prompts(server)
+    server.requests.clear()
+    plain = create_run(tmp_path / "plain", served(tmp_path, server, "retrieve", embedding=""), NOW)
+    before = run_bakeoff(plain, priced(tmp_path))
+    without = prompts(server)
+    assert len(with_it) == len(without) and sorted(with_it) != sorted(without), "other rows are shown"
+    own = next(one for one in before.arms if one.arm.option == "retrieve")
+    assert own.cost.usd_per_1k.usd != arm.cost.usd_per_1k.usd
+
+
+def test_the_budget_knows_what_a_search_costs_and_a_dry_run_says_it(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    found = preflight(reranked(tmp_path, server), priced(tmp_path))
+    part = next(one for one in found.arms if one.arm == f"reranking by {RANKER}")
+    assert part.usd == Decimal(2) / 1000 * part.calls
+    run = create_run(tmp_path / "runs", reranked(tmp_path, server), NOW)
+    with pytest.raises(OverBudget):
+        run_bakeoff(run, priced(tmp_path, budget_usd=Decimal("0.01")))
+    assert server.requests == [] or all("documents" in body for body in server.requests)
+
+
+def test_a_reranker_is_part_of_the_locked_plan_and_of_the_key_of_answers(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    plain, ranked = served(tmp_path, server, "retrieve", embedding=""), reranked(tmp_path, server)
+    assert plain.digest != ranked.digest
+    fewer = ranked.model_copy(update={"retrieve": ranked.retrieve.model_copy(update={"rerank_from": 8})})
+    configs = set()
+    for plan_ in (plain, ranked, fewer):
+        folder = create_run(tmp_path / plan_.digest[:6], plan_, NOW)
+        context_ = priced(tmp_path)
+        with closing(ArmFactory(plan_, load_rows(plan_, context_), folder, context_)) as factory:
+            configs.add(config_digest(factory.build(plan_.arms[-1], plan_.seed).config))
+    assert len(configs) == 3
+    with pytest.raises(UsageError, match="rerank_from must be at least"):
+        served(tmp_path, server, "retrieve", rerank=RANKER, rerank_from=1)

@@ -272,7 +272,7 @@ def test_a_refusal_stops_it_and_keeps_what_was_embedded(tmp_path: Path) -> None:
 
     texts = [f"text {n}" for n in range(100)]
     with served(script, tmp_path, concurrency=1) as (server, model, _):
-        with pytest.raises(ModelUnavailable, match="did not embed 36 texts"):
+        with pytest.raises(ModelUnavailable, match="did not take 36 texts"):
             model.embed(texts)
         model.embed(texts[:64])
         assert len(server.requests) == 2
