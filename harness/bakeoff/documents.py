@@ -15,7 +15,7 @@ from harness.core.references import Reference
 from harness.core.serial import decode, encode
 from harness.core.wording import counted
 from harness.data.problems import shorten
-from harness.knowledge.choosing import Quote, holds
+from harness.knowledge.choosing import Quote, holding
 from harness.knowledge.documents import source_of
 from harness.knowledge.passage_index import (
     IndexSettings,
@@ -90,7 +90,7 @@ def _of_documents(index: PassageIndex) -> Iterator[Finding]:
 
 def _of_evidence(evalset: Evalset, index: PassageIndex) -> Iterator[Finding]:
     """Evidence that stands nowhere: a document that was not read, or a quote that is not in its document."""
-    there = {passage.document for passage in index.passages}
+    there = {passage.document for passage in index.passages} | index.copies.keys()
     missing = [
         (item.id, quote)
         for item in (*evalset.train, *evalset.dev, *evalset.test)
@@ -120,15 +120,7 @@ def _of_evidence(evalset: Evalset, index: PassageIndex) -> Iterator[Finding]:
 def _placed(target: object, index: PassageIndex) -> Reference:
     assert isinstance(target, Reference), "questions have references"
     evidence = tuple(
-        dataclasses.replace(
-            one,
-            passages=tuple(
-                passage.id
-                for passage in index.passages
-                if passage.document == one.document
-                and holds(passage, Quote(document=one.document, quote=one.quote))
-            ),
-        )
+        dataclasses.replace(one, passages=holding(index, Quote(document=one.document, quote=one.quote)))
         for one in target.evidence
     )
     return dataclasses.replace(target, evidence=evidence)

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.reading import Unreadable, parse_json, read_text
@@ -79,12 +79,13 @@ def _words(text: str) -> str:
 
 def answering(index: PassageIndex, question: EvidencedQuestion) -> frozenset[str]:
     """The ids of the passages that hold evidence of a question."""
-    asked = {quote.document for quote in question.evidence}
-    return frozenset(
-        passage.id
-        for passage in index.passages
-        if passage.document in asked and any(holds(passage, quote) for quote in question.evidence)
-    )
+    return frozenset(one for quote in question.evidence for one in holding(index, quote))
+
+
+def holding(index: PassageIndex, quote: Quote) -> tuple[str, ...]:
+    """The ids of the passages that hold a quote, in their order; a copy has those of the first file."""
+    there = replace(quote, document=index.copies.get(quote.document, quote.document))
+    return tuple(passage.id for passage in index.passages if holds(passage, there))
 
 
 def try_modes(

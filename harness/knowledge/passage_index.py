@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,11 @@ class PassageIndex:
 
     def __len__(self) -> int:
         return len(self.passages)
+
+    @cached_property
+    def copies(self) -> Mapping[str, str]:
+        """Files with the same bytes as another: the name under which they are indexed, by their own."""
+        return {copy: one.id for one in self.record.documents for copy in one.copies}
 
     @property
     def vectors(self) -> Vectors | None:

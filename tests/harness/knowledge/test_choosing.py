@@ -16,6 +16,7 @@ from harness.knowledge.choosing import (
     Quote,
     TriedMode,
     choose_search,
+    holding,
     holds,
     read_questions,
     try_modes,
@@ -81,6 +82,15 @@ def test_a_language_has_its_own_search_where_it_was_tried_and_words_where_it_is_
     better = choose_search([*whole, tried(DENSE, 9, 0.5, "de")], ["en"])
     assert better.of("de") is DENSE, "what dev shows counts more than what a model says it reads"
     assert SearchChoice.parse(str(better)) == better
+
+
+def test_evidence_in_a_copy_stands_in_the_file_that_is_indexed(tmp_path: Path) -> None:
+    for name in ("a.txt", "copy.txt"):
+        (tmp_path / name).write_text("snow days are free")
+    index, _ = build_index(Source(root=tmp_path.resolve()), IndexSettings(embedding=""), None, NOW)
+    [only] = index.passages
+    assert holding(index, Quote(document="copy.txt", quote="days are free")) == (only.id,)
+    assert holding(index, Quote(document="other.txt", quote="days are free")) == ()
 
 
 def test_a_language_is_tried_apart_with_enough_questions(tmp_path: Path) -> None:
