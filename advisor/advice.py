@@ -198,7 +198,7 @@ class Do(StrEnum):
     TRY = "try"
     MEASURE = "measure"
     KEEP = "keep today's way"
-    CHANGE_THE_CASE = "change the use case"  # every option is ruled out
+    CHANGE_THE_CASE = "change the use case"  # nothing is left that keeps its limits
 
 
 class Why(StrEnum):

@@ -304,7 +304,7 @@ def dearer_than_today(option: Contender, today: Contender) -> bool:
     return pays_against_today(option, today) is False
 
 
-def _kept(contender: Contender, case: UseCase) -> bool:
+def kept(contender: Contender, case: UseCase) -> bool:
     """Whether a measurement that says on how many items shows that the floor is kept."""
     floor = FLOOR_IF_NONE if case.quality_floor is None else case.quality_floor
     return contender.items is not None and contender.low is not None and contender.low >= floor
@@ -341,7 +341,7 @@ def _bars(one: Contender, other: Contender, case: UseCase) -> bool:
     if one.broken and not other.broken:
         return False
     cheaper = costs_less(one, other)
-    if _kept(one, case) and not _kept(other, case) and cheaper is not False:
+    if kept(one, case) and not kept(other, case) and cheaper is not False:
         return True
     if not cheaper:
         return False

@@ -181,6 +181,10 @@ class _Reasons:
 
     def _floor(self, one: Contender, kind: Why | None = None) -> AdviceReason:
         floor = self.case.quality_floor
+        if kind is None and BrokenLimit.ACCURACY in one.broken:
+            return AdviceReason(
+                kind=Why.BELOW_FLOOR, against=one.choice, accuracy=_span(one), items=one.items, floor=floor
+            )
         if kind is None:
             kept = one.low is not None and floor is not None and one.low >= floor
             kind = Why.KEEPS_FLOOR if kept else Why.OPEN_FLOOR

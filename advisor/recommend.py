@@ -47,7 +47,7 @@ from advisor.assumed import Assumptions, assumed_in, resolve, today_range
 from advisor.case import AnswerKind, UseCase, asks_for_labels, facts_needed, must_self_host
 from advisor.economics import Market
 from advisor.flips import find_flips, find_open_questions
-from advisor.judge import Judge, Standing, chance
+from advisor.judge import BrokenLimit, Judge, Standing, chance, kept
 from advisor.money.inputs import plus, times
 from advisor.money.money import total
 from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
@@ -96,11 +96,12 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
     scores = standing.scores
     options = _options(case, standing, basis)
     pair = _pair(standing, basis.rubric, options)
-    look_around = look_around and bool(scores.ranked)
+    what, tried, tied = _what(case, standing, basis.rubric)
+    look_around = look_around and what is not Do.CHANGE_THE_CASE
     flips = find_flips(case, judge, standing.outcome) if look_around else ()
     questions = find_open_questions(case, judge, standing) if look_around else ()
-    what, tried, tied = _what(standing, basis.rubric)
     settle = _to_settle(case, basis, pair, tried)
+    relax = tuple(_relaxing(case, judge)) if what is Do.CHANGE_THE_CASE else ()
     return Advice(
         case=case,
         case_sha256=case_digest(case),
@@ -117,7 +118,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
             runner_up=find_runner_up(case, judge, standing, flips) if look_around else None,
             tries=find_tries(case, judge, standing) if look_around else None,
             dominant=_dominant(case, basis, options, tried) if what is Do.TRY and look_around else None,
-            relax=() if scores.ranked else tuple(_relaxing(case, judge)),
+            relax=relax,
         ),
         pair=pair,
         options=options,
@@ -129,7 +130,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
         assumptions=_assumptions(case, basis.market.assumptions, today=standing.today_assumed),
         unknown=scores.unknown,
         notes=(*_notes(case), *stand_ins(case, basis.market)),
-        cannot_say=_cannot_say(case, judge, scores),
+        cannot_say=_cannot_say(what, relax, scores),
         incumbent_usd_per_1k=incumbent_usd_per_1k(case),
         incumbent_usd_per_1k_total=incumbent_total_per_1k(case),
         sharing=_sharing(case, basis, options),
@@ -184,12 +185,12 @@ def _horizon(case: UseCase, basis: Basis) -> float:
     return resolve(case, basis.market.assumptions, Scenario.LIKELY).horizon_months
 
 
-def _what(standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...], bool]:
+def _what(case: UseCase, standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...], bool]:
     """What to do, with which options, and whether these are tied: two are measured where the description is
     close and neither the expected accuracy nor money puts one first.
     """
     first = standing.first
-    if first is None:
+    if first is None or not _possible(case, standing):
         return Do.CHANGE_THE_CASE, (), False
     if not isinstance(first, Option):
         return Do.KEEP, (), False
@@ -203,6 +204,16 @@ def _what(standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...], b
     if answer is first:
         return Do.TRY, (first,), False
     return Do.MEASURE, (first, second), answer is AdvisedAnswer.TIED
+
+
+def _possible(case: UseCase, standing: Standing) -> bool:
+    """Whether first place can be what is wanted. A floor above the published range may still be reached, and
+    a measurement shows it; that every answer is right none can show, and no fastest answer gets faster.
+    """
+    if standing.first is None:
+        return False
+    broken = standing.contenders[standing.first].broken
+    return BrokenLimit.LATENCY not in broken and not (broken and case.quality_floor == 1)
 
 
 def _free(standing: Standing, option: Option) -> bool:
@@ -377,6 +388,8 @@ _BY_MONEY = {3: Sureness.LIKELY, 2: Sureness.LEANING, 1: Sureness.CLOSE}
 def _confidence(case: UseCase, judge: Judge, standing: Standing) -> Confidence:
     close = Decimal(str(judge.rubric.decision.close))
     ground, ranked = _ground(standing, close), standing.scores.ranked
+    if not _possible(case, standing):
+        ground = Ground.NOTHING_LEFT
     shares = {Sureness(band.words): band.share for band in judge.rubric.confidence}
     certainty, gap, held = Sureness.NONE, None, None
     match ground:
@@ -387,7 +400,11 @@ def _confidence(case: UseCase, judge: Judge, standing: Standing) -> Confidence:
             firsts = [judge.standing(case, judge.costs(case, s), s).first for s in ends]
             held = 1 + sum(first is standing.first for first in firsts)
             certainty = _BY_MONEY[held]
-        case Ground.MEASUREMENT | Ground.ONLY_OPTION:
+        case Ground.MEASUREMENT:
+            assert standing.first is not None
+            shown = kept(standing.contenders[standing.first], case)
+            certainty = Sureness.CLEAR if shown else Sureness.LEANING
+        case Ground.ONLY_OPTION:
             certainty = Sureness.CLEAR
         case Ground.LIMITS:
             certainty = Sureness.LEANING
@@ -484,6 +501,7 @@ def _notes(case: UseCase) -> tuple[str, ...]:
 
 
 _RELAXED: Mapping[str, str] = {
+    "quality_floor": "a lower share of right answers",
     "p95_ms": "a slower answer",
     "citations_required": "answers without a cited source",
     "offline": "a network",
@@ -505,19 +523,20 @@ def _relaxing(case: UseCase, judge: Judge) -> list[tuple[str, str, Option]]:
         if getattr(case, field) is None:
             continue
         without: dict[str, Any] = {field: None}
-        first = judge.standing(replace(case, **without)).first
-        if isinstance(first, Option):
-            found.append((field, meaning, first))
+        relaxed = replace(case, **without)
+        there = judge.standing(relaxed)
+        if isinstance(there.first, Option) and _possible(relaxed, there):
+            found.append((field, meaning, there.first))
     return found
 
 
-def _cannot_say(case: UseCase, judge: Judge, scores: OptionScores) -> str:
-    if not scores.ranked:
-        found = _relaxing(case, judge)
-        if found:
-            said = "; ".join(f"{what} ({field}) would leave {first.value}" for field, what, first in found)
-            return f"Every option is ruled out. To relax one limit is enough: {said}."
-        return "Every option is ruled out, and no single limit relaxed would leave one; see the vetoes."
+def _cannot_say(what: Do, relax: tuple[tuple[str, str, Option], ...], scores: OptionScores) -> str:
+    if what is Do.CHANGE_THE_CASE:
+        why = "No option is expected to keep its limits" if scores.ranked else "Every option is ruled out"
+        if relax:
+            said = "; ".join(f"{what} ({field}) would leave {first.value}" for field, what, first in relax)
+            return f"{why}. To relax one limit is enough: {said}."
+        return f"{why}, and no single limit relaxed would leave one; see the reasons."
     if scores.unknown_share > 0.9:
         return "Hardly anything is known of the use case; the order below is a habit, not advice."
     return ""

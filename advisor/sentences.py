@@ -30,6 +30,7 @@ from advisor.advice import (
     PairAnswer,
     PaysBack,
     RunnerUp,
+    Sureness,
     Today,
     ToSettle,
     Tries,
@@ -77,12 +78,12 @@ def sentence(text: str) -> str:
 
 def recommendation_rows(advice: Advice, money: Money) -> dict[str, str]:
     """What the recommendation costs, who decides, how sure it is and what would change it, by label."""
-    done, sure = advice.recommendation, advice.confidence
+    done = advice.recommendation
     how = {HOW: sentence(ways_words(done.ways))} if done.ways and done.ways != (Way.KEEP,) else {}
     return how | {
         COST: cost_sentence(done, money),
         DECIDES: done.decider.value,
-        SURE: f"{capital(sure.certainty.value)}, about {100 * sure.share:.0f} %",
+        SURE: capital(sure_words(advice.confidence)),
         CHANGES: sentence(change_sentence(done)),
         **_beside(done, money),
     }
@@ -264,7 +265,7 @@ def headline(done: AdviceRecommendation) -> str:
         case Do.KEEP:
             return "keep today's way."
         case Do.CHANGE_THE_CASE:
-            return "change the use case; as it stands every option is ruled out."
+            return "change the use case; as it stands no option keeps its limits."
 
 
 def reason_sentence(reason: AdviceReason, money: Money) -> str:
@@ -497,6 +498,11 @@ def _of_two(pair: PairAnswer, done: AdviceRecommendation) -> str:
     return f"if you need one of them, {side}; {why}"
 
 
+def sure_words(sure: Confidence) -> str:
+    """'leaning, about 60 %', or 'cannot say'."""
+    return sure.certainty.value + (f", about {100 * sure.share:.0f} %" if sure.share else "")
+
+
 def confidence_sentence(sure: Confidence) -> str:
     """What the confidence rests on."""
     match sure.ground:
@@ -508,13 +514,15 @@ def confidence_sentence(sure: Confidence) -> str:
         case Ground.MONEY:
             return f"decided by cost; {sure.scenarios_held} of {sure.scenarios} cost scenarios agree"
         case Ground.MEASUREMENT:
-            return "decided by what was measured"
+            if sure.certainty is Sureness.CLEAR:
+                return "decided by what was measured"
+            return "decided by what was measured, on too few items to show that the floor is kept"
         case Ground.LIMITS:
             return "decided by limits that the others are not expected to keep"
         case Ground.ONLY_OPTION:
             return "the only option that is not ruled out"
         case Ground.NOTHING_LEFT:
-            return "every option is ruled out"
+            return "no option is left that keeps its limits"
 
 
 def settle_sentence(settle: ToSettle) -> str:

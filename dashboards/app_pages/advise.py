@@ -21,7 +21,7 @@ from advisor.numbers import NumberFault, read_number
 from advisor.recommend import Basis, recommend
 from advisor.rubric.bands import load_bands
 from advisor.rubric.rubric import load_rubric
-from advisor.sentences import moved_sentence
+from advisor.sentences import COST, NEXT, TRIED, moved_sentence, sure_words
 from dashboards import blocks, launch, markup, pieces, planning, questions, state
 from dashboards.questions import (
     ESSENTIAL,
@@ -38,12 +38,25 @@ from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
 from harness.report.case_report import measuring
-from harness.report.topics.advice import NOT_BUILT, advice_document
+from harness.report.document import Facts, RecommendationBlock, Section
+from harness.report.topics.advice import NOT_BUILT, advice_document, ways_section
 
 BLANK = "a blank form"
 KEPT = "case-kept"
 BEFORE, CHANGE = "advice-before", "advice-change"
-FOLDED = ("reasons", "assumed")
+IN_SIGHT = ("To build", "A month", "Saved", "Paid back", COST, NEXT, TRIED)
+"""How the facts begin that stand beside the form."""
+TABS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("What to do next", ("decision",)),
+    ("Options", ("options", "figures")),
+    ("Money", ("money",)),
+    ("Ways to build it", ("ways",)),
+    ("What could change it", ("change",)),
+    ("Why", ("reasons", "ruled-out")),
+    ("Assumed and sources", ("assumed", "sources")),
+    ("Test it", ()),
+)
+"""What lies behind the answer, each tab with the keys of its sections; none of them is the way to a test."""
 SHOWN = 3  # open questions shown before 'more'
 CAN_WRITE_PDF = find_spec("typst") is not None
 
@@ -261,11 +274,24 @@ def moved(advice: Advice) -> None:
         st.html(markup.lead(f"Your last change. {st.session_state[CHANGE]}"))
 
 
+def _in_sight(decision: Section) -> tuple[Section, Section]:
+    """What fits the first screen (reasons, cost, runner-up, cheapest test, the pair), and the rest of it."""
+    done = next(one for one in decision.blocks if isinstance(one, RecommendationBlock))
+    others = tuple(one for one in decision.blocks if one is not done)
+    near = tuple(fact for fact in done.facts if fact.label.startswith(IN_SIGHT))
+    far = Facts(rows=tuple(fact for fact in done.facts if fact not in near))
+    first = replace(done, headline="", facts=near)
+    pair = tuple(one for one in others if isinstance(one, Facts))
+    notices = tuple(one for one in others if not isinstance(one, Facts))
+    return replace(decision, blocks=(first, *pair)), replace(decision, title="", blocks=(far, *notices))
+
+
 def show() -> None:
-    """The answer on top, the form beside what lies behind it; on a phone in this order."""
-    top = st.container(key="answer")
-    left, right = st.columns(2, gap="large")
-    with left:
+    """The answer beside the form within a screen, all else in tabs below; on a phone one after the other."""
+    screen = st.container(key="screen")
+    with screen:
+        beside, right = st.columns((3, 2), gap="medium")
+    with right.container(key="form"):
         form()
     answers = {name: value for name, value in st.session_state.items() if str(name).startswith("case.")}
     st.session_state[KEPT] = answers | {"start": st.session_state["start"]}
@@ -274,21 +300,28 @@ def show() -> None:
         case_text = dump_case(case)
         advice = advice_on(case_text, date.today())
     except (CaseError, CostError) as fault:
-        with top:
+        with beside:
             st.warning("There is no advice on this: some answers do not fit.", icon=":material/rule:")
             st.text(str(fault))
         return
     test = measuring(case, "CASE.yaml")
     document = advice_document(advice, _midnight(), test)
-    with top:
-        st.html(markup.answer(document.headline, "predicted, not measured", "plain"))
+    sections = {section.key: section for section in document.sections}
+    near, far = _in_sight(sections["decision"])
+    ways = ways_section(advice)
+    writer = blocks.writer_of(*document.sections, ways)
+    with beside.container(key="beside"):
+        sure = sure_words(advice.confidence)
+        st.html(markup.answer(document.headline, f"predicted, not measured; {sure}", "plain"))
         moved(advice)
-    decision, *others = document.sections
-    writer = blocks.writer_of(*document.sections)
-    with right.container(key="beside"):
-        blocks.show(decision, writer=writer)
-    blocks.show(*(replace(one, folded=one.key in FOLDED) for one in others), writer=writer)
-    take_away(case_text, test, labels=asks_for_labels(case))
+        blocks.show(near, titled=False, writer=writer)
+    tabs = st.tabs([title for title, _ in TABS])
+    for tab, (_, keys) in zip(tabs, TABS, strict=True):
+        with tab:
+            if not keys:
+                take_away(case_text, test, labels=asks_for_labels(case))
+            found = {**sections, "decision": far, "ways": ways}
+            blocks.show(*(found[key] for key in keys if key in found), writer=writer)
 
 
 def _midnight() -> datetime:

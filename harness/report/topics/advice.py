@@ -107,6 +107,15 @@ class AdviceContext:
         """Predicted money, marked so."""
         return Span(text=self.money(span), mark="predicted", strong=True, sources=self.sources())
 
+    def likely(self, span: MoneyRange) -> Text:
+        """The likely sum, marked predicted, and its range beside it; the range alone where none is likely."""
+        if span.likely is None or span.low == span.high:
+            return said(self.predicted(span))
+        likely = Span(
+            text=f"about {self.amount(span.likely)}", mark="predicted", strong=True, sources=self.sources()
+        )
+        return said(likely, f" ({self.money(span)})")
+
     def sources(self) -> tuple[str, ...]:
         """Where predicted money comes from."""
         case = self.advice.case
@@ -226,8 +235,8 @@ def _cost(c: AdviceContext, whole: Span) -> tuple[Fact, ...]:
         return (Fact(label=COST, text=said(whole)),)
     counted = "all in" if cost.wrong_answers_counted else "wrong answers left out"
     return (
-        Fact(label="To build, once", text=said(c.predicted(cost.usd_once))),
-        Fact(label=f"A month, {counted}", text=said(c.predicted(cost.usd_per_month))),
+        Fact(label="To build, once", text=c.likely(cost.usd_once)),
+        Fact(label=f"A month, {counted}", text=c.likely(cost.usd_per_month)),
         *(
             ()
             if cost.drilled is None
@@ -267,7 +276,7 @@ def _saving(c: AdviceContext, found: OptionPrediction) -> tuple[Fact, ...]:
         return (Fact(label="Saved a month, against today", text="unknown: what today costs is not stated"),)
     counted = "" if back.wrong_answers_counted else ", wrong answers left out"
     return (
-        Fact(label=f"Saved a month{counted}", text=said(c.predicted(back.monthly_saving))),
+        Fact(label=f"Saved a month{counted}", text=c.likely(back.monthly_saving)),
         Fact(label="Paid back", text=said(Span(text=months_words(found), mark="predicted", strong=True))),
     )
 

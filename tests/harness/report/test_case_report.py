@@ -202,7 +202,7 @@ def test_a_tile_holds_a_figure_and_its_name(advice: Advice) -> None:
         b for b in blocks_of(advice_document(advice, DAY, "run")) if isinstance(b, RecommendationBlock)
     )
     tiles = {fact.label: plain(fact.text) for fact in done.tiles}
-    assert tiles["To build, once"] == "$1,920 to $9,780 [predicted]"
+    assert tiles["To build, once"] == "about $3,840 [predicted] ($1,920 to $9,780)"
     assert tiles["Paid back"] == "1.3 to never [predicted]"
     assert max(map(len, tiles.values())) < 60 and "What would change it" not in tiles
 
