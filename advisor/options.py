@@ -314,7 +314,7 @@ WAYS: Mapping[Way, WayTraits] = MappingProxyType(
             costs="one more call a query",
             can="find what the index ranks low",
             measured_as="retrieve",
-            not_run="no arm orders its hits a second time",
+            not_run="the plan names no reranker until `retrieve: {rerank: cohere/rerank-v3.5}` does",
         ),
         Way.TOOLS: WayTraits(
             option=Option.RETRIEVE,

@@ -168,7 +168,8 @@ def _ways(advice: Advice, money: Money, *, verbose: bool) -> str:
         price = "; then a month ".join(filter(None, way_price_words(found, money)))
         lines.append(wrap(f"{found.way.value}: {price}", indent="    ", first="  "))
         if verbose:
-            lines.append(wrap(f"in a run: {way_run_words(found.way)}", indent="      ", first="    "))
+            more = f"can: {found.way.traits.can}. In a run: {way_run_words(found.way)}"
+            lines.append(wrap(more, indent="      ", first="    "))
     return section(WAYS_TITLE, lines)
 
 

@@ -117,6 +117,24 @@ def test_the_advice_moves_with_an_answer(open_page: Open, tmp_path: Path) -> Non
     assert "Your last change. " in said and ", now 0. Before: " in said
 
 
+def test_the_answer_stands_beside_the_form_and_all_else_in_tabs(open_page: Open, tmp_path: Path) -> None:
+    """The page scrolled over six screens, and the runner-up stood on the second."""
+    app = open_page(tmp_path, "advise")
+    shown = [tab.label for tab in app.tabs]
+    assert shown[0] == "What to do next" and {"Options", "Money", "Ways to build it", "Test it"} <= set(shown)
+    near = " ".join(str(block.value) for block in app.get("html")[:4])
+    for part in (
+        "To build, once",
+        "A month, all in",
+        "Runner-up",
+        "The cheapest test",
+        "RAG or fine-tuning?",
+    ):
+        assert part in near
+    assert "leaning, about 60 %" in near and "about $3,840" in near and near.count("<li>") == 3
+    assert "an adapter served by the token" in words(app)
+
+
 def test_what_contradicts_itself_gets_no_advice(open_page: Open, tmp_path: Path) -> None:
     app = open_page(tmp_path, "advise")
     app.selectbox(key=key("task")).set_value("extraction").run()

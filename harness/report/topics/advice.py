@@ -305,7 +305,8 @@ def ways_section(advice: Advice) -> Section:
     for found in advice.ways:
         once, month = way_price_words(found, c.amount)
         priced = (once, month) if month else (MISSING, once)
-        rows.append(Row(cells=cells(found.way.value, *priced, way_run_words(found.way))))
+        name = Cell(text=found.way.value, detail=f"can: {found.way.traits.can}")
+        rows.append(Row(cells=cells(name, *priced, way_run_words(found.way))))
     heads = columns(("way", ""), ("to build,", "once"), ("a month,", "all in"), ("in a run", ""), left=(0, 3))
     note = "predicted, wrong answers left out; what fits the options stands first, in their order"
     return Section(
