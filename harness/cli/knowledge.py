@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import HereOptions, Json, a_number, one_of, stoppable
+from harness.cli.options import CallOptions, HereOptions, Json, a_number, one_of, stoppable
 from harness.cli.progress import open_progress
 from harness.cli.show import show_json
 
@@ -40,9 +40,19 @@ def build(
     embedding: Annotated[
         str,
         typer.Option(
-            "--embedding", envvar="TOR_EMBEDDING", help="minilm-l6, a folder or a hub id; '' for none."
+            "--embedding",
+            envvar="TOR_EMBEDDING",
+            help="minilm-l6, a folder, a hub id, or provider/model; '' for none.",
         ),
     ] = "minilm-l6",
+    embedding_base: Annotated[
+        str,
+        typer.Option(
+            "--embedding-base",
+            envvar="TOR_EMBEDDING_BASE",
+            help="Address of your own server for --embedding.",
+        ),
+    ] = "",
     mode: Mode = "",
     questions: Annotated[
         Path | None,
@@ -70,7 +80,7 @@ def build(
     ] = 64,
     as_json: Json = False,
     *,
-    here: HereOptions,
+    here: CallOptions,
 ) -> None:
     """Read documents and index their passages; an index in the same folder is replaced."""
     from harness.knowledge import run
@@ -83,6 +93,7 @@ def build(
 
     settings = IndexSettings(
         embedding=embedding,
+        embedding_base=embedding_base,
         mode=SearchMode(one_of(mode, MODES, "search mode")) if mode else None,
         max_chars=int(max_chars),
         max_mib=max_mib,
@@ -96,7 +107,7 @@ def build(
 
 @app.command("update")
 @grouped
-def update(index: Index = DEFAULT_INDEX, as_json: Json = False, *, here: HereOptions) -> None:
+def update(index: Index = DEFAULT_INDEX, as_json: Json = False, *, here: CallOptions) -> None:
     """Bring an index up to date: only what changed is read and embedded, what is gone is found no more."""
     from harness.knowledge import run
     from harness.report.text import print_document
@@ -119,7 +130,7 @@ def search(
     mode: Mode = "",
     as_json: Json = False,
     *,
-    here: HereOptions,
+    here: CallOptions,
 ) -> None:
     """Show the passages that a question finds, best first."""
     from harness.knowledge.retriever import SearchChoice, SearchMode

@@ -412,8 +412,9 @@ def _vectors(
     new = list(dict.fromkeys(text for text in texts if text not in known))
     progress.stage("Embedding passages", len(new))
     made: dict[str, Vectors] = {}
-    for start in range(0, len(new), _BATCH):
-        batch = new[start : start + _BATCH]
+    size = _BATCH if embedding.identity.location == "local" else max(1, len(new))  # checked before any goes
+    for start in range(0, len(new), size):
+        batch = new[start : start + size]
         made |= dict(zip(batch, embedding.embed(batch), strict=True))
         progress.advance(len(batch))
     found = [made[text] if text in made else known[text] for text in texts]

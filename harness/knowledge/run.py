@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from harness.core.context import Context
+from advisor.money.errors import UnknownPrice
+from advisor.money.ledger import MTOK, search_cost, total_usd
+from advisor.money.price_sources import load_price_book
+from harness.core.context import Context, PersonalData
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, UsageError
 from harness.core.records import Passage
 from harness.knowledge.choosing import EvidencedQuestion, TriedMode, choose_search, try_modes
@@ -25,9 +31,13 @@ from harness.knowledge.passage_index import (
     read_index_record,
     save_index,
 )
+from harness.models.api.budget import SpendGuard, per_token
+from harness.models.api.embedding import open_served_embedding
 from harness.models.base import EmbeddingModel
 from harness.models.open import open_chat, open_embedding
-from harness.models.settings import ModelSettings
+from harness.models.resolve import Provider, resolve
+from harness.models.settings import ModelSettings, settings_of
+from harness.privacy.tally import tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +78,8 @@ def build(
     try:
         embedding = _model(settings, context)
     except (ModelUnavailable, MissingExtra) as error:
+        if isinstance(resolve(settings.embedding), Provider):
+            raise  # whoever names a service means it
         context.progress.waiting(f"no embedding model, lexical search only: {error.what}")
         settings = replace(settings, embedding="")
     begun = time.perf_counter()
@@ -175,5 +187,44 @@ def _report(
 def _model(settings: IndexSettings, context: Context) -> EmbeddingModel | None:
     if not settings.embedding:
         return None
-    opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
-    return open_embedding(settings.embedding, opening)
+    opening = replace(settings_of(context), api_base=settings.embedding_base or None)
+    if not isinstance(resolve(settings.embedding), Provider):
+        return open_embedding(settings.embedding, opening)
+    served = open_served_embedding(settings.embedding, opening)
+    served.say, served.guard = context.progress.waiting, _guard(settings.embedding, context)
+    host = urlsplit(dict(served.identity.decides)["address"]).hostname or ""
+    if served.identity.location == "remote" and host not in context.own_hosts:
+        served.let_go = functools.partial(_may_go, host, context.personal_data)
+    return served
+
+
+def _may_go(host: str, allowed: PersonalData, text: str) -> str:
+    """A text that leaves this machine to be embedded.
+
+    Raises:
+        DataError: there is personal data in it, and nobody said that it may go.
+    """
+    if allowed != "allow" and (found := tally([("a passage or a question", text)])):
+        raise DataError(
+            f"Texts to embed at {host} hold personal data: {found.words}. Nothing of this step was sent.",
+            got="; ".join(f"{kind.noun} {example}" for kind, example in found.examples.items()),
+            allowed="--allow-pii sends the texts as they are; --own-host HOST says that a host is your own; "
+            "an index holds the documents as they are, so that nothing in it is replaced",
+        )
+    return text
+
+
+def _guard(model: str, context: Context) -> SpendGuard | None:
+    """The budget of a command that embeds; None where none is set."""
+    if context.budget_usd is None:
+        return None
+    try:
+        price = load_price_book(context.clock(), overrides=context.price_overrides).price(model)
+    except UnknownPrice:
+        price = None
+    rate = None if price is None else price.usd_per_mtok.input
+    return SpendGuard(
+        context.budget_usd,
+        per_token(None if rate is None else rate / MTOK, Decimal(0)),
+        lambda usage: total_usd(search_cost([usage], price, None)),
+    )

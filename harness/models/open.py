@@ -77,18 +77,17 @@ def _by_llama_cpp(model: str, path: Path, settings: ModelSettings) -> ChatModel:
 
 
 def open_embedding(model: str, settings: ModelSettings) -> EmbeddingModel:
-    """Open an embedding model.
+    """Open an embedding model of this machine; `open_served_embedding` opens one behind an API.
 
     Raises:
-        ModelUnavailable: it is not there or cannot be loaded; a provider's while offline or without a key.
+        ValueError: it is behind an API, where whoever opens it has to check what is sent.
+        ModelUnavailable: it is not there or cannot be loaded.
         MissingExtra: the packages for it are not installed.
     """
     source = resolve(model)
     match source:
         case Provider(model=name):
-            from harness.models.api.embedding import open_served_embedding
-
-            return open_served_embedding(name, settings)
+            raise ValueError(f"{name} is behind an API: open it with a check of what it is sent")
         case Embedded() | Folder() | GgufFile() | HubModel():
             from harness.models.local.embedding import TransformersEmbedding
 

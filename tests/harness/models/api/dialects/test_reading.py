@@ -120,6 +120,25 @@ def test_litellm_itself_hands_on_what_was_on_the_wire(name):
     check(through_litellm(RECORDED[name])[0], RECORDED[name])
 
 
+@pytest.mark.parametrize("name", ["bedrock", "bedrock, a call", "bedrock, a guardrail"])
+def test_litellm_reaches_converse_and_hands_on_what_was_on_the_wire(name, monkeypatch):
+    """At Bedrock's own path; in use, its credentials hold calls to its own hosts."""
+    monkeypatch.setenv("AWS_REGION_NAME", "eu-central-1")
+    one, litellm = RECORDED[name], load_litellm()
+    model = "bedrock/amazon.nova-pro-v1:0"
+
+    async def call(base: str) -> ReceivedAnswer | Fault:
+        caller = LitellmCaller(litellm)
+        try:
+            return await caller.attempt(REQUEST, route(model, base), Form(schema=True), NOW)
+        finally:
+            await caller.close()
+
+    with scripted(in_turn(Reply(status=one.status, body=one.body))) as server:
+        check(asyncio.run(call(server.address.removesuffix("/v1"))), one)
+    assert server.paths == ["/model/amazon.nova-pro-v1%3A0/converse"]
+
+
 def test_responses_are_asked_for_in_their_own_words():
     answer, sent = directly(RECORDED["responses"])
     assert isinstance(answer, ReceivedAnswer) and answer.ignored == ("seed",)
