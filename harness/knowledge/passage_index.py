@@ -362,6 +362,7 @@ def _read_source(
 ) -> _Reading:
     names, skipped = files_of(source)
     known = {} if earlier is None else _passages_by_content(earlier)
+    spoken = {} if earlier is None else {one.id: one.language for one in earlier.record.documents}
     met: dict[tuple[str, str], str] = {}  # content and kind -> the first document that has them
     documents: dict[str, IndexedDocument] = {}
     passages: list[Passage] = []
@@ -376,14 +377,16 @@ def _read_source(
                 like = documents[first]
                 documents[first] = replace(like, copies=(*like.copies, name))
                 continue
-            own = known.get((name, digest)) or read_document(name, data, settings.max_chars).passages
+            before = known.get((name, digest))
+            own = before or read_document(name, data, settings.max_chars).passages
             passages += own
+            language = spoken.get(name, "") if before else ""
             documents[name] = IndexedDocument(
                 id=name,
                 digest=digest,
                 size=len(data),
                 passages=len(own),
-                language=language_of(" ".join(one.text for one in own[:_READ_FOR_LANGUAGE])),
+                language=language or language_of(" ".join(one.text for one in own[:_READ_FOR_LANGUAGE])),
             )
         except UnreadableDocument as error:
             skipped.append(Skipped(document=name, reason=error.reason, detail=error.detail))
