@@ -28,7 +28,7 @@ FACTS = {"name": "x", "task": "question-answering", "needs_facts": True, "querie
         ("queries_per_month: 0", "must be above 0"),
         ("p95_ms: 0", "must be above 0"),
         ("quality_floor: 93", "0.93 or 93 %"),
-        ("currency: XXX", "unknown currency"),
+        ("currency: QQQ", "unknown currency"),
         ('incumbent: {cost_per_item: "1,500"}', "can be read as 1.5 or 1,500"),
     ],
 )
