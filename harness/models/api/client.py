@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from advisor.money.usage import add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, Message, ModelIdentity
+from harness.models.api.asked import AskedModel
 from harness.models.api.asking import Asker, Outside, Settled, held_by, left_out
 from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import LISTED, ChatCaller, Form, LitellmCaller, Route
@@ -122,7 +123,7 @@ def _route(
     )
 
 
-class ServedChat:
+class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
     """A served chat model: of a closed set with log-probabilities, where its endpoint lists those of tokens.
 
     Attributes:
@@ -190,24 +191,6 @@ class ServedChat:
     def answer_mode(self) -> AnswerMode:
         """How answers are held to the choices now: by a JSON schema, or by the prompt alone."""
         return "json-schema" if self._asker.form.schema else "plain"
-
-    @property
-    def guard(self) -> SpendGuard | None:
-        """The budget asked before each call."""
-        return self._asker.guard
-
-    @guard.setter
-    def guard(self, guard: SpendGuard | None) -> None:
-        self._asker.guard = guard
-
-    @property
-    def say(self) -> Callable[[str], None]:
-        """Takes a line on why nothing moves; called on another thread than the caller's."""
-        return self._asker.say
-
-    @say.setter
-    def say(self, say: Callable[[str], None]) -> None:
-        self._asker.say = say
 
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[Outcome]:
         """Answer all requests, several at once; each exactly once, in the order they come back.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Generic
 
 from harness.core.errors import ModelUnavailable
 from harness.core.records import Failure, ModelIdentity
+from harness.models.api.asked import AskedModel
 from harness.models.api.asking import Asked, Asker, Got, Outside, Settled
-from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import Caller, Form, Route
 from harness.models.api.destinations import key_for
 from harness.models.api.library import key_variable, own_key, require_aiohttp, secrets_in
@@ -40,7 +39,7 @@ def search_route(model: str, settings: ModelSettings, outside: Outside) -> tuple
     return address, route
 
 
-class ServedSearch(Generic[Asked, Got]):
+class ServedSearch(AskedModel[Asked, Got]):
     """A served model of one kind of call.
 
     Attributes:
@@ -72,24 +71,6 @@ class ServedSearch(Generic[Asked, Got]):
     def identity(self) -> ModelIdentity:
         """Which model this is."""
         return self._identity
-
-    @property
-    def guard(self) -> SpendGuard | None:
-        """The budget asked before each call."""
-        return self._asker.guard
-
-    @guard.setter
-    def guard(self, guard: SpendGuard | None) -> None:
-        self._asker.guard = guard
-
-    @property
-    def say(self) -> Callable[[str], None]:
-        """Takes a line on why nothing moves; called on another thread than the caller's."""
-        return self._asker.say
-
-    @say.setter
-    def say(self, say: Callable[[str], None]) -> None:
-        self._asker.say = say
 
     def close(self) -> None:
         """Close connections."""

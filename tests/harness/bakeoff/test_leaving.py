@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import json
 import re
-import socket
 import stat
 from collections.abc import Iterator
 from contextlib import closing
@@ -37,22 +36,12 @@ from harness.report.context import ReportContext
 from harness.report.topics.sources import risks_section
 from tests.harness.bakeoff.test_budget_of_a_run import NOW, context
 from tests.support.desk import write_tickets
-from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
+from tests.support.scripted_server import ANOTHER, Reply, ScriptedServer, completion, scripted
 
-HOST = "llm.example.net"
+HOST = ANOTHER
+pytestmark = pytest.mark.usefixtures("another_machine")
 MODEL = "openai/gateway"
 _SENT = re.compile(r"\[EMAIL_\d+\]|[\w.]+@[\w.]+")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that is not this machine by its name, and answers here."""
-    there = socket.getaddrinfo
-
-    def resolve(host: Any, *rest: Any, **named: Any) -> Any:
-        return there("127.0.0.1" if host == HOST else host, *rest, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 def _reads_the_address(_number: int, body: dict[str, Any]) -> Reply:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -27,9 +26,10 @@ from harness.core.context import Context
 from harness.core.errors import DataError, ModelUnavailable, OverBudget, UsageError
 from harness.recommendation.run import run_bakeoff
 from tests.harness.bakeoff.test_budget_of_a_run import MODEL, NOW, context, plan
-from tests.harness.bakeoff.test_leaving import HOST
 from tests.support.doubles import _unit
-from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
+from tests.support.scripted_server import ANOTHER, Reply, ScriptedServer, completion, scripted
+
+pytestmark = pytest.mark.usefixtures("another_machine")
 
 EMBEDDER = "openai/embedder"
 RANKER = "openai/ranker"
@@ -51,17 +51,6 @@ def answered(_number: int, body: dict[str, Any]) -> Reply:
 def server() -> Iterator[ScriptedServer]:
     with scripted(answered) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host is another one by its name, and answers from here."""
-    there = socket.getaddrinfo
-
-    def looked_up(host: Any, *rest: Any, **named: Any) -> Any:
-        return there("127.0.0.1" if host == HOST else host, *rest, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
 
 
 def embeddings(server: ScriptedServer) -> list[list[str]]:
@@ -154,7 +143,7 @@ def test_a_server_here_without_a_price_bills_nothing_for_embedding(
 def test_what_is_embedded_elsewhere_leaves_this_machine_and_is_checked(
     tmp_path: Path, server: ScriptedServer
 ) -> None:
-    plan_ = served(tmp_path, server, "neighbours", host=HOST)
+    plan_ = served(tmp_path, server, "neighbours", host=ANOTHER)
     table = tmp_path / "tickets.csv"
     rows = table.read_text().splitlines()
     rows[1:] = [row.replace(",", ",write to anna.meier@example.com ", 1) for row in rows[1:]]
@@ -162,16 +151,16 @@ def test_what_is_embedded_elsewhere_leaves_this_machine_and_is_checked(
     run = create_run(tmp_path / "runs", plan_, NOW)
     with pytest.raises(DataError) as refusal:
         run_bakeoff(run, priced(tmp_path))
-    assert server.requests == [] and HOST in str(refusal.value) and "neighbours" in str(refusal.value)
+    assert server.requests == [] and ANOTHER in str(refusal.value) and "neighbours" in str(refusal.value)
     run_bakeoff(run, priced(tmp_path, personal_data="redact"))
     sent = json.dumps(server.requests)
     assert "anna.meier" not in sent and "write to [" in sent
     stored = run.part(PRIVACY, SentRecord)
-    assert stored is not None and stored.hosts == (HOST,)
+    assert stored is not None and stored.hosts == (ANOTHER,)
 
 
 def test_residency_and_offline_hold_for_what_is_embedded(tmp_path: Path, server: ScriptedServer) -> None:
-    plan_ = served(tmp_path, server, "neighbours", host=HOST)
+    plan_ = served(tmp_path, server, "neighbours", host=ANOTHER)
     kept = plan_.model_copy(update={"privacy": PrivacyPlan(residency="self-host-only")})
     with pytest.raises(UsageError, match="residency"):
         run_bakeoff(create_run(tmp_path / "runs", kept, NOW), priced(tmp_path))
@@ -181,11 +170,11 @@ def test_residency_and_offline_hold_for_what_is_embedded(tmp_path: Path, server:
 
 
 def test_a_dry_run_says_what_embedding_takes(tmp_path: Path, server: ScriptedServer) -> None:
-    found = preflight(served(tmp_path, server, "neighbours", host=HOST), priced(tmp_path))
+    found = preflight(served(tmp_path, server, "neighbours", host=ANOTHER), priced(tmp_path))
     text = preflight_text(found)
-    assert f"Leaves this machine for {HOST}" in text and server.requests == []
+    assert f"Leaves this machine for {ANOTHER}" in text and server.requests == []
     index = next(one for one in found.arms if one.arm == f"embedding by {EMBEDDER}")
-    assert index.calls > 0 and index.usd is not None and index.usd > 0 and HOST in index.address
+    assert index.calls > 0 and index.usd is not None and index.usd > 0 and ANOTHER in index.address
 
 
 def reranked(folder: Path, server: ScriptedServer, **changes: Any) -> ExperimentPlan:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.bakeoff.run_folder import PLACEHOLDERS
 from tests.support.desk import Command
-from tests.support.scripted_server import ScriptedServer, completion, scripted
+from tests.support.scripted_server import ANOTHER, ScriptedServer, completion, scripted
 
-HOST = "llm.example.net"
+HOST = ANOTHER
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    there = socket.getaddrinfo
-
-    def resolve(host: Any, *rest: Any, **named: Any) -> Any:
-        return there("127.0.0.1" if host == HOST else host, *rest, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+def server(another_machine: None) -> Iterator[ScriptedServer]:
     with scripted(lambda _number, _body: completion('{"label": "a"}')) as running:
         yield running
 

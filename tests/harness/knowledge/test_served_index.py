@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -17,24 +16,16 @@ from harness.knowledge.documents import source_of
 from harness.knowledge.passage_index import IndexSettings
 from harness.knowledge.run import build, open_index, update
 from tests.harness.bakeoff.test_budget_of_a_run import context
-from tests.harness.bakeoff.test_served_search import HOST, answered, embeddings
-from tests.support.scripted_server import ScriptedServer, scripted
+from tests.harness.bakeoff.test_served_search import answered, embeddings
+from tests.support.scripted_server import ANOTHER, ScriptedServer, scripted
+
+pytestmark = pytest.mark.usefixtures("another_machine")
 
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     with scripted(answered) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = socket.getaddrinfo
-
-    def looked_up(host: Any, *rest: Any, **named: Any) -> Any:
-        return there("127.0.0.1" if host == HOST else host, *rest, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
 
 
 def documents(folder: Path) -> Path:
@@ -73,7 +64,7 @@ def test_it_is_built_searched_and_updated_with_what_is_new_alone(
 def test_personal_data_is_found_before_any_passage_leaves(tmp_path: Path, server: ScriptedServer) -> None:
     home = documents(tmp_path)
     (home / "zz.md").write_text("# People\n\nWrite to anna.meier@example.com for keys.\n")
-    where = source_of(str(home)), at(server, HOST), tmp_path / "index"
+    where = source_of(str(home)), at(server, ANOTHER), tmp_path / "index"
     with pytest.raises(DataError, match="e-mail"):
         build(*where, asked(tmp_path))
     assert server.requests == []
@@ -87,5 +78,5 @@ def test_the_budget_and_offline_hold(tmp_path: Path, server: ScriptedServer) -> 
     with pytest.raises(OverBudget):
         build(*where, asked(tmp_path, budget_usd=Decimal("0.000001")))
     with pytest.raises(ModelUnavailable, match="offline"):
-        build(source_of(str(home)), at(server, HOST), tmp_path / "index", asked(tmp_path, offline=True))
+        build(source_of(str(home)), at(server, ANOTHER), tmp_path / "index", asked(tmp_path, offline=True))
     assert server.requests == []
