@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from advisor.options import TaskKind
-from advisor.stats.intervals import is_binary, wilson
+from advisor.stats.intervals import is_binary
 from advisor.stats.paired import compare, compare_values
 from harness.core.records import Estimate
 from harness.core.wording import percent
 from harness.tasks.kinds import facts_of_kind
-from harness.tasks.measures import Measuring, estimate, everything, mean
+from harness.tasks.measures import Measuring, estimate, everything, mean, share
 from harness.tasks.scored import FAILED, Scored
 
 LEAST_AGREEMENT = 0.95
@@ -23,7 +25,8 @@ class SideBySide:
     Attributes:
         reference, served: the task's primary metric of each.
         difference: that of the served one minus the reference's, paired.
-        agreement: share of items with the same answer, right or wrong; an item without one agrees with none.
+        agreement: share of items with the same answer, right or wrong; where nothing can be read in either,
+            with the same words. An item without an answer agrees with none.
     """
 
     reference: Estimate
@@ -42,10 +45,7 @@ def side_by_side(reference: Scored, served: Scored, how: Measuring, kind: TaskKi
     if [item.id for item in reference.items] != [item.id for item in served.items]:
         raise ValueError("the two were not scored on the same items")
     n, name = len(reference.items), facts_of_kind(kind).primary.name
-    same = sum(
-        one.answer is not None and one.answer == other.answer
-        for one, other in zip(reference.scores, served.scores, strict=True)
-    )
+    same = np.array([_same(reference, served, place) for place in range(n)], dtype=bool)
     if is_binary(reference.values) and is_binary(served.values):
         paired = compare(served.correct, reference.correct, clusters=reference.clusters, level=how.level)
     else:
@@ -56,9 +56,17 @@ def side_by_side(reference: Scored, served: Scored, how: Measuring, kind: TaskKi
         difference=estimate(
             f"{name} difference", paired.difference, paired.interval, n, paired.interval_method
         ),
-        agreement=estimate(f"same {_answer(kind)}", same / n if n else None, wilson(same, n), n, "Wilson"),
+        agreement=share(f"same {_answer(kind)}", reference, same, everything(reference), how),
         failures=int((served.answer == FAILED).sum()),
     )
+
+
+def _same(reference: Scored, served: Scored, place: int) -> bool:
+    one, other = reference.scores[place].answer, served.scores[place].answer
+    if one is not None or other is not None:
+        return one == other
+    said, replied = reference.completions[place], served.completions[place]
+    return said is not None and replied is not None and said.text == replied.text
 
 
 def parity_rule(margin: float, kind: TaskKind) -> str:

@@ -65,15 +65,15 @@ def check_export(
 ) -> tuple[Parity, ...]:
     """Serve the export in `out`, compare it on `count` dev items of its run, and keep what comes out.
 
-    A GGUF file is checked twice: by whole labels, as `harness serve` answers, and token by token, as
-    llama.cpp's own server and Ollama do.
+    A GGUF file that gives labels is checked twice: by whole labels, as `harness serve` answers, and token by
+    token, as llama.cpp's own server and Ollama do. Fields are written token by token everywhere.
 
     Raises:
         UsageError: if the run has no dev answers of the export's arm.
     """
     export = read_export(out)
     case = _case(run, export, count)
-    ways = (False, True) if export.format == "gguf" else (False,)
+    ways = (False, True) if export.format == "gguf" and not export.task.fields else (False,)
     found = tuple(_check(out, export, case, greedy, context) for greedy in ways)
     write_atomically(out / CHECKS, encode((*read_checks(out), *found), indent=1) + "\n")
     shelf = open_registry(registry, context)

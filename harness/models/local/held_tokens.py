@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from harness.core.errors import DataError, MissingExtra
 
-_WRITTEN = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
+WRITTEN = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
+"""How llguidance is told that text; llama.cpp's, in the schema under `x-guidance`."""
 
 
 class JsonGrammar:
@@ -40,7 +41,7 @@ class JsonGrammar:
         self._tokens = from_tokenizer(tokenizer, n_vocab=vocabulary)
         self._words = (vocabulary + 31) // 32
         self._vocabulary = vocabulary
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_WRITTEN)
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=WRITTEN)
         self._first = LLMatcher(self._tokens, grammar)
         if self._first.is_error():
             raise DataError(

@@ -10,8 +10,9 @@ as in `models.rendering`, so that a ticket cannot end its own turn. Two ways to 
   llama.cpp's own server and Ollama do with structured output. It can prefer another label, and only the
   probability of the answer's own tokens is known.
 
-An answer held to a JSON schema or to a length alone is written by the likeliest token at each step, with
-llama.cpp's own grammar of the schema.
+An answer held to a JSON schema or to a length alone is written by the likeliest token at each step. The
+schema is held by the llguidance within llama.cpp, told the text that tuned models learn to write: with blanks
+and line ends left open, a model puts some between the parts and is cut before the object ends.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import file_digest, versions_of
 from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree, label_scores, log_sum
 from harness.models.local.engine_address import ask_json
+from harness.models.local.held_tokens import WRITTEN
 
 _ROOM = 64  # tokens an answer may take at most
 # How many of the likeliest tokens are asked for: after the prompt, after a label's token, and all there are.
@@ -69,7 +71,7 @@ class LlamaAnswerer:
             revision=file_digest(file),
             precision=precision,
             location="local",
-            decides=(("context", str(context)), *versions_of("xllamacpp")),
+            decides=(("context", str(context)), ("objects", "one line"), *versions_of("xllamacpp")),
         )
 
     @property
@@ -212,7 +214,7 @@ class LlamaAnswerer:
             "cache_prompt": True,
         }
         if isinstance(form, JsonSchema):
-            asked["json_schema"] = form.schema
+            asked["grammar"] = schema_grammar(form.schema)
         found = _read(self._server.handle_chat_completions(asked))
         choices = found.get("choices") or []
         if not choices:
@@ -279,6 +281,13 @@ def inert(message: Message, special: Sequence[str]) -> str:
 def grammar(choices: Sequence[str]) -> str:
     """A grammar (GBNF) of which the choices are the only words."""
     return "root ::= " + " | ".join(_quoted(choice) for choice in choices)
+
+
+def schema_grammar(schema: Mapping[str, Any]) -> str:
+    """A grammar of the answers that a schema allows."""
+    import xllamacpp
+
+    return str(xllamacpp.json_schema_to_grammar({**schema, "x-guidance": WRITTEN}))
 
 
 def _server(file: Path, context: int, threads: int | None) -> Any:

@@ -281,7 +281,8 @@ class Service:
         """A request to a model that reads fields: the schema is the one it was trained on."""
         if asked.choices is not None:
             raise BadRequest("this model reads fields and chooses among no labels: name none")
-        unknown = [name for name in asked.properties if name not in task.fields["properties"]]
+        named = asked.properties or [name for name in (asked.wrapped_in,) if name not in ("", '"', "label")]
+        unknown = [name for name in named if name not in task.fields["properties"]]
         if unknown:
             known = ", ".join(task.fields["properties"])
             raise BadRequest(f"'{unknown[0][:100]}' is none of the fields this model reads: {known[:1000]}")

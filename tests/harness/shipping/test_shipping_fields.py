@@ -136,6 +136,8 @@ def test_a_client_gets_json_and_may_ask_for_the_fields_by_name(run: RunFolder, h
         assert service.given(job, reply).label == "fields" and service.given(job, reply).confidence is None
     with pytest.raises(BadRequest, match="'colour' is none of the fields"):
         service.answer(asked("x", properties=("thing", "colour")))
+    with pytest.raises(BadRequest, match="'colour' is none of the fields"):  # a schema of one text
+        service.answer(asked("x", wrapped_in="colour"))
     with pytest.raises(BadRequest, match="chooses among no labels"):
         service.answer(asked("x", choices=("a", "b")))
     service.close()
@@ -219,3 +221,6 @@ def test_a_tuned_model_is_exported_and_served_with_its_schema(smollm2: Path, tmp
     service.close()
     with pytest.raises(UsageError, match="not asked through vLLM here"):
         open_service(ServeRequest(targets=(str(out),), engine="vllm"), here)
+    export_shipped(found, ExportRequest(format="gguf", precision="f32", out=tmp_path / "gguf"), here)
+    (parity,) = check_export(tmp_path / "gguf", folder, 3, here)
+    assert (parity.engine, parity.agreement.value, parity.passed) == ("llamacpp", 1.0, True), parity

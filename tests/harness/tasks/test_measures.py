@@ -55,6 +55,11 @@ def test_items_of_one_cluster_count_as_little_as_they_vary() -> None:
 def test_values_of_0_and_1_are_a_share() -> None:
     scored = measured((1.0, 0.0, 1.0, 1.0, 0.0, 1.0))
     assert mean("m", scored, scored.values, everything(scored), HOW).method == "Wilson"
+    twice = measured((1.0, 0.0, 1.0, 1.0, 0.0, 1.0) * 4, tuple(f"c{n}" for n in range(12)) * 2)
+    found = mean("m", twice, twice.values, everything(twice), HOW)
+    assert found.method == "cluster bootstrap", "also of wholly right answers beside a mean in between"
+    alone = mean("m", apart := measured(tuple(twice.values)), apart.values, everything(apart), HOW)
+    assert found.high - found.low > 1.2 * (alone.high - alone.low), "every item twice tells no more than once"
 
 
 @pytest.mark.parametrize("values", [(0.5, 0.25), (0.5,) * 9])

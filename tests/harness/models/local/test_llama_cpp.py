@@ -117,6 +117,7 @@ def test_a_gguf_file_is_a_chat_model_that_writes_by_a_schema_or_to_a_length(file
     for request, reply in zip(held, replies, strict=True):
         found = json.loads(reply.text)
         assert list(found) == ["urgency", "paid_twice"] and found["urgency"] in ("low", "high")
+        assert reply.text == json.dumps(found), "no blanks between the parts but those that models learn"
         assert not reply.cut and reply.choice_logprobs is None and reply.usage.output_tokens > 0
         read = reply.usage.input_tokens + reply.usage.cached_tokens
         assert read == chat.count_tokens(request.messages)
