@@ -36,9 +36,9 @@ from harness.core.serial import decode, encode
 from harness.core.wording import epochs
 from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.tuning_api.providers import named, provider_of
-from harness.tasks.base import Task
+from harness.tasks.base import Task, primary
 from harness.tasks.kinds import task_of
-from harness.tasks.measures import share
+from harness.tasks.measures import everything, mean
 from harness.tasks.scoring import score
 from harness.tasks.wording import clip
 from harness.training.hosted import HostedTuner
@@ -268,7 +268,7 @@ def _summary(lane: _Lane, arm: Arm, config: str, journal: Journal) -> TunedLane:
         seed=lane.seed,
         artefact=settled.fitted.artefact,
         hosted=settled.fitted.hosted,
-        dev=share("dev accuracy", dev, dev.correct, dev.answered | True, how),
+        dev=mean(f"dev {primary(lane.task).name}", dev, dev.values, everything(dev), how),
         seconds=0.0,
         needed_mib=None,
         peak_mib=None,

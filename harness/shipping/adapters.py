@@ -122,7 +122,7 @@ def _shelved(events: tuple[Event, ...], version: AdapterVersion) -> Shelved:
 
 def _flat(version: AdapterVersion) -> dict[str, object]:
     """The fields one would ask about, by dotted name."""
-    artefact = version.artefact
+    artefact, dev, test = version.artefact, version.origin.dev, version.origin.test
     found: dict[str, object] = {
         "data_digest": artefact.data_digest,
         "digest": artefact.digest,
@@ -133,8 +133,8 @@ def _flat(version: AdapterVersion) -> dict[str, object]:
         "evalset": version.origin.evalset,
         "labels": ", ".join(label.name for label in version.task.labels),
         "prompt": version.task.prompt_version,
-        "dev accuracy": None if version.origin.dev is None else version.origin.dev.value,
-        "test accuracy": None if version.origin.test is None else version.origin.test.value,
+        "dev accuracy" if dev is None else dev.metric: None if dev is None else dev.value,
+        f"test {'accuracy' if test is None else test.metric}": None if test is None else test.value,
     }
     if isinstance(artefact, LinearArtefact):
         embedding = artefact.embedding.id if artefact.embedding else None

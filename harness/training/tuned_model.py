@@ -153,7 +153,7 @@ class Origin:
     """Where a tuned model comes from.
 
     Attributes:
-        dev, test: its accuracy in the run; None where it was not measured there.
+        dev, test: its primary metric in the run; None where it was not measured there.
         licence: of the base model; '' when not known. Data may bring terms of its own: `data_licence`.
     """
 

@@ -63,7 +63,7 @@ def _lane(lane: TunedLane) -> tuple[Facts | Bullets, ...]:
         return (Facts(rows=_at_provider(lane.dev, hosted)),)
     kept = "" if artefact.kept_step is None else f", weights of step {artefact.kept_step} kept"
     rows = [
-        Fact(label="dev accuracy", text=share_sentence(lane.dev)),
+        Fact(label=lane.dev.metric, text=share_sentence(lane.dev)),
         Fact(label="training", text=f"{artefact.steps} steps in {artefact.train_s:.0f} s{kept}"),
         Fact(label="adapter", text=str(artefact.path)),
     ]
@@ -80,7 +80,7 @@ def _lane(lane: TunedLane) -> tuple[Facts | Bullets, ...]:
 
 
 def _at_provider(dev: Estimate, made: HostedModel | None) -> tuple[Fact, ...]:
-    rows = [Fact(label="dev accuracy", text=share_sentence(dev))]
+    rows = [Fact(label=dev.metric, text=share_sentence(dev))]
     if made is not None:
         rows += [
             Fact(label="tuned model", text=one_line(made.model)),

@@ -17,6 +17,7 @@ from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.explain import explain_item
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.tuning import TuneRequest, lock_tuning, tune_in
 from harness.core.errors import UsageError
 from harness.core.records import JsonSchema
 from harness.curve.run import CurveRequest, curves_of_run
@@ -126,6 +127,18 @@ def test_its_plan_names_its_kind_its_metric_and_its_wording(made: tuple[RunFolde
         "extraction-1",
     )
     assert run.data_facts().task is TaskKind.EXTRACTION and run.data_facts().schema["properties"]
+
+
+def test_a_training_alone_tells_the_metric_of_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It told the share of messages wholly right as an accuracy."""
+    monkeypatch.setattr(factory, "build_tuner", lambda *_: WritingTuner())
+    wish = TuneRequest(tell=lambda line: None, watch=0)
+    raw = plan([{"option": "floor"}, {"option": "tune", "model": "m"}])
+    folder = lock_tuning(build_plan(raw, "test"), context(tmp_path), wish)
+    (lane,) = tune_in(folder, context(tmp_path), wish)
+    assert lane.dev.metric == "dev field F1" and 0 < (lane.dev.value or 0) < 1
 
 
 def test_what_needs_a_closed_set_is_refused_before_the_run() -> None:
