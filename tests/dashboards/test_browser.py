@@ -114,6 +114,7 @@ def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
         says(driver, "predicted, not measured")
         settled(driver, None)
         assert no_wider_than_the_page(driver)
+        click(driver, "Test it", tag="div[@role='tab']")  # only the answer stands on the first screen
         click(driver, "Test it on my own table")
         says(driver, "is locked with the plan")
         bring(driver, tickets)

@@ -11,7 +11,7 @@ import pytest
 from advisor.money.machines import NO_MACHINE
 from advisor.stats.intervals import Interval
 from harness.bakeoff.busy import busy_reason, marked
-from harness.bakeoff.cost import MachineRate, measure_cost
+from harness.bakeoff.cost import ArmPrices, MachineRate, measure_cost
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
 from harness.tasks.measures import estimate
@@ -98,10 +98,10 @@ def test_money_by_the_second_is_marked_and_money_by_the_token_is_not() -> None:
     test = score(rows, answers, TASK)
     right = estimate("accuracy", 1.0, Interval(low=0.5, high=1.0, level=0.95), 4, "exact")
     rate = MachineRate(machine=NO_MACHINE.at_price(Decimal(1)), utilisation=0.5)
-    timed = measure_cost(test, list(answers.values()), None, right, rate)
+    timed = measure_cost(test, list(answers.values()), None, right, ArmPrices(answers=rate))
     assert marked(timed, "") == timed
     found = marked(timed, "other work")
     assert found.usd_per_1k.usd == timed.usd_per_1k.usd
     assert (found.usd_per_1k.busy, found.usd_per_1k_correct.busy) == ("other work", "other work")
-    by_token = measure_cost(test, list(answers.values()), REMOTE, right, None)
+    by_token = measure_cost(test, list(answers.values()), REMOTE, right, ArmPrices(answers=None))
     assert marked(by_token, "other work") == by_token

@@ -23,6 +23,7 @@ from harness.report.topics.recommendation import (
     step_action,
 )
 from tests.support.decisions import compared, judged, measured, pair
+from tests.support.drills import a_drill
 from tests.support.results import RETRIEVE, TUNE, broken, none_to_ship, recommendation, run_results, share
 
 
@@ -138,6 +139,7 @@ def test_every_reason_has_a_sentence(kind) -> None:
         comparison=found,
         gap=recommendation().frontier[0],
         automation=shared,
+        rate=a_drill().rates[0],  # without one nothing is said of keeping up
     )
     said = reason_sentence(reason)
     assert said.endswith(".") and "None" not in said
