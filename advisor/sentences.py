@@ -54,7 +54,7 @@ RULED_OUT_TITLE = "Ruled out before any scoring"
 ASSUMED_TITLE = "Ranges that stood in for answers"
 
 
-class Money(Protocol):
+class MoneyWords(Protocol):
     """An amount in US dollars as the reader is shown it; `exact` where it is one that was stated."""
 
     def __call__(self, usd: Decimal, *, exact: bool = False) -> str:
@@ -76,7 +76,7 @@ def sentence(text: str) -> str:
     return f"{capital(text).rstrip('.')}."
 
 
-def recommendation_rows(advice: Advice, money: Money) -> dict[str, str]:
+def recommendation_rows(advice: Advice, money: MoneyWords) -> dict[str, str]:
     """What the recommendation costs, who decides, how sure it is and what would change it, by label."""
     done = advice.recommendation
     how = {HOW: sentence(ways_words(done.ways))} if done.ways and done.ways != (Way.KEEP,) else {}
@@ -89,7 +89,7 @@ def recommendation_rows(advice: Advice, money: Money) -> dict[str, str]:
     }
 
 
-def _beside(done: AdviceRecommendation, money: Money) -> dict[str, str]:
+def _beside(done: AdviceRecommendation, money: MoneyWords) -> dict[str, str]:
     """The runner-up, the cheapest test and what the cost hangs on, each where there is one."""
     rows = {}
     if done.runner_up is not None:
@@ -114,7 +114,7 @@ def runner_up_sentence(found: RunnerUp) -> str:
     return f"{name}; no single figure puts it first"
 
 
-def tries_sentence(found: Tries, money: Money) -> str:
+def tries_sentence(found: Tries, money: MoneyWords) -> str:
     """What a few tries cost, and where they lead."""
     leads = "; ".join(
         f"with {right} right {'nothing is left' if first is None else f'{named(first)} comes first'}"
@@ -124,7 +124,7 @@ def tries_sentence(found: Tries, money: Money) -> str:
     return f"{found.items} tries of a prompt ({how}), {span_words(found.usd, money)}: {leads}"
 
 
-def dominant_sentence(found: Dominant, money: Money) -> str:
+def dominant_sentence(found: Dominant, money: MoneyWords) -> str:
     """The assumed input that moves the cost most."""
     span = f"alone it moves the cost over the horizon from {money(found.usd_low)} to {money(found.usd_high)}"
     if found.low is None or found.high is None:
@@ -153,7 +153,7 @@ def ways_words(ways: Sequence[Way]) -> str:
 WAYS_TITLE = "Ways of today: to build, and a month, wrong answers left out"
 
 
-def way_price_words(found: WayCost, money: Money) -> tuple[str, str]:
+def way_price_words(found: WayCost, money: MoneyWords) -> tuple[str, str]:
     """What a way costs once and by the month; the reason, in the place of both, where it is not priced."""
     if found.not_priced:
         return f"not priced: {found.not_priced}", ""
@@ -193,7 +193,7 @@ def months_words(found: OptionPrediction) -> str:
     return f"{ends[0]} to {ends[1]}" + ("" if ends[1] == "never" else " months")
 
 
-def today_words(advice: Advice, money: Money) -> str:
+def today_words(advice: Advice, money: MoneyWords) -> str:
     """What is paid today for 1,000 queries, '' where nobody said."""
     today, whole = advice.incumbent_usd_per_1k, advice.incumbent_usd_per_1k_total
     if today is None:
@@ -205,7 +205,7 @@ def today_words(advice: Advice, money: Money) -> str:
     return f"today{place}, as stated: {money(today, exact=True)} for 1,000 queries{known}{in_all}"
 
 
-def sharing_sentence(advice: Advice, money: Money) -> str:
+def sharing_sentence(advice: Advice, money: MoneyWords) -> str:
     """How much a cheap option could take off today's way, '' where today's way is not stated."""
     shared = advice.sharing
     if shared is None:
@@ -230,7 +230,7 @@ def order_sentence(advice: Advice) -> str:
     )
 
 
-def need_sentence(settle: ToSettle, money: Money) -> str:
+def need_sentence(settle: ToSettle, money: MoneyWords) -> str:
     """What is still to be labelled for a measurement, and what that costs."""
     cost, left = span_words(settle.usd, money), settle.items_to_label
     if left is None:
@@ -268,7 +268,7 @@ def headline(done: AdviceRecommendation) -> str:
             return "change the use case; as it stands no option keeps its limits."
 
 
-def reason_sentence(reason: AdviceReason, money: Money) -> str:
+def reason_sentence(reason: AdviceReason, money: MoneyWords) -> str:
     """A reason as a sentence without its full stop."""
     kind, one, other = reason.kind, reason.choice, reason.against
     mine = "" if one is None else named(one)
@@ -331,7 +331,7 @@ def _accuracy_sentence(reason: AdviceReason, mine: str, theirs: str) -> str:
             return f"{mine} is expected to get {right}"
 
 
-def _money_sentence(reason: AdviceReason, mine: str, theirs: str, money: Money) -> str:
+def _money_sentence(reason: AdviceReason, mine: str, theirs: str, money: MoneyWords) -> str:
     assert reason.usd is not None and reason.against_usd is not None and reason.months is not None
     ours, others = money(reason.usd), money(reason.against_usd)
     over = f"over {figure(reason.months)} months"
@@ -363,7 +363,7 @@ def _shares(span: FigureRange, unknown: str = "an unknown share") -> str:
     return whole if span.likely is None else f"{100 * span.likely:.0f} % ({whole})"
 
 
-def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
+def cost_sentence(done: AdviceRecommendation, money: MoneyWords) -> str:
     """What the recommendation costs, and which sum that is."""
     cost = done.cost
     if done.what is Do.CHANGE_THE_CASE:
@@ -386,13 +386,13 @@ def cost_sentence(done: AdviceRecommendation, money: Money) -> str:
             )
 
 
-def drilled_words(found: DrilledChanges, money: Money) -> str:
+def drilled_words(found: DrilledChanges, money: MoneyWords) -> str:
     """What keeping up with change costs by a drill."""
     stale = f"{found.stale:,.1f} wrong answers until they are done, " if found.stale else ""
     return f"{money(found.usd)} a month for updates, {stale}{found.source}, not assumed"
 
 
-def span_words(span: MoneyRange, money: Money, unknown: str = "an unknown sum") -> str:
+def span_words(span: MoneyRange, money: MoneyWords, unknown: str = "an unknown sum") -> str:
     """'$2.10 to $4.19' or 'EUR 2.10 to 4.19', one figure where both are the same."""
     if span.low is None or span.high is None:
         return unknown
@@ -401,7 +401,7 @@ def span_words(span: MoneyRange, money: Money, unknown: str = "an unknown sum") 
     return low if low == high else f"{low} to {high.removeprefix(code)}"
 
 
-def likely_words(span: MoneyRange, money: Money) -> str:
+def likely_words(span: MoneyRange, money: MoneyWords) -> str:
     """'about $40.00 ($10.00 to $90.00)': the likely sum and its span; the span alone where none is likely."""
     whole = span_words(span, money)
     if span.likely is None or span.low == span.high:

@@ -60,7 +60,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class PassageDrafted:
     """What came of one passage; without a draft none was kept.
 
     Attributes:
@@ -93,7 +93,7 @@ class KeptDrafts:
             ) from error
         for line in filter(None, lines):
             try:
-                one = decode(Answered, line)
+                one = decode(PassageDrafted, line)
             except StoreError:
                 continue
             if one.by == _named(model):
@@ -106,7 +106,7 @@ class KeptDrafts:
         Raises:
             StoreError: it cannot be written.
         """
-        line = encode(Answered(by=_named(model), passage=passage, draft=found))
+        line = encode(PassageDrafted(by=_named(model), passage=passage, draft=found))
         try:
             with self.path.open("ab") as file:
                 file.write(f"\n{line}\n".encode())  # the line before may have been cut off
