@@ -20,7 +20,7 @@ from advisor.sentences import (
     RULED_OUT_TITLE,
     SURE,
     WAYS_TITLE,
-    Money,
+    MoneyWords,
     capital,
     confidence_sentence,
     flip_sentence,
@@ -65,7 +65,7 @@ def advice_text(advice: Advice, *, verbose: bool = False) -> str:
     return ascii_safe("\n\n".join(part for part in parts if part) + "\n")
 
 
-def money_of(advice: Advice) -> Money:
+def money_of(advice: Advice) -> MoneyWords:
     """How an amount in US dollars is shown: in the case's currency."""
     given = rates(advice.case)
 
@@ -75,7 +75,7 @@ def money_of(advice: Advice) -> Money:
     return shown
 
 
-def _head(advice: Advice, money: Money) -> str:
+def _head(advice: Advice, money: MoneyWords) -> str:
     rows = recommendation_rows(advice, money)
     rows[SURE] += f"; {confidence_sentence(advice.confidence)}."
     width = max(map(len, rows)) + 2
@@ -99,7 +99,7 @@ def _head(advice: Advice, money: Money) -> str:
     return "\n".join(lines)
 
 
-def _table(advice: Advice, money: Money) -> str:
+def _table(advice: Advice, money: MoneyWords) -> str:
     unit = advice.currency
     heads = ("", "option", "score", "right", f"{unit}/1k running", f"{unit}/1k in all", "p95, s", "pays back")
     found = [(option, option.prediction) for option in advice.options if option.prediction is not None]
@@ -112,7 +112,7 @@ def _table(advice: Advice, money: Money) -> str:
     return "\n".join([*aligned(rows, right={0, 2}), *(wrap(one, first="") for one in below)])
 
 
-def _row(option: OptionAdvice, found: OptionPrediction, money: Money, unit: str) -> tuple[str, ...]:
+def _row(option: OptionAdvice, found: OptionPrediction, money: MoneyWords, unit: str) -> tuple[str, ...]:
     running, whole = (
         span_words(span, money, "unknown").replace(unit, "")
         for span in (found.usd_per_1k, found.usd_per_1k_total)
@@ -129,7 +129,7 @@ def _row(option: OptionAdvice, found: OptionPrediction, money: Money, unit: str)
     )
 
 
-def _reasons(advice: Advice, money: Money, *, verbose: bool) -> str:
+def _reasons(advice: Advice, money: MoneyWords, *, verbose: bool) -> str:
     lines: list[str] = []
     shown = advice.options if verbose else advice.options[:_OPTIONS_SHOWN]
     for option in shown:
@@ -161,7 +161,7 @@ def _ruled_out(advice: Advice) -> str:
     return section(RULED_OUT_TITLE, lines)
 
 
-def _ways(advice: Advice, money: Money, *, verbose: bool) -> str:
+def _ways(advice: Advice, money: MoneyWords, *, verbose: bool) -> str:
     """Those that fit the first options; all of them, and what a run tries, with `--verbose`."""
     lines = []
     for found in advice.ways if verbose else advice.ways_of_first(_OPTIONS_SHOWN):
@@ -173,7 +173,7 @@ def _ways(advice: Advice, money: Money, *, verbose: bool) -> str:
     return section(WAYS_TITLE, lines)
 
 
-def _settle(advice: Advice, money: Money) -> str:
+def _settle(advice: Advice, money: MoneyWords) -> str:
     settle = advice.settle
     if settle is None:
         return ""
