@@ -9,11 +9,10 @@ from typing import get_args
 
 from advisor.money.price_book import PriceBook
 from advisor.options import Option
-from harness.bakeoff.cost import MachineRate
 from harness.bakeoff.documents import stored_passages
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.prices import machine_rate, open_book
+from harness.bakeoff.prices import open_book
 from harness.bakeoff.quality import measuring
 from harness.bakeoff.run_folder import INJECTED, REST, REST_DEV, DataFacts, RunFolder
 from harness.core.context import Context
@@ -75,7 +74,6 @@ class StoredRun:
     items: Mapping[str, tuple[Item, ...]]
     how: Measuring
     book: PriceBook
-    machine: MachineRate
     passages: Mapping[str, Passage] = field(default_factory=dict)
 
     @property
@@ -97,7 +95,6 @@ def open_run(folder: RunFolder, context: Context, plan: ExperimentPlan) -> Store
         items=folder.items(),
         how=measuring(plan),
         book=open_book(plan, context),
-        machine=machine_rate(plan),
         passages=stored_passages(folder),
     )
 
