@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from harness.core.context import Context
-
-if TYPE_CHECKING:
-    from harness.models.api.shared import SharedCalls
+from harness.models.api.shared import SharedCalls
 
 Precision = Literal["fp32", "bf16"]
 

@@ -30,7 +30,7 @@ from harness.models.api.budget import Reservation, SpendGuard
 from harness.models.api.calls import Caller, Form, Received, Request, Route
 from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.faults import Fault
-from harness.models.api.shared import Clock, KeyLimits, Sleep
+from harness.models.api.shared import Clock, Pace, SharedCalls, Sleep
 from harness.models.base import ChatRequest
 from harness.models.settings import ModelSettings
 
@@ -144,16 +144,17 @@ class Asker(Generic[Asked, Got]):
         form: Form,
         settings: ModelSettings,
         outside: Outside,
-        limits: KeyLimits,
+        shared: SharedCalls,
     ) -> None:
         self._caller = caller
         self._route = route
         self._outside = outside
         self._policy = RetryPolicy(max_retries=settings.max_retries)
-        self.pace = limits.pace
         concurrency = max(1, settings.concurrency)
+        pace = Pace(settings.rpm, settings.tpm, outside.clock)
+        limits = shared.limits(route.key_at_host(outside.environ), concurrency, pace, outside.clock)
+        self.pace, self._slots = limits.pace, limits.slots
         self._rng = random.Random(route.seed)
-        self._slots = limits.slots
         self._most_in_vain = max(_FEWEST_IN_VAIN, 2 * concurrency)
         self._in_vain = 0
         self._plain_in_vain = 0

@@ -12,11 +12,13 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from advisor.money.usage import Usage
 from harness.core.errors import ModelUnavailable
@@ -134,6 +136,12 @@ class Route:
     seed: int
     secrets: tuple[str, ...] = dataclasses.field(repr=False)
     marks_cache: bool = False
+
+    def key_at_host(self, environ: Mapping[str, str]) -> str:
+        """What limits are kept by: the host, and a digest of the key that calls go with."""
+        key = self.api_key or environ.get(self.key_variable, "")
+        host = self.where.provider if self.where.own else urlsplit(self.where.base or "").netloc
+        return f"{host} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def answer_schema(form: AnswerForm) -> dict[str, Any] | None:

@@ -153,9 +153,8 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
         )
         self._shared = settings.shared or SharedCalls()
         self._alone = settings.shared is None
-        limits = self._shared.limits(route, settings, outside.clock, outside.environ)
         self._asker: Asker[ChatRequest, ReceivedAnswer] = Asker(
-            caller, route, form, settings, outside, limits
+            caller, route, form, settings, outside, self._shared
         )
         self._asker.guard = guard
         self.let_go: Callable[[ChatRequest], None] = lambda request: None

@@ -58,8 +58,8 @@ class ServedSearch(AskedModel[Asked, Got]):
         self._caller, self._model = caller, route.model
         self._shared = settings.shared or SharedCalls()
         self._alone = settings.shared is None
-        limits = self._shared.limits(route, settings, outside.clock, outside.environ)
-        self._asker: Asker[Asked, Got] = Asker(caller, route, Form(schema=False), settings, outside, limits)
+        form = Form(schema=False)
+        self._asker: Asker[Asked, Got] = Asker(caller, route, form, settings, outside, self._shared)
         self._identity = ModelIdentity(
             id=route.model,
             location="loopback" if route.where.loopback else "remote",

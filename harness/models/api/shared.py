@@ -8,18 +8,14 @@ model beside the chat model, by a reranker) draws on the same calls in flight, c
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from advisor.money.usage import TOKENS, Usage
-from harness.models.api.calls import Route
-from harness.models.settings import ModelSettings
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -247,18 +243,14 @@ class SharedCalls:
                 self._loop = BackgroundLoop("calls to served models")
             return self._loop
 
-    def limits(
-        self, route: Route, settings: ModelSettings, clock: Clock, environ: Mapping[str, str]
-    ) -> KeyLimits:
-        """The limits of the key that a route goes with, as whoever asked first set them."""
-        key = route.api_key or environ.get(route.key_variable, "")
-        host = urlsplit(route.where.base or "").netloc if not route.where.own else route.where.provider
-        name = f"{host} {hashlib.sha256(key.encode()).hexdigest()}"
+    def limits(self, key: str, most: int, pace: Pace, clock: Clock) -> KeyLimits:
+        """The limits of a key at a host (`Route.key_at_host`), as whoever asked first set them.
+
+        Args:
+            most: calls in flight at most.
+        """
         with self._lock:
-            if name not in self._limits:
-                slots = AdaptiveSlots(settings.concurrency, clock)
-                self._limits[name] = KeyLimits(slots, Pace(settings.rpm, settings.tpm, clock))
-            return self._limits[name]
+            return self._limits.setdefault(key, KeyLimits(AdaptiveSlots(most, clock), pace))
 
     def close(self) -> None:
         """Cancel what still runs and end the thread."""
