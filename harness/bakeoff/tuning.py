@@ -31,7 +31,7 @@ from harness.core.context import Context
 from harness.core.environment import MemoryWatch, free_gib
 from harness.core.errors import UsageError
 from harness.core.files import write_atomically
-from harness.core.records import Evalset
+from harness.core.records import Conversation, Evalset, Message
 from harness.core.serial import decode, encode
 from harness.core.wording import epochs
 from harness.knowledge.passage_index import MAX_CHARS
@@ -40,15 +40,11 @@ from harness.tasks.base import Task, primary
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import everything, mean
 from harness.tasks.scoring import score
-from harness.tasks.wording import clip
 from harness.training.hosted import HostedTuner
 from harness.training.memory import Needed
 from harness.training.tuned_model import TunedLane
 from harness.training.tuner import LocalTuner
 from harness.training.watching import DevWatch
-
-_CHARS_PER_TOKEN = 3.5
-_TEMPLATE_TOKENS = 24  # of a chat template around one system and one user turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +152,10 @@ def forecast(plan: ExperimentPlan, folder: RunFolder, context: Context, wish: Tu
         lane = _Lane(arm_plan=arm_plan, seed=seed, plan=plan, evalset=evalset)
         with closing(factory), closing(factory.build(arm_plan, seed)) as arm:
             assert isinstance(arm, TuneArm)
-            lines += _offer(arm, lane) if is_hosted(arm_plan) else _plan_lines(lane, arm.tuner)
+            if isinstance(arm.tuner, LocalTuner):
+                lines += _plan_lines(lane, arm.tuner, arm.tuner.memory(lane.rows()))
+            else:
+                lines += _offer(arm, lane)
     return lines
 
 
@@ -211,21 +210,21 @@ class _Lane:
     def name(self) -> str:
         return f"{self.arm_plan.id}, seed {self.seed}"
 
-    @property
-    def rows(self) -> int:
-        return len(self.evalset.train) + len(self.evalset.dev)
-
-    @property
-    def row_tokens(self) -> float:
-        """Mean tokens of a row, estimated from characters."""
-        limits = self.plan.prompt.limits
-        items = self.evalset.train
-        chars = sum(len(clip(item.text, limits.item_chars)) for item in items) / max(1, len(items))
-        if self.arm_plan.option is Option.TUNE_RETRIEVE:
-            shown = sum(len(clip(item.text, limits.example_chars)) for item in items) / max(1, len(items))
-            shown = MAX_CHARS if self.evalset.documents else shown
-            chars += self.plan.shown_in_training * (shown + _TEMPLATE_TOKENS * _CHARS_PER_TOKEN / 2)
-        return chars / _CHARS_PER_TOKEN + _TEMPLATE_TOKENS
+    def rows(self) -> list[Conversation]:
+        """Train and dev in the length they will have: nothing is searched, other rows or blanks are shown."""
+        option, task, train = self.arm_plan.option, self.task, self.evalset.train
+        shown = self.plan.shown_in_training if option is Option.TUNE_RETRIEVE else 0
+        near, passages = (0, shown) if self.evalset.documents else (shown, 0)
+        blanks = (Message(role="user", content=" " * MAX_CHARS),) * passages
+        return [
+            Conversation(
+                item_id=item.id,
+                prompt=(*blanks, *task.messages(option, item, train[at : at + near])),
+                completion=task.target_text(item.target),
+            )
+            for place, item in enumerate((*train, *self.evalset.dev))
+            for at in (place % max(1, len(train)),)
+        ]
 
 
 def _train(
@@ -236,9 +235,9 @@ def _train(
     def prepare(tuner: object) -> None:
         if not isinstance(tuner, LocalTuner):
             return
-        for line in _plan_lines(lane, tuner):
+        needed.append(tuner.memory(lane.rows()))
+        for line in _plan_lines(lane, tuner, needed[-1]):
             wish.tell(line)
-        needed.append(tuner.memory(lane.rows, lane.row_tokens))
         tuner.settings = dataclasses.replace(tuner.settings, watch=_watch(lane, wish), force=wish.force)
 
     factory.prepare = prepare
@@ -284,10 +283,8 @@ def _watch(lane: _Lane, wish: TuneRequest) -> DevWatch:
     )
 
 
-def _plan_lines(lane: _Lane, tuner: object) -> list[str]:
+def _plan_lines(lane: _Lane, tuner: LocalTuner, needed: Needed) -> list[str]:
     """What will be trained and what memory that takes."""
-    if not isinstance(tuner, LocalTuner):
-        return []
     recipe, opening = tuner.settings.recipe, tuner.settings.opening
     layers = "all layers" if recipe.tuned_layers is None else f"the upper {recipe.tuned_layers} layers"
     free = free_gib(opening.device)
@@ -295,6 +292,5 @@ def _plan_lines(lane: _Lane, tuner: object) -> list[str]:
         f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {epochs(recipe.epochs)} of "
         f"{len(lane.evalset.train)} rows in batches of {recipe.batch_size}, "
         f"learning rate {recipe.learning_rate:g}, answers in {recipe.answer}",
-        f"memory: {tuner.memory(lane.rows, lane.row_tokens)}; "
-        f"free: {'not known' if free is None else f'{free:.1f} GiB'}",
+        f"memory: {needed}; free: {'not known' if free is None else f'{free:.1f} GiB'}",
     ]

@@ -20,6 +20,7 @@ the answers' tokens only.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +96,11 @@ def read_shape(base: Path) -> ModelShape:
         ) from error
 
 
-def tokens_of(row: Conversation) -> float:
-    """Tokens of a row, estimated from characters; those of the chat template are in it."""
-    chars = sum(len(message.content) for message in row.prompt) + len(row.completion)
-    return chars / _CHARS_PER_TOKEN + _TURN_TOKENS * (len(row.prompt) + 1)
+def mean_tokens(rows: Sequence[Conversation]) -> float:
+    """Mean tokens of rows, estimated from characters; those of the chat template are in it."""
+    chars = sum(len(row.completion) + sum(len(turn.content) for turn in row.prompt) for row in rows)
+    turns = sum(len(row.prompt) + 1 for row in rows)
+    return (chars / _CHARS_PER_TOKEN + _TURN_TOKENS * turns) / max(1, len(rows))
 
 
 def memory_needed(shape: ModelShape, recipe: Recipe, rows: int, row_tokens: float, device: str) -> Needed:

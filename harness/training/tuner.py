@@ -28,14 +28,7 @@ from harness.models.deciding import folder_facts, versions_of
 from harness.models.local.precision import choose_precision
 from harness.models.settings import ModelSettings
 from harness.tasks.labels import answer_text
-from harness.training.memory import (
-    Needed,
-    memory_needed,
-    read_shape,
-    require_room,
-    tokens_of,
-    ways_out,
-)
+from harness.training.memory import Needed, mean_tokens, memory_needed, read_shape, require_room, ways_out
 from harness.training.release import release
 from harness.training.tuned_model import (
     conversations_digest,
@@ -132,7 +125,7 @@ class LocalTuner:
         if finished is not None:
             say(f"{self.settings.name} is trained already")
             return finished
-        self._require_room(train, len(train) + len(dev))
+        self._require_room((*train, *dev))
         from harness.training.trl_trainer import TrainingJob
         from harness.training.trl_trainer import train as run
 
@@ -193,21 +186,21 @@ class LocalTuner:
         opening = dataclasses.replace(self.settings.opening, adapter=folder)
         return TransformersChat(self.settings.model, self.settings.base, opening)
 
-    def memory(self, rows: int, row_tokens: float) -> Needed:
-        """What a training on so many rows, of so many tokens in the mean, takes."""
+    def memory(self, rows: Sequence[Conversation]) -> Needed:
+        """What a training on these rows, the watched ones among them, takes."""
         settings = self.settings
-        shape = read_shape(settings.base)
-        return memory_needed(shape, settings.recipe, rows, row_tokens, settings.opening.device)
+        shape, device = read_shape(settings.base), settings.opening.device
+        return memory_needed(shape, settings.recipe, len(rows), mean_tokens(rows), device)
 
-    def _require_room(self, train: Sequence[Conversation], rows: int) -> None:
+    def _require_room(self, rows: Sequence[Conversation]) -> None:
         """Refuse a training that cannot fit into the memory that is free, before anything is loaded."""
         settings, device = self.settings, self.settings.opening.device
         free = free_gib(device)
         if settings.force or free is None:
             return
-        row_tokens = sum(map(tokens_of, train)) / len(train)
-        ways = ways_out(read_shape(settings.base), settings.recipe, rows, row_tokens, (device, free))
-        require_room(self.memory(rows, row_tokens), free, ways)
+        shape, tokens = read_shape(settings.base), mean_tokens(rows)
+        ways = ways_out(shape, settings.recipe, len(rows), tokens, (device, free))
+        require_room(self.memory(rows), free, ways)
 
     @property
     def _folder(self) -> Path:

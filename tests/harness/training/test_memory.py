@@ -9,7 +9,8 @@ import pytest
 from advisor.base_models.vram import GIB, NF4_BITS, ModelShape
 from harness.core.environment import free_gib
 from harness.core.errors import ModelUnavailable, TrainingError
-from harness.training.memory import memory_needed, read_shape, require_room, ways_out
+from harness.core.records import Conversation, Message
+from harness.training.memory import mean_tokens, memory_needed, read_shape, require_room, ways_out
 from tests.harness.training.samples import recipe
 
 SHAPE = ModelShape(layers=4, hidden=64, heads=4, kv_heads=2, head_dim=16, ffn=128, vocab=1000, tied=True)
@@ -55,6 +56,16 @@ def test_the_shape_is_read_from_the_folder(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_size": None}))
     with pytest.raises(ModelUnavailable, match="shape"):
         read_shape(tmp_path)
+
+
+def test_the_tokens_of_rows_are_their_characters_and_the_template_around_each_turn():
+    told, asked = Message(role="system", content="x" * 35), Message(role="user", content="x" * 70)
+    rows = [
+        Conversation(item_id="a", prompt=(told, asked), completion="x" * 7),  # 112 characters, 3 turns
+        Conversation(item_id="b", prompt=(asked,), completion="x" * 14),  # 84 characters, 2 turns
+    ]
+    assert mean_tokens(rows) == pytest.approx(((112 / 3.5 + 3 * 8) + (84 / 3.5 + 2 * 8)) / 2)
+    assert mean_tokens([]) == 0.0
 
 
 def test_only_what_cannot_fit_is_refused():
