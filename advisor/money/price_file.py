@@ -31,6 +31,15 @@ PROVIDER_ALIASES = {
 }
 """litellm's provider prefixes as genai-prices calls them, where they differ."""
 
+_FILE_RATES = {
+    "input": "input",
+    "cache_read": "cached",
+    "cache_write": "cache_write",
+    "output": "output",
+    "reasoning": "reasoning",
+    "training": "training",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPrices:
@@ -74,8 +83,9 @@ def _same(one: str, other: str) -> bool:
 def parse_override(text: str, source: str = "command line") -> Schedule:
     """Read 'provider/model=INPUT/OUTPUT' (US dollars per million tokens) as a price that always holds.
 
-    A third price is that of a million tokens of training. Cached and cache-write tokens get no price: what is
-    not said is not known. 'provider/model=2/1k' is a reranker's price of 1,000 searches.
+    A third price is that of a million tokens of training. Other prices follow by the names that a price file
+    has: '0.25/2/cache_read=0.025'. What is not said is not known. 'provider/model=2/1k' is a reranker's price
+    of 1,000 searches.
 
     Raises:
         CostError: if the text does not have that form.
@@ -86,17 +96,27 @@ def parse_override(text: str, source: str = "command line") -> Schedule:
     if len(parts) == 2 and parts[1] == "1k" and model:
         rates = Rates(ranking=typed(parts[0], "price of 1,000 searches") * 1000)
         return _stated(provider, model, rates, text, source)
-    if len(parts) not in (2, 3) or not model:
+    said = [_priced(part) for part in parts if "=" in part]
+    placed = [part for part in parts if "=" not in part]
+    said += zip(("input", "output", "training"), placed, strict=False)
+    if len(placed) not in (2, 3) or not model or len(dict(said)) < len(parts):
         raise CostError(
             "A price is written provider/model=INPUT/OUTPUT, in dollars per million tokens.",
             got=text,
-            allowed="a third price for a million tokens of training: provider/ft:model=0.8/3.2/5; of a "
+            allowed="a third price for a million tokens of training: provider/ft:model=0.8/3.2/5; others by "
+            f"name, once each: provider/model=0.25/2/cache_read=0.025 ({', '.join(_FILE_RATES)}); of a "
             "reranker the price of 1,000 searches: provider/model=2/1k",
         )
-    output = typed(parts[1], "output price")
-    training = typed(parts[2], "training price") if len(parts) == 3 else None
-    rates = Rates(input=typed(parts[0], "input price"), output=output, reasoning=output, training=training)
-    return _stated(provider, model, rates, text, source)
+    found = {_FILE_RATES[key]: typed(amount, f"{key} price") for key, amount in said}
+    return _stated(provider, model, Rates(**{"reasoning": found["output"]} | found), text, source)
+
+
+def _priced(part: str) -> tuple[str, str]:
+    """A price by its name: 'cache_read=0.025'."""
+    key, _, amount = part.partition("=")
+    if key not in _FILE_RATES:
+        raise CostError("No such price.", got=key, allowed=", ".join(_FILE_RATES))
+    return key, amount
 
 
 def _stated(provider: str, model: str, rates: Rates, text: str, source: str) -> Schedule:
@@ -110,14 +130,6 @@ def _stated(provider: str, model: str, rates: Rates, text: str, source: str) -> 
     )
 
 
-_FILE_RATES = {
-    "input": "input",
-    "cache_read": "cached",
-    "cache_write": "cache_write",
-    "output": "output",
-    "reasoning": "reasoning",
-    "training": "training",
-}
 _ENTRY_KEYS = {
     *_FILE_RATES,
     "provider",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from harness.core.records import Passage
 from harness.knowledge.lexical import tokenise
 from harness.knowledge.passage_index import PassageIndex
 from harness.knowledge.retriever import SearchChoice, SearchMode, search_of
+from harness.tasks.measures import discounted_gain, reciprocal_rank
 
 K = 5
 ENOUGH = 30
@@ -46,8 +46,7 @@ class TriedMode:
         language: of the questions, where those of one language were tried apart.
         found: questions with evidence among the first k passages, of `questions`.
         mrr: mean of 1 / rank of the first passage with evidence among the first k, 0 where there is none.
-        ndcg: mean of the discounted gain of all passages with evidence among the first k, 1 / log2(1 + rank)
-            each, over that of the best order (Jarvelin and Kekalainen, TOIS 2002).
+        ndcg: mean of the discounted gain (`discounted_gain`) of the passages with evidence among the first k.
         within: the same as `found` for the answers: questions whose evidence any passage holds whole.
     """
 
@@ -112,19 +111,15 @@ def try_modes(
             k=k,
             questions=len(places),
             found=sum(bool(found[place]) for place in places),
-            mrr=sum(1 / found[place][0] for place in places if found[place]) / len(places),
-            ndcg=sum(_ndcg(found[place], min(k, len(right[place]))) for place in places) / len(places),
+            mrr=sum(reciprocal_rank(found[place]) for place in places) / len(places),
+            ndcg=sum(discounted_gain(found[place], min(k, len(right[place]))) for place in places)
+            / len(places),
             within=sum(bool(right[place]) for place in places),
             language=language,
         )
         for language, places in groups.items()
         for mode, found in ranks.items()
     )
-
-
-def _ndcg(ranks: Sequence[int], right: int) -> float:
-    best = sum(1 / math.log2(1 + rank) for rank in range(1, right + 1))
-    return sum(1 / math.log2(1 + rank) for rank in ranks) / best if best else 0.0
 
 
 def ranks_with_evidence(

@@ -6,6 +6,8 @@ values in between has Student's t of the cluster-robust mean (`mean_interval`), 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +67,28 @@ def mean(metric: str, scored: Scored, values: Floats, among: Bools, how: Measuri
         return share(metric, scored, values >= 1.0, among, how)
     interval = mean_interval(values[among], clusters=_kept(scored, among), level=how.level)
     return estimate(metric, float(values[among].mean()), interval, int(among.sum()), "cluster-robust t")
+
+
+def reciprocal_rank(ranks: Sequence[int]) -> float:
+    """1 / rank of the first of what was looked for; 0 where it was not found.
+
+    Args:
+        ranks: of what was found of it, from 1, rising.
+    """
+    return 1 / ranks[0] if ranks else 0.0
+
+
+def discounted_gain(ranks: Sequence[int], best: int) -> float:
+    """nDCG: 1 / log2(1 + rank) of each found, over that of the best order.
+
+    Jarvelin and Kekalainen, TOIS 2002.
+
+    Args:
+        ranks: of what was found of what was looked for, from 1.
+        best: how much of it could have been found.
+    """
+    ideal = sum(1 / math.log2(1 + rank) for rank in range(1, best + 1))
+    return sum(1 / math.log2(1 + rank) for rank in ranks) / ideal if ideal else 0.0
 
 
 def everything(scored: Scored) -> Bools:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from harness.core.records import Estimate
 from harness.core.references import Reference
-from harness.tasks.measures import Bools, Measuring, share
+from harness.tasks.measures import Bools, Measuring, mean, reciprocal_rank, share
 from harness.tasks.scored import Scored
 
 EXAMPLES = 5  # of each owner
@@ -35,16 +36,24 @@ class AnswerDetail:
     Attributes:
         abstained: it says that the documents do not answer.
         cited: the ids of the passages that it cites, those that were not shown left out.
-        found: whether a passage with evidence was shown; None where none was shown or evidence is not stated.
+        ranks: of the passages with evidence among those shown, from 1; None where no passages were shown or
+            evidence is not stated.
+        gain: the discounted gain of these ranks (`discounted_gain`), 1 where evidence stands first.
         unsupported: what it states and no passage that it cites says.
         owner: of a wrong answer.
     """
 
     abstained: bool
     cited: tuple[str, ...] = ()
-    found: bool | None = None
+    ranks: tuple[int, ...] | None = None
+    gain: float = 0.0
     unsupported: tuple[str, ...] = ()
     owner: Owner | None = None
+
+    @property
+    def found(self) -> bool | None:
+        """Whether a passage with evidence was shown; None where that is not known."""
+        return None if self.ranks is None else bool(self.ranks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +96,9 @@ class QuestionBreakdown:
             it is, none where it answers nothing.
         evidence_shown: share of the questions with stated evidence that had a passage with it among those
             shown; None where no passages were shown.
+        evidence_rank, evidence_gain: of the same questions the mean of 1 / rank of the first such passage, 0
+            where there is none (MRR), and of the discounted gain of all of them (nDCG).
+        most_shown: the most passages that a question was shown.
         owners: of the wrong answers, every owner.
         invalid: answers in which nothing is said; cut: those ended by the most tokens they may have.
     """
@@ -101,6 +113,9 @@ class QuestionBreakdown:
     never_abstaining: float = 0.0
     answering: tuple[Answering, ...] = ()
     evidence_shown: Estimate | None = None
+    evidence_rank: Estimate | None = None
+    evidence_gain: Estimate | None = None
+    most_shown: int = 0
     owners: tuple[OwnedMistakes, ...] = ()
     invalid: int = 0
     cut: int = 0
@@ -131,7 +146,12 @@ def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
         always_abstaining=float((~can).sum()) / n,
         never_abstaining=float(can.sum()) / n,
         answering=_answering(test, said & ~abstained, how),
-        evidence_shown=_evidence_shown(test, how),
+        evidence_shown=_evidence(
+            "questions with evidence shown", test, how, lambda one: float(bool(one.ranks))
+        ),
+        evidence_rank=_evidence("MRR", test, how, lambda one: reciprocal_rank(one.ranks or ())),
+        evidence_gain=_evidence("nDCG", test, how, lambda one: one.gain),
+        most_shown=max((len(given.neighbours) for given in test.completions if given is not None), default=0),
         owners=_owners(test),
         invalid=sum(
             score.answer is None and given is not None
@@ -161,12 +181,13 @@ def _answering(test: Scored, answered: Bools, how: Measuring) -> tuple[Answering
     return tuple(found)
 
 
-def _evidence_shown(test: Scored, how: Measuring) -> Estimate | None:
-    known = np.array([score.detail.found is not None for score in test.scores], dtype=bool)
-    if not known.any():
-        return None
-    found = np.array([score.detail.found is True for score in test.scores], dtype=bool)
-    return share("questions with evidence shown", test, found, known, how)
+def _evidence(
+    metric: str, test: Scored, how: Measuring, of: Callable[[AnswerDetail], float]
+) -> Estimate | None:
+    """A mean over the questions of which it is known whether evidence was shown; None without one."""
+    known = np.array([score.detail.ranks is not None for score in test.scores], dtype=bool)
+    values = np.array([of(score.detail) for score in test.scores], dtype=np.float64)
+    return mean(metric, test, values, known, how) if known.any() else None
 
 
 def _owners(test: Scored) -> tuple[OwnedMistakes, ...]:

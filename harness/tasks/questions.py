@@ -20,7 +20,7 @@ from advisor.reading import Unreadable, parse_json
 from harness.core.records import Estimate, FreeText, Item, Message, Neighbour, Passage, Target
 from harness.core.references import EvidenceQuote, Reference
 from harness.tasks.answers import abstains, cited_places, is_right, token_f1, without_citations
-from harness.tasks.measures import Measuring, mean, share
+from harness.tasks.measures import Measuring, discounted_gain, mean, share
 from harness.tasks.question_breakdown import (
     AnswerDetail,
     Owner,
@@ -236,7 +236,7 @@ class QuestionTask:
         cited = () if text is None else _cited(text, hits)
         shown = {hit.item_id for hit in hits}
         backing = {passage for one in reference.evidence for passage in one.passages}
-        found = bool(backing & shown) if hits and backing else None
+        ranks = tuple(hit.rank for hit in hits if hit.item_id in backing) if hits and backing else None
         precision, recall = _citations(reference, given, cited) if hits else (None, None)
         stated, without = self._support(item, given, cited, shown)
         return Score(
@@ -252,9 +252,10 @@ class QuestionTask:
             detail=AnswerDetail(
                 abstained=abstained,
                 cited=tuple(one for one in cited if one),
-                found=found,
+                ranks=ranks,
+                gain=discounted_gain(ranks or (), min(len(hits), len(backing))),
                 unsupported=without,
-                owner=None if right else _owner(reference, given, found),
+                owner=None if right else _owner(reference, given, ranks),
             ),
         )
 
@@ -385,14 +386,14 @@ def _citations(
     return precision, sum(bool(one & set(cited)) for one in quotes) / len(quotes)
 
 
-def _owner(reference: Reference, given: Reference | None, found: bool | None) -> Owner:
+def _owner(reference: Reference, given: Reference | None, ranks: Sequence[int] | None) -> Owner:
     if given is None:
         return Owner.OTHER
     if not reference.answerable:
         return Owner.NOT_THERE
-    if found is None:
+    if ranks is None:
         return Owner.OTHER
-    if not found:
+    if not ranks:
         return Owner.NOT_RETRIEVED
     return Owner.CONTRADICT if reference.contradiction else Owner.NOT_USED
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from harness.bakeoff.results import ArmResult
+from harness.core.records import Estimate
 from harness.core.wording import MISSING, bounds, counted, percent
 from harness.report import drawings
 from harness.report.context import ReportContext
@@ -52,7 +53,8 @@ def questions_section(c: ReportContext) -> Section:
     found = [(arm, of) for arm in c.results.arms if (of := questions_of(arm)) is not None]
     blocks: list[Block] = []
     if found:
-        blocks = [_abstaining(c, found), *_risk(c, found), *_behind(c, found), _mistakes(c, found)]
+        blocks = [_abstaining(c, found), *_searched(c, found), *_risk(c, found)]
+        blocks += [*_behind(c, found), _mistakes(c, found)]
     return Section(key="questions", title="Answered, handed back, mistaken", blocks=tuple(blocks))
 
 
@@ -72,18 +74,16 @@ def _abstaining(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreak
                 _of(of.answered_rightly, of.answered),
                 _of(of.abstained_rightly, of.abstained),
                 _of(of.abstained_rightly, of.unanswerable),
-                MISSING if of.evidence_shown is None else _share(of.evidence_shown.value),
             )
         )
         for arm, of in found
     ]
-    always = ("Always handing back", f"0 of 0 ({MISSING})", _of(cannot, n), _of(cannot, cannot), MISSING)
+    always = ("Always handing back", f"0 of 0 ({MISSING})", _of(cannot, n), _of(cannot, cannot))
     never = (
         "Never handing back",
         f"at most {can:,} of {n:,}",
         f"0 of 0 ({MISSING})",
         _of(0, cannot),
-        MISSING,
     )
     return Table(
         caption=f"{n:,} test questions: the documents answer {can:,} and do not answer {cannot:,}",
@@ -92,15 +92,12 @@ def _abstaining(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreak
             ("answers", "right"),
             ("handed back", "rightly"),
             ("not answerable,", "handed back"),
-            ("evidence", "shown"),
         ),
         rows=(*rows, *(Row(cells=cells(*one)) for one in (always, never))),
         notes=(
             "answers right: of the answers given, to questions that cannot be answered too",
             "handed back rightly: of those handed back, the ones not in the documents (abstention precision)",
             "not answerable, handed back: of the questions that are not in the documents (abstention recall)",
-            "evidence shown: of the questions with stated evidence, those with a passage that holds it among "
-            "the passages shown",
             *_odd(c, found),
         ),
     )
@@ -115,6 +112,39 @@ def _odd(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]])
         if of.cut:
             notes.append(f"{title}: {counted(of.cut, 'answer was', 'answers were')} cut at the most tokens")
     return notes
+
+
+def _searched(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Iterator[Table]:
+    """How often and how near the top a search found the evidence."""
+    rows = [
+        (arm, of, of.evidence_shown)
+        for arm, of in found
+        if arm.arm.option.traits.searches and of.evidence_shown is not None
+    ]
+    if rows:
+        yield Table(
+            caption="How well the passages are found, %",
+            columns=columns(
+                ("option", ""), ("passages", "shown"), ("questions with", "evidence"), "recall", "MRR", "nDCG"
+            ),
+            rows=tuple(
+                Row(
+                    cells=cells(
+                        title_of(c)(arm.arm),
+                        f"{of.most_shown:,}",
+                        f"{shown.n:,}",
+                        *(_interval(one) for one in (shown, of.evidence_rank, of.evidence_gain)),
+                    )
+                )
+                for arm, of, shown in rows
+            ),
+            notes=(
+                "recall: the questions with a passage among those shown that holds stated evidence; below it "
+                "the 95 % interval",
+                "MRR: the mean of 1 / place of the first such passage, 0 where there is none",
+                "nDCG: how near the top all of them stand, 100 where none stands higher than one of them",
+            ),
+        )
 
 
 def _risk(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Iterator[Block]:
@@ -178,10 +208,15 @@ def _behind(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown
 
 def _estimate(arm: ArmResult, name: str) -> str | Cell:
     found = next((one for one in arm.quality.others if one.metric == name), None)
+    return MISSING if found is None else _interval(found, f"{found.n:,}")
+
+
+def _interval(found: Estimate | None, *more: str) -> str | Cell:
+    """A mean in percent, with its interval."""
     if found is None or found.value is None:
         return MISSING
     text = percent(found.value).removesuffix(" %")
-    return Cell(text=text, detail="; ".join(filter(None, (bounds(found), f"{found.n:,}"))))
+    return Cell(text=text, detail="; ".join(filter(None, (bounds(found), *more))))
 
 
 def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Table:

@@ -248,7 +248,22 @@ def test_price_files_that_are_wrong(text, words):
         parse_price_file(text, "prices.yaml")
 
 
-@pytest.mark.parametrize("text", ["gpt", "gpt=1", "gpt=1/x", "=1/2", "openai/=1/2"])
+def test_a_price_on_the_command_line_names_what_a_cache_costs():
+    (stated,) = parse_override("openai/gpt-5-mini=0.25/2/cache_read=0.025/cache_write=0").entries
+    assert stated.standard == Rates(
+        input=D("0.25"), cached=D("0.025"), cache_write=D(0), output=D(2), reasoning=D(2)
+    )
+    (tuned,) = parse_override("openai/ft:m=0.8/3.2/5/reasoning=1").entries
+    assert tuned.standard == Rates(input=D("0.8"), output=D("3.2"), reasoning=D(1), training=D(5))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("gpt", "gpt=1", "gpt=1/x", "=1/2", "openai/=1/2", "gpt=1/2/cached=1", "gpt=1/2/cache_read="),
+        *("gpt=1/2/cache_read=1/cache_read=2", "gpt=1/2/output=3", "gpt=1/cache_read=1", "gpt=1/2/3/4"),
+    ],
+)
 def test_overrides_that_are_wrong(text):
     with pytest.raises(CostError):
         parse_override(text)

@@ -89,6 +89,9 @@ def test_the_answer_browser_shows_passages_with_rank_citation_evidence_and_owner
     (tmp_path / "qa.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     done = harness("bakeoff", "--docs", "handbook", "--questions", "qa.jsonl", "--arms", "floor,neighbours")
     assert done.code == 0, done.err
+    told = " ".join(done.out.split())
+    assert "How well the passages are found, %" in told
+    assert "nDCG: how near the top" in told and "Never answering 1 " not in told  # it searches nothing
     [folder] = list_runs(tmp_path / "runs")
     results, index = closed_results(folder), read_index(folder)
     answered = {str(arm): fitted for arm, fitted in primary_settled(folder, results).items()}

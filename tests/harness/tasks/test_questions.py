@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from advisor.options import Option
-from harness.core.records import Completion, Item, Neighbour, Passage, Timing
+from harness.core.records import Completion, Failure, FailureKind, Item, Neighbour, Outcome, Passage, Timing
 from harness.core.references import EvidenceQuote, Reference
 from harness.core.serial import decode_item, encode
 from harness.tasks.measures import Measuring
@@ -175,6 +175,31 @@ def test_figures_over_all_items_by_hand() -> None:
     }
     assert found.evidence_shown is not None
     assert (found.evidence_shown.value, found.evidence_shown.n) == (1.0, 3)
+
+
+def test_where_passages_with_evidence_stand_by_hand() -> None:
+    """Found first and third; second; not at all. Failures and what cannot be answered do not count."""
+    lost = hits("other.md#1", "other.md#2", "other.md#3")
+    second = hits("other.md#1", "pay.md#1")
+    shown = {"q1": SHOWN, "q3": second, "q5": lost, "q2": SHOWN}
+    items = [dataclasses.replace(UNKNOWN if name == "q2" else ASKED, id=name) for name in (*shown, "q9")]
+    outcomes: dict[str, Outcome] = {
+        name: Completion(item_id=name, text=NOT_THERE, timing=Timing(model_s=0.0), neighbours=found)
+        for name, found in shown.items()
+    }
+    outcomes["q9"] = Failure(item_id="q9", kind=FailureKind.TIMEOUT, message="")
+    test = score(items, outcomes, TASK)
+    found = TASK.breakdown(test, test, Measuring(draws=200, precision=0.9, seed=1))
+    assert found.evidence_shown is not None and found.evidence_rank is not None
+    assert found.evidence_gain is not None
+    assert (found.evidence_shown.value, found.evidence_shown.n) == (pytest.approx(2 / 3), 3)
+    assert found.evidence_rank.value == pytest.approx((1 + 1 / 2 + 0) / 3)
+    # 1 and 1/2 of the best 1 + 0.63093 + 1/2; 0.63093 of the best 1 + 0.63093 of two shown; nothing
+    assert found.evidence_gain.value == pytest.approx((1.5 / 2.13093 + 0.63093 / 1.63093 + 0) / 3, abs=1e-5)
+    assert found.evidence_gain.n == 3 and "needs 5" in found.evidence_gain.reason
+    assert found.most_shown == 3
+    without = score(items[:1], {"q1": dataclasses.replace(outcomes["q1"], neighbours=())}, TASK)
+    assert TASK.breakdown(without, without, Measuring(draws=9, precision=0.9, seed=1)).evidence_gain is None
 
 
 def test_what_an_answer_states_is_looked_for_in_the_passages_it_cites() -> None:
