@@ -71,7 +71,7 @@ class Shows(Protocol):
         """Take train, and what was chosen on dev before or choose it now; what was chosen."""
         ...
 
-    def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[tuple[Explained, str]]:
+    def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[Conversation]:
         """What is shown with items to learn from, and what is right then; others are only watched."""
         ...
 
@@ -98,14 +98,14 @@ class Examples:
         self._rows = {item.id: item for item in rows[0]}
         return {}
 
-    def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[tuple[Explained, str]]:
+    def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[Conversation]:
         """The nearest other rows, and each item's own answer."""
         if not training:
             shown = self.asked(task, items)
         else:
             found = self.index.search_without_self(items, self.k)
             shown = [self._with_rows(task, item, near) for item, near in zip(items, found, strict=True)]
-        return [(one, task.target_text(item.target)) for item, one in zip(items, shown, strict=True)]
+        return with_targets(task, items, shown)
 
     def asked(self, task: Task, items: Sequence[Item]) -> list[Explained]:
         """The nearest rows."""
@@ -118,6 +118,14 @@ class Examples:
         return Explained(
             messages=messages, neighbours=tuple(nearest_first), searched=self.index.usage_of(item.text)
         )
+
+
+def with_targets(task: Task, items: Sequence[Item], shown: Sequence[Explained]) -> list[Conversation]:
+    """What is shown with each item, and its own answer."""
+    return [
+        Conversation(item_id=item.id, prompt=one.messages, completion=task.target_text(item.target))
+        for item, one in zip(items, shown, strict=True)
+    ]
 
 
 class TuneArm:
@@ -222,14 +230,8 @@ class TuneArm:
 
     def _conversations(self, items: Sequence[Item], *, training: bool = False) -> list[Conversation]:
         if self._shows is None:
-            said = (self._task.target_text(item.target) for item in items)
-            taught = list(zip(self._asked(items), said, strict=True))
-        else:
-            taught = self._shows.taught(self._task, items, training=training)
-        return [
-            Conversation(item_id=item.id, prompt=shown.messages, completion=right)
-            for item, (shown, right) in zip(items, taught, strict=True)
-        ]
+            return with_targets(self._task, items, self._asked(items))
+        return self._shows.taught(self._task, items, training=training)
 
     def _asked(self, items: Sequence[Item]) -> list[Explained]:
         if self._shows is None:

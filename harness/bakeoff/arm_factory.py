@@ -21,7 +21,7 @@ from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings, passes_of, rows_to_choose_on
 from harness.arms.tagger import TaggerArm
 from harness.arms.tune import Examples, Shows, TuneArm, Tuner
-from harness.arms.tuned_reading import Passages
+from harness.arms.tuned_reading import Lessons, Passages
 from harness.bakeoff.addresses import embedding_identity, ranking_identity
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
@@ -149,8 +149,16 @@ class ArmFactory:
         """What a tuned model is shown with each item: passages, or training rows."""
         shown = self._plan.shown_in_training
         if isinstance(task, QuestionTask):
-            return Passages(self.passages(), shown, seed)
+            return Passages(self.passages(), shown, seed, self._lessons())
         return Examples(self.index(), shown)
+
+    def _lessons(self) -> Lessons | None:
+        """What a reader is tuned on, where that is not the evalset itself; the same whatever embeds it."""
+        lessons = self._evalset.lessons
+        if lessons is None:
+            return None
+        index = open_passages(lessons.documents, None, self._context)
+        return Lessons(items=self._evalset.learnt_by(Option.TUNE_RETRIEVE), index=index)
 
     def index(self) -> TrainingIndex:
         """The index over the training rows."""

@@ -13,7 +13,7 @@ from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.run_folder import DataFacts, RunFolder
 from harness.core.context import Context
 from harness.core.errors import DataError, UsageError
-from harness.core.records import Evalset, Item, Passage
+from harness.core.records import Evalset, Finding, Item, Passage
 from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids
 from harness.data.load import builtin_evalsets, load_card, load_evalset, load_file
@@ -72,6 +72,8 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
     require_usable(evalset.name, evalset.findings)
     if evalset.documents:
         evalset = with_evidence(evalset, open_passages(evalset.documents, None, context))
+    if plan.tune.learn_from is not None:
+        evalset = _with_lessons(evalset, plan, context, folder)
     fresh = only_fresh(evalset, earlier_looks(plan, context))
     left = limit_evalset(
         fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed
@@ -83,6 +85,31 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
         tuple(item for item in items if item.id not in kept) if take else () for take, items in taken
     )
     return dataclasses.replace(found, rest=rest, rest_dev=rest_dev)
+
+
+def _with_lessons(
+    evalset: Evalset, plan: ExperimentPlan, context: Context, folder: RunFolder | None
+) -> Evalset:
+    """With the questions over other documents that a reader is tuned on; of an evalset none that test.
+
+    Raises:
+        DataError: if they cannot be used, or one of them is tested too.
+    """
+    tune = plan.tune.model_copy(update={"learn_from": None})
+    there = plan.model_copy(update={"data": plan.tune.learn_from, "tune": tune})
+    found = load_rows(there, context, folder)
+    rows = (*found.train, *found.dev, *(() if there.data.evalset else found.test))
+    lessons = dataclasses.replace(found, train=rows, dev=(), test=(), rest=(), rest_dev=())
+    tested = exact_overlap_ids(rows, evalset.test)
+    if tested:
+        raise DataError(
+            "Questions that a reader is to be tuned on (tune.learn_from) are among those that test it.",
+            got=f"{len(tested):,} test questions, such as {sorted(tested)[0]}",
+            allowed="other questions",
+        )
+    said = f"tune+retrieve learns to read from {len(rows):,} questions of another set: {lessons.title}."
+    note = Finding(code="lessons", severity="note", message=said)
+    return dataclasses.replace(evalset, lessons=lessons, findings=(*evalset.findings, note))
 
 
 def passages_of(plan: ExperimentPlan, context: Context, folder: RunFolder) -> dict[str, Passage]:

@@ -234,6 +234,9 @@ def texts_of(
     elif shows:
         for item in evalset.train:
             yield f"row {item.id}", f"{item.text}\n{in_words(item.target)}"
+    if evalset.lessons and any(arm.option is Option.TUNE_RETRIEVE for arm in arms):
+        lessons = evalset.lessons
+        yield from texts_of(arms, lessons, lessons.train, context, embeds_outside=embeds_outside)
     yield from _named(evalset)
 
 

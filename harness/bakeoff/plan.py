@@ -34,6 +34,7 @@ Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh"]
 LATER_KEYS = (  # added after plans were locked; unset they are not in the digest
     ("tune", "patience"),
     ("tune", "answer"),
+    ("tune", "learn_from"),
     ("data", "limit_out_of_scope"),
     ("data", "after"),
     ("data", "fields"),
@@ -342,6 +343,19 @@ class ExperimentPlan(Part):
             )
         if all(arm.option is Option.ROUTE for arm in self.arms):
             raise ValueError("a route is made of other arms; name at least one that answers by itself")
+        return self
+
+    @model_validator(mode="after")
+    def _learns_elsewhere(self) -> ExperimentPlan:
+        lessons, data = self.tune.learn_from, self.data
+        if lessons is None:
+            return self
+        if self.task is not TaskKind.QUESTION_ANSWERING:
+            raise ValueError("tune.learn_from is for questions over documents")
+        if not any(arm.option is Option.TUNE_RETRIEVE for arm in self.arms):
+            raise ValueError("tune.learn_from is what tune+retrieve learns from, and no arm is that")
+        if (lessons.evalset, lessons.file) == (data.evalset, data.file) or lessons.after:
+            raise ValueError("tune.learn_from names other questions than `data`, whole")
         return self
 
     def _why_unable(self) -> str:

@@ -50,9 +50,10 @@ def build_tuner(
     shown = plan.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
     if evalset.documents:
         shown *= _PASSAGE_AS_ROWS
-    recipe = recipe_for(plan, base, len(evalset.train), seed, opening, shown=shown)
+    recipe = recipe_for(plan, base, len(evalset.learnt_by(arm.option)), seed, opening, shown=shown)
     name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
     codes = arm.option is Option.TUNE and bool(evalset.labels)
+    reader = arm.option is Option.TUNE_RETRIEVE and evalset.lessons is not None
     settings = TunerSettings(
         base=base,
         model=arm.model,
@@ -62,6 +63,7 @@ def build_tuner(
         recipe=recipe if codes else dataclasses.replace(recipe, answer="words"),
         opening=opening,
         labels=evalset.labels,
+        keep_in=opening.cache / "readers" if reader and opening.cache else None,
     )
     return LocalTuner(settings)
 

@@ -212,7 +212,8 @@ class _Lane:
 
     def rows(self) -> list[Conversation]:
         """Train and dev in the length they will have: nothing is searched, other rows or blanks are shown."""
-        option, task, train = self.arm_plan.option, self.task, self.evalset.train
+        option, task = self.arm_plan.option, self.task
+        train = self.evalset.learnt_by(option)
         shown = self.plan.shown_in_training if option is Option.TUNE_RETRIEVE else 0
         near, passages = (0, shown) if self.evalset.documents else (shown, 0)
         blanks = (Message(role="user", content=" " * MAX_CHARS),) * passages
@@ -290,7 +291,7 @@ def _plan_lines(lane: _Lane, tuner: LocalTuner, needed: Needed) -> list[str]:
     free = free_gib(opening.device)
     return [
         f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {epochs(recipe.epochs)} of "
-        f"{len(lane.evalset.train)} rows in batches of {recipe.batch_size}, "
+        f"{len(lane.evalset.learnt_by(lane.arm_plan.option))} rows in batches of {recipe.batch_size}, "
         f"learning rate {recipe.learning_rate:g}, answers in {recipe.answer}",
         f"memory: {needed}; free: {'not known' if free is None else f'{free:.1f} GiB'}",
     ]

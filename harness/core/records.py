@@ -179,6 +179,7 @@ class Evalset:
         second_labels: item id -> label given by a second annotator, for some test items.
         catch_all: the label for what no other fits; '' where there is none.
         documents: the folder of the documents that its questions are about; '' where there are none.
+        lessons: questions over other documents, whose train rows a reader is tuned on; None: its own.
         rest, rest_dev: test and dev rows that a limit leaves out, for arms that cost nothing; empty where
             they are not asked.
     """
@@ -200,6 +201,12 @@ class Evalset:
     task: TaskKind = TaskKind.CLASSIFICATION
     schema: dict[str, Any] = field(default_factory=dict)
     documents: str = ""
+    lessons: Evalset | None = None
+
+    def learnt_by(self, option: Option) -> tuple[Item, ...]:
+        """The rows that an option is trained on."""
+        lessons = self.lessons if option is Option.TUNE_RETRIEVE else None
+        return (lessons or self).train
 
     @property
     def space(self) -> AnswerSpace:

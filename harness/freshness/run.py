@@ -123,10 +123,14 @@ class _DrillBench:
         return dataclasses.replace(rows, documents=str(self.documents)) if rows.documents else rows
 
 
-def upkeep_of(option: Option) -> Upkeep:
-    """What an arm of this option does when what it knows changes."""
+def upkeep_of(option: Option, plan: ExperimentPlan) -> Upkeep:
+    """What an arm of this option does when what it knows changes.
+
+    A reader that was tuned on other documents knows nothing of these: it stays as it is.
+    """
     traits = option.traits
-    if traits.searches and not traits.tuned:
+    reads = option is Option.TUNE_RETRIEVE and plan.tune.learn_from is not None
+    if traits.searches and (reads or not traits.tuned):
         return Upkeep.INDEX
     return Upkeep.TRAIN if traits.trained else Upkeep.NOTHING
 
@@ -217,7 +221,7 @@ def _drill(bench: _DrillBench, plan: DrillPlan, looks: int) -> Drill:
         try:
             after[arm.id, seed] = _point(bench, arm, seed, "second", times, stored)
         except (TrainingError, ModelUnavailable) as error:
-            if upkeep_of(arm.option) is not Upkeep.TRAIN:
+            if upkeep_of(arm.option, bench.plan) is not Upkeep.TRAIN:
                 raise
             failed[arm.id] = one_line(error)
     return _found(bench, plan, looks, _Points(before=before, after=after, failed=failed))
@@ -272,7 +276,7 @@ def _arm_drill(bench: _DrillBench, arm: ArmId, points: _Points, told: Told, floo
     update_s = tuple(point.seconds for point in after)
     return ArmDrill(
         arm=arm,
-        upkeep=upkeep_of(arm.option),
+        upkeep=upkeep_of(arm.option, bench.plan),
         seeds=seeds,
         ready_s=sum(points.before[arm, seed].seconds for seed in seeds) / len(seeds),
         update_s=update_s,
@@ -350,6 +354,12 @@ def _point(
     folder, rows = _folder(bench, arm_plan.id, seed, edition), bench.rows(edition)
     if (folder.root / POINT).exists():
         return decode(Point, (folder.root / POINT).read_bytes())
+    indexes = upkeep_of(arm_plan.option, bench.plan) is Upkeep.INDEX
+    keeps = earlier if indexes else None
+    trained = _folder(bench, arm_plan.id, seed, "first").artefacts
+    if keeps is not None and trained.exists() and not folder.artefacts.exists():
+        make_folder(folder.root)
+        trained.rename(folder.artefacts)
     make_folder(folder.artefacts)
     bench.context.progress.stage(
         f"{arm_plan.id.label}: edition {'one' if edition == 'first' else 'two'}", None
@@ -364,7 +374,6 @@ def _point(
                 run=f"the same command with --price {arm_plan.model}=INPUT/OUTPUT",
             )
         watch = bench.context.watch() if bench.context.watch is not None else None
-        keeps = earlier if upkeep_of(arm_plan.option) is Upkeep.INDEX else None
         config = lane_config(arm, rows)
         fitted = _settled(arm, journal, (seed, config), rows, keeps, bench.context)
         answer(
@@ -390,7 +399,8 @@ def _point(
             busy=busy,
         )
     write_atomically(folder.root / POINT, encode(point, indent=1) + "\n", run=None)
-    shutil.rmtree(folder.artefacts, ignore_errors=True)  # it is asked nothing again
+    if not indexes or edition == "second":
+        shutil.rmtree(folder.artefacts, ignore_errors=True)  # it is asked nothing again
     return point
 
 

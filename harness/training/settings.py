@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.core.parts import Count, Part, Seed
+from harness.data.settings import DataPlan
 
 
 class TunePlan(Part):
@@ -14,7 +15,8 @@ class TunePlan(Part):
 
     `patience` stops early: once so many epochs in a row have not lowered the loss on dev. `answer` is what
     the model learns to say for a label: a code, one token (`training.codes`), or its words. Left out, it is
-    codes wherever there is one for every label.
+    codes wherever there is one for every label. `learn_from` names questions over other documents, from which
+    `tune+retrieve` learns to read: all rows of a file, those of an evalset that test nothing.
     """
 
     method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
@@ -27,6 +29,7 @@ class TunePlan(Part):
     patience: Count | None = None
     answer: Literal["codes", "words"] | None = None
     seeds: tuple[Seed, ...] = ()
+    learn_from: DataPlan | None = None
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> TunePlan:

@@ -6,6 +6,8 @@ stopped. `open` checks the artefact's digest first, so that what is scored is wh
     <run>/artefacts/<name>/        the adapter: safetensors and its configuration
     <run>/artefacts/<name>.json    its `Artefact` record
     <run>/artefacts/.<name>.work/  checkpoints, while training
+
+What does not depend on the run's own rows is kept for other runs too (`TunerSettings.keep_in`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 
 from harness.core.environment import free_gib
 from harness.core.errors import StoreError, TrainingError, command
-from harness.core.files import write_atomically
+from harness.core.files import make_folder, write_atomically
 from harness.core.names import inside
 from harness.core.records import Artefact, Conversation, HostedModel, Label, ModelIdentity, Recipe
 from harness.core.serial import encode
@@ -59,6 +61,7 @@ class TunerSettings:
         watch: dev items to answer after each epoch; decides nothing.
         labels: what it learns to tell apart; in a record of the artefact codes stand by their names.
         force: train even if the estimate says that memory is too small.
+        keep_in: where what was trained is looked for first and kept afterwards; None: in the run alone.
     """
 
     base: Path
@@ -71,6 +74,7 @@ class TunerSettings:
     watch: DevWatch | None = None
     labels: tuple[Label, ...] = ()
     force: bool = False
+    keep_in: Path | None = None
 
 
 class LocalTuner:
@@ -121,6 +125,7 @@ class LocalTuner:
         if not train:
             raise TrainingError("There are no training rows.", got="0 rows")
         data = conversations_digest(train)
+        self._copy(self._kept(data), self.settings.artefacts)
         finished = self._finished(data)
         if finished is not None:
             say(f"{self.settings.name} is trained already")
@@ -162,6 +167,7 @@ class LocalTuner:
         )
         write_atomically(self._record, encode(artefact, indent=1) + "\n")
         shutil.rmtree(self._work, ignore_errors=True)
+        self._copy(self.settings.artefacts, self._kept(data))
         return artefact
 
     def open(self, artefact: Artefact | HostedModel) -> ChatModel:
@@ -224,10 +230,27 @@ class LocalTuner:
             return None
         return stored if folder_digest(self._folder) == stored.digest else None
 
+    def _training(self, data: str) -> str:
+        """The digest of this very training."""
+        parts = (TRAINER_VERSION, self.settings.base_digest, data, encode(self.settings.recipe))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _kept(self, data: str) -> Path | None:
+        keep_in = self.settings.keep_in
+        return None if keep_in is None else keep_in / self._training(data)[:32]
+
+    def _copy(self, source: Path | None, target: Path | None) -> None:
+        """Copy the finished artefact; its record, which says that it is whole, comes last."""
+        name = self.settings.name
+        if source is None or target is None or not (source / f"{name}.json").is_file():
+            return
+        make_folder(target)
+        shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+        shutil.copyfile(source / f"{name}.json", target / f"{name}.json")
+
     def _prepared(self, data: str) -> Path:
         """The work folder, emptied unless its checkpoints are of this very training."""
-        parts = (TRAINER_VERSION, self.settings.base_digest, data, encode(self.settings.recipe))
-        training = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        training = self._training(data)
         mark = self._work / "training.txt"
         try:
             if not mark.is_file() or mark.read_text(encoding="ascii") != training:

@@ -20,7 +20,7 @@ from harness.arms.floor import FloorArm
 from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveSettings
 from harness.arms.tune import TuneArm
-from harness.arms.tuned_reading import Passages
+from harness.arms.tuned_reading import Lessons, Passages
 from harness.bakeoff.documents import with_evidence
 from harness.core.errors import DataError
 from harness.core.records import (
@@ -250,10 +250,12 @@ def test_documents_that_do_not_fit_are_refused_with_their_tokens(index: PassageI
     assert len(model.asked) == 1  # and nothing more is asked
 
 
-def tuned_reading(index: PassageIndex, k: int = 2, seed: int = 7) -> tuple[TuneArm, ScriptedTuner]:
+def tuned_reading(
+    index: PassageIndex, k: int = 2, seed: int = 7, lessons: Lessons | None = None
+) -> tuple[TuneArm, ScriptedTuner]:
     tuner = ScriptedTuner()
     name = ArmId(option=Option.TUNE_RETRIEVE, model="scripted")
-    return TuneArm(name, tuner, TASK, Passages(index, k, seed)), tuner
+    return TuneArm(name, tuner, TASK, Passages(index, k, seed, lessons)), tuner
 
 
 TAUGHT = tuple(dataclasses.replace(LEAVE, id=f"leave-{number}") for number in range(40))
@@ -293,3 +295,33 @@ def test_a_tuned_reader_is_asked_as_rag_asks_and_draws_by_its_seed(
     drawn, elsewhere = tuned_reading(index, seed=8)
     drawn.fit(rows, None)
     assert elsewhere.seen != tuner.seen, "another training seed draws other rows"
+
+
+def test_a_reader_may_learn_from_other_documents_than_those_it_is_asked_about(
+    index: PassageIndex, tmp_path: Path
+) -> None:
+    """Its rows, their passages and distractors are the lessons'; a document that is cut is shown where the
+    answer stands; and it is asked as before.
+    """
+    long = "The mill grinds rye. " * 30
+    (tmp_path / "mill.md").write_text(
+        f"# Mill\n\n{long}\n\nThe miller is called Anna. {long}", encoding="utf-8"
+    )
+    (tmp_path / "sea.md").write_text("# Sea\n\nThe ferry leaves at nine.\n", encoding="utf-8")
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    elsewhere = build_index(Source(root=tmp_path.resolve()), IndexSettings(embedding=""), None, now)[0]
+    assert len([one for one in elsewhere.passages if one.document == "mill.md"]) > 1
+    rows = tuple(asked(f"mill-{n}", "What is the miller called?", "Anna", "mill.md", "") for n in range(20))
+    arm, tuner = tuned_reading(index, lessons=Lessons(items=rows, index=elsewhere))
+    arm.fit(Material(task=TASK, train=TAUGHT, dev=DEV, say=lambda line: None), None)
+    (train, dev) = tuner.seen[0]
+    assert [row.item_id for row in train] == [row.id for row in rows]
+    assert {row.completion for row in train} == {"Anna [p1]", "Anna [p2]", NOT_THERE}
+    for row in train:
+        shown = row.prompt[-1].content
+        assert ("Anna" in shown) is (row.completion != NOT_THERE) and "ferry" in shown
+    assert [row.completion for row in dev] == ["six days [p1]", "25th [p1]", NOT_THERE]
+    passages = [index.by_id[near.item_id] for near in arm.explain(BONUS).neighbours]
+    assert passages and arm.explain(BONUS).messages == TASK.reading(BONUS, passages)
+    plain, _ = tuned_reading(index)
+    assert config_digest(arm.config) != config_digest(plain.config)

@@ -167,6 +167,30 @@ def test_a_plan_written_out_reads_as_the_same_plan(place: str, value: object) ->
     assert back == one and back.digest == one.digest
 
 
+READER: dict[str, Any] = {
+    **BASE,
+    "task": "question_answering",
+    "data": {"evalset": "policy-qa"},
+    "arms": [{"option": "tune+retrieve", "model": "m"}],
+}
+
+
+def test_a_reader_learns_from_other_questions_than_those_it_is_asked() -> None:
+    one = plan({**READER, "tune": {"learn_from": {"evalset": "xquad", "edition": "en"}}})
+    assert one.tune.learn_from is not None and one.digest != plan(READER).digest
+    assert parse_plan(dump_plan(one), "test") == one
+    for raw, says in (
+        (
+            {**READER, "tune": {"learn_from": {"evalset": "policy-qa", "edition": "2026-01"}}},
+            "other questions",
+        ),
+        ({**READER, "arms": [{"option": "floor"}], "tune": {"learn_from": {"evalset": "xquad"}}}, "no arm"),
+        ({**BASE, "tune": {"learn_from": {"evalset": "xquad"}}}, "questions over documents"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            plan(raw)
+
+
 @given(st.text(max_size=40), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_any_words_survive_the_way_through_yaml(title: str, column: str) -> None:
     raw = {**BASE, "data": {"file": "a.csv", "text": [column], "label": column + "."}}

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
+from harness.bakeoff import arm_factory
+from harness.core.records import Artefact, Conversation
 from harness.core.serial import decode
-from harness.freshness.records import Drill, Group, Moment
+from harness.freshness.records import Drill, Group, Moment, Upkeep
+from harness.models.base import ChatReply, ChatRequest
 from tests.support.desk import Command, write_tickets
+from tests.support.doubles import ScriptedChat, ScriptedTuner
 
 CHANGE = {"labels": {"split": {"desk": ["billing", "sign_in"]}}}
 
@@ -82,6 +90,80 @@ def documents(folder: Path, name: str, july: bool) -> None:
         if answer and number < len(FACTS):
             (home / f"{number}.md").write_text(f"# Page {number}\n\n{sentence.format(answer)}\n")
     (folder / f"{name}.csv").write_text(f"id,question,answer\n{rows}")
+
+
+@dataclass
+class ReadsOut(ScriptedChat):
+    """Says the last line of the first passage."""
+
+    def answer_one(self, request: ChatRequest) -> ChatReply:
+        first = request.messages[-1].content.split("\n\n[p2]")[0].split("\n\nQuestion:")[0]
+        usage = Usage(input_tokens=9, output_tokens=9, counted_by=CountedBy.PROVIDER)
+        said = f"{first.splitlines()[-1]} [p1]"
+        return ChatReply(
+            item_id=request.item_id, text=said, choice_logprobs=None, usage=usage, queue_s=0.0, model_s=0.01
+        )
+
+    def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply]:
+        yield from map(self.answer_one, requests)
+
+
+class ReaderTuner(ScriptedTuner):
+    """Opens what it trained, where that lies."""
+
+    home = Path()
+
+    def tune(self, train: Sequence[Conversation], *words: Any) -> Artefact:
+        made = super().tune(train, *words)
+        (self.home / made.path).mkdir(parents=True)
+        return made
+
+    def open(self, artefact: Artefact) -> Any:
+        assert (self.home / artefact.path).is_dir(), "what was trained is gone"
+        return ReadsOut(name="scripted")
+
+
+def test_a_reader_tuned_on_other_documents_is_trained_once_and_indexed_again(
+    harness: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("kreuzberg")
+    made: list[ReaderTuner] = []
+
+    def build(*words: Any) -> ReaderTuner:
+        made.append(ReaderTuner(seed=words[2]))
+        made[-1].home = words[4].root
+        return made[-1]
+
+    monkeypatch.setattr(arm_factory, "build_tuner", build)
+    documents(tmp_path, "january", july=False)
+    documents(tmp_path, "july", july=True)
+    documents(tmp_path, "other", july=False)
+    asked = (tmp_path / "other.csv").read_text().replace("\n", "\nm").rstrip("m")
+    (tmp_path / "other.csv").write_text(asked.replace("?", " there?"))
+    columns = {"text": ["question"], "answer": "answer"}
+    raw = {
+        "task": "question_answering",
+        "seed": 7,
+        "data": {"file": "january.csv", "docs": "january", **columns},
+        "arms": [{"option": "tune+retrieve", "model": "m"}],
+        "retrieve": {"embedding": "", "k": [1]},
+        "tune": {"learn_from": {"file": "other.csv", "docs": "other", **columns}},
+        "decision": {"bootstrap_draws": 200},
+        "cost": {"price_date": "2026-11-23", "wrong_answer_usd": 0.5},
+        "freshness": {"second": {"file": "july.csv", "docs": "july"}},
+    }
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    said = harness("freshness", "plan.yaml", "--offline", "--json")
+    assert said.code == 0, said.err
+    reader = next(a for a in decode(Drill, said.out).arms if a.arm.option is Option.TUNE_RETRIEVE)
+    taught = [rows for tuner in made for rows, _ in tuner.seen]
+    assert len(made) == 2 and len(taught) == 1
+    assert len(taught[0]) == len(FACTS * 3) and {row.item_id[0] for row in taught[0]} == {"m"}
+    assert reader.upkeep is Upkeep.INDEX and reader.right(Moment.AFTER, Group.CHANGED).value == 1
+    assert reader.right(Moment.STALE).value == 0
+    assert not list((tmp_path / "runs" / "freshness").glob("*/points/*/artefacts")), (
+        "it is asked nothing again"
+    )
 
 
 @pytest.mark.parametrize("pattern", ["", "/*.md"])

@@ -75,6 +75,22 @@ def test_a_finished_artefact_is_not_trained_again(tuner):
     assert tuner(epochs=1.0).tune(conversations(2), (), _quietly()).steps == 6
 
 
+def test_what_other_runs_may_use_is_trained_once(tuner, tmp_path):
+    def of(run, **changes):
+        made = tuner(run=run, **changes)
+        made.settings = dataclasses.replace(made.settings, keep_in=tmp_path / "readers")
+        return made
+
+    first = of("one").tune(conversations(), (), _quietly())
+    lines, other = [], of("two")
+    assert other.tune(conversations(), (), _quietly(lines)) == first and lines == ["tune is trained already"]
+    other.open(first).close()
+    lines.clear()
+    assert of("three", seed=12).tune(conversations(), (), _quietly(lines)).digest != first.digest
+    assert "tune is trained already" not in lines, "another recipe is another training"
+    assert of("one").tune(conversations(2), (), _quietly()).data_digest != first.data_digest
+
+
 def test_only_what_was_trained_is_opened(tuner):
     trained = tuner()
     artefact = trained.tune(conversations(), (), _quietly())
