@@ -6,10 +6,7 @@ Banking77, above most generative models tuned for it.
 
 from __future__ import annotations
 
-import io
-import re
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,10 +32,8 @@ from harness.tasks.wording import clip
 
 Logits = NDArray[np.float64]
 
-MODEL_FILE, RECORD_FILE = "classifier.skops", "linear.json"
-_SCHEMA = "schema.json"
+MODEL_FILE, RECORD_FILE = "classifier.safetensors", "linear.json"
 _PACKAGES = ("scikit-learn", "scipy", "numpy")
-_TYPES = frozenset({"FeatureUnion", "LinearSVC", "LogisticRegression"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +62,7 @@ _LETTERS: dict[str, Any] = {
     "sublinear_tf": True,
     "min_df": 2,
 }
+_COUNTED = {"words": _WORDS, "letters": _LETTERS}
 _LONGEST = 8_000  # characters that are counted; a longer text keeps its beginning and its end
 _SVM: dict[str, Any] = {}
 _LOGISTIC: dict[str, Any] = {"max_iter": 1000}
@@ -78,7 +74,8 @@ class LinearClassifier:
 
     Attributes:
         labels: the closed set; seen: those that stood in train, in the order of the head's classes.
-        head: scikit-learn's classifier; counting: its vectorisers; None where only vectors are read.
+        head: scikit-learn's classifier.
+        counting: its vectorisers by name ('words', 'letters'); empty where only vectors are read.
         embedder: None where only words and letters are counted.
     """
 
@@ -86,19 +83,18 @@ class LinearClassifier:
     labels: tuple[str, ...]
     seen: tuple[str, ...]
     head: Any
-    counting: Any
+    counting: Mapping[str, Any]
     embedder: EmbeddingModel | None
 
     def features(self, texts: Sequence[str]) -> Any:
-        """What the head reads; both feature sets side by side in one sparse matrix, each with unit rows."""
-        if self.counting is None:
+        """What the head reads; all features side by side in one sparse matrix, each with unit rows."""
+        if not self.counting:
             return self._vectors(texts)
-        counted = self.counting.transform(_cut(texts))
-        if self.embedder is None:
-            return counted
         from scipy.sparse import csr_matrix, hstack
 
-        return hstack([counted, csr_matrix(self._vectors(texts))]).tocsr()
+        cut = _cut(texts)
+        parts = [counts.transform(cut) for counts in self.counting.values()]
+        return hstack([*parts, *([csr_matrix(self._vectors(texts))] if self.embedder else [])]).tocsr()
 
     def scores(self, texts: Sequence[str]) -> Logits:
         """The head's decision scores, a column a label of `seen`."""
@@ -272,14 +268,17 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
     """Keep a classifier in a folder, whole or not at all; returns what pins it.
 
     Raises:
-        MissingExtra: without skops.
         StoreError: if it cannot be written.
     """
-    skops_io = _skops()
+    from safetensors.numpy import save_file
+
     facts = classifier.embedder.identity if classifier.embedder else None
-    objects = {"counting": classifier.counting, "head": classifier.head}
+    arrays = {"weights": classifier.head.coef_, "offsets": classifier.head.intercept_}
+    for name, counts in classifier.counting.items():
+        terms = "\0".join(counts.get_feature_names_out()).encode("utf-8", "surrogatepass")
+        arrays |= {f"{name}.terms": np.frombuffer(terms, dtype=np.uint8), f"{name}.rarity": counts.idf_}
     with written_whole(folder) as scratch:
-        _write_alike(skops_io.dumps(objects), scratch / MODEL_FILE)
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, scratch / MODEL_FILE)
         record = LinearArtefact(
             digest=sha256_of(scratch / MODEL_FILE),
             classifier=classifier.candidate.name,
@@ -292,31 +291,6 @@ def save_linear(classifier: LinearClassifier, folder: Path, data_digest: str, tr
         )
         (scratch / RECORD_FILE).write_text(encode(record, indent=1) + "\n", encoding="utf-8")
     return pin_of(folder)
-
-
-_NUMBER_OF_OBJECT = re.compile(r'("__id__": |"file": ")(\d+)')
-
-
-def _write_alike(packed: bytes, path: Path) -> None:
-    """Write what skops packed so that the same classifier gives the same bytes in every process.
-
-    skops numbers objects, and names their files, by where they lie in memory, and stamps the time of day.
-    """
-    numbers: dict[str, str] = {}
-
-    def numbered(found: re.Match[str]) -> str:
-        return found[1] + numbers.setdefault(found[2], str(len(numbers)))
-
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        schema = _NUMBER_OF_OBJECT.sub(numbered, archive.read(_SCHEMA).decode())
-        parts = {_SCHEMA: schema.encode()}
-        for name in archive.namelist():
-            if name != _SCHEMA:
-                number, dot, kind = name.partition(".")
-                parts[numbers.get(number, number) + dot + kind] = archive.read(name)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name in sorted(parts):
-            archive.writestr(zipfile.ZipInfo(name), parts[name], zipfile.ZIP_DEFLATED, 1)
 
 
 def pin_of(folder: Path) -> str:
@@ -334,35 +308,31 @@ def read_linear(folder: Path) -> LinearArtefact:
         record = decode(LinearArtefact, (folder / RECORD_FILE).read_bytes())
         found = sha256_of(folder / MODEL_FILE)
     except OSError as error:
-        raise StoreError(f"There is no linear classifier in {folder}.", got=error.strerror) from error
+        raise StoreError(
+            f"There is no linear classifier in {folder} that this version reads.",
+            got=error.strerror,
+            allowed=f"{RECORD_FILE} with {MODEL_FILE}; earlier versions kept another file: run the arm again",
+        ) from error
     if found != record.digest:
         raise StoreError("The linear classifier was changed after it was fitted.", got=str(folder))
     return record
 
 
 def load_linear(folder: Path, embedder: EmbeddingModel | None) -> LinearClassifier:
-    """Open a kept classifier. Nothing in it is run: only the types named in `_TYPES` are ever made.
+    """Open a kept classifier. Its file holds numbers and terms only: nothing in it is run.
 
     Args:
         embedder: the model whose vectors it reads; not needed by one that counts words and letters only.
 
     Raises:
-        StoreError: if it is not what was kept, or holds an object of another type.
+        StoreError: if it is not what was kept.
         UsageError: if the libraries here are others than those it was made with.
         ModelUnavailable: if the embedding model is not the one it was fitted on.
-        MissingExtra: without skops or scikit-learn.
+        MissingExtra: without scikit-learn.
     """
     _need_sklearn()
-    record, skops_io = read_linear(folder), _skops()
+    record = read_linear(folder)
     same_versions("The classifier", record.packages, _PACKAGES)
-    unknown = skops_io.get_untrusted_types(file=folder / MODEL_FILE)
-    if unknown:
-        raise StoreError("The classifier holds objects that are not opened.", got=", ".join(unknown))
-    objects = skops_io.load(folder / MODEL_FILE, trusted=[])
-    head, counting = objects["head"], objects["counting"]
-    kinds = {type(one).__name__ for one in (head, counting) if one is not None}
-    if not kinds <= _TYPES:
-        raise StoreError("The classifier holds objects that are not opened.", got=", ".join(sorted(kinds)))
     candidate = next((one for one in TFIDF + EMBEDDING + BOTH if one.name == record.classifier), None)
     if candidate is None:
         raise StoreError("This linear classifier is of another version.", got=record.classifier)
@@ -375,6 +345,7 @@ def load_linear(folder: Path, embedder: EmbeddingModel | None) -> LinearClassifi
             allowed=record.embedding.id,
             run="harness models pull",
         )
+    head, counting = _opened(folder / MODEL_FILE, candidate, record)
     return LinearClassifier(
         candidate=candidate,
         labels=record.labels,
@@ -385,12 +356,36 @@ def load_linear(folder: Path, embedder: EmbeddingModel | None) -> LinearClassifi
     )
 
 
-def _skops() -> Any:
+def _opened(path: Path, candidate: Candidate, record: LinearArtefact) -> tuple[Any, Mapping[str, Any]]:
+    """The head and the vectorisers as they were fitted."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     try:
-        import skops.io
-    except ImportError as error:
-        raise MissingExtra.of("skops", "linear") from error
-    return skops.io
+        arrays = load_file(path)
+        head, counting = _head(candidate, seed=0), {}
+        head.coef_, head.intercept_ = arrays["weights"], arrays["offsets"]
+        head.classes_ = np.asarray(record.seen)
+        for name, settings in _COUNTED.items():
+            if f"{name}.terms" in arrays:
+                terms = arrays[f"{name}.terms"].tobytes().decode("utf-8", "surrogatepass").split("\0")
+                counting[name] = TfidfVectorizer(**settings, vocabulary=terms)
+                counting[name].idf_ = arrays[f"{name}.rarity"]
+        rows = len(record.seen) if len(record.seen) > 2 else 1  # of two labels the second's score alone
+        counted = sum(len(one.vocabulary) for one in counting.values())
+        if (
+            bool(counting) != (candidate.features != "embedding")
+            or head.intercept_.shape != (rows,)
+            or head.coef_.shape[0] != rows
+            or (candidate.features == "tfidf" and head.coef_.shape[1] != counted)
+        ):
+            raise ValueError(f"arrays of the shapes { {name: one.shape for name, one in arrays.items()} }")
+    except (KeyError, IndexError, ValueError, SafetensorError) as error:
+        raise StoreError(
+            "The linear classifier cannot be read.", got=f"{path}: {str(error)[:200]}"
+        ) from error
+    return head, counting
 
 
 def _need_sklearn() -> None:
@@ -400,40 +395,46 @@ def _need_sklearn() -> None:
         raise MissingExtra.of("scikit-learn", "linear") from error
 
 
-def _counting(texts: Sequence[str]) -> Any:
+def _counting(texts: Sequence[str]) -> Mapping[str, Any]:
     """Words and groups of letters, counted and weighted."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.pipeline import make_union
 
-    fitted = []
-    for counted in (TfidfVectorizer(**_WORDS), TfidfVectorizer(**_LETTERS)):
+    fitted = {}
+    for name, settings in _COUNTED.items():
         with suppress(ValueError):  # no word, or no letter group, is left to count, as in texts of emoji
-            fitted.append(counted.fit(_cut(texts)))
+            fitted[name] = TfidfVectorizer(**settings).fit(_cut(texts))
     if not fitted:
         raise DataError(
             "The training texts give a classifier nothing to count.",
             got=f"no word, and no letter group that stands twice, in {len(texts):,} texts",
         )
-    return make_union(*fitted)
+    return fitted
 
 
 def _cut(texts: Sequence[str]) -> list[str]:
     return [clip(text, _LONGEST) for text in texts]
 
 
-def _fit(
-    candidate: Candidate, counting: Any, embedder: EmbeddingModel | None, names: tuple[str, ...], seed: int
-) -> Callable[[Sequence[str], Sequence[str]], LinearClassifier]:
-    """Fits a candidate to texts and their labels."""
+def _head(candidate: Candidate, seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
+
+    if candidate.head == "svm":
+        return LinearSVC(C=candidate.c, random_state=seed, **_SVM)
+    return LogisticRegression(C=candidate.c, random_state=seed, **_LOGISTIC)
+
+
+def _fit(
+    candidate: Candidate,
+    counting: Mapping[str, Any],
+    embedder: EmbeddingModel | None,
+    names: tuple[str, ...],
+    seed: int,
+) -> Callable[[Sequence[str], Sequence[str]], LinearClassifier]:
+    """Fits a candidate to texts and their labels."""
     from threadpoolctl import threadpool_limits
 
-    head: Any
-    if candidate.head == "svm":
-        head = LinearSVC(C=candidate.c, random_state=seed, **_SVM)
-    else:
-        head = LogisticRegression(C=candidate.c, random_state=seed, **_LOGISTIC)
+    head = _head(candidate, seed)
 
     def fit(texts: Sequence[str], labels: Sequence[str]) -> LinearClassifier:
         classifier = LinearClassifier(
@@ -441,7 +442,7 @@ def _fit(
             labels=names,
             seen=tuple(sorted(set(labels))),
             head=head,
-            counting=None if candidate.features == "embedding" else counting,
+            counting={} if candidate.features == "embedding" else counting,
             embedder=None if candidate.features == "tfidf" else embedder,
         )
         features = classifier.features(texts)

@@ -28,9 +28,9 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="Of a tuned model adapter, merged, gguf; of linear skops; of an encoder safetensors, onnx; "
-            "of neighbours rows.",
-            show_default="merged, skops, safetensors or rows",
+            help="Of a tuned model adapter, merged, gguf; of an encoder safetensors, onnx; of linear "
+            "safetensors; of neighbours rows.",
+            show_default="merged, safetensors or rows",
         ),
     ] = "",
     precision: Annotated[
@@ -61,7 +61,7 @@ def export(
             "No folder was named for the export.", run=command("export", target, "-o", "exported")
         )
     if form:
-        one_of(form, ("adapter", "merged", "gguf", "skops", "safetensors", "onnx", "rows"), "format")
+        one_of(form, ("adapter", "merged", "gguf", "safetensors", "onnx", "rows"), "format")
     progress = open_progress(quiet=as_json)
     context = here.context(progress)
     wish = ServeRequest(

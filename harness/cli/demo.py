@@ -83,7 +83,6 @@ def _need_extras() -> None:
         "transformers",
         "sentence_transformers",
         "sklearn",
-        "skops",
         "bm25s",
         "trl",
         "typst",

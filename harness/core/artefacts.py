@@ -17,7 +17,7 @@ class LinearArtefact:
         classifier: the candidate that was chosen on dev, such as `tfidf+svm(C=1)`.
         embedding: the model whose vectors it reads; None where it counts words and letters only.
         labels: the closed set, in the order in which scores are given; seen: those it was trained on.
-        packages: name -> version of the libraries whose objects lie in the file.
+        packages: name -> version of the libraries that count and weigh.
         data_digest: sha256 of the training rows.
     """
 

@@ -40,7 +40,6 @@ CHECKS = "parity.json"
 _PRECISIONS: dict[Format, tuple[str, ...]] = {
     "adapter": ("",),
     "merged": ("bf16", "fp32"),
-    "skops": ("",),
     "safetensors": ("",),
     "onnx": ("",),
     "rows": ("",),
@@ -48,7 +47,7 @@ _PRECISIONS: dict[Format, tuple[str, ...]] = {
 }
 _FORMATS: dict[type, tuple[Format, ...]] = {  # the first is what is written unless told otherwise
     Artefact: ("merged", "adapter", "gguf"),
-    LinearArtefact: ("skops",),
+    LinearArtefact: ("safetensors",),
     EncoderArtefact: ("safetensors", "onnx"),
     TaggerArtefact: ("safetensors",),
     VoteArtefact: ("rows",),
@@ -60,8 +59,8 @@ class ExportRequest:
     """What is to be written.
 
     Attributes:
-        format: None for what fits: merged weights of a tuned model, skops of a linear classifier, safetensors
-            of an encoder.
+        format: None for what fits: merged weights of a tuned model, safetensors of a linear classifier or an
+            encoder.
         precision: of merged weights or of the GGUF file; '' for the format's own choice.
         out: the folder; it must not exist or be empty unless `force`.
         name: under which it is served; '' for one made from arm and model.
@@ -152,7 +151,7 @@ def _write_tuned(tuned: Tuned, folder: Path, form: Format, precision: str, name:
             file = f"{name}-{precision}.gguf"
             _gguf(tuned, folder / file, precision, name)
             return gguf_files(dataclasses.replace(launch, gguf=file))
-        case "skops" | "safetensors" | "onnx" | "rows":
+        case "safetensors" | "onnx" | "rows":
             raise UsageError(f"A tuned model is not written as {form}.")
         case _:
             assert_never(form)

@@ -19,6 +19,7 @@ from harness.arms.base import KEPT
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.quality import measuring
 from harness.bakeoff.run_folder import RunFolder
+from harness.core.artefacts import LinearArtefact
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.files import write_atomically
@@ -45,7 +46,7 @@ _ENGINE: dict[str, Engine] = {
     "gguf": "llamacpp",
 }
 _RECORDS = (linear.RECORD_FILE, kept_vote.RECORD_FILE, RECORD_FILE)
-_ANSWERED_BY = {"skops": "linear", "safetensors": "transformers", "onnx": "onnxruntime", "rows": "vote"}
+_ANSWERED_BY = {"safetensors": "transformers", "onnx": "onnxruntime", "rows": "vote"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,10 @@ def read_checks(out: Path) -> tuple[Parity, ...]:
 
 
 def _check(out: Path, export: Export, case: _Case, greedy: bool, context: Context) -> Parity:
-    engine = _ANSWERED_BY.get(export.format) or _ENGINE[export.format]
+    if isinstance(export.artefact, LinearArtefact):
+        engine = "linear"
+    else:
+        engine = _ANSWERED_BY.get(export.format) or _ENGINE[export.format]
     wish = ServeRequest(targets=(str(out),), engine=_ENGINE.get(export.format, "transformers"), greedy=greedy)
     with closing(open_service(wish, context)) as service:
         served = _answers(service, export.served_as, case, context)

@@ -21,7 +21,7 @@ from harness.core.errors import StoreError
 from harness.core.records import ArmId, Artefact, Conversation, Estimate, HostedModel, Label, Recipe
 from harness.core.serial import decode
 
-Format = Literal["adapter", "merged", "gguf", "skops", "safetensors", "onnx", "rows"]
+Format = Literal["adapter", "merged", "gguf", "safetensors", "onnx", "rows"]
 ClassifierArtefact = LinearArtefact | EncoderArtefact | TaggerArtefact | VoteArtefact
 Artefacts = Artefact | ClassifierArtefact
 

@@ -77,7 +77,7 @@ def linear_card(
     licence = origin.data_licence.lower() or "unknown"
     parts = [
         "---\nlibrary_name: sklearn\npipeline_tag: text-classification\n"
-        f"license: {_quoted(licence)}\ntags: [sklearn, skops, text-classification, tune-or-retrieve]\n---",
+        f"license: {_quoted(licence)}\ntags: [sklearn, text-classification, tune-or-retrieve]\n---",
         f"# {title}",
         f"A linear classifier ({artefact.classifier}) that puts a message into one of {len(task.labels)} "
         f"labels. It reads {reads}. Made by Tune or Retrieve in run `{origin.run_id}` as `{origin.arm}`.",
@@ -86,8 +86,8 @@ def linear_card(
         f"{answers}. Requests name other labels of this set or none; `logprobs` gives the labels' "
         "log-probabilities.",
         _measured(origin, checks),
-        f"## Made with\n\n{artefact.train_rows} rows; {made}. Its objects are stored by skops and only "
-        "known types of scikit-learn are ever opened; there is no pickle.\n\n"
+        f"## Made with\n\n{artefact.train_rows} rows; {made}. Its file holds "
+        "numbers and terms; there is no pickle.\n\n"
         f"- training rows: sha256 {artefact.data_digest}\n- classifier: sha256 {artefact.digest}\n"
         f"- plan: sha256 {origin.plan_digest}",
         "## Limits\n\nIt always answers with a label it was trained on, also where none fits. Accuracy "

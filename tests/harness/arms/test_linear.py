@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from advisor.options import Option
 from harness.arms import linear
@@ -137,17 +140,22 @@ def test_a_changed_classifier_is_not_opened(tmp_path) -> None:
         load_linear(tmp_path / "kept", None)
 
 
-def test_objects_of_other_types_are_never_made(tmp_path) -> None:
-    """A file whose digest is right in a record that was written with it: the types stop it."""
-    import skops.io
+def other_arrays(folder: Path, **arrays: np.ndarray) -> None:
+    """Another file whose digest is right in its record."""
+    save_file(arrays, folder / linear.MODEL_FILE)
+    record = json.loads((folder / linear.RECORD_FILE).read_text())
+    record["digest"] = hashlib.sha256((folder / linear.MODEL_FILE).read_bytes()).hexdigest()
+    (folder / linear.RECORD_FILE).write_text(json.dumps(record))
 
+
+def test_a_file_of_another_shape_is_not_opened(tmp_path) -> None:
     LinearArm(NAME, None, 1, tmp_path / "kept").fit(material(ROWS.train), None)
-    skops.io.dump({"head": Material, "counting": None}, tmp_path / "kept" / linear.MODEL_FILE)
-    record = linear.RECORD_FILE
-    text = (tmp_path / "kept" / record).read_text()
-    digest = hashlib.sha256((tmp_path / "kept" / linear.MODEL_FILE).read_bytes()).hexdigest()
-    (tmp_path / "kept" / record).write_text(json.dumps(json.loads(text) | {"digest": digest}))
-    with pytest.raises(StoreError, match="not opened"):
+    for arrays in ({"other": np.zeros(2)}, {"weights": np.zeros((2, 3)), "offsets": np.zeros(2)}):
+        other_arrays(tmp_path / "kept", **arrays)
+        with pytest.raises(StoreError, match="cannot be read"):
+            load_linear(tmp_path / "kept", None)
+    (tmp_path / "kept" / linear.MODEL_FILE).write_bytes(b"no arrays at all")
+    with pytest.raises(StoreError, match="changed"):
         load_linear(tmp_path / "kept", None)
 
 

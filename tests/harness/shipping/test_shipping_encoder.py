@@ -111,7 +111,7 @@ def test_a_run_is_served_without_an_export(run: RunFolder, here) -> None:
         service.answer(asked("parcel", choices=("billing", "weather")))
 
 
-@pytest.mark.parametrize("form", ["merged", "gguf", "skops"])
+@pytest.mark.parametrize("form", ["merged", "gguf", "rows"])
 def test_other_formats_are_refused(form: str, run: RunFolder, here, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="safetensors") as error:
         export(run, here, tmp_path / "out", form)

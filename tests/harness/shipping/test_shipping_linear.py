@@ -70,7 +70,9 @@ def test_what_is_served_is_what_was_scored(run: RunFolder, tmp_path: Path) -> No
     export = export_shipped(
         shipped_in_run(run, "linear", None, here), ExportRequest(format=None, out=out), here
     )
-    assert export.format == "skops" and {"classifier.skops", "linear.json", "README.md"} <= set(export.files)
+    assert export.format == "safetensors" and {"classifier.safetensors", "linear.json", "README.md"} <= set(
+        export.files
+    )
     items, scored = answers(run)
     for target in (run.run_id, str(out)):
         service = open_service(ServeRequest(targets=(target,), arm="linear"), here)
@@ -118,7 +120,7 @@ def test_a_registry_keeps_it_as_a_version(run: RunFolder, tmp_path: Path) -> Non
     registry = open_registry("", here)
     shipped = shipped_in_run(run, "linear", None, here)
     version = add_adapter(registry, "desk", shipped, here)
-    assert set(version.files) == {"classifier.skops", "linear.json"}
+    assert set(version.files) == {"classifier.safetensors", "linear.json"}
     found = find_shipped("desk@1", ServeRequest(targets=()), here)
     assert isinstance(found, ShippedClassifier) and found.artefact == shipped.artefact
     assert differences(registry, "desk@1", "desk@1") == {}
@@ -128,7 +130,7 @@ def test_a_registry_keeps_it_as_a_version(run: RunFolder, tmp_path: Path) -> Non
 @pytest.mark.parametrize("form", ["merged", "gguf"])
 def test_it_has_one_format(run: RunFolder, tmp_path: Path, form) -> None:
     here = context(tmp_path)
-    with pytest.raises(UsageError, match="skops"):
+    with pytest.raises(UsageError, match="safetensors"):
         export_shipped(
             shipped_in_run(run, "linear", None, here), ExportRequest(format=form, out=tmp_path / "o"), here
         )
