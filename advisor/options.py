@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 _EARLIER_NAMES = {"classical": "linear"}
+_FIRST_NAMES = {new: old for old, new in _EARLIER_NAMES.items()}
 _STORED_ARM = re.compile(r"(?<![\w@/+.-])classical@linear(?![\w@/+-])")
 
 
@@ -50,7 +51,7 @@ class Option(StrEnum):
     @property
     def first_name(self) -> str:
         """What it was called when it first stood in a journal; keys hold that, so older answers are found."""
-        return next((old for old, new in _EARLIER_NAMES.items() if new == self.value), self.value)
+        return _FIRST_NAMES.get(self.value, self.value)
 
     @property
     def traits(self) -> Traits:

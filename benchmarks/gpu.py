@@ -18,7 +18,6 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -48,11 +47,11 @@ from harness.training.recipe import TrainingHardware, choose_recipe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.running import free_port, running
 from benchmarks.training import MODEL, Bench, dev_accuracy
 
 LOADS = (1, 8, 32)
 _WARM_UP = 8
-_START_S = 600
 _UNSLOTH = (
     "import json, runpy, sys, torch; runpy.run_path(sys.argv[1], run_name='__main__'); "
     "print(json.dumps({'peak': torch.cuda.max_memory_reserved()}))"
@@ -149,24 +148,14 @@ def requests_of(bench: Bench, count: int) -> list[ChatRequest]:
 @contextlib.contextmanager
 def vllm_server(bench: Bench, adapter: Path) -> Iterator[str]:
     """`vllm serve` on loopback, up and warm."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = vllm_words("tuned", str(bench.base), str(adapter), bench.recipe.rank, port)
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        address, end = f"http://127.0.0.1:{port}", time.monotonic() + _START_S
-        while True:
-            if process.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f"vllm did not come up: {' '.join(words)}")
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/health", timeout=2).close()
-                break
-            time.sleep(1)
+    address = f"http://127.0.0.1:{port}"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(words, Path(folder), os.environ, f"{address}/health"),
+    ):
         yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
 
 
 def ask(address: str, request: ChatRequest) -> float:

@@ -9,6 +9,7 @@ scored, exported and served with `tune_messages`, never with another rendering.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -186,7 +187,7 @@ def prompt_messages(text: str, labels: Sequence[Label], limits: PromptLimits) ->
     """Zero-shot: the label guide, then the ticket."""
     system = (
         "Classify the message into exactly one of the labels below. "
-        "Answer with the label's name only.\n\nLabels:\n" + _guide(labels)
+        "Answer with the label's name only.\n\nLabels:\n" + _guide(tuple(labels))
     )
     return (_system(system), _user(text, limits))
 
@@ -203,7 +204,8 @@ def retrieve_messages(
         case Guide.DEFINITIONS:
             system = (
                 "Classify the message into exactly one of the labels below. Answer with the label's name "
-                "only. Similar earlier messages with their labels come first.\n\nLabels:\n" + _guide(labels)
+                "only. Similar earlier messages with their labels come first.\n\nLabels:\n"
+                + _guide(tuple(labels))
             )
         case Guide.NAMES:
             names = "; ".join(answer_text(label.name) for label in labels)
@@ -263,7 +265,9 @@ def render(
             assert_never(option)
 
 
-def _guide(labels: Sequence[Label]) -> str:
+@functools.lru_cache(maxsize=8)
+def _guide(labels: tuple[Label, ...]) -> str:
+    """Kept, as every question of an arm has the same one."""
     return "\n".join(f"- {_guide_line(label)}" for label in labels)
 
 

@@ -12,16 +12,11 @@ where the artefact's own two best are closer than that.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
 import shlex
-import signal
-import socket
-import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.running import free_port, running, vllm_environ
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.run_folder import RunFolder, find_run
 from harness.core.records import Completion, Item
@@ -37,7 +33,6 @@ from tests.engines.conftest import ROOT, HarnessCommand, environment_of, write_p
 
 pytestmark = [pytest.mark.engine, pytest.mark.models]
 EXACT, ROUNDED = 0.002, 0.2  # what a probability may differ by: both in fp32, one of them in bf16
-START_S = 900
 LORA, MERGED = "the adapter on its base (LoRA), in float32", "the merged weights, in bf16"
 
 
@@ -78,13 +73,7 @@ def served(
     words = shlex.split(harness("serve", *target, "--engine", "vllm", "--print", "--port", str(port), *more))
     assert words[:2] == ["vllm", "serve"]
     at = f"http://127.0.0.1:{port}"
-    environ = {
-        **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
-        "VLLM_NO_USAGE_STATS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
+    environ = vllm_environ(programs, os.environ)
     ours = [sys.executable, "-m", "harness", "serve", *target, "--engine", "vllm", "--vllm-at", at]
     with running([str(programs / "vllm"), *words[1:]], room, environ, f"{at}/health"):
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -94,44 +83,6 @@ def served(
             exact = request.param == LORA and scored_in(find_run(tuned.parent, tuned.name)) == "fp32"
             apart = EXACT if exact else ROUNDED
             yield Served(weights=request.param, vllm=at, front=address, name=one["id"], apart=apart)
-
-
-@contextlib.contextmanager
-def running(words: list[str], folder: Path, environ: dict[str, str], health: str) -> Iterator[None]:
-    """A program that answers at `health`; ended with all it started."""
-    log = folder / f"{Path(words[0]).name}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            words, cwd=folder, env=environ, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            end = time.monotonic() + START_S
-            while not answers(health):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise AssertionError(f"{shlex.join(words)} did not come up:\n{log.read_text()[-4000:]}")
-                time.sleep(1)
-            yield
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=60)
-
-
-def answers(url: str) -> bool:
-    with contextlib.suppress(OSError):
-        urllib.request.urlopen(url, timeout=5).close()
-        return True
-    return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def get(url: str) -> Any:

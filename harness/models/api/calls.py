@@ -233,7 +233,17 @@ def most_input_tokens(request: ChatRequest, form: Form) -> int:
     """An upper bound of the input in tokens: its bytes, schema and 16 tokens of template a turn included."""
     messages = said_as_asked(request.messages, request.form, schema=form.schema)
     said = sum(len(message.content.encode()) + 16 for message in messages)
-    return said + (len(json.dumps(answer_schema(request.form))) if form.schema else 0)
+    return said + (_schema_bytes(request.form) if form.schema else 0)
+
+
+def _schema_bytes(form: AnswerForm) -> int:
+    return _of_choices(form) if isinstance(form, Choices) else len(json.dumps(answer_schema(form)))
+
+
+@functools.lru_cache(maxsize=8)
+def _of_choices(form: Choices) -> int:
+    """Bytes of the schema of a closed set; kept, as every call of an arm has the same one."""
+    return len(json.dumps(answer_schema(form)))
 
 
 def most_tokens(request: ChatRequest, form: Form) -> tuple[int, int]:

@@ -250,6 +250,7 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
         assert isinstance(self.caller, DirectCaller)
         requests = map(self._let_go, requests)
         player = Player(self.caller, self.route, self._asker.form, self.guard)
+        self._asker.was_used = True  # so that its connections are closed
         try:
             if due_s is not None:
                 return self._running().run(player.at(iter(requests), due_s))

@@ -36,18 +36,16 @@ def fits(body: Mapping[str, Any]) -> bool:
 def read(body: Mapping[str, Any]) -> Said:
     """What a chat completion says."""
     first = next(iter(parts(body, "choices")), {})
-    found = first.get("message")
-    message = found if isinstance(found, Mapping) else {}
+    message = part(first, "message")
     text = _text(message)
-    reported = body.get("usage")
     tokens = part(first, "logprobs").get("content")
     extra = part(message, "provider_specific_fields")
     return Said(
         text=text,
         finish=str(first.get("finish_reason") or "").lower(),
-        usage=usage_of(reported if isinstance(reported, Mapping) else None, bool(text)),
+        usage=usage_of(part(body, "usage"), bool(text)),
         served_by=words(body.get("provider"), body.get("model"), body.get("system_fingerprint")),
-        there=isinstance(found, Mapping),
+        there=isinstance(first.get("message"), dict),
         expected="choices" in body,
         thought=bool(message.get("reasoning_content") or message.get("reasoning")),
         refused=bool(message.get("refusal") or extra.get("refusal")),

@@ -178,14 +178,14 @@ def buckets(counts: Counts, *, has_text: bool, cache_beside: bool = False) -> Us
 
 def part(reported: object, name: str) -> Mapping[str, Any]:
     """An object within an object; an empty one where there is none."""
-    found = reported.get(name) if isinstance(reported, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    found = reported.get(name) if isinstance(reported, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def parts(reported: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The objects of a list within an object."""
     found = reported.get(name)
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def words(*said: object) -> str:
