@@ -440,10 +440,15 @@ def _value(row: dict[str, object], name: str, place: str, problems: Problems, la
     match value:
         case str():
             return value
-        case None:
+        case [str() as only]:  # exports write tags as lists
+            return only
+        case None | []:
             return ""
         case bool():
             return "true" if value else "false"
+        case list() if _is_list_of_texts(value):
+            problems.add("several values where a row has one", f"{place} ({shorten(name)})")
+            return "?"
         case dict() | list():
             problems.add("value is neither text nor a number", f"{place} ({shorten(name)})")
             return "?"  # not empty as well

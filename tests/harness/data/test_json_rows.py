@@ -107,11 +107,22 @@ def test_nested_values_by_dots() -> None:
     assert seen.values == [("first", "a")] * 2
 
 
-def test_an_asked_list_or_object_is_a_fault_with_its_row() -> None:
-    assert (
-        "value is neither text nor a number: row 1 ('queue')"
-        in see(json.dumps([row | {"queue": ["a"]} for row in ROWS]), "t.json").faults
-    )
+@pytest.mark.parametrize(
+    ("queue", "fault"),
+    [
+        (["a", "b"], "several values where a row has one: row 1 ('queue')"),
+        ({"name": "a"}, "value is neither text nor a number: row 1 ('queue')"),
+        ([["a"]], "value is neither text nor a number: row 1 ('queue')"),
+    ],
+)
+def test_an_asked_list_or_object_is_a_fault_with_its_row(queue, fault) -> None:
+    assert fault in see(json.dumps([row | {"queue": queue} for row in ROWS]), "t.json").faults
+
+
+def test_a_list_of_one_is_what_stands_in_it() -> None:
+    assert see(json.dumps([row | {"queue": [row["queue"]]} for row in ROWS]), "t.json").values == values()
+    numbered = see(json.dumps([row | {"queue": [7]} for row in ROWS]), "t.json")
+    assert [value[-1] for value in numbered.values] == ["7"] * len(ROWS)
 
 
 def test_numbers_stay_as_they_are_written() -> None:

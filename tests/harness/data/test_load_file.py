@@ -281,7 +281,7 @@ def test_bad_json_lines(tmp_path: Path) -> None:
     lines = [json.dumps(row) for row in table()]
     lines[4] = "{not json"
     lines[6] = "[1, 2]"
-    lines[7] = lines[7].replace('"billing"', '["billing"]').replace('"login"', '["login"]')
+    lines[7] = lines[7].replace('"billing"', '{"name": "billing"}').replace('"login"', '{"name": "login"}')
     message = refused(tmp_path, "\n".join(lines), "t.jsonl")
     for part in (
         "not valid JSON: line 5",
